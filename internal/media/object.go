@@ -1,0 +1,174 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits that OSS puts on names.
+// Source: OSS "Object naming conventions" and "Bucket naming conventions".
+const maxKeyBytes = 1023
+
+// MaxURLBytes is what QueryMediaListByURL takes. Its page can be read as a limit
+// for each URL or for the whole list, so mediasweep keeps the list within it.
+// Source: MPS QueryMediaListByURL, parameter FileURLs.
+const MaxURLBytes = 3200
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
+// Object names one OSS object. Key is raw: UTF-8, nothing in it escaped.
+type Object struct {
+	Bucket string
+	Key    string
+}
+
+// NewObject returns the object with these names, or an error that says which
+// rule of OSS they break.
+func NewObject(bucket, key string) (Object, error) {
+	if err := checkBucket(bucket); err != nil {
+		return Object{}, err
+	}
+	switch {
+	case key == "":
+		return Object{}, errors.New("the object key is empty")
+	case len(key) > maxKeyBytes:
+		return Object{}, fmt.Errorf("the object key has %d bytes, OSS allows %d", len(key), maxKeyBytes)
+	case key[0] == '/' || key[0] == '\\':
+		return Object{}, fmt.Errorf("the object key starts with %q, which OSS does not allow", key[:1])
+	case !utf8.ValidString(key):
+		return Object{}, errors.New("the object key is not UTF-8")
+	}
+	return Object{Bucket: bucket, Key: key}, nil
+}
+
+// ParseObject reads "oss://bucket/key". The key is taken as it stands: "%2F" in
+// it is three characters of the name.
+func ParseObject(s string) (Object, error) {
+	bucket, key, err := splitOSS(s)
+	if err != nil {
+		return Object{}, err
+	}
+	object, err := NewObject(bucket, key)
+	if err != nil {
+		return Object{}, fmt.Errorf("%q: %w", s, err)
+	}
+	return object, nil
+}
+
+// ParsePrefix reads "oss://bucket/prefix" as a bucket and the text that keys
+// start with. The prefix may be empty and need not end at a slash, as in OSS.
+func ParsePrefix(s string) (Object, error) {
+	bucket, prefix, err := splitOSS(s)
+	if err != nil {
+		return Object{}, err
+	}
+	if prefix == "" {
+		return Object{Bucket: bucket}, checkBucket(bucket)
+	}
+	object, err := NewObject(bucket, prefix)
+	if err != nil {
+		return Object{}, fmt.Errorf("%q: %w", s, err)
+	}
+	return object, nil
+}
+
+// Covers reports whether o, read as a prefix, takes in other.
+func (o Object) Covers(other Object) bool {
+	return o.Bucket == other.Bucket && strings.HasPrefix(other.Key, o.Key)
+}
+
+// String returns "oss://bucket/key".
+func (o Object) String() string { return "oss://" + o.Bucket + "/" + o.Key }
+
+// IsZero reports whether o names nothing.
+func (o Object) IsZero() bool { return o == Object{} }
+
+func splitOSS(s string) (bucket, key string, err error) {
+	rest, ok := strings.CutPrefix(s, "oss://")
+	if !ok {
+		return "", "", fmt.Errorf("%q does not start with oss://", s)
+	}
+	bucket, key, _ = strings.Cut(rest, "/")
+	return bucket, key, nil
+}
+
+func checkBucket(bucket string) error {
+	if !bucketName.MatchString(bucket) {
+		return fmt.Errorf("%q is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", bucket)
+	}
+	return nil
+}
+
+// Slash says how a file URL writes the slashes of an object key. MPS documents
+// both forms, in different samples, and does not say which it compares.
+type Slash bool
+
+// The two forms, in the order in which mediasweep asks.
+const (
+	SlashPlain   Slash = false // dir/a.mp4
+	SlashEscaped Slash = true  // dir%2Fa.mp4
+)
+
+// URL returns the form in which MPS names an input file: the public http
+// address, whatever address the function itself uses, escaped as RFC 3986 says,
+// so that a comma cannot split a list of them.
+func (o Object) URL(region string, slash Slash) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	b.Grow(len("http://.oss-.aliyuncs.com/") + len(o.Bucket) + len(region) + len(o.Key) + len(o.Key)/4)
+	b.WriteString("http://")
+	b.WriteString(o.Bucket)
+	b.WriteString(".oss-")
+	b.WriteString(region)
+	b.WriteString(".aliyuncs.com/")
+	for i := range len(o.Key) {
+		c := o.Key[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
+			c == '-', c == '.', c == '_', c == '~', c == '/' && slash == SlashPlain:
+			b.WriteByte(c)
+		default:
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return b.String()
+}
+
+// ParseURL reads the address of an OSS object in any form that a media record
+// may carry: http or https, public, internal or dual-stack host, and either form
+// of slash. Hosts that do not carry the bucket (a CDN's) are an error.
+func ParseURL(s string) (Object, error) {
+	rest, ok := strings.CutPrefix(s, "http://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "https://")
+	}
+	if !ok {
+		return Object{}, errors.New("file URL is neither http nor https")
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	bucket, domain, _ := strings.Cut(host, ".")
+	if !isOSSDomain(domain) {
+		return Object{}, errors.New("file URL is not an address of OSS")
+	}
+	if strings.ContainsAny(path, "?#") {
+		return Object{}, errors.New("file URL carries a query")
+	}
+	key, err := url.PathUnescape(path)
+	if err != nil {
+		return Object{}, errors.New("file URL has a malformed escape")
+	}
+	return NewObject(bucket, key)
+}
+
+// isOSSDomain knows oss-cn-shanghai[-internal].aliyuncs.com and the dual-stack
+// cn-shanghai.oss.aliyuncs.com. Source: OSS "Regions and endpoints".
+func isOSSDomain(domain string) bool {
+	region, ok := strings.CutSuffix(domain, ".aliyuncs.com")
+	return ok && (strings.HasPrefix(region, "oss-") || strings.HasSuffix(region, ".oss"))
+}
