@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+func TestGlob(t *testing.T) {
+	tests := []struct {
+		glob string
+		yes  []string
+		no   []string
+	}{
+		{"drafts/**", []string{"drafts/a", "drafts/a/b", "drafts/"}, []string{"drafts", "draft/a", "x/drafts/a"}},
+		{"drafts/*", []string{"drafts/a", "drafts/"}, []string{"drafts/a/b"}},
+		{"*.mp4", []string{"a.mp4", ".mp4"}, []string{"d/a.mp4", "a.mp4.txt"}},
+		{"**.mp4", []string{"a.mp4", "d/a.mp4"}, []string{"a.mov"}},
+		{"**/tmp/*", []string{"tmp/a", "x/tmp/a", "x/y/tmp/a"}, []string{"xtmp/a", "tmp/a/b"}},
+		{"a/**/b", []string{"a/b", "a/x/b", "a/x/y/b"}, []string{"ab", "a/xb", "a/b/c"}},
+		{"a**/b", []string{"a/b", "ax/b", "a/x/b"}, []string{"ab"}},
+		{"**", []string{"a", "a/b/c"}, nil},
+		{"a*b*c", []string{"abc", "aXbYc", "abbcc"}, []string{"aX/bc", "ab"}},
+		{"**a*b**c*", []string{"xaxbxcx", "abc", "x/ab/c"}, []string{"a/b/c", "ab/c/d"}},
+		{"why?[1]{2}", []string{"why?[1]{2}"}, []string{"whyx1 2"}},
+		{"视频/*集", []string{"视频/第一集"}, []string{"视频/x/第一集"}},
+	}
+	for _, test := range tests {
+		glob, err := ParseGlob("oss://media-in/" + test.glob)
+		if err != nil {
+			t.Errorf("ParseGlob(%q): %v", test.glob, err)
+			continue
+		}
+		for _, key := range test.yes {
+			if !glob.Match(&media.Object{Bucket: "media-in", Key: key}) {
+				t.Errorf("%q does not match %q", test.glob, key)
+			}
+			if glob.Match(&media.Object{Bucket: "media-in2", Key: key}) {
+				t.Errorf("%q matches %q of another bucket", test.glob, key)
+			}
+		}
+		for _, key := range test.no {
+			if glob.Match(&media.Object{Bucket: "media-in", Key: key}) {
+				t.Errorf("%q matches %q", test.glob, key)
+			}
+		}
+	}
+}
+
+func TestParseGlobRefuses(t *testing.T) {
+	for _, s := range []string{"", "drafts/**", "oss://media-*/**", "oss://media-in", "oss://media-in/", "s3://media-in/**"} {
+		if g, err := ParseGlob(s); err == nil {
+			t.Errorf("ParseGlob(%q) = %v, want an error", s, g)
+		}
+	}
+}
+
+// FuzzGlob holds the matcher against the same glob written as a regular
+// expression.
+func FuzzGlob(f *testing.F) {
+	for _, seed := range []struct{ pattern, key string }{
+		{"a/**/b", "a/x/b"}, {"**a*b**c*", "x/ab/c"}, {"**/x/**/*.mp4", "x/y/x/z.mp4"}, {"a*/**b*/c", "aa/b/bb/c"}, {"***/a", "b/a"},
+	} {
+		f.Add(seed.pattern, seed.key)
+	}
+	f.Fuzz(func(t *testing.T, pattern, key string) {
+		if len(pattern) > 64 || len(key) > 256 || !utf8.ValidString(pattern) || !utf8.ValidString(key) {
+			return
+		}
+		if got, want := matchKey(pattern, key, 0), globAsRegexp(pattern).MatchString(key); got != want {
+			t.Errorf("matchKey(%q, %q) = %v, want %v", pattern, key, got, want)
+		}
+	})
+}
+
+func globAsRegexp(pattern string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString(`(?s)\A`)
+	for i := 0; i < len(pattern); {
+		switch rest := pattern[i:]; {
+		case strings.HasPrefix(rest, "**/") && (i == 0 || pattern[i-1] == '/'):
+			b.WriteString(`(?:[^/]*/)*`)
+			i += 3
+		case strings.HasPrefix(rest, "**"):
+			b.WriteString(`.*`)
+			i += 2
+		case rest[0] == '*':
+			b.WriteString(`[^/]*`)
+			i++
+		default:
+			literal := len(rest)
+			if star := strings.IndexByte(rest, '*'); star > 0 {
+				literal = star
+			}
+			b.WriteString(regexp.QuoteMeta(rest[:literal]))
+			i += literal
+		}
+	}
+	b.WriteString(`\z`)
+	return regexp.MustCompile(b.String())
+}

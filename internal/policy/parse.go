@@ -1,0 +1,388 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// version is the only format that this program reads.
+const version = 1
+
+// MaxBytes bounds a policy file; a real one has a few kilobytes.
+const MaxBytes = 1 << 20
+
+// Error is one mistake and its place.
+type Error struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`   // from 1
+	Column  int    `json:"column"` // from 1
+	Message string `json:"message"`
+}
+
+func (e Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
+
+// Errors are all mistakes of a policy, in the order of their places.
+type Errors []Error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, mistake := range e {
+		lines[i] = mistake.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Parse reads a policy. The error, if any, is an Errors with every mistake; a
+// policy with a mistake is never returned. The file's name is for messages only.
+func Parse(file string, data []byte) (*Policy, error) {
+	p := parser{file: file}
+	policy := p.document(data)
+	if len(p.errs) > 0 {
+		slices.SortStableFunc(p.errs, func(a, b Error) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Column - b.Column
+		})
+		return nil, p.errs
+	}
+	policy.seal()
+	return policy, nil
+}
+
+type parser struct {
+	file string
+	errs Errors
+}
+
+func (p *parser) document(data []byte) *Policy {
+	start := &yaml.Node{Line: 1, Column: 1}
+	if len(data) > MaxBytes {
+		p.errorf(start, "the policy has %d bytes, the limit is %d", len(data), MaxBytes)
+		return nil
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		p.errorf(start, "%v", err)
+		return nil
+	}
+	var root, second yaml.Node
+	switch err := loader.Load(&root); {
+	case errors.Is(err, io.EOF) || err == nil && isEmpty(&root):
+		p.errorf(start, "the policy is empty: a policy starts with `version: %d`", version)
+		return nil
+	case err != nil:
+		p.syntaxError(err)
+		return nil
+	}
+	switch err := loader.Load(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		p.syntaxError(err)
+	default:
+		p.errorf(&second, "a second document: a policy is one document")
+	}
+	return p.policy(root.Content[0])
+}
+
+func isEmpty(root *yaml.Node) bool {
+	return len(root.Content) == 0 || root.Content[0].Tag == "!!null"
+}
+
+func (p *parser) syntaxError(err error) {
+	at := &yaml.Node{Line: 1, Column: 1}
+	message := err.Error()
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		at.Line, at.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
+		message = load.Message
+	}
+	p.errorf(at, "not YAML: %s", message)
+}
+
+func (p *parser) policy(n *yaml.Node) *Policy {
+	policy := Policy{Mode: DryRun, Timezone: time.UTC, Guard: DefaultGuard(), Pace: DefaultPace()}
+	p.mapping(n, "a policy", []field{
+		{name: "version", required: true, read: func(n *yaml.Node) {
+			if got, ok := p.integer(n, 0); ok && got != version {
+				p.errorf(n, "version %d is not known: this program reads version %d", got, version)
+			}
+		}},
+		{name: "mode", read: func(n *yaml.Node) {
+			policy.Mode = Mode(p.oneOf(n, "mode", []string{string(DryRun), string(Enforce)}))
+		}},
+		{name: "timezone", read: func(n *yaml.Node) { policy.Timezone = p.timezone(n) }},
+		{name: "inventory", read: func(n *yaml.Node) { policy.Inventory = p.inventory(n) }},
+		{name: "manifests", later: true},
+		{name: "fullEvery", later: true},
+		{name: "protect", read: func(n *yaml.Node) { policy.Protect = p.rules(n, "protect") }},
+		{name: "expire", read: func(n *yaml.Node) { policy.Expire = p.rules(n, "expire") }},
+		{name: "guard", read: func(n *yaml.Node) { p.guard(n, &policy.Guard) }},
+		{name: "pace", read: func(n *yaml.Node) { p.pace(n, &policy.Pace) }},
+	})
+	p.uniqueNames(n)
+	return &policy
+}
+
+func (p *parser) timezone(n *yaml.Node) *time.Location {
+	name, ok := p.text(n)
+	if !ok {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" || name == "Local" {
+		p.errorf(n, "%q is not a time zone: use a name of the IANA database, such as UTC or Asia/Shanghai", name)
+		return time.UTC
+	}
+	return zone
+}
+
+func (p *parser) inventory(n *yaml.Node) []media.Object {
+	var prefixes []media.Object
+	for _, item := range p.list(n) {
+		p.mapping(item, "an inventory entry", []field{
+			{name: "bucket", required: true, insteadOf: []string{"workflow", "manifest"}, read: func(n *yaml.Node) {
+				s, ok := p.text(n)
+				if !ok {
+					return
+				}
+				prefix, err := media.ParsePrefix(s)
+				if err != nil {
+					p.errorf(n, "%v: write oss://bucket/ or oss://bucket/prefix", err)
+					return
+				}
+				if strings.Contains(prefix.Key, "*") {
+					p.errorf(n, "%q: an inventory entry names a prefix, not a glob", s)
+					return
+				}
+				prefixes = append(prefixes, prefix)
+			}},
+			{name: "workflow", later: true},
+			{name: "manifest", later: true},
+		})
+	}
+	return prefixes
+}
+
+var ruleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (p *parser) rules(n *yaml.Node, kind string) []Rule {
+	items := p.list(n)
+	rules := make([]Rule, len(items))
+	sound := make([]bool, len(items))
+	for i, item := range items {
+		rule, mistakes := &rules[i], len(p.errs)
+		fields := []field{
+			{name: "name", required: true, read: func(n *yaml.Node) {
+				name, ok := p.text(n)
+				if ok && !ruleName.MatchString(name) {
+					p.errorf(n, "%q is not a rule's name: up to 64 of letters, digits, ., _ and -, starting with a letter or digit", name)
+				}
+				rule.Name = name
+			}},
+			{name: "match", read: func(n *yaml.Node) { rule.Match = p.match(n) }},
+		}
+		dateKey := "until"
+		if kind == "expire" {
+			dateKey = "at"
+			fields = append(fields,
+				field{name: "after", read: func(n *yaml.Node) { rule.After = p.period(n) }},
+				field{name: "onSourceRemoved", read: func(n *yaml.Node) { rule.OnSourceRemoved = p.isTrue(n) }},
+				field{name: "keepLatest", read: func(n *yaml.Node) { rule.KeepLatest = p.keepLatest(n) }})
+		}
+		fields = append(fields, field{name: dateKey, read: func(n *yaml.Node) { rule.Date = p.date(n, dateKey) }})
+		p.mapping(item, "a rule of "+kind, fields)
+		if kind == "expire" && item.Kind == yaml.MappingNode {
+			p.oneWay(item)
+		}
+		rule.compile(dateKey)
+		sound[i] = len(p.errs) == mistakes
+	}
+	if kind == "expire" {
+		p.unreachable(items, rules, sound)
+	}
+	return rules
+}
+
+// oneWay sees to it that a rule says in exactly one way when media expire.
+func (p *parser) oneWay(rule *yaml.Node) {
+	var set []string
+	var last *yaml.Node
+	for i := 0; i+1 < len(rule.Content); i += 2 {
+		if key := rule.Content[i]; slices.Contains([]string{"after", "at", "onSourceRemoved"}, key.Value) && !slices.Contains(set, key.Value) {
+			set, last = append(set, key.Value), key
+		}
+	}
+	switch {
+	case len(set) == 0:
+		p.errorf(rule, "a rule of expire needs one of the keys after, at and onSourceRemoved")
+	case len(set) > 1:
+		p.errorf(last, "a rule of expire has one of after, at and onSourceRemoved, this one has %s", strings.Join(set, " and "))
+	}
+}
+
+func (p *parser) match(n *yaml.Node) Match {
+	var match Match
+	list := func(into *[]string) func(*yaml.Node) {
+		return func(n *yaml.Node) { p.texts(n, func(_ *yaml.Node, s string) { *into = append(*into, s) }) }
+	}
+	size := func(into *int64) func(*yaml.Node) {
+		return func(n *yaml.Node) { *into = p.scalar(n, parseSize) }
+	}
+	duration := func(into *time.Duration) func(*yaml.Node) {
+		return func(n *yaml.Node) { *into = time.Duration(p.scalar(n, parseDuration)) }
+	}
+	p.mapping(n, "match", []field{
+		{name: "object", read: func(n *yaml.Node) {
+			p.texts(n, func(item *yaml.Node, s string) {
+				glob, err := ParseGlob(s)
+				if err != nil {
+					p.errorf(item, "%v: write a glob such as oss://bucket/dir/**", err)
+				}
+				match.Object = append(match.Object, glob)
+			})
+		}},
+		{name: "tags", read: list(&match.Tags)},
+		{name: "tagsAll", read: list(&match.TagsAll)},
+		{name: "category", read: func(n *yaml.Node) { match.Category = p.categories(n) }},
+		{name: "state", read: func(n *yaml.Node) {
+			p.texts(n, func(item *yaml.Node, s string) {
+				if !slices.Contains(LiveStates(), s) {
+					p.errorf(item, "%q is not a state of a live medium: allowed are %s", s, strings.Join(LiveStates(), ", "))
+				}
+				match.State = append(match.State, s)
+			})
+		}},
+		{name: "title", read: func(n *yaml.Node) {
+			s, ok := p.text(n)
+			if !ok {
+				return
+			}
+			title, err := regexp.Compile(s)
+			if err != nil {
+				p.errorf(n, "title is not a regular expression (RE2): %v", err)
+				return
+			}
+			match.Title = title
+		}},
+		{name: "minSize", read: size(&match.Size.Min)},
+		{name: "maxSize", read: size(&match.Size.Max)},
+		{name: "minDuration", read: duration(&match.Duration.Min)},
+		{name: "maxDuration", read: duration(&match.Duration.Max)},
+	})
+	switch {
+	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
+		p.errorf(n, "match is empty: leave it out for a rule that applies to every medium")
+	case match.Size.Max > 0 && match.Size.Min > match.Size.Max:
+		p.errorf(n, "minSize is above maxSize: no medium can match")
+	case match.Duration.Max > 0 && match.Duration.Min > match.Duration.Max:
+		p.errorf(n, "minDuration is above maxDuration: no medium can match")
+	}
+	return match
+}
+
+// categories reads one CateId or a list of them.
+func (p *parser) categories(n *yaml.Node) []int64 {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+		if len(items) == 0 {
+			p.errorf(n, "the list is empty: name at least one, or leave the key out")
+		}
+	}
+	var list []int64
+	for _, item := range items {
+		if id, ok := p.integer(item, 0); ok {
+			list = append(list, int64(id))
+		}
+	}
+	return list
+}
+
+func (p *parser) period(n *yaml.Node) Period {
+	s, ok := p.text(n)
+	if !ok {
+		return Period{}
+	}
+	period, err := ParsePeriod(s)
+	if err != nil {
+		p.errorf(n, "%v", err)
+	}
+	return period
+}
+
+// date reads {tag: PREFIX}.
+func (p *parser) date(n *yaml.Node, key string) (prefix string) {
+	p.mapping(n, key, []field{{name: "tag", required: true, read: func(n *yaml.Node) { prefix, _ = p.text(n) }}})
+	return prefix
+}
+
+func (p *parser) keepLatest(n *yaml.Node) KeepLatest {
+	var keep KeepLatest
+	p.mapping(n, "keepLatest", []field{
+		{name: "count", required: true, read: func(n *yaml.Node) { keep.Count, _ = p.integer(n, 1) }},
+		{name: "per", required: true, read: func(n *yaml.Node) {
+			s, ok := p.text(n)
+			prefix, tagged := strings.CutPrefix(s, string(PerTag))
+			switch {
+			case !ok:
+			case s == string(PerFolder), s == string(PerCategory):
+				keep.Per = Per(s)
+			case tagged && prefix != "":
+				keep.Per, keep.Tag = PerTag, prefix
+			default:
+				p.errorf(n, "%q makes no groups: allowed are folder, category and tag:PREFIX", s)
+			}
+		}},
+	})
+	return keep
+}
+
+func (p *parser) guard(n *yaml.Node, guard *Guard) {
+	p.mapping(n, "guard", []field{
+		{name: "maxDelete", read: func(n *yaml.Node) { guard.MaxDelete, _ = p.integer(n, 0) }},
+		{name: "maxPercent", read: func(n *yaml.Node) {
+			guard.MaxPercent = p.number(n, "a percentage from 0 to 100", func(f float64) bool { return f >= 0 && f <= 100 })
+		}},
+		{name: "minPopulation", read: func(n *yaml.Node) { guard.MinPopulation, _ = p.integer(n, 0) }},
+		{name: "planMaxAge", read: func(n *yaml.Node) { guard.PlanMaxAge = p.period(n) }},
+	})
+}
+
+func (p *parser) pace(n *yaml.Node, pace *Pace) {
+	p.mapping(n, "pace", []field{
+		{name: "share", read: func(n *yaml.Node) {
+			pace.Share = p.number(n, "a share: above 0 and at most 1", func(f float64) bool { return f > 0 && f <= 1 })
+		}},
+	})
+}
+
+// uniqueNames reports rules that share a name: the report counts by name.
+func (p *parser) uniqueNames(policy *yaml.Node) {
+	first := map[string]int{}
+	for _, list := range []string{"protect", "expire"} {
+		for _, rule := range valueOf(policy, list).Content {
+			name := valueOf(rule, "name")
+			if name.Value == "" {
+				continue
+			}
+			if line, taken := first[name.Value]; taken {
+				p.errorf(name, "the rule at line %d is called %q already", line, name.Value)
+				continue
+			}
+			first[name.Value] = name.Line
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package policy_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	_ "time/tzdata"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestBroken holds every policy in testdata/broken against the messages beside
+// it: a new case is a new .yaml file, and -update writes its .txt.
+func TestBroken(t *testing.T) {
+	files, err := filepath.Glob("testdata/broken/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no broken policies: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := policy.Parse("retention.yaml", data)
+			var mistakes policy.Errors
+			if !errors.As(err, &mistakes) || got != nil {
+				t.Fatalf("Parse = %v, %v; want nothing but Errors", got, err)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(err.Error()+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), mistakes.Error()+"\n"); diff != "" {
+				t.Errorf("messages differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseShippedPolicy(t *testing.T) {
+	data, err := os.ReadFile("../../retention.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse("retention.yaml", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Mode != policy.DryRun {
+		t.Errorf("the shipped policy's mode is %s: it must be safe to deploy as it is", p.Mode)
+	}
+	if p.Guard != policy.DefaultGuard() || p.Pace != policy.DefaultPace() {
+		t.Errorf("the shipped policy states defaults that are not the defaults: %+v %+v", p.Guard, p.Pace)
+	}
+	if want := []media.Object{{Bucket: "media-in"}}; !cmp.Equal(p.Inventory, want) {
+		t.Errorf("inventory %v, want %v", p.Inventory, want)
+	}
+}
+
+func TestParseDefaults(t *testing.T) {
+	p, err := policy.Parse("p", []byte("version: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Mode != policy.DryRun || p.Timezone.String() != "UTC" || p.Guard != policy.DefaultGuard() || p.Pace != policy.DefaultPace() {
+		t.Errorf("defaults: %+v", p)
+	}
+}
+
+func TestDigestIsOfTheDecisions(t *testing.T) {
+	const base = "version: 1\nexpire:\n- {name: all, match: {tags: [a, b]}, after: 7d}\n"
+	digest := func(text string) string {
+		t.Helper()
+		p, err := policy.Parse("p", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Digest()
+	}
+	for name, text := range map[string]string{
+		"mode":    "mode: enforce\n" + base,
+		"guard":   "guard: {maxDelete: 1}\n" + base,
+		"pace":    "pace: {share: 1}\n" + base,
+		"comment": "# hello\n" + base,
+		"layout":  "version: 1\nexpire:\n  - name: all\n    after: 1w\n    match:\n      tags:\n        - b\n        - a\n",
+	} {
+		if digest(text) != digest(base) {
+			t.Errorf("%s changes the digest", name)
+		}
+	}
+	for name, text := range map[string]string{
+		"age":      strings.Replace(base, "7d", "8d", 1),
+		"name":     strings.Replace(base, "name: all", "name: every", 1),
+		"tags":     strings.Replace(base, "[a, b]", "[a]", 1),
+		"timezone": "timezone: Asia/Shanghai\n" + base,
+		"protect":  base + "protect: [{name: hold}]\n",
+		"scope":    "inventory: [{bucket: oss://abc/}]\n" + base,
+	} {
+		if digest(text) == digest(base) {
+			t.Errorf("%s does not change the digest", name)
+		}
+	}
+}
+
+// complete is a policy with every key that there is.
+const complete = `
+version: 1
+mode: enforce
+timezone: Asia/Shanghai
+inventory: [{bucket: oss://media-in/}, {bucket: oss://other/x/}]
+protect:
+  - {name: legal-hold, match: {tags: [legal-hold, "<&>"], tagsAll: [a, b]}}
+  - {name: promised, until: {tag: "keep-until:"}}
+expire:
+  - {name: dated, at: {tag: "expire:"}}
+  - {name: orphans, onSourceRemoved: true}
+  - {name: drafts, match: {object: ["oss://media-in/drafts/**"], state: [Initiated, UnPublish]}, after: 1w}
+  - {name: series, match: {category: 5, title: "^E\\d+\"", minSize: 1MB, maxSize: 1GiB, minDuration: 90s, maxDuration: 2h}, after: 1y6mo, keepLatest: {count: 3, per: "tag:show:"}}
+  - {name: folders, match: {category: [1, 2]}, after: 90d, keepLatest: {count: 3, per: folder}}
+  - {name: rest, after: 180d}
+guard: {maxDelete: 1, maxPercent: 2.5, minPopulation: 3, planMaxAge: 2d}
+pace: {share: 1}
+`
+
+func TestCompletePolicyRendersAsItself(t *testing.T) {
+	p, err := policy.Parse("complete", []byte(complete))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := policy.Parse("canonical", p.Canonical())
+	if err != nil || again.Digest() != p.Digest() {
+		t.Errorf("%s: %v", p.Canonical(), err)
+	}
+}
+
+// FuzzParse: whatever the input, either errors with places, or a policy that
+// renders as one with the same decisions.
+func FuzzParse(f *testing.F) {
+	shipped, err := os.ReadFile("../../retention.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(shipped))
+	f.Add(complete)
+	broken, err := filepath.Glob("testdata/broken/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range broken {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := policy.Parse("f", []byte(text))
+		if (p == nil) == (err == nil) {
+			t.Fatalf("Parse = %v, %v", p, err)
+		}
+		if err == nil {
+			again, err := policy.Parse("canonical", p.Canonical())
+			if err != nil || again.Digest() != p.Digest() {
+				t.Errorf("%s\nrenders as\n%s: %v", text, p.Canonical(), err)
+			}
+			return
+		}
+		var mistakes policy.Errors
+		if !errors.As(err, &mistakes) {
+			t.Fatalf("error is %T", err)
+		}
+		for _, mistake := range mistakes {
+			if mistake.Line < 1 || mistake.Column < 1 || mistake.Message == "" {
+				t.Errorf("mistake without a place or a message: %+v", mistake)
+			}
+		}
+	})
+}

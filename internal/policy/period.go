@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Period is a length of time as retention rules give it. Hours, days and weeks
+// are exact (a day is 24 hours, whatever the clocks do); months and years are
+// steps of the calendar.
+type Period struct {
+	months int
+	hours  int
+}
+
+// maxPeriodYears keeps sums of times within what time.Time and time.Duration hold.
+const maxPeriodYears = 100
+
+var periodForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?$`)
+
+// ParsePeriod reads "180d", "12h" or "1y6mo": numbers with h, d, w, mo or y,
+// largest first. Zero and negative periods are errors.
+func ParsePeriod(s string) (Period, error) {
+	parts := periodForm.FindStringSubmatch(s)
+	if parts == nil || s == "" {
+		return Period{}, fmt.Errorf("%q is not a period: write numbers with y, mo, w, d and h, largest first, such as 180d or 1y6mo", s)
+	}
+	var n [5]int // years, months, weeks, days, hours
+	for i, digits := range parts[1:] {
+		if digits == "" {
+			continue
+		}
+		value, err := strconv.Atoi(digits)
+		if err != nil || value > maxPeriodYears*366*24 {
+			return Period{}, fmt.Errorf("%q is longer than %d years", s, maxPeriodYears)
+		}
+		n[i] = value
+	}
+	p := Period{months: 12*n[0] + n[1], hours: 24*(7*n[2]+n[3]) + n[4]}
+	switch {
+	case p.months == 0 && p.hours == 0:
+		return Period{}, fmt.Errorf("%q is no time at all: everything would expire at once", s)
+	case p.months/12 > maxPeriodYears || p.hours/(24*366) > maxPeriodYears:
+		return Period{}, fmt.Errorf("%q is longer than %d years", s, maxPeriodYears)
+	}
+	return p, nil
+}
+
+// IsZero reports whether the period was never set.
+func (p Period) IsZero() bool { return p.months == 0 && p.hours == 0 }
+
+// String returns the period in its shortest canonical form: "7d" and "1w" are
+// one period, "30d" and "1mo" are two.
+func (p Period) String() string {
+	var b strings.Builder
+	for _, unit := range []struct {
+		n    int
+		name string
+	}{{p.months / 12, "y"}, {p.months % 12, "mo"}, {p.hours / 24, "d"}, {p.hours % 24, "h"}} {
+		if unit.n > 0 {
+			b.WriteString(strconv.Itoa(unit.n))
+			b.WriteString(unit.name)
+		}
+	}
+	return b.String()
+}
+
+// After returns the instant that lies a period after start. Months are counted
+// on the calendar of zone and end at the month's end: a month after 31 January
+// is the last day of February at the same time of day.
+func (p Period) After(start time.Time, zone *time.Location) time.Time {
+	if p.months > 0 {
+		local := start.In(zone)
+		first := time.Date(local.Year(), local.Month()+time.Month(p.months), 1, 0, 0, 0, 0, zone)
+		lastDay := time.Date(first.Year(), first.Month()+1, 0, 0, 0, 0, 0, zone).Day()
+		start = time.Date(first.Year(), first.Month(), min(local.Day(), lastDay),
+			local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), zone)
+	}
+	return start.Add(time.Duration(p.hours) * time.Hour).UTC()
+}

@@ -1,0 +1,65 @@
+package policy
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPeriodAfter(t *testing.T) {
+	shanghai, newYork := zone(t, "Asia/Shanghai"), zone(t, "America/New_York")
+	tests := []struct {
+		name, period, start, want string
+		zone                      *time.Location
+	}{
+		{"days are exact", "7d", "2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z", time.UTC},
+		{"weeks and hours", "1w12h", "2026-01-01T00:00:00Z", "2026-01-08T12:00:00Z", time.UTC},
+		{"a month ends at the month's end", "1mo", "2026-01-31T10:00:00Z", "2026-02-28T10:00:00Z", time.UTC},
+		{"a leap year", "1mo", "2028-01-31T10:00:00Z", "2028-02-29T10:00:00Z", time.UTC},
+		{"a year after a leap day", "1y", "2028-02-29T10:00:00Z", "2029-02-28T10:00:00Z", time.UTC},
+		{"months across a year", "1y6mo", "2026-08-31T00:00:00Z", "2028-02-29T00:00:00Z", time.UTC},
+		{"the calendar is the zone's", "1mo", "2026-01-30T17:00:00Z", "2026-02-27T17:00:00Z", shanghai},
+		{"the same instant on UTC's calendar", "1mo", "2026-01-30T17:00:00Z", "2026-02-28T17:00:00Z", time.UTC},
+		{"daylight saving shifts no day", "1d", "2026-03-08T04:30:00Z", "2026-03-09T04:30:00Z", newYork},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			period, err := ParsePeriod(test.period)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start, err := time.Parse(time.RFC3339, test.start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := period.After(start, test.zone).Format(time.RFC3339); got != test.want {
+				t.Errorf("%s after %s = %s, want %s", test.period, test.start, got, test.want)
+			}
+		})
+	}
+}
+
+func TestParsePeriodRefuses(t *testing.T) {
+	for _, s := range []string{"", "0d", "0y0mo", "-1d", "7", "d", "1d1w", "1.5d", "7 d", "1m", "7D", "101y", "99999999999999999999d", "2147483647h", "1d "} {
+		if p, err := ParsePeriod(s); err == nil {
+			t.Errorf("ParsePeriod(%q) = %v, want an error", s, p)
+		}
+	}
+}
+
+func TestPeriodStringIsCanonical(t *testing.T) {
+	for s, want := range map[string]string{"1w": "7d", "48h": "2d", "18mo": "1y6mo", "30d": "30d", "1y2mo3w4d5h": "1y2mo25d5h"} {
+		p, err := ParsePeriod(s)
+		if err != nil || p.String() != want {
+			t.Errorf("ParsePeriod(%q) = %q, %v; want %q", s, p, err, want)
+		}
+	}
+}
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}

@@ -1,0 +1,304 @@
+// Package policy turns retention.yaml into compiled rules. It is strict: what it
+// does not know, or does not support yet, is an error with its place, and every
+// mistake is reported at once. It is pure: no clock, no network, no files.
+package policy
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// Mode is the most that a deployment, or a request, may do.
+type Mode string
+
+// The two modes. A dry run decides, plans and reports, and deletes nothing.
+const (
+	DryRun  Mode = "dry-run"
+	Enforce Mode = "enforce"
+)
+
+// Policy is a retention policy that has been read without a mistake.
+type Policy struct {
+	Mode     Mode
+	Timezone *time.Location
+	// Inventory holds the bucket prefixes that a scheduled sweep looks at.
+	Inventory []media.Object
+	// Protect rules win over Expire rules. Among the latter the first that
+	// applies decides.
+	Protect []Rule
+	Expire  []Rule
+	Guard   Guard
+	Pace    Pace
+
+	digest string // every report carries it
+}
+
+// Rule is one protect or expire rule. An expire rule has exactly one of After,
+// Date and OnSourceRemoved; a protect rule can have a Date.
+type Rule struct {
+	Name  string
+	Match Match
+	// After is the age at which a medium expires.
+	After Period
+	// Date is the prefix of a tag that carries a date, as in expire:2026-06-30: a
+	// medium expires, or is protected, until the end of that day. The rule
+	// applies only to media that carry such a tag.
+	Date string
+	// OnSourceRemoved expires a medium whose source object was deleted; the rule
+	// applies to no other.
+	OnSourceRemoved bool
+	// KeepLatest keeps the newest of a group, whatever their age.
+	KeepLatest KeepLatest
+
+	clauses []clause
+}
+
+// KeepLatest keeps the newest Count media of each group; Count 0 for no such key.
+type KeepLatest struct {
+	Count int
+	Per   Per
+	// Tag is the prefix of the tag whose value makes a group, for PerTag.
+	Tag string
+}
+
+// Per says what makes a group.
+type Per string
+
+// The groups.
+const (
+	PerFolder   Per = "folder"   // the folder of the object
+	PerCategory Per = "category" // the CateId
+	PerTag      Per = "tag:"     // the value of a tag with a prefix
+)
+
+// Group returns the group of a medium, or Unknown where the record does not tell
+// it, or No where it has none: a medium without the tag is not ranked.
+func (k KeepLatest) Group(m *media.Medium) (group string, in Truth) {
+	switch k.Per {
+	case PerFolder:
+		if m.Object.IsZero() {
+			return "", Unknown
+		}
+		return m.Object.String()[:strings.LastIndexByte(m.Object.String(), '/')+1], Yes
+	case PerCategory:
+		if !m.Category.Known {
+			return "", Unknown
+		}
+		return strconv.FormatInt(m.Category.Value, 10), Yes
+	case PerTag:
+		if m.TagsGarbled {
+			return "", Unknown
+		}
+		for _, tag := range m.Tags {
+			if strings.HasPrefix(tag, k.Tag) {
+				return tag, Yes
+			}
+		}
+	}
+	return "", No
+}
+
+// Applies holds the rule's conditions against a medium: No if any says no, else
+// Unknown if any cannot tell, else Yes. The key that cannot tell is named.
+func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
+	answer = Yes
+	for i := range r.clauses {
+		switch r.clauses[i].holds(m) {
+		case No:
+			return No, ""
+		case Unknown:
+			answer, unknownKey = Unknown, r.clauses[i].key
+		case Yes:
+		}
+	}
+	return answer, unknownKey
+}
+
+// compile readies a rule for decisions.
+func (r *Rule) compile(dateKey string) {
+	r.clauses = r.Match.clauses()
+	if r.Date != "" {
+		r.clauses = append(r.clauses, clause{dateKey, func(m *media.Medium) Truth {
+			if m.TagsGarbled {
+				return Unknown
+			}
+			return truth(carries(m, r.Date))
+		}})
+	}
+}
+
+// End returns the end of the latest day that the medium's tags name for a rule
+// with a Date. It is false if any of them names no day.
+func (r *Rule) End(m *media.Medium, zone *time.Location) (end time.Time, ok bool) {
+	for _, tag := range m.Tags {
+		text, dated := strings.CutPrefix(tag, r.Date)
+		if !dated {
+			continue
+		}
+		day, err := time.ParseInLocation(time.DateOnly, text, zone)
+		if err != nil {
+			return time.Time{}, false
+		}
+		if after := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone).UTC(); after.After(end) {
+			end = after
+		}
+	}
+	return end, !end.IsZero()
+}
+
+// Guard holds the limits beyond which a run deletes nothing.
+type Guard struct {
+	// MaxDelete is the largest number of media that one run may delete.
+	MaxDelete int
+	// MaxPercent is the largest share of the live media looked at; 100 turns
+	// the check off, and 0 allows no deletion at all.
+	MaxPercent float64
+	// MinPopulation is the number of live media below which MaxPercent does not
+	// apply, except that 0 percent is always none.
+	MinPopulation int
+	// PlanMaxAge is how old a plan may be to be applied.
+	PlanMaxAge Period
+}
+
+// DefaultGuard returns the limits of a policy that names none.
+func DefaultGuard() Guard {
+	return Guard{MaxDelete: 5000, MaxPercent: 10, MinPopulation: 100, PlanMaxAge: Period{hours: 7 * 24}}
+}
+
+// Pace says how much of the account's quota this deployment may use.
+type Pace struct {
+	// Share is the part of the documented quota of each operation, which all
+	// programs of the account draw on: 0 < Share <= 1.
+	Share float64
+}
+
+// DefaultPace returns the pace of a policy that names none.
+func DefaultPace() Pace { return Pace{Share: 0.5} }
+
+// Digest identifies what the policy decides: "sha256:" and the hash of its
+// canonical form.
+func (p *Policy) Digest() string { return p.digest }
+
+// seal takes the digest of a policy that has been read.
+func (p *Policy) seal() {
+	sum := sha256.Sum256(p.Canonical())
+	p.digest = "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Canonical returns the policy's decisions as a policy file in its shortest form:
+// JSON, which is YAML. Mode, guard and pace change what may be done and not what
+// is decided, and comments and layout change nothing: none of them is in it.
+func (p *Policy) Canonical() []byte {
+	type source struct {
+		Bucket string `json:"bucket"`
+	}
+	form := struct {
+		Version   int             `json:"version"`
+		Timezone  string          `json:"timezone"`
+		Inventory []source        `json:"inventory"`
+		Protect   []canonicalRule `json:"protect"`
+		Expire    []canonicalRule `json:"expire"`
+	}{version, p.Timezone.String(), []source{}, []canonicalRule{}, []canonicalRule{}}
+	for _, prefix := range p.Inventory {
+		form.Inventory = append(form.Inventory, source{prefix.String()})
+	}
+	slices.SortFunc(form.Inventory, func(a, b source) int { return strings.Compare(a.Bucket, b.Bucket) })
+	for i := range p.Protect {
+		form.Protect = append(form.Protect, p.Protect[i].canonical("until"))
+	}
+	for i := range p.Expire {
+		form.Expire = append(form.Expire, p.Expire[i].canonical("at"))
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(form); err != nil {
+		panic("policy: texts and numbers do not encode: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+type canonicalRule struct {
+	Name            string               `json:"name"`
+	Match           *canonicalMatch      `json:"match,omitempty"`
+	After           string               `json:"after,omitempty"`
+	At              *canonicalDate       `json:"at,omitempty"`
+	Until           *canonicalDate       `json:"until,omitempty"`
+	OnSourceRemoved bool                 `json:"onSourceRemoved,omitempty"`
+	KeepLatest      *canonicalKeepLatest `json:"keepLatest,omitempty"`
+}
+
+type canonicalMatch struct {
+	Object      []string `json:"object,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+	TagsAll     []string `json:"tagsAll,omitempty"`
+	Category    []int64  `json:"category,omitempty"`
+	State       []string `json:"state,omitempty"`
+	Title       string   `json:"title,omitempty"`
+	MinSize     int64    `json:"minSize,omitempty"`
+	MaxSize     int64    `json:"maxSize,omitempty"`
+	MinDuration string   `json:"minDuration,omitempty"`
+	MaxDuration string   `json:"maxDuration,omitempty"`
+}
+
+type canonicalDate struct {
+	Tag string `json:"tag"`
+}
+
+type canonicalKeepLatest struct {
+	Count int    `json:"count"`
+	Per   string `json:"per"`
+}
+
+func (r *Rule) canonical(dateKey string) canonicalRule {
+	c := canonicalRule{Name: r.Name, After: r.After.String(), OnSourceRemoved: r.OnSourceRemoved}
+	if len(r.Match.clauses()) > 0 {
+		c.Match = r.Match.canonical()
+	}
+	if r.Date != "" {
+		date := &canonicalDate{r.Date}
+		if dateKey == "at" {
+			c.At = date
+		} else {
+			c.Until = date
+		}
+	}
+	if r.KeepLatest.Count > 0 {
+		c.KeepLatest = &canonicalKeepLatest{r.KeepLatest.Count, string(r.KeepLatest.Per) + r.KeepLatest.Tag}
+	}
+	return c
+}
+
+func (m *Match) canonical() *canonicalMatch {
+	c := canonicalMatch{Tags: sorted(m.Tags), TagsAll: sorted(m.TagsAll), Category: sorted(m.Category), State: sorted(m.State),
+		MinSize: m.Size.Min, MaxSize: m.Size.Max}
+	for _, glob := range m.Object {
+		c.Object = append(c.Object, glob.String())
+	}
+	c.Object = sorted(c.Object)
+	if m.Title != nil {
+		c.Title = m.Title.String()
+	}
+	if m.Duration.Min > 0 {
+		c.MinDuration = m.Duration.Min.String()
+	}
+	if m.Duration.Max > 0 {
+		c.MaxDuration = m.Duration.Max.String()
+	}
+	return &c
+}
+
+func sorted[T cmp.Ordered](list []T) []T {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}

@@ -1,0 +1,66 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// TestTakesAllOf: where it says so, it is so for every medium.
+func TestTakesAllOf(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	pick := func(from []string) []string {
+		var list []string
+		for _, s := range from {
+			if rng.IntN(3) == 0 {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	globs := []string{"**", "a/**", "a/b/**", "a/*", "a/b/*.mp4", "a/**/c", "a/b/c"}
+	random := func() Rule {
+		rule := Rule{Match: Match{Tags: pick([]string{"x", "y"}), TagsAll: pick([]string{"x", "y"}), State: pick(LiveStates())}}
+		for _, pattern := range pick(globs) {
+			glob, err := ParseGlob("oss://media-in/" + pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rule.Match.Object = append(rule.Match.Object, glob)
+		}
+		if rng.IntN(3) == 0 {
+			rule.Match.Size = Range[int64]{Min: rng.Int64N(3), Max: rng.Int64N(5)}
+			rule.Match.Category = []int64{rng.Int64N(2)}
+		}
+		rule.compile("at")
+		return rule
+	}
+	said := 0
+	for range 20000 {
+		rule, other := random(), random()
+		if !takesAllOf(&rule, &other) {
+			continue
+		}
+		said++
+		for range 20 {
+			m := media.Medium{Object: media.Object{Bucket: "media-in", Key: []string{"a/b/c", "a/x", "z", "a/b/1.mp4", "a/q/r/c"}[rng.IntN(5)]},
+				State: LiveStates()[rng.IntN(3)], Tags: pick([]string{"x", "y", "z"}), Created: time.Unix(0, 0)}
+			if rng.IntN(2) == 0 {
+				m.Size, m.Category = media.Known(rng.Int64N(6)), media.Known(rng.Int64N(3))
+			}
+			if yes, _ := other.Applies(&m); yes == Yes {
+				if all, key := rule.Applies(&m); all != Yes {
+					t.Fatalf("%+v does not take %+v (%s), which %+v does", rule.Match, m, key, other.Match)
+				}
+			}
+		}
+	}
+	if said < 100 {
+		t.Error(fmt.Sprint("only ", said, " pairs"))
+	}
+}

@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// field is one key that a mapping may have.
+type field struct {
+	name      string
+	required  bool
+	insteadOf []string // keys that stand in for a required one
+	later     bool     // belongs to the format, but is not built yet
+	read      func(*yaml.Node)
+}
+
+// mapping hands each value of n to its field, and reports keys that are unknown,
+// not supported yet, repeated or missing.
+func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
+	if n.Kind != yaml.MappingNode {
+		p.errorf(n, "%s must be a mapping with the keys %s", what, names(fields))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if line, again := seen[key.Value]; again {
+			p.errorf(key, "%q is set twice: first at line %d", key.Value, line)
+			continue
+		}
+		seen[key.Value] = key.Line
+		at := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
+		switch {
+		case at < 0:
+			p.errorf(key, "%s has no key %q%s: allowed are %s", what, key.Value, nearest(key.Value, fields), names(fields))
+		case fields[at].later:
+			p.errorf(key, "%q is not supported yet: allowed are %s", key.Value, names(fields))
+		default:
+			fields[at].read(value)
+		}
+	}
+	for _, f := range fields {
+		instead := slices.ContainsFunc(f.insteadOf, func(name string) bool { return seen[name] > 0 })
+		if f.required && seen[f.name] == 0 && !instead {
+			p.errorf(n, "%s needs the key %q", what, f.name)
+		}
+	}
+}
+
+// nearest suggests the key that was probably meant, if one is near enough.
+func nearest(key string, fields []field) string {
+	best, least := "", 1+len(key)/3
+	for _, f := range fields {
+		if d := distance(strings.ToLower(key), strings.ToLower(f.name)); d <= least {
+			best, least = f.name, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// distance counts the letters to insert, remove or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(row[j]+1, row[j+1]+1, cost)
+		}
+	}
+	return row[len(b)]
+}
+
+func names(fields []field) string {
+	var list []string
+	for _, f := range fields {
+		if !f.later {
+			list = append(list, f.name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func (p *parser) list(n *yaml.Node) []*yaml.Node {
+	if n.Kind != yaml.SequenceNode {
+		p.errorf(n, "must be a list")
+		return nil
+	}
+	return n.Content
+}
+
+// texts reads a list that must hold something.
+func (p *parser) texts(n *yaml.Node, read func(*yaml.Node, string)) {
+	items := p.list(n)
+	if n.Kind == yaml.SequenceNode && len(items) == 0 {
+		p.errorf(n, "the list is empty: name at least one, or leave the key out")
+	}
+	for _, item := range items {
+		if s, ok := p.text(item); ok {
+			read(item, s)
+		}
+	}
+}
+
+func (p *parser) text(n *yaml.Node) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+		p.errorf(n, "must be a text")
+		return "", false
+	}
+	if strings.ContainsFunc(n.Value, unicode.IsControl) || !utf8.ValidString(n.Value) {
+		p.errorf(n, "%q holds a character that cannot be printed", n.Value)
+		return "", false
+	}
+	return n.Value, true
+}
+
+// scalar reads a value that may be written as a number or as a text.
+func (p *parser) scalar(n *yaml.Node, parse func(string) (int64, error)) int64 {
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!int" {
+		p.errorf(n, "must be a number with a unit")
+		return 0
+	}
+	value, err := parse(n.Value)
+	if err != nil {
+		p.errorf(n, "%v", err)
+	}
+	return value
+}
+
+func (p *parser) isTrue(n *yaml.Node) bool {
+	var value bool
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(&value) != nil || !value {
+		p.errorf(n, "must be true: leave it out otherwise")
+	}
+	return value
+}
+
+func (p *parser) oneOf(n *yaml.Node, what string, allowed []string) string {
+	s, ok := p.text(n)
+	if ok && !slices.Contains(allowed, s) {
+		p.errorf(n, "%q is not a %s: allowed are %s", s, what, strings.Join(allowed, ", "))
+	}
+	return s
+}
+
+func (p *parser) integer(n *yaml.Node, least int) (int, bool) {
+	var value int
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&value) != nil || value < least {
+		p.errorf(n, "must be a whole number of at least %d", least)
+		return 0, false
+	}
+	return value, true
+}
+
+func (p *parser) number(n *yaml.Node, what string, allowed func(float64) bool) float64 {
+	var value float64
+	tag := n.ShortTag()
+	if n.Kind != yaml.ScalarNode || tag != "!!int" && tag != "!!float" || n.Decode(&value) != nil ||
+		math.IsNaN(value) || !allowed(value) {
+		p.errorf(n, "must be %s", what)
+		return 0
+	}
+	return value
+}
+
+// errorf reports a mistake at a node. Aliases are not followed: what a rule says
+// stands in the rule.
+func (p *parser) errorf(at *yaml.Node, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if at.Kind == yaml.AliasNode {
+		message = "anchors and aliases are not supported: write the value out"
+	}
+	p.errs = append(p.errs, Error{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Message: message})
+}
+
+func valueOf(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if mapping.Content[i].Value == key {
+				return mapping.Content[i+1]
+			}
+		}
+	}
+	return &yaml.Node{}
+}
