@@ -1,0 +1,211 @@
+// Package retention decides what becomes of a medium. It is pure: the same
+// policy, record and facts give the same decision, and the reason comes from the
+// line that decided.
+package retention
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// Verdict is what becomes of a medium. Keep is the zero value.
+type Verdict int
+
+// The verdicts. Only Expired leads to a deletion.
+const (
+	Keep      Verdict = iota // no rule applies, or the one that does says not yet
+	Unknown                  // the record does not tell enough; it is kept
+	Protected                // a protect rule matches; it is kept
+	Absent                   // MPS does not know it, or says that it is deleted
+	Expired
+)
+
+// Cause is the line that decided.
+type Cause int
+
+// The causes.
+const (
+	NoRule         Cause = iota // Keep: no expire rule applies
+	TooYoung                    // Keep: its time has not come
+	AmongLatest                 // Keep: it is among the newest of its group
+	TimeIsUp                    // Expired
+	Matched                     // Protected by a rule without a date
+	DateAhead                   // Protected until a day that has not passed
+	DateMalformed               // Protected, or Unknown, because a tag names no day
+	FieldUnknown                // Unknown: a rule asks for what the record does not tell
+	NoCreationTime              // Unknown
+	FutureCreation              // Unknown: its CreationTime lies in the future
+	OddState                    // Unknown: its PublishState is not documented
+	StateDeleted                // Absent
+)
+
+// Decision is a verdict with its reason.
+type Decision struct {
+	Verdict Verdict
+	Cause   Cause
+	// Rule is the rule that decided, or that could not; nil for none.
+	Rule *policy.Rule
+	// Key is what a rule asks for and the record does not tell, for FieldUnknown.
+	Key string
+	// ExpiresAt is when the deciding expire rule takes the medium, and when a
+	// protect rule with a date ends; zero without such a rule.
+	ExpiresAt time.Time
+}
+
+// RuleName returns the name of the rule that decided, or nothing.
+func (d Decision) RuleName() string {
+	if d.Rule == nil {
+		return ""
+	}
+	return d.Rule.Name
+}
+
+// Reason says why, in words for a person.
+func (d Decision) Reason() string {
+	rule, at := d.RuleName(), d.ExpiresAt.Format(time.RFC3339)
+	switch d.Cause {
+	case NoRule:
+		return "no expire rule applies"
+	case TooYoung:
+		return fmt.Sprintf("rule %s keeps it until %s", rule, at)
+	case AmongLatest:
+		return fmt.Sprintf("rule %s keeps the latest %d of its group", rule, d.Rule.KeepLatest.Count)
+	case TimeIsUp:
+		if d.Rule.OnSourceRemoved {
+			return fmt.Sprintf("rule %s: its source object was removed", rule)
+		}
+		return fmt.Sprintf("rule %s: expired since %s", rule, at)
+	case Matched:
+		return "protected by rule " + rule
+	case DateAhead:
+		return fmt.Sprintf("protected by rule %s until %s", rule, at)
+	case DateMalformed:
+		return fmt.Sprintf("rule %s: a tag that starts with %q names no day", rule, d.Rule.Date)
+	case FieldUnknown:
+		return fmt.Sprintf("rule %s asks for %s, which the record does not tell", rule, d.Key)
+	case NoCreationTime:
+		return "the record has no readable CreationTime"
+	case FutureCreation:
+		return "its CreationTime lies in the future"
+	case OddState:
+		return "its PublishState is not a documented one"
+	case StateDeleted:
+		return "its PublishState is Deleted"
+	}
+	return ""
+}
+
+// Facts are what a decision rests on beside the policy and the record.
+type Facts struct {
+	// AsOf is the instant at which the medium is judged.
+	AsOf time.Time
+	// SourceRemoved says that the source object is known to be gone.
+	SourceRemoved bool
+	// NotLatest says that the medium is known not to be among the newest of its
+	// group, for the keepLatest of the rule that decides.
+	NotLatest bool
+}
+
+// Decide holds one medium against the policy, in the order absent, protected,
+// unknown, then kept or expired. Whatever the record does not tell is never to a
+// medium's harm. It allocates nothing, but for what a regular expression does.
+func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
+	if m.State == media.StateDeleted {
+		return Decision{Verdict: Absent, Cause: StateDeleted}
+	}
+	var unclear Decision
+	for i := range p.Protect {
+		rule := &p.Protect[i]
+		switch truth, key := rule.Applies(m); truth {
+		case policy.Yes:
+			if d := protect(p, rule, m, facts.AsOf); d.Verdict == Protected {
+				return d
+			}
+		case policy.Unknown:
+			if unclear.Verdict != Unknown {
+				unclear = Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: key}
+			}
+		case policy.No:
+		}
+	}
+	switch {
+	case unclear.Verdict == Unknown:
+		return unclear
+	case m.Created.IsZero():
+		return Decision{Verdict: Unknown, Cause: NoCreationTime}
+	case m.Created.After(facts.AsOf):
+		return Decision{Verdict: Unknown, Cause: FutureCreation}
+	case !policy.IsLive(m.State):
+		return Decision{Verdict: Unknown, Cause: OddState}
+	}
+	return expire(p, m, facts)
+}
+
+// protect decides by a protect rule that applies. One with a date that has passed
+// decides nothing.
+func protect(p *policy.Policy, rule *policy.Rule, m *media.Medium, asOf time.Time) Decision {
+	if rule.Date == "" {
+		return Decision{Verdict: Protected, Cause: Matched, Rule: rule}
+	}
+	end, ok := rule.End(m, p.Timezone)
+	switch {
+	case !ok:
+		return Decision{Verdict: Protected, Cause: DateMalformed, Rule: rule}
+	case asOf.Before(end):
+		return Decision{Verdict: Protected, Cause: DateAhead, Rule: rule, ExpiresAt: end}
+	}
+	return Decision{}
+}
+
+// expire lets the first expire rule that applies decide. A rule that may apply
+// ends the search too: what it would have said is unknown.
+func expire(p *policy.Policy, m *media.Medium, facts Facts) Decision {
+	for i := range p.Expire {
+		rule := &p.Expire[i]
+		if rule.OnSourceRemoved && !facts.SourceRemoved {
+			continue
+		}
+		switch truth, key := rule.Applies(m); truth {
+		case policy.Unknown:
+			return Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: key}
+		case policy.Yes:
+			return expireBy(p, rule, m, facts)
+		case policy.No:
+		}
+	}
+	return Decision{Verdict: Keep, Cause: NoRule}
+}
+
+func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts) Decision {
+	d := Decision{Rule: rule}
+	switch {
+	case rule.OnSourceRemoved:
+		d.ExpiresAt = facts.AsOf
+	case rule.Date != "":
+		end, ok := rule.End(m, p.Timezone)
+		if !ok {
+			return Decision{Verdict: Unknown, Cause: DateMalformed, Rule: rule}
+		}
+		d.ExpiresAt = end
+	default:
+		d.ExpiresAt = rule.After.After(m.Created, p.Timezone)
+	}
+	if rule.KeepLatest.Count > 0 {
+		switch _, in := rule.KeepLatest.Group(m); {
+		case in == policy.Unknown:
+			return Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: "keepLatest"}
+		case in == policy.Yes && !facts.NotLatest:
+			d.Cause = AmongLatest
+			return d
+		}
+	}
+	if facts.AsOf.Before(d.ExpiresAt) {
+		d.Cause = TooYoung
+		return d
+	}
+	d.Verdict, d.Cause = Expired, TimeIsUp
+	return d
+}
