@@ -1,0 +1,393 @@
+// Package emulator serves ApsaraVideo Media Processing (MPS) and Object Storage
+// Service (OSS) on one loopback listener, strictly enough that the official Go
+// SDKs cannot tell it from the cloud. It carries the tests of mediasweep and
+// the commands demo and emulate.
+//
+// The path "/" is MPS, an RPC service (version 2014-06-18) whose parameters come
+// from query and form; "/{bucket}/{key}" is OSS in path style with V4 header
+// signatures; "/_emulator/" is a read-only view of the emulator itself, as JSON.
+//
+// Where the cloud's behaviour is not documented, [MPSOptions] offers each
+// plausible one, and a client has to be right under all of them. A [Fault] makes
+// chosen calls fail the way networks and gateways do. [Emulator.Calls] is the
+// record of what was asked, and [Emulator.Violations] lists what no correct
+// client ever does.
+package emulator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DefaultRegion is the region of an emulator whose Config names none.
+const DefaultRegion = "cn-shanghai"
+
+// Config says what an emulator serves. Its zero value is a documented cloud
+// with an empty library, on a free port.
+type Config struct {
+	// Addr is a loopback IP address with a port; port 0 picks a free one. The
+	// default is 127.0.0.1:0. Any other address is refused, because the
+	// credentials are public.
+	Addr string
+	// Media is the number of media in the seeded library; see [Config.AsOf].
+	Media int
+	// Seed varies the seeded library, and every ID that the emulator makes.
+	Seed uint64
+	// Now is the servers' clock: signatures, quotas and deletions are timed by
+	// it. It is called from many goroutines. The default is time.Now.
+	Now func() time.Time
+	// AsOf is the library's today, when it is not the servers': the seeded media
+	// were created in the 400 days before it, the 90 days of workflow executions
+	// end with it, and media added by a call are created at it. A test that
+	// needs a fixed date sets it and leaves Now to the clock the SDKs sign by.
+	AsOf time.Time
+	// Region is where library and buckets are; the default is [DefaultRegion].
+	Region string
+	// MPS chooses among behaviours that the documentation leaves open.
+	MPS MPSOptions
+	// Faults are injected from the start; see [Emulator.Inject].
+	Faults []Fault
+}
+
+// Call is the record of one request to MPS or OSS.
+type Call struct {
+	Time      time.Time // of arrival
+	Operation string    // such as DeleteMedia or PutObject
+	MediaIDs  []string  `json:",omitempty"` // MPS: MediaIds or MediaId as sent, split at commas
+	URLs      []string  `json:",omitempty"` // MPS: FileURLs or FileURL as sent, split at commas
+	Bucket    string    `json:",omitempty"` // OSS
+	Key       string    `json:",omitempty"` // OSS: the object's key, or the prefix of a listing
+	// Status is the HTTP status of the service's answer, whether or not a fault
+	// kept it from the client; 0 means that the service never saw the call, or
+	// has not answered yet.
+	Status int
+	Code   string    `json:",omitempty"` // error code of the answer
+	Fault  FaultKind `json:",omitempty"` // what was injected
+}
+
+// Emulator is a running emulator. Its methods may be called at any time from
+// any goroutine.
+type Emulator struct {
+	region string
+	now    func() time.Time
+	asOf   time.Time
+
+	url    string
+	server *http.Server
+	served chan error
+
+	mu         sync.Mutex // guards what follows
+	options    MPSOptions
+	random     *rand.Rand
+	library    library
+	store      store
+	access     access
+	quotas     map[string]*window
+	faults     []*faultState
+	calls      []*Call
+	violations []string
+}
+
+// Start serves an emulator until it is closed.
+func Start(cfg Config) (*Emulator, error) {
+	cfg.Addr = cmp.Or(cfg.Addr, "127.0.0.1:0")
+	cfg.Region = cmp.Or(cfg.Region, DefaultRegion)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	host, _, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("emulator address: %w", err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("emulator address %q: only a loopback IP address is allowed", cfg.Addr)
+	}
+	if cfg.Media < 0 {
+		return nil, fmt.Errorf("emulator: %d media", cfg.Media)
+	}
+	if err := cfg.MPS.validate(); err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
+	}
+	for _, f := range cfg.Faults {
+		if err := f.validate(); err != nil {
+			return nil, fmt.Errorf("emulator: fault %s: %w", f, err)
+		}
+	}
+	e := &Emulator{
+		region:  cfg.Region,
+		now:     cfg.Now,
+		asOf:    cfg.AsOf,
+		served:  make(chan error, 1),
+		options: cfg.MPS,
+		random:  rand.New(rand.NewPCG(cfg.Seed, 1)),
+		library: newLibrary(),
+		store:   store{},
+		access:  newAccess(),
+		quotas:  map[string]*window{},
+	}
+	e.Inject(cfg.Faults...)
+	e.seed(cfg.Media, rand.New(rand.NewPCG(cfg.Seed, 0)))
+
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
+	}
+	e.url = "http://" + listener.Addr().String()
+	e.server = &http.Server{Handler: http.HandlerFunc(e.route), ReadHeaderTimeout: 10 * time.Second}
+	go func() { e.served <- e.server.Serve(listener) }()
+	return e, nil
+}
+
+// Close stops the emulator and ends the calls that are under way.
+func (e *Emulator) Close() error {
+	err := e.server.Close()
+	if served := <-e.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	e.served <- http.ErrServerClosed // a second Close finds the same
+	return err
+}
+
+// URL is the address of both services, such as http://127.0.0.1:4711.
+func (e *Emulator) URL() string { return e.url }
+
+// Env is the environment in which mediasweep finds the emulator: credentials,
+// region and endpoints.
+func (e *Emulator) Env() map[string]string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.access.current
+	return map[string]string{
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     c.id,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": c.secret,
+		"ALIBABA_CLOUD_SECURITY_TOKEN":    c.token,
+		"MEDIASWEEP_REGION":               e.region,
+		"MEDIASWEEP_MPS_ENDPOINT":         e.url,
+		"MEDIASWEEP_OSS_ENDPOINT":         e.url,
+	}
+}
+
+// SetMPS changes the behaviour of MPS from the next call on.
+func (e *Emulator) SetMPS(o MPSOptions) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.options = o
+}
+
+// Calls is the record of all requests in the order of their arrival.
+func (e *Emulator) Calls() []Call {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	calls := make([]Call, len(e.calls))
+	for i, c := range e.calls {
+		calls[i] = *c
+	}
+	return calls
+}
+
+// Count is the number of requests for each operation.
+func (e *Emulator) Count() map[string]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	count := map[string]int{}
+	for _, c := range e.calls {
+		count[c.Operation]++
+	}
+	return count
+}
+
+// Violations lists, in words, everything that no correct client does: malformed
+// calls, more calls than the quota, unsigned requests, and changes to an object
+// that is the source of a medium.
+func (e *Emulator) Violations() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.violations)
+}
+
+// violation records what a client did; e.mu is held.
+func (e *Emulator) violation(format string, args ...any) {
+	e.violations = append(e.violations, fmt.Sprintf(format, args...))
+}
+
+// today is the library's clock.
+func (e *Emulator) today() time.Time {
+	if e.asOf.IsZero() {
+		return e.now().UTC()
+	}
+	return e.asOf.UTC()
+}
+
+// newID is 32 digits of upper-case hex; e.mu is held.
+func (e *Emulator) newID() string {
+	return fmt.Sprintf("%016X%016X", e.random.Uint64(), e.random.Uint64())
+}
+
+// A reply is an answer before a fault has had its way with it.
+type reply struct {
+	status int
+	code   string // of an error, for the record
+	header http.Header
+	body   io.Reader
+	size   int64
+}
+
+// A failure is an error answer of either service.
+type failure struct {
+	status        int
+	code, message string
+	detail        map[string]string // more elements of an OSS error, or nil
+	mistake       bool              // no correct client earns it: also a violation
+}
+
+// refusal is a failure that a correct client may meet.
+func refusal(status int, code, message string) *failure {
+	return &failure{status: status, code: code, message: message}
+}
+
+// mistake is a failure that no correct client earns.
+func mistake(status int, code, message string) *failure {
+	return &failure{status: status, code: code, message: message, mistake: true}
+}
+
+// with adds an element to an OSS error.
+func (f *failure) with(name, value string) *failure {
+	if f.detail == nil {
+		f.detail = map[string]string{}
+	}
+	f.detail[name] = value
+	return f
+}
+
+// An exchange is one request of either service, decoded.
+type exchange struct {
+	call    Call
+	service service
+	admit   func() *failure          // checks signature and parameters common to all operations; e.mu is held
+	execute func() (reply, *failure) // e.mu is held
+	refuse  func(*failure) reply     // an error in the format of the service; e.mu is held
+}
+
+// route goes by the escaped path, not through a ServeMux: keys may contain "//"
+// and "/../", which a mux would redirect.
+func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.EscapedPath()
+	switch {
+	case path == "/":
+		e.serve(w, r, e.rpc(r))
+	case strings.HasPrefix(path, adminPath):
+		e.admin(w, r)
+	default:
+		e.serve(w, r, e.oss(r))
+	}
+}
+
+// serve answers one request. A call counts into its quota before a fault can
+// hide it, and a fault strikes only what signature and quota have let through.
+func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
+	call, fault, refused := e.arrive(x)
+	if fault.Kind == DropBefore || !wait(r.Context(), fault) {
+		drop(w)
+		return
+	}
+	rep := e.answer(x, call, fault, refused)
+	if fault.Kind == DropAfter || fault.Kind == Truncate && rep.size == 0 {
+		drop(w)
+		return
+	}
+	for name, values := range rep.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Date", e.now().UTC().Format(http.TimeFormat))
+	if rep.status != http.StatusNoContent && rep.status != http.StatusNotModified {
+		w.Header().Set("Content-Length", strconv.FormatInt(rep.size, 10))
+	}
+	w.WriteHeader(rep.status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	if fault.Kind == Truncate {
+		rep.size /= 2 // less than announced makes net/http close the connection
+	}
+	// A client that went away is none of the emulator's business.
+	_, _ = io.CopyN(w, rep.body, rep.size)
+}
+
+// arrive records a call, admits or refuses it, and chooses its fault.
+func (e *Emulator) arrive(x exchange) (*Call, Fault, *failure) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	call := &x.call
+	call.Time = e.now()
+	e.calls = append(e.calls, call)
+	if refused := x.admit(); refused != nil {
+		return call, Fault{}, refused
+	}
+	if refused := e.throttle(call); refused != nil {
+		return call, Fault{}, refused
+	}
+	fault := e.nextFault(call.Operation, x.service)
+	call.Fault = fault.Kind
+	return call, fault, nil
+}
+
+// answer is what the service says, fault included, and completes the record.
+func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure) reply {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var rep reply
+	switch faked, ok := e.faultReply(fault.Kind, x); {
+	case refused != nil:
+		rep = x.refuse(refused)
+	case ok:
+		rep = faked
+	default:
+		if rep, refused = x.execute(); refused != nil {
+			rep = x.refuse(refused)
+		}
+	}
+	if refused != nil && refused.mistake {
+		e.violation("%s: %s", call.Operation, refused.message)
+	}
+	call.Status, call.Code = rep.status, rep.code
+	return rep
+}
+
+// wait delays a call by its fault; false means that the client gave up.
+func wait(ctx context.Context, fault Fault) bool {
+	var elapsed <-chan time.Time // never, for Hang
+	switch fault.Kind {
+	case Latency:
+		timer := time.NewTimer(fault.Delay)
+		defer timer.Stop()
+		elapsed = timer.C
+	case Hang:
+	default:
+		return true
+	}
+	select {
+	case <-elapsed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// drop closes the connection without an answer.
+func drop(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}

@@ -1,0 +1,235 @@
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FaultKind names what goes wrong with a call.
+type FaultKind string
+
+// The kinds of fault. Only [Latency], [DropAfter] and [Truncate] let the call
+// execute.
+const (
+	Latency      FaultKind = "latency"       // the call starts after Delay
+	Hang         FaultKind = "hang"          // no answer until the client gives up
+	DropBefore   FaultKind = "drop-before"   // connection closed, nothing executed
+	DropAfter    FaultKind = "drop-after"    // executed, then connection closed: the answer is lost
+	Truncate     FaultKind = "truncate"      // executed; half of the body arrives
+	HTML500      FaultKind = "html-500"      // a gateway's page with status 500
+	HTML502      FaultKind = "html-502"      // a gateway's page with status 502
+	Unavailable  FaultKind = "unavailable"   // 503 ServiceUnavailable
+	Empty        FaultKind = "empty"         // 200 with an empty body
+	Throttle     FaultKind = "throttle"      // MPS: as MPSOptions says; OSS: 503 TotalQpsLimitExceeded
+	TokenExpired FaultKind = "token-expired" // MPS: 403 InvalidSecurityToken.Expired; OSS: 403 SecurityTokenExpired
+	Forbidden    FaultKind = "forbidden"     // MPS: 403 Forbidden.RAM; OSS: 403 AccessDenied
+	NonceUsed    FaultKind = "nonce-used"    // MPS only: 400 SignatureNonceUsed
+	NumericCode  FaultKind = "numeric-code"  // MPS only: 500 whose Code is a number, on which the SDK panics
+)
+
+// FaultKinds is every kind, for help texts.
+func FaultKinds() []FaultKind {
+	return []FaultKind{Latency, Hang, DropBefore, DropAfter, Truncate, HTML500, HTML502,
+		Unavailable, Empty, Throttle, TokenExpired, Forbidden, NonceUsed, NumericCode}
+}
+
+// Fault says which calls go wrong, and how. The calls of its operation are
+// counted from its injection on; those beyond the first After are candidates,
+// Every and Probability choose among them, and Count bounds how many are hit.
+// With nothing but operation and kind, every call is.
+type Fault struct {
+	Operation   string // such as DeleteMedia or PutObject; "*" is any
+	Kind        FaultKind
+	Delay       time.Duration // of Latency
+	After       int           // let so many calls pass first
+	Every       int           // hit each so many-th call; 0 is each
+	Probability float64       // hit with this probability, up to 1; 0 is always
+	Seed        uint64        // of the draws for Probability
+	Count       int           // hit at most so many calls; 0 is no bound
+}
+
+// ParseFault reads the compact form of a fault, operation and kind followed by
+// any of the options, in any order:
+//
+//	OPERATION:KIND[:delay=DURATION][:after=N][:every=N][:p=FRACTION][:seed=N][:count=N]
+//
+// such as "DeleteMedia:drop-after:count=3" or "*:latency:delay=50ms:p=0.1".
+func ParseFault(s string) (Fault, error) {
+	operation, rest, _ := strings.Cut(s, ":")
+	kind, rest, more := strings.Cut(rest, ":")
+	f := Fault{Operation: operation, Kind: FaultKind(kind)}
+	for more {
+		var option string
+		option, rest, more = strings.Cut(rest, ":")
+		name, value, _ := strings.Cut(option, "=")
+		var err error
+		switch name {
+		case "delay":
+			f.Delay, err = time.ParseDuration(value)
+		case "after":
+			f.After, err = strconv.Atoi(value)
+		case "every":
+			f.Every, err = strconv.Atoi(value)
+		case "p":
+			f.Probability, err = strconv.ParseFloat(value, 64)
+		case "seed":
+			f.Seed, err = strconv.ParseUint(value, 10, 64)
+		case "count":
+			f.Count, err = strconv.Atoi(value)
+		default:
+			err = errors.New("unknown option; delay, after, every, p, seed and count are allowed")
+		}
+		if err != nil {
+			return Fault{}, fmt.Errorf("fault %q: option %q: %w", s, option, err)
+		}
+	}
+	if err := f.validate(); err != nil {
+		return Fault{}, fmt.Errorf("fault %q: %w", s, err)
+	}
+	return f, nil
+}
+
+// String is the compact form that [ParseFault] reads.
+func (f Fault) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%s", f.Operation, f.Kind)
+	option := func(name string, value any, isDefault bool) {
+		if !isDefault {
+			fmt.Fprintf(&b, ":%s=%v", name, value)
+		}
+	}
+	option("delay", f.Delay, f.Delay == 0)
+	option("after", f.After, f.After == 0)
+	option("every", f.Every, f.Every == 0)
+	option("p", f.Probability, f.Probability == 0)
+	option("seed", f.Seed, f.Seed == 0)
+	option("count", f.Count, f.Count == 0)
+	return b.String()
+}
+
+// validate says what is wrong with a fault.
+func (f Fault) validate() error {
+	_, mps := rpcOperations[f.Operation]
+	onlyMPS := f.Kind == NonceUsed || f.Kind == NumericCode
+	switch {
+	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation):
+		return fmt.Errorf("unknown operation %q", f.Operation)
+	case !slices.Contains(FaultKinds(), f.Kind):
+		return fmt.Errorf("unknown kind %q; one of %v", f.Kind, FaultKinds())
+	case onlyMPS && !mps && f.Operation != "*":
+		return fmt.Errorf("%s is a fault of MPS, and %s an operation of OSS", f.Kind, f.Operation)
+	case (f.Kind == Latency) != (f.Delay != 0):
+		return errors.New("latency, and nothing else, takes a delay")
+	case f.Delay < 0 || f.After < 0 || f.Every < 0 || f.Count < 0:
+		return errors.New("negative number")
+	case !(f.Probability >= 0 && f.Probability <= 1): // so put, it refuses NaN
+		return errors.New("a probability is between 0 and 1")
+	}
+	return nil
+}
+
+// faultState is an injected fault and what it has seen so far.
+type faultState struct {
+	Fault
+	seen, hits int
+	draw       *rand.Rand
+}
+
+// strikes decides over the next call.
+func (s *faultState) strikes() bool {
+	s.seen++
+	candidate := s.seen - s.After
+	if candidate <= 0 || s.Count > 0 && s.hits >= s.Count {
+		return false
+	}
+	if s.Every > 0 && candidate%s.Every != 0 {
+		return false
+	}
+	if s.Probability > 0 && s.draw.Float64() >= s.Probability {
+		return false
+	}
+	s.hits++
+	return true
+}
+
+// Inject adds faults. When several would hit a call, the one injected first
+// does, and those injected later do not count that call.
+func (e *Emulator) Inject(faults ...Fault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range faults {
+		e.faults = append(e.faults, &faultState{Fault: f, draw: rand.New(rand.NewPCG(f.Seed, 2))})
+	}
+}
+
+// ClearFaults removes all faults; calls that hang go on hanging.
+func (e *Emulator) ClearFaults() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = nil
+}
+
+// nextFault is the fault that hits this call, or none; e.mu is held.
+func (e *Emulator) nextFault(operation string, s service) Fault {
+	for _, f := range e.faults {
+		if f.Operation != "*" && f.Operation != operation {
+			continue
+		}
+		if s == oss && (f.Kind == NonceUsed || f.Kind == NumericCode) {
+			continue
+		}
+		if f.strikes() {
+			return f.Fault
+		}
+	}
+	return Fault{}
+}
+
+// faultReply is the answer of a fault that has one instead of the service's;
+// e.mu is held.
+func (e *Emulator) faultReply(kind FaultKind, x exchange) (reply, bool) {
+	switch kind {
+	case HTML500:
+		return htmlReply(http.StatusInternalServerError), true
+	case HTML502:
+		return htmlReply(http.StatusBadGateway), true
+	case Empty:
+		return newReply(http.StatusOK, "text/plain", nil), true
+	case NumericCode:
+		return newReply(http.StatusInternalServerError, jsonType,
+			[]byte(`{"RequestId":"`+e.requestID()+`","Code":500,"Message":"internal error"}`)), true
+	case Unavailable:
+		return x.refuse(refusal(http.StatusServiceUnavailable, "ServiceUnavailable",
+			"The request has failed due to a temporary failure of the server.")), true
+	case Throttle:
+		if x.service == oss {
+			return x.refuse(refusal(http.StatusServiceUnavailable, "TotalQpsLimitExceeded", "Total QPS limit exceeded.").
+				with("EC", "0004-00000302")), true
+		}
+		return x.refuse(e.throttled()), true
+	case TokenExpired:
+		return x.refuse(tokenExpired(x.service)), true
+	case Forbidden:
+		code := "Forbidden.RAM"
+		if x.service == oss {
+			code = "AccessDenied"
+		}
+		return x.refuse(refusal(http.StatusForbidden, code, "User not authorized to operate on the specified resource.")), true
+	case NonceUsed:
+		return x.refuse(nonceUsed()), true
+	default:
+		return reply{}, false
+	}
+}
+
+// htmlReply is what a gateway says when it cannot reach the service.
+func htmlReply(status int) reply {
+	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	return newReply(status, "text/html", []byte("<html>\n<head><title>"+title+"</title></head>\n<body><h1>"+title+"</h1></body>\n</html>\n"))
+}

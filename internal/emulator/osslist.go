@@ -1,0 +1,114 @@
+package emulator
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ossTime is how OSS writes a moment inside a body.
+const ossTime = "2006-01-02T15:04:05.000Z"
+
+// listing is the answer to ListObjectsV2.
+type listing struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
+	Name                  string
+	Prefix                string
+	StartAfter            string
+	Delimiter             string
+	MaxKeys               int
+	EncodingType          string `xml:",omitempty"`
+	IsTruncated           bool
+	ContinuationToken     string `xml:",omitempty"`
+	NextContinuationToken string `xml:",omitempty"`
+	Contents              []listedObject
+	CommonPrefixes        []listedPrefix
+	KeyCount              int
+}
+
+type listedObject struct {
+	Key          string
+	LastModified string
+	ETag         string
+	Type         string
+	Size         int64
+	StorageClass string
+	Owner        *listedOwner
+}
+
+type listedOwner struct{ ID, DisplayName string }
+
+type listedPrefix struct{ Prefix string }
+
+// list answers ListObjectsV2. A token is the key at which the next page begins,
+// and wins over start-after when both are sent.
+func (b *bucket) list(q *ossRequest) (reply, *failure) {
+	const byDefault, most = 100, 1000
+	size := byDefault
+	if s := q.query.Get("max-keys"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > most {
+			return reply{}, ossInvalid("max-keys %q is not within 1 and %d", s, most)
+		}
+		size = n
+	}
+	encode := func(s string) string { return s }
+	encoding := q.query.Get("encoding-type")
+	switch encoding {
+	case "":
+	case "url":
+		encode = percentEncode
+	default:
+		return reply{}, ossInvalid("encoding-type %q is not url", encoding)
+	}
+	prefix, delimiter, after, token := q.query.Get("prefix"), q.query.Get("delimiter"), q.query.Get("start-after"), q.query.Get("continuation-token")
+	keys := b.sorted()
+	// The least string above another is that with a zero byte added.
+	start, _ := slices.BinarySearch(keys, max(prefix, after+"\x00"))
+	if token != "" {
+		first, err := base64.URLEncoding.DecodeString(token)
+		if err != nil {
+			return reply{}, ossInvalid("the continuation token is incorrect")
+		}
+		start, _ = slices.BinarySearch(keys, string(first))
+	}
+
+	l := listing{
+		Name: q.bucket, Prefix: encode(prefix), StartAfter: encode(after), Delimiter: encode(delimiter),
+		MaxKeys: size, EncodingType: encoding, ContinuationToken: encode(token),
+	}
+	group := "" // the common prefix that was listed last
+	for _, key := range keys[start:] {
+		rest, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			break
+		}
+		if group != "" && strings.HasPrefix(key, group) {
+			continue
+		}
+		if l.KeyCount == size {
+			l.IsTruncated = true
+			l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(key)))
+			break
+		}
+		l.KeyCount++
+		if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
+			group = prefix + rest[:i+len(delimiter)]
+			l.CommonPrefixes = append(l.CommonPrefixes, listedPrefix{encode(group)})
+			continue
+		}
+		o := b.objects[key]
+		entry := listedObject{
+			Key: encode(key), LastModified: o.Modified.UTC().Format(ossTime), ETag: o.etag(),
+			Type: o.Type, Size: o.Size, StorageClass: "Standard",
+		}
+		if q.query.Get("fetch-owner") == "true" {
+			entry.Owner = &listedOwner{"1000", "1000"}
+		}
+		l.Contents = append(l.Contents, entry)
+	}
+	return xmlReply(http.StatusOK, l), nil
+}

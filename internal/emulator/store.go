@@ -1,0 +1,150 @@
+package emulator
+
+import (
+	"crypto/md5"
+	"fmt"
+	"hash/crc64"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Types of objects, as listings and x-oss-object-type show them.
+const (
+	normal     = "Normal"
+	appendable = "Appendable"
+	multipart  = "Multipart"
+)
+
+// Object is one object of a bucket.
+type Object struct {
+	Key      string
+	Body     []byte // nil for the objects of a medium, whose bytes read as zero
+	Size     int64
+	Modified time.Time
+	Type     string // Normal, Appendable or Multipart
+	header   http.Header
+}
+
+var crcTable = crc64.MakeTable(crc64.ECMA)
+
+// crc is the CRC-64/ECMA of the body; an object without its bytes has none.
+func (o Object) crc() (string, bool) {
+	return strconv.FormatUint(crc64.Checksum(o.Body, crcTable), 10), o.Body != nil
+}
+
+// etag is the quoted MD5 of an object that was put, and opaque otherwise.
+func (o Object) etag() string {
+	if o.Type == normal {
+		return fmt.Sprintf("%q", fmt.Sprintf("%X", md5.Sum(o.Body)))
+	}
+	return fmt.Sprintf("\"%016X%016X\"", crc64.Checksum(o.Body, crcTable), o.Size)
+}
+
+// bucket is one bucket. Keys are ordered by unsigned bytes, as Go orders
+// strings.
+type bucket struct {
+	versioning string // Enabled, Suspended, or empty when never enabled
+	objects    map[string]Object
+	keys       []string // sorted; nil when they have to be sorted anew
+}
+
+func (b *bucket) put(o Object) {
+	if _, ok := b.objects[o.Key]; !ok {
+		b.keys = nil
+	}
+	b.objects[o.Key] = o
+}
+
+func (b *bucket) remove(key string) {
+	if _, ok := b.objects[key]; ok {
+		delete(b.objects, key)
+		b.keys = nil
+	}
+}
+
+func (b *bucket) sorted() []string {
+	if b.keys == nil {
+		b.keys = slices.Sorted(maps.Keys(b.objects))
+	}
+	return b.keys
+}
+
+// store is all buckets by name.
+type store map[string]*bucket
+
+func (s store) make(name string) *bucket {
+	b := s[name]
+	if b == nil {
+		b = &bucket{objects: map[string]Object{}}
+		s[name] = b
+	}
+	return b
+}
+
+func (s store) find(bucket, key string) (Object, bool) {
+	b := s[bucket]
+	if b == nil {
+		return Object{}, false
+	}
+	o, ok := b.objects[key]
+	return o, ok
+}
+
+// putHollow stores an object of a given size, in digits, without its bytes,
+// which read as zero. It came in parts, as files of this size do.
+func (s store) putHollow(bucket, key, digits string, modified time.Time) {
+	size, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || size < 0 {
+		size = 0 // a test's medium that knows no size
+	}
+	s.make(bucket).put(Object{Key: key, Size: size, Modified: modified, Type: multipart})
+}
+
+// PutBucket makes a bucket, if need be, and sets its versioning: Enabled,
+// Suspended, or empty as in a bucket where it was never enabled.
+func (e *Emulator) PutBucket(name, versioning string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.store.make(name).versioning = versioning
+}
+
+// PutObject stores an object, and makes its bucket if need be. It is not in the
+// record of calls.
+func (e *Emulator) PutObject(bucket, key string, body []byte, modified time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	body = append([]byte{}, body...)
+	e.store.make(bucket).put(Object{Key: key, Body: body, Size: int64(len(body)), Modified: modified, Type: normal})
+}
+
+// RemoveObject deletes an object, which is not in the record of calls either.
+func (e *Emulator) RemoveObject(bucket, key string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.store.make(bucket).remove(key)
+}
+
+// Object is one object of a bucket.
+func (e *Emulator) Object(bucket, key string) (Object, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.store.find(bucket, key)
+}
+
+// Objects lists a bucket in the order of the keys.
+func (e *Emulator) Objects(bucket string) []Object {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b := e.store[bucket]
+	if b == nil {
+		return nil
+	}
+	list := make([]Object, 0, len(b.objects))
+	for _, key := range b.sorted() {
+		list = append(list, b.objects[key])
+	}
+	return list
+}
