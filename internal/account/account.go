@@ -1,0 +1,110 @@
+// Package account holds what the clients of both cloud services share: the
+// region, the endpoints and credentials of the account, and keeping the latter
+// out of everything that a person or a log can read.
+package account
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Account is the environment's part of a deployment.
+type Account struct {
+	// Region is the region of the media library and of its buckets.
+	Region string
+	// MPS and OSS are zero where the region's own endpoint is meant.
+	MPS Endpoint
+	OSS Endpoint
+	// InFC says that Function Compute runs the program.
+	InFC bool
+}
+
+var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+
+// FromEnvironment reads MEDIASWEEP_REGION (else FC_REGION),
+// MEDIASWEEP_MPS_ENDPOINT and MEDIASWEEP_OSS_ENDPOINT.
+func FromEnvironment(getenv func(string) string) (Account, error) {
+	a := Account{InFC: InFC(getenv), Region: getenv("MEDIASWEEP_REGION")}
+	if a.Region == "" {
+		a.Region = getenv("FC_REGION")
+	}
+	if a.Region == "" {
+		return a, errors.New("no region: set MEDIASWEEP_REGION, such as cn-shanghai")
+	}
+	if !regionName.MatchString(a.Region) || strings.HasPrefix(a.Region, "oss-") {
+		return a, fmt.Errorf("region %q is not a region ID such as cn-shanghai", a.Region)
+	}
+	var err error
+	if a.MPS, err = parseEndpoint(getenv("MEDIASWEEP_MPS_ENDPOINT")); err != nil {
+		return a, fmt.Errorf("MEDIASWEEP_MPS_ENDPOINT: %w", err)
+	}
+	if a.OSS, err = parseEndpoint(getenv("MEDIASWEEP_OSS_ENDPOINT")); err != nil {
+		return a, fmt.Errorf("MEDIASWEEP_OSS_ENDPOINT: %w", err)
+	}
+	return a, nil
+}
+
+// InFC reports whether Function Compute runs the program. It sets FC_FUNCTION_NAME
+// in every runtime, and users cannot set names that start with FC_.
+func InFC(getenv func(string) string) bool { return getenv("FC_FUNCTION_NAME") != "" }
+
+// Endpoint is where a service listens. The zero value is the region's own.
+type Endpoint struct {
+	Host  string // with the port, if any
+	Plain bool   // http instead of https; loopback only
+}
+
+// IsZero reports whether no endpoint was named.
+func (e Endpoint) IsZero() bool { return e.Host == "" }
+
+// URL returns the endpoint as scheme and host.
+func (e Endpoint) URL() string {
+	if e.Plain {
+		return "http://" + e.Host
+	}
+	return "https://" + e.Host
+}
+
+// parseEndpoint reads a host or a URL. Plain HTTP would send keys and tokens in
+// the clear, so it is accepted for this machine only.
+func parseEndpoint(s string) (Endpoint, error) {
+	if s == "" {
+		return Endpoint{}, nil
+	}
+	address := s
+	if !strings.Contains(s, "://") {
+		address = "https://" + s
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return Endpoint{}, errors.New("not a host or a URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		return Endpoint{}, errors.New("an endpoint is a scheme and a host, nothing more")
+	case u.Scheme == "https":
+		return Endpoint{Host: u.Host}, nil
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+		return Endpoint{Host: u.Host, Plain: true}, nil
+	case u.Scheme == "http":
+		return Endpoint{}, fmt.Errorf("http is accepted for loopback addresses only, not for %s: use https", u.Hostname())
+	}
+	return Endpoint{}, fmt.Errorf("scheme %q is neither https nor http", u.Scheme)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// CheckEnvironment refuses an environment in which the MPS SDK would print its
+// requests, keys and tokens included: it does so wherever DEBUG names "sdk".
+func CheckEnvironment(getenv func(string) string) error {
+	if strings.Contains(getenv("DEBUG"), "sdk") {
+		return errors.New(`DEBUG names "sdk", which makes the MPS SDK print keys and tokens: unset it`)
+	}
+	return nil
+}

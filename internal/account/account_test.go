@@ -1,0 +1,125 @@
+package account_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+)
+
+func env(pairs ...string) func(string) string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return func(name string) string { return m[name] }
+}
+
+func TestFromEnvironment(t *testing.T) {
+	tests := []struct {
+		name string
+		env  []string
+		want account.Account
+		says string
+	}{
+		{"region only", []string{"MEDIASWEEP_REGION", "cn-shanghai"}, account.Account{Region: "cn-shanghai"}, ""},
+		{"in FC", []string{"FC_REGION", "cn-hangzhou", "FC_FUNCTION_NAME", "f"}, account.Account{Region: "cn-hangzhou", InFC: true}, ""},
+		{"host", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "mts-vpc.cn-shanghai.aliyuncs.com"},
+			account.Account{Region: "cn-shanghai", MPS: account.Endpoint{Host: "mts-vpc.cn-shanghai.aliyuncs.com"}}, ""},
+		{"loopback", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT", "http://127.0.0.1:8080/"},
+			account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:8080", Plain: true}}, ""},
+		{"IPv6 loopback", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT", "http://[::1]:8080"},
+			account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "[::1]:8080", Plain: true}}, ""},
+		{"no region", nil, account.Account{}, "no region"},
+		{"OSS region", []string{"MEDIASWEEP_REGION", "oss-cn-shanghai"}, account.Account{}, "not a region ID"},
+		{"region with a host in it", []string{"MEDIASWEEP_REGION", "evil.example/cn"}, account.Account{}, "not a region ID"},
+		{"plain http elsewhere", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "http://mts.cn-shanghai.aliyuncs.com"}, account.Account{}, "loopback addresses only"},
+		{"http to a name that starts like loopback", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "http://127.0.0.1.example.com"}, account.Account{}, "loopback addresses only"},
+		{"keys in the URL", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "https://a:b@host"}, account.Account{}, "nothing more"},
+		{"path", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "https://host/path"}, account.Account{}, "nothing more"},
+		{"scheme", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "ftp://host"}, account.Account{}, "neither https nor http"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := account.FromEnvironment(env(test.env...))
+			if test.says != "" {
+				if err == nil || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("error %v, want one with %q", err, test.says)
+				}
+				return
+			}
+			if err != nil || got != test.want {
+				t.Errorf("%+v, %v; want %+v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestCredentialsAreNeverMixed(t *testing.T) {
+	call := account.Credentials{AccessKeyID: "call-id", AccessKeySecret: "call-secret", SecurityToken: "call-token"}
+	tests := []struct {
+		name string
+		env  []string
+		call account.Credentials
+		want account.Credentials
+	}{
+		{"environment first", []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret", "ALIBABA_CLOUD_SECURITY_TOKEN", "token"}, call,
+			account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token"}},
+		{"a lasting key takes no token of the call", []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret"}, call,
+			account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}},
+		{"half a key does not count", []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "id", "ALIBABA_CLOUD_SECURITY_TOKEN", "token"}, call, call},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := account.FromEnvironmentOr(env(test.env...), test.call)(); err != nil || got != test.want {
+				t.Errorf("%+v, %v; want %+v", got, err, test.want)
+			}
+		})
+	}
+	if _, err := account.FromEnvironmentOr(env(), account.Credentials{})(); !errors.Is(err, account.ErrNoCredentials) {
+		t.Errorf("without any: %v", err)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	c := account.Credentials{AccessKeyID: "LTAI-id", AccessKeySecret: "s3cr/et+=", SecurityToken: "CAIS/token+with=odd&chars"}
+	once := url.QueryEscape(c.SecurityToken)
+	for _, text := range []string{
+		"id LTAI-id, secret s3cr/et+=, token CAIS/token+with=odd&chars",
+		"escaped " + once + " and twice " + url.QueryEscape(once) + " " + url.QueryEscape(c.AccessKeySecret),
+		`Post "http://127.0.0.1:1/?AccessKeyId=LTAI-id&SecurityToken=` + once + `&Signature=abc%3D": EOF`,
+		"server string to sign is:POST&%2F&AccessKeyId%3DLTAI-id%26SecurityToken%3D" + url.QueryEscape(once),
+		"Signature=abc%2Bdef%3D is wrong; x-oss-security-token: " + c.SecurityToken,
+		"Authorization: OSS4-HMAC-SHA256 Credential=LTAI-id/20260101/cn/oss,Signature=deadbeef",
+		`{"token":"CAIS\/token+with=odd&chars"}`,
+		"we computed another than the signature you provided: deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+		"the signature you provided: odd/abc%+signature=",
+		"<title>127.0.0.1/?list-type=2&prefix=odd</title>",
+	} {
+		got := c.Redact(text)
+		for _, secret := range []string{"LTAI-id", "s3cr", "CAIS", "odd", "abc%", "deadbeef", "http://"} {
+			if strings.Contains(got, secret) {
+				t.Errorf("Redact(%q) = %q, which shows %q", text, got, secret)
+			}
+		}
+	}
+	for _, text := range []string{
+		"the media 0319dd3b9680d28a4e16ae79898c1d24 is in state Deleted",
+		"dial tcp 127.0.0.1:1: connect: connection refused",
+		"oss://media-in/dir/a=b.mp4 is not there",
+	} {
+		if got := c.Redact(text); got != text {
+			t.Errorf("plain text changed: %q", got)
+		}
+	}
+}
+
+func TestCheckEnvironment(t *testing.T) {
+	for value, refused := range map[string]bool{"": false, "1": false, "sdk": true, "a,sdk,b": true} {
+		if err := account.CheckEnvironment(env("DEBUG", value)); (err != nil) != refused {
+			t.Errorf("DEBUG=%q: %v", value, err)
+		}
+	}
+}
