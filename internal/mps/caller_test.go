@@ -1,0 +1,36 @@
+package mps
+
+import (
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+)
+
+func TestEndpointIsPinnedAndHTTPS(t *testing.T) {
+	tests := []struct {
+		name    string
+		account account.Account
+		domain  string
+		scheme  string
+	}{
+		{"the region's", account.Account{Region: "cn-shanghai"}, "mts.cn-shanghai.aliyuncs.com", "HTTPS"},
+		{"a region without an endpoint of its own", account.Account{Region: "us-east-1"}, "mts.aliyuncs.com", "HTTPS"},
+		{"named", account.Account{Region: "cn-shanghai", MPS: account.Endpoint{Host: "mts-vpc.cn-shanghai.aliyuncs.com"}}, "mts-vpc.cn-shanghai.aliyuncs.com", "HTTPS"},
+		{"loopback", account.Account{Region: "cn-shanghai", MPS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}}, "127.0.0.1:1", "HTTP"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := newCaller(test.account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := c.take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if config := w.sdk.GetConfig(); w.sdk.Domain != test.domain || config.Scheme != test.scheme || config.AutoRetry {
+				t.Errorf("domain %s, scheme %s, auto-retry %v", w.sdk.Domain, config.Scheme, config.AutoRetry)
+			}
+		})
+	}
+}

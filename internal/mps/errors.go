@@ -1,0 +1,93 @@
+package mps
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind says what a failed call means for the run.
+type Kind int
+
+// The kinds.
+const (
+	// Refused: the service will not do this, however often it is asked.
+	Refused Kind = iota
+	// Throttled: the account's quota is used up for the moment.
+	Throttled
+	// Lost: no answer, or one that does not tell whether the call took effect.
+	Lost
+	// Denied: no call of this run can succeed until somebody mends its cause.
+	Denied
+)
+
+// Error is a failed call. Its text carries no key, token, signature or URL.
+type Error struct {
+	Op        Operation
+	Kind      Kind
+	Code      string // the service's code; empty for Lost
+	Status    int    // the HTTP status; 0 without an answer
+	Message   string
+	RequestID string
+	Cause     error // the context's error, where that ended the call
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Op))
+	b.WriteString(": ")
+	if e.Code != "" {
+		b.WriteString(e.Code)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Message)
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+	}
+	if advice := advice(e.Code); advice != "" {
+		b.WriteString(": ")
+		b.WriteString(advice)
+	}
+	return b.String()
+}
+
+// kindOf classifies by code: sources give different statuses for the same one.
+// Source: MPS "Error codes", and the common codes of the API gateway.
+func kindOf(code string, status int) Kind {
+	switch head, _, _ := strings.Cut(code, "."); head {
+	case "Throttling":
+		return Throttled
+	case "InvalidParameter", "MissingParameter":
+		return Refused
+	case "Forbidden", "NoPermission", "InvalidAccessKeyId", "InvalidSecurityToken", "MissingSecurityToken", "SignatureDoesNotMatch",
+		"IncompleteSignature", "InvalidTimeStamp", "InvalidIdentity", "InvalidApi", "InvalidAction", "InvalidVersion", "NoSuchVersion", "InvalidProtocol":
+		return Denied
+	case "SignatureNonceUsed", "ServiceUnavailable", "ServiceUnAvailable", "InternalError":
+		return Lost
+	}
+	if status >= 500 {
+		return Lost
+	}
+	return Refused
+}
+
+// advice says what to mend, where a code tells.
+func advice(code string) string {
+	switch head, _, _ := strings.Cut(code, "."); head {
+	case "Forbidden", "NoPermission":
+		return "grant the function's role the mts actions that the README lists"
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature":
+		return "check the access key and its secret"
+	case "InvalidSecurityToken", "MissingSecurityToken":
+		return "the role's token has expired or does not belong to the key"
+	case "InvalidTimeStamp":
+		return "set this machine's clock: it is more than 15 minutes off"
+	case "InvalidIdentity":
+		return "MPS is not activated for the account, or the account is in arrears"
+	case "InvalidProtocol":
+		return "use an https endpoint"
+	}
+	return ""
+}

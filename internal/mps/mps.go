@@ -1,0 +1,196 @@
+// Package mps speaks to the media library through the official SDK, and keeps
+// the SDK's traps to itself: HTTPS, a pinned endpoint, one SDK client for each
+// call in flight over one shared transport, the caller's context, retries by
+// meaning, and errors that carry a code and no secret.
+package mps
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
+	"golang.org/x/time/rate"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// MaxBatch is the number of IDs, or of URLs, that one call takes.
+// Source: MPS DeleteMedia, QueryMediaList and QueryMediaListByURL.
+const MaxBatch = 10
+
+// quota is what an account may call each operation in a second, all its users
+// together. Source: MPS "QPS limits".
+const quota = 100
+
+// headroom is the part of the share that is used: calls leave evenly, but the
+// way to the service bunches them, and no second there may see more than the
+// share.
+const headroom = 0.98
+
+// Operation is an operation of the MPS API.
+type Operation string
+
+// The operations that mediasweep calls.
+const (
+	DeleteMedia         Operation = "DeleteMedia"
+	QueryMediaList      Operation = "QueryMediaList"
+	QueryMediaListByURL Operation = "QueryMediaListByURL"
+)
+
+// Client is the library of one account and region. It is safe for concurrent
+// use; make one for a process, since it holds the pace of all its calls.
+type Client struct {
+	caller *caller
+	pace   map[Operation]*rate.Limiter
+}
+
+// New returns a client that uses a share of the quota, 0 < share <= 1. It makes
+// no call.
+func New(a account.Account, share float64) (*Client, error) {
+	caller, err := newCaller(a)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{caller: caller, pace: map[Operation]*rate.Limiter{}}
+	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL} {
+		// A burst of one spaces the calls: no window of a second can hold more
+		// than the rate, rounded up.
+		c.pace[op] = rate.NewLimiter(rate.Limit(quota*share*headroom), 1)
+	}
+	return c, nil
+}
+
+// Session is a run's view of the library: its credentials and its count of
+// calls. It is safe for concurrent use.
+type Session struct {
+	client      *Client
+	credentials account.Provider
+
+	mu        sync.Mutex
+	calls     map[Operation]int
+	throttled atomic.Int64
+	retried   atomic.Int64
+	answered  atomic.Bool
+}
+
+// Session starts a run.
+func (c *Client) Session(credentials account.Provider) *Session {
+	return &Session{client: c, credentials: credentials, calls: map[Operation]int{}}
+}
+
+// Calls returns how many calls of an operation the session has sent, retries
+// included.
+func (s *Session) Calls(op Operation) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[op]
+}
+
+// Throttled returns how many calls were refused because the quota was used up.
+func (s *Session) Throttled() int { return int(s.throttled.Load()) }
+
+// Retried returns how many calls repeated an earlier one.
+func (s *Session) Retried() int { return int(s.retried.Load()) }
+
+// Answered reports whether any call has succeeded.
+func (s *Session) Answered() bool { return s.answered.Load() }
+
+// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
+// service answers for the batch and never for a medium, so no error means that
+// it took the batch, and an error with Lost that it may have done so.
+func (s *Session) Delete(ctx context.Context, ids []string) error {
+	var none struct{}
+	return s.call(ctx, DeleteMedia, func() requests.AcsRequest {
+		request := mts.CreateDeleteMediaRequest()
+		request.MediaIds = strings.Join(ids, ",")
+		return request
+	}, &none)
+}
+
+// Found is what a look-up found.
+type Found struct {
+	Media []media.Medium
+	// Missing holds the IDs, or the URLs, of which the library says that it has
+	// no medium. What was asked for and is in neither list was not answered.
+	Missing []string
+}
+
+// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow
+// made of them.
+func (s *Session) ByID(ctx context.Context, ids []string) (Found, error) {
+	return s.lookUp(ctx, QueryMediaList, func() requests.AcsRequest {
+		request := mts.CreateQueryMediaListRequest()
+		request.MediaIds = strings.Join(ids, ",")
+		request.IncludePlayList = requests.NewBoolean(true)
+		request.IncludeSnapshotList = requests.NewBoolean(true)
+		request.IncludeSummaryList = requests.NewBoolean(true)
+		return request
+	})
+}
+
+// Recall reads up to MaxBatch media again, without their outputs: enough to see
+// whether they are still there.
+func (s *Session) Recall(ctx context.Context, ids []string) (Found, error) {
+	return s.lookUp(ctx, QueryMediaList, func() requests.AcsRequest {
+		request := mts.CreateQueryMediaListRequest()
+		request.MediaIds = strings.Join(ids, ",")
+		return request
+	})
+}
+
+// ByURL looks the media of up to MaxBatch file URLs up, which together may have
+// media.MaxURLBytes.
+func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
+	return s.lookUp(ctx, QueryMediaListByURL, func() requests.AcsRequest {
+		request := mts.CreateQueryMediaListByURLRequest()
+		request.FileURLs = strings.Join(urls, ",")
+		request.IncludePlayList = requests.NewBoolean(true)
+		request.IncludeSnapshotList = requests.NewBoolean(true)
+		request.IncludeSummaryList = requests.NewBoolean(true)
+		return request
+	})
+}
+
+func (s *Session) lookUp(ctx context.Context, op Operation, build func() requests.AcsRequest) (Found, error) {
+	// The lists come in wrappers that the service leaves out, or sends empty,
+	// when there is nothing in them.
+	var answer struct {
+		MediaList        wrapper[struct{ Media []json.RawMessage }]
+		NonExistMediaIDs wrapper[struct {
+			MediaID []string `json:"MediaId"`
+		}] `json:"NonExistMediaIds"`
+		NonExistFileURLs wrapper[struct{ FileURL []string }]
+	}
+	if err := s.call(ctx, op, build, &answer); err != nil {
+		return Found{}, err
+	}
+	found := Found{Missing: append(answer.NonExistMediaIDs.value.MediaID, answer.NonExistFileURLs.value.FileURL...)}
+	for _, record := range answer.MediaList.value.Media {
+		// A record that names no medium tells nothing about one that was asked
+		// for: that one then has no answer, which is never to its harm.
+		if medium, err := media.Parse(record); err == nil {
+			found.Media = append(found.Media, medium)
+		}
+	}
+	return found, nil
+}
+
+// wrapper is an object that may come as "", [] or null when it is empty.
+type wrapper[T any] struct{ value T }
+
+func (w *wrapper[T]) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case `""`, "[]", "null":
+		return nil
+	}
+	if err := json.Unmarshal(data, &w.value); err != nil {
+		return fmt.Errorf("list in an answer: %w", err)
+	}
+	return nil
+}

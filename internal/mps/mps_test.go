@@ -1,0 +1,286 @@
+package mps_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+)
+
+// session starts an emulator and a session of a client with a share of its quota.
+func session(t *testing.T, config emulator.Config, share float64) (*emulator.Emulator, *mps.Session) {
+	t.Helper()
+	e, err := emulator.Start(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e, sessionIn(t, e.Env(), share)
+}
+
+func sessionIn(t *testing.T, env map[string]string, share float64) *mps.Session {
+	t.Helper()
+	getenv := func(name string) string { return env[name] }
+	a, err := account.FromEnvironment(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := mps.New(a, share)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.Session(account.FromEnvironmentOr(getenv, account.Credentials{}))
+}
+
+func TestLookUpAndDelete(t *testing.T) {
+	e, s := session(t, emulator.Config{}, 1)
+	kept := e.Add(emulator.Medium{Key: "dir/a b,c+d%.mp4", CreationTime: "2026-01-01T00:00:00Z", Tags: []string{"x"},
+		Outputs: []emulator.Output{{Kind: emulator.Play, Bucket: emulator.OutputBucket, Key: "a.m3u8"}}})
+	gone := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
+	ctx := context.Background()
+
+	found, err := s.ByID(ctx, []string{kept.ID, gone.ID, "unknown"})
+	if err != nil || len(found.Media) != 2 || len(found.Missing) != 1 || found.Missing[0] != "unknown" {
+		t.Fatalf("ByID = %+v, %v", found, err)
+	}
+	if records := string(found.Media[0].Record) + string(found.Media[1].Record); !strings.Contains(records, "a.m3u8") {
+		t.Errorf("the records lack the outputs: %s", records)
+	}
+	object := media.Object{Bucket: kept.Bucket, Key: kept.Key}
+	other := media.Object{Bucket: kept.Bucket, Key: "none.mp4"}
+	found, err = s.ByURL(ctx, []string{object.URL("cn-shanghai", media.SlashPlain), other.URL("cn-shanghai", media.SlashPlain)})
+	if err != nil || len(found.Media) != 1 || found.Media[0].ID != kept.ID || found.Media[0].Object != object || len(found.Missing) != 1 {
+		t.Fatalf("ByURL = %+v, %v", found, err)
+	}
+	if err := s.Delete(ctx, []string{gone.ID}); err != nil {
+		t.Fatal(err)
+	}
+	found, err = s.Recall(ctx, []string{kept.ID, gone.ID})
+	if err != nil || len(found.Media) != 1 || found.Media[0].ID != kept.ID || len(found.Missing) != 1 {
+		t.Fatalf("Recall = %+v, %v", found, err)
+	}
+	if s.Calls(mps.QueryMediaList) != 2 || s.Calls(mps.QueryMediaListByURL) != 1 || s.Calls(mps.DeleteMedia) != 1 || s.Retried() != 0 || !s.Answered() {
+		t.Errorf("calls are counted wrongly: %+v", s)
+	}
+	if violations := e.Violations(); len(violations) > 0 {
+		t.Errorf("violations: %v", violations)
+	}
+}
+
+// TestKinds holds each way in which a call can go wrong against what it means.
+// A deletion is never repeated unless the service said that it did nothing.
+func TestKinds(t *testing.T) {
+	tests := []struct {
+		fault  emulator.FaultKind
+		kind   mps.Kind
+		code   string
+		tries  int // of a deletion
+		mended bool
+	}{
+		{emulator.DropBefore, mps.Lost, "", 1, false},
+		{emulator.DropAfter, mps.Lost, "", 1, false},
+		{emulator.Truncate, mps.Lost, "", 1, false},
+		{emulator.HTML500, mps.Lost, "", 1, false},
+		{emulator.HTML502, mps.Lost, "", 1, false},
+		{emulator.Empty, mps.Lost, "", 1, false},
+		{emulator.NumericCode, mps.Lost, "", 1, false},
+		{emulator.Unavailable, mps.Lost, "ServiceUnavailable", 1, false},
+		{emulator.NonceUsed, mps.Lost, "SignatureNonceUsed", 1, false},
+		{emulator.Forbidden, mps.Denied, "Forbidden.RAM", 1, false},
+		{emulator.TokenExpired, mps.Denied, "InvalidSecurityToken.Expired", 1, false},
+		{emulator.Throttle, mps.Throttled, "", 2, true},
+	}
+	for _, test := range tests {
+		t.Run(string(test.fault), func(t *testing.T) {
+			t.Parallel()
+			e, s := session(t, emulator.Config{}, 1)
+			m := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
+			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: test.fault, Count: 1})
+			err := s.Delete(context.Background(), []string{m.ID})
+			if got := s.Calls(mps.DeleteMedia); got != test.tries {
+				t.Errorf("%d tries, want %d", got, test.tries)
+			}
+			var failed *mps.Error
+			switch {
+			case test.mended && err == nil:
+			case test.mended || !errors.As(err, &failed):
+				t.Errorf("error %v", err)
+			case failed.Kind != test.kind || failed.Code != test.code:
+				t.Errorf("kind %d, code %q in %v; want %d, %q", failed.Kind, failed.Code, err, test.kind, test.code)
+			}
+			// A look-up changes nothing and is repeated until it is answered.
+			e.ClearFaults()
+			e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: test.fault, Count: 1})
+			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Denied) {
+				t.Errorf("look-up: %v", err)
+			}
+		})
+	}
+}
+
+func TestRefusedParameterIsNotRepeated(t *testing.T) {
+	_, s := session(t, emulator.Config{MPS: emulator.MPSOptions{UnknownID: emulator.RefuseWhole}}, 1)
+	err := s.Delete(context.Background(), []string{"unknown"})
+	var failed *mps.Error
+	if !errors.As(err, &failed) || failed.Kind != mps.Refused || s.Calls(mps.DeleteMedia) != 1 {
+		t.Errorf("%v after %d calls", err, s.Calls(mps.DeleteMedia))
+	}
+}
+
+func TestDeadlineEndsAHangingCall(t *testing.T) {
+	_, s := session(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Hang}}}, 1)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	err := s.Delete(ctx, []string{"a"})
+	var failed *mps.Error
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Lost {
+		t.Errorf("a call given up: %v", err)
+	}
+	err = s.Delete(ctx, []string{"a"})
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failed) && s.Calls(mps.DeleteMedia) > 1 {
+		t.Errorf("a call after the deadline: %v, %d calls", err, s.Calls(mps.DeleteMedia))
+	}
+}
+
+// An answer without a RequestId is none, and a redirect leads nowhere.
+func TestAnswersThatAreNone(t *testing.T) {
+	visited := false
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visited = true }))
+	defer elsewhere.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"nothing in it": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") },
+		"no object":     func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			s := sessionIn(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT": server.URL,
+				"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}, 1)
+			var failed *mps.Error
+			if err := s.Delete(context.Background(), []string{"a"}); !errors.As(err, &failed) || failed.Kind != mps.Lost || visited {
+				t.Errorf("%v; visited elsewhere: %v", err, visited)
+			}
+		})
+	}
+}
+
+// TestErrorsCarryNoSecret is promise 7 of the design, wherever an error is made.
+func TestErrorsCarryNoSecret(t *testing.T) {
+	const wrong = "wrong+Secret/1="
+	tests := []struct {
+		name  string
+		spoil func(env map[string]string, e *emulator.Emulator)
+	}{
+		{"wrong secret", func(env map[string]string, _ *emulator.Emulator) { env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = wrong }},
+		{"wrong token", func(env map[string]string, _ *emulator.Emulator) {
+			env["ALIBABA_CLOUD_SECURITY_TOKEN"] = "CAIS wrong+token/&="
+		}},
+		{"wrong key", func(env map[string]string, _ *emulator.Emulator) { env["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "LTAIwrong" }},
+		{"nothing listens", func(_ map[string]string, e *emulator.Emulator) { _ = e.Close() }},
+		{"dropped", func(_ map[string]string, e *emulator.Emulator) {
+			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.DropBefore})
+		}},
+		{"HTML", func(_ map[string]string, e *emulator.Emulator) {
+			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.HTML500})
+		}},
+		{"panic in the SDK", func(_ map[string]string, e *emulator.Emulator) {
+			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.NumericCode})
+		}},
+		{"expired", func(_ map[string]string, e *emulator.Emulator) { e.ExpireToken() }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e, err := emulator.Start(emulator.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close() //nolint:errcheck // closed twice in one case
+			env := e.Env()
+			test.spoil(env, e)
+			s := sessionIn(t, env, 1)
+			err = s.Delete(context.Background(), []string{"a"})
+			if err == nil {
+				t.Fatal("the call went through")
+			}
+			for _, name := range []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"} {
+				once := url.QueryEscape(env[name])
+				for _, form := range []string{env[name], once, url.QueryEscape(once)} {
+					if strings.Contains(err.Error(), form) {
+						t.Errorf("the error shows %s: %v", name, err)
+					}
+				}
+			}
+			if strings.Contains(err.Error(), "Signature=") || strings.Contains(err.Error(), "http://") {
+				t.Errorf("the error shows a signed address: %v", err)
+			}
+		})
+	}
+}
+
+// TestConcurrentCalls is for the race detector: the SDK's client is not safe for
+// concurrent use.
+func TestConcurrentCalls(t *testing.T) {
+	e, s := session(t, emulator.Config{Media: 64}, 1)
+	var wg sync.WaitGroup
+	for i, m := range e.Media() {
+		wg.Go(func() {
+			if _, err := s.ByID(context.Background(), []string{m.ID, fmt.Sprint("unknown", i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.Calls(mps.QueryMediaList); got != 64 {
+		t.Errorf("%d calls, want 64", got)
+	}
+}
+
+// TestPace is promise 6: no window of a second at the service may hold more
+// calls than the share of the quota, and the share is used.
+func TestPace(t *testing.T) {
+	const share, limit, calls = 0.5, 50, 130
+	e, s := session(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Latency, Delay: 20 * time.Millisecond}}}, share)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range calls {
+		wg.Go(func() {
+			if _, err := s.ByID(context.Background(), []string{"a"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	arrivals := e.Calls()
+	for i, last := range arrivals {
+		inWindow := 0
+		for _, earlier := range arrivals[:i+1] {
+			if last.Time.Sub(earlier.Time) < time.Second {
+				inWindow++
+			}
+		}
+		if inWindow > limit {
+			t.Fatalf("%d calls in the second before call %d, the share is %d", inWindow, i, limit)
+		}
+	}
+	// Not a measure of speed: half the pace would take twice this.
+	if most := time.Duration(float64(time.Second) * calls / limit * 1.5); took > most {
+		t.Errorf("%d calls took %v: the share is not used", calls, took)
+	}
+}
