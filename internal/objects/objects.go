@@ -1,0 +1,193 @@
+// Package objects speaks to OSS through the official SDK: it lists, and it
+// writes records that nobody can overwrite. It has no call that deletes or
+// overwrites an object, and keeps the SDK's traps to itself.
+package objects
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// pageSize is the most that one list call returns; without it OSS returns 100.
+// Source: OSS ListObjectsV2, max-keys.
+const pageSize = 1000
+
+// callTimeout is for one call with its retries.
+const callTimeout = 30 * time.Second
+
+// ErrExists says that a name is taken: what it holds was not touched.
+var ErrExists = errors.New("the object exists already")
+
+// Error is a failed call. Its text carries no key, token, signature or URL.
+type Error struct {
+	Op      string
+	Code    string // the service's code; empty without an answer
+	Status  int    // the HTTP status; 0 without an answer
+	Message string
+}
+
+func (e *Error) Error() string {
+	if e.Code == "" {
+		return e.Op + ": " + e.Message
+	}
+	return e.Op + ": " + e.Code + ": " + e.Message
+}
+
+// Client is OSS in one account and region. It is safe for concurrent use; make
+// one for a process, since it holds the connections.
+type Client struct {
+	account account.Account
+	http    *http.Client
+}
+
+// New returns a client. It makes no call.
+func New(a account.Account) *Client {
+	return &Client{account: a, http: &http.Client{
+		Transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: 10 * time.Second,
+			MaxIdleConnsPerHost:   16,
+			IdleConnTimeout:       50 * time.Second,
+			// OSS compresses listings, and then leaves the ETag out, for
+			// whoever accepts it.
+			DisableCompression: true,
+		},
+		// A redirect would take a signed request to a host that was not named.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Session is a run's view of OSS: its credentials.
+type Session struct {
+	sdk         *oss.Client
+	credentials account.Provider
+}
+
+// Session starts a run.
+func (c *Client) Session(credentials account.Provider) *Session {
+	config := oss.NewConfig().
+		WithRegion(c.account.Region).
+		WithHttpClient(c.http).
+		WithUserAgent("mediasweep").
+		WithLogLevel(oss.LogOff).
+		WithCredentialsProvider(osscredentials.CredentialsProviderFunc(func(context.Context) (osscredentials.Credentials, error) {
+			current, err := credentials()
+			if err != nil {
+				return osscredentials.Credentials{}, err
+			}
+			return osscredentials.Credentials{
+				AccessKeyID: current.AccessKeyID, AccessKeySecret: current.AccessKeySecret, SecurityToken: current.SecurityToken,
+			}, nil
+		}))
+	if endpoint := c.account.OSS; !endpoint.IsZero() {
+		// OSS itself refuses path style; what listens on loopback has no
+		// bucket hosts.
+		config.WithEndpoint(endpoint.URL()).WithUsePathStyle(endpoint.Plain)
+	} else {
+		config.WithUseInternalEndpoint(c.account.InFC)
+	}
+	return &Session{sdk: oss.NewClient(config), credentials: credentials}
+}
+
+// List yields every object below a prefix in the order of OSS, a page at a time.
+// An error ends it.
+func (s *Session) List(ctx context.Context, prefix media.Object) iter.Seq2[media.Object, error] {
+	return func(yield func(media.Object, error) bool) {
+		request := &oss.ListObjectsV2Request{Bucket: oss.Ptr(prefix.Bucket), MaxKeys: pageSize}
+		if prefix.Key != "" {
+			request.Prefix = oss.Ptr(prefix.Key)
+		}
+		for {
+			page, err := s.listPage(ctx, request)
+			if err != nil {
+				yield(media.Object{}, fmt.Errorf("list %s: %w", prefix, err))
+				return
+			}
+			for _, entry := range page.Contents {
+				if !yield(media.Object{Bucket: prefix.Bucket, Key: oss.ToString(entry.Key)}, nil) {
+					return
+				}
+			}
+			if !page.IsTruncated {
+				return
+			}
+			if oss.ToString(page.NextContinuationToken) == "" {
+				// Going on without the token would start again from the top.
+				yield(media.Object{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
+				return
+			}
+			request.ContinuationToken = page.NextContinuationToken
+		}
+	}
+}
+
+func (s *Session) listPage(ctx context.Context, request *oss.ListObjectsV2Request) (*oss.ListObjectsV2Result, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	page, err := s.sdk.ListObjectsV2(call, request)
+	if err != nil {
+		return nil, s.plain(ctx, "ListObjectsV2", err)
+	}
+	if page.Name == nil && page.MaxKeys == 0 && page.KeyCount == 0 && len(page.Contents) == 0 {
+		// An empty body decodes as an empty listing.
+		return nil, &Error{Op: "ListObjectsV2", Status: page.StatusCode, Message: "the answer is no listing"}
+	}
+	return page, nil
+}
+
+// Create writes an object that does not exist yet. ErrExists says that the name
+// is taken, which after a lost answer can be by this very call: the SDK repeats
+// it. A bucket with versioning ignores the condition.
+func (s *Session) Create(ctx context.Context, object media.Object, body []byte) error {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.sdk.PutObject(call, &oss.PutObjectRequest{
+		Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
+	})
+	var service *oss.ServiceError
+	switch {
+	case errors.As(err, &service) && service.Code == "FileAlreadyExists":
+		return fmt.Errorf("create %s: %w", object, ErrExists)
+	case err != nil:
+		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))
+	}
+	return nil
+}
+
+// plain makes an error of the SDK's that may be shown. It wraps the context's
+// error only where ctx, which is the caller's, has ended.
+func (s *Session) plain(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, ctx.Err())
+	}
+	credentials, credentialsErr := s.credentials()
+	if credentialsErr != nil {
+		return credentialsErr
+	}
+	var service *oss.ServiceError
+	if errors.As(err, &service) {
+		if service.Code == "" || service.Code == "BadErrorResponse" { // the SDK then quotes the body
+			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not one of OSS", service.StatusCode)}
+		}
+		return &Error{Op: op, Code: credentials.Redact(service.Code), Status: service.StatusCode, Message: credentials.Redact(service.Message)}
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &Error{Op: op, Message: credentials.Redact(err.Error())}
+}
