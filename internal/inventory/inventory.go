@@ -1,0 +1,211 @@
+// Package inventory is where candidates come from: the IDs or objects that a
+// request names, or all objects below the prefixes that the policy names. It
+// looks them up in batches and says what became of each.
+package inventory
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+)
+
+// Lister lists the objects below a prefix; an error ends the sequence.
+type Lister interface {
+	List(ctx context.Context, prefix media.Object) iter.Seq2[media.Object, error]
+}
+
+// Library looks media up, mps.MaxBatch at a time.
+type Library interface {
+	ByID(ctx context.Context, ids []string) (mps.Found, error)
+	ByURL(ctx context.Context, urls []string) (mps.Found, error)
+}
+
+// Batch is what one look-up asks for: IDs, or objects in one form of their URLs.
+type Batch struct {
+	IDs     []string
+	Objects []media.Object
+	Slash   media.Slash
+}
+
+// OfIDs splits IDs into batches.
+func OfIDs(ids []string) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		for start := 0; start < len(ids); start += mps.MaxBatch {
+			if !yield(Batch{IDs: ids[start:min(start+mps.MaxBatch, len(ids))]}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// OfObjects splits objects into batches that ask with one form of slash.
+func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Seq2[Batch, error] {
+	return batches(func(yield func(media.Object, error) bool) {
+		for _, object := range objects {
+			if !yield(object, nil) {
+				return
+			}
+		}
+	}, region, slash)
+}
+
+// OfPrefixes lists prefixes and splits their objects into batches. A prefix that
+// another one covers is listed once. An error is of one prefix; the others go on.
+func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, region string) iter.Seq2[Batch, error] {
+	return batches(func(yield func(media.Object, error) bool) {
+		for i, prefix := range prefixes {
+			if covered(prefix, prefixes[:i], prefixes[i+1:]) {
+				continue
+			}
+			for object, err := range lister.List(ctx, prefix) {
+				if !yield(object, err) {
+					return
+				}
+			}
+		}
+	}, region, media.SlashPlain)
+}
+
+func covered(prefix media.Object, before, after []media.Object) bool {
+	for _, other := range before {
+		if other.Covers(prefix) {
+			return true
+		}
+	}
+	for _, other := range after {
+		if other.Covers(prefix) && other != prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// batches fills batches up to the number of URLs that a look-up takes, and to
+// the length of their list.
+func batches(objects iter.Seq2[media.Object, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		var batch []media.Object
+		length := 0
+		flush := func() bool {
+			full := Batch{Objects: batch, Slash: slash}
+			batch, length = nil, 0
+			return len(full.Objects) == 0 || yield(full, nil)
+		}
+		for object, err := range objects {
+			if err != nil {
+				if !yield(Batch{}, err) {
+					return
+				}
+				continue
+			}
+			next := len(object.URL(region, slash)) + len(",")
+			if len(batch) == mps.MaxBatch || length+next > media.MaxURLBytes+len(",") {
+				if !flush() {
+					return
+				}
+			}
+			batch = append(batch, object)
+			length += next
+		}
+		flush()
+	}
+}
+
+// Looked is what a look-up of one batch came to.
+type Looked struct {
+	// Media are those that the library has for what was asked.
+	Media []media.Medium
+	// Absent counts IDs of which the library says that it has no medium.
+	Absent int
+	// Unclear says of what the answer left open why it is.
+	Unclear []Unclear
+	// WithoutMedia counts objects that have no medium.
+	WithoutMedia int
+	// Again holds objects that were not found by plain slashes and have some:
+	// they are to be asked for with escaped ones, since the documents do not say
+	// by which form a library knows an object.
+	Again []media.Object
+}
+
+// Unclear is one medium of which an answer does not tell enough.
+type Unclear struct {
+	MediaID string
+	Reason  string
+}
+
+// LookUp asks the library for one batch. Media are returned only if they were
+// asked for, each once.
+func LookUp(ctx context.Context, library Library, batch Batch, region string) (Looked, error) {
+	if len(batch.Objects) > 0 {
+		return byObject(ctx, library, batch, region)
+	}
+	return byID(ctx, library, batch.IDs)
+}
+
+func byID(ctx context.Context, library Library, ids []string) (Looked, error) {
+	found, err := library.ByID(ctx, ids)
+	if err != nil {
+		return Looked{}, err
+	}
+	open := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		open[id] = true
+	}
+	var looked Looked
+	for _, medium := range found.Media {
+		if open[medium.ID] {
+			delete(open, medium.ID)
+			looked.Media = append(looked.Media, medium)
+		}
+	}
+	for _, id := range found.Missing {
+		if open[id] {
+			delete(open, id)
+			looked.Absent++
+		}
+	}
+	for id := range open {
+		looked.Unclear = append(looked.Unclear, Unclear{id, "MPS neither returned it nor said that it does not exist"})
+	}
+	return looked, nil
+}
+
+func byObject(ctx context.Context, library Library, batch Batch, region string) (Looked, error) {
+	urls := make([]string, len(batch.Objects))
+	asked := make(map[media.Object]bool, len(batch.Objects))
+	for i, object := range batch.Objects {
+		urls[i] = object.URL(region, batch.Slash)
+		asked[object] = true
+	}
+	found, err := library.ByURL(ctx, urls)
+	if err != nil {
+		return Looked{}, err
+	}
+	var looked Looked
+	known := make(map[media.Object]bool, len(batch.Objects))
+	seen := make(map[string]bool, len(found.Media))
+	for _, medium := range found.Media {
+		switch {
+		case seen[medium.ID]:
+		case asked[medium.Object]:
+			known[medium.Object] = true
+			looked.Media = append(looked.Media, medium)
+		default:
+			looked.Unclear = append(looked.Unclear, Unclear{medium.ID, "its File.URL is none of the objects that MPS returned it for"})
+		}
+		seen[medium.ID] = true
+	}
+	for _, object := range batch.Objects {
+		switch {
+		case known[object]:
+		case batch.Slash == media.SlashPlain && strings.Contains(object.Key, "/"):
+			looked.Again = append(looked.Again, object)
+		default:
+			looked.WithoutMedia++
+		}
+	}
+	return looked, nil
+}

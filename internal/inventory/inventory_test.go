@@ -1,0 +1,180 @@
+package inventory_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+)
+
+const region = "cn-shanghai"
+
+func in(key string) media.Object { return media.Object{Bucket: "media-in", Key: key} }
+
+func TestBatchesOfIDs(t *testing.T) {
+	var ids []string
+	for i := range 23 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	var got []string
+	var sizes []int
+	for batch, err := range inventory.OfIDs(ids) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, sizes = append(got, batch.IDs...), append(sizes, len(batch.IDs))
+	}
+	if !slices.Equal(got, ids) || !slices.Equal(sizes, []int{10, 10, 3}) {
+		t.Errorf("batches of %v: %v", sizes, got)
+	}
+}
+
+func TestBatchesOfObjectsFitTheList(t *testing.T) {
+	var objects []media.Object
+	for i := range 40 {
+		objects = append(objects, in(strings.Repeat("长", 1+i*8)+".mp4"))
+	}
+	var got []media.Object
+	for batch, err := range inventory.OfObjects(objects, region, media.SlashEscaped) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var urls []string
+		for _, object := range batch.Objects {
+			urls = append(urls, object.URL(region, media.SlashEscaped))
+		}
+		if list := strings.Join(urls, ","); len(list) > media.MaxURLBytes || len(urls) > mps.MaxBatch {
+			t.Errorf("%d URLs of %d bytes", len(urls), len(list))
+		}
+		got = append(got, batch.Objects...)
+	}
+	if !slices.Equal(got, objects) {
+		t.Errorf("%d objects in the batches, want %d", len(got), len(objects))
+	}
+}
+
+// bucket lists from a list of keys; it fails for prefixes that start with "bad".
+type bucket []string
+
+func (b bucket) List(_ context.Context, prefix media.Object) iter.Seq2[media.Object, error] {
+	return func(yield func(media.Object, error) bool) {
+		if strings.HasPrefix(prefix.Key, "bad") {
+			yield(media.Object{}, errors.New("cannot be listed"))
+			return
+		}
+		for _, key := range b {
+			if prefix.Covers(in(key)) && !yield(in(key), nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
+	keys := bucket{"a/1", "a/2", "b/1", "b/c/1"}
+	for name, prefixes := range map[string][]media.Object{
+		"nested":   {in("a/"), in("b/"), in("b/c/")},
+		"reversed": {in("b/c/"), in("b/"), in("a/")},
+		"twice":    {in("a/"), in("b/"), in("a/")},
+		"whole":    {in(""), in("a/"), in("")},
+	} {
+		var got []string
+		for batch, err := range inventory.OfPrefixes(context.Background(), keys, prefixes, region) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, object := range batch.Objects {
+				got = append(got, object.Key)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, keys) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestAPrefixThatCannotBeListedLeavesTheOthers(t *testing.T) {
+	var got []string
+	failures := 0
+	for batch, err := range inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, region) {
+		if err != nil {
+			failures++
+			continue
+		}
+		for _, object := range batch.Objects {
+			got = append(got, object.Key)
+		}
+	}
+	if failures != 1 || !slices.Equal(got, []string{"a/1", "b/1"}) {
+		t.Errorf("%d failures, %v", failures, got)
+	}
+}
+
+// library answers what a test puts in, whatever is asked.
+type library struct {
+	answers []mps.Found
+	asked   [][]string
+}
+
+func (l *library) ByID(_ context.Context, ids []string) (mps.Found, error) { return l.next(ids) }
+
+func (l *library) ByURL(_ context.Context, urls []string) (mps.Found, error) { return l.next(urls) }
+
+func (l *library) next(asked []string) (mps.Found, error) {
+	l.asked = append(l.asked, asked)
+	if len(l.answers) == 0 {
+		return mps.Found{}, nil
+	}
+	answer := l.answers[0]
+	l.answers = l.answers[1:]
+	return answer, nil
+}
+
+// What comes back is taken only for what was asked.
+func TestLookUpByID(t *testing.T) {
+	l := &library{answers: []mps.Found{{
+		Media:   []media.Medium{{ID: "a"}, {ID: "a"}, {ID: "stranger"}},
+		Missing: []string{"b", "b", "other"},
+	}}}
+	looked, err := inventory.LookUp(context.Background(), l, inventory.Batch{IDs: []string{"a", "b", "c"}}, region)
+	if err != nil || len(looked.Media) != 1 || looked.Media[0].ID != "a" || looked.Absent != 1 ||
+		len(looked.Unclear) != 1 || looked.Unclear[0].MediaID != "c" {
+		t.Errorf("%+v, %v", looked, err)
+	}
+}
+
+func TestLookUpByObject(t *testing.T) {
+	l := &library{answers: []mps.Found{
+		{Media: []media.Medium{{ID: "a", Object: in("a")}, {ID: "a2", Object: in("a")}, {ID: "a", Object: in("a")}, {ID: "garbled"}, {ID: "stranger", Object: in("x")}}},
+		{Media: []media.Medium{{ID: "b", Object: in("d/b")}}},
+	}}
+	batch := inventory.Batch{Objects: []media.Object{in("a"), in("d/b"), in("d/none"), in("flat")}}
+	looked, err := inventory.LookUp(context.Background(), l, batch, region)
+	if err != nil || !slices.Equal(ids(looked.Media), []string{"a", "a2"}) || looked.WithoutMedia != 1 || len(looked.Unclear) != 2 ||
+		!slices.Equal(looked.Again, []media.Object{in("d/b"), in("d/none")}) {
+		t.Errorf("plain slashes: %+v, %v", looked, err)
+	}
+	looked, err = inventory.LookUp(context.Background(), l, inventory.Batch{Objects: looked.Again, Slash: media.SlashEscaped}, region)
+	if err != nil || !slices.Equal(ids(looked.Media), []string{"b"}) || looked.WithoutMedia != 1 || len(looked.Again) != 0 {
+		t.Errorf("escaped slashes: %+v, %v", looked, err)
+	}
+	if want := []string{in("d/b").URL(region, media.SlashEscaped), in("d/none").URL(region, media.SlashEscaped)}; !slices.Equal(l.asked[1], want) {
+		t.Errorf("asked %q", l.asked)
+	}
+}
+
+func ids(list []media.Medium) []string {
+	var names []string
+	for _, m := range list {
+		names = append(names, m.ID)
+	}
+	return names
+}
