@@ -1,0 +1,182 @@
+// Package report is what a run answers: its outcome, in the form that every
+// trigger, the command line and the logs share.
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Status is the outcome of a run as a whole.
+type Status string
+
+// The outcomes.
+const (
+	Done       Status = "done"       // all decided; all deleted and verified, or a dry run
+	Partial    Status = "partial"    // some media failed for good or stay unverified
+	Incomplete Status = "incomplete" // stopped before the deadline
+	Blocked    Status = "blocked"    // a guard tripped: nothing was deleted
+	Busy       Status = "busy"       // another run holds the lease
+	Failed     Status = "failed"     // a bad request or policy, or nothing could be done
+)
+
+// maxFailures is how many failures a report lists; its counts are of all.
+const maxFailures = 100
+
+// Report tells what a run looked at, decided and did.
+type Report struct {
+	Run        string       `json:"run"`
+	Trigger    trigger.Kind `json:"trigger"`
+	Mode       policy.Mode  `json:"mode"`
+	Status     Status       `json:"status"`
+	Policy     string       `json:"policy"`
+	Plan       string       `json:"plan"`
+	AsOf       time.Time    `json:"asOf"`
+	StartedAt  time.Time    `json:"startedAt"`
+	FinishedAt time.Time    `json:"finishedAt"`
+	Counts     Counts       `json:"counts"`
+	Rules      []Rule       `json:"rules"`
+	Guard      Guard        `json:"guard"`
+	Calls      Calls        `json:"calls"`
+	Failures   []Failure    `json:"failures"`
+	Error      string       `json:"error"`
+	// Refused says of a failed run that the request, the policy or the
+	// configuration was at fault, and not what the run met.
+	Refused bool `json:"-"`
+}
+
+// Counts are numbers of media. The first line adds up to Looked, the second to
+// Expired; objects that have no medium are counted beside them.
+type Counts struct {
+	Looked    int `json:"looked"`
+	Absent    int `json:"absent"`
+	Unknown   int `json:"unknown"`
+	Protected int `json:"protected"`
+	Kept      int `json:"kept"`
+	Expired   int `json:"expired"`
+
+	Deleted    int `json:"deleted"`
+	Gone       int `json:"gone"`
+	Failed     int `json:"failed"`
+	Unverified int `json:"unverified"`
+	Pending    int `json:"pending"`
+
+	ObjectsWithoutMedia int `json:"objectsWithoutMedia"`
+}
+
+// Rule counts the media on which one rule decided.
+type Rule struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"` // protect or expire
+	Applied int    `json:"applied"`
+	Expired int    `json:"expired"`
+	Deleted int    `json:"deleted"`
+}
+
+// Guard says whether the run was stopped before it deleted too much.
+type Guard struct {
+	Tripped bool   `json:"tripped"`
+	Reason  string `json:"reason"`
+}
+
+// Calls are the calls to MPS, repeated ones included.
+type Calls struct {
+	DeleteMedia         int `json:"DeleteMedia"`
+	QueryMediaList      int `json:"QueryMediaList"`
+	QueryMediaListByURL int `json:"QueryMediaListByURL"`
+	Throttled           int `json:"throttled"`
+	Retried             int `json:"retried"`
+}
+
+// Failure is one medium with which something went wrong, or one object or prefix
+// whose media could not be looked up.
+type Failure struct {
+	MediaID string `json:"mediaId"`
+	Object  string `json:"object,omitempty"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// New starts a report for a run of a policy, with a line for each of its rules.
+func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
+	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Rules: []Rule{}, Failures: []Failure{}}
+	if p != nil {
+		r.Policy = p.Digest()
+		for _, rule := range p.Protect {
+			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "protect"})
+		}
+		for _, rule := range p.Expire {
+			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "expire"})
+		}
+	}
+	return r
+}
+
+// Rule returns the line of a rule, or nil for a name that is none.
+func (r *Report) Rule(name string) *Rule {
+	for i := range r.Rules {
+		if r.Rules[i].Name == name {
+			return &r.Rules[i]
+		}
+	}
+	return nil
+}
+
+// Fail lists a failure while there is room for it.
+func (r *Report) Fail(f Failure) {
+	if len(r.Failures) < maxFailures {
+		r.Failures = append(r.Failures, f)
+	}
+}
+
+// Finish closes the report. Counts that do not add up are a mistake of this
+// program's, and make any run a failed one: nobody may rely on its numbers.
+func (r *Report) Finish(status Status, now time.Time) {
+	r.Status, r.FinishedAt = status, now.UTC()
+	c := r.Counts
+	if sum := c.Absent + c.Unknown + c.Protected + c.Kept + c.Expired; sum != c.Looked {
+		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media looked at, %d decided; %s", c.Looked, sum, r.Error)
+	}
+	if sum := c.Deleted + c.Gone + c.Failed + c.Unverified + c.Pending; sum != c.Expired {
+		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media expired, %d accounted for; %s", c.Expired, sum, r.Error)
+	}
+}
+
+// ExitCode is what a command that ends with this report exits with.
+func (r *Report) ExitCode() int {
+	switch r.Status {
+	case Done:
+		return 0
+	case Partial:
+		return 3
+	case Blocked:
+		return 4
+	case Incomplete:
+		return 5
+	case Busy:
+		return 6
+	case Failed:
+	}
+	if r.Refused {
+		return 2
+	}
+	return 1
+}
+
+// HTTPStatus is what an HTTP caller gets with this report.
+func (r *Report) HTTPStatus() int {
+	switch r.Status {
+	case Done, Partial, Incomplete:
+		return 200
+	case Blocked, Busy:
+		return 409
+	case Failed:
+	}
+	if r.Refused {
+		return 400
+	}
+	return 502
+}

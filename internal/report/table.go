@@ -1,0 +1,60 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteTable writes the report for a person at a terminal.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) } //nolint:errcheck // a Builder takes everything
+	c := r.Counts
+	line("mode\t%s", r.Mode)
+	line("status\t%s", r.Status)
+	if r.Plan != "" {
+		line("plan\t%s", r.Plan)
+	}
+	line("looked at\t%d\tmedia", c.Looked)
+	line("  absent\t%d\tMPS does not know them, or says that they are deleted", c.Absent)
+	line("  protected\t%d\ta protect rule matches", c.Protected)
+	line("  unknown\t%d\tthe record does not tell enough; kept", c.Unknown)
+	line("  kept\t%d\tnot due, or no rule applies", c.Kept)
+	line("  expired\t%d", c.Expired)
+	line("    deleted\t%d\tand read back as gone", c.Deleted)
+	line("    pending\t%d", c.Pending)
+	for _, other := range []struct {
+		name  string
+		count int
+	}{{"gone", c.Gone}, {"failed", c.Failed}, {"unverified", c.Unverified}} {
+		if other.count > 0 {
+			line("    %s\t%d", other.name, other.count)
+		}
+	}
+	line("no medium\t%d\tobjects", c.ObjectsWithoutMedia)
+	line("calls\t%d\tDeleteMedia, %d QueryMediaList, %d QueryMediaListByURL (%d throttled, %d retried)",
+		r.Calls.DeleteMedia, r.Calls.QueryMediaList, r.Calls.QueryMediaListByURL, r.Calls.Throttled, r.Calls.Retried)
+	_ = t.Flush() // a Builder takes everything
+	if len(r.Rules) > 0 {
+		b.WriteString("\n")
+		line("rule\tkind\tdecided\texpired\tdeleted")
+		for _, rule := range r.Rules {
+			line("%s\t%s\t%d\t%d\t%d", rule.Name, rule.Kind, rule.Applied, rule.Expired, rule.Deleted)
+		}
+		_ = t.Flush() // as above
+	}
+	if r.Guard.Tripped {
+		fmt.Fprintf(&b, "\nblocked: %s\n", r.Guard.Reason)
+	}
+	if r.Error != "" {
+		fmt.Fprintf(&b, "\nerror: %s\n", r.Error)
+	}
+	for _, f := range r.Failures {
+		fmt.Fprintf(&b, "failed: %s%s: %s\n", f.MediaID, f.Object, f.Message)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

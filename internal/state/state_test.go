@@ -1,0 +1,84 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+func TestParseLocation(t *testing.T) {
+	home := func(name string) string { return map[string]string{"HOME": "/home/u"}[name] }
+	tests := []struct {
+		text string
+		want state.Location
+		says string
+	}{
+		{"", state.Location{Folder: "/home/u/.local/state/mediasweep"}, ""},
+		{"file:///var/lib/mediasweep/", state.Location{Folder: "/var/lib/mediasweep"}, ""},
+		{"oss://ops/mediasweep/", state.Location{Prefix: media.Object{Bucket: "ops", Key: "mediasweep/"}}, ""},
+		{"oss://ops/mediasweep", state.Location{Prefix: media.Object{Bucket: "ops", Key: "mediasweep/"}}, ""},
+		{"oss://ops/", state.Location{}, "prefix of its own"},
+		{"oss://ops/a//", state.Location{}, "prefix of its own"},
+		{"oss://OPS/a/", state.Location{}, "not a bucket name"},
+		{"file://host/folder", state.Location{}, "not a folder"},
+		{"file:relative", state.Location{}, "neither"},
+		{"/var/lib", state.Location{}, "neither"},
+	}
+	for _, test := range tests {
+		got, err := state.ParseLocation(test.text, home)
+		if test.says == "" && (err != nil || got != test.want) || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("ParseLocation(%q) = %+v, %v", test.text, got, err)
+		}
+	}
+}
+
+func TestFolderCreatesOnce(t *testing.T) {
+	top := filepath.Join(t.TempDir(), "new", "state")
+	store := state.Folder(top)
+	const writers = 16
+	var won, lost int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			err := store.Create(context.Background(), "plans/a.json", []byte(strings.Repeat(string(rune('a'+i)), 1000)))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won++
+			case errors.Is(err, state.ErrExists):
+				lost++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 || lost != writers-1 {
+		t.Errorf("%d created the record and %d lost", won, lost)
+	}
+	data, err := os.ReadFile(filepath.Join(top, "plans", "a.json"))
+	if err != nil || len(data) != 1000 || strings.Count(string(data), string(data[0])) != 1000 {
+		t.Errorf("the record is not the winner's alone: %d bytes, %v", len(data), err)
+	}
+	entries, err := os.ReadDir(filepath.Join(top, "plans"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("files left behind: %v, %v", entries, err)
+	}
+}
+
+func TestFolderRefusesNamesOutside(t *testing.T) {
+	for _, name := range []string{"", ".", "..", "../a", "a/../../b", "/a", "a//b"} {
+		if err := state.Folder(t.TempDir()).Create(context.Background(), name, nil); err == nil {
+			t.Errorf("Create(%q) went through", name)
+		}
+	}
+}
