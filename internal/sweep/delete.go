@@ -1,0 +1,249 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// A library may be slow to show a deletion. It is looked at again after each of
+// these pauses, 3 s in all.
+var lookAgain = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
+
+// deletion is the second pipeline of a run.
+type deletion struct {
+	*run
+	ctx  context.Context    // ends with the run's time
+	stop context.CancelFunc // ends the run for everybody
+}
+
+// deleteAll deletes the plan's media in batches of ten, a shorter one last.
+// Batches are started while soft lasts; those under way are finished under ctx.
+func (r *run) deleteAll(ctx, soft context.Context) {
+	soft, cancel := context.WithCancel(soft)
+	defer cancel()
+	d := deletion{r, ctx, cancel}
+	var group errgroup.Group
+	group.SetLimit(inFlight)
+	var unsent sync.WaitGroup
+	for batch := range slices.Chunk(r.expired, mps.MaxBatch) {
+		if len(batch) < mps.MaxBatch {
+			unsent.Wait()
+		}
+		unsent.Add(1)
+		group.Go(func() error {
+			sent := sync.OnceFunc(unsent.Done)
+			defer sent()
+			if soft.Err() == nil {
+				d.batch(d.fresh(batch), sent)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // its functions return no error
+}
+
+// fresh reads those media again that were decided on too long ago, and returns
+// the ones that have still expired.
+func (d *deletion) fresh(batch []expired) []expired {
+	if !slices.ContainsFunc(batch, func(e expired) bool { return d.Now().Sub(e.decided) > maxAge }) {
+		return batch
+	}
+	looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: ids(batch)}, d.Region)
+	if err != nil {
+		if !isContext(err) {
+			d.account(batch, &d.report.Counts.Failed, err)
+		}
+		return nil
+	}
+	found := map[string]*media.Medium{}
+	for i := range looked.Media {
+		found[looked.Media[i].ID] = &looked.Media[i]
+	}
+	unclear := map[string]bool{}
+	for _, u := range looked.Unclear {
+		unclear[u.MediaID] = true
+	}
+	var still, gone, unread []expired
+	for _, e := range batch {
+		switch m := found[e.MediaID]; {
+		case m != nil && d.stillExpired(e, m):
+			still = append(still, e)
+		case m != nil:
+		case unclear[e.MediaID]:
+			unread = append(unread, e)
+		default:
+			gone = append(gone, e)
+		}
+	}
+	d.account(gone, &d.report.Counts.Gone, nil)
+	d.account(unread, &d.report.Counts.Failed, errors.New("MPS no longer tells whether the medium is there"))
+	return still
+}
+
+// stillExpired decides once more on a medium of the plan. One that is to stay
+// after all leaves the plan's counts for those of its new verdict.
+func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
+	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.report.AsOf, NotLatest: true})
+	if now.Verdict == retention.Expired {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.report.Counts.Pending--
+	d.report.Counts.Expired--
+	before := d.report.Rule(e.Rule)
+	before.Expired--
+	before.Applied--
+	d.count(m, now)
+	return false
+}
+
+// batch deletes one batch and finds out, medium by medium, what became of it:
+// the service answers for the batch only. What it refuses for good is split until
+// the medium that it objects to stands alone. It says when the batch was sent.
+func (d *deletion) batch(batch []expired, sent func()) {
+	for try := 1; len(batch) > 0; try++ {
+		err := d.Library.Delete(d.ctx, ids(batch))
+		sent()
+		var refusal *mps.Error
+		switch {
+		case err == nil:
+			d.verify(batch)
+			return
+		case !errors.As(err, &refusal), refusal.Kind == mps.Throttled && isContext(err):
+			return // never taken: still pending
+		case refusal.Kind == mps.Denied:
+			d.account(batch, &d.report.Counts.Failed, err)
+			d.mu.Lock()
+			d.fatal = err
+			d.mu.Unlock()
+			d.stop()
+			return
+		case refusal.Kind == mps.Throttled:
+			d.account(batch, &d.report.Counts.Failed, err)
+			return
+		}
+		// The call may have taken effect, in whole or in part.
+		live, readErr := d.recall(batch)
+		switch {
+		case readErr != nil:
+			d.unread(live, readErr)
+			return
+		case refusal.Kind == mps.Lost && try < mps.MaxTries:
+			if len(live) > 0 && !d.Library.PauseBefore(d.ctx, try+1) {
+				return // not sent again: still pending
+			}
+			batch = live
+		case refusal.Kind == mps.Refused && len(live) < len(batch):
+			batch, try = live, 0 // perhaps it was those that are gone
+		case refusal.Kind == mps.Refused && len(live) > 1:
+			d.batch(live[:len(live)/2], sent)
+			if d.isDenied() {
+				return // still pending
+			}
+			batch, try = live[len(live)/2:], 0
+		default:
+			d.account(live, &d.report.Counts.Failed, err)
+			return
+		}
+	}
+}
+
+func (d *deletion) isDenied() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fatal != nil
+}
+
+// verify reads back a batch that the service took, for a while if need be.
+func (d *deletion) verify(batch []expired) {
+	live, err := d.recall(batch)
+	for _, pause := range lookAgain {
+		if err != nil || len(live) == 0 {
+			break
+		}
+		select {
+		case <-d.ctx.Done():
+			err = d.ctx.Err()
+		case <-time.After(pause):
+			live, err = d.recall(live)
+		}
+	}
+	if err == nil {
+		err = errors.New("MPS took the deletion and still shows the medium")
+	}
+	d.unread(live, err)
+}
+
+// unread accounts for media that were sent and not seen to go. If it was the
+// run's time that was up they stay pending: the next run looks at them.
+func (d *deletion) unread(batch []expired, err error) {
+	if !isContext(err) {
+		d.account(batch, &d.report.Counts.Unverified, err)
+	}
+}
+
+// recall reads a batch again after a call of ours, counts those as deleted that
+// are gone, and returns the others. An error says that it could not be read.
+func (d *deletion) recall(batch []expired) (live []expired, err error) {
+	found, err := d.Library.Recall(d.ctx, ids(batch))
+	if err != nil {
+		return batch, err
+	}
+	gone := make(map[string]bool, len(batch))
+	for _, id := range found.Missing {
+		gone[id] = true
+	}
+	states := make(map[string]string, len(found.Media))
+	for _, medium := range found.Media {
+		states[medium.ID] = medium.State
+	}
+	var deleted []expired
+	for _, e := range batch {
+		switch state := states[e.MediaID]; {
+		case gone[e.MediaID], state == media.StateDeleted, state == media.StateInitiated && e.State != media.StateInitiated:
+			deleted = append(deleted, e)
+		default:
+			live = append(live, e)
+		}
+	}
+	d.account(deleted, &d.report.Counts.Deleted, nil)
+	return live, nil
+}
+
+// account moves media from pending to what became of them; a cause makes it a
+// failure.
+func (d *deletion) account(batch []expired, became *int, cause error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	*became += len(batch)
+	d.report.Counts.Pending -= len(batch)
+	for _, e := range batch {
+		switch {
+		case cause != nil:
+			failure := failureOf(cause)
+			failure.MediaID = e.MediaID
+			d.report.Fail(failure)
+		case became == &d.report.Counts.Deleted:
+			d.report.Rule(e.Rule).Deleted++
+		}
+	}
+}
+
+func ids(batch []expired) []string {
+	list := make([]string, len(batch))
+	for i, e := range batch {
+		list[i] = e.MediaID
+	}
+	return list
+}

@@ -1,0 +1,293 @@
+package sweep_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// storeFunc is a store that does something when the plan is written, which is
+// the moment between the two pipelines.
+type storeFunc func() error
+
+func (f storeFunc) Create(context.Context, string, []byte) error { return f() }
+
+func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
+	t.Helper()
+	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := e.Env()
+	getenv := func(name string) string { return env[name] }
+	a, err := account.FromEnvironment(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := mps.New(a, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sweep.Sweep{Policy: p, Region: a.Region, Library: client.Session(account.FromEnvironmentOr(getenv, account.Credentials{})),
+		Store: storeFunc(whenPlanned), Now: now, Log: slog.New(slog.DiscardHandler)}
+	r := report.New("r", trigger.Timer, p, now())
+	r.Mode = policy.Enforce
+	s.Run(ctx, &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, r)
+	return r
+}
+
+func library(t *testing.T, options emulator.MPSOptions, n int) (e *emulator.Emulator, ids []string) {
+	t.Helper()
+	e, err := emulator.Start(emulator.Config{MPS: options})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	for range n {
+		ids = append(ids, e.Add(emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}).ID)
+	}
+	slices.Sort(ids)
+	return e, ids
+}
+
+// Media that vanish between plan and deletion make some services refuse their
+// whole batch: the others of the batch are deleted all the same.
+func TestMediaThatVanishDoNotHoldTheOthers(t *testing.T) {
+	for _, unknown := range []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial} {
+		for bad := range 11 {
+			t.Run(fmt.Sprintf("%q, %d vanish", unknown, bad), func(t *testing.T) {
+				t.Parallel()
+				e, ids := library(t, emulator.MPSOptions{UnknownID: unknown}, 30)
+				r := run(context.Background(), t, e, time.Now, func() error {
+					for i := range bad {
+						m, _ := e.Medium(ids[10+i*7%10])
+						m.Deleted = true
+						e.Add(m)
+					}
+					return nil
+				}, ids)
+				if r.Status != report.Done || r.Counts.Deleted != 30 {
+					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+				}
+				for _, m := range e.Media() {
+					if !m.Deleted {
+						t.Errorf("%s is still there", m.ID)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A decision holds for an hour: what is older is read and decided on again, so
+// that what was held or has vanished meanwhile is not sent.
+func TestDecisionsThatAreTooOldAreMadeAgain(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 23)
+	clock := time.Now()
+	now := func() time.Time { return clock }
+	r := run(context.Background(), t, e, now, func() error {
+		clock = clock.Add(61 * time.Minute)
+		held, _ := e.Medium(ids[3])
+		held.Tags = []string{"legal-hold"}
+		e.Add(held)
+		vanished, _ := e.Medium(ids[15])
+		vanished.Deleted = true
+		e.Add(vanished)
+		return nil
+	}, ids)
+	if c := r.Counts; r.Status != report.Done || c.Deleted != 21 || c.Gone != 1 || c.Protected != 1 || c.Expired != 22 {
+		t.Errorf("%s, %+v, %s", r.Status, r.Counts, r.Error)
+	}
+	for _, call := range e.Calls() {
+		if call.Operation == "DeleteMedia" && (slices.Contains(call.MediaIDs, ids[3]) || slices.Contains(call.MediaIDs, ids[15])) {
+			t.Error("a medium was sent that is held or gone")
+		}
+	}
+	if rule := r.Rule("all"); rule.Applied != 22 || rule.Expired != 22 || rule.Deleted != 21 {
+		t.Errorf("rule %+v", rule)
+	}
+}
+
+// A run whose time is up while it waits to try again has not failed.
+func TestTimeIsUpInAPause(t *testing.T) {
+	for operation, want := range map[string]int{"QueryMediaList": 0, "DeleteMedia": 30} {
+		for _, fault := range []emulator.FaultKind{emulator.Throttle, emulator.Unavailable} {
+			t.Run(fmt.Sprint(operation, " ", fault), func(t *testing.T) {
+				t.Parallel()
+				e, ids := library(t, emulator.MPSOptions{}, 30)
+				e.Inject(emulator.Fault{Operation: operation, Kind: fault, After: min(1, 1-want/30)})
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				r := run(ctx, t, e, time.Now, func() error { return nil }, ids)
+				if r.Status != report.Incomplete || r.Counts.Failed+r.Counts.Unverified > 0 || len(r.Failures) > 0 || want > 0 && r.Counts.Pending != want {
+					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+				}
+			})
+		}
+	}
+}
+
+// The plan's write that the deadline cuts off leaves the run to the next one.
+func TestTimeIsUpWhileThePlanIsWritten(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 3)
+	r := run(context.Background(), t, e, time.Now, func() error { return context.DeadlineExceeded }, ids)
+	if r.Status != report.Incomplete || e.Count()["DeleteMedia"] != 0 {
+		t.Errorf("%s, %+v", r.Status, r.Counts)
+	}
+}
+
+// The short batch is the last that is sent, however long the full ones take.
+func TestTheShortBatchIsTheLast(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 43)
+	e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Latency, Delay: 100 * time.Millisecond, Count: 3})
+	run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+	var sizes []int
+	for _, call := range e.Calls() {
+		if call.Operation == "DeleteMedia" {
+			sizes = append(sizes, len(call.MediaIDs))
+		}
+	}
+	if !slices.Equal(sizes, []int{10, 10, 10, 10, 3}) {
+		t.Errorf("batches of %v", sizes)
+	}
+}
+
+// Batches are verified side by side, the short one too: a library that is slow to
+// show deletions costs a run three seconds once, not for each batch.
+func TestSlowDeletionsAreWaitedForOnce(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{DeletionDelay: 2 * time.Second}, 23)
+	start := time.Now()
+	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+	if took := time.Since(start); r.Status != report.Done || r.Counts.Deleted != 23 || took > 5*time.Second {
+		t.Errorf("%s, %+v after %v", r.Status, r.Counts, took)
+	}
+}
+
+// A run whose time is up deletes nothing on half a look, and never calls that
+// done, even if the limiter foresees the end long before it comes.
+func TestTimeIsUpWhileLooking(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 2000)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	r := run(ctx, t, e, time.Now, func() error {
+		t.Error("a plan was written of half a look")
+		return nil
+	}, ids)
+	if r.Status != report.Incomplete || r.Counts.Looked == 0 || r.Counts.Looked == len(ids) || e.Count()["DeleteMedia"] != 0 {
+		t.Errorf("%s, %+v", r.Status, r.Counts)
+	}
+}
+
+// A run that is denied halfway stops at once and says so.
+func TestDeniedHalfway(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 1000)
+	e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 20})
+	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+	if r.Status != report.Partial || r.Counts.Deleted != 200 || r.Counts.Failed == 0 || r.Counts.Pending == 0 || r.Error == "" {
+		t.Errorf("%s, %+v, %q", r.Status, r.Counts, r.Error)
+	}
+	if calls := e.Count()["DeleteMedia"]; calls > 60 {
+		t.Errorf("%d calls although all after the 20th are denied", calls)
+	}
+}
+
+// FuzzSweep runs random libraries through random behaviours and faults. Whatever
+// happens: nothing is sent that must stay, no call is too long, the counts add up,
+// and what the report calls deleted is.
+func FuzzSweep(f *testing.F) {
+	f.Add(uint64(1), byte(30), uint16(0))
+	f.Add(uint64(2), byte(25), uint16(0xffff))
+	f.Add(uint64(3), byte(11), uint16(0x1234))
+	kinds := slices.DeleteFunc(emulator.FaultKinds(), func(kind emulator.FaultKind) bool {
+		return kind == emulator.Hang || kind == emulator.Latency // these only take time
+	})
+	f.Fuzz(func(t *testing.T, seed uint64, size byte, choices uint16) {
+		rng := rand.New(rand.NewPCG(seed, uint64(choices)))
+		options := emulator.MPSOptions{
+			UnknownID:     []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial}[choices%3],
+			DeletedView:   []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated}[choices/3%3],
+			EmptyNonExist: choices&1 == 1,
+		}
+		e, err := emulator.Start(emulator.Config{MPS: options})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close() //nolint:errcheck // the test is over
+		due := map[string]bool{}
+		var ids, later []string
+		for range size % 40 {
+			m := emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}
+			switch rng.IntN(6) {
+			case 0:
+				m.CreationTime = time.Now().UTC().Format(time.RFC3339)
+			case 1:
+				m.CreationTime = "soon"
+			case 2:
+				m.Deleted = true
+			}
+			m = e.Add(m)
+			ids = append(ids, m.ID)
+			// A library may show what is deleted as it shows what is new.
+			seen := !m.Deleted || options.DeletedView == emulator.ViewInitiated
+			due[m.ID] = m.CreationTime == "2020-01-01T00:00:00Z" && seen
+			if due[m.ID] && rng.IntN(8) == 0 {
+				later = append(later, m.ID) // somebody else deletes it meanwhile
+			}
+		}
+		if len(ids) == 0 {
+			return
+		}
+		for range rng.IntN(4) {
+			e.Inject(emulator.Fault{Operation: []string{"DeleteMedia", "QueryMediaList"}[rng.IntN(2)], Kind: kinds[rng.IntN(len(kinds))],
+				After: rng.IntN(3), Count: 1 + rng.IntN(3)})
+		}
+		// The fuzzer takes an input for hung that needs ten seconds.
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		defer cancel()
+		r := run(ctx, t, e, time.Now, func() error {
+			for _, id := range later {
+				m, _ := e.Medium(id)
+				m.Deleted = true
+				e.Add(m)
+			}
+			return nil
+		}, ids)
+		if c := r.Counts; c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending {
+			t.Errorf("counts %+v", c)
+		}
+		gone := 0
+		for _, m := range e.Media() {
+			if m.Deleted && due[m.ID] {
+				gone++
+			}
+		}
+		if r.Counts.Deleted > gone {
+			t.Errorf("%d reported as deleted, %d are", r.Counts.Deleted, gone)
+		}
+		for _, call := range e.Calls() {
+			if call.Operation != "DeleteMedia" {
+				continue
+			}
+			if len(call.MediaIDs) > mps.MaxBatch {
+				t.Errorf("a call with %d IDs", len(call.MediaIDs))
+			}
+			for _, id := range call.MediaIDs {
+				if !due[id] {
+					t.Errorf("%s was sent and must stay", id)
+				}
+			}
+		}
+	})
+}
