@@ -1,0 +1,264 @@
+// Package handler is the function: it takes one trigger's payload, or one HTTP
+// request, runs a sweep and answers with its report. It knows no runtime: the
+// custom runtime, go1 and the command line hand it what they received.
+package handler
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Options say where a function gets what it does not take from a call.
+type Options struct {
+	// Getenv reads the environment; os.Getenv by default. The variables are
+	// listed in the README. Credentials are read at every call.
+	Getenv func(string) string
+	// Log receives one JSON object a line; os.Stderr by default.
+	Log io.Writer
+	// Policy is used instead of the file that MEDIASWEEP_POLICY names.
+	Policy *policy.Policy
+	// Now is the clock by which media are judged; time.Now by default.
+	Now func() time.Time
+}
+
+// Call is what the platform says about one call. A field that it does not tell
+// is empty.
+type Call struct {
+	// RequestID names the run.
+	RequestID string
+	// The function's credentials, used where the environment has none.
+	AccessKeyID, AccessKeySecret, SecurityToken string
+}
+
+// Function is the retention function. It is safe for concurrent use.
+type Function struct {
+	getenv  func(string) string
+	log     *slog.Logger
+	policy  *policy.Policy
+	now     func() time.Time
+	account account.Account
+	state   state.Location
+	access  access
+	library *mps.Client
+	oss     *objects.Client
+	// broken is why no call can be served.
+	broken error
+}
+
+// CheckEnvironment refuses an environment in which secrets would be printed. A
+// program calls it first and exits on an error.
+func CheckEnvironment(getenv func(string) string) error { return account.CheckEnvironment(getenv) }
+
+// New wires a function from its environment. It makes no call. A function that
+// cannot be wired (a policy with mistakes, say) answers every call with the
+// reason, since the caller's answer is where an operator looks.
+func New(o Options) *Function {
+	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now}
+	if f.getenv == nil {
+		f.getenv = os.Getenv
+	}
+	if f.now == nil {
+		f.now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = os.Stderr
+	}
+	f.log = slog.New(slog.NewJSONHandler(o.Log, nil))
+	f.broken = errors.Join(account.CheckEnvironment(f.getenv), f.wire())
+	return f
+}
+
+func (f *Function) wire() (err error) {
+	if f.access, err = readAccess(f.getenv); err != nil {
+		return err
+	}
+	if f.policy == nil {
+		if f.policy, err = readPolicy(f.getenv); err != nil {
+			return err
+		}
+	}
+	if f.account, err = account.FromEnvironment(f.getenv); err != nil {
+		return err
+	}
+	if f.state, err = state.ParseLocation(f.getenv("MEDIASWEEP_STATE"), f.getenv); err != nil {
+		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
+	}
+	for _, prefix := range f.policy.Inventory {
+		if f.state.InOSS() && prefix.Covers(f.state.Prefix) {
+			return fmt.Errorf("MEDIASWEEP_STATE: %s lies below the inventory's %s: state would be taken for media", f.state, prefix)
+		}
+	}
+	if f.library, err = mps.New(f.account, f.policy.Pace.Share); err != nil {
+		return err
+	}
+	f.oss = objects.New(f.account)
+	return nil
+}
+
+// readPolicy reads MEDIASWEEP_POLICY, else retention.yaml in the working folder,
+// else beside the program.
+func readPolicy(getenv func(string) string) (*policy.Policy, error) {
+	name := getenv("MEDIASWEEP_POLICY")
+	if name == "" {
+		name = "retention.yaml"
+		if program, err := os.Executable(); err == nil {
+			if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+				name = filepath.Join(filepath.Dir(program), name)
+			}
+		}
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(file, policy.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	return policy.Parse(name, data)
+}
+
+// Invoke answers one event call. The body is the answer in every case: a report,
+// or for a go1 HTTP event its response. The error says that the run failed, and
+// carries nothing that the body lacks.
+//
+// The context's deadline is the platform's; Invoke answers before it.
+func (f *Function) Invoke(ctx context.Context, call Call, payload []byte) (json.RawMessage, error) {
+	event, err := trigger.Parse(payload)
+	switch {
+	case err != nil:
+		return f.refuse(call, trigger.Invoke, err)
+	case event.HTTP != nil:
+		return f.serveHTTPCall(ctx, call, event.HTTP)
+	case f.access.anonymous:
+		return f.refuse(call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
+			"a function whose HTTP trigger lets anybody in takes requests with a token only"))
+	}
+	return answer(f.Sweep(ctx, call, event.Request))
+}
+
+// refuse answers a call that asks for nothing that can be done.
+func (f *Function) refuse(call Call, kind trigger.Kind, err error) (json.RawMessage, error) {
+	return answer(f.refused(f.newReport(call, kind), err))
+}
+
+func answer(r *report.Report) (json.RawMessage, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("write the report: %w", err)
+	}
+	if r.Status == report.Failed {
+		return body, errors.New(r.Error)
+	}
+	return body, nil
+}
+
+// Sweep runs one request and reports on it.
+func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	// The margin is for the answer: it must be there before the platform's end.
+	ctx, cancel := sweep.Reserve(ctx, 0.1, 15*time.Second)
+	defer cancel()
+	r := f.newReport(call, request.Trigger)
+	if f.broken != nil {
+		return f.refused(r, f.broken)
+	}
+	mode, err := request.EffectiveMode(f.policy.Mode)
+	if err != nil {
+		return f.refused(r, err)
+	}
+	r.Mode = mode
+	if mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
+		return f.refused(r, fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state))
+	}
+	if request.Inventory && len(f.policy.Inventory) == 0 {
+		return f.refused(r, errors.New("the policy has no inventory to look at"))
+	}
+	if request.Trigger == trigger.OSS {
+		request = f.withoutState(request)
+	}
+	credentials := account.FromEnvironmentOr(f.getenv, account.Credentials{
+		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
+	})
+	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
+	var store sweep.Store = state.Folder(f.state.Folder)
+	if f.state.InOSS() {
+		store = state.Bucket{OSS: oss, Prefix: f.state.Prefix}
+	}
+	s := sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now, Log: f.log.With("run", r.Run)}
+	s.Run(ctx, request, r)
+	r.Calls = report.Calls{
+		DeleteMedia: library.Calls(mps.DeleteMedia), QueryMediaList: library.Calls(mps.QueryMediaList),
+		QueryMediaListByURL: library.Calls(mps.QueryMediaListByURL), Throttled: library.Throttled(), Retried: library.Retried(),
+	}
+	f.logFinished(r)
+	return r
+}
+
+// withoutState drops the objects that are this program's own records: an event
+// for one must not lead to another record, and so to another event.
+func (f *Function) withoutState(request *trigger.Request) *trigger.Request {
+	own := *request
+	own.Objects = nil
+	for _, object := range request.Objects {
+		if f.state.InOSS() && f.state.Prefix.Covers(object) {
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", object))
+			continue
+		}
+		own.Objects = append(own.Objects, object)
+	}
+	return &own
+}
+
+func (f *Function) newReport(call Call, kind trigger.Kind) *report.Report {
+	return report.New(cmp.Or(call.RequestID, newRunID()), kind, f.policy, f.now())
+}
+
+// newRunID makes an ID for a run that the platform has not named.
+func newRunID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+func (f *Function) refused(r *report.Report, err error) *report.Report {
+	r.Error, r.Refused = err.Error(), true
+	r.Finish(report.Failed, f.now())
+	f.logFinished(r)
+	return r
+}
+
+// logFinished writes the line that alarms watch.
+func (f *Function) logFinished(r *report.Report) {
+	var level slog.Level
+	switch r.Status {
+	case report.Done:
+		level = slog.LevelInfo
+	case report.Partial, report.Incomplete, report.Busy:
+		level = slog.LevelWarn
+	case report.Blocked, report.Failed:
+		level = slog.LevelError
+	}
+	f.log.Log(context.Background(), level, "run finished", "run", r.Run, "trigger", r.Trigger, "mode", r.Mode, "status", r.Status,
+		"plan", r.Plan, "counts", r.Counts, "calls", r.Calls, "guard", r.Guard.Reason, "error", r.Error,
+		"seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
+}

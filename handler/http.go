@@ -1,0 +1,194 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// access says who may use the HTTP routes.
+type access struct {
+	// token must come in X-Mediasweep-Token; empty for none.
+	token string
+	// platform says that Function Compute authenticates every caller.
+	platform bool
+	// anonymous says that it lets everybody in; event calls are then off.
+	anonymous bool
+}
+
+func readAccess(getenv func(string) string) (access, error) {
+	a := access{token: getenv("MEDIASWEEP_HTTP_TOKEN")}
+	switch auth := getenv("MEDIASWEEP_HTTP_AUTH"); auth {
+	case "":
+	case "function", "jwt":
+		a.platform = true
+	case "anonymous":
+		a.anonymous = true
+		if a.token == "" {
+			return access{}, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous needs MEDIASWEEP_HTTP_TOKEN: without it anybody could delete media")
+		}
+	default:
+		return access{}, fmt.Errorf("MEDIASWEEP_HTTP_AUTH %q is none of function, jwt and anonymous", auth)
+	}
+	return a, nil
+}
+
+// check returns the status with which a request is turned away, and why; 0 lets
+// it through.
+func (a access) check(r *http.Request) (status int, reason string) {
+	switch {
+	case a.token != "":
+		// Hashes have one length, so the comparison's time tells nothing.
+		got, want := sha256.Sum256([]byte(strings.Join(r.Header.Values("X-Mediasweep-Token"), ","))), sha256.Sum256([]byte(a.token))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			return http.StatusUnauthorized, "X-Mediasweep-Token is missing or wrong"
+		}
+	case !a.platform:
+		return http.StatusForbidden, "nothing authenticates callers: set MEDIASWEEP_HTTP_AUTH to what the HTTP trigger does (function or jwt), or set MEDIASWEEP_HTTP_TOKEN"
+	}
+	return 0, ""
+}
+
+// CallFromHeader reads what the custom runtime says about a call. Credentials are
+// used only where the environment has none.
+func CallFromHeader(h http.Header) Call {
+	return Call{
+		RequestID:       h.Get("X-Fc-Request-Id"),
+		AccessKeyID:     h.Get("X-Fc-Access-Key-Id"),
+		AccessKeySecret: h.Get("X-Fc-Access-Key-Secret"),
+		SecurityToken:   h.Get("X-Fc-Security-Token"),
+	}
+}
+
+// ServeHTTP answers what comes through an HTTP trigger of the custom runtime.
+func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.serve(w, r, CallFromHeader(r.Header))
+}
+
+func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
+	if r.URL.Path == "/healthz" {
+		f.health(w, r)
+		return
+	}
+	if status, reason := f.access.check(r); status != 0 {
+		writeJSON(w, status, failure{reason})
+		return
+	}
+	switch r.URL.Path {
+	case "/v1/sweeps":
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			writeJSON(w, http.StatusMethodNotAllowed, failure{"POST a request to /v1/sweeps"})
+			return
+		}
+		f.sweeps(w, r, call)
+	default:
+		writeJSON(w, http.StatusNotFound, failure{"there is no such route: POST /v1/sweeps runs a request, GET /healthz tells the health"})
+	}
+}
+
+// health tells whether the function could serve a call. It is open to everybody
+// and so tells no more.
+func (f *Function) health(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		writeJSON(w, http.StatusMethodNotAllowed, failure{"GET /healthz"})
+	case f.broken != nil:
+		writeJSON(w, http.StatusServiceUnavailable, failure{"the function is not configured: its log and its answers to event calls say why"})
+	default:
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	}
+}
+
+func (f *Function) sweeps(w http.ResponseWriter, r *http.Request, call Call) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, trigger.MaxBytes))
+	if err != nil {
+		writeReport(w, f.refused(f.newReport(call, trigger.HTTP), fmt.Errorf("read the request: %w", err)))
+		return
+	}
+	request, err := trigger.ParseRequest(body, trigger.HTTP)
+	if err != nil {
+		writeReport(w, f.refused(f.newReport(call, trigger.HTTP), err))
+		return
+	}
+	writeReport(w, f.Sweep(r.Context(), call, request))
+}
+
+type failure struct {
+	Error string `json:"error"`
+}
+
+func writeReport(w http.ResponseWriter, r *report.Report) { writeJSON(w, r.HTTPStatus(), r) }
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the caller has gone
+}
+
+// serveHTTPCall answers an HTTP request that came as an event of the go1 runtime,
+// by the same routes and checks.
+func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.HTTPCall) (json.RawMessage, error) {
+	target, err := url.ParseRequestURI(event.Path)
+	if err != nil {
+		return f.refuse(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path"))
+	}
+	query := url.Values{}
+	for name, value := range event.Query {
+		query.Set(name, value)
+	}
+	target.RawQuery = query.Encode()
+	request, err := http.NewRequestWithContext(ctx, event.Method, target.String(), bytes.NewReader(event.Body))
+	if err != nil {
+		return f.refuse(call, trigger.HTTP, errors.New("HTTP event: the method is not one"))
+	}
+	for name, value := range event.Header {
+		request.Header.Set(name, value)
+	}
+	recorder := response{header: http.Header{}, status: http.StatusOK}
+	f.serve(&recorder, request, call)
+	return recorder.event()
+}
+
+// response collects an HTTP response to be returned as an event's answer.
+type response struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *response) Header() http.Header            { return r.header }
+func (r *response) WriteHeader(status int)         { r.status = status }
+func (r *response) Write(data []byte) (int, error) { return r.body.Write(data) }
+
+// event returns the form in which the go1 runtime expects a response.
+func (r *response) event() (json.RawMessage, error) {
+	headers := make(map[string]string, len(r.header))
+	for name := range r.header {
+		headers[name] = r.header.Get(name)
+	}
+	body, encoded := r.body.String(), false
+	if !utf8.ValidString(body) {
+		body, encoded = base64.StdEncoding.EncodeToString(r.body.Bytes()), true
+	}
+	return json.Marshal(struct {
+		StatusCode      int               `json:"statusCode"`
+		Headers         map[string]string `json:"headers"`
+		IsBase64Encoded bool              `json:"isBase64Encoded"`
+		Body            string            `json:"body"`
+	}{r.status, headers, encoded, body})
+}

@@ -1,0 +1,210 @@
+// Package fcruntime is Function Compute's custom-runtime contract: an HTTP server
+// that tells the platform's calls from those of an HTTP trigger's visitors, sets
+// each call's deadline, and says by x-fc-status whether it failed.
+package fcruntime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Function is what a runtime serves: event calls, and HTTP for everything else.
+type Function interface {
+	Invoke(ctx context.Context, call handler.Call, payload []byte) (json.RawMessage, error)
+	http.Handler
+}
+
+// Runtime serves a function. It is an http.Handler.
+type Runtime struct {
+	Function Function
+	// Timeout is a call's time where the platform does not say.
+	Timeout time.Duration
+	// Log receives FC's lines around each call, and Logger what else there is to
+	// say; both belong on one stream, so that they stay in order.
+	Log    io.Writer
+	Logger *slog.Logger
+
+	ending context.Context // ends when Serve is told to stop; nil before
+}
+
+// Names of FC's headers. Source: FC custom runtime, "Common headers" and "Event
+// requests".
+const (
+	headerControlPath = "X-Fc-Control-Path"
+	headerTimeout     = "X-Fc-Function-Timeout"
+	headerRequestID   = "X-Fc-Request-Id"
+	headerStatus      = "X-Fc-Status"
+)
+
+// ServeHTTP routes on method, path and control path. Only FC sets the last one
+// to a path of its own: what comes through an HTTP trigger carries /http-invoke,
+// and one that carries the header twice was tampered with.
+func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	control := r.Header.Values(headerControlPath)
+	platform := len(control) == 1 && control[0] == r.URL.Path
+	switch path := r.URL.Path; {
+	case platform && path == "/invoke" && r.Method == http.MethodPost:
+		rt.around(w, r, "Invoke", rt.invoke)
+	case platform && path == "/initialize" && r.Method == http.MethodPost:
+		rt.around(w, r, "Initialize", ready)
+	case platform && path == "/pre-stop" && r.Method == http.MethodGet:
+		rt.around(w, r, "PreStop", ready)
+	case path == "/invoke", path == "/initialize", path == "/pre-stop",
+		len(control) > 1, len(control) == 1 && control[0] != "/http-invoke":
+		answer(w, http.StatusNotFound, message("this path is the platform's"))
+	default:
+		rt.around(w, r, "Invoke", rt.visit)
+	}
+}
+
+// around puts FC's lines around a call, without which its console cannot tell
+// which lines belong to it, and turns a panic into a failure.
+func (rt *Runtime) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
+	id := plainID(r.Header.Get(headerRequestID))
+	fmt.Fprintf(rt.Log, "FC %s Start RequestId: %s\n", phase, id) //nolint:errcheck // there is no other place to say it
+	failed := true
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			rt.Logger.Error("panic", "request", id, "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			if phase == "Invoke" && r.URL.Path == "/invoke" {
+				w.Header().Set(headerStatus, "404")
+				answer(w, http.StatusNotFound, message("internal error: the log tells more"))
+			} else {
+				answer(w, http.StatusInternalServerError, message("internal error"))
+			}
+		}
+		suffix := ""
+		if failed {
+			suffix = ", Error: Unhandled function error"
+		}
+		fmt.Fprintf(rt.Log, "FC %s End RequestId: %s%s\n", phase, id, suffix) //nolint:errcheck // as above
+	}()
+	// A run is not given up because a connection was: what is under way would
+	// stay unverified.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.timeout(r))
+	defer cancel()
+	if rt.ending != nil {
+		defer context.AfterFunc(rt.ending, cancel)()
+	}
+	failed = serve(w, r.WithContext(ctx))
+}
+
+// invoke answers an event call. FC drops the status code and looks at
+// x-fc-status; both are set, as its documents advise.
+func (rt *Runtime) invoke(w http.ResponseWriter, r *http.Request) (failed bool) {
+	payload, err := io.ReadAll(io.LimitReader(r.Body, trigger.MaxBytes+1))
+	if err != nil {
+		w.Header().Set(headerStatus, "404")
+		answer(w, http.StatusNotFound, message("read the payload: "+err.Error()))
+		return true
+	}
+	body, err := rt.Function.Invoke(r.Context(), handler.CallFromHeader(r.Header), payload)
+	if err != nil {
+		w.Header().Set(headerStatus, "404")
+		answer(w, http.StatusNotFound, body)
+		return true
+	}
+	w.Header().Set(headerStatus, "200")
+	answer(w, http.StatusOK, body)
+	return false
+}
+
+// visit answers a request of an HTTP trigger; its headers must not be FC's.
+func (rt *Runtime) visit(w http.ResponseWriter, r *http.Request) (failed bool) {
+	rt.Function.ServeHTTP(w, r)
+	return false
+}
+
+// ready answers a lifecycle hook: each call finishes its work before it answers,
+// so there is nothing to prepare or to clean up.
+func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
+	w.WriteHeader(http.StatusOK)
+	return false
+}
+
+// timeout is the function's, in seconds, as FC tells it.
+func (rt *Runtime) timeout(r *http.Request) time.Duration {
+	// FC's longest is 86400 s; a number far above would overflow.
+	if seconds, err := strconv.Atoi(r.Header.Get(headerTimeout)); err == nil && 0 < seconds && seconds <= 7*86400 {
+		return time.Duration(seconds) * time.Second
+	}
+	return rt.Timeout
+}
+
+// plainID keeps a request ID from breaking out of its log line.
+func plainID(id string) string {
+	const longest = 128
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c > '~' || i == longest {
+			return id[:i]
+		}
+	}
+	return id
+}
+
+func message(text string) json.RawMessage {
+	body, _ := json.Marshal(map[string]string{"error": text}) // a text always marshals
+	return body
+}
+
+func answer(w http.ResponseWriter, status int, body json.RawMessage) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) //nolint:gosec // JSON, sent as such; an error means that the caller has gone
+}
+
+// Serve listens until the context ends, then ends the runs under way and gives
+// them a moment to account for what they did. FC keeps connections, and opens them before it has a call: a server
+// that closes one loses the call that is sent on it. So there are no timeouts;
+// nobody but FC can connect. Source: FC custom runtime, "Limits".
+func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{ //nolint:gosec // without timeouts, as FC asks
+		Handler:  rt,
+		ErrorLog: slog.NewLogLogger(rt.Logger.Handler(), slog.LevelWarn),
+	}
+	rt.ending = ctx
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			stopped <- fmt.Errorf("stop: calls were still under way: %w", err)
+			return
+		}
+		stopped <- nil
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return <-stopped
+}
+
+// Address returns where the function listens: on all addresses where FC runs it
+// (FC connects from outside the instance), else on loopback; on the port that FC
+// names, else 9000. Source: FC custom runtime, "Principle".
+func Address(getenv func(string) string, inFC bool) string {
+	port := getenv("FC_SERVER_PORT")
+	if port == "" {
+		port = getenv("FC_CUSTOM_LISTEN_PORT")
+	}
+	if port == "" {
+		port = "9000"
+	}
+	if inFC {
+		return net.JoinHostPort("0.0.0.0", port)
+	}
+	return net.JoinHostPort("127.0.0.1", port)
+}
