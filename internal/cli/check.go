@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// policyFile is the policy in the working folder.
+const policyFile = "retention.yaml"
+
+func (c *Command) check() *cobra.Command {
+	var output string
+	var start bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Check a policy, and restate it in plain English",
+		Long: `check reads a policy (retention.yaml, or what MEDIASWEEP_POLICY names) and tells
+every mistake with its place, and exits with 2. Of a policy without a mistake it
+says what seems unmeant, and what each rule does.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if output != "text" && output != "json" {
+				return exitError{exitUsage, fmt.Errorf("output %q is neither text nor json", output)}
+			}
+			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"), policyFile)
+			if start {
+				return c.starter(name)
+			}
+			data, err := readBounded(name, policy.MaxBytes)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			return c.writeCheck(name, data, output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
+	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
+	return cmd
+}
+
+// checked is the result of a check as editors read it.
+type checked struct {
+	File     string         `json:"file"`
+	Errors   []policy.Error `json:"errors"`
+	Warnings []string       `json:"warnings"`
+	Rules    []string       `json:"rules"`
+	Digest   string         `json:"digest,omitempty"`
+}
+
+func (c *Command) writeCheck(name string, data []byte, output string) error {
+	result := checked{File: name, Errors: []policy.Error{}, Warnings: []string{}, Rules: []string{}}
+	p, err := policy.Parse(name, data)
+	var mistakes policy.Errors
+	switch {
+	case errors.As(err, &mistakes):
+		result.Errors = mistakes
+	case err != nil:
+		return exitError{exitUsage, err}
+	default:
+		result.Warnings = append(result.Warnings, p.Lint()...)
+		result.Rules, result.Digest = p.Describe(), p.Digest()
+	}
+	var b bytes.Buffer
+	if output == "json" {
+		encoder := json.NewEncoder(&b)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(result)
+	} else {
+		result.writeText(&b, data)
+		err = nil
+	}
+	if _, writeErr := c.Stdout.Write(b.Bytes()); err != nil || writeErr != nil {
+		return exitError{exitFailed, errors.Join(err, writeErr)}
+	}
+	if len(mistakes) > 0 {
+		return exitError{code: exitUsage}
+	}
+	return nil
+}
+
+// writeText shows each mistake with its line, and a caret below its place.
+func (r *checked) writeText(b *bytes.Buffer, data []byte) {
+	lines := strings.Split(string(data), "\n")
+	for _, mistake := range r.Errors {
+		fmt.Fprintln(b, mistake)
+		if mistake.Line <= len(lines) {
+			line := strings.TrimSuffix(lines[mistake.Line-1], "\r")
+			fmt.Fprintf(b, "  %s\n  %s^\n", line, blanks(line, mistake.Column-1))
+		}
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(b, "%s: warning: %s\n", r.File, warning)
+	}
+	if len(r.Rules) > 0 {
+		fmt.Fprintf(b, "%s is right. It says:\n", r.File)
+		for _, sentence := range r.Rules {
+			fmt.Fprintf(b, "  %s\n", sentence)
+		}
+	}
+}
+
+// blanks is as wide as a line's first characters: tabs stay tabs.
+func blanks(line string, characters int) string {
+	var b strings.Builder
+	for _, r := range line {
+		if characters--; characters < 0 {
+			break
+		}
+		if r == '\t' {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+// starter writes the policy that the program ships with, where there is none.
+func (c *Command) starter(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a policy holds no secret
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	_, err = f.Write(c.Policy)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
+}
+
+// readBounded reads a file, and one byte more than the bound of a longer one.
+func readBounded(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	return io.ReadAll(io.LimitReader(f, most+1))
+}

@@ -1,0 +1,144 @@
+// Package cli is the command line. Output rules: stdout carries the result only;
+// logs and messages go to stderr, and a message starts with the program's name
+// and ends without a full stop.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// Exit codes. A command that ends with a report exits as the report says; see
+// report.Report.ExitCode. The README lists them all.
+const (
+	exitOK     = 0
+	exitFailed = 1 // nothing could be done
+	exitUsage  = 2 // a bad command line, request, policy or environment
+)
+
+// Command is the program with what it takes from its process.
+type Command struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) string
+	// Policy is the text of the policy that the program ships with.
+	Policy []byte
+}
+
+// Main runs the program with its arguments, the program's name not included, and
+// returns its exit code.
+func (c *Command) Main(ctx context.Context, args []string) int {
+	if len(args) == 0 && account.InFC(c.Getenv) {
+		args = []string{"serve"}
+	}
+	root := c.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var exit exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			c.complain(exit.err)
+		}
+		return exit.code
+	}
+	c.complain(err)
+	return exitUsage // what cobra itself refuses
+}
+
+func (c *Command) complain(err error) {
+	fmt.Fprintln(c.Stderr, "mediasweep:", err) //nolint:errcheck // there is no other place to say it
+}
+
+// exitError ends the program with a code; err, if any, is told.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func (c *Command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mediasweep",
+		Short: "Keeps an ApsaraVideo Media Processing library within its retention policy",
+		Long: `mediasweep deletes the records of expired media from ApsaraVideo Media
+Processing, by a retention policy. Source objects in OSS are never touched.
+
+Exit codes: 0 done, 1 nothing could be done, 2 bad usage, request, policy or
+environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
+6 another run is under way.`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if err := account.CheckEnvironment(c.Getenv); err != nil {
+				return exitError{exitUsage, err}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(c.Stdin)
+	root.SetOut(c.Stdout)
+	root.SetErr(c.Stderr)
+	root.SetVersionTemplate("mediasweep {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(c.demo(), c.check(), c.invoke(), c.serve(), c.emulate())
+	return root
+}
+
+// version is the module's, or the commit's where there is none.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && info.Main.Version == "(devel)" {
+			return setting.Value
+		}
+	}
+	return info.Main.Version
+}
+
+// writeReport writes a report in the form that was asked for, and returns what
+// the program is to exit with.
+func (c *Command) writeReport(r *report.Report, output string) error {
+	var err error
+	switch output {
+	case "table":
+		err = r.WriteTable(c.Stdout)
+	default:
+		encoder := json.NewEncoder(c.Stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(r)
+	}
+	if err != nil {
+		return exitError{exitFailed, fmt.Errorf("write the report: %w", err)}
+	}
+	if code := r.ExitCode(); code != exitOK {
+		return exitError{code: code}
+	}
+	return nil
+}

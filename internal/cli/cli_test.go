@@ -1,0 +1,46 @@
+package cli_test
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	_ "time/tzdata"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mediasweep/mediasweep/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mediasweep": func() {
+		policy, err := os.ReadFile(os.Getenv("SHIPPED_POLICY"))
+		if err != nil {
+			panic(err)
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: policy}
+		os.Exit(command.Main(ctx, os.Args[1:]))
+	}})
+}
+
+// TestScripts runs the program as a person does; each script says what it shows.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SHIPPED_POLICY", filepath.Join(root, "retention.yaml"))
+			env.Setenv("EVENTS", filepath.Join(root, "events"))
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+	})
+}

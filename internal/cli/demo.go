@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func (c *Command) demo() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Sweep an emulated library, first as a dry run and then for real",
+		Long: `demo needs no account and touches nothing but loopback: it starts the embedded
+emulator with a library of 1000 media and applies the policy that ships with the
+program. The policy's mode is raised for the emulator only.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := policy.Parse(policyFile, c.Policy)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			getenv, e, stop, err := c.emulated(func(string) string { return "" })
+			if err != nil {
+				return exitError{exitFailed, err}
+			}
+			defer stop()
+			now := time.Now()
+			p.Mode = policy.Enforce
+			f := handler.New(handler.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
+			before := e.Objects(emulator.InputBucket)
+			var b strings.Builder
+			fmt.Fprintln(&b, "An emulated library: what a nightly timer sweeps, by the policy that ships with mediasweep.")
+			fmt.Fprint(&b, "\n1. Dry run: decide, plan and report, and delete nothing\n\n")
+			dry := f.Sweep(cmd.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
+			if err := finished(dry, &b); err != nil {
+				return err
+			}
+			fmt.Fprint(&b, "\n2. Enforced: the same code, the same plan, and then the deletion\n\n")
+			real := f.Sweep(cmd.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.Timer, Inventory: true})
+			if err := finished(real, &b); err != nil {
+				return err
+			}
+			fmt.Fprint(&b, "\n3. What the emulator saw\n\n")
+			if err := witness(&b, e, before, dry, real); err != nil {
+				return exitError{exitFailed, err}
+			}
+			if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
+				return exitError{exitFailed, err}
+			}
+			return nil
+		},
+	}
+}
+
+func finished(r *report.Report, w io.Writer) error {
+	if r.Status != report.Done {
+		return exitError{r.ExitCode(), fmt.Errorf("the %s run ended %s: %s%s", r.Mode, r.Status, r.Error, r.Guard.Reason)}
+	}
+	if err := r.WriteTable(w); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
+}
+
+// witness holds the reports against what the emulator recorded.
+func witness(b *strings.Builder, e *emulator.Emulator, before []emulator.Object, dry, real *report.Report) error {
+	var sent []string
+	for _, call := range e.Calls() {
+		if call.Operation == string(mps.DeleteMedia) {
+			sent = append(sent, call.MediaIDs...)
+		}
+	}
+	slices.Sort(sent)
+	after := e.Objects(emulator.InputBucket)
+	same := func(a, b emulator.Object) bool { return a.Key == b.Key && a.Modified.Equal(b.Modified) }
+	switch {
+	case dry.Plan != real.Plan:
+		return errors.New("the two runs made different plans")
+	case len(sent) != real.Counts.Expired || real.Counts.Deleted != real.Counts.Expired:
+		return fmt.Errorf("%d media expired, %d were sent and %d deleted", real.Counts.Expired, len(sent), real.Counts.Deleted)
+	case len(slices.Compact(sent)) != real.Counts.Expired:
+		return errors.New("an ID was sent twice")
+	case !slices.EqualFunc(before, after, same):
+		return fmt.Errorf("the source objects are not what they were: %d before, %d after", len(before), len(after))
+	case len(e.Violations()) > 0:
+		return fmt.Errorf("a call broke a rule of the service: %s", e.Violations()[0])
+	}
+	fmt.Fprintf(b, "%d media deleted in %d calls of up to %d, none twice and none beyond the plan\n", len(sent), real.Calls.DeleteMedia, mps.MaxBatch)
+	fmt.Fprintf(b, "%d of %d source objects are still in oss://%s/\n", len(after), len(before), emulator.InputBucket)
+	fmt.Fprintf(b, "both runs made the plan %s\n", real.Plan)
+	return nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+func (c *Command) emulate() *cobra.Command {
+	var config emulator.Config
+	var faults []string
+	cmd := &cobra.Command{
+		Use:   "emulate",
+		Short: "Emulate MPS and OSS on loopback, with a seeded library",
+		Long: `emulate serves MPS and OSS on a loopback address until it is interrupted. It
+prints export lines with which any client finds it, and shows its library, the
+calls it took and what was wrong with them at /_emulator/.
+
+A fault is OPERATION:KIND, with options as in
+  --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, text := range faults {
+				fault, err := emulator.ParseFault(text)
+				if err != nil {
+					return exitError{exitUsage, err}
+				}
+				config.Faults = append(config.Faults, fault)
+			}
+			e, err := emulator.Start(config)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			env := e.Env()
+			for _, name := range slices.Sorted(maps.Keys(env)) {
+				fmt.Fprintf(c.Stdout, "export %s='%s'\n", name, env[name]) //nolint:errcheck // the reader has gone
+			}
+			fmt.Fprintf(c.Stderr, "mediasweep: emulating MPS and OSS; what they saw is at %s/_emulator/\n", e.URL()) //nolint:errcheck // as above
+			<-cmd.Context().Done()
+			if err := e.Close(); err != nil {
+				return exitError{exitFailed, err}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&config.Addr, "addr", "127.0.0.1:0", "loopback address to listen on")
+	flags.IntVar(&config.Media, "media", 1000, "media in the library")
+	flags.Uint64Var(&config.Seed, "seed", 1, "seed of the library")
+	flags.StringVar(&config.Region, "region", emulator.DefaultRegion, "region of library and buckets")
+	flags.StringArrayVar(&faults, "fault", nil, "inject a fault; can be repeated")
+	flags.StringVar((*string)(&config.MPS.UnknownID), "unknown-id", "", "DeleteMedia of an unknown ID: refuse-whole or refuse-partial (default accept)")
+	flags.StringVar((*string)(&config.MPS.DeletedView), "deleted-view", "", "queries show deleted media as: deleted or initiated (default not at all)")
+	flags.StringVar((*string)(&config.MPS.URLForm), "url-form", "", "file URLs are known with slashes: raw or escaped (default both)")
+	flags.DurationVar(&config.MPS.DeletionDelay, "deletion-delay", 0, "how long queries still show a deleted medium")
+	flags.BoolVar(&config.MPS.DeleteNothing, "delete-nothing", false, "DeleteMedia succeeds and deletes nothing")
+	flags.BoolVar(&config.MPS.EmptyNonExist, "empty-nonexist", false, "send the list of what does not exist even when it is empty")
+	flags.StringVar(&config.MPS.ThrottleCode, "throttle-code", "", "code of a call beyond the quota (default Throttling.User)")
+	flags.IntVar(&config.MPS.ThrottleStatus, "throttle-status", 0, "HTTP status of a call beyond the quota (default 400)")
+	return cmd
+}
+
+// emulatedPolicy returns the policy that the program ships with where the user
+// has none, and else nothing.
+func (c *Command) emulatedPolicy() (*policy.Policy, error) {
+	if _, err := os.Stat(policyFile); err == nil || c.Getenv("MEDIASWEEP_POLICY") != "" {
+		return nil, nil
+	}
+	return policy.Parse(policyFile, c.Policy)
+}
+
+// emulated starts an emulator with a seeded library, and returns an environment
+// in which the other commands find it: its own variables before the outer ones.
+// State is a folder that goes with the emulator, unless the outer ones name it.
+func (c *Command) emulated(outer func(string) string) (getenv func(string) string, e *emulator.Emulator, stop func(), err error) {
+	e, err = emulator.Start(emulator.Config{Media: 1000, Seed: 1})
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	folder, err := os.MkdirTemp("", "mediasweep-emulated-")
+	if err != nil {
+		_ = e.Close() // the folder is what went wrong
+		return nil, nil, nil, fmt.Errorf("make a folder for state: %w", err)
+	}
+	env := e.Env()
+	if outer("MEDIASWEEP_STATE") == "" {
+		env["MEDIASWEEP_STATE"] = "file://" + folder
+	}
+	getenv = func(name string) string { return cmp.Or(env[name], outer(name)) }
+	stop = func() {
+		_ = e.Close()            // nothing follows from it
+		_ = os.RemoveAll(folder) // a temporary folder
+	}
+	return getenv, e, stop, nil
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func (c *Command) invoke() *cobra.Command {
+	var file, output string
+	var emulate bool
+	cmd := &cobra.Command{
+		Use:   "invoke -f FILE",
+		Short: "Run one trigger payload through the function; the report goes to stdout",
+		Long: `invoke reads one payload as Function Compute would deliver it (a timer or OSS
+event, an HTTP event of the go1 runtime, or a request) and runs it. The folder
+events has a sample of each.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "json" && output != "table" {
+				return exitError{exitUsage, fmt.Errorf("output %q is neither json nor table", output)}
+			}
+			payload, err := c.read(file)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			options := handler.Options{Getenv: c.Getenv, Log: c.Stderr}
+			if emulate {
+				getenv, _, stop, err := c.emulated(c.Getenv)
+				if err != nil {
+					return exitError{exitFailed, err}
+				}
+				defer stop()
+				options.Getenv = getenv
+				if options.Policy, err = c.emulatedPolicy(); err != nil {
+					return exitError{exitUsage, err}
+				}
+			}
+			// A person waits as long as it takes, unless the variable says less.
+			timeout, err := readTimeout(c.Getenv, math.MaxInt64)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			f := handler.New(options)
+			event, err := trigger.Parse(payload)
+			if err != nil || event.HTTP != nil {
+				return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))
+			}
+			return c.writeReport(f.Sweep(ctx, handler.Call{}, event.Request), output)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the payload; - reads stdin")
+	cmd.Flags().StringVarP(&output, "output", "o", "json", "json or table")
+	cmd.Flags().BoolVar(&emulate, "emulate", false, "run against the embedded emulator")
+	if err := cmd.MarkFlagRequired("file"); err != nil {
+		panic("cli: " + err.Error()) // the flag is defined above
+	}
+	return cmd
+}
+
+func (c *Command) read(file string) ([]byte, error) {
+	if file != "-" {
+		return readBounded(file, trigger.MaxBytes)
+	}
+	payload, err := io.ReadAll(io.LimitReader(c.Stdin, trigger.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the payload: %w", err)
+	}
+	return payload, nil
+}
+
+// answerOf writes what the function answered where that is no report of a run: to
+// a payload that it refuses, and to an HTTP event.
+func (c *Command) answerOf(body json.RawMessage, err error) error {
+	if _, writeErr := fmt.Fprintf(c.Stdout, "%s\n", body); writeErr != nil {
+		return exitError{exitFailed, writeErr}
+	}
+	var response struct {
+		StatusCode int `json:"statusCode"`
+	}
+	switch {
+	case err != nil:
+		return exitError{exitUsage, err}
+	case json.Unmarshal(body, &response) == nil && response.StatusCode >= 400:
+		return exitError{exitFailed, errors.New("the HTTP event was answered with an error")}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/fcruntime"
+)
+
+// defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
+const defaultTimeout = 60 * time.Second
+
+func (c *Command) serve() *cobra.Command {
+	var address string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve event calls and HTTP, as Function Compute's custom runtime expects",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			timeout, err := readTimeout(c.Getenv, defaultTimeout)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			if address == "" {
+				address = fcruntime.Address(c.Getenv, account.InFC(c.Getenv))
+			}
+			listener, err := net.Listen("tcp", address)
+			switch {
+			case errors.Is(err, syscall.EADDRINUSE):
+				return exitError{exitFailed, err}
+			case err != nil:
+				return exitError{exitUsage, err}
+			}
+			logger := slog.New(slog.NewJSONHandler(c.Stderr, nil))
+			logger.Info("listening", "address", listener.Addr().String(), "version", version())
+			rt := &fcruntime.Runtime{
+				Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
+				Timeout:  timeout, Log: c.Stderr, Logger: logger,
+			}
+			if err := rt.Serve(cmd.Context(), listener); err != nil {
+				return exitError{exitFailed, err}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&address, "addr", "", "listen here instead of on FC's port")
+	return cmd
+}
+
+func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {
+	text := getenv("MEDIASWEEP_TIMEOUT")
+	if text == "" {
+		return otherwise, nil
+	}
+	// 86400 s is the longest that FC lets a function run.
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds < 1 || seconds > 86400 {
+		return 0, fmt.Errorf("MEDIASWEEP_TIMEOUT %q: seconds from 1 to 86400 are expected", text)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}

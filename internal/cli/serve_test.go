@@ -1,0 +1,90 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/cli"
+)
+
+// TestServeFindsTheEmulator starts both programs as two users would: serve has
+// nothing but the export lines that emulate prints.
+func TestServeFindsTheEmulator(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	env := map[string]string{"MEDIASWEEP_STATE": "file://" + t.TempDir(), "MEDIASWEEP_POLICY": filepath.Join(t.TempDir(), "retention.yaml")}
+	policy, err := os.ReadFile("../../retention.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(env["MEDIASWEEP_POLICY"], bytes.Replace(policy, []byte("mode: dry-run"), []byte("mode: enforce"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(name string) string { return env[name] }
+	ended := make(chan int, 2)
+	run := func(pick func(*cli.Command, io.Writer), args ...string) *bufio.Scanner {
+		r, w := io.Pipe()
+		command := &cli.Command{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Getenv: getenv}
+		pick(command, w)
+		go func() {
+			ended <- command.Main(ctx, args)
+			_ = w.Close()
+		}()
+		return bufio.NewScanner(r)
+	}
+
+	lines := run(func(c *cli.Command, w io.Writer) { c.Stdout = w }, "emulate", "--media", "200")
+	for range 6 {
+		if !lines.Scan() {
+			t.Fatal("emulate ended")
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
+		if !ok {
+			t.Fatalf("no export line: %s", lines.Text())
+		}
+		env[name] = strings.Trim(value, "'")
+	}
+
+	lines = run(func(c *cli.Command, w io.Writer) { c.Stderr = w }, "serve", "--addr", "127.0.0.1:0")
+	var listening struct{ Address string }
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &listening) != nil || listening.Address == "" {
+		t.Fatalf("serve does not say where it listens: %s", lines.Text())
+	}
+	go func() {
+		for lines.Scan() { // the rest of the log, so that serve is not held up
+		}
+	}()
+	event := strings.NewReader(`{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"nightly","payload":""}`)
+	r, err := http.NewRequest(http.MethodPost, "http://"+listening.Address+"/invoke", event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Fc-Control-Path", "/invoke")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var report struct {
+		Status string
+		Counts struct{ Expired, Deleted int }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&report); err != nil || response.Header.Get("X-Fc-Status") != "200" ||
+		report.Status != "done" || report.Counts.Deleted == 0 || report.Counts.Deleted != report.Counts.Expired {
+		t.Errorf("%v, x-fc-status %s, %+v", err, response.Header.Get("X-Fc-Status"), report)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	for range 2 {
+		if code := <-ended; code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+// Command mediasweep keeps an ApsaraVideo Media Processing library within its
+// retention policy. The same program is the command line and the function.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // policies name time zones, and function instances may have no database of them
+
+	"github.com/mediasweep/mediasweep/internal/cli"
+)
+
+//go:embed retention.yaml
+var shippedPolicy []byte
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy}
+	code := command.Main(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
