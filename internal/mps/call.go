@@ -66,10 +66,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	if err != nil {
 		return &Error{Op: op, Kind: Denied, Message: err.Error()}
 	}
-	if err := s.client.pace[op].Wait(ctx); err != nil {
-		if ctx.Err() == nil { // the limiter foresees the deadline
-			err = context.DeadlineExceeded
-		}
+	if err := s.client.pace[op].wait(ctx); err != nil {
 		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
 	s.mu.Lock()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
-	"golang.org/x/time/rate"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -27,11 +26,6 @@ const MaxBatch = 10
 // quota is what an account may call each operation in a second, all its users
 // together. Source: MPS "QPS limits".
 const quota = 100
-
-// headroom is the part of the share that is used: calls leave evenly, but the
-// way to the service bunches them, and no second there may see more than the
-// share.
-const headroom = 0.98
 
 // Operation is an operation of the MPS API.
 type Operation string
@@ -47,7 +41,7 @@ const (
 // use; make one for a process, since it holds the pace of all its calls.
 type Client struct {
 	caller *caller
-	pace   map[Operation]*rate.Limiter
+	pace   map[Operation]*pace
 }
 
 // New returns a client that uses a share of the quota, 0 < share <= 1. It makes
@@ -57,11 +51,9 @@ func New(a account.Account, share float64) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{caller: caller, pace: map[Operation]*rate.Limiter{}}
+	c := &Client{caller: caller, pace: map[Operation]*pace{}}
 	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL} {
-		// A burst of one spaces the calls: no window of a second can hold more
-		// than the rate, rounded up.
-		c.pace[op] = rate.NewLimiter(rate.Limit(quota*share*headroom), 1)
+		c.pace[op] = newPace(quota * share)
 	}
 	return c, nil
 }
