@@ -196,6 +196,16 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	if request.Trigger == trigger.OSS {
 		request = f.withoutState(request)
 	}
+	s, library := f.sweepOf(call, r)
+	s.Run(ctx, request, r)
+	r.Calls = callsOf(library)
+	f.logFinished(r)
+	return r
+}
+
+// sweepOf wires what a run works with, and returns the library that counts its
+// calls.
+func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
 	credentials := account.FromEnvironmentOr(f.getenv, account.Credentials{
 		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
 	})
@@ -204,14 +214,14 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	if f.state.InOSS() {
 		store = state.Bucket{OSS: oss, Prefix: f.state.Prefix}
 	}
-	s := sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now, Log: f.log.With("run", r.Run)}
-	s.Run(ctx, request, r)
-	r.Calls = report.Calls{
+	return &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now, Log: f.log.With("run", r.Run)}, library
+}
+
+func callsOf(library *mps.Session) report.Calls {
+	return report.Calls{
 		DeleteMedia: library.Calls(mps.DeleteMedia), QueryMediaList: library.Calls(mps.QueryMediaList),
 		QueryMediaListByURL: library.Calls(mps.QueryMediaListByURL), Throttled: library.Throttled(), Retried: library.Retried(),
 	}
-	f.logFinished(r)
-	return r
 }
 
 // withoutState drops the objects that are this program's own records: an event

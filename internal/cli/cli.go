@@ -86,7 +86,7 @@ Processing, by a retention policy. Source objects in OSS are never touched.
 
 Exit codes: 0 done, 1 nothing could be done, 2 bad usage, request, policy or
 environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
-6 another run is under way.`,
+6 another run is under way, 7 diff --exit-code found a difference.`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -104,7 +104,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetErr(c.Stderr)
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(c.demo(), c.check(), c.invoke(), c.serve(), c.emulate())
+	root.AddCommand(c.demo(), c.check(), c.explain(), c.forecast(), c.diff(), c.invoke(), c.serve(), c.emulate())
 	return root
 }
 

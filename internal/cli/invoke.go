@@ -32,26 +32,16 @@ events has a sample of each.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			options := handler.Options{Getenv: c.Getenv, Log: c.Stderr}
-			if emulate {
-				getenv, _, stop, err := c.emulated(c.Getenv)
-				if err != nil {
-					return exitError{exitFailed, err}
-				}
-				defer stop()
-				options.Getenv = getenv
-				if options.Policy, err = c.emulatedPolicy(); err != nil {
-					return exitError{exitUsage, err}
-				}
-			}
-			// A person waits as long as it takes, unless the variable says less.
-			timeout, err := readTimeout(c.Getenv, math.MaxInt64)
+			f, stop, err := c.function(emulate, handler.Options{})
 			if err != nil {
-				return exitError{exitUsage, err}
+				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer stop()
+			ctx, cancel, err := c.withTimeout(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer cancel()
-			f := handler.New(options)
 			event, err := trigger.Parse(payload)
 			if err != nil || event.HTTP != nil {
 				return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))
@@ -66,6 +56,35 @@ events has a sample of each.`,
 		panic("cli: " + err.Error()) // the flag is defined above
 	}
 	return cmd
+}
+
+// function wires the function from the environment, or with an emulator that runs
+// until stop is called.
+func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
+	o.Getenv, o.Log, stop = c.Getenv, c.Stderr, func() {}
+	if emulate {
+		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
+			return nil, nil, exitError{exitFailed, err}
+		}
+		if o.Policy == nil {
+			if o.Policy, err = c.emulatedPolicy(); err != nil {
+				stop()
+				return nil, nil, exitError{exitUsage, err}
+			}
+		}
+	}
+	return handler.New(o), stop, nil
+}
+
+// withTimeout bounds a command by MEDIASWEEP_TIMEOUT: a person waits as long as it
+// takes, unless the variable says less.
+func (c *Command) withTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
+	if err != nil {
+		return nil, nil, exitError{exitUsage, err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	return ctx, cancel, nil
 }
 
 func (c *Command) read(file string) ([]byte, error) {

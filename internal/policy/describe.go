@@ -3,9 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -18,11 +16,7 @@ func (p *Policy) Describe() []string {
 		list[0] = "This deployment deletes what has expired (enforce)."
 	}
 	if len(p.Inventory) > 0 {
-		var prefixes []string
-		for _, prefix := range p.Inventory {
-			prefixes = append(prefixes, prefix.String())
-		}
-		list = append(list, fmt.Sprintf("A scheduled sweep looks at the media behind %s.", anyOf(prefixes)))
+		list = append(list, fmt.Sprintf("A scheduled sweep looks at the media behind %s.", anyOf(texts(p.Inventory))))
 	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
@@ -64,57 +58,15 @@ func (k KeepLatest) per() string {
 
 // describe names the media that match, and says that they are.
 func (m *Match) describe() string {
-	var with []string
-	if len(m.State) > 0 {
-		with = append(with, "in state "+anyOf(m.State))
-	}
-	if len(m.Object) > 0 {
-		var globs []string
-		for _, glob := range m.Object {
-			globs = append(globs, glob.String())
-		}
-		with = append(with, "behind "+anyOf(globs))
-	}
-	if len(m.Tags) > 0 {
-		with = append(with, "tagged "+anyOf(m.Tags))
-	}
-	if len(m.TagsAll) > 0 {
-		with = append(with, "tagged "+strings.Join(m.TagsAll, " and "))
-	}
-	if len(m.Category) > 0 {
-		var ids []string
-		for _, id := range m.Category {
-			ids = append(ids, strconv.FormatInt(id, 10))
-		}
-		with = append(with, "of category "+anyOf(ids))
-	}
-	if m.Title != nil {
-		with = append(with, fmt.Sprintf("whose title matches %q", m.Title))
-	}
-	with = append(with, bounds(m.Size, func(bytes int64) string { return fmt.Sprintf("%d bytes", bytes) })...)
-	with = append(with, bounds(m.Duration, func(d time.Duration) string { return d.String() + " of video" })...)
-	if len(with) == 0 {
+	clauses := m.clauses()
+	if len(clauses) == 0 {
 		return "every medium is"
 	}
+	with := make([]string, len(clauses))
+	for i, c := range clauses {
+		with[i] = c.says
+	}
 	return "media " + strings.Join(with, ", ") + " are"
-}
-
-func bounds[T int64 | time.Duration](r Range[T], text func(T) string) []string {
-	var list []string
-	if r.Min > 0 {
-		list = append(list, "of at least "+text(r.Min))
-	}
-	if r.Max > 0 {
-		list = append(list, "of at most "+text(r.Max))
-	}
-	return list
-}
-
-func anyOf(list []string) string {
-	if len(list) == 1 {
-		return list[0]
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
 // Lint returns what is no mistake and yet seems unmeant: rules whose globs name a

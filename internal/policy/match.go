@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +55,12 @@ const (
 	Yes
 )
 
+// String returns "no", "unknown" or "yes".
+func (t Truth) String() string { return [...]string{No: "no", Unknown: "unknown", Yes: "yes"}[t] }
+
+// MarshalText writes the answer as String does.
+func (t Truth) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
 func truth(b bool) Truth {
 	if b {
 		return Yes
@@ -63,24 +71,51 @@ func truth(b bool) Truth {
 // clause is one condition of a rule, by its key in retention.yaml.
 type clause struct {
 	key   string
+	says  string // what it selects, after "media"
 	holds func(*media.Medium) Truth
+	has   func(*media.Medium) string
+}
+
+// Condition is one key of a rule, held against a medium.
+type Condition struct {
+	Key   string `json:"key"`  // as in retention.yaml
+	Says  string `json:"says"` // what the rule asks for, after "media"
+	Has   string `json:"has"`  // what the record has; empty for nothing
+	Holds Truth  `json:"holds"`
+}
+
+// Conditions tells one by one what Applies holds against a medium.
+func (r *Rule) Conditions(m *media.Medium) []Condition {
+	list := make([]Condition, len(r.clauses))
+	for i, c := range r.clauses {
+		list[i] = Condition{c.key, c.says, c.has(m), c.holds(m)}
+	}
+	return list
 }
 
 // clauses compiles the keys that are set, so that a decision costs only those.
 func (m *Match) clauses() []clause {
 	var list []clause
-	add := func(set bool, key string, holds func(*media.Medium) Truth) {
+	add := func(set bool, key, says string, has func(*media.Medium) string, holds func(*media.Medium) Truth) {
 		if set {
-			list = append(list, clause{key, holds})
+			list = append(list, clause{key, says, holds, has})
 		}
 	}
-	add(len(m.State) > 0, "state", func(medium *media.Medium) Truth {
+	tags := func(medium *media.Medium) string { return strings.Join(medium.Tags, ", ") }
+	state := func(medium *media.Medium) string { return medium.State }
+	add(len(m.State) > 0, "state", "in state "+anyOf(m.State), state, func(medium *media.Medium) Truth {
 		if !IsLive(medium.State) {
 			return Unknown
 		}
 		return truth(slices.Contains(m.State, medium.State))
 	})
-	add(len(m.Object) > 0, "object", func(medium *media.Medium) Truth {
+	object := func(medium *media.Medium) string {
+		if medium.Object.IsZero() {
+			return ""
+		}
+		return medium.Object.String()
+	}
+	add(len(m.Object) > 0, "object", "behind "+anyOf(texts(m.Object)), object, func(medium *media.Medium) Truth {
 		if medium.Object.IsZero() {
 			return Unknown
 		}
@@ -91,7 +126,7 @@ func (m *Match) clauses() []clause {
 		}
 		return No
 	})
-	add(len(m.Tags) > 0, "tags", func(medium *media.Medium) Truth {
+	add(len(m.Tags) > 0, "tags", "tagged "+anyOf(m.Tags), tags, func(medium *media.Medium) Truth {
 		if medium.TagsGarbled {
 			return Unknown
 		}
@@ -102,7 +137,7 @@ func (m *Match) clauses() []clause {
 		}
 		return No
 	})
-	add(len(m.TagsAll) > 0, "tagsAll", func(medium *media.Medium) Truth {
+	add(len(m.TagsAll) > 0, "tagsAll", "tagged "+strings.Join(m.TagsAll, " and "), tags, func(medium *media.Medium) Truth {
 		if medium.TagsGarbled {
 			return Unknown
 		}
@@ -113,21 +148,65 @@ func (m *Match) clauses() []clause {
 		}
 		return Yes
 	})
-	add(len(m.Category) > 0, "category", func(medium *media.Medium) Truth {
+	category := func(medium *media.Medium) string {
+		return textOf(medium.Category, func(id int64) string { return strconv.FormatInt(id, 10) })
+	}
+	add(len(m.Category) > 0, "category", "of category "+anyOf(texts(m.Category)), category, func(medium *media.Medium) Truth {
 		if !medium.Category.Known {
 			return Unknown
 		}
 		return truth(slices.Contains(m.Category, medium.Category.Value))
 	})
-	add(!m.Size.IsZero(), m.Size.key("Size"), func(medium *media.Medium) Truth { return m.Size.holds(medium.Size) })
-	add(!m.Duration.IsZero(), m.Duration.key("Duration"), func(medium *media.Medium) Truth { return m.Duration.holds(medium.Duration) })
-	add(m.Title != nil, "title", func(medium *media.Medium) Truth {
-		if !medium.Title.Known {
-			return Unknown
-		}
-		return truth(m.Title.MatchString(medium.Title.Value))
-	})
+	add(!m.Size.IsZero(), m.Size.key("Size"), m.Size.says(bytesOf), func(medium *media.Medium) string { return textOf(medium.Size, bytesOf) },
+		func(medium *media.Medium) Truth { return m.Size.holds(medium.Size) })
+	add(!m.Duration.IsZero(), m.Duration.key("Duration"), m.Duration.says(videoOf), func(medium *media.Medium) string { return textOf(medium.Duration, videoOf) },
+		func(medium *media.Medium) Truth { return m.Duration.holds(medium.Duration) })
+	add(m.Title != nil, "title", fmt.Sprintf("whose title matches %q", m.Title), func(medium *media.Medium) string { return medium.Title.Value },
+		func(medium *media.Medium) Truth {
+			if !medium.Title.Known {
+				return Unknown
+			}
+			return truth(m.Title.MatchString(medium.Title.Value))
+		})
 	return list
+}
+
+// textOf writes a field that the record tells, and nothing for another.
+func textOf[T any](field media.Maybe[T], text func(T) string) string {
+	if !field.Known {
+		return ""
+	}
+	return text(field.Value)
+}
+
+func bytesOf(n int64) string         { return fmt.Sprintf("%d bytes", n) }
+func videoOf(d time.Duration) string { return d.String() + " of video" }
+
+// says names the bounds that are set.
+func (r Range[T]) says(text func(T) string) string {
+	var list []string
+	if r.Min > 0 {
+		list = append(list, "of at least "+text(r.Min))
+	}
+	if r.Max > 0 {
+		list = append(list, "of at most "+text(r.Max))
+	}
+	return strings.Join(list, ", ")
+}
+
+func texts[T any](list []T) []string {
+	written := make([]string, len(list))
+	for i := range list {
+		written[i] = fmt.Sprint(list[i])
+	}
+	return written
+}
+
+func anyOf(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
 // key names the bounds that are set.

@@ -127,12 +127,17 @@ func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
 func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {
-		r.clauses = append(r.clauses, clause{dateKey, func(m *media.Medium) Truth {
-			if m.TagsGarbled {
-				return Unknown
-			}
-			return truth(carries(m, r.Date))
-		}})
+		r.clauses = append(r.clauses, clause{
+			key:  dateKey,
+			says: "with a tag that starts with " + r.Date,
+			has:  func(m *media.Medium) string { return strings.Join(m.Tags, ", ") },
+			holds: func(m *media.Medium) Truth {
+				if m.TagsGarbled {
+					return Unknown
+				}
+				return truth(carries(m, r.Date))
+			},
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // all decides on a library and returns each medium's verdict.
 func all(p *policy.Policy, library []media.Medium, removed bool) map[string]retention.Decision {
 	verdicts := map[string]retention.Decision{}
-	decided := func(m *media.Medium, d retention.Decision) {
+	decided := func(m *media.Medium, d retention.Decision, _ retention.Facts) {
 		if _, twice := verdicts[m.ID]; twice {
 			panic("decided twice: " + m.ID)
 		}

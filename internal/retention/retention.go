@@ -23,6 +23,14 @@ const (
 	Expired
 )
 
+// String returns the verdict as reports count it.
+func (v Verdict) String() string {
+	return [...]string{Keep: "kept", Unknown: "unknown", Protected: "protected", Absent: "absent", Expired: "expired"}[v]
+}
+
+// MarshalText writes the verdict as String does.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
 // Cause is the line that decided.
 type Cause int
 

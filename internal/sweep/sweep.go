@@ -9,14 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -71,24 +67,18 @@ type Sweep struct {
 // finishes the report. The run stops early enough to account for what is under way
 // before the context's deadline.
 func (s *Sweep) Run(ctx context.Context, request *trigger.Request, r *report.Report) {
-	run := &run{Sweep: s, report: r, decider: retention.NewDecider(s.Policy, r.AsOf), unclear: map[string]bool{}}
+	run := &run{decider: retention.NewDecider(s.Policy, r.AsOf)}
+	// The clock is the run's, so that every medium is held against one instant.
+	run.look = look{Sweep: s, report: r, unclear: map[string]bool{}, found: func(m media.Medium) { run.decider.Add(m, false, run.decided) }}
 	status := run.all(ctx, request)
 	r.Finish(status, s.Now())
 }
 
-// run is the state of one run. The mutex guards all below it.
+// run is the state of one run; look's mutex guards it.
 type run struct {
-	*Sweep
-
-	mu      sync.Mutex
-	report  *report.Report
+	look
 	decider *retention.Decider
 	expired []expired
-	again   []media.Object  // not found by plain slashes
-	unclear map[string]bool // IDs that were counted as unknown for want of an answer
-	partial bool            // something could not be looked at
-	stopped error           // the time was up, or foreseen to be, before all was looked at
-	fatal   error           // no call of this run can succeed any more
 }
 
 // expired is one medium of the plan, and when it was decided on.
@@ -111,17 +101,8 @@ func (r *run) all(ctx context.Context, request *trigger.Request) report.Status {
 	r.lookAt(soft, candidates)
 	r.decider.Finish(r.decided)
 	r.report.Counts.Pending = r.report.Counts.Expired
-	counts := &r.report.Counts
-	switch {
-	case r.fatal != nil, r.partial && !r.Library.Answered():
-		return r.nothingDone(r.fatal)
-	case r.stopped != nil:
-		err := fmt.Errorf("stopped before everything had been looked at: %w; nothing was deleted", r.stopped)
-		if !r.Library.Answered() {
-			return r.nothingDone(err)
-		}
-		r.report.Error = err.Error()
-		return report.Incomplete
+	if status := r.outcome(); status != report.Done {
+		return status
 	}
 	switch err := r.writePlan(ctx, scope); {
 	case isContext(err):
@@ -130,6 +111,7 @@ func (r *run) all(ctx context.Context, request *trigger.Request) report.Status {
 	case err != nil:
 		return r.nothingDone(err)
 	}
+	counts := &r.report.Counts
 	if reason := tripped(r.Policy.Guard, counts); reason != "" {
 		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
 		return report.Blocked
@@ -152,15 +134,6 @@ func (r *run) all(ctx context.Context, request *trigger.Request) report.Status {
 	return report.Done
 }
 
-func (r *run) nothingDone(err error) report.Status {
-	if err != nil {
-		r.report.Error = err.Error()
-	} else if len(r.report.Failures) > 0 {
-		r.report.Error = "nothing could be looked at: " + r.report.Failures[0].Message
-	}
-	return report.Failed
-}
-
 // Reserve returns a context that ends before ctx's deadline, by the given part of
 // the time that is left and at most by most. Without a deadline it ends with ctx.
 func Reserve(ctx context.Context, part float64, most time.Duration) (context.Context, context.CancelFunc) {
@@ -172,145 +145,8 @@ func Reserve(ctx context.Context, part float64, most time.Duration) (context.Con
 	return context.WithDeadline(ctx, deadline.Add(-min(most, reserved)))
 }
 
-// candidates returns what the request asks for, or nil for nothing.
-func (r *run) candidates(ctx context.Context, request *trigger.Request) (iter.Seq2[inventory.Batch, error], plan.Scope) {
-	switch {
-	case len(request.MediaIDs) > 0:
-		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
-	case len(request.Objects) > 0:
-		return inventory.OfObjects(request.Objects, r.Region, media.SlashPlain), plan.Scope{Objects: addresses(request.Objects)}
-	case request.Inventory:
-		return inventory.OfPrefixes(ctx, r.Objects, r.Policy.Inventory, r.Region), plan.Scope{Inventory: addresses(r.Policy.Inventory)}
-	}
-	return nil, plan.Scope{}
-}
-
-func addresses(objects []media.Object) []string {
-	list := make([]string, len(objects))
-	for i, object := range objects {
-		list[i] = object.String()
-	}
-	return list
-}
-
-// lookAt looks all candidates up and decides on each. It ends early when the
-// context does or when no call can succeed.
-func (r *run) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch, error]) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var group errgroup.Group
-	group.SetLimit(inFlight)
-	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
-		for batch, err := range batches {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				r.missed(batch, err, cancel)
-				if ctx.Err() != nil {
-					break
-				}
-				continue
-			}
-			group.Go(func() error {
-				looked, err := inventory.LookUp(ctx, r.Library, batch, r.Region)
-				if err != nil {
-					r.missed(batch, err, cancel)
-					return nil
-				}
-				r.decide(looked)
-				return nil
-			})
-		}
-	}
-	again := func(multiple int) { lookUp(inventory.OfObjects(r.takeAgain(multiple), r.Region, media.SlashEscaped)) }
-	lookUp(func(yield func(inventory.Batch, error) bool) {
-		for batch, err := range candidates {
-			if !yield(batch, err) {
-				return
-			}
-			again(mps.MaxBatch)
-		}
-	})
-	_ = group.Wait() // its functions return no error
-	again(1)
-	_ = group.Wait() // as above
-}
-
-// takeAgain takes the objects that are to be asked for in another form, in
-// multiples of a number.
-func (r *run) takeAgain(multiple int) []media.Object {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	take := len(r.again) - len(r.again)%multiple
-	objects := r.again[:take:take]
-	r.again = slices.Clone(r.again[take:])
-	return objects
-}
-
-// missed accounts for candidates that could not be looked up: the others go on,
-// unless nothing else can succeed either.
-func (r *run) missed(batch inventory.Batch, err error, cancel context.CancelFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if isContext(err) {
-		r.stopped = err
-		cancel()
-		return
-	}
-	r.partial = true
-	failure := failureOf(err)
-	var failed *mps.Error
-	if errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !r.Library.Answered()) {
-		if r.fatal == nil {
-			r.fatal = err
-		}
-		cancel()
-	}
-	for _, id := range batch.IDs {
-		failure.MediaID = id
-		r.report.Fail(failure)
-	}
-	for _, object := range batch.Objects {
-		failure.Object = object.String()
-		r.report.Fail(failure)
-	}
-	if len(batch.IDs)+len(batch.Objects) == 0 {
-		r.report.Fail(failure)
-	}
-}
-
-// isContext reports whether it was the run's time that was up.
-func isContext(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// decide decides on what a look-up found. The clock is the run's, so that every
-// medium is held against the same instant.
-func (r *run) decide(looked inventory.Looked) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	counts := &r.report.Counts
-	counts.Looked += looked.Absent
-	counts.Absent += looked.Absent
-	counts.ObjectsWithoutMedia += looked.WithoutMedia
-	r.again = append(r.again, looked.Again...)
-	for _, unclear := range looked.Unclear {
-		if r.unclear[unclear.MediaID] {
-			continue // found by both forms of its URL
-		}
-		r.unclear[unclear.MediaID] = true
-		counts.Looked++
-		counts.Unknown++
-		r.Log.Warn("kept as unknown", "mediaId", unclear.MediaID, "reason", unclear.Reason)
-	}
-	for _, medium := range looked.Media {
-		r.decider.Add(medium, false, r.decided)
-	}
-}
-
 // decided counts a decision, and takes what has expired into the plan.
-func (r *run) decided(m *media.Medium, d retention.Decision) {
+func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) {
 	r.report.Counts.Looked++
 	r.count(m, d)
 	if d.Verdict == retention.Expired {
@@ -379,14 +215,4 @@ func tripped(guard policy.Guard, counts *report.Counts) string {
 			counts.Expired, live, float64(counts.Expired)*100/float64(live), guard.MaxPercent)
 	}
 	return ""
-}
-
-// failureOf tells what a report can of an error.
-func failureOf(err error) report.Failure {
-	failure := report.Failure{Message: err.Error()}
-	var failed *mps.Error
-	if errors.As(err, &failed) {
-		failure.Code = failed.Code
-	}
-	return failure
 }

@@ -1,0 +1,138 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Explain explains the decision on each medium that a request for media IDs or
+// objects names. For a rule that keeps the latest of a group it looks at the
+// group's other media in the inventory.
+func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
+	found := map[string]media.Medium{}
+	r := f.survey(ctx, call, request, f.policy, func(m media.Medium) { found[m.ID] = m })
+	list := []*retention.Explanation{}
+	if r.Status == report.Failed {
+		return list, r
+	}
+	for _, id := range request.MediaIDs {
+		if _, ok := found[id]; !ok && r.Status == report.Done {
+			list = append(list, retention.ExplainMissing(id, r.AsOf, r.Counts.Absent > 0))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		m := found[id]
+		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true}
+		var notes []string
+		named := slices.ContainsFunc(f.policy.Inventory, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
+		if !named {
+			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
+		}
+		if group := f.groupOf(&m, facts); len(group) > 0 {
+			others := *f.policy
+			others.Inventory = group
+			decider := retention.NewForeseer(f.policy, r.AsOf)
+			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
+				if other.ID == m.ID {
+					facts = its
+				}
+			}
+			seen := false
+			r = f.survey(ctx, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &others, func(other media.Medium) {
+				seen = seen || other.ID == m.ID
+				decider.Add(other, false, decided)
+			})
+			if !seen {
+				decider.Add(m, false, decided)
+			}
+			decider.Finish(decided)
+			if r.Status != report.Done {
+				notes = append(notes, "not all of its group could be looked at: "+r.Error)
+			}
+		}
+		e := retention.Explain(f.policy, &m, facts)
+		e.Notes = notes
+		list = append(list, e)
+	}
+	return list, r
+}
+
+// groupOf returns where the inventory may have other media of a medium's group,
+// if the rule that decides on it, or would without a protection, keeps the latest.
+func (f *Function) groupOf(m *media.Medium, facts retention.Facts) []media.Object {
+	group, rule := retention.GroupOf(f.policy, m, facts)
+	if rule == nil {
+		return nil
+	}
+	if rule.KeepLatest.Per != policy.PerFolder {
+		return f.policy.Inventory
+	}
+	folder, err := media.ParsePrefix(group)
+	if err != nil {
+		return f.policy.Inventory
+	}
+	var within []media.Object
+	for _, prefix := range f.policy.Inventory {
+		switch {
+		case prefix.Covers(folder):
+			return []media.Object{folder}
+		case folder.Covers(prefix):
+			within = append(within, prefix)
+		}
+	}
+	return within
+}
+
+// Forecast tells what the inventory will lose on each of the coming days.
+func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
+	if f.broken != nil {
+		return nil, f.refused(f.newReport(call, kind), f.broken)
+	}
+	if days < 1 || days > retention.MaxForecastDays {
+		return nil, f.refused(f.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
+	}
+	forecast := retention.NewForecast(f.policy, f.now().UTC().Truncate(time.Second), days)
+	r := f.survey(ctx, call, &trigger.Request{Trigger: kind, Inventory: true}, f.policy, forecast.Add)
+	forecast.Finish()
+	return forecast, r
+}
+
+// Diff holds another policy, which is to follow the function's, against the media
+// that either inventory names. Each difference is handed over as it is found.
+func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
+	if f.broken != nil {
+		return nil, f.refused(f.newReport(call, trigger.CLI), f.broken)
+	}
+	either := *f.policy
+	either.Inventory = slices.Concat(f.policy.Inventory, next.Inventory)
+	diff := retention.NewDiff(f.policy, next, f.now().UTC().Truncate(time.Second), each)
+	r := f.survey(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
+	diff.Finish()
+	return diff, r
+}
+
+// survey looks at what a request names and decides nothing.
+func (f *Function) survey(ctx context.Context, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
+	r := f.newReport(call, request.Trigger)
+	if f.broken != nil {
+		return f.refused(r, f.broken)
+	}
+	if request.Inventory && len(p.Inventory) == 0 {
+		return f.refused(r, errors.New("the policy has no inventory to look at"))
+	}
+	s, library := f.sweepOf(call, r)
+	s.Policy = p
+	s.Survey(ctx, request, r, found)
+	r.Calls = callsOf(library)
+	return r
+}

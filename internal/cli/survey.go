@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// exitDiffers is what diff --exit-code exits with when decisions change.
+const exitDiffers = 7
+
+// surveyFlags are the flags of the commands that look and change nothing.
+type surveyFlags struct {
+	output  string
+	asOf    string
+	emulate bool
+}
+
+func (s *surveyFlags) add(cmd *cobra.Command, outputs ...string) {
+	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
+	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
+	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(outputs, s.output) {
+			return exitError{exitUsage, fmt.Errorf("output %q is none of %s", s.output, strings.Join(outputs, ", "))}
+		}
+		return nil
+	}
+}
+
+// function wires the function with the flags' clock, and with a policy if one is
+// given.
+func (s *surveyFlags) function(c *Command, p *policy.Policy) (*handler.Function, func(), error) {
+	o := handler.Options{Policy: p}
+	if s.asOf != "" {
+		asOf, err := time.Parse(time.RFC3339, s.asOf)
+		if err != nil {
+			return nil, nil, exitError{exitUsage, fmt.Errorf("--as-of %q is no time such as 2027-03-01T00:00:00Z", s.asOf)}
+		}
+		o.Now = func() time.Time { return asOf }
+	}
+	return c.function(s.emulate, o)
+}
+
+func (c *Command) explain() *cobra.Command {
+	var flags surveyFlags
+	cmd := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Explain why a medium stays or goes, and what would change that",
+		Long: `explain reads a medium, by its ID or as the one behind oss://bucket/key, and tells
+what a sweep of the inventory would decide: the rule, each of its conditions, when
+the medium falls due, and what would turn the decision.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scope := "mediaIds"
+			if strings.HasPrefix(args[0], "oss://") {
+				scope = "objects"
+			}
+			body, err := json.Marshal(map[string][]string{scope: args})
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			request, err := trigger.ParseRequest(body, trigger.CLI)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			f, stop, err := flags.function(c, nil)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			ctx, cancel, err := c.withTimeout(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			list, r := f.Explain(ctx, handler.Call{}, request)
+			if len(list) == 0 && r.Status == report.Done {
+				return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
+			}
+			return c.surveyed(r, func(b *strings.Builder) error {
+				for i, e := range list {
+					if flags.output == "json" {
+						if err := writeJSON(b, e); err != nil {
+							return err
+						}
+						continue
+					}
+					if i > 0 {
+						b.WriteByte('\n')
+					}
+					report.WriteExplanation(b, e)
+				}
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json")
+	return cmd
+}
+
+func (c *Command) forecast() *cobra.Command {
+	var flags surveyFlags
+	var days int
+	cmd := &cobra.Command{
+		Use:   "forecast --days N",
+		Short: "Tell how many media will expire on each of the coming days",
+		Long: `forecast looks at the policy's inventory and tells what falls due on each of the
+coming days, by rule, if nothing but time passes. Bytes are of the inputs and
+hours of their video, where the records have them.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, stop, err := flags.function(c, nil)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			ctx, cancel, err := c.withTimeout(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			forecast, r := f.Forecast(ctx, handler.Call{}, trigger.CLI, days)
+			return c.surveyed(r, func(b *strings.Builder) error {
+				switch flags.output {
+				case "json":
+					return writeJSON(b, forecast)
+				case "csv":
+					return report.WriteForecastCSV(b, forecast)
+				}
+				report.WriteForecast(b, forecast)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	cmd.Flags().IntVar(&days, "days", 30, "how many days, today included")
+	return cmd
+}
+
+func (c *Command) diff() *cobra.Command {
+	var flags surveyFlags
+	var exitCode bool
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Tell what another policy would delete, keep or move in time",
+		Long: `diff holds two policies against the media of the inventory and tells which of them
+the new one newly deletes, newly keeps, or takes sooner or later. A policy without
+an inventory is held against the other's.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var policies [2]*policy.Policy
+			var mistakes [2]error
+			for i, name := range args {
+				policies[i], mistakes[i] = readPolicy(name)
+			}
+			if err := errors.Join(mistakes[:]...); err != nil {
+				return exitError{exitUsage, err}
+			}
+			f, stop, err := flags.function(c, policies[0])
+			if err != nil {
+				return err
+			}
+			defer stop()
+			ctx, cancel, err := c.withTimeout(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			var rows strings.Builder
+			table := csv.NewWriter(&rows)
+			var each func(retention.Difference)
+			if flags.output == "csv" {
+				_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
+				each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
+			}
+			diff, r := f.Diff(ctx, handler.Call{}, policies[1], each)
+			err = c.surveyed(r, func(b *strings.Builder) error {
+				switch flags.output {
+				case "json":
+					return writeJSON(b, diff)
+				case "csv":
+					table.Flush()
+					b.WriteString(rows.String())
+					return nil
+				}
+				report.WriteDiff(b, diff)
+				return nil
+			})
+			if err == nil && exitCode && len(diff.Changes) > 0 {
+				return exitError{code: exitDiffers}
+			}
+			return err
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 7 when decisions change")
+	return cmd
+}
+
+func readPolicy(name string) (*policy.Policy, error) {
+	data, err := readBounded(name, policy.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(name, data)
+}
+
+// surveyed writes what a survey found, if it found anything, and returns what the
+// program is to exit with.
+func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error) error {
+	if r.Status == report.Failed {
+		return exitError{r.ExitCode(), errors.New(r.Error)}
+	}
+	var b strings.Builder
+	if err := write(&b); err != nil {
+		return exitError{exitFailed, err}
+	}
+	if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
+		return exitError{exitFailed, err}
+	}
+	if r.Status != report.Done {
+		problem := r.Error
+		if problem == "" && len(r.Failures) > 0 {
+			problem = r.Failures[0].Message
+		}
+		return exitError{r.ExitCode(), fmt.Errorf("not everything could be looked at: %s", problem)}
+	}
+	return nil
+}
+
+func writeJSON(b *strings.Builder, value any) error {
+	encoder := json.NewEncoder(b)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

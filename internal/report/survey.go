@@ -1,0 +1,193 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// WriteExplanation writes an explanation for a person at a terminal.
+func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) } //nolint:errcheck // a Builder takes everything
+	flush := func() { _ = t.Flush() }                                                 // as above
+	line("medium\t%s", e.MediaID)
+	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"group", e.Group}} {
+		if field[1] != "" {
+			line("%s\t%s", field[0], printable(field[1]))
+		}
+	}
+	if !e.CreatedAt.IsZero() {
+		line("created\t%s, %s", e.CreatedAt.Format(time.RFC3339), retention.Distance(e.AsOf, e.CreatedAt))
+	}
+	line("verdict\t%s: %s", e.Verdict, e.Reason)
+	switch {
+	case e.Verdict == retention.Expired:
+		line("due\tsince %s, %s", e.DueAt.Format(time.RFC3339), e.DueIn)
+	case !e.DueAt.IsZero():
+		line("due\t%s, %s, by rule %s", e.DueAt.Format(time.RFC3339), e.DueIn, e.DueRule)
+	case e.Verdict != retention.Absent:
+		line("due\tnever, as things are")
+	}
+	flush()
+	for _, note := range e.Notes {
+		fmt.Fprintf(b, "note: %s\n", note)
+	}
+	if len(e.Rules) > 0 {
+		b.WriteString("\nrules, in the order in which they are asked\n")
+		for _, answer := range e.Rules {
+			writeAnswer(b, answer)
+		}
+	}
+	if len(e.Changes) > 0 {
+		b.WriteString("\nwhat would change it\n")
+		for _, change := range e.Changes {
+			line("  %s\t%s: %s", printable(change.What), change.Verdict, change.Reason)
+		}
+		flush()
+	}
+}
+
+// printable replaces what would move the cursor of a terminal: titles, tags and
+// keys are whatever somebody uploaded.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+func writeAnswer(b *strings.Builder, a retention.Answer) {
+	mark, says := " ", map[policy.Truth]string{policy.Yes: "applies", policy.No: "does not apply", policy.Unknown: "cannot tell"}[a.Applies]
+	if a.Decides {
+		mark, says = "*", says+", and decides"
+	}
+	if !a.ExpiresAt.IsZero() {
+		says += "; its time is " + a.ExpiresAt.Format(time.RFC3339)
+	}
+	fmt.Fprintf(b, "%s %s %s: %s\n", mark, a.Kind, a.Name, says)
+	for _, c := range a.Conditions {
+		has := ""
+		if c.Has != "" {
+			has = " (has " + printable(c.Has) + ")"
+		}
+		fmt.Fprintf(b, "    %-7s %s%s\n", c.Holds, c.Says, has)
+	}
+}
+
+// chartWidth is the length of the longest bar of a forecast.
+const chartWidth = 40
+
+// WriteForecast writes a forecast for a person at a terminal: the days on which
+// something falls due, with a bar each.
+func WriteForecast(b *strings.Builder, f *retention.Forecast) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	most := 1
+	for _, day := range f.Days {
+		most = max(most, day.Media)
+	}
+	row := func(when string, tally retention.Tally) {
+		rules := make([]string, len(tally.Rules))
+		for i, rule := range tally.Rules {
+			rules[i] = fmt.Sprintf("%s %d", rule.Name, rule.Media)
+		}
+		bar := ""
+		if tally.Media > 0 && when != "total" { // what is overdue may be more than fits
+			bar = strings.Repeat("█", min(chartWidth, max(1, tally.Media*chartWidth/most)))
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.1f h\t  %-*s  %s\n", when, tally.Media, bytesText(tally.Bytes), tally.Seconds/3600, chartWidth, bar, strings.Join(rules, ", ")) //nolint:errcheck // a Builder takes everything
+	}
+	fmt.Fprintf(t, "%s\tmedia\tinput\tvideo\t  %-*s  by rule\n", "day", chartWidth, "") //nolint:errcheck // as above
+	row("overdue", f.Overdue)
+	for _, day := range f.Days {
+		if day.Media > 0 {
+			row(day.Date, day.Tally)
+		}
+	}
+	row("total", f.Total)
+	_ = t.Flush() // as above
+	fmt.Fprintf(b, "\n%d days from %s, in %s; %d media fall due later and %d never, as things are\n", len(f.Days), f.Days[0].Date, f.Timezone, f.Later, f.Never)
+}
+
+// bytesText writes bytes in the unit that shows them best, in powers of 1000.
+func bytesText(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	value, unit := float64(n), 0
+	for value >= 1000 && unit < len(units)-1 {
+		value, unit = value/1000, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}
+
+// WriteForecastCSV writes a forecast with a row for each day and rule that has
+// media; the day of what is due already is "overdue".
+func WriteForecastCSV(w io.Writer, f *retention.Forecast) error {
+	table := csv.NewWriter(w)
+	rows := func(when string, tally retention.Tally) {
+		for _, rule := range tally.Rules {
+			_ = table.Write([]string{when, rule.Name, strconv.Itoa(rule.Media), strconv.FormatInt(rule.Bytes, 10), strconv.FormatFloat(rule.Seconds, 'f', -1, 64)})
+		}
+	}
+	_ = table.Write([]string{"date", "rule", "media", "bytes", "videoSeconds"})
+	rows("overdue", f.Overdue)
+	for _, day := range f.Days {
+		rows(day.Date, day.Tally)
+	}
+	table.Flush()
+	return table.Error() // of any of the writes
+}
+
+// WriteDiff writes a comparison of two policies for a person at a terminal.
+func WriteDiff(b *strings.Builder, d *retention.Diff) {
+	headings := map[retention.Kind]string{
+		retention.NewlyDeleted: "newly deleted", retention.NewlyKept: "newly kept", retention.Sooner: "due sooner", retention.Later: "due later",
+	}
+	for _, group := range d.Changes {
+		fmt.Fprintf(b, "%s: %d media, %s -> %s\n", headings[group.Kind], group.Media, ruleText(group.OldRule), ruleText(group.NewRule))
+		for _, sample := range group.Samples {
+			fmt.Fprintf(b, "  %s %s\n    old: %s\n    new: %s\n", sample.MediaID, printable(sample.Object), sample.Old.Text(), sample.New.Text())
+		}
+		if more := group.Media - len(group.Samples); more > 0 {
+			fmt.Fprintf(b, "  and %d more\n", more)
+		}
+	}
+	fmt.Fprintf(b, "%d media, %d of them as before\n", d.Media, d.Unchanged)
+}
+
+func ruleText(name string) string {
+	if name == "" {
+		return "no rule"
+	}
+	return "rule " + name
+}
+
+// DifferenceColumns names the columns of DifferenceRow.
+func DifferenceColumns() []string {
+	return []string{"change", "mediaId", "object", "oldVerdict", "oldRule", "oldDueAt", "newVerdict", "newRule", "newDueAt"}
+}
+
+// DifferenceRow writes one difference as a row of CSV.
+func DifferenceRow(d retention.Difference) []string {
+	row := []string{string(d.Kind), d.MediaID, d.Object}
+	for _, o := range []retention.Outlook{d.Old, d.New} {
+		due := ""
+		if !o.DueAt.IsZero() {
+			due = o.DueAt.Format(time.RFC3339)
+		}
+		row = append(row, o.Verdict.String(), o.Rule, due)
+	}
+	return row
+}

@@ -1,0 +1,182 @@
+package retention
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// Kind says how a medium fares under another policy.
+type Kind string
+
+// The kinds of differences. A medium that the two policies treat alike but by
+// other rules, or for other reasons, is none.
+const (
+	NewlyDeleted Kind = "newly-deleted" // a sweep takes it now, and did not before
+	NewlyKept    Kind = "newly-kept"    // a sweep took it before, and does not now
+	Sooner       Kind = "sooner"        // it falls due earlier, or at all
+	Later        Kind = "later"         // it falls due later, or never
+)
+
+// Difference is one medium that two policies treat differently.
+type Difference struct {
+	Kind    Kind    `json:"kind"`
+	MediaID string  `json:"mediaId"`
+	Object  string  `json:"object"`
+	Old     Outlook `json:"old"`
+	New     Outlook `json:"new"`
+}
+
+// Outlook is what a policy has in store for a medium.
+type Outlook struct {
+	Verdict Verdict   `json:"verdict"`
+	Rule    string    `json:"rule,omitempty"`
+	Reason  string    `json:"reason"`
+	DueAt   time.Time `json:"dueAt,omitzero"` // no time for never
+}
+
+// Text says it in words.
+func (o Outlook) Text() string {
+	switch {
+	case o.Verdict == Expired || o.DueAt.IsZero():
+		return fmt.Sprintf("%s, %s", o.Verdict, o.Reason)
+	}
+	return fmt.Sprintf("%s, %s; due %s", o.Verdict, o.Reason, o.DueAt.Format(time.RFC3339))
+}
+
+// Diff holds two policies against the media of one inventory.
+type Diff struct {
+	AsOf      time.Time   `json:"asOf"`
+	OldPolicy string      `json:"oldPolicy"`
+	NewPolicy string      `json:"newPolicy"`
+	Media     int         `json:"media"`
+	Unchanged int         `json:"unchanged"`
+	Changes   []DiffGroup `json:"changes"`
+
+	old, new *side
+	waiting  map[string]Outlook // by ID, of media on which one side has decided yet
+	each     func(Difference)
+}
+
+// DiffGroup is all differences of one kind between two rules.
+type DiffGroup struct {
+	Kind    Kind         `json:"kind"`
+	OldRule string       `json:"oldRule"`
+	NewRule string       `json:"newRule"`
+	Media   int          `json:"media"`
+	Samples []Difference `json:"samples"`
+}
+
+// maxSamples is how many media of a group a Diff shows: those of the first IDs,
+// so that equal libraries give equal samples.
+const maxSamples = 5
+
+// side is one of the two policies.
+type side struct {
+	policy  *policy.Policy
+	decider *Decider
+	decided Decided
+}
+
+// NewDiff starts a comparison. Each difference is handed over when it is found;
+// each may be nil.
+func NewDiff(old, new *policy.Policy, asOf time.Time, each func(Difference)) *Diff {
+	d := &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{}, waiting: map[string]Outlook{}, each: each}
+	d.old, d.new = d.side(old), d.side(new)
+	return d
+}
+
+func (d *Diff) side(p *policy.Policy) *side {
+	s := &side{policy: p, decider: NewForeseer(p, d.AsOf)}
+	s.decided = func(m *media.Medium, decision Decision, facts Facts) {
+		o := Outlook{Verdict: decision.Verdict, Rule: decision.RuleName(), Reason: decision.Reason()}
+		o.DueAt, _, _ = Due(p, m, facts)
+		d.hasOutlook(m, s, o)
+	}
+	return s
+}
+
+// Add takes a medium.
+func (d *Diff) Add(m media.Medium) {
+	d.Media++
+	for _, s := range []*side{d.old, d.new} {
+		if !s.covers(&m) {
+			d.hasOutlook(&m, s, Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"})
+			continue
+		}
+		s.decider.Add(m, false, s.decided)
+	}
+}
+
+// covers reports whether a sweep of the policy's inventory looks at a medium. A
+// policy without one is held against the other's.
+func (s *side) covers(m *media.Medium) bool {
+	return len(s.policy.Inventory) == 0 || slices.ContainsFunc(s.policy.Inventory, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
+}
+
+// Finish ends the comparison: no medium comes any more.
+func (d *Diff) Finish() {
+	for _, s := range []*side{d.old, d.new} {
+		s.decider.Finish(s.decided)
+	}
+	order := []Kind{NewlyDeleted, NewlyKept, Sooner, Later}
+	slices.SortFunc(d.Changes, func(a, b DiffGroup) int {
+		return cmp.Or(slices.Index(order, a.Kind)-slices.Index(order, b.Kind), b.Media-a.Media, strings.Compare(a.OldRule, b.OldRule), strings.Compare(a.NewRule, b.NewRule))
+	})
+}
+
+// hasOutlook notes what one side has in store, and compares when both have.
+func (d *Diff) hasOutlook(m *media.Medium, by *side, o Outlook) {
+	was, ok := d.waiting[m.ID]
+	if !ok {
+		d.waiting[m.ID] = o
+		return
+	}
+	delete(d.waiting, m.ID)
+	is := o
+	if by == d.old {
+		was, is = is, was
+	}
+	kind := compare(was, is)
+	if kind == "" {
+		d.Unchanged++
+		return
+	}
+	difference := Difference{Kind: kind, MediaID: m.ID, Object: m.Object.String(), Old: was, New: is}
+	if d.each != nil {
+		d.each(difference)
+	}
+	at := slices.IndexFunc(d.Changes, func(g DiffGroup) bool { return g.Kind == kind && g.OldRule == was.Rule && g.NewRule == is.Rule })
+	if at < 0 {
+		at = len(d.Changes)
+		d.Changes = append(d.Changes, DiffGroup{Kind: kind, OldRule: was.Rule, NewRule: is.Rule})
+	}
+	group := &d.Changes[at]
+	group.Media++
+	byID := func(a, b Difference) int { return strings.Compare(a.MediaID, b.MediaID) }
+	place, _ := slices.BinarySearchFunc(group.Samples, difference, byID)
+	group.Samples = slices.Insert(group.Samples, place, difference)
+	group.Samples = group.Samples[:min(len(group.Samples), maxSamples)]
+}
+
+// compare returns how the new outlook differs, or nothing.
+func compare(was, is Outlook) Kind {
+	switch {
+	case was.Verdict == Expired && is.Verdict == Expired:
+		return ""
+	case is.Verdict == Expired:
+		return NewlyDeleted
+	case was.Verdict == Expired:
+		return NewlyKept
+	case was.DueAt.Equal(is.DueAt):
+		return ""
+	case is.DueAt.IsZero(), !was.DueAt.IsZero() && is.DueAt.After(was.DueAt):
+		return Later
+	}
+	return Sooner
+}

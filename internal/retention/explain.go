@@ -1,0 +1,231 @@
+package retention
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// Explanation tells why a medium stays or goes, and what would change that. Its
+// verdict is Decide's, and so is every change that it names.
+type Explanation struct {
+	MediaID   string    `json:"mediaId"`
+	Object    string    `json:"object,omitempty"`
+	Title     string    `json:"title,omitempty"`
+	State     string    `json:"state"`
+	Tags      []string  `json:"tags"`
+	CreatedAt time.Time `json:"createdAt,omitzero"`
+	AsOf      time.Time `json:"asOf"`
+
+	Verdict   Verdict   `json:"verdict"`
+	Rule      string    `json:"rule,omitempty"`
+	Reason    string    `json:"reason"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	ExpiresIn string    `json:"expiresIn,omitempty"`
+	// Group is the one in which it is ranked, if its rule keeps the latest.
+	Group string `json:"group,omitempty"`
+	// DueAt is when a sweep may take it if nothing but time passes, and DueRule by
+	// which rule; no time for never.
+	DueAt   time.Time `json:"dueAt,omitzero"`
+	DueIn   string    `json:"dueIn,omitempty"`
+	DueRule string    `json:"dueRule,omitempty"`
+
+	// Rules are all rules, in the order in which they are asked.
+	Rules []Answer `json:"rules"`
+	// Changes are what would turn the verdict from deletion to keeping or back.
+	Changes []Change `json:"changes"`
+	// Notes are for who asked to add.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Answer is what one rule says of a medium. Only one decides: the others are told
+// to show why they do not.
+type Answer struct {
+	Name       string             `json:"name"`
+	Kind       string             `json:"kind"` // protect or expire
+	Applies    policy.Truth       `json:"applies"`
+	Decides    bool               `json:"decides"`
+	ExpiresAt  time.Time          `json:"expiresAt,omitzero"` // what an expire rule that applies computes
+	Conditions []policy.Condition `json:"conditions"`
+}
+
+// Change is something that would flip the verdict.
+type Change struct {
+	What    string  `json:"change"`
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"`
+}
+
+// maxChanges is how many changes are told; the nearest come first.
+const maxChanges = 6
+
+// Explain explains the decision on one medium. The facts are those that the
+// decision rests on, as a Foreseer hands them over.
+func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
+	d := Decide(p, m, facts)
+	e := &Explanation{MediaID: m.ID, Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
+		Verdict: d.Verdict, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, Rules: []Answer{}, Changes: []Change{}}
+	if !m.Object.IsZero() {
+		e.Object = m.Object.String()
+	}
+	e.Group, _ = GroupOf(p, m, facts)
+	if !d.ExpiresAt.IsZero() {
+		e.ExpiresIn = Distance(facts.AsOf, d.ExpiresAt)
+	}
+	if due, then, ok := Due(p, m, facts); ok {
+		e.DueAt, e.DueIn, e.DueRule = due, Distance(facts.AsOf, due), then.RuleName()
+		if d.Verdict != Expired {
+			e.Changes = append(e.Changes, Change{fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), then.Verdict, then.Reason()})
+		}
+	}
+	for i := range p.Protect {
+		e.Rules = append(e.Rules, answer(&p.Protect[i], "protect", m, d))
+	}
+	for i := range p.Expire {
+		rule := &p.Expire[i]
+		a := answer(rule, "expire", m, d)
+		switch {
+		case rule.OnSourceRemoved:
+			removed := policy.Condition{Key: "onSourceRemoved", Says: "whose source object was removed", Holds: policy.No}
+			if facts.SourceRemoved {
+				removed.Holds = policy.Yes
+			} else {
+				a.Applies = policy.No
+			}
+			a.Conditions = append(a.Conditions, removed)
+		case a.Applies == policy.Yes && !m.Created.IsZero():
+			a.ExpiresAt = expireBy(p, rule, m, facts).ExpiresAt
+		}
+		e.Rules = append(e.Rules, a)
+	}
+	for _, edit := range edits(p, m, facts, d) {
+		then := Decide(p, &edit.medium, edit.facts)
+		if (then.Verdict == Expired) != (d.Verdict == Expired) && len(e.Changes) < maxChanges {
+			e.Changes = append(e.Changes, Change{edit.what, then.Verdict, then.Reason()})
+		}
+	}
+	return e
+}
+
+// ExplainMissing explains an ID for which the library returned no record: it does
+// not exist, or the answer left that open.
+func ExplainMissing(id string, asOf time.Time, absent bool) *Explanation {
+	e := &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
+	if !absent {
+		e.Verdict, e.Reason = Unknown, "MPS neither returned it nor said that it does not exist"
+	}
+	return e
+}
+
+func answer(rule *policy.Rule, kind string, m *media.Medium, d Decision) Answer {
+	applies, _ := rule.Applies(m)
+	return Answer{Name: rule.Name, Kind: kind, Applies: applies, Decides: d.Rule == rule, Conditions: rule.Conditions(m)}
+}
+
+// edit is a medium that differs from another one by one change.
+type edit struct {
+	what   string
+	medium media.Medium
+	facts  Facts
+}
+
+// edits returns what might flip a decision, the likeliest first. Whether it does
+// is for Decide to say.
+func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
+	var list []edit
+	// Who changes a medium changes its group too; that the latest of another one
+	// might stay is in the reason's rule, not in its verdict.
+	moved := facts
+	moved.NotLatest = true
+	tagged := func(what string, tags []string) {
+		changed := *m
+		changed.Tags = tags
+		list = append(list, edit{what, changed, moved})
+	}
+	without := func(drop func(tag string) bool) []string { return slices.DeleteFunc(slices.Clone(m.Tags), drop) }
+	with := func(tags ...string) []string { return append(slices.Clone(m.Tags), tags...) }
+
+	if d.Cause == AmongLatest {
+		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, moved})
+	}
+	for _, tag := range slices.Compact(slices.Sorted(slices.Values(m.Tags))) {
+		tagged(fmt.Sprintf("the tag %s is removed", tag), without(func(t string) bool { return t == tag }))
+	}
+	if held := holding(p, m); len(held) > 1 {
+		tagged(fmt.Sprintf("the tags %s are removed", strings.Join(held, " and ")), without(func(t string) bool { return slices.Contains(held, t) }))
+	}
+	today := facts.AsOf.In(p.Timezone)
+	past, ahead := today.AddDate(0, 0, -1).Format(time.DateOnly), today.AddDate(0, 0, 1).Format(time.DateOnly)
+	dated := func(rule *policy.Rule, day string) {
+		tagged(fmt.Sprintf("it is tagged %s%s", rule.Date, day), with(rule.Date+day))
+		others := without(func(t string) bool { return strings.HasPrefix(t, rule.Date) })
+		if len(others) < len(m.Tags) {
+			tagged(fmt.Sprintf("its tags that start with %s become %s%s", rule.Date, rule.Date, day), append(others, rule.Date+day))
+		}
+	}
+	for _, rules := range [][]policy.Rule{p.Protect, p.Expire} {
+		for i := range rules {
+			rule := &rules[i]
+			if rule.Date != "" && d.Verdict == Expired {
+				dated(rule, ahead)
+			} else if rule.Date != "" {
+				dated(rule, past)
+			}
+			for _, tag := range rule.Match.Tags {
+				tagged(fmt.Sprintf("it is tagged %s", tag), with(tag))
+			}
+			if len(rule.Match.TagsAll) > 0 {
+				tagged(fmt.Sprintf("it is tagged %s", strings.Join(rule.Match.TagsAll, " and ")), with(rule.Match.TagsAll...))
+			}
+		}
+	}
+	for _, state := range policy.LiveStates() {
+		changed := *m
+		changed.State = state
+		list = append(list, edit{"its state becomes " + state, changed, moved})
+	}
+	return list
+}
+
+// holding returns the tags of a medium by which protect rules hold it.
+func holding(p *policy.Policy, m *media.Medium) []string {
+	var held []string
+	for i := range p.Protect {
+		rule := &p.Protect[i]
+		for _, tag := range m.Tags {
+			if slices.Contains(rule.Match.Tags, tag) || slices.Contains(rule.Match.TagsAll, tag) || rule.Date != "" && strings.HasPrefix(tag, rule.Date) {
+				held = append(held, tag)
+			}
+		}
+	}
+	slices.Sort(held)
+	return slices.Compact(held)
+}
+
+// Distance says how far an instant lies from another one: "in 98 days", "3 hours
+// ago". Whole units, rounded down.
+func Distance(from, to time.Time) string {
+	d := to.Sub(from)
+	text := "now"
+	switch size := d.Abs(); {
+	case size >= 48*time.Hour:
+		text = fmt.Sprintf("%d days", size/(24*time.Hour))
+	case size >= 2*time.Hour:
+		text = fmt.Sprintf("%d hours", size/time.Hour)
+	case size >= 2*time.Minute:
+		text = fmt.Sprintf("%d minutes", size/time.Minute)
+	case size >= time.Second:
+		text = fmt.Sprintf("%d seconds", size/time.Second)
+	}
+	switch {
+	case text == "now":
+		return text
+	case d < 0:
+		return text + " ago"
+	}
+	return "in " + text
+}

@@ -1,0 +1,131 @@
+package retention
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// MaxForecastDays bounds a forecast: ten years.
+const MaxForecastDays = 3660
+
+// Forecast tells how many media fall due on each of the coming days, if nothing
+// but time passes: no medium is added, changed or deleted. Days are those of the
+// policy's timezone, and the first is today.
+type Forecast struct {
+	AsOf     time.Time `json:"asOf"`
+	Timezone string    `json:"timezone"`
+	// Overdue is what has expired by now; Days begin after it.
+	Overdue Tally `json:"overdue"`
+	Days    []Day `json:"days"`
+	// Total is the sum of Overdue and Days.
+	Total Tally `json:"total"`
+	// Later is what falls due after the last day, Never what does not.
+	Later int `json:"later"`
+	Never int `json:"never"`
+
+	policy  *policy.Policy
+	decider *Decider
+	first   time.Time // the start of today
+}
+
+// Day is one day of a forecast.
+type Day struct {
+	Date string `json:"date"` // YYYY-MM-DD
+	Tally
+}
+
+// Tally counts media, by the rule that takes them, in the policy's order.
+type Tally struct {
+	Sum
+	Rules []RuleSum `json:"rules"`
+}
+
+// Sum counts media. Bytes are of their inputs and Seconds of their video, where
+// the record has them.
+type Sum struct {
+	Media   int     `json:"media"`
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"videoSeconds"`
+}
+
+// RuleSum is what one rule takes.
+type RuleSum struct {
+	Name string `json:"name"`
+	Sum
+}
+
+// NewForecast starts a forecast of so many days, 1 to MaxForecastDays.
+func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
+	today := asOf.In(p.Timezone)
+	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, decider: NewForeseer(p, asOf),
+		first: time.Date(today.Year(), today.Month(), today.Day(), 0, 0, 0, 0, p.Timezone)}
+	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
+	for i := range f.Days {
+		f.Days[i] = Day{Date: f.first.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
+	}
+	return f
+}
+
+// Add takes a medium.
+func (f *Forecast) Add(m media.Medium) { f.decider.Add(m, false, f.decided) }
+
+// Finish ends the forecast: no medium comes any more.
+func (f *Forecast) Finish() {
+	f.decider.Finish(f.decided)
+	place := func(r RuleSum) int {
+		return slices.IndexFunc(f.policy.Expire, func(rule policy.Rule) bool { return rule.Name == r.Name })
+	}
+	inOrder := func(a, b RuleSum) int { return place(a) - place(b) }
+	slices.SortFunc(f.Overdue.Rules, inOrder)
+	slices.SortFunc(f.Total.Rules, inOrder)
+	for i := range f.Days {
+		slices.SortFunc(f.Days[i].Rules, inOrder)
+	}
+}
+
+func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
+	due, then, ok := Due(f.policy, m, facts)
+	if !ok {
+		f.Never++
+		return
+	}
+	tally := &f.Overdue
+	if d.Verdict != Expired {
+		day := f.day(due)
+		if day >= len(f.Days) {
+			f.Later++
+			return
+		}
+		tally = &f.Days[day].Tally
+	}
+	for _, t := range []*Tally{tally, &f.Total} {
+		t.add(m, then.RuleName())
+	}
+}
+
+// day returns how many days after today an instant lies.
+func (f *Forecast) day(instant time.Time) int {
+	local := instant.In(f.policy.Timezone)
+	date := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
+	first := time.Date(f.first.Year(), f.first.Month(), f.first.Day(), 0, 0, 0, 0, time.UTC)
+	return int(date.Sub(first) / (24 * time.Hour))
+}
+
+func (t *Tally) add(m *media.Medium, rule string) {
+	t.Sum.add(m)
+	at := slices.IndexFunc(t.Rules, func(r RuleSum) bool { return r.Name == rule })
+	if at < 0 {
+		at = len(t.Rules)
+		t.Rules = append(t.Rules, RuleSum{Name: rule})
+	}
+	t.Rules[at].add(m)
+}
+
+func (s *Sum) add(m *media.Medium) {
+	s.Media++
+	s.Bytes += m.Size.Value
+	s.Seconds += m.Duration.Value.Seconds()
+}

@@ -1,0 +1,253 @@
+package retention_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// anyPolicy makes up a policy of every kind of rule.
+func anyPolicy(rng *rand.Rand) string {
+	matches := []string{"", ", match: {tags: [t0]}", ", match: {tagsAll: [t1, t2]}", `, match: {object: ["oss://media-in/d1/**"]}`,
+		", match: {state: [UnPublish, Initiated]}", ", match: {minSize: 1GB}", ", match: {category: 7}", `, match: {title: "^a"}`}
+	when := []string{"after: 5d", "after: 1mo", "after: 100d12h", `at: {tag: "expire:"}`, "onSourceRemoved: true",
+		"after: 30d, keepLatest: {count: 2, per: folder}", `after: 60d, keepLatest: {count: 1, per: "tag:t"}`, `at: {tag: "expire:"}, keepLatest: {count: 1, per: category}`}
+	pick := func(from []string) string { return from[rng.IntN(len(from))] }
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: 1\ntimezone: %s\nprotect:\n", pick([]string{"UTC", "Asia/Shanghai", "America/New_York"}))
+	fmt.Fprintf(&b, "  - {name: hold, match: {tags: [hold]}}\n  - {name: until, until: {tag: \"keep-until:\"}%s}\n", pick(matches))
+	b.WriteString("expire:\n")
+	for i := range 1 + rng.IntN(3) {
+		fmt.Fprintf(&b, "  - {name: r%d, %s%s}\n", i, pick(when), pick(matches[1:]))
+	}
+	fmt.Fprintf(&b, "  - {name: rest, %s%s}\n", pick(when), pick(matches))
+	return b.String()
+}
+
+// anyMedium makes up a medium of every kind, now and then a broken one.
+func anyMedium(rng *rand.Rand, id int) media.Medium {
+	m := randomMedium(rng)
+	m.ID = fmt.Sprint(id)
+	m.TagsGarbled = rng.IntN(30) == 0
+	m.Created = m.Created.Truncate(12 * time.Hour)
+	for _, prefix := range []string{"expire:", "keep-until:"} {
+		switch rng.IntN(8) {
+		case 0:
+			m.Tags = append(m.Tags, prefix+"soon")
+		case 1, 2:
+			m.Tags = append(m.Tags, prefix+asOf.AddDate(0, 0, rng.IntN(120)-60).Format(time.DateOnly))
+		}
+	}
+	if rng.IntN(8) == 0 {
+		m.Tags = append(m.Tags, "hold")
+	}
+	if rng.IntN(4) > 0 {
+		m.Size, m.Duration = media.Known(rng.Int64N(2e9)), media.Known(time.Duration(rng.IntN(5000))*time.Second)
+		m.Category, m.Title = media.Known(rng.Int64N(9)), media.Known(string(rune('a'+rng.IntN(3))))
+	}
+	return m
+}
+
+func anyLibrary(rng *rand.Rand) []media.Medium {
+	library := make([]media.Medium, rng.IntN(60))
+	for i := range library {
+		library[i] = anyMedium(rng, i)
+	}
+	return library
+}
+
+// policies runs a check on many made-up policies that are right.
+func policies(t *testing.T, n int, check func(*rand.Rand, *policy.Policy)) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	right := 0
+	for range n {
+		p, err := policy.Parse("p", []byte(anyPolicy(rng)))
+		if err != nil {
+			continue // a rule that an earlier one makes pointless
+		}
+		right++
+		if check(rng, p); t.Failed() {
+			t.Fatalf("with the policy\n%s", p.Canonical())
+		}
+	}
+	if right < n/4 {
+		t.Errorf("only %d of %d policies are right", right, n)
+	}
+}
+
+// TestExplainIsDecide: an explanation's verdict, rule and changes are Decide's.
+func TestExplainIsDecide(t *testing.T) {
+	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
+		m := anyMedium(rng, 1)
+		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
+		d, e := retention.Decide(p, &m, facts), retention.Explain(p, &m, facts)
+		if e.Verdict != d.Verdict || e.Rule != d.RuleName() || e.Reason != d.Reason() || !e.ExpiresAt.Equal(d.ExpiresAt) {
+			t.Errorf("Decide says %+v, the explanation %+v", d, e)
+		}
+		deciding := slices.DeleteFunc(slices.Clone(e.Rules), func(a retention.Answer) bool { return !a.Decides })
+		if len(deciding) > 1 || len(deciding) == 1 != (d.Rule != nil) || len(deciding) == 1 && (deciding[0].Name != e.Rule || deciding[0].Applies == policy.No) {
+			t.Errorf("the rule is %q, deciding are %+v", e.Rule, deciding)
+		}
+		for _, a := range e.Rules { // the first expire rule that applies decides
+			if d.Verdict == retention.Expired && a.Kind == "expire" && a.Applies != policy.No {
+				if !a.Decides {
+					t.Errorf("rule %s applies first and does not decide: %+v", a.Name, e)
+				}
+				break
+			}
+		}
+		for _, change := range e.Changes {
+			if (change.Verdict == retention.Expired) == (e.Verdict == retention.Expired) {
+				t.Errorf("%+v flips nothing", change)
+			}
+		}
+	})
+}
+
+// TestDue: before the instant a medium is not expired, and from it on it is.
+func TestDue(t *testing.T) {
+	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
+		m := anyMedium(rng, 1)
+		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
+		due, then, ok := retention.Due(p, &m, facts)
+		expiredAt := func(instant time.Time) bool {
+			later := facts
+			later.AsOf = instant
+			return retention.Decide(p, &m, later).Verdict == retention.Expired
+		}
+		for _, days := range []int{-300, -30, -1, 0, 1, 2, 10, 40, 100, 10000} {
+			instant := asOf.AddDate(0, 0, days).Add(time.Duration(rng.IntN(86400)) * time.Second)
+			if then.Rule != nil && then.Rule.OnSourceRemoved && instant.Before(asOf) {
+				continue // when it was removed is not known
+			}
+			if got, want := expiredAt(instant), ok && !instant.Before(due); got != want {
+				t.Errorf("at %v expired is %v, due is %v (%v): %+v", instant, got, due, ok, m)
+			}
+		}
+		if ok && then.Verdict != retention.Expired {
+			t.Errorf("decision at %v: %+v", due, then)
+		}
+	})
+}
+
+// TestForecast holds each day of a forecast against what a sweep at its end
+// would take.
+func TestForecast(t *testing.T) {
+	const days = 90
+	policies(t, 300, func(rng *rand.Rand, p *policy.Policy) {
+		library := anyLibrary(rng)
+		library = slices.DeleteFunc(library, func(m media.Medium) bool { return m.Created.After(asOf) }) // they take places in groups later
+		f := retention.NewForecast(p, asOf, days)
+		for _, m := range library {
+			f.Add(m)
+		}
+		f.Finish()
+		expiredAt := func(instant time.Time) int {
+			decider, n := retention.NewDecider(p, instant), 0
+			count := func(_ *media.Medium, d retention.Decision, _ retention.Facts) {
+				if d.Verdict == retention.Expired {
+					n++
+				}
+			}
+			for _, m := range library {
+				decider.Add(m, false, count)
+			}
+			decider.Finish(count)
+			return n
+		}
+		sum := f.Overdue.Media
+		if want := expiredAt(asOf); sum != want {
+			t.Errorf("%d overdue, a sweep takes %d", sum, want)
+		}
+		for i, day := range f.Days {
+			sum += day.Media
+			date, err := time.ParseInLocation(time.DateOnly, day.Date, p.Timezone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := expiredAt(date.AddDate(0, 0, 1).Add(-time.Nanosecond)); sum != want {
+				t.Errorf("%d media by the end of day %d (%s), a sweep then takes %d", sum, i, day.Date, want)
+			}
+		}
+		if f.Total.Media != sum || sum+f.Later+f.Never != len(library) || len(f.Days) != days || f.Days[0].Date != asOf.In(p.Timezone).Format(time.DateOnly) {
+			t.Errorf("%d media, the forecast has %+v, %d later, %d never", len(library), f.Total, f.Later, f.Never)
+		}
+		byRule, bytes := 0, int64(0)
+		for _, rule := range f.Total.Rules {
+			byRule, bytes = byRule+rule.Media, bytes+rule.Bytes
+		}
+		if byRule != sum || bytes != f.Total.Bytes {
+			t.Errorf("%d media and %d bytes by rule, %d and %d in all", byRule, bytes, sum, f.Total.Bytes)
+		}
+	})
+}
+
+// TestDiff: what is newly deleted and newly kept is the difference of two sweeps.
+func TestDiff(t *testing.T) {
+	var earlier *policy.Policy
+	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
+		if earlier == nil {
+			earlier = p
+		}
+		library := anyLibrary(rng)
+		found := map[retention.Kind][]string{}
+		d := retention.NewDiff(earlier, p, asOf, func(one retention.Difference) { found[one.Kind] = append(found[one.Kind], one.MediaID) })
+		same := retention.NewDiff(p, p, asOf, nil)
+		for _, m := range library {
+			d.Add(m)
+			same.Add(m)
+		}
+		d.Finish()
+		same.Finish()
+		if same.Unchanged != len(library) || len(same.Changes) > 0 {
+			t.Errorf("a policy differs from itself: %+v", same.Changes)
+		}
+		was, is := expired(all(earlier, library, false)), expired(all(p, library, false))
+		for kind, want := range map[retention.Kind][]string{retention.NewlyDeleted: without(is, was), retention.NewlyKept: without(was, is)} {
+			slices.Sort(found[kind])
+			if !slices.Equal(want, found[kind]) {
+				t.Errorf("%s: %v, two sweeps differ by %v", kind, found[kind], want)
+			}
+		}
+		n := 0
+		for _, group := range d.Changes {
+			n += group.Media
+			if len(group.Samples) != min(5, group.Media) || !slices.IsSortedFunc(group.Samples, func(a, b retention.Difference) int { return strings.Compare(a.MediaID, b.MediaID) }) {
+				t.Errorf("%d samples of %d", len(group.Samples), group.Media)
+			}
+		}
+		if listed := len(slices.Concat(slices.Collect(maps.Values(found))...)); n != listed || n+d.Unchanged != len(library) || d.Media != len(library) {
+			t.Errorf("%d changes in groups, %d handed over, %d unchanged of %d", n, listed, d.Unchanged, len(library))
+		}
+		earlier = p
+	})
+}
+
+// A medium that only one policy's inventory names is kept by the other.
+func TestDiffOfInventories(t *testing.T) {
+	old := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/a/}]\nexpire: [{name: all, after: 30d}]\n")
+	next := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/b/}]\nexpire: [{name: all, after: 30d}]\n")
+	d := retention.NewDiff(old, next, asOf, nil)
+	for _, key := range []string{"a/1", "b/1"} {
+		d.Add(media.Medium{ID: key, Object: media.Object{Bucket: "media-in", Key: key}, State: "Published", Created: asOf.AddDate(-1, 0, 0)})
+	}
+	d.Finish()
+	if len(d.Changes) != 2 || d.Changes[0].Kind != retention.NewlyDeleted || d.Changes[0].Samples[0].MediaID != "b/1" || d.Changes[1].Samples[0].MediaID != "a/1" {
+		t.Errorf("changes %+v", d.Changes)
+	}
+}
+
+func without(list, drop []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(drop, id) })
+}
