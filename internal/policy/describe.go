@@ -71,20 +71,32 @@ func (m *Match) describe() string {
 
 // Lint returns what is no mistake and yet seems unmeant: rules whose globs name a
 // bucket that the inventory does not reach, so that only requests and events can
-// lead to them.
+// lead to them, and expire rules that delete nothing because a protect rule holds
+// all of their media.
 func (p *Policy) Lint() []string {
 	var list []string
 	for _, rules := range [][]Rule{p.Protect, p.Expire} {
 		for i := range rules {
 			for _, glob := range rules[i].Match.Object {
-				reached := slices.ContainsFunc(p.Inventory, func(prefix media.Object) bool {
-					return prefix.Bucket == glob.bucket && (strings.HasPrefix(glob.pattern[:glob.literal], prefix.Key) || strings.HasPrefix(prefix.Key, glob.pattern[:glob.literal]))
-				})
-				if len(p.Inventory) > 0 && !reached {
-					list = append(list, fmt.Sprintf("rule %s: the inventory does not reach %s", rules[i].Name, glob.String()))
+				if len(p.Inventory) > 0 && !slices.ContainsFunc(p.Inventory, glob.meets) {
+					list = append(list, fmt.Sprintf("rule %s: the inventory does not reach %s", rules[i].Name, glob))
 				}
 			}
 		}
 	}
+	for i := range p.Expire {
+		for j := range p.Protect {
+			if takesAllOf(&p.Protect[j], &p.Expire[i]) {
+				list = append(list, fmt.Sprintf("rule %s deletes nothing: rule %s protects all of its media", p.Expire[i].Name, p.Protect[j].Name))
+				break
+			}
+		}
+	}
 	return list
+}
+
+// meets reports whether an object below a prefix can match.
+func (g Glob) meets(prefix media.Object) bool {
+	literal := g.pattern[:g.literal]
+	return prefix.Bucket == g.bucket && (strings.HasPrefix(literal, prefix.Key) || strings.HasPrefix(prefix.Key, literal))
 }

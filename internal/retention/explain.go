@@ -137,20 +137,28 @@ type edit struct {
 // is for Decide to say.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	var list []edit
-	// Who changes a medium changes its group too; that the latest of another one
-	// might stay is in the reason's rule, not in its verdict.
-	moved := facts
-	moved.NotLatest = true
+	group, ranking := GroupOf(p, m, facts)
+	add := func(what string, changed media.Medium) {
+		// In another group it might be among the latest; the verdict is that of
+		// one that is not.
+		its := facts
+		if g, r := GroupOf(p, &changed, facts); g != group || r != ranking {
+			its.NotLatest = true
+		}
+		list = append(list, edit{what, changed, its})
+	}
 	tagged := func(what string, tags []string) {
 		changed := *m
 		changed.Tags = tags
-		list = append(list, edit{what, changed, moved})
+		add(what, changed)
 	}
 	without := func(drop func(tag string) bool) []string { return slices.DeleteFunc(slices.Clone(m.Tags), drop) }
 	with := func(tags ...string) []string { return append(slices.Clone(m.Tags), tags...) }
 
 	if d.Cause == AmongLatest {
-		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, moved})
+		older := facts
+		older.NotLatest = true
+		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, older})
 	}
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(m.Tags))) {
 		tagged(fmt.Sprintf("the tag %s is removed", tag), without(func(t string) bool { return t == tag }))
@@ -186,7 +194,7 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	for _, state := range policy.LiveStates() {
 		changed := *m
 		changed.State = state
-		list = append(list, edit{"its state becomes " + state, changed, moved})
+		add("its state becomes "+state, changed)
 	}
 	return list
 }
