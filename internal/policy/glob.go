@@ -15,6 +15,7 @@ type Glob struct {
 	bucket  string
 	pattern string
 	literal int // length of the pattern before its first star
+	tail    int // where what is literal to the end starts, after the last star
 }
 
 // ParseGlob reads a pattern, which must name its bucket.
@@ -26,11 +27,14 @@ func ParseGlob(s string) (Glob, error) {
 	if prefix.Key == "" {
 		return Glob{}, fmt.Errorf("%q names no object: end it with /** for the whole bucket", s)
 	}
-	literal := strings.IndexByte(prefix.Key, '*')
-	if literal < 0 {
-		literal = len(prefix.Key)
+	g := Glob{bucket: prefix.Bucket, pattern: prefix.Key, literal: strings.IndexByte(prefix.Key, '*'), tail: strings.LastIndexByte(prefix.Key, '*') + 1}
+	switch {
+	case g.literal < 0:
+		g.literal, g.tail = len(g.pattern), len(g.pattern)
+	case strings.HasSuffix(g.pattern[:g.tail], "**") && strings.HasPrefix(g.pattern[g.tail:], "/"):
+		g.tail++ // the slash of "**/" may stand for nothing
 	}
-	return Glob{bucket: prefix.Bucket, pattern: prefix.Key, literal: literal}, nil
+	return g, nil
 }
 
 // String returns the pattern as it was written.
@@ -39,13 +43,17 @@ func (g Glob) String() string { return "oss://" + g.bucket + "/" + g.pattern }
 // Match reports whether the glob takes in the object. Most objects differ from
 // most globs within what is literal, which is quick to tell.
 func (g *Glob) Match(object *media.Object) bool {
-	return strings.HasPrefix(object.Key, g.pattern[:g.literal]) && g.bucket == object.Bucket && matchKey(g.pattern, object.Key, g.literal)
+	key, tail := object.Key, g.pattern[g.tail:]
+	return strings.HasPrefix(key, g.pattern[:g.literal]) && g.bucket == object.Bucket &&
+		len(key) >= g.literal+len(tail) && strings.HasSuffix(key, tail) &&
+		matchKey(g.pattern[:g.tail], key[:len(key)-len(tail)], g.literal)
 }
 
-// matchKey walks pattern and key together, from where both are alike. A wildcard first takes as little as
-// it can, and on a mismatch the latest one that can take more does. One such
-// place for "*" and one for "**" is enough, because a later "**" can take over
-// whatever an earlier wildcard could have taken; so nothing is allocated.
+// matchKey walks pattern and key together, from where both are alike. A wildcard
+// first takes as little as it can, and on a mismatch the latest one that can take
+// more does. One such place for "*" and one for "**" is enough, because a later
+// "**" can take over whatever an earlier wildcard could have taken; so nothing is
+// allocated.
 func matchKey(pattern, key string, alike int) bool {
 	type place struct{ pattern, key int }
 	nowhere := place{-1, -1}
@@ -56,11 +64,16 @@ func matchKey(pattern, key string, alike int) bool {
 		case p < len(pattern) && pattern[p] == '*':
 			if p++; p == len(pattern) || pattern[p] != '*' {
 				star = place{p, k}
+				if p == len(pattern) && strings.IndexByte(key[k:], '/') < 0 {
+					return true
+				}
 				continue
 			}
-			p++
+			if p++; p == len(pattern) {
+				return true
+			}
 			atSegment := p == 2 || pattern[p-3] == '/'
-			if segments = atSegment && p < len(pattern) && pattern[p] == '/'; segments {
+			if segments = atSegment && pattern[p] == '/'; segments {
 				p++
 			}
 			star, stars = nowhere, place{p, k}
@@ -69,7 +82,7 @@ func matchKey(pattern, key string, alike int) bool {
 			k++
 		case p == len(pattern) && k == len(key):
 			return true
-		case star != nowhere && star.key < len(key) && key[star.key] != '/':
+		case star != nowhere && star.pattern < len(pattern) && star.key < len(key) && key[star.key] != '/':
 			star.key++
 			p, k = star.pattern, star.key
 		case stars != nowhere && stars.key < len(key):
