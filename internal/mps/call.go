@@ -17,47 +17,91 @@ import (
 // MaxTries is how often a call is tried at most.
 const MaxTries = 6
 
-// The pause before a call is repeated grows from the first to the last, at
-// random, so that workers do not return in step.
+// A pause before a call is repeated is made up between the first pause and three
+// times the one before it, so that workers neither hurry nor return in step.
 const (
-	firstPause = 100 * time.Millisecond
+	firstPause = 200 * time.Millisecond
 	lastPause  = 3 * time.Second
 )
+
+// spareRetries is how many calls a session may repeat beyond the number of those
+// that it sent for the first time: a service that fails throughout is not asked
+// six times for everything.
+const spareRetries = 100
 
 // call sends one request until the library has answered it, or says why not. A
 // deletion whose answer was lost is not repeated blindly: whether it took effect
 // is for the caller to read back.
 func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
+	s.first.Add(1)
+	var pause time.Duration
+	renewed := false
 	for try := 1; ; try++ {
 		err := s.once(ctx, op, build(), into)
 		var failure *Error
-		if !errors.As(err, &failure) {
+		switch {
+		case !errors.As(err, &failure):
+			return err
+		case failure.Kind == Denied && failure.tokenAtFault() && !renewed:
+			renewed = true // credentials are read at every try
+			s.retried.Add(1)
+			continue
+		case failure.Kind == Throttled, failure.Kind == Lost && op != DeleteMedia:
+		default:
 			return err
 		}
-		again := failure.Kind == Throttled || failure.Kind == Lost && op != DeleteMedia
-		if !again || try == MaxTries {
+		if try == MaxTries {
 			return err
 		}
-		if !s.PauseBefore(ctx, try+1) {
-			failure.Cause = ctx.Err()
+		next, stop := s.Pause(ctx, pause)
+		if stop != nil {
+			failure.Cause = stop
 			return err
 		}
+		pause = next
 	}
 }
 
-// PauseBefore waits until a call may be tried for the given time, from the second
-// on, and counts it as retried. It reports whether the context lasted that long.
-func (s *Session) PauseBefore(ctx context.Context, try int) bool {
-	longest := min(lastPause, firstPause<<min(try, 10))
-	timer := time.NewTimer(firstPause + rand.N(longest-firstPause))
+// errEnough says that a session has repeated as many calls as it may.
+var errEnough = errors.New("too many calls of this run had to be repeated")
+
+// Pause waits before a call is repeated, and counts it as such. It takes the pause
+// before the last try, or 0, and returns this one. An error is returned at once:
+// the context's if it would end meanwhile, or that the session has repeated enough.
+func (s *Session) Pause(ctx context.Context, previous time.Duration) (time.Duration, error) {
+	if s.retried.Load() >= s.first.Load()+spareRetries {
+		return 0, errEnough
+	}
+	pause := min(lastPause, firstPause+rand.N(max(firstPause, 3*previous-firstPause)))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+		return 0, context.DeadlineExceeded
+	}
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		return 0, ctx.Err()
 	case <-timer.C:
 		s.retried.Add(1)
-		return true
+		return pause, nil
 	}
+}
+
+// inLine is how many calls of an operation a session has waiting for the pace. It
+// is small so that sessions take turns: an event is not kept waiting by all that a
+// sweep of the inventory has to ask.
+const inLine = 2
+
+// leave waits until the pace lets a call of the session leave.
+func (s *Session) leave(ctx context.Context, op Operation) error {
+	line := s.lines[op]
+	select {
+	case line <- struct{}{}:
+		defer func() { <-line }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.client.pace[op].wait(ctx)
 }
 
 // once sends one request when the pace allows it and reads its answer.
@@ -66,12 +110,10 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	if err != nil {
 		return &Error{Op: op, Kind: Denied, Message: err.Error()}
 	}
-	if err := s.client.pace[op].wait(ctx); err != nil {
+	if err := s.leave(ctx, op); err != nil {
 		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
-	s.mu.Lock()
-	s.calls[op]++
-	s.mu.Unlock()
+	s.calls[op].Add(1)
 	status, body, err := s.client.caller.do(ctx, credentials, request)
 	err = read(op, credentials, status, body, err, into)
 	var failure *Error
@@ -81,6 +123,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	case !errors.As(err, &failure):
 	case failure.Kind == Throttled:
 		s.throttled.Add(1)
+		s.client.pace[op].throttled()
 	case failure.Kind == Lost:
 		failure.Cause = ctx.Err() // if that is what cut it off
 	}

@@ -73,6 +73,12 @@ func kindOf(code string, status int) Kind {
 	return Refused
 }
 
+// tokenAtFault reports whether newer credentials may be all that is needed.
+func (e *Error) tokenAtFault() bool {
+	head, _, _ := strings.Cut(e.Code, ".")
+	return head == "InvalidSecurityToken" || head == "MissingSecurityToken" || head == "InvalidAccessKeyId"
+}
+
 // advice says what to mend, where a code tells.
 func advice(code string) string {
 	switch head, _, _ := strings.Cut(code, "."); head {

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
@@ -64,8 +63,9 @@ type Session struct {
 	client      *Client
 	credentials account.Provider
 
-	mu        sync.Mutex
-	calls     map[Operation]int
+	lines     map[Operation]chan struct{}
+	calls     map[Operation]*atomic.Int64
+	first     atomic.Int64 // calls sent for the first time
 	throttled atomic.Int64
 	retried   atomic.Int64
 	answered  atomic.Bool
@@ -73,16 +73,16 @@ type Session struct {
 
 // Session starts a run.
 func (c *Client) Session(credentials account.Provider) *Session {
-	return &Session{client: c, credentials: credentials, calls: map[Operation]int{}}
+	s := &Session{client: c, credentials: credentials, lines: map[Operation]chan struct{}{}, calls: map[Operation]*atomic.Int64{}}
+	for op := range c.pace {
+		s.lines[op], s.calls[op] = make(chan struct{}, inLine), new(atomic.Int64)
+	}
+	return s
 }
 
 // Calls returns how many calls of an operation the session has sent, retries
 // included.
-func (s *Session) Calls(op Operation) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[op]
-}
+func (s *Session) Calls(op Operation) int { return int(s.calls[op].Load()) }
 
 // Throttled returns how many calls were refused because the quota was used up.
 func (s *Session) Throttled() int { return int(s.throttled.Load()) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -99,7 +100,7 @@ func TestKinds(t *testing.T) {
 		{emulator.Unavailable, mps.Lost, "ServiceUnavailable", 1, false},
 		{emulator.NonceUsed, mps.Lost, "SignatureNonceUsed", 1, false},
 		{emulator.Forbidden, mps.Denied, "Forbidden.RAM", 1, false},
-		{emulator.TokenExpired, mps.Denied, "InvalidSecurityToken.Expired", 1, false},
+		{emulator.TokenExpired, mps.Denied, "InvalidSecurityToken.Expired", 2, true},
 		{emulator.Throttle, mps.Throttled, "", 2, true},
 	}
 	for _, test := range tests {
@@ -123,7 +124,7 @@ func TestKinds(t *testing.T) {
 			// A look-up changes nothing and is repeated until it is answered.
 			e.ClearFaults()
 			e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: test.fault, Count: 1})
-			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Denied) {
+			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Denied && !test.mended) {
 				t.Errorf("look-up: %v", err)
 			}
 		})
@@ -248,6 +249,53 @@ func TestConcurrentCalls(t *testing.T) {
 	wg.Wait()
 	if got := s.Calls(mps.QueryMediaList); got != 64 {
 		t.Errorf("%d calls, want 64", got)
+	}
+}
+
+// A token that expires in the middle of a run is renewed from the environment once;
+// if that does not help the run is told what to mend.
+func TestTokenIsRenewed(t *testing.T) {
+	e, err := emulator.Start(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	env := e.Env()
+	s := sessionIn(t, env, 1)
+	if _, err := s.ByID(context.Background(), []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	e.ExpireToken()
+	var failed *mps.Error
+	if err := s.Delete(context.Background(), []string{"a"}); !errors.As(err, &failed) || failed.Kind != mps.Denied || !strings.Contains(err.Error(), "token has expired") {
+		t.Errorf("with the old token: %v", err)
+	}
+	if n := e.Count()["DeleteMedia"]; n != 2 {
+		t.Errorf("%d tries with the old token, want 2", n)
+	}
+	maps.Copy(env, e.Env())
+	if err := s.Delete(context.Background(), []string{"a"}); err != nil {
+		t.Errorf("with the new token: %v", err)
+	}
+}
+
+// A service that fails throughout is not asked six times for everything.
+func TestRetriesAreBudgeted(t *testing.T) {
+	e, s := session(t, emulator.Config{MPS: emulator.MPSOptions{Quota: map[string]int{"QueryMediaList": 100000}}}, 1)
+	e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Unavailable})
+	var workers sync.WaitGroup
+	for range 60 {
+		workers.Go(func() {
+			if _, err := s.ByID(context.Background(), []string{"a"}); err == nil {
+				t.Error("a call that was never answered succeeds")
+			}
+		})
+	}
+	workers.Wait()
+	// 60 calls may be repeated 60 times and 100 more, but for those that find the
+	// budget used up at once.
+	if got := s.Retried(); got < 60 || got > 60+100+60 {
+		t.Errorf("%d calls repeated", got)
 	}
 }
 

@@ -2,24 +2,38 @@ package mps
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
 // headroom is the part of the share that is used. Calls leave in their time, but
-// the way to the service bunches them: a window of a second there may hold what
-// left within a second and the headroom, which is 25 ms.
-const headroom = 0.975
+// the way to the service bunches them: a second there may hold what left within a
+// second and 20 ms.
+const headroom = 0.98
+
+// How the pace follows an account whose quota others use as well: a call that is
+// throttled takes a part off it at once, and each second gives a little back.
+const (
+	slowDown  = 0.7  // the pace after a throttled call, of what it was
+	recovery  = 0.03 // of the full pace, a second
+	leastPart = 0.05 // of the full pace
+)
 
 // pace lets calls leave one by one, and no more of them in any window of time
 // than the quota has room for. It counts calls when they leave, not when they
 // were to leave: a process that was held up does not send in a heap what it
 // missed, and catches up as far as the window has room.
 type pace struct {
-	turn   chan struct{}
 	window time.Duration
 	gap    time.Duration // between two calls
+	turn   chan struct{} // held by the call that leaves next, and guards left
 	left   []time.Time   // when the latest calls left: as many as a window may hold
 	oldest int           // the index in left of the one that leaves the window first
+
+	mu      sync.Mutex
+	part    float64   // of the full pace
+	changed time.Time // when part last changed
+	slowed  time.Time // when it last fell
 }
 
 // newPace returns the pace of a limit in calls a second.
@@ -28,11 +42,12 @@ func newPace(limit float64) *pace {
 	calls := max(1, int(limit))
 	window := time.Duration(float64(time.Second) * max(1, 1/limit) / headroom)
 	return &pace{
-		turn:   make(chan struct{}, 1),
 		window: window,
 		// Slightly less than even, which leaves room to catch up.
 		gap:  window * 9 / 10 / time.Duration(calls),
+		turn: make(chan struct{}, 1),
 		left: make([]time.Time, calls),
+		part: 1,
 	}
 }
 
@@ -45,7 +60,9 @@ func (p *pace) wait(ctx context.Context) error {
 		return ctx.Err()
 	}
 	latest := p.left[(p.oldest+len(p.left)-1)%len(p.left)]
-	timer := time.NewTimer(max(time.Until(p.left[p.oldest].Add(p.window)), time.Until(latest.Add(p.gap))))
+	part := p.now()
+	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
+	timer := time.NewTimer(max(time.Until(p.left[p.oldest].Add(stretch(p.window))), time.Until(latest.Add(stretch(p.gap)))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -57,4 +74,25 @@ func (p *pace) wait(ctx context.Context) error {
 	p.left[p.oldest] = time.Now()
 	p.oldest = (p.oldest + 1) % len(p.left)
 	return nil
+}
+
+// now returns which part of the full pace holds now.
+func (p *pace) now() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.part = min(1, p.part+recovery*now.Sub(p.changed).Seconds())
+	p.changed = now
+	return p.part
+}
+
+// throttled slows the pace down. What was under way together is throttled
+// together, and counts once.
+func (p *pace) throttled() {
+	part := p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed.Sub(p.slowed) >= p.window {
+		p.part, p.slowed = max(leastPart, part*slowDown), p.changed
+	}
 }

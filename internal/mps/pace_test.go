@@ -27,7 +27,7 @@ func busiest(times []time.Time, window time.Duration) int {
 
 // TestPace is promise 6: however the process is held up, and however many wait,
 // no second holds more calls than the limit even if the way to the service
-// delays some of them by 25 ms, and the limit is used.
+// delays some of them by 20 ms, and the limit is used.
 func TestPace(t *testing.T) {
 	for name, test := range map[string]struct {
 		limit   float64
@@ -49,7 +49,7 @@ func TestPace(t *testing.T) {
 				var workers sync.WaitGroup
 				start := time.Now()
 				for range test.calls {
-					way := time.Duration(random.IntN(25)) * time.Millisecond
+					way := time.Duration(random.IntN(20)) * time.Millisecond
 					workers.Go(func() {
 						if err := p.wait(t.Context()); err != nil {
 							t.Error(err)
@@ -85,6 +85,67 @@ func TestPace(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPaceOfASharedQuota: a throttled call slows the pace at once, however many
+// are throttled together, and it comes back by itself.
+func TestPaceOfASharedQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(100)
+		perSecond := func() int {
+			n := 0
+			for start := time.Now(); time.Since(start) < time.Second; n++ {
+				if err := p.wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return n
+		}
+		if n := perSecond(); n < 97 {
+			t.Errorf("%d calls in a second before", n)
+		}
+		for range 10 {
+			p.throttled()
+		}
+		if n := perSecond(); n > 75 || n < 40 {
+			t.Errorf("%d calls in the second after a throttled call", n)
+		}
+		for range 100 {
+			time.Sleep(2 * time.Second)
+			p.throttled()
+		}
+		if n := perSecond(); n > 20 || n < 4 {
+			t.Errorf("%d calls in a second while all are throttled", n)
+		}
+		time.Sleep(40 * time.Second)
+		if n := perSecond(); n < 97 {
+			t.Errorf("%d calls in a second, long after", n)
+		}
+	})
+}
+
+// TestSessionsTakeTurns: a session that has many calls to make does not keep one
+// that has a single call waiting.
+func TestSessionsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{pace: map[Operation]*pace{QueryMediaList: newPace(10)}}
+		ctx, cancel := context.WithCancel(t.Context())
+		sweep, event := c.Session(nil), c.Session(nil)
+		var workers sync.WaitGroup
+		for range 300 {
+			workers.Go(func() { _ = sweep.leave(ctx, QueryMediaList) }) // until it is cancelled
+		}
+		time.Sleep(5 * time.Second)
+		start := time.Now()
+		if err := event.leave(ctx, QueryMediaList); err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(start); waited > time.Second {
+			t.Errorf("the event waited %v", waited)
+		}
+		cancel()
+		workers.Wait()
+	})
 }
 
 func TestPaceEndsWithItsContext(t *testing.T) {

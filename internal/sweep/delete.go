@@ -112,6 +112,7 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 // the service answers for the batch only. What it refuses for good is split until
 // the medium that it objects to stands alone. It says when the batch was sent.
 func (d *deletion) batch(batch []expired, sent func()) {
+	var pause time.Duration
 	for try := 1; len(batch) > 0; try++ {
 		err := d.Library.Delete(d.ctx, ids(batch))
 		sent()
@@ -139,11 +140,18 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		case readErr != nil:
 			d.unread(live, readErr)
 			return
+		case len(live) == 0:
+			return
 		case refusal.Kind == mps.Lost && try < mps.MaxTries:
-			if len(live) > 0 && !d.Library.PauseBefore(d.ctx, try+1) {
-				return // not sent again: still pending
+			var stop error
+			if pause, stop = d.Library.Pause(d.ctx, pause); stop == nil {
+				batch = live
+				continue
 			}
-			batch = live
+			if !isContext(stop) { // else not sent again: still pending
+				d.account(live, &d.report.Counts.Failed, err)
+			}
+			return
 		case refusal.Kind == mps.Refused && len(live) < len(batch):
 			batch, try = live, 0 // perhaps it was those that are gone
 		case refusal.Kind == mps.Refused && len(live) > 1:

@@ -40,8 +40,8 @@ type Library interface {
 	Delete(ctx context.Context, ids []string) error
 	// Recall reads media again.
 	Recall(ctx context.Context, ids []string) (mps.Found, error)
-	// PauseBefore waits before a call is repeated, unless the context ends first.
-	PauseBefore(ctx context.Context, try int) bool
+	// Pause waits before a call is repeated; see mps.Session.
+	Pause(ctx context.Context, previous time.Duration) (time.Duration, error)
 	// Answered reports whether any call has succeeded.
 	Answered() bool
 }
