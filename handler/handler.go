@@ -38,6 +38,9 @@ type Options struct {
 	Policy *policy.Policy
 	// Now is the clock by which media are judged; time.Now by default.
 	Now func() time.Time
+	// Progress is told several times a second how far a run is, in place of the
+	// log, which is told every few seconds.
+	Progress func(sweep.Progress)
 }
 
 // Call is what the platform says about one call. A field that it does not tell
@@ -60,6 +63,9 @@ type Function struct {
 	access  access
 	library *mps.Client
 	oss     *objects.Client
+	events  coalescer
+	// progress is Options.Progress.
+	progress func(sweep.Progress)
 	// broken is why no call can be served.
 	broken error
 }
@@ -72,7 +78,7 @@ func CheckEnvironment(getenv func(string) string) error { return account.CheckEn
 // cannot be wired (a policy with mistakes, say) answers every call with the
 // reason, since the caller's answer is where an operator looks.
 func New(o Options) *Function {
-	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now}
+	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, progress: o.Progress}
 	if f.getenv == nil {
 		f.getenv = os.Getenv
 	}
@@ -196,11 +202,22 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	if request.Trigger == trigger.OSS {
 		request = f.withoutState(request)
 	}
-	s, library := f.sweepOf(call, r)
-	s.Run(ctx, request, r)
-	r.Calls = callsOf(library)
+	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) > 0 && len(request.Objects) <= mps.MaxBatch {
+		f.events.join(ctx, call, part, f.run)
+	} else {
+		f.run(ctx, call, part)
+	}
 	f.logFinished(r)
 	return r
+}
+
+// run carries out the parts of a run.
+func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
+	s, library := f.sweepOf(call, parts[0].Report)
+	s.Run(ctx, parts...)
+	for _, part := range parts {
+		part.Report.Calls = callsOf(library)
+	}
 }
 
 // sweepOf wires what a run works with, and returns the library that counts its
@@ -214,7 +231,14 @@ func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Sess
 	if f.state.InOSS() {
 		store = state.Bucket{OSS: oss, Prefix: f.state.Prefix}
 	}
-	return &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now, Log: f.log.With("run", r.Run)}, library
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now,
+		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
+	if s.Progress == nil {
+		s.Progress, s.Every = func(p sweep.Progress) {
+			s.Log.Info("progress", "deleting", p.Deleting, "done", p.Done, "of", p.Total)
+		}, 5*time.Second
+	}
+	return s, library
 }
 
 func callsOf(library *mps.Session) report.Calls {

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -255,6 +256,56 @@ func TestDryRunAndEnforceMakeOnePlan(t *testing.T) {
 	}
 }
 
+// planEntry is what a test reads of a plan that was kept.
+type planEntry struct {
+	MediaID string
+	Rule    string
+	Record  struct {
+		MediaId, Title string
+		File           struct{ URL string }
+		PlayList       struct{ Play []any }
+	}
+}
+
+// planEntries reads a plan from a state folder: its contents, then its segments.
+func planEntries(t *testing.T, folder, id string) []planEntry {
+	t.Helper()
+	read := func(name string) []byte {
+		content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	var contents struct {
+		ID       string
+		Entries  int
+		Segments []string
+	}
+	if err := json.Unmarshal(read("plans/"+strings.ReplaceAll(id, ":", "-")+"/plan.json"), &contents); err != nil {
+		t.Fatal(err)
+	}
+	var entries []planEntry
+	for _, name := range contents.Segments {
+		lines, err := gzip.NewReader(bytes.NewReader(read(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoder := json.NewDecoder(lines)
+		for decoder.More() {
+			var entry planEntry
+			if err := decoder.Decode(&entry); err != nil {
+				t.Fatal(err)
+			}
+			entries = append(entries, entry)
+		}
+	}
+	if len(entries) != contents.Entries || contents.ID != id {
+		t.Errorf("plan %s of %d entries, the segments of %s have %d", contents.ID, contents.Entries, id, len(entries))
+	}
+	return entries
+}
+
 // TestRecordsAreInThePlanBeforeTheirIDsAreSent is promise 3: a plan that cannot
 // be written deletes nothing, and whatever was sent has its whole record in it.
 func TestRecordsAreInThePlanBeforeTheirIDsAreSent(t *testing.T) {
@@ -271,25 +322,8 @@ func TestRecordsAreInThePlanBeforeTheirIDsAreSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = w.mustInvoke(everything, report.Done)
-	content, err := os.ReadFile(filepath.Join(folder, "plans", strings.ReplaceAll(r.Plan, ":", "-")+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var plan struct {
-		Entries []struct {
-			MediaID string
-			Record  struct {
-				MediaId, Title string
-				File           struct{ URL string }
-				PlayList       struct{ Play []any }
-			}
-		}
-	}
-	if err := json.Unmarshal(content, &plan); err != nil {
-		t.Fatal(err)
-	}
 	planned := map[string]bool{}
-	for _, entry := range plan.Entries {
+	for _, entry := range planEntries(t, folder, r.Plan) {
 		m, _ := w.e.Medium(entry.MediaID)
 		planned[entry.MediaID] = entry.Record.MediaId == m.ID && entry.Record.Title == m.Title && entry.Record.File.URL != "" &&
 			(len(m.Outputs) == 0) == (len(entry.Record.PlayList.Play) == 0)
@@ -647,7 +681,7 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	if written != 1 || r.Counts.Deleted == 0 {
+	if written != 2 || r.Counts.Deleted == 0 { // a segment, and the plan's contents
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

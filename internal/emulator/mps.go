@@ -26,6 +26,8 @@ type MPSOptions struct {
 	// EmptyNonExist serves {} as the list of missing IDs or URLs when nothing is
 	// missing; by default the list is left out.
 	EmptyNonExist bool
+	// Refused are IDs and file URLs that make a look-up fail as a whole.
+	Refused []string
 	// ReuseID makes AddMedia of a deleted medium's source give it its old ID;
 	// by default it gets a new one.
 	ReuseID bool
@@ -263,6 +265,9 @@ func (e *Emulator) query(p url.Values, parameter, missingList, missingEntry stri
 	found := map[string]Medium{}
 	var absent []string
 	for _, entry := range entries {
+		if slices.Contains(e.options.Refused, entry) {
+			return nil, invalid(parameter, "%q cannot be looked up", entry)
+		}
 		m, refused := find(entry)
 		if refused != nil {
 			return nil, refused

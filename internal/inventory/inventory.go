@@ -30,6 +30,15 @@ type Batch struct {
 	Slash   media.Slash
 }
 
+// Len returns how many IDs or objects the batch asks for.
+func (b Batch) Len() int { return len(b.IDs) + len(b.Objects) }
+
+// Halves splits a batch in two.
+func (b Batch) Halves() (first, second Batch) {
+	ids, objects := len(b.IDs)/2, len(b.Objects)/2
+	return Batch{b.IDs[:ids], b.Objects[:objects], b.Slash}, Batch{b.IDs[ids:], b.Objects[objects:], b.Slash}
+}
+
 // OfIDs splits IDs into batches.
 func OfIDs(ids []string) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
@@ -122,8 +131,8 @@ type Looked struct {
 	Absent int
 	// Unclear says of what the answer left open why it is.
 	Unclear []Unclear
-	// WithoutMedia counts objects that have no medium.
-	WithoutMedia int
+	// WithoutMedia are objects that have no medium.
+	WithoutMedia []media.Object
 	// Again holds objects that were not found by plain slashes and have some:
 	// they are to be asked for with escaped ones, since the documents do not say
 	// by which form a library knows an object.
@@ -204,7 +213,7 @@ func byObject(ctx context.Context, library Library, batch Batch, region string) 
 		case batch.Slash == media.SlashPlain && strings.Contains(object.Key, "/"):
 			looked.Again = append(looked.Again, object)
 		default:
-			looked.WithoutMedia++
+			looked.WithoutMedia = append(looked.WithoutMedia, object)
 		}
 	}
 	return looked, nil

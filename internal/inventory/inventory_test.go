@@ -158,12 +158,12 @@ func TestLookUpByObject(t *testing.T) {
 	}}
 	batch := inventory.Batch{Objects: []media.Object{in("a"), in("d/b"), in("d/none"), in("flat")}}
 	looked, err := inventory.LookUp(context.Background(), l, batch, region)
-	if err != nil || !slices.Equal(ids(looked.Media), []string{"a", "a2"}) || looked.WithoutMedia != 1 || len(looked.Unclear) != 2 ||
+	if err != nil || !slices.Equal(ids(looked.Media), []string{"a", "a2"}) || len(looked.WithoutMedia) != 1 || len(looked.Unclear) != 2 ||
 		!slices.Equal(looked.Again, []media.Object{in("d/b"), in("d/none")}) {
 		t.Errorf("plain slashes: %+v, %v", looked, err)
 	}
 	looked, err = inventory.LookUp(context.Background(), l, inventory.Batch{Objects: looked.Again, Slash: media.SlashEscaped}, region)
-	if err != nil || !slices.Equal(ids(looked.Media), []string{"b"}) || looked.WithoutMedia != 1 || len(looked.Again) != 0 {
+	if err != nil || !slices.Equal(ids(looked.Media), []string{"b"}) || len(looked.WithoutMedia) != 1 || len(looked.Again) != 0 {
 		t.Errorf("escaped slashes: %+v, %v", looked, err)
 	}
 	if want := []string{in("d/b").URL(region, media.SlashEscaped), in("d/none").URL(region, media.SlashEscaped)}; !slices.Equal(l.asked[1], want) {

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -79,6 +80,11 @@ func ParsePrefix(s string) (Object, error) {
 // Covers reports whether o, read as a prefix, takes in other.
 func (o Object) Covers(other Object) bool {
 	return o.Bucket == other.Bucket && strings.HasPrefix(other.Key, o.Key)
+}
+
+// Compare orders objects by bucket and key.
+func (o Object) Compare(other Object) int {
+	return cmp.Or(strings.Compare(o.Bucket, other.Bucket), strings.Compare(o.Key, other.Key))
 }
 
 // String returns "oss://bucket/key".

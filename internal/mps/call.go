@@ -29,10 +29,18 @@ const (
 // six times for everything.
 const spareRetries = 100
 
-// call sends one request until the library has answered it, or says why not. A
+// call waits for the pace and then does what callNow does.
+func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
+	if err := s.leave(ctx, op); err != nil {
+		return err
+	}
+	return s.callNow(ctx, op, build, into)
+}
+
+// callNow sends one request until the library has answered it, or says why not. A
 // deletion whose answer was lost is not repeated blindly: whether it took effect
 // is for the caller to read back.
-func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
+func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
 	s.first.Add(1)
 	var pause time.Duration
 	renewed := false
@@ -45,20 +53,19 @@ func (s *Session) call(ctx context.Context, op Operation, build func() requests.
 		case failure.Kind == Denied && failure.tokenAtFault() && !renewed:
 			renewed = true // credentials are read at every try
 			s.retried.Add(1)
-			continue
-		case failure.Kind == Throttled, failure.Kind == Lost && op != DeleteMedia:
+		case try < MaxTries && (failure.Kind == Throttled || failure.Kind == Lost && op != DeleteMedia):
+			next, stop := s.Pause(ctx, pause)
+			if stop != nil {
+				failure.Cause = stop
+				return err
+			}
+			pause = next
 		default:
 			return err
 		}
-		if try == MaxTries {
+		if err := s.leave(ctx, op); err != nil {
 			return err
 		}
-		next, stop := s.Pause(ctx, pause)
-		if stop != nil {
-			failure.Cause = stop
-			return err
-		}
-		pause = next
 	}
 }
 
@@ -99,19 +106,19 @@ func (s *Session) leave(ctx context.Context, op Operation) error {
 	case line <- struct{}{}:
 		defer func() { <-line }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%s: waiting for the quota: %w", op, ctx.Err())
 	}
-	return s.client.pace[op].wait(ctx)
+	if err := s.client.pace[op].wait(ctx); err != nil {
+		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
+	}
+	return nil
 }
 
-// once sends one request when the pace allows it and reads its answer.
+// once sends one request and reads its answer.
 func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into any) error {
 	credentials, err := s.credentials()
 	if err != nil {
 		return &Error{Op: op, Kind: Denied, Message: err.Error()}
-	}
-	if err := s.leave(ctx, op); err != nil {
-		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
 	s.calls[op].Add(1)
 	status, body, err := s.client.caller.do(ctx, credentials, request)

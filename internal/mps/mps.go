@@ -93,16 +93,27 @@ func (s *Session) Retried() int { return int(s.retried.Load()) }
 // Answered reports whether any call has succeeded.
 func (s *Session) Answered() bool { return s.answered.Load() }
 
-// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
-// service answers for the batch and never for a medium, so no error means that
-// it took the batch, and an error with Lost that it may have done so.
-func (s *Session) Delete(ctx context.Context, ids []string) error {
-	var none struct{}
-	return s.call(ctx, DeleteMedia, func() requests.AcsRequest {
-		request := mts.CreateDeleteMediaRequest()
-		request.MediaIds = strings.Join(ids, ",")
-		return request
-	}, &none)
+// Deletion sends one DeleteMedia for up to MaxBatch media. They are deleted
+// logically: their objects stay in OSS. The service answers for the batch and never
+// for a medium, so no error means that it took the batch, and an error with Lost
+// that it may have done so.
+type Deletion func(ctx context.Context, ids []string) error
+
+// Turn waits until the pace lets a deletion leave, and returns what sends it. Its
+// context bounds the waiting and not the call, so that a run can stop starting
+// deletions while it finishes those under way.
+func (s *Session) Turn(ctx context.Context) (Deletion, error) {
+	if err := s.leave(ctx, DeleteMedia); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, ids []string) error {
+		var none struct{}
+		return s.callNow(ctx, DeleteMedia, func() requests.AcsRequest {
+			request := mts.CreateDeleteMediaRequest()
+			request.MediaIds = strings.Join(ids, ",")
+			return request
+		}, &none)
+	}, nil
 }
 
 // Found is what a look-up found.

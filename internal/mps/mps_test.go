@@ -45,6 +45,15 @@ func sessionIn(t *testing.T, env map[string]string, share float64) *mps.Session 
 	return client.Session(account.FromEnvironmentOr(getenv, account.Credentials{}))
 }
 
+// remove waits for its turn and deletes.
+func remove(ctx context.Context, s *mps.Session, ids ...string) error {
+	deletion, err := s.Turn(ctx)
+	if err != nil {
+		return err
+	}
+	return deletion(ctx, ids)
+}
+
 func TestLookUpAndDelete(t *testing.T) {
 	e, s := session(t, emulator.Config{}, 1)
 	kept := e.Add(emulator.Medium{Key: "dir/a b,c+d%.mp4", CreationTime: "2026-01-01T00:00:00Z", Tags: []string{"x"},
@@ -65,7 +74,7 @@ func TestLookUpAndDelete(t *testing.T) {
 	if err != nil || len(found.Media) != 1 || found.Media[0].ID != kept.ID || found.Media[0].Object != object || len(found.Missing) != 1 {
 		t.Fatalf("ByURL = %+v, %v", found, err)
 	}
-	if err := s.Delete(ctx, []string{gone.ID}); err != nil {
+	if err := remove(ctx, s, gone.ID); err != nil {
 		t.Fatal(err)
 	}
 	found, err = s.Recall(ctx, []string{kept.ID, gone.ID})
@@ -109,7 +118,7 @@ func TestKinds(t *testing.T) {
 			e, s := session(t, emulator.Config{}, 1)
 			m := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
 			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: test.fault, Count: 1})
-			err := s.Delete(context.Background(), []string{m.ID})
+			err := remove(context.Background(), s, m.ID)
 			if got := s.Calls(mps.DeleteMedia); got != test.tries {
 				t.Errorf("%d tries, want %d", got, test.tries)
 			}
@@ -133,7 +142,7 @@ func TestKinds(t *testing.T) {
 
 func TestRefusedParameterIsNotRepeated(t *testing.T) {
 	_, s := session(t, emulator.Config{MPS: emulator.MPSOptions{UnknownID: emulator.RefuseWhole}}, 1)
-	err := s.Delete(context.Background(), []string{"unknown"})
+	err := remove(context.Background(), s, "unknown")
 	var failed *mps.Error
 	if !errors.As(err, &failed) || failed.Kind != mps.Refused || s.Calls(mps.DeleteMedia) != 1 {
 		t.Errorf("%v after %d calls", err, s.Calls(mps.DeleteMedia))
@@ -144,12 +153,12 @@ func TestDeadlineEndsAHangingCall(t *testing.T) {
 	_, s := session(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Hang}}}, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	err := s.Delete(ctx, []string{"a"})
+	err := remove(ctx, s, "a")
 	var failed *mps.Error
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Lost {
 		t.Errorf("a call given up: %v", err)
 	}
-	err = s.Delete(ctx, []string{"a"})
+	err = remove(ctx, s, "a")
 	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failed) && s.Calls(mps.DeleteMedia) > 1 {
 		t.Errorf("a call after the deadline: %v, %d calls", err, s.Calls(mps.DeleteMedia))
 	}
@@ -173,7 +182,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 			s := sessionIn(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT": server.URL,
 				"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}, 1)
 			var failed *mps.Error
-			if err := s.Delete(context.Background(), []string{"a"}); !errors.As(err, &failed) || failed.Kind != mps.Lost || visited {
+			if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Lost || visited {
 				t.Errorf("%v; visited elsewhere: %v", err, visited)
 			}
 		})
@@ -215,7 +224,7 @@ func TestErrorsCarryNoSecret(t *testing.T) {
 			env := e.Env()
 			test.spoil(env, e)
 			s := sessionIn(t, env, 1)
-			err = s.Delete(context.Background(), []string{"a"})
+			err = remove(context.Background(), s, "a")
 			if err == nil {
 				t.Fatal("the call went through")
 			}
@@ -267,14 +276,14 @@ func TestTokenIsRenewed(t *testing.T) {
 	}
 	e.ExpireToken()
 	var failed *mps.Error
-	if err := s.Delete(context.Background(), []string{"a"}); !errors.As(err, &failed) || failed.Kind != mps.Denied || !strings.Contains(err.Error(), "token has expired") {
+	if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Denied || !strings.Contains(err.Error(), "token has expired") {
 		t.Errorf("with the old token: %v", err)
 	}
 	if n := e.Count()["DeleteMedia"]; n != 2 {
 		t.Errorf("%d tries with the old token, want 2", n)
 	}
 	maps.Copy(env, e.Env())
-	if err := s.Delete(context.Background(), []string{"a"}); err != nil {
+	if err := remove(context.Background(), s, "a"); err != nil {
 		t.Errorf("with the new token: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
 	"time"
@@ -17,15 +18,16 @@ import (
 // format is the version of the form. A reader refuses others.
 const format = 1
 
-// Plan is what one run has decided to delete, and from what.
-type Plan struct {
+// SegmentEntries is how many entries a segment of a kept plan has at most.
+const SegmentEntries = 1000
+
+// Head is what a plan was made from.
+type Head struct {
 	// AsOf is the run's clock, in whole seconds.
 	AsOf time.Time
 	// Policy is the digest of the policy that decided.
 	Policy string
 	Scope  Scope
-	// Entries are the media to delete, in any order.
-	Entries []Entry
 }
 
 // Scope is what the run was asked to look at. One of its fields is set.
@@ -47,29 +49,18 @@ type Entry struct {
 	Record json.RawMessage `json:"record"`
 }
 
-// Seal returns the plan in canonical form, and its ID: "sha256:" and the hash of
-// that. The plan itself is left as it is.
-func (p *Plan) Seal() (id string, content []byte, err error) {
-	scope := Scope{slices.Sorted(slices.Values(p.Scope.MediaIDs)), slices.Sorted(slices.Values(p.Scope.Objects)), slices.Sorted(slices.Values(p.Scope.Inventory))}
-	entries := slices.Clone(p.Entries)
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.MediaID, b.MediaID) })
-	for i := range entries {
-		if entries[i].Record, err = canonical(entries[i].Record); err != nil {
-			return "", nil, fmt.Errorf("plan: record of %s: %w", entries[i].MediaID, err)
-		}
-	}
-	content, err = json.Marshal(struct {
-		Format  int       `json:"format"`
-		AsOf    time.Time `json:"asOf"`
-		Policy  string    `json:"policy"`
-		Scope   Scope     `json:"scope"`
-		Entries []Entry   `json:"entries"`
-	}{format, p.AsOf.UTC().Truncate(time.Second), p.Policy, scope, entries})
+// Line returns the entry in canonical form: one line of JSON, its end included.
+func (e Entry) Line() ([]byte, error) {
+	record, err := canonical(e.Record)
 	if err != nil {
-		return "", nil, fmt.Errorf("plan: %w", err)
+		return nil, fmt.Errorf("plan: record of %s: %w", e.MediaID, err)
 	}
-	sum := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(sum[:]), content, nil
+	e.Record = record
+	line, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %s: %w", e.MediaID, err)
+	}
+	return append(line, '\n'), nil
 }
 
 // canonical orders the keys of a record, which the service does not promise to
@@ -84,7 +75,63 @@ func canonical(record json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(value)
 }
 
-// Name returns the name under which a plan is kept.
-func Name(id string) string {
-	return "plans/" + strings.ReplaceAll(id, ":", "-") + ".json"
+// line returns the head in canonical form.
+func (h Head) line() ([]byte, error) {
+	scope := Scope{slices.Sorted(slices.Values(h.Scope.MediaIDs)), slices.Sorted(slices.Values(h.Scope.Objects)), slices.Sorted(slices.Values(h.Scope.Inventory))}
+	line, err := json.Marshal(struct {
+		Format int       `json:"format"`
+		AsOf   time.Time `json:"asOf"`
+		Policy string    `json:"policy"`
+		Scope  Scope     `json:"scope"`
+	}{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	return append(line, '\n'), nil
 }
+
+// Sealer finds out the ID of a plan from its head and its entries' lines, which
+// come in the order of their MediaIds.
+type Sealer struct{ sum hash.Hash }
+
+// NewSealer starts with a head.
+func NewSealer(h Head) (*Sealer, error) {
+	line, err := h.line()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sealer{sha256.New()}
+	s.Add(line)
+	return s, nil
+}
+
+// Add takes the next entry's line.
+func (s *Sealer) Add(line []byte) { _, _ = s.sum.Write(line) } // a hash takes everything
+
+// ID returns "sha256:" and the hash of all lines.
+func (s *Sealer) ID() string { return "sha256:" + hex.EncodeToString(s.sum.Sum(nil)) }
+
+// Contents is the record that completes a kept plan: it is written last, and
+// names what was written before.
+type Contents struct {
+	ID       string          `json:"id"`
+	Head     json.RawMessage `json:"head"` // the plan's first line
+	Entries  int             `json:"entries"`
+	Segments []string        `json:"segments"` // names of records: gzipped lines of entries
+}
+
+// NewContents starts the contents of a plan.
+func NewContents(id string, h Head) (Contents, error) {
+	line, err := h.line()
+	return Contents{ID: id, Head: bytes.TrimSuffix(line, []byte("\n")), Segments: []string{}}, err
+}
+
+// Name returns the name of the record that completes a plan.
+func Name(id string) string { return folder(id) + "plan.json" }
+
+// SegmentName returns the name of a segment, the first of which is 1.
+func SegmentName(id string, number int) string {
+	return fmt.Sprintf("%s%06d.jsonl.gz", folder(id), number)
+}
+
+func folder(id string) string { return "plans/" + strings.ReplaceAll(id, ":", "-") + "/" }

@@ -2,7 +2,9 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -19,11 +22,22 @@ import (
 // these pauses, 3 s in all.
 var lookAgain = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
 
+// expired is one medium of the plan.
+type expired struct {
+	MediaID string `json:"mediaId"`
+	Rule    string `json:"rule"`
+	State   string `json:"state"`
+
+	decided time.Time
+	reports []*report.Report // in which it counts, and whose guard lets it go
+}
+
 // deletion is the second pipeline of a run.
 type deletion struct {
 	*run
 	ctx  context.Context    // ends with the run's time
-	stop context.CancelFunc // ends the run for everybody
+	soft context.Context    // ends before: no deletion is sent any more
+	stop context.CancelFunc // ends soft for everybody
 }
 
 // deleteAll deletes the plan's media in batches of ten, a shorter one last.
@@ -31,11 +45,20 @@ type deletion struct {
 func (r *run) deleteAll(ctx, soft context.Context) {
 	soft, cancel := context.WithCancel(soft)
 	defer cancel()
-	d := deletion{r, ctx, cancel}
+	d := deletion{r, ctx, soft, cancel}
+	r.mu.Lock()
+	r.progress = Progress{Deleting: true, Total: r.plan.count}
+	r.mu.Unlock()
 	var group errgroup.Group
 	group.SetLimit(inFlight)
 	var unsent sync.WaitGroup
-	for batch := range slices.Chunk(r.expired, mps.MaxBatch) {
+	for batch, err := range d.batches() {
+		if err != nil {
+			r.mu.Lock()
+			r.fatal = err
+			r.mu.Unlock()
+			break
+		}
 		if len(batch) < mps.MaxBatch {
 			unsent.Wait()
 		}
@@ -48,8 +71,85 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 			}
 			return nil
 		})
+		if soft.Err() != nil {
+			break
+		}
 	}
 	_ = group.Wait() // its functions return no error
+}
+
+// batches reads the plan back, ten media at a time, without those that a guard
+// holds.
+func (d *deletion) batches() iter.Seq2[[]expired, error] {
+	return func(yield func([]expired, error) bool) {
+		var batch []expired
+		for l, err := range d.plan.all() {
+			e := expired{decided: time.Unix(l.decided, 0)}
+			if err == nil {
+				err = json.Unmarshal(l.text, &e)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, one := range d.ownersOf(e.MediaID) {
+				if !one.Guard.Tripped {
+					e.reports = append(e.reports, one)
+				}
+			}
+			if len(e.reports) == 0 {
+				continue
+			}
+			if batch = append(batch, e); len(batch) == mps.MaxBatch {
+				if !yield(batch, nil) {
+					return
+				}
+				batch = nil
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch, nil)
+		}
+	}
+}
+
+// The ends of a medium of the plan.
+type end int
+
+const (
+	deleted end = iota
+	gone
+	failed
+	unverified
+)
+
+// account moves media from pending to what became of them; a cause makes it a
+// failure.
+func (d *deletion) account(batch []expired, became end, cause error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress.Done += len(batch)
+	for _, e := range batch {
+		for _, one := range e.reports {
+			one.Counts.Pending--
+			switch became {
+			case deleted:
+				one.Counts.Deleted++
+				one.Rule(e.Rule).Deleted++
+			case gone:
+				one.Counts.Gone++
+			case failed:
+				one.Counts.Failed++
+			case unverified:
+				one.Counts.Unverified++
+			}
+			if cause != nil {
+				failure := failureOf(cause)
+				failure.MediaID = e.MediaID
+				one.Fail(failure)
+			}
+		}
+	}
 }
 
 // fresh reads those media again that were decided on too long ago, and returns
@@ -61,7 +161,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 	looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: ids(batch)}, d.Region)
 	if err != nil {
 		if !isContext(err) {
-			d.account(batch, &d.report.Counts.Failed, err)
+			d.account(batch, failed, err)
 		}
 		return nil
 	}
@@ -73,7 +173,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 	for _, u := range looked.Unclear {
 		unclear[u.MediaID] = true
 	}
-	var still, gone, unread []expired
+	var still, vanished, unread []expired
 	for _, e := range batch {
 		switch m := found[e.MediaID]; {
 		case m != nil && d.stillExpired(e, m):
@@ -82,29 +182,35 @@ func (d *deletion) fresh(batch []expired) []expired {
 		case unclear[e.MediaID]:
 			unread = append(unread, e)
 		default:
-			gone = append(gone, e)
+			vanished = append(vanished, e)
 		}
 	}
-	d.account(gone, &d.report.Counts.Gone, nil)
-	d.account(unread, &d.report.Counts.Failed, errors.New("MPS no longer tells whether the medium is there"))
+	d.account(vanished, gone, nil)
+	d.account(unread, failed, errors.New("MPS no longer tells whether the medium is there"))
 	return still
 }
 
 // stillExpired decides once more on a medium of the plan. One that is to stay
 // after all leaves the plan's counts for those of its new verdict.
 func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
-	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.report.AsOf, NotLatest: true})
+	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, NotLatest: true})
 	if now.Verdict == retention.Expired {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.report.Counts.Pending--
-	d.report.Counts.Expired--
-	before := d.report.Rule(e.Rule)
-	before.Expired--
-	before.Applied--
-	d.count(m, now)
+	d.progress.Done++
+	for _, one := range e.reports {
+		one.Counts.Pending--
+		one.Counts.Expired--
+		before := one.Rule(e.Rule)
+		before.Expired--
+		before.Applied--
+		count(one, now)
+	}
+	if now.Verdict == retention.Unknown {
+		d.warnUnknown(m.ID, now.Reason())
+	}
 	return false
 }
 
@@ -114,7 +220,11 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 func (d *deletion) batch(batch []expired, sent func()) {
 	var pause time.Duration
 	for try := 1; len(batch) > 0; try++ {
-		err := d.Library.Delete(d.ctx, ids(batch))
+		remove, err := d.Library.Turn(d.soft)
+		if err != nil {
+			return // not sent: still pending
+		}
+		err = remove(d.ctx, ids(batch))
 		sent()
 		var refusal *mps.Error
 		switch {
@@ -124,14 +234,14 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		case !errors.As(err, &refusal), refusal.Kind == mps.Throttled && isContext(err):
 			return // never taken: still pending
 		case refusal.Kind == mps.Denied:
-			d.account(batch, &d.report.Counts.Failed, err)
+			d.account(batch, failed, err)
 			d.mu.Lock()
 			d.fatal = err
 			d.mu.Unlock()
 			d.stop()
 			return
 		case refusal.Kind == mps.Throttled:
-			d.account(batch, &d.report.Counts.Failed, err)
+			d.account(batch, failed, err)
 			return
 		}
 		// The call may have taken effect, in whole or in part.
@@ -149,7 +259,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 				continue
 			}
 			if !isContext(stop) { // else not sent again: still pending
-				d.account(live, &d.report.Counts.Failed, err)
+				d.account(live, failed, err)
 			}
 			return
 		case refusal.Kind == mps.Refused && len(live) < len(batch):
@@ -161,7 +271,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 			}
 			batch, try = live[len(live)/2:], 0
 		default:
-			d.account(live, &d.report.Counts.Failed, err)
+			d.account(live, failed, err)
 			return
 		}
 	}
@@ -197,7 +307,7 @@ func (d *deletion) verify(batch []expired) {
 // run's time that was up they stay pending: the next run looks at them.
 func (d *deletion) unread(batch []expired, err error) {
 	if !isContext(err) {
-		d.account(batch, &d.report.Counts.Unverified, err)
+		d.account(batch, unverified, err)
 	}
 }
 
@@ -208,44 +318,25 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 	if err != nil {
 		return batch, err
 	}
-	gone := make(map[string]bool, len(batch))
+	missing := make(map[string]bool, len(batch))
 	for _, id := range found.Missing {
-		gone[id] = true
+		missing[id] = true
 	}
 	states := make(map[string]string, len(found.Media))
 	for _, medium := range found.Media {
 		states[medium.ID] = medium.State
 	}
-	var deleted []expired
+	var went []expired
 	for _, e := range batch {
 		switch state := states[e.MediaID]; {
-		case gone[e.MediaID], state == media.StateDeleted, state == media.StateInitiated && e.State != media.StateInitiated:
-			deleted = append(deleted, e)
+		case missing[e.MediaID], state == media.StateDeleted, state == media.StateInitiated && e.State != media.StateInitiated:
+			went = append(went, e)
 		default:
 			live = append(live, e)
 		}
 	}
-	d.account(deleted, &d.report.Counts.Deleted, nil)
+	d.account(went, deleted, nil)
 	return live, nil
-}
-
-// account moves media from pending to what became of them; a cause makes it a
-// failure.
-func (d *deletion) account(batch []expired, became *int, cause error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	*became += len(batch)
-	d.report.Counts.Pending -= len(batch)
-	for _, e := range batch {
-		switch {
-		case cause != nil:
-			failure := failureOf(cause)
-			failure.MediaID = e.MediaID
-			d.report.Fail(failure)
-		case became == &d.report.Counts.Deleted:
-			d.report.Rule(e.Rule).Deleted++
-		}
-	}
 }
 
 func ids(batch []expired) []string {

@@ -24,63 +24,103 @@ type look struct {
 	*Sweep
 	// found takes a medium; it is called by one goroutine at a time.
 	found func(media.Medium)
+	// reports are those of the parts, and byObject says in which of them an object
+	// counts; it is nil where there is one part.
+	reports  []*report.Report
+	byObject map[media.Object][]*report.Report
 
-	mu      sync.Mutex
-	report  *report.Report
-	again   []media.Object  // not found by plain slashes
-	unclear map[string]bool // IDs that were counted as unknown for want of an answer
-	partial bool            // something could not be looked at
-	stopped error           // the time was up, or foreseen to be, before all was looked at
-	fatal   error           // no call of this run can succeed any more
+	mu       sync.Mutex
+	progress Progress
+	again    []media.Object  // not found by plain slashes
+	unclear  map[string]bool // IDs that were counted as unknown for want of an answer
+	warned   int             // media that were kept as unknown
+	missing  map[*report.Report]bool
+	stopped  error // the time was up, or foreseen to be, before all was looked at
+	fatal    error // no call of this run can succeed any more
+}
+
+// look starts the pipeline for parts of a run.
+func (s *Sweep) look(parts []Part) *look {
+	l := &look{Sweep: s, unclear: map[string]bool{}, missing: map[*report.Report]bool{}}
+	for _, part := range parts {
+		l.reports = append(l.reports, part.Report)
+	}
+	if len(parts) > 1 {
+		l.byObject = map[media.Object][]*report.Report{}
+		for _, part := range parts {
+			for _, object := range part.Request.Objects {
+				l.byObject[object] = append(l.byObject[object], part.Report)
+			}
+		}
+	}
+	return l
+}
+
+// of returns the reports in which an object counts.
+func (l *look) of(object media.Object) []*report.Report {
+	if l.byObject == nil {
+		return l.reports
+	}
+	return l.byObject[object]
 }
 
 // Survey looks at what a request names, hands each medium over, one at a time,
 // and finishes the report, which counts what has no medium to hand over. It
 // decides nothing and changes nothing.
 func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.Report, found func(media.Medium)) {
-	l := look{Sweep: s, report: r, found: found, unclear: map[string]bool{}}
-	candidates, _ := l.candidates(ctx, request)
+	parts := []Part{{request, r}}
+	l := s.look(parts)
+	l.found = found
+	stop := l.tell()
+	candidates, _ := l.candidates(ctx, parts)
 	l.lookAt(ctx, candidates)
-	status := l.outcome()
-	if status == report.Done && l.partial {
+	stop()
+	status := l.outcome(r)
+	if status == report.Done && l.missing[r] {
 		status = report.Partial
 	}
 	r.Finish(status, s.Now())
 }
 
-// outcome returns how the look ended: done, or failed or incomplete for a reason
-// that is then in the report.
-func (l *look) outcome() report.Status {
+// outcome returns how the look ended for one of the reports: done, or failed or
+// incomplete for a reason that is then in the report.
+func (l *look) outcome(r *report.Report) report.Status {
+	answered := l.Library.Answered()
 	switch {
-	case l.fatal != nil, l.partial && !l.Library.Answered():
-		return l.nothingDone(l.fatal)
-	case l.stopped != nil:
-		err := fmt.Errorf("stopped before everything had been looked at: %w", l.stopped)
-		if !l.Library.Answered() {
-			return l.nothingDone(err)
+	case l.fatal != nil:
+		r.Error = l.fatal.Error()
+		return report.Failed
+	case l.missing[r] && !answered:
+		if len(r.Failures) > 0 {
+			r.Error = "nothing could be looked at: " + r.Failures[0].Message
 		}
-		l.report.Error = err.Error()
+		return report.Failed
+	case l.stopped != nil:
+		r.Error = fmt.Sprintf("stopped before everything had been looked at: %v", l.stopped)
+		if !answered {
+			return report.Failed
+		}
 		return report.Incomplete
 	}
 	return report.Done
 }
 
-func (l *look) nothingDone(err error) report.Status {
-	if err != nil {
-		l.report.Error = err.Error()
-	} else if len(l.report.Failures) > 0 {
-		l.report.Error = "nothing could be looked at: " + l.report.Failures[0].Message
+// candidates returns what the parts ask for, or nil for nothing.
+func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventory.Batch, error], plan.Scope) {
+	request := parts[0].Request
+	objects := request.Objects
+	if l.byObject != nil {
+		objects = objects[:0:0]
+		for object := range l.byObject {
+			objects = append(objects, object)
+		}
+		slices.SortFunc(objects, media.Object.Compare)
 	}
-	return report.Failed
-}
-
-// candidates returns what the request asks for, or nil for nothing.
-func (l *look) candidates(ctx context.Context, request *trigger.Request) (iter.Seq2[inventory.Batch, error], plan.Scope) {
 	switch {
 	case len(request.MediaIDs) > 0:
 		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
-	case len(request.Objects) > 0:
-		return inventory.OfObjects(request.Objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(request.Objects)}
+	case len(objects) > 0:
+		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
 	case request.Inventory:
 		return inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.Region), plan.Scope{Inventory: addresses(l.Policy.Inventory)}
 	}
@@ -95,8 +135,8 @@ func addresses(objects []media.Object) []string {
 	return list
 }
 
-// lookAt looks all candidates up. It ends early when the
-// context does or when no call can succeed.
+// lookAt looks all candidates up. It ends early when the context does or when no
+// call can succeed.
 func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch, error]) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -115,17 +155,14 @@ func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch,
 				continue
 			}
 			group.Go(func() error {
-				looked, err := inventory.LookUp(ctx, l.Library, batch, l.Region)
-				if err != nil {
-					l.missed(batch, err, cancel)
-					return nil
-				}
-				l.take(looked)
+				l.lookUp(ctx, batch, cancel)
 				return nil
 			})
 		}
 	}
-	again := func(multiple int) { lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped)) }
+	again := func(multiple int) {
+		lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped))
+	}
 	lookUp(func(yield func(inventory.Batch, error) bool) {
 		for batch, err := range candidates {
 			if !yield(batch, err) {
@@ -137,6 +174,26 @@ func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch,
 	_ = group.Wait() // its functions return no error
 	again(1)
 	_ = group.Wait() // as above
+	if more := l.warned - maxUnknownLines; more > 0 {
+		l.Log.Warn("more media kept as unknown", "media", more)
+	}
+}
+
+// lookUp looks a batch up. One that the service refuses for good is split, so that
+// what it objects to stands alone.
+func (l *look) lookUp(ctx context.Context, batch inventory.Batch, cancel context.CancelFunc) {
+	looked, err := inventory.LookUp(ctx, l.Library, batch, l.Region)
+	var failed *mps.Error
+	switch {
+	case err == nil:
+		l.take(looked)
+	case errors.As(err, &failed) && failed.Kind == mps.Refused && batch.Len() > 1:
+		first, second := batch.Halves()
+		l.lookUp(ctx, first, cancel)
+		l.lookUp(ctx, second, cancel)
+	default:
+		l.missed(batch, err, cancel)
+	}
 }
 
 // takeAgain takes the objects that are to be asked for in another form, in
@@ -160,7 +217,6 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 		cancel()
 		return
 	}
-	l.partial = true
 	failure := failureOf(err)
 	var failed *mps.Error
 	if errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !l.Library.Answered()) {
@@ -169,16 +225,22 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 		}
 		cancel()
 	}
+	fail := func(reports []*report.Report) {
+		for _, one := range reports {
+			l.missing[one] = true
+			one.Fail(failure)
+		}
+	}
 	for _, id := range batch.IDs {
 		failure.MediaID = id
-		l.report.Fail(failure)
+		fail(l.reports)
 	}
 	for _, object := range batch.Objects {
 		failure.Object = object.String()
-		l.report.Fail(failure)
+		fail(l.of(object))
 	}
-	if len(batch.IDs)+len(batch.Objects) == 0 {
-		l.report.Fail(failure)
+	if batch.Len() == 0 {
+		fail(l.reports)
 	}
 }
 
@@ -191,22 +253,40 @@ func isContext(err error) bool {
 func (l *look) take(looked inventory.Looked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	counts := &l.report.Counts
-	counts.Looked += looked.Absent
-	counts.Absent += looked.Absent
-	counts.ObjectsWithoutMedia += looked.WithoutMedia
+	for _, one := range l.reports {
+		one.Counts.Looked += looked.Absent
+		one.Counts.Absent += looked.Absent
+	}
+	for _, object := range looked.WithoutMedia {
+		for _, one := range l.of(object) {
+			one.Counts.ObjectsWithoutMedia++
+		}
+	}
 	l.again = append(l.again, looked.Again...)
 	for _, unclear := range looked.Unclear {
 		if l.unclear[unclear.MediaID] {
 			continue // found by both forms of its URL
 		}
 		l.unclear[unclear.MediaID] = true
-		counts.Looked++
-		counts.Unknown++
-		l.Log.Warn("kept as unknown", "mediaId", unclear.MediaID, "reason", unclear.Reason)
+		for _, one := range l.reports {
+			one.Counts.Looked++
+			one.Counts.Unknown++
+		}
+		l.warnUnknown(unclear.MediaID, unclear.Reason)
 	}
+	l.progress.Done += looked.Absent + len(looked.Unclear) + len(looked.Media)
 	for _, medium := range looked.Media {
 		l.found(medium)
+	}
+}
+
+// maxUnknownLines is how many media a run names in its log because they are kept
+// as unknown; its counts are of all.
+const maxUnknownLines = 100
+
+func (l *look) warnUnknown(id, reason string) {
+	if l.warned++; l.warned <= maxUnknownLines {
+		l.Log.Warn("kept as unknown", "mediaId", id, "reason", reason)
 	}
 }
 

@@ -6,12 +6,14 @@
 package sweep
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -25,9 +27,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// inFlight is how many batches are under way at once. At the full quota of 100
-// calls a second it fills the quota up to a latency of a third of a second.
-const inFlight = 32
+// inFlight bounds the batches that are under way at once. It is the pace that says
+// how many leave, so that those in flight follow the latency by themselves; 256
+// fill the quota up to a latency of two and a half seconds.
+const inFlight = 256
 
 // maxAge is how long a decision holds: no ID is sent that was not read and
 // decided within it, so that a hold added meanwhile is not missed for long.
@@ -36,8 +39,8 @@ const maxAge = time.Hour
 // Library is the media library, asked for mps.MaxBatch media at a time.
 type Library interface {
 	inventory.Library
-	// Delete deletes media; the service answers for the batch only.
-	Delete(ctx context.Context, ids []string) error
+	// Turn waits until a deletion may be sent, and returns what sends it.
+	Turn(ctx context.Context) (mps.Deletion, error)
 	// Recall reads media again.
 	Recall(ctx context.Context, ids []string) (mps.Found, error)
 	// Pause waits before a call is repeated; see mps.Session.
@@ -61,74 +64,109 @@ type Sweep struct {
 	Store   Store
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Progress, if set, is told every Every how far the run is.
+	Progress func(Progress)
+	Every    time.Duration
 }
 
-// Run carries out a request in the report's mode and accounts for it there, and
-// finishes the report. The run stops early enough to account for what is under way
-// before the context's deadline.
-func (s *Sweep) Run(ctx context.Context, request *trigger.Request, r *report.Report) {
-	run := &run{decider: retention.NewDecider(s.Policy, r.AsOf)}
+// Part is a request with the report that accounts for it. Parts that share a run
+// have objects as their scopes, and one mode, clock and policy.
+type Part struct {
+	Request *trigger.Request
+	Report  *report.Report
+}
+
+// Run carries out requests in their reports' mode, accounts for each in its report
+// and finishes that. It stops early enough to account for what is under way before
+// the context's deadline.
+func (s *Sweep) Run(ctx context.Context, parts ...Part) {
+	r := &run{look: s.look(parts), owners: map[string][]*report.Report{}}
+	r.asOf, r.mode = parts[0].Report.AsOf, parts[0].Report.Mode
+	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
-	run.look = look{Sweep: s, report: r, unclear: map[string]bool{}, found: func(m media.Medium) { run.decider.Add(m, false, run.decided) }}
-	status := run.all(ctx, request)
-	r.Finish(status, s.Now())
+	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
+	defer r.plan.close()
+	stop := r.tell()
+	r.all(ctx, parts)
+	stop()
+	for _, one := range r.reports {
+		one.Finish(r.status(one), s.Now())
+	}
 }
 
 // run is the state of one run; look's mutex guards it.
 type run struct {
-	look
+	*look
+	asOf    time.Time
+	mode    policy.Mode
 	decider *retention.Decider
-	expired []expired
+	plan    spool
+	// owners are the reports in which a medium of the plan counts, where the run
+	// has several parts.
+	owners  map[string][]*report.Report
+	planErr error // the plan could not be written
 }
 
-// expired is one medium of the plan, and when it was decided on.
-type expired struct {
-	plan.Entry
-	decided time.Time
-}
-
-func (r *run) all(ctx context.Context, request *trigger.Request) report.Status {
-	for _, reason := range request.Ignored {
-		r.Log.Info("event record ignored", "reason", reason)
+// all looks, decides, plans, checks the guards and deletes.
+func (r *run) all(ctx context.Context, parts []Part) {
+	for _, part := range parts {
+		for _, reason := range part.Request.Ignored {
+			r.Log.Info("event record ignored", "reason", reason)
+		}
 	}
 	// What is in flight when soft ends is finished and verified in what is left.
 	soft, cancel := Reserve(ctx, 0.2, 10*time.Second)
 	defer cancel()
-	candidates, scope := r.candidates(soft, request)
+	candidates, scope := r.candidates(soft, parts)
 	if candidates == nil {
-		return report.Done
+		return
 	}
 	r.lookAt(soft, candidates)
 	r.decider.Finish(r.decided)
-	r.report.Counts.Pending = r.report.Counts.Expired
-	if status := r.outcome(); status != report.Done {
-		return status
+	for _, one := range r.reports {
+		one.Counts.Pending = one.Counts.Expired
 	}
-	switch err := r.writePlan(ctx, scope); {
-	case isContext(err):
-		r.report.Error = err.Error()
-		return report.Incomplete
-	case err != nil:
-		return r.nothingDone(err)
+	if r.fatal != nil || r.stopped != nil || !r.Library.Answered() && len(r.missing) > 0 {
+		return
 	}
-	counts := &r.report.Counts
-	if reason := tripped(r.Policy.Guard, counts); reason != "" {
-		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
-		return report.Blocked
+	if r.planErr == nil {
+		r.planErr = r.writePlan(ctx, scope)
 	}
-	if r.report.Mode == policy.Enforce {
+	if r.planErr != nil {
+		return
+	}
+	for _, one := range r.reports {
+		if reason := tripped(r.Policy.Guard, &one.Counts); reason != "" {
+			one.Guard = report.Guard{Tripped: true, Reason: reason}
+		}
+	}
+	if r.mode == policy.Enforce {
 		r.deleteAll(ctx, soft)
 	}
+}
+
+// status returns how the run ended for one of its parts, and says why in its
+// report.
+func (r *run) status(one *report.Report) report.Status {
+	status := r.outcome(one)
 	switch {
-	case r.fatal != nil && counts.Deleted == 0:
-		return r.nothingDone(r.fatal)
-	case r.fatal != nil:
-		r.report.Error = r.fatal.Error()
+	case r.fatal != nil && one.Counts.Deleted > 0:
+		one.Error = r.fatal.Error()
 		return report.Partial
-	case r.report.Mode == policy.Enforce && counts.Pending > 0:
-		r.report.Error = fmt.Sprintf("the time was up with %d media still to delete", counts.Pending)
+	case status != report.Done:
+		return status
+	case isContext(r.planErr):
+		one.Error = r.planErr.Error()
 		return report.Incomplete
-	case r.partial || counts.Failed > 0 || counts.Unverified > 0:
+	case r.planErr != nil:
+		one.Error = r.planErr.Error()
+		return report.Failed
+	case one.Guard.Tripped:
+		return report.Blocked
+	case r.mode == policy.Enforce && one.Counts.Pending > 0:
+		one.Error = fmt.Sprintf("the time was up with %d media still to delete", one.Counts.Pending)
+		return report.Incomplete
+	case r.missing[one] || one.Counts.Failed > 0 || one.Counts.Unverified > 0:
 		return report.Partial
 	}
 	return report.Done
@@ -147,17 +185,39 @@ func Reserve(ctx context.Context, part float64, most time.Duration) (context.Con
 
 // decided counts a decision, and takes what has expired into the plan.
 func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) {
-	r.report.Counts.Looked++
-	r.count(m, d)
-	if d.Verdict == retention.Expired {
-		r.expired = append(r.expired, expired{plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(),
-			ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}, r.Now()})
+	reports := r.of(m.Object)
+	for _, one := range reports {
+		one.Counts.Looked++
+		count(one, d)
+	}
+	switch d.Verdict {
+	case retention.Unknown:
+		r.warnUnknown(m.ID, d.Reason())
+	case retention.Expired:
+		if r.byObject != nil {
+			r.owners[m.ID] = reports
+		}
+		text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
+		if err == nil {
+			err = r.plan.add(m.ID, r.Now(), text)
+		}
+		if err != nil && r.planErr == nil {
+			r.planErr = err
+		}
 	}
 }
 
+// ownersOf returns the reports in which a medium of the plan counts.
+func (r *run) ownersOf(id string) []*report.Report {
+	if r.byObject == nil {
+		return r.reports
+	}
+	return r.owners[id]
+}
+
 // count counts a decision by its verdict and its rule.
-func (r *run) count(m *media.Medium, d retention.Decision) {
-	counts, rule := &r.report.Counts, r.report.Rule(d.RuleName())
+func count(in *report.Report, d retention.Decision) {
+	counts, rule := &in.Counts, in.Rule(d.RuleName())
 	if rule != nil && d.Verdict != retention.Unknown {
 		rule.Applied++
 	}
@@ -168,35 +228,84 @@ func (r *run) count(m *media.Medium, d retention.Decision) {
 		counts.Protected++
 	case retention.Keep:
 		counts.Kept++
+	case retention.Unknown:
+		counts.Unknown++
 	case retention.Expired:
 		counts.Expired++
 		rule.Expired++
-	case retention.Unknown:
-		counts.Unknown++
-		r.Log.Warn("kept as unknown", "mediaId", m.ID, "reason", d.Reason())
 	}
 }
 
-// writePlan makes the plan durable. Nothing is deleted before, so the whole
-// record of whatever goes can be found in it. A plan to delete nothing has an ID
-// and no record: most events lead to one.
+// writePlan makes the plan durable, its contents last. Nothing is deleted before,
+// so the whole record of whatever goes can be found in it. A plan to delete nothing
+// has an ID and no record: most events lead to one.
 func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
-	// Deleted in the plan's order, so that equal runs make equal calls.
-	slices.SortFunc(r.expired, func(a, b expired) int { return strings.Compare(a.MediaID, b.MediaID) })
-	p := plan.Plan{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: scope}
-	for i := range r.expired {
-		p.Entries = append(p.Entries, r.expired[i].Entry)
-	}
-	id, content, err := p.Seal()
+	head := plan.Head{AsOf: r.asOf, Policy: r.reports[0].Policy, Scope: scope}
+	sealer, err := plan.NewSealer(head)
 	if err != nil {
 		return err
 	}
-	if len(p.Entries) > 0 {
-		if err := r.Store.Create(ctx, plan.Name(id), content); err != nil && !errors.Is(err, state.ErrExists) {
-			return fmt.Errorf("write the plan: %w; nothing was deleted", err)
+	for l, err := range r.plan.all() {
+		if err != nil {
+			return err
+		}
+		sealer.Add(l.text)
+	}
+	id := sealer.ID()
+	contents, err := plan.NewContents(id, head)
+	if err != nil {
+		return err
+	}
+	var segment bytes.Buffer
+	squeeze := gzip.NewWriter(&segment)
+	keep := func() error {
+		if err := squeeze.Close(); err != nil {
+			return err
+		}
+		name := plan.SegmentName(id, len(contents.Segments)+1)
+		contents.Segments = append(contents.Segments, name)
+		err := r.create(ctx, name, segment.Bytes())
+		segment.Reset()
+		squeeze.Reset(&segment)
+		return err
+	}
+	for l, err := range r.plan.all() {
+		if err != nil {
+			return err
+		}
+		if contents.Entries > 0 && contents.Entries%plan.SegmentEntries == 0 {
+			if err := keep(); err != nil {
+				return err
+			}
+		}
+		contents.Entries++
+		_, _ = squeeze.Write(l.text) // a Buffer takes everything
+	}
+	if contents.Entries > 0 {
+		if err := keep(); err != nil {
+			return err
+		}
+		record, err := json.Marshal(contents)
+		if err != nil {
+			return fmt.Errorf("write the plan: %w", err)
+		}
+		if err := r.create(ctx, plan.Name(id), record); err != nil {
+			return err
 		}
 	}
-	r.report.Plan = id
+	for _, one := range r.reports {
+		one.Plan = id
+	}
+	return nil
+}
+
+// create writes a record of the plan. One that is there is the same: the name
+// says what is in it.
+func (r *run) create(ctx context.Context, name string, data []byte) error {
+	// A store may keep what it is given.
+	if err := r.Store.Create(ctx, name, slices.Clone(data)); err != nil && !errors.Is(err, state.ErrExists) {
+		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
+	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() tim
 		Store: storeFunc(whenPlanned), Now: now, Log: slog.New(slog.DiscardHandler)}
 	r := report.New("r", trigger.Timer, p, now())
 	r.Mode = policy.Enforce
-	s.Run(ctx, &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, r)
+	s.Run(ctx, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, Report: r})
 	return r
 }
 
@@ -200,6 +200,47 @@ func TestDeniedHalfway(t *testing.T) {
 	}
 	if calls := e.Count()["DeleteMedia"]; calls > 60 {
 		t.Errorf("%d calls although all after the 20th are denied", calls)
+	}
+}
+
+// A look-up that the service refuses for good is split until what it objects to
+// stands alone: the others are decided on and deleted.
+func TestALookUpThatIsRefusedIsSplit(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 30)
+	e.SetMPS(emulator.MPSOptions{Refused: []string{ids[3], ids[17]}})
+	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+	if c := r.Counts; r.Status != report.Partial || c.Looked != 28 || c.Deleted != 28 || len(r.Failures) != 2 {
+		t.Errorf("%s, %+v, %+v", r.Status, c, r.Failures)
+	}
+	for _, failure := range r.Failures {
+		if failure.MediaID != ids[3] && failure.MediaID != ids[17] || failure.Code == "" {
+			t.Errorf("failure %+v", failure)
+		}
+	}
+	if calls := e.Count()["QueryMediaList"]; calls > 3+2*8+4 { // look-ups, splits, read-backs
+		t.Errorf("%d look-ups to find two IDs", calls)
+	}
+}
+
+// A batch that the service refuses takes at most about 2·k·log2(10) more calls for
+// k bad media: here they are refused each time, as held ones might be.
+func TestCallsToIsolate(t *testing.T) {
+	for bad := range 11 {
+		t.Run(fmt.Sprint(bad, " bad"), func(t *testing.T) {
+			t.Parallel()
+			e, ids := library(t, emulator.MPSOptions{UnknownID: emulator.RefuseWhole}, 10)
+			r := run(context.Background(), t, e, time.Now, func() error {
+				for _, id := range ids[:bad] {
+					m, _ := e.Medium(id)
+					m.Deleted = true
+					e.Add(m)
+				}
+				return nil
+			}, ids)
+			if calls := e.Count()["DeleteMedia"]; r.Counts.Deleted != 10 || calls > 2 {
+				t.Errorf("%d calls, %+v", calls, r.Counts)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,157 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+func ossEvent(keys ...string) []byte {
+	var records []string
+	for _, key := range keys {
+		name, _ := json.Marshal(key)
+		records = append(records, fmt.Sprintf(`{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"name":"media-in"},"object":{"key":%s}}}`, name))
+	}
+	return fmt.Appendf(nil, `{"events":[%s]}`, strings.Join(records, ","))
+}
+
+// storm invokes the function with one event for each key, so many at a time.
+func (w *world) storm(keys []string, atOnce int) []report.Report {
+	w.t.Helper()
+	reports := make([]report.Report, len(keys))
+	next := make(chan int, len(keys))
+	for i := range keys {
+		next <- i
+	}
+	close(next)
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			for i := range next {
+				body, _ := w.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprint("event-", i)}, ossEvent(keys[i]))
+				if err := json.Unmarshal(body, &reports[i]); err != nil {
+					w.t.Errorf("answer %s: %v", body, err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return reports
+}
+
+// Events that come together share their calls, and each has the report that it
+// would have had alone.
+func TestEventsAreCoalesced(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	var keys []string
+	for i := range 60 {
+		key := fmt.Sprintf("clips/event %d, 50%%.mp4", i)
+		keys = append(keys, key)
+		switch i % 6 {
+		case 0, 1:
+			w.add(key, 300)
+		case 2:
+			w.add(key, 300, "legal-hold")
+		case 3:
+			w.add(key, 10)
+		case 4:
+			w.e.Add(emulator.Medium{Bucket: "media-in", Key: key, CreationTime: "soon"})
+		}
+	}
+	keys = append(keys, keys[:6]...) // delivered twice
+	for i, r := range w.storm(keys, len(keys)) {
+		c := r.Counts
+		want := report.Counts{Looked: 1}
+		switch i % 60 % 6 {
+		case 0, 1:
+			want.Expired, want.Deleted = 1, 1
+			if i >= 60 && c.Expired == 0 { // the other delivery came before
+				want.Expired, want.Deleted, want.Looked, want.ObjectsWithoutMedia = 0, 0, 0, 1
+			} else if c.Gone == 1 {
+				want.Deleted, want.Gone = 0, 1
+			}
+		case 2:
+			want.Protected = 1
+		case 3:
+			want.Kept = 1
+		case 4:
+			want.Unknown = 1
+		case 5:
+			want.Looked, want.ObjectsWithoutMedia = 0, 1
+		}
+		if i < 6 && c != want { // or its second delivery came first
+			want = report.Counts{ObjectsWithoutMedia: 1}
+		}
+		if r.Status != report.Done || c != want || r.Run != fmt.Sprint("event-", i) {
+			t.Errorf("event %d: %s, %+v, want %+v; %+v", i, r.Status, c, want, r.Failures)
+		}
+	}
+	calls := w.e.Count()
+	if calls["QueryMediaListByURL"] > 2*10 || calls["DeleteMedia"] > 10 || calls["DeleteMedia"] == 0 {
+		t.Errorf("calls %v for %d events", calls, len(keys))
+	}
+	for _, batch := range w.sent() {
+		if len(batch) > 10 {
+			t.Errorf("a batch of %d", len(batch))
+		}
+	}
+	if got := len(w.deleted()); got != 20 {
+		t.Errorf("%d deleted, want 20", got)
+	}
+	w.noViolations()
+}
+
+// What fails for one event leaves the others of its group alone.
+func TestAFailureHitsItsEventOnly(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	var keys []string
+	for i := range 10 {
+		keys = append(keys, fmt.Sprint("clips/", i))
+		w.add(keys[i], 300)
+	}
+	bad := media.Object{Bucket: "media-in", Key: keys[4]}
+	w.e.SetMPS(emulator.MPSOptions{Refused: []string{bad.URL(emulator.DefaultRegion, media.SlashPlain), bad.URL(emulator.DefaultRegion, media.SlashEscaped)}})
+	for i, r := range w.storm(keys, len(keys)) {
+		if i == 4 {
+			if r.Counts.Deleted > 0 || len(r.Failures) != 1 || r.Status != report.Partial && r.Status != report.Failed {
+				t.Errorf("event %d: %s, %+v, %+v", i, r.Status, r.Counts, r.Failures)
+			}
+			continue
+		}
+		if r.Status != report.Done || r.Counts.Deleted != 1 {
+			t.Errorf("event %d: %s, %+v, %+v", i, r.Status, r.Counts, r.Failures)
+		}
+	}
+}
+
+// A guard holds for each event of a group by itself.
+func TestGuardsOfAGroup(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {maxPercent: 100}", "guard: {maxDelete: 1}", 1))
+	for i := range 4 {
+		w.add(fmt.Sprint("clips/", i), 300)
+	}
+	var bodies [2][]byte
+	var workers sync.WaitGroup
+	for i, event := range [][]byte{ossEvent("clips/0"), ossEvent("clips/1", "clips/2", "clips/3")} {
+		workers.Go(func() { bodies[i], _ = w.f.Invoke(context.Background(), handler.Call{}, event) })
+	}
+	workers.Wait()
+	for i, want := range []report.Status{report.Done, report.Blocked} {
+		var r report.Report
+		if err := json.Unmarshal(bodies[i], &r); err != nil || r.Status != want || r.Plan == "" {
+			t.Errorf("event %d: %s, %v, %s", i, r.Status, err, r.Guard.Reason)
+		}
+	}
+	if sent := slices.Concat(w.sent()...); len(sent) != 1 {
+		t.Errorf("%d media sent, want 1", len(sent))
+	}
+}

@@ -1,0 +1,44 @@
+package sweep
+
+import (
+	"sync"
+	"time"
+)
+
+// Progress is how far a run is.
+type Progress struct {
+	// Deleting says that the plan is written and its media are being deleted;
+	// before, candidates are looked up.
+	Deleting bool
+	// Done counts media, and Total is how many there will be; 0 while nobody
+	// knows.
+	Done, Total int
+}
+
+// tell calls Progress every Every until stop is called.
+func (l *look) tell() (stop func()) {
+	if l.Progress == nil {
+		return func() {}
+	}
+	ticker := time.NewTicker(l.Every)
+	done := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				l.mu.Lock()
+				now := l.progress
+				l.mu.Unlock()
+				l.Progress(now)
+			}
+		}
+	})
+	return func() {
+		ticker.Stop()
+		close(done)
+		teller.Wait()
+	}
+}

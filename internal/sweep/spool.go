@@ -1,0 +1,198 @@
+package sweep
+
+import (
+	"bufio"
+	"cmp"
+	"compress/flate"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// spoolBytes is what a spool keeps in memory before it goes to a file.
+const spoolBytes = 8 << 20
+
+// spool holds the lines of a plan until all of it is there, and hands them over in
+// the order of their MediaIds. What is more than spoolBytes it sorts piece by
+// piece into a temporary file, so that memory does not grow with the library. It
+// is not safe for concurrent use.
+type spool struct {
+	lines []line // not in the file yet
+	bytes int
+	file  *os.File
+	end   int64
+	runs  []int64 // where in the file each sorted, compressed piece starts
+	count int
+}
+
+// line is one entry of the plan, and when it was decided on.
+type line struct {
+	id      string
+	decided int64 // seconds since 1970
+	text    []byte
+}
+
+func (l line) compare(other line) int {
+	return cmp.Or(strings.Compare(l.id, other.id), cmp.Compare(l.decided, other.decided))
+}
+
+// add takes an entry.
+func (s *spool) add(id string, decided time.Time, text []byte) error {
+	s.lines = append(s.lines, line{id, decided.Unix(), text})
+	s.count++
+	if s.bytes += len(text); s.bytes < spoolBytes {
+		return nil
+	}
+	return s.flush()
+}
+
+// flush sorts what is in memory to the end of the file.
+func (s *spool) flush() (err error) {
+	if s.file == nil {
+		if s.file, err = os.CreateTemp("", "mediasweep-plan-*"); err != nil {
+			return fmt.Errorf("spool the plan: %w", err)
+		}
+	}
+	slices.SortFunc(s.lines, line.compare)
+	start := s.end
+	counted := &counter{w: s.file}
+	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
+	out := bufio.NewWriterSize(squeezed, 64<<10)
+	for _, l := range s.lines {
+		var head [3 * binary.MaxVarintLen64]byte
+		n := binary.PutVarint(head[:], l.decided)
+		n += binary.PutUvarint(head[n:], uint64(len(l.id)))
+		n += binary.PutUvarint(head[n:], uint64(len(l.text)))
+		_, _ = out.Write(head[:n]) // Flush tells of all errors
+		_, _ = out.WriteString(l.id)
+		_, _ = out.Write(l.text)
+	}
+	if err := cmp.Or(out.Flush(), squeezed.Close()); err != nil {
+		return fmt.Errorf("spool the plan: %w", err)
+	}
+	s.runs, s.end = append(s.runs, start), start+counted.n
+	clear(s.lines)
+	s.lines, s.bytes = s.lines[:0], 0
+	return nil
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// all yields the lines in order, as often as it is asked. Texts are the caller's
+// to keep.
+func (s *spool) all() iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		slices.SortFunc(s.lines, line.compare)
+		pieces := merge{&piece{rest: s.lines}}
+		for i, start := range s.runs {
+			end := s.end
+			if i+1 < len(s.runs) {
+				end = s.runs[i+1]
+			}
+			pieces = append(pieces, &piece{file: bufio.NewReader(flate.NewReader(io.NewSectionReader(s.file, start, end-start)))})
+		}
+		for i := 0; i < len(pieces); {
+			if err := pieces[i].next(); errors.Is(err, io.EOF) {
+				pieces = slices.Delete(pieces, i, i+1)
+				continue
+			} else if err != nil {
+				yield(line{}, fmt.Errorf("read the spooled plan: %w", err))
+				return
+			}
+			i++
+		}
+		heap.Init(&pieces)
+		for len(pieces) > 0 {
+			if !yield(pieces[0].head, nil) {
+				return
+			}
+			switch err := pieces[0].next(); {
+			case errors.Is(err, io.EOF):
+				heap.Pop(&pieces)
+			case err != nil:
+				yield(line{}, fmt.Errorf("read the spooled plan: %w", err))
+				return
+			default:
+				heap.Fix(&pieces, 0)
+			}
+		}
+	}
+}
+
+// piece is a sorted part of a spool: in memory, or of its file.
+type piece struct {
+	head line
+	rest []line
+	file *bufio.Reader
+}
+
+// next moves on to the piece's next line; io.EOF says that there is none.
+func (p *piece) next() error {
+	if p.file == nil {
+		if len(p.rest) == 0 {
+			return io.EOF
+		}
+		p.head, p.rest = p.rest[0], p.rest[1:]
+		return nil
+	}
+	decided, err := binary.ReadVarint(p.file)
+	if err != nil {
+		return err
+	}
+	idBytes, err := binary.ReadUvarint(p.file)
+	textBytes, textErr := binary.ReadUvarint(p.file)
+	if err := cmp.Or(err, textErr); err != nil {
+		return noEOF(err)
+	}
+	both := make([]byte, idBytes+textBytes)
+	if _, err := io.ReadFull(p.file, both); err != nil {
+		return noEOF(err)
+	}
+	p.head = line{string(both[:idBytes]), decided, both[idBytes:]}
+	return nil
+}
+
+// noEOF makes the end of a file within a line what it is: an error.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// merge is a heap of pieces by their first lines.
+type merge []*piece
+
+func (m merge) Len() int           { return len(m) }
+func (m merge) Less(i, j int) bool { return m[i].head.compare(m[j].head) < 0 }
+func (m merge) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
+func (m *merge) Push(x any)        { *m = append(*m, x.(*piece)) }
+func (m *merge) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
+}
+
+// close removes the file.
+func (s *spool) close() {
+	if s.file != nil {
+		_ = s.file.Close()           // a temporary file
+		_ = os.Remove(s.file.Name()) // as above
+	}
+}
