@@ -235,7 +235,9 @@ func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Sess
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {
-			s.Log.Info("progress", "deleting", p.Deleting, "done", p.Done, "of", p.Total)
+			if !p.Over {
+				s.Log.Info("progress", "deleting", p.Deleting, "done", p.Done, "of", p.Total)
+			}
 		}, 5*time.Second
 	}
 	return s, library

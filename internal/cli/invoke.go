@@ -61,7 +61,7 @@ events has a sample of each.`,
 // function wires the function from the environment, or with an emulator that runs
 // until stop is called.
 func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
-	o.Getenv, o.Log, stop = c.Getenv, c.Stderr, func() {}
+	o.Getenv, o.Log, o.Progress, stop = c.Getenv, c.Stderr, c.progress(), func() {}
 	if emulate {
 		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
 			return nil, nil, exitError{exitFailed, err}

@@ -13,9 +13,11 @@ type Progress struct {
 	// Done counts media, and Total is how many there will be; 0 while nobody
 	// knows.
 	Done, Total int
+	// Over says that nothing more will be told.
+	Over bool
 }
 
-// tell calls Progress every Every until stop is called.
+// tell calls Progress every Every until stop is called, and then once more.
 func (l *look) tell() (stop func()) {
 	if l.Progress == nil {
 		return func() {}
@@ -40,5 +42,7 @@ func (l *look) tell() (stop func()) {
 		ticker.Stop()
 		close(done)
 		teller.Wait()
+		l.progress.Over = true
+		l.Progress(l.progress)
 	}
 }

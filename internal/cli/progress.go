@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/mediasweep/mediasweep/internal/sweep"
+)
+
+// progress returns what shows how far a run is: a bar with rate and time left
+// where stderr is a terminal, and nothing elsewhere.
+func (c *Command) progress() func(sweep.Progress) {
+	terminal, ok := c.Stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return func(sweep.Progress) {}
+	}
+	var bar *progressbar.ProgressBar
+	var shown sweep.Progress
+	return func(now sweep.Progress) {
+		if bar != nil && (now.Over || now.Deleting != shown.Deleting) {
+			_ = bar.Finish() // only for the eye
+			bar = nil
+		}
+		switch shown = now; {
+		case now.Over:
+		case bar != nil:
+			_ = bar.Set(now.Done) // as above
+		case now.Deleting:
+			bar = newBar(terminal, now.Total, "deleting")
+		default:
+			bar = newBar(terminal, -1, "looking up")
+		}
+	}
+}
+
+func newBar(terminal *os.File, total int, doing string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(terminal),
+		progressbar.OptionSetDescription(doing),
+		progressbar.OptionSetItsString("media"),
+		progressbar.OptionShowIts(),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}
