@@ -30,22 +30,23 @@ const (
 const spareRetries = 100
 
 // call waits for the pace and then does what callNow does.
-func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
+func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
 	if err := s.leave(ctx, op); err != nil {
 		return err
 	}
 	return s.callNow(ctx, op, build, into)
 }
 
-// callNow sends one request until the library has answered it, or says why not. A
-// deletion whose answer was lost is not repeated blindly: whether it took effect
-// is for the caller to read back.
-func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into any) error {
+// callNow sends a request until the library has answered it, or says why not; each
+// try has a request and a place for its answer of its own. A deletion whose answer
+// was lost is not repeated blindly: whether it took effect is for the caller to
+// read back.
+func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
 	s.first.Add(1)
 	var pause time.Duration
 	renewed := false
 	for try := 1; ; try++ {
-		err := s.once(ctx, op, build(), into)
+		err := s.once(ctx, op, build(), into())
 		var failure *Error
 		switch {
 		case !errors.As(err, &failure):
@@ -115,7 +116,7 @@ func (s *Session) leave(ctx context.Context, op Operation) error {
 }
 
 // once sends one request and reads its answer.
-func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into any) error {
+func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into answer) error {
 	credentials, err := s.credentials()
 	if err != nil {
 		return &Error{Op: op, Kind: Denied, Message: err.Error()}
@@ -140,27 +141,35 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 // read decides what an answer means. Only a success with a RequestId is one, and
 // only a refusal with a Code is one: whatever else came says nothing about what
 // the service did.
-func read(op Operation, credentials account.Credentials, status int, body []byte, sdkErr error, into any) error {
+func read(op Operation, credentials account.Credentials, status int, body []byte, sdkErr error, into answer) error {
 	if status == 0 {
 		return &Error{Op: op, Kind: Lost, Message: credentials.Redact(plainly(sdkErr))}
 	}
-	var envelope struct {
-		RequestID string `json:"RequestId"`
-		Code      string
-		Message   string
-	}
-	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Code == "" && (status >= 300 || envelope.RequestID == "") {
+	err := json.Unmarshal(body, into)
+	is := into.is()
+	switch {
+	case is.Code != "" && (err == nil || status >= 300):
+		return &Error{Op: op, Kind: kindOf(is.Code, status), Code: credentials.Redact(is.Code), Status: status,
+			RequestID: credentials.Redact(is.RequestID), Message: credentials.Redact(is.Message)}
+	case status >= 300 || is.RequestID == "" || len(body) == 0:
 		return &Error{Op: op, Kind: Lost, Status: status, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
-	}
-	if envelope.Code != "" {
-		return &Error{Op: op, Kind: kindOf(envelope.Code, status), Code: credentials.Redact(envelope.Code), Status: status,
-			RequestID: credentials.Redact(envelope.RequestID), Message: credentials.Redact(envelope.Message)}
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return &Error{Op: op, Kind: Lost, Status: status, RequestID: envelope.RequestID, Message: "the answer has an unexpected form"}
+	case err != nil:
+		return &Error{Op: op, Kind: Lost, Status: status, RequestID: credentials.Redact(is.RequestID), Message: "the answer has an unexpected form"}
 	}
 	return nil
 }
+
+// answer is what every answer has.
+type answer interface{ is() *envelope }
+
+// envelope is a refusal if it has a Code, and else a success if it has a RequestId.
+type envelope struct {
+	RequestID string `json:"RequestId"`
+	Code      string
+	Message   string
+}
+
+func (e *envelope) is() *envelope { return e }
 
 // plainly drops the URL that net/http puts around an error: it is signed.
 func plainly(err error) string {

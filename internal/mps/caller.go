@@ -24,10 +24,10 @@ const (
 	// maxAnswer bounds what is read of an answer: ten records with their outputs
 	// have some tens of kilobytes.
 	maxAnswer = 8 << 20
-	// idleConnections is above what 100 calls a second keep in flight at a
-	// latency of half a second; with the default of two, most paced calls would
-	// open a connection of their own.
-	idleConnections = 64
+	// idleConnections is what two operations keep in flight at 100 calls a second
+	// and a latency of over a second; with the default of two, most paced calls
+	// would open a connection of their own.
+	idleConnections = 256
 )
 
 // caller sends requests through SDK clients. One SDK client used by two

@@ -107,12 +107,11 @@ func (s *Session) Turn(ctx context.Context) (Deletion, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, ids []string) error {
-		var none struct{}
 		return s.callNow(ctx, DeleteMedia, func() requests.AcsRequest {
 			request := mts.CreateDeleteMediaRequest()
 			request.MediaIds = strings.Join(ids, ",")
 			return request
-		}, &none)
+		}, func() answer { return new(envelope) })
 	}, nil
 }
 
@@ -160,28 +159,31 @@ func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
 	})
 }
 
+// looked is the answer to a look-up. Its lists come in wrappers that the service
+// leaves out, or sends empty, when there is nothing in them.
+type looked struct {
+	envelope
+	MediaList        wrapper[struct{ Media []json.RawMessage }]
+	NonExistMediaIDs wrapper[struct {
+		MediaID []string `json:"MediaId"`
+	}] `json:"NonExistMediaIds"`
+	NonExistFileURLs wrapper[struct{ FileURL []string }]
+}
+
 func (s *Session) lookUp(ctx context.Context, op Operation, build func() requests.AcsRequest) (Found, error) {
-	// The lists come in wrappers that the service leaves out, or sends empty,
-	// when there is nothing in them.
-	var answer struct {
-		MediaList        wrapper[struct{ Media []json.RawMessage }]
-		NonExistMediaIDs wrapper[struct {
-			MediaID []string `json:"MediaId"`
-		}] `json:"NonExistMediaIds"`
-		NonExistFileURLs wrapper[struct{ FileURL []string }]
-	}
-	if err := s.call(ctx, op, build, &answer); err != nil {
+	var found looked
+	if err := s.call(ctx, op, build, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
-	found := Found{Missing: append(answer.NonExistMediaIDs.value.MediaID, answer.NonExistFileURLs.value.FileURL...)}
-	for _, record := range answer.MediaList.value.Media {
+	result := Found{Missing: append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)}
+	for _, record := range found.MediaList.value.Media {
 		// A record that names no medium tells nothing about one that was asked
 		// for: that one then has no answer, which is never to its harm.
 		if medium, err := media.Parse(record); err == nil {
-			found.Media = append(found.Media, medium)
+			result.Media = append(result.Media, medium)
 		}
 	}
-	return found, nil
+	return result, nil
 }
 
 // wrapper is an object that may come as "", [] or null when it is empty.

@@ -55,12 +55,14 @@ func (e Entry) Line() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: record of %s: %w", e.MediaID, err)
 	}
-	e.Record = record
+	e.Record = nil
 	line, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %s: %w", e.MediaID, err)
 	}
-	return append(line, '\n'), nil
+	// The record is the last field, and has just been marshaled itself.
+	line = bytes.TrimSuffix(line, []byte("null}"))
+	return append(append(line, record...), "}\n"...), nil
 }
 
 // canonical orders the keys of a record, which the service does not promise to

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"slices"
@@ -24,11 +23,7 @@ var lookAgain = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecon
 
 // expired is one medium of the plan.
 type expired struct {
-	MediaID string `json:"mediaId"`
-	Rule    string `json:"rule"`
-	State   string `json:"state"`
-
-	decided time.Time
+	line
 	reports []*report.Report // in which it counts, and whose guard lets it go
 }
 
@@ -84,15 +79,13 @@ func (d *deletion) batches() iter.Seq2[[]expired, error] {
 	return func(yield func([]expired, error) bool) {
 		var batch []expired
 		for l, err := range d.plan.all() {
-			e := expired{decided: time.Unix(l.decided, 0)}
-			if err == nil {
-				err = json.Unmarshal(l.text, &e)
-			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, one := range d.ownersOf(e.MediaID) {
+			e := expired{line: l}
+			e.text = nil // the plan has it
+			for _, one := range d.ownersOf(e.id) {
 				if !one.Guard.Tripped {
 					e.reports = append(e.reports, one)
 				}
@@ -135,7 +128,7 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 			switch became {
 			case deleted:
 				one.Counts.Deleted++
-				one.Rule(e.Rule).Deleted++
+				one.Rule(e.rule).Deleted++
 			case gone:
 				one.Counts.Gone++
 			case failed:
@@ -145,7 +138,7 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 			}
 			if cause != nil {
 				failure := failureOf(cause)
-				failure.MediaID = e.MediaID
+				failure.MediaID = e.id
 				one.Fail(failure)
 			}
 		}
@@ -155,7 +148,7 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 // fresh reads those media again that were decided on too long ago, and returns
 // the ones that have still expired.
 func (d *deletion) fresh(batch []expired) []expired {
-	if !slices.ContainsFunc(batch, func(e expired) bool { return d.Now().Sub(e.decided) > maxAge }) {
+	if !slices.ContainsFunc(batch, func(e expired) bool { return d.Now().Sub(time.Unix(e.decided, 0)) > maxAge }) {
 		return batch
 	}
 	looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: ids(batch)}, d.Region)
@@ -175,11 +168,11 @@ func (d *deletion) fresh(batch []expired) []expired {
 	}
 	var still, vanished, unread []expired
 	for _, e := range batch {
-		switch m := found[e.MediaID]; {
+		switch m := found[e.id]; {
 		case m != nil && d.stillExpired(e, m):
 			still = append(still, e)
 		case m != nil:
-		case unclear[e.MediaID]:
+		case unclear[e.id]:
 			unread = append(unread, e)
 		default:
 			vanished = append(vanished, e)
@@ -203,7 +196,7 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 	for _, one := range e.reports {
 		one.Counts.Pending--
 		one.Counts.Expired--
-		before := one.Rule(e.Rule)
+		before := one.Rule(e.rule)
 		before.Expired--
 		before.Applied--
 		count(one, now)
@@ -328,8 +321,8 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 	}
 	var went []expired
 	for _, e := range batch {
-		switch state := states[e.MediaID]; {
-		case missing[e.MediaID], state == media.StateDeleted, state == media.StateInitiated && e.State != media.StateInitiated:
+		switch state := states[e.id]; {
+		case missing[e.id], state == media.StateDeleted, state == media.StateInitiated && e.state != media.StateInitiated:
 			went = append(went, e)
 		default:
 			live = append(live, e)
@@ -342,7 +335,7 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 func ids(batch []expired) []string {
 	list := make([]string, len(batch))
 	for i, e := range batch {
-		list[i] = e.MediaID
+		list[i] = e.id
 	}
 	return list
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 )
 
 // spoolBytes is what a spool keeps in memory before it goes to a file.
@@ -32,11 +31,11 @@ type spool struct {
 	count int
 }
 
-// line is one entry of the plan, and when it was decided on.
+// line is one entry of the plan, with what its deletion needs to know.
 type line struct {
-	id      string
-	decided int64 // seconds since 1970
-	text    []byte
+	id, rule, state string
+	decided         int64 // when it was decided on, in seconds since 1970
+	text            []byte
 }
 
 func (l line) compare(other line) int {
@@ -44,10 +43,10 @@ func (l line) compare(other line) int {
 }
 
 // add takes an entry.
-func (s *spool) add(id string, decided time.Time, text []byte) error {
-	s.lines = append(s.lines, line{id, decided.Unix(), text})
+func (s *spool) add(l line) error {
+	s.lines = append(s.lines, l)
 	s.count++
-	if s.bytes += len(text); s.bytes < spoolBytes {
+	if s.bytes += len(l.text); s.bytes < spoolBytes {
 		return nil
 	}
 	return s.flush()
@@ -66,13 +65,11 @@ func (s *spool) flush() (err error) {
 	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
 	out := bufio.NewWriterSize(squeezed, 64<<10)
 	for _, l := range s.lines {
-		var head [3 * binary.MaxVarintLen64]byte
-		n := binary.PutVarint(head[:], l.decided)
-		n += binary.PutUvarint(head[n:], uint64(len(l.id)))
-		n += binary.PutUvarint(head[n:], uint64(len(l.text)))
-		_, _ = out.Write(head[:n]) // Flush tells of all errors
-		_, _ = out.WriteString(l.id)
-		_, _ = out.Write(l.text)
+		_, _ = out.Write(binary.AppendVarint(nil, l.decided)) // Flush tells of all errors
+		for _, field := range [][]byte{[]byte(l.id), []byte(l.rule), []byte(l.state), l.text} {
+			_, _ = out.Write(binary.AppendUvarint(nil, uint64(len(field))))
+			_, _ = out.Write(field)
+		}
 	}
 	if err := cmp.Or(out.Flush(), squeezed.Close()); err != nil {
 		return fmt.Errorf("spool the plan: %w", err)
@@ -155,16 +152,18 @@ func (p *piece) next() error {
 	if err != nil {
 		return err
 	}
-	idBytes, err := binary.ReadUvarint(p.file)
-	textBytes, textErr := binary.ReadUvarint(p.file)
-	if err := cmp.Or(err, textErr); err != nil {
-		return noEOF(err)
+	var fields [4][]byte
+	for i := range fields {
+		size, err := binary.ReadUvarint(p.file)
+		if err == nil {
+			fields[i] = make([]byte, size)
+			_, err = io.ReadFull(p.file, fields[i])
+		}
+		if err != nil {
+			return noEOF(err)
+		}
 	}
-	both := make([]byte, idBytes+textBytes)
-	if _, err := io.ReadFull(p.file, both); err != nil {
-		return noEOF(err)
-	}
-	p.head = line{string(both[:idBytes]), decided, both[idBytes:]}
+	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), decided: decided, text: fields[3]}
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
-	"time"
 )
 
 // A spool hands over what it was given, in order and as often as it is asked,
@@ -19,7 +18,7 @@ func TestSpool(t *testing.T) {
 			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 2800), "%d\n", n) }
 			var s spool
 			for _, n := range random.Perm(lines) {
-				if err := s.add(fmt.Sprintf("%08d", n), time.Unix(int64(n), 0), text(n)); err != nil {
+				if err := s.add(line{id: fmt.Sprintf("%08d", n), rule: "r", state: fmt.Sprint(n), decided: int64(n), text: text(n)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -32,7 +31,7 @@ func TestSpool(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if l.id != fmt.Sprintf("%08d", next) || l.decided != int64(next) || !bytes.Equal(l.text, text(next)) {
+					if l.id != fmt.Sprintf("%08d", next) || l.decided != int64(next) || l.rule != "r" || l.state != fmt.Sprint(next) || !bytes.Equal(l.text, text(next)) {
 						t.Fatalf("line %d is %s", next, l.id)
 					}
 					next++
@@ -55,7 +54,7 @@ func TestSpoolThatIsDamaged(t *testing.T) {
 	var s spool
 	defer s.close()
 	for n := range 4000 {
-		if err := s.add(fmt.Sprintf("%08d", n), time.Unix(0, 0), bytes.Repeat([]byte{'x'}, 2800)); err != nil {
+		if err := s.add(line{id: fmt.Sprintf("%08d", n), text: bytes.Repeat([]byte{'x'}, 2800)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -199,7 +199,7 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 		}
 		text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
 		if err == nil {
-			err = r.plan.add(m.ID, r.Now(), text)
+			err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, decided: r.Now().Unix(), text: text})
 		}
 		if err != nil && r.planErr == nil {
 			r.planErr = err
@@ -257,7 +257,7 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 		return err
 	}
 	var segment bytes.Buffer
-	squeeze := gzip.NewWriter(&segment)
+	squeeze, _ := gzip.NewWriterLevel(&segment, gzip.BestSpeed) // the level is a valid one
 	keep := func() error {
 		if err := squeeze.Close(); err != nil {
 			return err
