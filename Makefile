@@ -8,8 +8,15 @@ build:
 test:
 	go test -race -shuffle=on ./...
 
+# Ten minutes; writes BENCHMARKS.md. ARGS is for internal/bench, such as
+# ARGS='-largest 1000000', which takes twenty minutes more.
 bench:
-	go test -run '^$$' -bench . -cpu 1 ./...
+	{ cat internal/bench/about.md; \
+	  echo; echo '```'; \
+	  go test -run '^$$' -bench . -cpu 1 ./internal/retention | grep -E '^(cpu|Benchmark)'; \
+	  go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./internal/bench -args $(ARGS) | grep '^Benchmark'; \
+	  echo '```'; } > BENCHMARKS.md.new
+	mv BENCHMARKS.md.new BENCHMARKS.md
 
 lint:
 	.ci/run lint

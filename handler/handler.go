@@ -153,18 +153,18 @@ func (f *Function) Invoke(ctx context.Context, call Call, payload []byte) (json.
 	event, err := trigger.Parse(payload)
 	switch {
 	case err != nil:
-		return f.refuse(call, trigger.Invoke, err)
+		return f.refuseCall(call, trigger.Invoke, err)
 	case event.HTTP != nil:
 		return f.serveHTTPCall(ctx, call, event.HTTP)
 	case f.access.anonymous:
-		return f.refuse(call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
+		return f.refuseCall(call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
 			"a function whose HTTP trigger lets anybody in takes requests with a token only"))
 	}
 	return answer(f.Sweep(ctx, call, event.Request))
 }
 
-// refuse answers a call that asks for nothing that can be done.
-func (f *Function) refuse(call Call, kind trigger.Kind, err error) (json.RawMessage, error) {
+// refuseCall answers a call that asks for nothing that can be done.
+func (f *Function) refuseCall(call Call, kind trigger.Kind, err error) (json.RawMessage, error) {
 	return answer(f.refused(f.newReport(call, kind), err))
 }
 
@@ -196,6 +196,9 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	if mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
 		return f.refused(r, fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state))
 	}
+	if _, err := f.credentials(call)(); err != nil {
+		return f.refused(r, err)
+	}
 	if request.Inventory && len(f.policy.Inventory) == 0 {
 		return f.refused(r, errors.New("the policy has no inventory to look at"))
 	}
@@ -223,9 +226,7 @@ func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 // sweepOf wires what a run works with, and returns the library that counts its
 // calls.
 func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
-	credentials := account.FromEnvironmentOr(f.getenv, account.Credentials{
-		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
-	})
+	credentials := f.credentials(call)
 	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
 	var store sweep.Store = state.Folder(f.state.Folder)
 	if f.state.InOSS() {
@@ -241,6 +242,13 @@ func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Sess
 		}, 5*time.Second
 	}
 	return s, library
+}
+
+// credentials returns where a call's credentials come from.
+func (f *Function) credentials(call Call) account.Provider {
+	return account.FromEnvironmentOr(f.getenv, account.Credentials{
+		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
+	})
 }
 
 func callsOf(library *mps.Session) report.Calls {
@@ -277,9 +285,14 @@ func newRunID() string {
 }
 
 func (f *Function) refused(r *report.Report, err error) *report.Report {
+	f.logFinished(refuse(r, err, f.now()))
+	return r
+}
+
+// refuse finishes the report of what was not begun.
+func refuse(r *report.Report, err error, now time.Time) *report.Report {
 	r.Error, r.Refused = err.Error(), true
-	r.Finish(report.Failed, f.now())
-	f.logFinished(r)
+	r.Finish(report.Failed, now)
 	return r
 }
 

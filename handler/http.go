@@ -145,7 +145,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.HTTPCall) (json.RawMessage, error) {
 	target, err := url.ParseRequestURI(event.Path)
 	if err != nil {
-		return f.refuse(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path"))
+		return f.refuseCall(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path"))
 	}
 	query := url.Values{}
 	for name, value := range event.Query {
@@ -154,7 +154,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, event.Method, target.String(), bytes.NewReader(event.Body))
 	if err != nil {
-		return f.refuse(call, trigger.HTTP, errors.New("HTTP event: the method is not one"))
+		return f.refuseCall(call, trigger.HTTP, errors.New("HTTP event: the method is not one"))
 	}
 	for name, value := range event.Header {
 		request.Header.Set(name, value)

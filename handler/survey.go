@@ -38,22 +38,22 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		if !named {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		if group := f.groupOf(&m, facts); len(group) > 0 {
-			others := *f.policy
-			others.Inventory = group
+		if where, ranked := f.groupsOf(&m, facts); ranked {
 			decider := retention.NewForeseer(f.policy, r.AsOf)
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 				if other.ID == m.ID {
 					facts = its
 				}
 			}
-			seen := false
-			r = f.survey(ctx, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &others, func(other media.Medium) {
-				seen = seen || other.ID == m.ID
-				decider.Add(other, false, decided)
-			})
-			if !seen {
-				decider.Add(m, false, decided)
+			decider.Add(m, false, decided)
+			if len(where) > 0 {
+				others := *f.policy
+				others.Inventory = where
+				r = f.survey(ctx, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &others, func(other media.Medium) {
+					if other.ID != m.ID {
+						decider.Add(other, false, decided)
+					}
+				})
 			}
 			decider.Finish(decided)
 			if r.Status != report.Done {
@@ -67,39 +67,38 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 	return list, r
 }
 
-// groupOf returns where the inventory may have other media of a medium's group,
-// if the rule that decides on it, or would without a protection, keeps the latest.
-func (f *Function) groupOf(m *media.Medium, facts retention.Facts) []media.Object {
-	group, rule := retention.GroupOf(f.policy, m, facts)
+// groupsOf returns where the inventory may have other media of a medium's groups,
+// and whether it is ranked at all.
+func (f *Function) groupsOf(m *media.Medium, facts retention.Facts) (where []media.Object, ranked bool) {
+	groups, rule := retention.Groups(f.policy, m, facts)
 	if rule == nil {
-		return nil
+		return nil, false
 	}
 	if rule.KeepLatest.Per != policy.PerFolder {
-		return f.policy.Inventory
+		return f.policy.Inventory, true
 	}
-	folder, err := media.ParsePrefix(group)
+	folder, err := media.ParsePrefix(groups[0])
 	if err != nil {
-		return f.policy.Inventory
+		return f.policy.Inventory, true
 	}
-	var within []media.Object
 	for _, prefix := range f.policy.Inventory {
 		switch {
 		case prefix.Covers(folder):
-			return []media.Object{folder}
+			return []media.Object{folder}, true
 		case folder.Covers(prefix):
-			within = append(within, prefix)
+			where = append(where, prefix)
 		}
 	}
-	return within
+	return where, true
 }
 
 // Forecast tells what the inventory will lose on each of the coming days.
 func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
 	if f.broken != nil {
-		return nil, f.refused(f.newReport(call, kind), f.broken)
+		return nil, refuse(f.newReport(call, kind), f.broken, f.now())
 	}
 	if days < 1 || days > retention.MaxForecastDays {
-		return nil, f.refused(f.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
+		return nil, refuse(f.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays), f.now())
 	}
 	forecast := retention.NewForecast(f.policy, f.now().UTC().Truncate(time.Second), days)
 	r := f.survey(ctx, call, &trigger.Request{Trigger: kind, Inventory: true}, f.policy, forecast.Add)
@@ -111,7 +110,7 @@ func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, d
 // that either inventory names. Each difference is handed over as it is found.
 func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
 	if f.broken != nil {
-		return nil, f.refused(f.newReport(call, trigger.CLI), f.broken)
+		return nil, refuse(f.newReport(call, trigger.CLI), f.broken, f.now())
 	}
 	either := *f.policy
 	either.Inventory = slices.Concat(f.policy.Inventory, next.Inventory)
@@ -125,10 +124,13 @@ func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, eac
 func (f *Function) survey(ctx context.Context, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
 	r := f.newReport(call, request.Trigger)
 	if f.broken != nil {
-		return f.refused(r, f.broken)
+		return refuse(r, f.broken, f.now())
+	}
+	if _, err := f.credentials(call)(); err != nil {
+		return refuse(r, err, f.now())
 	}
 	if request.Inventory && len(p.Inventory) == 0 {
-		return f.refused(r, errors.New("the policy has no inventory to look at"))
+		return refuse(r, errors.New("the policy has no inventory to look at"), f.now())
 	}
 	s, library := f.sweepOf(call, r)
 	s.Policy = p

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +96,7 @@ func (r *checked) writeText(b *bytes.Buffer, data []byte) {
 		fmt.Fprintln(b, mistake)
 		if mistake.Line <= len(lines) {
 			line := strings.TrimSuffix(lines[mistake.Line-1], "\r")
-			fmt.Fprintf(b, "  %s\n  %s^\n", line, blanks(line, mistake.Column-1))
+			fmt.Fprintln(b, caret(line, mistake.Column))
 		}
 	}
 	for _, warning := range r.Warnings {
@@ -109,20 +110,34 @@ func (r *checked) writeText(b *bytes.Buffer, data []byte) {
 	}
 }
 
-// blanks is as wide as a line's first characters: tabs stay tabs.
-func blanks(line string, characters int) string {
-	var b strings.Builder
-	for _, r := range line {
-		if characters--; characters < 0 {
-			break
+// caret shows a line with a caret below one of its columns: of a long line what
+// stands around it, and what would move a terminal's cursor as a replacement.
+func caret(line string, column int) string {
+	const around = 60
+	runes := []rune(strings.ToValidUTF8(line, string(unicode.ReplacementChar)))
+	at := min(max(column-1, 0), len(runes))
+	from, to := max(0, at-around), min(len(runes), at+around)
+	shown, below := []rune("  "), []rune("  ")
+	if from > 0 {
+		shown, below = append(shown, '…'), append(below, ' ')
+	}
+	for i, r := range runes[from:to] {
+		under := ' '
+		switch {
+		case r == '\t':
+			under = '\t'
+		case !unicode.IsPrint(r):
+			r = unicode.ReplacementChar
 		}
-		if r == '\t' {
-			b.WriteRune(r)
-		} else {
-			b.WriteByte(' ')
+		shown = append(shown, r)
+		if from+i < at {
+			below = append(below, under)
 		}
 	}
-	return b.String()
+	if to < len(runes) {
+		shown = append(shown, '…')
+	}
+	return string(shown) + "\n" + string(below) + "^"
 }
 
 // starter writes the policy that the program ships with, where there is none.

@@ -19,14 +19,19 @@ const (
 	leastPart = 0.05 // of the full pace
 )
 
+// catchUp is by how much calls may be late, for want of a processor, and still be
+// caught up.
+const catchUp = 100 * time.Millisecond
+
 // pace lets calls leave one by one, and no more of them in any window of time
 // than the quota has room for. It counts calls when they leave, not when they
 // were to leave: a process that was held up does not send in a heap what it
 // missed, and catches up as far as the window has room.
 type pace struct {
 	window time.Duration
-	gap    time.Duration // between two calls
-	turn   chan struct{} // held by the call that leaves next, and guards left
+	gap    time.Duration // between two calls that leave evenly
+	turn   chan struct{} // held by the call that leaves next; guards next, left and oldest
+	next   time.Time     // when the next call is to leave
 	left   []time.Time   // when the latest calls left: as many as a window may hold
 	oldest int           // the index in left of the one that leaves the window first
 
@@ -43,11 +48,10 @@ func newPace(limit float64) *pace {
 	window := time.Duration(float64(time.Second) * max(1, 1/limit) / headroom)
 	return &pace{
 		window: window,
-		// Slightly less than even, which leaves room to catch up.
-		gap:  window * 9 / 10 / time.Duration(calls),
-		turn: make(chan struct{}, 1),
-		left: make([]time.Time, calls),
-		part: 1,
+		gap:    window / time.Duration(calls),
+		turn:   make(chan struct{}, 1),
+		left:   make([]time.Time, calls),
+		part:   1,
 	}
 }
 
@@ -59,10 +63,21 @@ func (p *pace) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	latest := p.left[(p.oldest+len(p.left)-1)%len(p.left)]
 	part := p.now()
 	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
-	timer := time.NewTimer(max(time.Until(p.left[p.oldest].Add(stretch(p.window))), time.Until(latest.Add(stretch(p.gap)))))
+	// What is late by little is caught up, half a gap faster than even; what is
+	// late by more was not there to be sent.
+	if now := time.Now(); now.Sub(p.next) > catchUp {
+		p.next = now
+	}
+	latest := p.left[(p.oldest+len(p.left)-1)%len(p.left)]
+	at := p.left[p.oldest].Add(stretch(p.window))
+	for _, earliest := range []time.Time{p.next, latest.Add(stretch(p.gap / 2))} {
+		if earliest.After(at) {
+			at = earliest
+		}
+	}
+	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -71,6 +86,7 @@ func (p *pace) wait(ctx context.Context) error {
 	if ctx.Err() != nil { // also when both had come
 		return ctx.Err()
 	}
+	p.next = p.next.Add(stretch(p.gap))
 	p.left[p.oldest] = time.Now()
 	p.oldest = (p.oldest + 1) % len(p.left)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -69,25 +70,51 @@ func (m *Match) describe() string {
 	return "media " + strings.Join(with, ", ") + " are"
 }
 
-// Lint returns what is no mistake and yet seems unmeant: rules whose globs name a
-// bucket that the inventory does not reach, so that only requests and events can
-// lead to them, and expire rules that delete nothing because a protect rule holds
-// all of their media.
+// maxTagBytes is how long a tag of a medium can be. Source: MPS QueryMediaList,
+// Media.Tags.
+const maxTagBytes = 32
+
+// Lint returns what is no mistake and yet seems unmeant: rules for a bucket that
+// the inventory does not reach, expire rules that delete nothing because a protect
+// rule holds all of their media, tags that no medium can have, and what a glob
+// takes as it is though other globs would not.
 func (p *Policy) Lint() []string {
 	var list []string
+	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if len(p.Inventory) == 0 {
+		warn("there is no inventory: a timer has nothing to look at")
+	}
+	if len(p.Expire) == 0 {
+		warn("there is no expire rule: nothing is ever deleted")
+	}
 	for _, rules := range [][]Rule{p.Protect, p.Expire} {
 		for i := range rules {
-			for _, glob := range rules[i].Match.Object {
+			rule := &rules[i]
+			for _, glob := range rule.Match.Object {
 				if len(p.Inventory) > 0 && !slices.ContainsFunc(p.Inventory, glob.meets) {
-					list = append(list, fmt.Sprintf("rule %s: the inventory does not reach %s", rules[i].Name, glob))
+					warn("rule %s: the inventory does not reach %s", rule.Name, glob)
 				}
+				if strings.ContainsAny(glob.pattern, "?[{") {
+					warn("rule %s: %s: only * and ** are wildcards, every other character stands for itself", rule.Name, glob)
+				}
+			}
+			for _, tag := range slices.Concat(rule.Match.Tags, rule.Match.TagsAll) {
+				if len(tag) > maxTagBytes || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag {
+					warn("rule %s: no medium can be tagged %q: a tag has at most %d bytes, no comma and no space at its ends", rule.Name, tag, maxTagBytes)
+				}
+			}
+			if dated := len(rule.Date) + len(time.DateOnly); rule.Date != "" && dated > maxTagBytes {
+				warn("rule %s: no medium can have a tag that starts with %q and names a day: a tag has at most %d bytes", rule.Name, rule.Date, maxTagBytes)
+			}
+			if rule.OnSourceRemoved {
+				warn("rule %s: this version does not look for removed sources, so the rule takes nothing", rule.Name)
 			}
 		}
 	}
 	for i := range p.Expire {
 		for j := range p.Protect {
 			if takesAllOf(&p.Protect[j], &p.Expire[i]) {
-				list = append(list, fmt.Sprintf("rule %s deletes nothing: rule %s protects all of its media", p.Expire[i].Name, p.Protect[j].Name))
+				warn("rule %s deletes nothing: rule %s protects all of its media", p.Expire[i].Name, p.Protect[j].Name)
 				break
 			}
 		}

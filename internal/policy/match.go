@@ -68,6 +68,13 @@ func truth(b bool) Truth {
 	return No
 }
 
+func known(b bool) Truth {
+	if b {
+		return Yes
+	}
+	return Unknown
+}
+
 // clause is one condition of a rule, by its key in retention.yaml.
 type clause struct {
 	key   string

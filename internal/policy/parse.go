@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -73,6 +74,10 @@ func (p *parser) document(data []byte) *Policy {
 		p.errorf(start, "the policy has %d bytes, the limit is %d", len(data), MaxBytes)
 		return nil
 	}
+	if at, problem := notText(data); problem != "" {
+		p.errorf(at, "not YAML: %s", problem)
+		return nil
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		p.errorf(start, "%v", err)
@@ -95,6 +100,29 @@ func (p *parser) document(data []byte) *Policy {
 		p.errorf(&second, "a second document: a policy is one document")
 	}
 	return p.policy(root.Content[0])
+}
+
+// notText returns the place of the first byte that no text has. YAML's own error
+// for it has none.
+func notText(data []byte) (at *yaml.Node, problem string) {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, "" // UTF-16, which YAML allows
+	}
+	at = &yaml.Node{Line: 1, Column: 1}
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return at, "this byte is not UTF-8"
+		case r == '\n':
+			at.Line, at.Column = at.Line+1, 0
+		case r < ' ' && r != '\t' && r != '\r':
+			return at, fmt.Sprintf("control character U+%04X", r)
+		}
+		at.Column++
+		data = data[size:]
+	}
+	return nil, ""
 }
 
 func isEmpty(root *yaml.Node) bool {

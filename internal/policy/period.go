@@ -74,10 +74,39 @@ func (p Period) String() string {
 func (p Period) After(start time.Time, zone *time.Location) time.Time {
 	if p.months > 0 {
 		local := start.In(zone)
-		first := time.Date(local.Year(), local.Month()+time.Month(p.months), 1, 0, 0, 0, 0, zone)
-		lastDay := time.Date(first.Year(), first.Month()+1, 0, 0, 0, 0, 0, zone).Day()
-		start = time.Date(first.Year(), first.Month(), min(local.Day(), lastDay),
-			local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), zone)
+		first := time.Date(local.Year(), local.Month()+time.Month(p.months), 1, 0, 0, 0, 0, time.UTC)
+		lastDay := time.Date(first.Year(), first.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
+		start = wall(time.Date(first.Year(), first.Month(), min(local.Day(), lastDay),
+			local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), time.UTC), zone)
 	}
-	return start.Add(time.Duration(p.hours) * time.Hour).UTC()
+	return last(start.Add(time.Duration(p.hours) * time.Hour))
+}
+
+// wall returns the instant at which the clocks of zone show what clock shows in
+// UTC. Of a time that they show twice it is the later, and for one that they skip
+// the end of the gap and what the time is beyond its start: nothing is due early.
+func wall(clock time.Time, zone *time.Location) time.Time {
+	near := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), zone)
+	const more = 26 * time.Hour // than any zone's distance from UTC
+	_, before := near.Add(-more).Zone()
+	_, after := near.Add(more).Zone()
+	shows := func(offset int) (time.Time, bool) {
+		instant := clock.Add(-time.Duration(offset) * time.Second)
+		_, actual := instant.In(zone).Zone()
+		return instant, actual == offset
+	}
+	early, earlyOK := shows(max(before, after))
+	late, lateOK := shows(min(before, after))
+	if earlyOK && !lateOK {
+		return early
+	}
+	return late
+}
+
+// last keeps a time within the years that RFC 3339 can write.
+func last(instant time.Time) time.Time {
+	if end := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC); instant.After(end) {
+		return end
+	}
+	return instant.UTC()
 }

@@ -18,6 +18,9 @@ func TestPeriodAfter(t *testing.T) {
 		{"a year after a leap day", "1y", "2028-02-29T10:00:00Z", "2029-02-28T10:00:00Z", time.UTC},
 		{"months across a year", "1y6mo", "2026-08-31T00:00:00Z", "2028-02-29T00:00:00Z", time.UTC},
 		{"the calendar is the zone's", "1mo", "2026-01-30T17:00:00Z", "2026-02-27T17:00:00Z", shanghai},
+		{"a time that the clocks skip", "1mo", "2026-02-08T07:30:00Z", "2026-03-08T07:30:00Z", newYork},
+		{"a time that the clocks show twice", "1mo", "2026-10-01T05:30:00Z", "2026-11-01T06:30:00Z", newYork},
+		{"beyond what can be written", "100y", "9999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", time.UTC},
 		{"the same instant on UTC's calendar", "1mo", "2026-01-30T17:00:00Z", "2026-02-28T17:00:00Z", time.UTC},
 		{"daylight saving shifts no day", "1d", "2026-03-08T04:30:00Z", "2026-03-09T04:30:00Z", newYork},
 	}

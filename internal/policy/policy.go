@@ -80,31 +80,37 @@ const (
 	PerTag      Per = "tag:"     // the value of a tag with a prefix
 )
 
-// Group returns the group of a medium, or Unknown where the record does not tell
-// it, or No where it has none: a medium without the tag is not ranked.
-func (k KeepLatest) Group(m *media.Medium) (group string, in Truth) {
+// Ranks tells whether a medium is ranked: Unknown where the record does not tell
+// its group, and No where it has none, for want of such a tag.
+func (k KeepLatest) Ranks(m *media.Medium) Truth {
 	switch k.Per {
 	case PerFolder:
-		if m.Object.IsZero() {
-			return "", Unknown
-		}
-		return m.Object.String()[:strings.LastIndexByte(m.Object.String(), '/')+1], Yes
+		return known(!m.Object.IsZero())
 	case PerCategory:
-		if !m.Category.Known {
-			return "", Unknown
-		}
-		return strconv.FormatInt(m.Category.Value, 10), Yes
-	case PerTag:
-		if m.TagsGarbled {
-			return "", Unknown
-		}
-		for _, tag := range m.Tags {
-			if strings.HasPrefix(tag, k.Tag) {
-				return tag, Yes
-			}
+		return known(m.Category.Known)
+	}
+	if m.TagsGarbled {
+		return Unknown
+	}
+	return truth(carries(m, k.Tag))
+}
+
+// Groups returns the groups of a medium that is ranked. One that has several tags
+// with the prefix is in the group of each.
+func (k KeepLatest) Groups(m *media.Medium) []string {
+	switch k.Per {
+	case PerFolder:
+		return []string{m.Object.String()[:strings.LastIndexByte(m.Object.String(), '/')+1]}
+	case PerCategory:
+		return []string{strconv.FormatInt(m.Category.Value, 10)}
+	}
+	var groups []string
+	for _, tag := range m.Tags {
+		if strings.HasPrefix(tag, k.Tag) && !slices.Contains(groups, tag) {
+			groups = append(groups, tag)
 		}
 	}
-	return "", No
+	return groups
 }
 
 // Applies holds the rule's conditions against a medium: No if any says no, else
@@ -149,12 +155,12 @@ func (r *Rule) End(m *media.Medium, zone *time.Location) (end time.Time, ok bool
 		if !dated {
 			continue
 		}
-		day, err := time.ParseInLocation(time.DateOnly, text, zone)
+		day, err := time.Parse(time.DateOnly, text)
 		if err != nil {
 			return time.Time{}, false
 		}
-		if after := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone).UTC(); after.After(end) {
-			end = after
+		if over := last(wall(day.AddDate(0, 0, 1), zone)); over.After(end) {
+			end = over
 		}
 	}
 	return end, !end.IsZero()

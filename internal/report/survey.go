@@ -20,7 +20,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) } //nolint:errcheck // a Builder takes everything
 	flush := func() { _ = t.Flush() }                                                 // as above
 	line("medium\t%s", e.MediaID)
-	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"group", e.Group}} {
+	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
 		if field[1] != "" {
 			line("%s\t%s", field[0], printable(field[1]))
 		}
@@ -50,7 +50,11 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	if len(e.Changes) > 0 {
 		b.WriteString("\nwhat would change it\n")
 		for _, change := range e.Changes {
-			line("  %s\t%s: %s", printable(change.What), change.Verdict, change.Reason)
+			reason := change.Reason
+			if change.Unless != "" {
+				reason += ", " + change.Unless
+			}
+			line("  %s\t%s: %s", printable(change.What), change.Verdict, reason)
 		}
 		flush()
 	}

@@ -18,9 +18,7 @@ import (
 type Decider struct {
 	policy *policy.Policy
 	asOf   time.Time
-	// until is when media are due that are held back: asOf, or later for one
-	// whose facts are to hold later too.
-	until  time.Time
+	ahead  bool // hold all that is ranked, due or not
 	groups map[groupOf][]member
 }
 
@@ -36,62 +34,76 @@ type groupOf struct {
 // decided on and only takes its place.
 type member struct {
 	created time.Time
-	held    *media.Medium
-	facts   Facts
+	held    *held
+}
+
+// held is a medium that is held back, and in how many groups it is still among
+// the newest.
+type held struct {
+	medium media.Medium
+	facts  Facts
+	in     int
 }
 
 // NewDecider returns a decider for a run as of an instant.
 func NewDecider(p *policy.Policy, asOf time.Time) *Decider {
-	return &Decider{policy: p, asOf: asOf, until: asOf, groups: map[groupOf][]member{}}
+	return &Decider{policy: p, asOf: asOf, groups: map[groupOf][]member{}}
 }
 
 // NewForeseer returns a decider for a look ahead. It decides alike, and ranks
-// also what is not due yet: the facts that it hands over hold for Due.
+// before it decides also what is not due: the facts that it hands over hold for
+// Due and Explain.
 func NewForeseer(p *policy.Policy, asOf time.Time) *Decider {
-	return &Decider{policy: p, asOf: asOf, until: never(), groups: map[groupOf][]member{}}
+	return &Decider{policy: p, asOf: asOf, ahead: true, groups: map[groupOf][]member{}}
 }
 
 // Add takes a medium, and hands over each decision that this makes final.
 func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	facts := Facts{AsOf: d.asOf, SourceRemoved: sourceRemoved, NotLatest: true}
 	final := Decide(d.policy, &m, facts)
-	name, rule := ranking(d.policy, &m, final, facts)
-	ranked := rule != nil
-	place := member{created: m.Created, facts: facts}
-	switch {
-	case ranked && final.Verdict == Expired,
-		ranked && d.until.After(d.asOf) && Decide(d.policy, &m, facts.at(d.until)).Verdict == Expired:
-		place.held = &m
-	default:
+	rule := ranking(d.policy, &m, final, facts)
+	place := member{created: m.Created}
+	if rule != nil && (d.ahead || final.Verdict == Expired) {
+		place.held = &held{medium: m, facts: facts}
+	} else {
 		decided(&m, final, facts)
 	}
-	if ranked {
+	if rule == nil {
+		return
+	}
+	groups := rule.KeepLatest.Groups(&m)
+	if place.held != nil {
+		place.held.in = len(groups)
+	}
+	for _, name := range groups {
 		d.rank(groupOf{rule, name}, place, decided)
 	}
 }
 
-// GroupOf returns the group in which a medium is ranked and the rule that keeps
-// the latest of it, or no rule.
-func GroupOf(p *policy.Policy, m *media.Medium, facts Facts) (group string, rule *policy.Rule) {
-	return ranking(p, m, Decide(p, m, facts), facts)
+// Groups returns the groups in which a medium is ranked and the rule that keeps the
+// latest of each, or no rule.
+func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, rule *policy.Rule) {
+	if rule = ranking(p, m, Decide(p, m, facts), facts); rule == nil {
+		return nil, nil
+	}
+	return rule.KeepLatest.Groups(m), rule
 }
 
-func ranking(p *policy.Policy, m *media.Medium, decision Decision, facts Facts) (group string, rule *policy.Rule) {
+// ranking returns the rule that ranks a medium, if one does: the one that decides
+// on it, or would if it were not protected.
+func ranking(p *policy.Policy, m *media.Medium, decision Decision, facts Facts) *policy.Rule {
 	if decision.Verdict == Protected && !m.Created.IsZero() && !m.Created.After(facts.AsOf) && policy.IsLive(m.State) {
 		decision = expire(p, m, facts)
 	}
-	if decision.Verdict != Keep && decision.Verdict != Expired || decision.Rule == nil || decision.Rule.KeepLatest.Count == 0 {
-		return "", nil
+	if decision.Verdict != Keep && decision.Verdict != Expired || decision.Rule == nil ||
+		decision.Rule.KeepLatest.Count == 0 || decision.Rule.KeepLatest.Ranks(m) != policy.Yes {
+		return nil
 	}
-	group, in := decision.Rule.KeepLatest.Group(m)
-	if in != policy.Yes {
-		return "", nil
-	}
-	return group, decision.Rule
+	return decision.Rule
 }
 
-// rank puts a member into its group and decides on those that it pushes out:
-// what has as many strictly newer ones as the rule keeps.
+// rank puts a member into a group and lets go those that it pushes out: what has
+// as many strictly newer ones as the rule keeps.
 func (d *Decider) rank(group groupOf, place member, decided Decided) {
 	newestFirst := func(a, b member) int { return b.created.Compare(a.created) }
 	members := d.groups[group]
@@ -101,7 +113,13 @@ func (d *Decider) rank(group groupOf, place member, decided Decided) {
 		oldestKept := members[count-1].created
 		end := slices.IndexFunc(members[count:], func(m member) bool { return m.created.Before(oldestKept) })
 		if end >= 0 {
-			d.release(members[count+end:], true, decided)
+			for _, out := range members[count+end:] {
+				if h := out.held; h != nil {
+					if h.in--; h.in == 0 {
+						decided(&h.medium, Decide(d.policy, &h.medium, h.facts), h.facts)
+					}
+				}
+			}
 			clear(members[count+end:])
 			members = members[:count+end]
 		}
@@ -109,20 +127,16 @@ func (d *Decider) rank(group groupOf, place member, decided Decided) {
 	d.groups[group] = members
 }
 
-// release decides on the held ones of some members of a group.
-func (d *Decider) release(members []member, notLatest bool, decided Decided) {
-	for _, m := range members {
-		if m.held != nil {
-			m.facts.NotLatest = notLatest
-			decided(m.held, Decide(d.policy, m.held, m.facts), m.facts)
-		}
-	}
-}
-
-// Finish decides on the media that are still held back: they are the newest.
+// Finish decides on the media that are still held back: they are among the newest
+// of a group of theirs.
 func (d *Decider) Finish(decided Decided) {
 	for _, members := range d.groups {
-		d.release(members, false, decided)
+		for _, m := range members {
+			if h := m.held; h != nil && h.in > 0 {
+				h.in, h.facts.NotLatest = 0, false
+				decided(&h.medium, Decide(d.policy, &h.medium, h.facts), h.facts)
+			}
+		}
 	}
 	clear(d.groups)
 }

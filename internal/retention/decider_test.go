@@ -73,6 +73,8 @@ func TestKeepLatest(t *testing.T) {
 		{"without a time there is no rank", rule(1, "folder"), []media.Medium{noTime, series("b", 110), series("c", 120)}, []string{"c"}},
 		{"per category", rule(1, "category"), []media.Medium{series("a", 100), other}, []string{"other"}},
 		{"without a category nothing is known", rule(1, "category"), []media.Medium{series("a", 100), noCategory}, nil},
+		{"in several groups, the newest of one", rule(1, "tag:show:"), []media.Medium{series("a", 120, "show:x", "show:y"), series("b", 100, "show:x"), series("c", 130, "show:y")}, []string{"c"}},
+		{"in several groups, the newest of none", rule(1, "tag:show:"), []media.Medium{series("a", 120, "show:y", "show:x"), series("b", 100, "show:x"), series("c", 110, "show:y")}, []string{"a"}},
 		{"per tag", rule(1, "tag:show:"), []media.Medium{series("a", 100, "show:x"), series("b", 110, "show:x"), series("c", 120, "show:y"), series("d", 130)}, []string{"b", "d"}},
 	}
 	for _, test := range tests {
@@ -159,6 +161,10 @@ expire:
 		{"one of two is no day", "UTC", "2026-07-01T00:00:00Z", []string{"expire:2026-01-01", "expire:"}, retention.Unknown, retention.DateMalformed},
 		{"without the tag the next rule decides", "UTC", "2026-07-01T00:00:00Z", []string{"other"}, retention.Expired, retention.TimeIsUp},
 		{"protected until the end of the day", "UTC", "2026-07-01T23:59:59Z", []string{"keep-until:2026-07-01", "expire:2026-01-01"}, retention.Protected, retention.DateAhead},
+		{"midnight is skipped", "America/Santiago", "2026-09-06T03:59:59Z", []string{"keep-until:2026-09-05"}, retention.Protected, retention.DateAhead},
+		{"midnight was skipped", "America/Santiago", "2026-09-06T04:00:00Z", []string{"keep-until:2026-09-05"}, retention.Expired, retention.TimeIsUp},
+		{"the next day is skipped", "Pacific/Apia", "2011-12-30T09:59:59Z", []string{"keep-until:2011-12-29"}, retention.Protected, retention.DateAhead},
+		{"the last day that can be written", "UTC", "2026-07-01T00:00:00Z", []string{"keep-until:9999-12-31"}, retention.Protected, retention.DateAhead},
 		{"no longer protected", "UTC", "2026-07-02T00:00:00Z", []string{"keep-until:2026-07-01", "expire:2026-01-01"}, retention.Expired, retention.TimeIsUp},
 		{"a malformed protection protects", "UTC", "2026-07-02T00:00:00Z", []string{"keep-until:tomorrow", "expire:2026-01-01"}, retention.Protected, retention.DateMalformed},
 		{"the latest protection holds", "UTC", "2026-07-02T00:00:00Z", []string{"keep-until:2026-07-01", "keep-until:2027-01-01"}, retention.Protected, retention.DateAhead},

@@ -1,7 +1,6 @@
 package retention
 
 import (
-	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -22,31 +21,25 @@ func (f Facts) at(instant time.Time) Facts {
 // decision at that instant; it is false for one that will stay. One that has
 // expired already is due since the returned instant, or since asOf at the latest.
 //
-// Only time makes a medium expire that has not: its CreationTime is reached, a
-// protection ends, or the deciding rule's time comes. What has expired stays so.
+// Only time makes a medium expire that has not: a protection ends, or the deciding
+// rule's time comes. What has expired stays so. Nothing is foretold of a medium
+// whose CreationTime lies in the future: the record is wrong about it.
 func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then Decision, ok bool) {
 	then = Decide(p, m, facts.at(never()))
-	if then.Verdict != Expired {
+	if then.Verdict != Expired || m.Created.After(facts.AsOf) {
 		return time.Time{}, Decision{}, false
 	}
-	instants := []time.Time{then.ExpiresAt, m.Created}
+	due = then.ExpiresAt
 	if then.Rule.OnSourceRemoved {
-		instants[0] = facts.AsOf
+		due = facts.AsOf
 	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
-		if rule.Date == "" {
-			continue
-		}
-		if end, ok := rule.End(m, p.Timezone); ok {
-			instants = append(instants, end)
-		}
-	}
-	slices.SortFunc(instants, time.Time.Compare)
-	for _, due = range instants {
-		if then = Decide(p, m, facts.at(due)); then.Verdict == Expired {
-			break
+		if truth, _ := rule.Applies(m); truth == policy.Yes && rule.Date != "" {
+			if end, ok := rule.End(m, p.Timezone); ok && end.After(due) {
+				due = end
+			}
 		}
 	}
-	return due, then, true
+	return due, Decide(p, m, facts.at(due)), true
 }

@@ -26,8 +26,8 @@ type Explanation struct {
 	Reason    string    `json:"reason"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	ExpiresIn string    `json:"expiresIn,omitempty"`
-	// Group is the one in which it is ranked, if its rule keeps the latest.
-	Group string `json:"group,omitempty"`
+	// Groups are those in which it is ranked, if its rule keeps the latest.
+	Groups []string `json:"groups,omitempty"`
 	// DueAt is when a sweep may take it if nothing but time passes, and DueRule by
 	// which rule; no time for never.
 	DueAt   time.Time `json:"dueAt,omitzero"`
@@ -58,6 +58,9 @@ type Change struct {
 	What    string  `json:"change"`
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"`
+	// Unless is when the verdict would be another one still, because the change
+	// moves the medium into a group whose media were not looked at.
+	Unless string `json:"unless,omitempty"`
 }
 
 // maxChanges is how many changes are told; the nearest come first.
@@ -72,14 +75,14 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	if !m.Object.IsZero() {
 		e.Object = m.Object.String()
 	}
-	e.Group, _ = GroupOf(p, m, facts)
+	e.Groups, _ = Groups(p, m, facts)
 	if !d.ExpiresAt.IsZero() {
 		e.ExpiresIn = Distance(facts.AsOf, d.ExpiresAt)
 	}
 	if due, then, ok := Due(p, m, facts); ok {
 		e.DueAt, e.DueIn, e.DueRule = due, Distance(facts.AsOf, due), then.RuleName()
 		if d.Verdict != Expired {
-			e.Changes = append(e.Changes, Change{fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), then.Verdict, then.Reason()})
+			e.Changes = append(e.Changes, Change{What: fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), Verdict: then.Verdict, Reason: then.Reason()})
 		}
 	}
 	for i := range p.Protect {
@@ -105,7 +108,11 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	for _, edit := range edits(p, m, facts, d) {
 		then := Decide(p, &edit.medium, edit.facts)
 		if (then.Verdict == Expired) != (d.Verdict == Expired) && len(e.Changes) < maxChanges {
-			e.Changes = append(e.Changes, Change{edit.what, then.Verdict, then.Reason()})
+			change := Change{What: edit.what, Verdict: then.Verdict, Reason: then.Reason()}
+			if edit.unranked && then.Verdict == Expired && then.Rule.KeepLatest.Count > 0 {
+				change.Unless = fmt.Sprintf("unless it is then among the latest %d of its group", then.Rule.KeepLatest.Count)
+			}
+			e.Changes = append(e.Changes, change)
 		}
 	}
 	return e
@@ -131,21 +138,21 @@ type edit struct {
 	what   string
 	medium media.Medium
 	facts  Facts
+	// unranked says that the medium comes into a group of which nothing is known.
+	unranked bool
 }
 
 // edits returns what might flip a decision, the likeliest first. Whether it does
 // is for Decide to say.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	var list []edit
-	group, ranking := GroupOf(p, m, facts)
+	groups, ranks := Groups(p, m, facts)
 	add := func(what string, changed media.Medium) {
-		// In another group it might be among the latest; the verdict is that of
-		// one that is not.
-		its := facts
-		if g, r := GroupOf(p, &changed, facts); g != group || r != ranking {
-			its.NotLatest = true
+		its, unranked := facts, false
+		if g, r := Groups(p, &changed, facts); r != ranks || !slices.Equal(g, groups) {
+			its.NotLatest, unranked = true, true
 		}
-		list = append(list, edit{what, changed, its})
+		list = append(list, edit{what, changed, its, unranked})
 	}
 	tagged := func(what string, tags []string) {
 		changed := *m
@@ -158,7 +165,7 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	if d.Cause == AmongLatest {
 		older := facts
 		older.NotLatest = true
-		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, older})
+		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, older, false})
 	}
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(m.Tags))) {
 		tagged(fmt.Sprintf("the tag %s is removed", tag), without(func(t string) bool { return t == tag }))
@@ -217,22 +224,22 @@ func holding(p *policy.Policy, m *media.Medium) []string {
 // Distance says how far an instant lies from another one: "in 98 days", "3 hours
 // ago". Whole units, rounded down.
 func Distance(from, to time.Time) string {
-	d := to.Sub(from)
+	seconds := to.Unix() - from.Unix() // a Duration holds 292 years only
 	text := "now"
-	switch size := d.Abs(); {
-	case size >= 48*time.Hour:
-		text = fmt.Sprintf("%d days", size/(24*time.Hour))
-	case size >= 2*time.Hour:
-		text = fmt.Sprintf("%d hours", size/time.Hour)
-	case size >= 2*time.Minute:
-		text = fmt.Sprintf("%d minutes", size/time.Minute)
-	case size >= time.Second:
-		text = fmt.Sprintf("%d seconds", size/time.Second)
+	switch size := max(seconds, -seconds); {
+	case size >= 2*24*60*60:
+		text = fmt.Sprintf("%d days", size/(24*60*60))
+	case size >= 2*60*60:
+		text = fmt.Sprintf("%d hours", size/(60*60))
+	case size >= 2*60:
+		text = fmt.Sprintf("%d minutes", size/60)
+	case size >= 1:
+		text = fmt.Sprintf("%d seconds", size)
 	}
 	switch {
 	case text == "now":
 		return text
-	case d < 0:
+	case seconds < 0:
 		return text + " ago"
 	}
 	return "in " + text

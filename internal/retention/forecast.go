@@ -12,7 +12,8 @@ import (
 const MaxForecastDays = 3660
 
 // Forecast tells how many media fall due on each of the coming days, if nothing
-// but time passes: no medium is added, changed or deleted. Days are those of the
+// but time passes: no medium is added, changed or deleted. Media that are deleted
+// already are in none of its counts. Days are those of the
 // policy's timezone, and the first is today.
 type Forecast struct {
 	AsOf     time.Time `json:"asOf"`
@@ -87,6 +88,9 @@ func (f *Forecast) Finish() {
 }
 
 func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
+	if d.Verdict == Absent {
+		return
+	}
 	due, then, ok := Due(f.policy, m, facts)
 	if !ok {
 		f.Never++

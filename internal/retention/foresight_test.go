@@ -121,6 +121,12 @@ func TestDue(t *testing.T) {
 		m := anyMedium(rng, 1)
 		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
 		due, then, ok := retention.Due(p, &m, facts)
+		if m.Created.After(asOf) {
+			if ok {
+				t.Errorf("something is foretold of %+v", m)
+			}
+			return
+		}
 		expiredAt := func(instant time.Time) bool {
 			later := facts
 			later.AsOf = instant
@@ -166,6 +172,7 @@ func TestForecast(t *testing.T) {
 			decider.Finish(count)
 			return n
 		}
+		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool { return m.State == media.StateDeleted }))
 		sum := f.Overdue.Media
 		if want := expiredAt(asOf); sum != want {
 			t.Errorf("%d overdue, a sweep takes %d", sum, want)
@@ -180,8 +187,8 @@ func TestForecast(t *testing.T) {
 				t.Errorf("%d media by the end of day %d (%s), a sweep then takes %d", sum, i, day.Date, want)
 			}
 		}
-		if f.Total.Media != sum || sum+f.Later+f.Never != len(library) || len(f.Days) != days || f.Days[0].Date != asOf.In(p.Timezone).Format(time.DateOnly) {
-			t.Errorf("%d media, the forecast has %+v, %d later, %d never", len(library), f.Total, f.Later, f.Never)
+		if f.Total.Media != sum || sum+f.Later+f.Never != live || len(f.Days) != days || f.Days[0].Date != asOf.In(p.Timezone).Format(time.DateOnly) {
+			t.Errorf("%d live media, the forecast has %+v, %d later, %d never", live, f.Total, f.Later, f.Never)
 		}
 		byRule, bytes := 0, int64(0)
 		for _, rule := range f.Total.Rules {

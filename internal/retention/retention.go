@@ -202,7 +202,7 @@ func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts)
 		d.ExpiresAt = rule.After.After(m.Created, p.Timezone)
 	}
 	if rule.KeepLatest.Count > 0 {
-		switch _, in := rule.KeepLatest.Group(m); {
+		switch in := rule.KeepLatest.Ranks(m); {
 		case in == policy.Unknown:
 			return Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: "keepLatest"}
 		case in == policy.Yes && !facts.NotLatest:
