@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -64,6 +65,7 @@ type Function struct {
 	library *mps.Client
 	oss     *objects.Client
 	events  coalescer
+	checked atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
 	progress func(sweep.Progress)
 	// broken is why no call can be served.
@@ -203,13 +205,35 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		return f.refused(r, errors.New("the policy has no inventory to look at"))
 	}
 	if request.Trigger == trigger.OSS {
-		request = f.withoutState(request)
+		if request = f.withoutState(request); len(request.Objects) == 0 {
+			return f.ignored(ctx, call, request, r)
+		}
 	}
-	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) > 0 && len(request.Objects) <= mps.MaxBatch {
+	if earlier, err := f.prepare(ctx, call, request, r); err != nil {
+		var refusal refusedError
+		if errors.As(err, &refusal) {
+			return f.refused(r, err)
+		}
+		r.Error = err.Error()
+		r.Finish(report.Failed, f.now())
+		f.logFinished(r)
+		return r
+	} else if earlier != nil {
+		return earlier
+	}
+	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch {
 		f.events.join(ctx, call, part, f.run)
 	} else {
 		f.run(ctx, call, part)
 	}
+	f.keep(ctx, call, r)
+	f.logFinished(r)
+	return r
+}
+
+// ignored answers an event that names nothing to look at.
+func (f *Function) ignored(ctx context.Context, call Call, request *trigger.Request, r *report.Report) *report.Report {
+	f.run(ctx, call, sweep.Part{Request: request, Report: r})
 	f.logFinished(r)
 	return r
 }
@@ -228,11 +252,7 @@ func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
 	credentials := f.credentials(call)
 	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
-	var store sweep.Store = state.Folder(f.state.Folder)
-	if f.state.InOSS() {
-		store = state.Bucket{OSS: oss, Prefix: f.state.Prefix}
-	}
-	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: store, Now: f.now,
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Now: f.now,
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {
@@ -242,6 +262,14 @@ func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Sess
 		}, 5*time.Second
 	}
 	return s, library
+}
+
+// store returns the state store as a call may use it.
+func (f *Function) store(call Call) state.Store {
+	if f.state.InOSS() {
+		return state.Bucket{OSS: f.oss.Session(f.credentials(call)), Prefix: f.state.Prefix}
+	}
+	return state.Folder(f.state.Folder)
 }
 
 // credentials returns where a call's credentials come from.

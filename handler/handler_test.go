@@ -47,6 +47,8 @@ type world struct {
 	log bytes.Buffer
 	now func() time.Time
 	f   *handler.Function
+	// requests counts the platform's requests, each of which has an ID.
+	requests int
 }
 
 func newWorld(t *testing.T, config emulator.Config, policy string, env ...string) *world {
@@ -80,7 +82,8 @@ func (w *world) setPolicy(policy string) {
 // invoke answers one payload, with the report if the run has one.
 func (w *world) invoke(payload string) (report.Report, error) {
 	w.t.Helper()
-	body, err := w.f.Invoke(context.Background(), handler.Call{RequestID: "request-1"}, []byte(payload))
+	w.requests++
+	body, err := w.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprint("request-", w.requests)}, []byte(payload))
 	var r report.Report
 	if jsonErr := json.Unmarshal(body, &r); jsonErr != nil {
 		w.t.Fatalf("answer %s: %v", body, jsonErr)
@@ -681,7 +684,7 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	if written != 2 || r.Counts.Deleted == 0 { // a segment, and the plan's contents
+	if written != 3 || r.Counts.Deleted == 0 { // a segment, the plan's contents, and the report
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"net/http"
@@ -103,22 +104,49 @@ func (c *Client) Session(credentials account.Provider) *Session {
 	return &Session{sdk: oss.NewClient(config), credentials: credentials}
 }
 
+// Entry is one object of a listing.
+type Entry struct {
+	Object   media.Object
+	Modified time.Time
+	// Listed is the clock of OSS when it answered.
+	Listed time.Time
+}
+
 // List yields every object below a prefix in the order of OSS, a page at a time.
 // An error ends it.
 func (s *Session) List(ctx context.Context, prefix media.Object) iter.Seq2[media.Object, error] {
 	return func(yield func(media.Object, error) bool) {
+		for entry, err := range s.Entries(ctx, prefix, "") {
+			if !yield(entry.Object, err) {
+				return
+			}
+		}
+	}
+}
+
+// Entries yields the objects below a prefix whose keys come after another one.
+func (s *Session) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
 		request := &oss.ListObjectsV2Request{Bucket: oss.Ptr(prefix.Bucket), MaxKeys: pageSize}
 		if prefix.Key != "" {
 			request.Prefix = oss.Ptr(prefix.Key)
 		}
+		if after != "" {
+			request.StartAfter = oss.Ptr(after)
+		}
 		for {
 			page, err := s.listPage(ctx, request)
 			if err != nil {
-				yield(media.Object{}, fmt.Errorf("list %s: %w", prefix, err))
+				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
-			for _, entry := range page.Contents {
-				if !yield(media.Object{Bucket: prefix.Bucket, Key: oss.ToString(entry.Key)}, nil) {
+			listed, _ := http.ParseTime(page.Headers.Get("Date")) // zero for none
+			for _, content := range page.Contents {
+				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: oss.ToString(content.Key)}, Listed: listed}
+				if content.LastModified != nil {
+					entry.Modified = *content.LastModified
+				}
+				if !yield(entry, nil) {
 					return
 				}
 			}
@@ -127,7 +155,7 @@ func (s *Session) List(ctx context.Context, prefix media.Object) iter.Seq2[media
 			}
 			if oss.ToString(page.NextContinuationToken) == "" {
 				// Going on without the token would start again from the top.
-				yield(media.Object{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
+				yield(Entry{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
 				return
 			}
 			request.ContinuationToken = page.NextContinuationToken
@@ -166,6 +194,61 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))
 	}
 	return nil
+}
+
+// ErrNotFound says that there is no such object.
+var ErrNotFound = errors.New("there is no such object")
+
+// Read returns the content of an object of at most so many bytes.
+func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]byte, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	result, err := s.sdk.GetObject(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
+	var service *oss.ServiceError
+	switch {
+	case errors.As(err, &service) && service.Code == "NoSuchKey":
+		return nil, fmt.Errorf("read %s: %w", object, ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", object, s.plain(ctx, "GetObject", err))
+	}
+	defer result.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(result.Body, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", object, s.plain(ctx, "GetObject", err))
+	case int64(len(body)) > most:
+		return nil, fmt.Errorf("read %s: it has more than %d bytes", object, most)
+	case result.ContentLength > 0 && int64(len(body)) != result.ContentLength:
+		return nil, fmt.Errorf("read %s: %d bytes of %d came", object, len(body), result.ContentLength)
+	}
+	return body, nil
+}
+
+// Exists reports whether an object is there.
+func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.sdk.HeadObject(call, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
+	var service *oss.ServiceError
+	switch {
+	case errors.As(err, &service) && service.StatusCode == http.StatusNotFound:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for %s: %w", object, s.plain(ctx, "HeadObject", err))
+	}
+	return true, nil
+}
+
+// Versioned reports whether a bucket has ever had versioning enabled. There OSS
+// ignores that an object must not be overwritten.
+func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	result, err := s.sdk.GetBucketVersioning(call, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
+	if err != nil {
+		return false, fmt.Errorf("ask for the versioning of %s: %w", bucket, s.plain(ctx, "GetBucketVersioning", err))
+	}
+	return oss.ToString(result.VersionStatus) != "", nil
 }
 
 // plain makes an error of the SDK's that may be shown. It wraps the context's

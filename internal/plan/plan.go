@@ -77,19 +77,31 @@ func canonical(record json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(value)
 }
 
-// line returns the head in canonical form.
-func (h Head) line() ([]byte, error) {
+// headForm is how a head is written.
+type headForm struct {
+	Format int       `json:"format"`
+	AsOf   time.Time `json:"asOf"`
+	Policy string    `json:"policy"`
+	Scope  Scope     `json:"scope"`
+}
+
+// MarshalJSON writes the head in canonical form.
+func (h Head) MarshalJSON() ([]byte, error) {
 	scope := Scope{slices.Sorted(slices.Values(h.Scope.MediaIDs)), slices.Sorted(slices.Values(h.Scope.Objects)), slices.Sorted(slices.Values(h.Scope.Inventory))}
-	line, err := json.Marshal(struct {
-		Format int       `json:"format"`
-		AsOf   time.Time `json:"asOf"`
-		Policy string    `json:"policy"`
-		Scope  Scope     `json:"scope"`
-	}{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
-	if err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
+	return json.Marshal(headForm{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
+}
+
+// UnmarshalJSON reads a head, of this format only.
+func (h *Head) UnmarshalJSON(data []byte) error {
+	var form headForm
+	if err := json.Unmarshal(data, &form); err != nil {
+		return err
 	}
-	return append(line, '\n'), nil
+	if form.Format != format {
+		return fmt.Errorf("plan of format %d: this program reads format %d", form.Format, format)
+	}
+	*h = Head{form.AsOf, form.Policy, form.Scope}
+	return nil
 }
 
 // Sealer finds out the ID of a plan from its head and its entries' lines, which
@@ -98,12 +110,12 @@ type Sealer struct{ sum hash.Hash }
 
 // NewSealer starts with a head.
 func NewSealer(h Head) (*Sealer, error) {
-	line, err := h.line()
+	line, err := json.Marshal(h)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("plan: %w", err)
 	}
 	s := &Sealer{sha256.New()}
-	s.Add(line)
+	s.Add(append(line, '\n'))
 	return s, nil
 }
 
@@ -116,16 +128,25 @@ func (s *Sealer) ID() string { return "sha256:" + hex.EncodeToString(s.sum.Sum(n
 // Contents is the record that completes a kept plan: it is written last, and
 // names what was written before.
 type Contents struct {
-	ID       string          `json:"id"`
-	Head     json.RawMessage `json:"head"` // the plan's first line
-	Entries  int             `json:"entries"`
-	Segments []string        `json:"segments"` // names of records: gzipped lines of entries
+	ID       string   `json:"id"`
+	Head     Head     `json:"head"`
+	Entries  int      `json:"entries"`
+	Segments []string `json:"segments"` // names of records: gzipped lines of entries
 }
 
-// NewContents starts the contents of a plan.
-func NewContents(id string, h Head) (Contents, error) {
-	line, err := h.line()
-	return Contents{ID: id, Head: bytes.TrimSuffix(line, []byte("\n")), Segments: []string{}}, err
+// ParseContents reads what was written of Contents.
+func ParseContents(data []byte) (Contents, error) {
+	var c Contents
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Contents{}, fmt.Errorf("contents of a plan: %w", err)
+	}
+	return c, nil
+}
+
+// Resume returns a sealer that has taken the head of a kept plan.
+func Resume(c Contents) *Sealer {
+	s, _ := NewSealer(c.Head) // what was read can be written
+	return s
 }
 
 // Name returns the name of the record that completes a plan.
@@ -135,5 +156,8 @@ func Name(id string) string { return folder(id) + "plan.json" }
 func SegmentName(id string, number int) string {
 	return fmt.Sprintf("%s%06d.jsonl.gz", folder(id), number)
 }
+
+// AppliedName returns the name of the record that says that a plan was applied.
+func AppliedName(id string) string { return folder(id) + "applied.json" }
 
 func folder(id string) string { return "plans/" + strings.ReplaceAll(id, ":", "-") + "/" }

@@ -3,22 +3,57 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
 )
 
-// ErrExists says that a record of this name is there already. It was not
+// ErrExists says that another record of this name is there already. It was not
 // touched.
 var ErrExists = errors.New("the record exists already")
+
+// ErrNotFound says that there is no record of this name.
+var ErrNotFound = errors.New("there is no such record")
+
+// ErrVersioned says that a bucket cannot keep state.
+var ErrVersioned = errors.New("the bucket has versioning, enabled or suspended, and there OSS ignores that a record must not be overwritten: use another one")
+
+// MaxBytes bounds a record: a segment of a plan, the largest, has a thousand media
+// records of some kilobytes, compressed.
+const MaxBytes = 64 << 20
+
+// Record is one record of a listing.
+type Record struct {
+	Name string
+	// Written is when it was written, and Now what the clock showed when it was
+	// listed: the store's clock in both cases.
+	Written, Now time.Time
+}
+
+// Store keeps records. Names use slashes; a record never changes.
+type Store interface {
+	// Create writes a record, all of it or nothing. When it returns without an
+	// error the record, or one of the very same content, is durable. ErrExists
+	// says that the name is taken by another content.
+	Create(ctx context.Context, name string, data []byte) error
+	// Read returns a record, or ErrNotFound.
+	Read(ctx context.Context, name string) ([]byte, error)
+	// List yields the records below a folder (a name that ends at a slash) in the
+	// order of their names, those after a name only.
+	List(ctx context.Context, folder, after string) iter.Seq2[Record, error]
+}
 
 // Location says where records are kept. One of the two is set.
 type Location struct {
@@ -83,21 +118,19 @@ func (l Location) String() string {
 // writes.
 type Folder string
 
-// Create writes a record, all of it or nothing. When it returns without an error
-// the record survives a crash of the machine. The name uses slashes; ErrExists
-// says that it is taken.
-func (f Folder) Create(_ context.Context, name string, data []byte) (err error) {
-	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("record name %q is not valid", name)
+// Create writes a record; see Store.
+func (f Folder) Create(ctx context.Context, name string, data []byte) (err error) {
+	path, err := f.path(name)
+	if err != nil {
+		return err
 	}
-	path := filepath.Join(string(f), filepath.FromSlash(name))
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("write a record: %w", err)
 	}
 	// Written beside its place and then linked to it: the link is refused if the
 	// name is taken, and no reader ever sees half a record.
-	temporary, err := os.CreateTemp(folder, ".new-*")
+	temporary, err := os.CreateTemp(folder, temporaryPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write a record: %w", err)
 	}
@@ -113,11 +146,94 @@ func (f Folder) Create(_ context.Context, name string, data []byte) (err error) 
 	}
 	switch err := os.Link(temporary.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("record %s: %w", name, ErrExists)
+		return sameAs(ctx, f, name, data)
 	case err != nil:
 		return fmt.Errorf("write record %s: %w", name, err)
 	}
 	return syncFolders(folder, string(f))
+}
+
+// temporaryPrefix is what names of files start with that are no records yet.
+const temporaryPrefix = ".new-"
+
+func (f Folder) path(name string) (string, error) {
+	if !fs.ValidPath(name) || name == "." {
+		return "", fmt.Errorf("record name %q is not valid", name)
+	}
+	return filepath.Join(string(f), filepath.FromSlash(name)), nil
+}
+
+// sameAs returns nil if the record of a name has this content, as after a write
+// whose answer was lost, and else ErrExists.
+func sameAs(ctx context.Context, s Store, name string, data []byte) error {
+	there, err := s.Read(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case bytes.Equal(there, data):
+		return nil
+	}
+	return fmt.Errorf("record %s: %w", name, ErrExists)
+}
+
+// Read returns a record; see Store.
+func (f Folder) Read(_ context.Context, name string) ([]byte, error) {
+	path, err := f.path(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("record %s: %w", name, ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("read record %s: %w", name, err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read record %s: %w", name, err)
+	case len(data) > MaxBytes:
+		return nil, fmt.Errorf("record %s has more than %d bytes", name, MaxBytes)
+	}
+	return data, nil
+}
+
+// List yields records; see Store.
+func (f Folder) List(ctx context.Context, folder, after string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		stop := errors.New("stop")
+		root := filepath.Join(string(f), filepath.FromSlash(folder))
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil // nothing written yet, or gone since
+			case err != nil:
+				return err
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case entry.IsDir(), strings.HasPrefix(entry.Name(), temporaryPrefix):
+				return nil
+			}
+			relative, err := filepath.Rel(string(f), path)
+			name := filepath.ToSlash(relative)
+			if err != nil || name <= after {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			if !yield(Record{Name: name, Written: info.ModTime(), Now: time.Now()}, nil) {
+				return stop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stop) {
+			yield(Record{}, fmt.Errorf("list %s: %w", folder, err))
+		}
+	}
 }
 
 // syncFolders makes new names durable, from a folder up to the one that holds
@@ -148,14 +264,64 @@ type Bucket struct {
 	Prefix media.Object
 }
 
-// Create writes a record that does not exist yet; see Folder.Create.
+// Create writes a record; see Store.
 func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
-	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("record name %q is not valid", name)
+	object, err := b.object(name)
+	if err != nil {
+		return err
 	}
-	err := b.OSS.Create(ctx, media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + name}, data)
+	err = b.OSS.Create(ctx, object, data)
 	if errors.Is(err, objects.ErrExists) {
-		return fmt.Errorf("record %s: %w", name, ErrExists)
+		// The SDK repeats a write whose answer was lost, and then finds its own.
+		return sameAs(ctx, b, name, data)
 	}
 	return err
+}
+
+func (b Bucket) object(name string) (media.Object, error) {
+	if !fs.ValidPath(name) || name == "." {
+		return media.Object{}, fmt.Errorf("record name %q is not valid", name)
+	}
+	return media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + name}, nil
+}
+
+// Read returns a record; see Store.
+func (b Bucket) Read(ctx context.Context, name string) ([]byte, error) {
+	object, err := b.object(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := b.OSS.Read(ctx, object, MaxBytes)
+	if errors.Is(err, objects.ErrNotFound) {
+		return nil, fmt.Errorf("record %s: %w", name, ErrNotFound)
+	}
+	return data, err
+}
+
+// List yields records; see Store.
+func (b Bucket) List(ctx context.Context, folder, after string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		prefix := media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + folder}
+		if after != "" {
+			after = b.Prefix.Key + after
+		}
+		for entry, err := range b.OSS.Entries(ctx, prefix, after) {
+			record := Record{Name: strings.TrimPrefix(entry.Object.Key, b.Prefix.Key), Written: entry.Modified, Now: entry.Listed}
+			if !yield(record, err) {
+				return
+			}
+		}
+	}
+}
+
+// Check refuses a bucket in which a record could be overwritten.
+func (b Bucket) Check(ctx context.Context) error {
+	versioned, err := b.OSS.Versioned(ctx, b.Prefix.Bucket)
+	switch {
+	case err != nil:
+		return fmt.Errorf("state: %w: the function's role needs oss:GetBucketVersioning on the bucket", err)
+	case versioned:
+		return fmt.Errorf("state in bucket %s: %w", b.Prefix.Bucket, ErrVersioned)
+	}
+	return nil
 }

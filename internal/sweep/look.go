@@ -24,6 +24,8 @@ type look struct {
 	*Sweep
 	// found takes a medium; it is called by one goroutine at a time.
 	found func(media.Medium)
+	// whole says that nothing may be done if the candidates cannot all be named.
+	whole bool
 	// reports are those of the parts, and byObject says in which of them an object
 	// counts; it is nil where there is one part.
 	reports  []*report.Report
@@ -117,6 +119,8 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 		slices.SortFunc(objects, media.Object.Compare)
 	}
 	switch {
+	case request.Plan != "":
+		return l.ofPlan(ctx, request.Plan), plan.Scope{}
 	case len(request.MediaIDs) > 0:
 		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
 	case len(objects) > 0:
@@ -223,6 +227,10 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 		if l.fatal == nil {
 			l.fatal = err
 		}
+		cancel()
+	}
+	if l.whole && batch.Len() == 0 {
+		l.fatal = err
 		cancel()
 	}
 	fail := func(reports []*report.Report) {

@@ -49,10 +49,10 @@ type Library interface {
 	Answered() bool
 }
 
-// Store keeps records that are written once; state.ErrExists says that a name is
-// taken. What it has accepted is durable.
+// Store keeps records that are written once; see state.Store.
 type Store interface {
 	Create(ctx context.Context, name string, data []byte) error
+	Read(ctx context.Context, name string) ([]byte, error)
 }
 
 // Sweep is what a run works with.
@@ -85,6 +85,12 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
 	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
+	if r.applied = parts[0].Request.Plan; r.applied != "" {
+		r.whole = true
+		// The plan's run ranked the groups; one that is looked at alone is the latest.
+		facts := retention.Facts{AsOf: r.asOf, NotLatest: true}
+		r.found = func(m media.Medium) { r.decided(&m, retention.Decide(s.Policy, &m, facts), facts) }
+	}
 	defer r.plan.close()
 	stop := r.tell()
 	r.all(ctx, parts)
@@ -101,6 +107,7 @@ type run struct {
 	mode    policy.Mode
 	decider *retention.Decider
 	plan    spool
+	applied string // the ID of the kept plan that the run applies, if it does
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners  map[string][]*report.Report
@@ -129,13 +136,22 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	if r.fatal != nil || r.stopped != nil || !r.Library.Answered() && len(r.missing) > 0 {
 		return
 	}
-	if r.planErr == nil {
+	cleared := false
+	switch {
+	case r.planErr != nil:
+	case r.applied == "":
 		r.planErr = r.writePlan(ctx, scope)
+	default:
+		r.reports[0].Plan = r.applied
+		cleared, r.planErr = r.clear(ctx)
 	}
 	if r.planErr != nil {
 		return
 	}
 	for _, one := range r.reports {
+		if cleared {
+			break
+		}
 		if reason := tripped(r.Policy.Guard, &one.Counts); reason != "" {
 			one.Guard = report.Guard{Tripped: true, Reason: reason}
 		}
@@ -252,10 +268,7 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 		sealer.Add(l.text)
 	}
 	id := sealer.ID()
-	contents, err := plan.NewContents(id, head)
-	if err != nil {
-		return err
-	}
+	contents := plan.Contents{ID: id, Head: head, Segments: []string{}}
 	var segment bytes.Buffer
 	squeeze, _ := gzip.NewWriterLevel(&segment, gzip.BestSpeed) // the level is a valid one
 	keep := func() error {
@@ -299,10 +312,32 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	return nil
 }
 
+// clear reports whether the run may pass the guard: who applies a plan has seen how
+// much it deletes, and says so once.
+func (r *run) clear(ctx context.Context) (bool, error) {
+	if r.mode != policy.Enforce {
+		return false, nil
+	}
+	record, err := json.Marshal(struct {
+		Format int    `json:"format"`
+		Run    string `json:"run"`
+	}{1, r.reports[0].Run})
+	if err != nil {
+		return false, err
+	}
+	switch err := r.Store.Create(ctx, plan.AppliedName(r.applied), record); {
+	case errors.Is(err, state.ErrExists):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("note that the plan is applied: %w; nothing was deleted", err)
+	}
+	return true, nil
+}
+
 // create writes a record of the plan. One that is there is the same: the name
 // says what is in it.
 func (r *run) create(ctx context.Context, name string, data []byte) error {
-	// A store may keep what it is given.
+	// A segment that another version of the compressor wrote has the same lines.
 	if err := r.Store.Create(ctx, name, slices.Clone(data)); err != nil && !errors.Is(err, state.ErrExists) {
 		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -23,6 +24,7 @@ import (
 type storeFunc func() error
 
 func (f storeFunc) Create(context.Context, string, []byte) error { return f() }
+func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, state.ErrNotFound }
 
 func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
 	t.Helper()

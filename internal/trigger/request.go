@@ -14,7 +14,7 @@ import (
 )
 
 // Request is what a run is asked to do. It has exactly one scope: MediaIDs,
-// Objects or Inventory. Only an OSS event can have none, when all of its records
+// Objects, Plan or Inventory. Only an OSS event can have none, when all of its records
 // were ignored.
 type Request struct {
 	Trigger Kind
@@ -23,6 +23,11 @@ type Request struct {
 	// MediaIDs and Objects hold no duplicates.
 	MediaIDs []string
 	Objects  []media.Object
+	// Plan is the ID of a kept plan, whose media are looked at again and deleted if
+	// they have still expired. Anyway says that the plan may be old, or of another
+	// policy.
+	Plan   string
+	Anyway bool
 	// Inventory asks for everything that the policy's inventory names.
 	Inventory bool
 	// Ignored says, for each OSS record that is no reason to look at a medium,
@@ -39,6 +44,8 @@ const (
 // documents do not promise it. What is refused here could end or widen the list
 // that DeleteMedia takes.
 var mediaID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // ParseRequest reads a request that stands by itself, such as an HTTP body.
 func ParseRequest(data []byte, kind Kind) (*Request, error) {
@@ -79,7 +86,11 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 			if json.Unmarshal(value, &request.Inventory) != nil || !request.Inventory {
 				complain("inventory must be true, not %s: leave it out otherwise", shorten(string(value)))
 			}
-		case "manifest", "plan":
+		case "plan":
+			if json.Unmarshal(value, &request.Plan) != nil || !planID.MatchString(request.Plan) {
+				complain("plan must be the ID of a plan, such as sha256:0f3a…, not %s", shorten(string(value)))
+			}
+		case "manifest":
 			complain("%s is not supported yet", name)
 		default:
 			complain("there is no key %q: allowed are %s", name, requestKeys)

@@ -126,7 +126,7 @@ func TestParseRefuses(t *testing.T) {
 		{"set twice", `{"mediaIds":["a"],"mediaIds":["b"]}`, `"mediaIds" is set twice`},
 		{"bad mode", `{"mode":"Enforce","mediaIds":["a"]}`, `mode must be "dry-run" or "enforce"`},
 		{"inventory false", `{"inventory":false}`, "inventory must be true"},
-		{"plan", `{"plan":"sha256:00"}`, "plan is not supported yet"},
+		{"plan", `{"plan":"sha256:00"}`, "plan must be the ID of a plan"},
 		{"manifest", `{"manifest":"oss://ops/a.csv"}`, "manifest is not supported yet"},
 		{"all at once", `{"mode":1,"mediaIds":[],"x":1}`, "; "},
 		{"timer with a text", timer("sweep!"), "timer event: payload: not JSON"},

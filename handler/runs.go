@@ -1,0 +1,213 @@
+package handler
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// refusedError says that a request cannot be carried out as things are, and that
+// nothing was tried.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
+
+// prepare sees to it that a run can begin: that the state store is one in which
+// nothing is overwritten, and a plan one that may be applied. When the platform
+// sends a request again that has been answered, that answer is returned.
+func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (*report.Report, error) {
+	store := f.store(call)
+	if bucket, ok := store.(state.Bucket); ok && !f.checked.Load() {
+		if err := bucket.Check(ctx); err != nil {
+			if errors.Is(err, state.ErrVersioned) {
+				err = refusedError{err}
+			}
+			return nil, err
+		}
+		f.checked.Store(true)
+	}
+	if call.RequestID != "" {
+		earlier, err := f.Run(ctx, call, call.RequestID)
+		switch {
+		case errors.Is(err, state.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
+			f.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
+			return earlier, nil
+		}
+	}
+	if request.Plan == "" {
+		return nil, nil
+	}
+	contents, err := sweep.Kept(ctx, store, request.Plan)
+	switch age := r.AsOf.Sub(contents.Head.AsOf); {
+	case errors.Is(err, state.ErrNotFound):
+		return nil, refusedError{fmt.Errorf("there is no plan %s in %s", request.Plan, f.state)}
+	case err != nil:
+		return nil, err
+	case request.Anyway:
+	case contents.Head.Policy != f.policy.Digest():
+		return nil, refusedError{fmt.Errorf("the plan was made under another policy (%s, and now it is %s): make a new one, or say that it is to be applied anyway", contents.Head.Policy, f.policy.Digest())}
+	case r.AsOf.After(f.policy.Guard.PlanMaxAge.After(contents.Head.AsOf, f.policy.Timezone)):
+		return nil, refusedError{fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: make a new one, or say that it is to be applied anyway", age.Round(time.Minute), f.policy.Guard.PlanMaxAge)}
+	}
+	return nil, nil
+}
+
+// runRecord is how a report is kept.
+type runRecord struct {
+	Format int            `json:"format"`
+	Report *report.Report `json:"report"`
+}
+
+// runFormat is the version of runRecord. A reader refuses others.
+const runFormat = 1
+
+var plainRunID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
+
+// runFolder is where the reports of a run are kept: one for each time that its
+// request came.
+func runFolder(id string) string {
+	if !plainRunID.MatchString(id) {
+		sum := sha256.Sum256([]byte(id))
+		id = "sha256-" + hex.EncodeToString(sum[:])
+	}
+	return "runs/" + id + "/"
+}
+
+func runName(id string, number int) string { return fmt.Sprintf("%s%06d.json", runFolder(id), number) }
+
+// keep writes a report to the state store. A report that cannot be kept is still
+// the answer: what it tells has happened.
+func (f *Function) keep(ctx context.Context, call Call, r *report.Report) {
+	record, err := json.Marshal(runRecord{runFormat, r})
+	if err == nil {
+		// The run's time may be up, and this must be done all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		store := f.store(call)
+		err = state.ErrExists
+		for number := 1; errors.Is(err, state.ErrExists); number++ {
+			err = store.Create(ctx, runName(r.Run, number), record)
+		}
+	}
+	if err != nil {
+		f.log.Error("the report could not be kept", "run", r.Run, "error", err.Error())
+	}
+}
+
+// Run returns the latest report of a run, or an error with state.ErrNotFound.
+func (f *Function) Run(ctx context.Context, call Call, id string) (*report.Report, error) {
+	if f.broken != nil {
+		return nil, refusedError{f.broken}
+	}
+	store := f.store(call)
+	var latest []byte
+	for number := 1; ; number++ {
+		data, err := store.Read(ctx, runName(id, number))
+		if errors.Is(err, state.ErrNotFound) && latest != nil {
+			return parseRun(id, latest)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", id, err)
+		}
+		latest = data
+	}
+}
+
+func parseRun(id string, data []byte) (*report.Report, error) {
+	var record runRecord
+	switch err := json.Unmarshal(data, &record); {
+	case err != nil:
+		return nil, fmt.Errorf("report of run %s: %w", id, err)
+	case record.Format != runFormat || record.Report == nil:
+		return nil, fmt.Errorf("report of run %s has format %d: this program reads format %d", id, record.Format, runFormat)
+	}
+	return record.Report, nil
+}
+
+// MaxListed is how many runs or plans a list has at most: the latest.
+const MaxListed = 100
+
+// Runs returns the latest runs, newest first.
+func (f *Function) Runs(ctx context.Context, call Call) ([]*report.Report, error) {
+	list := []*report.Report{}
+	err := f.latest(ctx, call, "runs/", ".json", func(name string, data []byte) error {
+		r, err := parseRun(name, data)
+		list = append(list, r)
+		return err
+	})
+	return list, err
+}
+
+// Plans returns the latest plans, newest first.
+func (f *Function) Plans(ctx context.Context, call Call) ([]plan.Contents, error) {
+	list := []plan.Contents{}
+	err := f.latest(ctx, call, "plans/", "/plan.json", func(_ string, data []byte) error {
+		contents, err := plan.ParseContents(data)
+		list = append(list, contents)
+		return err
+	})
+	return list, err
+}
+
+// latest reads the records of a folder that were written last.
+func (f *Function) latest(ctx context.Context, call Call, folder, suffix string, take func(name string, data []byte) error) error {
+	if f.broken != nil {
+		return refusedError{f.broken}
+	}
+	store := f.store(call)
+	var records []state.Record
+	newestFirst := func(a, b state.Record) int {
+		return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
+	}
+	for record, err := range store.List(ctx, folder, "") {
+		if err != nil {
+			return err
+		}
+		if !strings.HasSuffix(record.Name, suffix) {
+			continue
+		}
+		if records = append(records, record); len(records) == 4*MaxListed {
+			slices.SortFunc(records, newestFirst)
+			records = records[:MaxListed]
+		}
+	}
+	slices.SortFunc(records, newestFirst)
+	for _, record := range records[:min(len(records), MaxListed)] {
+		data, err := store.Read(ctx, record.Name)
+		if err == nil {
+			err = take(record.Name, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Entries returns a kept plan and yields its entries; see sweep.Entries.
+func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
+	if f.broken != nil {
+		return plan.Contents{}, nil, refusedError{f.broken}
+	}
+	store := f.store(call)
+	contents, err := sweep.Kept(ctx, store, id)
+	return contents, sweep.Entries(ctx, store, contents), err
+}

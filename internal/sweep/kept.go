@@ -1,0 +1,120 @@
+package sweep
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
+)
+
+// maxLine bounds a line of a plan: a media record with its outputs.
+const maxLine = 8 << 20
+
+// Kept reads the contents of a plan that was kept.
+func Kept(ctx context.Context, store Store, id string) (plan.Contents, error) {
+	data, err := store.Read(ctx, plan.Name(id))
+	if err != nil {
+		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
+	}
+	contents, err := plan.ParseContents(data)
+	if err == nil && contents.ID != id {
+		err = fmt.Errorf("it says that it is %s", contents.ID)
+	}
+	if err != nil {
+		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
+	}
+	return contents, nil
+}
+
+// Entries yields the entries of a kept plan, in the order of their MediaIds. The
+// last error says that they are not what the plan's ID says.
+func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
+	return func(yield func(plan.Entry, error) bool) {
+		sealer := plan.Resume(contents)
+		for _, name := range contents.Segments {
+			data, err := store.Read(ctx, name)
+			if err != nil {
+				yield(plan.Entry{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
+				return
+			}
+			for line, err := range lines(data) {
+				var entry plan.Entry
+				if err == nil {
+					sealer.Add(line)
+					err = json.Unmarshal(line, &entry)
+				}
+				if err != nil {
+					yield(plan.Entry{}, fmt.Errorf("read %s: %w", name, err))
+					return
+				}
+				if !yield(entry, nil) {
+					return
+				}
+			}
+		}
+		if sealer.ID() != contents.ID {
+			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those that it was named for", contents.ID))
+		}
+	}
+}
+
+// lines yields the lines of a segment, their ends included.
+func lines(segment []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		reader := bufio.NewReader(io.LimitReader(unzipped, plan.SegmentEntries*maxLine))
+		for {
+			line, err := reader.ReadBytes('\n')
+			switch {
+			case errors.Is(err, io.EOF) && len(line) == 0:
+				return
+			case err != nil:
+				yield(nil, err)
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ofPlan yields the media of a kept plan in batches, to be looked at again.
+func (l *look) ofPlan(ctx context.Context, id string) iter.Seq2[inventory.Batch, error] {
+	return func(yield func(inventory.Batch, error) bool) {
+		contents, err := Kept(ctx, l.Store, id)
+		if err != nil {
+			yield(inventory.Batch{}, err)
+			return
+		}
+		var batch inventory.Batch
+		for entry, err := range Entries(ctx, l.Store, contents) {
+			if err != nil {
+				yield(inventory.Batch{}, err)
+				return
+			}
+			if batch.IDs = append(batch.IDs, entry.MediaID); len(batch.IDs) == mps.MaxBatch {
+				if !yield(batch, nil) {
+					return
+				}
+				batch = inventory.Batch{}
+			}
+		}
+		if len(batch.IDs) > 0 {
+			yield(batch, nil)
+		}
+	}
+}
