@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -65,6 +66,7 @@ type Function struct {
 	library *mps.Client
 	oss     *objects.Client
 	events  coalescer
+	routes  *http.ServeMux
 	checked atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
 	progress func(sweep.Progress)
@@ -91,6 +93,7 @@ func New(o Options) *Function {
 		o.Log = os.Stderr
 	}
 	f.log = slog.New(slog.NewJSONHandler(o.Log, nil))
+	f.routes = f.newRoutes()
 	f.broken = errors.Join(account.CheckEnvironment(f.getenv), f.wire())
 	return f
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -87,17 +86,43 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 		writeJSON(w, status, failure{reason})
 		return
 	}
-	switch r.URL.Path {
-	case "/v1/sweeps":
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			writeJSON(w, http.StatusMethodNotAllowed, failure{"POST a request to /v1/sweeps"})
-			return
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
+	if h, pattern := f.routes.Handler(r); pattern == "" {
+		// What the mux says itself is not JSON.
+		plain := response{header: http.Header{}, status: http.StatusOK}
+		h.ServeHTTP(&plain, r)
+		problem := "there is no such route: the README lists them"
+		if allow := plain.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			problem = "this route takes " + allow
 		}
-		f.sweeps(w, r, call)
-	default:
-		writeJSON(w, http.StatusNotFound, failure{"there is no such route: POST /v1/sweeps runs a request, GET /healthz tells the health"})
+		writeJSON(w, plain.status, failure{problem})
+		return
 	}
+	f.routes.ServeHTTP(w, r)
+}
+
+// callKey finds the Call of an HTTP request in its context.
+type callKey struct{}
+
+func callOf(r *http.Request) Call {
+	call, _ := r.Context().Value(callKey{}).(Call)
+	return call
+}
+
+// newRoutes returns what is behind the access check.
+func (f *Function) newRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/sweeps", f.postSweep)
+	mux.HandleFunc("GET /v1/runs", f.getRuns)
+	mux.HandleFunc("GET /v1/runs/{run}", f.getRun)
+	mux.HandleFunc("POST /v1/plans", f.postPlan)
+	mux.HandleFunc("GET /v1/plans", f.getPlans)
+	mux.HandleFunc("GET /v1/plans/{id}", f.getPlan)
+	mux.HandleFunc("POST /v1/plans/{id}/apply", f.postApply)
+	mux.HandleFunc("GET /v1/media/{id}/explain", f.getExplain)
+	mux.HandleFunc("GET /v1/forecast", f.getForecast)
+	return mux
 }
 
 // health tells whether the function could serve a call. It is open to everybody
@@ -112,20 +137,6 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}
-}
-
-func (f *Function) sweeps(w http.ResponseWriter, r *http.Request, call Call) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, trigger.MaxBytes))
-	if err != nil {
-		writeReport(w, f.refused(f.newReport(call, trigger.HTTP), fmt.Errorf("read the request: %w", err)))
-		return
-	}
-	request, err := trigger.ParseRequest(body, trigger.HTTP)
-	if err != nil {
-		writeReport(w, f.refused(f.newReport(call, trigger.HTTP), err))
-		return
-	}
-	writeReport(w, f.Sweep(r.Context(), call, request))
 }
 
 type failure struct {

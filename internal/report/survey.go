@@ -4,12 +4,15 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -152,6 +155,45 @@ func WriteForecastCSV(w io.Writer, f *retention.Forecast) error {
 	}
 	table.Flush()
 	return table.Error() // of any of the writes
+}
+
+// WriteEntriesCSV writes the entries of a plan, the error of reading which it
+// returns.
+func WriteEntriesCSV(w io.Writer, entries iter.Seq2[plan.Entry, error]) error {
+	table := csv.NewWriter(w)
+	_ = table.Write([]string{"mediaId", "object", "rule", "reason", "expiresAt", "state"})
+	for entry, err := range entries {
+		if err != nil {
+			return err
+		}
+		object := ""
+		if m, err := media.Parse(entry.Record); err == nil && !m.Object.IsZero() {
+			object = m.Object.String()
+		}
+		_ = table.Write([]string{entry.MediaID, object, entry.Rule, entry.Reason, entry.ExpiresAt.Format(time.RFC3339), entry.State})
+	}
+	table.Flush()
+	return table.Error() // of any of the writes
+}
+
+// WriteRuns writes a list of runs for a person at a terminal.
+func WriteRuns(b *strings.Builder, runs []*Report) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "run\tstarted\ttrigger\tmode\tstatus\texpired\tdeleted\tplan") //nolint:errcheck // a Builder takes everything
+	for _, r := range runs {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, r.Plan) //nolint:errcheck // as above
+	}
+	_ = t.Flush() // as above
+}
+
+// WritePlans writes a list of plans for a person at a terminal.
+func WritePlans(b *strings.Builder, plans []plan.Contents) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "plan\tas of\tmedia\tpolicy") //nolint:errcheck // a Builder takes everything
+	for _, p := range plans {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy) //nolint:errcheck // as above
+	}
+	_ = t.Flush() // as above
 }
 
 // WriteDiff writes a comparison of two policies for a person at a terminal.

@@ -1,0 +1,194 @@
+package handler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// request reads the request in a body. On an error it has answered.
+func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *trigger.Request, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, trigger.MaxBytes))
+	if err == nil {
+		request, err = trigger.ParseRequest(body, trigger.HTTP)
+	} else {
+		err = fmt.Errorf("read the request: %w", err)
+	}
+	if err != nil {
+		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))
+		return nil, false
+	}
+	return request, true
+}
+
+func (f *Function) postSweep(w http.ResponseWriter, r *http.Request) {
+	if request, ok := f.request(w, r); ok {
+		writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+	}
+}
+
+// postPlan makes a plan and deletes nothing.
+func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
+	request, ok := f.request(w, r)
+	if !ok {
+		return
+	}
+	if request.Mode == policy.Enforce {
+		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
+		return
+	}
+	request.Mode = policy.DryRun
+	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+}
+
+// postApply deletes what a plan names and has still expired.
+func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
+	body, err := json.Marshal(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")})
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, failure{err.Error()})
+		return
+	}
+	request, err := trigger.ParseRequest(body, trigger.HTTP)
+	if err != nil {
+		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))
+		return
+	}
+	request.Anyway = r.URL.Query().Get("anyway") == "true"
+	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+}
+
+func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
+	runs, err := f.Runs(r.Context(), callOf(r))
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, runs)
+}
+
+func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
+	run, err := f.Run(r.Context(), callOf(r), r.PathValue("run"))
+	switch {
+	case err != nil:
+		writeError(w, err)
+	case r.URL.Query().Get("format") == "csv":
+		f.writeEntries(w, r, run.Plan)
+	default:
+		writeJSON(w, http.StatusOK, run)
+	}
+}
+
+func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
+	plans, err := f.Plans(r.Context(), callOf(r))
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, plans)
+}
+
+// getPlan answers a plan with its entries, which can be many: they are written as
+// they are read.
+func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if r.URL.Query().Get("format") == "csv" {
+		f.writeEntries(w, r, id)
+		return
+	}
+	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	head, err := json.Marshal(contents.Head)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	write := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // the caller has gone
+	write(`{"id":%q,"head":%s,"entries":[`, contents.ID, head)
+	separator := ""
+	for entry, err := range entries {
+		line, lineErr := entry.Line()
+		if err = errors.Join(err, lineErr); err != nil {
+			// Too late for a status: an answer that breaks off is no plan.
+			f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
+			panic(http.ErrAbortHandler)
+		}
+		write("%s%s", separator, line)
+		separator = ","
+	}
+	write("]}\n")
+}
+
+// writeEntries writes the decisions of a plan as CSV.
+func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string) {
+	_, entries, err := f.Entries(r.Context(), callOf(r), id)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	if err := report.WriteEntriesCSV(w, entries); err != nil {
+		f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
+		panic(http.ErrAbortHandler) // as in getPlan
+	}
+}
+
+func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
+	body, err := json.Marshal(map[string][]string{"mediaIds": {r.PathValue("id")}})
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	request, err := trigger.ParseRequest(body, trigger.HTTP)
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
+		return
+	}
+	list, looked := f.Explain(r.Context(), callOf(r), request)
+	if len(list) == 0 {
+		writeReport(w, looked)
+		return
+	}
+	writeJSON(w, http.StatusOK, list[0])
+}
+
+func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
+	days := 30
+	if text := r.URL.Query().Get("days"); text != "" {
+		var err error
+		if days, err = strconv.Atoi(text); err != nil {
+			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days %q is not a number", text)})
+			return
+		}
+	}
+	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, days)
+	if looked.Status != report.Done && looked.Status != report.Partial {
+		writeReport(w, looked)
+		return
+	}
+	writeJSON(w, http.StatusOK, forecast)
+}
+
+// writeError answers with what went wrong with the state store.
+func writeError(w http.ResponseWriter, err error) {
+	var refusal refusedError
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		writeJSON(w, http.StatusNotFound, failure{err.Error()})
+	case errors.As(err, &refusal):
+		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
+	default:
+		writeJSON(w, http.StatusBadGateway, failure{err.Error()})
+	}
+}

@@ -1,0 +1,240 @@
+package handler_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// ask sends an HTTP request through the function's trigger.
+func (w *world) ask(method, target, body string) (int, string) {
+	w.t.Helper()
+	recorder := httptest.NewRecorder()
+	w.f.ServeHTTP(recorder, httptest.NewRequest(method, target, strings.NewReader(body)))
+	return recorder.Code, recorder.Body.String()
+}
+
+func (w *world) askReport(method, target, body string) (int, report.Report) {
+	w.t.Helper()
+	status, answer := w.ask(method, target, body)
+	var r report.Report
+	if err := json.Unmarshal([]byte(answer), &r); err != nil {
+		w.t.Fatalf("%s %s: %s", method, target, answer)
+	}
+	return status, r
+}
+
+// A request that the platform sends again is answered as it was: nothing is looked
+// at and nothing deleted twice.
+func TestTheSameRequestIsAnsweredOnce(t *testing.T) {
+	for _, stored := range []string{"", "oss://ops/state/"} {
+		w := newWorld(t, emulator.Config{Media: 100}, enforcing)
+		if stored != "" {
+			w.env["MEDIASWEEP_STATE"] = stored
+			w.setPolicy(enforcing)
+		}
+		invoke := func() string {
+			body, err := w.f.Invoke(context.Background(), handler.Call{RequestID: "1-abc-def"}, []byte(everything))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(body)
+		}
+		first := invoke()
+		calls := w.e.Count()
+		if again := invoke(); again != first {
+			t.Errorf("answered\n%s\nand then\n%s", first, again)
+		}
+		for operation, n := range w.e.Count() {
+			if strings.HasPrefix(operation, "Query") && n != calls[operation] || operation == "DeleteMedia" && n != calls[operation] {
+				t.Errorf("%d more calls of %s", n-calls[operation], operation)
+			}
+		}
+	}
+}
+
+// A run that failed is run again.
+func TestAFailedRequestIsTriedAgain(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 100}, enforcing)
+	call := handler.Call{RequestID: "again"}
+	w.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Forbidden})
+	if _, err := w.f.Invoke(context.Background(), call, []byte(everything)); err == nil {
+		t.Fatal("a run without permission does not fail")
+	}
+	w.e.ClearFaults()
+	if body, err := w.f.Invoke(context.Background(), call, []byte(everything)); err != nil || !strings.Contains(string(body), `"status":"done"`) {
+		t.Errorf("%v: %s", err, body)
+	}
+	r, err := w.f.Run(context.Background(), handler.Call{}, "again")
+	if err != nil || r.Status != report.Done {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A plan is reviewed and then applied: what has expired still goes, what is held
+// meanwhile stays, and the guard that blocked it is cleared once.
+func TestApply(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {maxPercent: 100}", "guard: {maxDelete: 10}", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	var ids []string
+	for i := range 25 {
+		ids = append(ids, w.add("clips/"+string(rune('a'+i)), 300).ID)
+	}
+	status, blocked := w.askReport("POST", "/v1/sweeps", `{"mode":"enforce","inventory":true}`)
+	if status != http.StatusConflict || blocked.Counts.Pending != 25 || len(w.sent()) > 0 {
+		t.Fatalf("%d, %+v", status, blocked.Counts)
+	}
+	held, _ := w.e.Medium(ids[3])
+	held.Tags = []string{"legal-hold"}
+	w.e.Add(held)
+	vanished, _ := w.e.Medium(ids[20])
+	vanished.Deleted = true
+	w.e.Add(vanished)
+
+	status, r := w.askReport("POST", "/v1/plans/"+blocked.Plan+"/apply", "")
+	if c := r.Counts; status != http.StatusOK || r.Plan != blocked.Plan || c.Deleted != 23 || c.Protected != 1 || c.Absent != 1 || r.Guard.Tripped {
+		t.Errorf("%d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
+	}
+	for _, batch := range w.sent() {
+		if slices.Contains(batch, ids[3]) || slices.Contains(batch, ids[20]) {
+			t.Error("a medium was sent that is held or gone")
+		}
+	}
+	// Applied again, over media that have come back, the guard holds.
+	for _, id := range ids[5:17] {
+		m, _ := w.e.Medium(id)
+		m.Deleted = false
+		w.e.Add(m)
+	}
+	if status, r := w.askReport("POST", "/v1/plans/"+blocked.Plan+"/apply", ""); status != http.StatusConflict || r.Counts.Pending != 12 {
+		t.Errorf("applied twice: %d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
+	}
+	w.noViolations()
+}
+
+// emptySegment is a segment without lines.
+func emptySegment(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gzip.NewWriter(&b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestPlansThatMayNotBeApplied(t *testing.T) {
+	clock := time.Now()
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.now = func() time.Time { return clock }
+	w.setPolicy(enforcing)
+	status, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	if status != http.StatusOK || planned.Counts.Pending == 0 || planned.Mode != "dry-run" {
+		t.Fatalf("%d, %+v", status, planned)
+	}
+	apply := "/v1/plans/" + planned.Plan + "/apply"
+
+	w.setPolicy(strings.Replace(enforcing, "after: 180d", "after: 181d", 1))
+	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "another policy") {
+		t.Errorf("under another policy: %d, %s", status, r.Error)
+	}
+	w.setPolicy(dryRun)
+	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "dry-run only") {
+		t.Errorf("under a dry-run policy: %d, %s", status, r.Error)
+	}
+	w.setPolicy(enforcing)
+	clock = clock.Add(8 * 24 * time.Hour)
+	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "planMaxAge") {
+		t.Errorf("when it is old: %d, %s", status, r.Error)
+	}
+	if status, r := w.askReport("POST", "/v1/plans/sha256:"+strings.Repeat("0", 64)+"/apply", ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "no plan") {
+		t.Errorf("a plan that is not there: %d, %s", status, r.Error)
+	}
+	if status, _ := w.askReport("POST", "/v1/plans/everything/apply", ""); status != http.StatusBadRequest {
+		t.Errorf("a plan that is none: %d", status)
+	}
+	if len(w.sent()) > 0 {
+		t.Fatalf("%d deletions", len(w.sent()))
+	}
+	folder := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "plans", strings.ReplaceAll(planned.Plan, ":", "-"))
+	segment := filepath.Join(folder, "000001.jsonl.gz")
+	whole, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"cut short": whole[:len(whole)/2], "of another plan": emptySegment(t)} {
+		if err := os.WriteFile(segment, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, r := w.askReport("POST", apply+"?anyway=true", ""); status != http.StatusBadGateway || len(w.sent()) > 0 {
+			t.Errorf("a segment %s: %d, %s, %d deletions", name, status, r.Error, len(w.sent()))
+		}
+	}
+	if err := os.WriteFile(segment, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, r := w.askReport("POST", apply+"?anyway=true", ""); status != http.StatusOK || r.Counts.Deleted != planned.Counts.Pending {
+		t.Errorf("anyway: %d, %s, %+v", status, r.Error, r.Counts)
+	}
+}
+
+// Runs and plans can be listed and read, by who may.
+func TestRunsAndPlansOverHTTP(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	r := w.mustInvoke(everything, report.Done)
+	for target, want := range map[string]string{
+		"/v1/runs":                                 `"run":"` + r.Run + `"`,
+		"/v1/runs/" + r.Run:                        `"status":"done"`,
+		"/v1/runs/" + r.Run + "?format=csv":        "mediaId,object,rule,reason,expiresAt,state\n",
+		"/v1/plans":                                `"id":"` + r.Plan + `"`,
+		"/v1/plans/" + r.Plan:                      `"entries":[{"mediaId":"`,
+		"/v1/plans/" + r.Plan + "?format=csv":      ",everything-else,",
+		"/v1/forecast?days=3":                      `"overdue":{`,
+		"/v1/media/" + w.deleted()[0] + "/explain": `"verdict":"absent"`,
+	} {
+		if status, answer := w.ask("GET", target, ""); status != http.StatusOK || !strings.Contains(answer, want) {
+			t.Errorf("GET %s: %d, %.300s", target, status, answer)
+		}
+	}
+	_, answer := w.ask("GET", "/v1/plans/"+r.Plan, "")
+	var plan struct{ Entries []planEntry }
+	if err := json.Unmarshal([]byte(answer), &plan); err != nil || len(plan.Entries) != r.Counts.Expired {
+		t.Errorf("a plan of %d entries: %v", len(plan.Entries), err)
+	}
+	for target, want := range map[string]int{
+		"/v1/runs/nobody": 404, "/v1/runs/..%2F..%2Fetc": 404, "/v1/plans/sha256:00": 404, "/v1/nothing": 404, "/v1/forecast?days=x": 400,
+		"/v1/forecast?days=0": 400, "/v1/media/a,b/explain": 400, "/v1/sweeps": 405,
+	} {
+		if status, answer := w.ask("GET", target, ""); status != want || !json.Valid([]byte(answer)) {
+			t.Errorf("GET %s: %d %s, want %d", target, status, answer, want)
+		}
+	}
+	w.env["MEDIASWEEP_HTTP_AUTH"] = ""
+	w.setPolicy(enforcing)
+	for _, target := range []string{"/v1/runs", "/v1/plans", "/v1/forecast", "/v1/nothing"} {
+		if status, _ := w.ask("GET", target, ""); status != http.StatusForbidden {
+			t.Errorf("GET %s by anybody: %d", target, status)
+		}
+	}
+}
+
+// State in a bucket that may overwrite its records is refused.
+func TestVersionedStateIsRefused(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 50}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/")
+	w.e.PutBucket("ops", "Suspended")
+	r, err := w.invoke(everything)
+	if err == nil || r.Status != report.Failed || !strings.Contains(r.Error, "versioning") || len(w.sent()) > 0 {
+		t.Errorf("%s: %s", r.Status, r.Error)
+	}
+}

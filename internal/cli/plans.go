@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func (c *Command) plan() *cobra.Command {
+	var flags surveyFlags
+	cmd := &cobra.Command{
+		Use:   "plan [ID|OBJECT...]",
+		Short: "Plan a deletion and keep the plan for review; nothing is deleted",
+		Long: `plan looks at the policy's inventory, or at the media IDs or oss://bucket/key
+objects that are named, and keeps what has expired as a plan. It is a dry run: the
+same code as a deletion, up to the deletion.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request := map[string]any{"mode": policy.DryRun, "inventory": true}
+			if len(args) > 0 {
+				delete(request, "inventory")
+				scope := "mediaIds"
+				if strings.HasPrefix(args[0], "oss://") {
+					scope = "objects"
+				}
+				request[scope] = args
+			}
+			return c.request(cmd.Context(), &flags, request, false)
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	return cmd
+}
+
+func (c *Command) apply() *cobra.Command {
+	var flags surveyFlags
+	var anyway bool
+	cmd := &cobra.Command{
+		Use:   "apply PLAN",
+		Short: "Delete what a plan names and has still expired",
+		Long: `apply reads every medium of a plan again and deletes those that have still expired
+under today's policy; what has changed since is kept and told. Applying a plan that
+a guard has blocked clears the guard for it, once. The policy must say enforce.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.request(cmd.Context(), &flags, map[string]any{"mode": policy.Enforce, "plan": args[0]}, anyway)
+		},
+	}
+	flags.add(cmd, "table", "json")
+	cmd.Flags().BoolVar(&anyway, "anyway", false, "also a plan that is older than guard.planMaxAge or of another policy")
+	return cmd
+}
+
+// request runs a request as the function does and writes its report, or the
+// decisions of its plan.
+func (c *Command) request(ctx context.Context, flags *surveyFlags, keys map[string]any, anyway bool) error {
+	body, err := json.Marshal(keys)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	request, err := trigger.ParseRequest(body, trigger.CLI)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	request.Anyway = anyway
+	f, stop, err := flags.function(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ctx, cancel, err := c.withTimeout(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	r := f.Sweep(ctx, handler.Call{}, request)
+	if flags.output != "csv" || r.Counts.Expired == 0 || r.Plan == "" {
+		return c.writeReport(r, flags.output)
+	}
+	_, entries, err := f.Entries(ctx, handler.Call{}, r.Plan)
+	if err == nil {
+		err = report.WriteEntriesCSV(c.Stdout, entries)
+	}
+	if err != nil {
+		return exitError{exitFailed, err}
+	}
+	if code := r.ExitCode(); code != exitOK {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+func (c *Command) plans() *cobra.Command {
+	var flags surveyFlags
+	cmd := &cobra.Command{
+		Use:   "plans [PLAN]",
+		Short: "List the plans that were kept, or the media of one",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.kept(&flags, func(f *handler.Function, b *strings.Builder) error {
+				if len(args) == 1 {
+					_, entries, err := f.Entries(cmd.Context(), handler.Call{}, args[0])
+					if err != nil {
+						return err
+					}
+					if flags.output != "json" {
+						return report.WriteEntriesCSV(b, entries)
+					}
+					for entry, err := range entries {
+						line, lineErr := entry.Line()
+						if err = errors.Join(err, lineErr); err != nil {
+							return err
+						}
+						b.Write(line)
+					}
+					return nil
+				}
+				plans, err := f.Plans(cmd.Context(), handler.Call{})
+				switch {
+				case err != nil:
+					return err
+				case flags.output == "json":
+					return writeJSON(b, plans)
+				}
+				report.WritePlans(b, plans)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	return cmd
+}
+
+func (c *Command) runs() *cobra.Command {
+	var flags surveyFlags
+	cmd := &cobra.Command{
+		Use:   "runs [RUN]",
+		Short: "List the latest runs, or tell what one did",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.kept(&flags, func(f *handler.Function, b *strings.Builder) error {
+				if len(args) == 1 {
+					run, err := f.Run(cmd.Context(), handler.Call{}, args[0])
+					switch {
+					case err != nil:
+						return err
+					case flags.output == "json":
+						return writeJSON(b, run)
+					}
+					return run.WriteTable(b)
+				}
+				runs, err := f.Runs(cmd.Context(), handler.Call{})
+				switch {
+				case err != nil:
+					return err
+				case flags.output == "json":
+					return writeJSON(b, runs)
+				}
+				report.WriteRuns(b, runs)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json")
+	return cmd
+}
+
+// kept writes what the state store has.
+func (c *Command) kept(flags *surveyFlags, write func(*handler.Function, *strings.Builder) error) error {
+	f, stop, err := flags.function(c, nil)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var b strings.Builder
+	switch err := write(f, &b); {
+	case errors.Is(err, state.ErrNotFound):
+		return exitError{exitUsage, err}
+	case err != nil:
+		return exitError{exitFailed, err}
+	}
+	if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
+}
