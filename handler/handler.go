@@ -208,8 +208,14 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		return f.refused(r, errors.New("the policy has no inventory to look at"))
 	}
 	if request.Trigger == trigger.OSS {
-		if request = f.withoutState(request); len(request.Objects) == 0 {
-			return f.ignored(ctx, call, request, r)
+		request = f.withoutState(request)
+		for _, reason := range request.Ignored {
+			f.log.Info("event record ignored", "run", r.Run, "reason", reason)
+		}
+		if len(request.Objects) == 0 {
+			r.Finish(report.Done, f.now())
+			f.logFinished(r)
+			return r
 		}
 	}
 	if earlier, err := f.prepare(ctx, call, request, r); err != nil {
@@ -224,6 +230,14 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	} else if earlier != nil {
 		return earlier
 	}
+	if request.Inventory {
+		lease, held, err := state.Acquire(ctx, f.store(call), r.Run)
+		if err != nil {
+			return f.notLeased(r, err)
+		}
+		defer f.release(ctx, lease)
+		ctx = held
+	}
 	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch {
 		f.events.join(ctx, call, part, f.run)
 	} else {
@@ -234,11 +248,24 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	return r
 }
 
-// ignored answers an event that names nothing to look at.
-func (f *Function) ignored(ctx context.Context, call Call, request *trigger.Request, r *report.Report) *report.Report {
-	f.run(ctx, call, sweep.Part{Request: request, Report: r})
+// notLeased answers a run that could not begin because of another one.
+func (f *Function) notLeased(r *report.Report, err error) *report.Report {
+	status := report.Failed
+	if errors.Is(err, state.ErrBusy) {
+		status = report.Busy
+	}
+	r.Error = err.Error()
+	r.Finish(status, f.now())
 	f.logFinished(r)
 	return r
+}
+
+func (f *Function) release(ctx context.Context, lease *state.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := lease.Release(ctx); err != nil {
+		f.log.Warn("the next run has to wait for the lease to end", "error", err.Error())
+	}
 }
 
 // run carries out the parts of a run.

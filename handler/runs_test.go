@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -237,4 +239,75 @@ func TestVersionedStateIsRefused(t *testing.T) {
 	if err == nil || r.Status != report.Failed || !strings.Contains(r.Error, "versioning") || len(w.sent()) > 0 {
 		t.Errorf("%s: %s", r.Status, r.Error)
 	}
+}
+
+// A record named stop ends every run before its next batch; without it they go on.
+func TestStopRecord(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
+	w.add("clips/one", 300)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	stop := filepath.Join(folder, "stop")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(stop, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range []string{everything, string(ossEvent("clips/one")), request("objects", []string{"oss://media-in/clips/one"})} {
+		if r, _ := w.invoke(payload); r.Status != report.Incomplete && r.Status != report.Failed || !strings.Contains(r.Error, "stop") {
+			t.Errorf("%.40s: %s, %s", payload, r.Status, r.Error)
+		}
+	}
+	if len(w.sent()) > 0 {
+		t.Errorf("%d deletions in spite of it", len(w.sent()))
+	}
+	if err := os.Remove(stop); err != nil {
+		t.Fatal(err)
+	}
+	w.mustInvoke(everything, report.Done)
+}
+
+// A run of the inventory that is stopped halfway finishes what is under way.
+func TestStopRecordInTheMiddle(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	for i := range 2500 {
+		w.add(fmt.Sprint("clips/", i), 300)
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	go func() {
+		for w.e.Count()["DeleteMedia"] < 5 {
+			time.Sleep(time.Millisecond) // until the run deletes
+		}
+		_ = os.WriteFile(filepath.Join(folder, "stop"), nil, 0o600)
+	}()
+	r := w.mustInvoke(everything, report.Incomplete)
+	if c := r.Counts; c.Deleted == 0 || c.Pending == 0 || c.Deleted+c.Pending != 2500 || !strings.Contains(r.Error, "stop") {
+		t.Errorf("%+v, %s", c, r.Error)
+	}
+	if got := len(w.deleted()); got != r.Counts.Deleted {
+		t.Errorf("%d are deleted, the report says %d", got, r.Counts.Deleted)
+	}
+}
+
+// Of two runs of the inventory at once one is told that it is too many; runs over
+// given media are not kept waiting.
+func TestOneRunOfTheInventoryAtATime(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 300}, enforcing)
+	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: 300 * time.Millisecond})
+	answers := make(chan string, 2)
+	for i := range 2 {
+		go func() {
+			body, _ := w.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprint("timer-", i)}, []byte(everything))
+			answers <- string(body)
+		}()
+	}
+	busy := 0
+	for range 2 {
+		if answer := <-answers; strings.Contains(answer, `"status":"busy"`) {
+			busy++
+		} else if !strings.Contains(answer, `"status":"done"`) {
+			t.Error(answer)
+		}
+	}
+	if busy != 1 {
+		t.Errorf("%d of 2 runs are busy", busy)
+	}
+	w.mustInvoke(everything, report.Done) // the lease was given back
 }

@@ -107,7 +107,7 @@ func (l *look) outcome(r *report.Report) report.Status {
 	return report.Done
 }
 
-// candidates returns what the parts ask for, or nil for nothing.
+// candidates returns what the parts ask for.
 func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventory.Batch, error], plan.Scope) {
 	request := parts[0].Request
 	objects := request.Objects
@@ -125,10 +125,8 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
 	case len(objects) > 0:
 		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
-	case request.Inventory:
-		return inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.Region), plan.Scope{Inventory: addresses(l.Policy.Inventory)}
 	}
-	return nil, plan.Scope{}
+	return inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.Region), plan.Scope{Inventory: addresses(l.Policy.Inventory)}
 }
 
 func addresses(objects []media.Object) []string {
@@ -148,8 +146,8 @@ func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch,
 	group.SetLimit(inFlight)
 	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
 		for batch, err := range batches {
-			if err == nil {
-				err = ctx.Err()
+			if err == nil && ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", context.Canceled, context.Cause(ctx))
 			}
 			if err != nil {
 				l.missed(batch, err, cancel)
@@ -217,7 +215,9 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if isContext(err) {
-		l.stopped = err
+		if l.stopped == nil {
+			l.stopped = err
+		}
 		cancel()
 		return
 	}

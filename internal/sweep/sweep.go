@@ -111,23 +111,18 @@ type run struct {
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners  map[string][]*report.Report
-	planErr error // the plan could not be written
+	planErr error           // the plan could not be written
+	soft    context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
 // all looks, decides, plans, checks the guards and deletes.
 func (r *run) all(ctx context.Context, parts []Part) {
-	for _, part := range parts {
-		for _, reason := range part.Request.Ignored {
-			r.Log.Info("event record ignored", "reason", reason)
-		}
-	}
 	// What is in flight when soft ends is finished and verified in what is left.
 	soft, cancel := Reserve(ctx, 0.2, 10*time.Second)
 	defer cancel()
+	soft, unwatch := r.watchStop(ctx, soft)
+	defer unwatch()
 	candidates, scope := r.candidates(soft, parts)
-	if candidates == nil {
-		return
-	}
 	r.lookAt(soft, candidates)
 	r.decider.Finish(r.decided)
 	for _, one := range r.reports {
@@ -180,7 +175,7 @@ func (r *run) status(one *report.Report) report.Status {
 	case one.Guard.Tripped:
 		return report.Blocked
 	case r.mode == policy.Enforce && one.Counts.Pending > 0:
-		one.Error = fmt.Sprintf("the time was up with %d media still to delete", one.Counts.Pending)
+		one.Error = fmt.Sprintf("%v, with %d media still to delete", r.ended(), one.Counts.Pending)
 		return report.Incomplete
 	case r.missing[one] || one.Counts.Failed > 0 || one.Counts.Unverified > 0:
 		return report.Partial

@@ -1,0 +1,156 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrBusy says that another run holds the lease.
+var ErrBusy = errors.New("another run of the inventory is under way")
+
+// A lease lasts for leaseTerm by the store's clock unless it is renewed, which its
+// holder does every leaseRenewal. It saves quota; no safety rests on it.
+const (
+	leaseTerm    = 30 * time.Second
+	leaseRenewal = 10 * time.Second
+)
+
+// leaseFolder holds numbered records, of which the latest counts. Numbers are
+// written backwards, so that the latest comes first in a listing.
+const leaseFolder = "lease/"
+
+// leaseRecord says who holds the lease from the moment that it is written.
+type leaseRecord struct {
+	Format   int    `json:"format"`
+	Holder   string `json:"holder"` // differs for each acquisition
+	Run      string `json:"run"`
+	Released bool   `json:"released"`
+}
+
+const leaseFormat = 1
+
+// Lease is what a run holds while it looks at the inventory.
+type Lease struct {
+	store  Store
+	record leaseRecord
+	number int64
+	end    context.CancelFunc
+	ended  chan struct{}
+}
+
+// Acquire takes the lease for a run, or returns ErrBusy. The returned context ends
+// when the lease is lost; Release ends it too.
+func Acquire(ctx context.Context, store Store, run string) (*Lease, context.Context, error) {
+	latest, err := newestLease(ctx, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	if latest.number > 0 && !latest.record.Released && latest.age < leaseTerm {
+		return nil, nil, fmt.Errorf("%w: %s", ErrBusy, latest.record.Run)
+	}
+	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, ended: make(chan struct{})}
+	if err := l.write(ctx); err != nil {
+		if errors.Is(err, ErrExists) {
+			err = ErrBusy // somebody was faster
+		}
+		return nil, nil, fmt.Errorf("take the lease: %w", err)
+	}
+	held, end := context.WithCancelCause(ctx)
+	stop, stopped := context.WithCancel(held)
+	l.end = stopped
+	go l.renew(stop, end)
+	return l, held, nil
+}
+
+// write writes the lease's next record.
+func (l *Lease) write(ctx context.Context) error {
+	data, err := json.Marshal(l.record)
+	if err != nil {
+		return err
+	}
+	if err := l.store.Create(ctx, leaseName(l.number+1), data); err != nil {
+		return err
+	}
+	l.number++
+	return nil
+}
+
+func leaseName(number int64) string {
+	return fmt.Sprintf("%s%019d.json", leaseFolder, math.MaxInt64-number)
+}
+
+// renew writes the lease again until it is stopped. A store that does not answer is
+// tried again while the term lasts.
+func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
+	defer close(l.ended)
+	ticker := time.NewTicker(leaseRenewal)
+	defer ticker.Stop()
+	written := time.Now()
+	for {
+		select {
+		case <-stop.Done():
+			return
+		case <-ticker.C:
+		}
+		began := time.Now()
+		switch err := l.write(stop); {
+		case err == nil:
+			written = began
+		case errors.Is(err, ErrExists), time.Since(written) > leaseTerm:
+			lost(fmt.Errorf("the lease was lost: %w", ErrBusy))
+			return
+		}
+	}
+}
+
+// Release gives the lease back.
+func (l *Lease) Release(ctx context.Context) error {
+	l.end()
+	<-l.ended
+	l.record.Released = true
+	if err := l.write(ctx); err != nil && !errors.Is(err, ErrExists) {
+		return fmt.Errorf("give the lease back: %w", err)
+	}
+	return nil
+}
+
+type leased struct {
+	number int64
+	record leaseRecord
+	age    time.Duration
+}
+
+// newestLease returns the latest record of the lease; number 0 for none.
+func newestLease(ctx context.Context, store Store) (leased, error) {
+	for listed, err := range store.List(ctx, leaseFolder, "") {
+		if err != nil {
+			return leased{}, fmt.Errorf("look for the lease: %w", err)
+		}
+		digits := strings.TrimSuffix(strings.TrimPrefix(listed.Name, leaseFolder), ".json")
+		left, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			continue // not ours
+		}
+		data, err := store.Read(ctx, listed.Name)
+		if err != nil {
+			return leased{}, fmt.Errorf("look for the lease: %w", err)
+		}
+		now := listed.Now
+		if now.IsZero() {
+			now = time.Now()
+		}
+		l := leased{number: math.MaxInt64 - left, age: now.Sub(listed.Written)}
+		if err := json.Unmarshal(data, &l.record); err != nil || l.record.Format != leaseFormat {
+			return leased{}, fmt.Errorf("record %s is no lease that this program can read", listed.Name)
+		}
+		return l, nil
+	}
+	return leased{}, nil
+}

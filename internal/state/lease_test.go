@@ -1,0 +1,166 @@
+package state_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// memory is a store with a clock of its own, for tests that turn the clock.
+type memory struct {
+	mu      sync.Mutex
+	records map[string][]byte
+	written map[string]time.Time
+	skew    time.Duration
+	fail    error // of every write
+}
+
+func newMemory() *memory {
+	return &memory{records: map[string][]byte{}, written: map[string]time.Time{}, skew: 10 * time.Minute}
+}
+
+func (m *memory) Create(_ context.Context, name string, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	if there, ok := m.records[name]; ok && !bytes.Equal(there, data) {
+		return fmt.Errorf("%s: %w", name, state.ErrExists)
+	}
+	m.records[name], m.written[name] = data, time.Now().Add(m.skew)
+	return nil
+}
+
+func (m *memory) Read(_ context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if data, ok := m.records[name]; ok {
+		return data, nil
+	}
+	return nil, state.ErrNotFound
+}
+
+func (m *memory) List(_ context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var records []state.Record
+	for name := range m.records {
+		if strings.HasPrefix(name, folder) && name > after {
+			records = append(records, state.Record{Name: name, Written: m.written[name], Now: time.Now().Add(m.skew)})
+		}
+	}
+	slices.SortFunc(records, func(a, b state.Record) int { return strings.Compare(a.Name, b.Name) })
+	return func(yield func(state.Record, error) bool) {
+		for _, record := range records {
+			if !yield(record, nil) {
+				return
+			}
+		}
+	}
+}
+
+// The lease is one run's at a time, for as long as that renews it; one that has
+// crashed keeps it for half a minute of the store's clock, whatever the others'.
+func TestLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		first, held, err := state.Acquire(t.Context(), m, "first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // renewed
+			time.Sleep(29 * time.Second)
+			if _, _, err := state.Acquire(t.Context(), m, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
+				t.Fatalf("while the first runs: %v, %v", err, held.Err())
+			}
+		}
+		if err := first.Release(t.Context()); err != nil || held.Err() != nil {
+			t.Fatal(err, held.Err())
+		}
+		second, _, err := state.Acquire(t.Context(), m, "second")
+		if err != nil {
+			t.Fatalf("after it was released: %v", err)
+		}
+		if err := second.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestLeaseOfACrashedHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		crashed, held, err := state.Acquire(t.Context(), m, "crashed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.mu.Lock()
+		m.fail = errors.New("unreachable") // for the holder: it cannot renew
+		m.mu.Unlock()
+		time.Sleep(29 * time.Second)
+		if held.Err() != nil {
+			t.Error("the lease is lost while its term lasts")
+		}
+		time.Sleep(12 * time.Second)
+		if held.Err() == nil || !errors.Is(context.Cause(held), state.ErrBusy) {
+			t.Errorf("the holder that cannot renew it: %v", context.Cause(held))
+		}
+		m.mu.Lock()
+		m.fail = nil
+		m.mu.Unlock()
+		next, _, err := state.Acquire(t.Context(), m, "next")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = crashed.Release(t.Context()) // it has nothing to give back: a later record is another's
+		if _, _, err := state.Acquire(t.Context(), m, "third"); !errors.Is(err, state.ErrBusy) {
+			t.Errorf("a third: %v", err)
+		}
+		if err := next.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Of many that come at once one gets it.
+func TestLeaseUnderContention(t *testing.T) {
+	for range 20 {
+		folder := state.Folder(t.TempDir())
+		var got sync.Map
+		var workers sync.WaitGroup
+		for i := range 8 {
+			workers.Go(func() {
+				lease, _, err := state.Acquire(context.Background(), folder, fmt.Sprint(i))
+				switch {
+				case err == nil:
+					got.Store(i, lease)
+				case !errors.Is(err, state.ErrBusy):
+					t.Error(err)
+				}
+			})
+		}
+		workers.Wait()
+		n := 0
+		got.Range(func(_, lease any) bool {
+			n++
+			if err := lease.(*state.Lease).Release(context.Background()); err != nil {
+				t.Error(err)
+			}
+			return true
+		})
+		if n != 1 {
+			t.Fatalf("%d hold the lease", n)
+		}
+	}
+}
