@@ -66,6 +66,7 @@ type Function struct {
 	library *mps.Client
 	oss     *objects.Client
 	events  coalescer
+	marks   sweep.Marks
 	routes  *http.ServeMux
 	checked atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
@@ -219,8 +220,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		}
 	}
 	if earlier, err := f.prepare(ctx, call, request, r); err != nil {
-		var refusal refusedError
-		if errors.As(err, &refusal) {
+		if IsRefusal(err) {
 			return f.refused(r, err)
 		}
 		r.Error = err.Error()
@@ -282,7 +282,7 @@ func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
 	credentials := f.credentials(call)
 	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
-	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Now: f.now,
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Marks: &f.marks, Now: f.now,
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {

@@ -684,7 +684,7 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	if written != 5 || r.Counts.Deleted == 0 { // the lease twice, a segment, the plan's contents, and the report
+	if written != 6 || r.Counts.Deleted == 0 { // the lease twice, a segment, the plan's contents, the ledger, and the report
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

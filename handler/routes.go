@@ -182,11 +182,10 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 
 // writeError answers with what went wrong with the state store.
 func writeError(w http.ResponseWriter, err error) {
-	var refusal refusedError
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		writeJSON(w, http.StatusNotFound, failure{err.Error()})
-	case errors.As(err, &refusal):
+	case IsRefusal(err):
 		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
 	default:
 		writeJSON(w, http.StatusBadGateway, failure{err.Error()})

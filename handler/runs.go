@@ -3,18 +3,16 @@ package handler
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
@@ -26,6 +24,13 @@ import (
 type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
+
+// IsRefusal reports whether an error is about what was asked for, and not about
+// what was met.
+func IsRefusal(err error) bool {
+	var refusal refusedError
+	return errors.As(err, &refusal)
+}
 
 // prepare sees to it that a run can begin: that the state store is one in which
 // nothing is overwritten, and a plan one that may be applied. When the platform
@@ -51,6 +56,9 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 			f.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
 			return earlier, nil
 		}
+	}
+	if err := f.marks.Refresh(ctx, store); err != nil {
+		return nil, err
 	}
 	if request.Plan == "" {
 		return nil, nil
@@ -79,19 +87,11 @@ type runRecord struct {
 // runFormat is the version of runRecord. A reader refuses others.
 const runFormat = 1
 
-var plainRunID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
-
-// runFolder is where the reports of a run are kept: one for each time that its
+// runName is where a report of a run is kept: there is one for each time that its
 // request came.
-func runFolder(id string) string {
-	if !plainRunID.MatchString(id) {
-		sum := sha256.Sum256([]byte(id))
-		id = "sha256-" + hex.EncodeToString(sum[:])
-	}
-	return "runs/" + id + "/"
+func runName(id string, number int) string {
+	return fmt.Sprintf("runs/%s/%06d.json", state.SafeName(id), number)
 }
-
-func runName(id string, number int) string { return fmt.Sprintf("%s%06d.json", runFolder(id), number) }
 
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
@@ -210,4 +210,23 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 	store := f.store(call)
 	contents, err := sweep.Kept(ctx, store, id)
 	return contents, sweep.Entries(ctx, store, contents), err
+}
+
+// Restore brings back the media that a run deleted, or only some of them, from the
+// records of its plan. What it did is told also when an error ended it.
+func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*sweep.Restoration, error) {
+	r, err := f.Run(ctx, call, run)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Mode != policy.Enforce || r.Plan == "":
+		return nil, refusedError{fmt.Errorf("run %s deleted nothing: it was a %s and ended %s", run, r.Mode, r.Status)}
+	}
+	store := f.store(call)
+	if err := f.marks.Refresh(ctx, store); err != nil {
+		return nil, err
+	}
+	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
+	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: &f.marks, Region: f.account.Region, Now: f.now}
+	return s.Run(ctx, run, r.Plan, only)
 }

@@ -32,7 +32,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
-		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true}
+		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: f.marks.Of(r.AsOf)(&m)}
 		var notes []string
 		named := slices.ContainsFunc(f.policy.Inventory, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
 		if !named {
@@ -40,6 +40,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		}
 		if where, ranked := f.groupsOf(&m, facts); ranked {
 			decider := retention.NewForeseer(f.policy, r.AsOf)
+			decider.Marks = f.marks.Of(r.AsOf)
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 				if other.ID == m.ID {
 					facts = its
@@ -101,6 +102,7 @@ func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, d
 		return nil, refuse(f.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays), f.now())
 	}
 	forecast := retention.NewForecast(f.policy, f.now().UTC().Truncate(time.Second), days)
+	forecast.Remember(f.marks.Of(forecast.AsOf))
 	r := f.survey(ctx, call, &trigger.Request{Trigger: kind, Inventory: true}, f.policy, forecast.Add)
 	forecast.Finish()
 	return forecast, r
@@ -115,6 +117,7 @@ func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, eac
 	either := *f.policy
 	either.Inventory = slices.Concat(f.policy.Inventory, next.Inventory)
 	diff := retention.NewDiff(f.policy, next, f.now().UTC().Truncate(time.Second), each)
+	diff.Remember(f.marks.Of(diff.AsOf))
 	r := f.survey(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
 	diff.Finish()
 	return diff, r
@@ -128,6 +131,11 @@ func (f *Function) survey(ctx context.Context, call Call, request *trigger.Reque
 	}
 	if _, err := f.credentials(call)(); err != nil {
 		return refuse(r, err, f.now())
+	}
+	if err := f.marks.Refresh(ctx, f.store(call)); err != nil {
+		r.Error = err.Error()
+		r.Finish(report.Failed, f.now())
+		return r
 	}
 	if request.Inventory && len(p.Inventory) == 0 {
 		return refuse(r, errors.New("the policy has no inventory to look at"), f.now())

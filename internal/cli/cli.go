@@ -20,9 +20,10 @@ import (
 // Exit codes. A command that ends with a report exits as the report says; see
 // report.Report.ExitCode. The README lists them all.
 const (
-	exitOK     = 0
-	exitFailed = 1 // nothing could be done
-	exitUsage  = 2 // a bad command line, request, policy or environment
+	exitOK      = 0
+	exitFailed  = 1 // nothing could be done
+	exitPartial = 3
+	exitUsage   = 2 // a bad command line, request, policy or environment
 )
 
 // Command is the program with what it takes from its process.
@@ -104,7 +105,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetErr(c.Stderr)
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(c.demo(), c.check(), c.explain(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.invoke(), c.serve(), c.emulate())
+	root.AddCommand(c.demo(), c.check(), c.explain(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.restore(), c.invoke(), c.serve(), c.emulate())
 	return root
 }
 

@@ -21,7 +21,7 @@ import (
 func (c *Command) demo() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Sweep an emulated library, first as a dry run and then for real",
+		Short: "Sweep an emulated library: a dry run, the real run, and undo",
 		Long: `demo needs no account and touches nothing but loopback: it starts the embedded
 emulator with a library of 1000 media and applies the policy that ships with the
 program. The policy's mode is raised for the emulator only.`,
@@ -56,6 +56,15 @@ program. The policy's mode is raised for the emulator only.`,
 			if err := witness(&b, e, before, dry, real); err != nil {
 				return exitError{exitFailed, err}
 			}
+			fmt.Fprint(&b, "\n4. Undone: the media are added again, from the records of the plan\n\n")
+			restored, err := f.Restore(cmd.Context(), handler.Call{}, real.Run, nil)
+			if err == nil && len(restored.Restored) != real.Counts.Deleted {
+				err = fmt.Errorf("%d of %d media restored", len(restored.Restored), real.Counts.Deleted)
+			}
+			if err != nil {
+				return exitError{exitFailed, err}
+			}
+			fmt.Fprintf(&b, "%d media restored, with new IDs; they are held for 30 days\n", len(restored.Restored))
 			if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
 				return exitError{exitFailed, err}
 			}

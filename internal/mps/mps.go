@@ -34,6 +34,7 @@ const (
 	DeleteMedia         Operation = "DeleteMedia"
 	QueryMediaList      Operation = "QueryMediaList"
 	QueryMediaListByURL Operation = "QueryMediaListByURL"
+	AddMedia            Operation = "AddMedia"
 )
 
 // Client is the library of one account and region. It is safe for concurrent
@@ -51,7 +52,7 @@ func New(a account.Account, share float64) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{caller: caller, pace: map[Operation]*pace{}}
-	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL} {
+	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL, AddMedia} {
 		c.pace[op] = newPace(quota * share)
 	}
 	return c, nil
@@ -113,6 +114,36 @@ func (s *Session) Turn(ctx context.Context) (Deletion, error) {
 			return request
 		}, func() answer { return new(envelope) })
 	}, nil
+}
+
+// Texts are what AddMedia takes of a medium beside its file.
+type Texts struct {
+	Title, Description, CoverURL string
+	Category                     string // a CateId; empty for none
+	Tags                         []string
+}
+
+// Add adds a medium for a file and returns its ID. It starts no workflow. A file
+// that has a medium keeps that; an error with Lost may be of a medium that was
+// added.
+func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
+	var added struct {
+		envelope
+		Media struct {
+			MediaID string `json:"MediaId"`
+		}
+	}
+	if err := s.leave(ctx, AddMedia); err != nil {
+		return "", err
+	}
+	s.first.Add(1)
+	request := mts.CreateAddMediaRequest()
+	request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
+	request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
+	if err := s.once(ctx, AddMedia, request, &added); err != nil {
+		return "", err
+	}
+	return added.Media.MediaID, nil
 }
 
 // Found is what a look-up found.

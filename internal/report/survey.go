@@ -25,7 +25,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	line("medium\t%s", e.MediaID)
 	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
 		if field[1] != "" {
-			line("%s\t%s", field[0], printable(field[1]))
+			line("%s\t%s", field[0], Printable(field[1]))
 		}
 	}
 	if !e.CreatedAt.IsZero() {
@@ -57,15 +57,15 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 			if change.Unless != "" {
 				reason += ", " + change.Unless
 			}
-			line("  %s\t%s: %s", printable(change.What), change.Verdict, reason)
+			line("  %s\t%s: %s", Printable(change.What), change.Verdict, reason)
 		}
 		flush()
 	}
 }
 
-// printable replaces what would move the cursor of a terminal: titles, tags and
+// Printable replaces what would move the cursor of a terminal: titles, tags and
 // keys are whatever somebody uploaded.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -86,7 +86,7 @@ func writeAnswer(b *strings.Builder, a retention.Answer) {
 	for _, c := range a.Conditions {
 		has := ""
 		if c.Has != "" {
-			has = " (has " + printable(c.Has) + ")"
+			has = " (has " + Printable(c.Has) + ")"
 		}
 		fmt.Fprintf(b, "    %-7s %s%s\n", c.Holds, c.Says, has)
 	}
@@ -204,7 +204,7 @@ func WriteDiff(b *strings.Builder, d *retention.Diff) {
 	for _, group := range d.Changes {
 		fmt.Fprintf(b, "%s: %d media, %s -> %s\n", headings[group.Kind], group.Media, ruleText(group.OldRule), ruleText(group.NewRule))
 		for _, sample := range group.Samples {
-			fmt.Fprintf(b, "  %s %s\n    old: %s\n    new: %s\n", sample.MediaID, printable(sample.Object), sample.Old.Text(), sample.New.Text())
+			fmt.Fprintf(b, "  %s %s\n    old: %s\n    new: %s\n", sample.MediaID, Printable(sample.Object), sample.Old.Text(), sample.New.Text())
 		}
 		if more := group.Media - len(group.Samples); more > 0 {
 			fmt.Fprintf(b, "  and %d more\n", more)

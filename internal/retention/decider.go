@@ -16,6 +16,9 @@ import (
 // Ranked are the live media on which the rule decides, and protected ones on
 // which it would. It is not safe for concurrent use.
 type Decider struct {
+	// Marks tells what earlier runs left of a medium; nil for nothing.
+	Marks func(*media.Medium) Mark
+
 	policy *policy.Policy
 	asOf   time.Time
 	ahead  bool // hold all that is ranked, due or not
@@ -60,6 +63,9 @@ func NewForeseer(p *policy.Policy, asOf time.Time) *Decider {
 // Add takes a medium, and hands over each decision that this makes final.
 func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	facts := Facts{AsOf: d.asOf, SourceRemoved: sourceRemoved, NotLatest: true}
+	if d.Marks != nil {
+		facts.Mark = d.Marks(&m)
+	}
 	final := Decide(d.policy, &m, facts)
 	rule := ranking(d.policy, &m, final, facts)
 	place := member{created: m.Created}

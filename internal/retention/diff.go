@@ -101,6 +101,11 @@ func (d *Diff) side(p *policy.Policy) *side {
 	return s
 }
 
+// Remember tells the comparison what earlier runs left of media.
+func (d *Diff) Remember(marks func(*media.Medium) Mark) {
+	d.old.decider.Marks, d.new.decider.Marks = marks, marks
+}
+
 // Add takes a medium.
 func (d *Diff) Add(m media.Medium) {
 	d.Media++

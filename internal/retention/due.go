@@ -33,6 +33,9 @@ func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then De
 	if then.Rule.OnSourceRemoved {
 		due = facts.AsOf
 	}
+	if m.Created.After(due) { // it was dated back
+		due = m.Created
+	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
 		if truth, _ := rule.Applies(m); truth == policy.Yes && rule.Date != "" {

@@ -70,6 +70,9 @@ func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 	return f
 }
 
+// Remember tells the forecast what earlier runs left of media.
+func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.decider.Marks = marks }
+
 // Add takes a medium.
 func (f *Forecast) Add(m media.Medium) { f.decider.Add(m, false, f.decided) }
 

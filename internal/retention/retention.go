@@ -48,6 +48,20 @@ const (
 	FutureCreation              // Unknown: its CreationTime lies in the future
 	OddState                    // Unknown: its PublishState is not documented
 	StateDeleted                // Absent
+	DeletedByUs                 // Absent: this program deleted it
+	SentUnverified              // Keep: its deletion was sent and could not be verified
+	WasRestored                 // Keep: this program restored it
+)
+
+// Mark is what this program remembers of a medium from its earlier runs.
+type Mark int
+
+// The marks. The first is valid for one record, by its ID and CreationTime.
+const (
+	Unmarked   Mark = iota
+	Deleted         // it was deleted, and the library shows what is deleted as Initiated
+	Unverified      // its deletion was sent, and the library still showed it
+	Restored        // it was restored
 )
 
 // Decision is a verdict with its reason.
@@ -102,6 +116,12 @@ func (d Decision) Reason() string {
 		return "its PublishState is not a documented one"
 	case StateDeleted:
 		return "its PublishState is Deleted"
+	case DeletedByUs:
+		return "an earlier run deleted it, and the library shows it as Initiated"
+	case SentUnverified:
+		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again for 30 days", rule)
+	case WasRestored:
+		return fmt.Sprintf("rule %s: it was restored, and is held for 30 days", rule)
 	}
 	return ""
 }
@@ -115,6 +135,8 @@ type Facts struct {
 	// NotLatest says that the medium is known not to be among the newest of its
 	// group, for the keepLatest of the rule that decides.
 	NotLatest bool
+	// Mark is what earlier runs left of it.
+	Mark Mark
 }
 
 // Decide holds one medium against the policy, in the order absent, protected,
@@ -123,6 +145,9 @@ type Facts struct {
 func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	if m.State == media.StateDeleted {
 		return Decision{Verdict: Absent, Cause: StateDeleted}
+	}
+	if m.State == media.StateInitiated && facts.Mark == Deleted {
+		return Decision{Verdict: Absent, Cause: DeletedByUs}
 	}
 	var unclear Decision
 	for i := range p.Protect {
@@ -214,6 +239,13 @@ func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts)
 		d.Cause = TooYoung
 		return d
 	}
-	d.Verdict, d.Cause = Expired, TimeIsUp
+	switch facts.Mark {
+	case Restored:
+		d.Cause = WasRestored
+	case Unverified:
+		d.Cause = SentUnverified
+	case Unmarked, Deleted:
+		d.Verdict, d.Cause = Expired, TimeIsUp
+	}
 	return d
 }

@@ -5,6 +5,8 @@ package state
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,6 +32,18 @@ var ErrNotFound = errors.New("there is no such record")
 
 // ErrVersioned says that a bucket cannot keep state.
 var ErrVersioned = errors.New("the bucket has versioning, enabled or suspended, and there OSS ignores that a record must not be overwritten: use another one")
+
+var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
+
+// SafeName returns a text as it can stand in a record's name: itself if it is plain,
+// else its hash.
+func SafeName(text string) string {
+	if plainName.MatchString(text) {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + hex.EncodeToString(sum[:])
+}
 
 // MaxBytes bounds a record: a segment of a plan, the largest, has a thousand media
 // records of some kilobytes, compressed.

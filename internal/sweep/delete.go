@@ -64,6 +64,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 			if soft.Err() == nil {
 				d.batch(d.fresh(batch), sent)
 			}
+			_ = d.flush(ctx, segmentOutcomes) // what cannot be written now is tried again at the end
 			return nil
 		})
 		if soft.Err() != nil {
@@ -116,12 +117,22 @@ const (
 	unverified
 )
 
+// String returns the end as the ledger has it.
+func (e end) String() string {
+	return [...]string{deleted: "deleted", gone: "gone", failed: "failed", unverified: "unverified"}[e]
+}
+
 // account moves media from pending to what became of them; a cause makes it a
 // failure.
 func (d *deletion) account(batch []expired, became end, cause error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.progress.Done += len(batch)
+	code := ""
+	if cause != nil {
+		code = failureOf(cause).Code
+	}
+	d.ledger.note(d.reports[0].Plan, batch, became, code)
 	for _, e := range batch {
 		for _, one := range e.reports {
 			one.Counts.Pending--
@@ -186,7 +197,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 // stillExpired decides once more on a medium of the plan. One that is to stay
 // after all leaves the plan's counts for those of its new verdict.
 func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
-	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, NotLatest: true})
+	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, NotLatest: true, Mark: d.decider.Marks(m)})
 	if now.Verdict == retention.Expired {
 		return true
 	}
@@ -320,15 +331,21 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 		states[medium.ID] = medium.State
 	}
 	var went []expired
+	var hidden []mark // deleted, and shown as Initiated from now on
 	for _, e := range batch {
 		switch state := states[e.id]; {
-		case missing[e.id], state == media.StateDeleted, state == media.StateInitiated && e.state != media.StateInitiated:
+		case missing[e.id], state == media.StateDeleted:
 			went = append(went, e)
+		case state == media.StateInitiated && e.state != media.StateInitiated:
+			went, hidden = append(went, e), append(hidden, mark{e.id, e.created})
 		default:
 			live = append(live, e)
 		}
 	}
 	d.account(went, deleted, nil)
+	d.mu.Lock()
+	d.ledger.marks.Deleted = append(d.ledger.marks.Deleted, hidden...)
+	d.mu.Unlock()
 	return live, nil
 }
 

@@ -34,7 +34,8 @@ type spool struct {
 // line is one entry of the plan, with what its deletion needs to know.
 type line struct {
 	id, rule, state string
-	decided         int64 // when it was decided on, in seconds since 1970
+	created         int64 // its CreationTime, in seconds since 1970
+	decided         int64 // when it was decided on, likewise
 	text            []byte
 }
 
@@ -65,7 +66,7 @@ func (s *spool) flush() (err error) {
 	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
 	out := bufio.NewWriterSize(squeezed, 64<<10)
 	for _, l := range s.lines {
-		_, _ = out.Write(binary.AppendVarint(nil, l.decided)) // Flush tells of all errors
+		_, _ = out.Write(binary.AppendVarint(binary.AppendVarint(nil, l.created), l.decided)) // Flush tells of all errors
 		for _, field := range [][]byte{[]byte(l.id), []byte(l.rule), []byte(l.state), l.text} {
 			_, _ = out.Write(binary.AppendUvarint(nil, uint64(len(field))))
 			_, _ = out.Write(field)
@@ -148,9 +149,13 @@ func (p *piece) next() error {
 		p.head, p.rest = p.rest[0], p.rest[1:]
 		return nil
 	}
-	decided, err := binary.ReadVarint(p.file)
+	created, err := binary.ReadVarint(p.file)
 	if err != nil {
 		return err
+	}
+	decided, err := binary.ReadVarint(p.file)
+	if err != nil {
+		return noEOF(err)
 	}
 	var fields [4][]byte
 	for i := range fields {
@@ -163,7 +168,7 @@ func (p *piece) next() error {
 			return noEOF(err)
 		}
 	}
-	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), decided: decided, text: fields[3]}
+	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: created, decided: decided, text: fields[3]}
 	return nil
 }
 

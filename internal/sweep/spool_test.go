@@ -18,7 +18,7 @@ func TestSpool(t *testing.T) {
 			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 2800), "%d\n", n) }
 			var s spool
 			for _, n := range random.Perm(lines) {
-				if err := s.add(line{id: fmt.Sprintf("%08d", n), rule: "r", state: fmt.Sprint(n), decided: int64(n), text: text(n)}); err != nil {
+				if err := s.add(line{id: fmt.Sprintf("%08d", n), rule: "r", state: fmt.Sprint(n), created: int64(-n), decided: int64(n), text: text(n)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -31,7 +31,7 @@ func TestSpool(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if l.id != fmt.Sprintf("%08d", next) || l.decided != int64(next) || l.rule != "r" || l.state != fmt.Sprint(next) || !bytes.Equal(l.text, text(next)) {
+					if l.id != fmt.Sprintf("%08d", next) || l.decided != int64(next) || l.rule != "r" || l.created != int64(-next) || l.state != fmt.Sprint(next) || !bytes.Equal(l.text, text(next)) {
 						t.Fatalf("line %d is %s", next, l.id)
 					}
 					next++

@@ -62,6 +62,7 @@ type Sweep struct {
 	Library Library
 	Objects inventory.Lister
 	Store   Store
+	Marks   *Marks
 	Now     func() time.Time
 	Log     *slog.Logger
 	// Progress, if set, is told every Every how far the run is.
@@ -83,13 +84,16 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r := &run{look: s.look(parts), owners: map[string][]*report.Report{}}
 	r.asOf, r.mode = parts[0].Report.AsOf, parts[0].Report.Mode
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
+	r.decider.Marks = s.Marks.Of(r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
 	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
 	if r.applied = parts[0].Request.Plan; r.applied != "" {
 		r.whole = true
 		// The plan's run ranked the groups; one that is looked at alone is the latest.
-		facts := retention.Facts{AsOf: r.asOf, NotLatest: true}
-		r.found = func(m media.Medium) { r.decided(&m, retention.Decide(s.Policy, &m, facts), facts) }
+		r.found = func(m media.Medium) {
+			facts := retention.Facts{AsOf: r.asOf, NotLatest: true, Mark: r.decider.Marks(&m)}
+			r.decided(&m, retention.Decide(s.Policy, &m, facts), facts)
+		}
 	}
 	defer r.plan.close()
 	stop := r.tell()
@@ -111,7 +115,8 @@ type run struct {
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners  map[string][]*report.Report
-	planErr error           // the plan could not be written
+	planErr error // the plan could not be written
+	ledger  ledger
 	soft    context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
@@ -153,6 +158,9 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	}
 	if r.mode == policy.Enforce {
 		r.deleteAll(ctx, soft)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		r.closeLedger(ctx)
 	}
 }
 
@@ -210,7 +218,7 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 		}
 		text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
 		if err == nil {
-			err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, decided: r.Now().Unix(), text: text})
+			err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, created: m.Created.Unix(), decided: r.Now().Unix(), text: text})
 		}
 		if err != nil && r.planErr == nil {
 			r.planErr = err

@@ -1,0 +1,164 @@
+package handler_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+)
+
+func (w *world) restore(run string, only ...string) *sweep.Restoration {
+	w.t.Helper()
+	done, err := w.f.Restore(context.Background(), handler.Call{}, run, only)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return done
+}
+
+// living describes the live media by what a restore brings back.
+func (w *world) living() []string {
+	var list []string
+	for _, m := range w.e.Media() {
+		if !m.Deleted {
+			list = append(list, fmt.Sprint(m.Bucket, "/", m.Key, " ", m.Title, " ", m.Tags, " ", m.CateID, " ", m.Description, " ", m.CoverURL))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// A restore after a full sweep brings the library back to the same objects, titles,
+// tags and categories, once; and the next sweeps leave it alone for 30 days.
+func TestRestore(t *testing.T) {
+	for _, options := range []emulator.MPSOptions{{}, {DeletedView: emulator.ViewDeleted}, {DeletedView: emulator.ViewInitiated}, {ReuseID: true}, {URLForm: emulator.EscapedSlash}} {
+		t.Run(fmt.Sprintf("view %q, URLs %q, reuse %v", options.DeletedView, options.URLForm, options.ReuseID), func(t *testing.T) {
+			t.Parallel()
+			config := emulator.Config{Media: 300, MPS: options}
+			if options.DeletedView == emulator.ViewInitiated {
+				config.Media = 0 // of Initiated media nothing can be proven there
+			}
+			w := newWorld(t, config, enforcing)
+			for i := range 30 {
+				w.add(fmt.Sprintf("clips/more/%d, %%.mp4", i), 300-i*10)
+				w.e.PutObject("media-in", fmt.Sprintf("clips/more/%d, %%.mp4", i), nil, time.Now())
+			}
+			clock := time.Now()
+			w.now = func() time.Time { return clock }
+			w.setPolicy(enforcing)
+			before := w.living()
+			r := w.mustInvoke(everything, report.Done)
+			if r.Counts.Deleted == 0 || slices.Equal(before, w.living()) {
+				t.Fatal("nothing was deleted")
+			}
+			done := w.restore(r.Run)
+			if len(done.Restored) != r.Counts.Deleted || len(done.Skipped)+len(done.Failed) > 0 {
+				t.Errorf("%d of %d restored, skipped %+v, failed %+v", len(done.Restored), r.Counts.Deleted, done.Skipped, done.Failed)
+			}
+			if diff := cmp.Diff(before, w.living()); diff != "" {
+				t.Errorf("the library is not what it was (-want +got):\n%s", diff)
+			}
+			added := w.e.Count()["AddMedia"]
+			if again := w.restore(r.Run); len(again.Restored) > 0 || w.e.Count()["AddMedia"] != added {
+				t.Errorf("restored twice: %+v", again.Restored)
+			}
+			clock = clock.Add(29 * 24 * time.Hour) // old drafts are due again, but for the hold
+			w.mustInvoke(everything, report.Done)
+			for _, one := range done.Restored {
+				if m, _ := w.e.Medium(one.NewID); m.Deleted {
+					t.Errorf("%s was restored and is deleted again", one.Object)
+				}
+			}
+			w.noViolations()
+		})
+	}
+}
+
+func TestRestoreOfWhatCannotBe(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	for i := range 5 {
+		w.add(fmt.Sprint("clips/", i), 300)
+		w.e.PutObject("media-in", fmt.Sprint("clips/", i), nil, time.Now())
+	}
+	ids := map[string]string{}
+	for _, m := range w.e.Media() {
+		ids[m.Key] = m.ID
+	}
+	r := w.mustInvoke(everything, report.Done)
+	w.e.RemoveObject("media-in", "clips/0")
+	w.add("clips/1", 1) // somebody added it again
+	w.e.Inject(emulator.Fault{Operation: "AddMedia", Kind: emulator.DropAfter, Count: 1})
+	done := w.restore(r.Run, ids["clips/0"], ids["clips/1"], ids["clips/2"], ids["clips/3"], "nobody")
+	if len(done.Restored) != 2 || len(done.Skipped) != 3 || len(done.Failed) > 0 || w.e.Count()["AddMedia"] != 2 {
+		t.Errorf("%+v", done)
+	}
+	for _, one := range done.Skipped {
+		want := map[string]string{ids["clips/0"]: "is gone", ids["clips/1"]: "has a medium", "nobody": "plan does not have it"}[one.MediaID]
+		if want == "" || !strings.Contains(one.Reason, want) {
+			t.Errorf("skipped %+v, want %q", one, want)
+		}
+	}
+	for _, run := range []string{"nobody", ""} {
+		if _, err := w.f.Restore(context.Background(), handler.Call{}, run, nil); err == nil {
+			t.Errorf("run %q is restored", run)
+		}
+	}
+	dry := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	if _, err := w.f.Restore(context.Background(), handler.Call{}, dry.Run, nil); !handler.IsRefusal(err) {
+		t.Errorf("a dry run is restored: %v", err)
+	}
+}
+
+// What this program deleted is not deleted again where the library shows it as
+// Initiated, and what could not be verified is not sent again for 30 days.
+func TestWhatEarlierRunsLeft(t *testing.T) {
+	t.Run("shown as Initiated", func(t *testing.T) {
+		w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeletedView: emulator.ViewInitiated}}, enforcing)
+		for i := range 12 {
+			w.add(fmt.Sprint("clips/", i), 300)
+		}
+		if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 12 {
+			t.Fatalf("%+v", r.Counts)
+		}
+		sent := len(w.sent())
+		w.setPolicy(enforcing) // another process
+		if r := w.mustInvoke(everything, report.Done); r.Counts.Absent != 12 || len(w.sent()) != sent {
+			t.Errorf("%+v, %d more calls", r.Counts, len(w.sent())-sent)
+		}
+	})
+	t.Run("unverified", func(t *testing.T) {
+		w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeleteNothing: true}}, enforcing)
+		clock := time.Now()
+		w.now = func() time.Time { return clock }
+		w.setPolicy(enforcing)
+		id := w.add("clips/a", 300).ID
+		if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
+			t.Fatalf("%+v", r.Counts)
+		}
+		sent := len(w.sent())
+		w.setPolicy(enforcing)
+		if r := w.mustInvoke(everything, report.Done); r.Counts.Kept != 1 || len(w.sent()) != sent {
+			t.Errorf("%+v, %d more calls", r.Counts, len(w.sent())-sent)
+		}
+		m, _ := w.e.Medium(id)
+		m.CreationTime = "2020-01-01T00:00:00Z" // another medium of the same ID
+		w.e.Add(m)
+		if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
+			t.Errorf("another record: %+v", r.Counts)
+		}
+		clock = clock.Add(31 * 24 * time.Hour)
+		w.e.SetMPS(emulator.MPSOptions{})
+		if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 1 {
+			t.Errorf("after 30 days: %+v", r.Counts)
+		}
+	})
+}

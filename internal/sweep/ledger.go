@@ -1,0 +1,128 @@
+package sweep
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// ledgerFolder holds what became of every medium that runs set out to delete: of
+// each run lines by the thousand.
+const ledgerFolder = "ledger/"
+
+// ledgerLine is what became of one medium.
+type ledgerLine struct {
+	MediaID string `json:"mediaId"`
+	Outcome string `json:"outcome"` // deleted, gone, failed or unverified
+	Code    string `json:"code,omitempty"`
+	Plan    string `json:"plan"`
+}
+
+// ledger collects the outcomes of a run. The run's mutex guards what is collected,
+// and writing what is written.
+type ledger struct {
+	lines []ledgerLine
+	marks markRecord
+
+	writing sync.Mutex
+	records int // written, or found to be there
+}
+
+// note takes the outcomes of some media.
+func (l *ledger) note(id string, batch []expired, became end, code string) {
+	for _, e := range batch {
+		l.lines = append(l.lines, ledgerLine{e.id, became.String(), code, id})
+		if became == unverified {
+			l.marks.Unverified = append(l.marks.Unverified, mark{e.id, e.created})
+		}
+	}
+}
+
+// flush writes what has been collected, if it is so many lines. What cannot be
+// written stays collected.
+func (r *run) flush(ctx context.Context, least int) error {
+	r.ledger.writing.Lock()
+	defer r.ledger.writing.Unlock()
+	r.mu.Lock()
+	lines := slices.Clip(r.ledger.lines)
+	r.mu.Unlock()
+	if len(lines) < max(least, 1) {
+		return nil
+	}
+	var b bytes.Buffer
+	squeeze, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is a valid one
+	encoder := json.NewEncoder(squeeze)
+	for _, l := range lines {
+		if err := encoder.Encode(l); err != nil {
+			return err
+		}
+	}
+	if err := squeeze.Close(); err != nil {
+		return err
+	}
+	// The first name that is free: a run whose request came again has more parts.
+	err := state.ErrExists
+	for errors.Is(err, state.ErrExists) {
+		r.ledger.records++
+		err = r.Store.Create(ctx, ledgerName(r.reports[0].Run, r.ledger.records), b.Bytes())
+	}
+	if err == nil {
+		r.mu.Lock()
+		r.ledger.lines = r.ledger.lines[len(lines):]
+		r.mu.Unlock()
+	}
+	return err
+}
+
+func ledgerName(run string, number int) string {
+	return fmt.Sprintf("%s%s/%06d.jsonl.gz", ledgerFolder, state.SafeName(run), number)
+}
+
+// closeLedger writes what is left to write: outcomes and marks. What cannot be
+// written has happened all the same, and makes the run a partial one.
+func (r *run) closeLedger(ctx context.Context) {
+	r.ledger.marks.At = r.Now().UTC()
+	if err := errors.Join(r.flush(ctx, 1), r.ledger.marks.write(ctx, r.Store)); err != nil {
+		for _, one := range r.reports {
+			r.missing[one] = true
+			failure := failureOf(fmt.Errorf("the ledger could not be written: %w", err))
+			one.Fail(failure)
+		}
+	}
+}
+
+// Outcomes reads what became of the media of a run, by their IDs.
+func Outcomes(ctx context.Context, store Memory, run string) (map[string]string, error) {
+	outcomes := map[string]string{}
+	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(run)+"/", "") {
+		var data []byte
+		if err == nil {
+			data, err = store.Read(ctx, listed.Name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger of run %s: %w", run, err)
+		}
+		for text, err := range lines(data) {
+			var l ledgerLine
+			if err == nil {
+				err = json.Unmarshal(text, &l)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read the ledger of run %s: %w", run, err)
+			}
+			outcomes[l.MediaID] = l.Outcome
+		}
+	}
+	return outcomes, nil
+}
+
+// segmentOutcomes is how many outcomes are written together.
+const segmentOutcomes = plan.SegmentEntries

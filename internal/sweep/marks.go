@@ -1,0 +1,137 @@
+package sweep
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// holdTime is how long a medium is left alone whose deletion could not be verified,
+// or that was restored.
+const holdTime = 30 * 24 * time.Hour
+
+// Memory is a Store that can list.
+type Memory interface {
+	Store
+	List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error]
+}
+
+// marksFolder holds what runs leave to later ones. Most leave nothing.
+const marksFolder = "marks/"
+
+// marksFormat is the version of markRecord. A reader refuses others.
+const marksFormat = 1
+
+// markRecord is what one run left.
+type markRecord struct {
+	Format int       `json:"format"`
+	At     time.Time `json:"at"`
+	// Deleted and Unverified are valid for one record: the same ID with another
+	// CreationTime is another medium.
+	Deleted    []mark `json:"deleted,omitempty"`
+	Unverified []mark `json:"unverified,omitempty"`
+	// Restored are objects: a medium that is restored gets a new ID.
+	Restored []string `json:"restored,omitempty"`
+}
+
+type mark struct {
+	MediaID string `json:"mediaId"`
+	Created int64  `json:"created"` // seconds since 1970
+}
+
+// Marks remembers the marks of all runs. Its zero value is ready, and it is safe
+// for concurrent use; records never change, so that each is read once.
+type Marks struct {
+	mu         sync.Mutex
+	read       map[string]bool
+	deleted    map[mark]bool
+	unverified map[mark]time.Time
+	restored   map[string]time.Time
+}
+
+// Refresh reads the records that have been written since.
+func (m *Marks) Refresh(ctx context.Context, store Memory) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.read == nil {
+		m.read, m.deleted, m.unverified, m.restored = map[string]bool{}, map[mark]bool{}, map[mark]time.Time{}, map[string]time.Time{}
+	}
+	for listed, err := range store.List(ctx, marksFolder, "") {
+		if err != nil {
+			return fmt.Errorf("read what earlier runs left: %w", err)
+		}
+		if m.read[listed.Name] {
+			continue
+		}
+		data, err := store.Read(ctx, listed.Name)
+		var record markRecord
+		if err == nil {
+			err = json.Unmarshal(data, &record)
+		}
+		if err == nil && record.Format != marksFormat {
+			err = fmt.Errorf("format %d: this program reads format %d", record.Format, marksFormat)
+		}
+		if err != nil {
+			return fmt.Errorf("read what earlier runs left: %s: %w", listed.Name, err)
+		}
+		m.take(record)
+		m.read[listed.Name] = true
+	}
+	return nil
+}
+
+func (m *Marks) take(record markRecord) {
+	for _, one := range record.Deleted {
+		m.deleted[one] = true
+	}
+	for _, one := range record.Unverified {
+		m.unverified[one] = record.At
+	}
+	for _, object := range record.Restored {
+		m.restored[object] = record.At
+	}
+}
+
+// Of returns a function that tells the mark of a medium as of an instant.
+func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
+	return func(medium *media.Medium) retention.Mark {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if len(m.read) == 0 {
+			return retention.Unmarked
+		}
+		one := mark{medium.ID, medium.Created.Unix()}
+		if at, ok := m.restored[medium.Object.String()]; ok && asOf.Sub(at) < holdTime {
+			return retention.Restored
+		}
+		if m.deleted[one] {
+			return retention.Deleted
+		}
+		if at, ok := m.unverified[one]; ok && asOf.Sub(at) < holdTime {
+			return retention.Unverified
+		}
+		return retention.Unmarked
+	}
+}
+
+// write makes marks durable; nothing is written of none.
+func (record markRecord) write(ctx context.Context, store Store) error {
+	if len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0 {
+		return nil
+	}
+	record.Format = marksFormat
+	data, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s%s-%s.json", marksFolder, record.At.UTC().Format("20060102T150405Z"), rand.Text())
+	return store.Create(ctx, name, data)
+}
