@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -27,6 +28,7 @@ func ossEvent(keys ...string) []byte {
 // storm invokes the function with one event for each key, so many at a time.
 func (w *world) storm(keys []string, atOnce int) []report.Report {
 	w.t.Helper()
+	w.requests++
 	reports := make([]report.Report, len(keys))
 	next := make(chan int, len(keys))
 	for i := range keys {
@@ -37,7 +39,7 @@ func (w *world) storm(keys []string, atOnce int) []report.Report {
 	for range atOnce {
 		workers.Go(func() {
 			for i := range next {
-				body, _ := w.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprint("event-", i)}, ossEvent(keys[i]))
+				body, _ := w.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprintf("storm-%d-%d", w.requests, i)}, ossEvent(keys[i]))
 				if err := json.Unmarshal(body, &reports[i]); err != nil {
 					w.t.Errorf("answer %s: %v", body, err)
 				}
@@ -91,7 +93,7 @@ func TestEventsAreCoalesced(t *testing.T) {
 		if i < 6 && c != want { // or its second delivery came first
 			want = report.Counts{ObjectsWithoutMedia: 1}
 		}
-		if r.Status != report.Done || c != want || r.Run != fmt.Sprint("event-", i) {
+		if r.Status != report.Done || c != want || r.Run != fmt.Sprintf("storm-1-%d", i) {
 			t.Errorf("event %d: %s, %+v, want %+v; %+v", i, r.Status, c, want, r.Failures)
 		}
 	}
@@ -153,5 +155,44 @@ func TestGuardsOfAGroup(t *testing.T) {
 	}
 	if sent := slices.Concat(w.sent()...); len(sent) != 1 {
 		t.Errorf("%d media sent, want 1", len(sent))
+	}
+}
+
+// maxDelete holds for all events of a day together: a storm of small ones cannot
+// pass below it, and a run of the inventory is not counted.
+func TestEventsOfADayAreGuarded(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {maxPercent: 100}", "guard: {maxPercent: 100, maxDelete: 30}", 1))
+	clock := time.Now()
+	w.now = func() time.Time { return clock }
+	w.setPolicy(strings.Replace(enforcing, "guard: {maxPercent: 100}", "guard: {maxPercent: 100, maxDelete: 30}", 1))
+	var keys []string
+	for i := range 70 {
+		keys = append(keys, fmt.Sprint("clips/", i))
+		w.add(keys[i], 300)
+	}
+	count := func(reports []report.Report) (done, blocked int) {
+		for _, r := range reports {
+			switch r.Status {
+			case report.Done:
+				done++
+			case report.Blocked:
+				blocked++
+			}
+		}
+		return done, blocked
+	}
+	if done, blocked := count(w.storm(keys[:50], 50)); done != 30 || blocked != 20 {
+		t.Errorf("%d done, %d blocked", done, blocked)
+	}
+	clock = clock.Add(23 * time.Hour)
+	if done, blocked := count(w.storm(keys[50:51], 1)); done != 0 || blocked != 1 {
+		t.Errorf("an hour before a day has gone: %d done, %d blocked", done, blocked)
+	}
+	clock = clock.Add(2 * time.Hour)
+	if done, blocked := count(w.storm(keys[51:], 20)); done != 19 || blocked != 0 {
+		t.Errorf("after a day: %d done, %d blocked", done, blocked)
+	}
+	if got := len(w.deleted()); got != 49 {
+		t.Errorf("%d deleted, want 49", got)
 	}
 }

@@ -50,6 +50,8 @@ type mark struct {
 // Marks remembers the marks of all runs. Its zero value is ready, and it is safe
 // for concurrent use; records never change, so that each is read once.
 type Marks struct {
+	spending sync.Mutex // held by a run of events while it checks its guard
+
 	mu         sync.Mutex
 	read       map[string]bool
 	deleted    map[mark]bool

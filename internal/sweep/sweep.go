@@ -61,7 +61,7 @@ type Sweep struct {
 	Region  string
 	Library Library
 	Objects inventory.Lister
-	Store   Store
+	Store   Memory
 	Marks   *Marks
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -154,6 +154,11 @@ func (r *run) all(ctx context.Context, parts []Part) {
 		}
 		if reason := tripped(r.Policy.Guard, &one.Counts); reason != "" {
 			one.Guard = report.Guard{Tripped: true, Reason: reason}
+		}
+	}
+	if parts[0].Request.Trigger == trigger.OSS {
+		if r.planErr = r.spend(ctx); r.planErr != nil {
+			return
 		}
 	}
 	if r.mode == policy.Enforce {

@@ -3,6 +3,7 @@ package sweep_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -29,6 +30,9 @@ func (f storeFunc) Create(_ context.Context, name string, _ []byte) error {
 		return nil
 	}
 	return f()
+}
+func (f storeFunc) List(context.Context, string, string) iter.Seq2[state.Record, error] {
+	return func(func(state.Record, error) bool) {}
 }
 func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, state.ErrNotFound }
 

@@ -1,0 +1,64 @@
+package sweep
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// Events are small: each passes below guard.maxDelete by itself, and a storm of them
+// would delete without a limit. So it holds for all of them within a day.
+const spentTime = 24 * time.Hour
+
+// spentFolder holds a record for each run of events that deleted. Its name says all:
+// when, and how many media.
+const spentFolder = "spent/"
+
+// spentForm sorts as time does.
+const spentForm = "20060102T150405.000000000Z"
+
+// spend checks the guard of event runs against what the last 24 hours deleted, and
+// notes what this one will, before it does.
+func (r *run) spend(ctx context.Context) error {
+	r.Marks.spending.Lock()
+	defer r.Marks.spending.Unlock()
+	now := r.Now().UTC()
+	spent := 0
+	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+now.Add(-spentTime).Format(spentForm)) {
+		if err != nil {
+			return fmt.Errorf("look at what events deleted before: %w", err)
+		}
+		_, rest, _ := strings.Cut(record.Name, "Z-")
+		number, _, _ := strings.Cut(rest, "-")
+		media, err := strconv.Atoi(number)
+		if err != nil {
+			return fmt.Errorf("record %s does not tell how many media an event deleted", record.Name)
+		}
+		spent += media
+	}
+	adds := 0
+	for _, one := range r.reports {
+		switch after := spent + adds + one.Counts.Expired; {
+		case one.Guard.Tripped || one.Counts.Expired == 0:
+		case after > r.Policy.Guard.MaxDelete:
+			one.Guard = report.Guard{Tripped: true, Reason: fmt.Sprintf("%d media have expired, events of the last 24 hours deleted %d, and guard.maxDelete is %d",
+				one.Counts.Expired, spent+adds, r.Policy.Guard.MaxDelete)}
+		default:
+			adds += one.Counts.Expired
+		}
+	}
+	if adds == 0 || r.mode != policy.Enforce {
+		return nil
+	}
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, now.Format(spentForm), adds, rand.Text())
+	if err := r.Store.Create(ctx, name, []byte("{\"format\":1}\n")); err != nil {
+		return fmt.Errorf("note what events delete: %w; nothing was deleted", err)
+	}
+	return nil
+}
