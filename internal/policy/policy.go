@@ -88,6 +88,7 @@ func (k KeepLatest) Ranks(m *media.Medium) Truth {
 		return known(!m.Object.IsZero())
 	case PerCategory:
 		return known(m.Category.Known)
+	case PerTag:
 	}
 	if m.TagsGarbled {
 		return Unknown
@@ -103,6 +104,7 @@ func (k KeepLatest) Groups(m *media.Medium) []string {
 		return []string{m.Object.String()[:strings.LastIndexByte(m.Object.String(), '/')+1]}
 	case PerCategory:
 		return []string{strconv.FormatInt(m.Category.Value, 10)}
+	case PerTag:
 	}
 	var groups []string
 	for _, tag := range m.Tags {

@@ -214,20 +214,21 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 		one.Counts.Looked++
 		count(one, d)
 	}
-	switch d.Verdict {
-	case retention.Unknown:
+	if d.Verdict == retention.Unknown {
 		r.warnUnknown(m.ID, d.Reason())
-	case retention.Expired:
-		if r.byObject != nil {
-			r.owners[m.ID] = reports
-		}
-		text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
-		if err == nil {
-			err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, created: m.Created.Unix(), decided: r.Now().Unix(), text: text})
-		}
-		if err != nil && r.planErr == nil {
-			r.planErr = err
-		}
+	}
+	if d.Verdict != retention.Expired {
+		return
+	}
+	if r.byObject != nil {
+		r.owners[m.ID] = reports
+	}
+	text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
+	if err == nil {
+		err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, created: m.Created.Unix(), decided: r.Now().Unix(), text: text})
+	}
+	if err != nil && r.planErr == nil {
+		r.planErr = err
 	}
 }
 
