@@ -1,6 +1,6 @@
 # Shortcuts for people; `.ci/run` is what a change has to pass.
 
-.PHONY: build test bench lint demo ci
+.PHONY: build test bench fault lint demo ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o mediasweep .
@@ -17,6 +17,10 @@ bench:
 	  go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./internal/bench -args $(ARGS) | grep '^Benchmark'; \
 	  echo '```'; } > BENCHMARKS.md.new
 	mv BENCHMARKS.md.new BENCHMARKS.md
+
+# Kills the program 200 times over each kind of state.
+fault:
+	MEDIASWEEP_KILLS=200 go test -count=1 -timeout 1h -run Killed -v ./internal/cli
 
 lint:
 	.ci/run lint

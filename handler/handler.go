@@ -237,6 +237,15 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		}
 		defer f.release(ctx, lease)
 		ctx = held
+		if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
+			if err := f.finishOpen(ctx, call); err != nil {
+				r.Error = err.Error()
+				r.Finish(report.Incomplete, f.now())
+				f.keep(ctx, call, r)
+				f.logFinished(r)
+				return r
+			}
+		}
 	}
 	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch {
 		f.events.join(ctx, call, part, f.run)

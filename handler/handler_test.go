@@ -684,7 +684,7 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	if written != 6 || r.Counts.Deleted == 0 { // the lease twice, a segment, the plan's contents, the ledger, and the report
+	if written != 8 || r.Counts.Deleted == 0 { // the lease twice, a segment, the plan's contents, its beginning and end, the ledger, and the report
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -78,6 +78,37 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 	return nil, nil
 }
 
+// finishOpen finishes the plans that earlier scheduled runs were cut off from, each
+// in a run of its own: every medium is read again, and deleted if it has still
+// expired. An error says that there is more to finish.
+func (f *Function) finishOpen(ctx context.Context, call Call) error {
+	store := f.store(call)
+	plans, err := sweep.Unfinished(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, open := range plans {
+		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
+		r.Mode = policy.Enforce
+		f.log.Info("finishing a plan that was cut off", "run", r.Run, "of", open.Run, "plan", open.Plan)
+		if r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
+			r.Error = "the plan is too old to be finished: a new one is made"
+			r.Finish(report.Done, f.now())
+		} else {
+			f.run(ctx, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: true}, Report: r})
+		}
+		f.keep(ctx, call, r)
+		f.logFinished(r)
+		if r.Status != report.Done && r.Status != report.Partial {
+			return fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
+		}
+		if err := open.Close(ctx, store); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // runRecord is how a report is kept.
 type runRecord struct {
 	Format int            `json:"format"`

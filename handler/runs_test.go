@@ -311,3 +311,55 @@ func TestOneRunOfTheInventoryAtATime(t *testing.T) {
 	}
 	w.mustInvoke(everything, report.Done) // the lease was given back
 }
+
+// A scheduled run that is cut off is finished by the next one, which reads every
+// medium again and sends none twice.
+func TestTheNextRunFinishesAPlan(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	for i := range 1500 {
+		w.add(fmt.Sprint("clips/", i), 300)
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	stop := filepath.Join(folder, "stop")
+	go func() {
+		for w.e.Count()["DeleteMedia"] < 5 {
+			time.Sleep(time.Millisecond) // until the run deletes
+		}
+		_ = os.WriteFile(stop, nil, 0o600)
+	}()
+	cut := w.mustInvoke(everything, report.Incomplete)
+	if err := os.Remove(stop); err != nil {
+		t.Fatal(err)
+	}
+	var held emulator.Medium
+	for _, m := range w.e.Media() {
+		if !m.Deleted {
+			held = m
+		}
+	}
+	held.Tags = []string{"legal-hold"}
+	w.e.Add(held)
+	next := w.mustInvoke(everything, report.Done)
+	if got := len(w.deleted()); got != 1499 || next.Counts.Expired != 0 || next.Counts.Protected != 1 {
+		t.Errorf("%d deleted, %+v", got, next.Counts)
+	}
+	seen := map[string]bool{}
+	for _, id := range slices.Concat(w.sent()...) {
+		if seen[id] {
+			t.Errorf("%s was sent twice", id)
+		}
+		seen[id] = true
+	}
+	runs, err := w.f.Runs(context.Background(), handler.Call{})
+	if err != nil || len(runs) != 3 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	finished := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Plan == cut.Plan && r.Run != cut.Run })
+	if finished < 0 || runs[finished].Counts.Deleted+cut.Counts.Deleted != 1499 {
+		t.Errorf("%+v", runs)
+	}
+	w.mustInvoke(everything, report.Done)
+	if runs, _ := w.f.Runs(context.Background(), handler.Call{}); len(runs) != 4 {
+		t.Error("a plan that is done is finished again")
+	}
+}

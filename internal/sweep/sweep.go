@@ -141,6 +141,8 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	case r.planErr != nil:
 	case r.applied == "":
 		r.planErr = r.writePlan(ctx, scope)
+	case parts[0].Request.Resume: // the guard let it pass when it began
+		r.reports[0].Plan, cleared = r.applied, true
 	default:
 		r.reports[0].Plan = r.applied
 		cleared, r.planErr = r.clear(ctx)
@@ -161,12 +163,29 @@ func (r *run) all(ctx context.Context, parts []Part) {
 			return
 		}
 	}
-	if r.mode == policy.Enforce {
-		r.deleteAll(ctx, soft)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		r.closeLedger(ctx)
+	if r.mode != policy.Enforce || !r.anyToDelete() {
+		return
 	}
+	finish := func(context.Context) error { return nil }
+	if request := parts[0].Request; request.Trigger == trigger.Timer && request.Inventory {
+		if finish, r.planErr = r.begin(ctx); r.planErr != nil {
+			return
+		}
+	}
+	r.deleteAll(ctx, soft)
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	r.closeLedger(ctx)
+	if r.reports[0].Counts.Pending == 0 {
+		if err := finish(ctx); err != nil {
+			r.Log.Warn("the next run looks at this one's plan again", "error", err.Error())
+		}
+	}
+}
+
+// anyToDelete reports whether a guard lets anything go.
+func (r *run) anyToDelete() bool {
+	return slices.ContainsFunc(r.reports, func(one *report.Report) bool { return !one.Guard.Tripped && one.Counts.Expired > 0 })
 }
 
 // status returns how the run ended for one of its parts, and says why in its

@@ -1,0 +1,96 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// openFolder holds a record for each scheduled run that began to delete, and a
+// second one when it had finished: what has no second one was cut off.
+const openFolder = "open/"
+
+const (
+	openSuffix   = ".json"
+	closedSuffix = ".done"
+)
+
+// Open is a plan that a scheduled run began to delete and did not finish.
+type Open struct {
+	Format int       `json:"format"`
+	Run    string    `json:"run"`
+	Plan   string    `json:"plan"`
+	AsOf   time.Time `json:"asOf"`
+
+	name string
+}
+
+// openFormat is the version of Open. A reader refuses others.
+const openFormat = 1
+
+// begin notes that the run begins to delete, and returns what notes that it is
+// done. Names sort by the time of the run.
+func (r *run) begin(ctx context.Context) (func(context.Context) error, error) {
+	one := r.reports[0]
+	o := Open{Format: openFormat, Run: one.Run, Plan: one.Plan, AsOf: r.asOf}
+	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.Format("20060102T150405Z"), state.SafeName(one.Run))
+	record, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Store.Create(ctx, o.name+openSuffix, record); err != nil {
+		return nil, fmt.Errorf("note that the run deletes: %w; nothing was deleted", err)
+	}
+	return func(ctx context.Context) error { return o.Close(ctx, r.Store) }, nil
+}
+
+// Close notes that nothing of the plan is left to do.
+func (o Open) Close(ctx context.Context, store Store) error {
+	if err := store.Create(ctx, o.name+closedSuffix, []byte("{\"format\":1}\n")); err != nil {
+		return fmt.Errorf("note that plan %s is done: %w", o.Plan, err)
+	}
+	return nil
+}
+
+// Unfinished returns the plans that were cut off, the oldest first.
+func Unfinished(ctx context.Context, store Memory) ([]Open, error) {
+	open := map[string]bool{}
+	var names []string
+	for record, err := range store.List(ctx, openFolder, "") {
+		if err != nil {
+			return nil, fmt.Errorf("look for plans that were cut off: %w", err)
+		}
+		// The second record of a run comes right before the first: .done, .json.
+		if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
+			open[name] = false
+		} else if name, ok := strings.CutSuffix(record.Name, openSuffix); ok {
+			if _, closed := open[name]; !closed {
+				open[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	var list []Open
+	for _, name := range names {
+		if !open[name] {
+			continue
+		}
+		data, err := store.Read(ctx, name+openSuffix)
+		o := Open{name: name}
+		if err == nil {
+			err = json.Unmarshal(data, &o)
+		}
+		if err == nil && o.Format != openFormat {
+			err = fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
