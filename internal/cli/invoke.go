@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/spf13/cobra"
 
@@ -56,35 +54,6 @@ events has a sample of each.`,
 		panic("cli: " + err.Error()) // the flag is defined above
 	}
 	return cmd
-}
-
-// function wires the function from the environment, or with an emulator that runs
-// until stop is called.
-func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
-	o.Getenv, o.Log, o.Progress, stop = c.Getenv, c.Stderr, c.progress(), func() {}
-	if emulate {
-		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
-			return nil, nil, exitError{exitFailed, err}
-		}
-		if o.Policy == nil {
-			if o.Policy, err = c.emulatedPolicy(); err != nil {
-				stop()
-				return nil, nil, exitError{exitUsage, err}
-			}
-		}
-	}
-	return handler.New(o), stop, nil
-}
-
-// withTimeout bounds a command by MEDIASWEEP_TIMEOUT: a person waits as long as it
-// takes, unless the variable says less.
-func (c *Command) withTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
-	if err != nil {
-		return nil, nil, exitError{exitUsage, err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	return ctx, cancel, nil
 }
 
 func (c *Command) read(file string) ([]byte, error) {

@@ -17,7 +17,7 @@ import (
 )
 
 func (c *Command) plan() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	cmd := &cobra.Command{
 		Use:   "plan [ID|OBJECT...]",
 		Short: "Plan a deletion and keep the plan for review; nothing is deleted",
@@ -34,7 +34,7 @@ same code as a deletion, up to the deletion.`,
 				}
 				request[scope] = args
 			}
-			return c.request(cmd.Context(), &flags, request, false)
+			return c.request(cmd, &flags, request, false)
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")
@@ -42,7 +42,7 @@ same code as a deletion, up to the deletion.`,
 }
 
 func (c *Command) apply() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	var anyway bool
 	cmd := &cobra.Command{
 		Use:   "apply PLAN",
@@ -52,7 +52,7 @@ under today's policy; what has changed since is kept and told. Applying a plan t
 a guard has blocked clears the guard for it, once. The policy must say enforce.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.request(cmd.Context(), &flags, map[string]any{"mode": policy.Enforce, "plan": args[0]}, anyway)
+			return c.request(cmd, &flags, map[string]any{"mode": policy.Enforce, "plan": args[0]}, anyway)
 		},
 	}
 	flags.add(cmd, "table", "json")
@@ -62,7 +62,7 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 
 // request runs a request as the function does and writes its report, or the
 // decisions of its plan.
-func (c *Command) request(ctx context.Context, flags *surveyFlags, keys map[string]any, anyway bool) error {
+func (c *Command) request(cmd *cobra.Command, flags *functionFlags, keys map[string]any, anyway bool) error {
 	body, err := json.Marshal(keys)
 	if err != nil {
 		return exitError{exitUsage, err}
@@ -72,43 +72,35 @@ func (c *Command) request(ctx context.Context, flags *surveyFlags, keys map[stri
 		return exitError{exitUsage, err}
 	}
 	request.Anyway = anyway
-	f, stop, err := flags.function(c, nil)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	ctx, cancel, err := c.withTimeout(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	r := f.Sweep(ctx, handler.Call{}, request)
-	if flags.output != "csv" || r.Counts.Expired == 0 || r.Plan == "" {
-		return c.writeReport(r, flags.output)
-	}
-	_, entries, err := f.Entries(ctx, handler.Call{}, r.Plan)
-	if err == nil {
-		err = report.WriteEntriesCSV(c.Stdout, entries)
-	}
-	if err != nil {
-		return exitError{exitFailed, err}
-	}
-	if code := r.ExitCode(); code != exitOK {
-		return exitError{code: code}
-	}
-	return nil
+	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+		r := f.Sweep(ctx, handler.Call{}, request)
+		if flags.output != "csv" || r.Counts.Expired == 0 || r.Plan == "" {
+			return c.writeReport(r, flags.output)
+		}
+		_, entries, err := f.Entries(ctx, handler.Call{}, r.Plan)
+		if err == nil {
+			err = report.WriteEntriesCSV(c.Stdout, entries)
+		}
+		if err != nil {
+			return exitError{exitFailed, err}
+		}
+		if code := r.ExitCode(); code != exitOK {
+			return exitError{code: code}
+		}
+		return nil
+	})
 }
 
 func (c *Command) plans() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	cmd := &cobra.Command{
 		Use:   "plans [PLAN]",
 		Short: "List the plans that were kept, or the media of one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(&flags, func(f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
 				if len(args) == 1 {
-					_, entries, err := f.Entries(cmd.Context(), handler.Call{}, args[0])
+					_, entries, err := f.Entries(ctx, handler.Call{}, args[0])
 					if err != nil {
 						return err
 					}
@@ -124,7 +116,7 @@ func (c *Command) plans() *cobra.Command {
 					}
 					return nil
 				}
-				plans, err := f.Plans(cmd.Context(), handler.Call{})
+				plans, err := f.Plans(ctx, handler.Call{})
 				switch {
 				case err != nil:
 					return err
@@ -141,15 +133,15 @@ func (c *Command) plans() *cobra.Command {
 }
 
 func (c *Command) runs() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	cmd := &cobra.Command{
 		Use:   "runs [RUN]",
 		Short: "List the latest runs, or tell what one did",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(&flags, func(f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
 				if len(args) == 1 {
-					run, err := f.Run(cmd.Context(), handler.Call{}, args[0])
+					run, err := f.Run(ctx, handler.Call{}, args[0])
 					switch {
 					case err != nil:
 						return err
@@ -158,7 +150,7 @@ func (c *Command) runs() *cobra.Command {
 					}
 					return run.WriteTable(b)
 				}
-				runs, err := f.Runs(cmd.Context(), handler.Call{})
+				runs, err := f.Runs(ctx, handler.Call{})
 				switch {
 				case err != nil:
 					return err
@@ -175,21 +167,18 @@ func (c *Command) runs() *cobra.Command {
 }
 
 // kept writes what the state store has.
-func (c *Command) kept(flags *surveyFlags, write func(*handler.Function, *strings.Builder) error) error {
-	f, stop, err := flags.function(c, nil)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	var b strings.Builder
-	switch err := write(f, &b); {
-	case errors.Is(err, state.ErrNotFound):
-		return exitError{exitUsage, err}
-	case err != nil:
-		return exitError{exitFailed, err}
-	}
-	if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
-		return exitError{exitFailed, err}
-	}
-	return nil
+func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, write func(context.Context, *handler.Function, *strings.Builder) error) error {
+	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+		var b strings.Builder
+		switch err := write(ctx, f, &b); {
+		case errors.Is(err, state.ErrNotFound):
+			return exitError{exitUsage, err}
+		case err != nil:
+			return exitError{exitFailed, err}
+		}
+		if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
+			return exitError{exitFailed, err}
+		}
+		return nil
+	})
 }

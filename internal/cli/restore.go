@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,7 +21,7 @@ starts no workflow. Restored media are held for 30 days.
 `
 
 func (c *Command) restore() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	var only []string
 	cmd := &cobra.Command{
 		Use:   "restore RUN",
@@ -32,43 +33,35 @@ skipped; so restoring twice adds nothing twice.
 ` + restoreWarning,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, stop, err := flags.function(c, nil)
-			if err != nil {
-				return err
-			}
-			defer stop()
-			ctx, cancel, err := c.withTimeout(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
-			done, err := f.Restore(ctx, handler.Call{}, args[0], only)
-			if done == nil {
-				code := exitFailed
-				if errors.Is(err, state.ErrNotFound) || handler.IsRefusal(err) {
-					code = exitUsage
+			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
+				done, err := f.Restore(ctx, handler.Call{}, args[0], only)
+				if done == nil {
+					code := exitFailed
+					if errors.Is(err, state.ErrNotFound) || handler.IsRefusal(err) {
+						code = exitUsage
+					}
+					return exitError{code, err}
 				}
-				return exitError{code, err}
-			}
-			var b strings.Builder
-			if flags.output == "json" {
-				if err := writeJSON(&b, done); err != nil {
+				var b strings.Builder
+				if flags.output == "json" {
+					if err := writeJSON(&b, done); err != nil {
+						return exitError{exitFailed, err}
+					}
+				} else {
+					writeRestoration(&b, done)
+				}
+				if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
 					return exitError{exitFailed, err}
 				}
-			} else {
-				writeRestoration(&b, done)
-			}
-			if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
-				return exitError{exitFailed, err}
-			}
-			switch {
-			case err != nil && len(done.Restored) == 0:
-				return exitError{exitFailed, err}
-			case err != nil || len(done.Failed) > 0:
-				return exitError{exitPartial, err}
-			}
-			return nil
+				switch {
+				case err != nil && len(done.Restored) == 0:
+					return exitError{exitFailed, err}
+				case err != nil || len(done.Failed) > 0:
+					return exitError{exitPartial, err}
+				}
+				return nil
+			})
 		},
 	}
 	flags.add(cmd, "table", "json")

@@ -1,13 +1,12 @@
 package cli
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,41 +20,8 @@ import (
 // exitDiffers is what diff --exit-code exits with when decisions change.
 const exitDiffers = 7
 
-// surveyFlags are the flags of the commands that look and change nothing.
-type surveyFlags struct {
-	output  string
-	asOf    string
-	emulate bool
-}
-
-func (s *surveyFlags) add(cmd *cobra.Command, outputs ...string) {
-	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
-	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
-	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !slices.Contains(outputs, s.output) {
-			return exitError{exitUsage, fmt.Errorf("output %q is none of %s", s.output, strings.Join(outputs, ", "))}
-		}
-		return nil
-	}
-}
-
-// function wires the function with the flags' clock, and with a policy if one is
-// given.
-func (s *surveyFlags) function(c *Command, p *policy.Policy) (*handler.Function, func(), error) {
-	o := handler.Options{Policy: p}
-	if s.asOf != "" {
-		asOf, err := time.Parse(time.RFC3339, s.asOf)
-		if err != nil {
-			return nil, nil, exitError{exitUsage, fmt.Errorf("--as-of %q is no time such as 2027-03-01T00:00:00Z", s.asOf)}
-		}
-		o.Now = func() time.Time { return asOf }
-	}
-	return c.function(s.emulate, o)
-}
-
 func (c *Command) explain() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Explain why a medium stays or goes, and what would change that",
@@ -76,34 +42,26 @@ the medium falls due, and what would turn the decision.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			f, stop, err := flags.function(c, nil)
-			if err != nil {
-				return err
-			}
-			defer stop()
-			ctx, cancel, err := c.withTimeout(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			list, r := f.Explain(ctx, handler.Call{}, request)
-			if len(list) == 0 && r.Status == report.Done {
-				return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
-			}
-			return c.surveyed(r, func(b *strings.Builder) error {
-				for i, e := range list {
-					if flags.output == "json" {
-						if err := writeJSON(b, e); err != nil {
-							return err
-						}
-						continue
-					}
-					if i > 0 {
-						b.WriteByte('\n')
-					}
-					report.WriteExplanation(b, e)
+			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+				list, r := f.Explain(ctx, handler.Call{}, request)
+				if len(list) == 0 && r.Status == report.Done {
+					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
 				}
-				return nil
+				return c.surveyed(r, func(b *strings.Builder) error {
+					for i, e := range list {
+						if flags.output == "json" {
+							if err := writeJSON(b, e); err != nil {
+								return err
+							}
+							continue
+						}
+						if i > 0 {
+							b.WriteByte('\n')
+						}
+						report.WriteExplanation(b, e)
+					}
+					return nil
+				})
 			})
 		},
 	}
@@ -112,7 +70,7 @@ the medium falls due, and what would turn the decision.`,
 }
 
 func (c *Command) forecast() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	var days int
 	cmd := &cobra.Command{
 		Use:   "forecast --days N",
@@ -122,26 +80,18 @@ coming days, by rule, if nothing but time passes. Bytes are of the inputs and
 hours of their video, where the records have them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, stop, err := flags.function(c, nil)
-			if err != nil {
-				return err
-			}
-			defer stop()
-			ctx, cancel, err := c.withTimeout(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			forecast, r := f.Forecast(ctx, handler.Call{}, trigger.CLI, days)
-			return c.surveyed(r, func(b *strings.Builder) error {
-				switch flags.output {
-				case "json":
-					return writeJSON(b, forecast)
-				case "csv":
-					return report.WriteForecastCSV(b, forecast)
-				}
-				report.WriteForecast(b, forecast)
-				return nil
+			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+				forecast, r := f.Forecast(ctx, handler.Call{}, trigger.CLI, days)
+				return c.surveyed(r, func(b *strings.Builder) error {
+					switch flags.output {
+					case "json":
+						return writeJSON(b, forecast)
+					case "csv":
+						return report.WriteForecastCSV(b, forecast)
+					}
+					report.WriteForecast(b, forecast)
+					return nil
+				})
 			})
 		},
 	}
@@ -151,7 +101,7 @@ hours of their video, where the records have them.`,
 }
 
 func (c *Command) diff() *cobra.Command {
-	var flags surveyFlags
+	var flags functionFlags
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
@@ -169,40 +119,32 @@ an inventory is held against the other's.`,
 			if err := errors.Join(mistakes[:]...); err != nil {
 				return exitError{exitUsage, err}
 			}
-			f, stop, err := flags.function(c, policies[0])
-			if err != nil {
-				return err
-			}
-			defer stop()
-			ctx, cancel, err := c.withTimeout(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			var rows strings.Builder
-			table := csv.NewWriter(&rows)
-			var each func(retention.Difference)
-			if flags.output == "csv" {
-				_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
-				each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
-			}
-			diff, r := f.Diff(ctx, handler.Call{}, policies[1], each)
-			err = c.surveyed(r, func(b *strings.Builder) error {
-				switch flags.output {
-				case "json":
-					return writeJSON(b, diff)
-				case "csv":
-					table.Flush()
-					b.WriteString(rows.String())
-					return nil
+			return flags.with(cmd, c, policies[0], func(ctx context.Context, f *handler.Function) error {
+				var rows strings.Builder
+				table := csv.NewWriter(&rows)
+				var each func(retention.Difference)
+				if flags.output == "csv" {
+					_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
+					each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
 				}
-				report.WriteDiff(b, diff)
-				return nil
+				diff, r := f.Diff(ctx, handler.Call{}, policies[1], each)
+				err := c.surveyed(r, func(b *strings.Builder) error {
+					switch flags.output {
+					case "json":
+						return writeJSON(b, diff)
+					case "csv":
+						table.Flush()
+						b.WriteString(rows.String())
+						return nil
+					}
+					report.WriteDiff(b, diff)
+					return nil
+				})
+				if err == nil && exitCode && len(diff.Changes) > 0 {
+					return exitError{code: exitDiffers}
+				}
+				return err
 			})
-			if err == nil && exitCode && len(diff.Changes) > 0 {
-				return exitError{code: exitDiffers}
-			}
-			return err
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// functionFlags are the flags of the commands that call the function.
+type functionFlags struct {
+	output  string
+	asOf    string
+	emulate bool
+}
+
+func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
+	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
+	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
+	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(outputs, s.output) {
+			return exitError{exitUsage, fmt.Errorf("output %q is none of %s", s.output, strings.Join(outputs, ", "))}
+		}
+		return nil
+	}
+}
+
+// with runs something with a function that is wired with the flags' clock, and with
+// a policy if one is given, within the time that the environment allows.
+func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *handler.Function) error) error {
+	o := handler.Options{Policy: p}
+	if s.asOf != "" {
+		asOf, err := time.Parse(time.RFC3339, s.asOf)
+		if err != nil {
+			return exitError{exitUsage, fmt.Errorf("--as-of %q is no time such as 2027-03-01T00:00:00Z", s.asOf)}
+		}
+		o.Now = func() time.Time { return asOf }
+	}
+	f, stop, err := c.function(s.emulate, o)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ctx, cancel, err := c.withTimeout(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return do(ctx, f)
+}
+
+// function wires the function from the environment, or with an emulator that runs
+// until stop is called.
+func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
+	o.Getenv, o.Log, o.Progress, stop = c.Getenv, c.Stderr, c.progress(), func() {}
+	if emulate {
+		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
+			return nil, nil, exitError{exitFailed, err}
+		}
+		if o.Policy == nil {
+			if o.Policy, err = c.emulatedPolicy(); err != nil {
+				stop()
+				return nil, nil, exitError{exitUsage, err}
+			}
+		}
+	}
+	return handler.New(o), stop, nil
+}
+
+// withTimeout bounds a command by MEDIASWEEP_TIMEOUT: a person waits as long as it
+// takes, unless the variable says less.
+func (c *Command) withTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
+	if err != nil {
+		return nil, nil, exitError{exitUsage, err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	return ctx, cancel, nil
+}
+
