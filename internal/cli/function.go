@@ -85,4 +85,3 @@ func (c *Command) withTimeout(ctx context.Context) (context.Context, context.Can
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	return ctx, cancel, nil
 }
-
