@@ -135,6 +135,24 @@ func TestAFailureHitsItsEventOnly(t *testing.T) {
 	}
 }
 
+// A medium that no event asked for counts in the reports of those events whose
+// objects it may stand for.
+func TestAnUnclearMediumOfAGroup(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.add("clips/a", 300)
+	w.add("clips/b", 300)
+	w.e.SetMPS(emulator.MPSOptions{WrongFile: "clips/b"})
+	for i, r := range w.storm([]string{"clips/a", "clips/b"}, 2) {
+		want := report.Counts{Looked: 1, Expired: 1, Deleted: 1}
+		if i == 1 {
+			want = report.Counts{Looked: 1, Unknown: 1, ObjectsWithoutMedia: 1}
+		}
+		if r.Counts != want {
+			t.Errorf("event %d: %+v, want %+v", i, r.Counts, want)
+		}
+	}
+}
+
 // A guard holds for each event of a group by itself.
 func TestGuardsOfAGroup(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {maxPercent: 100}", "guard: {maxDelete: 1}", 1))

@@ -181,7 +181,9 @@ func (f *Function) Runs(ctx context.Context, call Call) ([]*report.Report, error
 	list := []*report.Report{}
 	err := f.latest(ctx, call, "runs/", ".json", func(name string, data []byte) error {
 		r, err := parseRun(name, data)
-		list = append(list, r)
+		if err == nil {
+			list = append(list, r)
+		}
 		return err
 	})
 	return list, err
@@ -192,7 +194,9 @@ func (f *Function) Plans(ctx context.Context, call Call) ([]plan.Contents, error
 	list := []plan.Contents{}
 	err := f.latest(ctx, call, "plans/", "/plan.json", func(_ string, data []byte) error {
 		contents, err := plan.ParseContents(data)
-		list = append(list, contents)
+		if err == nil {
+			list = append(list, contents)
+		}
 		return err
 	})
 	return list, err
@@ -223,11 +227,11 @@ func (f *Function) latest(ctx context.Context, call Call, folder, suffix string,
 	slices.SortFunc(records, newestFirst)
 	for _, record := range records[:min(len(records), MaxListed)] {
 		data, err := store.Read(ctx, record.Name)
-		if err == nil {
-			err = take(record.Name, data)
-		}
 		if err != nil {
 			return err
+		}
+		if err := take(record.Name, data); err != nil { // the others are still worth seeing
+			f.log.Warn("a record is damaged", "record", record.Name, "error", err.Error())
 		}
 	}
 	return nil
@@ -237,6 +241,9 @@ func (f *Function) latest(ctx context.Context, call Call, folder, suffix string,
 func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
 	if f.broken != nil {
 		return plan.Contents{}, nil, refusedError{f.broken}
+	}
+	if !plan.IsID(id) {
+		return plan.Contents{}, nil, refusedError{fmt.Errorf("%q is no ID of a plan, such as sha256:0f3a…", id)}
 	}
 	store := f.store(call)
 	contents, err := sweep.Kept(ctx, store, id)

@@ -215,7 +215,7 @@ func TestRunsAndPlansOverHTTP(t *testing.T) {
 		t.Errorf("a plan of %d entries: %v", len(plan.Entries), err)
 	}
 	for target, want := range map[string]int{
-		"/v1/runs/nobody": 404, "/v1/runs/..%2F..%2Fetc": 404, "/v1/plans/sha256:00": 404, "/v1/nothing": 404, "/v1/forecast?days=x": 400,
+		"/v1/runs/nobody": 404, "/v1/runs/..%2F..%2Fetc": 404, "/v1/plans/sha256:00": 400, "/v1/plans/sha256:" + strings.Repeat("0", 64): 404, "/v1/nothing": 404, "/v1/forecast?days=x": 400,
 		"/v1/forecast?days=0": 400, "/v1/media/a,b/explain": 400, "/v1/sweeps": 405,
 	} {
 		if status, answer := w.ask("GET", target, ""); status != want || !json.Valid([]byte(answer)) {
@@ -361,5 +361,88 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 	w.mustInvoke(everything, report.Done)
 	if runs, _ := w.f.Runs(context.Background(), handler.Call{}); len(runs) != 4 {
 		t.Error("a plan that is done is finished again")
+	}
+}
+
+// A plan is applied with the groups of keepLatest as they are by then: what has
+// become one of the latest stays.
+func TestApplyRanksAnew(t *testing.T) {
+	for _, per := range []string{"folder", "category"} {
+		w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: "+per+"}}", 1),
+			"MEDIASWEEP_HTTP_AUTH", "function")
+		var media []emulator.Medium
+		for i := range 5 {
+			media = append(media, w.add(fmt.Sprint("series/", i), 100-i))
+		}
+		w.add("clips/old", 300)
+		_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+		if planned.Counts.Pending != 4 { // the oldest three, and the clip
+			t.Fatalf("%+v", planned.Counts)
+		}
+		media[4].Deleted = true
+		w.e.Add(media[4])
+		_, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", "")
+		if c := r.Counts; c.Deleted != 3 || c.Kept != 1 || c.Looked != 4 {
+			t.Errorf("per %s: %s, %+v", per, r.Status, c)
+		}
+		for _, batch := range w.sent() {
+			if slices.Contains(batch, media[2].ID) || slices.Contains(batch, media[3].ID) {
+				t.Errorf("per %s: one of the latest two was sent", per)
+			}
+		}
+	}
+}
+
+// What is deleted has its record as it is by then in a plan, also where a plan that
+// is applied has an older one; and that is what a restore brings back.
+func TestApplyKeepsTheRecordsOfToday(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	m := w.add("clips/a", 300)
+	w.e.PutObject("media-in", "clips/a", nil, time.Now())
+	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	m.Title, m.Tags = "A new title", []string{"news"}
+	w.e.Add(m)
+	_, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", "")
+	if r.Counts.Deleted != 1 || r.Plan != planned.Plan {
+		t.Fatalf("%+v", r)
+	}
+	done := w.restore(r.Run)
+	if len(done.Restored) != 1 {
+		t.Fatalf("%+v", done)
+	}
+	if again, _ := w.e.Medium(done.Restored[0].NewID); again.Title != "A new title" || !slices.Equal(again.Tags, m.Tags) {
+		t.Errorf("restored as %q %v", again.Title, again.Tags)
+	}
+}
+
+// The population of a plan that is applied is the plan: the percentage was checked
+// when it was made.
+func TestAPlanThatPassedIsNotBlockedLater(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 60", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	for i := range 300 {
+		w.add(fmt.Sprint("clips/", i), 300)
+		w.add(fmt.Sprint("clips/young/", i), 3)
+	}
+	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	if _, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", ""); r.Status != report.Done || r.Counts.Deleted != 300 {
+		t.Errorf("%s, %s, %+v", r.Status, r.Guard.Reason, r.Counts)
+	}
+}
+
+// The number of entries that a plan's contents tell is part of what is checked.
+func TestAPlanOfAnotherLength(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	name := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "plans", strings.ReplaceAll(planned.Plan, ":", "-"), "plan.json")
+	contents, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents = bytes.Replace(contents, fmt.Appendf(nil, `"entries":%d`, planned.Counts.Pending), []byte(`"entries":1`), 1)
+	if err := os.WriteFile(name, contents, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", ""); status != http.StatusBadGateway || len(w.sent()) > 0 {
+		t.Errorf("%d, %s, %d deletions", status, r.Error, len(w.sent()))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -38,7 +39,8 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		if !named {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		if where, ranked := f.groupsOf(&m, facts); ranked {
+		if _, rule := retention.Groups(f.policy, &m, facts); rule != nil {
+			where := sweep.Where(f.policy, &m, r.AsOf)
 			decider := retention.NewForeseer(f.policy, r.AsOf)
 			decider.Marks = f.marks.Of(r.AsOf)
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
@@ -66,31 +68,6 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		list = append(list, e)
 	}
 	return list, r
-}
-
-// groupsOf returns where the inventory may have other media of a medium's groups,
-// and whether it is ranked at all.
-func (f *Function) groupsOf(m *media.Medium, facts retention.Facts) (where []media.Object, ranked bool) {
-	groups, rule := retention.Groups(f.policy, m, facts)
-	if rule == nil {
-		return nil, false
-	}
-	if rule.KeepLatest.Per != policy.PerFolder {
-		return f.policy.Inventory, true
-	}
-	folder, err := media.ParsePrefix(groups[0])
-	if err != nil {
-		return f.policy.Inventory, true
-	}
-	for _, prefix := range f.policy.Inventory {
-		switch {
-		case prefix.Covers(folder):
-			return []media.Object{folder}, true
-		case folder.Covers(prefix):
-			where = append(where, prefix)
-		}
-	}
-	return where, true
 }
 
 // Forecast tells what the inventory will lose on each of the coming days.

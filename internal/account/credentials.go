@@ -49,7 +49,8 @@ var (
 	httpAddress = regexp.MustCompile(`(?i)https?(://|%3A%2F%2F|%253A%252F%252F)[^\s"'<>]*`)
 	query       = regexp.MustCompile(`[\w.-]+=[^\s&]*(&[\w.-]+=[^\s&]*)+`)
 	parameter   = regexp.MustCompile(`(?i)(signature|token|accesskeyid|credential)([^\s:=]*|[ \w]{0,30})(=|%3D|%253D|:\s?)[^\s&"',]+`)
-	digest      = regexp.MustCompile(`\b[0-9A-Fa-f]{40,}\b`) // a signature; a media ID has 32
+	digest      = regexp.MustCompile(`\b[0-9A-Fa-f]{40,}\b`)           // a signature; a media ID has 32
+	signature   = regexp.MustCompile(`[A-Za-z0-9+/]{27}(=|%3D|%253D)`) // of HMAC-SHA1, in base64
 	toSign      = regexp.MustCompile(`(?is)(server )?string to sign is:.*`)
 )
 
@@ -73,6 +74,7 @@ func (c Credentials) Redact(text string) string {
 	text = query.ReplaceAllString(text, "(query removed)")
 	text = parameter.ReplaceAllString(text, "$1$2$3(redacted)")
 	text = digest.ReplaceAllString(text, "(redacted)")
+	text = signature.ReplaceAllString(text, "(redacted)")
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
 	}

@@ -23,7 +23,6 @@ type functionFlags struct {
 
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
-	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
 	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(outputs, s.output) {
@@ -31,6 +30,11 @@ func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 		}
 		return nil
 	}
+}
+
+// addClock adds the flag that moves the clock. No command that deletes has it.
+func (s *functionFlags) addClock(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
 }
 
 // with runs something with a function that is wired with the flags' clock, and with

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -38,6 +39,7 @@ same code as a deletion, up to the deletion.`,
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")
+	flags.addClock(cmd)
 	return cmd
 }
 
@@ -74,10 +76,14 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, keys map[str
 	request.Anyway = anyway
 	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 		r := f.Sweep(ctx, handler.Call{}, request)
-		if flags.output != "csv" || r.Counts.Expired == 0 || r.Plan == "" {
+		if flags.output != "csv" || r.Plan == "" {
 			return c.writeReport(r, flags.output)
 		}
-		_, entries, err := f.Entries(ctx, handler.Call{}, r.Plan)
+		entries := func(func(plan.Entry, error) bool) {} // a plan to delete nothing is not kept
+		var err error
+		if r.Counts.Expired > 0 {
+			_, entries, err = f.Entries(ctx, handler.Call{}, r.Plan)
+		}
 		if err == nil {
 			err = report.WriteEntriesCSV(c.Stdout, entries)
 		}
@@ -171,7 +177,7 @@ func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, write func(cont
 	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 		var b strings.Builder
 		switch err := write(ctx, f, &b); {
-		case errors.Is(err, state.ErrNotFound):
+		case errors.Is(err, state.ErrNotFound), handler.IsRefusal(err):
 			return exitError{exitUsage, err}
 		case err != nil:
 			return exitError{exitFailed, err}

@@ -66,6 +66,7 @@ the medium falls due, and what would turn the decision.`,
 		},
 	}
 	flags.add(cmd, "table", "json")
+	flags.addClock(cmd)
 	return cmd
 }
 
@@ -96,6 +97,7 @@ hours of their video, where the records have them.`,
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")
+	flags.addClock(cmd)
 	cmd.Flags().IntVar(&days, "days", 30, "how many days, today included")
 	return cmd
 }
@@ -148,6 +150,7 @@ an inventory is held against the other's.`,
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")
+	flags.addClock(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 7 when decisions change")
 	return cmd
 }

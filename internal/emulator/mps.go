@@ -28,6 +28,8 @@ type MPSOptions struct {
 	EmptyNonExist bool
 	// Refused are IDs and file URLs that make a look-up fail as a whole.
 	Refused []string
+	// WrongFile is the key of an object whose medium is shown with another file.
+	WrongFile string
 	// ReuseID makes AddMedia of a deleted medium's source give it its old ID;
 	// by default it gets a new one.
 	ReuseID bool
@@ -285,6 +287,9 @@ func (e *Emulator) query(p url.Values, parameter, missingList, missingEntry stri
 	list := []object{}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
+		if m.Key == e.options.WrongFile {
+			m.Key += ".other"
+		}
 		o := e.mediumObject(m)
 		for _, kind := range include {
 			o[string(kind)+"List"] = object{string(kind): e.outputObjects(m, kind)}

@@ -143,6 +143,8 @@ type Looked struct {
 type Unclear struct {
 	MediaID string
 	Reason  string
+	// Objects are those for which it may have been returned.
+	Objects []media.Object
 }
 
 // LookUp asks the library for one batch. Media are returned only if they were
@@ -177,7 +179,7 @@ func byID(ctx context.Context, library Library, ids []string) (Looked, error) {
 		}
 	}
 	for id := range open {
-		looked.Unclear = append(looked.Unclear, Unclear{id, "MPS neither returned it nor said that it does not exist"})
+		looked.Unclear = append(looked.Unclear, Unclear{MediaID: id, Reason: "MPS neither returned it nor said that it does not exist"})
 	}
 	return looked, nil
 }
@@ -203,9 +205,16 @@ func byObject(ctx context.Context, library Library, batch Batch, region string) 
 			known[medium.Object] = true
 			looked.Media = append(looked.Media, medium)
 		default:
-			looked.Unclear = append(looked.Unclear, Unclear{medium.ID, "its File.URL is none of the objects that MPS returned it for"})
+			looked.Unclear = append(looked.Unclear, Unclear{MediaID: medium.ID, Reason: "its File.URL is none of the objects that MPS returned it for"})
 		}
 		seen[medium.ID] = true
+	}
+	for i := range looked.Unclear {
+		for _, object := range batch.Objects {
+			if !known[object] {
+				looked.Unclear[i].Objects = append(looked.Unclear[i].Objects, object)
+			}
+		}
 	}
 	for _, object := range batch.Objects {
 		switch {

@@ -38,9 +38,8 @@ func (s *Session) call(ctx context.Context, op Operation, build func() requests.
 }
 
 // callNow sends a request until the library has answered it, or says why not; each
-// try has a request and a place for its answer of its own. A deletion whose answer
-// was lost is not repeated blindly: whether it took effect is for the caller to
-// read back.
+// try has a request and a place for its answer of its own. A deletion is not
+// repeated here: whether it took effect is for the caller to read back.
 func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
 	s.first.Add(1)
 	var pause time.Duration
@@ -54,7 +53,7 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		case failure.Kind == Denied && failure.tokenAtFault() && !renewed:
 			renewed = true // credentials are read at every try
 			s.retried.Add(1)
-		case try < MaxTries && (failure.Kind == Throttled || failure.Kind == Lost && op != DeleteMedia):
+		case try < MaxTries && op != DeleteMedia && (failure.Kind == Throttled || failure.Kind == Lost):
 			next, stop := s.Pause(ctx, pause)
 			if stop != nil {
 				failure.Cause = stop

@@ -110,7 +110,7 @@ func TestKinds(t *testing.T) {
 		{emulator.NonceUsed, mps.Lost, "SignatureNonceUsed", 1, false},
 		{emulator.Forbidden, mps.Denied, "Forbidden.RAM", 1, false},
 		{emulator.TokenExpired, mps.Denied, "InvalidSecurityToken.Expired", 2, true},
-		{emulator.Throttle, mps.Throttled, "", 2, true},
+		{emulator.Throttle, mps.Throttled, "Throttling.User", 1, false},
 	}
 	for _, test := range tests {
 		t.Run(string(test.fault), func(t *testing.T) {

@@ -10,10 +10,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
+
+var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// IsID reports whether a text has the form of a plan's ID.
+func IsID(text string) bool { return planID.MatchString(text) }
 
 // format is the version of the form. A reader refuses others.
 const format = 1
@@ -32,6 +38,8 @@ type Head struct {
 
 // Scope is what the run was asked to look at. One of its fields is set.
 type Scope struct {
+	// Plan is the ID of a plan whose media were looked at again.
+	Plan      string   `json:"plan,omitempty"`
 	MediaIDs  []string `json:"mediaIds,omitempty"`
 	Objects   []string `json:"objects,omitempty"`
 	Inventory []string `json:"inventory,omitempty"`
@@ -65,6 +73,12 @@ func (e Entry) Line() ([]byte, error) {
 	return append(append(line, record...), "}\n"...), nil
 }
 
+// HasRecord reports whether an entry's line has this record.
+func HasRecord(line []byte, record json.RawMessage) bool {
+	same, err := canonical(record)
+	return err == nil && bytes.HasSuffix(line, append(append([]byte(`"record":`), same...), "}\n"...))
+}
+
 // canonical orders the keys of a record, which the service does not promise to
 // send in the same order twice. Numbers keep their text.
 func canonical(record json.RawMessage) (json.RawMessage, error) {
@@ -87,7 +101,7 @@ type headForm struct {
 
 // MarshalJSON writes the head in canonical form.
 func (h Head) MarshalJSON() ([]byte, error) {
-	scope := Scope{slices.Sorted(slices.Values(h.Scope.MediaIDs)), slices.Sorted(slices.Values(h.Scope.Objects)), slices.Sorted(slices.Values(h.Scope.Inventory))}
+	scope := Scope{h.Scope.Plan, slices.Sorted(slices.Values(h.Scope.MediaIDs)), slices.Sorted(slices.Values(h.Scope.Objects)), slices.Sorted(slices.Values(h.Scope.Inventory))}
 	return json.Marshal(headForm{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
 }
 
@@ -132,6 +146,8 @@ type Contents struct {
 	Head     Head     `json:"head"`
 	Entries  int      `json:"entries"`
 	Segments []string `json:"segments"` // names of records: gzipped lines of entries
+	// Blocked is why a guard stopped the run that made it; empty if none did.
+	Blocked string `json:"blocked,omitempty"`
 }
 
 // ParseContents reads what was written of Contents.

@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -85,7 +86,6 @@ func (d *deletion) batches() iter.Seq2[[]expired, error] {
 				return
 			}
 			e := expired{line: l}
-			e.text = nil // the plan has it
 			for _, one := range d.ownersOf(e.id) {
 				if !one.Guard.Tripped {
 					e.reports = append(e.reports, one)
@@ -132,7 +132,7 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 	if cause != nil {
 		code = failureOf(cause).Code
 	}
-	d.ledger.note(d.reports[0].Plan, batch, became, code)
+	d.ledger.note(d.kept, batch, became, code)
 	for _, e := range batch {
 		for _, one := range e.reports {
 			one.Counts.Pending--
@@ -195,11 +195,16 @@ func (d *deletion) fresh(batch []expired) []expired {
 }
 
 // stillExpired decides once more on a medium of the plan. One that is to stay
-// after all leaves the plan's counts for those of its new verdict.
+// after all leaves the plan's counts for those of its new verdict: also one whose
+// group was not looked at again, and one whose record is another by now and so
+// stands in no plan. The next run looks at them.
 func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
-	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, NotLatest: true, Mark: d.decider.Marks(m)})
+	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, Mark: d.decider.Marks(m)})
 	if now.Verdict == retention.Expired {
-		return true
+		if plan.HasRecord(e.text, m.Record) {
+			return true
+		}
+		now.Verdict = retention.Keep
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -239,17 +244,26 @@ func (d *deletion) batch(batch []expired, sent func()) {
 			return // never taken: still pending
 		case refusal.Kind == mps.Denied:
 			d.account(batch, failed, err)
-			d.mu.Lock()
-			d.fatal = err
-			d.mu.Unlock()
-			d.stop()
+			d.deny(err)
 			return
+		case refusal.Kind == mps.Throttled && try < mps.MaxTries: // it was not taken
+			if pause, err = d.pause(batch, pause, err); err != nil {
+				return
+			}
+			continue
 		case refusal.Kind == mps.Throttled:
 			d.account(batch, failed, err)
 			return
 		}
-		// The call may have taken effect, in whole or in part.
-		live, readErr := d.recall(batch)
+		// The call may have taken effect, in whole or in part. What is about to be
+		// sent again, or given up, is looked at for as long as a library may be slow.
+		var live []expired
+		var readErr error
+		if refusal.Kind == mps.Lost || len(batch) == 1 {
+			live, readErr = d.recallPatiently(batch)
+		} else {
+			live, readErr = d.recall(batch)
+		}
 		switch {
 		case readErr != nil:
 			d.unread(live, readErr)
@@ -257,15 +271,10 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		case len(live) == 0:
 			return
 		case refusal.Kind == mps.Lost && try < mps.MaxTries:
-			var stop error
-			if pause, stop = d.Library.Pause(d.ctx, pause); stop == nil {
-				batch = live
-				continue
+			if pause, err = d.pause(live, pause, err); err != nil {
+				return
 			}
-			if !isContext(stop) { // else not sent again: still pending
-				d.account(live, failed, err)
-			}
-			return
+			batch = live
 		case refusal.Kind == mps.Refused && len(live) < len(batch):
 			batch, try = live, 0 // perhaps it was those that are gone
 		case refusal.Kind == mps.Refused && len(live) > 1:
@@ -281,15 +290,34 @@ func (d *deletion) batch(batch []expired, sent func()) {
 	}
 }
 
+// pause waits before media are sent again. If that cannot be they stay pending, for
+// want of time, or have failed of a cause.
+func (d *deletion) pause(batch []expired, previous time.Duration, cause error) (time.Duration, error) {
+	next, err := d.Library.Pause(d.ctx, previous)
+	if err != nil && !isContext(err) {
+		d.account(batch, failed, cause)
+	}
+	return next, err
+}
+
 func (d *deletion) isDenied() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.fatal != nil
 }
 
-// verify reads back a batch that the service took, for a while if need be.
+// verify reads back a batch that the service took.
 func (d *deletion) verify(batch []expired) {
-	live, err := d.recall(batch)
+	live, err := d.recallPatiently(batch)
+	if err == nil {
+		err = errors.New("MPS took the deletion and still shows the medium")
+	}
+	d.unread(live, err)
+}
+
+// recallPatiently reads a batch back, for a while if need be.
+func (d *deletion) recallPatiently(batch []expired) (live []expired, err error) {
+	live, err = d.recall(batch)
 	for _, pause := range lookAgain {
 		if err != nil || len(live) == 0 {
 			break
@@ -301,10 +329,7 @@ func (d *deletion) verify(batch []expired) {
 			live, err = d.recall(live)
 		}
 	}
-	if err == nil {
-		err = errors.New("MPS took the deletion and still shows the medium")
-	}
-	d.unread(live, err)
+	return live, err
 }
 
 // unread accounts for media that were sent and not seen to go. If it was the
@@ -313,6 +338,18 @@ func (d *deletion) unread(batch []expired, err error) {
 	if !isContext(err) {
 		d.account(batch, unverified, err)
 	}
+	var refusal *mps.Error
+	if errors.As(err, &refusal) && refusal.Kind == mps.Denied && len(batch) > 0 {
+		d.deny(err) // nothing that is sent can be verified
+	}
+}
+
+// deny ends the run: no call can succeed any more.
+func (d *deletion) deny(err error) {
+	d.mu.Lock()
+	d.fatal = err
+	d.mu.Unlock()
+	d.stop()
 }
 
 // recall reads a batch again after a call of ours, counts those as deleted that

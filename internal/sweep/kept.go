@@ -39,7 +39,7 @@ func Kept(ctx context.Context, store Store, id string) (plan.Contents, error) {
 // last error says that they are not what the plan's ID says.
 func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
 	return func(yield func(plan.Entry, error) bool) {
-		sealer := plan.Resume(contents)
+		sealer, count := plan.Resume(contents), 0
 		for _, name := range contents.Segments {
 			data, err := store.Read(ctx, name)
 			if err != nil {
@@ -50,6 +50,7 @@ func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2
 				var entry plan.Entry
 				if err == nil {
 					sealer.Add(line)
+					count++
 					err = json.Unmarshal(line, &entry)
 				}
 				if err != nil {
@@ -61,7 +62,7 @@ func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2
 				}
 			}
 		}
-		if sealer.ID() != contents.ID {
+		if sealer.ID() != contents.ID || count != contents.Entries {
 			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those that it was named for", contents.ID))
 		}
 	}

@@ -99,16 +99,17 @@ func (r *run) closeLedger(ctx context.Context) {
 	}
 }
 
-// Outcomes reads what became of the media of a run, by their IDs.
-func Outcomes(ctx context.Context, store Memory, run string) (map[string]string, error) {
-	outcomes := map[string]string{}
+// Outcomes reads what became of the media of a run, by their IDs, and the ID of the
+// plan that has their records; no plan where there is no ledger.
+func Outcomes(ctx context.Context, store Memory, run string) (outcomes map[string]string, planID string, err error) {
+	outcomes = map[string]string{}
 	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(run)+"/", "") {
 		var data []byte
 		if err == nil {
 			data, err = store.Read(ctx, listed.Name)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the ledger of run %s: %w", run, err)
+			return nil, "", fmt.Errorf("read the ledger of run %s: %w", run, err)
 		}
 		for text, err := range lines(data) {
 			var l ledgerLine
@@ -116,12 +117,12 @@ func Outcomes(ctx context.Context, store Memory, run string) (map[string]string,
 				err = json.Unmarshal(text, &l)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("read the ledger of run %s: %w", run, err)
+				return nil, "", fmt.Errorf("read the ledger of run %s: %w", run, err)
 			}
-			outcomes[l.MediaID] = l.Outcome
+			outcomes[l.MediaID], planID = l.Outcome, l.Plan
 		}
 	}
-	return outcomes, nil
+	return outcomes, planID, nil
 }
 
 // segmentOutcomes is how many outcomes are written together.

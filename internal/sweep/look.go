@@ -66,6 +66,22 @@ func (l *look) of(object media.Object) []*report.Report {
 	return l.byObject[object]
 }
 
+// ofAny returns the reports in which any of some objects counts.
+func (l *look) ofAny(objects []media.Object) []*report.Report {
+	if l.byObject == nil {
+		return l.reports
+	}
+	var reports []*report.Report
+	for _, object := range objects {
+		for _, one := range l.of(object) {
+			if !slices.Contains(reports, one) {
+				reports = append(reports, one)
+			}
+		}
+	}
+	return reports
+}
+
 // Survey looks at what a request names, hands each medium over, one at a time,
 // and finishes the report, which counts what has no medium to hand over. It
 // decides nothing and changes nothing.
@@ -92,7 +108,7 @@ func (l *look) outcome(r *report.Report) report.Status {
 	case l.fatal != nil:
 		r.Error = l.fatal.Error()
 		return report.Failed
-	case l.missing[r] && !answered:
+	case l.missing[r] && (!answered || l.byObject != nil && r.Counts.Looked+r.Counts.ObjectsWithoutMedia == 0):
 		if len(r.Failures) > 0 {
 			r.Error = "nothing could be looked at: " + r.Failures[0].Message
 		}
@@ -120,7 +136,7 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 	}
 	switch {
 	case request.Plan != "":
-		return l.ofPlan(ctx, request.Plan), plan.Scope{}
+		return l.ofPlan(ctx, request.Plan), plan.Scope{Plan: request.Plan}
 	case len(request.MediaIDs) > 0:
 		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
 	case len(objects) > 0:
@@ -276,7 +292,7 @@ func (l *look) take(looked inventory.Looked) {
 			continue // found by both forms of its URL
 		}
 		l.unclear[unclear.MediaID] = true
-		for _, one := range l.reports {
+		for _, one := range l.ofAny(unclear.Objects) {
 			one.Counts.Looked++
 			one.Counts.Unknown++
 		}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,11 +75,11 @@ type record struct {
 // added its object is marked, so that the next sweep does not take it again.
 func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*Restoration, error) {
 	done := &Restoration{Run: run, Plan: planID, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
-	outcomes, err := Outcomes(ctx, s.Store, run)
+	outcomes, records, err := Outcomes(ctx, s.Store, run)
 	if err != nil {
 		return done, err
 	}
-	contents, err := Kept(ctx, s.Store, planID)
+	contents, err := Kept(ctx, s.Store, cmp.Or(records, planID))
 	if err != nil {
 		return done, err
 	}
@@ -115,10 +116,9 @@ func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*
 
 // lost is a medium that may be restored.
 type lost struct {
-	id      string
-	created time.Time
-	object  media.Object
-	texts   mps.Texts
+	id     string
+	object media.Object
+	texts  mps.Texts
 }
 
 // lost reads what a restore needs of an entry, or says why it cannot be restored.
@@ -132,9 +132,6 @@ func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) (one lost, 
 	object, err := media.ParseURL(r.File.URL)
 	if err != nil {
 		return one, "its record names no object"
-	}
-	if m, err := media.Parse(entry.Record); err == nil {
-		one.created = m.Created
 	}
 	one.object = object
 	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
@@ -228,11 +225,7 @@ func (s *Restore) there(ctx context.Context, batch []lost) (map[media.Object]str
 				return nil, err
 			}
 			for _, m := range found.Media {
-				// The deleted record itself, by ID and CreationTime.
-				old := slices.ContainsFunc(batch, func(one lost) bool {
-					return one.id == m.ID && m.State == media.StateInitiated && one.created.Equal(m.Created)
-				})
-				if m.State != media.StateDeleted && marks(&m) != retention.Deleted && !old {
+				if m.State != media.StateDeleted && marks(&m) != retention.Deleted {
 					ids[m.Object] = m.ID
 				}
 			}

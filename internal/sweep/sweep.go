@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -88,10 +89,13 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	// The clock is the run's, so that every medium is held against one instant.
 	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
 	if r.applied = parts[0].Request.Plan; r.applied != "" {
-		r.whole = true
-		// The plan's run ranked the groups; one that is looked at alone is the latest.
+		r.whole, r.ranked = true, map[string]media.Medium{}
 		r.found = func(m media.Medium) {
 			facts := retention.Facts{AsOf: r.asOf, NotLatest: true, Mark: r.decider.Marks(&m)}
+			if _, rule := retention.Groups(s.Policy, &m, facts); rule != nil {
+				r.ranked[m.ID] = m
+				return
+			}
 			r.decided(&m, retention.Decide(s.Policy, &m, facts), facts)
 		}
 	}
@@ -112,6 +116,9 @@ type run struct {
 	decider *retention.Decider
 	plan    spool
 	applied string // the ID of the kept plan that the run applies, if it does
+	kept    string // the ID of the plan that has the records as they were read
+	// ranked are media of an applied plan that are decided on with their groups.
+	ranked map[string]media.Medium
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners  map[string][]*report.Report
@@ -129,6 +136,9 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	defer unwatch()
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(soft, candidates)
+	if len(r.ranked) > 0 && r.fatal == nil && r.stopped == nil {
+		r.lookAtGroups(soft)
+	}
 	r.decider.Finish(r.decided)
 	for _, one := range r.reports {
 		one.Counts.Pending = one.Counts.Expired
@@ -136,27 +146,22 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	if r.fatal != nil || r.stopped != nil || !r.Library.Answered() && len(r.missing) > 0 {
 		return
 	}
-	cleared := false
-	switch {
-	case r.planErr != nil:
-	case r.applied == "":
+	for _, one := range r.reports {
+		if reason := r.tripped(one); reason != "" {
+			one.Guard = report.Guard{Tripped: true, Reason: reason}
+		}
+	}
+	if r.planErr == nil {
 		r.planErr = r.writePlan(ctx, scope)
-	case parts[0].Request.Resume: // the guard let it pass when it began
-		r.reports[0].Plan, cleared = r.applied, true
-	default:
+	}
+	if r.planErr == nil && r.applied != "" {
 		r.reports[0].Plan = r.applied
-		cleared, r.planErr = r.clear(ctx)
+		if !parts[0].Request.Resume {
+			r.planErr = r.clear(ctx)
+		}
 	}
 	if r.planErr != nil {
 		return
-	}
-	for _, one := range r.reports {
-		if cleared {
-			break
-		}
-		if reason := tripped(r.Policy.Guard, &one.Counts); reason != "" {
-			one.Guard = report.Guard{Tripped: true, Reason: reason}
-		}
 	}
 	if parts[0].Request.Trigger == trigger.OSS {
 		if r.planErr = r.spend(ctx); r.planErr != nil {
@@ -296,7 +301,8 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 		sealer.Add(l.text)
 	}
 	id := sealer.ID()
-	contents := plan.Contents{ID: id, Head: head, Segments: []string{}}
+	r.kept = id
+	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: r.reports[0].Guard.Reason}
 	var segment bytes.Buffer
 	squeeze, _ := gzip.NewWriterLevel(&segment, gzip.BestSpeed) // the level is a valid one
 	keep := func() error {
@@ -340,26 +346,85 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	return nil
 }
 
-// clear reports whether the run may pass the guard: who applies a plan has seen how
-// much it deletes, and says so once.
-func (r *run) clear(ctx context.Context) (bool, error) {
-	if r.mode != policy.Enforce {
-		return false, nil
+// clear lets the run of a plan that a guard has blocked pass, once: who applies it
+// has seen how much it deletes.
+func (r *run) clear(ctx context.Context) error {
+	one := r.reports[0]
+	contents, err := Kept(ctx, r.Store, r.applied)
+	if err != nil || contents.Blocked == "" || r.mode != policy.Enforce || one.Counts.Expired == 0 {
+		return err
 	}
 	record, err := json.Marshal(struct {
 		Format int    `json:"format"`
 		Run    string `json:"run"`
-	}{1, r.reports[0].Run})
+	}{1, one.Run})
 	if err != nil {
-		return false, err
+		return err
 	}
 	switch err := r.Store.Create(ctx, plan.AppliedName(r.applied), record); {
 	case errors.Is(err, state.ErrExists):
-		return false, nil
+		one.Guard = report.Guard{Tripped: true, Reason: "the plan was blocked, and has been applied before: " + contents.Blocked}
 	case err != nil:
-		return false, fmt.Errorf("note that the plan is applied: %w; nothing was deleted", err)
+		return fmt.Errorf("note that the plan is applied: %w; nothing was deleted", err)
 	}
-	return true, nil
+	return nil
+}
+
+// lookAtGroups decides on the media of an applied plan that are ranked: with the
+// others of their groups in the inventory as they are now, which are counted nowhere.
+func (r *run) lookAtGroups(ctx context.Context) {
+	planned := func(m *media.Medium, d retention.Decision, facts retention.Facts) {
+		if _, ok := r.ranked[m.ID]; ok {
+			r.decided(m, d, facts)
+		}
+	}
+	where := map[media.Object]bool{}
+	for _, m := range r.ranked {
+		for _, prefix := range Where(r.Policy, &m, r.asOf) {
+			where[prefix] = true
+		}
+		r.decider.Add(m, false, planned)
+	}
+	others := r.Sweep.look([]Part{{&trigger.Request{}, &report.Report{}}})
+	others.found = func(m media.Medium) {
+		if _, ok := r.ranked[m.ID]; !ok {
+			r.decider.Add(m, false, planned)
+		}
+	}
+	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
+	others.lookAt(ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, r.Region))
+	if others.fatal != nil || len(others.missing) > 0 || others.stopped != nil {
+		// With part of a group fewer are deleted, and never more.
+		one := r.reports[0]
+		r.missing[one] = true
+		one.Fail(report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
+	}
+	r.decider.Finish(planned)
+}
+
+// Where returns where an inventory may have other media of a medium's groups.
+func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
+	groups, rule := retention.Groups(p, m, retention.Facts{AsOf: asOf, NotLatest: true})
+	if rule == nil {
+		return nil
+	}
+	if rule.KeepLatest.Per != policy.PerFolder {
+		return p.Inventory
+	}
+	folder, err := media.ParsePrefix(groups[0])
+	if err != nil {
+		return p.Inventory
+	}
+	var where []media.Object
+	for _, prefix := range p.Inventory {
+		switch {
+		case prefix.Covers(folder):
+			return []media.Object{folder}
+		case folder.Covers(prefix):
+			where = append(where, prefix)
+		}
+	}
+	return where
 }
 
 // create writes a record of the plan. One that is there is the same: the name
@@ -372,7 +437,15 @@ func (r *run) create(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// tripped returns why a guard stops the run, or nothing.
+// tripped returns why a guard stops the run, or nothing. A plan that is applied was
+// checked when it was made, against the library that was then looked at.
+func (r *run) tripped(one *report.Report) string {
+	if r.applied != "" {
+		return ""
+	}
+	return tripped(r.Policy.Guard, &one.Counts)
+}
+
 func tripped(guard policy.Guard, counts *report.Counts) string {
 	live := counts.Looked - counts.Absent
 	switch {

@@ -256,6 +256,32 @@ func TestCallsToIsolate(t *testing.T) {
 	}
 }
 
+// Where nothing can be read back, nothing more is sent.
+func TestReadBackThatIsDenied(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 3000)
+	e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Forbidden, After: 300}) // the look-ups
+	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+	if r.Status == report.Done || !strings.Contains(r.Error, "Forbidden") || r.Counts.Pending == 0 || e.Count()["DeleteMedia"] > 50 {
+		t.Errorf("%s, %q, %+v, %d deletions", r.Status, r.Error, r.Counts, e.Count()["DeleteMedia"])
+	}
+}
+
+// A library that is slow to show deletions and also refuses or loses answers has
+// deleted what it deleted.
+func TestSlowDeletionsThatAreRefused(t *testing.T) {
+	for _, unknown := range []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial} {
+		t.Run(fmt.Sprintf("%q", unknown), func(t *testing.T) {
+			t.Parallel()
+			e, ids := library(t, emulator.MPSOptions{UnknownID: unknown, DeletionDelay: 1500 * time.Millisecond}, 30)
+			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropAfter, Count: 1})
+			r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+			if c := r.Counts; r.Status != report.Done || c.Deleted != 30 || e.Count()["DeleteMedia"] != 3 {
+				t.Errorf("%s, %+v, %d deletions", r.Status, c, e.Count()["DeleteMedia"])
+			}
+		})
+	}
+}
+
 // FuzzSweep runs random libraries through random behaviours and faults. Whatever
 // happens: nothing is sent that must stay, no call is too long, the counts add up,
 // and what the report calls deleted is.
