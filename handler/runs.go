@@ -38,11 +38,13 @@ func IsRefusal(err error) bool {
 func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (*report.Report, error) {
 	store := f.store(call)
 	if bucket, ok := store.(state.Bucket); ok && !f.checked.Load() {
-		if err := bucket.Check(ctx); err != nil {
-			if errors.Is(err, state.ErrVersioned) {
-				err = refusedError{err}
-			}
-			return nil, err
+		switch err := bucket.Check(ctx); {
+		case errors.Is(err, state.ErrVersioned):
+			return nil, refusedError{err}
+		case err != nil:
+			// Plans are named by their content and no safety rests on the lease, so a
+			// role that may not ask is no reason to stand still.
+			f.log.Warn("nobody knows whether the state bucket has versioning", "error", err.Error())
 		}
 		f.checked.Store(true)
 	}
@@ -50,6 +52,8 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 		earlier, err := f.Run(ctx, call, call.RequestID)
 		switch {
 		case errors.Is(err, state.ErrNotFound):
+		case errors.Is(err, errDamaged): // it is answered anew
+			f.log.Error("a record is damaged", "run", call.RequestID, "error", err.Error())
 		case err != nil:
 			return nil, err
 		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
@@ -83,7 +87,9 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 // expired. An error says that there is more to finish.
 func (f *Function) finishOpen(ctx context.Context, call Call) error {
 	store := f.store(call)
-	plans, err := sweep.Unfinished(ctx, store)
+	plans, err := sweep.Unfinished(ctx, store, func(name string, err error) {
+		f.log.Error("a record is damaged", "record", name, "error", err.Error())
+	})
 	if err != nil {
 		return err
 	}
@@ -99,8 +105,12 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 		}
 		f.keep(ctx, call, r)
 		f.logFinished(r)
-		if r.Status != report.Done && r.Status != report.Partial {
+		switch r.Status {
+		case report.Failed: // the sweep that follows finds what is left of it
+			continue
+		case report.Incomplete, report.Blocked, report.Busy:
 			return fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
+		case report.Done, report.Partial:
 		}
 		if err := open.Close(ctx, store); err != nil {
 			return err
@@ -162,13 +172,16 @@ func (f *Function) Run(ctx context.Context, call Call, id string) (*report.Repor
 	}
 }
 
+// errDamaged says that a record is not what this program writes.
+var errDamaged = errors.New("the record cannot be read")
+
 func parseRun(id string, data []byte) (*report.Report, error) {
 	var record runRecord
 	switch err := json.Unmarshal(data, &record); {
 	case err != nil:
-		return nil, fmt.Errorf("report of run %s: %w", id, err)
+		return nil, fmt.Errorf("report of run %s: %w: %w", id, errDamaged, err)
 	case record.Format != runFormat || record.Report == nil:
-		return nil, fmt.Errorf("report of run %s has format %d: this program reads format %d", id, record.Format, runFormat)
+		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, errDamaged, record.Format, runFormat)
 	}
 	return record.Report, nil
 }

@@ -239,6 +239,10 @@ func TestVersionedStateIsRefused(t *testing.T) {
 	if err == nil || r.Status != report.Failed || !strings.Contains(r.Error, "versioning") || len(w.sent()) > 0 {
 		t.Errorf("%s: %s", r.Status, r.Error)
 	}
+	w.e.PutBucket("ops", "")
+	w.e.Inject(emulator.Fault{Operation: "GetBucketVersioning", Kind: emulator.Forbidden})
+	w.setPolicy(enforcing) // a role that may not ask
+	w.mustInvoke(everything, report.Done)
 }
 
 // A record named stop ends every run before its next batch; without it they go on.
@@ -444,5 +448,68 @@ func TestAPlanOfAnotherLength(t *testing.T) {
 	}
 	if status, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", ""); status != http.StatusBadGateway || len(w.sent()) > 0 {
 		t.Errorf("%d, %s, %d deletions", status, r.Error, len(w.sent()))
+	}
+}
+
+// A plan that was cut off and cannot be read any more does not hold up the sweeps.
+func TestAPlanThatCannotBeFinished(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
+	r := w.mustInvoke(everything, report.Done)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	done, err := filepath.Glob(filepath.Join(folder, "open", "*.done"))
+	if err != nil || len(done) != 1 {
+		t.Fatal(done, err)
+	}
+	segment := filepath.Join(folder, "plans", strings.ReplaceAll(r.Plan, ":", "-"), "000001.jsonl.gz")
+	if err := errors.Join(os.Remove(done[0]), os.Remove(segment)); err != nil {
+		t.Fatal(err)
+	}
+	w.add("clips/new", 300)
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 1 {
+		t.Errorf("%+v", r.Counts)
+	}
+}
+
+// Damaged records stop nothing that is safe without them.
+func TestDamagedRecords(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
+	w.mustInvoke(everything, report.Done)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	records, err := filepath.Glob(filepath.Join(folder, "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range records {
+		if strings.Contains(name, "/open/") || strings.Contains(name, "/lease/") {
+			if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			old := time.Now().Add(-time.Minute)
+			if err := os.Chtimes(name, old, old); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(name, ".done") {
+				_ = os.Remove(name) // as if the run had been cut off
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "runs", "request-1", "000001.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.requests = 0 // the first request comes again, and its report cannot be read
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Expired != 0 {
+		t.Errorf("%+v", r.Counts)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "marks"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// What may say that a medium is to be left alone cannot be passed over.
+	if err := os.WriteFile(filepath.Join(folder, "marks", "20260101T000000Z-x.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sent := len(w.sent())
+	w.add("clips/new", 300)
+	if r, err := w.invoke(everything); err == nil || !strings.Contains(r.Error, "marks/2026") || len(w.sent()) != sent {
+		t.Errorf("%s: %s", r.Status, r.Error)
 	}
 }

@@ -148,7 +148,8 @@ func newestLease(ctx context.Context, store Store) (leased, error) {
 		}
 		l := leased{number: math.MaxInt64 - left, age: now.Sub(listed.Written)}
 		if err := json.Unmarshal(data, &l.record); err != nil || l.record.Format != leaseFormat {
-			return leased{}, fmt.Errorf("record %s is no lease that this program can read", listed.Name)
+			// Whoever wrote it may hold it, and not for longer than anybody.
+			l.record = leaseRecord{Run: "of a record that cannot be read"}
 		}
 		return l, nil
 	}

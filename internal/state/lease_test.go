@@ -133,6 +133,34 @@ func TestLeaseOfACrashedHolder(t *testing.T) {
 	})
 }
 
+// A record that is damaged is held like any other, and not for ever.
+func TestLeaseThatIsDamaged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		first, _, err := state.Acquire(t.Context(), m, "first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name := range m.records {
+			m.records[name] = []byte("{\"format\":1,\"hol")
+		}
+		if _, _, err := state.Acquire(t.Context(), m, "next"); !errors.Is(err, state.ErrBusy) {
+			t.Errorf("at once: %v", err)
+		}
+		time.Sleep(31 * time.Second)
+		next, _, err := state.Acquire(t.Context(), m, "next")
+		if err != nil {
+			t.Fatalf("after its term: %v", err)
+		}
+		if err := next.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // Of many that come at once one gets it.
 func TestLeaseUnderContention(t *testing.T) {
 	for range 20 {

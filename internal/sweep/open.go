@@ -56,8 +56,9 @@ func (o Open) Close(ctx context.Context, store Store) error {
 	return nil
 }
 
-// Unfinished returns the plans that were cut off, the oldest first.
-func Unfinished(ctx context.Context, store Memory) ([]Open, error) {
+// Unfinished returns the plans that were cut off, the oldest first. What cannot be
+// read is told and left out: the sweep that follows finds its media anyway.
+func Unfinished(ctx context.Context, store Memory, damaged func(name string, err error)) ([]Open, error) {
 	open := map[string]bool{}
 	var names []string
 	for record, err := range store.List(ctx, openFolder, "") {
@@ -80,15 +81,16 @@ func Unfinished(ctx context.Context, store Memory) ([]Open, error) {
 			continue
 		}
 		data, err := store.Read(ctx, name+openSuffix)
-		o := Open{name: name}
-		if err == nil {
-			err = json.Unmarshal(data, &o)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		if err == nil && o.Format != openFormat {
+		o := Open{name: name}
+		if err = json.Unmarshal(data, &o); err == nil && o.Format != openFormat {
 			err = fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			damaged(name, err)
+			continue
 		}
 		list = append(list, o)
 	}
