@@ -83,8 +83,8 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 }
 
 // finishOpen finishes the plans that earlier scheduled runs were cut off from, each
-// in a run of its own: every medium is read again, and deleted if it has still
-// expired. An error says that there is more to finish.
+// in a run of its own: every medium of which nothing is known is read again, and
+// deleted if it has still expired. An error says that there is more to finish.
 func (f *Function) finishOpen(ctx context.Context, call Call) error {
 	store := f.store(call)
 	plans, err := sweep.Unfinished(ctx, store, func(name string, err error) {
@@ -97,11 +97,11 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
 		r.Mode = policy.Enforce
 		f.log.Info("finishing a plan that was cut off", "run", r.Run, "of", open.Run, "plan", open.Plan)
-		if r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
-			r.Error = "the plan is too old to be finished: a new one is made"
+		if open.Policy != f.policy.Digest() || r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
+			f.log.Info("the plan is old, or of other rules: a new one is made", "plan", open.Plan)
 			r.Finish(report.Done, f.now())
 		} else {
-			f.run(ctx, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: true}, Report: r})
+			f.run(ctx, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, Report: r})
 		}
 		f.keep(ctx, call, r)
 		f.logFinished(r)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -512,4 +514,65 @@ func TestDamagedRecords(t *testing.T) {
 	if r, err := w.invoke(everything); err == nil || !strings.Contains(r.Error, "marks/2026") || len(w.sent()) != sent {
 		t.Errorf("%s: %s", r.Status, r.Error)
 	}
+}
+
+// A look that takes longer than the function's time is carried on by the next
+// scheduled runs, and comes to what one long run comes to.
+func TestALookThatIsCutOffIsCarriedOn(t *testing.T) {
+	policy := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}", 1)
+	library := func(w *world) {
+		for i := range 2500 {
+			switch {
+			case i%10 == 3:
+				w.add(fmt.Sprintf("clips/%04d", i), 300, "legal-hold")
+			case i%10 == 4:
+				w.add(fmt.Sprintf("clips/%04d", i), 3)
+			case i%5 == 0:
+				w.add(fmt.Sprintf("series/%d/%04d", i%40, i), 31+i%97)
+			default:
+				w.add(fmt.Sprintf("clips/%04d", i), 300)
+			}
+		}
+	}
+	gone := func(w *world) (keys []string) {
+		for _, m := range w.e.Media() {
+			if m.Deleted {
+				keys = append(keys, m.Key)
+			}
+		}
+		slices.Sort(keys)
+		return keys
+	}
+	control := newWorld(t, emulator.Config{}, policy)
+	library(control)
+	whole := control.mustInvoke(everything, report.Done)
+
+	w := newWorld(t, emulator.Config{}, policy)
+	library(w)
+	runs, last := 0, report.Report{}
+	for last.Status != report.Done && runs < 20 {
+		runs++
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		body, err := w.f.Invoke(ctx, handler.Call{RequestID: fmt.Sprint("night-", runs)}, []byte(everything))
+		cancel()
+		if err := errors.Join(err, json.Unmarshal(body, &last)); err != nil {
+			t.Fatalf("run %d: %v", runs, err)
+		}
+		if runs == 1 && (last.Status != report.Incomplete || !strings.Contains(last.Error, "goes on after") || last.Counts.Looked == 0) {
+			t.Errorf("the first run: %s, %s, %+v", last.Status, last.Error, last.Counts)
+		}
+		w.setPolicy(policy) // another process
+	}
+	if diff := cmp.Diff(gone(control), gone(w)); diff != "" || last.Status != report.Done {
+		t.Errorf("after %d runs, the last %s %s (-one long run +these):\n%s", runs, last.Status, last.Error, diff)
+	}
+	if runs < 3 || whole.Counts.Deleted < 1000 {
+		t.Errorf("%d runs, %d deleted", runs, whole.Counts.Deleted)
+	}
+	// The objects are looked at once for the plan, and once more by the sweep after it,
+	// which asks in both forms for those that have no medium any more.
+	if calls, once := w.e.Count()["QueryMediaListByURL"], control.e.Count()["QueryMediaListByURL"]; calls > once*7/2 {
+		t.Errorf("%d look-ups, one long run makes %d", calls, once)
+	}
+	w.noViolations()
 }

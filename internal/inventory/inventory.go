@@ -14,7 +14,8 @@ import (
 
 // Lister lists the objects below a prefix; an error ends the sequence.
 type Lister interface {
-	List(ctx context.Context, prefix media.Object) iter.Seq2[media.Object, error]
+	// List yields the objects whose keys come after another one.
+	List(ctx context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error]
 }
 
 // Library looks media up, mps.MaxBatch at a time.
@@ -63,13 +64,22 @@ func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Se
 
 // OfPrefixes lists prefixes and splits their objects into batches. A prefix that
 // another one covers is listed once. An error is of one prefix; the others go on.
-func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, region string) iter.Seq2[Batch, error] {
+// With an object to come after, the prefixes before the one that covers it are left
+// out, and of that one what comes until then.
+func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after media.Object, region string) iter.Seq2[Batch, error] {
 	return batches(func(yield func(media.Object, error) bool) {
 		for i, prefix := range prefixes {
 			if covered(prefix, prefixes[:i], prefixes[i+1:]) {
 				continue
 			}
-			for object, err := range lister.List(ctx, prefix) {
+			key := ""
+			if !after.IsZero() {
+				if !prefix.Covers(after) {
+					continue
+				}
+				key, after = after.Key, media.Object{}
+			}
+			for object, err := range lister.List(ctx, prefix, key) {
 				if !yield(object, err) {
 					return
 				}

@@ -63,16 +63,35 @@ func TestBatchesOfObjectsFitTheList(t *testing.T) {
 // bucket lists from a list of keys; it fails for prefixes that start with "bad".
 type bucket []string
 
-func (b bucket) List(_ context.Context, prefix media.Object) iter.Seq2[media.Object, error] {
+func (b bucket) List(_ context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error] {
 	return func(yield func(media.Object, error) bool) {
 		if strings.HasPrefix(prefix.Key, "bad") {
 			yield(media.Object{}, errors.New("cannot be listed"))
 			return
 		}
 		for _, key := range b {
-			if prefix.Covers(in(key)) && !yield(in(key), nil) {
+			if prefix.Covers(in(key)) && key > after && !yield(in(key), nil) {
 				return
 			}
+		}
+	}
+}
+
+// A listing goes on after an object, wherever the policy has the prefix of that.
+func TestPrefixesAfterAnObject(t *testing.T) {
+	keys := bucket{"a/1", "a/2", "b/1", "b/2", "c/1"}
+	for after, want := range map[string][]string{"b/1": {"b/2", "a/1", "a/2"}, "c/1": {"b/1", "b/2", "a/1", "a/2"}, "a/2": nil} {
+		var got []string
+		for batch, err := range inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, in(after), region) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, object := range batch.Objects {
+				got = append(got, object.Key)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %s: %v, want %v", after, got, want)
 		}
 	}
 }
@@ -86,7 +105,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 		"whole":    {in(""), in("a/"), in("")},
 	} {
 		var got []string
-		for batch, err := range inventory.OfPrefixes(context.Background(), keys, prefixes, region) {
+		for batch, err := range inventory.OfPrefixes(context.Background(), keys, prefixes, media.Object{}, region) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +123,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 func TestAPrefixThatCannotBeListedLeavesTheOthers(t *testing.T) {
 	var got []string
 	failures := 0
-	for batch, err := range inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, region) {
+	for batch, err := range inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, media.Object{}, region) {
 		if err != nil {
 			failures++
 			continue

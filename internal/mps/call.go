@@ -29,14 +29,6 @@ const (
 // six times for everything.
 const spareRetries = 100
 
-// call waits for the pace and then does what callNow does.
-func (s *Session) call(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
-	if err := s.leave(ctx, op); err != nil {
-		return err
-	}
-	return s.callNow(ctx, op, build, into)
-}
-
 // callNow sends a request until the library has answered it, or says why not; each
 // try has a request and a place for its answer of its own. A deletion is not
 // repeated here: whether it took effect is for the caller to read back.

@@ -94,26 +94,57 @@ func (s *Session) Retried() int { return int(s.retried.Load()) }
 // Answered reports whether any call has succeeded.
 func (s *Session) Answered() bool { return s.answered.Load() }
 
-// Deletion sends one DeleteMedia for up to MaxBatch media. They are deleted
-// logically: their objects stay in OSS. The service answers for the batch and never
-// for a medium, so no error means that it took the batch, and an error with Lost
-// that it may have done so.
-type Deletion func(ctx context.Context, ids []string) error
+// Turn is leave to send one call of an operation now. It is for one use.
+type Turn struct {
+	session *Session
+	op      Operation
+}
 
-// Turn waits until the pace lets a deletion leave, and returns what sends it. Its
-// context bounds the waiting and not the call, so that a run can stop starting
-// deletions while it finishes those under way.
-func (s *Session) Turn(ctx context.Context) (Deletion, error) {
-	if err := s.leave(ctx, DeleteMedia); err != nil {
+// Turn waits until the pace lets a call leave. Its context bounds the waiting and not
+// the call, so that a run can stop starting calls while it finishes those under way.
+func (s *Session) Turn(ctx context.Context, op Operation) (*Turn, error) {
+	if err := s.leave(ctx, op); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, ids []string) error {
-		return s.callNow(ctx, DeleteMedia, func() requests.AcsRequest {
-			request := mts.CreateDeleteMediaRequest()
-			request.MediaIds = strings.Join(ids, ",")
-			return request
-		}, func() answer { return new(envelope) })
-	}, nil
+	return &Turn{s, op}, nil
+}
+
+// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
+// service answers for the batch and never for a medium, so no error means that it
+// took the batch, and an error with Lost that it may have done so. It is not
+// repeated, whatever comes of it.
+func (t *Turn) Delete(ctx context.Context, ids []string) error {
+	return t.session.callNow(ctx, t.op, func() requests.AcsRequest {
+		request := mts.CreateDeleteMediaRequest()
+		request.MediaIds = strings.Join(ids, ",")
+		return request
+	}, func() answer { return new(envelope) })
+}
+
+// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
+// them.
+func (t *Turn) ByID(ctx context.Context, ids []string) (Found, error) {
+	return t.lookUp(ctx, func() requests.AcsRequest {
+		request := mts.CreateQueryMediaListRequest()
+		request.MediaIds = strings.Join(ids, ",")
+		request.IncludePlayList = requests.NewBoolean(true)
+		request.IncludeSnapshotList = requests.NewBoolean(true)
+		request.IncludeSummaryList = requests.NewBoolean(true)
+		return request
+	})
+}
+
+// ByURL looks the media of up to MaxBatch file URLs up, which together may have
+// media.MaxURLBytes.
+func (t *Turn) ByURL(ctx context.Context, urls []string) (Found, error) {
+	return t.lookUp(ctx, func() requests.AcsRequest {
+		request := mts.CreateQueryMediaListByURLRequest()
+		request.FileURLs = strings.Join(urls, ",")
+		request.IncludePlayList = requests.NewBoolean(true)
+		request.IncludeSnapshotList = requests.NewBoolean(true)
+		request.IncludeSummaryList = requests.NewBoolean(true)
+		return request
+	})
 }
 
 // Texts are what AddMedia takes of a medium beside its file.
@@ -154,38 +185,34 @@ type Found struct {
 	Missing []string
 }
 
-// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow
-// made of them.
+// ByID waits for its turn and looks media up; see Turn.
 func (s *Session) ByID(ctx context.Context, ids []string) (Found, error) {
-	return s.lookUp(ctx, QueryMediaList, func() requests.AcsRequest {
-		request := mts.CreateQueryMediaListRequest()
-		request.MediaIds = strings.Join(ids, ",")
-		request.IncludePlayList = requests.NewBoolean(true)
-		request.IncludeSnapshotList = requests.NewBoolean(true)
-		request.IncludeSummaryList = requests.NewBoolean(true)
-		return request
-	})
+	turn, err := s.Turn(ctx, QueryMediaList)
+	if err != nil {
+		return Found{}, err
+	}
+	return turn.ByID(ctx, ids)
+}
+
+// ByURL waits for its turn and looks media up; see Turn.
+func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
+	turn, err := s.Turn(ctx, QueryMediaListByURL)
+	if err != nil {
+		return Found{}, err
+	}
+	return turn.ByURL(ctx, urls)
 }
 
 // Recall reads up to MaxBatch media again, without their outputs: enough to see
 // whether they are still there.
 func (s *Session) Recall(ctx context.Context, ids []string) (Found, error) {
-	return s.lookUp(ctx, QueryMediaList, func() requests.AcsRequest {
+	turn, err := s.Turn(ctx, QueryMediaList)
+	if err != nil {
+		return Found{}, err
+	}
+	return turn.lookUp(ctx, func() requests.AcsRequest {
 		request := mts.CreateQueryMediaListRequest()
 		request.MediaIds = strings.Join(ids, ",")
-		return request
-	})
-}
-
-// ByURL looks the media of up to MaxBatch file URLs up, which together may have
-// media.MaxURLBytes.
-func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
-	return s.lookUp(ctx, QueryMediaListByURL, func() requests.AcsRequest {
-		request := mts.CreateQueryMediaListByURLRequest()
-		request.FileURLs = strings.Join(urls, ",")
-		request.IncludePlayList = requests.NewBoolean(true)
-		request.IncludeSnapshotList = requests.NewBoolean(true)
-		request.IncludeSummaryList = requests.NewBoolean(true)
 		return request
 	})
 }
@@ -201,9 +228,9 @@ type looked struct {
 	NonExistFileURLs wrapper[struct{ FileURL []string }]
 }
 
-func (s *Session) lookUp(ctx context.Context, op Operation, build func() requests.AcsRequest) (Found, error) {
+func (t *Turn) lookUp(ctx context.Context, build func() requests.AcsRequest) (Found, error) {
 	var found looked
-	if err := s.call(ctx, op, build, func() answer { found = looked{}; return &found }); err != nil {
+	if err := t.session.callNow(ctx, t.op, build, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
 	result := Found{Missing: append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)}

@@ -47,11 +47,11 @@ func sessionIn(t *testing.T, env map[string]string, share float64) *mps.Session 
 
 // remove waits for its turn and deletes.
 func remove(ctx context.Context, s *mps.Session, ids ...string) error {
-	deletion, err := s.Turn(ctx)
+	turn, err := s.Turn(ctx, mps.DeleteMedia)
 	if err != nil {
 		return err
 	}
-	return deletion(ctx, ids)
+	return turn.Delete(ctx, ids)
 }
 
 func TestLookUpAndDelete(t *testing.T) {

@@ -112,11 +112,11 @@ type Entry struct {
 	Listed time.Time
 }
 
-// List yields every object below a prefix in the order of OSS, a page at a time.
-// An error ends it.
-func (s *Session) List(ctx context.Context, prefix media.Object) iter.Seq2[media.Object, error] {
+// List yields the objects below a prefix in the order of OSS, a page at a time, those
+// after a key only. An error ends it.
+func (s *Session) List(ctx context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error] {
 	return func(yield func(media.Object, error) bool) {
-		for entry, err := range s.Entries(ctx, prefix, "") {
+		for entry, err := range s.Entries(ctx, prefix, after) {
 			if !yield(entry.Object, err) {
 				return
 			}

@@ -1,6 +1,8 @@
 package retention
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -145,4 +147,61 @@ func (d *Decider) Finish(decided Decided) {
 		}
 	}
 	clear(d.groups)
+}
+
+// Place is a place in the ranking of a group, as it can be kept: with the record of
+// the medium if that is held back.
+type Place struct {
+	Rule    string          `json:"rule"`
+	Group   string          `json:"group"`
+	Created time.Time       `json:"created"`
+	Record  json.RawMessage `json:"record,omitempty"`
+}
+
+// Places returns all rankings, for Resume.
+func (d *Decider) Places() []Place {
+	places := []Place{}
+	for group, members := range d.groups {
+		for _, m := range members {
+			place := Place{Rule: group.rule.Name, Group: group.name, Created: m.created}
+			if m.held != nil {
+				place.Record = m.held.medium.Record
+			}
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+// Resume takes over the rankings of a decider of the same policy and instant. It
+// has taken no medium yet.
+func (d *Decider) Resume(places []Place) error {
+	back := map[string]*held{}
+	for _, place := range places {
+		at := slices.IndexFunc(d.policy.Expire, func(rule policy.Rule) bool { return rule.Name == place.Rule })
+		if at < 0 {
+			return fmt.Errorf("no rule %s ranks media", place.Rule)
+		}
+		m := member{created: place.Created}
+		if place.Record != nil {
+			medium, err := media.Parse(place.Record)
+			if err != nil {
+				return err
+			}
+			if m.held = back[medium.ID]; m.held == nil {
+				m.held = &held{medium: medium, facts: Facts{AsOf: d.asOf, NotLatest: true}}
+				if d.Marks != nil {
+					m.held.facts.Mark = d.Marks(&medium)
+				}
+				back[medium.ID] = m.held
+			}
+			m.held.in++
+		}
+		group := groupOf{&d.policy.Expire[at], place.Group}
+		d.groups[group] = append(d.groups[group], m)
+	}
+	for _, members := range d.groups {
+		slices.SortStableFunc(members, func(a, b member) int { return b.created.Compare(a.created) })
+	}
+	return nil
 }

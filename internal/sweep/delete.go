@@ -229,11 +229,11 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 func (d *deletion) batch(batch []expired, sent func()) {
 	var pause time.Duration
 	for try := 1; len(batch) > 0; try++ {
-		remove, err := d.Library.Turn(d.soft)
+		turn, err := d.Library.Turn(d.soft, mps.DeleteMedia)
 		if err != nil {
 			return // not sent: still pending
 		}
-		err = remove(d.ctx, ids(batch))
+		err = turn.Delete(d.ctx, ids(batch))
 		sent()
 		var refusal *mps.Error
 		switch {

@@ -29,6 +29,7 @@ type ledgerLine struct {
 // ledger collects the outcomes of a run. The run's mutex guards what is collected,
 // and writing what is written.
 type ledger struct {
+	run   string // whose media they are
 	lines []ledgerLine
 	marks markRecord
 
@@ -72,7 +73,7 @@ func (r *run) flush(ctx context.Context, least int) error {
 	err := state.ErrExists
 	for errors.Is(err, state.ErrExists) {
 		r.ledger.records++
-		err = r.Store.Create(ctx, ledgerName(r.reports[0].Run, r.ledger.records), b.Bytes())
+		err = r.Store.Create(ctx, ledgerName(r.ledger.run, r.ledger.records), b.Bytes())
 	}
 	if err == nil {
 		r.mu.Lock()

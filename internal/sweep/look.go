@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,13 +32,19 @@ type look struct {
 	reports  []*report.Report
 	byObject map[media.Object][]*report.Report
 
+	// after is the last object of a listing of which a batch was made, as of all before
+	// it; pending are those that were not asked for in time.
+	after media.Object
+
 	mu       sync.Mutex
 	progress Progress
+	pending  []media.Object
 	again    []media.Object  // not found by plain slashes
 	unclear  map[string]bool // IDs that were counted as unknown for want of an answer
 	warned   int             // media that were kept as unknown
 	missing  map[*report.Report]bool
 	stopped  error // the time was up, or foreseen to be, before all was looked at
+	broken   bool  // and a batch that had been started was not finished
 	fatal    error // no call of this run can succeed any more
 }
 
@@ -91,7 +98,7 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 	l.found = found
 	stop := l.tell()
 	candidates, _ := l.candidates(ctx, parts)
-	l.lookAt(ctx, candidates)
+	l.lookAt(ctx, ctx, candidates)
 	stop()
 	status := l.outcome(r)
 	if status == report.Done && l.missing[r] {
@@ -142,7 +149,24 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 	case len(objects) > 0:
 		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
 	}
-	return inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.Region), plan.Scope{Inventory: addresses(l.Policy.Inventory)}
+	left := inventory.OfObjects(l.pending, l.Region, media.SlashPlain)
+	l.pending = nil
+	listed := inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.after, l.Region)
+	return func(yield func(inventory.Batch, error) bool) {
+		for batch, err := range left {
+			if !yield(batch, err) {
+				return
+			}
+		}
+		for batch, err := range listed {
+			if !yield(batch, err) {
+				return
+			}
+			if last := len(batch.Objects) - 1; last >= 0 {
+				l.after = batch.Objects[last]
+			}
+		}
+	}, plan.Scope{Inventory: addresses(l.Policy.Inventory)}
 }
 
 func addresses(objects []media.Object) []string {
@@ -153,27 +177,26 @@ func addresses(objects []media.Object) []string {
 	return list
 }
 
-// lookAt looks all candidates up. It ends early when the context does or when no
-// call can succeed.
-func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch, error]) {
+// lookAt looks all candidates up. It starts no batch after soft has ended, finishes
+// those under way, and ends early when ctx does or when no call can succeed.
+func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.Batch, error]) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(inFlight)
 	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
 		for batch, err := range batches {
-			if err == nil && ctx.Err() != nil {
-				err = fmt.Errorf("%w: %w", context.Canceled, context.Cause(ctx))
+			if soft.Err() != nil || ctx.Err() != nil {
+				l.postpone(batch)
+				l.stop(soft)
+				return
 			}
 			if err != nil {
 				l.missed(batch, err, cancel)
-				if ctx.Err() != nil {
-					break
-				}
 				continue
 			}
 			group.Go(func() error {
-				l.lookUp(ctx, batch, cancel)
+				l.lookUp(ctx, soft, batch, cancel)
 				return nil
 			})
 		}
@@ -190,27 +213,59 @@ func (l *look) lookAt(ctx context.Context, candidates iter.Seq2[inventory.Batch,
 		}
 	})
 	_ = group.Wait() // its functions return no error
-	again(1)
-	_ = group.Wait() // as above
+	if l.stopped == nil {
+		again(1)
+		_ = group.Wait() // as above
+	}
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
 	}
 }
 
+// stop notes that not all was looked at.
+func (l *look) stop(soft context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped == nil {
+		l.stopped = fmt.Errorf("%w: %w", context.Canceled, cmp.Or(context.Cause(soft), context.Canceled))
+	}
+}
+
 // lookUp looks a batch up. One that the service refuses for good is split, so that
 // what it objects to stands alone.
-func (l *look) lookUp(ctx context.Context, batch inventory.Batch, cancel context.CancelFunc) {
-	looked, err := inventory.LookUp(ctx, l.Library, batch, l.Region)
+func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel context.CancelFunc) {
+	op := mps.QueryMediaListByURL
+	if len(batch.IDs) > 0 {
+		op = mps.QueryMediaList
+	}
+	turn, err := l.Library.Turn(soft, op)
+	if err != nil {
+		l.postpone(batch)
+		l.stop(soft)
+		return
+	}
+	looked, err := inventory.LookUp(ctx, turn, batch, l.Region)
 	var failed *mps.Error
 	switch {
 	case err == nil:
 		l.take(looked)
 	case errors.As(err, &failed) && failed.Kind == mps.Refused && batch.Len() > 1:
 		first, second := batch.Halves()
-		l.lookUp(ctx, first, cancel)
-		l.lookUp(ctx, second, cancel)
+		l.lookUp(ctx, soft, first, cancel)
+		l.lookUp(ctx, soft, second, cancel)
 	default:
 		l.missed(batch, err, cancel)
+	}
+}
+
+// postpone keeps what was not asked for in time.
+func (l *look) postpone(batch inventory.Batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if batch.Slash == media.SlashEscaped {
+		l.again = append(l.again, batch.Objects...)
+	} else {
+		l.pending = append(l.pending, batch.Objects...)
 	}
 }
 
@@ -231,9 +286,7 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if isContext(err) {
-		if l.stopped == nil {
-			l.stopped = err
-		}
+		l.stopped, l.broken = cmp.Or(l.stopped, err), true
 		cancel()
 		return
 	}

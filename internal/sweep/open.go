@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -24,6 +25,7 @@ type Open struct {
 	Format int       `json:"format"`
 	Run    string    `json:"run"`
 	Plan   string    `json:"plan"`
+	Policy string    `json:"policy"`
 	AsOf   time.Time `json:"asOf"`
 
 	name string
@@ -36,7 +38,7 @@ const openFormat = 1
 // done. Names sort by the time of the run.
 func (r *run) begin(ctx context.Context) (func(context.Context) error, error) {
 	one := r.reports[0]
-	o := Open{Format: openFormat, Run: one.Run, Plan: one.Plan, AsOf: r.asOf}
+	o := Open{Format: openFormat, Run: one.Run, Plan: one.Plan, Policy: one.Policy, AsOf: r.asOf}
 	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.Format("20060102T150405Z"), state.SafeName(one.Run))
 	record, err := json.Marshal(o)
 	if err != nil {
@@ -95,4 +97,48 @@ func Unfinished(ctx context.Context, store Memory, damaged func(name string, err
 		list = append(list, o)
 	}
 	return list, nil
+}
+
+// finish deletes what is left of a plan that another run began to delete. Reading and
+// deleting go batch by batch, so that a run of any length gets on: the guard let the
+// plan pass, and its records are durable.
+func (r *run) finish(ctx, soft context.Context, begun string) error {
+	outcomes, _, err := Outcomes(ctx, r.Store, begun)
+	if err != nil {
+		return err
+	}
+	contents, err := Kept(ctx, r.Store, r.applied)
+	if err != nil {
+		return err
+	}
+	one := r.reports[0]
+	r.kept, one.Plan = r.applied, r.applied
+	for entry, err := range Entries(ctx, r.Store, contents) {
+		var text []byte
+		if err == nil {
+			text, err = entry.Line()
+		}
+		if err != nil {
+			return err
+		}
+		rule := one.Rule(entry.Rule)
+		if outcomes[entry.MediaID] != "" || rule == nil {
+			continue
+		}
+		created := int64(0)
+		if m, err := media.Parse(entry.Record); err == nil {
+			created = m.Created.Unix()
+		}
+		// It was decided on long ago: every batch is read again.
+		if err := r.plan.add(line{id: entry.MediaID, rule: entry.Rule, state: entry.State, created: created, text: text}); err != nil {
+			return err
+		}
+		one.Counts.Looked, one.Counts.Expired, one.Counts.Pending = one.Counts.Looked+1, one.Counts.Expired+1, one.Counts.Pending+1
+		rule.Applied, rule.Expired = rule.Applied+1, rule.Expired+1
+	}
+	r.deleteAll(ctx, soft)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	r.closeLedger(ctx)
+	return nil
 }

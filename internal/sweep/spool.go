@@ -36,6 +36,7 @@ type line struct {
 	id, rule, state string
 	created         int64 // its CreationTime, in seconds since 1970
 	decided         int64 // when it was decided on, likewise
+	saved           bool  // a checkpoint has it
 	text            []byte
 }
 
@@ -66,7 +67,13 @@ func (s *spool) flush() (err error) {
 	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
 	out := bufio.NewWriterSize(squeezed, 64<<10)
 	for _, l := range s.lines {
-		_, _ = out.Write(binary.AppendVarint(binary.AppendVarint(nil, l.created), l.decided)) // Flush tells of all errors
+		saved := int64(0)
+		if l.saved {
+			saved = 1
+		}
+		for _, number := range []int64{l.created, l.decided, saved} {
+			_, _ = out.Write(binary.AppendVarint(nil, number)) // Flush tells of all errors
+		}
 		for _, field := range [][]byte{[]byte(l.id), []byte(l.rule), []byte(l.state), l.text} {
 			_, _ = out.Write(binary.AppendUvarint(nil, uint64(len(field))))
 			_, _ = out.Write(field)
@@ -149,13 +156,16 @@ func (p *piece) next() error {
 		p.head, p.rest = p.rest[0], p.rest[1:]
 		return nil
 	}
-	created, err := binary.ReadVarint(p.file)
-	if err != nil {
-		return err
-	}
-	decided, err := binary.ReadVarint(p.file)
-	if err != nil {
-		return noEOF(err)
+	var numbers [3]int64
+	for i := range numbers {
+		number, err := binary.ReadVarint(p.file)
+		switch {
+		case err != nil && i == 0:
+			return err
+		case err != nil:
+			return noEOF(err)
+		}
+		numbers[i] = number
 	}
 	var fields [4][]byte
 	for i := range fields {
@@ -168,7 +178,7 @@ func (p *piece) next() error {
 			return noEOF(err)
 		}
 	}
-	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: created, decided: decided, text: fields[3]}
+	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: numbers[0], decided: numbers[1], saved: numbers[2] == 1, text: fields[3]}
 	return nil
 }
 

@@ -40,8 +40,8 @@ const maxAge = time.Hour
 // Library is the media library, asked for mps.MaxBatch media at a time.
 type Library interface {
 	inventory.Library
-	// Turn waits until a deletion may be sent, and returns what sends it.
-	Turn(ctx context.Context) (mps.Deletion, error)
+	// Turn waits until a call may leave, and returns what sends it.
+	Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error)
 	// Recall reads media again.
 	Recall(ctx context.Context, ids []string) (mps.Found, error)
 	// Pause waits before a call is repeated; see mps.Session.
@@ -100,6 +100,7 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 		}
 	}
 	defer r.plan.close()
+	r.ledger.run = parts[0].Report.Run
 	stop := r.tell()
 	r.all(ctx, parts)
 	stop()
@@ -122,7 +123,8 @@ type run struct {
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners  map[string][]*report.Report
-	planErr error // the plan could not be written
+	planErr error       // the plan could not be written
+	carried *checkpoint // where the look of an earlier run was cut off
 	ledger  ledger
 	soft    context.Context //nolint:containedctx // its cause tells why the run ended
 }
@@ -134,8 +136,24 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	defer cancel()
 	soft, unwatch := r.watchStop(ctx, soft)
 	defer unwatch()
+	if begun := parts[0].Request.Resume; begun != "" {
+		r.ledger.run = begun
+		r.planErr = r.finish(ctx, soft, begun)
+		return
+	}
+	scheduled := parts[0].Request.Trigger == trigger.Timer && parts[0].Request.Inventory
+	if scheduled {
+		r.carryOn(ctx)
+	}
 	candidates, scope := r.candidates(soft, parts)
-	r.lookAt(soft, candidates)
+	r.lookAt(ctx, soft, candidates)
+	if scheduled && r.stopped != nil && r.fatal == nil && !r.broken && !r.after.IsZero() {
+		if err := r.checkpoint(ctx); err != nil {
+			r.Log.Warn("the next run starts over", "error", err.Error())
+		} else {
+			r.stopped = fmt.Errorf("%w: the next scheduled run goes on after %s", r.stopped, r.after)
+		}
+	}
 	if len(r.ranked) > 0 && r.fatal == nil && r.stopped == nil {
 		r.lookAtGroups(soft)
 	}
@@ -154,11 +172,14 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	if r.planErr == nil {
 		r.planErr = r.writePlan(ctx, scope)
 	}
+	if r.planErr == nil {
+		if err := r.closeCarried(ctx); err != nil {
+			r.Log.Warn("the next run looks again at what this one has looked at", "error", err.Error())
+		}
+	}
 	if r.planErr == nil && r.applied != "" {
 		r.reports[0].Plan = r.applied
-		if !parts[0].Request.Resume {
-			r.planErr = r.clear(ctx)
-		}
+		r.planErr = r.clear(ctx)
 	}
 	if r.planErr != nil {
 		return
@@ -172,7 +193,7 @@ func (r *run) all(ctx context.Context, parts []Part) {
 		return
 	}
 	finish := func(context.Context) error { return nil }
-	if request := parts[0].Request; request.Trigger == trigger.Timer && request.Inventory {
+	if scheduled {
 		if finish, r.planErr = r.begin(ctx); r.planErr != nil {
 			return
 		}
@@ -392,7 +413,7 @@ func (r *run) lookAtGroups(ctx context.Context) {
 		}
 	}
 	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
-	others.lookAt(ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, r.Region))
+	others.lookAt(ctx, ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}, r.Region))
 	if others.fatal != nil || len(others.missing) > 0 || others.stopped != nil {
 		// With part of a group fewer are deleted, and never more.
 		one := r.reports[0]

@@ -28,8 +28,8 @@ type Request struct {
 	// policy.
 	Plan   string
 	Anyway bool
-	// Resume says that the plan is of a run that was cut off.
-	Resume bool
+	// Resume is the run that was cut off while it deleted the plan, if one was.
+	Resume string
 	// Inventory asks for everything that the policy's inventory names.
 	Inventory bool
 	// Ignored says, for each OSS record that is no reason to look at a medium,
