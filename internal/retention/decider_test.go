@@ -1,6 +1,8 @@
 package retention_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -129,6 +131,57 @@ expire:
 			if whole[id].Verdict != retention.Expired {
 				t.Errorf("a part of the library loses %s and the whole does not", id)
 			}
+		}
+	}
+}
+
+// A decider that is kept and resumed in the middle decides as one that is not.
+func TestPlaces(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	p := parse(t, "version: 1\nexpire:\n  - {name: tagged, match: {tags: [x]}, after: 30d, keepLatest: {count: 1, per: \"tag:show:\"}}\n  - {name: series, after: 60d, keepLatest: {count: 2, per: folder}}\n")
+	for range 200 {
+		var library []media.Medium
+		for i := range rng.IntN(40) {
+			var tags []string
+			for _, tag := range []string{"x", "show:a", "show:b"} {
+				if rng.IntN(2) == 0 {
+					tags = append(tags, tag)
+				}
+			}
+			list, err := json.Marshal(tags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := media.Parse(fmt.Appendf(nil, `{"MediaId":"m%d","PublishState":"Published","CreationTime":%q,"File":{"URL":"http://media-in.oss-cn-shanghai.aliyuncs.com/d%d/%d"},"Tags":{"Tag":%s}}`,
+				i, asOf.AddDate(0, 0, -rng.IntN(120)).Format(time.RFC3339), rng.IntN(3), i, list))
+			if err != nil {
+				t.Fatal(err)
+			}
+			library = append(library, m)
+		}
+		got := map[string]retention.Decision{}
+		decided := func(m *media.Medium, d retention.Decision, _ retention.Facts) { got[m.ID] = d }
+		cut := rng.IntN(len(library) + 1)
+		first, second := retention.NewDecider(p, asOf), retention.NewDecider(p, asOf)
+		for _, m := range library[:cut] {
+			first.Add(m, false, decided)
+		}
+		kept, err := json.Marshal(first.Places())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var places []retention.Place
+		if err := errors.Join(json.Unmarshal(kept, &places), second.Resume(places)); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range library[cut:] {
+			second.Add(m, false, decided)
+		}
+		second.Finish(decided)
+		if diff := cmp.Diff(expired(all(p, library, false)), expired(got)); diff != "" || len(got) != len(library) {
+			t.Fatalf("cut at %d of %d (-in one go +resumed):\n%s", cut, len(library), diff)
 		}
 	}
 }

@@ -115,6 +115,18 @@ func TestExplainIsDecide(t *testing.T) {
 	})
 }
 
+// A change that leads into a group of which nothing is known is told with its
+// condition.
+func TestChangesIntoAGroup(t *testing.T) {
+	p := parse(t, "version: 1\nexpire:\n  - {name: shows, match: {tags: [show]}, after: 30d, keepLatest: {count: 3, per: folder}}\n  - {name: rest, after: 50y}\n")
+	m := series("a", 100)
+	e := retention.Explain(p, &m, retention.Facts{AsOf: asOf, NotLatest: true})
+	at := slices.IndexFunc(e.Changes, func(c retention.Change) bool { return c.What == "it is tagged show" })
+	if at < 0 || e.Changes[at].Verdict != retention.Expired || !strings.Contains(e.Changes[at].Unless, "latest 3") {
+		t.Errorf("changes %+v", e.Changes)
+	}
+}
+
 // TestDue: before the instant a medium is not expired, and from it on it is.
 func TestDue(t *testing.T) {
 	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
