@@ -6,10 +6,13 @@ import (
 	"time"
 )
 
-// headroom is the part of the share that is used. Calls leave in their time, but
-// the way to the service bunches them: a second there may hold what left within a
-// second and 20 ms.
-const headroom = 0.98
+// Calls leave evenly at headroom of the share. The way to the service bunches them:
+// a second there may hold what left within a second and 20 ms. While calls that were
+// held up are caught up, no more than the share leave within a second and 10 ms.
+const (
+	headroom = 0.98
+	crowding = 0.99
+)
 
 // How the pace follows an account whose quota others use as well: a call that is
 // throttled takes a part off it at once, and each second gives a little back.
@@ -45,10 +48,10 @@ type pace struct {
 func newPace(limit float64) *pace {
 	// Part of a call is none: 1.5 a second would otherwise be two in some of them.
 	calls := max(1, int(limit))
-	window := time.Duration(float64(time.Second) * max(1, 1/limit) / headroom)
+	window := float64(time.Second) * max(1, 1/limit)
 	return &pace{
-		window: window,
-		gap:    window / time.Duration(calls),
+		window: time.Duration(window / crowding),
+		gap:    time.Duration(window / headroom / float64(calls)),
 		turn:   make(chan struct{}, 1),
 		left:   make([]time.Time, calls),
 		part:   1,
