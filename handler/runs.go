@@ -264,20 +264,30 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 }
 
 // Restore brings back the media that a run deleted, or only some of them, from the
-// records of its plan. What it did is told also when an error ended it.
+// records of its plan. The ID of a plan stands for a run that was killed, and left no
+// report: what of the plan has gone is brought back, whoever deleted it. What it did
+// is told also when an error ended it.
 func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*sweep.Restoration, error) {
-	r, err := f.Run(ctx, call, run)
-	switch {
-	case err != nil:
-		return nil, err
-	case r.Mode != policy.Enforce || r.Plan == "":
-		return nil, refusedError{fmt.Errorf("run %s deleted nothing: it was a %s and ended %s", run, r.Mode, r.Status)}
+	planID, cutOff := run, true
+	if !plan.IsID(run) {
+		r, err := f.Run(ctx, call, run)
+		switch {
+		case errors.Is(err, state.ErrNotFound):
+			return nil, fmt.Errorf("%w: of a run that was killed give the ID of its plan", err)
+		case err != nil:
+			return nil, err
+		case r.Mode != policy.Enforce || r.Plan == "":
+			return nil, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", run, r.Mode, r.Status)}
+		}
+		planID, cutOff = r.Plan, r.Status == report.Incomplete
+	} else if f.broken != nil {
+		return nil, refusedError{f.broken}
 	}
 	store := f.store(call)
 	if err := f.marks.Refresh(ctx, store); err != nil {
 		return nil, err
 	}
 	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
-	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: &f.marks, Region: f.account.Region, Now: f.now}
-	return s.Run(ctx, run, r.Plan, only)
+	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: &f.marks, Region: f.account.Region, Now: f.now, CutOff: cutOff}
+	return s.Run(ctx, run, planID, only)
 }

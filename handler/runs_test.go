@@ -257,7 +257,7 @@ func TestStopRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payload := range []string{everything, string(ossEvent("clips/one")), request("objects", []string{"oss://media-in/clips/one"})} {
-		if r, _ := w.invoke(payload); r.Status != report.Incomplete && r.Status != report.Failed || !strings.Contains(r.Error, "stop") {
+		if r, _ := w.invoke(payload); r.Status != report.Incomplete || !strings.Contains(r.Error, "stop") {
 			t.Errorf("%.40s: %s, %s", payload, r.Status, r.Error)
 		}
 	}
@@ -575,4 +575,63 @@ func TestALookThatIsCutOffIsCarriedOn(t *testing.T) {
 		t.Errorf("%d look-ups, one long run makes %d", calls, once)
 	}
 	w.noViolations()
+}
+
+// A look that is cut off again and again, also before it has begun, comes to the
+// counts of one that is not.
+func TestALookThatIsCutOffLosesNothing(t *testing.T) {
+	for _, options := range []emulator.MPSOptions{{}, {URLForm: emulator.EscapedSlash}} {
+		config := emulator.Config{Media: 1500, Seed: 9, MPS: options}
+		control := newWorld(t, config, strings.Replace(enforcing, "mode: enforce", "mode: dry-run", 1))
+		want := control.mustInvoke(everything, report.Done)
+
+		w := newWorld(t, config, strings.Replace(enforcing, "mode: enforce", "mode: dry-run", 1))
+		stop := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "stop")
+		var r report.Report
+		for i := range 12 {
+			switch i % 3 {
+			case 1: // before it begins
+				if err := os.WriteFile(stop, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			case 2:
+				if err := os.Remove(stop); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 1200*time.Millisecond)
+			body, err := w.f.Invoke(ctx, handler.Call{RequestID: fmt.Sprint("night-", i)}, []byte(everything))
+			cancel()
+			if err := errors.Join(err, json.Unmarshal(body, &r)); err != nil {
+				t.Fatal(err)
+			}
+			if r.Status == report.Done {
+				break
+			}
+		}
+		if r.Status != report.Done || r.Counts != want.Counts {
+			t.Errorf("%s %s, %+v, in one go %+v", r.Status, r.Error, r.Counts, want.Counts)
+		}
+	}
+}
+
+// A run that was killed left a plan and no report: its plan stands for it. What a run
+// did not delete its restore does not bring back.
+func TestRestoreOfAKilledRun(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	r := w.mustInvoke(everything, report.Done)
+	_, second := w.askReport("POST", "/v1/plans/"+r.Plan+"/apply", "")
+	if second.Counts.Absent != r.Counts.Deleted || second.Counts.Deleted != 0 {
+		t.Fatalf("%+v", second.Counts)
+	}
+	if done := w.restore(second.Run); len(done.Restored) != 0 {
+		t.Errorf("%d media restored of a run that deleted none", len(done.Restored))
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if err := errors.Join(os.RemoveAll(filepath.Join(folder, "runs")), os.RemoveAll(filepath.Join(folder, "ledger"))); err != nil {
+		t.Fatal(err)
+	}
+	if done := w.restore(r.Plan); len(done.Restored) != r.Counts.Deleted {
+		t.Errorf("%d of %d restored: %+v", len(done.Restored), r.Counts.Deleted, done.Failed)
+	}
 }

@@ -24,11 +24,12 @@ func (c *Command) restore() *cobra.Command {
 	var flags functionFlags
 	var only []string
 	cmd := &cobra.Command{
-		Use:   "restore RUN",
+		Use:   "restore RUN|PLAN",
 		Short: "Bring back the media that a run deleted",
 		Long: `restore adds the media again that a run deleted, from the records of its plan and
 the objects that stayed. Media whose objects are gone, or have a medium again, are
-skipped; so restoring twice adds nothing twice.
+skipped; so restoring twice adds nothing twice. Of a run that was killed give the
+plan: what of it has gone is brought back, whoever deleted it.
 
 ` + restoreWarning,
 		Args: cobra.ExactArgs(1),

@@ -122,7 +122,7 @@ func (l *look) outcome(r *report.Report) report.Status {
 		return report.Failed
 	case l.stopped != nil:
 		r.Error = fmt.Sprintf("stopped before everything had been looked at: %v", l.stopped)
-		if !answered {
+		if !answered && !errors.Is(l.stopped, ErrStopped) {
 			return report.Failed
 		}
 		return report.Incomplete
@@ -159,11 +159,12 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 			}
 		}
 		for batch, err := range listed {
-			if !yield(batch, err) {
-				return
-			}
+			// Taken from the listing: asked for from now on, or pending.
 			if last := len(batch.Objects) - 1; last >= 0 {
 				l.after = batch.Objects[last]
+			}
+			if !yield(batch, err) || ctx.Err() != nil {
+				return
 			}
 		}
 	}, plan.Scope{Inventory: addresses(l.Policy.Inventory)}
@@ -189,7 +190,10 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 			if soft.Err() != nil || ctx.Err() != nil {
 				l.postpone(batch)
 				l.stop(soft)
-				return
+				if len(batch.Objects) == 0 {
+					return
+				}
+				continue // what is left of a list is pending too; a listing ends with soft
 			}
 			if err != nil {
 				l.missed(batch, err, cancel)
@@ -227,7 +231,7 @@ func (l *look) stop(soft context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopped == nil {
-		l.stopped = fmt.Errorf("%w: %w", context.Canceled, cmp.Or(context.Cause(soft), context.Canceled))
+		l.stopped = cmp.Or(context.Cause(soft), context.Canceled)
 	}
 }
 

@@ -35,6 +35,8 @@ type Restore struct {
 	Marks   *Marks
 	Region  string
 	Now     func() time.Time
+	// CutOff says that the run may have deleted more than its ledger has.
+	CutOff bool
 }
 
 // Restoration tells what a restore did.
@@ -122,7 +124,7 @@ type lost struct {
 }
 
 // lost reads what a restore needs of an entry, or says why it cannot be restored.
-// An entry without an outcome may have been deleted by a run that was killed.
+// An entry without an outcome may have been deleted by a run that was cut off.
 func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) (one lost, why string) {
 	one.id = entry.MediaID
 	var r record
@@ -135,9 +137,11 @@ func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) (one lost, 
 	}
 	one.object = object
 	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
-	switch outcome := outcomes[entry.MediaID]; outcome {
-	case "gone", "failed":
+	switch outcome := outcomes[entry.MediaID]; {
+	case outcome == "gone", outcome == "failed":
 		return one, "the run did not delete it: " + outcome
+	case outcome == "" && !s.CutOff:
+		return one, "the run did not delete it"
 	}
 	return one, ""
 }
