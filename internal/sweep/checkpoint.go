@@ -1,8 +1,6 @@
 package sweep
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,11 +48,7 @@ const checkpointFormat = 1
 
 // checkpointLine is one medium of the plan that is being made.
 type checkpointLine struct {
-	ID      string          `json:"id"`
-	Rule    string          `json:"rule"`
-	State   string          `json:"state"`
-	Created int64           `json:"created"`
-	Decided int64           `json:"decided"`
+	Decided time.Time       `json:"decided"`
 	Entry   json.RawMessage `json:"entry"`
 }
 
@@ -120,12 +114,20 @@ func (r *run) loadSegment(ctx context.Context, name string, into *spool) error {
 		return err
 	}
 	for text, err := range lines(data) {
-		var l checkpointLine
-		if err == nil {
-			err = json.Unmarshal(text, &l)
+		var kept struct {
+			Decided time.Time
+			Entry   plan.Entry
 		}
 		if err == nil {
-			err = into.add(line{id: l.ID, rule: l.Rule, state: l.State, created: l.Created, decided: l.Decided, saved: true, text: append(l.Entry, '\n')})
+			err = json.Unmarshal(text, &kept)
+		}
+		var l line
+		if err == nil {
+			l, err = keptLine(kept.Entry, kept.Decided)
+		}
+		if err == nil {
+			l.saved = true
+			err = into.add(l)
 		}
 		if err != nil {
 			return err
@@ -181,21 +183,11 @@ func (r *run) checkpoint(ctx context.Context) error {
 	if r.carried != nil {
 		c.Segments = r.carried.Segments
 	}
-	var segment bytes.Buffer
-	squeeze, _ := gzip.NewWriterLevel(&segment, gzip.BestSpeed) // the level is a valid one
-	count := 0
-	keep := func() error {
-		if err := squeeze.Close(); err != nil {
-			return err
-		}
-		name := fmt.Sprintf("%s/%06d.jsonl.gz", c.name, len(c.Segments)+1)
+	written := newSegments(len(c.Segments), func(number int, record []byte) error {
+		name := fmt.Sprintf("%s/%06d.jsonl.gz", c.name, number)
 		c.Segments = append(c.Segments, name)
-		err := r.Store.Create(ctx, name, bytes.Clone(segment.Bytes()))
-		segment.Reset()
-		squeeze.Reset(&segment)
-		count = 0
-		return err
-	}
+		return r.Store.Create(ctx, name, record)
+	})
 	for l, err := range r.plan.all() {
 		if err != nil {
 			return err
@@ -203,21 +195,16 @@ func (r *run) checkpoint(ctx context.Context) error {
 		if l.saved {
 			continue
 		}
-		text, err := json.Marshal(checkpointLine{l.id, l.rule, l.state, l.created, l.decided, l.text})
+		text, err := json.Marshal(checkpointLine{time.Unix(l.decided, 0).UTC(), l.text})
+		if err == nil {
+			err = written.add(append(text, '\n'))
+		}
 		if err != nil {
 			return err
 		}
-		_, _ = squeeze.Write(append(text, '\n')) // a Buffer takes everything
-		if count++; count == plan.SegmentEntries {
-			if err := keep(); err != nil {
-				return err
-			}
-		}
 	}
-	if count > 0 {
-		if err := keep(); err != nil {
-			return err
-		}
+	if err := written.close(); err != nil {
+		return err
 	}
 	data, err := json.Marshal(c)
 	if err != nil {

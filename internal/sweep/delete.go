@@ -36,8 +36,9 @@ type deletion struct {
 	stop context.CancelFunc // ends soft for everybody
 }
 
-// deleteAll deletes the plan's media in batches of ten, a shorter one last.
-// Batches are started while soft lasts; those under way are finished under ctx.
+// deleteAll deletes the plan's media in batches of ten, a shorter one last, and notes
+// what became of them. Batches are started while soft lasts; those under way are
+// finished under ctx.
 func (r *run) deleteAll(ctx, soft context.Context) {
 	soft, cancel := context.WithCancel(soft)
 	defer cancel()
@@ -65,7 +66,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 			if soft.Err() == nil {
 				d.batch(d.fresh(batch), sent)
 			}
-			_ = d.flush(ctx, segmentOutcomes) // what cannot be written now is tried again at the end
+			_ = d.flush(ctx, plan.SegmentEntries) // what cannot be written now is tried again at the end
 			return nil
 		})
 		if soft.Err() != nil {
@@ -73,6 +74,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 		}
 	}
 	_ = group.Wait() // its functions return no error
+	r.closeLedger(ctx)
 }
 
 // batches reads the plan back, ten media at a time, without those that a guard
@@ -240,7 +242,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		case err == nil:
 			d.verify(batch)
 			return
-		case !errors.As(err, &refusal), refusal.Kind == mps.Throttled && isContext(err):
+		case !errors.As(err, &refusal):
 			return // never taken: still pending
 		case refusal.Kind == mps.Denied:
 			d.account(batch, failed, err)

@@ -1,26 +1,19 @@
 package sweep
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// maxLine bounds a line of a plan: a media record with its outputs.
-const maxLine = 8 << 20
-
 // Kept reads the contents of a plan that was kept.
-func Kept(ctx context.Context, store Store, id string) (plan.Contents, error) {
+func Kept(ctx context.Context, store state.Store, id string) (plan.Contents, error) {
 	data, err := store.Read(ctx, plan.Name(id))
 	if err != nil {
 		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
@@ -37,7 +30,7 @@ func Kept(ctx context.Context, store Store, id string) (plan.Contents, error) {
 
 // Entries yields the entries of a kept plan, in the order of their MediaIds. The
 // last error says that they are not what the plan's ID says.
-func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
+func Entries(ctx context.Context, store state.Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
 	return func(yield func(plan.Entry, error) bool) {
 		sealer, count := plan.Resume(contents), 0
 		for _, name := range contents.Segments {
@@ -64,31 +57,6 @@ func Entries(ctx context.Context, store Store, contents plan.Contents) iter.Seq2
 		}
 		if sealer.ID() != contents.ID || count != contents.Entries {
 			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those that it was named for", contents.ID))
-		}
-	}
-}
-
-// lines yields the lines of a segment, their ends included.
-func lines(segment []byte) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		reader := bufio.NewReader(io.LimitReader(unzipped, plan.SegmentEntries*maxLine))
-		for {
-			line, err := reader.ReadBytes('\n')
-			switch {
-			case errors.Is(err, io.EOF) && len(line) == 0:
-				return
-			case err != nil:
-				yield(nil, err)
-				return
-			}
-			if !yield(line, nil) {
-				return
-			}
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package sweep
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -58,23 +55,25 @@ func (r *run) flush(ctx context.Context, least int) error {
 	if len(lines) < max(least, 1) {
 		return nil
 	}
-	var b bytes.Buffer
-	squeeze, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is a valid one
-	encoder := json.NewEncoder(squeeze)
+	written := newSegments(0, func(_ int, record []byte) error {
+		// The first name that is free: a run whose request came again has more parts.
+		err := state.ErrExists
+		for errors.Is(err, state.ErrExists) {
+			r.ledger.records++
+			err = r.Store.Create(ctx, ledgerName(r.ledger.run, r.ledger.records), record)
+		}
+		return err
+	})
 	for _, l := range lines {
-		if err := encoder.Encode(l); err != nil {
+		text, err := json.Marshal(l)
+		if err == nil {
+			err = written.add(append(text, '\n'))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if err := squeeze.Close(); err != nil {
-		return err
-	}
-	// The first name that is free: a run whose request came again has more parts.
-	err := state.ErrExists
-	for errors.Is(err, state.ErrExists) {
-		r.ledger.records++
-		err = r.Store.Create(ctx, ledgerName(r.ledger.run, r.ledger.records), b.Bytes())
-	}
+	err := written.close()
 	if err == nil {
 		r.mu.Lock()
 		r.ledger.lines = r.ledger.lines[len(lines):]
@@ -90,6 +89,8 @@ func ledgerName(run string, number int) string {
 // closeLedger writes what is left to write: outcomes and marks. What cannot be
 // written has happened all the same, and makes the run a partial one.
 func (r *run) closeLedger(ctx context.Context) {
+	ctx, cancel := outlive(ctx)
+	defer cancel()
 	r.ledger.marks.At = r.Now().UTC()
 	if err := errors.Join(r.flush(ctx, 1), r.ledger.marks.write(ctx, r.Store)); err != nil {
 		for _, one := range r.reports {
@@ -102,7 +103,7 @@ func (r *run) closeLedger(ctx context.Context) {
 
 // Outcomes reads what became of the media of a run, by their IDs, and the ID of the
 // plan that has their records; no plan where there is no ledger.
-func Outcomes(ctx context.Context, store Memory, run string) (outcomes map[string]string, planID string, err error) {
+func Outcomes(ctx context.Context, store state.Store, run string) (outcomes map[string]string, planID string, err error) {
 	outcomes = map[string]string{}
 	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(run)+"/", "") {
 		var data []byte
@@ -125,6 +126,3 @@ func Outcomes(ctx context.Context, store Memory, run string) (outcomes map[strin
 	}
 	return outcomes, planID, nil
 }
-
-// segmentOutcomes is how many outcomes are written together.
-const segmentOutcomes = plan.SegmentEntries

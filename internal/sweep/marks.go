@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -17,12 +16,6 @@ import (
 // holdTime is how long a medium is left alone whose deletion could not be verified,
 // or that was restored.
 const holdTime = 30 * 24 * time.Hour
-
-// Memory is a Store that can list.
-type Memory interface {
-	Store
-	List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error]
-}
 
 // marksFolder holds what runs leave to later ones. Most leave nothing.
 const marksFolder = "marks/"
@@ -60,7 +53,7 @@ type Marks struct {
 }
 
 // Refresh reads the records that have been written since.
-func (m *Marks) Refresh(ctx context.Context, store Memory) error {
+func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.read == nil {
@@ -125,7 +118,7 @@ func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
 }
 
 // write makes marks durable; nothing is written of none.
-func (record markRecord) write(ctx context.Context, store Store) error {
+func (record markRecord) write(ctx context.Context, store state.Store) error {
 	if len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0 {
 		return nil
 	}

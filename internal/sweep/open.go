@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -34,24 +33,24 @@ type Open struct {
 // openFormat is the version of Open. A reader refuses others.
 const openFormat = 1
 
-// begin notes that the run begins to delete, and returns what notes that it is
-// done. Names sort by the time of the run.
-func (r *run) begin(ctx context.Context) (func(context.Context) error, error) {
+// begin notes that the run begins to delete its plan, which is open from now on. Names
+// sort by the time of the run.
+func (r *run) begin(ctx context.Context) (Open, error) {
 	one := r.reports[0]
 	o := Open{Format: openFormat, Run: one.Run, Plan: one.Plan, Policy: one.Policy, AsOf: r.asOf}
 	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.Format("20060102T150405Z"), state.SafeName(one.Run))
 	record, err := json.Marshal(o)
+	if err == nil {
+		err = r.Store.Create(ctx, o.name+openSuffix, record)
+	}
 	if err != nil {
-		return nil, err
+		return Open{}, fmt.Errorf("note that the run deletes: %w; nothing was deleted", err)
 	}
-	if err := r.Store.Create(ctx, o.name+openSuffix, record); err != nil {
-		return nil, fmt.Errorf("note that the run deletes: %w; nothing was deleted", err)
-	}
-	return func(ctx context.Context) error { return o.Close(ctx, r.Store) }, nil
+	return o, nil
 }
 
 // Close notes that nothing of the plan is left to do.
-func (o Open) Close(ctx context.Context, store Store) error {
+func (o Open) Close(ctx context.Context, store state.Store) error {
 	if err := store.Create(ctx, o.name+closedSuffix, []byte("{\"format\":1}\n")); err != nil {
 		return fmt.Errorf("note that plan %s is done: %w", o.Plan, err)
 	}
@@ -60,26 +59,22 @@ func (o Open) Close(ctx context.Context, store Store) error {
 
 // Unfinished returns the plans that were cut off, the oldest first. What cannot be
 // read is told and left out: the sweep that follows finds its media anyway.
-func Unfinished(ctx context.Context, store Memory, damaged func(name string, err error)) ([]Open, error) {
-	open := map[string]bool{}
+func Unfinished(ctx context.Context, store state.Store, damaged func(name string, err error)) ([]Open, error) {
+	closed := map[string]bool{}
 	var names []string
 	for record, err := range store.List(ctx, openFolder, "") {
 		if err != nil {
 			return nil, fmt.Errorf("look for plans that were cut off: %w", err)
 		}
-		// The second record of a run comes right before the first: .done, .json.
 		if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
-			open[name] = false
+			closed[name] = true
 		} else if name, ok := strings.CutSuffix(record.Name, openSuffix); ok {
-			if _, closed := open[name]; !closed {
-				open[name] = true
-				names = append(names, name)
-			}
+			names = append(names, name)
 		}
 	}
 	var list []Open
 	for _, name := range names {
-		if !open[name] {
+		if closed[name] {
 			continue
 		}
 		data, err := store.Read(ctx, name+openSuffix)
@@ -114,10 +109,6 @@ func (r *run) finish(ctx, soft context.Context, begun string) error {
 	one := r.reports[0]
 	r.kept, one.Plan = r.applied, r.applied
 	for entry, err := range Entries(ctx, r.Store, contents) {
-		var text []byte
-		if err == nil {
-			text, err = entry.Line()
-		}
 		if err != nil {
 			return err
 		}
@@ -125,20 +116,17 @@ func (r *run) finish(ctx, soft context.Context, begun string) error {
 		if outcomes[entry.MediaID] != "" || rule == nil {
 			continue
 		}
-		created := int64(0)
-		if m, err := media.Parse(entry.Record); err == nil {
-			created = m.Created.Unix()
+		// As if it had been decided on long ago: every batch is read again.
+		l, err := keptLine(entry, time.Unix(0, 0))
+		if err == nil {
+			err = r.plan.add(l)
 		}
-		// It was decided on long ago: every batch is read again.
-		if err := r.plan.add(line{id: entry.MediaID, rule: entry.Rule, state: entry.State, created: created, text: text}); err != nil {
+		if err != nil {
 			return err
 		}
 		one.Counts.Looked, one.Counts.Expired, one.Counts.Pending = one.Counts.Looked+1, one.Counts.Expired+1, one.Counts.Pending+1
 		rule.Applied, rule.Expired = rule.Applied+1, rule.Expired+1
 	}
 	r.deleteAll(ctx, soft)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	r.closeLedger(ctx)
 	return nil
 }

@@ -6,19 +6,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // Restorer is the library as a restore uses it.
 type Restorer interface {
-	ByURL(ctx context.Context, urls []string) (mps.Found, error)
+	inventory.Library
 	Add(ctx context.Context, fileURL string, texts mps.Texts) (id string, err error)
 }
 
@@ -31,7 +34,7 @@ type Sources interface {
 type Restore struct {
 	Library Restorer
 	Sources Sources
-	Store   Memory
+	Store   state.Store
 	Marks   *Marks
 	Region  string
 	Now     func() time.Time
@@ -110,7 +113,7 @@ func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*
 			batch = nil
 		}
 	}
-	for id := range wanted {
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
 		done.Skipped = append(done.Skipped, Skipped{MediaID: id, Reason: "the run's plan does not have it"})
 	}
 	return done, s.batch(ctx, batch, done)
@@ -217,18 +220,18 @@ func (s *Restore) there(ctx context.Context, batch []lost) (map[media.Object]str
 	ids := map[media.Object]string{}
 	marks := s.Marks.Of(s.Now())
 	for _, slash := range []media.Slash{media.SlashPlain, media.SlashEscaped} {
-		var urls []string
+		var objects []media.Object
 		for _, one := range batch {
 			if ids[one.object] == "" && (slash == media.SlashPlain || strings.Contains(one.object.Key, "/")) {
-				urls = append(urls, one.object.URL(s.Region, slash))
+				objects = append(objects, one.object)
 			}
 		}
-		for few := range slices.Chunk(urls, fits(urls)) {
-			found, err := s.Library.ByURL(ctx, few)
+		for few := range inventory.OfObjects(objects, s.Region, slash) {
+			looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
 			if err != nil {
 				return nil, err
 			}
-			for _, m := range found.Media {
+			for _, m := range looked.Media {
 				if m.State != media.StateDeleted && marks(&m) != retention.Deleted {
 					ids[m.Object] = m.ID
 				}
@@ -236,12 +239,4 @@ func (s *Restore) there(ctx context.Context, batch []lost) (map[media.Object]str
 		}
 	}
 	return ids, nil
-}
-
-// fits returns how many of some URLs a call takes.
-func fits(urls []string) int {
-	if len(strings.Join(urls, ",")) > media.MaxURLBytes {
-		return 1
-	}
-	return max(1, len(urls))
 }

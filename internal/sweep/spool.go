@@ -13,6 +13,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
 // spoolBytes is what a spool keeps in memory before it goes to a file.
@@ -38,6 +42,22 @@ type line struct {
 	decided         int64 // when it was decided on, likewise
 	saved           bool  // a checkpoint has it
 	text            []byte
+}
+
+// lineOf returns the line of an entry whose medium was created and decided on then.
+func lineOf(e plan.Entry, created, decided time.Time) (line, error) {
+	text, err := e.Line()
+	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: text}, err
+}
+
+// keptLine returns the line of an entry that was kept; what it does not tell of its
+// medium is in the record.
+func keptLine(e plan.Entry, decided time.Time) (line, error) {
+	m, err := media.Parse(e.Record)
+	if err != nil {
+		return line{}, err
+	}
+	return lineOf(e, m.Created, decided)
 }
 
 func (l line) compare(other line) int {

@@ -6,8 +6,6 @@
 package sweep
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,19 +48,13 @@ type Library interface {
 	Answered() bool
 }
 
-// Store keeps records that are written once; see state.Store.
-type Store interface {
-	Create(ctx context.Context, name string, data []byte) error
-	Read(ctx context.Context, name string) ([]byte, error)
-}
-
 // Sweep is what a run works with.
 type Sweep struct {
 	Policy  *policy.Policy
 	Region  string
 	Library Library
 	Objects inventory.Lister
-	Store   Memory
+	Store   state.Store
 	Marks   *Marks
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -192,21 +184,28 @@ func (r *run) all(ctx context.Context, parts []Part) {
 	if r.mode != policy.Enforce || !r.anyToDelete() {
 		return
 	}
-	finish := func(context.Context) error { return nil }
-	if scheduled {
-		if finish, r.planErr = r.begin(ctx); r.planErr != nil {
-			return
-		}
+	if !scheduled {
+		r.deleteAll(ctx, soft)
+		return
+	}
+	open, err := r.begin(ctx)
+	if err != nil {
+		r.planErr = err
+		return
 	}
 	r.deleteAll(ctx, soft)
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	r.closeLedger(ctx)
 	if r.reports[0].Counts.Pending == 0 {
-		if err := finish(ctx); err != nil {
+		ctx, cancel := outlive(ctx)
+		defer cancel()
+		if err := open.Close(ctx, r.Store); err != nil {
 			r.Log.Warn("the next run looks at this one's plan again", "error", err.Error())
 		}
 	}
+}
+
+// outlive returns a context for what must be noted although the run's time is up.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // anyToDelete reports whether a guard lets anything go.
@@ -268,9 +267,10 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 	if r.byObject != nil {
 		r.owners[m.ID] = reports
 	}
-	text, err := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}.Line()
+	entry := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}
+	l, err := lineOf(entry, m.Created, r.Now())
 	if err == nil {
-		err = r.plan.add(line{id: m.ID, rule: d.RuleName(), state: m.State, created: m.Created.Unix(), decided: r.Now().Unix(), text: text})
+		err = r.plan.add(l)
 	}
 	if err != nil && r.planErr == nil {
 		r.planErr = err
@@ -324,35 +324,24 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	id := sealer.ID()
 	r.kept = id
 	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: r.reports[0].Guard.Reason}
-	var segment bytes.Buffer
-	squeeze, _ := gzip.NewWriterLevel(&segment, gzip.BestSpeed) // the level is a valid one
-	keep := func() error {
-		if err := squeeze.Close(); err != nil {
-			return err
-		}
-		name := plan.SegmentName(id, len(contents.Segments)+1)
+	written := newSegments(0, func(number int, record []byte) error {
+		name := plan.SegmentName(id, number)
 		contents.Segments = append(contents.Segments, name)
-		err := r.create(ctx, name, segment.Bytes())
-		segment.Reset()
-		squeeze.Reset(&segment)
-		return err
-	}
+		return r.create(ctx, name, record)
+	})
 	for l, err := range r.plan.all() {
+		if err == nil {
+			err = written.add(l.text)
+		}
 		if err != nil {
 			return err
 		}
-		if contents.Entries > 0 && contents.Entries%plan.SegmentEntries == 0 {
-			if err := keep(); err != nil {
-				return err
-			}
-		}
 		contents.Entries++
-		_, _ = squeeze.Write(l.text) // a Buffer takes everything
+	}
+	if err := written.close(); err != nil {
+		return err
 	}
 	if contents.Entries > 0 {
-		if err := keep(); err != nil {
-			return err
-		}
 		record, err := json.Marshal(contents)
 		if err != nil {
 			return fmt.Errorf("write the plan: %w", err)
@@ -452,7 +441,7 @@ func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
 // says what is in it.
 func (r *run) create(ctx context.Context, name string, data []byte) error {
 	// A segment that another version of the compressor wrote has the same lines.
-	if err := r.Store.Create(ctx, name, slices.Clone(data)); err != nil && !errors.Is(err, state.ErrExists) {
+	if err := r.Store.Create(ctx, name, data); err != nil && !errors.Is(err, state.ErrExists) {
 		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
 	}
 	return nil
