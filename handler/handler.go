@@ -138,6 +138,11 @@ func readPolicy(getenv func(string) string) (*policy.Policy, error) {
 			}
 		}
 	}
+	return ReadPolicy(name)
+}
+
+// ReadPolicy reads the policy in a file; see policy.Parse.
+func ReadPolicy(name string) (*policy.Policy, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
@@ -223,26 +228,24 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		if IsRefusal(err) {
 			return f.refused(r, err)
 		}
-		r.Error = err.Error()
-		r.Finish(report.Failed, f.now())
-		f.logFinished(r)
-		return r
+		return f.ended(r, report.Failed, err)
 	} else if earlier != nil {
 		return earlier
 	}
 	if request.Inventory {
 		lease, held, err := state.Acquire(ctx, f.store(call), r.Run)
-		if err != nil {
-			return f.notLeased(r, err)
+		switch {
+		case errors.Is(err, state.ErrBusy):
+			return f.ended(r, report.Busy, err)
+		case err != nil:
+			return f.ended(r, report.Failed, err)
 		}
 		defer f.release(ctx, lease)
 		ctx = held
 		if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 			if err := f.finishOpen(ctx, call); err != nil {
-				r.Error = err.Error()
-				r.Finish(report.Incomplete, f.now())
+				f.ended(r, report.Incomplete, err)
 				f.keep(ctx, call, r)
-				f.logFinished(r)
 				return r
 			}
 		}
@@ -257,12 +260,8 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	return r
 }
 
-// notLeased answers a run that could not begin because of another one.
-func (f *Function) notLeased(r *report.Report, err error) *report.Report {
-	status := report.Failed
-	if errors.Is(err, state.ErrBusy) {
-		status = report.Busy
-	}
+// ended finishes the report of a run that did not come to looking at anything.
+func (f *Function) ended(r *report.Report, status report.Status, err error) *report.Report {
 	r.Error = err.Error()
 	r.Finish(status, f.now())
 	f.logFinished(r)

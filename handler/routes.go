@@ -51,12 +51,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 
 // postApply deletes what a plan names and has still expired.
 func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
-	body, err := json.Marshal(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")})
-	if err != nil {
-		writeJSON(w, http.StatusInternalServerError, failure{err.Error()})
-		return
-	}
-	request, err := trigger.ParseRequest(body, trigger.HTTP)
+	request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")}, trigger.HTTP)
 	if err != nil {
 		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))
 		return
@@ -145,12 +140,7 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 }
 
 func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
-	body, err := json.Marshal(map[string][]string{"mediaIds": {r.PathValue("id")}})
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	request, err := trigger.ParseRequest(body, trigger.HTTP)
+	request, err := trigger.NewRequest(map[string]any{"mediaIds": []string{r.PathValue("id")}}, trigger.HTTP)
 	if err != nil {
 		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
 		return

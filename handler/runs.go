@@ -255,7 +255,7 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 	if f.broken != nil {
 		return plan.Contents{}, nil, refusedError{f.broken}
 	}
-	if !plan.IsID(id) {
+	if !trigger.IsPlanID(id) {
 		return plan.Contents{}, nil, refusedError{fmt.Errorf("%q is no ID of a plan, such as sha256:0f3a…", id)}
 	}
 	store := f.store(call)
@@ -269,7 +269,7 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 // is told also when an error ended it.
 func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*sweep.Restoration, error) {
 	planID, cutOff := run, true
-	if !plan.IsID(run) {
+	if !trigger.IsPlanID(run) {
 		r, err := f.Run(ctx, call, run)
 		switch {
 		case errors.Is(err, state.ErrNotFound):

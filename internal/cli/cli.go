@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -121,6 +122,14 @@ func version() string {
 		}
 	}
 	return info.Main.Version
+}
+
+// print writes a result to stdout.
+func (c *Command) print(b *strings.Builder) error {
+	if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
 }
 
 // writeReport writes a report in the form that was asked for, and returns what

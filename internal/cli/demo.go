@@ -65,10 +65,7 @@ program. The policy's mode is raised for the emulator only.`,
 				return exitError{exitFailed, err}
 			}
 			fmt.Fprintf(&b, "%d media restored, with new IDs; they are held for 30 days\n", len(restored.Restored))
-			if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
-				return exitError{exitFailed, err}
-			}
-			return nil
+			return c.print(&b)
 		},
 	}
 }

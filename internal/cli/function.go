@@ -53,10 +53,12 @@ func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, d
 		return err
 	}
 	defer stop()
-	ctx, cancel, err := c.withTimeout(cmd.Context())
+	// A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says less.
+	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
 	if err != nil {
-		return err
+		return exitError{exitUsage, err}
 	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	return do(ctx, f)
 }
@@ -77,15 +79,4 @@ func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function
 		}
 	}
 	return handler.New(o), stop, nil
-}
-
-// withTimeout bounds a command by MEDIASWEEP_TIMEOUT: a person waits as long as it
-// takes, unless the variable says less.
-func (c *Command) withTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
-	if err != nil {
-		return nil, nil, exitError{exitUsage, err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	return ctx, cancel, nil
 }

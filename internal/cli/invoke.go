@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,8 @@ import (
 )
 
 func (c *Command) invoke() *cobra.Command {
-	var file, output string
-	var emulate bool
+	var flags functionFlags
+	var file string
 	cmd := &cobra.Command{
 		Use:   "invoke -f FILE",
 		Short: "Run one trigger payload through the function; the report goes to stdout",
@@ -23,33 +24,21 @@ event, an HTTP event of the go1 runtime, or a request) and runs it. The folder
 events has a sample of each.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "json" && output != "table" {
-				return exitError{exitUsage, fmt.Errorf("output %q is neither json nor table", output)}
-			}
 			payload, err := c.read(file)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			f, stop, err := c.function(emulate, handler.Options{})
-			if err != nil {
-				return err
-			}
-			defer stop()
-			ctx, cancel, err := c.withTimeout(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			event, err := trigger.Parse(payload)
-			if err != nil || event.HTTP != nil {
-				return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))
-			}
-			return c.writeReport(f.Sweep(ctx, handler.Call{}, event.Request), output)
+			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+				event, err := trigger.Parse(payload)
+				if err != nil || event.HTTP != nil {
+					return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))
+				}
+				return c.writeReport(f.Sweep(ctx, handler.Call{}, event.Request), flags.output)
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the payload; - reads stdin")
-	cmd.Flags().StringVarP(&output, "output", "o", "json", "json or table")
-	cmd.Flags().BoolVar(&emulate, "emulate", false, "run against the embedded emulator")
+	flags.add(cmd, "json", "table")
 	if err := cmd.MarkFlagRequired("file"); err != nil {
 		panic("cli: " + err.Error()) // the flag is defined above
 	}

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,14 +24,12 @@ func (c *Command) plan() *cobra.Command {
 objects that are named, and keeps what has expired as a plan. It is a dry run: the
 same code as a deletion, up to the deletion.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request := map[string]any{"mode": policy.DryRun, "inventory": true}
-			if len(args) > 0 {
-				delete(request, "inventory")
-				scope := "mediaIds"
-				if strings.HasPrefix(args[0], "oss://") {
-					scope = "objects"
-				}
-				request[scope] = args
+			request := map[string]any{"mode": policy.DryRun}
+			if len(args) == 0 {
+				request["inventory"] = true
+			} else {
+				scope, names := trigger.Names(args...)
+				request[scope] = names
 			}
 			return c.request(cmd, &flags, request, false)
 		},
@@ -65,11 +61,7 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 // request runs a request as the function does and writes its report, or the
 // decisions of its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, keys map[string]any, anyway bool) error {
-	body, err := json.Marshal(keys)
-	if err != nil {
-		return exitError{exitUsage, err}
-	}
-	request, err := trigger.ParseRequest(body, trigger.CLI)
+	request, err := trigger.NewRequest(keys, trigger.CLI)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -182,9 +174,6 @@ func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, write func(cont
 		case err != nil:
 			return exitError{exitFailed, err}
 		}
-		if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
-			return exitError{exitFailed, err}
-		}
-		return nil
+		return c.print(&b)
 	})
 }

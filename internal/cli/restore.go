@@ -52,8 +52,8 @@ plan: what of it has gone is brought back, whoever deleted it.
 				} else {
 					writeRestoration(&b, done)
 				}
-				if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
-					return exitError{exitFailed, err}
+				if err := c.print(&b); err != nil {
+					return err
 				}
 				switch {
 				case err != nil && len(done.Restored) == 0:

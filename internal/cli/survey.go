@@ -30,15 +30,8 @@ what a sweep of the inventory would decide: the rule, each of its conditions, wh
 the medium falls due, and what would turn the decision.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scope := "mediaIds"
-			if strings.HasPrefix(args[0], "oss://") {
-				scope = "objects"
-			}
-			body, err := json.Marshal(map[string][]string{scope: args})
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			request, err := trigger.ParseRequest(body, trigger.CLI)
+			scope, names := trigger.Names(args...)
+			request, err := trigger.NewRequest(map[string]any{scope: names}, trigger.CLI)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
@@ -116,7 +109,7 @@ an inventory is held against the other's.`,
 			var policies [2]*policy.Policy
 			var mistakes [2]error
 			for i, name := range args {
-				policies[i], mistakes[i] = readPolicy(name)
+				policies[i], mistakes[i] = handler.ReadPolicy(name)
 			}
 			if err := errors.Join(mistakes[:]...); err != nil {
 				return exitError{exitUsage, err}
@@ -155,14 +148,6 @@ an inventory is held against the other's.`,
 	return cmd
 }
 
-func readPolicy(name string) (*policy.Policy, error) {
-	data, err := readBounded(name, policy.MaxBytes)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(name, data)
-}
-
 // surveyed writes what a survey found, if it found anything, and returns what the
 // program is to exit with.
 func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error) error {
@@ -173,8 +158,8 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 	if err := write(&b); err != nil {
 		return exitError{exitFailed, err}
 	}
-	if _, err := fmt.Fprint(c.Stdout, b.String()); err != nil {
-		return exitError{exitFailed, err}
+	if err := c.print(&b); err != nil {
+		return err
 	}
 	if r.Status != report.Done {
 		problem := r.Error

@@ -10,16 +10,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
-
-var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
-// IsID reports whether a text has the form of a plan's ID.
-func IsID(text string) bool { return planID.MatchString(text) }
 
 // format is the version of the form. A reader refuses others.
 const format = 1

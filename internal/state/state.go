@@ -172,10 +172,15 @@ func (f Folder) Create(ctx context.Context, name string, data []byte) (err error
 const temporaryPrefix = ".new-"
 
 func (f Folder) path(name string) (string, error) {
+	return filepath.Join(string(f), filepath.FromSlash(name)), checkName(name)
+}
+
+// checkName refuses what would lead out of the place where records are kept.
+func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." {
-		return "", fmt.Errorf("record name %q is not valid", name)
+		return fmt.Errorf("record name %q is not valid", name)
 	}
-	return filepath.Join(string(f), filepath.FromSlash(name)), nil
+	return nil
 }
 
 // sameAs returns nil if the record of a name has this content, as after a write
@@ -294,10 +299,7 @@ func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
 }
 
 func (b Bucket) object(name string) (media.Object, error) {
-	if !fs.ValidPath(name) || name == "." {
-		return media.Object{}, fmt.Errorf("record name %q is not valid", name)
-	}
-	return media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + name}, nil
+	return media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + name}, checkName(name)
 }
 
 // Read returns a record; see Store.

@@ -226,7 +226,10 @@ func (s *Restore) there(ctx context.Context, batch []lost) (map[media.Object]str
 				objects = append(objects, one.object)
 			}
 		}
-		for few := range inventory.OfObjects(objects, s.Region, slash) {
+		for few, err := range inventory.OfObjects(objects, s.Region, slash) {
+			if err != nil {
+				return nil, err
+			}
 			looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
 			if err != nil {
 				return nil, err

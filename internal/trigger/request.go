@@ -47,6 +47,9 @@ const (
 // that DeleteMedia takes.
 var mediaID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
+// IsPlanID reports whether a text has the form of a plan's ID.
+func IsPlanID(text string) bool { return planID.MatchString(text) }
+
 var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // ParseRequest reads a request that stands by itself, such as an HTTP body.
@@ -59,6 +62,24 @@ func ParseRequest(data []byte, kind Kind) (*Request, error) {
 		return nil, fmt.Errorf("request: %w: the keys of a request are %s", err, requestKeys)
 	}
 	return requestFrom(keys, kind)
+}
+
+// NewRequest makes a request of its keys, for those who have it in no other form.
+func NewRequest(keys map[string]any, kind Kind) (*Request, error) {
+	body, err := json.Marshal(keys)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return ParseRequest(body, kind)
+}
+
+// Names returns the key of a request that looks at what is named: objects, if the
+// first name is one, else media IDs.
+func Names(names ...string) (key string, value []string) {
+	if strings.HasPrefix(names[0], "oss://") {
+		return "objects", names
+	}
+	return "mediaIds", names
 }
 
 func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
@@ -89,7 +110,7 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				complain("inventory must be true, not %s: leave it out otherwise", shorten(string(value)))
 			}
 		case "plan":
-			if json.Unmarshal(value, &request.Plan) != nil || !planID.MatchString(request.Plan) {
+			if json.Unmarshal(value, &request.Plan) != nil || !IsPlanID(request.Plan) {
 				complain("plan must be the ID of a plan, such as sha256:0f3a…, not %s", shorten(string(value)))
 			}
 		case "manifest":
