@@ -453,6 +453,19 @@ func TestAPlanOfAnotherLength(t *testing.T) {
 	}
 }
 
+// What happened is told also when it cannot be noted, and not called done.
+func TestALedgerThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "ledger"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r := w.mustInvoke(everything, report.Partial)
+	if r.Counts.Deleted == 0 || r.Counts.Deleted != r.Counts.Expired || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "ledger") {
+		t.Errorf("%+v, %+v", r.Counts, r.Failures)
+	}
+}
+
 // A plan that was cut off and cannot be read any more does not hold up the sweeps.
 func TestAPlanThatCannotBeFinished(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing)

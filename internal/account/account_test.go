@@ -97,6 +97,7 @@ func TestRedact(t *testing.T) {
 		"we computed another than the signature you provided: deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
 		"the signature you provided: odd/abc%+signature=",
 		"<title>127.0.0.1/?list-type=2&prefix=odd</title>",
+		"sig odd4567890123456789+123/567= and odd4567890123456789+123/567%3D",
 	} {
 		got := c.Redact(text)
 		for _, secret := range []string{"LTAI-id", "s3cr", "CAIS", "odd", "abc%", "deadbeef", "http://"} {

@@ -132,6 +132,44 @@ func TestDecisionsThatAreTooOldAreMadeAgain(t *testing.T) {
 	}
 }
 
+// A medium whose record is another by the time it is read again has that in no plan:
+// it is left to the next run.
+func TestARecordThatHasChangedIsNotSent(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 12)
+	clock := time.Now()
+	r := run(context.Background(), t, e, func() time.Time { return clock }, func() error {
+		clock = clock.Add(61 * time.Minute)
+		m, _ := e.Medium(ids[4])
+		m.Title = "another"
+		e.Add(m)
+		return nil
+	}, ids)
+	if c := r.Counts; r.Status != report.Done || c.Deleted != 11 || c.Kept != 1 || c.Expired != 11 {
+		t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
+	}
+	for _, call := range e.Calls() {
+		if call.Operation == "DeleteMedia" && slices.Contains(call.MediaIDs, ids[4]) {
+			t.Error("it was sent")
+		}
+	}
+}
+
+// A deletion whose call was lost on its way is sent again, for as often as a call is
+// tried.
+func TestADeletionThatWasLostIsSentAgain(t *testing.T) {
+	for _, lost := range []int{1, 5} {
+		t.Run(fmt.Sprint(lost, " lost"), func(t *testing.T) {
+			t.Parallel()
+			e, ids := library(t, emulator.MPSOptions{}, 30)
+			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Unavailable, Count: lost})
+			r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+			if calls := e.Count()["DeleteMedia"]; r.Status != report.Done || r.Counts.Deleted != 30 || calls != 3+lost {
+				t.Errorf("%s, %+v, %d deletions", r.Status, r.Counts, calls)
+			}
+		})
+	}
+}
+
 // A run whose time is up while it waits to try again has not failed.
 func TestTimeIsUpInAPause(t *testing.T) {
 	for operation, want := range map[string]int{"QueryMediaList": 0, "DeleteMedia": 30} {
