@@ -1,11 +1,17 @@
 package sweep
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -15,36 +21,49 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// A look at the inventory that takes longer than the function's time is carried on
-// by the next scheduled run, for as long as checkpointAge: then it starts over.
+// A look at the inventory that does not come to its end, since its time is up or it
+// is killed, is carried on by the next scheduled run, for as long as checkpointAge:
+// then it starts over.
 const (
 	checkpointFolder = "checkpoints/"
 	checkpointAge    = 24 * time.Hour
 )
 
-// checkpoint is where a look was cut off, and what it had found by then.
+// A look notes where it is as soon as it has found a segment of the plan, and else
+// every checkpointTime; but never more often than once for each checkpointStep of
+// candidates, nor while an earlier checkpoint is being written.
+const (
+	checkpointTime = 10 * time.Second
+	checkpointStep = 1000
+	// checkpointLines is how many media of the plan one record holds, and how many a
+	// look keeps for a store that is slow.
+	checkpointLines = 5 * plan.SegmentEntries
+)
+
+// checkpoint is where a look is. It is the first line of a record; then come the
+// rankings of groups, and what the plan has more than in the records before.
 type checkpoint struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`
 	Policy string    `json:"policy"`
+	// Previous is the record before, empty for the first.
+	Previous string `json:"previous,omitempty"`
+	// More says that what this record should say stands in a later one: it only has
+	// a part of the plan.
+	More bool `json:"more,omitempty"`
 	// After is the last object of the listing that has been taken, with all before
-	// it; Pending are those of them that were not asked for in time, and Again those
-	// that are still to be asked for in the other form.
-	After   string   `json:"after"`
-	Pending []string `json:"pending"`
-	Again   []string `json:"again"`
+	// it; Pending and Again are those of them that are still to be asked for, in
+	// the one form and the other.
+	After   string   `json:"after,omitempty"`
+	Pending []string `json:"pending,omitempty"`
+	Again   []string `json:"again,omitempty"`
 	// Report has the counts by then.
-	Report *report.Report `json:"report"`
-	// Places are the rankings of groups by then.
-	Places []retention.Place `json:"places"`
-	// Segments are the names of records: gzipped checkpointLines.
-	Segments []string `json:"segments"`
-
-	name string
+	Report *report.Report `json:"report,omitempty"`
+	Places int            `json:"places,omitempty"` // how many rankings follow
 }
 
 // checkpointFormat is the version of checkpoint. A reader refuses others.
-const checkpointFormat = 1
+const checkpointFormat = 2
 
 // checkpointLine is one medium of the plan that is being made.
 type checkpointLine struct {
@@ -52,172 +71,317 @@ type checkpointLine struct {
 	Entry   json.RawMessage `json:"entry"`
 }
 
-// carryOn makes the run go on where an earlier one was cut off, if one was under the
-// same rules and not too long ago. What cannot be read is told, and the run starts
-// over.
-func (r *run) carryOn(ctx context.Context) {
-	found, err := r.cutOff(ctx)
-	if err == nil && found != nil {
-		err = r.load(ctx, found)
+// checkpoints writes where a look is. The run's mutex guards it, but for what the
+// one writer has. Nil is the checkpoints of a look that needs none.
+type checkpoints struct {
+	folder  string // of all records of the look
+	part    int    // which of the plan's lines the next record has
+	lines   []line // of that part; nil once they are too many or cannot be written
+	off     bool   // no record is written before the end
+	noted   time.Time
+	counted int // candidates at that time
+
+	writing sync.Mutex
+	saved   int    // the last part that was written
+	last    string // the last record that was written
+	number  int    // of the last record, ours or another's
+}
+
+// note takes a line of the plan.
+func (c *checkpoints) note(l *line) {
+	if c == nil {
+		return
 	}
-	if err != nil {
-		r.Log.Error("a look that was cut off cannot be carried on: starting over", "error", err.Error())
+	l.part = c.part
+	if !c.off {
+		c.lines = append(c.lines, *l)
+		c.off = len(c.lines) > checkpointLines
+	}
+	if c.off {
+		c.lines = nil
 	}
 }
 
-// load takes over what a checkpoint has, all of it or nothing.
-func (r *run) load(ctx context.Context, found *checkpoint) error {
-	after, err := media.ParseObject(found.After)
-	if err != nil {
-		return err
+// keepPlaceNowAndThen notes where the look is, if it is time to. The mutex is held.
+func (r *run) keepPlaceNowAndThen(ctx context.Context) {
+	c := r.checkpoint
+	now, counted := time.Now(), r.listing.accounted
+	if c.off || counted-c.counted < checkpointStep || len(c.lines) < plan.SegmentEntries && now.Sub(c.noted) < checkpointTime || !c.writing.TryLock() {
+		return
 	}
-	pending, pendingErr := parseObjects(found.Pending)
-	again, againErr := parseObjects(found.Again)
-	if err := errors.Join(pendingErr, againErr); err != nil {
-		return err
-	}
-	decider := retention.NewDecider(r.Policy, found.AsOf)
-	decider.Marks = r.Marks.Of(found.AsOf)
-	if err := decider.Resume(found.Places); err != nil {
-		return err
-	}
-	var loaded spool
-	for _, name := range found.Segments {
-		if err := r.loadSegment(ctx, name, &loaded); err != nil {
-			loaded.close()
-			return fmt.Errorf("read %s: %w", name, err)
+	lines, part := c.lines, c.part
+	c.noted, c.counted, c.lines, c.part = now, counted, nil, c.part+1
+	head, places := r.place()
+	go func() {
+		defer c.writing.Unlock()
+		err := c.write(ctx, r.Store, head, places, each(lines))
+		if err == nil {
+			c.saved = part
+			return
 		}
-	}
-	one := r.reports[0]
-	one.AsOf, one.Counts, one.Rules, one.Failures = found.AsOf, found.Report.Counts, found.Report.Rules, found.Report.Failures
-	r.missing[one] = len(one.Failures) > 0
-	r.asOf, r.decider, r.plan, r.pending, r.again, r.after, r.carried = found.AsOf, decider, loaded, pending, again, after, found
-	r.Log.Info("carrying on a look that was cut off", "after", found.After, "asOf", found.AsOf, "looked", one.Counts.Looked)
-	return nil
+		r.Log.Warn("where the look is could not be noted", "error", err.Error())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		c.off, c.lines = true, nil
+	}()
 }
 
-func parseObjects(texts []string) ([]media.Object, error) {
-	var objects []media.Object
-	for _, text := range texts {
-		object, err := media.ParseObject(text)
-		if err != nil {
-			return nil, err
+func each(lines []line) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		for _, l := range lines {
+			if !yield(l, nil) {
+				return
+			}
 		}
-		objects = append(objects, object)
 	}
-	return objects, nil
 }
 
-func (r *run) loadSegment(ctx context.Context, name string, into *spool) error {
-	data, err := r.Store.Read(ctx, name)
-	if err != nil {
-		return err
+// place returns where the look is. The mutex is held.
+func (r *run) place() (checkpoint, []retention.Place) {
+	one := *r.reports[0]
+	one.Rules, one.Failures = slices.Clone(one.Rules), slices.Clone(one.Failures)
+	return checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, After: r.listing.after.String(),
+		Pending: addresses(r.listing.left(media.SlashPlain)), Again: addresses(r.listing.left(media.SlashEscaped)), Report: &one}, r.decider.Places()
+}
+
+// keepPlace notes where a look is that has come to its end, or to that of its time.
+func (r *run) keepPlace(ctx context.Context) {
+	c := r.checkpoint
+	ctx, cancel := outlive(ctx)
+	defer cancel()
+	c.writing.Lock() // what is being written has been, then
+	defer c.writing.Unlock()
+	c.off, c.lines = true, nil
+	if r.ending.status != report.Incomplete || r.listing.after.IsZero() {
+		return
 	}
-	for text, err := range lines(data) {
-		var kept struct {
-			Decided time.Time
-			Entry   plan.Entry
+	head, places := r.place()
+	unsaved := func(yield func(line, error) bool) {
+		for l, err := range r.plan.all() {
+			if (err != nil || l.part > c.saved) && !yield(l, err) {
+				return
+			}
 		}
-		if err == nil {
-			err = json.Unmarshal(text, &kept)
-		}
-		var l line
-		if err == nil {
-			l, err = keptLine(kept.Entry, kept.Decided)
-		}
-		if err == nil {
-			l.saved = true
-			err = into.add(l)
-		}
+	}
+	if err := c.write(ctx, r.Store, head, places, unsaved); err != nil {
+		r.Log.Warn("where the look was cut off could not be noted", "error", err.Error())
+		return
+	}
+	r.ending.why = fmt.Errorf("%w: the next scheduled run goes on after %s", r.ending.why, r.listing.after)
+}
+
+// write writes a record, after such as have the lines that do not fit into it.
+func (c *checkpoints) write(ctx context.Context, store state.Store, head checkpoint, places []retention.Place, lines iter.Seq2[line, error]) error {
+	var batch []any
+	for l, err := range lines {
 		if err != nil {
 			return err
 		}
+		if len(batch) == checkpointLines {
+			if err := c.writeOne(ctx, store, checkpoint{Format: checkpointFormat, More: true}, batch); err != nil {
+				return err
+			}
+			batch = nil
+		}
+		batch = append(batch, checkpointLine{time.Unix(l.decided, 0).UTC(), l.text})
 	}
-	return nil
+	following := make([]any, 0, len(places)+len(batch))
+	for _, place := range places {
+		following = append(following, place)
+	}
+	head.Places = len(places)
+	return c.writeOne(ctx, store, head, append(following, batch...))
 }
 
-// cutOff returns the latest checkpoint that the run can carry on from, or nothing.
-func (r *run) cutOff(ctx context.Context) (*checkpoint, error) {
-	var names []string
-	closed := map[string]bool{}
-	for record, err := range r.Store.List(ctx, checkpointFolder, checkpointFolder+r.Now().UTC().Add(-checkpointAge).Format(checkpointForm)) {
-		if err != nil {
-			return nil, fmt.Errorf("look for a look that was cut off: %w", err)
-		}
-		if name, ok := strings.CutSuffix(record.Name, "/checkpoint.json"); ok {
-			names = append(names, name)
-		} else if name, ok := strings.CutSuffix(record.Name, "/closed.json"); ok {
-			closed[name] = true
+// writeOne writes one record, under the first number that is free.
+func (c *checkpoints) writeOne(ctx context.Context, store state.Store, head checkpoint, following []any) error {
+	head.Previous = c.last
+	var record bytes.Buffer
+	squeezed, _ := gzip.NewWriterLevel(&record, gzip.BestSpeed) // the level is a valid one
+	lines := json.NewEncoder(squeezed)
+	err := lines.Encode(head)
+	for _, one := range following {
+		if err == nil {
+			err = lines.Encode(one)
 		}
 	}
-	if len(names) == 0 || closed[names[len(names)-1]] {
-		return nil, nil
+	if err = errors.Join(err, squeezed.Close()); err != nil {
+		return err
 	}
-	name := names[len(names)-1]
-	data, err := r.Store.Read(ctx, name+"/checkpoint.json")
+	for err = state.ErrExists; errors.Is(err, state.ErrExists); {
+		c.number++
+		c.last = fmt.Sprintf("%s%06d.jsonl.gz", c.folder, c.number)
+		err = store.Create(ctx, c.last, record.Bytes())
+	}
+	return err
+}
+
+const closedName = "closed.json"
+
+// closeCheckpoints notes that the look has come to its end: its plan is written.
+func (r *run) closeCheckpoints(ctx context.Context) {
+	if c := r.checkpoint; c != nil && c.last != "" {
+		if err := r.Store.Create(ctx, c.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
+			r.Log.Warn("the next run looks again at what this one has looked at", "error", err.Error())
+		}
+	}
+}
+
+// carryOn makes the run go on where an earlier one was cut off, if one was under the
+// same rules and not too long ago. A record that cannot be read is told, and the one
+// before it is taken.
+func (r *run) carryOn(ctx context.Context) {
+	c := &checkpoints{part: 1, noted: time.Now()}
+	c.folder = fmt.Sprintf("%s%s-%s/", checkpointFolder, r.Now().UTC().Format(checkpointForm), state.SafeName(r.reports[0].Run))
+	r.checkpoint, r.took = c, func() { r.keepPlaceNowAndThen(ctx) }
+	records, err := r.cutOff(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look for a look that was cut off: %w", err)
+		r.Log.Error("a look that was cut off cannot be carried on: starting over", "error", err.Error())
 	}
-	found := &checkpoint{name: name}
-	if err := json.Unmarshal(data, found); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	for _, name := range slices.Backward(records) {
+		switch err := r.load(ctx, name); {
+		case errors.Is(err, errNoPlace):
+		case err != nil:
+			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
+		default:
+			c.folder, c.last, c.number = name[:strings.LastIndex(name, "/")+1], name, len(records)
+			return
+		}
 	}
-	if found.Format != checkpointFormat || found.Report == nil {
-		return nil, fmt.Errorf("read %s: format %d: this program reads format %d", name, found.Format, checkpointFormat)
-	}
-	if found.Policy != r.reports[0].Policy || r.Now().Sub(found.AsOf) > checkpointAge {
-		return nil, nil
-	}
-	return found, nil
 }
 
 // checkpointForm sorts as time does.
 const checkpointForm = "20060102T150405.000000000Z"
 
-// checkpoint writes where the look was cut off. What an earlier one wrote is not
-// written again.
-func (r *run) checkpoint(ctx context.Context) error {
-	one := r.reports[0]
-	c := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, After: r.after.String(), Pending: addresses(r.pending), Again: addresses(r.again), Report: one, Places: r.decider.Places(),
-		Segments: []string{}, name: fmt.Sprintf("%s%s-%s", checkpointFolder, r.Now().UTC().Format(checkpointForm), state.SafeName(one.Run))}
-	if r.carried != nil {
-		c.Segments = r.carried.Segments
-	}
-	written := newSegments(len(c.Segments), func(number int, record []byte) error {
-		name := fmt.Sprintf("%s/%06d.jsonl.gz", c.name, number)
-		c.Segments = append(c.Segments, name)
-		return r.Store.Create(ctx, name, record)
-	})
-	for l, err := range r.plan.all() {
+// cutOff returns the records of the latest look, if it was cut off.
+func (r *run) cutOff(ctx context.Context) ([]string, error) {
+	records := map[string][]string{}
+	for record, err := range r.Store.List(ctx, checkpointFolder, checkpointFolder+r.Now().UTC().Add(-checkpointAge).Format(checkpointForm)) {
 		if err != nil {
+			return nil, fmt.Errorf("look for a look that was cut off: %w", err)
+		}
+		folder := record.Name[:strings.LastIndex(record.Name, "/")+1]
+		records[folder] = append(records[folder], record.Name)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	latest := records[slices.Max(slices.Collect(maps.Keys(records)))]
+	if strings.HasSuffix(latest[len(latest)-1], "/"+closedName) { // letters come after digits
+		return nil, nil
+	}
+	return latest, nil
+}
+
+// errNoPlace says that a record is none to carry on from.
+var errNoPlace = errors.New("not a place to carry on from")
+
+// load takes over what a record and those before it have, all of it or nothing.
+func (r *run) load(ctx context.Context, name string) error {
+	var head checkpoint
+	var places []retention.Place
+	var loaded spool
+	previous := name
+	for first := true; previous != ""; first = false {
+		read, ranked, err := r.loadOne(ctx, previous, &loaded)
+		switch {
+		case err != nil:
+		case first && (read.More || read.Policy != r.reports[0].Policy || r.Now().Sub(read.AsOf) > checkpointAge):
+			err = errNoPlace
+		case first:
+			head, places = read, ranked
+		}
+		if err == nil && read.Previous >= previous {
+			err = fmt.Errorf("it follows %s", read.Previous)
+		}
+		if err != nil {
+			loaded.close()
 			return err
 		}
-		if l.saved {
-			continue
-		}
-		text, err := json.Marshal(checkpointLine{time.Unix(l.decided, 0).UTC(), l.text})
-		if err == nil {
-			err = written.add(append(text, '\n'))
-		}
-		if err != nil {
-			return err
-		}
+		previous = read.Previous
 	}
-	if err := written.close(); err != nil {
+	err := r.resume(head, places)
+	if err != nil {
+		loaded.close()
 		return err
 	}
-	data, err := json.Marshal(c)
+	r.plan = loaded
+	r.Log.Info("carrying on a look that was cut off", "after", head.After, "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
+	return nil
+}
+
+// loadOne reads one record, and its part of the plan.
+func (r *run) loadOne(ctx context.Context, name string, into *spool) (head checkpoint, places []retention.Place, err error) {
+	data, err := r.Store.Read(ctx, name)
+	if err != nil {
+		return head, nil, err
+	}
+	number := 0
+	for text, err := range lines(data) {
+		switch {
+		case err != nil:
+		case number == 0:
+			err = json.Unmarshal(text, &head)
+			if err == nil && (head.Format != checkpointFormat || head.Report == nil && !head.More) {
+				err = fmt.Errorf("format %d: this program reads format %d", head.Format, checkpointFormat)
+			}
+		case number <= head.Places:
+			var place retention.Place
+			err = json.Unmarshal(text, &place)
+			places = append(places, place)
+		default:
+			err = loadLine(text, into)
+		}
+		if err != nil {
+			return head, nil, fmt.Errorf("line %d: %w", number+1, err)
+		}
+		number++
+	}
+	if number == 0 || number <= head.Places {
+		return head, nil, errors.New("it is cut off")
+	}
+	return head, places, nil
+}
+
+func loadLine(text []byte, into *spool) error {
+	var kept struct {
+		Decided time.Time
+		Entry   plan.Entry
+	}
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return err
+	}
+	l, err := keptLine(kept.Entry, kept.Decided)
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.Store.Create(ctx, c.name+"/checkpoint.json", data), r.closeCarried(ctx))
+	return into.add(l)
 }
 
-// closeCarried notes that the checkpoint which the run carried on from has been
-// used.
-func (r *run) closeCarried(ctx context.Context) error {
-	if r.carried == nil {
-		return nil
+// resume takes over where a look was.
+func (r *run) resume(head checkpoint, places []retention.Place) error {
+	after, err := media.ParseObject(head.After)
+	if err != nil {
+		return err
 	}
-	return r.Store.Create(ctx, r.carried.name+"/closed.json", []byte("{\"format\":1}\n"))
+	at := listing{after: after}
+	for slash, texts := range map[media.Slash][]string{media.SlashPlain: head.Pending, media.SlashEscaped: head.Again} {
+		for _, text := range texts {
+			object, err := media.ParseObject(text)
+			if err != nil {
+				return err
+			}
+			at.put(object, slash)
+		}
+	}
+	decider := retention.NewDecider(r.Policy, head.AsOf)
+	decider.Marks = r.Marks.Of(head.AsOf)
+	if err := decider.Resume(places); err != nil {
+		return err
+	}
+	one := r.reports[0]
+	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
+	r.missing[one] = len(one.Failures) > 0
+	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
+	return nil
 }

@@ -52,7 +52,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 	for batch, err := range d.batches() {
 		if err != nil {
 			r.mu.Lock()
-			r.fatal = err
+			r.end(report.Failed, err)
 			r.mu.Unlock()
 			break
 		}
@@ -134,7 +134,7 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 	if cause != nil {
 		code = failureOf(cause).Code
 	}
-	d.ledger.note(d.kept, batch, became, code)
+	d.ledger.note(d.planID, batch, became, code)
 	for _, e := range batch {
 		for _, one := range e.reports {
 			one.Counts.Pending--
@@ -305,7 +305,7 @@ func (d *deletion) pause(batch []expired, previous time.Duration, cause error) (
 func (d *deletion) isDenied() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.fatal != nil
+	return d.ending.status == report.Failed
 }
 
 // verify reads back a batch that the service took.
@@ -349,7 +349,7 @@ func (d *deletion) unread(batch []expired, err error) {
 // deny ends the run: no call can succeed any more.
 func (d *deletion) deny(err error) {
 	d.mu.Lock()
-	d.fatal = err
+	d.end(report.Failed, err)
 	d.mu.Unlock()
 	d.stop()
 }

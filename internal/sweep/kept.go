@@ -1,8 +1,10 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -11,6 +13,67 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
+
+// writePlan makes the plan durable, its contents last. Nothing is deleted before,
+// so the whole record of whatever goes can be found in it. A plan to delete nothing
+// has an ID and no record: most events lead to one.
+func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
+	head := plan.Head{AsOf: r.asOf, Policy: r.reports[0].Policy, Scope: scope}
+	sealer, err := plan.NewSealer(head)
+	if err != nil {
+		return err
+	}
+	for l, err := range r.plan.all() {
+		if err != nil {
+			return err
+		}
+		sealer.Add(l.text)
+	}
+	id := sealer.ID()
+	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: r.blocked()}
+	written := newSegments(0, func(number int, record []byte) error {
+		name := plan.SegmentName(id, number)
+		contents.Segments = append(contents.Segments, name)
+		return r.create(ctx, name, record)
+	})
+	for l, err := range r.plan.all() {
+		if err == nil {
+			err = written.add(l.text)
+		}
+		if err != nil {
+			return err
+		}
+		contents.Entries++
+	}
+	if err := written.close(); err != nil {
+		return err
+	}
+	if contents.Entries > 0 {
+		record, err := json.Marshal(contents)
+		if err != nil {
+			return fmt.Errorf("write the plan: %w", err)
+		}
+		if err := r.create(ctx, plan.Name(id), record); err != nil {
+			return err
+		}
+	}
+	r.planID = id
+	for _, one := range r.reports {
+		one.Plan = cmp.Or(r.request.Plan, id)
+	}
+	r.closeCheckpoints(ctx)
+	return nil
+}
+
+// create writes a record of the plan. One that is there is the same: the name
+// says what is in it.
+func (r *run) create(ctx context.Context, name string, data []byte) error {
+	// A segment that another version of the compressor wrote has the same lines.
+	if err := r.Store.Create(ctx, name, data); err != nil && !errors.Is(err, state.ErrExists) {
+		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
+	}
+	return nil
+}
 
 // Kept reads the contents of a plan that was kept.
 func Kept(ctx context.Context, store state.Store, id string) (plan.Contents, error) {

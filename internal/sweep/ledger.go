@@ -18,10 +18,14 @@ const ledgerFolder = "ledger/"
 // ledgerLine is what became of one medium.
 type ledgerLine struct {
 	MediaID string `json:"mediaId"`
-	Outcome string `json:"outcome"` // deleted, gone, failed or unverified
+	Outcome string `json:"outcome"` // deleted, gone, failed, unverified or lost
 	Code    string `json:"code,omitempty"`
 	Plan    string `json:"plan"`
 }
+
+// lostOutcome is of a medium that has gone and that an earlier run, of which the
+// outcomes are not known, may have deleted.
+const lostOutcome = "lost"
 
 // ledger collects the outcomes of a run. The run's mutex guards what is collected,
 // and writing what is written.
@@ -29,6 +33,8 @@ type ledger struct {
 	run   string // whose media they are
 	lines []ledgerLine
 	marks markRecord
+	// finishes says that an earlier run may have deleted what is gone.
+	finishes bool
 
 	writing sync.Mutex
 	records int // written, or found to be there
@@ -36,8 +42,12 @@ type ledger struct {
 
 // note takes the outcomes of some media.
 func (l *ledger) note(id string, batch []expired, became end, code string) {
+	outcome := became.String()
+	if became == gone && l.finishes {
+		outcome = lostOutcome
+	}
 	for _, e := range batch {
-		l.lines = append(l.lines, ledgerLine{e.id, became.String(), code, id})
+		l.lines = append(l.lines, ledgerLine{e.id, outcome, code, id})
 		if became == unverified {
 			l.marks.Unverified = append(l.marks.Unverified, mark{e.id, e.created})
 		}

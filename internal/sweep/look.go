@@ -23,8 +23,10 @@ import (
 // The mutex guards all below it.
 type look struct {
 	*Sweep
-	// found takes a medium; it is called by one goroutine at a time.
+	// found takes a medium; took, if set, is told when a batch has been accounted for.
+	// Both are called by one goroutine at a time.
 	found func(media.Medium)
+	took  func()
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
 	// reports are those of the parts, and byObject says in which of them an object
@@ -32,20 +34,82 @@ type look struct {
 	reports  []*report.Report
 	byObject map[media.Object][]*report.Report
 
-	// after is the last object of a listing of which a batch was made, as of all before
-	// it; pending are those that were not asked for in time.
-	after media.Object
-
 	mu       sync.Mutex
 	progress Progress
-	pending  []media.Object
-	again    []media.Object  // not found by plain slashes
+	listing  listing
+	again    []media.Object  // to be asked for in the other form
 	unclear  map[string]bool // IDs that were counted as unknown for want of an answer
 	warned   int             // media that were kept as unknown
 	missing  map[*report.Report]bool
-	stopped  error // the time was up, or foreseen to be, before all was looked at
-	broken   bool  // and a batch that had been started was not finished
-	fatal    error // no call of this run can succeed any more
+	ending   ending
+}
+
+// listing is how far a look at the inventory is. Its zero value is the beginning.
+type listing struct {
+	// after is the last object that has been taken, with all before it.
+	after media.Object
+	// open are those of them that are not accounted for yet, with the form in which
+	// they are to be asked for.
+	open map[media.Object]media.Slash
+	// accounted counts the others.
+	accounted int
+}
+
+// take takes a batch.
+func (l *listing) take(batch inventory.Batch) {
+	for _, object := range batch.Objects {
+		l.put(object, batch.Slash)
+		l.after = object
+	}
+}
+
+func (l *listing) put(object media.Object, slash media.Slash) {
+	if l.open == nil {
+		l.open = map[media.Object]media.Slash{}
+	}
+	l.open[object] = slash
+}
+
+// account notes that a batch is accounted for, but for those objects that are to be
+// asked for again.
+func (l *listing) account(batch inventory.Batch, again []media.Object) {
+	if l.open == nil {
+		return // not of an inventory
+	}
+	for _, object := range batch.Objects {
+		delete(l.open, object)
+	}
+	for _, object := range again {
+		l.open[object] = media.SlashEscaped
+	}
+	l.accounted += len(batch.Objects) - len(again)
+}
+
+// left returns the open objects of one form, in order.
+func (l *listing) left(slash media.Slash) []media.Object {
+	var objects []media.Object
+	for object, form := range l.open {
+		if form == slash {
+			objects = append(objects, object)
+		}
+	}
+	slices.SortFunc(objects, media.Object.Compare)
+	return objects
+}
+
+// ending is why a run came to its end before its work: it failed, or it is
+// incomplete. Its zero value says that it did not.
+type ending struct {
+	status report.Status
+	why    error
+}
+
+// end notes why the run ends. The first reason counts, and what makes the run a
+// failed one more than want of time.
+func (l *look) end(status report.Status, why error) {
+	if l.ending.why == nil || l.ending.status == report.Incomplete && status == report.Failed {
+		l.ending = ending{status, why}
+	}
 }
 
 // look starts the pipeline for parts of a run.
@@ -112,17 +176,17 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 func (l *look) outcome(r *report.Report) report.Status {
 	answered := l.Library.Answered()
 	switch {
-	case l.fatal != nil:
-		r.Error = l.fatal.Error()
+	case l.ending.status == report.Failed:
+		r.Error = l.ending.why.Error()
 		return report.Failed
 	case l.missing[r] && (!answered || l.byObject != nil && r.Counts.Looked+r.Counts.ObjectsWithoutMedia == 0):
 		if len(r.Failures) > 0 {
 			r.Error = "nothing could be looked at: " + r.Failures[0].Message
 		}
 		return report.Failed
-	case l.stopped != nil:
-		r.Error = fmt.Sprintf("stopped before everything had been looked at: %v", l.stopped)
-		if !answered && !errors.Is(l.stopped, ErrStopped) {
+	case l.ending.why != nil:
+		r.Error = l.ending.why.Error()
+		if !answered && !errors.Is(l.ending.why, ErrStopped) {
 			return report.Failed
 		}
 		return report.Incomplete
@@ -149,9 +213,8 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 	case len(objects) > 0:
 		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
 	}
-	left := inventory.OfObjects(l.pending, l.Region, media.SlashPlain)
-	l.pending = nil
-	listed := inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.after, l.Region)
+	left := inventory.OfObjects(l.listing.left(media.SlashPlain), l.Region, media.SlashPlain)
+	listed := inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.listing.after, l.Region)
 	return func(yield func(inventory.Batch, error) bool) {
 		for batch, err := range left {
 			if !yield(batch, err) {
@@ -159,10 +222,9 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 			}
 		}
 		for batch, err := range listed {
-			// Taken from the listing: asked for from now on, or pending.
-			if last := len(batch.Objects) - 1; last >= 0 {
-				l.after = batch.Objects[last]
-			}
+			l.mu.Lock()
+			l.listing.take(batch)
+			l.mu.Unlock()
 			if !yield(batch, err) || ctx.Err() != nil {
 				return
 			}
@@ -188,12 +250,8 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
 		for batch, err := range batches {
 			if soft.Err() != nil || ctx.Err() != nil {
-				l.postpone(batch)
 				l.stop(soft)
-				if len(batch.Objects) == 0 {
-					return
-				}
-				continue // what is left of a list is pending too; a listing ends with soft
+				return
 			}
 			if err != nil {
 				l.missed(batch, err, cancel)
@@ -217,10 +275,8 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 		}
 	})
 	_ = group.Wait() // its functions return no error
-	if l.stopped == nil {
-		again(1)
-		_ = group.Wait() // as above
-	}
+	again(1)
+	_ = group.Wait() // as above
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
 	}
@@ -230,9 +286,11 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 func (l *look) stop(soft context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped == nil {
-		l.stopped = cmp.Or(context.Cause(soft), context.Canceled)
-	}
+	l.unfinished(cmp.Or(context.Cause(soft), context.Canceled))
+}
+
+func (l *look) unfinished(why error) {
+	l.end(report.Incomplete, fmt.Errorf("stopped before everything had been looked at: %w", why))
 }
 
 // lookUp looks a batch up. One that the service refuses for good is split, so that
@@ -244,7 +302,6 @@ func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel c
 	}
 	turn, err := l.Library.Turn(soft, op)
 	if err != nil {
-		l.postpone(batch)
 		l.stop(soft)
 		return
 	}
@@ -252,24 +309,13 @@ func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel c
 	var failed *mps.Error
 	switch {
 	case err == nil:
-		l.take(looked)
+		l.take(batch, looked)
 	case errors.As(err, &failed) && failed.Kind == mps.Refused && batch.Len() > 1:
 		first, second := batch.Halves()
 		l.lookUp(ctx, soft, first, cancel)
 		l.lookUp(ctx, soft, second, cancel)
 	default:
 		l.missed(batch, err, cancel)
-	}
-}
-
-// postpone keeps what was not asked for in time.
-func (l *look) postpone(batch inventory.Batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if batch.Slash == media.SlashEscaped {
-		l.again = append(l.again, batch.Objects...)
-	} else {
-		l.pending = append(l.pending, batch.Objects...)
 	}
 }
 
@@ -290,21 +336,19 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if isContext(err) {
-		l.stopped, l.broken = cmp.Or(l.stopped, err), true
+		l.unfinished(err)
 		cancel()
 		return
 	}
 	failure := failureOf(err)
 	var failed *mps.Error
-	if errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !l.Library.Answered()) {
-		if l.fatal == nil {
-			l.fatal = err
-		}
+	switch {
+	case errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !l.Library.Answered()),
+		l.whole && batch.Len() == 0:
+		l.end(report.Failed, err)
 		cancel()
-	}
-	if l.whole && batch.Len() == 0 {
-		l.fatal = err
-		cancel()
+	default:
+		l.listing.account(batch, nil)
 	}
 	fail := func(reports []*report.Report) {
 		for _, one := range reports {
@@ -330,10 +374,11 @@ func isContext(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// take counts what a look-up found, and hands its media over.
-func (l *look) take(looked inventory.Looked) {
+// take counts what the look-up of a batch found, and hands its media over.
+func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.listing.account(batch, looked.Again)
 	for _, one := range l.reports {
 		one.Counts.Looked += looked.Absent
 		one.Counts.Absent += looked.Absent
@@ -358,6 +403,9 @@ func (l *look) take(looked inventory.Looked) {
 	l.progress.Done += looked.Absent + len(looked.Unclear) + len(looked.Media)
 	for _, medium := range looked.Media {
 		l.found(medium)
+	}
+	if l.took != nil {
+		l.took()
 	}
 }
 

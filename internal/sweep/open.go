@@ -10,8 +10,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// openFolder holds a record for each scheduled run that began to delete, and a
-// second one when it had finished: what has no second one was cut off.
+// openFolder holds a record for each run that began to delete, or was cut off while
+// it did, and a second one when nothing was left: what has none is finished later.
 const openFolder = "open/"
 
 const (
@@ -19,7 +19,7 @@ const (
 	closedSuffix = ".done"
 )
 
-// Open is a plan that a scheduled run began to delete and did not finish.
+// Open is a plan that a run began to delete and did not finish.
 type Open struct {
 	Format int       `json:"format"`
 	Run    string    `json:"run"`
@@ -33,18 +33,18 @@ type Open struct {
 // openFormat is the version of Open. A reader refuses others.
 const openFormat = 1
 
-// begin notes that the run begins to delete its plan, which is open from now on. Names
-// sort by the time of the run.
-func (r *run) begin(ctx context.Context) (Open, error) {
+// begin notes that the run has a plan to delete, which is open from now on. Names sort
+// by the time of the run.
+func (r *run) begin(ctx context.Context) (*Open, error) {
 	one := r.reports[0]
-	o := Open{Format: openFormat, Run: one.Run, Plan: one.Plan, Policy: one.Policy, AsOf: r.asOf}
+	o := &Open{Format: openFormat, Run: one.Run, Plan: r.planID, Policy: one.Policy, AsOf: r.asOf}
 	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.Format("20060102T150405Z"), state.SafeName(one.Run))
 	record, err := json.Marshal(o)
 	if err == nil {
 		err = r.Store.Create(ctx, o.name+openSuffix, record)
 	}
 	if err != nil {
-		return Open{}, fmt.Errorf("note that the run deletes: %w; nothing was deleted", err)
+		return nil, fmt.Errorf("note that the run deletes: %w", err)
 	}
 	return o, nil
 }
@@ -97,17 +97,18 @@ func Unfinished(ctx context.Context, store state.Store, damaged func(name string
 // finish deletes what is left of a plan that another run began to delete. Reading and
 // deleting go batch by batch, so that a run of any length gets on: the guard let the
 // plan pass, and its records are durable.
-func (r *run) finish(ctx, soft context.Context, begun string) error {
-	outcomes, _, err := Outcomes(ctx, r.Store, begun)
+func (r *run) finish(ctx, soft context.Context) error {
+	r.ledger.run, r.ledger.finishes = r.request.Resume, true
+	outcomes, _, err := Outcomes(ctx, r.Store, r.request.Resume)
 	if err != nil {
 		return err
 	}
-	contents, err := Kept(ctx, r.Store, r.applied)
+	contents, err := Kept(ctx, r.Store, r.request.Plan)
 	if err != nil {
 		return err
 	}
 	one := r.reports[0]
-	r.kept, one.Plan = r.applied, r.applied
+	r.planID, one.Plan = r.request.Plan, r.request.Plan
 	for entry, err := range Entries(ctx, r.Store, contents) {
 		if err != nil {
 			return err
@@ -124,7 +125,8 @@ func (r *run) finish(ctx, soft context.Context, begun string) error {
 		if err != nil {
 			return err
 		}
-		one.Counts.Looked, one.Counts.Expired, one.Counts.Pending = one.Counts.Looked+1, one.Counts.Expired+1, one.Counts.Pending+1
+		counts := &one.Counts
+		counts.Looked, counts.Expired, counts.Pending = counts.Looked+1, counts.Expired+1, counts.Pending+1
 		rule.Applied, rule.Expired = rule.Applied+1, rule.Expired+1
 	}
 	r.deleteAll(ctx, soft)

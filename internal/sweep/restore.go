@@ -141,7 +141,7 @@ func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) (one lost, 
 	one.object = object
 	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
 	switch outcome := outcomes[entry.MediaID]; {
-	case outcome == "gone", outcome == "failed":
+	case outcome == gone.String(), outcome == failed.String():
 		return one, "the run did not delete it: " + outcome
 	case outcome == "" && !s.CutOff:
 		return one, "the run did not delete it"

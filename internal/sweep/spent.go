@@ -24,7 +24,7 @@ const spentFolder = "spent/"
 const spentForm = "20060102T150405.000000000Z"
 
 // spend checks the guard of event runs against what the last 24 hours deleted, and
-// notes what this one will, before it does.
+// notes what this one will, before it does and even before it has a plan.
 func (r *run) spend(ctx context.Context) error {
 	r.Marks.spending.Lock()
 	defer r.Marks.spending.Unlock()

@@ -40,7 +40,7 @@ type line struct {
 	id, rule, state string
 	created         int64 // its CreationTime, in seconds since 1970
 	decided         int64 // when it was decided on, likewise
-	saved           bool  // a checkpoint has it
+	part            int   // which part of its look's checkpoints has it; 0 for an earlier look's
 	text            []byte
 }
 
@@ -87,11 +87,7 @@ func (s *spool) flush() (err error) {
 	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
 	out := bufio.NewWriterSize(squeezed, 64<<10)
 	for _, l := range s.lines {
-		saved := int64(0)
-		if l.saved {
-			saved = 1
-		}
-		for _, number := range []int64{l.created, l.decided, saved} {
+		for _, number := range []int64{l.created, l.decided, int64(l.part)} {
 			_, _ = out.Write(binary.AppendVarint(nil, number)) // Flush tells of all errors
 		}
 		for _, field := range [][]byte{[]byte(l.id), []byte(l.rule), []byte(l.state), l.text} {
@@ -198,7 +194,7 @@ func (p *piece) next() error {
 			return noEOF(err)
 		}
 	}
-	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: numbers[0], decided: numbers[1], saved: numbers[2] == 1, text: fields[3]}
+	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: numbers[0], decided: numbers[1], part: int(numbers[2]), text: fields[3]}
 	return nil
 }
 

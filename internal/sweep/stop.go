@@ -45,8 +45,8 @@ func (r *run) seesStop(ctx context.Context) bool {
 	return err == nil
 }
 
-// ended says why the run came to its end before its work.
-func (r *run) ended() error {
+// timeUp says why no deletion was sent any more.
+func (r *run) timeUp() error {
 	if cause := context.Cause(r.soft); cause != nil && !isContext(cause) {
 		return cause
 	}

@@ -7,11 +7,8 @@ package sweep
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -74,27 +71,10 @@ type Part struct {
 // and finishes that. It stops early enough to account for what is under way before
 // the context's deadline.
 func (s *Sweep) Run(ctx context.Context, parts ...Part) {
-	r := &run{look: s.look(parts), owners: map[string][]*report.Report{}}
-	r.asOf, r.mode = parts[0].Report.AsOf, parts[0].Report.Mode
-	r.decider = retention.NewDecider(s.Policy, r.asOf)
-	r.decider.Marks = s.Marks.Of(r.asOf)
-	// The clock is the run's, so that every medium is held against one instant.
-	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
-	if r.applied = parts[0].Request.Plan; r.applied != "" {
-		r.whole, r.ranked = true, map[string]media.Medium{}
-		r.found = func(m media.Medium) {
-			facts := retention.Facts{AsOf: r.asOf, NotLatest: true, Mark: r.decider.Marks(&m)}
-			if _, rule := retention.Groups(s.Policy, &m, facts); rule != nil {
-				r.ranked[m.ID] = m
-				return
-			}
-			r.decided(&m, retention.Decide(s.Policy, &m, facts), facts)
-		}
-	}
+	r := s.newRun(parts)
 	defer r.plan.close()
-	r.ledger.run = parts[0].Report.Run
 	stop := r.tell()
-	r.all(ctx, parts)
+	r.carryOut(ctx, parts)
 	stop()
 	for _, one := range r.reports {
 		one.Finish(r.status(one), s.Now())
@@ -104,103 +84,121 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 // run is the state of one run; look's mutex guards it.
 type run struct {
 	*look
+	request *trigger.Request // that of the first part: the others differ in their objects
 	asOf    time.Time
 	mode    policy.Mode
 	decider *retention.Decider
 	plan    spool
-	applied string // the ID of the kept plan that the run applies, if it does
-	kept    string // the ID of the plan that has the records as they were read
+	planID  string // of the plan that has the records as they were read
 	// ranked are media of an applied plan that are decided on with their groups.
 	ranked map[string]media.Medium
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
-	owners  map[string][]*report.Report
-	planErr error       // the plan could not be written
-	carried *checkpoint // where the look of an earlier run was cut off
-	ledger  ledger
-	soft    context.Context //nolint:containedctx // its cause tells why the run ended
+	owners     map[string][]*report.Report
+	checkpoint *checkpoints // where a scheduled look is; nil for others
+	ledger     ledger
+	soft       context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
-// all looks, decides, plans, checks the guards and deletes.
-func (r *run) all(ctx context.Context, parts []Part) {
+func (s *Sweep) newRun(parts []Part) *run {
+	first := parts[0].Report
+	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}}
+	r.ledger.run = first.Run
+	r.decider = retention.NewDecider(s.Policy, r.asOf)
+	r.decider.Marks = s.Marks.Of(r.asOf)
+	// The clock is the run's, so that every medium is held against one instant.
+	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
+	if r.request.Plan != "" {
+		r.whole, r.ranked = true, map[string]media.Medium{}
+		r.found = r.decideOrRank
+	}
+	return r
+}
+
+// carryOut looks, decides, plans, checks the guards and deletes.
+func (r *run) carryOut(ctx context.Context, parts []Part) {
 	// What is in flight when soft ends is finished and verified in what is left.
 	soft, cancel := Reserve(ctx, 0.2, 10*time.Second)
 	defer cancel()
 	soft, unwatch := r.watchStop(ctx, soft)
 	defer unwatch()
-	if begun := parts[0].Request.Resume; begun != "" {
-		r.ledger.run = begun
-		r.planErr = r.finish(ctx, soft, begun)
+	if r.request.Resume != "" {
+		r.broke(r.finish(ctx, soft))
 		return
 	}
-	scheduled := parts[0].Request.Trigger == trigger.Timer && parts[0].Request.Inventory
-	if scheduled {
+	scope := r.lookAtAll(ctx, soft, parts)
+	if r.ending.why != nil || !r.Library.Answered() && len(r.missing) > 0 {
+		return
+	}
+	err := r.guarded(ctx)
+	if err == nil {
+		err = r.writePlan(ctx, scope)
+	}
+	if err == nil && r.mode == policy.Enforce && r.anyToDelete() {
+		err = r.deletePlan(ctx, soft)
+	}
+	r.broke(err)
+}
+
+// broke notes an error that ended the run, if it is one.
+func (r *run) broke(err error) {
+	switch {
+	case isContext(err):
+		r.end(report.Incomplete, err)
+	case err != nil:
+		r.end(report.Failed, err)
+	}
+}
+
+// lookAtAll looks at everything that the parts ask for, and decides on it.
+func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
+	if r.scheduled() {
 		r.carryOn(ctx)
 	}
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates)
-	if scheduled && r.stopped != nil && r.fatal == nil && !r.broken && !r.after.IsZero() {
-		if err := r.checkpoint(ctx); err != nil {
-			r.Log.Warn("the next run starts over", "error", err.Error())
-		} else {
-			r.stopped = fmt.Errorf("%w: the next scheduled run goes on after %s", r.stopped, r.after)
-		}
+	if r.checkpoint != nil {
+		r.keepPlace(ctx)
 	}
-	if len(r.ranked) > 0 && r.fatal == nil && r.stopped == nil {
+	if len(r.ranked) > 0 && r.ending.why == nil {
 		r.lookAtGroups(soft)
 	}
 	r.decider.Finish(r.decided)
 	for _, one := range r.reports {
 		one.Counts.Pending = one.Counts.Expired
 	}
-	if r.fatal != nil || r.stopped != nil || !r.Library.Answered() && len(r.missing) > 0 {
-		return
-	}
-	for _, one := range r.reports {
-		if reason := r.tripped(one); reason != "" {
-			one.Guard = report.Guard{Tripped: true, Reason: reason}
+	return scope
+}
+
+// scheduled reports whether the run is one of those that finish what earlier ones
+// left.
+func (r *run) scheduled() bool { return r.request.Trigger == trigger.Timer && r.request.Inventory }
+
+// deletePlan deletes the plan, and sees to it that what is left of it in the end is
+// known to the next scheduled run. Where a lease keeps that from running at the same
+// time it is known from the beginning, so that a run may be killed.
+func (r *run) deletePlan(ctx, soft context.Context) (err error) {
+	var begun *Open
+	if r.request.Inventory {
+		if begun, err = r.begin(ctx); err != nil {
+			return fmt.Errorf("%w; nothing was deleted", err)
 		}
-	}
-	if r.planErr == nil {
-		r.planErr = r.writePlan(ctx, scope)
-	}
-	if r.planErr == nil {
-		if err := r.closeCarried(ctx); err != nil {
-			r.Log.Warn("the next run looks again at what this one has looked at", "error", err.Error())
-		}
-	}
-	if r.planErr == nil && r.applied != "" {
-		r.reports[0].Plan = r.applied
-		r.planErr = r.clear(ctx)
-	}
-	if r.planErr != nil {
-		return
-	}
-	if parts[0].Request.Trigger == trigger.OSS {
-		if r.planErr = r.spend(ctx); r.planErr != nil {
-			return
-		}
-	}
-	if r.mode != policy.Enforce || !r.anyToDelete() {
-		return
-	}
-	if !scheduled {
-		r.deleteAll(ctx, soft)
-		return
-	}
-	open, err := r.begin(ctx)
-	if err != nil {
-		r.planErr = err
-		return
 	}
 	r.deleteAll(ctx, soft)
-	if r.reports[0].Counts.Pending == 0 {
-		ctx, cancel := outlive(ctx)
-		defer cancel()
-		if err := open.Close(ctx, r.Store); err != nil {
-			r.Log.Warn("the next run looks at this one's plan again", "error", err.Error())
-		}
+	ctx, cancel := outlive(ctx)
+	defer cancel()
+	switch left := r.reports[0].Counts.Pending; {
+	case r.request.Trigger == trigger.OSS: // the event comes again, or the sweep finds its media
+	case left > 0 && begun == nil:
+		_, err = r.begin(ctx)
+	case left == 0 && begun != nil:
+		err = begun.Close(ctx, r.Store)
 	}
+	if err != nil {
+		r.Log.Warn("the next scheduled run does not know how far this one came", "error", err.Error())
+	}
+	r.useUp(ctx)
+	return nil
 }
 
 // outlive returns a context for what must be noted although the run's time is up.
@@ -218,21 +216,14 @@ func (r *run) anyToDelete() bool {
 func (r *run) status(one *report.Report) report.Status {
 	status := r.outcome(one)
 	switch {
-	case r.fatal != nil && one.Counts.Deleted > 0:
-		one.Error = r.fatal.Error()
+	case status == report.Failed && one.Counts.Deleted > 0:
 		return report.Partial
 	case status != report.Done:
 		return status
-	case isContext(r.planErr):
-		one.Error = r.planErr.Error()
-		return report.Incomplete
-	case r.planErr != nil:
-		one.Error = r.planErr.Error()
-		return report.Failed
 	case one.Guard.Tripped:
 		return report.Blocked
 	case r.mode == policy.Enforce && one.Counts.Pending > 0:
-		one.Error = fmt.Sprintf("%v, with %d media still to delete", r.ended(), one.Counts.Pending)
+		one.Error = fmt.Sprintf("%v, with %d media still to delete", r.timeUp(), one.Counts.Pending)
 		return report.Incomplete
 	case r.missing[one] || one.Counts.Failed > 0 || one.Counts.Unverified > 0:
 		return report.Partial
@@ -270,10 +261,11 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 	entry := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}
 	l, err := lineOf(entry, m.Created, r.Now())
 	if err == nil {
+		r.checkpoint.note(&l)
 		err = r.plan.add(l)
 	}
-	if err != nil && r.planErr == nil {
-		r.planErr = err
+	if err != nil {
+		r.end(report.Failed, err)
 	}
 }
 
@@ -304,170 +296,4 @@ func count(in *report.Report, d retention.Decision) {
 		counts.Expired++
 		rule.Expired++
 	}
-}
-
-// writePlan makes the plan durable, its contents last. Nothing is deleted before,
-// so the whole record of whatever goes can be found in it. A plan to delete nothing
-// has an ID and no record: most events lead to one.
-func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
-	head := plan.Head{AsOf: r.asOf, Policy: r.reports[0].Policy, Scope: scope}
-	sealer, err := plan.NewSealer(head)
-	if err != nil {
-		return err
-	}
-	for l, err := range r.plan.all() {
-		if err != nil {
-			return err
-		}
-		sealer.Add(l.text)
-	}
-	id := sealer.ID()
-	r.kept = id
-	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: r.reports[0].Guard.Reason}
-	written := newSegments(0, func(number int, record []byte) error {
-		name := plan.SegmentName(id, number)
-		contents.Segments = append(contents.Segments, name)
-		return r.create(ctx, name, record)
-	})
-	for l, err := range r.plan.all() {
-		if err == nil {
-			err = written.add(l.text)
-		}
-		if err != nil {
-			return err
-		}
-		contents.Entries++
-	}
-	if err := written.close(); err != nil {
-		return err
-	}
-	if contents.Entries > 0 {
-		record, err := json.Marshal(contents)
-		if err != nil {
-			return fmt.Errorf("write the plan: %w", err)
-		}
-		if err := r.create(ctx, plan.Name(id), record); err != nil {
-			return err
-		}
-	}
-	for _, one := range r.reports {
-		one.Plan = id
-	}
-	return nil
-}
-
-// clear lets the run of a plan that a guard has blocked pass, once: who applies it
-// has seen how much it deletes.
-func (r *run) clear(ctx context.Context) error {
-	one := r.reports[0]
-	contents, err := Kept(ctx, r.Store, r.applied)
-	if err != nil || contents.Blocked == "" || r.mode != policy.Enforce || one.Counts.Expired == 0 {
-		return err
-	}
-	record, err := json.Marshal(struct {
-		Format int    `json:"format"`
-		Run    string `json:"run"`
-	}{1, one.Run})
-	if err != nil {
-		return err
-	}
-	switch err := r.Store.Create(ctx, plan.AppliedName(r.applied), record); {
-	case errors.Is(err, state.ErrExists):
-		one.Guard = report.Guard{Tripped: true, Reason: "the plan was blocked, and has been applied before: " + contents.Blocked}
-	case err != nil:
-		return fmt.Errorf("note that the plan is applied: %w; nothing was deleted", err)
-	}
-	return nil
-}
-
-// lookAtGroups decides on the media of an applied plan that are ranked: with the
-// others of their groups in the inventory as they are now, which are counted nowhere.
-func (r *run) lookAtGroups(ctx context.Context) {
-	planned := func(m *media.Medium, d retention.Decision, facts retention.Facts) {
-		if _, ok := r.ranked[m.ID]; ok {
-			r.decided(m, d, facts)
-		}
-	}
-	where := map[media.Object]bool{}
-	for _, m := range r.ranked {
-		for _, prefix := range Where(r.Policy, &m, r.asOf) {
-			where[prefix] = true
-		}
-		r.decider.Add(m, false, planned)
-	}
-	others := r.Sweep.look([]Part{{&trigger.Request{}, &report.Report{}}})
-	others.found = func(m media.Medium) {
-		if _, ok := r.ranked[m.ID]; !ok {
-			r.decider.Add(m, false, planned)
-		}
-	}
-	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
-	others.lookAt(ctx, ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}, r.Region))
-	if others.fatal != nil || len(others.missing) > 0 || others.stopped != nil {
-		// With part of a group fewer are deleted, and never more.
-		one := r.reports[0]
-		r.missing[one] = true
-		one.Fail(report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
-	}
-	r.decider.Finish(planned)
-}
-
-// Where returns where an inventory may have other media of a medium's groups.
-func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
-	groups, rule := retention.Groups(p, m, retention.Facts{AsOf: asOf, NotLatest: true})
-	if rule == nil {
-		return nil
-	}
-	if rule.KeepLatest.Per != policy.PerFolder {
-		return p.Inventory
-	}
-	folder, err := media.ParsePrefix(groups[0])
-	if err != nil {
-		return p.Inventory
-	}
-	var where []media.Object
-	for _, prefix := range p.Inventory {
-		switch {
-		case prefix.Covers(folder):
-			return []media.Object{folder}
-		case folder.Covers(prefix):
-			where = append(where, prefix)
-		}
-	}
-	return where
-}
-
-// create writes a record of the plan. One that is there is the same: the name
-// says what is in it.
-func (r *run) create(ctx context.Context, name string, data []byte) error {
-	// A segment that another version of the compressor wrote has the same lines.
-	if err := r.Store.Create(ctx, name, data); err != nil && !errors.Is(err, state.ErrExists) {
-		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
-	}
-	return nil
-}
-
-// tripped returns why a guard stops the run, or nothing. A plan that is applied was
-// checked when it was made, against the library that was then looked at.
-func (r *run) tripped(one *report.Report) string {
-	if r.applied != "" {
-		return ""
-	}
-	return tripped(r.Policy.Guard, &one.Counts)
-}
-
-func tripped(guard policy.Guard, counts *report.Counts) string {
-	live := counts.Looked - counts.Absent
-	switch {
-	case counts.Expired > guard.MaxDelete:
-		return fmt.Sprintf("%d media have expired and guard.maxDelete is %d", counts.Expired, guard.MaxDelete)
-	case guard.MaxPercent >= 100 || counts.Expired == 0:
-		return ""
-	case live < guard.MinPopulation && guard.MaxPercent > 0:
-		return ""
-	case float64(counts.Expired)*100 > guard.MaxPercent*float64(live):
-		return fmt.Sprintf("%d of %d live media have expired (%.1f %%) and guard.maxPercent is %g",
-			counts.Expired, live, float64(counts.Expired)*100/float64(live), guard.MaxPercent)
-	}
-	return ""
 }

@@ -1,0 +1,82 @@
+package sweep
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// decideOrRank decides on a medium of an applied plan, or leaves it to lookAtGroups.
+func (r *run) decideOrRank(m media.Medium) {
+	facts := retention.Facts{AsOf: r.asOf, NotLatest: true, Mark: r.decider.Marks(&m)}
+	if _, rule := retention.Groups(r.Policy, &m, facts); rule != nil {
+		r.ranked[m.ID] = m
+		return
+	}
+	r.decided(&m, retention.Decide(r.Policy, &m, facts), facts)
+}
+
+// lookAtGroups decides on the media of an applied plan that are ranked: with the
+// others of their groups in the inventory as they are now, which are counted nowhere.
+func (r *run) lookAtGroups(ctx context.Context) {
+	planned := func(m *media.Medium, d retention.Decision, facts retention.Facts) {
+		if _, ok := r.ranked[m.ID]; ok {
+			r.decided(m, d, facts)
+		}
+	}
+	where := map[media.Object]bool{}
+	for _, m := range r.ranked {
+		for _, prefix := range Where(r.Policy, &m, r.asOf) {
+			where[prefix] = true
+		}
+		r.decider.Add(m, false, planned)
+	}
+	others := r.Sweep.look([]Part{{&trigger.Request{}, &report.Report{}}})
+	others.found = func(m media.Medium) {
+		if _, ok := r.ranked[m.ID]; !ok {
+			r.decider.Add(m, false, planned)
+		}
+	}
+	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
+	others.lookAt(ctx, ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}, r.Region))
+	if others.ending.why != nil || len(others.missing) > 0 {
+		// With part of a group fewer are deleted, and never more.
+		one := r.reports[0]
+		r.missing[one] = true
+		one.Fail(report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
+	}
+	r.decider.Finish(planned)
+}
+
+// Where returns where an inventory may have other media of a medium's groups.
+func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
+	groups, rule := retention.Groups(p, m, retention.Facts{AsOf: asOf, NotLatest: true})
+	if rule == nil {
+		return nil
+	}
+	if rule.KeepLatest.Per != policy.PerFolder {
+		return p.Inventory
+	}
+	folder, err := media.ParsePrefix(groups[0])
+	if err != nil {
+		return p.Inventory
+	}
+	var where []media.Object
+	for _, prefix := range p.Inventory {
+		switch {
+		case prefix.Covers(folder):
+			return []media.Object{folder}
+		case folder.Covers(prefix):
+			where = append(where, prefix)
+		}
+	}
+	return where
+}
