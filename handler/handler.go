@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,6 +41,8 @@ type Options struct {
 	Policy *policy.Policy
 	// Now is the clock by which media are judged; time.Now by default.
 	Now func() time.Time
+	// Dial opens connections to the services; by default through the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Progress is told several times a second how far a run is, in place of the
 	// log, which is told every few seconds.
 	Progress func(sweep.Progress)
@@ -60,13 +63,14 @@ type Function struct {
 	log     *slog.Logger
 	policy  *policy.Policy
 	now     func() time.Time
+	dial    account.Dial
 	account account.Account
 	state   state.Location
 	access  access
 	library *mps.Client
 	oss     *objects.Client
 	events  coalescer
-	marks   sweep.Marks
+	marks   *sweep.Marks
 	routes  *http.ServeMux
 	checked atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
@@ -83,7 +87,7 @@ func CheckEnvironment(getenv func(string) string) error { return account.CheckEn
 // cannot be wired (a policy with mistakes, say) answers every call with the
 // reason, since the caller's answer is where an operator looks.
 func New(o Options) *Function {
-	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, progress: o.Progress}
+	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, dial: o.Dial, marks: sweep.NewMarks(), progress: o.Progress}
 	if f.getenv == nil {
 		f.getenv = os.Getenv
 	}
@@ -111,6 +115,7 @@ func (f *Function) wire() (err error) {
 	if f.account, err = account.FromEnvironment(f.getenv); err != nil {
 		return err
 	}
+	f.account.Dial = f.dial
 	if f.state, err = state.ParseLocation(f.getenv("MEDIASWEEP_STATE"), f.getenv); err != nil {
 		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
 	}
@@ -192,9 +197,6 @@ func answer(r *report.Report) (json.RawMessage, error) {
 
 // Sweep runs one request and reports on it.
 func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	// The margin is for the answer: it must be there before the platform's end.
-	ctx, cancel := sweep.Reserve(ctx, 0.1, 15*time.Second)
-	defer cancel()
 	r := f.newReport(call, request.Trigger)
 	if f.broken != nil {
 		return f.refused(r, f.broken)
@@ -224,7 +226,9 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 			return r
 		}
 	}
-	if earlier, err := f.prepare(ctx, call, request, r); err != nil {
+	work, cancel := sweep.Reserve(ctx)
+	defer cancel()
+	if earlier, err := f.prepare(work, call, request, r); err != nil {
 		if IsRefusal(err) {
 			return f.refused(r, err)
 		}
@@ -233,7 +237,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		return earlier
 	}
 	if request.Inventory {
-		lease, held, err := state.Acquire(ctx, f.store(call), r.Run)
+		lease, err := state.Acquire(work, f.store(call), r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
 			return f.ended(r, report.Busy, err)
@@ -241,7 +245,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 			return f.ended(r, report.Failed, err)
 		}
 		defer f.release(ctx, lease)
-		ctx = held
+		ctx = lease.Hold(ctx)
 		if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 			if err := f.finishOpen(ctx, call); err != nil {
 				f.ended(r, report.Incomplete, err)
@@ -269,7 +273,8 @@ func (f *Function) ended(r *report.Report, status report.Status, err error) *rep
 }
 
 func (f *Function) release(ctx context.Context, lease *state.Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := sweep.Afterwards(ctx, deadline)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
 		f.log.Warn("the next run has to wait for the lease to end", "error", err.Error())
@@ -290,7 +295,7 @@ func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
 	credentials := f.credentials(call)
 	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
-	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Marks: &f.marks, Now: f.now,
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Marks: f.marks, Now: f.now,
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {

@@ -270,6 +270,24 @@ type planEntry struct {
 	}
 }
 
+// segmentEntries reads a segment of a plan.
+func segmentEntries(t *testing.T, segment []byte) (entries []planEntry) {
+	t.Helper()
+	lines, err := gzip.NewReader(bytes.NewReader(segment))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(lines)
+	for decoder.More() {
+		var entry planEntry
+		if err := decoder.Decode(&entry); err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
 // planEntries reads a plan from a state folder: its contents, then its segments.
 func planEntries(t *testing.T, folder, id string) []planEntry {
 	t.Helper()
@@ -290,18 +308,7 @@ func planEntries(t *testing.T, folder, id string) []planEntry {
 	}
 	var entries []planEntry
 	for _, name := range contents.Segments {
-		lines, err := gzip.NewReader(bytes.NewReader(read(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		decoder := json.NewDecoder(lines)
-		for decoder.More() {
-			var entry planEntry
-			if err := decoder.Decode(&entry); err != nil {
-				t.Fatal(err)
-			}
-			entries = append(entries, entry)
-		}
+		entries = append(entries, segmentEntries(t, read(name))...)
 	}
 	if len(entries) != contents.Entries || contents.ID != id {
 		t.Errorf("plan %s of %d entries, the segments of %s have %d", contents.ID, contents.Entries, id, len(entries))

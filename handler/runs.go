@@ -87,7 +87,9 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 // deleted if it has still expired. An error says that there is more to finish.
 func (f *Function) finishOpen(ctx context.Context, call Call) error {
 	store := f.store(call)
-	plans, err := sweep.Unfinished(ctx, store, func(name string, err error) {
+	work, cancel := sweep.Reserve(ctx)
+	defer cancel()
+	plans, err := sweep.Unfinished(work, store, func(name string, err error) {
 		f.log.Error("a record is damaged", "record", name, "error", err.Error())
 	})
 	if err != nil {
@@ -112,7 +114,7 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 			return fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
 		case report.Done, report.Partial:
 		}
-		if err := open.Close(ctx, store); err != nil {
+		if err := open.Close(work, store); err != nil {
 			return err
 		}
 	}
@@ -140,7 +142,8 @@ func (f *Function) keep(ctx context.Context, call Call, r *report.Report) {
 	record, err := json.Marshal(runRecord{runFormat, r})
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		deadline, _ := ctx.Deadline()
+		ctx, cancel := sweep.Afterwards(ctx, deadline)
 		defer cancel()
 		store := f.store(call)
 		err = state.ErrExists
@@ -288,6 +291,6 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 		return nil, err
 	}
 	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
-	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: &f.marks, Region: f.account.Region, Now: f.now, CutOff: cutOff}
+	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now, CutOff: cutOff}
 	return s.Run(ctx, run, planID, only)
 }

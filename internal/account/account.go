@@ -4,12 +4,14 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Account is the environment's part of a deployment.
@@ -21,6 +23,19 @@ type Account struct {
 	OSS Endpoint
 	// InFC says that Function Compute runs the program.
 	InFC bool
+	// Dial opens connections to the services; nil means through the network.
+	Dial Dial
+}
+
+// Dial opens a connection, as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dialer returns what opens connections to the services.
+func (a Account) Dialer() Dial {
+	if a.Dial != nil {
+		return a.Dial
+	}
+	return (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 }
 
 var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)

@@ -40,6 +40,9 @@ type Config struct {
 	// default is 127.0.0.1:0. Any other address is refused, because the
 	// credentials are public.
 	Addr string
+	// Listener, if set, is served in place of Addr: connections that no network
+	// carries.
+	Listener net.Listener
 	// Media is the number of media in the seeded library; see [Config.AsOf].
 	Media int
 	// Seed varies the seeded library, and every ID that the emulator makes.
@@ -139,9 +142,11 @@ func Start(cfg Config) (*Emulator, error) {
 	e.Inject(cfg.Faults...)
 	e.seed(cfg.Media, rand.New(rand.NewPCG(cfg.Seed, 0)))
 
-	listener, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("emulator: %w", err)
+	listener := cfg.Listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp", cfg.Addr); err != nil {
+			return nil, fmt.Errorf("emulator: %w", err)
+		}
 	}
 	e.url = "http://" + listener.Addr().String()
 	e.server = &http.Server{Handler: http.HandlerFunc(e.route), ReadHeaderTimeout: 10 * time.Second}
@@ -302,7 +307,10 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
 		return
 	}
 	rep := e.answer(x, call, fault, refused)
-	if fault.Kind == DropAfter || fault.Kind == Truncate && rep.size == 0 {
+	if fault.Kind == HangAfter {
+		<-r.Context().Done()
+	}
+	if fault.Kind == DropAfter || fault.Kind == HangAfter || fault.Kind == Truncate && rep.size == 0 {
 		drop(w)
 		return
 	}

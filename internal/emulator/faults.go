@@ -14,11 +14,12 @@ import (
 // FaultKind names what goes wrong with a call.
 type FaultKind string
 
-// The kinds of fault. Only [Latency], [DropAfter] and [Truncate] let the call
-// execute.
+// The kinds of fault. Only [Latency], [HangAfter], [DropAfter] and [Truncate] let the
+// call execute.
 const (
 	Latency      FaultKind = "latency"       // the call starts after Delay
 	Hang         FaultKind = "hang"          // no answer until the client gives up
+	HangAfter    FaultKind = "hang-after"    // executed, and no answer until the client gives up
 	DropBefore   FaultKind = "drop-before"   // connection closed, nothing executed
 	DropAfter    FaultKind = "drop-after"    // executed, then connection closed: the answer is lost
 	Truncate     FaultKind = "truncate"      // executed; half of the body arrives
@@ -30,13 +31,14 @@ const (
 	TokenExpired FaultKind = "token-expired" // MPS: 403 InvalidSecurityToken.Expired; OSS: 403 SecurityTokenExpired
 	Forbidden    FaultKind = "forbidden"     // MPS: 403 Forbidden.RAM; OSS: 403 AccessDenied
 	NonceUsed    FaultKind = "nonce-used"    // MPS only: 400 SignatureNonceUsed
+	Conflict     FaultKind = "conflict"      // OSS only: 409 FileAlreadyExists, as if another had just written
 	NumericCode  FaultKind = "numeric-code"  // MPS only: 500 whose Code is a number, on which the SDK panics
 )
 
 // FaultKinds is every kind, for help texts.
 func FaultKinds() []FaultKind {
-	return []FaultKind{Latency, Hang, DropBefore, DropAfter, Truncate, HTML500, HTML502,
-		Unavailable, Empty, Throttle, TokenExpired, Forbidden, NonceUsed, NumericCode}
+	return []FaultKind{Latency, Hang, HangAfter, DropBefore, DropAfter, Truncate, HTML500, HTML502,
+		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode}
 }
 
 // Fault says which calls go wrong, and how. The calls of its operation are
@@ -117,6 +119,7 @@ func (f Fault) String() string {
 func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
 	onlyMPS := f.Kind == NonceUsed || f.Kind == NumericCode
+	onlyOSS := f.Kind == Conflict
 	switch {
 	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation):
 		return fmt.Errorf("unknown operation %q", f.Operation)
@@ -124,6 +127,8 @@ func (f Fault) validate() error {
 		return fmt.Errorf("unknown kind %q; one of %v", f.Kind, FaultKinds())
 	case onlyMPS && !mps && f.Operation != "*":
 		return fmt.Errorf("%s is a fault of MPS, and %s an operation of OSS", f.Kind, f.Operation)
+	case onlyOSS && mps:
+		return fmt.Errorf("%s is a fault of OSS, and %s an operation of MPS", f.Kind, f.Operation)
 	case (f.Kind == Latency) != (f.Delay != 0):
 		return errors.New("latency, and nothing else, takes a delay")
 	case f.Delay < 0 || f.After < 0 || f.Every < 0 || f.Count < 0:
@@ -181,7 +186,7 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 		if f.Operation != "*" && f.Operation != operation {
 			continue
 		}
-		if s == oss && (f.Kind == NonceUsed || f.Kind == NumericCode) {
+		if s == oss && (f.Kind == NonceUsed || f.Kind == NumericCode) || s == mps && f.Kind == Conflict {
 			continue
 		}
 		if f.strikes() {
@@ -221,6 +226,8 @@ func (e *Emulator) faultReply(kind FaultKind, x exchange) (reply, bool) {
 			code = "AccessDenied"
 		}
 		return x.refuse(refusal(http.StatusForbidden, code, "User not authorized to operate on the specified resource.")), true
+	case Conflict:
+		return x.refuse(refusal(http.StatusConflict, "FileAlreadyExists", "The object you specified already exists and can not be overwritten.")), true
 	case NonceUsed:
 		return x.refuse(nonceUsed()), true
 	default:

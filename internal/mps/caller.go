@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -43,7 +42,7 @@ type caller struct {
 
 func newCaller(a account.Account) (*caller, error) {
 	c := &caller{account: a, transport: &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         a.Dialer(),
 		TLSHandshakeTimeout: 5 * time.Second,
 		MaxIdleConnsPerHost: idleConnections,
 		IdleConnTimeout:     30 * time.Second,

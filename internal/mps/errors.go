@@ -53,6 +53,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unknown reports whether the service says that it has no such medium. The code is that
+// of the table of common errors; which call refuses for it is not documented.
+func (e *Error) Unknown() bool { return e.Code == "InvalidParameter.ResourceNotFound" }
+
 // kindOf classifies by code: sources give different statuses for the same one.
 // Source: MPS "Error codes", and the common codes of the API gateway.
 func kindOf(code string, status int) Kind {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -58,7 +57,7 @@ type Client struct {
 func New(a account.Account) *Client {
 	return &Client{account: a, http: &http.Client{
 		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:           a.Dialer(),
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second,
 			MaxIdleConnsPerHost:   16,
@@ -140,6 +139,10 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
+			if page.Name == nil && page.Prefix == nil && page.MaxKeys == 0 && page.KeyCount == 0 && len(page.Contents) == 0 {
+				yield(Entry{}, fmt.Errorf("list %s: the answer is not one of OSS", prefix))
+				return
+			}
 			listed, _ := http.ParseTime(page.Headers.Get("Date")) // zero for none
 			for _, content := range page.Contents {
 				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: oss.ToString(content.Key)}, Listed: listed}
@@ -183,7 +186,7 @@ func (s *Session) listPage(ctx context.Context, request *oss.ListObjectsV2Reques
 func (s *Session) Create(ctx context.Context, object media.Object, body []byte) error {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := s.sdk.PutObject(call, &oss.PutObjectRequest{
+	result, err := s.sdk.PutObject(call, &oss.PutObjectRequest{
 		Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
 	})
 	var service *oss.ServiceError
@@ -192,6 +195,16 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 		return fmt.Errorf("create %s: %w", object, ErrExists)
 	case err != nil:
 		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))
+	case result.ETag == nil && result.HashCRC64 == nil:
+		// OSS says of what it has stored what it is. Somebody else has answered: a
+		// gateway, perhaps, that has stored nothing.
+		there, err := s.Read(ctx, object, int64(len(body)))
+		if err == nil && !bytes.Equal(there, body) {
+			err = errors.New("another content is there")
+		}
+		if err != nil {
+			return fmt.Errorf("create %s: the answer is not one of OSS: %w", object, err)
+		}
 	}
 	return nil
 }

@@ -163,3 +163,28 @@ func TestErrorsCarryACodeAndNoSecret(t *testing.T) {
 		})
 	}
 }
+
+// A gateway that answers for OSS, with nothing, has neither stored nor listed anything.
+func TestAnswersThatAreNotOfOSS(t *testing.T) {
+	e := start(t, emulator.Config{})
+	e.PutObject("media-in", "in/a", nil, time.Now())
+	s := session(t, e.Env())
+	object := media.Object{Bucket: "ops", Key: "state/a"}
+	e.PutBucket("ops", "")
+	e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Empty, Count: 1}, emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Empty, Count: 1})
+	if err := s.Create(context.Background(), object, []byte("x")); err == nil {
+		t.Error("nothing is stored, and that is no error")
+	}
+	if err := s.Create(context.Background(), object, []byte("x")); err != nil {
+		t.Error(err)
+	}
+	var err error
+	for _, err = range s.List(context.Background(), media.Object{Bucket: "media-in"}, "") {
+	}
+	if err == nil {
+		t.Error("nothing is listed, and that is no error")
+	}
+	if list := keys(t, s, media.Object{Bucket: "media-in"}); len(list) != 1 {
+		t.Errorf("listed %q", list)
+	}
+}

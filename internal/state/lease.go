@@ -41,32 +41,45 @@ type Lease struct {
 	store  Store
 	record leaseRecord
 	number int64
-	end    context.CancelFunc
-	ended  chan struct{}
+	// written is when the last record was begun, by this machine's clock.
+	written time.Time
+	end     func() // ends the renewal; nil before there is one
 }
 
-// Acquire takes the lease for a run, or returns ErrBusy. The returned context ends
-// when the lease is lost; Release ends it too.
-func Acquire(ctx context.Context, store Store, run string) (*Lease, context.Context, error) {
+// Acquire takes the lease for a run, or returns ErrBusy.
+func Acquire(ctx context.Context, store Store, run string) (*Lease, error) {
 	latest, err := newestLease(ctx, store)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if latest.number > 0 && !latest.record.Released && latest.age < leaseTerm {
-		return nil, nil, fmt.Errorf("%w: %s", ErrBusy, latest.record.Run)
+		return nil, fmt.Errorf("%w: %s", ErrBusy, latest.record.Run)
 	}
-	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, ended: make(chan struct{})}
+	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
 	if err := l.write(ctx); err != nil {
 		if errors.Is(err, ErrExists) {
 			err = ErrBusy // somebody was faster
 		}
-		return nil, nil, fmt.Errorf("take the lease: %w", err)
+		return nil, fmt.Errorf("take the lease: %w", err)
 	}
+	return l, nil
+}
+
+// Hold renews the lease until it is released. The returned context ends when the lease
+// is lost.
+func (l *Lease) Hold(ctx context.Context) context.Context {
 	held, end := context.WithCancelCause(ctx)
 	stop, stopped := context.WithCancel(held)
-	l.end = stopped
-	go l.renew(stop, end)
-	return l, held, nil
+	ended := make(chan struct{})
+	l.end = func() {
+		stopped()
+		<-ended
+	}
+	go func() {
+		defer close(ended)
+		l.renew(stop, end)
+	}()
+	return held
 }
 
 // write writes the lease's next record.
@@ -89,10 +102,8 @@ func leaseName(number int64) string {
 // renew writes the lease again until it is stopped. A store that does not answer is
 // tried again while the term lasts.
 func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
-	defer close(l.ended)
 	ticker := time.NewTicker(leaseRenewal)
 	defer ticker.Stop()
-	written := time.Now()
 	for {
 		select {
 		case <-stop.Done():
@@ -102,8 +113,8 @@ func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
 		began := time.Now()
 		switch err := l.write(stop); {
 		case err == nil:
-			written = began
-		case errors.Is(err, ErrExists), time.Since(written) > leaseTerm:
+			l.written = began
+		case errors.Is(err, ErrExists), time.Since(l.written) > leaseTerm:
 			lost(fmt.Errorf("the lease was lost: %w", ErrBusy))
 			return
 		}
@@ -112,8 +123,9 @@ func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
 
 // Release gives the lease back.
 func (l *Lease) Release(ctx context.Context) error {
-	l.end()
-	<-l.ended
+	if l.end != nil {
+		l.end()
+	}
 	l.record.Released = true
 	if err := l.write(ctx); err != nil && !errors.Is(err, ErrExists) {
 		return fmt.Errorf("give the lease back: %w", err)

@@ -290,13 +290,22 @@ func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	err = b.OSS.Create(ctx, object, data)
-	if errors.Is(err, objects.ErrExists) {
-		// The SDK repeats a write whose answer was lost, and then finds its own.
-		return sameAs(ctx, b, name, data)
+	for range conflictTries {
+		if err = b.OSS.Create(ctx, object, data); !errors.Is(err, objects.ErrExists) {
+			return err
+		}
+		// The SDK repeats a write whose answer was lost, and then finds its own. What
+		// cannot be found at all has met another write that came to nothing.
+		if err = sameAs(ctx, b, name, data); !errors.Is(err, ErrNotFound) {
+			return err
+		}
 	}
 	return err
 }
+
+// conflictTries is how often a record is written that OSS says exists, and then does
+// not have.
+const conflictTries = 3
 
 func (b Bucket) object(name string) (media.Object, error) {
 	return media.Object{Bucket: b.Prefix.Bucket, Key: b.Prefix.Key + name}, checkName(name)

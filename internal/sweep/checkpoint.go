@@ -11,7 +11,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -81,7 +80,7 @@ type checkpoints struct {
 	noted   time.Time
 	counted int // candidates at that time
 
-	writing sync.Mutex
+	writing lock
 	saved   int    // the last part that was written
 	last    string // the last record that was written
 	number  int    // of the last record, ours or another's
@@ -106,14 +105,14 @@ func (c *checkpoints) note(l *line) {
 func (r *run) keepPlaceNowAndThen(ctx context.Context) {
 	c := r.checkpoint
 	now, counted := time.Now(), r.listing.accounted
-	if c.off || counted-c.counted < checkpointStep || len(c.lines) < plan.SegmentEntries && now.Sub(c.noted) < checkpointTime || !c.writing.TryLock() {
+	if c.off || counted-c.counted < checkpointStep || len(c.lines) < plan.SegmentEntries && now.Sub(c.noted) < checkpointTime || !c.writing.tryTake() {
 		return
 	}
 	lines, part := c.lines, c.part
 	c.noted, c.counted, c.lines, c.part = now, counted, nil, c.part+1
 	head, places := r.place()
 	go func() {
-		defer c.writing.Unlock()
+		defer c.writing.giveBack()
 		err := c.write(ctx, r.Store, head, places, each(lines))
 		if err == nil {
 			c.saved = part
@@ -147,10 +146,12 @@ func (r *run) place() (checkpoint, []retention.Place) {
 // keepPlace notes where a look is that has come to its end, or to that of its time.
 func (r *run) keepPlace(ctx context.Context) {
 	c := r.checkpoint
-	ctx, cancel := outlive(ctx)
+	ctx, cancel := Afterwards(ctx, r.deadline)
 	defer cancel()
-	c.writing.Lock() // what is being written has been, then
-	defer c.writing.Unlock()
+	if c.writing.take(ctx) != nil {
+		return // the store hangs
+	}
+	defer c.writing.giveBack()
 	c.off, c.lines = true, nil
 	if r.ending.status != report.Incomplete || r.listing.after.IsZero() {
 		return
@@ -220,10 +221,16 @@ const closedName = "closed.json"
 
 // closeCheckpoints notes that the look has come to its end: its plan is written.
 func (r *run) closeCheckpoints(ctx context.Context) {
-	if c := r.checkpoint; c != nil && c.last != "" {
-		if err := r.Store.Create(ctx, c.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
-			r.Log.Warn("the next run looks again at what this one has looked at", "error", err.Error())
-		}
+	c := r.checkpoint
+	if c == nil || !c.writing.tryTake() {
+		return
+	}
+	defer c.writing.giveBack()
+	if c.last == "" {
+		return
+	}
+	if err := r.Store.Create(ctx, c.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
+		r.Log.Warn("the next run looks again at what this one has looked at", "error", err.Error())
 	}
 }
 
@@ -231,7 +238,7 @@ func (r *run) closeCheckpoints(ctx context.Context) {
 // same rules and not too long ago. A record that cannot be read is told, and the one
 // before it is taken.
 func (r *run) carryOn(ctx context.Context) {
-	c := &checkpoints{part: 1, noted: time.Now()}
+	c := &checkpoints{part: 1, noted: time.Now(), writing: newLock()}
 	c.folder = fmt.Sprintf("%s%s-%s/", checkpointFolder, r.Now().UTC().Format(checkpointForm), state.SafeName(r.reports[0].Run))
 	r.checkpoint, r.took = c, func() { r.keepPlaceNowAndThen(ctx) }
 	records, err := r.cutOff(ctx)

@@ -179,9 +179,11 @@ func (d *deletion) fresh(batch []expired) []expired {
 	for _, u := range looked.Unclear {
 		unclear[u.MediaID] = true
 	}
-	var still, vanished, unread []expired
+	var still, vanished, hidden, unread []expired
 	for _, e := range batch {
 		switch m := found[e.id]; {
+		case m != nil && d.ledger.finishes && m.State == media.StateInitiated && e.state != media.StateInitiated:
+			hidden = append(hidden, e) // by the run that was cut off
 		case m != nil && d.stillExpired(e, m):
 			still = append(still, e)
 		case m != nil:
@@ -191,7 +193,8 @@ func (d *deletion) fresh(batch []expired) []expired {
 			vanished = append(vanished, e)
 		}
 	}
-	d.account(vanished, gone, nil)
+	d.account(slices.Concat(vanished, hidden), gone, nil)
+	d.mark(&d.ledger.marks.Deleted, hidden)
 	d.account(unread, failed, errors.New("MPS no longer tells whether the medium is there"))
 	return still
 }
@@ -285,10 +288,25 @@ func (d *deletion) batch(batch []expired, sent func()) {
 				return // still pending
 			}
 			batch, try = live[len(live)/2:], 0
+		case refusal.Unknown() && live[0].state == media.StateInitiated:
+			// It is shown as a new medium is, and is not there: deleted long ago, by
+			// somebody of whom no ledger tells.
+			d.account(live, gone, nil)
+			d.mark(&d.ledger.marks.Deleted, live)
+			return
 		default:
 			d.account(live, failed, err)
 			return
 		}
+	}
+}
+
+// mark adds media to some of the marks that the run leaves.
+func (d *deletion) mark(marks *[]mark, batch []expired) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range batch {
+		*marks = append(*marks, mark{e.id, e.created})
 	}
 }
 
@@ -311,10 +329,12 @@ func (d *deletion) isDenied() bool {
 // verify reads back a batch that the service took.
 func (d *deletion) verify(batch []expired) {
 	live, err := d.recallPatiently(batch)
-	if err == nil {
-		err = errors.New("MPS took the deletion and still shows the medium")
+	if err != nil {
+		d.unread(live, err)
+		return
 	}
-	d.unread(live, err)
+	d.account(live, unverified, errors.New("MPS took the deletion and still shows the medium"))
+	d.mark(&d.ledger.marks.Unverified, live)
 }
 
 // recallPatiently reads a batch back, for a while if need be.
@@ -334,8 +354,8 @@ func (d *deletion) recallPatiently(batch []expired) (live []expired, err error) 
 	return live, err
 }
 
-// unread accounts for media that were sent and not seen to go. If it was the
-// run's time that was up they stay pending: the next run looks at them.
+// unread accounts for media that were sent and that nobody could look at since. If it
+// was the run's time that was up they stay pending. The next run looks at them.
 func (d *deletion) unread(batch []expired, err error) {
 	if !isContext(err) {
 		d.account(batch, unverified, err)
@@ -370,21 +390,19 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 		states[medium.ID] = medium.State
 	}
 	var went []expired
-	var hidden []mark // deleted, and shown as Initiated from now on
+	var hidden []expired // shown as Initiated from now on
 	for _, e := range batch {
 		switch state := states[e.id]; {
 		case missing[e.id], state == media.StateDeleted:
 			went = append(went, e)
 		case state == media.StateInitiated && e.state != media.StateInitiated:
-			went, hidden = append(went, e), append(hidden, mark{e.id, e.created})
+			went, hidden = append(went, e), append(hidden, e)
 		default:
 			live = append(live, e)
 		}
 	}
 	d.account(went, deleted, nil)
-	d.mu.Lock()
-	d.ledger.marks.Deleted = append(d.ledger.marks.Deleted, hidden...)
-	d.mu.Unlock()
+	d.mark(&d.ledger.marks.Deleted, hidden)
 	return live, nil
 }
 

@@ -1,12 +1,14 @@
 package sweep
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -34,7 +36,7 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	written := newSegments(0, func(number int, record []byte) error {
 		name := plan.SegmentName(id, number)
 		contents.Segments = append(contents.Segments, name)
-		return r.create(ctx, name, record)
+		return r.create(ctx, name, record, sameLines)
 	})
 	for l, err := range r.plan.all() {
 		if err == nil {
@@ -53,7 +55,7 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 		if err != nil {
 			return fmt.Errorf("write the plan: %w", err)
 		}
-		if err := r.create(ctx, plan.Name(id), record); err != nil {
+		if err := r.create(ctx, plan.Name(id), record, sameContents); err != nil {
 			return err
 		}
 	}
@@ -65,14 +67,43 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	return nil
 }
 
-// create writes a record of the plan. One that is there is the same: the name
-// says what is in it.
-func (r *run) create(ctx context.Context, name string, data []byte) error {
-	// A segment that another version of the compressor wrote has the same lines.
-	if err := r.Store.Create(ctx, name, data); err != nil && !errors.Is(err, state.ErrExists) {
+// create writes a record of the plan. The name says what is in it, so one that is there
+// is as good if it says the same.
+func (r *run) create(ctx context.Context, name string, data []byte, same func(a, b []byte) bool) error {
+	err := r.Store.Create(ctx, name, data)
+	if errors.Is(err, state.ErrExists) {
+		var there []byte
+		if there, err = r.Store.Read(ctx, name); err == nil && !same(there, data) {
+			err = fmt.Errorf("record %s is another", name)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
 	}
 	return nil
+}
+
+// sameLines reports whether two segments have the same lines: another version of the
+// compressor may have written one of them.
+func sameLines(a, b []byte) bool {
+	next, stop := iter.Pull2(lines(b))
+	defer stop()
+	for line, err := range lines(a) {
+		other, otherErr, ok := next()
+		if err != nil || otherErr != nil || !ok || !bytes.Equal(line, other) {
+			return false
+		}
+	}
+	_, _, more := next()
+	return !more
+}
+
+// sameContents reports whether two records complete the same plan: one of them may have
+// been blocked by a guard that has changed since.
+func sameContents(a, b []byte) bool {
+	one, err := plan.ParseContents(a)
+	other, otherErr := plan.ParseContents(b)
+	return err == nil && otherErr == nil && one.ID == other.ID && one.Entries == other.Entries && slices.Equal(one.Segments, other.Segments)
 }
 
 // Kept reads the contents of a plan that was kept.

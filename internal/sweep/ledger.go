@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -36,7 +35,7 @@ type ledger struct {
 	// finishes says that an earlier run may have deleted what is gone.
 	finishes bool
 
-	writing sync.Mutex
+	writing lock
 	records int // written, or found to be there
 }
 
@@ -48,17 +47,16 @@ func (l *ledger) note(id string, batch []expired, became end, code string) {
 	}
 	for _, e := range batch {
 		l.lines = append(l.lines, ledgerLine{e.id, outcome, code, id})
-		if became == unverified {
-			l.marks.Unverified = append(l.marks.Unverified, mark{e.id, e.created})
-		}
 	}
 }
 
 // flush writes what has been collected, if it is so many lines. What cannot be
 // written stays collected.
 func (r *run) flush(ctx context.Context, least int) error {
-	r.ledger.writing.Lock()
-	defer r.ledger.writing.Unlock()
+	if err := r.ledger.writing.take(ctx); err != nil {
+		return err
+	}
+	defer r.ledger.writing.giveBack()
 	r.mu.Lock()
 	lines := slices.Clip(r.ledger.lines)
 	r.mu.Unlock()
@@ -99,7 +97,7 @@ func ledgerName(run string, number int) string {
 // closeLedger writes what is left to write: outcomes and marks. What cannot be
 // written has happened all the same, and makes the run a partial one.
 func (r *run) closeLedger(ctx context.Context) {
-	ctx, cancel := outlive(ctx)
+	ctx, cancel := Afterwards(ctx, r.deadline)
 	defer cancel()
 	r.ledger.marks.At = r.Now().UTC()
 	if err := errors.Join(r.flush(ctx, 1), r.ledger.marks.write(ctx, r.Store)); err != nil {

@@ -161,6 +161,8 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 	l := s.look(parts)
 	l.found = found
 	stop := l.tell()
+	ctx, cancel := Reserve(ctx)
+	defer cancel()
 	candidates, _ := l.candidates(ctx, parts)
 	l.lookAt(ctx, ctx, candidates)
 	stop()

@@ -40,25 +40,31 @@ type mark struct {
 	Created int64  `json:"created"` // seconds since 1970
 }
 
-// Marks remembers the marks of all runs. Its zero value is ready, and it is safe
-// for concurrent use; records never change, so that each is read once.
+// Marks remembers the marks of all runs of a process. It is safe for concurrent use;
+// records never change, so that each is read once.
 type Marks struct {
-	spending sync.Mutex // held by a run of events while it checks its guard
+	spending lock // held by a run of events while it checks its guard
+	reading  lock // held while records are read
+	read     map[string]bool
 
 	mu         sync.Mutex
-	read       map[string]bool
 	deleted    map[mark]bool
 	unverified map[mark]time.Time
 	restored   map[string]time.Time
 }
 
+// NewMarks returns marks of which none has been read.
+func NewMarks() *Marks {
+	return &Marks{spending: newLock(), reading: newLock(), read: map[string]bool{},
+		deleted: map[mark]bool{}, unverified: map[mark]time.Time{}, restored: map[string]time.Time{}}
+}
+
 // Refresh reads the records that have been written since.
 func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.read == nil {
-		m.read, m.deleted, m.unverified, m.restored = map[string]bool{}, map[mark]bool{}, map[mark]time.Time{}, map[string]time.Time{}
+	if err := m.reading.take(ctx); err != nil {
+		return fmt.Errorf("read what earlier runs left: %w", err)
 	}
+	defer m.reading.giveBack()
 	for listed, err := range store.List(ctx, marksFolder, "") {
 		if err != nil {
 			return fmt.Errorf("read what earlier runs left: %w", err)
@@ -84,6 +90,8 @@ func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 }
 
 func (m *Marks) take(record markRecord) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, one := range record.Deleted {
 		m.deleted[one] = true
 	}
@@ -100,9 +108,6 @@ func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
 	return func(medium *media.Medium) retention.Mark {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if len(m.read) == 0 {
-			return retention.Unmarked
-		}
 		one := mark{medium.ID, medium.Created.Unix()}
 		if at, ok := m.restored[medium.Object.String()]; ok && asOf.Sub(at) < holdTime {
 			return retention.Restored

@@ -26,8 +26,10 @@ const spentForm = "20060102T150405.000000000Z"
 // spend checks the guard of event runs against what the last 24 hours deleted, and
 // notes what this one will, before it does and even before it has a plan.
 func (r *run) spend(ctx context.Context) error {
-	r.Marks.spending.Lock()
-	defer r.Marks.spending.Unlock()
+	if err := r.Marks.spending.take(ctx); err != nil {
+		return fmt.Errorf("look at what events deleted before: %w", err)
+	}
+	defer r.Marks.spending.giveBack()
 	now := r.Now().UTC()
 	spent := 0
 	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+now.Add(-spentTime).Format(spentForm)) {

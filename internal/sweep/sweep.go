@@ -68,10 +68,13 @@ type Part struct {
 }
 
 // Run carries out requests in their reports' mode, accounts for each in its report
-// and finishes that. It stops early enough to account for what is under way before
-// the context's deadline.
+// and finishes that. It stops early enough to account for what is under way, and to
+// leave time for an answer, before the context's deadline.
 func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r := s.newRun(parts)
+	r.deadline, _ = ctx.Deadline()
+	ctx, cancel := Reserve(ctx)
+	defer cancel()
 	defer r.plan.close()
 	stop := r.tell()
 	r.carryOut(ctx, parts)
@@ -97,13 +100,14 @@ type run struct {
 	owners     map[string][]*report.Report
 	checkpoint *checkpoints // where a scheduled look is; nil for others
 	ledger     ledger
+	deadline   time.Time       // of the call that the run answers; zero for none
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
 func (s *Sweep) newRun(parts []Part) *run {
 	first := parts[0].Report
 	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}}
-	r.ledger.run = first.Run
+	r.ledger = ledger{run: first.Run, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	r.decider.Marks = s.Marks.Of(r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
@@ -118,7 +122,7 @@ func (s *Sweep) newRun(parts []Part) *run {
 // carryOut looks, decides, plans, checks the guards and deletes.
 func (r *run) carryOut(ctx context.Context, parts []Part) {
 	// What is in flight when soft ends is finished and verified in what is left.
-	soft, cancel := Reserve(ctx, 0.2, 10*time.Second)
+	soft, cancel := before(ctx, 0.2, 10*time.Second)
 	defer cancel()
 	soft, unwatch := r.watchStop(ctx, soft)
 	defer unwatch()
@@ -185,7 +189,7 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 		}
 	}
 	r.deleteAll(ctx, soft)
-	ctx, cancel := outlive(ctx)
+	ctx, cancel := Afterwards(ctx, r.deadline)
 	defer cancel()
 	switch left := r.reports[0].Counts.Pending; {
 	case r.request.Trigger == trigger.OSS: // the event comes again, or the sweep finds its media
@@ -199,11 +203,6 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 	}
 	r.useUp(ctx)
 	return nil
-}
-
-// outlive returns a context for what must be noted although the run's time is up.
-func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // anyToDelete reports whether a guard lets anything go.
@@ -229,17 +228,6 @@ func (r *run) status(one *report.Report) report.Status {
 		return report.Partial
 	}
 	return report.Done
-}
-
-// Reserve returns a context that ends before ctx's deadline, by the given part of
-// the time that is left and at most by most. Without a deadline it ends with ctx.
-func Reserve(ctx context.Context, part float64, most time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	reserved := time.Duration(part * float64(time.Until(deadline)))
-	return context.WithDeadline(ctx, deadline.Add(-min(most, reserved)))
 }
 
 // decided counts a decision, and takes what has expired into the plan.

@@ -53,7 +53,7 @@ func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() tim
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: client.Session(account.FromEnvironmentOr(getenv, account.Credentials{})),
-		Store: storeFunc(whenPlanned), Marks: &sweep.Marks{}, Now: now, Log: slog.New(slog.DiscardHandler)}
+		Store: storeFunc(whenPlanned), Marks: sweep.NewMarks(), Now: now, Log: slog.New(slog.DiscardHandler)}
 	r := report.New("r", trigger.Timer, p, now())
 	r.Mode = policy.Enforce
 	s.Run(ctx, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, Report: r})
@@ -328,7 +328,7 @@ func FuzzSweep(f *testing.F) {
 	f.Add(uint64(2), byte(25), uint16(0xffff))
 	f.Add(uint64(3), byte(11), uint16(0x1234))
 	kinds := slices.DeleteFunc(emulator.FaultKinds(), func(kind emulator.FaultKind) bool {
-		return kind == emulator.Hang || kind == emulator.Latency // these only take time
+		return kind == emulator.Hang || kind == emulator.HangAfter || kind == emulator.Latency // these only take time
 	})
 	f.Fuzz(func(t *testing.T, seed uint64, size byte, choices uint16) {
 		rng := rand.New(rand.NewPCG(seed, uint64(choices)))

@@ -1,0 +1,390 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// TestSimulation lives through random days of a deployment on a turned clock: up to
+// five programs whose clocks differ by up to ten minutes share one library and one
+// state bucket. Timers, events and requests come at random instants, twice, with too
+// little time, while both services delay, refuse and lose answers, and programs are
+// killed in the middle. What must never happen never does, and once the faults end,
+// repeated runs delete exactly what has expired.
+//
+// MEDIASWEEP_SEEDS says how many days there are; a day is told by its seed, which
+// MEDIASWEEP_SEED repeats.
+func TestSimulation(t *testing.T) {
+	first, days := uint64(0), 100
+	if text := os.Getenv("MEDIASWEEP_SEEDS"); text != "" {
+		var err error
+		if days, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := os.Getenv("MEDIASWEEP_SEED"); text != "" {
+		var err error
+		if first, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		days = 1
+	}
+	for seed := first; seed < first+uint64(days); seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+		})
+	}
+}
+
+// pipes carries connections within the program: a turned clock cannot wait for a
+// network.
+type pipes struct {
+	dialed chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.dialed:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+// program is one process of the deployment. Once it is killed nothing that it still
+// does reaches the services.
+type program struct {
+	f    *handler.Function
+	skew time.Duration
+
+	mu     sync.Mutex
+	killed bool
+	conns  []net.Conn
+}
+
+func (p *program) dial(network *pipes) (net.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.killed {
+		return nil, errors.New("killed")
+	}
+	client, server := net.Pipe()
+	select {
+	case network.dialed <- server:
+		p.conns = append(p.conns, client)
+		return client, nil
+	case <-network.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *program) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = true
+	for _, conn := range p.conns {
+		_ = conn.Close()
+	}
+}
+
+// simulation is one day.
+type simulation struct {
+	t        *testing.T
+	rng      *rand.Rand
+	network  *pipes
+	e        *emulator.Emulator
+	policy   *policy.Policy
+	programs []*program
+	crowded  bool // there have been several programs
+	calls    sync.WaitGroup
+}
+
+const simulated = `
+version: 1
+mode: enforce
+inventory: [{bucket: oss://media-in/}]
+protect: [{name: hold, match: {tags: [legal-hold]}}]
+expire:
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
+  - {name: rest, after: 180d}
+guard: {maxPercent: 100}
+pace: {share: 1}
+`
+
+func simulate(t *testing.T, seed uint64) {
+	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}}
+	var err error
+	if s.policy, err = policy.Parse("policy", []byte(simulated)); err != nil {
+		t.Fatal(err)
+	}
+	options := emulator.MPSOptions{
+		UnknownID:     pick(s.rng, emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial),
+		DeletedView:   pick(s.rng, emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated),
+		URLForm:       pick(s.rng, emulator.AnySlash, emulator.RawSlash, emulator.EscapedSlash),
+		DeletionDelay: pick(s.rng, 0, 0, time.Second),
+		EmptyNonExist: s.rng.IntN(2) == 0,
+	}
+	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, Seed: seed}); err != nil {
+		t.Fatal(err)
+	}
+	s.e.PutBucket("ops", "")
+	size := 20 + s.rng.IntN(100)
+	if seed%50 == 0 { // more than a look notes at once
+		size = 1500 + s.rng.IntN(1500)
+	}
+	due := s.library(size)
+	for range 1 + s.rng.IntN(5) {
+		s.programs = append(s.programs, s.start(time.Duration(s.rng.IntN(21)-10)*time.Minute))
+	}
+	s.crowded = len(s.programs) > 1
+	s.faults()
+	for range 4 + s.rng.IntN(10) {
+		s.happening()
+		time.Sleep(time.Duration(s.rng.IntN(4000)) * time.Millisecond)
+	}
+	s.calls.Wait()
+	s.e.ClearFaults()
+	s.settle(due)
+	s.hold(due)
+	for _, p := range s.programs {
+		p.kill()
+	}
+	if err := s.e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func pick[T any](rng *rand.Rand, choices ...T) T { return choices[rng.IntN(len(choices))] }
+
+// library fills the library, and returns what is due by the policy. No medium is near
+// an age at which programs whose clocks differ could disagree.
+func (s *simulation) library(size int) (due map[string]bool) {
+	due = map[string]bool{}
+	day := 24 * time.Hour
+	folders := map[string][]emulator.Medium{}
+	for i := range size {
+		age := time.Duration(s.rng.IntN(400))*day + 12*time.Hour
+		key := fmt.Sprintf("clips/%d.mp4", i)
+		if s.rng.IntN(3) == 0 {
+			key = fmt.Sprintf("series/%d/%d.mp4", s.rng.IntN(5), i)
+		}
+		m := emulator.Medium{Bucket: "media-in", Key: key, PublishState: pick(s.rng, "Published", "UnPublish", "Initiated"),
+			CreationTime: time.Now().Add(-age).UTC().Format(time.RFC3339)}
+		switch s.rng.IntN(12) {
+		case 0:
+			m.Tags = []string{"legal-hold"}
+		case 1:
+			m.CreationTime = "long ago"
+		case 2:
+			m.PublishState = "Deleting"
+		}
+		m = s.e.Add(m)
+		if folder, _, ok := strings.Cut(strings.TrimPrefix(key, "series/"), "/"); ok && strings.HasPrefix(key, "series/") {
+			folders[folder] = append(folders[folder], m)
+		} else {
+			due[m.ID] = expires(m, 180*day)
+		}
+		s.e.PutObject("media-in", key, nil, time.Now())
+	}
+	for _, folder := range folders {
+		ranked := slices.DeleteFunc(slices.Clone(folder), func(m emulator.Medium) bool { return m.CreationTime == "long ago" || m.PublishState == "Deleting" })
+		slices.SortFunc(ranked, func(a, b emulator.Medium) int { return strings.Compare(b.CreationTime, a.CreationTime) })
+		for i, m := range ranked {
+			due[m.ID] = i >= 2 && m.CreationTime != ranked[1].CreationTime && expires(m, 30*day)
+		}
+	}
+	return due
+}
+
+func expires(m emulator.Medium, after time.Duration) bool {
+	created, err := time.Parse(time.RFC3339, m.CreationTime)
+	return err == nil && m.PublishState != "Deleting" && len(m.Tags) == 0 && time.Since(created) > after
+}
+
+func (s *simulation) start(skew time.Duration) *program {
+	p := &program{skew: skew}
+	env := s.e.Env()
+	env["MEDIASWEEP_STATE"] = "oss://ops/state/"
+	p.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: io.Discard, Policy: s.policy,
+		Now:  func() time.Time { return time.Now().Add(skew) },
+		Dial: func(context.Context, string, string) (net.Conn, error) { return p.dial(s.network) }})
+	return p
+}
+
+func (s *simulation) faults() {
+	for range s.rng.IntN(4) {
+		s.e.Inject(emulator.Fault{Operation: pick(s.rng, "*", "DeleteMedia", "QueryMediaList", "PutObject"), Kind: emulator.Latency,
+			Delay: time.Duration(1+s.rng.IntN(800)) * time.Millisecond, Probability: s.rng.Float64(), Seed: s.rng.Uint64()})
+	}
+	kinds := slices.DeleteFunc(emulator.FaultKinds(), func(kind emulator.FaultKind) bool { return kind == emulator.Latency })
+	operations := []string{"DeleteMedia", "QueryMediaList", "QueryMediaListByURL", "PutObject", "GetObject", "ListObjectsV2"}
+	for range s.rng.IntN(6) {
+		f := emulator.Fault{Operation: pick(s.rng, operations...), Kind: pick(s.rng, kinds...), Seed: s.rng.Uint64()}
+		if s.rng.IntN(2) == 0 {
+			f.Probability = 0.2 * s.rng.Float64()
+		} else {
+			f.After, f.Count = s.rng.IntN(40), 1+s.rng.IntN(3)
+		}
+		s.e.Inject(f)
+	}
+}
+
+// happening is one thing that happens to a deployment.
+func (s *simulation) happening() {
+	at := s.rng.IntN(len(s.programs))
+	p := s.programs[at]
+	limit := time.Duration(5+s.rng.IntN(60)) * time.Second
+	media := s.e.Media()
+	switch s.rng.IntN(11) {
+	case 0, 1, 2, 3:
+		id := fmt.Sprint("timer-", s.rng.IntN(100))
+		s.call(p, id, limit, everything)
+		if s.rng.IntN(3) == 0 { // delivered twice
+			s.call(pick(s.rng, s.programs...), id, limit, everything)
+		}
+	case 4, 5:
+		var ids []string
+		for range 1 + s.rng.IntN(30) {
+			ids = append(ids, pick(s.rng, media...).ID)
+		}
+		slices.Sort(ids)
+		list, _ := json.Marshal(slices.Compact(ids))
+		s.call(p, fmt.Sprint("ids-", s.rng.Uint64()), limit, fmt.Sprintf(`{"mode":"enforce","mediaIds":%s}`, list))
+	case 6, 7, 8:
+		for range 1 + s.rng.IntN(12) {
+			m := pick(s.rng, media...)
+			key, _ := json.Marshal(m.Key)
+			s.call(p, fmt.Sprint("event-", s.rng.Uint64()), limit, fmt.Sprintf(`{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss","eventTime":"2026-06-30T20:00:00.000Z",`+
+				`"eventVersion":"1.0","region":"cn-shanghai","oss":{"bucket":{"name":"media-in"},"object":{"key":%s}}}]}`, key))
+		}
+	case 9, 10:
+		p.kill()
+		s.programs[at], s.crowded = s.start(p.skew), true
+	}
+}
+
+// call lets a program take a payload, with an end to its time.
+func (s *simulation) call(p *program, id string, limit time.Duration, payload string) {
+	s.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		began := time.Now()
+		body, _ := p.f.Invoke(ctx, handler.Call{RequestID: id}, []byte(payload))
+		if took := time.Since(began); took > limit {
+			s.t.Errorf("%s: an answer after %s, of %s: %s", id, took, limit, body)
+		}
+		s.adds(body)
+	})
+}
+
+// adds holds a report against what every report promises.
+func (s *simulation) adds(body []byte) (r report.Report) {
+	if err := json.Unmarshal(body, &r); err != nil {
+		s.t.Errorf("answer %s: %v", body, err)
+	}
+	c := r.Counts
+	if c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending || strings.Contains(r.Error, "internal error") {
+		s.t.Errorf("report %s", body)
+	}
+	return r
+}
+
+// settle repeats the timer's call until nothing is left to do. A lease and the media
+// whose deletion a library shows late need their time.
+func (s *simulation) settle(due map[string]bool) {
+	var last []byte
+	for round := range 6 {
+		time.Sleep(31 * time.Second)
+		p := s.programs[round%len(s.programs)]
+		last, _ = p.f.Invoke(context.Background(), handler.Call{RequestID: fmt.Sprint("settle-", round)}, []byte(everything))
+		left := 0
+		for _, m := range s.e.Media() {
+			if due[m.ID] && !m.Deleted {
+				left++
+			}
+		}
+		if r := s.adds(last); left == 0 && (r.Status == report.Done || r.Status == report.Partial && r.Counts.Failed == 0) {
+			return
+		}
+	}
+	for _, m := range s.e.Media() {
+		if due[m.ID] && !m.Deleted {
+			s.t.Logf("still there: %+v", m)
+		}
+	}
+	s.t.Errorf("what is due is not deleted after six runs; the last report: %s", last)
+}
+
+// hold holds what came of the day against the promises.
+func (s *simulation) hold(due map[string]bool) {
+	planned := map[string]bool{}
+	for _, object := range s.e.Objects("ops") {
+		if strings.HasPrefix(object.Key, "state/plans/") && strings.HasSuffix(object.Key, ".jsonl.gz") {
+			maps.Copy(planned, idsOfSegment(s.t, object.Body))
+		}
+	}
+	for _, call := range s.e.Calls() {
+		switch call.Operation {
+		case "DeleteMedia":
+			if len(call.MediaIDs) > 10 {
+				s.t.Errorf("a call with %d IDs", len(call.MediaIDs))
+			}
+			for _, id := range call.MediaIDs {
+				if !due[id] {
+					s.t.Errorf("%s was sent and must stay", id)
+				}
+				if !planned[id] {
+					s.t.Errorf("%s was sent and has no record in a plan", id)
+				}
+			}
+		case "PutObject":
+			if call.Bucket != "ops" || !strings.HasPrefix(call.Key, "state/") {
+				s.t.Errorf("wrote oss://%s/%s", call.Bucket, call.Key)
+			}
+		}
+	}
+	for _, violation := range s.e.Violations() {
+		if !s.crowded || !strings.Contains(violation, "calls in a second") { // a pace is a process's own
+			s.t.Error(violation)
+		}
+	}
+}
+
+// idsOfSegment returns the IDs that a segment of a plan has.
+func idsOfSegment(t *testing.T, segment []byte) map[string]bool {
+	t.Helper()
+	ids := map[string]bool{}
+	for _, entry := range segmentEntries(t, segment) {
+		ids[entry.MediaID] = true
+	}
+	return ids
+}
