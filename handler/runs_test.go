@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -526,104 +525,6 @@ func TestDamagedRecords(t *testing.T) {
 	w.add("clips/new", 300)
 	if r, err := w.invoke(everything); err == nil || !strings.Contains(r.Error, "marks/2026") || len(w.sent()) != sent {
 		t.Errorf("%s: %s", r.Status, r.Error)
-	}
-}
-
-// A look that takes longer than the function's time is carried on by the next
-// scheduled runs, and comes to what one long run comes to.
-func TestALookThatIsCutOffIsCarriedOn(t *testing.T) {
-	policy := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}", 1)
-	library := func(w *world) {
-		for i := range 2500 {
-			switch {
-			case i%10 == 3:
-				w.add(fmt.Sprintf("clips/%04d", i), 300, "legal-hold")
-			case i%10 == 4:
-				w.add(fmt.Sprintf("clips/%04d", i), 3)
-			case i%5 == 0:
-				w.add(fmt.Sprintf("series/%d/%04d", i%40, i), 31+i%97)
-			default:
-				w.add(fmt.Sprintf("clips/%04d", i), 300)
-			}
-		}
-	}
-	gone := func(w *world) (keys []string) {
-		for _, m := range w.e.Media() {
-			if m.Deleted {
-				keys = append(keys, m.Key)
-			}
-		}
-		slices.Sort(keys)
-		return keys
-	}
-	control := newWorld(t, emulator.Config{}, policy)
-	library(control)
-	whole := control.mustInvoke(everything, report.Done)
-
-	w := newWorld(t, emulator.Config{}, policy)
-	library(w)
-	runs, last := 0, report.Report{}
-	for last.Status != report.Done && runs < 20 {
-		runs++
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		body, err := w.f.Invoke(ctx, handler.Call{RequestID: fmt.Sprint("night-", runs)}, []byte(everything))
-		cancel()
-		if err := errors.Join(err, json.Unmarshal(body, &last)); err != nil {
-			t.Fatalf("run %d: %v", runs, err)
-		}
-		if runs == 1 && (last.Status != report.Incomplete || last.Counts.Looked == 0) {
-			t.Errorf("the first run: %s, %s, %+v", last.Status, last.Error, last.Counts)
-		}
-		w.setPolicy(policy) // another process
-	}
-	if diff := cmp.Diff(gone(control), gone(w)); diff != "" || last.Status != report.Done {
-		t.Errorf("after %d runs, the last %s %s (-one long run +these):\n%s", runs, last.Status, last.Error, diff)
-	}
-	if runs < 2 || whole.Counts.Deleted < 1000 {
-		t.Errorf("%d runs, %d deleted", runs, whole.Counts.Deleted)
-	}
-	// The objects are looked at once for the plan, and once more by the sweep after it,
-	// which asks in both forms for those that have no medium any more.
-	if calls, once := w.e.Count()["QueryMediaListByURL"], control.e.Count()["QueryMediaListByURL"]; calls > once*6 { // a busy machine may lose a look
-		t.Errorf("%d look-ups, one long run makes %d", calls, once)
-	}
-}
-
-// A look that is cut off again and again, also before it has begun, comes to the
-// counts of one that is not.
-func TestALookThatIsCutOffLosesNothing(t *testing.T) {
-	for _, options := range []emulator.MPSOptions{{}, {URLForm: emulator.EscapedSlash}} {
-		config := emulator.Config{Media: 1500, Seed: 9, MPS: options}
-		control := newWorld(t, config, strings.Replace(enforcing, "mode: enforce", "mode: dry-run", 1))
-		want := control.mustInvoke(everything, report.Done)
-
-		w := newWorld(t, config, strings.Replace(enforcing, "mode: enforce", "mode: dry-run", 1))
-		stop := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "stop")
-		var r report.Report
-		for i := range 24 {
-			switch i % 3 {
-			case 1: // before it begins
-				if err := os.WriteFile(stop, nil, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			case 2:
-				if err := os.Remove(stop); err != nil {
-					t.Fatal(err)
-				}
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-			body, err := w.f.Invoke(ctx, handler.Call{RequestID: fmt.Sprint("night-", i)}, []byte(everything))
-			cancel()
-			if err := errors.Join(err, json.Unmarshal(body, &r)); err != nil {
-				t.Fatal(err)
-			}
-			if r.Status == report.Done {
-				break
-			}
-		}
-		if r.Status != report.Done || r.Counts != want.Counts {
-			t.Errorf("%s %s, %+v, in one go %+v", r.Status, r.Error, r.Counts, want.Counts)
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -140,47 +139,58 @@ guard: {maxPercent: 100}
 pace: {share: 1}
 `
 
-func simulate(t *testing.T, seed uint64) {
+func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPSOptions) *simulation {
+	t.Helper()
 	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}}
 	var err error
-	if s.policy, err = policy.Parse("policy", []byte(simulated)); err != nil {
+	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
-	}
-	options := emulator.MPSOptions{
-		UnknownID:     pick(s.rng, emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial),
-		DeletedView:   pick(s.rng, emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated),
-		URLForm:       pick(s.rng, emulator.AnySlash, emulator.RawSlash, emulator.EscapedSlash),
-		DeletionDelay: pick(s.rng, 0, 0, time.Second),
-		EmptyNonExist: s.rng.IntN(2) == 0,
 	}
 	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, Seed: seed}); err != nil {
 		t.Fatal(err)
 	}
 	s.e.PutBucket("ops", "")
-	size := 20 + s.rng.IntN(100)
+	return s
+}
+
+// end ends what would keep the clock from being turned back.
+func (s *simulation) end() {
+	for _, p := range s.programs {
+		p.kill()
+	}
+	if err := s.e.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func simulate(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 8))
+	s := newSimulation(t, seed, simulated, emulator.MPSOptions{
+		UnknownID:     pick(rng, emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial),
+		DeletedView:   pick(rng, emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated),
+		URLForm:       pick(rng, emulator.AnySlash, emulator.RawSlash, emulator.EscapedSlash),
+		DeletionDelay: pick(rng, 0, 0, time.Second),
+		EmptyNonExist: rng.IntN(2) == 0,
+	})
+	defer s.end()
+	size := 20 + rng.IntN(100)
 	if seed%50 == 0 { // more than a look notes at once
-		size = 1500 + s.rng.IntN(1500)
+		size = 1500 + rng.IntN(1500)
 	}
 	due := s.library(size)
-	for range 1 + s.rng.IntN(5) {
-		s.programs = append(s.programs, s.start(time.Duration(s.rng.IntN(21)-10)*time.Minute))
+	for range 1 + rng.IntN(5) {
+		s.programs = append(s.programs, s.start(time.Duration(rng.IntN(21)-10)*time.Minute))
 	}
 	s.crowded = len(s.programs) > 1
 	s.faults()
-	for range 4 + s.rng.IntN(10) {
+	for range 4 + rng.IntN(10) {
 		s.happening()
-		time.Sleep(time.Duration(s.rng.IntN(4000)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
 	}
 	s.calls.Wait()
 	s.e.ClearFaults()
 	s.settle(due)
 	s.hold(due)
-	for _, p := range s.programs {
-		p.kill()
-	}
-	if err := s.e.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 func pick[T any](rng *rand.Rand, choices ...T) T { return choices[rng.IntN(len(choices))] }
@@ -346,12 +356,7 @@ func (s *simulation) settle(due map[string]bool) {
 
 // hold holds what came of the day against the promises.
 func (s *simulation) hold(due map[string]bool) {
-	planned := map[string]bool{}
-	for _, object := range s.e.Objects("ops") {
-		if strings.HasPrefix(object.Key, "state/plans/") && strings.HasSuffix(object.Key, ".jsonl.gz") {
-			maps.Copy(planned, idsOfSegment(s.t, object.Body))
-		}
-	}
+	planned := s.planned()
 	for _, call := range s.e.Calls() {
 		switch call.Operation {
 		case "DeleteMedia":
@@ -379,12 +384,109 @@ func (s *simulation) hold(due map[string]bool) {
 	}
 }
 
-// idsOfSegment returns the IDs that a segment of a plan has.
-func idsOfSegment(t *testing.T, segment []byte) map[string]bool {
-	t.Helper()
+// planned returns the IDs of all media whose records are in plans.
+func (s *simulation) planned() map[string]bool {
 	ids := map[string]bool{}
-	for _, entry := range segmentEntries(t, segment) {
-		ids[entry.MediaID] = true
+	for _, object := range s.e.Objects("ops") {
+		if !strings.HasPrefix(object.Key, "state/plans/") || !strings.HasSuffix(object.Key, ".jsonl.gz") {
+			continue
+		}
+		for _, entry := range segmentEntries(s.t, object.Body) {
+			ids[entry.MediaID] = true
+		}
 	}
 	return ids
+}
+
+// A look that does not come to its end, whether its time is up, it is told to stop or
+// it is killed, is carried on by the next scheduled run, and comes to what one long run
+// comes to. What it had looked at it does not look at again.
+func TestALookIsCarriedOn(t *testing.T) {
+	cutOff := map[string]func(*simulation) report.Report{
+		"deadline": func(s *simulation) report.Report { return s.timer(3 * time.Second) },
+		"stop": func(s *simulation) report.Report {
+			stop := time.AfterFunc(1500*time.Millisecond, func() { s.e.PutObject("ops", "state/stop", nil, time.Now()) })
+			defer stop.Stop()
+			r := s.timer(time.Minute)
+			if r.Status == report.Incomplete {
+				s.timer(time.Minute) // it is still there
+			}
+			s.e.RemoveObject("ops", "state/stop")
+			return r
+		},
+		"kill": func(s *simulation) report.Report { // a little after it has noted where it is
+			noted, answer := s.checkpoints(), make(chan report.Report, 1)
+			go func() { answer <- s.timer(time.Minute) }()
+			for s.checkpoints() == noted && len(answer) == 0 {
+				time.Sleep(100 * time.Millisecond)
+			}
+			time.Sleep(300 * time.Millisecond)
+			s.programs[0].kill()
+			if r := <-answer; r.Status == report.Done {
+				return r
+			}
+			s.programs[0] = s.start(0)
+			time.Sleep(30 * time.Second) // the lease's
+			return report.Report{Status: report.Incomplete}
+		},
+	}
+	rules := strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1)
+	for name, cut := range cutOff {
+		for _, form := range []emulator.URLForm{emulator.RawSlash, emulator.EscapedSlash} {
+			t.Run(fmt.Sprintf("%s, %s slashes", name, form), func(t *testing.T) {
+				t.Parallel()
+				library := func(t *testing.T) *simulation {
+					s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: form})
+					s.library(7000)
+					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
+					s.programs = []*program{s.start(0)}
+					return s
+				}
+				var want report.Report
+				var once int
+				synctest.Test(t, func(t *testing.T) {
+					s := library(t)
+					defer s.end()
+					want = s.timer(time.Hour)
+					once = s.e.Count()["QueryMediaListByURL"]
+				})
+				synctest.Test(t, func(t *testing.T) {
+					s := library(t)
+					defer s.end()
+					r, runs := cut(s), 1
+					for ; r.Status == report.Incomplete && runs < 20; runs++ {
+						r = cut(s)
+					}
+					if r.Status != report.Done || r.Counts != want.Counts || runs < 2 {
+						t.Errorf("after %d runs %s %s, %+v; in one go %+v", runs, r.Status, r.Error, r.Counts, want.Counts)
+					}
+					if calls := s.e.Count()["QueryMediaListByURL"]; calls > once*3/2 {
+						t.Errorf("%d look-ups, %d in one go", calls, once)
+					}
+					if planned := len(s.planned()); planned != r.Counts.Expired {
+						t.Errorf("the plan has %d media of %d", planned, r.Counts.Expired)
+					}
+				})
+			})
+		}
+	}
+}
+
+// checkpoints counts the places that looks have noted.
+func (s *simulation) checkpoints() int {
+	n := 0
+	for _, object := range s.e.Objects("ops") {
+		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".gz") {
+			n++
+		}
+	}
+	return n
+}
+
+// timer runs a scheduled sweep in the first program.
+func (s *simulation) timer(limit time.Duration) report.Report {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	body, _ := s.programs[0].f.Invoke(ctx, handler.Call{}, []byte(everything))
+	return s.adds(body)
 }
