@@ -52,7 +52,7 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 		earlier, err := f.Run(ctx, call, call.RequestID)
 		switch {
 		case errors.Is(err, state.ErrNotFound):
-		case errors.Is(err, errDamaged): // it is answered anew
+		case errors.Is(err, state.ErrDamaged): // it is answered anew
 			f.log.Error("a record is damaged", "run", call.RequestID, "error", err.Error())
 		case err != nil:
 			return nil, err
@@ -89,8 +89,8 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 	store := f.store(call)
 	work, cancel := sweep.Reserve(ctx)
 	defer cancel()
-	plans, err := sweep.Unfinished(work, store, func(name string, err error) {
-		f.log.Error("a record is damaged", "record", name, "error", err.Error())
+	plans, err := sweep.Unfinished(work, store, func(err error) {
+		f.log.Error("a record is damaged", "error", err.Error())
 	})
 	if err != nil {
 		return err
@@ -118,7 +118,10 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 			return err
 		}
 	}
-	return nil
+	if len(plans) == 0 {
+		return nil
+	}
+	return f.marks.Refresh(work, store) // those that these runs left
 }
 
 // runRecord is how a report is kept.
@@ -175,16 +178,13 @@ func (f *Function) Run(ctx context.Context, call Call, id string) (*report.Repor
 	}
 }
 
-// errDamaged says that a record is not what this program writes.
-var errDamaged = errors.New("the record cannot be read")
-
 func parseRun(id string, data []byte) (*report.Report, error) {
 	var record runRecord
 	switch err := json.Unmarshal(data, &record); {
 	case err != nil:
-		return nil, fmt.Errorf("report of run %s: %w: %w", id, errDamaged, err)
+		return nil, fmt.Errorf("report of run %s: %w: %w", id, state.ErrDamaged, err)
 	case record.Format != runFormat || record.Report == nil:
-		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, errDamaged, record.Format, runFormat)
+		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, state.ErrDamaged, record.Format, runFormat)
 	}
 	return record.Report, nil
 }
@@ -267,24 +267,16 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 }
 
 // Restore brings back the media that a run deleted, or only some of them, from the
-// records of its plan. The ID of a plan stands for a run that was killed, and left no
-// report: what of the plan has gone is brought back, whoever deleted it. What it did
-// is told also when an error ended it.
+// records of its plan. A run that was killed left no report: what of its plan has gone is
+// brought back, whoever deleted it, as of a plan whose ID is given. What it did is told
+// also when an error ended it.
 func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*sweep.Restoration, error) {
-	planID, cutOff := run, true
-	if !trigger.IsPlanID(run) {
-		r, err := f.Run(ctx, call, run)
-		switch {
-		case errors.Is(err, state.ErrNotFound):
-			return nil, fmt.Errorf("%w: of a run that was killed give the ID of its plan", err)
-		case err != nil:
-			return nil, err
-		case r.Mode != policy.Enforce || r.Plan == "":
-			return nil, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", run, r.Mode, r.Status)}
-		}
-		planID, cutOff = r.Plan, r.Status == report.Incomplete
-	} else if f.broken != nil {
+	if f.broken != nil {
 		return nil, refusedError{f.broken}
+	}
+	planID, cutOff, err := f.planOf(ctx, call, run)
+	if err != nil {
+		return nil, err
 	}
 	store := f.store(call)
 	if err := f.marks.Refresh(ctx, store); err != nil {
@@ -293,4 +285,25 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
 	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now, CutOff: cutOff}
 	return s.Run(ctx, run, planID, only)
+}
+
+// planOf returns the plan that a run deleted, and whether it was cut off.
+func (f *Function) planOf(ctx context.Context, call Call, run string) (id string, cutOff bool, err error) {
+	if trigger.IsPlanID(run) {
+		return run, true, nil
+	}
+	r, err := f.Run(ctx, call, run)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		begun, err := sweep.Begun(ctx, f.store(call), run)
+		if errors.Is(err, state.ErrNotFound) {
+			err = fmt.Errorf("%w: of a run that was killed while it deleted given media, give the ID of its plan", err)
+		}
+		return begun.Plan, true, err
+	case err != nil:
+		return "", false, err
+	case r.Mode != policy.Enforce || r.Plan == "":
+		return "", false, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", run, r.Mode, r.Status)}
+	}
+	return r.Plan, r.Status == report.Incomplete, nil
 }

@@ -490,3 +490,67 @@ func (s *simulation) timer(limit time.Duration) report.Report {
 	body, _ := s.programs[0].f.Invoke(ctx, handler.Call{}, []byte(everything))
 	return s.adds(body)
 }
+
+// Of a run that was killed in the middle of its deletions everything comes back, before
+// and after the next run has finished its plan; at the pace of the service, with one
+// record for all that is held.
+func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
+	for _, finished := range []bool{false, true} {
+		for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated} {
+			t.Run(fmt.Sprintf("finished %v, view %q", finished, view), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})
+					defer s.end()
+					for i := range 600 {
+						key := fmt.Sprintf("clips/%d.mp4", i)
+						s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+						s.e.PutObject("media-in", key, nil, time.Now())
+					}
+					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
+					s.programs = []*program{s.start(0)}
+					s.calls.Go(func() { _, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything)) })
+					for s.e.Count()["DeleteMedia"] < 20 {
+						time.Sleep(10 * time.Millisecond)
+					}
+					s.programs[0].kill()
+					s.calls.Wait()
+					s.programs[0] = s.start(0)
+					gone := s.gone()
+					if finished {
+						time.Sleep(31 * time.Second)
+						if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 600 {
+							t.Fatalf("%s %s, %d are gone", r.Status, r.Error, s.gone())
+						}
+						gone = 600
+					}
+					if gone < 100 {
+						t.Fatalf("only %d are gone", gone)
+					}
+					began := time.Now()
+					done, err := s.programs[0].f.Restore(t.Context(), handler.Call{}, "killed", nil)
+					if err != nil || len(done.Failed) > 0 {
+						t.Fatal(err, done.Failed)
+					}
+					if view == emulator.ViewNonExist && len(done.Restored) != gone || s.e.Count()["AddMedia"] != len(done.Restored) {
+						t.Errorf("%d of %d restored, skipped %+v", len(done.Restored), gone, done.Skipped)
+					}
+					if took := time.Since(began); took > time.Duration(gone)*10*time.Millisecond+3*time.Second {
+						t.Errorf("it took %s to restore %d media", took, gone)
+					}
+				})
+			})
+		}
+	}
+}
+
+// gone counts the media that are deleted.
+func (s *simulation) gone() int {
+	n := 0
+	for _, m := range s.e.Media() {
+		if m.Deleted {
+			n++
+		}
+	}
+	return n
+}

@@ -28,8 +28,8 @@ func (c *Command) restore() *cobra.Command {
 		Short: "Bring back the media that a run deleted",
 		Long: `restore adds the media again that a run deleted, from the records of its plan and
 the objects that stayed. Media whose objects are gone, or have a medium again, are
-skipped; so restoring twice adds nothing twice. Of a run that was killed give the
-plan: what of it has gone is brought back, whoever deleted it.
+skipped; so restoring twice adds nothing twice. Of a run that was killed, or of a
+plan, what has gone is brought back, whoever deleted it.
 
 ` + restoreWarning,
 		Args: cobra.ExactArgs(1),

@@ -30,6 +30,10 @@ var ErrExists = errors.New("the record exists already")
 // ErrNotFound says that there is no record of this name.
 var ErrNotFound = errors.New("there is no such record")
 
+// ErrDamaged says that a record is not what this program writes. It is for those who
+// read what is in records.
+var ErrDamaged = errors.New("the record cannot be read")
+
 // ErrVersioned says that a bucket cannot keep state.
 var ErrVersioned = errors.New("the bucket has versioning, enabled or suspended, and there OSS ignores that a record must not be overwritten: use another one")
 

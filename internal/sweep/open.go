@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -57,9 +58,38 @@ func (o Open) Close(ctx context.Context, store state.Store) error {
 	return nil
 }
 
+// Begun returns the plan that a run began to delete, or state.ErrNotFound. It is how a
+// run that was killed is known.
+func Begun(ctx context.Context, store state.Store, run string) (Open, error) {
+	for record, err := range store.List(ctx, openFolder, "") {
+		if err != nil {
+			return Open{}, fmt.Errorf("look for run %s: %w", run, err)
+		}
+		if strings.HasSuffix(record.Name, "-"+state.SafeName(run)+openSuffix) {
+			return readOpen(ctx, store, strings.TrimSuffix(record.Name, openSuffix))
+		}
+	}
+	return Open{}, fmt.Errorf("run %s: %w", run, state.ErrNotFound)
+}
+
+func readOpen(ctx context.Context, store state.Store, name string) (Open, error) {
+	o := Open{name: name}
+	data, err := store.Read(ctx, name+openSuffix)
+	if err != nil {
+		return o, fmt.Errorf("read %s: %w", name, err)
+	}
+	if err = json.Unmarshal(data, &o); err == nil && o.Format != openFormat {
+		err = fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
+	}
+	if err != nil {
+		return o, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
+	}
+	return o, nil
+}
+
 // Unfinished returns the plans that were cut off, the oldest first. What cannot be
 // read is told and left out: the sweep that follows finds its media anyway.
-func Unfinished(ctx context.Context, store state.Store, damaged func(name string, err error)) ([]Open, error) {
+func Unfinished(ctx context.Context, store state.Store, damaged func(error)) ([]Open, error) {
 	closed := map[string]bool{}
 	var names []string
 	for record, err := range store.List(ctx, openFolder, "") {
@@ -77,17 +107,13 @@ func Unfinished(ctx context.Context, store state.Store, damaged func(name string
 		if closed[name] {
 			continue
 		}
-		data, err := store.Read(ctx, name+openSuffix)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
-		}
-		o := Open{name: name}
-		if err = json.Unmarshal(data, &o); err == nil && o.Format != openFormat {
-			err = fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
-		}
-		if err != nil {
-			damaged(name, err)
+		o, err := readOpen(ctx, store, name)
+		switch {
+		case errors.Is(err, state.ErrDamaged):
+			damaged(err)
 			continue
+		case err != nil:
+			return nil, err
 		}
 		list = append(list, o)
 	}

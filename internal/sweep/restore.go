@@ -9,7 +9,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -92,7 +95,7 @@ func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*
 	for _, id := range only {
 		wanted[id] = true
 	}
-	var batch []lost
+	var some []lost
 	for entry, err := range Entries(ctx, s.Store, contents) {
 		if err != nil {
 			return done, err
@@ -101,109 +104,146 @@ func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*
 			continue
 		}
 		delete(wanted, entry.MediaID)
-		one, why := s.lost(entry, outcomes)
-		if why != "" {
-			done.Skipped = append(done.Skipped, Skipped{entry.MediaID, one.object.String(), why})
-			continue
-		}
-		if batch = append(batch, one); len(batch) == mps.MaxBatch {
-			if err := s.batch(ctx, batch, done); err != nil {
+		if some = append(some, s.lost(entry, outcomes)); len(some) == plan.SegmentEntries {
+			if err := s.restore(ctx, some, done); err != nil {
 				return done, err
 			}
-			batch = nil
+			some = nil
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
 		done.Skipped = append(done.Skipped, Skipped{MediaID: id, Reason: "the run's plan does not have it"})
 	}
-	return done, s.batch(ctx, batch, done)
+	return done, s.restore(ctx, some, done)
 }
 
-// lost is a medium that may be restored.
+// lost is a medium that may be restored, and what comes of it: one of the last three.
 type lost struct {
 	id     string
 	object media.Object
 	texts  mps.Texts
+
+	newID   string
+	skipped string // why
+	failed  error
 }
+
+// open reports whether nothing has come of it yet.
+func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed == nil }
 
 // lost reads what a restore needs of an entry, or says why it cannot be restored.
 // An entry without an outcome may have been deleted by a run that was cut off.
-func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) (one lost, why string) {
-	one.id = entry.MediaID
+func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) lost {
+	one := lost{id: entry.MediaID}
 	var r record
 	if err := json.Unmarshal(entry.Record, &r); err != nil {
-		return one, "its record cannot be read"
+		one.skipped = "its record cannot be read"
+		return one
 	}
 	object, err := media.ParseURL(r.File.URL)
 	if err != nil {
-		return one, "its record names no object"
+		one.skipped = "its record names no object"
+		return one
 	}
 	one.object = object
 	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
 	switch outcome := outcomes[entry.MediaID]; {
 	case outcome == gone.String(), outcome == failed.String():
-		return one, "the run did not delete it: " + outcome
+		one.skipped = "the run did not delete it: " + outcome
 	case outcome == "" && !s.CutOff:
-		return one, "the run did not delete it"
+		one.skipped = "the run did not delete it"
 	}
-	return one, ""
+	return one
 }
 
-// batch restores up to ten media.
-func (s *Restore) batch(ctx context.Context, batch []lost, done *Restoration) error {
-	if len(batch) == 0 {
-		return nil
+// restore restores some media, many at a time, and tells what came of each also when an
+// error ends it.
+func (s *Restore) restore(ctx context.Context, some []lost, done *Restoration) error {
+	err := s.addMissing(ctx, some)
+	for _, one := range some {
+		switch {
+		case one.newID != "":
+			done.Restored = append(done.Restored, Restored{one.id, one.newID, one.object.String()})
+		case one.skipped != "":
+			done.Skipped = append(done.Skipped, Skipped{one.id, one.object.String(), one.skipped})
+		case one.failed != nil:
+			done.Failed = append(done.Failed, Skipped{one.id, one.object.String(), one.failed.Error()})
+		}
 	}
-	there, err := s.there(ctx, batch)
+	return err
+}
+
+// addMissing adds those media whose objects are there and have none. All of them are
+// marked before, in one record.
+func (s *Restore) addMissing(ctx context.Context, some []lost) error {
+	var objects []media.Object
+	for i := range some {
+		if some[i].open() {
+			objects = append(objects, some[i].object)
+		}
+	}
+	there, err := s.there(ctx, objects)
 	if err != nil {
 		return err
 	}
-	var missing []lost
-	for _, one := range batch {
+	err = forOpen(ctx, some, func(ctx context.Context, one *lost) error {
 		if id := there[one.object]; id != "" {
-			done.Skipped = append(done.Skipped, Skipped{one.id, one.object.String(), "its object has a medium: " + id})
-			continue
+			one.skipped = "its object has a medium: " + id
+			return nil
 		}
-		switch exists, err := s.Sources.Exists(ctx, one.object); {
+		exists, err := s.Sources.Exists(ctx, one.object)
+		switch {
 		case err != nil:
-			done.Failed = append(done.Failed, Skipped{one.id, one.object.String(), err.Error()})
+			one.failed = err
 		case !exists:
-			done.Skipped = append(done.Skipped, Skipped{one.id, one.object.String(), "its object is gone"})
-		default:
-			missing = append(missing, one)
+			one.skipped = "its object is gone"
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	held := markRecord{At: s.Now().UTC()}
-	for _, one := range missing {
-		held.Restored = append(held.Restored, one.object.String())
+	for i := range some {
+		if some[i].open() {
+			held.Restored = append(held.Restored, some[i].object.String())
+		}
 	}
 	if err := held.write(ctx, s.Store); err != nil {
 		return fmt.Errorf("mark what is restored: %w", err)
 	}
-	for _, one := range missing {
-		id, err := s.add(ctx, one)
-		if err != nil {
-			done.Failed = append(done.Failed, Skipped{one.id, one.object.String(), err.Error()})
-			var failed *mps.Error
-			if isContext(err) || errors.As(err, &failed) && failed.Kind == mps.Denied {
-				return err
-			}
-			continue
+	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
+		one.newID, one.failed = s.add(ctx, one)
+		var refusal *mps.Error
+		if isContext(one.failed) || errors.As(one.failed, &refusal) && refusal.Kind == mps.Denied {
+			return one.failed // nor can the others be added
 		}
-		done.Restored = append(done.Restored, Restored{one.id, id, one.object.String()})
+		return nil
+	})
+}
+
+// forOpen does something to all open media, as many at a time as the service answers
+// in a second. The first error ends it.
+func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for i := range some {
+		if one := &some[i]; one.open() && ctx.Err() == nil {
+			group.Go(func() error { return do(ctx, one) })
+		}
 	}
-	return nil
+	return group.Wait()
 }
 
 // add adds a medium. An answer that was lost is looked for before it is tried again.
-func (s *Restore) add(ctx context.Context, one lost) (id string, err error) {
+func (s *Restore) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
 		var failed *mps.Error
 		if err == nil && id != "" || !errors.As(err, &failed) || failed.Kind == mps.Refused || failed.Kind == mps.Denied {
 			return id, err
 		}
-		there, readErr := s.there(ctx, []lost{one})
+		there, readErr := s.there(ctx, []media.Object{one.object})
 		if readErr != nil {
 			return "", errors.Join(err, readErr)
 		}
@@ -214,31 +254,36 @@ func (s *Restore) add(ctx context.Context, one lost) (id string, err error) {
 	return "", err
 }
 
-// there returns the IDs of live media by their objects. A library may show a
-// deleted medium as Initiated: one that this program deleted is not live.
-func (s *Restore) there(ctx context.Context, batch []lost) (map[media.Object]string, error) {
+// there returns the IDs of the live media of objects. A library may show a deleted
+// medium as Initiated: one that this program deleted is not live.
+func (s *Restore) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
 	marks := s.Marks.Of(s.Now())
+	var mu sync.Mutex
 	for _, slash := range []media.Slash{media.SlashPlain, media.SlashEscaped} {
-		var objects []media.Object
-		for _, one := range batch {
-			if ids[one.object] == "" && (slash == media.SlashPlain || strings.Contains(one.object.Key, "/")) {
-				objects = append(objects, one.object)
-			}
-		}
-		for few, err := range inventory.OfObjects(objects, s.Region, slash) {
+		asked := slices.DeleteFunc(slices.Clone(objects), func(object media.Object) bool {
+			return ids[object] != "" || slash == media.SlashEscaped && !strings.Contains(object.Key, "/")
+		})
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(inFlight)
+		for few, err := range inventory.OfObjects(asked, s.Region, slash) {
 			if err != nil {
 				return nil, err
 			}
-			looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range looked.Media {
-				if m.State != media.StateDeleted && marks(&m) != retention.Deleted {
-					ids[m.Object] = m.ID
+			group.Go(func() error {
+				looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
+				mu.Lock()
+				defer mu.Unlock()
+				for _, m := range looked.Media {
+					if m.State != media.StateDeleted && marks(&m) != retention.Deleted {
+						ids[m.Object] = m.ID
+					}
 				}
-			}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
 		}
 	}
 	return ids, nil
