@@ -18,9 +18,10 @@ bench:
 	  echo '```'; } > BENCHMARKS.md.new
 	mv BENCHMARKS.md.new BENCHMARKS.md
 
-# Kills the program 200 times over each kind of state.
+# Kills the program 200 times over each kind of state, and simulates 20,000 days.
 fault:
 	MEDIASWEEP_KILLS=200 go test -count=1 -timeout 1h -run Killed -v ./internal/cli
+	MEDIASWEEP_SEEDS=20000 go test -count=1 -timeout 1h -run '^TestSimulation$$' ./handler
 
 lint:
 	.ci/run lint

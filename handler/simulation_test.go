@@ -554,3 +554,37 @@ func (s *simulation) gone() int {
 	}
 	return n
 }
+
+// A store that takes no more records from any write on stops a run before it deletes
+// what has no record, and loses nothing: the next run does what is left.
+func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
+	for _, kind := range []emulator.FaultKind{emulator.Forbidden, emulator.Unavailable, emulator.Conflict, emulator.Hang, emulator.HangAfter, emulator.Empty, emulator.DropAfter} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				failed := 0
+				for write := range 10 {
+					s := newSimulation(t, uint64(write), simulated, emulator.MPSOptions{})
+					due := s.library(60)
+					s.programs = []*program{s.start(0)}
+					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write})
+					r := s.timer(time.Minute)
+					if r.Status != report.Done {
+						failed++
+					}
+					if r.Status == report.Failed && s.e.Count()["DeleteMedia"] > 0 {
+						t.Errorf("from write %d on: failed (%s), and %d deleted", write, r.Error, s.gone())
+					}
+					s.hold(due)
+					s.e.ClearFaults()
+					s.settle(due)
+					s.hold(due)
+					s.end()
+				}
+				if kind != emulator.DropAfter && failed < 4 { // what is only lost is found to be there
+					t.Errorf("%d runs met the fault", failed)
+				}
+			})
+		})
+	}
+}

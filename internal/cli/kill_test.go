@@ -12,16 +12,151 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 )
 
+// victim is the program over one library, killed again and again.
+type victim struct {
+	t       *testing.T
+	e       *emulator.Emulator
+	rng     *rand.Rand
+	dir     string
+	state   string          // as MEDIASWEEP_STATE has it
+	shipped string          // the path of the policy that the program's tests share
+	before  map[string]bool // what was deleted before
+}
+
+const killedPolicy = `
+version: 1
+mode: enforce
+inventory: [{bucket: oss://media-in/}]
+protect: [{name: hold, match: {tags: [legal-hold]}}]
+expire: [{name: all, after: 180d}]
+guard: {maxPercent: 100}
+pace: {share: 1}
+`
+
+func newVictim(t *testing.T, place string, seed uint64) *victim {
+	t.Helper()
+	e, err := emulator.Start(emulator.Config{Media: 400, Seed: seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	shipped, err := filepath.Abs("../../retention.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, e: e, rng: rand.New(rand.NewPCG(seed, uint64(len(place)))), dir: t.TempDir(), state: "oss://ops/state/", shipped: shipped, before: map[string]bool{}}
+	for _, m := range e.Media() {
+		v.before[m.ID] = m.Deleted
+	}
+	if place == "file" {
+		v.state = "file://" + filepath.Join(v.dir, "state")
+	}
+	e.PutBucket("ops", "")
+	if err := os.WriteFile(filepath.Join(v.dir, "retention.yaml"), []byte(killedPolicy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// addDue adds media that have expired.
+func (v *victim) addDue(n int) {
+	for range n {
+		key := "clips/old/" + strconv.FormatUint(v.rng.Uint64(), 36)
+		v.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2020-01-01T00:00:00Z"})
+		v.e.PutObject("media-in", key, nil, time.Now())
+	}
+}
+
+// run is one scheduled run. If it is killed its lease is forgotten. kill is given the process and told when it has ended.
+func (v *victim) run(kill func(process *os.Process, ended <-chan struct{})) (output []byte, killed bool) {
+	v.t.Helper()
+	cmd := exec.Command("mediasweep", "invoke", "-f", "-")
+	cmd.Dir, cmd.Stdin = v.dir, strings.NewReader(`{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"nightly","payload":""}`)
+	cmd.Env = append(os.Environ(), "MEDIASWEEP_STATE="+v.state, "SHIPPED_POLICY="+v.shipped)
+	for name, value := range v.e.Env() {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	ended, killer := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(killer)
+		kill(cmd.Process, ended)
+	}()
+	_ = cmd.Wait() // killed, or it says how it ended
+	close(ended)
+	<-killer
+	if killed = !cmd.ProcessState.Exited(); killed {
+		forgetLease(v.t, v.e, v.dir)
+	}
+	return out.Bytes(), killed
+}
+
+// settle lets the program come to its end, and holds what came of it all against the
+// promises: exactly what has expired is deleted, nothing else was ever sent, every
+// medium that went has its record in a plan, and no source object has changed.
+func (v *victim) settle(sources int) {
+	v.t.Helper()
+	v.e.ClearFaults()
+	last, _ := v.run(func(*os.Process, <-chan struct{}) {})
+	if !bytes.Contains(last, []byte(`"status": "done"`)) {
+		v.t.Errorf("the last run, which was not killed: %s", last)
+	}
+	due := map[string]bool{}
+	planned := plannedIDs(v.t, v.e, v.dir)
+	for _, m := range v.e.Media() {
+		created, err := time.Parse(time.RFC3339, m.CreationTime)
+		due[m.ID] = err == nil && !v.before[m.ID] && time.Since(created) > 180*24*time.Hour && !strings.Contains(strings.Join(m.Tags, " "), "legal-hold")
+		if !v.before[m.ID] && m.Deleted != due[m.ID] {
+			v.t.Errorf("%s: deleted is %v, due %v", m.Key, m.Deleted, due[m.ID])
+		}
+		if due[m.ID] && !planned[m.ID] {
+			v.t.Errorf("%s went and has no record", m.Key)
+		}
+	}
+	for _, call := range v.e.Calls() {
+		for _, id := range call.MediaIDs {
+			if call.Operation == "DeleteMedia" && !due[id] {
+				v.t.Errorf("%s was sent and must stay", id)
+			}
+		}
+	}
+	if got := len(v.e.Objects("media-in")); got != sources {
+		v.t.Errorf("%d source objects, %d before", got, sources)
+	}
+}
+
+// records counts the records of the state, but for those of the lease, which are
+// forgotten.
+func (v *victim) records() int {
+	n := 0
+	for _, object := range v.e.Objects("ops") {
+		if !strings.Contains(object.Key, "/lease/") {
+			n++
+		}
+	}
+	_ = filepath.WalkDir(filepath.Join(v.dir, "state"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && filepath.Base(filepath.Dir(path)) != "lease" {
+			n++
+		}
+		return nil // what is being written may vanish
+	})
+	return n
+}
+
 // TestKilledRuns kills the program at random moments, again and again over one
-// library, while the services fail now and then. In the end exactly what has expired
-// is deleted, nothing else was ever sent, and every medium that went has its record
-// in a plan. MEDIASWEEP_KILLS says how often; `make fault` says 200.
+// library, while the services fail now and then. MEDIASWEEP_KILLS says how often;
+// `make fault` says 200.
 func TestKilledRuns(t *testing.T) {
 	kills := 12
 	if text := os.Getenv("MEDIASWEEP_KILLS"); text != "" {
@@ -32,91 +167,85 @@ func TestKilledRuns(t *testing.T) {
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	shipped, err := filepath.Abs("../../retention.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, place := range []string{"file", "oss"} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
-			rng := rand.New(rand.NewPCG(seed, uint64(len(place))))
-			e, err := emulator.Start(emulator.Config{Media: 400, Seed: seed, Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Latency, Delay: 5 * time.Millisecond}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = e.Close() })
-			for range 300 {
-				key := "clips/old/" + strconv.Itoa(rng.IntN(1e9))
-				e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2020-01-01T00:00:00Z"})
-				e.PutObject("media-in", key, nil, time.Now())
-			}
-			dir := t.TempDir()
-			state := "file://" + filepath.Join(dir, "state")
-			if place == "oss" {
-				state = "oss://ops/state/"
-			}
-			policy := "version: 1\nmode: enforce\ninventory: [{bucket: oss://media-in/}]\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\n" +
-				"expire: [{name: all, after: 180d}]\nguard: {maxPercent: 100}\npace: {share: 1}\n"
-			if err := os.WriteFile(filepath.Join(dir, "retention.yaml"), []byte(policy), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			due, sources := map[string]bool{}, len(e.Objects("media-in"))
-			for _, m := range e.Media() {
-				created, err := time.Parse(time.RFC3339, m.CreationTime)
-				due[m.ID] = err == nil && !m.Deleted && time.Since(created) > 180*24*time.Hour && !strings.Contains(strings.Join(m.Tags, " "), "legal-hold")
-			}
-			run := func(wait time.Duration) (output []byte) {
-				forgetLease(t, e, dir)
-				cmd := exec.Command("mediasweep", "invoke", "-f", "-")
-				cmd.Dir, cmd.Stdin = dir, strings.NewReader(`{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"nightly","payload":""}`)
-				cmd.Env = append(os.Environ(), "MEDIASWEEP_STATE="+state, "SHIPPED_POLICY="+shipped)
-				for name, value := range e.Env() {
-					cmd.Env = append(cmd.Env, name+"="+value)
-				}
-				var out bytes.Buffer
-				cmd.Stdout = &out
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				if wait > 0 {
-					kill := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
-					defer kill.Stop()
-				}
-				_ = cmd.Wait() // killed, or it says how it ended
-				return out.Bytes()
-			}
+			v := newVictim(t, place, seed)
+			v.addDue(300)
+			sources := len(v.e.Objects("media-in"))
 			kinds := []emulator.FaultKind{emulator.DropAfter, emulator.DropBefore, emulator.Unavailable, emulator.Throttle}
 			for range kills {
-				e.Inject(emulator.Fault{Operation: []string{"DeleteMedia", "QueryMediaList", "QueryMediaListByURL", "PutObject", "ListObjectsV2"}[rng.IntN(5)],
-					Kind: kinds[rng.IntN(len(kinds))], After: rng.IntN(20), Count: 1 + rng.IntN(2)})
-				run(100*time.Millisecond + time.Duration(rng.IntN(1500))*time.Millisecond)
-			}
-			e.ClearFaults()
-			last := run(0)
-			if !bytes.Contains(last, []byte(`"status": "done"`)) {
-				t.Errorf("the last run, which was not killed: %s", last)
-			}
-			planned := plannedIDs(t, e, dir)
-			for _, m := range e.Media() {
-				if m.Deleted != due[m.ID] && m.DeletedAt.IsZero() {
-					t.Errorf("%s: deleted is %v, due %v", m.Key, m.Deleted, due[m.ID])
-				}
-				if due[m.ID] && !planned[m.ID] {
-					t.Errorf("%s went and has no record", m.Key)
-				}
-			}
-			for _, call := range e.Calls() {
-				for _, id := range call.MediaIDs {
-					if call.Operation == "DeleteMedia" && !due[id] {
-						t.Errorf("%s was sent and must stay", id)
+				v.e.ClearFaults()
+				v.e.Inject(emulator.Fault{Operation: []string{"DeleteMedia", "QueryMediaList", "QueryMediaListByURL", "PutObject", "ListObjectsV2"}[v.rng.IntN(5)],
+					Kind: kinds[v.rng.IntN(len(kinds))], After: v.rng.IntN(20), Count: 1 + v.rng.IntN(2)},
+					emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 5 * time.Millisecond})
+				wait := 100*time.Millisecond + time.Duration(v.rng.IntN(1500))*time.Millisecond
+				v.run(func(process *os.Process, ended <-chan struct{}) {
+					select {
+					case <-time.After(wait):
+						_ = process.Kill()
+					case <-ended:
 					}
-				}
+				})
 			}
-			if got := len(e.Objects("media-in")); got != sources {
-				t.Errorf("%d source objects, %d before", got, sources)
-			}
+			v.settle(sources)
 		})
 	}
+}
+
+// TestKilledAtEveryWrite kills the program at each record that a run writes: before the
+// record is there, and after it is and before the program knows.
+func TestKilledAtEveryWrite(t *testing.T) {
+	kill := map[string]func(v *victim, write int) bool{
+		"oss, before": func(v *victim, write int) bool { return v.killWhileItHangs(emulator.Hang, write) },
+		"oss, after":  func(v *victim, write int) bool { return v.killWhileItHangs(emulator.HangAfter, write) },
+		"file, after": func(v *victim, write int) bool {
+			before := v.records()
+			_, killed := v.run(func(process *os.Process, ended <-chan struct{}) {
+				for v.records() <= before+write {
+					select {
+					case <-ended:
+						return
+					default:
+					}
+				}
+				_ = process.Kill()
+			})
+			return killed
+		},
+	}
+	for name, kill := range kill {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			place, _, _ := strings.Cut(name, ",")
+			v := newVictim(t, place, 1)
+			writes := 0
+			for v.addDue(25); kill(v, writes); v.addDue(25) {
+				writes++
+			}
+			if writes < 6 { // plan and contents, begun, ledger, done, report
+				t.Errorf("killed at %d writes", writes)
+			}
+			v.settle(len(v.e.Objects("media-in")))
+		})
+	}
+}
+
+// killWhileItHangs kills the program while one of its writes hangs.
+func (v *victim) killWhileItHangs(kind emulator.FaultKind, write int) (killed bool) {
+	v.e.ClearFaults()
+	v.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write, Count: 1})
+	_, killed = v.run(func(process *os.Process, ended <-chan struct{}) {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-v.e.Hangs():
+				_ = process.Kill()
+			}
+		}
+	})
+	return killed
 }
 
 // forgetLease is the half minute that the lease of a killed run goes on.
@@ -172,4 +301,36 @@ func plannedIDs(t *testing.T, e *emulator.Emulator, dir string) map[string]bool 
 		}
 	}
 	return ids
+}
+
+// Five programs at once over one store: one runs, and the others say that it does.
+func TestProgramsAtOnce(t *testing.T) {
+	for _, place := range []string{"file", "oss"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			v := newVictim(t, place, 1)
+			for range 3 {
+				v.addDue(50)
+				var programs sync.WaitGroup
+				outputs := make([][]byte, 5)
+				for i := range outputs {
+					programs.Go(func() { outputs[i], _ = v.run(func(*os.Process, <-chan struct{}) {}) })
+				}
+				programs.Wait()
+				ran := 0
+				for _, output := range outputs {
+					switch {
+					case bytes.Contains(output, []byte(`"status": "done"`)):
+						ran++
+					case !bytes.Contains(output, []byte(`"status": "busy"`)):
+						t.Errorf("%s", output)
+					}
+				}
+				if ran == 0 {
+					t.Error("none of five ran")
+				}
+			}
+			v.settle(len(v.e.Objects("media-in")))
+		})
+	}
 }

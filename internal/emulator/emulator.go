@@ -89,6 +89,7 @@ type Emulator struct {
 	url    string
 	server *http.Server
 	served chan error
+	hangs  chan struct{}
 
 	mu         sync.Mutex // guards what follows
 	options    MPSOptions
@@ -132,6 +133,7 @@ func Start(cfg Config) (*Emulator, error) {
 		now:     cfg.Now,
 		asOf:    cfg.AsOf,
 		served:  make(chan error, 1),
+		hangs:   make(chan struct{}),
 		options: cfg.MPS,
 		random:  rand.New(rand.NewPCG(cfg.Seed, 1)),
 		library: newLibrary(),
@@ -302,13 +304,16 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
 // hide it, and a fault strikes only what signature and quota have let through.
 func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
 	call, fault, refused := e.arrive(x)
-	if fault.Kind == DropBefore || !wait(r.Context(), fault) {
+	if fault.Kind == Hang {
+		e.hang(r.Context())
+	}
+	if fault.Kind == DropBefore || fault.Kind == Hang || !wait(r.Context(), fault) {
 		drop(w)
 		return
 	}
 	rep := e.answer(x, call, fault, refused)
 	if fault.Kind == HangAfter {
-		<-r.Context().Done()
+		e.hang(r.Context())
 	}
 	if fault.Kind == DropAfter || fault.Kind == HangAfter || fault.Kind == Truncate && rep.size == 0 {
 		drop(w)
@@ -374,23 +379,30 @@ func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure)
 
 // wait delays a call by its fault; false means that the client gave up.
 func wait(ctx context.Context, fault Fault) bool {
-	var elapsed <-chan time.Time // never, for Hang
-	switch fault.Kind {
-	case Latency:
-		timer := time.NewTimer(fault.Delay)
-		defer timer.Stop()
-		elapsed = timer.C
-	case Hang:
-	default:
+	if fault.Kind != Latency {
 		return true
 	}
+	timer := time.NewTimer(fault.Delay)
+	defer timer.Stop()
 	select {
-	case <-elapsed:
+	case <-timer.C:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
+
+// hang waits until the client gives up.
+func (e *Emulator) hang(ctx context.Context) {
+	select {
+	case e.hangs <- struct{}{}:
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
+}
+
+// Hangs receives from each call that begins to hang, as a fault makes it.
+func (e *Emulator) Hangs() <-chan struct{} { return e.hangs }
 
 // drop closes the connection without an answer.
 func drop(w http.ResponseWriter) {
