@@ -285,8 +285,11 @@ func (f *Function) release(ctx context.Context, lease *state.Lease) {
 func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 	s, library := f.sweepOf(call, parts[0].Report)
 	s.Run(ctx, parts...)
-	for _, part := range parts {
+	for i, part := range parts {
 		part.Report.Calls = callsOf(library)
+		if i > 0 {
+			part.Report.Ledger = parts[0].Report.Run
+		}
 	}
 }
 

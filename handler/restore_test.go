@@ -2,7 +2,10 @@ package handler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -161,4 +164,46 @@ func TestWhatEarlierRunsLeft(t *testing.T) {
 			t.Errorf("after 30 days: %+v", r.Counts)
 		}
 	})
+}
+
+// Of events that share a run each has its own deletions restored.
+func TestRestoreOfOneOfManyEvents(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	keys := []string{"clips/0", "clips/1", "clips/2"}
+	for _, key := range keys {
+		w.add(key, 300)
+		w.e.PutObject("media-in", key, nil, time.Now())
+	}
+	reports := w.storm(keys, len(keys))
+	if calls := w.e.Count()["DeleteMedia"]; calls > 2 { // a busy machine may need two
+		t.Fatalf("%d calls", calls)
+	}
+	for i, key := range keys {
+		done := w.restore(reports[i].Run)
+		if len(done.Restored) != 1 || done.Restored[0].Object != "oss://media-in/"+key || len(w.living()) != i+1 {
+			t.Errorf("%s: %+v", key, done)
+		}
+	}
+}
+
+// A run whose ledger could not be written has deleted what has gone of its plan.
+func TestRestoreWithoutALedger(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	var ids []string
+	for i := range 3 {
+		key := fmt.Sprint("clips/", i)
+		ids = append(ids, w.add(key, 300).ID)
+		w.e.PutObject("media-in", key, nil, time.Now())
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "ledger"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r := w.mustInvoke(strings.Replace(request("mediaIds", ids), "{", `{"mode":"enforce",`, 1), report.Partial)
+	if err := os.Remove(filepath.Join(folder, "ledger")); err != nil {
+		t.Fatal(err)
+	}
+	if done := w.restore(r.Run); len(done.Restored) != 3 {
+		t.Errorf("%+v", done)
+	}
 }

@@ -97,7 +97,7 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 	}
 	for _, open := range plans {
 		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
-		r.Mode = policy.Enforce
+		r.Mode, r.Ledger = policy.Enforce, open.Run
 		f.log.Info("finishing a plan that was cut off", "run", r.Run, "of", open.Run, "plan", open.Plan)
 		if open.Policy != f.policy.Digest() || r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
 			f.log.Info("the plan is old, or of other rules: a new one is made", "plan", open.Plan)
@@ -128,6 +128,7 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 type runRecord struct {
 	Format int            `json:"format"`
 	Report *report.Report `json:"report"`
+	Ledger string         `json:"ledger,omitempty"` // see report.Report
 }
 
 // runFormat is the version of runRecord. A reader refuses others.
@@ -142,7 +143,7 @@ func runName(id string, number int) string {
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
 func (f *Function) keep(ctx context.Context, call Call, r *report.Report) {
-	record, err := json.Marshal(runRecord{runFormat, r})
+	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger})
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
 		deadline, _ := ctx.Deadline()
@@ -186,6 +187,7 @@ func parseRun(id string, data []byte) (*report.Report, error) {
 	case record.Format != runFormat || record.Report == nil:
 		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, state.ErrDamaged, record.Format, runFormat)
 	}
+	record.Report.Ledger = record.Ledger
 	return record.Report, nil
 }
 
@@ -274,7 +276,7 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 	if f.broken != nil {
 		return nil, refusedError{f.broken}
 	}
-	planID, cutOff, err := f.planOf(ctx, call, run)
+	of, err := f.deletionOf(ctx, call, run)
 	if err != nil {
 		return nil, err
 	}
@@ -283,14 +285,15 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 		return nil, err
 	}
 	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
-	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now, CutOff: cutOff}
-	return s.Run(ctx, run, planID, only)
+	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now}
+	return s.Run(ctx, of, only)
 }
 
-// planOf returns the plan that a run deleted, and whether it was cut off.
-func (f *Function) planOf(ctx context.Context, call Call, run string) (id string, cutOff bool, err error) {
+// deletionOf tells what a run deleted, or what has gone of a plan.
+func (f *Function) deletionOf(ctx context.Context, call Call, run string) (sweep.Deletion, error) {
+	of := sweep.Deletion{Run: run, Plan: run, Ledger: run, CutOff: true}
 	if trigger.IsPlanID(run) {
-		return run, true, nil
+		return of, nil
 	}
 	r, err := f.Run(ctx, call, run)
 	switch {
@@ -299,11 +302,14 @@ func (f *Function) planOf(ctx context.Context, call Call, run string) (id string
 		if errors.Is(err, state.ErrNotFound) {
 			err = fmt.Errorf("%w: of a run that was killed while it deleted given media, give the ID of its plan", err)
 		}
-		return begun.Plan, true, err
+		of.Plan = begun.Plan
+		return of, err
 	case err != nil:
-		return "", false, err
+		return of, err
 	case r.Mode != policy.Enforce || r.Plan == "":
-		return "", false, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", run, r.Mode, r.Status)}
+		return of, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", run, r.Mode, r.Status)}
 	}
-	return r.Plan, r.Status == report.Incomplete, nil
+	c := r.Counts
+	of.Plan, of.Ledger, of.CutOff, of.Ended = r.Plan, cmp.Or(r.Ledger, run), r.Status == report.Incomplete, c.Deleted+c.Gone+c.Failed+c.Unverified
+	return of, nil
 }

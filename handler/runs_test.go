@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"

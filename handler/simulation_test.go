@@ -292,9 +292,7 @@ func (s *simulation) happening() {
 	case 6, 7, 8:
 		for range 1 + s.rng.IntN(12) {
 			m := pick(s.rng, media...)
-			key, _ := json.Marshal(m.Key)
-			s.call(p, fmt.Sprint("event-", s.rng.Uint64()), limit, fmt.Sprintf(`{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss","eventTime":"2026-06-30T20:00:00.000Z",`+
-				`"eventVersion":"1.0","region":"cn-shanghai","oss":{"bucket":{"name":"media-in"},"object":{"key":%s}}}]}`, key))
+			s.call(p, fmt.Sprint("event-", s.rng.Uint64()), limit, string(ossEvent(m.Key)))
 		}
 	case 9, 10:
 		p.kill()
@@ -509,7 +507,9 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 					}
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
-					s.calls.Go(func() { _, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything)) })
+					s.calls.Go(func() {
+						_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything))
+					})
 					for s.e.Count()["DeleteMedia"] < 20 {
 						time.Sleep(10 * time.Millisecond)
 					}

@@ -46,6 +46,9 @@ type Report struct {
 	// Refused says of a failed run that the request, the policy or the
 	// configuration was at fault, and not what the run met.
 	Refused bool `json:"-"`
+	// Ledger is the run whose ledger tells of this one's deletions, where that is
+	// another: of the events that share a run it is the first's.
+	Ledger string `json:"-"`
 }
 
 // Counts are numbers of media. The first line adds up to Looked, the second to

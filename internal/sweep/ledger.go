@@ -20,6 +20,8 @@ type ledgerLine struct {
 	Outcome string `json:"outcome"` // deleted, gone, failed, unverified or lost
 	Code    string `json:"code,omitempty"`
 	Plan    string `json:"plan"`
+	// Runs are those in which the medium counts; empty where that is the ledger's only.
+	Runs []string `json:"runs,omitempty"`
 }
 
 // lostOutcome is of a medium that has gone and that an earlier run, of which the
@@ -32,21 +34,31 @@ type ledger struct {
 	run   string // whose media they are
 	lines []ledgerLine
 	marks markRecord
-	// finishes says that an earlier run may have deleted what is gone.
-	finishes bool
+	// shared says that several runs are told of, and finishes that an earlier run may
+	// have deleted what is gone.
+	shared, finishes bool
 
 	writing lock
 	records int // written, or found to be there
 }
 
 // note takes the outcomes of some media.
-func (l *ledger) note(id string, batch []expired, became end, code string) {
+func (l *ledger) note(planID string, batch []expired, became end, code string) {
 	outcome := became.String()
 	if became == gone && l.finishes {
 		outcome = lostOutcome
 	}
 	for _, e := range batch {
-		l.lines = append(l.lines, ledgerLine{e.id, outcome, code, id})
+		line := ledgerLine{MediaID: e.id, Outcome: outcome, Code: code, Plan: planID}
+		if l.shared {
+			for _, one := range e.reports {
+				line.Runs = append(line.Runs, one.Run)
+			}
+		}
+		if l.finishes {
+			line.Runs = []string{l.run, e.reports[0].Run}
+		}
+		l.lines = append(l.lines, line)
 	}
 }
 
@@ -109,17 +121,20 @@ func (r *run) closeLedger(ctx context.Context) {
 	}
 }
 
-// Outcomes reads what became of the media of a run, by their IDs, and the ID of the
-// plan that has their records; no plan where there is no ledger.
-func Outcomes(ctx context.Context, store state.Store, run string) (outcomes map[string]string, planID string, err error) {
-	outcomes = map[string]string{}
-	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(run)+"/", "") {
+// Outcome is what became of a medium, and the ID of the plan that has its record.
+type Outcome struct{ Became, Plan string }
+
+// Outcomes reads what became of the media of a run, by their IDs: from its own ledger, or
+// from that of the run that it was a part of.
+func Outcomes(ctx context.Context, store state.Store, ledger, run string) (map[string]Outcome, error) {
+	outcomes := map[string]Outcome{}
+	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(ledger)+"/", "") {
 		var data []byte
 		if err == nil {
 			data, err = store.Read(ctx, listed.Name)
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("read the ledger of run %s: %w", run, err)
+			return nil, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
 		}
 		for text, err := range lines(data) {
 			var l ledgerLine
@@ -127,10 +142,12 @@ func Outcomes(ctx context.Context, store state.Store, run string) (outcomes map[
 				err = json.Unmarshal(text, &l)
 			}
 			if err != nil {
-				return nil, "", fmt.Errorf("read the ledger of run %s: %w", run, err)
+				return nil, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
 			}
-			outcomes[l.MediaID], planID = l.Outcome, l.Plan
+			if len(l.Runs) == 0 && ledger == run || slices.Contains(l.Runs, run) {
+				outcomes[l.MediaID] = Outcome{l.Outcome, l.Plan}
+			}
 		}
 	}
-	return outcomes, planID, nil
+	return outcomes, nil
 }

@@ -125,7 +125,7 @@ func Unfinished(ctx context.Context, store state.Store, damaged func(error)) ([]
 // plan pass, and its records are durable.
 func (r *run) finish(ctx, soft context.Context) error {
 	r.ledger.run, r.ledger.finishes = r.request.Resume, true
-	outcomes, _, err := Outcomes(ctx, r.Store, r.request.Resume)
+	outcomes, err := Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (r *run) finish(ctx, soft context.Context) error {
 			return err
 		}
 		rule := one.Rule(entry.Rule)
-		if outcomes[entry.MediaID] != "" || rule == nil {
+		if outcomes[entry.MediaID].Became != "" || rule == nil {
 			continue
 		}
 		// As if it had been decided on long ago: every batch is read again.

@@ -1,11 +1,11 @@
 package sweep
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -41,8 +41,18 @@ type Restore struct {
 	Marks   *Marks
 	Region  string
 	Now     func() time.Time
-	// CutOff says that the run may have deleted more than its ledger has.
+}
+
+// Deletion is a run whose media are to be restored.
+type Deletion struct {
+	Run string
+	// Plan is the run's, and Ledger the run whose ledger tells of it: its own, or that
+	// of the run it was a part of.
+	Plan, Ledger string
+	// CutOff says that the run may have deleted more than Ended media, of which its
+	// ledger should tell.
 	CutOff bool
+	Ended  int
 }
 
 // Restoration tells what a restore did.
@@ -81,40 +91,64 @@ type record struct {
 //
 // A medium is restored if its object is there and has no medium again. Before it is
 // added its object is marked, so that the next sweep does not take it again.
-func (s *Restore) Run(ctx context.Context, run, planID string, only []string) (*Restoration, error) {
-	done := &Restoration{Run: run, Plan: planID, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
-	outcomes, records, err := Outcomes(ctx, s.Store, run)
+func (s *Restore) Run(ctx context.Context, of Deletion, only []string) (*Restoration, error) {
+	done := &Restoration{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
+	outcomes, err := Outcomes(ctx, s.Store, of.Ledger, of.Run)
 	if err != nil {
 		return done, err
 	}
-	contents, err := Kept(ctx, s.Store, cmp.Or(records, planID))
-	if err != nil {
-		return done, err
+	// A run whose request came again has a plan for each time.
+	plans := map[string]bool{}
+	for _, outcome := range outcomes {
+		plans[outcome.Plan] = true
 	}
+	if len(plans) == 0 {
+		plans[of.Plan] = true
+	}
+	of.CutOff = of.CutOff || len(outcomes) < of.Ended
 	wanted := map[string]bool{}
 	for _, id := range only {
 		wanted[id] = true
 	}
-	var some []lost
-	for entry, err := range Entries(ctx, s.Store, contents) {
-		if err != nil {
-			return done, err
-		}
-		if len(only) > 0 && !wanted[entry.MediaID] {
-			continue
-		}
-		delete(wanted, entry.MediaID)
-		if some = append(some, s.lost(entry, outcomes)); len(some) == plan.SegmentEntries {
-			if err := s.restore(ctx, some, done); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(plans)) {
+		var some []lost
+		for entry, err := range s.entries(ctx, id) {
+			if err != nil {
 				return done, err
 			}
-			some = nil
+			outcome, known := outcomes[entry.MediaID]
+			if len(only) > 0 && !slices.Contains(only, entry.MediaID) || known && outcome.Plan != id {
+				continue
+			}
+			delete(wanted, entry.MediaID)
+			one := lostOf(entry)
+			if one.skipped == "" && (!known && !of.CutOff || outcome.Became == gone.String() || outcome.Became == failed.String()) {
+				one.skipped = strings.TrimSuffix("the run did not delete it: "+outcome.Became, ": ")
+			}
+			if some = append(some, one); len(some) == plan.SegmentEntries {
+				if err := s.restore(ctx, some, done); err != nil {
+					return done, err
+				}
+				some = nil
+			}
+		}
+		if err := s.restore(ctx, some, done); err != nil {
+			return done, err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
 		done.Skipped = append(done.Skipped, Skipped{MediaID: id, Reason: "the run's plan does not have it"})
 	}
-	return done, s.restore(ctx, some, done)
+	return done, nil
+}
+
+// entries yields the entries of a kept plan.
+func (s *Restore) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
+	contents, err := Kept(ctx, s.Store, id)
+	if err != nil {
+		return func(yield func(plan.Entry, error) bool) { yield(plan.Entry{}, err) }
+	}
+	return Entries(ctx, s.Store, contents)
 }
 
 // lost is a medium that may be restored, and what comes of it: one of the last three.
@@ -131,9 +165,8 @@ type lost struct {
 // open reports whether nothing has come of it yet.
 func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed == nil }
 
-// lost reads what a restore needs of an entry, or says why it cannot be restored.
-// An entry without an outcome may have been deleted by a run that was cut off.
-func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) lost {
+// lostOf reads what a restore needs of an entry, or says why it cannot be restored.
+func lostOf(entry plan.Entry) lost {
 	one := lost{id: entry.MediaID}
 	var r record
 	if err := json.Unmarshal(entry.Record, &r); err != nil {
@@ -147,12 +180,6 @@ func (s *Restore) lost(entry plan.Entry, outcomes map[string]string) lost {
 	}
 	one.object = object
 	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
-	switch outcome := outcomes[entry.MediaID]; {
-	case outcome == gone.String(), outcome == failed.String():
-		one.skipped = "the run did not delete it: " + outcome
-	case outcome == "" && !s.CutOff:
-		one.skipped = "the run did not delete it"
-	}
 	return one
 }
 

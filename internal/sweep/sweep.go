@@ -107,7 +107,7 @@ type run struct {
 func (s *Sweep) newRun(parts []Part) *run {
 	first := parts[0].Report
 	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}}
-	r.ledger = ledger{run: first.Run, writing: newLock()}
+	r.ledger = ledger{run: first.Run, shared: len(parts) > 1, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	r.decider.Marks = s.Marks.Of(r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
