@@ -198,29 +198,11 @@ func answer(r *report.Report) (json.RawMessage, error) {
 // Sweep runs one request and reports on it.
 func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	r := f.newReport(call, request.Trigger)
-	if f.broken != nil {
-		return f.refused(r, f.broken)
-	}
-	mode, err := request.EffectiveMode(f.policy.Mode)
-	if err != nil {
+	if err := f.admit(call, request, r); err != nil {
 		return f.refused(r, err)
-	}
-	r.Mode = mode
-	if mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
-		return f.refused(r, fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state))
-	}
-	if _, err := f.credentials(call)(); err != nil {
-		return f.refused(r, err)
-	}
-	if request.Inventory && len(f.policy.Inventory) == 0 {
-		return f.refused(r, errors.New("the policy has no inventory to look at"))
 	}
 	if request.Trigger == trigger.OSS {
-		request = f.withoutState(request)
-		for _, reason := range request.Ignored {
-			f.log.Info("event record ignored", "run", r.Run, "reason", reason)
-		}
-		if len(request.Objects) == 0 {
+		if request = f.withoutState(request, r); len(request.Objects) == 0 {
 			r.Finish(report.Done, f.now())
 			f.logFinished(r)
 			return r
@@ -228,15 +210,16 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	}
 	work, cancel := sweep.Reserve(ctx)
 	defer cancel()
-	if earlier, err := f.prepare(work, call, request, r); err != nil {
-		if IsRefusal(err) {
-			return f.refused(r, err)
-		}
+	switch earlier, err := f.prepare(work, call, request, r); {
+	case IsRefusal(err):
+		return f.refused(r, err)
+	case err != nil:
 		return f.ended(r, report.Failed, err)
-	} else if earlier != nil {
+	case earlier != nil:
 		return earlier
 	}
-	if request.Inventory {
+	switch part := (sweep.Part{Request: request, Report: r}); {
+	case request.Inventory:
 		lease, err := state.Acquire(work, f.store(call), r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
@@ -245,23 +228,49 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 			return f.ended(r, report.Failed, err)
 		}
 		defer f.release(ctx, lease)
-		ctx = lease.Hold(ctx)
-		if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
-			if err := f.finishOpen(ctx, call); err != nil {
-				f.ended(r, report.Incomplete, err)
-				f.keep(ctx, call, r)
-				return r
-			}
-		}
-	}
-	if part := (sweep.Part{Request: request, Report: r}); request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch {
+		f.sweepInventory(lease.Hold(ctx), call, part)
+	case request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch:
 		f.events.join(ctx, call, part, f.run)
-	} else {
+	default:
 		f.run(ctx, call, part)
 	}
 	f.keep(ctx, call, r)
 	f.logFinished(r)
 	return r
+}
+
+// admit says why a request cannot be carried out, whatever the services say, and
+// settles its mode.
+func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) error {
+	if f.broken != nil {
+		return f.broken
+	}
+	mode, err := request.EffectiveMode(f.policy.Mode)
+	if err != nil {
+		return err
+	}
+	r.Mode = mode
+	if r.Mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
+		return fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state)
+	}
+	if request.Inventory && len(f.policy.Inventory) == 0 {
+		return errors.New("the policy has no inventory to look at")
+	}
+	_, err = f.credentials(call)()
+	return err
+}
+
+// sweepInventory sweeps the inventory, which the context's lease allows. A scheduled
+// run finishes first what earlier ones were cut off from.
+func (f *Function) sweepInventory(ctx context.Context, call Call, part sweep.Part) {
+	if part.Request.Trigger == trigger.Timer && part.Report.Mode == policy.Enforce {
+		if err := f.finishOpen(ctx, call); err != nil {
+			part.Report.Error = err.Error()
+			part.Report.Finish(report.Incomplete, f.now())
+			return
+		}
+	}
+	f.run(ctx, call, part)
 }
 
 // ended finishes the report of a run that did not come to looking at anything.
@@ -333,8 +342,9 @@ func callsOf(library *mps.Session) report.Calls {
 }
 
 // withoutState drops the objects that are this program's own records: an event
-// for one must not lead to another record, and so to another event.
-func (f *Function) withoutState(request *trigger.Request) *trigger.Request {
+// for one must not lead to another record, and so to another event. It logs what is
+// dropped, and was.
+func (f *Function) withoutState(request *trigger.Request, r *report.Report) *trigger.Request {
 	own := *request
 	own.Objects = nil
 	for _, object := range request.Objects {
@@ -343,6 +353,9 @@ func (f *Function) withoutState(request *trigger.Request) *trigger.Request {
 			continue
 		}
 		own.Objects = append(own.Objects, object)
+	}
+	for _, reason := range own.Ignored {
+		f.log.Info("event record ignored", "run", r.Run, "reason", reason)
 	}
 	return &own
 }

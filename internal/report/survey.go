@@ -189,9 +189,9 @@ func WriteRuns(b *strings.Builder, runs []*Report) {
 // WritePlans writes a list of plans for a person at a terminal.
 func WritePlans(b *strings.Builder, plans []plan.Contents) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "plan\tas of\tmedia\tpolicy") //nolint:errcheck // a Builder takes everything
+	fmt.Fprintln(t, "plan\tas of\tmedia\tpolicy\tblocked") //nolint:errcheck // a Builder takes everything
 	for _, p := range plans {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy) //nolint:errcheck // as above
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked) //nolint:errcheck // as above
 	}
 	_ = t.Flush() // as above
 }
