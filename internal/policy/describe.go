@@ -106,9 +106,6 @@ func (p *Policy) Lint() []string {
 			if dated := len(rule.Date) + len(time.DateOnly); rule.Date != "" && dated > maxTagBytes {
 				warn("rule %s: no medium can have a tag that starts with %q and names a day: a tag has at most %d bytes", rule.Name, rule.Date, maxTagBytes)
 			}
-			if rule.OnSourceRemoved {
-				warn("rule %s: this version does not look for removed sources, so the rule takes nothing", rule.Name)
-			}
 		}
 	}
 	for i := range p.Expire {

@@ -41,8 +41,10 @@ type Report struct {
 	Rules      []Rule       `json:"rules"`
 	Guard      Guard        `json:"guard"`
 	Calls      Calls        `json:"calls"`
-	Failures   []Failure    `json:"failures"`
-	Error      string       `json:"error"`
+	// Notes are what a reader should know beside.
+	Notes    []string  `json:"notes,omitempty"`
+	Failures []Failure `json:"failures"`
+	Error    string    `json:"error"`
 	// Refused says of a failed run that the request, the policy or the
 	// configuration was at fault, and not what the run met.
 	Refused bool `json:"-"`

@@ -46,6 +46,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		_ = t.Flush() // as above
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "\nnote: %s\n", note)
+	}
 	if r.Guard.Tripped {
 		fmt.Fprintf(&b, "\nblocked: %s\n", r.Guard.Reason)
 	}

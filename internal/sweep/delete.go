@@ -179,6 +179,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 	for _, u := range looked.Unclear {
 		unclear[u.MediaID] = true
 	}
+	d.stillOrphans(batch, found)
 	var still, vanished, hidden, unread []expired
 	for _, e := range batch {
 		switch m := found[e.id]; {
@@ -204,7 +205,10 @@ func (d *deletion) fresh(batch []expired) []expired {
 // group was not looked at again, and one whose record is another by now and so
 // stands in no plan. The next run looks at them.
 func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
-	now := retention.Decide(d.Policy, m, retention.Facts{AsOf: d.asOf, Mark: d.decider.Marks(m)})
+	d.mu.Lock()
+	facts := d.facts(m)
+	d.mu.Unlock()
+	now := retention.Decide(d.Policy, m, facts)
 	if now.Verdict == retention.Expired {
 		if plan.HasRecord(e.text, m.Record) {
 			return true

@@ -14,9 +14,15 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// decideOrRank decides on a medium of an applied plan, or leaves it to lookAtGroups.
+// decideOrRank decides on a medium of an applied plan, or leaves it to lookAtGroups, or
+// to decideOrphans.
 func (r *run) decideOrRank(m media.Medium) {
-	facts := retention.Facts{AsOf: r.asOf, NotLatest: true, Mark: r.decider.Marks(&m)}
+	if r.planned[m.ID] {
+		r.orphans = append(r.orphans, m)
+		return
+	}
+	facts := r.facts(&m)
+	facts.NotLatest = true
 	if _, rule := retention.Groups(r.Policy, &m, facts); rule != nil {
 		r.ranked[m.ID] = m
 		return

@@ -169,6 +169,11 @@ func (l *look) ofPlan(ctx context.Context, id string) iter.Seq2[inventory.Batch,
 				yield(inventory.Batch{}, err)
 				return
 			}
+			if takesOrphans(l.Policy, entry.Rule) {
+				l.mu.Lock()
+				l.planned[entry.MediaID] = true
+				l.mu.Unlock()
+			}
 			if batch.IDs = append(batch.IDs, entry.MediaID); len(batch.IDs) == mps.MaxBatch {
 				if !yield(batch, nil) {
 					return

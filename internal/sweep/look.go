@@ -29,6 +29,8 @@ type look struct {
 	took  func()
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
+	// planned are the media that a plan which is looked at again has as orphans.
+	planned map[string]bool
 	// reports are those of the parts, and byObject says in which of them an object
 	// counts; it is nil where there is one part.
 	reports  []*report.Report
@@ -114,7 +116,7 @@ func (l *look) end(status report.Status, why error) {
 
 // look starts the pipeline for parts of a run.
 func (s *Sweep) look(parts []Part) *look {
-	l := &look{Sweep: s, unclear: map[string]bool{}, missing: map[*report.Report]bool{}}
+	l := &look{Sweep: s, planned: map[string]bool{}, unclear: map[string]bool{}, missing: map[*report.Report]bool{}}
 	for _, part := range parts {
 		l.reports = append(l.reports, part.Report)
 	}

@@ -28,11 +28,6 @@ type Restorer interface {
 	Add(ctx context.Context, fileURL string, texts mps.Texts) (id string, err error)
 }
 
-// Sources tells whether objects are there.
-type Sources interface {
-	Exists(ctx context.Context, object media.Object) (bool, error)
-}
-
 // Restore brings back media that a run deleted.
 type Restore struct {
 	Library Restorer

@@ -45,12 +45,18 @@ type Library interface {
 	Answered() bool
 }
 
+// Objects are the objects that media are made of.
+type Objects interface {
+	inventory.Lister
+	Sources
+}
+
 // Sweep is what a run works with.
 type Sweep struct {
 	Policy  *policy.Policy
 	Region  string
 	Library Library
-	Objects inventory.Lister
+	Objects Objects
 	Store   state.Store
 	Marks   *Marks
 	Now     func() time.Time
@@ -80,6 +86,7 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r.carryOut(ctx, parts)
 	stop()
 	for _, one := range r.reports {
+		r.tellOfOrphans(one)
 		one.Finish(r.status(one), s.Now())
 	}
 }
@@ -95,6 +102,10 @@ type run struct {
 	planID  string // of the plan that has the records as they were read
 	// ranked are media of an applied plan that are decided on with their groups.
 	ranked map[string]media.Medium
+	// orphans are those that a rule deletes because their sources are gone.
+	orphans []media.Medium
+	// gone are source objects that are not there any more.
+	gone map[media.Object]bool
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners     map[string][]*report.Report
@@ -106,12 +117,12 @@ type run struct {
 
 func (s *Sweep) newRun(parts []Part) *run {
 	first := parts[0].Report
-	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}}
+	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}, gone: map[media.Object]bool{}}
 	r.ledger = ledger{run: first.Run, shared: len(parts) > 1, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	r.decider.Marks = s.Marks.Of(r.asOf)
 	// The clock is the run's, so that every medium is held against one instant.
-	r.found = func(m media.Medium) { r.decider.Add(m, false, r.decided) }
+	r.found = func(m media.Medium) { r.decider.Add(m, r.gone[m.Object], r.decided) }
 	if r.request.Plan != "" {
 		r.whole, r.ranked = true, map[string]media.Medium{}
 		r.found = r.decideOrRank
@@ -159,10 +170,14 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.scheduled() {
 		r.carryOn(ctx)
 	}
+	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates)
 	if r.checkpoint != nil {
 		r.keepPlace(ctx)
+	}
+	if len(r.orphans) > 0 && r.ending.why == nil {
+		r.decideOrphans(ctx)
 	}
 	if len(r.ranked) > 0 && r.ending.why == nil {
 		r.lookAtGroups(soft)

@@ -4,21 +4,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// lookAt holds the OSS events after which the media behind an object are worth a
-// look. The others (a part uploaded, an upload started or given up) happen to no
-// finished object. Source: OSS trigger event names, Function Compute.
-func lookAt(eventName string) bool {
+// created holds the OSS events after which the media behind an object are worth a
+// look, and removed those after which its source may be gone. The others (a part
+// uploaded, an upload started or given up) happen to no finished object.
+// Source: OSS trigger event names, Function Compute.
+func created(eventName string) bool {
 	switch eventName {
 	case "ObjectCreated:PutObject", "ObjectCreated:PostObject", "ObjectCreated:CopyObject", "ObjectCreated:AppendObject",
-		"ObjectCreated:PutSymlink", "ObjectCreated:CompleteMultipartUpload", "ObjectRemoved:DeleteObject", "ObjectRemoved:DeleteObjects":
+		"ObjectCreated:PutSymlink", "ObjectCreated:CompleteMultipartUpload":
 		return true
 	}
 	return false
+}
+
+func removed(eventName string) bool {
+	return eventName == "ObjectRemoved:DeleteObject" || eventName == "ObjectRemoved:DeleteObjects"
 }
 
 // nativeRecords returns the records of an OSS trigger's {"events":[…]}.
@@ -85,13 +91,21 @@ func ossEvent(records []json.RawMessage, err error) (Event, error) {
 			return Event{}, fmt.Errorf("OSS event: record %d has no eventName", i)
 		}
 		object, err := media.NewObject(record.OSS.Bucket.Name, record.OSS.Object.Key)
+		if name == "ObjectRemoved:DeleteObjects" && record.OSS.Object.Key == "" {
+			request.Ignored = append(request.Ignored, name+" names no object: nobody can tell which are gone")
+			continue
+		}
 		if err != nil {
 			return Event{}, fmt.Errorf("OSS event: record %d: %w", i, err)
 		}
-		switch {
-		case !lookAt(name):
+		if !created(name) && !removed(name) {
 			request.Ignored = append(request.Ignored, fmt.Sprintf("%s of %s says nothing about a finished object", shorten(name), object))
-		case !seen[object]:
+			continue
+		}
+		if removed(name) && !slices.Contains(request.Removed, object) {
+			request.Removed = append(request.Removed, object)
+		}
+		if !seen[object] {
 			seen[object] = true
 			request.Objects = append(request.Objects, object)
 		}

@@ -23,6 +23,8 @@ type Request struct {
 	// MediaIDs and Objects hold no duplicates.
 	MediaIDs []string
 	Objects  []media.Object
+	// Removed are those of the objects that an event says were deleted.
+	Removed []media.Object
 	// Plan is the ID of a kept plan, whose media are looked at again and deleted if
 	// they have still expired. Anyway says that the plan may be old, or of another
 	// policy.

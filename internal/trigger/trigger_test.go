@@ -22,7 +22,7 @@ func TestSamples(t *testing.T) {
 		"timer.json":         {Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true}},
 		"timer-request.json": {Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true, Mode: policy.DryRun}},
 		"oss.json": {Request: &trigger.Request{Trigger: trigger.OSS,
-			Objects: []media.Object{in("drafts/take 1+2, 100% 剪辑.mp4"), in("clips/a%2Fb.mp4")}}},
+			Objects: []media.Object{in("drafts/take 1+2, 100% 剪辑.mp4"), in("clips/a%2Fb.mp4")}, Removed: []media.Object{in("clips/a%2Fb.mp4")}}},
 		"eventbridge.json":       {Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4")}}},
 		"eventbridge-batch.json": {Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4"), in("series/s01/e02.mp4")}}},
 		"request.json": {Request: &trigger.Request{Trigger: trigger.Invoke, Mode: policy.DryRun,
