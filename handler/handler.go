@@ -17,10 +17,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -119,15 +121,31 @@ func (f *Function) wire() (err error) {
 	if f.state, err = state.ParseLocation(f.getenv("MEDIASWEEP_STATE"), f.getenv); err != nil {
 		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
 	}
-	for _, prefix := range f.policy.Inventory {
-		if f.state.InOSS() && prefix.Covers(f.state.Prefix) {
-			return fmt.Errorf("MEDIASWEEP_STATE: %s lies below the inventory's %s: state would be taken for media", f.state, prefix)
-		}
+	if err = f.keepApart(); err != nil {
+		return err
 	}
 	if f.library, err = mps.New(f.account, f.policy.Pace.Share); err != nil {
 		return err
 	}
 	f.oss = objects.New(f.account)
+	return nil
+}
+
+// keepApart refuses a place for state in which records would be taken for media.
+func (f *Function) keepApart() error {
+	if !f.state.InOSS() {
+		return nil
+	}
+	for _, prefix := range f.policy.Inventory.Prefixes {
+		if prefix.Covers(f.state.Prefix) {
+			return fmt.Errorf("MEDIASWEEP_STATE: %s lies below the inventory's %s: state would be taken for media", f.state, prefix)
+		}
+	}
+	for _, glob := range f.policy.Manifests {
+		if glob.Meets(f.state.Prefix) {
+			return fmt.Errorf("MEDIASWEEP_STATE: %s has objects that the policy's manifests %s take in: state would be taken for lists of media", f.state, glob)
+		}
+	}
 	return nil
 }
 
@@ -202,7 +220,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		return f.refused(r, err)
 	}
 	if request.Trigger == trigger.OSS {
-		if request = f.withoutState(request, r); len(request.Objects) == 0 {
+		if request = f.sorted(request, r); len(request.Objects)+len(request.Manifests) == 0 {
 			r.Finish(report.Done, f.now())
 			f.logFinished(r)
 			return r
@@ -229,7 +247,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		}
 		defer f.release(ctx, lease)
 		f.sweepInventory(lease.Hold(ctx), call, part)
-	case request.Trigger == trigger.OSS && len(request.Objects) <= mps.MaxBatch:
+	case request.Trigger == trigger.OSS && len(request.Manifests) == 0 && len(request.Objects) <= mps.MaxBatch:
 		f.events.join(ctx, call, part, f.run)
 	default:
 		f.run(ctx, call, part)
@@ -253,7 +271,7 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 	if r.Mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
 		return fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state)
 	}
-	if request.Inventory && len(f.policy.Inventory) == 0 {
+	if request.Inventory && f.policy.Inventory.IsEmpty() {
 		return errors.New("the policy has no inventory to look at")
 	}
 	_, err = f.credentials(call)()
@@ -341,19 +359,25 @@ func callsOf(library *mps.Session) report.Calls {
 	}
 }
 
-// withoutState drops the objects that are this program's own records: an event
-// for one must not lead to another record, and so to another event. It logs what is
-// dropped, and was.
-func (f *Function) withoutState(request *trigger.Request, r *report.Report) *trigger.Request {
+// sorted tells the objects of an OSS event apart: media, manifests, and those that are
+// this program's own records, which are dropped: an event for one must not lead to
+// another record, and so to another event. It logs what is dropped, and was.
+func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.Request {
 	own := *request
-	own.Objects = nil
+	own.Objects, own.Manifests = nil, nil
 	for _, object := range request.Objects {
-		if f.state.InOSS() && f.state.Prefix.Covers(object) {
+		switch {
+		case f.state.InOSS() && f.state.Prefix.Covers(object):
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", object))
-			continue
+		case !f.policy.IsManifest(object):
+			own.Objects = append(own.Objects, object)
+		case slices.Contains(request.Removed, object):
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a manifest, and was deleted", object))
+		default:
+			own.Manifests = append(own.Manifests, object)
 		}
-		own.Objects = append(own.Objects, object)
 	}
+	own.Removed = slices.DeleteFunc(slices.Clone(own.Removed), func(object media.Object) bool { return !slices.Contains(own.Objects, object) })
 	for _, reason := range own.Ignored {
 		f.log.Info("event record ignored", "run", r.Run, "reason", reason)
 	}

@@ -135,7 +135,7 @@ protect: [{name: hold, match: {tags: [legal-hold]}}]
 expire:
   - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
   - {name: rest, after: 180d}
-guard: {maxPercent: 100}
+guard: {maxPercent: 100, maxDelete: 100000}
 pace: {share: 1}
 `
 
@@ -430,12 +430,20 @@ func TestALookIsCarriedOn(t *testing.T) {
 	}
 	rules := strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1)
 	for name, cut := range cutOff {
-		for _, form := range []emulator.URLForm{emulator.RawSlash, emulator.EscapedSlash} {
-			t.Run(fmt.Sprintf("%s, %s slashes", name, form), func(t *testing.T) {
+		for _, variant := range []string{"raw", "escaped", "raw, with a manifest"} {
+			t.Run(fmt.Sprintf("%s, %s", name, variant), func(t *testing.T) {
 				t.Parallel()
 				library := func(t *testing.T) *simulation {
-					s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: form})
+					form, manifest, listed := strings.Cut(variant, ", with a ")
+					rules := rules
+					if listed {
+						rules = strings.Replace(rules, "inventory: [", "inventory: [{"+manifest+": oss://ops/list.csv}, ", 1)
+					}
+					s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: emulator.URLForm(form)})
 					s.library(7000)
+					if listed {
+						s.list(3000)
+					}
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
 					return s
@@ -468,6 +476,17 @@ func TestALookIsCarriedOn(t *testing.T) {
 			})
 		}
 	}
+}
+
+// list adds media of another bucket, and writes a list of them and of others.
+func (s *simulation) list(n int) {
+	rows := strings.Builder{}
+	rows.WriteString("mediaId,object\n")
+	for i := range n {
+		m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+		fmt.Fprintf(&rows, "%s,\n,oss://media-in/clips/%d.mp4\n", m.ID, i)
+	}
+	s.e.PutObject("ops", "list.csv", []byte(rows.String()), time.Now())
 }
 
 // checkpoints counts the places that looks have noted.
@@ -587,4 +606,53 @@ func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a request over given media leaves when its time is up, the next scheduled run
+// finishes, whatever its inventory names.
+func TestWhatARequestLeavesIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		var ids []string
+		for i := range 600 {
+			m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			ids = append(ids, m.ID)
+		}
+		s.programs = []*program{s.start(0)}
+		list, _ := json.Marshal(ids)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "ids"}, fmt.Appendf(nil, `{"mode":"enforce","mediaIds":%s}`, list))
+		if r := s.adds(body); r.Status != report.Incomplete || s.gone() == 0 || s.gone() == len(ids) {
+			t.Fatalf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+		if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != len(ids) {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
+
+// Media that nobody could look at after their deletion was sent, and that did not go, are
+// sent again by the next run: only a library that shows them after it took the deletion
+// has them left alone.
+func TestWhatCouldNotBeReadBackIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 30 {
+			key := fmt.Sprint("clips/", i)
+			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			s.e.PutObject("media-in", key, nil, time.Now())
+		}
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropBefore, Count: 1}, emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Unavailable})
+		if r := s.timer(10 * time.Minute); r.Status != report.Partial || r.Counts.Unverified != 30 || s.gone() != 20 {
+			t.Fatalf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+		s.e.ClearFaults()
+		if r := s.timer(time.Minute); r.Status != report.Done || r.Counts.Deleted != 10 || s.gone() != 30 {
+			t.Errorf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+	})
 }

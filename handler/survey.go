@@ -35,8 +35,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		m := found[id]
 		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: f.marks.Of(r.AsOf)(&m)}
 		var notes []string
-		named := slices.ContainsFunc(f.policy.Inventory, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
-		if !named {
+		if !f.policy.Inventory.Names(&m) {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
 		if _, rule := retention.Groups(f.policy, &m, facts); rule != nil {
@@ -51,7 +50,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 			decider.Add(m, false, decided)
 			if len(where) > 0 {
 				others := *f.policy
-				others.Inventory = where
+				others.Inventory = policy.Inventory{Prefixes: where}
 				r = f.survey(ctx, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &others, func(other media.Medium) {
 					if other.ID != m.ID {
 						decider.Add(other, false, decided)
@@ -92,7 +91,7 @@ func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, eac
 		return nil, refuse(f.newReport(call, trigger.CLI), f.broken, f.now())
 	}
 	either := *f.policy
-	either.Inventory = slices.Concat(f.policy.Inventory, next.Inventory)
+	either.Inventory = f.policy.Inventory.And(next.Inventory)
 	diff := retention.NewDiff(f.policy, next, f.now().UTC().Truncate(time.Second), each)
 	diff.Remember(f.marks.Of(diff.AsOf))
 	r := f.survey(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
@@ -114,7 +113,7 @@ func (f *Function) survey(ctx context.Context, call Call, request *trigger.Reque
 		r.Finish(report.Failed, f.now())
 		return r
 	}
-	if request.Inventory && len(p.Inventory) == 0 {
+	if request.Inventory && p.Inventory.IsEmpty() {
 		return refuse(r, errors.New("the policy has no inventory to look at"), f.now())
 	}
 	s, library := f.sweepOf(call, r)

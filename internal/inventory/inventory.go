@@ -1,5 +1,5 @@
 // Package inventory is where candidates come from: the IDs or objects that a
-// request names, or all objects below the prefixes that the policy names. It
+// request names, the objects below prefixes, manifests and workflow executions. It
 // looks them up in batches and says what became of each.
 package inventory
 
@@ -22,6 +22,13 @@ type Lister interface {
 type Library interface {
 	ByID(ctx context.Context, ids []string) (mps.Found, error)
 	ByURL(ctx context.Context, urls []string) (mps.Found, error)
+}
+
+// Candidate is a medium that may be looked at: by its ID, or by the object that it was
+// made of. One of the two is set.
+type Candidate struct {
+	MediaID string
+	Object  media.Object
 }
 
 // Batch is what one look-up asks for: IDs, or objects in one form of their URLs.
@@ -53,21 +60,20 @@ func OfIDs(ids []string) iter.Seq2[Batch, error] {
 
 // OfObjects splits objects into batches that ask with one form of slash.
 func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Seq2[Batch, error] {
-	return batches(func(yield func(media.Object, error) bool) {
+	return Batches(func(yield func(Candidate, error) bool) {
 		for _, object := range objects {
-			if !yield(object, nil) {
+			if !yield(Candidate{Object: object}, nil) {
 				return
 			}
 		}
 	}, region, slash)
 }
 
-// OfPrefixes lists prefixes and splits their objects into batches. A prefix that
-// another one covers is listed once. An error is of one prefix; the others go on.
-// With an object to come after, the prefixes before the one that covers it are left
-// out, and of that one what comes until then.
-func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after media.Object, region string) iter.Seq2[Batch, error] {
-	return batches(func(yield func(media.Object, error) bool) {
+// OfPrefixes lists prefixes. One that another one covers is listed once. An error is of
+// one prefix; the others go on. With an object to come after, the prefixes before the
+// one that covers it are left out, and of that one what comes until then.
+func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after media.Object) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
 		for i, prefix := range prefixes {
 			if covered(prefix, prefixes[:i], prefixes[i+1:]) {
 				continue
@@ -80,12 +86,12 @@ func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, aft
 				key, after = after.Key, media.Object{}
 			}
 			for object, err := range lister.List(ctx, prefix, key) {
-				if !yield(object, err) {
+				if !yield(Candidate{Object: object}, err) {
 					return
 				}
 			}
 		}
-	}, region, media.SlashPlain)
+	}
 }
 
 func covered(prefix media.Object, before, after []media.Object) bool {
@@ -102,34 +108,46 @@ func covered(prefix media.Object, before, after []media.Object) bool {
 	return false
 }
 
-// batches fills batches up to the number of URLs that a look-up takes, and to
-// the length of their list.
-func batches(objects iter.Seq2[media.Object, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
+// Batches fills batches up to the number that a look-up takes, and of URLs to the length
+// of their list. Errors come through as they are.
+func Batches(candidates iter.Seq2[Candidate, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		var batch []media.Object
+		var ids []string
+		var objects []media.Object
 		length := 0
-		flush := func() bool {
-			full := Batch{Objects: batch, Slash: slash}
-			batch, length = nil, 0
-			return len(full.Objects) == 0 || yield(full, nil)
+		flushIDs := func() bool {
+			full := Batch{IDs: ids}
+			ids = nil
+			return full.Len() == 0 || yield(full, nil)
 		}
-		for object, err := range objects {
-			if err != nil {
+		flushObjects := func() bool {
+			full := Batch{Objects: objects, Slash: slash}
+			objects, length = nil, 0
+			return full.Len() == 0 || yield(full, nil)
+		}
+		for candidate, err := range candidates {
+			switch {
+			case err != nil:
 				if !yield(Batch{}, err) {
 					return
 				}
-				continue
-			}
-			next := len(object.URL(region, slash)) + len(",")
-			if len(batch) == mps.MaxBatch || length+next > media.MaxURLBytes+len(",") {
-				if !flush() {
+			case candidate.MediaID != "":
+				if len(ids) == mps.MaxBatch && !flushIDs() {
 					return
 				}
+				ids = append(ids, candidate.MediaID)
+			default:
+				next := len(candidate.Object.URL(region, slash)) + len(",")
+				if (len(objects) == mps.MaxBatch || length+next > media.MaxURLBytes+len(",")) && !flushObjects() {
+					return
+				}
+				objects = append(objects, candidate.Object)
+				length += next
 			}
-			batch = append(batch, object)
-			length += next
 		}
-		flush()
+		if flushIDs() {
+			flushObjects()
+		}
 	}
 }
 

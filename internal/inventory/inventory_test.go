@@ -82,7 +82,7 @@ func TestPrefixesAfterAnObject(t *testing.T) {
 	keys := bucket{"a/1", "a/2", "b/1", "b/2", "c/1"}
 	for after, want := range map[string][]string{"b/1": {"b/2", "a/1", "a/2"}, "c/1": {"b/1", "b/2", "a/1", "a/2"}, "a/2": nil} {
 		var got []string
-		for batch, err := range inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, in(after), region) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, in(after)), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 		"whole":    {in(""), in("a/"), in("")},
 	} {
 		var got []string
-		for batch, err := range inventory.OfPrefixes(context.Background(), keys, prefixes, media.Object{}, region) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, prefixes, media.Object{}), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 func TestAPrefixThatCannotBeListedLeavesTheOthers(t *testing.T) {
 	var got []string
 	failures := 0
-	for batch, err := range inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, media.Object{}, region) {
+	for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, media.Object{}), region, media.SlashPlain) {
 		if err != nil {
 			failures++
 			continue

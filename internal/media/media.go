@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -52,6 +53,19 @@ type Maybe[T any] struct {
 
 // Known returns a field that the record tells.
 func Known[T any](value T) Maybe[T] { return Maybe[T]{value, true} }
+
+// A MediaId is 32 hexadecimal characters in every documented sample; the
+// documents do not promise it. What is refused here could end or widen the list
+// that DeleteMedia takes.
+var mediaID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// CheckID refuses what cannot be sent as the ID of a medium.
+func CheckID(id string) error {
+	if !mediaID.MatchString(id) {
+		return errors.New("a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _")
+	}
+	return nil
+}
 
 // Parse reads one element of MediaList.Media. Only a record that is no object or
 // names no MediaId is an error: a damaged field must not hide the others.

@@ -35,6 +35,8 @@ const (
 	QueryMediaList      Operation = "QueryMediaList"
 	QueryMediaListByURL Operation = "QueryMediaListByURL"
 	AddMedia            Operation = "AddMedia"
+	// ListExecutions is ListMediaWorkflowExecutions.
+	ListExecutions Operation = "ListMediaWorkflowExecutions"
 )
 
 // Client is the library of one account and region. It is safe for concurrent
@@ -52,7 +54,7 @@ func New(a account.Account, share float64) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{caller: caller, pace: map[Operation]*pace{}}
-	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL, AddMedia} {
+	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL, AddMedia, ListExecutions} {
 		c.pace[op] = newPace(quota * share)
 	}
 	return c, nil

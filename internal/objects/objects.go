@@ -139,10 +139,6 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
-			if page.Name == nil && page.Prefix == nil && page.MaxKeys == 0 && page.KeyCount == 0 && len(page.Contents) == 0 {
-				yield(Entry{}, fmt.Errorf("list %s: the answer is not one of OSS", prefix))
-				return
-			}
 			listed, _ := http.ParseTime(page.Headers.Get("Date")) // zero for none
 			for _, content := range page.Contents {
 				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: oss.ToString(content.Key)}, Listed: listed}
@@ -236,6 +232,84 @@ func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]
 	}
 	return body, nil
 }
+
+// Open returns the content of an object as a stream. Where a connection breaks it goes on
+// at the same place, of the same object: one that was written anew meanwhile is an error.
+func (s *Session) Open(ctx context.Context, object media.Object) (io.ReadCloser, error) {
+	stream := &stream{session: s, ctx: ctx, object: object}
+	if err := stream.open(); err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// streamTries is how often a stream goes on without having read anything.
+const streamTries = 3
+
+type stream struct {
+	session *Session
+	ctx     context.Context //nolint:containedctx // of the one who reads
+	object  media.Object
+	body    io.ReadCloser
+	etag    *string
+	size    int64
+	read    int64
+	tries   int // since something was read
+}
+
+// open asks for what has not been read.
+func (s *stream) open() error {
+	request := &oss.GetObjectRequest{Bucket: oss.Ptr(s.object.Bucket), Key: oss.Ptr(s.object.Key)}
+	if s.read > 0 {
+		request.Range, request.RangeBehavior, request.IfMatch = oss.Ptr(fmt.Sprintf("bytes=%d-", s.read)), oss.Ptr("standard"), s.etag
+	}
+	result, err := s.session.sdk.GetObject(s.ctx, request)
+	var service *oss.ServiceError
+	switch {
+	case errors.As(err, &service) && service.Code == "NoSuchKey":
+		return fmt.Errorf("read %s: %w", s.object, ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))
+	case s.read > 0 && (result.StatusCode != http.StatusPartialContent || oss.ToString(result.ETag) != oss.ToString(s.etag)):
+		_ = result.Body.Close() // another error counts
+		return fmt.Errorf("read %s: it has changed while it was read", s.object)
+	}
+	if s.read == 0 {
+		s.etag, s.size = result.ETag, result.ContentLength
+	}
+	s.body = result.Body
+	return nil
+}
+
+// Read reads; see Open.
+func (s *stream) Read(p []byte) (int, error) {
+	for {
+		n, err := s.body.Read(p)
+		if s.read += int64(n); n > 0 {
+			s.tries = 0
+			return n, nil
+		}
+		ended := errors.Is(err, io.EOF)
+		switch {
+		case err == nil:
+			return 0, nil
+		case ended && s.read >= s.size:
+			return 0, io.EOF
+		case s.ctx.Err() != nil:
+			return 0, fmt.Errorf("read %s: %w", s.object, s.ctx.Err())
+		case s.tries == streamTries || s.read == 0 || s.etag == nil:
+			return 0, fmt.Errorf("read %s: the connection broke after %d bytes", s.object, s.read)
+		}
+		s.tries++
+		_ = s.body.Close() // it is broken
+		if err := s.open(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Close ends the stream.
+func (s *stream) Close() error { return s.body.Close() }
 
 // Exists reports whether an object is there.
 func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error) {

@@ -30,12 +30,14 @@ type Head struct {
 	Scope  Scope
 }
 
-// Scope is what the run was asked to look at. One of its fields is set.
+// Scope is what the run was asked to look at. One of its fields is set; an event can
+// name objects and manifests.
 type Scope struct {
 	// Plan is the ID of a plan whose media were looked at again.
 	Plan      string   `json:"plan,omitempty"`
 	MediaIDs  []string `json:"mediaIds,omitempty"`
 	Objects   []string `json:"objects,omitempty"`
+	Manifests []string `json:"manifests,omitempty"`
 	Inventory []string `json:"inventory,omitempty"`
 }
 
@@ -95,7 +97,8 @@ type headForm struct {
 
 // MarshalJSON writes the head in canonical form.
 func (h Head) MarshalJSON() ([]byte, error) {
-	scope := Scope{h.Scope.Plan, slices.Sorted(slices.Values(h.Scope.MediaIDs)), slices.Sorted(slices.Values(h.Scope.Objects)), slices.Sorted(slices.Values(h.Scope.Inventory))}
+	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
+	scope := Scope{h.Scope.Plan, sorted(h.Scope.MediaIDs), sorted(h.Scope.Objects), sorted(h.Scope.Manifests), sorted(h.Scope.Inventory)}
 	return json.Marshal(headForm{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
 }
 

@@ -16,8 +16,11 @@ func (p *Policy) Describe() []string {
 	if p.Mode == Enforce {
 		list[0] = "This deployment deletes what has expired (enforce)."
 	}
-	if len(p.Inventory) > 0 {
-		list = append(list, fmt.Sprintf("A scheduled sweep looks at the media behind %s.", anyOf(texts(p.Inventory))))
+	if sources := p.Inventory.describe(); len(sources) > 0 {
+		list = append(list, fmt.Sprintf("A scheduled sweep looks at the media %s.", strings.Join(sources, ", and ")))
+	}
+	if len(p.Manifests) > 0 {
+		list = append(list, fmt.Sprintf("An OSS event for %s is for a list of media.", anyOf(texts(p.Manifests))))
 	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
@@ -48,6 +51,23 @@ func (p *Policy) Describe() []string {
 		guard += fmt.Sprintf(", or more than %g %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)
 	}
 	return append(list, guard+" deletes nothing.")
+}
+
+func (i Inventory) describe() (sources []string) {
+	if len(i.Prefixes) > 0 {
+		sources = append(sources, "behind "+anyOf(texts(i.Prefixes)))
+	}
+	if len(i.Manifests) > 0 {
+		sources = append(sources, "that are listed in "+anyOf(texts(i.Manifests)))
+	}
+	for _, workflow := range i.Workflows {
+		if workflow == AllWorkflows {
+			sources = append(sources, "of all workflow executions of the last 90 days")
+		} else {
+			sources = append(sources, fmt.Sprintf("of the executions of workflow %s in the last 90 days", workflow))
+		}
+	}
+	return sources
 }
 
 func (k KeepLatest) per() string {
@@ -81,7 +101,7 @@ const maxTagBytes = 32
 func (p *Policy) Lint() []string {
 	var list []string
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if len(p.Inventory) == 0 {
+	if p.Inventory.IsEmpty() {
 		warn("there is no inventory: a timer has nothing to look at")
 	}
 	if len(p.Expire) == 0 {
@@ -91,7 +111,7 @@ func (p *Policy) Lint() []string {
 		for i := range rules {
 			rule := &rules[i]
 			for _, glob := range rule.Match.Object {
-				if len(p.Inventory) > 0 && !slices.ContainsFunc(p.Inventory, glob.meets) {
+				if !p.Inventory.IsEmpty() && !p.Inventory.reaches(glob) {
 					warn("rule %s: the inventory does not reach %s", rule.Name, glob)
 				}
 				if strings.ContainsAny(glob.pattern, "?[{") {
@@ -108,6 +128,9 @@ func (p *Policy) Lint() []string {
 			}
 		}
 	}
+	if len(p.Inventory.Workflows) > 0 && len(p.Inventory.Prefixes)+len(p.Inventory.Manifests) == 0 {
+		p.lintAges(warn)
+	}
 	for i := range p.Expire {
 		for j := range p.Protect {
 			if takesAllOf(&p.Protect[j], &p.Expire[i]) {
@@ -119,8 +142,24 @@ func (p *Policy) Lint() []string {
 	return list
 }
 
-// meets reports whether an object below a prefix can match.
-func (g Glob) meets(prefix media.Object) bool {
+// lintAges warns of ages that media do not reach as long as a workflow names them.
+func (p *Policy) lintAges(warn func(string, ...any)) {
+	const told = 90 * 24 * time.Hour // source: MPS ListMediaWorkflowExecutions
+	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	for i := range p.Expire {
+		if rule := &p.Expire[i]; !rule.After.IsZero() && rule.After.After(begin, time.UTC).Sub(begin) >= told {
+			warn("rule %s: a medium of %s is in no inventory any more: MPS tells of the workflow executions of the last 90 days only", rule.Name, rule.After)
+		}
+	}
+}
+
+// reaches reports whether the inventory can name an object that a glob takes in.
+func (i Inventory) reaches(glob Glob) bool {
+	return len(i.Manifests)+len(i.Workflows) > 0 || slices.ContainsFunc(i.Prefixes, glob.Meets)
+}
+
+// Meets reports whether an object below a prefix can match.
+func (g Glob) Meets(prefix media.Object) bool {
 	literal := g.pattern[:g.literal]
 	return prefix.Bucket == g.bucket && (strings.HasPrefix(literal, prefix.Key) || strings.HasPrefix(prefix.Key, literal))
 }

@@ -153,7 +153,16 @@ func (p *parser) policy(n *yaml.Node) *Policy {
 		}},
 		{name: "timezone", read: func(n *yaml.Node) { policy.Timezone = p.timezone(n) }},
 		{name: "inventory", read: func(n *yaml.Node) { policy.Inventory = p.inventory(n) }},
-		{name: "manifests", later: true},
+		{name: "manifests", read: func(n *yaml.Node) {
+			p.texts(n, func(item *yaml.Node, s string) {
+				glob, err := ParseGlob(s)
+				if err != nil {
+					p.errorf(item, "%v", err)
+					return
+				}
+				policy.Manifests = append(policy.Manifests, glob)
+			})
+		}},
 		{name: "fullEvery", later: true},
 		{name: "protect", read: func(n *yaml.Node) { policy.Protect = p.rules(n, "protect") }},
 		{name: "expire", read: func(n *yaml.Node) { policy.Expire = p.rules(n, "expire") }},
@@ -177,11 +186,10 @@ func (p *parser) timezone(n *yaml.Node) *time.Location {
 	return zone
 }
 
-func (p *parser) inventory(n *yaml.Node) []media.Object {
-	var prefixes []media.Object
+func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 	for _, item := range p.list(n) {
 		p.mapping(item, "an inventory entry", []field{
-			{name: "bucket", required: true, insteadOf: []string{"workflow", "manifest"}, read: func(n *yaml.Node) {
+			{name: "bucket", read: func(n *yaml.Node) {
 				s, ok := p.text(n)
 				if !ok {
 					return
@@ -195,13 +203,39 @@ func (p *parser) inventory(n *yaml.Node) []media.Object {
 					p.errorf(n, "%q: an inventory entry names a prefix, not a glob", s)
 					return
 				}
-				prefixes = append(prefixes, prefix)
+				inventory.Prefixes = append(inventory.Prefixes, prefix)
 			}},
-			{name: "workflow", later: true},
-			{name: "manifest", later: true},
+			{name: "workflow", read: func(n *yaml.Node) {
+				if s, ok := p.text(n); ok {
+					inventory.Workflows = append(inventory.Workflows, s)
+				}
+			}},
+			{name: "manifest", read: func(n *yaml.Node) {
+				s, ok := p.text(n)
+				if !ok {
+					return
+				}
+				manifest, err := media.ParseObject(s)
+				if err != nil {
+					p.errorf(n, "%v: write oss://bucket/key", err)
+					return
+				}
+				if strings.Contains(manifest.Key, "*") {
+					p.errorf(n, "%q: an inventory entry names one manifest, not a glob", s)
+					return
+				}
+				inventory.Manifests = append(inventory.Manifests, manifest)
+			}},
 		})
+		switch {
+		case item.Kind != yaml.MappingNode:
+		case len(item.Content) == 0:
+			p.errorf(item, "an inventory entry needs one of the keys bucket, workflow and manifest")
+		case len(item.Content) > 2:
+			p.errorf(item.Content[2], "an inventory entry has one key: make another entry of %q", item.Content[2].Value)
+		}
 	}
-	return prefixes
+	return inventory
 }
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

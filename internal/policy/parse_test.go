@@ -67,7 +67,7 @@ func TestParseShippedPolicy(t *testing.T) {
 	if p.Guard != policy.DefaultGuard() || p.Pace != policy.DefaultPace() {
 		t.Errorf("the shipped policy states defaults that are not the defaults: %+v %+v", p.Guard, p.Pace)
 	}
-	if want := []media.Object{{Bucket: "media-in"}}; !cmp.Equal(p.Inventory, want) {
+	if want := (policy.Inventory{Prefixes: []media.Object{{Bucket: "media-in"}}}); !cmp.Equal(p.Inventory, want) {
 		t.Errorf("inventory %v, want %v", p.Inventory, want)
 	}
 }

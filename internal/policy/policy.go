@@ -30,8 +30,10 @@ const (
 type Policy struct {
 	Mode     Mode
 	Timezone *time.Location
-	// Inventory holds the bucket prefixes that a scheduled sweep looks at.
-	Inventory []media.Object
+	// Inventory is what a scheduled sweep looks at.
+	Inventory Inventory
+	// Manifests match objects that are lists of media when an OSS event names them.
+	Manifests []Glob
 	// Protect rules win over Expire rules. Among the latter the first that
 	// applies decides.
 	Protect []Rule
@@ -40,6 +42,38 @@ type Policy struct {
 	Pace    Pace
 
 	digest string // every report carries it
+}
+
+// Inventory says where a scheduled sweep finds media: behind the objects below
+// prefixes, in manifests, and in the executions of workflows, of which MPS tells for
+// 90 days. A workflow is named by its ID or its name; AllWorkflows stands for all.
+type Inventory struct {
+	Prefixes  []media.Object
+	Manifests []media.Object
+	Workflows []string
+}
+
+// AllWorkflows is the name that stands for every workflow of the library.
+const AllWorkflows = "all"
+
+// IsEmpty reports whether nothing is named.
+func (i Inventory) IsEmpty() bool { return len(i.Prefixes)+len(i.Manifests)+len(i.Workflows) == 0 }
+
+// Names reports whether a sweep of the inventory may look at a medium: it does if a
+// prefix takes in its object, and may where a manifest or a workflow could name it.
+func (i Inventory) Names(m *media.Medium) bool {
+	return len(i.Manifests)+len(i.Workflows) > 0 ||
+		slices.ContainsFunc(i.Prefixes, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
+}
+
+// And returns an inventory of everything that either names.
+func (i Inventory) And(other Inventory) Inventory {
+	return Inventory{slices.Concat(i.Prefixes, other.Prefixes), slices.Concat(i.Manifests, other.Manifests), slices.Concat(i.Workflows, other.Workflows)}
+}
+
+// IsManifest reports whether an OSS event for an object is for a list of media.
+func (p *Policy) IsManifest(object media.Object) bool {
+	return slices.ContainsFunc(p.Manifests, func(glob Glob) bool { return glob.Match(&object) })
 }
 
 // Rule is one protect or expire rule. An expire rule has exactly one of After,
@@ -212,19 +246,31 @@ func (p *Policy) seal() {
 // is decided, and comments and layout change nothing: none of them is in it.
 func (p *Policy) Canonical() []byte {
 	type source struct {
-		Bucket string `json:"bucket"`
+		Bucket   string `json:"bucket,omitempty"`
+		Manifest string `json:"manifest,omitempty"`
+		Workflow string `json:"workflow,omitempty"`
 	}
 	form := struct {
 		Version   int             `json:"version"`
 		Timezone  string          `json:"timezone"`
 		Inventory []source        `json:"inventory"`
+		Manifests []string        `json:"manifests,omitempty"`
 		Protect   []canonicalRule `json:"protect"`
 		Expire    []canonicalRule `json:"expire"`
-	}{version, p.Timezone.String(), []source{}, []canonicalRule{}, []canonicalRule{}}
-	for _, prefix := range p.Inventory {
-		form.Inventory = append(form.Inventory, source{prefix.String()})
+	}{version, p.Timezone.String(), []source{}, nil, []canonicalRule{}, []canonicalRule{}}
+	for _, prefix := range p.Inventory.Prefixes {
+		form.Inventory = append(form.Inventory, source{Bucket: prefix.String()})
 	}
-	slices.SortFunc(form.Inventory, func(a, b source) int { return strings.Compare(a.Bucket, b.Bucket) })
+	for _, manifest := range p.Inventory.Manifests {
+		form.Inventory = append(form.Inventory, source{Manifest: manifest.String()})
+	}
+	for _, workflow := range p.Inventory.Workflows {
+		form.Inventory = append(form.Inventory, source{Workflow: workflow})
+	}
+	slices.SortFunc(form.Inventory, func(a, b source) int {
+		return cmp.Or(strings.Compare(a.Bucket, b.Bucket), strings.Compare(a.Manifest, b.Manifest), strings.Compare(a.Workflow, b.Workflow))
+	})
+	form.Manifests = slices.Sorted(slices.Values(texts(p.Manifests)))
 	for i := range p.Protect {
 		form.Protect = append(form.Protect, p.Protect[i].canonical("until"))
 	}

@@ -13,11 +13,10 @@ import (
 
 // field is one key that a mapping may have.
 type field struct {
-	name      string
-	required  bool
-	insteadOf []string // keys that stand in for a required one
-	later     bool     // belongs to the format, but is not built yet
-	read      func(*yaml.Node)
+	name     string
+	required bool
+	later    bool // belongs to the format, but is not built yet
+	read     func(*yaml.Node)
 }
 
 // mapping hands each value of n to its field, and reports keys that are unknown,
@@ -46,8 +45,7 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 		}
 	}
 	for _, f := range fields {
-		instead := slices.ContainsFunc(f.insteadOf, func(name string) bool { return seen[name] > 0 })
-		if f.required && seen[f.name] == 0 && !instead {
+		if f.required && seen[f.name] == 0 {
 			p.errorf(n, "%s needs the key %q", what, f.name)
 		}
 	}

@@ -37,10 +37,12 @@ type Report struct {
 	AsOf       time.Time    `json:"asOf"`
 	StartedAt  time.Time    `json:"startedAt"`
 	FinishedAt time.Time    `json:"finishedAt"`
-	Counts     Counts       `json:"counts"`
-	Rules      []Rule       `json:"rules"`
-	Guard      Guard        `json:"guard"`
-	Calls      Calls        `json:"calls"`
+	// Sources are where the candidates of a sweep come from, where it has such.
+	Sources []Source `json:"sources,omitempty"`
+	Counts  Counts   `json:"counts"`
+	Rules   []Rule   `json:"rules"`
+	Guard   Guard    `json:"guard"`
+	Calls   Calls    `json:"calls"`
 	// Notes are what a reader should know beside.
 	Notes    []string  `json:"notes,omitempty"`
 	Failures []Failure `json:"failures"`
@@ -70,6 +72,13 @@ type Counts struct {
 	Pending    int `json:"pending"`
 
 	ObjectsWithoutMedia int `json:"objectsWithoutMedia"`
+}
+
+// Source says how many candidates a source names: a prefix objects, a manifest rows and
+// a workflow executions. What several name counts for each of them.
+type Source struct {
+	Source string `json:"source"`
+	Named  int    `json:"named"`
 }
 
 // Rule counts the media on which one rule decided.

@@ -38,6 +38,14 @@ func (r *Report) WriteTable(w io.Writer) error {
 	line("calls\t%d\tDeleteMedia, %d QueryMediaList, %d QueryMediaListByURL (%d throttled, %d retried)",
 		r.Calls.DeleteMedia, r.Calls.QueryMediaList, r.Calls.QueryMediaListByURL, r.Calls.Throttled, r.Calls.Retried)
 	_ = t.Flush() // a Builder takes everything
+	if len(r.Sources) > 1 {
+		b.WriteString("\n")
+		line("source\tnames")
+		for _, source := range r.Sources {
+			line("%s\t%d", Printable(source.Source), source.Named)
+		}
+		_ = t.Flush() // as above
+	}
 	if len(r.Rules) > 0 {
 		b.WriteString("\n")
 		line("rule\tkind\tdecided\texpired\tdeleted")

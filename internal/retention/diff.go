@@ -121,7 +121,7 @@ func (d *Diff) Add(m media.Medium) {
 // covers reports whether a sweep of the policy's inventory looks at a medium. A
 // policy without one is held against the other's.
 func (s *side) covers(m *media.Medium) bool {
-	return len(s.policy.Inventory) == 0 || slices.ContainsFunc(s.policy.Inventory, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
+	return s.policy.Inventory.IsEmpty() || s.policy.Inventory.Names(m)
 }
 
 // Finish ends the comparison: no medium comes any more.

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -50,12 +52,15 @@ type checkpoint struct {
 	// More says that what this record should say stands in a later one: it only has
 	// a part of the plan.
 	More bool `json:"more,omitempty"`
-	// After is the last object of the listing that has been taken, with all before
-	// it; Pending and Again are those of them that are still to be asked for, in
-	// the one form and the other.
-	After   string   `json:"after,omitempty"`
-	Pending []string `json:"pending,omitempty"`
-	Again   []string `json:"again,omitempty"`
+	// After is the last object of the prefixes that has been taken, with all before it.
+	// Of what has been taken Pending, PendingIDs and Again are still to be asked for, the
+	// last in the other form.
+	After      string   `json:"after,omitempty"`
+	Pending    []string `json:"pending,omitempty"`
+	PendingIDs []string `json:"pendingIds,omitempty"`
+	Again      []string `json:"again,omitempty"`
+	// Seen is what has been taken since the record before; see seen.
+	Seen []byte `json:"seen,omitempty"`
 	// Report has the counts by then.
 	Report *report.Report `json:"report,omitempty"`
 	Places int            `json:"places,omitempty"` // how many rankings follow
@@ -122,6 +127,9 @@ func (r *run) keepPlaceNowAndThen(ctx context.Context) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		c.off, c.lines = true, nil
+		if r.listing.seen != nil {
+			r.listing.seen.putBack(head.Seen)
+		}
 	}()
 }
 
@@ -138,9 +146,13 @@ func each(lines []line) iter.Seq2[line, error] {
 // place returns where the look is. The mutex is held.
 func (r *run) place() (checkpoint, []retention.Place) {
 	one := *r.reports[0]
-	one.Rules, one.Failures = slices.Clone(one.Rules), slices.Clone(one.Failures)
-	return checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, After: r.listing.after.String(),
-		Pending: addresses(r.listing.left(media.SlashPlain)), Again: addresses(r.listing.left(media.SlashEscaped)), Report: &one}, r.decider.Places()
+	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
+	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, Seen: r.listing.seen.drain(),
+		Pending: addresses(r.listing.left(media.SlashPlain)), PendingIDs: r.listing.leftIDs(), Again: addresses(r.listing.left(media.SlashEscaped))}
+	if !r.listing.after.IsZero() {
+		head.After = r.listing.after.String()
+	}
+	return head, r.decider.Places()
 }
 
 // keepPlace notes where a look is that has come to its end, or to that of its time.
@@ -153,7 +165,7 @@ func (r *run) keepPlace(ctx context.Context) {
 	}
 	defer c.writing.giveBack()
 	c.off, c.lines = true, nil
-	if r.ending.status != report.Incomplete || r.listing.after.IsZero() {
+	if r.ending.status != report.Incomplete || !r.listing.hasBegun() {
 		return
 	}
 	head, places := r.place()
@@ -168,7 +180,7 @@ func (r *run) keepPlace(ctx context.Context) {
 		r.Log.Warn("where the look was cut off could not be noted", "error", err.Error())
 		return
 	}
-	r.ending.why = fmt.Errorf("%w: the next scheduled run goes on after %s", r.ending.why, r.listing.after)
+	r.ending.why = fmt.Errorf("%w: the next scheduled run goes on after %s", r.ending.why, cmp.Or(head.After, "that"))
 }
 
 // write writes a record, after such as have the lines that do not fit into it.
@@ -286,6 +298,7 @@ var errNoPlace = errors.New("not a place to carry on from")
 // load takes over what a record and those before it have, all of it or nothing.
 func (r *run) load(ctx context.Context, name string) error {
 	var head checkpoint
+	var taken *seen
 	var places []retention.Place
 	var loaded spool
 	previous := name
@@ -297,6 +310,12 @@ func (r *run) load(ctx context.Context, name string) error {
 			err = errNoPlace
 		case first:
 			head, places = read, ranked
+		}
+		if len(read.Seen) > 0 {
+			if taken == nil {
+				taken = &seen{}
+			}
+			taken.load(read.Seen)
 		}
 		if err == nil && read.Previous >= previous {
 			err = fmt.Errorf("it follows %s", read.Previous)
@@ -312,7 +331,7 @@ func (r *run) load(ctx context.Context, name string) error {
 		loaded.close()
 		return err
 	}
-	r.plan = loaded
+	r.plan, r.listing.seen = loaded, taken
 	r.Log.Info("carrying on a look that was cut off", "after", head.After, "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
 	return nil
 }
@@ -367,19 +386,25 @@ func loadLine(text []byte, into *spool) error {
 
 // resume takes over where a look was.
 func (r *run) resume(head checkpoint, places []retention.Place) error {
-	after, err := media.ParseObject(head.After)
-	if err != nil {
-		return err
+	var at listing
+	if head.After != "" {
+		after, err := media.ParseObject(head.After)
+		if err != nil {
+			return err
+		}
+		at.after = after
 	}
-	at := listing{after: after}
 	for slash, texts := range map[media.Slash][]string{media.SlashPlain: head.Pending, media.SlashEscaped: head.Again} {
 		for _, text := range texts {
 			object, err := media.ParseObject(text)
 			if err != nil {
 				return err
 			}
-			at.put(object, slash)
+			at.put(inventory.Candidate{Object: object}, slash)
 		}
+	}
+	for _, id := range head.PendingIDs {
+		at.put(inventory.Candidate{MediaID: id}, media.SlashPlain)
 	}
 	decider := retention.NewDecider(r.Policy, head.AsOf)
 	decider.Marks = r.Marks.Of(head.AsOf)
@@ -388,6 +413,7 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	}
 	one := r.reports[0]
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
+	one.Sources = head.Report.Sources
 	r.missing[one] = len(one.Failures) > 0
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
 	return nil

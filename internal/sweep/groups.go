@@ -52,7 +52,7 @@ func (r *run) lookAtGroups(ctx context.Context) {
 		}
 	}
 	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
-	others.lookAt(ctx, ctx, inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}, r.Region))
+	others.lookAt(ctx, ctx, inventory.Batches(inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}), r.Region, media.SlashPlain))
 	if others.ending.why != nil || len(others.missing) > 0 {
 		// With part of a group fewer are deleted, and never more.
 		one := r.reports[0]
@@ -69,14 +69,14 @@ func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
 		return nil
 	}
 	if rule.KeepLatest.Per != policy.PerFolder {
-		return p.Inventory
+		return p.Inventory.Prefixes
 	}
 	folder, err := media.ParsePrefix(groups[0])
 	if err != nil {
-		return p.Inventory
+		return p.Inventory.Prefixes
 	}
 	var where []media.Object
-	for _, prefix := range p.Inventory {
+	for _, prefix := range p.Inventory.Prefixes {
 		switch {
 		case prefix.Covers(folder):
 			return []media.Object{folder}

@@ -46,59 +46,6 @@ type look struct {
 	ending   ending
 }
 
-// listing is how far a look at the inventory is. Its zero value is the beginning.
-type listing struct {
-	// after is the last object that has been taken, with all before it.
-	after media.Object
-	// open are those of them that are not accounted for yet, with the form in which
-	// they are to be asked for.
-	open map[media.Object]media.Slash
-	// accounted counts the others.
-	accounted int
-}
-
-// take takes a batch.
-func (l *listing) take(batch inventory.Batch) {
-	for _, object := range batch.Objects {
-		l.put(object, batch.Slash)
-		l.after = object
-	}
-}
-
-func (l *listing) put(object media.Object, slash media.Slash) {
-	if l.open == nil {
-		l.open = map[media.Object]media.Slash{}
-	}
-	l.open[object] = slash
-}
-
-// account notes that a batch is accounted for, but for those objects that are to be
-// asked for again.
-func (l *listing) account(batch inventory.Batch, again []media.Object) {
-	if l.open == nil {
-		return // not of an inventory
-	}
-	for _, object := range batch.Objects {
-		delete(l.open, object)
-	}
-	for _, object := range again {
-		l.open[object] = media.SlashEscaped
-	}
-	l.accounted += len(batch.Objects) - len(again)
-}
-
-// left returns the open objects of one form, in order.
-func (l *listing) left(slash media.Slash) []media.Object {
-	var objects []media.Object
-	for object, form := range l.open {
-		if form == slash {
-			objects = append(objects, object)
-		}
-	}
-	slices.SortFunc(objects, media.Object.Compare)
-	return objects
-}
-
 // ending is why a run came to its end before its work: it failed, or it is
 // incomplete. Its zero value says that it did not.
 type ending struct {
@@ -214,26 +161,17 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 		return l.ofPlan(ctx, request.Plan), plan.Scope{Plan: request.Plan}
 	case len(request.MediaIDs) > 0:
 		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
+	case len(request.Manifests) > 0:
+		return l.ofSources(ctx, l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
 	case len(objects) > 0:
 		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
 	}
-	left := inventory.OfObjects(l.listing.left(media.SlashPlain), l.Region, media.SlashPlain)
-	listed := inventory.OfPrefixes(ctx, l.Objects, l.Policy.Inventory, l.listing.after, l.Region)
-	return func(yield func(inventory.Batch, error) bool) {
-		for batch, err := range left {
-			if !yield(batch, err) {
-				return
-			}
-		}
-		for batch, err := range listed {
-			l.mu.Lock()
-			l.listing.take(batch)
-			l.mu.Unlock()
-			if !yield(batch, err) || ctx.Err() != nil {
-				return
-			}
-		}
-	}, plan.Scope{Inventory: addresses(l.Policy.Inventory)}
+	sources := l.inventorySources(ctx)
+	scope := plan.Scope{}
+	for _, source := range sources {
+		scope.Inventory = append(scope.Inventory, source.names...)
+	}
+	return l.ofSources(ctx, sources), scope
 }
 
 func addresses(objects []media.Object) []string {
@@ -406,7 +344,9 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	}
 	l.progress.Done += looked.Absent + len(looked.Unclear) + len(looked.Media)
 	for _, medium := range looked.Media {
-		l.found(medium)
+		if l.listing.isNew(&medium) {
+			l.found(medium)
+		}
 	}
 	if l.took != nil {
 		l.took()

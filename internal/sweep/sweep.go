@@ -35,6 +35,7 @@ const maxAge = time.Hour
 // Library is the media library, asked for mps.MaxBatch media at a time.
 type Library interface {
 	inventory.Library
+	inventory.Executions
 	// Turn waits until a call may leave, and returns what sends it.
 	Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error)
 	// Recall reads media again.
@@ -48,6 +49,7 @@ type Library interface {
 // Objects are the objects that media are made of.
 type Objects interface {
 	inventory.Lister
+	inventory.Opener
 	Sources
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Request is what a run is asked to do. It has exactly one scope: MediaIDs,
-// Objects, Plan or Inventory. Only an OSS event can have none, when all of its records
+// Objects, Manifests, Plan or Inventory. Only an OSS event can have none, when all of its records
 // were ignored.
 type Request struct {
 	Trigger Kind
@@ -23,6 +23,8 @@ type Request struct {
 	// MediaIDs and Objects hold no duplicates.
 	MediaIDs []string
 	Objects  []media.Object
+	// Manifests are lists of media. An OSS event can have some beside its objects.
+	Manifests []media.Object
 	// Removed are those of the objects that an event says were deleted.
 	Removed []media.Object
 	// Plan is the ID of a kept plan, whose media are looked at again and deleted if
@@ -43,11 +45,6 @@ const (
 	scopeKeys   = "mediaIds, objects, manifest, plan, inventory"
 	requestKeys = "mode, " + scopeKeys
 )
-
-// A MediaId is 32 hexadecimal characters in every documented sample; the
-// documents do not promise it. What is refused here could end or widen the list
-// that DeleteMedia takes.
-var mediaID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
 // IsPlanID reports whether a text has the form of a plan's ID.
 func IsPlanID(text string) bool { return planID.MatchString(text) }
@@ -100,10 +97,7 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 			continue
 		case "mediaIds":
 			request.MediaIDs = texts(value, name, complain, func(id string) (string, error) {
-				if !mediaID.MatchString(id) {
-					return "", errors.New("a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _")
-				}
-				return id, nil
+				return id, media.CheckID(id)
 			})
 		case "objects":
 			request.Objects = texts(value, name, complain, media.ParseObject)
@@ -116,7 +110,14 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				complain("plan must be the ID of a plan, such as sha256:0f3a…, not %s", shorten(string(value)))
 			}
 		case "manifest":
-			complain("%s is not supported yet", name)
+			var text string
+			if err := json.Unmarshal(value, &text); err != nil {
+				complain("manifest must be a text, not %s", shorten(string(value)))
+			} else if object, err := media.ParseObject(text); err != nil {
+				complain("manifest: %v", err)
+			} else {
+				request.Manifests = []media.Object{object}
+			}
 		default:
 			complain("there is no key %q: allowed are %s", name, requestKeys)
 			continue

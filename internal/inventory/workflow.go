@@ -1,0 +1,35 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// Executions tells of the media of workflow executions, a page at a time.
+type Executions interface {
+	Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error)
+}
+
+// OfWorkflow yields the media of the executions of a workflow, or of all workflows for
+// an empty name, in the last 90 days. A medium comes for each execution. An error ends it.
+func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		for token := ""; ; {
+			ids, next, err := library.Executions(ctx, workflow, token)
+			if err != nil {
+				yield(Candidate{}, fmt.Errorf("executions of workflow %q: %w", workflow, err))
+				return
+			}
+			for _, id := range ids {
+				if !yield(Candidate{MediaID: id}, nil) {
+					return
+				}
+			}
+			if next == "" || next == token { // a token that stays would never end
+				return
+			}
+			token = next
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package sweep
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// listing is how far a look at sources is. Its zero value is the beginning.
+type listing struct {
+	// after is the last object of the prefixes that has been taken, with all before it.
+	after media.Object
+	// open are the objects that have been taken and are not accounted for yet, with the
+	// form in which they are to be asked for, and openIDs such media.
+	open    map[media.Object]media.Slash
+	openIDs map[string]bool
+	// accounted counts the others.
+	accounted int
+	// seen is what has been taken, nil where nothing can be named twice.
+	seen *seen
+}
+
+// take takes a candidate, and reports whether it is to be looked at.
+func (l *listing) take(c inventory.Candidate, ordered bool) bool {
+	if ordered {
+		l.after = c.Object
+	}
+	if l.seen != nil && (c.MediaID != "" && l.seen.has(nameOf(foundID, c.MediaID)) || !l.seen.add(candidateName(c))) {
+		return false
+	}
+	l.put(c, media.SlashPlain)
+	return true
+}
+
+func (l *listing) put(c inventory.Candidate, slash media.Slash) {
+	if l.open == nil {
+		l.open, l.openIDs = map[media.Object]media.Slash{}, map[string]bool{}
+	}
+	if c.MediaID != "" {
+		l.openIDs[c.MediaID] = true
+	} else {
+		l.open[c.Object] = slash
+	}
+}
+
+// account notes that a batch is accounted for, but for those objects that are to be
+// asked for again.
+func (l *listing) account(batch inventory.Batch, again []media.Object) {
+	if l.open == nil {
+		return // not of sources
+	}
+	for _, id := range batch.IDs {
+		delete(l.openIDs, id)
+	}
+	for _, object := range batch.Objects {
+		delete(l.open, object)
+	}
+	for _, object := range again {
+		l.open[object] = media.SlashEscaped
+	}
+	l.accounted += batch.Len() - len(again)
+}
+
+// isNew reports whether a medium that was found has not been found before, and
+// remembers it, and its object, which need not be asked for any more.
+func (l *listing) isNew(m *media.Medium) bool {
+	if l.seen == nil {
+		return true
+	}
+	if !m.Object.IsZero() {
+		l.seen.add(objectName(m.Object))
+	}
+	return l.seen.add(nameOf(foundID, m.ID))
+}
+
+// left returns the open objects of one form, in order.
+func (l *listing) left(slash media.Slash) []media.Object {
+	var objects []media.Object
+	for object, form := range l.open {
+		if form == slash {
+			objects = append(objects, object)
+		}
+	}
+	slices.SortFunc(objects, media.Object.Compare)
+	return objects
+}
+
+// leftIDs returns the open media, in order.
+func (l *listing) leftIDs() []string { return slices.Sorted(maps.Keys(l.openIDs)) }
+
+// hasBegun reports whether anything has been taken.
+func (l *listing) hasBegun() bool {
+	return !l.after.IsZero() || l.accounted > 0 || len(l.open)+len(l.openIDs) > 0
+}
+
+// source is one of the places that name media.
+type source struct {
+	candidates iter.Seq2[inventory.Candidate, error]
+	// names are what the source is called, and counts tells whether a candidate counts
+	// for one of them; nil for always.
+	names  []string
+	counts func(name int, c inventory.Candidate) bool
+	// ordered says that the candidates come in order, so that they can be carried on
+	// after one of them; others are read from the beginning again.
+	ordered bool
+}
+
+// inventorySources returns the sources of the policy's inventory.
+func (l *look) inventorySources(ctx context.Context) []source {
+	var sources []source
+	from := l.Policy.Inventory
+	if len(from.Prefixes) > 0 {
+		sources = append(sources, source{
+			candidates: inventory.OfPrefixes(ctx, l.Objects, from.Prefixes, l.listing.after), names: addresses(from.Prefixes), ordered: true,
+			counts: func(name int, c inventory.Candidate) bool { return from.Prefixes[name].Covers(c.Object) },
+		})
+	}
+	sources = append(sources, l.manifestSources(ctx, from.Manifests)...)
+	for _, workflow := range from.Workflows {
+		name := workflow
+		if name == policy.AllWorkflows {
+			name = ""
+		}
+		sources = append(sources, source{candidates: inventory.OfWorkflow(ctx, l.Library, name), names: []string{"workflow:" + workflow}})
+	}
+	return sources
+}
+
+func (l *look) manifestSources(ctx context.Context, manifests []media.Object) []source {
+	var sources []source
+	for _, manifest := range manifests {
+		sources = append(sources, source{candidates: inventory.OfManifest(ctx, l.Objects, manifest), names: []string{"manifest:" + manifest.String()}})
+	}
+	return sources
+}
+
+// sourcesOf returns those that a request names.
+func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) []source {
+	objects := func(yield func(inventory.Candidate, error) bool) {
+		for _, object := range request.Objects {
+			if !yield(inventory.Candidate{Object: object}, nil) {
+				return
+			}
+		}
+	}
+	return append([]source{{candidates: objects}}, l.manifestSources(ctx, request.Manifests)...)
+}
+
+// ofSources yields what was left over by an earlier look, and then what each source names
+// and no other has named.
+func (l *look) ofSources(ctx context.Context, sources []source) iter.Seq2[inventory.Batch, error] {
+	if l.listing.seen == nil && (len(sources) > 1 || !sources[0].ordered) {
+		l.listing.seen = &seen{}
+	}
+	left := func(yield func(inventory.Candidate, error) bool) {
+		for _, id := range l.listing.leftIDs() {
+			if !yield(inventory.Candidate{MediaID: id}, nil) {
+				return
+			}
+		}
+		for _, object := range l.listing.left(media.SlashPlain) {
+			if !yield(inventory.Candidate{Object: object}, nil) {
+				return
+			}
+		}
+	}
+	lists := []iter.Seq2[inventory.Candidate, error]{left}
+	for _, source := range sources {
+		lists = append(lists, l.taken(source, l.named(source)))
+	}
+	return func(yield func(inventory.Batch, error) bool) {
+		for _, list := range lists {
+			for batch, err := range inventory.Batches(list, l.Region, media.SlashPlain) {
+				if !yield(batch, err) || ctx.Err() != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// named returns which of the report's sources those of a source are. What one that is
+// not ordered named before is named again.
+func (l *look) named(s source) (at []int) {
+	one := l.reports[0]
+	for _, name := range s.names {
+		i := slices.IndexFunc(one.Sources, func(known report.Source) bool { return known.Source == name })
+		if i < 0 {
+			i = len(one.Sources)
+			one.Sources = append(one.Sources, report.Source{Source: name})
+		}
+		if !s.ordered {
+			one.Sources[i].Named = 0
+		}
+		at = append(at, i)
+	}
+	return at
+}
+
+// taken yields what is to be looked at of what a source names.
+func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
+	take := func(c inventory.Candidate) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for name, i := range at {
+			if s.counts == nil || s.counts(name, c) {
+				l.reports[0].Sources[i].Named++
+			}
+		}
+		return l.listing.take(c, s.ordered)
+	}
+	return func(yield func(inventory.Candidate, error) bool) {
+		for candidate, err := range s.candidates {
+			if err == nil && !take(candidate) {
+				continue
+			}
+			if !yield(candidate, err) {
+				return
+			}
+		}
+	}
+}

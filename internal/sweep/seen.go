@@ -1,0 +1,120 @@
+package sweep
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// seen remembers what sources that may overlap have named, so that each medium is looked
+// at once. It keeps a hash of eight bytes for each name, in a table that is at most seven tenths full: some 25 bytes for a medium that is named by its object and found. That any
+// two of ten million names are alike has a chance of three in a million; one of the two
+// media is then not looked at.
+type seen struct {
+	slots []uint64 // 0 is free
+	count int
+	fresh []uint64 // added since the last checkpoint
+}
+
+// The names of different things never meet.
+const (
+	askedID     = 'i'
+	askedObject = 'o'
+	foundID     = 'f'
+)
+
+func nameOf(kind byte, text string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte{kind}) // a hash takes everything
+	_, _ = hash.Write([]byte(text)) // as above
+	sum := hash.Sum64()
+	// FNV leaves its low bits weak, by which slots are chosen.
+	sum ^= sum >> 32
+	sum *= 0x9e3779b97f4a7c15
+	sum ^= sum >> 29
+	return max(sum, 1)
+}
+
+func candidateName(c inventory.Candidate) uint64 {
+	if c.MediaID != "" {
+		return nameOf(askedID, c.MediaID)
+	}
+	return objectName(c.Object)
+}
+
+func objectName(object media.Object) uint64 { return nameOf(askedObject, object.String()) }
+
+// has reports whether a name has been added.
+func (s *seen) has(name uint64) bool {
+	if len(s.slots) == 0 {
+		return false
+	}
+	return s.slots[s.slot(name)] == name
+}
+
+// slot returns where a name is, or could be.
+func (s *seen) slot(name uint64) int {
+	mask := uint64(len(s.slots) - 1) //nolint:gosec // not negative: there are slots
+	for at := name & mask; ; at = (at + 1) & mask {
+		if s.slots[at] == 0 || s.slots[at] == name {
+			return int(at) //nolint:gosec // within slots
+		}
+	}
+}
+
+// add adds a name, and reports whether it is new.
+func (s *seen) add(name uint64) bool {
+	if !s.insert(name) {
+		return false
+	}
+	s.fresh = append(s.fresh, name)
+	return true
+}
+
+func (s *seen) insert(name uint64) bool {
+	if s.count*10 >= len(s.slots)*7 {
+		old := s.slots
+		s.slots = make([]uint64, max(1024, 2*len(old)))
+		for _, kept := range old {
+			if kept != 0 {
+				s.slots[s.slot(kept)] = kept
+			}
+		}
+	}
+	at := s.slot(name)
+	if s.slots[at] == name {
+		return false
+	}
+	s.slots[at] = name
+	s.count++
+	return true
+}
+
+// drain returns the names that were added since the last call, eight bytes each.
+func (s *seen) drain() []byte {
+	if s == nil {
+		return nil
+	}
+	var names []byte
+	for _, name := range s.fresh {
+		names = binary.LittleEndian.AppendUint64(names, name)
+	}
+	s.fresh = nil
+	return names
+}
+
+// putBack makes names that were drained new again: they could not be kept.
+func (s *seen) putBack(names []byte) {
+	for ; len(names) >= 8; names = names[8:] {
+		s.fresh = append(s.fresh, binary.LittleEndian.Uint64(names))
+	}
+}
+
+// load adds names that were drained.
+func (s *seen) load(names []byte) {
+	for ; len(names) >= 8; names = names[8:] {
+		s.insert(binary.LittleEndian.Uint64(names))
+	}
+}
