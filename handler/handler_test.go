@@ -691,7 +691,8 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	if written != 8 || r.Counts.Deleted == 0 { // the lease twice, a segment, the plan's contents, its beginning and end, the ledger, and the report
+	// the lease twice, a segment and the contents of plan and index, what was begun and done, the ledger, and the report
+	if written != 10 || r.Counts.Deleted == 0 {
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -10,12 +10,13 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/objects"
 )
 
 // Lister lists the objects below a prefix; an error ends the sequence.
 type Lister interface {
-	// List yields the objects whose keys come after another one.
-	List(ctx context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error]
+	// Entries yields the objects whose keys come after another one.
+	Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error]
 }
 
 // Library looks media up, mps.MaxBatch at a time.
@@ -29,6 +30,9 @@ type Library interface {
 type Candidate struct {
 	MediaID string
 	Object  media.Object
+	// Modified is when a listing says that the object was written, in seconds since 1970;
+	// 0 for what comes from nowhere else.
+	Modified int64
 }
 
 // Batch is what one look-up asks for: IDs, or objects in one form of their URLs.
@@ -85,8 +89,8 @@ func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, aft
 				}
 				key, after = after.Key, media.Object{}
 			}
-			for object, err := range lister.List(ctx, prefix, key) {
-				if !yield(Candidate{Object: object}, err) {
+			for entry, err := range lister.Entries(ctx, prefix, key) {
+				if !yield(Candidate{Object: entry.Object, Modified: entry.Modified.Unix()}, err) {
 					return
 				}
 			}

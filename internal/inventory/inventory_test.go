@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/objects"
 )
 
 const region = "cn-shanghai"
@@ -63,14 +64,14 @@ func TestBatchesOfObjectsFitTheList(t *testing.T) {
 // bucket lists from a list of keys; it fails for prefixes that start with "bad".
 type bucket []string
 
-func (b bucket) List(_ context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error] {
-	return func(yield func(media.Object, error) bool) {
+func (b bucket) Entries(_ context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error] {
+	return func(yield func(objects.Entry, error) bool) {
 		if strings.HasPrefix(prefix.Key, "bad") {
-			yield(media.Object{}, errors.New("cannot be listed"))
+			yield(objects.Entry{}, errors.New("cannot be listed"))
 			return
 		}
 		for _, key := range b {
-			if prefix.Covers(in(key)) && key > after && !yield(in(key), nil) {
+			if prefix.Covers(in(key)) && key > after && !yield(objects.Entry{Object: in(key)}, nil) {
 				return
 			}
 		}

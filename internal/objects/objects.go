@@ -111,19 +111,8 @@ type Entry struct {
 	Listed time.Time
 }
 
-// List yields the objects below a prefix in the order of OSS, a page at a time, those
+// Entries yields the objects below a prefix in the order of OSS, a page at a time, those
 // after a key only. An error ends it.
-func (s *Session) List(ctx context.Context, prefix media.Object, after string) iter.Seq2[media.Object, error] {
-	return func(yield func(media.Object, error) bool) {
-		for entry, err := range s.Entries(ctx, prefix, after) {
-			if !yield(entry.Object, err) {
-				return
-			}
-		}
-	}
-}
-
-// Entries yields the objects below a prefix whose keys come after another one.
 func (s *Session) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		request := &oss.ListObjectsV2Request{Bucket: oss.Ptr(prefix.Bucket), MaxKeys: pageSize}

@@ -40,11 +40,11 @@ func start(t *testing.T, config emulator.Config) *emulator.Emulator {
 func keys(t *testing.T, s *objects.Session, prefix media.Object) []string {
 	t.Helper()
 	var list []string
-	for object, err := range s.List(context.Background(), prefix, "") {
+	for entry, err := range s.Entries(context.Background(), prefix, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, object.Key)
+		list = append(list, entry.Object.Key)
 	}
 	return list
 }
@@ -77,7 +77,7 @@ func TestListStopsWhenItIsEnough(t *testing.T) {
 	for i := range 1500 {
 		e.PutObject("media-in", fmt.Sprint(i), nil, time.Now())
 	}
-	for _, err := range session(t, e.Env()).List(context.Background(), media.Object{Bucket: "media-in"}, "") {
+	for _, err := range session(t, e.Env()).Entries(context.Background(), media.Object{Bucket: "media-in"}, "") {
 		if err != nil {
 			t.Error(err)
 		}
@@ -99,7 +99,7 @@ func TestListEndsAtAPageWithoutAToken(t *testing.T) {
 	s := session(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT": server.URL,
 		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"})
 	var last error
-	for _, err := range s.List(context.Background(), media.Object{Bucket: "media-in"}, "") {
+	for _, err := range s.Entries(context.Background(), media.Object{Bucket: "media-in"}, "") {
 		last = err
 	}
 	if last == nil || calls != 1 {
@@ -148,7 +148,7 @@ func TestErrorsCarryACodeAndNoSecret(t *testing.T) {
 			env := e.Env()
 			test.spoil(env, e)
 			var last error
-			for _, err := range session(t, env).List(context.Background(), media.Object{Bucket: "media-in"}, "") {
+			for _, err := range session(t, env).Entries(context.Background(), media.Object{Bucket: "media-in"}, "") {
 				last = err
 			}
 			var failed *objects.Error
@@ -179,7 +179,7 @@ func TestAnswersThatAreNotOfOSS(t *testing.T) {
 		t.Error(err)
 	}
 	var err error
-	for _, err = range s.List(context.Background(), media.Object{Bucket: "media-in"}, "") {
+	for _, err = range s.Entries(context.Background(), media.Object{Bucket: "media-in"}, "") {
 	}
 	if err == nil {
 		t.Error("nothing is listed, and that is no error")

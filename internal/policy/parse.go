@@ -141,7 +141,7 @@ func (p *parser) syntaxError(err error) {
 }
 
 func (p *parser) policy(n *yaml.Node) *Policy {
-	policy := Policy{Mode: DryRun, Timezone: time.UTC, Guard: DefaultGuard(), Pace: DefaultPace()}
+	policy := Policy{Mode: DryRun, Timezone: time.UTC, FullEvery: DefaultFullEvery(), Guard: DefaultGuard(), Pace: DefaultPace()}
 	p.mapping(n, "a policy", []field{
 		{name: "version", required: true, read: func(n *yaml.Node) {
 			if got, ok := p.integer(n, 0); ok && got != version {
@@ -163,7 +163,7 @@ func (p *parser) policy(n *yaml.Node) *Policy {
 				policy.Manifests = append(policy.Manifests, glob)
 			})
 		}},
-		{name: "fullEvery", later: true},
+		{name: "fullEvery", read: func(n *yaml.Node) { policy.FullEvery = p.period(n) }},
 		{name: "protect", read: func(n *yaml.Node) { policy.Protect = p.rules(n, "protect") }},
 		{name: "expire", read: func(n *yaml.Node) { policy.Expire = p.rules(n, "expire") }},
 		{name: "guard", read: func(n *yaml.Node) { p.guard(n, &policy.Guard) }},

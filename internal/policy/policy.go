@@ -34,6 +34,8 @@ type Policy struct {
 	Inventory Inventory
 	// Manifests match objects that are lists of media when an OSS event names them.
 	Manifests []Glob
+	// FullEvery is how long a sweep goes by what earlier ones found out.
+	FullEvery Period
 	// Protect rules win over Expire rules. Among the latter the first that
 	// applies decides.
 	Protect []Rule
@@ -52,6 +54,9 @@ type Inventory struct {
 	Manifests []media.Object
 	Workflows []string
 }
+
+// DefaultFullEvery is a week.
+func DefaultFullEvery() Period { return Period{hours: 7 * 24} }
 
 // AllWorkflows is the name that stands for every workflow of the library.
 const AllWorkflows = "all"
@@ -255,9 +260,10 @@ func (p *Policy) Canonical() []byte {
 		Timezone  string          `json:"timezone"`
 		Inventory []source        `json:"inventory"`
 		Manifests []string        `json:"manifests,omitempty"`
+		FullEvery string          `json:"fullEvery,omitempty"`
 		Protect   []canonicalRule `json:"protect"`
 		Expire    []canonicalRule `json:"expire"`
-	}{version, p.Timezone.String(), []source{}, nil, []canonicalRule{}, []canonicalRule{}}
+	}{version, p.Timezone.String(), []source{}, nil, "", []canonicalRule{}, []canonicalRule{}}
 	for _, prefix := range p.Inventory.Prefixes {
 		form.Inventory = append(form.Inventory, source{Bucket: prefix.String()})
 	}
@@ -270,6 +276,9 @@ func (p *Policy) Canonical() []byte {
 	slices.SortFunc(form.Inventory, func(a, b source) int {
 		return cmp.Or(strings.Compare(a.Bucket, b.Bucket), strings.Compare(a.Manifest, b.Manifest), strings.Compare(a.Workflow, b.Workflow))
 	})
+	if p.FullEvery != DefaultFullEvery() {
+		form.FullEvery = p.FullEvery.String()
+	}
 	form.Manifests = slices.Sorted(slices.Values(texts(p.Manifests)))
 	for i := range p.Protect {
 		form.Protect = append(form.Protect, p.Protect[i].canonical("until"))

@@ -15,7 +15,6 @@ import (
 type field struct {
 	name     string
 	required bool
-	later    bool // belongs to the format, but is not built yet
 	read     func(*yaml.Node)
 }
 
@@ -38,8 +37,6 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 		switch {
 		case at < 0:
 			p.errorf(key, "%s has no key %q%s: allowed are %s", what, key.Value, nearest(key.Value, fields), names(fields))
-		case fields[at].later:
-			p.errorf(key, "%q is not supported yet: allowed are %s", key.Value, names(fields))
 		default:
 			fields[at].read(value)
 		}
@@ -89,9 +86,7 @@ func distance(a, b string) int {
 func names(fields []field) string {
 	var list []string
 	for _, f := range fields {
-		if !f.later {
-			list = append(list, f.name)
-		}
+		list = append(list, f.name)
 	}
 	return strings.Join(list, ", ")
 }

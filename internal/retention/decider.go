@@ -88,6 +88,11 @@ func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	}
 }
 
+// IsRanked reports whether a rule ranks a medium among others.
+func IsRanked(p *policy.Policy, m *media.Medium, facts Facts) bool {
+	return ranking(p, m, Decide(p, m, facts), facts) != nil
+}
+
 // Groups returns the groups in which a medium is ranked and the rule that keeps the
 // latest of each, or no rule.
 func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, rule *policy.Rule) {

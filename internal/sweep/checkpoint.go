@@ -61,6 +61,9 @@ type checkpoint struct {
 	Again      []string `json:"again,omitempty"`
 	// Seen is what has been taken since the record before; see seen.
 	Seen []byte `json:"seen,omitempty"`
+	// Known and KnownLive are how many objects were passed over, and live media of them.
+	Known     int `json:"known,omitempty"`
+	KnownLive int `json:"knownLive,omitempty"`
 	// Report has the counts by then.
 	Report *report.Report `json:"report,omitempty"`
 	Places int            `json:"places,omitempty"` // how many rankings follow
@@ -151,6 +154,9 @@ func (r *run) place() (checkpoint, []retention.Place) {
 		Pending: addresses(r.listing.left(media.SlashPlain)), PendingIDs: r.listing.leftIDs(), Again: addresses(r.listing.left(media.SlashEscaped))}
 	if !r.listing.after.IsZero() {
 		head.After = r.listing.after.String()
+	}
+	if r.known != nil {
+		head.Known, head.KnownLive = r.known.objects, r.known.live
 	}
 	return head, r.decider.Places()
 }
@@ -414,6 +420,7 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	one := r.reports[0]
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
 	one.Sources = head.Report.Sources
+	r.known = &known{objects: head.Known, live: head.KnownLive}
 	r.missing[one] = len(one.Failures) > 0
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
 	return nil

@@ -21,7 +21,7 @@ func (r *run) guarded(ctx context.Context) error {
 		return r.guardedApply(ctx)
 	}
 	for _, one := range r.reports {
-		if reason := tripped(r.Policy.Guard, &one.Counts); reason != "" {
+		if reason := tripped(r.Policy.Guard, &one.Counts, r.known.population()); reason != "" {
 			one.Guard = report.Guard{Tripped: true, Reason: reason}
 		}
 	}
@@ -43,8 +43,11 @@ func (r *run) blocked() string {
 }
 
 // tripped returns why a guard stops a run with these counts, or nothing.
-func tripped(guard policy.Guard, counts *report.Counts) string {
-	live := counts.Looked - counts.Absent
+//
+// The live media that were not looked at, since an earlier sweep had, count among those
+// that were.
+func tripped(guard policy.Guard, counts *report.Counts, known int) string {
+	live := counts.Looked - counts.Absent + known
 	switch {
 	case counts.Expired > guard.MaxDelete:
 		return fmt.Sprintf("%d media have expired and guard.maxDelete is %d", counts.Expired, guard.MaxDelete)

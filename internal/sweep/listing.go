@@ -19,12 +19,18 @@ type listing struct {
 	after media.Object
 	// open are the objects that have been taken and are not accounted for yet, with the
 	// form in which they are to be asked for, and openIDs such media.
-	open    map[media.Object]media.Slash
+	open    map[media.Object]asked
 	openIDs map[string]bool
 	// accounted counts the others.
 	accounted int
 	// seen is what has been taken, nil where nothing can be named twice.
 	seen *seen
+}
+
+// asked is how an object is asked for, and when it was written, if that is known.
+type asked struct {
+	slash    media.Slash
+	modified int64
 }
 
 // take takes a candidate, and reports whether it is to be looked at.
@@ -41,12 +47,12 @@ func (l *listing) take(c inventory.Candidate, ordered bool) bool {
 
 func (l *listing) put(c inventory.Candidate, slash media.Slash) {
 	if l.open == nil {
-		l.open, l.openIDs = map[media.Object]media.Slash{}, map[string]bool{}
+		l.open, l.openIDs = map[media.Object]asked{}, map[string]bool{}
 	}
 	if c.MediaID != "" {
 		l.openIDs[c.MediaID] = true
 	} else {
-		l.open[c.Object] = slash
+		l.open[c.Object] = asked{slash, c.Modified}
 	}
 }
 
@@ -59,11 +65,15 @@ func (l *listing) account(batch inventory.Batch, again []media.Object) {
 	for _, id := range batch.IDs {
 		delete(l.openIDs, id)
 	}
+	kept := make([]asked, len(again))
+	for i, object := range again {
+		kept[i] = asked{media.SlashEscaped, l.open[object].modified}
+	}
 	for _, object := range batch.Objects {
 		delete(l.open, object)
 	}
-	for _, object := range again {
-		l.open[object] = media.SlashEscaped
+	for i, object := range again {
+		l.open[object] = kept[i]
 	}
 	l.accounted += batch.Len() - len(again)
 }
@@ -83,8 +93,8 @@ func (l *listing) isNew(m *media.Medium) bool {
 // left returns the open objects of one form, in order.
 func (l *listing) left(slash media.Slash) []media.Object {
 	var objects []media.Object
-	for object, form := range l.open {
-		if form == slash {
+	for object, how := range l.open {
+		if how.slash == slash {
 			objects = append(objects, object)
 		}
 	}
@@ -207,12 +217,17 @@ func (l *look) named(s source) (at []int) {
 // taken yields what is to be looked at of what a source names.
 func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
 	take := func(c inventory.Candidate) bool {
+		passed := s.ordered && l.passOver != nil && l.passOver(c)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for name, i := range at {
 			if s.counts == nil || s.counts(name, c) {
 				l.reports[0].Sources[i].Named++
 			}
+		}
+		if passed {
+			l.listing.after = c.Object
+			return false
 		}
 		return l.listing.take(c, s.ordered)
 	}

@@ -27,6 +27,10 @@ type look struct {
 	// Both are called by one goroutine at a time.
 	found func(media.Medium)
 	took  func()
+	// note, if set, is told what was found out about an object and the time when that
+	// was written, and passOver says of which objects nothing needs to be found out.
+	note     func(object media.Object, modified int64, m *media.Medium)
+	passOver func(inventory.Candidate) bool
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
 	// planned are the media that a plan which is looked at again has as orphans.
@@ -320,6 +324,7 @@ func isContext(err error) bool {
 func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.noteAll(looked)
 	l.listing.account(batch, looked.Again)
 	for _, one := range l.reports {
 		one.Counts.Looked += looked.Absent
@@ -350,6 +355,26 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	}
 	if l.took != nil {
 		l.took()
+	}
+}
+
+// noteAll notes what a look-up has found out about objects: nothing of those for which
+// it may have found a medium that it does not tell enough of.
+func (l *look) noteAll(looked inventory.Looked) {
+	if l.note == nil {
+		return
+	}
+	for i := range looked.Media {
+		m := &looked.Media[i]
+		if how, ok := l.listing.open[m.Object]; ok && how.modified != 0 {
+			l.note(m.Object, how.modified, m)
+		}
+	}
+	for _, object := range looked.WithoutMedia {
+		unclear := slices.ContainsFunc(looked.Unclear, func(u inventory.Unclear) bool { return slices.Contains(u.Objects, object) })
+		if how, ok := l.listing.open[object]; ok && how.modified != 0 && !unclear {
+			l.note(object, how.modified, nil)
+		}
 	}
 }
 

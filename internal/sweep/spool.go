@@ -22,6 +22,9 @@ import (
 // spoolBytes is what a spool keeps in memory before it goes to a file.
 const spoolBytes = 8 << 20
 
+// lineBytes is what a line has beside its text, about.
+const lineBytes = 160
+
 // spool holds the lines of a plan until all of it is there, and hands them over in
 // the order of their MediaIds. What is more than spoolBytes it sorts piece by
 // piece into a temporary file, so that memory does not grow with the library. It
@@ -68,7 +71,7 @@ func (l line) compare(other line) int {
 func (s *spool) add(l line) error {
 	s.lines = append(s.lines, l)
 	s.count++
-	if s.bytes += len(l.text); s.bytes < spoolBytes {
+	if s.bytes += len(l.text) + lineBytes; s.bytes < spoolBytes {
 		return nil
 	}
 	return s.flush()

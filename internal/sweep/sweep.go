@@ -84,11 +84,14 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
 	defer r.plan.close()
+	defer r.layer.close()
+	defer func() { r.known.close() }()
 	stop := r.tell()
 	r.carryOut(ctx, parts)
 	stop()
 	for _, one := range r.reports {
 		r.tellOfOrphans(one)
+		r.tellOfKnown(one)
 		one.Finish(r.status(one), s.Now())
 	}
 }
@@ -112,6 +115,9 @@ type run struct {
 	// has several parts.
 	owners     map[string][]*report.Report
 	checkpoint *checkpoints // where a scheduled look is; nil for others
+	known      *known       // what earlier sweeps found out; nil for runs that do not go by it
+	layer      spool        // what this one has found out
+	layerOff   bool         // which cannot be kept
 	ledger     ledger
 	deadline   time.Time       // of the call that the run answers; zero for none
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
@@ -171,12 +177,15 @@ func (r *run) broke(err error) {
 func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.scheduled() {
 		r.carryOn(ctx)
+		r.openIndex(ctx)
+		r.passOver = func(c inventory.Candidate) bool { return r.isKnown(ctx, c) }
 	}
 	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates)
 	if r.checkpoint != nil {
 		r.keepPlace(ctx)
+		r.writeLayer(ctx)
 	}
 	if len(r.orphans) > 0 && r.ending.why == nil {
 		r.decideOrphans(ctx)

@@ -1,0 +1,235 @@
+package handler_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+var indexed = strings.Replace(enforcing, "expire:", `expire:
+  - {name: dated, at: {tag: "expire:"}}
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}`, 1)
+
+// days is a deployment that sweeps once a day, and one beside it that looks at
+// everything.
+type days struct {
+	t     *testing.T
+	clock time.Time
+	two   [2]*world // the second looks at everything, since it forgets
+	rng   *rand.Rand
+	n     int
+}
+
+func newDays(t *testing.T, policy string) *days {
+	d := &days{t: t, clock: time.Now(), rng: rand.New(rand.NewPCG(3, 4))}
+	for i := range d.two {
+		w := newWorld(t, emulator.Config{}, policy, "MEDIASWEEP_STATE", "file://"+filepath.Join(t.TempDir(), "state"))
+		w.now = func() time.Time { return d.clock }
+		w.setPolicy(policy)
+		d.two[i] = w
+	}
+	return d
+}
+
+// add adds an object with a medium of an age in days to both, or one without.
+func (d *days) add(key string, age int, tags ...string) {
+	id := fmt.Sprintf("%032d", d.n)
+	d.n++
+	for _, w := range d.two {
+		if age >= 0 {
+			w.e.Add(emulator.Medium{ID: id, Bucket: "media-in", Key: key, PublishState: "Published", Tags: tags,
+				CreationTime: d.clock.UTC().AddDate(0, 0, -age).Format("2006-01-02T15:04:05Z")})
+		}
+		w.e.PutObject("media-in", key, nil, d.clock)
+	}
+}
+
+// sweep sweeps both, and holds the one against the other.
+func (d *days) sweep() (r report.Report, calls int) {
+	d.t.Helper()
+	before := d.two[0].e.Count()["QueryMediaListByURL"]
+	if err := os.RemoveAll(filepath.Join(d.folder(1), "index")); err != nil {
+		d.t.Fatal(err)
+	}
+	r = d.two[0].mustInvoke(everything, report.Done)
+	whole := d.two[1].mustInvoke(everything, report.Done)
+	if r.Counts.Deleted != whole.Counts.Deleted || !slices.Equal(d.two[0].deleted(), d.two[1].deleted()) {
+		d.t.Errorf("deleted %d, and %d when everything is looked at", r.Counts.Deleted, whole.Counts.Deleted)
+	}
+	if r.Sources[0] != whole.Sources[0] {
+		d.t.Errorf("%+v are named, and %+v when everything is looked at", r.Sources, whole.Sources)
+	}
+	return r, d.two[0].e.Count()["QueryMediaListByURL"] - before
+}
+
+func (d *days) folder(i int) string {
+	return strings.TrimPrefix(d.two[i].env["MEDIASWEEP_STATE"], "file://")
+}
+
+func (d *days) layers() []string {
+	layers, err := filepath.Glob(filepath.Join(d.folder(0), "index", "*", "*"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return layers
+}
+
+// A daily sweep looks at what is new, changed or due, and deletes what one deletes that
+// looks at everything.
+func TestDailySweeps(t *testing.T) {
+	d := newDays(t, indexed)
+	for i := range 700 {
+		switch {
+		case i%10 == 1:
+			d.add(fmt.Sprintf("clips/%d.txt", i), -1)
+		case i%10 == 2:
+			d.add(fmt.Sprintf("series/%d/%d.mp4", i%7, i), d.rng.IntN(60))
+		case i%20 == 3:
+			d.add(fmt.Sprintf("clips/%d.mp4", i), 300, "legal-hold")
+		case i%20 == 4:
+			d.add(fmt.Sprintf("clips/%d.mp4", i), 3, "expire:"+d.clock.AddDate(0, 0, d.rng.IntN(20)).Format(time.DateOnly))
+		default:
+			d.add(fmt.Sprintf("clips/%d.mp4", i), 165+d.rng.IntN(14))
+		}
+	}
+	first, whole := d.sweep()
+	if first.Counts.Looked+first.Counts.ObjectsWithoutMedia != 700 || len(first.Notes) > 0 {
+		t.Errorf("the first sweep: %+v, %q", first.Counts, first.Notes)
+	}
+	for day := 1; day <= 9; day++ {
+		d.clock = d.clock.Add(24 * time.Hour)
+		for range 5 {
+			d.add(fmt.Sprintf("clips/new-%d.mp4", d.n), d.rng.IntN(200)) // also of old media
+		}
+		r, calls := d.sweep()
+		full := day == 7 // but for what was found out later
+		if len(r.Notes) != 1 || !full && calls > whole/3 || full && calls < whole/2 {
+			t.Errorf("day %d: %d look-ups, the first had %d; %q", day, calls, whole, r.Notes)
+		}
+		t.Logf("day %d: %d look-ups, %d deleted", day, calls, r.Counts.Deleted)
+	}
+	for _, w := range d.two {
+		w.noViolations()
+	}
+}
+
+// What is not as the index says is looked at, and so is everything where the index, the
+// policy or the bucket is another; never is a decision another.
+func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(d *days)
+		looked bool // at everything
+	}{
+		{"nothing", func(*days) {}, false},
+		{"lost", func(d *days) { _ = os.RemoveAll(filepath.Join(d.folder(0), "index")) }, true},
+		{"a segment is lost", func(d *days) { d.each("000001.gz", os.Remove) }, true},
+		{"a segment is cut off", func(d *days) {
+			d.each("000001.gz", func(path string) error { return os.Truncate(path, 100) })
+		}, true},
+		{"a segment is empty", func(d *days) {
+			d.each("000001.gz", func(path string) error { return os.Truncate(path, 0) })
+		}, true},
+		{"the layer is damaged", func(d *days) {
+			d.each("layer.json", func(path string) error { return os.WriteFile(path, []byte(`{"format":1,`), 0o600) })
+		}, true},
+		{"of another format", func(d *days) {
+			d.each("layer.json", func(path string) error {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				return os.WriteFile(path, []byte(strings.Replace(string(data), `"format":1`, `"format":9`, 1)), 0o600)
+			})
+		}, true},
+		{"another policy", func(d *days) {
+			for _, w := range d.two {
+				w.setPolicy(strings.Replace(indexed, "after: 180d", "after: 179d", 1))
+			}
+		}, true},
+		{"another mode, guard and pace", func(d *days) {
+			for _, w := range d.two {
+				w.setPolicy(strings.Replace(indexed, "share: 1", "share: 0.9", 1))
+			}
+		}, false},
+		{"every object was written anew", func(d *days) {
+			for _, w := range d.two {
+				for _, o := range w.e.Objects("media-in") {
+					w.e.PutObject("media-in", o.Key, nil, d.clock.Add(time.Hour))
+				}
+			}
+		}, true},
+		{"a week later", func(d *days) { d.clock = d.clock.Add(6 * 24 * time.Hour) }, true},
+		{"a shorter week", func(d *days) {
+			for _, w := range d.two {
+				w.setPolicy("fullEvery: 1d\n" + strings.TrimPrefix(indexed, "\n"))
+			}
+		}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDays(t, indexed)
+			for i := range 200 {
+				d.add(fmt.Sprintf("clips/%d.mp4", i), 100+d.rng.IntN(70))
+			}
+			_, whole := d.sweep()
+			d.clock = d.clock.Add(24 * time.Hour)
+			test.change(d)
+			r, calls := d.sweep()
+			if everything := calls >= whole; everything != test.looked || test.looked != (len(r.Notes) == 0) {
+				t.Errorf("%d look-ups of %d, %q", calls, whole, r.Notes)
+			}
+		})
+	}
+}
+
+// each does something to the index's records of a name.
+func (d *days) each(name string, do func(path string) error) {
+	d.t.Helper()
+	n := 0
+	for _, path := range d.layers() {
+		if filepath.Base(path) == name {
+			n++
+			if err := do(path); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+	}
+	if n == 0 {
+		d.t.Fatalf("no record %s", name)
+	}
+}
+
+// The guard's percentage is of the library, and not of what a day looks at of it.
+func TestTheGuardKnowsTheLibrary(t *testing.T) {
+	d := newDays(t, strings.Replace(indexed, "maxPercent: 100", "maxPercent: 10", 1))
+	for i := range 300 {
+		d.add(fmt.Sprintf("clips/%d.mp4", i), 10)
+	}
+	d.sweep()
+	d.clock = d.clock.Add(time.Hour)
+	for i := range 30 {
+		d.add(fmt.Sprintf("clips/old-%d.mp4", i), 300)
+	}
+	if r, _ := d.sweep(); r.Counts.Deleted != 30 || r.Counts.Looked != 30 {
+		t.Errorf("%+v", r.Counts)
+	}
+	for i := range 40 {
+		d.add(fmt.Sprintf("clips/older-%d.mp4", i), 300)
+	}
+	d.clock = d.clock.Add(time.Hour)
+	for _, w := range d.two {
+		if r := w.mustInvoke(everything, report.Blocked); !strings.Contains(r.Guard.Reason, "40 of 340 live media") {
+			t.Errorf("%s", r.Guard.Reason)
+		}
+	}
+}
