@@ -72,9 +72,11 @@ type Function struct {
 	library *mps.Client
 	oss     *objects.Client
 	events  coalescer
-	marks   *sweep.Marks
-	routes  *http.ServeMux
-	checked atomic.Bool // that nothing is overwritten in the state store
+	// requests are those under way.
+	requests requests
+	marks    *sweep.Marks
+	routes   *http.ServeMux
+	checked  atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
 	progress func(sweep.Progress)
 	// broken is why no call can be served.
@@ -226,8 +228,14 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 			return r
 		}
 	}
+	until := sweep.End(ctx)
 	work, cancel := sweep.Reserve(ctx)
 	defer cancel()
+	leave, err := f.requests.enter(work, call.RequestID)
+	if err != nil {
+		return f.ended(r, report.Busy, err)
+	}
+	defer leave()
 	switch earlier, err := f.prepare(work, call, request, r); {
 	case IsRefusal(err):
 		return f.refused(r, err)
@@ -238,21 +246,21 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 	}
 	switch part := (sweep.Part{Request: request, Report: r}); {
 	case request.Inventory:
-		lease, err := state.Acquire(work, f.store(call), r.Run)
+		lease, err := state.Acquire(work, f.store(call), state.InventoryLease, r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
 			return f.ended(r, report.Busy, err)
 		case err != nil:
 			return f.ended(r, report.Failed, err)
 		}
-		defer f.release(ctx, lease)
+		defer f.release(ctx, lease, until)
 		f.sweepInventory(lease.Hold(ctx), call, part)
 	case request.Trigger == trigger.OSS && len(request.Manifests) == 0 && len(request.Objects) <= mps.MaxBatch:
 		f.events.join(ctx, call, part, f.run)
 	default:
 		f.run(ctx, call, part)
 	}
-	f.keep(ctx, call, r)
+	f.keep(ctx, call, r, until)
 	f.logFinished(r)
 	return r
 }
@@ -299,9 +307,8 @@ func (f *Function) ended(r *report.Report, status report.Status, err error) *rep
 	return r
 }
 
-func (f *Function) release(ctx context.Context, lease *state.Lease) {
-	deadline, _ := ctx.Deadline()
-	ctx, cancel := sweep.Afterwards(ctx, deadline)
+func (f *Function) release(ctx context.Context, lease *state.Lease, until time.Time) {
+	ctx, cancel := sweep.Afterwards(ctx, until)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
 		f.log.Warn("the next run has to wait for the lease to end", "error", err.Error())

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
@@ -206,4 +207,49 @@ func TestRestoreWithoutALedger(t *testing.T) {
 	if done := w.restore(r.Run); len(done.Restored) != 3 {
 		t.Errorf("%+v", done)
 	}
+}
+
+// A run is named by its whole ID.
+func TestRestoreOfARunWhoseIDEndsAlike(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.add("clips/a", 300)
+	w.e.PutObject("media-in", "clips/a", nil, time.Now())
+	if _, err := w.f.Invoke(context.Background(), handler.Call{RequestID: "1-aaaa-0001"}, []byte(everything)); err != nil {
+		t.Fatal(err)
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if err := os.RemoveAll(filepath.Join(folder, "runs")); err != nil { // as after a kill
+		t.Fatal(err)
+	}
+	for _, run := range []string{"0001", "aaaa-0001"} {
+		if _, err := w.f.Restore(context.Background(), handler.Call{}, run, nil); !errors.Is(err, state.ErrNotFound) {
+			t.Errorf("run %s: %v", run, err)
+		}
+	}
+	if done := w.restore("1-aaaa-0001"); len(done.Restored) != 1 {
+		t.Errorf("%+v", done)
+	}
+}
+
+// Media of events that did not go do not count among those that went.
+func TestTheGuardOfEventsCountsWhatWent(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 100, maxDelete: 10", 1))
+	var keys []string
+	for i := range 8 {
+		keys = append(keys, fmt.Sprint("clips/", i))
+		w.add(keys[i], 300)
+	}
+	w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, Count: 3})
+	for range 3 {
+		if r, err := w.invoke(string(ossEvent(keys...))); r.Status != report.Failed {
+			t.Errorf("%s, %v", r.Status, err)
+		}
+	}
+	if r := w.mustInvoke(string(ossEvent(keys...)), report.Done); r.Counts.Deleted != 8 {
+		t.Errorf("%+v", r.Counts)
+	}
+	w.add("clips/more", 300)
+	w.add("clips/most", 300)
+	w.add("clips/last", 300)
+	w.mustInvoke(string(ossEvent("clips/more", "clips/most", "clips/last")), report.Blocked)
 }

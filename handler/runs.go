@@ -86,7 +86,7 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 // in a run of its own: every medium of which nothing is known is read again, and
 // deleted if it has still expired. An error says that there is more to finish.
 func (f *Function) finishOpen(ctx context.Context, call Call) error {
-	store := f.store(call)
+	store, until := f.store(call), sweep.End(ctx)
 	work, cancel := sweep.Reserve(ctx)
 	defer cancel()
 	plans, err := sweep.Unfinished(work, store, func(err error) {
@@ -105,7 +105,7 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 		} else {
 			f.run(ctx, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, Report: r})
 		}
-		f.keep(ctx, call, r)
+		f.keep(ctx, call, r, until)
 		f.logFinished(r)
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds what is left of it
@@ -114,7 +114,7 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 			return fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
 		case report.Done, report.Partial:
 		}
-		if err := open.Close(work, store); err != nil {
+		if err := f.closeOpen(ctx, store, open, until); err != nil {
 			return err
 		}
 	}
@@ -122,6 +122,14 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 		return nil
 	}
 	return f.marks.Refresh(work, store) // those that these runs left
+}
+
+// closeOpen notes that a plan is done, also when the time for the work is up: else every
+// run would find out so again.
+func (f *Function) closeOpen(ctx context.Context, store state.Store, open sweep.Open, until time.Time) error {
+	ctx, cancel := sweep.Afterwards(ctx, until)
+	defer cancel()
+	return open.Close(ctx, store)
 }
 
 // runRecord is how a report is kept.
@@ -142,12 +150,11 @@ func runName(id string, number int) string {
 
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
-func (f *Function) keep(ctx context.Context, call Call, r *report.Report) {
+func (f *Function) keep(ctx context.Context, call Call, r *report.Report, until time.Time) {
 	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger})
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
-		deadline, _ := ctx.Deadline()
-		ctx, cancel := sweep.Afterwards(ctx, deadline)
+		ctx, cancel := sweep.Afterwards(ctx, until)
 		defer cancel()
 		store := f.store(call)
 		err = state.ErrExists
@@ -281,6 +288,12 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 		return nil, err
 	}
 	store := f.store(call)
+	lease, err := state.Acquire(ctx, store, state.RestoreLease, run)
+	if err != nil {
+		return nil, err
+	}
+	defer f.release(ctx, lease, time.Time{})
+	ctx = lease.Hold(ctx)
 	if err := f.marks.Refresh(ctx, store); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // TestSimulation lives through random days of a deployment on a turned clock: up to
@@ -653,6 +654,174 @@ func TestWhatCouldNotBeReadBackIsTriedAgain(t *testing.T) {
 		s.e.ClearFaults()
 		if r := s.timer(time.Minute); r.Status != report.Done || r.Counts.Deleted != 10 || s.gone() != 30 {
 			t.Errorf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+	})
+}
+
+// A function whose time is short and whose store is slow comes to its end all the same,
+// call by call.
+func TestLittleTimeAndASlowStore(t *testing.T) {
+	for delay, limit := range map[time.Duration]time.Duration{50 * time.Millisecond: 2 * time.Second, 150 * time.Millisecond: 3 * time.Second, 300 * time.Millisecond: 6 * time.Second} {
+		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+				defer s.end()
+				for i := range 800 {
+					key := fmt.Sprint("clips/", i)
+					s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+					s.e.PutObject("media-in", key, nil, time.Now())
+				}
+				s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: delay})
+				s.programs = []*program{s.start(0)}
+				for calls := 1; ; calls++ {
+					began := time.Now()
+					r := s.timer(limit)
+					if took := time.Since(began); took > limit*98/100 {
+						t.Errorf("call %d: an answer after %s", calls, took)
+					}
+					if r.Status == report.Done {
+						break
+					}
+					if calls == 30 {
+						t.Fatalf("after %d calls %s %s, %d gone", calls, r.Status, r.Error, s.gone())
+					}
+					time.Sleep(time.Minute)
+				}
+				if s.gone() != 800 {
+					t.Errorf("%d are gone", s.gone())
+				}
+			})
+		})
+	}
+}
+
+// A look whose end could not be noted is not carried on: its media were sent.
+func TestALookIsNotCarriedOnTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 2500 {
+			key := fmt.Sprint("clips/", i)
+			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			s.e.PutObject("media-in", key, nil, time.Now())
+		}
+		s.programs = []*program{s.start(0)}
+		if r := s.timer(time.Hour); r.Counts.Deleted != 2500 {
+			t.Fatalf("%+v", r.Counts)
+		}
+		for _, object := range s.e.Objects("ops") {
+			if strings.HasSuffix(object.Key, "/closed.json") {
+				s.e.RemoveObject("ops", object.Key)
+			}
+		}
+		sent := s.e.Count()["DeleteMedia"]
+		if r := s.timer(time.Hour); r.Counts.Expired != 0 || s.e.Count()["DeleteMedia"] != sent {
+			t.Errorf("%+v, %d more deletions", r.Counts, s.e.Count()["DeleteMedia"]-sent)
+		}
+	})
+}
+
+// A plan of which a record is damaged is not made again: the run after the one that says
+// so makes another.
+func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 2500 {
+			key := fmt.Sprint("clips/", i)
+			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			s.e.PutObject("media-in", key, nil, time.Now())
+		}
+		s.programs = []*program{s.start(0)}
+		go func() {
+			for !s.hasRecord("/plan.json") {
+				time.Sleep(time.Millisecond)
+			}
+			s.programs[0].kill()
+		}()
+		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		s.timer(time.Hour)
+		for _, object := range s.e.Objects("ops") {
+			if strings.HasSuffix(object.Key, "/plan.json") {
+				s.e.PutObject("ops", object.Key, object.Body[:20], time.Now())
+			}
+			if strings.HasSuffix(object.Key, "/closed.json") || strings.HasPrefix(object.Key, "state/index/") {
+				s.e.RemoveObject("ops", object.Key)
+			}
+		}
+		s.programs[0] = s.start(0)
+		time.Sleep(time.Minute)
+		if r := s.timer(time.Hour); r.Status != report.Failed || !strings.Contains(r.Error, "plan.json") {
+			t.Errorf("%s %s", r.Status, r.Error)
+		}
+		if r := s.timer(time.Hour); r.Status != report.Done || s.gone() != 2500 {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
+
+// hasRecord reports whether the state has a record whose name ends so.
+func (s *simulation) hasRecord(suffix string) bool {
+	return slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.HasSuffix(o.Key, suffix) })
+}
+
+// Two restores at once add nothing twice: one of them is told that it is too many.
+func TestTwoRestoresAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 50 {
+			key := fmt.Sprint("clips/", i)
+			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			s.e.PutObject("media-in", key, nil, time.Now())
+		}
+		s.programs = []*program{s.start(0), s.start(0)}
+		r := s.timer(time.Hour)
+		s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		busy := make(chan bool, 2)
+		for _, p := range s.programs {
+			s.calls.Go(func() {
+				_, err := p.f.Restore(t.Context(), handler.Call{}, r.Run, nil)
+				busy <- errors.Is(err, state.ErrBusy)
+			})
+		}
+		s.calls.Wait()
+		if first, second := <-busy, <-busy; first == second || s.e.Count()["AddMedia"] != 50 {
+			t.Errorf("%d media added of 50", s.e.Count()["AddMedia"])
+		}
+	})
+}
+
+// Of requests of one ID at once one is carried out, and its report answers all. One that
+// failed is carried out again, also within the second.
+func TestTheSameRequestAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		var ids []string
+		for i := range 40 {
+			ids = append(ids, s.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID)
+		}
+		list, _ := json.Marshal(ids)
+		payload := fmt.Appendf(nil, `{"mode":"enforce","mediaIds":%s}`, list)
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, Count: 1})
+		if body, err := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "one"}, payload); err == nil {
+			t.Errorf("%s", body)
+		}
+		s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		for range 4 {
+			s.calls.Go(func() {
+				body, err := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "one"}, payload)
+				if r := s.adds(body); err != nil || r.Counts.Deleted != 40 {
+					t.Errorf("%v, %s", err, body)
+				}
+			})
+		}
+		s.calls.Wait()
+		if calls := s.e.Count()["DeleteMedia"]; calls > 8 { // of which four were denied, at most
+			t.Errorf("%d deletions of 40 media", calls)
 		}
 	})
 }

@@ -24,6 +24,7 @@ const (
 	exitOK      = 0
 	exitFailed  = 1 // nothing could be done
 	exitPartial = 3
+	exitBusy    = 6 // another run holds the lease
 	exitUsage   = 2 // a bad command line, request, policy or environment
 )
 

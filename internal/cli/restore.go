@@ -39,8 +39,11 @@ plan, what has gone is brought back, whoever deleted it.
 				done, err := f.Restore(ctx, handler.Call{}, args[0], only)
 				if done == nil {
 					code := exitFailed
-					if errors.Is(err, state.ErrNotFound) || handler.IsRefusal(err) {
+					switch {
+					case errors.Is(err, state.ErrNotFound), handler.IsRefusal(err):
 						code = exitUsage
+					case errors.Is(err, state.ErrBusy):
+						code = exitBusy
 					}
 					return exitError{code, err}
 				}

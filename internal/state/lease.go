@@ -13,7 +13,7 @@ import (
 )
 
 // ErrBusy says that another run holds the lease.
-var ErrBusy = errors.New("another run of the inventory is under way")
+var ErrBusy = errors.New("another run is under way")
 
 // A lease lasts for leaseTerm by the store's clock unless it is renewed, which its
 // holder does every leaseRenewal. It saves quota; no safety rests on it.
@@ -22,9 +22,13 @@ const (
 	leaseRenewal = 10 * time.Second
 )
 
-// leaseFolder holds numbered records, of which the latest counts. Numbers are
-// written backwards, so that the latest comes first in a listing.
-const leaseFolder = "lease/"
+// The leases: of runs that look at the inventory, and of those that restore. Each is a
+// folder of numbered records, of which the latest counts. Numbers are written backwards,
+// so that the latest comes first in a listing.
+const (
+	InventoryLease = "lease/"
+	RestoreLease   = "restoring/"
+)
 
 // leaseRecord says who holds the lease from the moment that it is written.
 type leaseRecord struct {
@@ -39,6 +43,7 @@ const leaseFormat = 1
 // Lease is what a run holds while it looks at the inventory.
 type Lease struct {
 	store  Store
+	folder string
 	record leaseRecord
 	number int64
 	// written is when the last record was begun, by this machine's clock.
@@ -46,16 +51,16 @@ type Lease struct {
 	end     func() // ends the renewal; nil before there is one
 }
 
-// Acquire takes the lease for a run, or returns ErrBusy.
-func Acquire(ctx context.Context, store Store, run string) (*Lease, error) {
-	latest, err := newestLease(ctx, store)
+// Acquire takes a lease for a run, or returns ErrBusy.
+func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, error) {
+	latest, err := newestLease(ctx, store, folder)
 	if err != nil {
 		return nil, err
 	}
 	if latest.number > 0 && !latest.record.Released && latest.age < leaseTerm {
 		return nil, fmt.Errorf("%w: %s", ErrBusy, latest.record.Run)
 	}
-	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
+	l := &Lease{store: store, folder: folder, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
 	if err := l.write(ctx); err != nil {
 		if errors.Is(err, ErrExists) {
 			err = ErrBusy // somebody was faster
@@ -88,15 +93,15 @@ func (l *Lease) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.store.Create(ctx, leaseName(l.number+1), data); err != nil {
+	if err := l.store.Create(ctx, leaseName(l.folder, l.number+1), data); err != nil {
 		return err
 	}
 	l.number++
 	return nil
 }
 
-func leaseName(number int64) string {
-	return fmt.Sprintf("%s%019d.json", leaseFolder, math.MaxInt64-number)
+func leaseName(folder string, number int64) string {
+	return fmt.Sprintf("%s%019d.json", folder, math.MaxInt64-number)
 }
 
 // renew writes the lease again until it is stopped. A store that does not answer is
@@ -140,12 +145,12 @@ type leased struct {
 }
 
 // newestLease returns the latest record of the lease; number 0 for none.
-func newestLease(ctx context.Context, store Store) (leased, error) {
-	for listed, err := range store.List(ctx, leaseFolder, "") {
+func newestLease(ctx context.Context, store Store, folder string) (leased, error) {
+	for listed, err := range store.List(ctx, folder, "") {
 		if err != nil {
 			return leased{}, fmt.Errorf("look for the lease: %w", err)
 		}
-		digits := strings.TrimSuffix(strings.TrimPrefix(listed.Name, leaseFolder), ".json")
+		digits := strings.TrimSuffix(strings.TrimPrefix(listed.Name, folder), ".json")
 		left, err := strconv.ParseInt(digits, 10, 64)
 		if err != nil {
 			continue // not ours

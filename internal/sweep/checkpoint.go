@@ -89,6 +89,7 @@ type checkpoints struct {
 	counted int // candidates at that time
 
 	writing lock
+	loaded  int    // lines of the plan that an earlier look had found
 	saved   int    // the last part that was written
 	last    string // the last record that was written
 	number  int    // of the last record, ours or another's
@@ -161,32 +162,45 @@ func (r *run) place() (checkpoint, []retention.Place) {
 	return head, r.decider.Places()
 }
 
-// keepPlace notes where a look is that has come to its end, or to that of its time.
-func (r *run) keepPlace(ctx context.Context) {
+// keepPlace notes where a look is that has come to its end, or to that of its time. One
+// whose time is up is not followed by its plan: what is left may be too little for that.
+func (r *run) keepPlace(ctx, soft context.Context) {
 	c := r.checkpoint
-	ctx, cancel := Afterwards(ctx, r.deadline)
+	ctx, cancel := Afterwards(ctx, r.until)
 	defer cancel()
 	if c.writing.take(ctx) != nil {
 		return // the store hangs
 	}
 	defer c.writing.giveBack()
 	c.off, c.lines = true, nil
+	if soft.Err() != nil && r.hasMore() {
+		r.stop(soft)
+	}
 	if r.ending.status != report.Incomplete || !r.listing.hasBegun() {
 		return
 	}
 	head, places := r.place()
-	unsaved := func(yield func(line, error) bool) {
-		for l, err := range r.plan.all() {
-			if (err != nil || l.part > c.saved) && !yield(l, err) {
-				return
+	if r.hasMore() {
+		unsaved := func(yield func(line, error) bool) {
+			for l, err := range r.plan.all() {
+				if (err != nil || l.part > c.saved) && !yield(l, err) {
+					return
+				}
 			}
 		}
-	}
-	if err := c.write(ctx, r.Store, head, places, unsaved); err != nil {
-		r.Log.Warn("where the look was cut off could not be noted", "error", err.Error())
-		return
-	}
+		if err := c.write(ctx, r.Store, head, places, unsaved); err != nil {
+			r.Log.Warn("where the look was cut off could not be noted", "error", err.Error())
+			return
+		}
+	} // else it is where it was
 	r.ending.why = fmt.Errorf("%w: the next scheduled run goes on after %s", r.ending.why, cmp.Or(head.After, "that"))
+}
+
+// hasMore reports whether the look has come further than a record says. It is called with
+// the lock of the writer.
+func (r *run) hasMore() bool {
+	c := r.checkpoint
+	return c.last == "" || r.listing.accounted > 0 || r.plan.count > c.loaded
 }
 
 // write writes a record, after such as have the lines that do not fit into it.
@@ -265,11 +279,13 @@ func (r *run) carryOn(ctx context.Context) {
 	}
 	for _, name := range slices.Backward(records) {
 		switch err := r.load(ctx, name); {
+		case errors.Is(err, errFinished):
+			return
 		case errors.Is(err, errNoPlace):
 		case err != nil:
 			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
 		default:
-			c.folder, c.last, c.number = name[:strings.LastIndex(name, "/")+1], name, len(records)
+			c.folder, c.last, c.number, c.loaded = name[:strings.LastIndex(name, "/")+1], name, len(records), r.plan.count
 			return
 		}
 	}
@@ -298,8 +314,12 @@ func (r *run) cutOff(ctx context.Context) ([]string, error) {
 	return latest, nil
 }
 
-// errNoPlace says that a record is none to carry on from.
-var errNoPlace = errors.New("not a place to carry on from")
+// errNoPlace says that a record is none to carry on from, and errFinished that the look
+// has been finished, though that could not be noted.
+var (
+	errNoPlace  = errors.New("not a place to carry on from")
+	errFinished = errors.New("the look has been finished")
+)
 
 // load takes over what a record and those before it have, all of it or nothing.
 func (r *run) load(ctx context.Context, name string) error {
@@ -332,7 +352,14 @@ func (r *run) load(ctx context.Context, name string) error {
 		}
 		previous = read.Previous
 	}
-	err := r.resume(head, places)
+	begun, err := hasBegun(ctx, r.Store, head.AsOf)
+	switch {
+	case err != nil:
+	case begun:
+		err = errFinished
+	default:
+		err = r.resume(head, places)
+	}
 	if err != nil {
 		loaded.close()
 		return err
@@ -421,7 +448,9 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
 	one.Sources = head.Report.Sources
 	r.known = &known{objects: head.Known, live: head.KnownLive}
-	r.missing[one] = len(one.Failures) > 0
+	if len(one.Failures) > 0 {
+		r.missing[one] = true
+	}
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -133,6 +134,7 @@ func (k *known) find(ctx context.Context, name string) (entries []index.Entry) {
 	if again || k.last == "" {
 		if k.turns--; k.turns < 0 {
 			k.log("the bucket is not listed in the order of its names: everything is looked at", "name", name, "after", k.last)
+			k.close()
 			k.layers = nil
 			return nil
 		}
@@ -144,7 +146,8 @@ func (k *known) find(ctx context.Context, name string) (entries []index.Entry) {
 		found, err := l.find(ctx, k.store, name, start)
 		if err != nil {
 			k.log("a layer of the index cannot be read: what it has is looked at", "record", l.name, "error", err.Error())
-			k.layers = append(k.layers[:i:i], k.layers[i+1:]...)
+			l.close()
+			k.layers = slices.Delete(k.layers, i, i+1)
 			i--
 			continue
 		}

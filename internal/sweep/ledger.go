@@ -109,7 +109,7 @@ func ledgerName(run string, number int) string {
 // closeLedger writes what is left to write: outcomes and marks. What cannot be
 // written has happened all the same, and makes the run a partial one.
 func (r *run) closeLedger(ctx context.Context) {
-	ctx, cancel := Afterwards(ctx, r.deadline)
+	ctx, cancel := Afterwards(ctx, r.until)
 	defer cancel()
 	r.ledger.marks.At = r.Now().UTC()
 	if err := errors.Join(r.flush(ctx, 1), r.ledger.marks.write(ctx, r.Store)); err != nil {
@@ -142,7 +142,7 @@ func Outcomes(ctx context.Context, store state.Store, ledger, run string) (map[s
 				err = json.Unmarshal(text, &l)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
+				return nil, fmt.Errorf("read the ledger of run %s: record %s (the ID of its plan does without): %w", ledger, listed.Name, err)
 			}
 			if len(l.Runs) == 0 && ledger == run || slices.Contains(l.Runs, run) {
 				outcomes[l.MediaID] = Outcome{l.Outcome, l.Plan}

@@ -134,7 +134,7 @@ func (l *look) outcome(r *report.Report) report.Status {
 	case l.ending.status == report.Failed:
 		r.Error = l.ending.why.Error()
 		return report.Failed
-	case l.missing[r] && (!answered || l.byObject != nil && r.Counts.Looked+r.Counts.ObjectsWithoutMedia == 0):
+	case l.sawNothing(r) && (!answered || l.byObject != nil):
 		if len(r.Failures) > 0 {
 			r.Error = "nothing could be looked at: " + r.Failures[0].Message
 		}
@@ -147,6 +147,12 @@ func (l *look) outcome(r *report.Report) report.Status {
 		return report.Incomplete
 	}
 	return report.Done
+}
+
+// sawNothing reports whether there was something to look at for a report, and none of it
+// could be.
+func (l *look) sawNothing(r *report.Report) bool {
+	return l.missing[r] && r.Counts.Looked+r.Counts.ObjectsWithoutMedia == 0
 }
 
 // candidates returns what the parts ask for.

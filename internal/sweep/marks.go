@@ -81,7 +81,7 @@ func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 			err = fmt.Errorf("format %d: this program reads format %d", record.Format, marksFormat)
 		}
 		if err != nil {
-			return fmt.Errorf("read what earlier runs left: %s: %w", listed.Name, err)
+			return fmt.Errorf("read what earlier runs left: record %s, without which nobody knows what must be left alone: mend or remove it: %w", listed.Name, err)
 		}
 		m.take(record)
 		m.read[listed.Name] = true

@@ -31,15 +31,18 @@ type Open struct {
 	name string
 }
 
+// openForm sorts as time does.
+const openForm = "20060102T150405Z"
+
 // openFormat is the version of Open. A reader refuses others.
 const openFormat = 1
 
 // begin notes that the run has a plan to delete, which is open from now on. Names sort
-// by the time of the run.
+// by the run's clock; a run whose request comes again has several.
 func (r *run) begin(ctx context.Context) (*Open, error) {
 	one := r.reports[0]
 	o := &Open{Format: openFormat, Run: one.Run, Plan: r.planID, Policy: one.Policy, AsOf: r.asOf}
-	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.Format("20060102T150405Z"), state.SafeName(one.Run))
+	o.name = fmt.Sprintf("%s%s-%s-%s", openFolder, r.asOf.UTC().Format(openForm), r.Now().UTC().Format(checkpointForm), state.SafeName(one.Run))
 	record, err := json.Marshal(o)
 	if err == nil {
 		err = r.Store.Create(ctx, o.name+openSuffix, record)
@@ -58,18 +61,38 @@ func (o Open) Close(ctx context.Context, store state.Store) error {
 	return nil
 }
 
-// Begun returns the plan that a run began to delete, or state.ErrNotFound. It is how a
-// run that was killed is known.
+// Begun returns the plan that a run began to delete last, or state.ErrNotFound. It is how
+// a run that was killed is known.
 func Begun(ctx context.Context, store state.Store, run string) (Open, error) {
-	for record, err := range store.List(ctx, openFolder, "") {
-		if err != nil {
-			return Open{}, fmt.Errorf("look for run %s: %w", run, err)
+	var begun Open
+	err := fmt.Errorf("run %s: %w", run, state.ErrNotFound)
+	for record, listErr := range store.List(ctx, openFolder, "") {
+		if listErr != nil {
+			return Open{}, fmt.Errorf("look for run %s: %w", run, listErr)
 		}
-		if strings.HasSuffix(record.Name, "-"+state.SafeName(run)+openSuffix) {
-			return readOpen(ctx, store, strings.TrimSuffix(record.Name, openSuffix))
+		if !strings.HasSuffix(record.Name, "-"+state.SafeName(run)+openSuffix) {
+			continue
+		}
+		switch o, readErr := readOpen(ctx, store, strings.TrimSuffix(record.Name, openSuffix)); {
+		case readErr != nil:
+			err = readErr
+		case o.Run == run: // and not one whose ID ends alike
+			begun, err = o, nil
 		}
 	}
-	return Open{}, fmt.Errorf("run %s: %w", run, state.ErrNotFound)
+	return begun, err
+}
+
+// hasBegun reports whether a run of this clock has begun to delete.
+func hasBegun(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
+	folder := openFolder + asOf.UTC().Format(openForm)
+	for record, err := range store.List(ctx, openFolder, folder) {
+		if err != nil {
+			return false, fmt.Errorf("look whether a look has been finished: %w", err)
+		}
+		return strings.HasPrefix(record.Name, folder+"-"), nil
+	}
+	return false, nil
 }
 
 func readOpen(ctx context.Context, store state.Store, name string) (Open, error) {

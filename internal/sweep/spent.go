@@ -16,8 +16,9 @@ import (
 // would delete without a limit. So it holds for all of them within a day.
 const spentTime = 24 * time.Hour
 
-// spentFolder holds a record for each run of events that deleted. Its name says all:
-// when, and how many media.
+// spentFolder holds a record for each run of events that set out to delete, and one for
+// what of it did not go. Its name says all: when, and how many media, with a minus for
+// those that did not.
 const spentFolder = "spent/"
 
 // spentForm sorts as time does.
@@ -37,8 +38,8 @@ func (r *run) spend(ctx context.Context) error {
 			return fmt.Errorf("look at what events deleted before: %w", err)
 		}
 		_, rest, _ := strings.Cut(record.Name, "Z-")
-		number, _, _ := strings.Cut(rest, "-")
-		media, err := strconv.Atoi(number)
+		at := strings.LastIndexByte(rest, '-')
+		media, err := strconv.Atoi(rest[:max(at, 0)])
 		if err != nil {
 			return fmt.Errorf("record %s does not tell how many media an event deleted", record.Name)
 		}
@@ -49,7 +50,7 @@ func (r *run) spend(ctx context.Context) error {
 		switch after := spent + adds + one.Counts.Expired; {
 		case one.Guard.Tripped || one.Counts.Expired == 0:
 		case after > r.Policy.Guard.MaxDelete:
-			one.Guard = report.Guard{Tripped: true, Reason: fmt.Sprintf("%d media have expired, events of the last 24 hours deleted %d, and guard.maxDelete is %d",
+			one.Guard = report.Guard{Tripped: true, Reason: fmt.Sprintf("%d media have expired, events of the last 24 hours set out to delete %d, and guard.maxDelete is %d",
 				one.Counts.Expired, spent+adds, r.Policy.Guard.MaxDelete)}
 		default:
 			adds += one.Counts.Expired
@@ -58,9 +59,30 @@ func (r *run) spend(ctx context.Context) error {
 	if adds == 0 || r.mode != policy.Enforce {
 		return nil
 	}
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, now.Format(spentForm), adds, rand.Text())
-	if err := r.Store.Create(ctx, name, []byte("{\"format\":1}\n")); err != nil {
+	if err := r.noteSpent(ctx, adds); err != nil {
 		return fmt.Errorf("note what events delete: %w; nothing was deleted", err)
 	}
 	return nil
+}
+
+func (r *run) noteSpent(ctx context.Context, media int) error {
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, r.Now().UTC().Format(spentForm), media, rand.Text())
+	return r.Store.Create(ctx, name, []byte("{\"format\":1}\n"))
+}
+
+// giveBack notes what of the media of events did not go, so that an event which comes
+// again finds room for it.
+func (r *run) giveBack(ctx context.Context) {
+	stayed := 0
+	for _, one := range r.reports {
+		if !one.Guard.Tripped {
+			stayed += one.Counts.Failed + one.Counts.Gone
+		}
+	}
+	if stayed == 0 {
+		return
+	}
+	if err := r.noteSpent(ctx, -stayed); err != nil {
+		r.Log.Warn("media that did not go count among those that events deleted", "media", stayed, "error", err.Error())
+	}
 }

@@ -7,6 +7,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -80,7 +81,7 @@ type Part struct {
 // leave time for an answer, before the context's deadline.
 func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r := s.newRun(parts)
-	r.deadline, _ = ctx.Deadline()
+	r.until = End(ctx)
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
 	defer r.plan.close()
@@ -119,7 +120,7 @@ type run struct {
 	layer      spool        // what this one has found out
 	layerOff   bool         // which cannot be kept
 	ledger     ledger
-	deadline   time.Time       // of the call that the run answers; zero for none
+	until      time.Time       // when nothing may be noted any more; zero for never
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
@@ -150,17 +151,25 @@ func (r *run) carryOut(ctx context.Context, parts []Part) {
 		return
 	}
 	scope := r.lookAtAll(ctx, soft, parts)
-	if r.ending.why != nil || !r.Library.Answered() && len(r.missing) > 0 {
+	if r.ending.why != nil || r.sawNothing(r.reports[0]) && !r.Library.Answered() {
 		return
 	}
 	err := r.guarded(ctx)
 	if err == nil {
 		err = r.writePlan(ctx, scope)
 	}
-	if err == nil && r.mode == policy.Enforce && r.anyToDelete() {
-		err = r.deletePlan(ctx, soft)
+	switch {
+	case err == nil && r.mode == policy.Enforce && r.anyToDelete():
+		r.broke(r.deletePlan(ctx, soft))
+	case isContext(err) && r.checkpoint != nil: // there was time for the look, and not for the plan
+		r.broke(err)
+		r.keepPlace(ctx, soft)
+	case errors.Is(err, errAnother):
+		r.closeCheckpoints(ctx) // a look that is carried on would come to the same plan
+		r.broke(err)
+	default:
+		r.broke(err)
 	}
-	r.broke(err)
 }
 
 // broke notes an error that ended the run, if it is one.
@@ -184,7 +193,7 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates)
 	if r.checkpoint != nil {
-		r.keepPlace(ctx)
+		r.keepPlace(ctx, soft)
 		r.writeLayer(ctx)
 	}
 	if len(r.orphans) > 0 && r.ending.why == nil {
@@ -215,10 +224,11 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 		}
 	}
 	r.deleteAll(ctx, soft)
-	ctx, cancel := Afterwards(ctx, r.deadline)
+	ctx, cancel := Afterwards(ctx, r.until)
 	defer cancel()
 	switch left := r.reports[0].Counts.Pending; {
 	case r.request.Trigger == trigger.OSS: // the event comes again, or the sweep finds its media
+		r.giveBack(ctx)
 	case left > 0 && begun == nil:
 		_, err = r.begin(ctx)
 	case left == 0 && begun != nil:
