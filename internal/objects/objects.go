@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -20,10 +19,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/media"
 )
-
-// pageSize is the most that one list call returns; without it OSS returns 100.
-// Source: OSS ListObjectsV2, max-keys.
-const pageSize = 1000
 
 // callTimeout is for one call with its retries.
 const callTimeout = 30 * time.Second
@@ -101,68 +96,6 @@ func (c *Client) Session(credentials account.Provider) *Session {
 		config.WithUseInternalEndpoint(c.account.InFC)
 	}
 	return &Session{sdk: oss.NewClient(config), credentials: credentials}
-}
-
-// Entry is one object of a listing.
-type Entry struct {
-	Object   media.Object
-	Modified time.Time
-	// Listed is the clock of OSS when it answered.
-	Listed time.Time
-}
-
-// Entries yields the objects below a prefix in the order of OSS, a page at a time, those
-// after a key only. An error ends it.
-func (s *Session) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		request := &oss.ListObjectsV2Request{Bucket: oss.Ptr(prefix.Bucket), MaxKeys: pageSize}
-		if prefix.Key != "" {
-			request.Prefix = oss.Ptr(prefix.Key)
-		}
-		if after != "" {
-			request.StartAfter = oss.Ptr(after)
-		}
-		for {
-			page, err := s.listPage(ctx, request)
-			if err != nil {
-				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
-				return
-			}
-			listed, _ := http.ParseTime(page.Headers.Get("Date")) // zero for none
-			for _, content := range page.Contents {
-				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: oss.ToString(content.Key)}, Listed: listed}
-				if content.LastModified != nil {
-					entry.Modified = *content.LastModified
-				}
-				if !yield(entry, nil) {
-					return
-				}
-			}
-			if !page.IsTruncated {
-				return
-			}
-			if oss.ToString(page.NextContinuationToken) == "" {
-				// Going on without the token would start again from the top.
-				yield(Entry{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
-				return
-			}
-			request.ContinuationToken = page.NextContinuationToken
-		}
-	}
-}
-
-func (s *Session) listPage(ctx context.Context, request *oss.ListObjectsV2Request) (*oss.ListObjectsV2Result, error) {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	page, err := s.sdk.ListObjectsV2(call, request)
-	if err != nil {
-		return nil, s.plain(ctx, "ListObjectsV2", err)
-	}
-	if page.Name == nil && page.MaxKeys == 0 && page.KeyCount == 0 && len(page.Contents) == 0 {
-		// An empty body decodes as an empty listing.
-		return nil, &Error{Op: "ListObjectsV2", Status: page.StatusCode, Message: "the answer is no listing"}
-	}
-	return page, nil
 }
 
 // Create writes an object that does not exist yet. ErrExists says that the name

@@ -1,0 +1,281 @@
+package objects
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// pageSize is the most that one list call returns; without it OSS returns 100.
+// Source: OSS ListObjectsV2, max-keys.
+const pageSize = 1000
+
+// maxPage bounds a page: a thousand keys of up to 1,023 bytes, each of them escaped.
+const maxPage = 16 << 20
+
+// Entry is one object of a listing.
+type Entry struct {
+	Object   media.Object
+	Modified time.Time
+	// Listed is the clock of OSS when it answered.
+	Listed time.Time
+}
+
+// Entries yields the objects below a prefix in the order of OSS, a page at a time, those
+// after a key only. An error ends it.
+func (s *Session) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		// Its XML makes a listing cheap to send and dear to read: the SDK takes ten
+		// microseconds for each object. It sends the call, and we read the answer.
+		input := &oss.OperationInput{OpName: "ListObjectsV2", Method: http.MethodGet, Bucket: oss.Ptr(prefix.Bucket), Parameters: map[string]string{
+			"list-type": "2", "encoding-type": "url", "max-keys": strconv.Itoa(pageSize)}}
+		if prefix.Key != "" {
+			input.Parameters["prefix"] = prefix.Key
+		}
+		if after != "" {
+			input.Parameters["start-after"] = after
+		}
+		for {
+			p, err := s.listPage(ctx, input)
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
+				return
+			}
+			for _, content := range p.Contents {
+				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: content.Key}, Modified: content.LastModified, Listed: p.listed}
+				if !yield(entry, nil) {
+					return
+				}
+			}
+			if !p.IsTruncated {
+				return
+			}
+			if p.NextContinuationToken == "" {
+				// Going on without the token would start again from the top.
+				yield(Entry{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
+				return
+			}
+			input.Parameters["continuation-token"] = p.NextContinuationToken
+		}
+	}
+}
+
+// page is one answer to ListObjectsV2.
+type page struct {
+	IsTruncated           bool
+	NextContinuationToken string
+	EncodingType          string
+	Contents              []content
+	listed                time.Time
+}
+
+type content struct {
+	Key          string
+	LastModified time.Time
+}
+
+func (s *Session) listPage(ctx context.Context, input *oss.OperationInput) (page, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	output, err := s.sdk.InvokeOperation(call, input)
+	if err != nil {
+		return page{}, s.plain(ctx, "ListObjectsV2", err)
+	}
+	defer output.Body.Close() //nolint:errcheck // only read
+	body, err := io.ReadAll(io.LimitReader(output.Body, maxPage+1))
+	if err != nil {
+		return page{}, s.plain(ctx, "ListObjectsV2", err)
+	}
+	p, ok := scanPage(body)
+	if !ok {
+		p, err = decodePage(body)
+	}
+	if err == nil {
+		err = p.unescape()
+	}
+	if err != nil {
+		return page{}, &Error{Op: "ListObjectsV2", Status: output.StatusCode, Message: "the answer is no listing: " + err.Error()}
+	}
+	p.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero for none
+	return p, nil
+}
+
+// unescape undoes the escapes that the call has asked for. A space is a plus, as in a
+// form.
+func (p *page) unescape() (err error) {
+	if p.EncodingType != "url" {
+		return nil
+	}
+	for i := range p.Contents {
+		key := &p.Contents[i].Key
+		if *key, err = url.QueryUnescape(*key); err != nil {
+			return err
+		}
+	}
+	p.NextContinuationToken, err = url.QueryUnescape(p.NextContinuationToken)
+	return err
+}
+
+// decodePage reads a page whatever its XML looks like.
+func decodePage(body []byte) (p page, err error) {
+	var form struct {
+		XMLName xml.Name `xml:"ListBucketResult"`
+		page
+	}
+	err = xml.Unmarshal(body, &form)
+	return form.page, err
+}
+
+// scanPage reads a page that is written as OSS writes it: elements without attributes,
+// one in another, and texts without markup. It takes a tenth of the time of decodePage,
+// and leaves whatever is written in another way to that.
+func scanPage(body []byte) (p page, ok bool) {
+	body = bytes.TrimSpace(body)
+	if declared, rest, found := bytes.Cut(body, []byte("?>")); found && bytes.HasPrefix(declared, []byte("<?xml")) {
+		body = rest
+	}
+	s := scanner{rest: body}
+	if s.open() != "ListBucketResult" {
+		return page{}, false
+	}
+	for !s.broken {
+		switch name := s.open(); name {
+		case "":
+			return p, s.close("ListBucketResult") && len(bytes.TrimSpace(s.rest)) == 0
+		case "Contents":
+			p.Contents = append(p.Contents, s.content())
+		default:
+			text := s.textOf(name)
+			switch name {
+			case "IsTruncated":
+				p.IsTruncated = text == "true"
+				s.broken = s.broken || text != "true" && text != "false"
+			case "NextContinuationToken":
+				p.NextContinuationToken = text
+			case "EncodingType":
+				p.EncodingType = text
+			}
+		}
+	}
+	return page{}, false
+}
+
+// scanner goes through simple XML. Once it has met anything else it is broken.
+type scanner struct {
+	rest   []byte
+	broken bool
+}
+
+// open reads the start of an element and returns its name; nothing at the end of the
+// element around it.
+func (s *scanner) open() string {
+	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
+	if len(s.rest) < 2 || s.rest[0] != '<' {
+		s.broken = true
+		return ""
+	}
+	if s.rest[1] == '/' {
+		return ""
+	}
+	end := bytes.IndexByte(s.rest, '>')
+	if end < 0 || bytes.ContainsAny(s.rest[1:end], " \t\r\n/!?<:=") {
+		s.broken = true
+		return ""
+	}
+	name := string(s.rest[1:end])
+	s.rest = s.rest[end+1:]
+	return name
+}
+
+// close reads the end of an element.
+func (s *scanner) close(name string) bool {
+	rest, ok := bytes.CutPrefix(s.rest, []byte("</"+name+">"))
+	s.rest = rest
+	s.broken = s.broken || !ok
+	return ok
+}
+
+// textOf reads the text of an element that has been opened, and its end. One with other
+// elements in it is passed over.
+func (s *scanner) textOf(name string) string {
+	end := bytes.IndexByte(s.rest, '<')
+	if end < 0 {
+		s.broken = true
+		return ""
+	}
+	text := s.rest[:end]
+	s.rest = s.rest[end:]
+	if len(s.rest) > 1 && s.rest[1] != '/' {
+		for !s.broken {
+			inner := s.open()
+			if inner == "" {
+				break
+			}
+			s.textOf(inner)
+			s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
+		}
+	}
+	s.close(name)
+	if bytes.IndexByte(text, '&') < 0 {
+		return string(text)
+	}
+	plain, ok := unescapeXML(string(text))
+	s.broken = s.broken || !ok
+	return plain
+}
+
+var entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
+
+// unescapeXML undoes the entities that have names; others are not simple.
+func unescapeXML(text string) (string, bool) {
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, "&")
+		if !found {
+			return entities.Replace(text), true
+		}
+		name, _, ended := strings.Cut(after, ";")
+		switch name {
+		case "amp", "lt", "gt", "quot", "apos":
+		default:
+			ended = false
+		}
+		if !ended {
+			return "", false
+		}
+		rest = after
+	}
+}
+
+// content reads an object of the listing.
+func (s *scanner) content() (c content) {
+	for !s.broken {
+		name := s.open()
+		if name == "" {
+			break
+		}
+		switch text := s.textOf(name); name {
+		case "Key":
+			c.Key = text
+		case "LastModified":
+			var err error
+			c.LastModified, err = time.Parse(time.RFC3339, text)
+			s.broken = s.broken || err != nil
+		}
+	}
+	s.close("Contents")
+	s.broken = s.broken || c.Key == ""
+	return c
+}
+
