@@ -44,13 +44,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "needed": needed}
+var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "needed": needed, "paginate": paginate}
 
 // library is what the emulator's process serves.
 type library struct {
 	Media   int
 	Young   bool // too young to expire
 	Latency time.Duration
+	// Objects are so many, of which the last New have a medium that is young, and Due of
+	// the others one that has expired. The rest has none in the library.
+	Objects, Due, New int
 }
 
 // serveLibrary serves a library until stdin ends.
@@ -71,6 +74,16 @@ func serveLibrary() {
 		key := fmt.Sprintf("clips/%04d/clip-%07d.mp4", i%1000, i)
 		e.Add(emulator.Medium{Bucket: "media-in", Key: key, Title: fmt.Sprint("clip ", i), CreationTime: created, PublishState: "Published"})
 		e.PutObject("media-in", key, nil, time.Now())
+	}
+	for i := range l.Objects {
+		known := l.Objects - l.New
+		switch {
+		case i >= known:
+			e.Add(emulator.Medium{Bucket: "media-in", Key: objectKey(i), CreationTime: time.Now().UTC().Format("2006-01-02T15:04:05Z"), PublishState: "Published"})
+		case l.Due > 0 && i%(known/l.Due) == 0:
+			e.Add(emulator.Medium{Bucket: "media-in", Key: objectKey(i), CreationTime: created, PublishState: "Published"})
+		}
+		e.PutObject("media-in", objectKey(i), nil, written(i))
 	}
 	check(json.NewEncoder(os.Stdout).Encode(e.Env()))
 	_, _ = io.Copy(io.Discard, os.Stdin)

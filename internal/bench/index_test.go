@@ -1,0 +1,213 @@
+package bench
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/md5"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"github.com/mediasweep/mediasweep/internal/index"
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// objects is how many a bucket has whose second day is measured.
+var objects = flag.Int("objects", 1_000_000, "objects of the bucket that is swept for the second day")
+
+// rows is how many a report of OSS Inventory has.
+var rows = flag.Int("rows", 5_000_000, "rows of the report of OSS Inventory")
+
+// written returns when an object of these buckets was, in the year before March 2025.
+func written(i int) time.Time {
+	return time.Date(2025, time.March, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(i*7919%31_536_000) * time.Second)
+}
+
+func objectKey(i int) string { return fmt.Sprintf("clips/%04d/clip-%07d.mp4", i/1000, i) }
+
+// knows writes what a sweep of yesterday left of the first objects of the bucket: of each
+// a medium, of which some are due by now.
+func (c *cloud) knows(n, due int) {
+	c.b.Helper()
+	text, err := os.ReadFile(c.env["MEDIASWEEP_POLICY"])
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	p, err := policy.Parse("policy", text)
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	folder := filepath.Join(c.dir, "state", "index", time.Now().UTC().Add(-24*time.Hour).Format("20060102T150405.000000000Z")+"-yesterday")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		c.b.Fatal(err)
+	}
+	type part struct {
+		Name  string `json:"name"`
+		First string `json:"first"`
+	}
+	var parts []part
+	bytes := 0
+	w := index.NewWriter(func(first string, segment []byte) error {
+		name := fmt.Sprintf("%06d.gz", len(parts)+1)
+		parts = append(parts, part{"index/" + filepath.Base(folder) + "/" + name, first})
+		bytes += len(segment)
+		return os.WriteFile(filepath.Join(folder, name), segment, 0o600)
+	})
+	for i := range n {
+		e := index.Entry{Modified: written(i).Unix(), Medium: true, Due: written(i).AddDate(5, 0, 0).Unix()}
+		if due > 0 && i%(n/due) == 0 {
+			e.Due = time.Now().Add(-time.Hour).Unix()
+		}
+		if err := w.Add("media-in/"+objectKey(i), e.AppendTo(nil)); err != nil {
+			c.b.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		c.b.Fatal(err)
+	}
+	head, err := json.Marshal(map[string]any{"format": 1, "asOf": time.Now().UTC().Add(-24 * time.Hour), "policy": p.Digest(), "entries": n, "segments": parts})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "layer.json"), head, 0o600)
+	}
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	c.b.ReportMetric(float64(bytes)/float64(n), "bytes/object")
+}
+
+// BenchmarkSecondDay sweeps a large bucket of which yesterday's sweep knows all but what
+// is new: with nothing due and nothing new, beside a smaller one and the SDK's paginator;
+// and with half a percent due and one percent new.
+func BenchmarkSecondDay(b *testing.B) {
+	b.Run("quiet", func(b *testing.B) {
+		for b.Loop() {
+			small := start(b, library{Objects: 10_000})
+			small.knows(10_000, 0)
+			_, least := small.sweep(nightly)
+			large := start(b, library{Objects: *objects})
+			large.knows(*objects, 0)
+			r, took := large.sweep(nightly)
+			if r.Counts.Looked != 0 || r.Sources[0].Named != *objects {
+				b.Fatalf("%+v %+v", r.Counts, r.Sources)
+			}
+			bare := large.loop("paginate")
+			b.ReportMetric(took.cpu.Seconds(), "cpu-s")
+			b.ReportMetric(took.cpu.Seconds()/bare.cpu.Seconds(), "cpu/paginator")
+			b.ReportMetric(float64(took.peak)/1e6, "MB")
+			b.ReportMetric(float64(took.peak)/float64(least.peak), "large/small")
+		}
+	})
+	b.Run("due", func(b *testing.B) {
+		for b.Loop() {
+			due, fresh := *objects/200, *objects/100
+			c := start(b, library{Objects: *objects + fresh, Due: due, New: fresh})
+			c.knows(*objects, due)
+			r, took := c.sweep(nightly)
+			if r.Counts.Deleted != due || r.Counts.Looked != due+fresh {
+				b.Fatalf("%+v", r.Counts)
+			}
+			calls := r.Calls.DeleteMedia + r.Calls.QueryMediaList + r.Calls.QueryMediaListByURL
+			b.ReportMetric(float64(calls), "calls")
+			b.ReportMetric(float64(calls)/(float64(due+fresh)/10*3), "calls/least")
+			b.ReportMetric(float64(calls)/(float64(*objects)/10), "calls/full-look")
+			b.ReportMetric(took.wall.Seconds(), "s")
+		}
+	})
+}
+
+// paginate lists the bucket with the SDK's own paginator.
+func paginate() {
+	getenv := os.Getenv
+	config := oss.NewConfig().WithRegion(getenv("MEDIASWEEP_REGION")).WithEndpoint(getenv("MEDIASWEEP_OSS_ENDPOINT")).WithUsePathStyle(true).
+		WithCredentialsProvider(osscredentials.NewStaticCredentialsProvider(getenv("ALIBABA_CLOUD_ACCESS_KEY_ID"), getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET"), getenv("ALIBABA_CLOUD_SECURITY_TOKEN")))
+	p := oss.NewClient(config).NewListObjectsV2Paginator(&oss.ListObjectsV2Request{Bucket: oss.Ptr("media-in"), MaxKeys: 1000})
+	for p.HasNext() {
+		_, err := p.NextPage(context.Background())
+		check(err)
+	}
+}
+
+// BenchmarkInventoryReport reads a report of OSS Inventory, without looking anything up.
+func BenchmarkInventoryReport(b *testing.B) {
+	opener, manifest := newReport(b, *rows)
+	for b.Loop() {
+		began := time.Now()
+		var least, most uint64
+		n := 0
+		for _, err := range inventory.OfManifest(context.Background(), opener, manifest) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n++; n%500_000 == 1 {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				if least == 0 {
+					least = m.HeapAlloc
+				}
+				most = max(most, m.HeapAlloc)
+			}
+		}
+		if n != *rows {
+			b.Fatalf("%d rows of %d", n, *rows)
+		}
+		b.ReportMetric(float64(n)/time.Since(began).Seconds(), "rows/s")
+		b.ReportMetric(float64(most-least)/1e6, "MB-more-at-the-end")
+	}
+}
+
+// folder opens objects as files.
+type folder string
+
+func (f folder) Open(_ context.Context, object media.Object) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(string(f), strings.ReplaceAll(object.Key, "/", "_")))
+}
+
+// newReport writes a report of OSS Inventory in files of a million rows.
+func newReport(b *testing.B, n int) (folder, media.Object) {
+	b.Helper()
+	f := folder(b.TempDir())
+	const perFile = 1_000_000
+	var files []map[string]any
+	for first := 0; first < n; first += perFile {
+		key := fmt.Sprintf("inv/data/%d.csv.gz", len(files))
+		file, err := os.Create(filepath.Join(string(f), strings.ReplaceAll(key, "/", "_")))
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum := md5.New()
+		w := gzip.NewWriter(io.MultiWriter(file, sum))
+		for i := first; i < min(first+perFile, n); i++ {
+			if _, err := fmt.Fprintf(w, "\"media-in\",\"clips%%2F%04d%%2Fclip-%07d.mp4\",\"%d\",\"2025-03-01T00:00:00.000Z\"\n", i/1000, i, i); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := errors.Join(w.Close(), file.Close()); err != nil {
+			b.Fatal(err)
+		}
+		files = append(files, map[string]any{"key": key, "size": 0, "MD5checksum": fmt.Sprintf("%X", sum.Sum(nil))})
+	}
+	head, err := json.Marshal(map[string]any{"creationTimestamp": "1740787200", "destinationBucket": "ops", "fileFormat": "CSV",
+		"fileSchema": "Bucket, Key, Size, LastModifiedDate", "files": files, "sourceBucket": "media-in", "version": "2019-09-01"})
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(string(f), "inv_manifest.json"), head, 0o600),
+			os.WriteFile(filepath.Join(string(f), "inv_manifest.checksum"), fmt.Appendf(nil, "%X", md5.Sum(head)), 0o600))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f, media.Object{Bucket: "ops", Key: "inv/manifest.json"}
+}
