@@ -15,7 +15,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -264,9 +263,5 @@ func shorten(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	for most := most; ; most-- {
-		if utf8.RuneStart(s[most]) {
-			return s[:most] + "…"
-		}
-	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -128,7 +128,7 @@ func TestInventory(t *testing.T) {
 
 // Whatever comes, reading ends, and every row that is yielded can be asked for.
 func FuzzRows(f *testing.F) {
-	for _, seed := range []string{"mediaId\nm1\n", "object,x\noss://media-in/a,\"\n", `{"mediaId":"m1"}`, zipped("mediaId\nm1\n"), "\ufeff{"} {
+	for _, seed := range []string{"mediaId\nm1\n", "object,x\noss://media-in/a,\"\n", `{"mediaId":"m1"}`, zipped("mediaId\nm1\n"), "\ufeff{", strings.Repeat("\xa7", 81)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
