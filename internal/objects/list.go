@@ -93,7 +93,7 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput) (page
 	if err != nil {
 		return page{}, s.plain(ctx, "ListObjectsV2", err)
 	}
-	defer output.Body.Close() //nolint:errcheck // only read
+	defer output.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(output.Body, maxPage+1))
 	if err != nil {
 		return page{}, s.plain(ctx, "ListObjectsV2", err)
@@ -160,12 +160,12 @@ func scanPage(body []byte) (p page, ok bool) {
 			text := s.textOf(name)
 			switch name {
 			case "IsTruncated":
-				p.IsTruncated = text == "true"
-				s.broken = s.broken || text != "true" && text != "false"
+				p.IsTruncated = string(text) == "true"
+				s.broken = s.broken || !p.IsTruncated && string(text) != "false"
 			case "NextContinuationToken":
-				p.NextContinuationToken = text
+				p.NextContinuationToken = s.plain(text)
 			case "EncodingType":
-				p.EncodingType = text
+				p.EncodingType = s.plain(text)
 			}
 		}
 	}
@@ -194,26 +194,37 @@ func (s *scanner) open() string {
 		s.broken = true
 		return ""
 	}
-	name := string(s.rest[1:end])
+	name := s.rest[1:end]
 	s.rest = s.rest[end+1:]
-	return name
+	for _, known := range names {
+		if string(name) == known {
+			return known // without a copy
+		}
+	}
+	return string(name)
 }
+
+// names are those of the elements of an object.
+var names = [...]string{"Contents", "Key", "LastModified", "ETag", "Type", "Size", "StorageClass"}
 
 // close reads the end of an element.
 func (s *scanner) close(name string) bool {
-	rest, ok := bytes.CutPrefix(s.rest, []byte("</"+name+">"))
-	s.rest = rest
+	n := len(name)
+	ok := len(s.rest) >= n+3 && s.rest[0] == '<' && s.rest[1] == '/' && string(s.rest[2:n+2]) == name && s.rest[n+2] == '>'
+	if ok {
+		s.rest = s.rest[n+3:]
+	}
 	s.broken = s.broken || !ok
 	return ok
 }
 
-// textOf reads the text of an element that has been opened, and its end. One with other
-// elements in it is passed over.
-func (s *scanner) textOf(name string) string {
+// textOf reads the text of an element that has been opened, and its end. Elements in it
+// are passed over.
+func (s *scanner) textOf(name string) []byte {
 	end := bytes.IndexByte(s.rest, '<')
 	if end < 0 {
 		s.broken = true
-		return ""
+		return nil
 	}
 	text := s.rest[:end]
 	s.rest = s.rest[end:]
@@ -224,39 +235,28 @@ func (s *scanner) textOf(name string) string {
 				break
 			}
 			s.textOf(inner)
-			s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
 		}
 	}
 	s.close(name)
+	return text
+}
+
+// plain returns a text without the escapes of XML that have names. Others are not
+// simple.
+func (s *scanner) plain(text []byte) string {
 	if bytes.IndexByte(text, '&') < 0 {
 		return string(text)
 	}
-	plain, ok := unescapeXML(string(text))
-	s.broken = s.broken || !ok
+	plain := entities.Replace(string(text))
+	s.broken = s.broken || strings.Count(string(text), "&") != strings.Count(marked.Replace(string(text)), "\x00")
 	return plain
 }
 
-var entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
-
-// unescapeXML undoes the entities that have names; others are not simple.
-func unescapeXML(text string) (string, bool) {
-	for rest := text; ; {
-		_, after, found := strings.Cut(rest, "&")
-		if !found {
-			return entities.Replace(text), true
-		}
-		name, _, ended := strings.Cut(after, ";")
-		switch name {
-		case "amp", "lt", "gt", "quot", "apos":
-		default:
-			ended = false
-		}
-		if !ended {
-			return "", false
-		}
-		rest = after
-	}
-}
+// entities are the escapes that have names; marked finds them.
+var (
+	entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
+	marked   = strings.NewReplacer("&amp;", "\x00", "&lt;", "\x00", "&gt;", "\x00", "&quot;", "\x00", "&apos;", "\x00", "\x00", "")
+)
 
 // content reads an object of the listing.
 func (s *scanner) content() (c content) {
@@ -267,10 +267,10 @@ func (s *scanner) content() (c content) {
 		}
 		switch text := s.textOf(name); name {
 		case "Key":
-			c.Key = text
+			c.Key = s.plain(text)
 		case "LastModified":
 			var err error
-			c.LastModified, err = time.Parse(time.RFC3339, text)
+			c.LastModified, err = time.Parse(time.RFC3339, s.plain(text))
 			s.broken = s.broken || err != nil
 		}
 	}
