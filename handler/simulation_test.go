@@ -501,6 +501,39 @@ func (s *simulation) checkpoints() int {
 	return n
 }
 
+// A look that passes over everything notes where it is too.
+func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, simulated, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 12_000 {
+			s.e.PutObject("media-in", fmt.Sprintf("clips/%05d.txt", i), nil, time.Now())
+		}
+		s.programs = []*program{s.start(0)}
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.ObjectsWithoutMedia != 12_000 {
+			t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+		}
+		s.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Latency, Delay: 6 * time.Second})
+		pages := s.e.Count()["ListObjectsV2"]
+		kill := time.AfterFunc(90*time.Second, s.programs[0].kill)
+		s.timer(time.Hour)
+		if kill.Stop() {
+			t.Fatal("it was not killed")
+		}
+		first := s.e.Count()["ListObjectsV2"] - pages
+		s.programs[0] = s.start(0)
+		time.Sleep(30 * time.Second)
+		looks := s.e.Count()["QueryMediaListByURL"]
+		r := s.timer(time.Hour)
+		if second := s.e.Count()["ListObjectsV2"] - pages - first; second >= 5+12 { // what a run lists anyway, and the bucket
+			t.Errorf("%d pages listed, of which %d were before", second, first)
+		}
+		if r.Status != report.Done || s.e.Count()["QueryMediaListByURL"] != looks || !strings.Contains(strings.Join(r.Notes, ""), "12000 objects") {
+			t.Errorf("%s %s, %+v, %q", r.Status, r.Error, r.Counts, r.Notes)
+		}
+	})
+}
+
 // timer runs a scheduled sweep in the first program.
 func (s *simulation) timer(limit time.Duration) report.Report {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -21,7 +21,7 @@ type listing struct {
 	// form in which they are to be asked for, and openIDs such media.
 	open    map[media.Object]asked
 	openIDs map[string]bool
-	// accounted counts the others.
+	// accounted counts the others, and those that were passed over.
 	accounted int
 	// seen is what has been taken, nil where nothing can be named twice.
 	seen *seen
@@ -227,6 +227,9 @@ func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
 		}
 		if passed {
 			l.listing.after = c.Object
+			if l.listing.accounted++; l.took != nil && l.listing.accounted%checkpointStep == 0 {
+				l.took() // of so many at once, since there is no look-up that would tell
+			}
 			return false
 		}
 		return l.listing.take(c, s.ordered)
