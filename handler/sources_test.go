@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +221,13 @@ func TestSourcesThatOverlap(t *testing.T) {
 	}
 	w.e.PutObject("media-in", "clips/notes.txt", nil, time.Now())
 	w.e.PutObject("ops", "list.csv", []byte("mediaId,object\n"+ids[0]+",\n,oss://media-in/clips/1\n"+ids[36]+",\n,oss://media-in/clips/37\n,oss://media-in/clips/36\n"), time.Now())
+	planned := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	if planned.Counts.Looked != 37 || planned.Calls.QueryMediaList != 1 { // for the one medium whose ID only the manifest has
+		t.Errorf("%+v, %+v", planned.Counts, planned.Calls)
+	}
+	if err := os.RemoveAll(filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "index")); err != nil {
+		t.Fatal(err)
+	}
 	r := w.mustInvoke(everything, report.Done)
 	want := []report.Source{{Source: "oss://media-in/", Named: 36}, {Source: "oss://media-in/clips/", Named: 36}, {Source: "manifest:oss://ops/list.csv", Named: 5},
 		{Source: "workflow:all", Named: 20}, {Source: "workflow:transcode", Named: 10}}

@@ -278,4 +278,3 @@ func (s *scanner) content() (c content) {
 	s.broken = s.broken || c.Key == ""
 	return c
 }
-

@@ -64,7 +64,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		fmt.Fprintf(&b, "\nerror: %s\n", r.Error)
 	}
 	for _, f := range r.Failures {
-		fmt.Fprintf(&b, "failed: %s%s: %s\n", f.MediaID, f.Object, f.Message)
+		fmt.Fprintf(&b, "failed: %s\n", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -186,7 +186,11 @@ func (l *look) ofSources(ctx context.Context, sources []source) iter.Seq2[invent
 		lists = append(lists, l.taken(source, l.named(source)))
 	}
 	return func(yield func(inventory.Batch, error) bool) {
-		for _, list := range lists {
+		for i, list := range lists {
+			// What one source names may be what is found behind an object of another.
+			if i > 1 && !yield(inventory.Batch{}, nil) {
+				return
+			}
 			for batch, err := range inventory.Batches(list, l.Region, media.SlashPlain) {
 				if !yield(batch, err) || ctx.Err() != nil {
 					return

@@ -192,21 +192,31 @@ func addresses(objects []media.Object) []string {
 	return list
 }
 
-// lookAt looks all candidates up. It starts no batch after soft has ended, finishes
+// lookAt looks all candidates up; an empty batch waits for those before it. It starts no batch after soft has ended, finishes
 // those under way, and ends early when ctx does or when no call can succeed.
 func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.Batch, error]) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(inFlight)
+	var again func(multiple int)
+	settle := func() {
+		_ = group.Wait() // its functions return no error
+		again(1)
+		_ = group.Wait() // as above
+	}
 	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
 		for batch, err := range batches {
 			if soft.Err() != nil || ctx.Err() != nil {
 				l.stop(soft)
 				return
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				l.missed(batch, err, cancel)
+				continue
+			case batch.Len() == 0:
+				settle()
 				continue
 			}
 			group.Go(func() error {
@@ -215,7 +225,7 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 			})
 		}
 	}
-	again := func(multiple int) {
+	again = func(multiple int) {
 		lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped))
 	}
 	lookUp(func(yield func(inventory.Batch, error) bool) {
@@ -226,9 +236,7 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 			again(mps.MaxBatch)
 		}
 	})
-	_ = group.Wait() // its functions return no error
-	again(1)
-	_ = group.Wait() // as above
+	settle()
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
 	}
