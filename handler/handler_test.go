@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -777,5 +778,38 @@ func TestHTTPStatusesOfRuns(t *testing.T) {
 	w.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Forbidden})
 	if got := post(); got != http.StatusBadGateway {
 		t.Errorf("a run that could do nothing: %d", got)
+	}
+}
+
+// A decision holds for an hour after its record was read, however long the medium had to
+// wait for its rank; and one whose rank this run has found is deleted also after that.
+func TestRankedMediaAreReadAgain(t *testing.T) {
+	ranked := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/a/*\", \"oss://media-in/z/*\"]}, after: 90d, keepLatest: {count: 1, per: \"tag:show:\"}}", 1)
+	w := newWorld(t, emulator.Config{}, ranked)
+	var later atomic.Bool
+	w.now = func() time.Time {
+		if later.Load() {
+			return time.Now().Add(5 * time.Hour)
+		}
+		return time.Now()
+	}
+	w.setPolicy(ranked)
+	held, due := w.add("a/0", 200, "show:x"), w.add("a/1", 190, "show:x")
+	w.add("z/0", 100, "show:x") // which pushes them out, at the end of the look
+	for i := range 1500 {
+		w.e.PutObject("media-in", fmt.Sprintf("m/%05d", i), nil, time.Now())
+	}
+	go func() {
+		for w.e.Count()["QueryMediaListByURL"] < 120 {
+			time.Sleep(time.Millisecond)
+		}
+		m, _ := w.e.Medium(held.ID)
+		m.Tags = append(m.Tags, "legal-hold")
+		w.e.Add(m)
+		later.Store(true)
+	}()
+	r := w.mustInvoke(`{"mode":"enforce","inventory":true}`, report.Done)
+	if got := w.deleted(); !slices.Equal(got, []string{due.ID}) || r.Counts.Protected != 1 {
+		t.Errorf("deleted %v, %+v", got, r.Counts)
 	}
 }

@@ -48,7 +48,7 @@ func (d *days) add(key string, age int, tags ...string) {
 			w.e.Add(emulator.Medium{ID: id, Bucket: "media-in", Key: key, PublishState: "Published", Tags: tags,
 				CreationTime: d.clock.UTC().AddDate(0, 0, -age).Format("2006-01-02T15:04:05Z")})
 		}
-		w.e.PutObject("media-in", key, nil, d.clock)
+		w.e.PutObject("media-in", key, nil, d.clock.Add(-48*time.Hour))
 	}
 }
 
@@ -231,5 +231,57 @@ func TestTheGuardKnowsTheLibrary(t *testing.T) {
 		if r := w.mustInvoke(everything, report.Blocked); !strings.Contains(r.Guard.Reason, "40 of 340 live media") {
 			t.Errorf("%s", r.Guard.Reason)
 		}
+	}
+}
+
+// A medium that a bucket and another source name counts once in the guard, and is passed
+// over in both.
+func TestTheGuardCountsOverlappingSourcesOnce(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(withInventory("{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}"), "maxPercent: 100", "maxPercent: 10", 1))
+	rows := "mediaId,object\n"
+	for i := range 300 {
+		key := fmt.Sprintf("clips/%03d", i)
+		m := w.add(key, 10)
+		w.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+		if i%2 == 0 {
+			rows += m.ID + ",\n"
+		} else {
+			rows += ",oss://media-in/" + key + "\n"
+		}
+	}
+	w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Looked != 300 {
+		t.Fatalf("%+v", r.Counts)
+	}
+	for i := range 40 {
+		key := fmt.Sprintf("clips/old-%d", i)
+		w.add(key, 300)
+		w.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+	}
+	r := w.mustInvoke(everything, report.Blocked)
+	if !strings.Contains(r.Guard.Reason, "40 of 340 live media") || r.Calls.QueryMediaListByURL != 4 {
+		t.Errorf("%s, %+v", r.Guard.Reason, r.Calls)
+	}
+}
+
+// What is not told yet, of a new object or in a record, is looked at again the next day.
+func TestWhatIsNotToldYetIsLookedAtAgain(t *testing.T) {
+	d := newDays(t, indexed)
+	d.add("clips/known", 10)
+	for _, w := range d.two {
+		w.e.PutObject("media-in", "clips/soon", nil, d.clock.Add(-time.Minute))
+		w.e.Add(emulator.Medium{ID: strings.Repeat("a", 32), Bucket: "media-in", Key: "clips/odd", PublishState: "Published", CreationTime: d.clock.UTC().Add(time.Minute).Format(time.RFC3339)})
+		w.e.PutObject("media-in", "clips/odd", nil, d.clock.Add(-48*time.Hour))
+	}
+	d.sweep()
+	d.clock = d.clock.Add(24 * time.Hour)
+	for _, w := range d.two {
+		w.e.Add(emulator.Medium{ID: strings.Repeat("b", 32), Bucket: "media-in", Key: "clips/soon", PublishState: "Published", CreationTime: "2020-01-01T00:00:00Z"})
+		m, _ := w.e.Medium(strings.Repeat("a", 32))
+		m.CreationTime = "2020-01-01T00:00:00Z"
+		w.e.Add(m)
+	}
+	if r, _ := d.sweep(); r.Counts.Deleted != 2 {
+		t.Errorf("%+v", r.Counts)
 	}
 }

@@ -507,7 +507,7 @@ func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
 		s := newSimulation(t, 5, simulated, emulator.MPSOptions{})
 		defer s.end()
 		for i := range 12_000 {
-			s.e.PutObject("media-in", fmt.Sprintf("clips/%05d.txt", i), nil, time.Now())
+			s.e.PutObject("media-in", fmt.Sprintf("clips/%05d.txt", i), nil, time.Now().Add(-48*time.Hour))
 		}
 		s.programs = []*program{s.start(0)}
 		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.ObjectsWithoutMedia != 12_000 {
@@ -855,6 +855,70 @@ func TestTheSameRequestAtOnce(t *testing.T) {
 		s.calls.Wait()
 		if calls := s.e.Count()["DeleteMedia"]; calls > 8 { // of which four were denied, at most
 			t.Errorf("%d deletions of 40 media", calls)
+		}
+	})
+}
+
+// What a manifest's event leaves when its time is up, the next scheduled run finishes.
+func TestWhatAnEventLeavesIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated+"manifests: [\"oss://ops/lists/**\"]\n", emulator.MPSOptions{})
+		defer s.end()
+		rows := "mediaId\n"
+		for i := range 600 {
+			rows += s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID + "\n"
+		}
+		s.e.PutObject("ops", "lists/a.csv", []byte(rows), time.Now())
+		s.programs = []*program{s.start(0)}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "event"}, []byte(strings.ReplaceAll(string(ossEvent("lists/a.csv")), "media-in", "ops")))
+		if r := s.adds(body); r.Status != report.Incomplete || s.gone() == 0 || s.gone() == 600 {
+			t.Fatalf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+		if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 600 {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
+
+// A checkpoint that cannot be written is none that the next one builds on.
+func TestACheckpointThatFailsIsNotBuiltOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
+		defer s.end()
+		s.library(7000)
+		s.programs = []*program{s.start(0)}
+		go func() {
+			for s.checkpoints() == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, Count: 1})
+		}()
+		if r := s.timer(8 * time.Second); r.Status != report.Incomplete {
+			t.Fatalf("%s %s", r.Status, r.Error)
+		}
+		looks := s.e.Count()["QueryMediaListByURL"]
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Looked != 7000 || s.e.Count()["QueryMediaListByURL"] > 720 {
+			t.Errorf("%s %s, %+v, %d and %d look-ups", r.Status, r.Error, r.Counts, looks, s.e.Count()["QueryMediaListByURL"]-looks)
+		}
+	})
+}
+
+// A timer that comes once a day carries on what the one before could not finish.
+func TestALookIsCarriedOnADayLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
+		defer s.end()
+		s.library(7000)
+		s.programs = []*program{s.start(0)}
+		began := time.Now()
+		if r := s.timer(5 * time.Second); r.Status != report.Incomplete {
+			t.Fatalf("%s %s", r.Status, r.Error)
+		}
+		time.Sleep(24*time.Hour + 500*time.Millisecond - time.Since(began))
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Looked != 7000 || s.e.Count()["QueryMediaListByURL"] > 720 {
+			t.Errorf("%s %s, %+v, %d look-ups", r.Status, r.Error, r.Counts, s.e.Count()["QueryMediaListByURL"])
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -439,14 +440,14 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory is the peak of a dry run over a small and a large library in
+// BenchmarkMemory is the peak of a scheduled dry run over a small and a large library in
 // which everything has expired: all of it goes into the plan.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		var peaks []float64
 		for _, media := range []int{10_000, *largest} {
 			c := start(b, library{Media: media})
-			_, took := c.sweep(`{"inventory":true}`)
+			_, took := c.sweep(strings.Replace(nightly, `"payload":""`, `"payload":"{\"mode\":\"dry-run\"}"`, 1))
 			peaks = append(peaks, float64(took.peak)/1e6)
 			b.ReportMetric(peaks[len(peaks)-1], fmt.Sprintf("MB-at-%d", media))
 		}

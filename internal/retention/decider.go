@@ -20,6 +20,8 @@ import (
 type Decider struct {
 	// Marks tells what earlier runs left of a medium; nil for nothing.
 	Marks func(*media.Medium) Mark
+	// Clock tells when a medium that is added was read; nil for nobody knows.
+	Clock func() time.Time
 
 	policy *policy.Policy
 	asOf   time.Time
@@ -65,6 +67,9 @@ func NewForeseer(p *policy.Policy, asOf time.Time) *Decider {
 // Add takes a medium, and hands over each decision that this makes final.
 func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	facts := Facts{AsOf: d.asOf, SourceRemoved: sourceRemoved, NotLatest: true}
+	if d.Clock != nil {
+		facts.ReadAt = d.Clock()
+	}
 	if d.Marks != nil {
 		facts.Mark = d.Marks(&m)
 	}
@@ -161,6 +166,7 @@ type Place struct {
 	Group   string          `json:"group"`
 	Created time.Time       `json:"created"`
 	Record  json.RawMessage `json:"record,omitempty"`
+	ReadAt  time.Time       `json:"readAt,omitzero"`
 }
 
 // Places returns all rankings, for Resume.
@@ -170,7 +176,7 @@ func (d *Decider) Places() []Place {
 		for _, m := range members {
 			place := Place{Rule: group.rule.Name, Group: group.name, Created: m.created}
 			if m.held != nil {
-				place.Record = m.held.medium.Record
+				place.Record, place.ReadAt = m.held.medium.Record, m.held.facts.ReadAt
 			}
 			places = append(places, place)
 		}
@@ -194,7 +200,7 @@ func (d *Decider) Resume(places []Place) error {
 				return err
 			}
 			if m.held = back[medium.ID]; m.held == nil {
-				m.held = &held{medium: medium, facts: Facts{AsOf: d.asOf, NotLatest: true}}
+				m.held = &held{medium: medium, facts: Facts{AsOf: d.asOf, ReadAt: place.ReadAt, NotLatest: true}}
 				if d.Marks != nil {
 					m.held.facts.Mark = d.Marks(&medium)
 				}

@@ -130,6 +130,8 @@ func (d Decision) Reason() string {
 type Facts struct {
 	// AsOf is the instant at which the medium is judged.
 	AsOf time.Time
+	// ReadAt is when the record was read, if anybody needs to know.
+	ReadAt time.Time
 	// SourceRemoved says that the source object is known to be gone.
 	SourceRemoved bool
 	// NotLatest says that the medium is known not to be among the newest of its

@@ -23,11 +23,11 @@ import (
 )
 
 // A look at the inventory that does not come to its end, since its time is up or it
-// is killed, is carried on by the next scheduled run, for as long as checkpointAge:
-// then it starts over.
+// is killed, is carried on by the next scheduled run, for as long as checkpointAge: then
+// it starts over. That is a day, and an hour for a timer that comes once a day.
 const (
 	checkpointFolder = "checkpoints/"
-	checkpointAge    = 24 * time.Hour
+	checkpointAge    = 25 * time.Hour
 )
 
 // A look notes where it is as soon as it has found a segment of the plan, and else
@@ -157,7 +157,7 @@ func (r *run) place() (checkpoint, []retention.Place) {
 		head.After = r.listing.after.String()
 	}
 	if r.known != nil {
-		head.Known, head.KnownLive = r.known.objects, r.known.live
+		head.Known, head.KnownLive = r.known.objects, r.population()
 	}
 	return head, r.decider.Places()
 }
@@ -241,12 +241,22 @@ func (c *checkpoints) writeOne(ctx context.Context, store state.Store, head chec
 	if err = errors.Join(err, squeezed.Close()); err != nil {
 		return err
 	}
-	for err = state.ErrExists; errors.Is(err, state.ErrExists); {
-		c.number++
-		c.last = fmt.Sprintf("%s%06d.jsonl.gz", c.folder, c.number)
-		err = store.Create(ctx, c.last, record.Bytes())
+	if record.Len() > state.MaxBytes {
+		return fmt.Errorf("a record of %d bytes could not be read again", record.Len())
 	}
-	return err
+	for {
+		c.number++
+		name := fmt.Sprintf("%s%06d.jsonl.gz", c.folder, c.number)
+		switch err := store.Create(ctx, name, record.Bytes()); {
+		case errors.Is(err, state.ErrExists):
+			continue
+		case err == nil:
+			c.last = name
+			return nil
+		default:
+			return err
+		}
+	}
 }
 
 const closedName = "closed.json"
@@ -285,7 +295,8 @@ func (r *run) carryOn(ctx context.Context) {
 		case err != nil:
 			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
 		default:
-			c.folder, c.last, c.number, c.loaded = name[:strings.LastIndex(name, "/")+1], name, len(records), r.plan.count
+			c.folder, c.last, c.loaded = name[:strings.LastIndex(name, "/")+1], name, r.plan.count
+			_, _ = fmt.Sscanf(records[len(records)-1][len(c.folder):], "%d", &c.number) // else the first that is free
 			return
 		}
 	}
@@ -339,7 +350,7 @@ func (r *run) load(ctx context.Context, name string) error {
 		}
 		if len(read.Seen) > 0 {
 			if taken == nil {
-				taken = &seen{}
+				taken = &seen{kept: true}
 			}
 			taken.load(read.Seen)
 		}
@@ -440,7 +451,7 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 		at.put(inventory.Candidate{MediaID: id}, media.SlashPlain)
 	}
 	decider := retention.NewDecider(r.Policy, head.AsOf)
-	decider.Marks = r.Marks.Of(head.AsOf)
+	decider.Marks, decider.Clock = r.Marks.Of(head.AsOf), r.Now
 	if err := decider.Resume(places); err != nil {
 		return err
 	}

@@ -201,13 +201,14 @@ func (d *deletion) fresh(batch []expired) []expired {
 }
 
 // stillExpired decides once more on a medium of the plan. One that is to stay
-// after all leaves the plan's counts for those of its new verdict: also one whose
-// group was not looked at again, and one whose record is another by now and so
-// stands in no plan. The next run looks at them.
+// after all leaves the plan's counts for those of its new verdict: also one of a plan of
+// an earlier run whose group was not looked at again, and one whose record is another by
+// now and so stands in no plan. The next sweep decides on them.
 func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 	d.mu.Lock()
 	facts := d.facts(m)
 	d.mu.Unlock()
+	facts.NotLatest = e.ranked
 	now := retention.Decide(d.Policy, m, facts)
 	if now.Verdict == retention.Expired {
 		if plan.HasRecord(e.text, m.Record) {

@@ -21,7 +21,7 @@ func (r *run) guarded(ctx context.Context) error {
 		return r.guardedApply(ctx)
 	}
 	for _, one := range r.reports {
-		if reason := tripped(r.Policy.Guard, &one.Counts, r.known.population()); reason != "" {
+		if reason := tripped(r.Policy.Guard, &one.Counts, r.population()); reason != "" {
 			one.Guard = report.Guard{Tripped: true, Reason: reason}
 		}
 	}

@@ -27,6 +27,12 @@ const indexFolder = "index/"
 
 const layerSuffix = "/layer.json"
 
+// youth is how long an object may be without a medium and get one soon.
+const youth = 24 * time.Hour
+
+// maxLayers is how many layers are read at once: the newest.
+const maxLayers = 64
+
 // layerFormat is the version of layer and of its segments. A reader passes over others.
 const layerFormat = 1
 
@@ -35,7 +41,6 @@ type layer struct {
 	Format   int         `json:"format"`
 	AsOf     time.Time   `json:"asOf"`
 	Policy   string      `json:"policy"`
-	Entries  int         `json:"entries"`
 	Segments []layerPart `json:"segments"`
 
 	name  string
@@ -96,9 +101,10 @@ func (r *run) openIndex(ctx context.Context) {
 		case l.Format != layerFormat, l.Policy != r.reports[0].Policy, l.AsOf.After(r.asOf),
 			!r.Policy.FullEvery.After(l.AsOf, r.Policy.Timezone).After(r.asOf):
 		default:
-			k.layers = append([]*layer{l}, k.layers...)
+			k.layers = slices.Insert(k.layers, 0, l)
 		}
 	}
+	k.layers = k.layers[:min(len(k.layers), maxLayers)]
 }
 
 // isKnown reports whether an object need not be looked at, and counts it. It is called
@@ -162,7 +168,7 @@ func (k *known) find(ctx context.Context, name string) (entries []index.Entry) {
 func (l *layer) find(ctx context.Context, store state.Store, name string, start bool) (entries []index.Entry, err error) {
 	if start {
 		l.close()
-		l.next = max(0, sort.Search(len(l.Segments), func(i int) bool { return l.Segments[i].First > name })-1)
+		l.next = max(0, sort.Search(len(l.Segments), func(i int) bool { return l.Segments[i].First >= name })-1)
 		l.ended = false
 		err = l.advance(ctx, store)
 	}
@@ -206,12 +212,12 @@ func (l *layer) close() {
 	}
 }
 
-// population returns how many live media were passed over.
-func (k *known) population() int {
-	if k == nil {
+// population returns how many live media were passed over, and met nowhere else.
+func (r *run) population() int {
+	if r.known == nil {
 		return 0
 	}
-	return k.live
+	return r.known.live - r.listing.met
 }
 
 func (k *known) close() {
@@ -232,20 +238,31 @@ func (r *run) tellOfKnown(one *report.Report) {
 // indexed notes what was found out about an object: a medium, or none. The mutex is
 // held.
 func (r *run) indexed(object media.Object, modified int64, m *media.Medium) {
+	if r.layerOff {
+		return
+	}
 	e := index.Entry{Modified: modified, Due: index.Never}
+	if m == nil && r.asOf.Unix()-modified < int64(youth.Seconds()) {
+		e.Due = 0
+	}
 	if m != nil {
 		facts := r.facts(m)
 		facts.NotLatest = true
-		e.Medium = retention.Decide(r.Policy, m, facts).Verdict != retention.Absent
+		verdict := retention.Decide(r.Policy, m, facts).Verdict
+		e.Medium = verdict != retention.Absent
 		switch due, _, ok := retention.Due(r.Policy, m, facts); {
+		case verdict == retention.Unknown: // perhaps it only is not told yet
+			e.Due = 0
 		case retention.IsRanked(r.Policy, m, facts), facts.Mark == retention.Unverified, facts.Mark == retention.Restored:
 			e.Due = 0 // its verdict hangs on others, or on what ends: it is looked at every time
 		case ok:
 			e.Due = due.Unix()
 		}
 	}
-	if err := r.layer.add(line{id: indexName(object), text: e.AppendTo(nil)}); err != nil && !r.layerOff {
+	if err := r.layer.add(line{id: indexName(object), text: e.AppendTo(nil)}); err != nil {
 		r.layerOff = true
+		r.layer.close() // the plan needs the space
+		r.layer = spool{}
 		r.Log.Warn("what is looked at cannot be kept for the next sweep", "error", err.Error())
 	}
 }
@@ -257,7 +274,7 @@ func (r *run) writeLayer(ctx context.Context) {
 	}
 	one := r.reports[0]
 	folder := fmt.Sprintf("%s%s-%s", indexFolder, r.Now().UTC().Format(checkpointForm), state.SafeName(one.Run))
-	l := layer{Format: layerFormat, AsOf: r.asOf, Policy: one.Policy, Entries: r.layer.count, Segments: []layerPart{}}
+	l := layer{Format: layerFormat, AsOf: r.asOf, Policy: one.Policy, Segments: []layerPart{}}
 	w := index.NewWriter(func(first string, segment []byte) error {
 		name := fmt.Sprintf("%s/%06d.gz", folder, len(l.Segments)+1)
 		l.Segments = append(l.Segments, layerPart{name, first})

@@ -23,6 +23,8 @@ type listing struct {
 	openIDs map[string]bool
 	// accounted counts the others, and those that were passed over.
 	accounted int
+	// met counts media that were found though their objects had been passed over.
+	met int
 	// seen is what has been taken, nil where nothing can be named twice.
 	seen *seen
 }
@@ -43,6 +45,15 @@ func (l *listing) take(c inventory.Candidate, ordered bool) bool {
 	}
 	l.put(c, media.SlashPlain)
 	return true
+}
+
+// pass passes over an object of the prefixes, which no other source needs to name.
+func (l *listing) pass(object media.Object) {
+	l.after = object
+	if l.seen != nil {
+		l.seen.add(objectName(object))
+		l.seen.add(nameOf(passed, object.String()))
+	}
 }
 
 func (l *listing) put(c inventory.Candidate, slash media.Slash) {
@@ -79,15 +90,18 @@ func (l *listing) account(batch inventory.Batch, again []media.Object) {
 }
 
 // isNew reports whether a medium that was found has not been found before, and
-// remembers it, and its object, which need not be asked for any more.
+// remembers it.
 func (l *listing) isNew(m *media.Medium) bool {
 	if l.seen == nil {
 		return true
 	}
-	if !m.Object.IsZero() {
-		l.seen.add(objectName(m.Object))
+	if !l.seen.add(nameOf(foundID, m.ID)) {
+		return false
 	}
-	return l.seen.add(nameOf(foundID, m.ID))
+	if l.seen.has(nameOf(passed, m.Object.String())) {
+		l.met++
+	}
+	return true
 }
 
 // left returns the open objects of one form, in order.
@@ -167,7 +181,7 @@ func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) []source
 // and no other has named.
 func (l *look) ofSources(ctx context.Context, sources []source) iter.Seq2[inventory.Batch, error] {
 	if l.listing.seen == nil && (len(sources) > 1 || !sources[0].ordered) {
-		l.listing.seen = &seen{}
+		l.listing.seen = &seen{kept: l.took != nil}
 	}
 	left := func(yield func(inventory.Candidate, error) bool) {
 		for _, id := range l.listing.leftIDs() {
@@ -230,7 +244,7 @@ func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
 			}
 		}
 		if passed {
-			l.listing.after = c.Object
+			l.listing.pass(c.Object)
 			if l.listing.accounted++; l.took != nil && l.listing.accounted%checkpointStep == 0 {
 				l.took() // of so many at once, since there is no look-up that would tell
 			}

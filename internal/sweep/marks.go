@@ -109,11 +109,11 @@ func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		one := mark{medium.ID, medium.Created.Unix()}
+		if m.deleted[one] { // a restored medium is another
+			return retention.Deleted
+		}
 		if at, ok := m.restored[medium.Object.String()]; ok && asOf.Sub(at) < holdTime {
 			return retention.Restored
-		}
-		if m.deleted[one] {
-			return retention.Deleted
 		}
 		if at, ok := m.unverified[one]; ok && asOf.Sub(at) < holdTime {
 			return retention.Unverified

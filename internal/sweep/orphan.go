@@ -10,7 +10,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
 // An orphan is a medium whose source object is gone. A rule with onSourceRemoved takes
@@ -94,9 +93,4 @@ func (r *run) tellOfOrphans(one *report.Report) {
 			one.Notes = append(one.Notes, fmt.Sprintf("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired))
 		}
 	}
-}
-
-// facts are those of a medium that nothing is known of but what the run knows.
-func (r *run) facts(m *media.Medium) retention.Facts {
-	return retention.Facts{AsOf: r.asOf, SourceRemoved: r.gone[m.Object], Mark: r.decider.Marks(m)}
 }

@@ -15,14 +15,16 @@ import (
 type seen struct {
 	slots []uint64 // 0 is free
 	count int
-	fresh []uint64 // added since the last checkpoint
+	kept  bool     // checkpoints keep what is added
+	fresh []uint64 // since the last of them
 }
 
-// The names of different things never meet.
+// The kinds of names, which are hashed apart.
 const (
 	askedID     = 'i'
 	askedObject = 'o'
 	foundID     = 'f'
+	passed      = 'p' // an object that was passed over
 )
 
 func nameOf(kind byte, text string) uint64 {
@@ -69,7 +71,9 @@ func (s *seen) add(name uint64) bool {
 	if !s.insert(name) {
 		return false
 	}
-	s.fresh = append(s.fresh, name)
+	if s.kept {
+		s.fresh = append(s.fresh, name)
+	}
 	return true
 }
 

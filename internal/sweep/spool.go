@@ -25,8 +25,8 @@ const spoolBytes = 8 << 20
 // lineBytes is what a line has beside its text, about.
 const lineBytes = 160
 
-// spool holds the lines of a plan until all of it is there, and hands them over in
-// the order of their MediaIds. What is more than spoolBytes it sorts piece by
+// spool holds lines, of a plan or of the index, until all of them are there, and hands
+// them over in the order of their IDs. What is more than spoolBytes it sorts piece by
 // piece into a temporary file, so that memory does not grow with the library. It
 // is not safe for concurrent use.
 type spool struct {
@@ -42,12 +42,13 @@ type spool struct {
 type line struct {
 	id, rule, state string
 	created         int64 // its CreationTime, in seconds since 1970
-	decided         int64 // when it was decided on, likewise
+	decided         int64 // when it was read and decided on, likewise
+	ranked          bool  // this run has found enough newer ones of its group
 	part            int   // which part of its look's checkpoints has it; 0 for an earlier look's
 	text            []byte
 }
 
-// lineOf returns the line of an entry whose medium was created and decided on then.
+// lineOf returns the line of an entry whose medium was created and read then.
 func lineOf(e plan.Entry, created, decided time.Time) (line, error) {
 	text, err := e.Line()
 	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: text}, err
@@ -80,8 +81,8 @@ func (s *spool) add(l line) error {
 // flush sorts what is in memory to the end of the file.
 func (s *spool) flush() (err error) {
 	if s.file == nil {
-		if s.file, err = os.CreateTemp("", "mediasweep-plan-*"); err != nil {
-			return fmt.Errorf("spool the plan: %w", err)
+		if s.file, err = os.CreateTemp("", "mediasweep-spool-*"); err != nil {
+			return fmt.Errorf("spool: %w", err)
 		}
 	}
 	slices.SortFunc(s.lines, line.compare)
@@ -90,7 +91,11 @@ func (s *spool) flush() (err error) {
 	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
 	out := bufio.NewWriterSize(squeezed, 64<<10)
 	for _, l := range s.lines {
-		for _, number := range []int64{l.created, l.decided, int64(l.part)} {
+		ranked := int64(0)
+		if l.ranked {
+			ranked = 1
+		}
+		for _, number := range []int64{l.created, l.decided, int64(l.part), ranked} {
 			_, _ = out.Write(binary.AppendVarint(nil, number)) // Flush tells of all errors
 		}
 		for _, field := range [][]byte{[]byte(l.id), []byte(l.rule), []byte(l.state), l.text} {
@@ -99,7 +104,7 @@ func (s *spool) flush() (err error) {
 		}
 	}
 	if err := cmp.Or(out.Flush(), squeezed.Close()); err != nil {
-		return fmt.Errorf("spool the plan: %w", err)
+		return fmt.Errorf("spool: %w", err)
 	}
 	s.runs, s.end = append(s.runs, start), start+counted.n
 	clear(s.lines)
@@ -136,7 +141,7 @@ func (s *spool) all() iter.Seq2[line, error] {
 				pieces = slices.Delete(pieces, i, i+1)
 				continue
 			} else if err != nil {
-				yield(line{}, fmt.Errorf("read the spooled plan: %w", err))
+				yield(line{}, fmt.Errorf("read what was spooled: %w", err))
 				return
 			}
 			i++
@@ -150,7 +155,7 @@ func (s *spool) all() iter.Seq2[line, error] {
 			case errors.Is(err, io.EOF):
 				heap.Pop(&pieces)
 			case err != nil:
-				yield(line{}, fmt.Errorf("read the spooled plan: %w", err))
+				yield(line{}, fmt.Errorf("read what was spooled: %w", err))
 				return
 			default:
 				heap.Fix(&pieces, 0)
@@ -175,7 +180,7 @@ func (p *piece) next() error {
 		p.head, p.rest = p.rest[0], p.rest[1:]
 		return nil
 	}
-	var numbers [3]int64
+	var numbers [4]int64
 	for i := range numbers {
 		number, err := binary.ReadVarint(p.file)
 		switch {
@@ -197,7 +202,7 @@ func (p *piece) next() error {
 			return noEOF(err)
 		}
 	}
-	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: numbers[0], decided: numbers[1], part: int(numbers[2]), text: fields[3]}
+	p.head = line{id: string(fields[0]), rule: string(fields[1]), state: string(fields[2]), created: numbers[0], decided: numbers[1], part: int(numbers[2]), ranked: numbers[3] == 1, text: fields[3]}
 	return nil
 }
 

@@ -129,10 +129,12 @@ func (s *Sweep) newRun(parts []Part) *run {
 	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}, gone: map[media.Object]bool{}}
 	r.ledger = ledger{run: first.Run, shared: len(parts) > 1, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
-	r.decider.Marks = s.Marks.Of(r.asOf)
+	r.decider.Marks, r.decider.Clock = s.Marks.Of(r.asOf), s.Now
 	// The clock is the run's, so that every medium is held against one instant.
 	r.found = func(m media.Medium) { r.decider.Add(m, r.gone[m.Object], r.decided) }
 	if r.request.Plan != "" {
+		began := s.Now() // of media that are decided on after the others have been read
+		r.decider.Clock = func() time.Time { return began }
 		r.whole, r.ranked = true, map[string]media.Medium{}
 		r.found = r.decideOrRank
 	}
@@ -187,7 +189,7 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.scheduled() {
 		r.carryOn(ctx)
 		r.openIndex(ctx)
-		r.passOver = func(c inventory.Candidate) bool { return r.isKnown(ctx, c) }
+		r.passOver = func(c inventory.Candidate) bool { return r.isKnown(soft, c) }
 	}
 	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
@@ -226,9 +228,10 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 	r.deleteAll(ctx, soft)
 	ctx, cancel := Afterwards(ctx, r.until)
 	defer cancel()
-	switch left := r.reports[0].Counts.Pending; {
-	case r.request.Trigger == trigger.OSS: // the event comes again, or the sweep finds its media
+	if r.request.Trigger == trigger.OSS {
 		r.giveBack(ctx)
+	}
+	switch left := r.pending(); {
 	case left > 0 && begun == nil:
 		_, err = r.begin(ctx)
 	case left == 0 && begun != nil:
@@ -239,6 +242,16 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 	}
 	r.useUp(ctx)
 	return nil
+}
+
+// pending counts what a guard lets go and what is not deleted yet.
+func (r *run) pending() (media int) {
+	for _, one := range r.reports {
+		if !one.Guard.Tripped {
+			media += one.Counts.Pending
+		}
+	}
+	return media
 }
 
 // anyToDelete reports whether a guard lets anything go.
@@ -267,7 +280,7 @@ func (r *run) status(one *report.Report) report.Status {
 }
 
 // decided counts a decision, and takes what has expired into the plan.
-func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) {
+func (r *run) decided(m *media.Medium, d retention.Decision, facts retention.Facts) {
 	reports := r.of(m.Object)
 	for _, one := range reports {
 		one.Counts.Looked++
@@ -283,14 +296,20 @@ func (r *run) decided(m *media.Medium, d retention.Decision, _ retention.Facts) 
 		r.owners[m.ID] = reports
 	}
 	entry := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}
-	l, err := lineOf(entry, m.Created, r.Now())
+	l, err := lineOf(entry, m.Created, facts.ReadAt)
 	if err == nil {
+		l.ranked = d.Rule.KeepLatest.Count > 0
 		r.checkpoint.note(&l)
 		err = r.plan.add(l)
 	}
 	if err != nil {
 		r.end(report.Failed, err)
 	}
+}
+
+// facts are those of a medium that was read just now.
+func (r *run) facts(m *media.Medium) retention.Facts {
+	return retention.Facts{AsOf: r.asOf, ReadAt: r.decider.Clock(), SourceRemoved: r.gone[m.Object], Mark: r.decider.Marks(m)}
 }
 
 // ownersOf returns the reports in which a medium of the plan counts.
