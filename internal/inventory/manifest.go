@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ type Opener interface {
 // maxInventory bounds a manifest.json: it has some two hundred bytes for each file.
 const maxInventory = 64 << 20
 
-// OSS may write the checksum of a report a little after the report. It is looked for
+// OSS may write the checksum of a report a little after the report. One that is not there, or empty, is looked for
 // again after each of these pauses.
 var checksumPauses = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
@@ -76,7 +77,7 @@ func readReport(ctx context.Context, opener Opener, object media.Object) (*manif
 	beside := media.Object{Bucket: object.Bucket, Key: path.Join(path.Dir(object.Key), manifest.ChecksumName)}
 	checksum, err := readAll(ctx, opener, beside)
 	for _, pause := range checksumPauses {
-		if !errors.Is(err, objects.ErrNotFound) {
+		if !errors.Is(err, objects.ErrNotFound) && (err != nil || len(bytes.TrimSpace(checksum)) > 0) {
 			break
 		}
 		select {

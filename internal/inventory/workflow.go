@@ -15,6 +15,7 @@ type Executions interface {
 // an empty name, in the last 90 days. A medium comes for each execution. An error ends it.
 func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
+		tokens := map[string]bool{}
 		for token := ""; ; {
 			ids, next, err := library.Executions(ctx, workflow, token)
 			if err != nil {
@@ -26,9 +27,14 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 					return
 				}
 			}
-			if next == "" || next == token { // a token that stays would never end
+			switch {
+			case next == "":
+				return
+			case tokens[next]:
+				yield(Candidate{}, fmt.Errorf("executions of workflow %q: a page goes on where an earlier one was", workflow))
 				return
 			}
+			tokens[next] = true
 			token = next
 		}
 	}

@@ -99,9 +99,10 @@ func (i *Inventory) Rows(file File, r io.Reader) iter.Seq2[Row, error] {
 			yield(Row{}, err)
 			return
 		}
-		reader := csv.NewReader(text)
+		bound := &bounded{r: text, left: maxLine}
+		reader := csv.NewReader(bound)
 		reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-		for fields, err := range csvRecords(reader) {
+		for fields, err := range csvRecords(reader, bound) {
 			var row Row
 			skip := false
 			if err == nil {

@@ -15,6 +15,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -147,23 +148,49 @@ func readLine(text *bufio.Reader) (line []byte, err error) {
 }
 
 func jsonRow(line []byte) (Row, error) {
-	var keys map[string]json.RawMessage // a struct would take keys in any case
-	if err := json.Unmarshal(line, &keys); err != nil {
+	if !utf8.Valid(line) {
+		return Row{}, errors.New("not UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return Row{}, errors.New("not a JSON object")
+	}
+	values := map[string]string{}
+	for decoder.More() { // a struct would take keys in any case, and the last of two
+		name, err := decoder.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = decoder.Decode(&value)
+		}
+		if err != nil {
+			return Row{}, fmt.Errorf("not a JSON object: %w", err)
+		}
+		key, _ := name.(string)
+		if key != idColumn && key != objectColumn {
+			continue
+		}
+		var text *string
+		if _, twice := values[key]; twice {
+			return Row{}, fmt.Errorf("%s is set twice", key)
+		}
+		if err := json.Unmarshal(value, &text); err != nil {
+			return Row{}, fmt.Errorf("%s is not a text", key)
+		}
+		if values[key] = ""; text != nil {
+			values[key] = *text
+		}
+		// Half of a character that takes two escapes is replaced.
+		if strings.ContainsRune(values[key], utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {
+			return Row{}, fmt.Errorf("%s holds an escape that is no character", key)
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
 		return Row{}, fmt.Errorf("not a JSON object: %w", err)
 	}
-	var values [2]string
-	for i, name := range []string{idColumn, objectColumn} {
-		var value *string
-		if text := keys[name]; text != nil {
-			if err := json.Unmarshal(text, &value); err != nil {
-				return Row{}, fmt.Errorf("%s is not a text", name)
-			}
-		}
-		if value != nil {
-			values[i] = *value
-		}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Row{}, errors.New("something follows the JSON object")
 	}
-	return rowOf(values[0], values[1])
+	return rowOf(values[idColumn], values[objectColumn])
 }
 
 // rowOf checks what a row names.
@@ -179,7 +206,8 @@ func rowOf(id, object string) (row Row, err error) {
 }
 
 func csvRows(text io.Reader, yield func(Row, error) bool) {
-	reader := csv.NewReader(text)
+	bound := &bounded{r: text, left: maxLine}
+	reader := csv.NewReader(bound)
 	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
 	header, err := reader.Read()
 	if err != nil {
@@ -195,7 +223,7 @@ func csvRows(text io.Reader, yield func(Row, error) bool) {
 		yield(Row{}, err)
 		return
 	}
-	for fields, err := range csvRecords(reader) {
+	for fields, err := range csvRecords(reader, bound) {
 		var row Row
 		if err == nil {
 			switch {
@@ -236,10 +264,26 @@ func columns(header []string) (id, object int, err error) {
 	return id, object, nil
 }
 
+// bounded reads for one row at a time, which can have many lines.
+type bounded struct {
+	r    io.Reader
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("a row has more than %d bytes", maxLine)
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
 // csvRecords yields records, and a *RowError for each that is not one.
-func csvRecords(reader *csv.Reader) iter.Seq2[[]string, error] {
+func csvRecords(reader *csv.Reader, bound *bounded) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		for {
+			bound.left = maxLine
 			fields, err := reader.Read()
 			var malformed *csv.ParseError
 			switch {

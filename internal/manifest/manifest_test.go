@@ -64,6 +64,8 @@ func TestRows(t *testing.T) {
 		{"bad JSON", `{"mediaId":"m1"}` + "\n" + `{"mediaId":1}` + "\n" + `{"MediaId":"m3"}` + "\n" + `{"mediaId":"m4"` + "\n[]\nnull\n" + `{"mediaId":"m7"} {}` + "\n" + `{"mediaId":null,"object":"oss://media-in/a"}`,
 			"m1 bad 2 bad 3 bad 4 bad 5 bad 6 bad 7 oss://media-in/a"},
 		{"a line too long", `{"mediaId":"m1"}` + "\n" + `{"x":"` + strings.Repeat("x", 1<<20) + `"}` + "\n" + `{"mediaId":"m3"}`, "m1 bad 2 m3"},
+		{"JSON that is guessed at", `{"mediaId":"m1"}` + "\n{\"object\":\"oss://media-in/\xff\"}\n" + `{"object":"oss://media-in/\ud83d"}` + "\n" + `{"mediaId":"a","mediaId":"b"}` + "\n" + `{"object":"oss://media-in/\u89c6"}`,
+			"m1 bad 2 bad 3 bad 4 oss://media-in/视"},
 		{"gzipped CSV", zipped("mediaId\nm1\n"), "m1"},
 		{"gzipped JSON", zipped(`{"mediaId":"m1"}`), "m1"},
 		{"gzipped, cut off", zipped("mediaId\nm1\nm2\n")[:20], "error: after 9 bytes: unexpected EOF"},
@@ -76,6 +78,14 @@ func TestRows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A row is bounded, however many lines it has: a small file can unzip to a large one.
+func TestARowTooLong(t *testing.T) {
+	got := told(manifest.Rows(strings.NewReader("mediaId,x\nm1,\nm2,\"" + strings.Repeat("x\n", 1<<20) + "\"\nm3,\n")))
+	if !strings.HasPrefix(got, "m1 error: ") || !strings.HasSuffix(got, "a row has more than 1048576 bytes") {
+		t.Error(got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -47,29 +48,49 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 		if after != "" {
 			input.Parameters["start-after"] = after
 		}
+		last := ""
 		for {
 			p, err := s.listPage(ctx, input)
+			if err == nil {
+				err = p.check(input.Parameters)
+			}
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
 			for _, content := range p.Contents {
+				if content.Key == last {
+					continue // it stands on two pages
+				}
+				last = content.Key
 				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: content.Key}, Modified: content.LastModified, Listed: p.listed}
 				if !yield(entry, nil) {
 					return
 				}
 			}
-			if !p.IsTruncated {
-				return
-			}
 			if p.NextContinuationToken == "" {
-				// Going on without the token would start again from the top.
-				yield(Entry{}, fmt.Errorf("list %s: a page says that there are more and not where", prefix))
 				return
 			}
 			input.Parameters["continuation-token"] = p.NextContinuationToken
 		}
 	}
+}
+
+// check refuses a page that is no answer to what was asked: whoever relies on it would
+// take objects that nobody named, or go round in a circle.
+func (p *page) check(asked map[string]string) error {
+	switch token := p.NextContinuationToken; {
+	case p.IsTruncated && token == "":
+		return errors.New("a page says that there are more and not where")
+	case token != "" && token == asked["continuation-token"]:
+		return errors.New("a page goes on where it began itself")
+	}
+	for _, content := range p.Contents {
+		if content.Key == "" || !strings.HasPrefix(content.Key, asked["prefix"]) {
+			return fmt.Errorf("a page has %q, which is not below the prefix", content.Key)
+		}
+	}
+	return nil
 }
 
 // page is one answer to ListObjectsV2.

@@ -165,14 +165,19 @@ func (s *Session) Open(ctx context.Context, object media.Object) (io.ReadCloser,
 	return stream, nil
 }
 
-// streamTries is how often a stream goes on without having read anything.
-const streamTries = 3
+// streamTries is how often a stream goes on without having read anything, and streamIdle
+// how long it waits for more.
+const (
+	streamTries = 3
+	streamIdle  = 10 * time.Second
+)
 
 type stream struct {
 	session *Session
 	ctx     context.Context //nolint:containedctx // of the one who reads
 	object  media.Object
 	body    io.ReadCloser
+	cancel  context.CancelFunc // ends the call that the body is of
 	etag    *string
 	size    int64
 	read    int64
@@ -185,7 +190,13 @@ func (s *stream) open() error {
 	if s.read > 0 {
 		request.Range, request.RangeBehavior, request.IfMatch = oss.Ptr(fmt.Sprintf("bytes=%d-", s.read)), oss.Ptr("standard"), s.etag
 	}
-	result, err := s.session.sdk.GetObject(s.ctx, request)
+	ctx, cancel := context.WithCancel(s.ctx)
+	waiting := time.AfterFunc(callTimeout, cancel)
+	result, err := s.session.sdk.GetObject(ctx, request)
+	waiting.Stop()
+	if err != nil {
+		cancel()
+	}
 	var service *oss.ServiceError
 	switch {
 	case errors.As(err, &service) && service.Code == "NoSuchKey":
@@ -193,20 +204,23 @@ func (s *stream) open() error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))
 	case s.read > 0 && (result.StatusCode != http.StatusPartialContent || oss.ToString(result.ETag) != oss.ToString(s.etag)):
+		cancel()
 		_ = result.Body.Close() // another error counts
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	}
 	if s.read == 0 {
 		s.etag, s.size = result.ETag, result.ContentLength
 	}
-	s.body = result.Body
+	s.body, s.cancel = result.Body, cancel
 	return nil
 }
 
 // Read reads; see Open.
 func (s *stream) Read(p []byte) (int, error) {
 	for {
+		idle := time.AfterFunc(streamIdle, s.cancel)
 		n, err := s.body.Read(p)
+		idle.Stop()
 		if s.read += int64(n); n > 0 {
 			s.tries = 0
 			return n, nil
@@ -223,7 +237,7 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, fmt.Errorf("read %s: the connection broke after %d bytes", s.object, s.read)
 		}
 		s.tries++
-		_ = s.body.Close() // it is broken
+		_ = s.Close() // it is broken
 		if err := s.open(); err != nil {
 			return 0, err
 		}
@@ -231,19 +245,33 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 // Close ends the stream.
-func (s *stream) Close() error { return s.body.Close() }
+func (s *stream) Close() error {
+	s.cancel()
+	return s.body.Close()
+}
 
-// Exists reports whether an object is there.
+// Exists reports whether an object is there. It is gone only if OSS says so: anybody on
+// the way can answer with status 404.
 func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	op := "HeadObject"
 	_, err := s.sdk.HeadObject(call, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
 	var service *oss.ServiceError
+	if errors.As(err, &service) && service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" {
+		// HEAD has no body, and its code may be lost with a header: GET has one.
+		op = "GetObject"
+		var result *oss.GetObjectResult
+		result, err = s.sdk.GetObject(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), Range: oss.Ptr("bytes=0-0")})
+		if err == nil {
+			_ = result.Body.Close() // not read
+		}
+	}
 	switch {
-	case errors.As(err, &service) && service.StatusCode == http.StatusNotFound:
+	case errors.As(err, &service) && service.StatusCode == http.StatusNotFound && service.Code == "NoSuchKey":
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look for %s: %w", object, s.plain(ctx, "HeadObject", err))
+		return false, fmt.Errorf("look for %s: %w", object, s.plain(ctx, op, err))
 	}
 	return true, nil
 }

@@ -1,14 +1,19 @@
 package objects_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -187,4 +192,133 @@ func TestAnswersThatAreNotOfOSS(t *testing.T) {
 	if list := keys(t, s, media.Object{Bucket: "media-in"}); len(list) != 1 {
 		t.Errorf("listed %q", list)
 	}
+}
+
+// answering is an OSS that answers every call as it is told.
+func answering(t *testing.T, answer http.HandlerFunc) *objects.Session {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return session(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT": server.URL,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"})
+}
+
+// An object is gone if OSS says so, and not if somebody else on the way has status 404.
+func TestWhoSaysThatAnObjectIsGone(t *testing.T) {
+	const gone = `<Error><Code>NoSuchKey</Code><Message>m</Message></Error>`
+	tests := []struct {
+		name, head, get string // HEAD has its body in a header
+		exists, fails   bool
+	}{
+		{"OSS", gone, "", false, false},
+		{"OSS, its header lost", "", gone, false, false},
+		{"a gateway", "", "<html>not found</html>", false, true},
+		{"no bucket", strings.Replace(gone, "NoSuchKey", "NoSuchBucket", 1), strings.Replace(gone, "NoSuchKey", "NoSuchBucket", 1), false, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				body := test.get
+				if r.Method == http.MethodHead {
+					if body = ""; test.head != "" {
+						w.Header().Set("x-oss-err", base64.StdEncoding.EncodeToString([]byte(test.head)))
+					}
+				}
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, body) // a test's server
+			})
+			exists, err := s.Exists(context.Background(), media.Object{Bucket: "media-in", Key: "a"})
+			if exists != test.exists || (err != nil) != test.fails {
+				t.Errorf("%v, %v", exists, err)
+			}
+		})
+	}
+}
+
+// A listing that cannot be one of what was asked for is an error, and never goes round.
+func TestListingsThatAreWrong(t *testing.T) {
+	page := func(token string, keys ...string) string {
+		text := fmt.Sprintf("<ListBucketResult><Name>b</Name><IsTruncated>%v</IsTruncated><NextContinuationToken>%s</NextContinuationToken>", token != "", token)
+		for _, key := range keys {
+			text += "<Contents><Key>" + key + "</Key><LastModified>2024-05-18T05:45:43.000Z</LastModified></Contents>"
+		}
+		return text + "</ListBucketResult>"
+	}
+	for name, test := range map[string]struct {
+		first, next string
+		want        []string
+		fails       bool
+	}{
+		"as asked":             {page("t", "in/a", "in/b"), page("", "in/c"), []string{"in/a", "in/b", "in/c"}, false},
+		"a key on two pages":   {page("t", "in/a", "in/b"), page("", "in/b", "in/c"), []string{"in/a", "in/b", "in/c"}, false},
+		"in a circle":          {page("t", "in/a"), page("t", "in/a"), []string{"in/a"}, true},
+		"of another prefix":    {page("", "in/a", "out/b"), "", nil, true},
+		"without a key":        {page("", ""), "", nil, true},
+		"cut off without word": {strings.Replace(page("", "in/a"), "false", "true", 1), "", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				text := test.first
+				if r.URL.Query().Get("continuation-token") != "" {
+					text = test.next
+				}
+				_, _ = io.WriteString(w, text) // a test's server
+			})
+			var got []string
+			var failed error
+			for entry, err := range s.Entries(context.Background(), media.Object{Bucket: "media-in", Key: "in/"}, "") {
+				if err != nil {
+					failed = err
+					break
+				}
+				got = append(got, entry.Object.Key)
+			}
+			if !slices.Equal(got, test.want) || (failed != nil) != test.fails {
+				t.Errorf("%q, %v", got, failed)
+			}
+		})
+	}
+}
+
+// A stream that stalls is one that broke, and goes on where it was.
+func TestAStreamThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			calls++
+			call := calls
+			client, server := net.Pipe()
+			go func() {
+				request, err := http.ReadRequest(bufio.NewReader(server))
+				if err != nil {
+					return
+				}
+				from := request.Header.Get("Range")
+				switch {
+				case call == 1:
+					_, _ = io.WriteString(server, "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 6\r\n\r\nabc") // and no more
+				case from == "bytes=3-":
+					_, _ = io.WriteString(server, "HTTP/1.1 206 Partial Content\r\nConnection: close\r\nETag: \"e\"\r\nContent-Length: 3\r\nContent-Range: bytes 3-5/6\r\n\r\ndef")
+					_ = server.Close() // as it says
+				default:
+					t.Errorf("range %q", from)
+				}
+			}()
+			return client, nil
+		}
+		a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
+		s := objects.New(a).Session(func() (account.Credentials, error) {
+			return account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}, nil
+		})
+		stream, err := s.Open(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		text, err := io.ReadAll(stream)
+		if err != nil || string(text) != "abcdef" || time.Since(began) > 15*time.Second {
+			t.Errorf("%q, %v after %s", text, err, time.Since(began))
+		}
+		_ = stream.Close() // only read
+	})
 }
