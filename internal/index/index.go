@@ -66,8 +66,8 @@ type reader interface {
 // maxName bounds a name: a bucket has up to 63 bytes, and a key 1,023.
 const maxName = 2 << 10
 
-// Read reads an entry but for its name.
-func Read(r reader) (e Entry, err error) {
+// read reads an entry but for its name.
+func read(r reader) (e Entry, err error) {
 	flags, err := r.ReadByte()
 	if err != nil {
 		return e, err
@@ -174,7 +174,7 @@ func Entries(segment []byte) iter.Seq2[Entry, error] {
 				name, err = readText(r, name[:shared])
 			}
 			if err == nil {
-				e, err = Read(r)
+				e, err = read(r)
 			}
 			if err != nil {
 				if errors.Is(err, io.EOF) {

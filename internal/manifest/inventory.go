@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -30,9 +29,7 @@ const (
 type Inventory struct {
 	// Bucket is the one that the report is of.
 	Bucket string
-	// Created is when OSS began to list it.
-	Created time.Time
-	Files   []File
+	Files  []File
 
 	columns int // in a row
 	// Where a row has what; -1 for nowhere.
@@ -41,9 +38,8 @@ type Inventory struct {
 
 // File is one file of a report: gzipped CSV without a header.
 type File struct {
-	Key  string
-	Size int64
-	md5  string
+	Key string
+	md5 string
 }
 
 // ParseInventory reads a manifest.json. The checksum is the text of the file beside it.
@@ -54,10 +50,8 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	}
 	var form struct {
 		FileFormat, FileSchema, SourceBucket string
-		CreationTimestamp                    json.Number
 		Files                                []struct {
 			Key, MD5checksum string
-			Size             int64
 		}
 	}
 	if err := json.Unmarshal(data, &form); err != nil {
@@ -67,9 +61,6 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 		return nil, fmt.Errorf("fileFormat is %q: only CSV can be read", shorten(form.FileFormat))
 	}
 	i := &Inventory{Bucket: form.SourceBucket}
-	if seconds, err := form.CreationTimestamp.Int64(); err == nil {
-		i.Created = time.Unix(seconds, 0).UTC()
-	}
 	names := strings.Split(form.FileSchema, ",")
 	for at, name := range names {
 		names[at] = strings.ToLower(strings.TrimSpace(name))
@@ -84,7 +75,7 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 		if file.Key == "" || len(file.MD5checksum) != 2*md5.Size {
 			return nil, fmt.Errorf("file %q has the checksum %q: neither may be missing", shorten(file.Key), shorten(file.MD5checksum))
 		}
-		i.Files = append(i.Files, File{file.Key, file.Size, file.MD5checksum})
+		i.Files = append(i.Files, File{file.Key, file.MD5checksum})
 	}
 	return i, nil
 }

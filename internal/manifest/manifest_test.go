@@ -105,7 +105,7 @@ func TestInventory(t *testing.T) {
 	if got := told(inventory.Rows(inventory.Files[0], strings.NewReader(file))); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if inventory.Created.Unix() != 1642994594 || inventory.Bucket != "media-in" {
+	if inventory.Bucket != "media-in" {
 		t.Errorf("%+v", inventory)
 	}
 	for name, damaged := range map[string]string{"cut off": file[:len(file)-20], "with more behind": file + "x"} {

@@ -81,7 +81,7 @@ func (r *run) openIndex(ctx context.Context) {
 	k.store, k.log, k.turns = r.Store, r.Log.Warn, len(r.Policy.Inventory.Prefixes)
 	r.known, r.note = k, r.indexed
 	reach := r.Policy.FullEvery.After(r.asOf, r.Policy.Timezone).Sub(r.asOf) + 48*time.Hour // months differ in length
-	for record, err := range r.Store.List(ctx, indexFolder, indexFolder+r.asOf.Add(-reach).Format(checkpointForm)) {
+	for record, err := range r.Store.List(ctx, indexFolder, indexFolder+r.asOf.Add(-reach).Format(stampForm)) {
 		if err != nil {
 			k.log("the index cannot be read: everything is looked at", "error", err.Error())
 			k.layers = nil
@@ -238,7 +238,7 @@ func (r *run) tellOfKnown(one *report.Report) {
 // indexed notes what was found out about an object: a medium, or none. The mutex is
 // held.
 func (r *run) indexed(object media.Object, modified int64, m *media.Medium) {
-	if r.layerOff {
+	if r.findsOff {
 		return
 	}
 	e := index.Entry{Modified: modified, Due: index.Never}
@@ -259,21 +259,21 @@ func (r *run) indexed(object media.Object, modified int64, m *media.Medium) {
 			e.Due = due.Unix()
 		}
 	}
-	if err := r.layer.add(line{id: indexName(object), text: e.AppendTo(nil)}); err != nil {
-		r.layerOff = true
-		r.layer.close() // the plan needs the space
-		r.layer = spool{}
+	if err := r.finds.add(line{id: indexName(object), text: e.AppendTo(nil)}); err != nil {
+		r.findsOff = true
+		r.finds.close() // the plan needs the space
+		r.finds = spool{}
 		r.Log.Warn("what is looked at cannot be kept for the next sweep", "error", err.Error())
 	}
 }
 
 // writeLayer writes what was found out. What cannot be written is looked at again.
 func (r *run) writeLayer(ctx context.Context) {
-	if r.layerOff || r.layer.count == 0 {
+	if r.findsOff || r.finds.count == 0 {
 		return
 	}
 	one := r.reports[0]
-	folder := fmt.Sprintf("%s%s-%s", indexFolder, r.Now().UTC().Format(checkpointForm), state.SafeName(one.Run))
+	folder := fmt.Sprintf("%s%s-%s", indexFolder, r.Now().UTC().Format(stampForm), state.SafeName(one.Run))
 	l := layer{Format: layerFormat, AsOf: r.asOf, Policy: one.Policy, Segments: []layerPart{}}
 	w := index.NewWriter(func(first string, segment []byte) error {
 		name := fmt.Sprintf("%s/%06d.gz", folder, len(l.Segments)+1)
@@ -281,7 +281,7 @@ func (r *run) writeLayer(ctx context.Context) {
 		return r.Store.Create(ctx, name, segment)
 	})
 	err := func() error {
-		for entry, err := range r.layer.all() {
+		for entry, err := range r.finds.all() {
 			if err == nil {
 				err = w.Add(entry.id, entry.text)
 			}

@@ -74,7 +74,7 @@ func (r *run) create(ctx context.Context, name string, data []byte, same func(a,
 	if errors.Is(err, state.ErrExists) {
 		var there []byte
 		if there, err = r.Store.Read(ctx, name); err == nil && !same(there, data) {
-			err = fmt.Errorf("record %s: %w", name, errAnother)
+			err = fmt.Errorf("record %s: %w", name, errDamagedPlan)
 		}
 	}
 	if err != nil {
@@ -83,8 +83,8 @@ func (r *run) create(ctx context.Context, name string, data []byte, same func(a,
 	return nil
 }
 
-// errAnother says that a record of the plan is there and is not what its name says.
-var errAnother = errors.New("it is damaged, and cannot be written anew")
+// errDamagedPlan says that a record of the plan is there and is not what its name says.
+var errDamagedPlan = errors.New("it is damaged, and cannot be written anew")
 
 // sameLines reports whether two segments have the same lines: another version of the
 // compressor may have written one of them.

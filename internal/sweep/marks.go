@@ -132,6 +132,6 @@ func (record markRecord) write(ctx context.Context, store state.Store) error {
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s%s-%s.json", marksFolder, record.At.UTC().Format("20060102T150405Z"), rand.Text())
+	name := fmt.Sprintf("%s%s-%s.json", marksFolder, record.At.UTC().Format(secondForm), rand.Text())
 	return store.Create(ctx, name, data)
 }

@@ -31,9 +31,6 @@ type Open struct {
 	name string
 }
 
-// openForm sorts as time does.
-const openForm = "20060102T150405Z"
-
 // openFormat is the version of Open. A reader refuses others.
 const openFormat = 1
 
@@ -42,7 +39,7 @@ const openFormat = 1
 func (r *run) begin(ctx context.Context) (*Open, error) {
 	one := r.reports[0]
 	o := &Open{Format: openFormat, Run: one.Run, Plan: r.planID, Policy: one.Policy, AsOf: r.asOf}
-	o.name = fmt.Sprintf("%s%s-%s-%s", openFolder, r.asOf.UTC().Format(openForm), r.Now().UTC().Format(checkpointForm), state.SafeName(one.Run))
+	o.name = fmt.Sprintf("%s%s-%s-%s", openFolder, r.asOf.UTC().Format(secondForm), r.Now().UTC().Format(stampForm), state.SafeName(one.Run))
 	record, err := json.Marshal(o)
 	if err == nil {
 		err = r.Store.Create(ctx, o.name+openSuffix, record)
@@ -55,7 +52,7 @@ func (r *run) begin(ctx context.Context) (*Open, error) {
 
 // Close notes that nothing of the plan is left to do.
 func (o Open) Close(ctx context.Context, store state.Store) error {
-	if err := store.Create(ctx, o.name+closedSuffix, []byte("{\"format\":1}\n")); err != nil {
+	if err := store.Create(ctx, o.name+closedSuffix, []byte(emptyRecord)); err != nil {
 		return fmt.Errorf("note that plan %s is done: %w", o.Plan, err)
 	}
 	return nil
@@ -83,9 +80,9 @@ func Begun(ctx context.Context, store state.Store, run string) (Open, error) {
 	return begun, err
 }
 
-// hasBegun reports whether a run of this clock has begun to delete.
-func hasBegun(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
-	folder := openFolder + asOf.UTC().Format(openForm)
+// deletionBegun reports whether a run of this clock has begun to delete.
+func deletionBegun(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
+	folder := openFolder + asOf.UTC().Format(secondForm)
 	for record, err := range store.List(ctx, openFolder, folder) {
 		if err != nil {
 			return false, fmt.Errorf("look whether a look has been finished: %w", err)

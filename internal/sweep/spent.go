@@ -21,9 +21,6 @@ const spentTime = 24 * time.Hour
 // those that did not.
 const spentFolder = "spent/"
 
-// spentForm sorts as time does.
-const spentForm = "20060102T150405.000000000Z"
-
 // spend checks the guard of event runs against what the last 24 hours deleted, and
 // notes what this one will, before it does and even before it has a plan.
 func (r *run) spend(ctx context.Context) error {
@@ -33,7 +30,7 @@ func (r *run) spend(ctx context.Context) error {
 	defer r.Marks.spending.giveBack()
 	now := r.Now().UTC()
 	spent := 0
-	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+now.Add(-spentTime).Format(spentForm)) {
+	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+now.Add(-spentTime).Format(stampForm)) {
 		if err != nil {
 			return fmt.Errorf("look at what events deleted before: %w", err)
 		}
@@ -66,8 +63,8 @@ func (r *run) spend(ctx context.Context) error {
 }
 
 func (r *run) noteSpent(ctx context.Context, media int) error {
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, r.Now().UTC().Format(spentForm), media, rand.Text())
-	return r.Store.Create(ctx, name, []byte("{\"format\":1}\n"))
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, r.Now().UTC().Format(stampForm), media, rand.Text())
+	return r.Store.Create(ctx, name, []byte(emptyRecord))
 }
 
 // giveBack notes what of the media of events did not go, so that an event which comes

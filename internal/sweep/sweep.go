@@ -85,7 +85,7 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
 	defer r.plan.close()
-	defer r.layer.close()
+	defer r.finds.close()
 	defer func() { r.known.close() }()
 	stop := r.tell()
 	r.carryOut(ctx, parts)
@@ -117,8 +117,8 @@ type run struct {
 	owners     map[string][]*report.Report
 	checkpoint *checkpoints // where a scheduled look is; nil for others
 	known      *known       // what earlier sweeps found out; nil for runs that do not go by it
-	layer      spool        // what this one has found out
-	layerOff   bool         // which cannot be kept
+	finds      spool        // what this one has found out
+	findsOff   bool         // which cannot be kept
 	ledger     ledger
 	until      time.Time       // when nothing may be noted any more; zero for never
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
@@ -166,7 +166,7 @@ func (r *run) carryOut(ctx context.Context, parts []Part) {
 	case isContext(err) && r.checkpoint != nil: // there was time for the look, and not for the plan
 		r.broke(err)
 		r.keepPlace(ctx, soft)
-	case errors.Is(err, errAnother):
+	case errors.Is(err, errDamagedPlan):
 		r.closeCheckpoints(ctx) // a look that is carried on would come to the same plan
 		r.broke(err)
 	default:

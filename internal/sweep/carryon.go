@@ -1,0 +1,205 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// carryOn makes the run go on where an earlier one was cut off, if one was under the
+// same rules and not too long ago. A record that cannot be read is told, and the one
+// before it is taken.
+func (r *run) carryOn(ctx context.Context) {
+	c := &checkpoints{part: 1, noted: time.Now(), writing: newLock()}
+	c.folder = fmt.Sprintf("%s%s-%s/", checkpointFolder, r.Now().UTC().Format(stampForm), state.SafeName(r.reports[0].Run))
+	r.checkpoint, r.took = c, func() { r.keepPlaceNowAndThen(ctx) }
+	records, err := r.cutOff(ctx)
+	if err != nil {
+		r.Log.Error("a look that was cut off cannot be carried on: starting over", "error", err.Error())
+	}
+	for _, name := range slices.Backward(records) {
+		switch err := r.load(ctx, name); {
+		case errors.Is(err, errFinished):
+			return
+		case errors.Is(err, errNoPlace):
+		case err != nil:
+			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
+		default:
+			c.folder, c.last, c.loaded = name[:strings.LastIndex(name, "/")+1], name, r.plan.count
+			_, _ = fmt.Sscanf(records[len(records)-1][len(c.folder):], "%d", &c.number) // else the first that is free
+			return
+		}
+	}
+}
+
+// cutOff returns the records of the latest look, if it was cut off.
+func (r *run) cutOff(ctx context.Context) ([]string, error) {
+	records := map[string][]string{}
+	for record, err := range r.Store.List(ctx, checkpointFolder, checkpointFolder+r.Now().UTC().Add(-checkpointAge).Format(stampForm)) {
+		if err != nil {
+			return nil, fmt.Errorf("look for a look that was cut off: %w", err)
+		}
+		folder := record.Name[:strings.LastIndex(record.Name, "/")+1]
+		records[folder] = append(records[folder], record.Name)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	latest := records[slices.Max(slices.Collect(maps.Keys(records)))]
+	if strings.HasSuffix(latest[len(latest)-1], "/"+closedName) { // letters come after digits
+		return nil, nil
+	}
+	return latest, nil
+}
+
+// errNoPlace says that a record is none to carry on from, and errFinished that the look
+// has been finished, though that could not be noted.
+var (
+	errNoPlace  = errors.New("not a place to carry on from")
+	errFinished = errors.New("the look has been finished")
+)
+
+// load takes over what a record and those before it have, all of it or nothing.
+func (r *run) load(ctx context.Context, name string) error {
+	var head checkpoint
+	var taken *seen
+	var places []retention.Place
+	var loaded spool
+	previous := name
+	for first := true; previous != ""; first = false {
+		read, ranked, err := r.loadOne(ctx, previous, &loaded)
+		switch {
+		case err != nil:
+		case first && (read.More || read.Policy != r.reports[0].Policy || r.Now().Sub(read.AsOf) > checkpointAge):
+			err = errNoPlace
+		case first:
+			head, places = read, ranked
+		}
+		if len(read.Seen) > 0 {
+			if taken == nil {
+				taken = &seen{kept: true}
+			}
+			taken.load(read.Seen)
+		}
+		if err == nil && read.Previous >= previous {
+			err = fmt.Errorf("it follows %s", read.Previous)
+		}
+		if err != nil {
+			loaded.close()
+			return err
+		}
+		previous = read.Previous
+	}
+	begun, err := deletionBegun(ctx, r.Store, head.AsOf)
+	switch {
+	case err != nil:
+	case begun:
+		err = errFinished
+	default:
+		err = r.resume(head, places)
+	}
+	if err != nil {
+		loaded.close()
+		return err
+	}
+	r.plan, r.listing.seen = loaded, taken
+	r.Log.Info("carrying on a look that was cut off", "after", head.After, "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
+	return nil
+}
+
+// loadOne reads one record, and its part of the plan.
+func (r *run) loadOne(ctx context.Context, name string, into *spool) (head checkpoint, places []retention.Place, err error) {
+	data, err := r.Store.Read(ctx, name)
+	if err != nil {
+		return head, nil, err
+	}
+	number := 0
+	for text, err := range lines(data) {
+		switch {
+		case err != nil:
+		case number == 0:
+			err = json.Unmarshal(text, &head)
+			if err == nil && (head.Format != checkpointFormat || head.Report == nil && !head.More) {
+				err = fmt.Errorf("format %d: this program reads format %d", head.Format, checkpointFormat)
+			}
+		case number <= head.Places:
+			var place retention.Place
+			err = json.Unmarshal(text, &place)
+			places = append(places, place)
+		default:
+			err = loadLine(text, into)
+		}
+		if err != nil {
+			return head, nil, fmt.Errorf("line %d: %w", number+1, err)
+		}
+		number++
+	}
+	if number == 0 || number <= head.Places {
+		return head, nil, errors.New("it is cut off")
+	}
+	return head, places, nil
+}
+
+func loadLine(text []byte, into *spool) error {
+	var kept struct {
+		Decided time.Time
+		Entry   plan.Entry
+	}
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return err
+	}
+	l, err := keptLine(kept.Entry, kept.Decided)
+	if err != nil {
+		return err
+	}
+	return into.add(l)
+}
+
+// resume takes over where a look was.
+func (r *run) resume(head checkpoint, places []retention.Place) error {
+	var at listing
+	if head.After != "" {
+		after, err := media.ParseObject(head.After)
+		if err != nil {
+			return err
+		}
+		at.after = after
+	}
+	for slash, texts := range map[media.Slash][]string{media.SlashPlain: head.Pending, media.SlashEscaped: head.Again} {
+		for _, text := range texts {
+			object, err := media.ParseObject(text)
+			if err != nil {
+				return err
+			}
+			at.put(inventory.Candidate{Object: object}, slash)
+		}
+	}
+	for _, id := range head.PendingIDs {
+		at.put(inventory.Candidate{MediaID: id}, media.SlashPlain)
+	}
+	decider := retention.NewDecider(r.Policy, head.AsOf)
+	decider.Marks, decider.Clock = r.Marks.Of(head.AsOf), r.Now
+	if err := decider.Resume(places); err != nil {
+		return err
+	}
+	one := r.reports[0]
+	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
+	one.Sources = head.Report.Sources
+	r.known = &known{objects: head.Known, live: head.KnownLive}
+	if len(one.Failures) > 0 {
+		r.missing[one] = true
+	}
+	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
+	return nil
+}
