@@ -166,7 +166,11 @@ func (s *simulation) end() {
 
 func simulate(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 8))
-	s := newSimulation(t, seed, simulated, emulator.MPSOptions{
+	rules := simulated
+	if seed%3 == 1 { // the same media by two ways
+		rules = strings.Replace(rules, "inventory: [", "inventory: [{manifest: oss://ops/list.csv}, ", 1)
+	}
+	s := newSimulation(t, seed, rules, emulator.MPSOptions{
 		UnknownID:     pick(rng, emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial),
 		DeletedView:   pick(rng, emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated),
 		URLForm:       pick(rng, emulator.AnySlash, emulator.RawSlash, emulator.EscapedSlash),
@@ -179,6 +183,16 @@ func simulate(t *testing.T, seed uint64) {
 		size = 1500 + rng.IntN(1500)
 	}
 	due := s.library(size)
+	rows := "mediaId,object\n"
+	for i, m := range s.e.Media() {
+		switch i % 3 {
+		case 0:
+			rows += m.ID + ",\n"
+		case 1:
+			rows += ",oss://media-in/" + m.Key + "\n"
+		}
+	}
+	s.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
 	for range 1 + rng.IntN(5) {
 		s.programs = append(s.programs, s.start(time.Duration(rng.IntN(21)-10)*time.Minute))
 	}
