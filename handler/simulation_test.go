@@ -255,6 +255,16 @@ func expires(m emulator.Medium, after time.Duration) bool {
 	return err == nil && m.PublishState != "Deleting" && len(m.Tags) == 0 && time.Since(created) > after
 }
 
+// addOld adds media that have expired, with their objects, and returns their IDs.
+func (s *simulation) addOld(bucket string, n int) (ids []string) {
+	for i := range n {
+		key := fmt.Sprint("clips/", i)
+		ids = append(ids, s.e.Add(emulator.Medium{Bucket: bucket, Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID)
+		s.e.PutObject(bucket, key, nil, time.Now())
+	}
+	return ids
+}
+
 func (s *simulation) start(skew time.Duration) *program {
 	p := &program{skew: skew}
 	env := s.e.Env()
@@ -567,11 +577,7 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})
 					defer s.end()
-					for i := range 600 {
-						key := fmt.Sprintf("clips/%d.mp4", i)
-						s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-						s.e.PutObject("media-in", key, nil, time.Now())
-					}
+					s.addOld("media-in", 600)
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
 					s.calls.Go(func() {
@@ -662,11 +668,7 @@ func TestWhatARequestLeavesIsFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		var ids []string
-		for i := range 600 {
-			m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-			ids = append(ids, m.ID)
-		}
+		ids := s.addOld("others", 600)
 		s.programs = []*program{s.start(0)}
 		list, _ := json.Marshal(ids)
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
@@ -688,11 +690,7 @@ func TestWhatCouldNotBeReadBackIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		for i := range 30 {
-			key := fmt.Sprint("clips/", i)
-			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-			s.e.PutObject("media-in", key, nil, time.Now())
-		}
+		s.addOld("media-in", 30)
 		s.programs = []*program{s.start(0)}
 		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropBefore, Count: 1}, emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Unavailable})
 		if r := s.timer(10 * time.Minute); r.Status != report.Partial || r.Counts.Unverified != 30 || s.gone() != 20 {
@@ -714,11 +712,7 @@ func TestLittleTimeAndASlowStore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 				defer s.end()
-				for i := range 800 {
-					key := fmt.Sprint("clips/", i)
-					s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-					s.e.PutObject("media-in", key, nil, time.Now())
-				}
+				s.addOld("media-in", 800)
 				s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: delay})
 				s.programs = []*program{s.start(0)}
 				for calls := 1; ; calls++ {
@@ -748,11 +742,7 @@ func TestALookIsNotCarriedOnTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		for i := range 2500 {
-			key := fmt.Sprint("clips/", i)
-			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-			s.e.PutObject("media-in", key, nil, time.Now())
-		}
+		s.addOld("media-in", 2500)
 		s.programs = []*program{s.start(0)}
 		if r := s.timer(time.Hour); r.Counts.Deleted != 2500 {
 			t.Fatalf("%+v", r.Counts)
@@ -775,11 +765,7 @@ func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		for i := range 2500 {
-			key := fmt.Sprint("clips/", i)
-			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-			s.e.PutObject("media-in", key, nil, time.Now())
-		}
+		s.addOld("media-in", 2500)
 		s.programs = []*program{s.start(0)}
 		go func() {
 			for !s.hasRecord("/plan.json") {
@@ -818,11 +804,7 @@ func TestTwoRestoresAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		for i := range 50 {
-			key := fmt.Sprint("clips/", i)
-			s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
-			s.e.PutObject("media-in", key, nil, time.Now())
-		}
+		s.addOld("media-in", 50)
 		s.programs = []*program{s.start(0), s.start(0)}
 		r := s.timer(time.Hour)
 		s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
@@ -846,10 +828,7 @@ func TestTheSameRequestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
-		var ids []string
-		for i := range 40 {
-			ids = append(ids, s.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID)
-		}
+		ids := s.addOld("media-in", 40)
 		list, _ := json.Marshal(ids)
 		payload := fmt.Appendf(nil, `{"mode":"enforce","mediaIds":%s}`, list)
 		s.programs = []*program{s.start(0)}
@@ -878,10 +857,7 @@ func TestWhatAnEventLeavesIsFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated+"manifests: [\"oss://ops/lists/**\"]\n", emulator.MPSOptions{})
 		defer s.end()
-		rows := "mediaId\n"
-		for i := range 600 {
-			rows += s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID + "\n"
-		}
+		rows := "mediaId\n" + strings.Join(s.addOld("others", 600), "\n") + "\n"
 		s.e.PutObject("ops", "lists/a.csv", []byte(rows), time.Now())
 		s.programs = []*program{s.start(0)}
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)

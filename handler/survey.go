@@ -38,7 +38,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		if !f.policy.Inventory.Names(&m) {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		if _, rule := retention.Groups(f.policy, &m, facts); rule != nil {
+		if retention.IsRanked(f.policy, &m, facts) {
 			where := sweep.Where(f.policy, &m, r.AsOf)
 			decider := retention.NewForeseer(f.policy, r.AsOf)
 			decider.Marks = f.marks.Of(r.AsOf)

@@ -51,26 +51,30 @@ func (b Batch) Halves() (first, second Batch) {
 	return Batch{b.IDs[:ids], b.Objects[:objects], b.Slash}, Batch{b.IDs[ids:], b.Objects[objects:], b.Slash}
 }
 
-// OfIDs splits IDs into batches.
-func OfIDs(ids []string) iter.Seq2[Batch, error] {
-	return func(yield func(Batch, error) bool) {
-		for start := 0; start < len(ids); start += mps.MaxBatch {
-			if !yield(Batch{IDs: ids[start:min(start+mps.MaxBatch, len(ids))]}, nil) {
+// Of yields media by their IDs, and then by their objects.
+func Of(ids []string, objects []media.Object) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		for _, id := range ids {
+			if !yield(Candidate{MediaID: id}, nil) {
+				return
+			}
+		}
+		for _, object := range objects {
+			if !yield(Candidate{Object: object}, nil) {
 				return
 			}
 		}
 	}
 }
 
+// OfIDs splits IDs into batches.
+func OfIDs(ids []string) iter.Seq2[Batch, error] {
+	return Batches(Of(ids, nil), "", media.SlashPlain)
+}
+
 // OfObjects splits objects into batches that ask with one form of slash.
 func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Seq2[Batch, error] {
-	return Batches(func(yield func(Candidate, error) bool) {
-		for _, object := range objects {
-			if !yield(Candidate{Object: object}, nil) {
-				return
-			}
-		}
-	}, region, slash)
+	return Batches(Of(nil, objects), region, slash)
 }
 
 // OfPrefixes lists prefixes. One that another one covers is listed once. An error is of

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"crypto/md5" //nolint:gosec // the checksum that OSS Inventory has
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -90,10 +89,8 @@ func (i *Inventory) Rows(file File, r io.Reader) iter.Seq2[Row, error] {
 			yield(Row{}, err)
 			return
 		}
-		bound := &bounded{r: text, left: maxLine}
-		reader := csv.NewReader(bound)
-		reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-		for fields, err := range csvRecords(reader, bound) {
+		reader, records := csvRecords(text)
+		for fields, err := range records {
 			var row Row
 			skip := false
 			if err == nil {

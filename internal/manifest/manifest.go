@@ -206,9 +206,7 @@ func rowOf(id, object string) (row Row, err error) {
 }
 
 func csvRows(text io.Reader, yield func(Row, error) bool) {
-	bound := &bounded{r: text, left: maxLine}
-	reader := csv.NewReader(bound)
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+	reader, records := csvRecords(text)
 	header, err := reader.Read()
 	if err != nil {
 		yield(Row{}, fmt.Errorf("read the header: %w", err))
@@ -223,7 +221,7 @@ func csvRows(text io.Reader, yield func(Row, error) bool) {
 		yield(Row{}, err)
 		return
 	}
-	for fields, err := range csvRecords(reader, bound) {
+	for fields, err := range records {
 		var row Row
 		if err == nil {
 			switch {
@@ -279,9 +277,13 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// csvRecords yields records, and a *RowError for each that is not one.
-func csvRecords(reader *csv.Reader, bound *bounded) iter.Seq2[[]string, error] {
-	return func(yield func([]string, error) bool) {
+// csvRecords returns a reader, and what yields the records that it has not read yet: a
+// *RowError for each that is not one.
+func csvRecords(text io.Reader) (*csv.Reader, iter.Seq2[[]string, error]) {
+	bound := &bounded{r: text, left: maxLine}
+	reader := csv.NewReader(bound)
+	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+	return reader, func(yield func([]string, error) bool) {
 		for {
 			bound.left = maxLine
 			fields, err := reader.Read()

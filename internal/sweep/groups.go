@@ -23,7 +23,7 @@ func (r *run) decideOrRank(m media.Medium) {
 	}
 	facts := r.facts(&m)
 	facts.NotLatest = true
-	if _, rule := retention.Groups(r.Policy, &m, facts); rule != nil {
+	if retention.IsRanked(r.Policy, &m, facts) {
 		r.ranked[m.ID] = m
 		return
 	}

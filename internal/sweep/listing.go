@@ -167,51 +167,21 @@ func (l *look) manifestSources(ctx context.Context, manifests []media.Object) []
 
 // sourcesOf returns those that a request names.
 func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) []source {
-	objects := func(yield func(inventory.Candidate, error) bool) {
-		for _, object := range request.Objects {
-			if !yield(inventory.Candidate{Object: object}, nil) {
-				return
-			}
-		}
-	}
-	return append([]source{{candidates: objects}}, l.manifestSources(ctx, request.Manifests)...)
+	return append([]source{{candidates: inventory.Of(nil, request.Objects)}}, l.manifestSources(ctx, request.Manifests)...)
 }
 
-// ofSources yields what was left over by an earlier look, and then what each source names
+// ofSources returns what was left over by an earlier look, and then what each source names
 // and no other has named.
-func (l *look) ofSources(ctx context.Context, sources []source) iter.Seq2[inventory.Batch, error] {
+func (l *look) ofSources(sources []source) []batches {
 	if l.listing.seen == nil && (len(sources) > 1 || !sources[0].ordered) {
 		l.listing.seen = &seen{kept: l.took != nil}
 	}
-	left := func(yield func(inventory.Candidate, error) bool) {
-		for _, id := range l.listing.leftIDs() {
-			if !yield(inventory.Candidate{MediaID: id}, nil) {
-				return
-			}
-		}
-		for _, object := range l.listing.left(media.SlashPlain) {
-			if !yield(inventory.Candidate{Object: object}, nil) {
-				return
-			}
-		}
-	}
-	lists := []iter.Seq2[inventory.Candidate, error]{left}
+	left := inventory.Of(l.listing.leftIDs(), l.listing.left(media.SlashPlain))
+	lists := []batches{inventory.Batches(left, l.Region, media.SlashPlain)}
 	for _, source := range sources {
-		lists = append(lists, l.taken(source, l.named(source)))
+		lists = append(lists, inventory.Batches(l.taken(source, l.named(source)), l.Region, media.SlashPlain))
 	}
-	return func(yield func(inventory.Batch, error) bool) {
-		for i, list := range lists {
-			// What one source names may be what is found behind an object of another.
-			if i > 1 && !yield(inventory.Batch{}, nil) {
-				return
-			}
-			for batch, err := range inventory.Batches(list, l.Region, media.SlashPlain) {
-				if !yield(batch, err) || ctx.Err() != nil {
-					return
-				}
-			}
-		}
-	}
+	return lists
 }
 
 // named returns which of the report's sources those of a source are. What one that is

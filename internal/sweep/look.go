@@ -117,7 +117,7 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
 	candidates, _ := l.candidates(ctx, parts)
-	l.lookAt(ctx, ctx, candidates)
+	l.lookAt(ctx, ctx, candidates...)
 	stop()
 	status := l.outcome(r)
 	if status == report.Done && l.missing[r] {
@@ -155,8 +155,11 @@ func (l *look) sawNothing(r *report.Report) bool {
 	return l.missing[r] && r.Counts.Looked+r.Counts.ObjectsWithoutMedia == 0
 }
 
-// candidates returns what the parts ask for.
-func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventory.Batch, error], plan.Scope) {
+// batches are candidates as they are asked for.
+type batches = iter.Seq2[inventory.Batch, error]
+
+// candidates returns what the parts ask for, in lists that are looked at one after another.
+func (l *look) candidates(ctx context.Context, parts []Part) ([]batches, plan.Scope) {
 	request := parts[0].Request
 	objects := request.Objects
 	if l.byObject != nil {
@@ -168,20 +171,20 @@ func (l *look) candidates(ctx context.Context, parts []Part) (iter.Seq2[inventor
 	}
 	switch {
 	case request.Plan != "":
-		return l.ofPlan(ctx, request.Plan), plan.Scope{Plan: request.Plan}
+		return []batches{l.ofPlan(ctx, request.Plan)}, plan.Scope{Plan: request.Plan}
 	case len(request.MediaIDs) > 0:
-		return inventory.OfIDs(request.MediaIDs), plan.Scope{MediaIDs: request.MediaIDs}
+		return []batches{inventory.OfIDs(request.MediaIDs)}, plan.Scope{MediaIDs: request.MediaIDs}
 	case len(request.Manifests) > 0:
-		return l.ofSources(ctx, l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
+		return l.ofSources(l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
 	case len(objects) > 0:
-		return inventory.OfObjects(objects, l.Region, media.SlashPlain), plan.Scope{Objects: addresses(objects)}
+		return []batches{inventory.OfObjects(objects, l.Region, media.SlashPlain)}, plan.Scope{Objects: addresses(objects)}
 	}
 	sources := l.inventorySources(ctx)
 	scope := plan.Scope{}
 	for _, source := range sources {
 		scope.Inventory = append(scope.Inventory, source.names...)
 	}
-	return l.ofSources(ctx, sources), scope
+	return l.ofSources(sources), scope
 }
 
 func addresses(objects []media.Object) []string {
@@ -192,31 +195,23 @@ func addresses(objects []media.Object) []string {
 	return list
 }
 
-// lookAt looks all candidates up; an empty batch waits for those before it. It starts no batch after soft has ended, finishes
-// those under way, and ends early when ctx does or when no call can succeed.
-func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.Batch, error]) {
+// lookAt looks all candidates up, and finishes each list before the next: what one source
+// names may be what is found behind an object of another. It starts no batch after soft
+// has ended, finishes those under way, and ends early when ctx does or when no call can
+// succeed.
+func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(inFlight)
-	var again func(multiple int)
-	settle := func() {
-		_ = group.Wait() // its functions return no error
-		again(1)
-		_ = group.Wait() // as above
-	}
-	lookUp := func(batches iter.Seq2[inventory.Batch, error]) {
-		for batch, err := range batches {
+	lookUp := func(list batches) {
+		for batch, err := range list {
 			if soft.Err() != nil || ctx.Err() != nil {
 				l.stop(soft)
 				return
 			}
-			switch {
-			case err != nil:
+			if err != nil {
 				l.missed(batch, err, cancel)
-				continue
-			case batch.Len() == 0:
-				settle()
 				continue
 			}
 			group.Go(func() error {
@@ -225,18 +220,22 @@ func (l *look) lookAt(ctx, soft context.Context, candidates iter.Seq2[inventory.
 			})
 		}
 	}
-	again = func(multiple int) {
+	again := func(multiple int) {
 		lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped))
 	}
-	lookUp(func(yield func(inventory.Batch, error) bool) {
-		for batch, err := range candidates {
-			if !yield(batch, err) {
-				return
+	for _, list := range lists {
+		lookUp(func(yield func(inventory.Batch, error) bool) {
+			for batch, err := range list {
+				if !yield(batch, err) {
+					return
+				}
+				again(mps.MaxBatch)
 			}
-			again(mps.MaxBatch)
-		}
-	})
-	settle()
+		})
+		_ = group.Wait() // its functions return no error
+		again(1)
+		_ = group.Wait() // as above
+	}
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
 	}

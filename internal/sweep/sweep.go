@@ -160,17 +160,15 @@ func (r *run) carryOut(ctx context.Context, parts []Part) {
 	if err == nil {
 		err = r.writePlan(ctx, scope)
 	}
+	if err == nil && r.mode == policy.Enforce && r.anyToDelete() {
+		err = r.deletePlan(ctx, soft)
+	}
+	r.broke(err)
 	switch {
-	case err == nil && r.mode == policy.Enforce && r.anyToDelete():
-		r.broke(r.deletePlan(ctx, soft))
-	case isContext(err) && r.checkpoint != nil: // there was time for the look, and not for the plan
-		r.broke(err)
+	case isContext(err) && r.planID == "" && r.checkpoint != nil: // there was time for the look, and not for the plan
 		r.keepPlace(ctx, soft)
 	case errors.Is(err, errDamagedPlan):
 		r.closeCheckpoints(ctx) // a look that is carried on would come to the same plan
-		r.broke(err)
-	default:
-		r.broke(err)
 	}
 }
 
@@ -193,7 +191,7 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	}
 	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
-	r.lookAt(ctx, soft, candidates)
+	r.lookAt(ctx, soft, candidates...)
 	if r.checkpoint != nil {
 		r.keepPlace(ctx, soft)
 		r.writeLayer(ctx)
