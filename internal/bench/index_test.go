@@ -67,18 +67,18 @@ func (c *cloud) knows(n, due int) {
 		return os.WriteFile(filepath.Join(folder, name), segment, 0o600)
 	})
 	for i := range n {
-		e := index.Entry{Modified: written(i).Unix(), Medium: true, Due: written(i).AddDate(5, 0, 0).Unix()}
+		e := index.Entry{Name: "media-in/" + objectKey(i), Modified: written(i).Unix(), Medium: true, Due: written(i).AddDate(5, 0, 0).Unix()}
 		if due > 0 && i%(n/due) == 0 {
 			e.Due = time.Now().Add(-time.Hour).Unix()
 		}
-		if err := w.Add("media-in/"+objectKey(i), e.AppendTo(nil)); err != nil {
+		if err := w.Add(e); err != nil {
 			c.b.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
 		c.b.Fatal(err)
 	}
-	head, err := json.Marshal(map[string]any{"format": 1, "asOf": time.Now().UTC().Add(-24 * time.Hour), "policy": p.Digest(), "entries": n, "segments": parts})
+	head, err := json.Marshal(map[string]any{"format": 2, "looks": []time.Time{time.Now().UTC().Add(-24 * time.Hour)}, "policy": p.Digest(), "entries": n, "segments": parts})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(folder, "layer.json"), head, 0o600)
 	}

@@ -1,122 +1,128 @@
-package index_test
+package index
 
 import (
-	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"testing"
+	"time"
 
-	"github.com/mediasweep/mediasweep/internal/index"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// segments writes entries, and returns the segments and the first name of each.
-func segments(t testing.TB, entries []index.Entry) (list [][]byte, firsts []string) {
-	t.Helper()
-	w := index.NewWriter(func(first string, segment []byte) error {
-		list, firsts = append(list, segment), append(firsts, first)
-		return nil
+// The media of one object are found together also where a segment ends between them.
+func TestALayerIsSearchedAcrossSegments(t *testing.T) {
+	store := state.Folder(t.TempDir())
+	l := layer{Looks: []time.Time{time.Now()}}
+	w := NewWriter(func(first string, segment []byte) error {
+		name := fmt.Sprintf("index/x/%06d.gz", len(l.Segments)+1)
+		l.Segments = append(l.Segments, part{name, first})
+		return store.Create(context.Background(), name, segment)
 	})
-	for _, e := range entries {
-		if err := w.Add(e.Name, e.AppendTo(nil)); err != nil {
+	e := Entry{Modified: 1, Due: Never, Medium: true}
+	add := func(name string) {
+		e.Name = name
+		if err := w.Add(e); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for i := range SegmentEntries - 1 {
+		add(fmt.Sprintf("b/a/%06d", i))
+	}
+	add("b/z/0") // the last of a segment
+	add("b/z/0") // and the first of the next
+	add("b/z/1")
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return list, firsts
+	for name, want := range map[string]int{"b/a/000000": 1, "b/a/000007": 1, "b/z/0": 2, "b/z/1": 1, "b/y": 0, "a": 0, "c": 0} {
+		found, err := l.find(context.Background(), store, name, true)
+		if err != nil || len(found) != want {
+			t.Errorf("%s: %d entries, %v; want %d", name, len(found), err, want)
+		}
+		l.close()
+	}
+	if found, err := l.find(context.Background(), store, "b/a/000100", true); err != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, err)
+	}
+	if found, err := l.find(context.Background(), store, "b/z/0", false); err != nil || len(found) != 2 {
+		t.Errorf("going on: %v, %v", found, err)
+	}
+	l.close()
 }
 
-func library(n int) []index.Entry {
-	rng := rand.New(rand.NewPCG(1, 2))
-	entries := make([]index.Entry, n)
-	for i := range entries {
-		e := &entries[i]
-		e.Name = fmt.Sprintf("media-in/clips/%04d/%08x-%07d.mp4", i/100, i/7, i)
-		e.Modified = 1_700_000_000 + rng.Int64N(100_000_000)
+// Of many layers few are read, and each name is known as the newest has it.
+func TestLayersAreTakenOver(t *testing.T) {
+	store := state.Folder(t.TempDir())
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	since := day.Add(-time.Hour)
+	open := func(now time.Time, relied func(time.Time) bool) *Index {
+		return Open(t.Context(), store, now, "p", since, relied, func(msg string, args ...any) { t.Error(msg, args) })
+	}
+	always := func(time.Time) bool { return true }
+	random := rand.New(rand.NewPCG(1, 2))
+	want := map[string]int64{}
+	most := 0
+	for i := range 200 {
+		now := day.Add(time.Duration(i) * time.Hour)
+		x := open(now, always)
+		most = max(most, len(x.layers))
+		n := 5000
+		if i > 0 {
+			n = 1 + random.IntN(20)
+		}
+		for range n {
+			e := Entry{Name: fmt.Sprintf("b/%04d", random.IntN(9000)), Modified: int64(i), Medium: true, Due: Never}
+			if want[e.Name] == int64(i)+1 {
+				continue
+			}
+			want[e.Name] = int64(i) + 1
+			x.Add(e)
+		}
+		x.Write(t.Context(), now, fmt.Sprint(i), true)
+		x.Close()
+	}
+	if most > 12 || most < 3 {
+		t.Errorf("%d layers were read at once", most)
+	}
+	x := open(day.Add(300*time.Hour), always)
+	defer x.Close()
+	for i := range 9000 {
+		name := fmt.Sprintf("b/%04d", i)
+		entries := x.Find(t.Context(), name)
 		switch {
-		case i%9 == 0:
-		case i%50 == 1:
-			e.Medium, e.Due = true, index.Never
-		case i%20 == 2:
-			e.Medium = true // and due at once
-		default:
-			e.Medium, e.Due = true, e.Modified+180*86400
+		case want[name] == 0 && len(entries) > 0, want[name] > 0 && (len(entries) != 1 || entries[0].Modified != want[name]-1):
+			t.Fatalf("%s: %+v, want %d", name, entries, want[name]-1)
 		}
 	}
-	return entries
-}
-
-func TestEntriesComeBack(t *testing.T) {
-	for _, n := range []int{0, 1, index.SegmentEntries, index.SegmentEntries + 1, 120_000} {
-		entries := library(n)
-		var got []index.Entry
-		list, firsts := segments(t, entries)
-		for i, segment := range list {
-			at := len(got)
-			for e, err := range index.Entries(segment) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, e)
-			}
-			if firsts[i] != got[at].Name || len(got)-at > index.SegmentEntries {
-				t.Errorf("segment %d starts with %s and has %d entries", i, firsts[i], len(got)-at)
-			}
-		}
-		if len(got) != n || n > 0 && !reflect.DeepEqual(got, entries) {
-			t.Errorf("%d of %d entries come back", len(got), n)
+	// What was taken over is as old as it was.
+	young := open(day.Add(300*time.Hour), func(asOf time.Time) bool { return asOf.After(day.Add(150 * time.Hour)) })
+	defer young.Close()
+	for i := range 9000 {
+		name := fmt.Sprintf("b/%04d", i)
+		if entries := young.Find(t.Context(), name); len(entries) > 0 && want[name]-1 <= 150 {
+			t.Fatalf("%s is still known, of %d", name, want[name]-1)
 		}
 	}
 }
 
-// A segment that is cut off or damaged is an error, and never more entries.
-func TestDamagedSegments(t *testing.T) {
-	list, _ := segments(t, library(1000))
-	segment := list[0]
-	for _, damaged := range [][]byte{segment[:len(segment)/2], segment[:5], nil, []byte("x"), bytes.Replace(segment, segment[40:44], []byte("abcd"), 1)} {
-		var last error
-		n := 0
-		for _, err := range index.Entries(damaged) {
-			n++
-			last = err
+// A run that was cut off leaves what is worth reading.
+func TestWhatIsCutOff(t *testing.T) {
+	for n, want := range map[int]int{minCutOff - 1: 0, minCutOff: 1} {
+		store := state.Folder(t.TempDir())
+		now := time.Now()
+		open := func() *Index {
+			return Open(t.Context(), store, now, "p", now.Add(-time.Hour), func(time.Time) bool { return true }, func(string, ...any) {})
 		}
-		if last == nil {
-			t.Errorf("%d bytes are read as %d entries", len(damaged), n)
+		x := open()
+		for i := range n {
+			x.Add(Entry{Name: fmt.Sprintf("b/%04d", i)})
 		}
+		x.Write(t.Context(), now, "r", false)
+		x.Close()
+		if x = open(); len(x.layers) != want {
+			t.Errorf("%d entries: %d layers", n, len(x.layers))
+		}
+		x.Close()
 	}
-}
-
-func FuzzEntries(f *testing.F) {
-	list, _ := segments(f, library(20))
-	f.Add(list[0])
-	f.Fuzz(func(t *testing.T, data []byte) {
-		n := 0
-		for _, err := range index.Entries(data) {
-			if n++; err != nil || n > 1<<20 {
-				break
-			}
-		}
-	})
-}
-
-// BenchmarkIndex tells what an entry weighs and how fast it is written and read.
-func BenchmarkIndex(b *testing.B) {
-	entries := library(1_000_000)
-	bytesOf := 0
-	for b.Loop() {
-		list, _ := segments(b, entries)
-		bytesOf = 0
-		for _, segment := range list {
-			bytesOf += len(segment)
-			for _, err := range index.Entries(segment) {
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-	}
-	b.ReportMetric(float64(bytesOf)/float64(len(entries)), "bytes/entry")
-	b.ReportMetric(float64(len(entries))*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }

@@ -6,6 +6,7 @@ package inventory
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -30,9 +31,13 @@ type Library interface {
 type Candidate struct {
 	MediaID string
 	Object  media.Object
-	// Modified is when a listing says that the object was written, in seconds since 1970;
-	// 0 for what comes from nowhere else.
+	// Modified is when the source says that the object was written, in seconds since 1970;
+	// 0 where none does.
 	Modified int64
+	// Listed says that the object is in a bucket that was listed.
+	Listed bool
+
+	name string // if it has been put together
 }
 
 // Batch is what one look-up asks for: IDs, or objects in one form of their URLs.
@@ -45,6 +50,22 @@ type Batch struct {
 // Len returns how many IDs or objects the batch asks for.
 func (b Batch) Len() int { return len(b.IDs) + len(b.Objects) }
 
+// Candidates yields what the batch asks for.
+func (b Batch) Candidates() iter.Seq[Candidate] {
+	return func(yield func(Candidate) bool) {
+		for _, id := range b.IDs {
+			if !yield(Candidate{MediaID: id}) {
+				return
+			}
+		}
+		for _, object := range b.Objects {
+			if !yield(Candidate{Object: object}) {
+				return
+			}
+		}
+	}
+}
+
 // Halves splits a batch in two.
 func (b Batch) Halves() (first, second Batch) {
 	ids, objects := len(b.IDs)/2, len(b.Objects)/2
@@ -54,13 +75,8 @@ func (b Batch) Halves() (first, second Batch) {
 // Of yields media by their IDs, and then by their objects.
 func Of(ids []string, objects []media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		for _, id := range ids {
-			if !yield(Candidate{MediaID: id}, nil) {
-				return
-			}
-		}
-		for _, object := range objects {
-			if !yield(Candidate{Object: object}, nil) {
+		for c := range (Batch{IDs: ids, Objects: objects}).Candidates() {
+			if !yield(c, nil) {
 				return
 			}
 		}
@@ -77,43 +93,15 @@ func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Se
 	return Batches(Of(nil, objects), region, slash)
 }
 
-// OfPrefixes lists prefixes. One that another one covers is listed once. An error is of
-// one prefix; the others go on. With an object to come after, the prefixes before the
-// one that covers it are left out, and of that one what comes until then.
-func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after media.Object) iter.Seq2[Candidate, error] {
-	return func(yield func(Candidate, error) bool) {
-		for i, prefix := range prefixes {
-			if covered(prefix, prefixes[:i], prefixes[i+1:]) {
-				continue
-			}
-			key := ""
-			if !after.IsZero() {
-				if !prefix.Covers(after) {
-					continue
-				}
-				key, after = after.Key, media.Object{}
-			}
-			for entry, err := range lister.Entries(ctx, prefix, key) {
-				if !yield(Candidate{Object: entry.Object, Modified: entry.Modified.Unix()}, err) {
-					return
-				}
-			}
+// outermost returns the prefixes that no other one covers, in the order of their names.
+func outermost(prefixes []media.Object) (outer []media.Object) {
+	sorted := slices.SortedFunc(slices.Values(prefixes), func(a, b media.Object) int { return strings.Compare(objectName(a), objectName(b)) })
+	for _, prefix := range sorted {
+		if len(outer) == 0 || !outer[len(outer)-1].Covers(prefix) {
+			outer = append(outer, prefix)
 		}
 	}
-}
-
-func covered(prefix media.Object, before, after []media.Object) bool {
-	for _, other := range before {
-		if other.Covers(prefix) {
-			return true
-		}
-	}
-	for _, other := range after {
-		if other.Covers(prefix) && other != prefix {
-			return true
-		}
-	}
-	return false
+	return outer
 }
 
 // Batches fills batches up to the number that a look-up takes, and of URLs to the length
@@ -163,8 +151,8 @@ func Batches(candidates iter.Seq2[Candidate, error], region string, slash media.
 type Looked struct {
 	// Media are those that the library has for what was asked.
 	Media []media.Medium
-	// Absent counts IDs of which the library says that it has no medium.
-	Absent int
+	// Absent are IDs of which the library says that it has no medium.
+	Absent []string
 	// Unclear says of what the answer left open why it is.
 	Unclear []Unclear
 	// WithoutMedia are objects that have no medium.
@@ -211,7 +199,7 @@ func byID(ctx context.Context, library Library, ids []string) (Looked, error) {
 	for _, id := range found.Missing {
 		if open[id] {
 			delete(open, id)
-			looked.Absent++
+			looked.Absent = append(looked.Absent, id)
 		}
 	}
 	for id := range open {

@@ -78,12 +78,13 @@ func (b bucket) Entries(_ context.Context, prefix media.Object, after string) it
 	}
 }
 
-// A listing goes on after an object, wherever the policy has the prefix of that.
+// A listing goes on after an object, wherever the policy has the prefix of that, and what
+// is listed comes in the order of its names.
 func TestPrefixesAfterAnObject(t *testing.T) {
 	keys := bucket{"a/1", "a/2", "b/1", "b/2", "c/1"}
-	for after, want := range map[string][]string{"b/1": {"b/2", "a/1", "a/2"}, "c/1": {"b/1", "b/2", "a/1", "a/2"}, "a/2": nil} {
+	for after, want := range map[string][]string{"b/1": {"b/2", "c/1"}, "b/0": {"b/1", "b/2", "c/1"}, "c/1": nil, "a/2": {"b/1", "b/2", "c/1"}, "a": keys, "~x": nil} {
 		var got []string
-		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, in(after)), region, media.SlashPlain) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, inventory.Candidate{Object: in(after)}.Name()), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +107,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 		"whole":    {in(""), in("a/"), in("")},
 	} {
 		var got []string
-		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, prefixes, media.Object{}), region, media.SlashPlain) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, prefixes, ""), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +125,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 func TestAPrefixThatCannotBeListedLeavesTheOthers(t *testing.T) {
 	var got []string
 	failures := 0
-	for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, media.Object{}), region, media.SlashPlain) {
+	for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, ""), region, media.SlashPlain) {
 		if err != nil {
 			failures++
 			continue
@@ -165,7 +166,7 @@ func TestLookUpByID(t *testing.T) {
 		Missing: []string{"b", "b", "other"},
 	}}}
 	looked, err := inventory.LookUp(context.Background(), l, inventory.Batch{IDs: []string{"a", "b", "c"}}, region)
-	if err != nil || len(looked.Media) != 1 || looked.Media[0].ID != "a" || looked.Absent != 1 ||
+	if err != nil || len(looked.Media) != 1 || looked.Media[0].ID != "a" || len(looked.Absent) != 1 ||
 		len(looked.Unclear) != 1 || looked.Unclear[0].MediaID != "c" {
 		t.Errorf("%+v, %v", looked, err)
 	}

@@ -28,12 +28,16 @@ const maxInventory = 64 << 20
 // again after each of these pauses.
 var checksumPauses = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
+// IsReport reports whether a manifest is a report of OSS Inventory, which names whatever is
+// in a bucket.
+func IsReport(object media.Object) bool { return path.Base(object.Key) == manifest.InventoryName }
+
 // OfManifest reads a manifest: CSV, JSON Lines or, where that is its name, the
 // manifest.json of a report of OSS Inventory. A row that cannot be read is an error that
 // names manifest and line, and so is a file of a report; the others go on.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		if path.Base(object.Key) != manifest.InventoryName {
+		if !IsReport(object) {
 			ofFile(ctx, opener, object, manifest.Rows, yield)
 			return
 		}
@@ -62,7 +66,11 @@ func ofFile(ctx context.Context, opener Opener, object media.Object, rows func(i
 		if err != nil {
 			err = fmt.Errorf("manifest %s: %w", object, err)
 		}
-		if !yield(Candidate{MediaID: row.MediaID, Object: row.Object}, err) {
+		c := Candidate{MediaID: row.MediaID, Object: row.Object}
+		if !row.Modified.IsZero() {
+			c.Modified = row.Modified.Unix()
+		}
+		if !yield(c, err) {
 			return false
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -32,7 +33,7 @@ type Inventory struct {
 
 	columns int // in a row
 	// Where a row has what; -1 for nowhere.
-	bucket, key, isLatest, isDeleteMarker int
+	bucket, key, modified, isLatest, isDeleteMarker int
 }
 
 // File is one file of a report: gzipped CSV without a header.
@@ -65,7 +66,7 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 		names[at] = strings.ToLower(strings.TrimSpace(name))
 	}
 	i.columns = len(names)
-	i.bucket, i.key = slices.Index(names, "bucket"), slices.Index(names, "key")
+	i.bucket, i.key, i.modified = slices.Index(names, "bucket"), slices.Index(names, "key"), slices.Index(names, "lastmodifieddate")
 	i.isLatest, i.isDeleteMarker = slices.Index(names, "islatest"), slices.Index(names, "isdeletemarker")
 	if i.bucket < 0 || i.key < 0 {
 		return nil, fmt.Errorf("fileSchema has no Bucket and Key: it is %q", shorten(form.FileSchema))
@@ -147,6 +148,25 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	if err != nil {
 		return row, false, fmt.Errorf("key: %w", err)
 	}
-	row.Object, err = media.NewObject(i.Bucket, strings.Clone(key)) // the reader uses its memory again
+	if row.Object, err = media.NewObject(i.Bucket, strings.Clone(key)); err != nil { // the reader uses its memory again
+		return row, false, err
+	}
+	row.Modified, err = parseModified(at(fields, i.modified))
 	return row, false, err
+}
+
+// parseModified reads a time as reports have them, in one of two forms, or nothing.
+// Source: OSS "Bucket inventory", whose samples have both.
+func parseModified(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	modified, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		modified, err = time.Parse("2006-01-02T15-04-05Z", text)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("LastModifiedDate is %q: a time such as 2026-01-31T08:00:00.000Z or 2026-01-31T08-00-00Z is allowed", shorten(text))
+	}
+	return modified, nil
 }

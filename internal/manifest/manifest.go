@@ -15,6 +15,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -28,6 +29,8 @@ const maxLine = 1 << 20
 type Row struct {
 	MediaID string
 	Object  media.Object
+	// Modified is when the object was written, if the row says so.
+	Modified time.Time
 }
 
 // RowError is a row that names nothing. Those after it are still read.

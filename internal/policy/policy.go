@@ -76,6 +76,15 @@ func (i Inventory) And(other Inventory) Inventory {
 	return Inventory{slices.Concat(i.Prefixes, other.Prefixes), slices.Concat(i.Manifests, other.Manifests), slices.Concat(i.Workflows, other.Workflows)}
 }
 
+// MayTake reports whether any expire rule can apply to a medium that was made of an
+// object.
+func (p *Policy) MayTake(object *media.Object) bool {
+	return slices.ContainsFunc(p.Expire, func(rule Rule) bool {
+		globs := rule.Match.Object
+		return len(globs) == 0 || slices.ContainsFunc(globs, func(glob Glob) bool { return glob.Match(object) })
+	})
+}
+
 // IsManifest reports whether an OSS event for an object is for a list of media.
 func (p *Policy) IsManifest(object media.Object) bool {
 	return slices.ContainsFunc(p.Manifests, func(glob Glob) bool { return glob.Match(&object) })

@@ -36,11 +36,31 @@ func (r *run) carryOn(ctx context.Context) {
 		case err != nil:
 			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
 		default:
-			c.folder, c.last, c.loaded = name[:strings.LastIndex(name, "/")+1], name, r.plan.count
+			c.folder, c.last, c.previous, c.loaded = name[:strings.LastIndex(name, "/")+1], name, name, r.plan.Len()
 			_, _ = fmt.Sscanf(records[len(records)-1][len(c.folder):], "%d", &c.number) // else the first that is free
+			if len(records) > 1 && r.plan.Len() <= checkpointLines {
+				r.beginAnew()
+			}
 			return
 		}
 	}
+}
+
+// beginAnew makes the next record one that stands for itself, with all that those before it
+// have: who carries on a look that is cut off again and again would else come to nothing
+// but reading them.
+func (r *run) beginAnew() {
+	c := r.checkpoint
+	for l, err := range r.plan.all() {
+		if err != nil {
+			c.lines = nil
+			return // the plan will tell
+		}
+		l.part = c.part
+		c.lines = append(c.lines, l)
+	}
+	r.listing.seen.renew()
+	c.previous, c.saved = "", -1
 }
 
 // cutOff returns the records of the latest look, if it was cut off.
@@ -75,7 +95,7 @@ func (r *run) load(ctx context.Context, name string) error {
 	var head checkpoint
 	var taken *seen
 	var places []retention.Place
-	var loaded spool
+	var loaded planLines
 	previous := name
 	for first := true; previous != ""; first = false {
 		read, ranked, err := r.loadOne(ctx, previous, &loaded)
@@ -96,7 +116,7 @@ func (r *run) load(ctx context.Context, name string) error {
 			err = fmt.Errorf("it follows %s", read.Previous)
 		}
 		if err != nil {
-			loaded.close()
+			loaded.Close()
 			return err
 		}
 		previous = read.Previous
@@ -110,7 +130,7 @@ func (r *run) load(ctx context.Context, name string) error {
 		err = r.resume(head, places)
 	}
 	if err != nil {
-		loaded.close()
+		loaded.Close()
 		return err
 	}
 	r.plan, r.listing.seen = loaded, taken
@@ -119,7 +139,7 @@ func (r *run) load(ctx context.Context, name string) error {
 }
 
 // loadOne reads one record, and its part of the plan.
-func (r *run) loadOne(ctx context.Context, name string, into *spool) (head checkpoint, places []retention.Place, err error) {
+func (r *run) loadOne(ctx context.Context, name string, into *planLines) (head checkpoint, places []retention.Place, err error) {
 	data, err := r.Store.Read(ctx, name)
 	if err != nil {
 		return head, nil, err
@@ -151,7 +171,7 @@ func (r *run) loadOne(ctx context.Context, name string, into *spool) (head check
 	return head, places, nil
 }
 
-func loadLine(text []byte, into *spool) error {
+func loadLine(text []byte, into *planLines) error {
 	var kept struct {
 		Decided time.Time
 		Entry   plan.Entry
@@ -168,25 +188,19 @@ func loadLine(text []byte, into *spool) error {
 
 // resume takes over where a look was.
 func (r *run) resume(head checkpoint, places []retention.Place) error {
-	var at listing
-	if head.After != "" {
-		after, err := media.ParseObject(head.After)
+	at := listing{after: head.After}
+	var again []media.Object
+	for _, open := range head.Pending {
+		c, err := inventory.Named(open.Name, open.Modified)
 		if err != nil {
 			return err
 		}
-		at.after = after
-	}
-	for slash, texts := range map[media.Slash][]string{media.SlashPlain: head.Pending, media.SlashEscaped: head.Again} {
-		for _, text := range texts {
-			object, err := media.ParseObject(text)
-			if err != nil {
-				return err
-			}
-			at.put(inventory.Candidate{Object: object}, slash)
+		slash := media.SlashPlain
+		if open.Escaped {
+			slash = media.SlashEscaped
+			again = append(again, c.Object)
 		}
-	}
-	for _, id := range head.PendingIDs {
-		at.put(inventory.Candidate{MediaID: id}, media.SlashPlain)
+		at.put(c, slash)
 	}
 	decider := retention.NewDecider(r.Policy, head.AsOf)
 	decider.Marks, decider.Clock = r.Marks.Of(head.AsOf), r.Now
@@ -196,10 +210,10 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	one := r.reports[0]
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
 	one.Sources = head.Report.Sources
-	r.known = &known{objects: head.Known, live: head.KnownLive}
+	r.known = &known{candidates: head.Known, live: head.KnownLive}
 	if len(one.Failures) > 0 {
 		r.missing[one] = true
 	}
-	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, at.left(media.SlashEscaped)
+	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, again
 	return nil
 }

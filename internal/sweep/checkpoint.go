@@ -49,16 +49,13 @@ type checkpoint struct {
 	// More says that what this record should say stands in a later one: it only has
 	// a part of the plan.
 	More bool `json:"more,omitempty"`
-	// After is the last object of the prefixes that has been taken, with all before it.
-	// Of what has been taken Pending, PendingIDs and Again are still to be asked for, the
-	// last in the other form.
-	After      string   `json:"after,omitempty"`
-	Pending    []string `json:"pending,omitempty"`
-	PendingIDs []string `json:"pendingIds,omitempty"`
-	Again      []string `json:"again,omitempty"`
+	// After is the name of the last candidate that has been taken, with all before it, and
+	// Pending are those of them that are still to be asked for.
+	After   string    `json:"after,omitempty"`
+	Pending []pending `json:"pending,omitempty"`
 	// Seen is what has been taken since the record before; see seen.
 	Seen []byte `json:"seen,omitempty"`
-	// Known and KnownLive are how many objects were passed over, and live media of them.
+	// Known and KnownLive are how many candidates were passed over, and live media of them.
 	Known     int `json:"known,omitempty"`
 	KnownLive int `json:"knownLive,omitempty"`
 	// Report has the counts by then.
@@ -66,8 +63,16 @@ type checkpoint struct {
 	Places int            `json:"places,omitempty"` // how many rankings follow
 }
 
+// pending is a candidate by its name; an object may have to be asked for with escaped
+// slashes.
+type pending struct {
+	Name     string `json:"name"`
+	Modified int64  `json:"modified,omitempty"`
+	Escaped  bool   `json:"escaped,omitempty"`
+}
+
 // checkpointFormat is the version of checkpoint. A reader refuses others.
-const checkpointFormat = 2
+const checkpointFormat = 3
 
 // checkpointLine is one medium of the plan that is being made.
 type checkpointLine struct {
@@ -85,11 +90,12 @@ type checkpoints struct {
 	noted   time.Time
 	counted int // candidates at that time
 
-	writing lock
-	loaded  int    // lines of the plan that an earlier look had found
-	saved   int    // the last part that was written
-	last    string // the last record that was written
-	number  int    // of the last record, ours or another's
+	writing  lock
+	loaded   int    // lines of the plan that an earlier look had found
+	saved    int    // the last part that was written
+	last     string // the last record that was written
+	previous string // the one that the next goes on from
+	number   int    // of the last record, ours or another's
 }
 
 // note takes a line of the plan.
@@ -111,7 +117,7 @@ func (c *checkpoints) note(l *line) {
 func (r *run) keepPlaceNowAndThen(ctx context.Context) {
 	c := r.checkpoint
 	now, counted := time.Now(), r.listing.accounted
-	if c.off || counted-c.counted < checkpointStep || len(c.lines) < plan.SegmentEntries && now.Sub(c.noted) < checkpointTime || !c.writing.tryTake() {
+	if c.off || r.listing.unordered || counted-c.counted < checkpointStep || len(c.lines) < plan.SegmentEntries && now.Sub(c.noted) < checkpointTime || !c.writing.tryTake() {
 		return
 	}
 	lines, part := c.lines, c.part
@@ -148,13 +154,13 @@ func each(lines []line) iter.Seq2[line, error] {
 func (r *run) place() (checkpoint, []retention.Place) {
 	one := *r.reports[0]
 	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
-	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, Seen: r.listing.seen.drain(),
-		Pending: addresses(r.listing.left(media.SlashPlain)), PendingIDs: r.listing.leftIDs(), Again: addresses(r.listing.left(media.SlashEscaped))}
-	if !r.listing.after.IsZero() {
-		head.After = r.listing.after.String()
+	one.Failures = slices.DeleteFunc(one.Failures, func(f report.Failure) bool { return slices.Contains(r.listing.misread, f) })
+	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain()}
+	for _, open := range r.listing.left() {
+		head.Pending = append(head.Pending, pending{open.Name(), open.Modified, open.slash == media.SlashEscaped})
 	}
 	if r.known != nil {
-		head.Known, head.KnownLive = r.known.objects, r.population()
+		head.Known, head.KnownLive = r.known.candidates, r.population()
 	}
 	return head, r.decider.Places()
 }
@@ -172,6 +178,9 @@ func (r *run) keepPlace(ctx, soft context.Context) {
 	c.off, c.lines = true, nil
 	if soft.Err() != nil && r.hasMore() {
 		r.stop(soft)
+	}
+	if r.listing.unordered {
+		return
 	}
 	if r.ending.status != report.Incomplete || !r.listing.hasBegun() {
 		return
@@ -197,7 +206,7 @@ func (r *run) keepPlace(ctx, soft context.Context) {
 // the lock of the writer.
 func (r *run) hasMore() bool {
 	c := r.checkpoint
-	return c.last == "" || r.listing.accounted > 0 || r.plan.count > c.loaded
+	return c.last == "" || r.listing.accounted > 0 || r.plan.Len() > c.loaded
 }
 
 // write writes a record, after such as have the lines that do not fit into it.
@@ -225,7 +234,7 @@ func (c *checkpoints) write(ctx context.Context, store state.Store, head checkpo
 
 // writeOne writes one record, under the first number that is free.
 func (c *checkpoints) writeOne(ctx context.Context, store state.Store, head checkpoint, following []any) error {
-	head.Previous = c.last
+	head.Previous = c.previous
 	var record bytes.Buffer
 	squeezed, _ := gzip.NewWriterLevel(&record, gzip.BestSpeed) // the level is a valid one
 	lines := json.NewEncoder(squeezed)
@@ -248,7 +257,7 @@ func (c *checkpoints) writeOne(ctx context.Context, store state.Store, head chec
 		case errors.Is(err, state.ErrExists):
 			continue
 		case err == nil:
-			c.last = name
+			c.last, c.previous = name, name
 			return nil
 		default:
 			return err

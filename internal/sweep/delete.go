@@ -44,7 +44,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 	defer cancel()
 	d := deletion{r, ctx, soft, cancel}
 	r.mu.Lock()
-	r.progress = Progress{Deleting: true, Total: r.plan.count}
+	r.progress = Progress{Deleting: true, Total: r.plan.Len()}
 	r.mu.Unlock()
 	var group errgroup.Group
 	group.SetLimit(inFlight)

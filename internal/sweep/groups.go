@@ -52,7 +52,7 @@ func (r *run) lookAtGroups(ctx context.Context) {
 		}
 	}
 	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
-	others.lookAt(ctx, ctx, inventory.Batches(inventory.OfPrefixes(ctx, r.Objects, prefixes, media.Object{}), r.Region, media.SlashPlain))
+	others.lookAt(ctx, ctx, inventory.Batches(inventory.OfPrefixes(ctx, r.Objects, prefixes, ""), r.Region, media.SlashPlain))
 	if others.ending.why != nil || len(others.missing) > 0 {
 		// With part of a group fewer are deleted, and never more.
 		one := r.reports[0]

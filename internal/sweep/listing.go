@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -10,61 +12,57 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/spool"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // listing is how far a look at sources is. Its zero value is the beginning.
 type listing struct {
-	// after is the last object of the prefixes that has been taken, with all before it.
-	after media.Object
-	// open are the objects that have been taken and are not accounted for yet, with the
-	// form in which they are to be asked for, and openIDs such media.
-	open    map[media.Object]asked
-	openIDs map[string]bool
+	// after is the name of the last candidate that has been taken, with all before it.
+	// Where a bucket turned out to be unordered it says that of no place any more.
+	after     string
+	unordered bool
+	// open are the candidates that have been taken and are not accounted for yet, by
+	// their names.
+	open map[string]asked
 	// accounted counts the others, and those that were passed over.
 	accounted int
 	// met counts media that were found though their objects had been passed over.
 	met int
-	// seen is what has been taken, nil where nothing can be named twice.
+	// seen is what media must not be named for again, nil where none can be.
 	seen *seen
+	// misread is what went wrong with sources that are read anew by who carries on.
+	misread []report.Failure
+	// untaken counts rows of reports whose objects no rule takes.
+	untaken int
 }
 
-// asked is how an object is asked for, and when it was written, if that is known.
+// asked is a candidate, and how it is asked for.
 type asked struct {
-	slash    media.Slash
-	modified int64
+	inventory.Candidate
+	slash media.Slash
 }
 
-// take takes a candidate, and reports whether it is to be looked at.
-func (l *listing) take(c inventory.Candidate, ordered bool) bool {
-	if ordered {
-		l.after = c.Object
-	}
-	if l.seen != nil && (c.MediaID != "" && l.seen.has(nameOf(foundID, c.MediaID)) || !l.seen.add(candidateName(c))) {
-		return false
-	}
+// take takes a candidate that is to be looked at.
+func (l *listing) take(c inventory.Candidate) {
+	l.after = c.Name()
 	l.put(c, media.SlashPlain)
-	return true
 }
 
-// pass passes over an object of the prefixes, which no other source needs to name.
-func (l *listing) pass(object media.Object) {
-	l.after = object
-	if l.seen != nil {
-		l.seen.add(objectName(object))
-		l.seen.add(nameOf(passed, object.String()))
+// pass passes over a candidate.
+func (l *listing) pass(c inventory.Candidate) {
+	l.after = c.Name()
+	l.accounted++
+	if l.seen != nil && c.MediaID == "" {
+		l.seen.add(nameOf(passed, c.Name()))
 	}
 }
 
 func (l *listing) put(c inventory.Candidate, slash media.Slash) {
 	if l.open == nil {
-		l.open, l.openIDs = map[media.Object]asked{}, map[string]bool{}
+		l.open = map[string]asked{}
 	}
-	if c.MediaID != "" {
-		l.openIDs[c.MediaID] = true
-	} else {
-		l.open[c.Object] = asked{slash, c.Modified}
-	}
+	l.open[c.Name()] = asked{c, slash}
 }
 
 // account notes that a batch is accounted for, but for those objects that are to be
@@ -73,18 +71,12 @@ func (l *listing) account(batch inventory.Batch, again []media.Object) {
 	if l.open == nil {
 		return // not of sources
 	}
-	for _, id := range batch.IDs {
-		delete(l.openIDs, id)
-	}
-	kept := make([]asked, len(again))
-	for i, object := range again {
-		kept[i] = asked{media.SlashEscaped, l.open[object].modified}
-	}
-	for _, object := range batch.Objects {
-		delete(l.open, object)
-	}
-	for i, object := range again {
-		l.open[object] = kept[i]
+	for c := range batch.Candidates() {
+		if c.MediaID == "" && slices.Contains(again, c.Object) {
+			l.put(l.open[c.Name()].Candidate, media.SlashEscaped)
+			continue
+		}
+		delete(l.open, c.Name())
 	}
 	l.accounted += batch.Len() - len(again)
 }
@@ -98,132 +90,193 @@ func (l *listing) isNew(m *media.Medium) bool {
 	if !l.seen.add(nameOf(foundID, m.ID)) {
 		return false
 	}
-	if l.seen.has(nameOf(passed, m.Object.String())) {
+	if l.seen.has(nameOf(passed, inventory.Candidate{Object: m.Object}.Name())) {
 		l.met++
 	}
 	return true
 }
 
-// left returns the open objects of one form, in order.
-func (l *listing) left(slash media.Slash) []media.Object {
-	var objects []media.Object
-	for object, how := range l.open {
-		if how.slash == slash {
-			objects = append(objects, object)
-		}
+// left returns the open candidates, in order.
+func (l *listing) left() (open []asked) {
+	for _, name := range slices.Sorted(maps.Keys(l.open)) {
+		open = append(open, l.open[name])
 	}
-	slices.SortFunc(objects, media.Object.Compare)
-	return objects
+	return open
 }
-
-// leftIDs returns the open media, in order.
-func (l *listing) leftIDs() []string { return slices.Sorted(maps.Keys(l.openIDs)) }
 
 // hasBegun reports whether anything has been taken.
-func (l *listing) hasBegun() bool {
-	return !l.after.IsZero() || l.accounted > 0 || len(l.open)+len(l.openIDs) > 0
+func (l *listing) hasBegun() bool { return l.after != "" || l.accounted > 0 || len(l.open) > 0 }
+
+// sources are the places that name media: prefixes, whose objects come in order, and
+// others, of which all is read before the first medium is looked at.
+type sources struct {
+	prefixes []media.Object
+	others   []source
 }
 
-// source is one of the places that name media.
+// source is one of the others.
 type source struct {
+	name       string // in the report; empty for one that it does not tell of
 	candidates iter.Seq2[inventory.Candidate, error]
-	// names are what the source is called, and counts tells whether a candidate counts
-	// for one of them; nil for always.
-	names  []string
-	counts func(name int, c inventory.Candidate) bool
-	// ordered says that the candidates come in order, so that they can be carried on
-	// after one of them; others are read from the beginning again.
-	ordered bool
+	// whole says that it names whatever is in a bucket.
+	whole bool
 }
 
 // inventorySources returns the sources of the policy's inventory.
-func (l *look) inventorySources(ctx context.Context) []source {
-	var sources []source
+func (l *look) inventorySources(ctx context.Context) sources {
 	from := l.Policy.Inventory
-	if len(from.Prefixes) > 0 {
-		sources = append(sources, source{
-			candidates: inventory.OfPrefixes(ctx, l.Objects, from.Prefixes, l.listing.after), names: addresses(from.Prefixes), ordered: true,
-			counts: func(name int, c inventory.Candidate) bool { return from.Prefixes[name].Covers(c.Object) },
-		})
-	}
-	sources = append(sources, l.manifestSources(ctx, from.Manifests)...)
+	s := sources{from.Prefixes, l.manifestSources(ctx, from.Manifests)}
 	for _, workflow := range from.Workflows {
 		name := workflow
 		if name == policy.AllWorkflows {
 			name = ""
 		}
-		sources = append(sources, source{candidates: inventory.OfWorkflow(ctx, l.Library, name), names: []string{"workflow:" + workflow}})
+		s.others = append(s.others, source{name: "workflow:" + workflow, candidates: inventory.OfWorkflow(ctx, l.Library, name)})
 	}
-	return sources
+	return s
 }
 
-func (l *look) manifestSources(ctx context.Context, manifests []media.Object) []source {
-	var sources []source
+func (l *look) manifestSources(ctx context.Context, manifests []media.Object) (list []source) {
 	for _, manifest := range manifests {
-		sources = append(sources, source{candidates: inventory.OfManifest(ctx, l.Objects, manifest), names: []string{"manifest:" + manifest.String()}})
+		list = append(list, source{"manifest:" + manifest.String(), inventory.OfManifest(ctx, l.Objects, manifest), inventory.IsReport(manifest)})
 	}
-	return sources
+	return list
 }
 
 // sourcesOf returns those that a request names.
-func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) []source {
-	return append([]source{{candidates: inventory.Of(nil, request.Objects)}}, l.manifestSources(ctx, request.Manifests)...)
+func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) sources {
+	return sources{others: append([]source{{candidates: inventory.Of(nil, request.Objects)}}, l.manifestSources(ctx, request.Manifests)...)}
 }
 
-// ofSources returns what was left over by an earlier look, and then what each source names
-// and no other has named.
-func (l *look) ofSources(sources []source) []batches {
-	if l.listing.seen == nil && (len(sources) > 1 || !sources[0].ordered) {
-		l.listing.seen = &seen{kept: l.took != nil}
+// names returns what the sources are called.
+func (s sources) names() []string {
+	names := addresses(s.prefixes)
+	for _, other := range s.others {
+		if other.name != "" {
+			names = append(names, other.name)
+		}
 	}
-	left := inventory.Of(l.listing.leftIDs(), l.listing.left(media.SlashPlain))
-	lists := []batches{inventory.Batches(left, l.Region, media.SlashPlain)}
-	for _, source := range sources {
-		lists = append(lists, inventory.Batches(l.taken(source, l.named(source)), l.Region, media.SlashPlain))
-	}
-	return lists
+	return names
 }
 
-// named returns which of the report's sources those of a source are. What one that is
-// not ordered named before is named again.
-func (l *look) named(s source) (at []int) {
+// ofSources returns what was left over by an earlier look, and then what the sources name,
+// each medium once: first by its object. The lists are to be looked at one after another,
+// since what one finds is what the next leaves out.
+func (l *look) ofSources(ctx context.Context, s sources) []batches {
+	for _, name := range s.names() {
+		l.sourceCalled(name)
+	}
+	in := func(candidates func() iter.Seq2[inventory.Candidate, error]) batches {
+		return inventory.Batches(func(yield func(inventory.Candidate, error) bool) { candidates()(yield) }, l.Region, media.SlashPlain)
+	}
+	return []batches{
+		in(func() iter.Seq2[inventory.Candidate, error] { return l.gather(ctx, s) }),
+		in(l.leftOver),
+		in(func() iter.Seq2[inventory.Candidate, error] {
+			listed := inventory.OfPrefixes(ctx, l.Objects, s.prefixes, l.listing.after)
+			return l.taken(s, l.gathered.Objects(listed, l.listing.after, l.notInOrder))
+		}),
+		in(func() iter.Seq2[inventory.Candidate, error] { return l.taken(s, l.gathered.IDs(l.listing.after)) }),
+	}
+}
+
+// sourceCalled returns the report's line of a source.
+func (l *look) sourceCalled(name string) *report.Source {
 	one := l.reports[0]
-	for _, name := range s.names {
-		i := slices.IndexFunc(one.Sources, func(known report.Source) bool { return known.Source == name })
-		if i < 0 {
-			i = len(one.Sources)
-			one.Sources = append(one.Sources, report.Source{Source: name})
-		}
-		if !s.ordered {
-			one.Sources[i].Named = 0
-		}
-		at = append(at, i)
+	i := slices.IndexFunc(one.Sources, func(s report.Source) bool { return s.Source == name })
+	if i < 0 {
+		i = len(one.Sources)
+		one.Sources = append(one.Sources, report.Source{Source: name})
 	}
-	return at
+	return &one.Sources[i]
 }
 
-// taken yields what is to be looked at of what a source names.
-func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
+// gather reads the sources that have no order, and yields only what goes wrong.
+func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candidate, error] {
+	return func(yield func(inventory.Candidate, error) bool) {
+		one := l.reports[0]
+		for _, other := range s.others {
+			named := 0
+			for c, err := range other.candidates {
+				if err == nil {
+					named++
+					if other.whole && !l.Policy.MayTake(&c.Object) {
+						l.listing.untaken++
+						continue
+					}
+					err = l.gathered.Add(c)
+				}
+				if err == nil {
+					err = ctx.Err()
+				}
+				if err == nil {
+					continue
+				}
+				told := len(one.Failures)
+				if !yield(inventory.Candidate{}, err) {
+					return
+				}
+				l.listing.misread = append(l.listing.misread, one.Failures[told:]...)
+			}
+			if other.name != "" {
+				l.mu.Lock()
+				l.sourceCalled(other.name).Named = named // also if an earlier look has counted it
+				l.mu.Unlock()
+			}
+		}
+		if l.listing.seen == nil && l.gathered.HasIDs() && (l.gathered.HasObjects() || len(s.prefixes) > 0) {
+			l.listing.seen = &seen{kept: l.took != nil}
+		}
+	}
+}
+
+// leftOver yields what an earlier look left over.
+func (l *look) leftOver() iter.Seq2[inventory.Candidate, error] {
+	return func(yield func(inventory.Candidate, error) bool) {
+		for _, open := range l.listing.left() {
+			if open.slash == media.SlashPlain && !yield(open.Candidate, nil) {
+				return
+			}
+		}
+	}
+}
+
+// notInOrder notes that no place can be told any more after which all is still to come.
+func (l *look) notInOrder(name, last string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listing.unordered = true
+	l.Log.Warn("the bucket is not listed in the order of its names: what comes too late is looked at last", "name", name, "after", last)
+}
+
+// taken yields what is to be looked at of what sources name.
+func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]) iter.Seq2[inventory.Candidate, error] {
+	lines := addresses(s.prefixes)
 	take := func(c inventory.Candidate) bool {
-		passed := s.ordered && l.passOver != nil && l.passOver(c)
+		found := c.MediaID != "" && l.isFound(c.MediaID)
+		passed := !found && l.passOver != nil && l.passOver(c)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for name, i := range at {
-			if s.counts == nil || s.counts(name, c) {
-				l.reports[0].Sources[i].Named++
+		for i, prefix := range s.prefixes {
+			if c.Listed && prefix.Covers(c.Object) {
+				l.sourceCalled(lines[i]).Named++
 			}
 		}
-		if passed {
-			l.listing.pass(c.Object)
-			if l.listing.accounted++; l.took != nil && l.listing.accounted%checkpointStep == 0 {
-				l.took() // of so many at once, since there is no look-up that would tell
-			}
+		switch {
+		case found:
 			return false
+		case !passed:
+			l.listing.take(c)
+			return true
 		}
-		return l.listing.take(c, s.ordered)
+		l.listing.pass(c)
+		if l.took != nil && l.listing.accounted%checkpointStep == 0 {
+			l.took() // of so many at once, since there is no look-up that would tell
+		}
+		return false
 	}
 	return func(yield func(inventory.Candidate, error) bool) {
-		for candidate, err := range s.candidates {
+		for candidate, err := range candidates {
 			if err == nil && !take(candidate) {
 				continue
 			}
@@ -232,4 +285,24 @@ func (l *look) taken(s source, at []int) iter.Seq2[inventory.Candidate, error] {
 			}
 		}
 	}
+}
+
+// isFound reports whether a medium has been found by its object.
+func (l *look) isFound(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.listing.seen != nil && l.listing.seen.has(nameOf(foundID, id))
+}
+
+// tellOfListing says in a report what was not looked at.
+func (l *look) tellOfListing(one *report.Report) {
+	if n := l.listing.untaken; n > 0 {
+		one.Notes = append(one.Notes, fmt.Sprintf("%d rows of inventory reports are of objects that no rule can take: they were not looked at", n))
+	}
+}
+
+// isSpool reports whether there is no room for what a run has to keep for a while.
+func isSpool(err error) bool {
+	var failed *spool.Error
+	return errors.As(err, &failed)
 }

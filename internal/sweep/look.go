@@ -27,14 +27,17 @@ type look struct {
 	// Both are called by one goroutine at a time.
 	found func(media.Medium)
 	took  func()
-	// note, if set, is told what was found out about an object and the time when that
-	// was written, and passOver says of which objects nothing needs to be found out.
-	note     func(object media.Object, modified int64, m *media.Medium)
+	// note, if set, is told what was found out about a candidate, a medium or none, with
+	// the mutex held. passOver says of which candidates nothing needs to be found out, and
+	// counts these.
+	note     func(c inventory.Candidate, m *media.Medium)
 	passOver func(inventory.Candidate) bool
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
 	// planned are the media that a plan which is looked at again has as orphans.
 	planned map[string]bool
+	// gathered is what the sources name that have no order.
+	gathered inventory.Gathered
 	// reports are those of the parts, and byObject says in which of them an object
 	// counts; it is nil where there is one part.
 	reports  []*report.Report
@@ -116,6 +119,7 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 	stop := l.tell()
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
+	defer l.gathered.Close()
 	candidates, _ := l.candidates(ctx, parts)
 	l.lookAt(ctx, ctx, candidates...)
 	stop()
@@ -175,16 +179,12 @@ func (l *look) candidates(ctx context.Context, parts []Part) ([]batches, plan.Sc
 	case len(request.MediaIDs) > 0:
 		return []batches{inventory.OfIDs(request.MediaIDs)}, plan.Scope{MediaIDs: request.MediaIDs}
 	case len(request.Manifests) > 0:
-		return l.ofSources(l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
+		return l.ofSources(ctx, l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
 	case len(objects) > 0:
 		return []batches{inventory.OfObjects(objects, l.Region, media.SlashPlain)}, plan.Scope{Objects: addresses(objects)}
 	}
 	sources := l.inventorySources(ctx)
-	scope := plan.Scope{}
-	for _, source := range sources {
-		scope.Inventory = append(scope.Inventory, source.names...)
-	}
-	return l.ofSources(sources), scope
+	return l.ofSources(ctx, sources), plan.Scope{Inventory: sources.names()}
 }
 
 func addresses(objects []media.Object) []string {
@@ -204,11 +204,11 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(inFlight)
-	lookUp := func(list batches) {
+	lookUp := func(list batches) (ended bool) {
 		for batch, err := range list {
 			if soft.Err() != nil || ctx.Err() != nil {
 				l.stop(soft)
-				return
+				return false
 			}
 			if err != nil {
 				l.missed(batch, err, cancel)
@@ -219,12 +219,13 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 				return nil
 			})
 		}
+		return true
 	}
 	again := func(multiple int) {
-		lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped))
+		_ = lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped)) // if it is stopped, so is its list
 	}
 	for _, list := range lists {
-		lookUp(func(yield func(inventory.Batch, error) bool) {
+		ended := lookUp(func(yield func(inventory.Batch, error) bool) {
 			for batch, err := range list {
 				if !yield(batch, err) {
 					return
@@ -235,6 +236,9 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 		_ = group.Wait() // its functions return no error
 		again(1)
 		_ = group.Wait() // as above
+		if !ended {
+			break // whoever carries on has to begin here
+		}
 	}
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
@@ -302,6 +306,9 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	failure := failureOf(err)
 	var failed *mps.Error
 	switch {
+	case isSpool(err):
+		l.end(report.Failed, err)
+		cancel()
 	case errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !l.Library.Answered()),
 		l.whole && batch.Len() == 0:
 		l.end(report.Failed, err)
@@ -340,8 +347,8 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	l.noteAll(looked)
 	l.listing.account(batch, looked.Again)
 	for _, one := range l.reports {
-		one.Counts.Looked += looked.Absent
-		one.Counts.Absent += looked.Absent
+		one.Counts.Looked += len(looked.Absent)
+		one.Counts.Absent += len(looked.Absent)
 	}
 	for _, object := range looked.WithoutMedia {
 		for _, one := range l.of(object) {
@@ -360,7 +367,7 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 		}
 		l.warnUnknown(unclear.MediaID, unclear.Reason)
 	}
-	l.progress.Done += looked.Absent + len(looked.Unclear) + len(looked.Media)
+	l.progress.Done += len(looked.Absent) + len(looked.Unclear) + len(looked.Media)
 	for _, medium := range looked.Media {
 		if l.listing.isNew(&medium) {
 			l.found(medium)
@@ -371,22 +378,28 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	}
 }
 
-// noteAll notes what a look-up has found out about objects: nothing of those for which
-// it may have found a medium that it does not tell enough of.
+// noteAll notes what a look-up has found out: nothing of objects for which it may have
+// found a medium that it does not tell enough of.
 func (l *look) noteAll(looked inventory.Looked) {
 	if l.note == nil {
 		return
 	}
-	for i := range looked.Media {
-		m := &looked.Media[i]
-		if how, ok := l.listing.open[m.Object]; ok && how.modified != 0 {
-			l.note(m.Object, how.modified, m)
+	note := func(c inventory.Candidate, m *media.Medium) {
+		if asked, ok := l.listing.open[c.Name()]; ok {
+			l.note(asked.Candidate, m)
 		}
 	}
+	for i := range looked.Media {
+		m := &looked.Media[i]
+		note(inventory.Candidate{MediaID: m.ID}, m)
+		note(inventory.Candidate{Object: m.Object}, m)
+	}
+	for _, id := range looked.Absent {
+		note(inventory.Candidate{MediaID: id}, nil)
+	}
 	for _, object := range looked.WithoutMedia {
-		unclear := slices.ContainsFunc(looked.Unclear, func(u inventory.Unclear) bool { return slices.Contains(u.Objects, object) })
-		if how, ok := l.listing.open[object]; ok && how.modified != 0 && !unclear {
-			l.note(object, how.modified, nil)
+		if !slices.ContainsFunc(looked.Unclear, func(u inventory.Unclear) bool { return slices.Contains(u.Objects, object) }) {
+			note(inventory.Candidate{Object: object}, nil)
 		}
 	}
 }

@@ -3,15 +3,13 @@ package sweep
 import (
 	"encoding/binary"
 	"hash/fnv"
-
-	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/media"
+	"slices"
 )
 
-// seen remembers what sources that may overlap have named, so that each medium is looked
-// at once. It keeps a hash of eight bytes for each name, in a table that is at most seven tenths full: some 25 bytes for a medium that is named by its object and found. That any
-// two of ten million names are alike has a chance of three in a million; one of the two
-// media is then not looked at.
+// seen remembers which media have been found, and which objects were passed over, where
+// other sources name media by their IDs: so that each is looked at and counted once. It keeps a hash of eight
+// bytes for each, in a table that is at most seven tenths full. That any two of ten million are alike has a chance
+// of three in a million; one of the two media is then not looked at.
 type seen struct {
 	slots []uint64 // 0 is free
 	count int
@@ -19,12 +17,11 @@ type seen struct {
 	fresh []uint64 // since the last of them
 }
 
-// The kinds of names, which are hashed apart.
+// What is hashed, each apart: the IDs of media that were found, and the names of objects
+// that were passed over.
 const (
-	askedID     = 'i'
-	askedObject = 'o'
-	foundID     = 'f'
-	passed      = 'p' // an object that was passed over
+	foundID = 'f'
+	passed  = 'p'
 )
 
 func nameOf(kind byte, text string) uint64 {
@@ -38,15 +35,6 @@ func nameOf(kind byte, text string) uint64 {
 	sum ^= sum >> 29
 	return max(sum, 1)
 }
-
-func candidateName(c inventory.Candidate) uint64 {
-	if c.MediaID != "" {
-		return nameOf(askedID, c.MediaID)
-	}
-	return objectName(c.Object)
-}
-
-func objectName(object media.Object) uint64 { return nameOf(askedObject, object.String()) }
 
 // has reports whether a name has been added.
 func (s *seen) has(name uint64) bool {
@@ -107,6 +95,14 @@ func (s *seen) drain() []byte {
 	}
 	s.fresh = nil
 	return names
+}
+
+// renew makes all names new again.
+func (s *seen) renew() {
+	if s == nil {
+		return
+	}
+	s.fresh = slices.DeleteFunc(slices.Clone(s.slots), func(name uint64) bool { return name == 0 })
 }
 
 // putBack makes names that were drained new again: they could not be kept.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -84,15 +85,17 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	r.until = End(ctx)
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
-	defer r.plan.close()
-	defer r.finds.close()
-	defer func() { r.known.close() }()
+	defer r.plan.Close()
+	defer r.gathered.Close()
+	defer r.closeIndex()
+	defer r.beside.Wait()
 	stop := r.tell()
 	r.carryOut(ctx, parts)
 	stop()
 	for _, one := range r.reports {
 		r.tellOfOrphans(one)
 		r.tellOfKnown(one)
+		r.tellOfListing(one)
 		one.Finish(r.status(one), s.Now())
 	}
 }
@@ -104,7 +107,7 @@ type run struct {
 	asOf    time.Time
 	mode    policy.Mode
 	decider *retention.Decider
-	plan    spool
+	plan    planLines
 	planID  string // of the plan that has the records as they were read
 	// ranked are media of an applied plan that are decided on with their groups.
 	ranked map[string]media.Medium
@@ -115,10 +118,9 @@ type run struct {
 	// owners are the reports in which a medium of the plan counts, where the run
 	// has several parts.
 	owners     map[string][]*report.Report
-	checkpoint *checkpoints // where a scheduled look is; nil for others
-	known      *known       // what earlier sweeps found out; nil for runs that do not go by it
-	finds      spool        // what this one has found out
-	findsOff   bool         // which cannot be kept
+	checkpoint *checkpoints   // where a scheduled look is; nil for others
+	known      *known         // what earlier sweeps found out; nil for runs that do not go by it
+	beside     sync.WaitGroup // what is written beside the plan
 	ledger     ledger
 	until      time.Time       // when nothing may be noted any more; zero for never
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
@@ -186,15 +188,15 @@ func (r *run) broke(err error) {
 func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.scheduled() {
 		r.carryOn(ctx)
-		r.openIndex(ctx)
-		r.passOver = func(c inventory.Candidate) bool { return r.isKnown(soft, c) }
+		r.openIndex(ctx, soft)
 	}
 	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates...)
 	if r.checkpoint != nil {
 		r.keepPlace(ctx, soft)
-		r.writeLayer(ctx)
+		complete := r.ending.why == nil
+		r.beside.Go(func() { r.writeIndex(ctx, complete) })
 	}
 	if len(r.orphans) > 0 && r.ending.why == nil {
 		r.decideOrphans(ctx)
@@ -203,6 +205,9 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 		r.lookAtGroups(soft)
 	}
 	r.decider.Finish(r.decided)
+	if r.listing.unordered {
+		r.uncountDoubles()
+	}
 	for _, one := range r.reports {
 		one.Counts.Pending = one.Counts.Expired
 	}
@@ -302,6 +307,24 @@ func (r *run) decided(m *media.Medium, d retention.Decision, facts retention.Fac
 	}
 	if err != nil {
 		r.end(report.Failed, err)
+	}
+}
+
+// uncountDoubles takes back what was counted of media that were found twice: a bucket
+// whose objects come in no order may name some again.
+func (r *run) uncountDoubles() {
+	for l, err := range r.plan.doubles() {
+		if err != nil {
+			r.end(report.Failed, err)
+			return
+		}
+		for _, one := range r.ownersOf(l.id) {
+			one.Counts.Looked--
+			one.Counts.Expired--
+			rule := one.Rule(l.rule)
+			rule.Applied--
+			rule.Expired--
+		}
 	}
 }
 
