@@ -121,6 +121,147 @@ func TestDailySweeps(t *testing.T) {
 	}
 }
 
+// So does one whose media are named by lists and workflows: those that are as they were
+// are looked at on no day between.
+func TestDailySweepsOfLists(t *testing.T) {
+	tests := map[string]func(w *world, m []emulator.Medium){
+		"{manifest: oss://ops/list.csv}": func(w *world, list []emulator.Medium) {
+			text := "object\n"
+			for _, m := range list {
+				text += "oss://media-in/" + m.Key + "\n"
+			}
+			w.e.PutObject("ops", "list.csv", []byte(text), time.Now())
+		},
+		"{manifest: oss://ops/ids.csv}": func(w *world, list []emulator.Medium) {
+			text := "mediaId\n"
+			for _, m := range list {
+				text += m.ID + "\n"
+			}
+			w.e.PutObject("ops", "ids.csv", []byte(text), time.Now())
+		},
+		"{manifest: oss://ops/inv/2026-06-30T16-00Z/manifest.json}": func(w *world, list []emulator.Medium) {
+			var keys []string
+			for _, m := range list {
+				keys = append(keys, m.Key)
+			}
+			w.inventoryReport("inv", keys, 2)
+		},
+		"{workflow: all}": func(*world, []emulator.Medium) {},
+	}
+	all := ""
+	for entry := range tests {
+		all += entry + ", "
+	}
+	for inventory, write := range tests {
+		t.Run(inventory, func(t *testing.T) {
+			t.Parallel()
+			testDailySweepsOfLists(t, withInventory(inventory), write)
+		})
+	}
+	t.Run("all and the bucket", func(t *testing.T) {
+		t.Parallel()
+		testDailySweepsOfLists(t, withInventory(all+"{bucket: oss://media-in/}"), func(w *world, list []emulator.Medium) {
+			for _, write := range tests {
+				write(w, list)
+			}
+		})
+	})
+}
+
+func testDailySweepsOfLists(t *testing.T, policy string, write func(w *world, list []emulator.Medium)) {
+	d := newDays(t, policy)
+	var list []emulator.Medium
+	add := func(days int) {
+		m := emulator.Medium{ID: fmt.Sprintf("%032d", len(list)), Bucket: "media-in", Key: fmt.Sprintf("clips/%d.mp4", len(list)), PublishState: "Published",
+			CreationTime: d.clock.UTC().AddDate(0, 0, -days).Format("2006-01-02T15:04:05Z"),
+			Runs:         []emulator.Run{{ID: fmt.Sprintf("%032x", len(list)), WorkflowName: "w", WorkflowID: strings.Repeat("a", 32), Time: d.clock.Add(-time.Hour), State: "Success"}}}
+		list = append(list, m)
+		for _, w := range d.two {
+			w.e.Add(m)
+			w.e.PutObject("media-in", m.Key, nil, d.clock.Add(-48*time.Hour))
+		}
+	}
+	sweep := func() (deleted, calls int) {
+		for _, w := range d.two {
+			write(w, list)
+		}
+		before := d.two[0].e.Count()
+		r, _ := d.sweep()
+		after := d.two[0].e.Count()
+		return r.Counts.Deleted, after["QueryMediaListByURL"] + after["QueryMediaList"] - before["QueryMediaListByURL"] - before["QueryMediaList"]
+	}
+	for i := range 200 {
+		add(100 + i%79)
+	}
+	if _, calls := sweep(); calls < 20 {
+		t.Fatalf("%d look-ups on the first day", calls)
+	}
+	for day := range 4 {
+		d.clock = d.clock.Add(24 * time.Hour)
+		for range 3 {
+			add(10)
+		}
+		add(181)
+		deleted, calls := sweep()
+		t.Logf("day %d: %d look-ups, %d deleted", day, calls, deleted)
+		// What is new and due fits into two look-ups, in either form; then each deletion is read back, and before it.
+		if calls > 8 || deleted < 1 {
+			t.Errorf("day %d: %d look-ups, %d deleted", day, calls, deleted)
+		}
+	}
+	for _, w := range d.two {
+		w.noViolations()
+	}
+}
+
+// A bucket that is not listed in the order of its keys is swept all the same, in as many
+// runs as it takes.
+func TestAnUnorderedBucket(t *testing.T) {
+	w := newWorld(t, emulator.Config{OSS: emulator.OSSOptions{FoldedOrder: true}}, withInventory("{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}"))
+	text := "object\n"
+	for i := range 2500 {
+		key := fmt.Sprintf("%c/%d", "aAbBcC"[i%6], i)
+		days := 10
+		if i%5 == 0 {
+			days = 300
+		}
+		if i%3 == 0 {
+			text += "oss://media-in/" + key + "\n"
+		}
+		w.add(key, days)
+		w.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+	}
+	w.e.PutObject("ops", "list.csv", []byte(text), time.Now())
+	want := due(w.e.Media(), time.Now())
+	r := w.mustInvoke(everything, report.Done)
+	if r.Counts.Looked != 2500 || !slices.Equal(w.deleted(), want) || r.Sources[0].Named != 2500 {
+		t.Errorf("%+v, %+v, deleted %d of %d", r.Counts, r.Sources, len(w.deleted()), len(want))
+	}
+	if r = w.mustInvoke(everything, report.Done); r.Counts.Looked != 0 {
+		t.Errorf("on the second day %+v", r.Counts)
+	}
+	if !strings.Contains(w.log.String(), "not listed in the order") {
+		t.Error("the log does not tell")
+	}
+	w.noViolations()
+}
+
+// Rows of a report whose objects no rule can take are not looked up, and told.
+func TestRowsThatNoRuleTakes(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(withInventory("{manifest: oss://ops/inv/2026-06-30T16-00Z/manifest.json}"), "{name: everything-else, after: 180d}", "{name: clips, match: {object: [\"oss://media-in/clips/**\"]}, after: 180d}", 1))
+	var keys []string
+	for i := range 60 {
+		key := fmt.Sprintf("%s/%d.mp4", []string{"clips", "drafts", "other"}[i%3], i)
+		w.add(key, 300)
+		keys = append(keys, key)
+	}
+	w.inventoryReport("inv", keys, 2)
+	r := w.mustInvoke(everything, report.Done)
+	if r.Counts.Looked != 40 || r.Counts.Deleted != 20 || r.Sources[0].Named != 60 || len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "20 rows") {
+		t.Errorf("%+v, %+v, %q", r.Counts, r.Sources, r.Notes)
+	}
+}
+
 // What is not as the index says is looked at, and so is everything where the index, the
 // policy or the bucket is another; never is a decision another.
 func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {

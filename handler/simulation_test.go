@@ -147,7 +147,7 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
 	}
-	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, Seed: seed}); err != nil {
+	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, OSS: emulator.OSSOptions{FoldedOrder: seed%5 == 4}, Seed: seed}); err != nil {
 		t.Fatal(err)
 	}
 	s.e.PutBucket("ops", "")
@@ -218,7 +218,7 @@ func (s *simulation) library(size int) (due map[string]bool) {
 	folders := map[string][]emulator.Medium{}
 	for i := range size {
 		age := time.Duration(s.rng.IntN(400))*day + 12*time.Hour
-		key := fmt.Sprintf("clips/%d.mp4", i)
+		key := fmt.Sprintf("%s/%d.mp4", pick(s.rng, "clips", "clips", "CLIPS"), i)
 		if s.rng.IntN(3) == 0 {
 			key = fmt.Sprintf("series/%d/%d.mp4", s.rng.IntN(5), i)
 		}

@@ -59,6 +59,8 @@ type Config struct {
 	Region string
 	// MPS chooses among behaviours that the documentation leaves open.
 	MPS MPSOptions
+	// OSS does likewise.
+	OSS OSSOptions
 	// Faults are injected from the start; see [Emulator.Inject].
 	Faults []Fault
 }
@@ -96,6 +98,7 @@ type Emulator struct {
 	random     *rand.Rand
 	library    library
 	store      store
+	ossOptions OSSOptions
 	access     access
 	quotas     map[string]*window
 	faults     []*faultState
@@ -129,17 +132,18 @@ func Start(cfg Config) (*Emulator, error) {
 		}
 	}
 	e := &Emulator{
-		region:  cfg.Region,
-		now:     cfg.Now,
-		asOf:    cfg.AsOf,
-		served:  make(chan error, 1),
-		hangs:   make(chan struct{}),
-		options: cfg.MPS,
-		random:  rand.New(rand.NewPCG(cfg.Seed, 1)),
-		library: newLibrary(),
-		store:   store{},
-		access:  newAccess(),
-		quotas:  map[string]*window{},
+		region:     cfg.Region,
+		now:        cfg.Now,
+		asOf:       cfg.AsOf,
+		served:     make(chan error, 1),
+		hangs:      make(chan struct{}),
+		options:    cfg.MPS,
+		ossOptions: cfg.OSS,
+		random:     rand.New(rand.NewPCG(cfg.Seed, 1)),
+		library:    newLibrary(),
+		store:      store{},
+		access:     newAccess(),
+		quotas:     map[string]*window{},
 	}
 	e.Inject(cfg.Faults...)
 	e.seed(cfg.Media, rand.New(rand.NewPCG(cfg.Seed, 0)))

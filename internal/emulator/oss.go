@@ -111,7 +111,7 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 	var refused *failure
 	switch q.operation {
 	case "ListObjectsV2":
-		rep, refused = b.list(q)
+		rep, refused = b.list(q, e.ossOptions)
 	case "GetBucketVersioning":
 		rep = xmlReply(http.StatusOK, versioningConfiguration{Status: b.versioning})
 	case "GetObject", "HeadObject":

@@ -165,6 +165,31 @@ func TestListObjectsV2(t *testing.T) {
 	}
 }
 
+// Where upper and lower case count alike, pages and prefixes still have every key once.
+func TestFoldedOrder(t *testing.T) {
+	e := start(t, emulator.Config{OSS: emulator.OSSOptions{FoldedOrder: true}})
+	keys := []string{"A/1", "a/1", "A/2", "a/2", "b", "B", "c/X", "C/x"}
+	for _, key := range keys {
+		e.PutObject("ops", key, nil, time.Now())
+	}
+	for prefix, want := range map[string][]string{"": {"A/1", "a/1", "A/2", "a/2", "B", "b", "C/x", "c/X"}, "a/": {"a/1", "a/2"}, "C": {"C/x"}} {
+		p := ossClient(e).NewListObjectsV2Paginator(&sdkoss.ListObjectsV2Request{Bucket: sdkoss.Ptr("ops"), Prefix: &prefix, MaxKeys: 3})
+		var got []string
+		for p.HasNext() {
+			page, err := p.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range page.Contents {
+				got = append(got, *o.Key)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", prefix, got, want)
+		}
+	}
+}
+
 func TestGetObject(t *testing.T) {
 	modified := time.Date(2024, 5, 18, 5, 45, 43, 0, time.UTC)
 	e := start(t, emulator.Config{})

@@ -12,6 +12,24 @@ import (
 // ossTime is how OSS writes a moment inside a body.
 const ossTime = "2006-01-02T15:04:05.000Z"
 
+// OSSOptions chooses among behaviours of OSS that its documentation leaves open. The zero
+// value is the likeliest of them.
+type OSSOptions struct {
+	// FoldedOrder lists keys without regard to upper and lower case; by default they come
+	// in the order of their bytes.
+	FoldedOrder bool
+}
+
+// compare says which of two keys is listed first.
+func (o OSSOptions) compare(a, b string) int {
+	if o.FoldedOrder {
+		if order := strings.Compare(strings.ToLower(a), strings.ToLower(b)); order != 0 {
+			return order
+		}
+	}
+	return strings.Compare(a, b)
+}
+
 // listing is the answer to ListObjectsV2.
 type listing struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
@@ -45,7 +63,7 @@ type listedPrefix struct{ Prefix string }
 
 // list answers ListObjectsV2. A token is the key at which the next page begins,
 // and wins over start-after when both are sent.
-func (b *bucket) list(q *ossRequest) (reply, *failure) {
+func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 	const byDefault, most = 100, 1000
 	size := byDefault
 	if s := q.query.Get("max-keys"); s != "" {
@@ -66,14 +84,24 @@ func (b *bucket) list(q *ossRequest) (reply, *failure) {
 	}
 	prefix, delimiter, after, token := q.query.Get("prefix"), q.query.Get("delimiter"), q.query.Get("start-after"), q.query.Get("continuation-token")
 	keys := b.sorted()
+	if options.FoldedOrder {
+		keys = slices.SortedFunc(slices.Values(keys), options.compare)
+	}
+	find := func(key string) int {
+		at, _ := slices.BinarySearchFunc(keys, key, options.compare)
+		return at
+	}
 	// The least string above another is that with a zero byte added.
-	start, _ := slices.BinarySearch(keys, max(prefix, after+"\x00"))
+	start := find(after + "\x00")
+	if !options.FoldedOrder { // else keys of one prefix stand apart
+		start = max(start, find(prefix))
+	}
 	if token != "" {
 		first, err := base64.URLEncoding.DecodeString(token)
 		if err != nil {
 			return reply{}, ossInvalid("the continuation token is incorrect")
 		}
-		start, _ = slices.BinarySearch(keys, string(first))
+		start = find(string(first))
 	}
 
 	l := listing{
@@ -83,8 +111,11 @@ func (b *bucket) list(q *ossRequest) (reply, *failure) {
 	group := "" // the common prefix that was listed last
 	for _, key := range keys[start:] {
 		rest, ok := strings.CutPrefix(key, prefix)
-		if !ok {
-			break
+		switch {
+		case !ok && options.FoldedOrder:
+			continue
+		case !ok:
+			return xmlReply(http.StatusOK, l), nil
 		}
 		if group != "" && strings.HasPrefix(key, group) {
 			continue

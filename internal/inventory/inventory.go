@@ -34,8 +34,9 @@ type Candidate struct {
 	// Modified is when the source says that the object was written, in seconds since 1970;
 	// 0 where none does.
 	Modified int64
-	// Listed says that the object is in a bucket that was listed.
-	Listed bool
+	// Listed says that the object is in a bucket that was listed, and Again that it has
+	// come before and is only listed late.
+	Listed, Again bool
 
 	name string // if it has been put together
 }

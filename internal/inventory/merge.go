@@ -76,9 +76,9 @@ func (g *Gathered) IDs(after string) iter.Seq2[Candidate, error] { return unique
 // are listed in the same order; each once, and as the latest is said to have been written.
 // Errors come through as they are.
 //
-// That listings have an order is not promised. Objects that come too late for it come
-// last, and unordered is told before any other goes on: from then on nobody may rely on
-// having had all before the last.
+// That listings have an order is not promised. Objects that are listed too late for it come
+// last, those that had come before with Again, and unordered is told before any other goes
+// on: from then on nobody may rely on having had all before the last.
 func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string, unordered func(name, last string)) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		var late Gathered
@@ -124,13 +124,13 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string, uno
 			ahead, aheadErr, more = next()
 		}
 		if late.HasObjects() {
-			late.without(g, yield)
+			late.after(g, yield)
 		}
 	}
 }
 
-// without yields the objects that another one does not have.
-func (g *Gathered) without(other *Gathered, yield func(Candidate, error) bool) {
+// after yields the objects, and says which of them another one has too.
+func (g *Gathered) after(other *Gathered, yield func(Candidate, error) bool) {
 	next, stop := iter.Pull2(unique(&other.objects, ""))
 	defer stop()
 	ahead, err, more := next()
@@ -138,10 +138,7 @@ func (g *Gathered) without(other *Gathered, yield func(Candidate, error) bool) {
 		for more && err == nil && lateErr == nil && ahead.name < c.name {
 			ahead, err, more = next()
 		}
-		if lateErr == nil && more && err == nil && ahead.name == c.name {
-			continue
-		}
-		c.Listed = true
+		c.Listed, c.Again = true, lateErr == nil && more && err == nil && ahead.name == c.name
 		if !yield(c, cmp.Or(lateErr, err)) {
 			return
 		}

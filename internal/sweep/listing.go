@@ -253,7 +253,7 @@ func (l *look) notInOrder(name, last string) {
 func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]) iter.Seq2[inventory.Candidate, error] {
 	lines := addresses(s.prefixes)
 	take := func(c inventory.Candidate) bool {
-		found := c.MediaID != "" && l.isFound(c.MediaID)
+		found := c.Again || c.MediaID != "" && l.isFound(c.MediaID)
 		passed := !found && l.passOver != nil && l.passOver(c)
 		l.mu.Lock()
 		defer l.mu.Unlock()
