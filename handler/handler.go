@@ -363,6 +363,7 @@ func callsOf(library *mps.Session) report.Calls {
 	return report.Calls{
 		DeleteMedia: library.Calls(mps.DeleteMedia), QueryMediaList: library.Calls(mps.QueryMediaList),
 		QueryMediaListByURL: library.Calls(mps.QueryMediaListByURL), Throttled: library.Throttled(), Retried: library.Retried(),
+		ListExecutions: library.Calls(mps.ListExecutions),
 	}
 }
 

@@ -368,16 +368,49 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 	}
 }
 
+// What the next run finishes it reads again, and a medium that MPS refuses to tell of
+// fails alone.
+func TestOneOfAPlanThatCannotBeReadAgain(t *testing.T) {
+	w := newWorld(t, emulator.Config{Faults: []emulator.Fault{{Operation: "DeleteMedia", Kind: emulator.Unavailable}}}, enforcing)
+	var odd string
+	for i := range 40 {
+		odd = w.add(fmt.Sprint("clips/", i), 300).ID
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if body, _ := w.f.Invoke(ctx, handler.Call{RequestID: "cut-off"}, []byte(everything)); !strings.Contains(string(body), `"status":"incomplete"`) {
+		t.Fatalf("%s", body)
+	}
+	w.e.ClearFaults()
+	w.e.SetMPS(emulator.MPSOptions{Refused: []string{odd}})
+	w.mustInvoke(everything, report.Partial)
+	runs, err := w.f.Runs(t.Context(), handler.Call{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Counts.Expired == 40 && r.Run != "cut-off" })
+	if finished < 0 || runs[finished].Counts.Deleted != 39 || runs[finished].Counts.Failed != 1 || runs[finished].Failures[0].MediaID != odd {
+		t.Errorf("%+v", runs)
+	}
+}
+
 // A plan is applied with the groups of keepLatest as they are by then: what has
 // become one of the latest stays.
 func TestApplyRanksAnew(t *testing.T) {
-	for _, per := range []string{"folder", "category"} {
-		w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: "+per+"}}", 1),
-			"MEDIASWEEP_HTTP_AUTH", "function")
+	for _, per := range []string{"folder", "category", "folder, of a list"} {
+		per, _, listed := strings.Cut(per, ", of a ")
+		rules := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: "+per+"}}", 1)
+		if listed {
+			rules = strings.Replace(rules, "{bucket: oss://media-in/}", "{bucket: oss://media-in/clips/}, {manifest: oss://ops/list.csv}", 1)
+		}
+		w := newWorld(t, emulator.Config{}, rules, "MEDIASWEEP_HTTP_AUTH", "function")
 		var media []emulator.Medium
+		rows := "mediaId\n"
 		for i := range 5 {
 			media = append(media, w.add(fmt.Sprint("series/", i), 100-i))
+			rows += media[i].ID + "\n"
 		}
+		w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
 		w.add("clips/old", 300)
 		_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
 		if planned.Counts.Pending != 4 { // the oldest three, and the clip

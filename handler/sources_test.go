@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/md5"
@@ -260,5 +261,63 @@ func TestWorkflows(t *testing.T) {
 			}
 			w.noViolations()
 		})
+	}
+}
+
+// A source that may not be read leaves the others, and is told.
+func TestAWorkflowThatMayNotBeAskedFor(t *testing.T) {
+	for inventory, want := range map[string]report.Status{"{workflow: all}, {bucket: oss://media-in/}": report.Partial, "{workflow: all}": report.Failed} {
+		w := newWorld(t, emulator.Config{Faults: []emulator.Fault{{Operation: "ListMediaWorkflowExecutions", Kind: emulator.Forbidden}}}, withInventory(inventory))
+		for i := range 30 {
+			w.add(fmt.Sprint("clips/", i), 300)
+		}
+		r, _ := w.invoke(everything)
+		if r.Status != want || len(r.Failures) != 1 || r.Failures[0].Code != "Forbidden.RAM" || !strings.Contains(r.Failures[0].Message, "workflow") {
+			t.Errorf("%s: %s %s, %+v", inventory, r.Status, r.Error, r.Failures)
+		}
+		if gone := len(w.deleted()); (gone == 30) != (want == report.Partial) || r.Calls.ListExecutions != 1 {
+			t.Errorf("%s: %d deleted, %+v", inventory, gone, r.Calls)
+		}
+	}
+}
+
+// What fails is in a list, also where the report has no room for it.
+func TestMoreFailuresThanAReportHasRoomFor(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, withInventory("{manifest: oss://ops/list.csv}"))
+	rows := "object\n"
+	for i := range 1234 {
+		if i%2 == 0 {
+			rows += fmt.Sprintf("media-in/%d\n", i)
+		} else {
+			rows += "oss://media-in/" + w.add(fmt.Sprint("clips/", i), 300).Key + "\n"
+		}
+	}
+	w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
+	r := w.mustInvoke(everything, report.Partial)
+	if r.Counts.Deleted != 617 || len(r.Failures) != 100 || len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "517 more failures are in failures/") {
+		t.Fatalf("%+v, %d failures, %q", r.Counts, len(r.Failures), r.Notes)
+	}
+	records, err := filepath.Glob(filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "failures", "*", "*.jsonl.gz"))
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%q, %v", records, err)
+	}
+	data, err := os.ReadFile(records[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(unzipped)
+	n := 100
+	for ; lines.Scan(); n++ {
+		var failure report.Failure
+		if err := json.Unmarshal(lines.Bytes(), &failure); err != nil || !strings.Contains(failure.Message, fmt.Sprintf("line %d:", 2*n+2)) {
+			t.Fatalf("failure %d: %s, %v", n, lines.Text(), err)
+		}
+	}
+	if n != 617 {
+		t.Errorf("%d failures", n)
 	}
 }

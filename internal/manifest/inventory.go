@@ -82,22 +82,22 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 
 // Rows reads one file of the report. The checksum can be held against it only when all
 // of it has been read: the last error says that it is another.
-func (i *Inventory) Rows(file File, r io.Reader) iter.Seq2[Row, error] {
+func (i *Inventory) Rows(file File, from io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		summed := &summed{r: r, sum: md5.New()} //nolint:gosec // as above
+		summed := &summed{r: from, sum: md5.New()} //nolint:gosec // as above
 		text, err := plain(summed)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		reader, records := csvRecords(text)
-		for fields, err := range records {
+		t := newTable(text)
+		t.columns, t.known = i.columns, "fileSchema"
+		for r, err := range t.records() {
 			var row Row
 			skip := false
 			if err == nil {
-				if row, skip, err = i.row(fields); err != nil {
-					line, _ := reader.FieldPos(0)
-					err = &RowError{line, err}
+				if row, skip, err = i.row(r.fields); err != nil {
+					err = &RowError{r.line, err}
 				}
 			}
 			if skip {
@@ -133,9 +133,6 @@ func (s *summed) Read(p []byte) (int, error) {
 
 // row reads one row; those of old versions and of delete markers are skipped.
 func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
-	if len(fields) != i.columns {
-		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
-	}
 	if strings.EqualFold(at(fields, i.isDeleteMarker), "true") || strings.EqualFold(at(fields, i.isLatest), "false") {
 		return row, true, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,13 +141,16 @@ func readLine(text *bufio.Reader) (line []byte, err error) {
 		if len(line)+len(part) <= maxLine {
 			line = append(line, part...)
 		} else if line = line[:maxLine]; !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)}
+			return nil, errLong()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
 }
+
+// errLong is a line that is too long.
+func errLong() *RowError { return &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)} }
 
 func jsonRow(line []byte) (Row, error) {
 	if !utf8.Valid(line) {
@@ -208,34 +210,28 @@ func rowOf(id, object string) (row Row, err error) {
 	return row, fmt.Errorf("neither %s nor %s says anything", idColumn, objectColumn)
 }
 
-func csvRows(text io.Reader, yield func(Row, error) bool) {
-	reader, records := csvRecords(text)
-	header, err := reader.Read()
+func csvRows(text *bufio.Reader, yield func(Row, error) bool) {
+	t := newTable(text)
+	first, err := t.read()
 	if err != nil {
 		yield(Row{}, fmt.Errorf("read the header: %w", err))
 		return
 	}
-	for i, name := range header {
+	header := make([]string, len(first.fields))
+	for i, name := range first.fields {
 		header[i] = strings.TrimSpace(name)
 	}
-	header = slices.Clone(header)
+	t.columns, t.known = len(header), "the header"
 	idAt, objectAt, err := columns(header)
 	if err != nil {
 		yield(Row{}, err)
 		return
 	}
-	for fields, err := range records {
+	for r, err := range t.records() {
 		var row Row
 		if err == nil {
-			switch {
-			case len(fields) != len(header):
-				err = fmt.Errorf("%d columns, the header has %d", len(fields), len(header))
-			default:
-				row, err = rowOf(at(fields, idAt), at(fields, objectAt))
-			}
-			if err != nil {
-				line, _ := reader.FieldPos(0)
-				err = &RowError{line, err}
+			if row, err = rowOf(at(r.fields, idAt), at(r.fields, objectAt)); err != nil {
+				err = &RowError{r.line, err}
 			}
 		}
 		if !yield(row, err) {
@@ -263,48 +259,6 @@ func columns(header []string) (id, object int, err error) {
 		return 0, 0, fmt.Errorf("line 1: the header has neither %s nor %s: it is %q", idColumn, objectColumn, shorten(strings.Join(header, ",")))
 	}
 	return id, object, nil
-}
-
-// bounded reads for one row at a time, which can have many lines.
-type bounded struct {
-	r    io.Reader
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("a row has more than %d bytes", maxLine)
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-// csvRecords returns a reader, and what yields the records that it has not read yet: a
-// *RowError for each that is not one.
-func csvRecords(text io.Reader) (*csv.Reader, iter.Seq2[[]string, error]) {
-	bound := &bounded{r: text, left: maxLine}
-	reader := csv.NewReader(bound)
-	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	return reader, func(yield func([]string, error) bool) {
-		for {
-			bound.left = maxLine
-			fields, err := reader.Read()
-			var malformed *csv.ParseError
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case errors.As(err, &malformed):
-				err = &RowError{malformed.StartLine, malformed.Err}
-			case err != nil:
-				yield(nil, fmt.Errorf("after %d bytes: %w", reader.InputOffset(), err))
-				return
-			}
-			if !yield(fields, err) {
-				return
-			}
-		}
-	}
 }
 
 func shorten(s string) string {

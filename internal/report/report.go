@@ -101,8 +101,10 @@ type Calls struct {
 	DeleteMedia         int `json:"DeleteMedia"`
 	QueryMediaList      int `json:"QueryMediaList"`
 	QueryMediaListByURL int `json:"QueryMediaListByURL"`
-	Throttled           int `json:"throttled"`
-	Retried             int `json:"retried"`
+	// ListExecutions is left out where no workflow is asked for.
+	ListExecutions int `json:"ListMediaWorkflowExecutions,omitempty"`
+	Throttled      int `json:"throttled"`
+	Retried        int `json:"retried"`
 }
 
 // Failure is one medium with which something went wrong, or one object or prefix
@@ -139,11 +141,13 @@ func (r *Report) Rule(name string) *Rule {
 	return nil
 }
 
-// Fail lists a failure while there is room for it.
-func (r *Report) Fail(f Failure) {
-	if len(r.Failures) < maxFailures {
+// Fail lists a failure while there is room for it, and reports whether there was.
+func (r *Report) Fail(f Failure) bool {
+	room := len(r.Failures) < maxFailures
+	if room {
 		r.Failures = append(r.Failures, f)
 	}
+	return room
 }
 
 // Finish closes the report. Counts that do not add up are a mistake of this

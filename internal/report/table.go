@@ -37,6 +37,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	line("no medium\t%d\tobjects", c.ObjectsWithoutMedia)
 	line("calls\t%d\tDeleteMedia, %d QueryMediaList, %d QueryMediaListByURL (%d throttled, %d retried)",
 		r.Calls.DeleteMedia, r.Calls.QueryMediaList, r.Calls.QueryMediaListByURL, r.Calls.Throttled, r.Calls.Retried)
+	if n := r.Calls.ListExecutions; n > 0 {
+		line("\t%d\tListMediaWorkflowExecutions", n)
+	}
 	_ = t.Flush() // a Builder takes everything
 	if len(r.Sources) > 1 {
 		b.WriteString("\n")

@@ -158,19 +158,30 @@ func (d *deletion) account(batch []expired, became end, cause error) {
 	}
 }
 
-// fresh reads those media again that were decided on too long ago, and returns
-// the ones that have still expired.
+// isStale reports whether a batch has media that were decided on too long ago.
+func (d *deletion) isStale(batch []expired) bool {
+	return slices.ContainsFunc(batch, func(e expired) bool { return d.Now().Sub(time.Unix(e.decided, 0)) > maxAge })
+}
+
+// fresh reads a batch again of which any was decided on too long ago, and returns the media
+// that have still expired. What the service refuses for good is split, as a look is.
 func (d *deletion) fresh(batch []expired) []expired {
-	if !slices.ContainsFunc(batch, func(e expired) bool { return d.Now().Sub(time.Unix(e.decided, 0)) > maxAge }) {
+	if !d.isStale(batch) {
 		return batch
 	}
 	looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: ids(batch)}, d.Region)
-	if err != nil {
-		if !isContext(err) {
-			d.account(batch, failed, err)
-		}
+	var refusal *mps.Error
+	switch {
+	case isContext(err):
+		return nil
+	case errors.As(err, &refusal) && refusal.Kind == mps.Refused && len(batch) > 1:
+		half := len(batch) / 2
+		return slices.Concat(d.fresh(batch[:half]), d.fresh(batch[half:]))
+	case err != nil:
+		d.account(batch, failed, err)
 		return nil
 	}
+	now := d.Now().Unix()
 	found := map[string]*media.Medium{}
 	for i := range looked.Media {
 		found[looked.Media[i].ID] = &looked.Media[i]
@@ -186,6 +197,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 		case m != nil && d.ledger.finishes && m.State == media.StateInitiated && e.state != media.StateInitiated:
 			hidden = append(hidden, e) // by the run that was cut off
 		case m != nil && d.stillExpired(e, m):
+			e.decided = now
 			still = append(still, e)
 		case m != nil:
 		case unclear[e.id]:
@@ -242,6 +254,10 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		turn, err := d.Library.Turn(d.soft, mps.DeleteMedia)
 		if err != nil {
 			return // not sent: still pending
+		}
+		if d.isStale(batch) { // it has waited too long
+			batch, try = d.fresh(batch), try-1
+			continue
 		}
 		err = turn.Delete(d.ctx, ids(batch))
 		sent()

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -51,13 +50,15 @@ func (r *run) lookAtGroups(ctx context.Context) {
 			r.decider.Add(m, false, planned)
 		}
 	}
-	prefixes := slices.SortedFunc(maps.Keys(where), media.Object.Compare)
-	others.lookAt(ctx, ctx, inventory.Batches(inventory.OfPrefixes(ctx, r.Objects, prefixes, ""), r.Region, media.SlashPlain))
+	defer others.gathered.Close()
+	from := r.inventorySources(ctx)
+	from.prefixes = slices.Collect(maps.Keys(where)) // lists may have more of any group
+	others.lookAt(ctx, ctx, others.ofSources(ctx, from)...)
 	if others.ending.why != nil || len(others.missing) > 0 {
 		// With part of a group fewer are deleted, and never more.
 		one := r.reports[0]
 		r.missing[one] = true
-		one.Fail(report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
+		r.fail(one, report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
 	}
 	r.decider.Finish(planned)
 }

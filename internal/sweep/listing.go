@@ -125,8 +125,8 @@ type source struct {
 // inventorySources returns the sources of the policy's inventory.
 func (l *look) inventorySources(ctx context.Context) sources {
 	from := l.Policy.Inventory
-	s := sources{from.Prefixes, l.manifestSources(ctx, from.Manifests)}
-	for _, workflow := range from.Workflows {
+	s := sources{once(from.Prefixes), l.manifestSources(ctx, once(from.Manifests))}
+	for _, workflow := range once(from.Workflows) {
 		name := workflow
 		if name == policy.AllWorkflows {
 			name = ""
@@ -134,6 +134,16 @@ func (l *look) inventorySources(ctx context.Context) sources {
 		s.others = append(s.others, source{name: "workflow:" + workflow, candidates: inventory.OfWorkflow(ctx, l.Library, name)})
 	}
 	return s
+}
+
+// once returns what a list has, each the first time.
+func once[T comparable](list []T) (first []T) {
+	for i, one := range list {
+		if !slices.Contains(list[:i], one) {
+			first = append(first, one)
+		}
+	}
+	return first
 }
 
 func (l *look) manifestSources(ctx context.Context, manifests []media.Object) (list []source) {

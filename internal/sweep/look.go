@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/spool"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -36,8 +37,10 @@ type look struct {
 	whole bool
 	// planned are the media that a plan which is looked at again has as orphans.
 	planned map[string]bool
-	// gathered is what the sources name that have no order.
+	// gathered is what the sources name that have no order, and unlisted are failures for
+	// which reports have no room.
 	gathered inventory.Gathered
+	unlisted spool.Spool
 	// reports are those of the parts, and byObject says in which of them an object
 	// counts; it is nil where there is one part.
 	reports  []*report.Report
@@ -120,6 +123,7 @@ func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.
 	ctx, cancel := Reserve(ctx)
 	defer cancel()
 	defer l.gathered.Close()
+	defer l.unlisted.Close()
 	candidates, _ := l.candidates(ctx, parts)
 	l.lookAt(ctx, ctx, candidates...)
 	stop()
@@ -309,7 +313,7 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	case isSpool(err):
 		l.end(report.Failed, err)
 		cancel()
-	case errors.As(err, &failed) && (failed.Kind == mps.Denied || failed.Kind == mps.Lost && !l.Library.Answered()),
+	case errors.As(err, &failed) && (failed.Kind == mps.Denied && batch.Len() > 0 || failed.Kind == mps.Lost && !l.Library.Answered()),
 		l.whole && batch.Len() == 0:
 		l.end(report.Failed, err)
 		cancel()
@@ -319,7 +323,7 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	fail := func(reports []*report.Report) {
 		for _, one := range reports {
 			l.missing[one] = true
-			one.Fail(failure)
+			l.fail(one, failure)
 		}
 	}
 	for _, id := range batch.IDs {

@@ -53,7 +53,7 @@ func (r *run) askForSources(ctx context.Context, objects []media.Object) {
 			if err != nil {
 				for _, one := range r.of(object) {
 					r.missing[one] = true
-					one.Fail(report.Failure{Object: object.String(), Message: err.Error()})
+					r.fail(one, report.Failure{Object: object.String(), Message: err.Error()})
 				}
 			}
 			return nil

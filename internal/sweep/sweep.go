@@ -87,11 +87,13 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 	defer cancel()
 	defer r.plan.Close()
 	defer r.gathered.Close()
+	defer r.unlisted.Close()
 	defer r.closeIndex()
 	defer r.beside.Wait()
 	stop := r.tell()
 	r.carryOut(ctx, parts)
 	stop()
+	r.keepFailures(ctx)
 	for _, one := range r.reports {
 		r.tellOfOrphans(one)
 		r.tellOfKnown(one)
