@@ -16,8 +16,9 @@ import (
 	"math"
 )
 
-// SegmentEntries is how many entries a segment has at most: some hundred kilobytes.
-const SegmentEntries = 50_000
+// SegmentEntries is how many entries a segment has at most: some thirty kilobytes, and five
+// pages of a listing.
+const SegmentEntries = 5_000
 
 // Entry is what is known of one medium of an object, or of an object that has none.
 type Entry struct {

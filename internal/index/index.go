@@ -113,6 +113,21 @@ func Open(ctx context.Context, store state.Store, asOf time.Time, policy string,
 	return x
 }
 
+// Splits returns names, in order, between which there are at least some thousands more.
+func (x *Index) Splits() (names []string) {
+	most := 0
+	for _, l := range x.layers {
+		if l.Entries <= most {
+			continue
+		}
+		most, names = l.Entries, nil
+		for _, segment := range l.Segments[min(1, len(l.Segments)):] {
+			names = append(names, segment.First)
+		}
+	}
+	return names
+}
+
 // Find returns what is known by a name. Names come in order, but for such as came too late
 // for that: those come last, in their own.
 func (x *Index) Find(ctx context.Context, name string) (entries []Entry) {

@@ -6,19 +6,11 @@ package inventory
 import (
 	"context"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/objects"
 )
-
-// Lister lists the objects below a prefix; an error ends the sequence.
-type Lister interface {
-	// Entries yields the objects whose keys come after another one.
-	Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error]
-}
 
 // Library looks media up, mps.MaxBatch at a time.
 type Library interface {
@@ -92,17 +84,6 @@ func OfIDs(ids []string) iter.Seq2[Batch, error] {
 // OfObjects splits objects into batches that ask with one form of slash.
 func OfObjects(objects []media.Object, region string, slash media.Slash) iter.Seq2[Batch, error] {
 	return Batches(Of(nil, objects), region, slash)
-}
-
-// outermost returns the prefixes that no other one covers, in the order of their names.
-func outermost(prefixes []media.Object) (outer []media.Object) {
-	sorted := slices.SortedFunc(slices.Values(prefixes), func(a, b media.Object) int { return strings.Compare(objectName(a), objectName(b)) })
-	for _, prefix := range sorted {
-		if len(outer) == 0 || !outer[len(outer)-1].Covers(prefix) {
-			outer = append(outer, prefix)
-		}
-	}
-	return outer
 }
 
 // Batches fills batches up to the number that a look-up takes, and of URLs to the length

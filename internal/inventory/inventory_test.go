@@ -84,7 +84,7 @@ func TestPrefixesAfterAnObject(t *testing.T) {
 	keys := bucket{"a/1", "a/2", "b/1", "b/2", "c/1"}
 	for after, want := range map[string][]string{"b/1": {"b/2", "c/1"}, "b/0": {"b/1", "b/2", "c/1"}, "c/1": nil, "a/2": {"b/1", "b/2", "c/1"}, "a": keys, "~x": nil} {
 		var got []string
-		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, inventory.Candidate{Object: in(after)}.Name()), region, media.SlashPlain) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, []media.Object{in("c/"), in("b/"), in("a/")}, inventory.Candidate{Object: in(after)}.Name(), nil), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 		"whole":    {in(""), in("a/"), in("")},
 	} {
 		var got []string
-		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, prefixes, ""), region, media.SlashPlain) {
+		for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), keys, prefixes, "", nil), region, media.SlashPlain) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestPrefixesThatOverlapAreListedOnce(t *testing.T) {
 func TestAPrefixThatCannotBeListedLeavesTheOthers(t *testing.T) {
 	var got []string
 	failures := 0
-	for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, ""), region, media.SlashPlain) {
+	for batch, err := range inventory.Batches(inventory.OfPrefixes(context.Background(), bucket{"a/1", "b/1"}, []media.Object{in("a/"), in("bad/"), in("b/")}, "", nil), region, media.SlashPlain) {
 		if err != nil {
 			failures++
 			continue

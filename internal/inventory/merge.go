@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"context"
 	"encoding/binary"
 	"errors"
 	"iter"
@@ -174,27 +173,5 @@ func unique(from *spool.Spool, after string) iter.Seq2[Candidate, error] {
 			one = c
 		}
 		flush()
-	}
-}
-
-// OfPrefixes lists prefixes in the order of their names, those objects whose names come
-// after another one. A prefix that another one covers is listed once. An error is of one
-// prefix; the others go on.
-func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after string) iter.Seq2[Candidate, error] {
-	return func(yield func(Candidate, error) bool) {
-		for _, prefix := range outermost(prefixes) {
-			key := ""
-			switch name := objectName(prefix); {
-			case strings.HasPrefix(after, name):
-				_, key, _ = strings.Cut(after, "/")
-			case after > name:
-				continue
-			}
-			for entry, err := range lister.Entries(ctx, prefix, key) {
-				if !yield(Candidate{Object: entry.Object, Modified: entry.Modified.Unix()}, err) {
-					return
-				}
-			}
-		}
 	}
 }

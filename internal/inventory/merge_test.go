@@ -78,7 +78,10 @@ func TestMerge(t *testing.T) {
 			if got := names(t, g.Objects(test.listed, test.after, func(name, last string) { unordered = name + " after " + last })); !slices.Equal(got, test.want) || unordered != test.unordered {
 				t.Errorf("%q, %q; want %q", got, unordered, test.want)
 			}
-			for range g.Objects(test.listed, test.after, func(string, string) {}) {
+			for _, err := range g.Objects(test.listed, test.after, func(string, string) {}) {
+				if err != nil {
+					t.Error(err)
+				}
 				break // whoever stops is not handed more
 			}
 			if got := names(t, g.IDs("")); !slices.Equal(got, []string{"~m1@0", "~m2@0"}) {

@@ -49,8 +49,9 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 			input.Parameters["start-after"] = after
 		}
 		last := ""
+		var body bytes.Buffer // of each page: they are large
 		for {
-			p, err := s.listPage(ctx, input)
+			p, err := s.listPage(ctx, input, &body)
 			if err == nil {
 				err = p.check(input.Parameters)
 			}
@@ -107,7 +108,7 @@ type content struct {
 	LastModified time.Time
 }
 
-func (s *Session) listPage(ctx context.Context, input *oss.OperationInput) (page, error) {
+func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body *bytes.Buffer) (page, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	output, err := s.sdk.InvokeOperation(call, input)
@@ -115,13 +116,13 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput) (page
 		return page{}, s.plain(ctx, "ListObjectsV2", err)
 	}
 	defer output.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(output.Body, maxPage+1))
-	if err != nil {
+	body.Reset()
+	if _, err := body.ReadFrom(io.LimitReader(output.Body, maxPage+1)); err != nil {
 		return page{}, s.plain(ctx, "ListObjectsV2", err)
 	}
-	p, ok := scanPage(body)
+	p, ok := scanPage(body.Bytes())
 	if !ok {
-		p, err = decodePage(body)
+		p, err = decodePage(body.Bytes())
 	}
 	if err == nil {
 		err = p.unescape()

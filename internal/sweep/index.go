@@ -35,7 +35,7 @@ func (r *run) openIndex(ctx, soft context.Context) {
 	longest := r.Policy.FullEvery.After(r.asOf, r.Policy.Timezone).Sub(r.asOf) + 48*time.Hour // months differ in length
 	relied := func(asOf time.Time) bool { return r.Policy.FullEvery.After(asOf, r.Policy.Timezone).After(r.asOf) }
 	r.known.index = index.Open(ctx, r.Store, r.asOf, r.reports[0].Policy, r.asOf.Add(-longest), relied, r.Log.Warn)
-	r.note = r.indexed
+	r.note, r.splits = r.indexed, r.known.index.Splits()
 	r.passOver = func(c inventory.Candidate) bool { return r.isKnown(soft, c) }
 }
 

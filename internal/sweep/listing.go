@@ -183,7 +183,7 @@ func (l *look) ofSources(ctx context.Context, s sources) []batches {
 		in(func() iter.Seq2[inventory.Candidate, error] { return l.gather(ctx, s) }),
 		in(l.leftOver),
 		in(func() iter.Seq2[inventory.Candidate, error] {
-			listed := inventory.OfPrefixes(ctx, l.Objects, s.prefixes, l.listing.after)
+			listed := inventory.OfPrefixes(ctx, l.Objects, s.prefixes, l.listing.after, l.splits)
 			return l.taken(s, l.gathered.Objects(listed, l.listing.after, l.notInOrder))
 		}),
 		in(func() iter.Seq2[inventory.Candidate, error] { return l.taken(s, l.gathered.IDs(l.listing.after)) }),

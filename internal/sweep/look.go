@@ -33,6 +33,8 @@ type look struct {
 	// counts these.
 	note     func(c inventory.Candidate, m *media.Medium)
 	passOver func(inventory.Candidate) bool
+	// splits are names at which a listing may be parted.
+	splits []string
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
 	// planned are the media that a plan which is looked at again has as orphans.
