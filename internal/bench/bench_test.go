@@ -55,6 +55,8 @@ type library struct {
 	// Objects are so many, of which the last New have a medium that is young, and Due of
 	// the others one that has expired. The rest has none in the library.
 	Objects, Due, New int
+	// Rows are so many in a report of OSS Inventory, of objects that are not there.
+	Rows int
 }
 
 // serveLibrary serves a library until stdin ends.
@@ -86,6 +88,9 @@ func serveLibrary() {
 		}
 		e.PutObject("media-in", objectKey(i), nil, written(i))
 	}
+	if l.Rows > 0 {
+		putReport(e, l.Rows)
+	}
 	check(json.NewEncoder(os.Stdout).Encode(e.Env()))
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
@@ -106,6 +111,10 @@ type cloud struct {
 
 func start(b *testing.B, l library) *cloud {
 	b.Helper()
+	inventory := "bucket: oss://media-in/"
+	if l.Rows > 0 {
+		inventory = "manifest: oss://ops/inv/manifest.json"
+	}
 	described, err := json.Marshal(l)
 	if err != nil {
 		b.Fatal(err)
@@ -138,7 +147,7 @@ func start(b *testing.B, l library) *cloud {
 	}
 	c.env["MEDIASWEEP_STATE"] = "file://" + filepath.Join(c.dir, "state")
 	c.env["MEDIASWEEP_POLICY"] = filepath.Join(c.dir, "retention.yaml")
-	policy := "version: 1\nmode: enforce\ninventory: [{bucket: oss://media-in/}]\nexpire: [{name: all, after: 30d}]\n" +
+	policy := "version: 1\nmode: enforce\ninventory: [{" + inventory + "}]\nexpire: [{name: all, after: 30d}]\n" +
 		"guard: {maxPercent: 100, maxDelete: 10000000}\npace: {share: 1}\n"
 	if err := os.WriteFile(c.env["MEDIASWEEP_POLICY"], []byte(policy), 0o600); err != nil {
 		b.Fatal(err)

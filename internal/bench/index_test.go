@@ -1,27 +1,23 @@
 package bench
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/md5"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/index"
-	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -59,11 +55,11 @@ func (c *cloud) knows(n, due int) {
 		First string `json:"first"`
 	}
 	var parts []part
-	bytes := 0
+	size := 0
 	w := index.NewWriter(func(first string, segment []byte) error {
 		name := fmt.Sprintf("%06d.gz", len(parts)+1)
 		parts = append(parts, part{"index/" + filepath.Base(folder) + "/" + name, first})
-		bytes += len(segment)
+		size += len(segment)
 		return os.WriteFile(filepath.Join(folder, name), segment, 0o600)
 	})
 	for i := range n {
@@ -85,7 +81,7 @@ func (c *cloud) knows(n, due int) {
 	if err != nil {
 		c.b.Fatal(err)
 	}
-	c.b.ReportMetric(float64(bytes)/float64(n), "bytes/object")
+	c.b.ReportMetric(float64(size)/float64(n), "bytes/object")
 }
 
 // BenchmarkSecondDay sweeps a large bucket of which yesterday's sweep knows all but what
@@ -140,74 +136,48 @@ func paginate() {
 	}
 }
 
-// BenchmarkInventoryReport reads a report of OSS Inventory, without looking anything up.
+// BenchmarkInventoryReport sweeps what a report of OSS Inventory names, all of which
+// yesterday's sweep knows, beside a small one: the rows come in no order.
 func BenchmarkInventoryReport(b *testing.B) {
-	opener, manifest := newReport(b, *rows)
 	for b.Loop() {
-		began := time.Now()
-		var least, most uint64
-		n := 0
-		for _, err := range inventory.OfManifest(context.Background(), opener, manifest) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			if n++; n%500_000 == 1 {
-				var m runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&m)
-				if least == 0 {
-					least = m.HeapAlloc
-				}
-				most = max(most, m.HeapAlloc)
-			}
+		small := start(b, library{Rows: 10_000})
+		small.knows(10_000, 0)
+		_, least := small.sweep(nightly)
+		large := start(b, library{Rows: *rows})
+		large.knows(*rows, 0)
+		r, took := large.sweep(nightly)
+		if r.Counts.Looked+r.Counts.ObjectsWithoutMedia != 0 || r.Sources[0].Named != *rows {
+			b.Fatalf("%+v %+v", r.Counts, r.Sources)
 		}
-		if n != *rows {
-			b.Fatalf("%d rows of %d", n, *rows)
-		}
-		b.ReportMetric(float64(n)/time.Since(began).Seconds(), "rows/s")
-		b.ReportMetric(float64(most-least)/1e6, "MB-more-at-the-end")
+		b.ReportMetric(float64(*rows)/took.wall.Seconds(), "rows/s")
+		b.ReportMetric(took.cpu.Seconds(), "cpu-s")
+		b.ReportMetric(float64(took.peak)/1e6, "MB")
+		b.ReportMetric(float64(took.peak)/float64(least.peak), "large/small")
 	}
 }
 
-// folder opens objects as files.
-type folder string
-
-func (f folder) Open(_ context.Context, object media.Object) (io.ReadCloser, error) {
-	return os.Open(filepath.Join(string(f), strings.ReplaceAll(object.Key, "/", "_")))
-}
-
-// newReport writes a report of OSS Inventory in files of a million rows.
-func newReport(b *testing.B, n int) (folder, media.Object) {
-	b.Helper()
-	f := folder(b.TempDir())
+// putReport puts a report of OSS Inventory into a bucket, in files of a million rows.
+func putReport(e *emulator.Emulator, n int) {
 	const perFile = 1_000_000
 	var files []map[string]any
+	put := func(key string, body []byte) string {
+		e.PutObject("ops", key, body, time.Now())
+		return fmt.Sprintf("%X", md5.Sum(body))
+	}
 	for first := 0; first < n; first += perFile {
 		key := fmt.Sprintf("inv/data/%d.csv.gz", len(files))
-		file, err := os.Create(filepath.Join(string(f), strings.ReplaceAll(key, "/", "_")))
-		if err != nil {
-			b.Fatal(err)
-		}
-		sum := md5.New()
-		w := gzip.NewWriter(io.MultiWriter(file, sum))
+		var body bytes.Buffer
+		w := gzip.NewWriter(&body)
 		for i := first; i < min(first+perFile, n); i++ {
-			if _, err := fmt.Fprintf(w, "\"media-in\",\"clips%%2F%04d%%2Fclip-%07d.mp4\",\"%d\",\"2025-03-01T00:00:00.000Z\"\n", i/1000, i, i); err != nil {
-				b.Fatal(err)
-			}
+			at := i * 7919 % n // each once: 7919 is prime, and no divisor of n
+			_, err := fmt.Fprintf(w, "\"media-in\",\"clips%%2F%04d%%2Fclip-%07d.mp4\",\"%d\",\"%s\"\n", at/1000, at, at, written(at).Format("2006-01-02T15:04:05.000Z"))
+			check(err)
 		}
-		if err := errors.Join(w.Close(), file.Close()); err != nil {
-			b.Fatal(err)
-		}
-		files = append(files, map[string]any{"key": key, "size": 0, "MD5checksum": fmt.Sprintf("%X", sum.Sum(nil))})
+		check(w.Close())
+		files = append(files, map[string]any{"key": key, "size": body.Len(), "MD5checksum": put(key, body.Bytes())})
 	}
 	head, err := json.Marshal(map[string]any{"creationTimestamp": "1740787200", "destinationBucket": "ops", "fileFormat": "CSV",
 		"fileSchema": "Bucket, Key, Size, LastModifiedDate", "files": files, "sourceBucket": "media-in", "version": "2019-09-01"})
-	if err == nil {
-		err = errors.Join(os.WriteFile(filepath.Join(string(f), "inv_manifest.json"), head, 0o600),
-			os.WriteFile(filepath.Join(string(f), "inv_manifest.checksum"), fmt.Appendf(nil, "%X", md5.Sum(head)), 0o600))
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	return f, media.Object{Bucket: "ops", Key: "inv/manifest.json"}
+	check(err)
+	put("inv/manifest.checksum", []byte(put("inv/manifest.json", head)))
 }

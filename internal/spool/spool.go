@@ -16,8 +16,13 @@ import (
 	"slices"
 )
 
-// memory is what a spool keeps of its records before it goes to a file.
-const memory = 8 << 20
+const (
+	// memory is what a spool keeps of its records before they go to a file.
+	memory = 2 << 20
+	// fanIn is how many sorted pieces of a file become one: each that is read takes some
+	// fifty kilobytes.
+	fanIn = 64
+)
 
 // Record is what a spool holds: a name, by which it sorts, and whatever belongs to it.
 type Record struct {
@@ -34,17 +39,22 @@ func (e *Error) Error() string { return fmt.Sprintf("spool: %v", e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Spool takes records in any order, and hands them over in the order of their names; those
-// of one name in the order in which they came. It sorts some megabytes at a time, and
-// keeps what is more in a temporary file, compressed: its own memory does not grow but for
-// some fifty kilobytes for each of these pieces while they are read. Its zero value holds
-// nothing. It is not safe for concurrent use.
+// of one name in the order in which they came. It sorts a little at a time, and keeps
+// what is more in a temporary file, compressed, so that its memory does not grow. Its zero
+// value holds nothing. It is not safe for concurrent use.
 type Spool struct {
 	arena  []byte // records that are not in the file yet, as they stand there
 	starts []int  // of each of them
 	file   *os.File
 	end    int64
-	pieces []int64 // where in the file each starts
+	pieces []piece
 	count  int
+}
+
+// piece is a sorted part of the file. One of a higher level holds fanIn of the one below.
+type piece struct {
+	start, end int64
+	level      int
 }
 
 // Len returns how many records there are.
@@ -67,7 +77,7 @@ func (s *Spool) Add(name string, rest []byte) error {
 	return nil
 }
 
-// flush sorts what is in memory to the end of the file.
+// flush sorts what is in memory to the end of the file, and makes one of many pieces.
 func (s *Spool) flush() (err error) {
 	if s.file == nil {
 		if s.file, err = os.CreateTemp("", "mediasweep-spool-*"); err != nil {
@@ -75,19 +85,48 @@ func (s *Spool) flush() (err error) {
 		}
 	}
 	s.sort()
-	counted := &counter{w: s.file}
-	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
-	for _, start := range s.starts {
-		_, _, size := at(s.arena[start:])
-		if _, err := squeezed.Write(s.arena[start : start+size]); err != nil {
-			return err
+	err = s.append(0, func(out io.Writer) error {
+		for _, start := range s.starts {
+			_, _, size := at(s.arena[start:])
+			if _, err := out.Write(s.arena[start : start+size]); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	s.arena, s.starts = s.arena[:0], s.starts[:0]
+	for err == nil && len(s.pieces) >= fanIn && s.pieces[len(s.pieces)-fanIn].level == s.pieces[len(s.pieces)-1].level {
+		few := s.pieces[len(s.pieces)-fanIn:]
+		sources := s.open(few)
+		s.pieces = s.pieces[:len(s.pieces)-fanIn]
+		err = s.append(few[0].level+1, func(out io.Writer) error {
+			var scratch []byte
+			for r, err := range sources.all() {
+				if err != nil {
+					return err
+				}
+				scratch = append(binary.AppendUvarint(scratch[:0], uint64(len(r.Name))), r.Name...)
+				scratch = append(binary.AppendUvarint(scratch, uint64(len(r.Rest))), r.Rest...)
+				if _, err := out.Write(scratch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	if err := squeezed.Close(); err != nil {
+	return err
+}
+
+// append adds a piece to the file.
+func (s *Spool) append(level int, write func(io.Writer) error) error {
+	counted := &counter{w: io.NewOffsetWriter(s.file, s.end)}
+	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
+	out := bufio.NewWriter(squeezed)
+	if err := cmp.Or(write(out), out.Flush(), squeezed.Close()); err != nil {
 		return err
 	}
-	s.pieces, s.end = append(s.pieces, s.end), s.end+counted.n
-	s.arena, s.starts = s.arena[:0], s.starts[:0]
+	s.pieces = append(s.pieces, piece{s.end, s.end + counted.n, level})
+	s.end += counted.n
 	return nil
 }
 
@@ -104,10 +143,10 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // sort sorts what is in memory.
 func (s *Spool) sort() {
-	slices.SortStableFunc(s.starts, func(a, b int) int {
+	slices.SortFunc(s.starts, func(a, b int) int {
 		one, _, _ := at(s.arena[a:])
 		other, _, _ := at(s.arena[b:])
-		return bytes.Compare(one, other)
+		return cmp.Or(bytes.Compare(one, other), cmp.Compare(a, b))
 	})
 }
 
@@ -126,74 +165,57 @@ func at(b []byte) (name, rest []byte, size int) {
 func (s *Spool) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		s.sort()
-		var sources merge
-		for i, start := range s.pieces {
-			end := s.end
-			if i+1 < len(s.pieces) {
-				end = s.pieces[i+1]
+		sources := append(s.open(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
+		for r, err := range sources.all() {
+			if err != nil {
+				err = &Error{err}
 			}
-			sources = append(sources, &piece{number: i, file: bufio.NewReader(flate.NewReader(io.NewSectionReader(s.file, start, end-start)))})
-		}
-		sources = append(sources, &piece{number: len(s.pieces), spool: s, left: s.starts})
-		for i := 0; i < len(sources); {
-			switch err := sources[i].next(); {
-			case errors.Is(err, io.EOF):
-				sources = slices.Delete(sources, i, i+1)
-			case err != nil:
-				yield(Record{}, &Error{err})
+			if !yield(r, err) {
 				return
-			default:
-				i++
-			}
-		}
-		heap.Init(&sources)
-		for len(sources) > 0 {
-			if !yield(sources[0].head, nil) {
-				return
-			}
-			switch err := sources[0].next(); {
-			case errors.Is(err, io.EOF):
-				heap.Pop(&sources)
-			case err != nil:
-				yield(Record{}, &Error{err})
-				return
-			default:
-				heap.Fix(&sources, 0)
 			}
 		}
 	}
 }
 
-// piece is a sorted part of a spool: of its file, or in memory.
-type piece struct {
+// open begins to read pieces.
+func (s *Spool) open(pieces []piece) (sources merge) {
+	for i, p := range pieces {
+		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
+		sources = append(sources, &source{number: i, file: bufio.NewReader(flate.NewReader(compressed))})
+	}
+	return sources
+}
+
+// source is a sorted sequence of records: of the file, or in memory.
+type source struct {
 	head   Record
 	number int
 	file   *bufio.Reader
-	spool  *Spool
-	left   []int
+	arena  []byte
+	starts []int
 }
 
-// next moves on to the piece's next record; io.EOF says that there is none.
-func (p *piece) next() error {
-	if p.file == nil {
-		if len(p.left) == 0 {
+// next moves on to the next record; io.EOF says that there is none.
+func (s *source) next() error {
+	if s.file == nil {
+		if len(s.starts) == 0 {
 			return io.EOF
 		}
-		name, rest, _ := at(p.spool.arena[p.left[0]:])
-		p.head, p.left = Record{string(name), bytes.Clone(rest)}, p.left[1:]
+		name, rest, _ := at(s.arena[s.starts[0]:])
+		s.head, s.starts = Record{string(name), bytes.Clone(rest)}, s.starts[1:]
 		return nil
 	}
-	size, err := binary.ReadUvarint(p.file)
+	size, err := binary.ReadUvarint(s.file)
 	if err != nil {
 		return err
 	}
 	name := make([]byte, size)
-	if _, err = io.ReadFull(p.file, name); err == nil {
-		size, err = binary.ReadUvarint(p.file)
+	if _, err = io.ReadFull(s.file, name); err == nil {
+		size, err = binary.ReadUvarint(s.file)
 	}
 	if err == nil {
-		p.head = Record{string(name), make([]byte, size)}
-		_, err = io.ReadFull(p.file, p.head.Rest)
+		s.head = Record{string(name), make([]byte, size)}
+		_, err = io.ReadFull(s.file, s.head.Rest)
 	}
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF // within a record
@@ -201,15 +223,47 @@ func (p *piece) next() error {
 	return err
 }
 
-// merge is a heap of pieces by their first records.
-type merge []*piece
+// merge is a heap of sources by their first records.
+type merge []*source
+
+// all yields what the sources have, in order.
+func (m merge) all() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for i := 0; i < len(m); {
+			switch err := m[i].next(); {
+			case errors.Is(err, io.EOF):
+				m = slices.Delete(m, i, i+1)
+			case err != nil:
+				yield(Record{}, err)
+				return
+			default:
+				i++
+			}
+		}
+		heap.Init(&m)
+		for len(m) > 0 {
+			if !yield(m[0].head, nil) {
+				return
+			}
+			switch err := m[0].next(); {
+			case errors.Is(err, io.EOF):
+				heap.Pop(&m)
+			case err != nil:
+				yield(Record{}, err)
+				return
+			default:
+				heap.Fix(&m, 0)
+			}
+		}
+	}
+}
 
 func (m merge) Len() int { return len(m) }
 func (m merge) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(m[i].head.Name, m[j].head.Name), cmp.Compare(m[i].number, m[j].number)) < 0
 }
 func (m merge) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
-func (m *merge) Push(x any)   { *m = append(*m, x.(*piece)) }
+func (m *merge) Push(x any)   { *m = append(*m, x.(*source)) }
 func (m *merge) Pop() any {
 	last := (*m)[len(*m)-1]
 	*m = (*m)[:len(*m)-1]

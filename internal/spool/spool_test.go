@@ -11,7 +11,7 @@ import (
 // A spool hands over what it was given, in order and as often as it is asked,
 // whether it fits into memory or not; its file goes when it is closed.
 func TestSpool(t *testing.T) {
-	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700} {
+	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700, "many pieces": 60_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
 			random := rand.New(rand.NewPCG(1, uint64(records)))
@@ -54,13 +54,13 @@ func TestRecordsOfOneName(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var s Spool
 	defer s.Close()
-	const records = 1_000_000 // some pieces
+	const records = 300_000 // more pieces than are read at once
 	for n := range records {
-		if err := s.Add(fmt.Sprint(n%3), fmt.Appendf(nil, "%08d", n)); err != nil {
+		if err := s.Add(fmt.Sprint(n%3), fmt.Appendf(nil, "%0600d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(s.pieces) < 2 {
+	if len(s.pieces) < 2 || s.pieces[0].level == 0 {
 		t.Fatalf("%d pieces", len(s.pieces))
 	}
 	n, last := 0, ""
