@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// memory is what a spool keeps of its records before they go to a file.
+	// memory is what a spool keeps of its records, in bytes, before they go to a file.
 	memory = 2 << 20
 	// fanIn is how many sorted pieces of a file become one: each that is read takes some
 	// fifty kilobytes.
@@ -43,6 +43,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // what is more in a temporary file, compressed, so that its memory does not grow. Its zero
 // value holds nothing. It is not safe for concurrent use.
 type Spool struct {
+	most   int    // bytes, in place of memory
 	arena  []byte // records that are not in the file yet, as they stand there
 	starts []int  // of each of them
 	file   *os.File
@@ -68,7 +69,7 @@ func (s *Spool) Add(name string, rest []byte) error {
 	s.arena = binary.AppendUvarint(s.arena, uint64(len(rest)))
 	s.arena = append(s.arena, rest...)
 	s.count++
-	if len(s.arena)+8*len(s.starts) < memory {
+	if len(s.arena)+8*len(s.starts) < cmp.Or(s.most, memory) {
 		return nil
 	}
 	if err := s.flush(); err != nil {

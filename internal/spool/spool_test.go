@@ -8,21 +8,24 @@ import (
 	"testing"
 )
 
+// few bytes are enough for a spool of its tests.
+const few = 100_000
+
 // A spool hands over what it was given, in order and as often as it is asked,
 // whether it fits into memory or not; its file goes when it is closed.
 func TestSpool(t *testing.T) {
-	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700, "many pieces": 60_000} {
+	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700, "many pieces": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
 			random := rand.New(rand.NewPCG(1, uint64(records)))
-			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 2800), "%d\n", n) }
-			var s Spool
+			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 80), "%d\n", n) }
+			s := Spool{most: few}
 			for _, n := range random.Perm(records) {
 				if err := s.Add(fmt.Sprintf("%08d", n), text(n)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if s.Len() != records || len(s.arena) > memory || (len(s.pieces) > 0) != (records*2800 > memory) {
+			if s.Len() != records || len(s.arena) > few || (len(s.pieces) > 0) != (records*100 > few) || len(s.pieces) > fanIn+records/1000/fanIn {
 				t.Errorf("%d records, %d bytes in memory, %d pieces", s.Len(), len(s.arena), len(s.pieces))
 			}
 			for range 2 {
@@ -52,11 +55,11 @@ func TestSpool(t *testing.T) {
 // the file.
 func TestRecordsOfOneName(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	var s Spool
+	s := Spool{most: few}
 	defer s.Close()
 	const records = 300_000 // more pieces than are read at once
 	for n := range records {
-		if err := s.Add(fmt.Sprint(n%3), fmt.Appendf(nil, "%0600d", n)); err != nil {
+		if err := s.Add(fmt.Sprint(n%3), fmt.Appendf(nil, "%030d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,10 +86,10 @@ func TestRecordsOfOneName(t *testing.T) {
 // A spool whose file is damaged says so, and does not end early.
 func TestSpoolThatIsDamaged(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	var s Spool
+	s := Spool{most: few}
 	defer s.Close()
 	for n := range 4000 {
-		if err := s.Add(fmt.Sprintf("%08d", n), bytes.Repeat([]byte{'x'}, 2800)); err != nil {
+		if err := s.Add(fmt.Sprintf("%08d", n), bytes.Repeat([]byte{'x'}, 100)); err != nil {
 			t.Fatal(err)
 		}
 	}
