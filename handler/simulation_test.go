@@ -912,3 +912,35 @@ func TestALookIsCarriedOnADayLater(t *testing.T) {
 		}
 	})
 }
+
+// Promise 6: in no second does the service see more calls of an operation than the
+// policy's share of the quota, and nearly as many in each while there is work.
+func TestTheShareOfTheQuota(t *testing.T) {
+	for _, share := range []float64{1, 0.5, 0.2} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t, 1, strings.Replace(simulated, "share: 1", fmt.Sprint("share: ", share), 1), emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 4000)
+			s.programs = []*program{s.start(0)}
+			if r := s.timer(time.Hour); r.Status != report.Done || r.Calls.Throttled > 0 || s.gone() != 4000 {
+				t.Fatalf("%s %s, %+v, %d gone", r.Status, r.Error, r.Calls, s.gone())
+			}
+			times := map[string][]time.Time{}
+			for _, call := range s.e.Calls() {
+				times[call.Operation] = append(times[call.Operation], call.Time)
+			}
+			for _, op := range []string{"QueryMediaListByURL", "QueryMediaList", "DeleteMedia"} {
+				most, first := 0, 0
+				for i, now := range times[op] {
+					for now.Sub(times[op][first]) >= time.Second {
+						first++
+					}
+					most = max(most, i-first+1)
+				}
+				if limit := 100 * share; float64(most) > limit || float64(most) < 0.9*limit {
+					t.Errorf("%s: %d calls in a second, the share is %g", op, most, limit)
+				}
+			}
+		})
+	}
+}

@@ -134,25 +134,24 @@ var ErrNotFound = errors.New("there is no such object")
 func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]byte, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result, err := s.sdk.GetObject(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
-	var service *oss.ServiceError
-	switch {
-	case errors.As(err, &service) && service.Code == "NoSuchKey":
-		return nil, fmt.Errorf("read %s: %w", object, ErrNotFound)
-	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", object, s.plain(ctx, "GetObject", err))
+	body, err := s.readAll(call, object, most)
+	if err != nil && ctx.Err() == nil && call.Err() != nil { // it was not the caller's time that was up
+		err = fmt.Errorf("read %s: %w", object, &Error{Op: "GetObject", Message: fmt.Sprintf("no answer within %s", callTimeout)})
 	}
-	defer result.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(result.Body, most+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", object, s.plain(ctx, "GetObject", err))
-	case int64(len(body)) > most:
-		return nil, fmt.Errorf("read %s: it has more than %d bytes", object, most)
-	case result.ContentLength > 0 && int64(len(body)) != result.ContentLength:
-		return nil, fmt.Errorf("read %s: %d bytes of %d came", object, len(body), result.ContentLength)
+	return body, err
+}
+
+func (s *Session) readAll(ctx context.Context, object media.Object, most int64) ([]byte, error) {
+	text, err := s.Open(ctx, object)
+	if err != nil {
+		return nil, err
 	}
-	return body, nil
+	defer text.Close()
+	body, err := io.ReadAll(io.LimitReader(text, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("read %s: it has more than %d bytes", object, most)
+	}
+	return body, err
 }
 
 // Open returns the content of an object as a stream. Where a connection breaks it goes on
@@ -233,7 +232,7 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		case s.ctx.Err() != nil:
 			return 0, fmt.Errorf("read %s: %w", s.object, s.ctx.Err())
-		case s.tries == streamTries || s.read == 0 || s.etag == nil:
+		case s.tries == streamTries || s.read > 0 && s.etag == nil:
 			return 0, fmt.Errorf("read %s: the connection broke after %d bytes", s.object, s.read)
 		}
 		s.tries++

@@ -322,3 +322,26 @@ func TestAStreamThatStalls(t *testing.T) {
 		_ = stream.Close() // only read
 	})
 }
+
+// A record is read to its end over connections that break, and its size is bounded.
+func TestReadOverBrokenConnections(t *testing.T) {
+	e := start(t, emulator.Config{})
+	s := session(t, e.Env())
+	body := strings.Repeat("0123456789", 1000)
+	record := media.Object{Bucket: "ops", Key: "state/a"}
+	e.PutObject(record.Bucket, record.Key, []byte(body), time.Now())
+	e.Inject(emulator.Fault{Operation: "GetObject", Kind: emulator.Truncate, Count: 2})
+	if got, err := s.Read(t.Context(), record, int64(len(body))); err != nil || string(got) != body || e.Count()["GetObject"] != 3 {
+		t.Errorf("%d bytes, %v, %v", len(got), err, e.Count())
+	}
+	if _, err := s.Read(t.Context(), record, int64(len(body))-1); err == nil {
+		t.Error("a record that is too large was read")
+	}
+	e.Inject(emulator.Fault{Operation: "GetObject", Kind: emulator.Truncate})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	e.PutObject(record.Bucket, record.Key, []byte("x"), time.Now())
+	if _, err := s.Read(ctx, record, 100); err == nil {
+		t.Error("a record was read of which nothing came")
+	}
+}
