@@ -260,6 +260,11 @@ func TestRowsThatNoRuleTakes(t *testing.T) {
 	if r.Counts.Looked != 40 || r.Counts.Deleted != 20 || r.Sources[0].Named != 60 || len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "20 rows") {
 		t.Errorf("%+v, %+v, %q", r.Counts, r.Sources, r.Notes)
 	}
+	// What somebody lists is looked at.
+	w.e.PutObject("ops", "list.csv", []byte("object\noss://media-in/"+keys[2]+"\noss://media-in/"+keys[5]+"\n"), time.Now())
+	if r = w.mustInvoke(`{"manifest":"oss://ops/list.csv"}`, report.Done); r.Counts.Kept != 2 || len(r.Notes) > 0 {
+		t.Errorf("%+v, %q", r.Counts, r.Notes)
+	}
 }
 
 // What is not as the index says is looked at, and so is everything where the index, the
@@ -401,6 +406,30 @@ func TestTheGuardCountsOverlappingSourcesOnce(t *testing.T) {
 	}
 	r := w.mustInvoke(everything, report.Blocked)
 	if !strings.Contains(r.Guard.Reason, "40 of 340 live media") || r.Calls.QueryMediaListByURL != 4 {
+		t.Errorf("%s, %+v", r.Guard.Reason, r.Calls)
+	}
+}
+
+// So does one that is passed over behind its object and is new in a list of IDs.
+func TestTheGuardCountsOnceWhatAListNamesLater(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(withInventory("{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}"), "maxPercent: 100", "maxPercent: 10", 1))
+	ids := "mediaId\n"
+	for i := range 300 {
+		key := fmt.Sprintf("clips/%03d", i)
+		ids += w.add(key, 10).ID + "\n"
+		w.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+	}
+	w.e.PutObject("ops", "list.csv", []byte("object\noss://media-in/clips/000\n"), time.Now())
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Looked != 300 {
+		t.Fatalf("%+v", r.Counts)
+	}
+	w.e.PutObject("ops", "list.csv", []byte(ids), time.Now())
+	for i := range 40 {
+		key := fmt.Sprintf("clips/old-%d", i)
+		w.add(key, 300)
+		w.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+	}
+	if r := w.mustInvoke(everything, report.Blocked); !strings.Contains(r.Guard.Reason, "40 of 340 live media") {
 		t.Errorf("%s, %+v", r.Guard.Reason, r.Calls)
 	}
 }

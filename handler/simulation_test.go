@@ -944,3 +944,47 @@ func TestTheShareOfTheQuota(t *testing.T) {
 		})
 	}
 }
+
+// A look at a bucket that is in no order, cut off after that has shown, is carried on from
+// a place before that: no object is left out, and none counts twice.
+func TestALookAtAnUnorderedBucketIsCarriedOn(t *testing.T) {
+	for name, cut := range map[string]func(s *simulation){
+		"deadline": func(s *simulation) { s.timer(4 * time.Second) },
+		"kill": func(s *simulation) {
+			answer := make(chan report.Report, 1)
+			go func() { answer <- s.timer(time.Minute) }()
+			time.Sleep(3800 * time.Millisecond)
+			s.programs[0].kill()
+			<-answer
+			s.programs[0] = s.start(0)
+			time.Sleep(30 * time.Second) // the lease's
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 4, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{}) // case counts for nothing
+				defer s.end()
+				for i := range 7000 {
+					key := fmt.Sprintf("a/%05d", i)
+					if i >= 5000 {
+						key = fmt.Sprintf("%c/%05d", "bB"[i%2], i)
+					}
+					s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+					s.e.PutObject("media-in", key, nil, time.Now())
+				}
+				s.programs = []*program{s.start(0)}
+				cut(s)
+				if noted, looked := s.checkpoints(), s.e.Count()["QueryMediaListByURL"]; noted == 0 || looked < 250 || looked > 390 {
+					t.Fatalf("%d places noted, %d look-ups", noted, looked)
+				}
+				r := s.timer(time.Hour)
+				if c := r.Counts; r.Status != report.Done || c.Looked != 7000 || c.Expired != 7000 || len(s.planned()) != 7000 {
+					t.Errorf("%s %s, %+v, %d planned", r.Status, r.Error, c, len(s.planned()))
+				}
+				if calls := s.e.Count()["QueryMediaListByURL"]; calls > 1000 {
+					t.Errorf("%d look-ups", calls) // it did not begin anew
+				}
+			})
+		})
+	}
+}
