@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,11 @@ func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, s
 
 func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
 	t.Helper()
+	return runWith(ctx, t, e, now, whenPlanned, ids, func(l *mps.Session) sweep.Library { return l })
+}
+
+func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string, library func(*mps.Session) sweep.Library) *report.Report {
+	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sweep.Sweep{Policy: p, Region: a.Region, Library: client.Session(account.FromEnvironmentOr(getenv, account.Credentials{})),
+	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.FromEnvironmentOr(getenv, account.Credentials{}))),
 		Store: storeFunc(whenPlanned), Marks: sweep.NewMarks(), Now: now, Log: slog.New(slog.DiscardHandler)}
 	r := report.New("r", trigger.Timer, p, now())
 	r.Mode = policy.Enforce
@@ -129,6 +135,42 @@ func TestDecisionsThatAreTooOldAreMadeAgain(t *testing.T) {
 	}
 	if rule := r.Rule("all"); rule.Applied != 22 || rule.Expired != 22 || rule.Deleted != 21 {
 		t.Errorf("rule %+v", rule)
+	}
+}
+
+// waiting is a library in which a deletion waits for its turn until something has
+// happened.
+type waiting struct {
+	*mps.Session
+	until func()
+}
+
+func (w waiting) Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error) {
+	if op == mps.DeleteMedia {
+		w.until()
+	}
+	return w.Session.Turn(ctx, op)
+}
+
+// So is one that has become too old while its deletion waited for its turn.
+func TestDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 10)
+	clock := time.Now()
+	pass := sync.OnceFunc(func() {
+		clock = clock.Add(61 * time.Minute)
+		held, _ := e.Medium(ids[3])
+		held.Tags = []string{"legal-hold"}
+		e.Add(held)
+	})
+	r := runWith(context.Background(), t, e, func() time.Time { return clock }, func() error { return nil }, ids,
+		func(l *mps.Session) sweep.Library { return waiting{l, pass} })
+	if c := r.Counts; r.Status != report.Done || c.Deleted != 9 || c.Protected != 1 {
+		t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
+	}
+	for _, call := range e.Calls() {
+		if call.Operation == "DeleteMedia" && slices.Contains(call.MediaIDs, ids[3]) {
+			t.Error("a medium was sent that is held")
+		}
 	}
 }
 
