@@ -45,8 +45,8 @@ func names(t *testing.T, candidates iter.Seq2[inventory.Candidate, error]) (list
 
 func TestMerge(t *testing.T) {
 	gathered := []inventory.Candidate{
-		{Object: in("b"), Modified: 40}, {MediaID: "m2"}, {Object: in("a")}, {MediaID: "m1"}, {Object: in("a")},
-		{Object: media.Object{Bucket: "a-bucket", Key: "z"}}, {Object: in("x")}, {MediaID: "m2"}, {Object: in("b"), Modified: 30},
+		{Object: in("b"), Modified: 30}, {MediaID: "m2"}, {Object: in("a")}, {MediaID: "m1"}, {Object: in("a")},
+		{Object: media.Object{Bucket: "a-bucket", Key: "z"}}, {Object: in("x")}, {MediaID: "m2"}, {Object: in("b"), Modified: 40}, {Object: in("b"), Modified: 20},
 	}
 	tests := []struct {
 		name      string
