@@ -503,10 +503,16 @@ func TestALookIsCarriedOn(t *testing.T) {
 	}
 }
 
-// list adds media of another bucket, and writes a list of them and of others.
+// list adds media of another bucket, and writes a list of them and of others: by their
+// objects, and some by their IDs.
 func (s *simulation) list(n int) {
 	rows := strings.Builder{}
 	rows.WriteString("mediaId,object\n")
+	for _, m := range s.e.Media() {
+		if m.Bucket == "media-in" && s.rng.IntN(5) == 0 {
+			fmt.Fprintf(&rows, "%s,\n", m.ID)
+		}
+	}
 	for i := range n {
 		m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
 		fmt.Fprintf(&rows, "%s,\n,oss://media-in/clips/%d.mp4\n", m.ID, i)
@@ -523,6 +529,31 @@ func (s *simulation) checkpoints() int {
 		}
 	}
 	return n
+}
+
+// Of a look that is cut off many times the one that carries it on reads little more than
+// of one that was cut off once, and its list's bad rows are told once.
+func TestALookThatIsCutOffManyTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := strings.Replace(simulated, "inventory: [", "inventory: [{manifest: oss://ops/list.csv}, ", 1)
+		s := newSimulation(t, 1, strings.Replace(rules, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 6000)
+		s.e.PutObject("ops", "list.csv", []byte("object\nmedia-in/a\noss://media-in/clips/1\nb\n"), time.Now())
+		s.programs = []*program{s.start(0)}
+		r, runs, reads := s.timer(time.Second), 1, 0
+		for ; r.Status == report.Incomplete && runs < 30; runs++ {
+			before := s.e.Count()["GetObject"]
+			r = s.timer(time.Second)
+			reads = s.e.Count()["GetObject"] - before
+		}
+		if r.Status != report.Partial || runs < 6 || r.Counts.Looked != 6000 || len(r.Failures) != 2 {
+			t.Errorf("%d runs, %s %s, %+v, %+v", runs, r.Status, r.Error, r.Counts, r.Failures)
+		}
+		if reads > 12 {
+			t.Errorf("the last run read %d records", reads)
+		}
+	})
 }
 
 // A look that passes over everything notes where it is too.

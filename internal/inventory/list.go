@@ -108,8 +108,7 @@ type chunk struct {
 	objects []listedObject
 	last    bool
 	err     error
-	// beyond is the key that came after the stretch: one past its end, or one that is
-	// not in order.
+	// beyond is the key that came after the stretch.
 	beyond string
 }
 
@@ -207,7 +206,7 @@ func (one *lane) first() string {
 	return one.head.objects[0].key
 }
 
-// list lists a stretch. Only one that has an end has to be in order.
+// list lists a stretch.
 func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 	defer close(one.chunks)
 	send := func(c chunk) bool {
@@ -219,18 +218,16 @@ func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 		}
 	}
 	var listed []listedObject
-	last := of.after
 	for entry, err := range lister.Entries(ctx, of.prefix, of.after) {
 		key := entry.Object.Key
 		switch {
 		case err != nil:
 			send(chunk{objects: listed, last: true, err: err})
 			return
-		case of.upTo != "" && (key > of.upTo || key <= last):
+		case of.upTo != "" && key > of.upTo:
 			send(chunk{objects: listed, last: true, beyond: key})
 			return
 		}
-		last = key
 		listed = append(listed, listedObject{key, entry.Modified.Unix()})
 		if len(listed) == chunkSize {
 			if !send(chunk{objects: listed}) {
