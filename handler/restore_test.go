@@ -16,11 +16,11 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
-func (w *world) restore(run string, only ...string) *sweep.Restoration {
+func (w *world) restore(run string, only ...string) *restore.Report {
 	w.t.Helper()
 	done, err := w.f.Restore(context.Background(), handler.Call{}, run, only)
 	if err != nil {

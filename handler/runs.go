@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -279,7 +280,7 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 // records of its plan. A run that was killed left no report: what of its plan has gone is
 // brought back, whoever deleted it, as of a plan whose ID is given. What it did is told
 // also when an error ended it.
-func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*sweep.Restoration, error) {
+func (f *Function) Restore(ctx context.Context, call Call, run string, only []string) (*restore.Report, error) {
 	if f.broken != nil {
 		return nil, refusedError{f.broken}
 	}
@@ -298,13 +299,13 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 		return nil, err
 	}
 	library, oss := f.library.Session(f.credentials(call)), f.oss.Session(f.credentials(call))
-	s := sweep.Restore{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now}
+	s := restore.Restorer{Library: library, Sources: oss, Store: store, Marks: f.marks, Region: f.account.Region, Now: f.now}
 	return s.Run(ctx, of, only)
 }
 
 // deletionOf tells what a run deleted, or what has gone of a plan.
-func (f *Function) deletionOf(ctx context.Context, call Call, run string) (sweep.Deletion, error) {
-	of := sweep.Deletion{Run: run, Plan: run, Ledger: run, CutOff: true}
+func (f *Function) deletionOf(ctx context.Context, call Call, run string) (restore.Deletion, error) {
+	of := restore.Deletion{Run: run, Plan: run, Ledger: run, CutOff: true}
 	if trigger.IsPlanID(run) {
 		return of, nil
 	}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
 const restoreWarning = `What a restore brings back: the media, from their objects, with title, tags, category, description and cover.
@@ -73,7 +73,7 @@ plan, what has gone is brought back, whoever deleted it.
 	return cmd
 }
 
-func writeRestoration(b *strings.Builder, done *sweep.Restoration) {
+func writeRestoration(b *strings.Builder, done *restore.Report) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(t, strings.Join(cells, "\t")) } //nolint:errcheck // a Builder takes everything
 	for _, one := range done.Restored {

@@ -124,6 +124,9 @@ func (r *run) closeLedger(ctx context.Context) {
 // Outcome is what became of a medium, and the ID of the plan that has its record.
 type Outcome struct{ Became, Plan string }
 
+// IsNone reports whether the run did not delete the medium.
+func (o Outcome) IsNone() bool { return o.Became == gone.String() || o.Became == failed.String() }
+
 // Outcomes reads what became of the media of a run, by their IDs: from its own ledger, or
 // from that of the run that it was a part of.
 func Outcomes(ctx context.Context, store state.Store, ledger, run string) (map[string]Outcome, error) {

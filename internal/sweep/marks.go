@@ -122,6 +122,11 @@ func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
 	}
 }
 
+// Hold marks objects whose media are restored: no run deletes these for 30 days.
+func Hold(ctx context.Context, store state.Store, at time.Time, objects []media.Object) error {
+	return markRecord{At: at.UTC(), Restored: addresses(objects)}.write(ctx, store)
+}
+
 // write makes marks durable; nothing is written of none.
 func (record markRecord) write(ctx context.Context, store state.Store) error {
 	if len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0 {

@@ -1,4 +1,6 @@
-package sweep
+// Package restore adds media again that a run deleted: from the records in its plan, and
+// the objects that stayed.
+package restore
 
 import (
 	"context"
@@ -20,20 +22,30 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
-// Restorer is the library as a restore uses it.
-type Restorer interface {
+// inFlight bounds the calls that are under way at once; it is the pace that says how many
+// leave.
+const inFlight = 256
+
+// Library is the media library: it looks media up, and adds them.
+type Library interface {
 	inventory.Library
 	Add(ctx context.Context, fileURL string, texts mps.Texts) (id string, err error)
 }
 
-// Restore brings back media that a run deleted.
-type Restore struct {
-	Library Restorer
+// Sources tells whether objects are there.
+type Sources interface {
+	Exists(ctx context.Context, object media.Object) (bool, error)
+}
+
+// Restorer brings back media that a run deleted.
+type Restorer struct {
+	Library Library
 	Sources Sources
 	Store   state.Store
-	Marks   *Marks
+	Marks   *sweep.Marks
 	Region  string
 	Now     func() time.Time
 }
@@ -50,8 +62,8 @@ type Deletion struct {
 	Ended  int
 }
 
-// Restoration tells what a restore did.
-type Restoration struct {
+// Report tells what a restore did.
+type Report struct {
 	Run      string     `json:"run"`
 	Plan     string     `json:"plan"`
 	Restored []Restored `json:"restored"`
@@ -86,9 +98,9 @@ type record struct {
 //
 // A medium is restored if its object is there and has no medium again. Before it is
 // added its object is marked, so that the next sweep does not take it again.
-func (s *Restore) Run(ctx context.Context, of Deletion, only []string) (*Restoration, error) {
-	done := &Restoration{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
-	outcomes, err := Outcomes(ctx, s.Store, of.Ledger, of.Run)
+func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report, error) {
+	done := &Report{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
+	outcomes, err := sweep.Outcomes(ctx, s.Store, of.Ledger, of.Run)
 	if err != nil {
 		return done, err
 	}
@@ -117,7 +129,7 @@ func (s *Restore) Run(ctx context.Context, of Deletion, only []string) (*Restora
 			}
 			delete(wanted, entry.MediaID)
 			one := lostOf(entry)
-			if one.skipped == "" && (!known && !of.CutOff || outcome.Became == gone.String() || outcome.Became == failed.String()) {
+			if one.skipped == "" && (!known && !of.CutOff || outcome.IsNone()) {
 				one.skipped = strings.TrimSuffix("the run did not delete it: "+outcome.Became, ": ")
 			}
 			if some = append(some, one); len(some) == plan.SegmentEntries {
@@ -138,12 +150,12 @@ func (s *Restore) Run(ctx context.Context, of Deletion, only []string) (*Restora
 }
 
 // entries yields the entries of a kept plan.
-func (s *Restore) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
-	contents, err := Kept(ctx, s.Store, id)
+func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
+	contents, err := sweep.Kept(ctx, s.Store, id)
 	if err != nil {
 		return func(yield func(plan.Entry, error) bool) { yield(plan.Entry{}, err) }
 	}
-	return Entries(ctx, s.Store, contents)
+	return sweep.Entries(ctx, s.Store, contents)
 }
 
 // lost is a medium that may be restored, and what comes of it: one of the last three.
@@ -180,7 +192,7 @@ func lostOf(entry plan.Entry) lost {
 
 // restore restores some media, many at a time, and tells what came of each also when an
 // error ends it.
-func (s *Restore) restore(ctx context.Context, some []lost, done *Restoration) error {
+func (s *Restorer) restore(ctx context.Context, some []lost, done *Report) error {
 	err := s.addMissing(ctx, some)
 	for _, one := range some {
 		switch {
@@ -197,7 +209,7 @@ func (s *Restore) restore(ctx context.Context, some []lost, done *Restoration) e
 
 // addMissing adds those media whose objects are there and have none. All of them are
 // marked before, in one record.
-func (s *Restore) addMissing(ctx context.Context, some []lost) error {
+func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 	var objects []media.Object
 	for i := range some {
 		if some[i].open() {
@@ -225,19 +237,19 @@ func (s *Restore) addMissing(ctx context.Context, some []lost) error {
 	if err != nil {
 		return err
 	}
-	held := markRecord{At: s.Now().UTC()}
+	var held []media.Object
 	for i := range some {
 		if some[i].open() {
-			held.Restored = append(held.Restored, some[i].object.String())
+			held = append(held, some[i].object)
 		}
 	}
-	if err := held.write(ctx, s.Store); err != nil {
+	if err := sweep.Hold(ctx, s.Store, s.Now(), held); err != nil {
 		return fmt.Errorf("mark what is restored: %w", err)
 	}
 	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
 		one.newID, one.failed = s.add(ctx, one)
 		var refusal *mps.Error
-		if isContext(one.failed) || errors.As(one.failed, &refusal) && refusal.Kind == mps.Denied {
+		if ctx.Err() != nil || errors.As(one.failed, &refusal) && refusal.Kind == mps.Denied {
 			return one.failed // nor can the others be added
 		}
 		return nil
@@ -258,7 +270,7 @@ func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) e
 }
 
 // add adds a medium. An answer that was lost is looked for before it is tried again.
-func (s *Restore) add(ctx context.Context, one *lost) (id string, err error) {
+func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
 		var failed *mps.Error
@@ -278,7 +290,7 @@ func (s *Restore) add(ctx context.Context, one *lost) (id string, err error) {
 
 // there returns the IDs of the live media of objects. A library may show a deleted
 // medium as Initiated: one that this program deleted is not live.
-func (s *Restore) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
+func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
 	marks := s.Marks.Of(s.Now())
 	var mu sync.Mutex
