@@ -293,7 +293,7 @@ func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return os.WriteFile(path, []byte(strings.Replace(string(data), `"format":2`, `"format":9`, 1)), 0o600)
+				return os.WriteFile(path, []byte(strings.Replace(string(data), `"format":3`, `"format":9`, 1)), 0o600)
 			})
 		}, true},
 		{"another policy", func(d *days) {

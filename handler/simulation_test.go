@@ -556,6 +556,99 @@ func TestALookThatIsCutOffManyTimes(t *testing.T) {
 	})
 }
 
+const latestTwo = `
+version: 1
+mode: enforce
+inventory: [{bucket: oss://media-in/}, {workflow: all}]
+expire:
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
+guard: {maxPercent: 100}
+pace: {share: 1}
+`
+
+// A look whose first part knew of no IDs leaves those that are named later to the next
+// sweep: what it has found by its object it must not find again, and rank twice.
+func TestIDsThatAreNamedOnlyLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, latestTwo, emulator.MPSOptions{})
+		defer s.end()
+		add := func(key string, days int) string {
+			s.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+			return s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published",
+				CreationTime: time.Now().UTC().AddDate(0, 0, -days).Format("2006-01-02T15:04:05Z"),
+				Runs:         []emulator.Run{{ID: fmt.Sprintf("%032x", days), WorkflowName: "w", WorkflowID: strings.Repeat("a", 32), Time: time.Now().Add(-time.Hour), State: "Success"}}}).ID
+		}
+		add("series/a/0", 40)
+		add("series/a/8", 50)
+		oldest := add("series/a/9", 60)
+		for i := range 7000 {
+			s.e.PutObject("media-in", fmt.Sprintf("series/a/5/%05d.txt", i), nil, time.Now().Add(-48*time.Hour))
+		}
+		s.e.Inject(emulator.Fault{Operation: "ListMediaWorkflowExecutions", Kind: emulator.Forbidden, Count: 1},
+			emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
+		s.programs = []*program{s.start(0)}
+		r, runs := s.timer(5*time.Second), 1
+		for ; runs < 20 && r.Status == report.Incomplete; runs++ {
+			r = s.timer(5 * time.Second)
+		}
+		if r.Status != report.Partial || runs < 2 || r.Counts.Looked != 3 || r.Counts.Deleted != 1 || s.gone() != 1 {
+			t.Errorf("%d runs, %s %s, %+v, %+v", runs, r.Status, r.Error, r.Counts, r.Failures)
+		}
+		if m, _ := s.e.Medium(oldest); !m.Deleted {
+			t.Error("it was not the oldest that went")
+		}
+	})
+}
+
+// A bucket that names keys again on its next page has no medium ranked twice.
+func TestPagesThatOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, latestTwo, emulator.MPSOptions{})
+		defer s.end()
+		s.e.SetOSS(emulator.OSSOptions{Overlap: 3})
+		var kept []string
+		for i := range 3000 { // of each folder's ten the last two are the latest
+			key := fmt.Sprintf("series/%03d/%d", i/10, i%10)
+			m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: time.Now().UTC().AddDate(0, 0, i%10-100).Format("2006-01-02T15:04:05Z")})
+			s.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
+			if i%10 >= 8 {
+				kept = append(kept, m.ID)
+			}
+		}
+		s.programs = []*program{s.start(0)}
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Deleted != 2400 || s.gone() != 2400 {
+			t.Errorf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+		for _, id := range kept {
+			if m, _ := s.e.Medium(id); m.Deleted {
+				t.Errorf("%s is one of the latest two", m.Key)
+			}
+		}
+	})
+}
+
+// A source that takes longer to read than there is time leaves half of it to the others.
+func TestAWorkflowThatIsSlowToTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 5, strings.Replace(simulated, "inventory: [", "inventory: [{workflow: all}, ", 1), emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 2000)
+		for i := range 4000 {
+			s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: time.Now().UTC().Format("2006-01-02T15:04:05Z"),
+				Runs: []emulator.Run{{ID: fmt.Sprintf("%032x", i), WorkflowName: "w", WorkflowID: strings.Repeat("a", 32), Time: time.Now().Add(-time.Hour), State: "Success"}}})
+		}
+		s.e.Inject(emulator.Fault{Operation: "ListMediaWorkflowExecutions", Kind: emulator.Latency, Delay: 300 * time.Millisecond})
+		s.programs = []*program{s.start(0)}
+		var r report.Report
+		for range 6 {
+			r = s.timer(12 * time.Second)
+		}
+		if r.Status != report.Partial || s.gone() != 2000 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "workflow:all") {
+			t.Errorf("%s %s, %+v, %+v", r.Status, r.Error, r.Counts, r.Failures)
+		}
+	})
+}
+
 // A look that passes over everything notes where it is too.
 func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

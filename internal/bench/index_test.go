@@ -74,7 +74,7 @@ func (c *cloud) knows(n, due int) {
 	if err := w.Close(); err != nil {
 		c.b.Fatal(err)
 	}
-	head, err := json.Marshal(map[string]any{"format": 2, "looks": []time.Time{time.Now().UTC().Add(-24 * time.Hour)}, "policy": p.Digest(), "entries": n, "segments": parts})
+	head, err := json.Marshal(map[string]any{"format": 3, "last": "media-in/" + objectKey(n-1), "looks": []time.Time{time.Now().UTC().Add(-24 * time.Hour)}, "policy": p.Digest(), "entries": n, "segments": parts})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(folder, "layer.json"), head, 0o600)
 	}

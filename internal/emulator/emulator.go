@@ -196,6 +196,13 @@ func (e *Emulator) SetMPS(o MPSOptions) {
 	e.options = o
 }
 
+// SetOSS changes the behaviour of OSS likewise.
+func (e *Emulator) SetOSS(o OSSOptions) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ossOptions = o
+}
+
 // Calls is the record of all requests in the order of their arrival.
 func (e *Emulator) Calls() []Call {
 	e.mu.Lock()

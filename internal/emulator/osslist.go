@@ -18,6 +18,8 @@ type OSSOptions struct {
 	// FoldedOrder lists keys without regard to upper and lower case; by default they come
 	// in the order of their bytes.
 	FoldedOrder bool
+	// Overlap is how many keys of a page the next one has again; by default none.
+	Overlap int
 }
 
 // compare says which of two keys is listed first.
@@ -109,7 +111,7 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 		MaxKeys: size, EncodingType: encoding, ContinuationToken: encode(token),
 	}
 	group := "" // the common prefix that was listed last
-	for _, key := range keys[start:] {
+	for at, key := range keys[start:] {
 		rest, ok := strings.CutPrefix(key, prefix)
 		switch {
 		case !ok && options.FoldedOrder:
@@ -122,7 +124,7 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 		}
 		if l.KeyCount == size {
 			l.IsTruncated = true
-			l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(key)))
+			l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys[start+at-min(options.Overlap, at-1)])))
 			break
 		}
 		l.KeyCount++

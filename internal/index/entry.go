@@ -4,7 +4,6 @@
 package index
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -170,15 +169,30 @@ func (w *Writer) Close() error {
 	return err
 }
 
+// unzip returns what a segment holds, if it is whole.
+func unzip(segment []byte) ([]byte, error) {
+	zipped, err := gzip.NewReader(bytes.NewReader(segment))
+	if err != nil {
+		return nil, err
+	}
+	const most = SegmentEntries * (maxName + 64)
+	text, err := io.ReadAll(io.LimitReader(zipped, most+1))
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
+	return text, err
+}
+
 // Entries yields the entries of a segment. An error ends it.
 func Entries(segment []byte) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
+		// Its checksum stands at its end: nothing of it counts before that has been read.
+		text, err := unzip(segment)
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		r := bufio.NewReaderSize(unzipped, 32<<10)
+		r := bytes.NewReader(text)
 		var name []byte
 		for {
 			shared, err := binary.ReadUvarint(r)

@@ -88,6 +88,31 @@ func TestDamagedSegments(t *testing.T) {
 	}
 }
 
+// A segment in which a bit has flipped yields nothing that is not so.
+func TestASegmentThatIsDamaged(t *testing.T) {
+	var segment []byte
+	w := index.NewWriter(func(_ string, s []byte) error { segment = s; return nil })
+	for i := range 400 {
+		if err := w.Add(index.Entry{Name: fmt.Sprintf("b/%05d.mp4", i), Modified: 1_700_000_000, Medium: true, Due: int64(1_700_000_000 + i*7919)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for at := 10; at < len(segment); at++ { // a header's bits say nothing of what it holds
+		damaged := bytes.Clone(segment)
+		damaged[at] ^= 1 << (at % 8)
+		i := 0
+		for e, err := range index.Entries(damaged) {
+			if err == nil && e.Due != int64(1_700_000_000+i*7919) { // there are bits that say nothing
+				t.Fatalf("byte %d: %+v", at, e)
+			}
+			i++
+		}
+	}
+}
+
 func FuzzEntries(f *testing.F) {
 	list, _ := segments(f, library(20))
 	f.Add(list[0])

@@ -23,29 +23,33 @@ const stampForm = "20060102T150405.000000000Z"
 
 const layerSuffix = "/layer.json"
 
-// A layer that is cut off from what it was to have is written if it has so many entries:
-// each costs every later run that reads it a call.
+// minCutOff is how many entries are worth a layer of a run that is cut off: every later one
+// reads it.
 const minCutOff = 1000
 
+// maxLayers is how many layers are read: the newest.
+const maxLayers = 64
+
+// compactable is how many layers of about a size become one.
+const compactable = 4
+
 // layerFormat is the version of layer and of its segments. A reader passes over others.
-const layerFormat = 2
+const layerFormat = 3
 
 // Index is what earlier runs found out, and what this one does. Each leaves a layer; of
-// several the newest that has a name counts. A new one takes over what those have that
-// are not much larger than itself, so that there are few of them. Nothing in it can make a
-// run fail: what cannot be read is not known. It is not safe for concurrent use, but that
-// Find may be called beside Add.
+// several the newest that has a name counts. Some of about a size become one, so that
+// there are few. Nothing in it can make a run fail: what cannot be read is not known. It
+// is not safe for concurrent use, but that Find may be called beside Add.
 type Index struct {
 	store  state.Store
 	log    func(msg string, args ...any)
 	policy string
+	since  time.Time
 	relied func(asOf time.Time) bool
 	layers []*layer // the newest first
+	last   string   // name that was asked for
 
-	last   string // name that was asked for
-	turned bool   // names have started over
-
-	looks []time.Time // this run's, and those that it takes over
+	asOf  time.Time
 	finds spool.Spool
 	off   bool // they cannot be kept
 }
@@ -54,19 +58,22 @@ type Index struct {
 type layer struct {
 	Format int    `json:"format"`
 	Policy string `json:"policy"`
-	// Looks are when that was found out which the layer has; the layer's own is first.
+	// Looks are when that was found out which the layer has, the latest first.
 	Looks    []time.Time `json:"looks"`
 	Entries  int         `json:"entries"`
 	Segments []part      `json:"segments"`
+	Last     string      `json:"last"` // name
 	// Replaces are the layers whose entries this one has taken over.
 	Replaces []string `json:"replaces,omitempty"`
 
-	name  string
-	next  int // the segment to read next
-	pull  func() (Entry, error, bool)
-	stop  func()
-	ahead Entry // not asked for yet
-	ended bool
+	name   string
+	begun  bool
+	broken bool
+	next   int // the segment to read next
+	pull   func() (Entry, error, bool)
+	stop   func()
+	ahead  Entry // not asked for yet
+	ended  bool
 }
 
 // part is a segment, and the first name in it.
@@ -78,7 +85,7 @@ type part struct {
 // Open reads which layers there are that were made under the same policy and not after
 // asOf. Relied tells of which looks the finds still count: none of those before since.
 func Open(ctx context.Context, store state.Store, asOf time.Time, policy string, since time.Time, relied func(asOf time.Time) bool, log func(msg string, args ...any)) *Index {
-	x := &Index{store: store, log: log, policy: policy, relied: relied, looks: []time.Time{asOf}}
+	x := &Index{store: store, log: log, policy: policy, since: since, relied: relied, asOf: asOf}
 	var names []string
 	for record, err := range store.List(ctx, Folder, Folder+since.UTC().Format(stampForm)) {
 		if err != nil {
@@ -94,15 +101,19 @@ func Open(ctx context.Context, store state.Store, asOf time.Time, policy string,
 		if replaced[name] {
 			continue
 		}
-		l := &layer{name: name}
+		if len(x.layers) == maxLayers || ctx.Err() != nil {
+			break
+		}
+		l := &layer{}
 		data, err := store.Read(ctx, name)
 		if err == nil {
 			err = json.Unmarshal(data, l)
 		}
+		l.name = name
 		switch {
 		case err != nil:
 			log("a layer of the index cannot be read: what it has is looked at", "record", name, "error", err.Error())
-		case l.Format != layerFormat, l.Policy != policy, len(l.Looks) == 0, l.Looks[0].After(asOf), !slices.ContainsFunc(l.Looks, relied):
+		case l.Format != layerFormat, l.Policy != policy, len(l.Looks) == 0, slices.ContainsFunc(l.Looks, asOf.Before), !slices.ContainsFunc(l.Looks, relied):
 		default:
 			x.layers = append(x.layers, l)
 			for _, older := range l.Replaces {
@@ -128,55 +139,53 @@ func (x *Index) Splits() (names []string) {
 	return names
 }
 
-// Find returns what is known by a name. Names come in order, but for such as came too late
-// for that: those come last, in their own.
+// Find returns what is known by a name. Names are asked for in order: of one that comes
+// too late nothing is known.
 func (x *Index) Find(ctx context.Context, name string) (entries []Entry) {
-	if len(x.layers) == 0 {
-		return nil
-	}
-	start := x.last == ""
 	if name <= x.last {
-		if x.turned {
-			return nil
-		}
-		start, x.turned = true, true
+		return nil
 	}
 	x.last = name
 	known := false
-	for i := 0; i < len(x.layers); i++ {
-		l := x.layers[i]
-		found, err := l.find(ctx, x.store, name, start)
-		if err != nil {
-			x.log("a layer of the index cannot be read: what it has is looked at", "record", l.name, "error", err.Error())
-			l.close()
-			x.layers = slices.Delete(x.layers, i, i+1)
-			i--
+	for _, l := range x.layers {
+		if l.broken {
 			continue
 		}
-		if !known { // else it only keeps up
-			entries, known = found, len(found) > 0
-			if known && !x.relied(l.Looks[found[0].look]) {
-				entries = nil
+		found, err := l.find(ctx, x.store, name)
+		if err != nil {
+			l.broken = true
+			l.close()
+			if ctx.Err() == nil {
+				x.log("a layer of the index cannot be read: what it has is looked at", "record", l.name, "error", err.Error())
 			}
+			continue
+		}
+		if known || len(found) == 0 {
+			continue // it only keeps up
+		}
+		if known = true; x.relied(l.Looks[found[0].look]) {
+			entries = found
 		}
 	}
 	return entries
 }
 
 // find returns the layer's entries of a name, and goes on to what comes after it.
-func (l *layer) find(ctx context.Context, store state.Store, name string, start bool) (entries []Entry, err error) {
-	if start {
-		l.close()
+func (l *layer) find(ctx context.Context, store state.Store, name string) (entries []Entry, err error) {
+	if !l.begun {
+		l.begun = true
 		l.next = max(0, sort.Search(len(l.Segments), func(i int) bool { return l.Segments[i].First >= name })-1)
-		l.ended = false
+		if name > l.Last {
+			l.next = len(l.Segments)
+		}
 		err = l.advance(ctx, store)
 	}
 	for err == nil && !l.ended && l.ahead.Name <= name {
-		if l.ahead.Name == name {
-			entries = append(entries, l.ahead)
-		}
 		if l.ahead.look >= len(l.Looks) {
 			return nil, fmt.Errorf("%s was found out by look %d of %d", l.ahead.Name, l.ahead.look, len(l.Looks))
+		}
+		if l.ahead.Name == name {
+			entries = append(entries, l.ahead)
 		}
 		err = l.advance(ctx, store)
 	}
@@ -226,55 +235,87 @@ func (x *Index) Add(e Entry) {
 	}
 }
 
-// Write leaves what was found out as a layer. The run names it; complete says that it has
-// looked at everything that it was to look at. What cannot be written is looked at again.
-func (x *Index) Write(ctx context.Context, now time.Time, run string, complete bool) {
-	if x.off || x.finds.Len() == 0 || !complete && x.finds.Len() < minCutOff {
+// Write leaves what was found out as a layer; the run names it. Whole says that all of it
+// is there, or that nothing else tells how far the run came. Then it makes one layer of
+// some. What cannot be written is looked at again.
+func (x *Index) Write(ctx context.Context, now time.Time, run string, whole bool) {
+	if x.off || x.finds.Len() == 0 || !whole && x.finds.Len() < minCutOff {
 		return
 	}
-	l := layer{Format: layerFormat, Policy: x.policy, Segments: []part{}}
-	if complete {
-		x.takeOver(ctx, &l)
+	folder := fmt.Sprintf("%s%s-%s", Folder, now.UTC().Format(stampForm), run)
+	own := &layer{Looks: []time.Time{x.asOf}}
+	err := x.write(ctx, own, folder)
+	if err == nil {
+		x.layers = slices.Insert(x.layers, 0, own)
+		err = x.compact(ctx, folder+"-more")
 	}
-	if err := x.write(ctx, &l, fmt.Sprintf("%s%s-%s", Folder, now.UTC().Format(stampForm), run)); err != nil {
+	if err != nil {
 		x.log("what was looked at could not be kept for the next sweep", "error", err.Error())
 	}
 }
 
-// takeOver adds what still counts of layers that are not much larger than the new one.
-func (x *Index) takeOver(ctx context.Context, l *layer) {
-	for _, older := range x.layers {
-		if older.Entries > 2*x.finds.Len() || len(x.looks)+len(older.Looks) > maxLooks {
-			return
+// compact makes one layer of the newest that are not much larger than those before them
+// together, if these are several.
+func (x *Index) compact(ctx context.Context, folder string) error {
+	few, entries := 0, 0
+	for few < len(x.layers) && !x.layers[few].broken && x.layers[few].Entries <= max(2*entries, x.layers[0].Entries) {
+		entries += x.layers[few].Entries
+		few++
+	}
+	if few < compactable {
+		return nil
+	}
+	one := &layer{}
+	for i, older := range x.layers[:few] {
+		at := make([]int, len(older.Looks)) // where they are among the new one's
+		for look, asOf := range older.Looks {
+			if at[look] = -1; x.relied(asOf) && len(one.Looks) < maxLooks {
+				at[look] = len(one.Looks)
+				one.Looks = append(one.Looks, asOf)
+			}
 		}
-		before := len(x.looks)
-		x.looks = append(x.looks, older.Looks...)
+		one.Replaces = append(one.Replaces, older.name)
+		for _, name := range older.Replaces {
+			if name >= Folder+x.since.UTC().Format(stampForm) {
+				one.Replaces = append(one.Replaces, name)
+			}
+		}
+		if i == 0 {
+			continue // its entries are the finds
+		}
 		for _, segment := range older.Segments {
 			data, err := x.store.Read(ctx, segment.Name)
 			if err != nil {
-				return // what it has still counts
+				return err
 			}
 			for e, err := range Entries(data) {
-				if err != nil || e.look >= len(older.Looks) {
-					return // as above
+				if err == nil && e.look >= len(at) {
+					err = fmt.Errorf("%s was found out by look %d of %d", e.Name, e.look, len(at))
 				}
-				if x.relied(older.Looks[e.look]) {
-					e.look += before
+				if err != nil {
+					return fmt.Errorf("%s: %w", segment.Name, err)
+				}
+				if e.look = at[e.look]; e.look >= 0 {
 					x.Add(e)
 				}
 			}
 		}
-		l.Replaces = append(append(l.Replaces, older.name), older.Replaces...)
 	}
+	if x.off {
+		return nil // it has been told
+	}
+	return x.write(ctx, one, folder)
 }
 
+// write writes a layer of what has been added: of each name what came first.
 func (x *Index) write(ctx context.Context, l *layer, folder string) error {
+	l.Format, l.Policy, l.Segments, l.name = layerFormat, x.policy, []part{}, folder+layerSuffix
 	w := NewWriter(func(first string, segment []byte) error {
 		name := fmt.Sprintf("%s/%06d.gz", folder, len(l.Segments)+1)
 		l.Segments = append(l.Segments, part{name, first})
 		return x.store.Create(ctx, name, segment)
 	})
-	last, newest := "", 0
+	look := 0
 	for found, err := range x.finds.All() {
 		var e Entry
 		if err == nil {
@@ -283,19 +324,17 @@ func (x *Index) write(ctx context.Context, l *layer, folder string) error {
 		if err != nil {
 			return err
 		}
-		if found.Name != last {
-			last, newest = found.Name, e.look
+		if e.Name = found.Name; e.Name != l.Last {
+			l.Last, look = e.Name, e.look
 		}
-		if e.look != newest {
-			continue // what older looks found out does not count
+		if e.look != look {
+			continue
 		}
-		e.Name = found.Name
 		l.Entries++
 		if err := w.Add(e); err != nil {
 			return err
 		}
 	}
-	l.Looks = x.looks
 	if err := w.Close(); err != nil {
 		return err
 	}
@@ -303,7 +342,7 @@ func (x *Index) write(ctx context.Context, l *layer, folder string) error {
 	if err != nil {
 		return err
 	}
-	return x.store.Create(ctx, folder+layerSuffix, data)
+	return x.store.Create(ctx, l.name, data)
 }
 
 // Close lets everything go.

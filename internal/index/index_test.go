@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // The media of one object are found together also where a segment ends between them.
 func TestALayerIsSearchedAcrossSegments(t *testing.T) {
 	store := state.Folder(t.TempDir())
-	l := layer{Looks: []time.Time{time.Now()}}
+	l := layer{Looks: []time.Time{time.Now()}, Last: "b/z/1"}
 	w := NewWriter(func(first string, segment []byte) error {
 		name := fmt.Sprintf("index/x/%06d.gz", len(l.Segments)+1)
 		l.Segments = append(l.Segments, part{name, first})
@@ -36,23 +37,25 @@ func TestALayerIsSearchedAcrossSegments(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int{"b/a/000000": 1, "b/a/000007": 1, "b/z/0": 2, "b/z/1": 1, "b/y": 0, "a": 0, "c": 0} {
-		found, err := l.find(context.Background(), store, name, true)
+		l.begun, l.ended = false, false
+		found, err := l.find(context.Background(), store, name)
 		if err != nil || len(found) != want {
 			t.Errorf("%s: %d entries, %v; want %d", name, len(found), err, want)
 		}
 		l.close()
 	}
-	if found, err := l.find(context.Background(), store, "b/a/000100", true); err != nil || len(found) != 1 {
+	l.begun, l.ended = false, false
+	if found, err := l.find(context.Background(), store, "b/a/000100"); err != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, err)
 	}
-	if found, err := l.find(context.Background(), store, "b/z/0", false); err != nil || len(found) != 2 {
+	if found, err := l.find(context.Background(), store, "b/z/0"); err != nil || len(found) != 2 {
 		t.Errorf("going on: %v, %v", found, err)
 	}
 	l.close()
 }
 
 // Of many layers few are read, and each name is known as the newest has it.
-func TestLayersAreTakenOver(t *testing.T) {
+func TestFewLayersAreRead(t *testing.T) {
 	store := state.Folder(t.TempDir())
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	since := day.Add(-time.Hour)
@@ -82,7 +85,7 @@ func TestLayersAreTakenOver(t *testing.T) {
 		x.Write(t.Context(), now, fmt.Sprint(i), true)
 		x.Close()
 	}
-	if most > 12 || most < 3 {
+	if most > 20 || most < 5 {
 		t.Errorf("%d layers were read at once", most)
 	}
 	x := open(day.Add(300*time.Hour), always)
@@ -124,5 +127,72 @@ func TestWhatIsCutOff(t *testing.T) {
 			t.Errorf("%d entries: %d layers", n, len(x.layers))
 		}
 		x.Close()
+	}
+}
+
+// Layers of runs that are cut off become few too, and what one of them cannot have any
+// more is lost by none.
+func TestManyRunsThatAreCutOff(t *testing.T) {
+	store := state.Folder(t.TempDir())
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	relied := func(time.Time) bool { return true }
+	const runs = 60
+	most := 0
+	for i := range runs {
+		now := day.Add(time.Duration(i) * time.Minute)
+		x := Open(t.Context(), store, now, "p", day.Add(-time.Hour), relied, func(msg string, args ...any) { t.Error(msg, args) })
+		most = max(most, len(x.layers))
+		for n := range minCutOff {
+			x.Add(Entry{Name: fmt.Sprintf("b/%03d/%04d", i, n), Medium: true, Due: Never})
+		}
+		x.Write(t.Context(), now, fmt.Sprint(i), false)
+		x.Close()
+	}
+	if most > 15 {
+		t.Errorf("%d layers were read at once", most)
+	}
+	x := Open(t.Context(), store, day.Add(time.Hour), "p", day.Add(-time.Hour), relied, func(msg string, args ...any) { t.Error(msg, args) })
+	defer x.Close()
+	for i := range runs {
+		for n := range minCutOff {
+			if len(x.Find(t.Context(), fmt.Sprintf("b/%03d/%04d", i, n))) != 1 {
+				t.Fatalf("run %d, entry %d is lost", i, n)
+			}
+		}
+	}
+}
+
+// full is a folder for temporary files that has no room any more.
+func full(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+}
+
+// Without room for the entries of several layers each of them stays.
+func TestNoRoomForOneLayerOfMany(t *testing.T) {
+	store := state.Folder(t.TempDir())
+	now := time.Now()
+	open := func() *Index {
+		return Open(t.Context(), store, now, "p", now.Add(-time.Hour), func(time.Time) bool { return true }, func(string, ...any) {})
+	}
+	const entries = 30_000 // several of them are more than a spool keeps in memory
+	for i := range 5 {
+		if i == 3 {
+			full(t)
+		}
+		x := open()
+		for n := range entries {
+			x.Add(Entry{Name: fmt.Sprintf("b/%d/%05d/%s", i, n, "a name that takes some room"), Due: Never})
+		}
+		x.Write(t.Context(), now.Add(time.Duration(i)*time.Second), "r", true)
+		x.Close()
+	}
+	x := open()
+	defer x.Close()
+	for i := range 5 {
+		for n := range entries {
+			if len(x.Find(t.Context(), fmt.Sprintf("b/%d/%05d/%s", i, n, "a name that takes some room"))) != 1 {
+				t.Fatalf("layer %d, entry %d is lost", i, n)
+			}
+		}
 	}
 }

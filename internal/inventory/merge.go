@@ -61,6 +61,9 @@ func (g *Gathered) HasIDs() bool { return g.ids.Len() > 0 }
 // HasObjects reports whether any candidate is an object.
 func (g *Gathered) HasObjects() bool { return g.objects.Len() > 0 }
 
+// DropIDs forgets the media.
+func (g *Gathered) DropIDs() { g.ids.Close() }
+
 // Close lets everything go.
 func (g *Gathered) Close() {
 	g.objects.Close()

@@ -11,16 +11,24 @@ type Executions interface {
 	Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error)
 }
 
+// maxEmpty bounds the pages of executions that name no medium: that a list ends with an
+// empty token is not documented.
+const maxEmpty = 1000
+
 // OfWorkflow yields the media of the executions of a workflow, or of all workflows for
 // an empty name, in the last 90 days. A medium comes for each execution. An error ends it.
 func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		tokens := map[string]bool{}
+		empty := 0 // pages in a row
 		for token := ""; ; {
 			ids, next, err := library.Executions(ctx, workflow, token)
 			if err != nil {
 				yield(Candidate{}, fmt.Errorf("executions of workflow %q: %w", workflow, err))
 				return
+			}
+			if empty++; len(ids) > 0 {
+				empty = 0
 			}
 			for _, id := range ids {
 				if !yield(Candidate{MediaID: id}, nil) {
@@ -29,6 +37,9 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 			}
 			switch {
 			case next == "":
+				return
+			case empty == maxEmpty:
+				yield(Candidate{}, fmt.Errorf("executions of workflow %q: %d pages in a row have none", workflow, empty))
 				return
 			case tokens[next]:
 				yield(Candidate{}, fmt.Errorf("executions of workflow %q: a page goes on where an earlier one was", workflow))

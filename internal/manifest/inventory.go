@@ -90,9 +90,7 @@ func (i *Inventory) Rows(file File, from io.Reader) iter.Seq2[Row, error] {
 			yield(Row{}, err)
 			return
 		}
-		t := newTable(text)
-		t.columns, t.known = i.columns, "fileSchema"
-		for r, err := range t.records() {
+		for r, err := range lines(text) { // keys are escaped, so that no row has two
 			var row Row
 			skip := false
 			if err == nil {
@@ -133,6 +131,9 @@ func (s *summed) Read(p []byte) (int, error) {
 
 // row reads one row; those of old versions and of delete markers are skipped.
 func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
+	if len(fields) != i.columns {
+		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
+	}
 	if strings.EqualFold(at(fields, i.isDeleteMarker), "true") || strings.EqualFold(at(fields, i.isLatest), "false") {
 		return row, true, nil
 	}

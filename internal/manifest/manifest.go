@@ -141,16 +141,13 @@ func readLine(text *bufio.Reader) (line []byte, err error) {
 		if len(line)+len(part) <= maxLine {
 			line = append(line, part...)
 		} else if line = line[:maxLine]; !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, errLong()
+			return nil, &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)}
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
 }
-
-// errLong is a line that is too long.
-func errLong() *RowError { return &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)} }
 
 func jsonRow(line []byte) (Row, error) {
 	if !utf8.Valid(line) {
@@ -210,27 +207,34 @@ func rowOf(id, object string) (row Row, err error) {
 	return row, fmt.Errorf("neither %s nor %s says anything", idColumn, objectColumn)
 }
 
-func csvRows(text *bufio.Reader, yield func(Row, error) bool) {
-	t := newTable(text)
-	first, err := t.read()
-	if err != nil {
-		yield(Row{}, fmt.Errorf("read the header: %w", err))
-		return
-	}
-	header := make([]string, len(first.fields))
-	for i, name := range first.fields {
-		header[i] = strings.TrimSpace(name)
-	}
-	t.columns, t.known = len(header), "the header"
-	idAt, objectAt, err := columns(header)
-	if err != nil {
-		yield(Row{}, err)
-		return
-	}
-	for r, err := range t.records() {
+func csvRows(text io.Reader, yield func(Row, error) bool) {
+	var header []string
+	var idAt, objectAt int
+	for r, err := range records(text) {
+		if header == nil {
+			if err == nil {
+				header = make([]string, len(r.fields))
+				for i, name := range r.fields {
+					header[i] = strings.TrimSpace(name)
+				}
+				idAt, objectAt, err = columns(header)
+			} else {
+				err = fmt.Errorf("read the header: %w", err)
+			}
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			continue
+		}
 		var row Row
 		if err == nil {
-			if row, err = rowOf(at(r.fields, idAt), at(r.fields, objectAt)); err != nil {
+			if len(r.fields) != len(header) {
+				err = fmt.Errorf("%d columns, the header has %d", len(r.fields), len(header))
+			} else {
+				row, err = rowOf(at(r.fields, idAt), at(r.fields, objectAt))
+			}
+			if err != nil {
 				err = &RowError{r.line, err}
 			}
 		}

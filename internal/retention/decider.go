@@ -40,6 +40,7 @@ type groupOf struct {
 // member is a place in a group's ranking; held is nil for a medium that has been
 // decided on and only takes its place.
 type member struct {
+	id      string
 	created time.Time
 	held    *held
 }
@@ -64,7 +65,8 @@ func NewForeseer(p *policy.Policy, asOf time.Time) *Decider {
 	return &Decider{policy: p, asOf: asOf, ahead: true, groups: map[groupOf][]member{}}
 }
 
-// Add takes a medium, and hands over each decision that this makes final.
+// Add takes a medium, and hands over each decision that this makes final. Of one that
+// comes again while it is ranked nothing more is heard: it has one place in a group.
 func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	facts := Facts{AsOf: d.asOf, SourceRemoved: sourceRemoved, NotLatest: true}
 	if d.Clock != nil {
@@ -75,7 +77,10 @@ func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 	}
 	final := Decide(d.policy, &m, facts)
 	rule := ranking(d.policy, &m, final, facts)
-	place := member{created: m.Created}
+	if rule != nil && d.has(rule, &m) {
+		return
+	}
+	place := member{id: m.ID, created: m.Created}
 	if rule != nil && (d.ahead || final.Verdict == Expired) {
 		place.held = &held{medium: m, facts: facts}
 	} else {
@@ -92,6 +97,22 @@ func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 		d.rank(groupOf{rule, name}, place, decided)
 	}
 }
+
+// has reports whether a medium is ranked in one of its groups.
+func (d *Decider) has(rule *policy.Rule, m *media.Medium) bool {
+	return slices.ContainsFunc(rule.KeepLatest.Groups(m), func(name string) bool {
+		members := d.groups[groupOf{rule, name}]
+		at, _ := slices.BinarySearchFunc(members, member{created: m.Created}, newestFirst)
+		for ; at < len(members) && members[at].created.Equal(m.Created); at++ {
+			if members[at].id == m.ID {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func newestFirst(a, b member) int { return b.created.Compare(a.created) }
 
 // IsRanked reports whether a rule ranks a medium among others.
 func IsRanked(p *policy.Policy, m *media.Medium, facts Facts) bool {
@@ -123,7 +144,6 @@ func ranking(p *policy.Policy, m *media.Medium, decision Decision, facts Facts) 
 // rank puts a member into a group and lets go those that it pushes out: what has
 // as many strictly newer ones as the rule keeps.
 func (d *Decider) rank(group groupOf, place member, decided Decided) {
-	newestFirst := func(a, b member) int { return b.created.Compare(a.created) }
 	members := d.groups[group]
 	at, _ := slices.BinarySearchFunc(members, place, newestFirst)
 	members = slices.Insert(members, at, place)
@@ -164,6 +184,7 @@ func (d *Decider) Finish(decided Decided) {
 type Place struct {
 	Rule    string          `json:"rule"`
 	Group   string          `json:"group"`
+	MediaID string          `json:"mediaId"`
 	Created time.Time       `json:"created"`
 	Record  json.RawMessage `json:"record,omitempty"`
 	ReadAt  time.Time       `json:"readAt,omitzero"`
@@ -174,7 +195,7 @@ func (d *Decider) Places() []Place {
 	places := []Place{}
 	for group, members := range d.groups {
 		for _, m := range members {
-			place := Place{Rule: group.rule.Name, Group: group.name, Created: m.created}
+			place := Place{Rule: group.rule.Name, Group: group.name, MediaID: m.id, Created: m.created}
 			if m.held != nil {
 				place.Record, place.ReadAt = m.held.medium.Record, m.held.facts.ReadAt
 			}
@@ -193,7 +214,7 @@ func (d *Decider) Resume(places []Place) error {
 		if at < 0 {
 			return fmt.Errorf("no rule %s ranks media", place.Rule)
 		}
-		m := member{created: place.Created}
+		m := member{id: place.MediaID, created: place.Created}
 		if place.Record != nil {
 			medium, err := media.Parse(place.Record)
 			if err != nil {
@@ -212,7 +233,7 @@ func (d *Decider) Resume(places []Place) error {
 		d.groups[group] = append(d.groups[group], m)
 	}
 	for _, members := range d.groups {
-		slices.SortStableFunc(members, func(a, b member) int { return b.created.Compare(a.created) })
+		slices.SortStableFunc(members, newestFirst)
 	}
 	return nil
 }

@@ -49,6 +49,39 @@ func series(id string, daysOld int, tags ...string) media.Medium {
 		Created: asOf.AddDate(0, 0, -daysOld), Tags: tags, Category: media.Known(int64(1))}
 }
 
+// A medium that comes twice has one place in its group, also after a break.
+func TestOneThatComesTwice(t *testing.T) {
+	p := parse(t, "version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: 2, per: folder}}]\n")
+	library := []media.Medium{series("a", 40), series("b", 50), series("c", 60), series("a", 40), series("young", 3), series("young", 3), series("b", 50), series("c", 60)}
+	for i := range library {
+		library[i].Record = fmt.Appendf(nil, `{"MediaId":%q,"CreationTime":%q,"PublishState":"Published","File":{"URL":%q}}`,
+			library[i].ID, library[i].Created.Format("2006-01-02T15:04:05Z"), library[i].Object.URL("cn-shanghai", media.SlashPlain))
+	}
+	for cut := range len(library) {
+		gone := map[string]bool{}
+		decided := func(m *media.Medium, d retention.Decision, _ retention.Facts) {
+			if d.Verdict == retention.Expired {
+				gone[m.ID] = true
+			}
+		}
+		decider := retention.NewDecider(p, asOf)
+		for i, m := range library {
+			if i == cut {
+				again := retention.NewDecider(p, asOf)
+				if err := again.Resume(decider.Places()); err != nil {
+					t.Fatal(err)
+				}
+				decider = again
+			}
+			decider.Add(m, false, decided)
+		}
+		decider.Finish(decided)
+		if len(gone) != 2 || !gone["b"] || !gone["c"] {
+			t.Errorf("cut at %d: %v are gone", cut, gone)
+		}
+	}
+}
+
 func TestKeepLatest(t *testing.T) {
 	rule := func(count int, per string) string {
 		return fmt.Sprintf("version: 1\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: series, after: 90d, keepLatest: {count: %d, per: %q}}]\n", count, per)

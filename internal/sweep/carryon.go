@@ -29,7 +29,7 @@ func (r *run) carryOn(ctx context.Context) {
 		r.Log.Error("a look that was cut off cannot be carried on: starting over", "error", err.Error())
 	}
 	for _, name := range slices.Backward(records) {
-		switch err := r.load(ctx, name); {
+		switch chain, err := r.load(ctx, name); {
 		case errors.Is(err, errFinished):
 			return
 		case errors.Is(err, errNoPlace):
@@ -38,7 +38,7 @@ func (r *run) carryOn(ctx context.Context) {
 		default:
 			c.folder, c.last, c.previous, c.loaded = name[:strings.LastIndex(name, "/")+1], name, name, r.plan.Len()
 			_, _ = fmt.Sscanf(records[len(records)-1][len(c.folder):], "%d", &c.number) // else the first that is free
-			if len(records) > 1 && r.plan.Len() <= checkpointLines {
+			if chain > maxChain && r.plan.Len() <= checkpointLines/2 {
 				r.beginAnew()
 			}
 			return
@@ -62,6 +62,10 @@ func (r *run) beginAnew() {
 	r.listing.seen.renew()
 	c.previous, c.saved = "", -1
 }
+
+// maxChain is how many records are read of a look that is carried on before the next stands
+// for itself, if that is not too large.
+const maxChain = 4
 
 // cutOff returns the records of the latest look, if it was cut off.
 func (r *run) cutOff(ctx context.Context) ([]string, error) {
@@ -90,8 +94,9 @@ var (
 	errFinished = errors.New("the look has been finished")
 )
 
-// load takes over what a record and those before it have, all of it or nothing.
-func (r *run) load(ctx context.Context, name string) error {
+// load takes over what a record and those before it have, all of it or nothing, and returns
+// how many these are.
+func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 	var head checkpoint
 	var taken *seen
 	var places []retention.Place
@@ -117,9 +122,10 @@ func (r *run) load(ctx context.Context, name string) error {
 		}
 		if err != nil {
 			loaded.Close()
-			return err
+			return 0, err
 		}
 		previous = read.Previous
+		chain++
 	}
 	begun, err := deletionBegun(ctx, r.Store, head.AsOf)
 	switch {
@@ -131,11 +137,11 @@ func (r *run) load(ctx context.Context, name string) error {
 	}
 	if err != nil {
 		loaded.Close()
-		return err
+		return 0, err
 	}
 	r.plan, r.listing.seen = loaded, taken
 	r.Log.Info("carrying on a look that was cut off", "after", head.After, "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
-	return nil
+	return chain, nil
 }
 
 // loadOne reads one record, and its part of the plan.
@@ -210,8 +216,8 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	one := r.reports[0]
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
 	one.Sources = head.Report.Sources
-	r.known = &known{candidates: head.Known, live: head.KnownLive}
-	if len(one.Failures) > 0 {
+	at.passed, at.live = head.Passed, head.PassedLive
+	if len(one.Failures) > 0 || head.Unlisted {
 		r.missing[one] = true
 	}
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, again

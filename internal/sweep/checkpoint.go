@@ -36,6 +36,8 @@ const (
 	// checkpointLines is how many media of the plan one record holds, and how many a
 	// look keeps for a store that is slow.
 	checkpointLines = 5 * plan.SegmentEntries
+	// checkpointSeen is how many bytes of names one record holds, eight for each.
+	checkpointSeen = 8 << 20
 )
 
 // checkpoint is where a look is. It is the first line of a record; then come the
@@ -55,12 +57,13 @@ type checkpoint struct {
 	Pending []pending `json:"pending,omitempty"`
 	// Seen is what has been taken since the record before; see seen.
 	Seen []byte `json:"seen,omitempty"`
-	// Known and KnownLive are how many candidates were passed over, and live media of them.
-	Known     int `json:"known,omitempty"`
-	KnownLive int `json:"knownLive,omitempty"`
-	// Report has the counts by then.
-	Report *report.Report `json:"report,omitempty"`
-	Places int            `json:"places,omitempty"` // how many rankings follow
+	// Passed and PassedLive are how many candidates were passed over, and live media of them.
+	Passed     int `json:"passed,omitempty"`
+	PassedLive int `json:"passedLive,omitempty"`
+	// Report has the counts by then, and Unlisted says that it had no room for all failures.
+	Report   *report.Report `json:"report,omitempty"`
+	Unlisted bool           `json:"unlisted,omitempty"`
+	Places   int            `json:"places,omitempty"` // how many rankings follow
 }
 
 // pending is a candidate by its name; an object may have to be asked for with escaped
@@ -72,7 +75,7 @@ type pending struct {
 }
 
 // checkpointFormat is the version of checkpoint. A reader refuses others.
-const checkpointFormat = 3
+const checkpointFormat = 4
 
 // checkpointLine is one medium of the plan that is being made.
 type checkpointLine struct {
@@ -155,12 +158,10 @@ func (r *run) place() (checkpoint, []retention.Place) {
 	one := *r.reports[0]
 	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
 	one.Failures = slices.DeleteFunc(one.Failures, func(f report.Failure) bool { return slices.Contains(r.listing.misread, f) })
-	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain()}
+	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(),
+		Passed: r.listing.passed, PassedLive: r.population(), Unlisted: r.unlisted.Len() > 0}
 	for _, open := range r.listing.left() {
 		head.Pending = append(head.Pending, pending{open.Name(), open.Modified, open.slash == media.SlashEscaped})
-	}
-	if r.known != nil {
-		head.Known, head.KnownLive = r.known.candidates, r.population()
 	}
 	return head, r.decider.Places()
 }
@@ -223,6 +224,13 @@ func (c *checkpoints) write(ctx context.Context, store state.Store, head checkpo
 			batch = nil
 		}
 		batch = append(batch, checkpointLine{time.Unix(l.decided, 0).UTC(), l.text})
+	}
+	for len(head.Seen) > checkpointSeen {
+		part := checkpoint{Format: checkpointFormat, More: true, Seen: head.Seen[:checkpointSeen]}
+		if err := c.writeOne(ctx, store, part, nil); err != nil {
+			return err
+		}
+		head.Seen = head.Seen[checkpointSeen:]
 	}
 	following := make([]any, 0, len(places)+len(batch))
 	for _, place := range places {

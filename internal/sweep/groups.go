@@ -51,6 +51,7 @@ func (r *run) lookAtGroups(ctx context.Context) {
 		}
 	}
 	defer others.gathered.Close()
+	defer others.unlisted.Close()
 	from := r.inventorySources(ctx)
 	from.prefixes = slices.Collect(maps.Keys(where)) // lists may have more of any group
 	others.lookAt(ctx, ctx, others.ofSources(ctx, from)...)

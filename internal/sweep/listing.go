@@ -1,11 +1,13 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -25,8 +27,9 @@ type listing struct {
 	// open are the candidates that have been taken and are not accounted for yet, by
 	// their names.
 	open map[string]asked
-	// accounted counts the others, and those that were passed over.
-	accounted int
+	// accounted counts the others, and those that were passed over: those of this run and,
+	// with the live media that they have, those of the runs that it carries on too.
+	accounted, passed, live int
 	// met counts media that were found though their objects had been passed over.
 	met int
 	// seen is what media must not be named for again, nil where none can be.
@@ -49,10 +52,12 @@ func (l *listing) take(c inventory.Candidate) {
 	l.put(c, media.SlashPlain)
 }
 
-// pass passes over a candidate.
-func (l *listing) pass(c inventory.Candidate) {
+// pass passes over a candidate that has so many live media.
+func (l *listing) pass(c inventory.Candidate, live int) {
 	l.after = c.Name()
 	l.accounted++
+	l.passed++
+	l.live += live
 	if l.seen != nil && c.MediaID == "" {
 		l.seen.add(nameOf(passed, c.Name()))
 	}
@@ -201,10 +206,16 @@ func (l *look) sourceCalled(name string) *report.Source {
 	return &one.Sources[i]
 }
 
+// errNotAll says that a source names more than there was time to read: it is read in half
+// of the time that a run has, so that the other half is left to look.
+var errNotAll = errors.New("it could not be read to its end in half of the run's time: what it names further on is left out")
+
 // gather reads the sources that have no order, and yields only what goes wrong.
 func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candidate, error] {
 	return func(yield func(inventory.Candidate, error) bool) {
 		one := l.reports[0]
+		until, cancel := before(ctx, 0.5, math.MaxInt64)
+		defer cancel()
 		for _, other := range s.others {
 			named := 0
 			for c, err := range other.candidates {
@@ -216,10 +227,11 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					}
 					err = l.gathered.Add(c)
 				}
-				if err == nil {
-					err = ctx.Err()
+				enough := until.Err() != nil && ctx.Err() == nil
+				if err == nil && enough {
+					err = fmt.Errorf("%s: %w", other.name, errNotAll)
 				}
-				if err == nil {
+				if err = cmp.Or(err, ctx.Err()); err == nil {
 					continue
 				}
 				told := len(one.Failures)
@@ -227,6 +239,9 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					return
 				}
 				l.listing.misread = append(l.listing.misread, one.Failures[told:]...)
+				if enough {
+					break
+				}
 			}
 			if other.name != "" {
 				l.mu.Lock()
@@ -234,7 +249,13 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 				l.mu.Unlock()
 			}
 		}
-		if l.listing.seen == nil && l.gathered.HasIDs() && (l.gathered.HasObjects() || len(s.prefixes) > 0) {
+		switch {
+		case l.listing.seen != nil, !l.gathered.HasIDs(), !l.gathered.HasObjects() && len(s.prefixes) == 0:
+		case l.listing.hasBegun():
+			// An earlier run, which knew of no IDs, has not noted which media it found.
+			l.gathered.DropIDs()
+			yield(inventory.Candidate{}, errors.New("IDs that are named only since the look began are left to the next sweep"))
+		default:
 			l.listing.seen = &seen{kept: l.took != nil}
 		}
 	}
@@ -264,7 +285,10 @@ func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]
 	lines := addresses(s.prefixes)
 	take := func(c inventory.Candidate) bool {
 		found := c.Again || c.MediaID != "" && l.isFound(c.MediaID)
-		passed := !found && l.passOver != nil && l.passOver(c)
+		live, passed := 0, false
+		if !found && l.passOver != nil {
+			live, passed = l.passOver(c)
+		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for i, prefix := range s.prefixes {
@@ -279,7 +303,7 @@ func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]
 			l.listing.take(c)
 			return true
 		}
-		l.listing.pass(c)
+		l.listing.pass(c, live)
 		if l.took != nil && l.listing.accounted%checkpointStep == 0 {
 			l.took() // of so many at once, since there is no look-up that would tell
 		}

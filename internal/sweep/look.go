@@ -30,9 +30,9 @@ type look struct {
 	took  func()
 	// note, if set, is told what was found out about a candidate, a medium or none, with
 	// the mutex held. passOver says of which candidates nothing needs to be found out, and
-	// counts these.
+	// how many live media these have.
 	note     func(c inventory.Candidate, m *media.Medium)
-	passOver func(inventory.Candidate) bool
+	passOver func(inventory.Candidate) (live int, known bool)
 	// splits are names at which a listing may be parted.
 	splits []string
 	// whole says that nothing may be done if the candidates cannot all be named.
@@ -242,13 +242,20 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 		_ = group.Wait() // its functions return no error
 		again(1)
 		_ = group.Wait() // as above
-		if !ended {
+		if !ended || l.hasEnded(soft) {
 			break // whoever carries on has to begin here
 		}
 	}
 	if more := l.warned - maxUnknownLines; more > 0 {
 		l.Log.Warn("more media kept as unknown", "media", more)
 	}
+}
+
+// hasEnded reports whether the look is over, whatever is left.
+func (l *look) hasEnded(soft context.Context) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ending.why != nil || soft.Err() != nil
 }
 
 // stop notes that not all was looked at.
@@ -350,7 +357,7 @@ func isContext(err error) bool {
 func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.noteAll(looked)
+	l.noteAll(batch, looked)
 	l.listing.account(batch, looked.Again)
 	for _, one := range l.reports {
 		one.Counts.Looked += len(looked.Absent)
@@ -386,7 +393,7 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 
 // noteAll notes what a look-up has found out: nothing of objects for which it may have
 // found a medium that it does not tell enough of.
-func (l *look) noteAll(looked inventory.Looked) {
+func (l *look) noteAll(batch inventory.Batch, looked inventory.Looked) {
 	if l.note == nil {
 		return
 	}
@@ -397,8 +404,11 @@ func (l *look) noteAll(looked inventory.Looked) {
 	}
 	for i := range looked.Media {
 		m := &looked.Media[i]
-		note(inventory.Candidate{MediaID: m.ID}, m)
-		note(inventory.Candidate{Object: m.Object}, m)
+		if len(batch.IDs) > 0 {
+			note(inventory.Candidate{MediaID: m.ID}, m)
+		} else {
+			note(inventory.Candidate{Object: m.Object}, m)
+		}
 	}
 	for _, id := range looked.Absent {
 		note(inventory.Candidate{MediaID: id}, nil)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -121,7 +122,7 @@ type run struct {
 	// has several parts.
 	owners     map[string][]*report.Report
 	checkpoint *checkpoints   // where a scheduled look is; nil for others
-	known      *known         // what earlier sweeps found out; nil for runs that do not go by it
+	index      *index.Index   // what earlier sweeps found out; nil for runs that do not go by it
 	beside     sync.WaitGroup // what is written beside the plan
 	ledger     ledger
 	until      time.Time       // when nothing may be noted any more; zero for never
@@ -190,15 +191,15 @@ func (r *run) broke(err error) {
 func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.scheduled() {
 		r.carryOn(ctx)
-		r.openIndex(ctx, soft)
+		r.openIndex(soft)
 	}
 	r.askForSources(ctx, removed(parts))
 	candidates, scope := r.candidates(soft, parts)
 	r.lookAt(ctx, soft, candidates...)
 	if r.checkpoint != nil {
 		r.keepPlace(ctx, soft)
-		complete := r.ending.why == nil
-		r.beside.Go(func() { r.writeIndex(ctx, complete) })
+		whole := r.ending.why == nil || r.listing.unordered
+		r.beside.Go(func() { r.writeIndex(ctx, whole) })
 	}
 	if len(r.orphans) > 0 && r.ending.why == nil {
 		r.decideOrphans(ctx)
