@@ -237,7 +237,7 @@ func TestAnUnorderedBucket(t *testing.T) {
 	if r.Counts.Looked != 2500 || !slices.Equal(w.deleted(), want) || r.Sources[0].Named != 2500 {
 		t.Errorf("%+v, %+v, deleted %d of %d", r.Counts, r.Sources, len(w.deleted()), len(want))
 	}
-	if r = w.mustInvoke(everything, report.Done); r.Counts.Looked != 0 {
+	if r = w.mustInvoke(everything, report.Done); r.Counts.Looked+r.Counts.ObjectsWithoutMedia > 2500/2 { // what comes too late
 		t.Errorf("on the second day %+v", r.Counts)
 	}
 	if !strings.Contains(w.log.String(), "not listed in the order") {

@@ -65,7 +65,7 @@ func (r *run) beginAnew() {
 
 // maxChain is how many records are read of a look that is carried on before the next stands
 // for itself, if that is not too large.
-const maxChain = 4
+const maxChain = 2
 
 // cutOff returns the records of the latest look, if it was cut off.
 func (r *run) cutOff(ctx context.Context) ([]string, error) {

@@ -231,6 +231,9 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 		_ = lookUp(inventory.OfObjects(l.takeAgain(multiple), l.Region, media.SlashEscaped)) // if it is stopped, so is its list
 	}
 	for _, list := range lists {
+		if l.hasEnded(soft) {
+			break
+		}
 		ended := lookUp(func(yield func(inventory.Batch, error) bool) {
 			for batch, err := range list {
 				if !yield(batch, err) {
@@ -242,7 +245,7 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 		_ = group.Wait() // its functions return no error
 		again(1)
 		_ = group.Wait() // as above
-		if !ended || l.hasEnded(soft) {
+		if !ended {
 			break // whoever carries on has to begin here
 		}
 	}
@@ -251,11 +254,15 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 	}
 }
 
-// hasEnded reports whether the look is over, whatever is left.
+// hasEnded reports whether the look is over, whatever is left, and notes that not all was
+// looked at if its time is up.
 func (l *look) hasEnded(soft context.Context) bool {
+	if soft.Err() != nil {
+		l.stop(soft)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ending.why != nil || soft.Err() != nil
+	return l.ending.why != nil
 }
 
 // stop notes that not all was looked at.
