@@ -141,13 +141,16 @@ func readLine(text *bufio.Reader) (line []byte, err error) {
 		if len(line)+len(part) <= maxLine {
 			line = append(line, part...)
 		} else if line = line[:maxLine]; !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)}
+			return nil, tooLong()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
 }
+
+// tooLong is a line that has more than maxLine bytes.
+func tooLong() *RowError { return &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)} }
 
 func jsonRow(line []byte) (Row, error) {
 	if !utf8.Valid(line) {
@@ -207,7 +210,7 @@ func rowOf(id, object string) (row Row, err error) {
 	return row, fmt.Errorf("neither %s nor %s says anything", idColumn, objectColumn)
 }
 
-func csvRows(text io.Reader, yield func(Row, error) bool) {
+func csvRows(text *bufio.Reader, yield func(Row, error) bool) {
 	var header []string
 	var idAt, objectAt int
 	for r, err := range records(text) {

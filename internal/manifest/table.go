@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 )
 
 // record is one record of CSV, and the line on which it starts. Its fields last until the
@@ -17,43 +18,30 @@ type record struct {
 	line   int
 }
 
-// bounded reads for one row at a time, which can have many lines.
-type bounded struct {
-	r    io.Reader
-	left int
+// table reads CSV record by record. What a quote takes in until it is closed belongs to its
+// record, whatever it looks like. One that nothing closes is a mistake of the line where
+// it opens, and reading goes on with the next.
+type table struct {
+	text   *bufio.Reader
+	number int       // of the last line that was read
+	back   []byte    // lines that are to be read again
+	long   *RowError // what comes after these
+	lines  []byte    // of the record, where it has several
+	one    oneRecord
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("a row has more than %d bytes: perhaps a quote is not closed", maxLine)
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-// records yields the records of CSV, a *RowError for each that is none. What a quote takes
-// in until it is closed belongs to its record, whatever it looks like: nobody can tell
-// where one was to be closed that is not, and what of the text behind it is a row.
-func records(text io.Reader) iter.Seq2[record, error] {
+// records yields the records of CSV, a *RowError for each that is none.
+func records(text *bufio.Reader) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		bound := &bounded{r: text}
-		reader := csv.NewReader(bound)
-		reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+		t := &table{text: text}
 		for {
-			bound.left = maxLine
-			fields, err := reader.Read()
-			r := record{fields: fields}
-			var malformed *csv.ParseError
+			r, err := t.read()
+			var bad *RowError
 			switch {
-			case err == nil:
-				r.line, _ = reader.FieldPos(0)
 			case errors.Is(err, io.EOF):
 				return
-			case errors.As(err, &malformed):
-				err = &RowError{malformed.StartLine, malformed.Err}
-			default:
-				yield(record{}, fmt.Errorf("after %d bytes: %w", reader.InputOffset(), err))
+			case err != nil && !errors.As(err, &bad):
+				yield(record{}, err)
 				return
 			}
 			if !yield(r, err) {
@@ -63,41 +51,153 @@ func records(text io.Reader) iter.Seq2[record, error] {
 	}
 }
 
-// lines yields the records of CSV in which each is a line: there a quote that is not
-// closed spoils no other.
+// lines yields the records of CSV in which each is a line.
 func lines(text *bufio.Reader) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		one := bytes.NewReader(nil)
-		reader := csv.NewReader(one)
-		reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-		for number := 1; ; number++ {
-			line, err := readLine(text)
-			ended := errors.Is(err, io.EOF)
-			var long *RowError
-			switch {
-			case errors.As(err, &long):
-				long.Line = number
-				if !yield(record{}, long) {
-					return
-				}
-				continue
-			case err != nil && !ended:
-				yield(record{}, fmt.Errorf("after line %d: %w", number-1, err))
+		t := &table{text: text}
+		for {
+			line, err := t.line()
+			if errors.Is(err, io.EOF) {
 				return
-			case len(bytes.TrimRight(line, "\r\n")) > 0:
-				one.Reset(line)
-				fields, err := reader.Read()
-				var malformed *csv.ParseError
-				if errors.As(err, &malformed) {
-					err = &RowError{number, malformed.Err}
-				}
-				if !yield(record{fields, number}, err) {
-					return
-				}
 			}
-			if ended {
+			r := record{line: t.number}
+			var bad *RowError
+			switch {
+			case err == nil && isBlank(line):
+				continue
+			case err == nil:
+				if r.fields, err = t.one.parse(line); err != nil {
+					err = &RowError{r.line, err}
+				}
+			case !errors.As(err, &bad):
+				yield(record{}, err)
+				return
+			}
+			if !yield(r, err) {
 				return
 			}
 		}
 	}
+}
+
+func isBlank(line []byte) bool { return len(bytes.TrimRight(line, "\r\n")) == 0 }
+
+// read returns the next record; io.EOF is the end.
+func (t *table) read() (record, error) {
+	for {
+		line, err := t.line()
+		if err != nil {
+			return record{}, err
+		}
+		if isBlank(line) {
+			continue
+		}
+		start := t.number
+		if !closed(line) {
+			if line, err = t.rest(line); err != nil {
+				return record{}, err
+			}
+		}
+		fields, err := t.one.parse(line)
+		if err != nil {
+			err = &RowError{start, err}
+		}
+		return record{fields, start}, err
+	}
+}
+
+// closed reports whether all quotes are: within quotes they come in pairs.
+func closed(text []byte) bool { return bytes.Count(text, []byte{'"'})%2 == 0 }
+
+// rest returns a record whose first line leaves a quote open.
+func (t *table) rest(line []byte) ([]byte, error) {
+	start, first := t.number, len(line)
+	t.lines = append(t.lines[:0], line...)
+	for {
+		next, err := t.line()
+		var long *RowError
+		switch {
+		case errors.As(err, &long):
+			t.long = long // it is told after the lines before it
+			fallthrough
+		case errors.Is(err, io.EOF), err == nil && len(t.lines)+len(next) > maxLine:
+			t.lines = append(t.lines, next...)
+			t.back, t.number = slices.Concat(t.lines[first:], t.back), start
+			return nil, &RowError{start, errors.New("a quote is not closed")}
+		case err != nil:
+			return nil, err
+		}
+		if t.lines = append(t.lines, next...); !closed(next) { // then the whole is
+			return t.lines, nil
+		}
+	}
+}
+
+// line returns the next line, its end included. It lasts until the next is read. A
+// *RowError is one that is too long.
+func (t *table) line() ([]byte, error) {
+	if len(t.back) > 0 {
+		end := bytes.IndexByte(t.back, '\n') + 1
+		if end == 0 {
+			end = len(t.back)
+		}
+		line := t.back[:end]
+		t.back = t.back[end:]
+		t.number++
+		return line, nil
+	}
+	if long := t.long; long != nil {
+		t.long = nil
+		t.number++
+		return nil, long
+	}
+	line, err := t.text.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line = slices.Clone(line)
+		var more []byte
+		more, err = readLine(t.text)
+		if line = append(line, more...); err == nil && len(line) > maxLine {
+			err = tooLong()
+		}
+	}
+	var long *RowError
+	switch {
+	case errors.As(err, &long):
+		t.number++
+		long.Line = t.number
+		return nil, long
+	case errors.Is(err, io.EOF) && len(line) > 0:
+		err = nil
+	case errors.Is(err, io.EOF):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("after line %d: %w", t.number, err)
+	}
+	t.number++
+	return line, err
+}
+
+// oneRecord parses records one by one.
+type oneRecord struct {
+	text   *bytes.Reader
+	reader *csv.Reader
+}
+
+// parse returns the fields of a record.
+func (o *oneRecord) parse(text []byte) ([]string, error) {
+	if o.reader == nil {
+		o.text = bytes.NewReader(nil)
+		o.reader = csv.NewReader(o.text)
+		o.reader.FieldsPerRecord, o.reader.ReuseRecord = -1, true
+	}
+	o.text.Reset(text)
+	fields, err := o.reader.Read()
+	var malformed *csv.ParseError
+	if errors.As(err, &malformed) {
+		err = malformed.Err
+	}
+	if err != nil {
+		o.reader = nil // it may have kept something
+	}
+	return fields, err
 }

@@ -52,7 +52,7 @@ func (r *run) lookAtGroups(ctx context.Context) {
 	}
 	defer others.gathered.Close()
 	defer others.unlisted.Close()
-	from := r.inventorySources(ctx)
+	from := r.inventorySources()
 	from.prefixes = slices.Collect(maps.Keys(where)) // lists may have more of any group
 	others.lookAt(ctx, ctx, others.ofSources(ctx, from)...)
 	if others.ending.why != nil || len(others.missing) > 0 {

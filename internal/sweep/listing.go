@@ -122,21 +122,23 @@ type sources struct {
 // source is one of the others.
 type source struct {
 	name       string // in the report; empty for one that it does not tell of
-	candidates iter.Seq2[inventory.Candidate, error]
+	candidates func(context.Context) iter.Seq2[inventory.Candidate, error]
 	// whole says that it names whatever is in a bucket.
 	whole bool
 }
 
 // inventorySources returns the sources of the policy's inventory.
-func (l *look) inventorySources(ctx context.Context) sources {
+func (l *look) inventorySources() sources {
 	from := l.Policy.Inventory
-	s := sources{once(from.Prefixes), l.manifestSources(ctx, once(from.Manifests))}
+	s := sources{once(from.Prefixes), l.manifestSources(once(from.Manifests))}
 	for _, workflow := range once(from.Workflows) {
 		name := workflow
 		if name == policy.AllWorkflows {
 			name = ""
 		}
-		s.others = append(s.others, source{name: "workflow:" + workflow, candidates: inventory.OfWorkflow(ctx, l.Library, name)})
+		s.others = append(s.others, source{name: "workflow:" + workflow, candidates: func(ctx context.Context) iter.Seq2[inventory.Candidate, error] {
+			return inventory.OfWorkflow(ctx, l.Library, name)
+		}})
 	}
 	return s
 }
@@ -151,16 +153,20 @@ func once[T comparable](list []T) (first []T) {
 	return first
 }
 
-func (l *look) manifestSources(ctx context.Context, manifests []media.Object) (list []source) {
+func (l *look) manifestSources(manifests []media.Object) (list []source) {
 	for _, manifest := range manifests {
-		list = append(list, source{"manifest:" + manifest.String(), inventory.OfManifest(ctx, l.Objects, manifest), inventory.IsReport(manifest)})
+		rows := func(ctx context.Context) iter.Seq2[inventory.Candidate, error] {
+			return inventory.OfManifest(ctx, l.Objects, manifest)
+		}
+		list = append(list, source{"manifest:" + manifest.String(), rows, inventory.IsReport(manifest)})
 	}
 	return list
 }
 
 // sourcesOf returns those that a request names.
-func (l *look) sourcesOf(ctx context.Context, request *trigger.Request) sources {
-	return sources{others: append([]source{{candidates: inventory.Of(nil, request.Objects)}}, l.manifestSources(ctx, request.Manifests)...)}
+func (l *look) sourcesOf(request *trigger.Request) sources {
+	objects := func(context.Context) iter.Seq2[inventory.Candidate, error] { return inventory.Of(nil, request.Objects) }
+	return sources{others: append([]source{{candidates: objects}}, l.manifestSources(request.Manifests)...)}
 }
 
 // names returns what the sources are called.
@@ -218,7 +224,7 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 		defer cancel()
 		for _, other := range s.others {
 			named := 0
-			for c, err := range other.candidates {
+			for c, err := range other.candidates(until) {
 				if err == nil {
 					named++
 					if other.whole && !l.Policy.MayTake(&c.Object) {
@@ -228,7 +234,7 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					err = l.gathered.Add(c)
 				}
 				enough := until.Err() != nil && ctx.Err() == nil
-				if err == nil && enough {
+				if enough {
 					err = fmt.Errorf("%s: %w", other.name, errNotAll)
 				}
 				if err = cmp.Or(err, ctx.Err()); err == nil {

@@ -185,11 +185,11 @@ func (l *look) candidates(ctx context.Context, parts []Part) ([]batches, plan.Sc
 	case len(request.MediaIDs) > 0:
 		return []batches{inventory.OfIDs(request.MediaIDs)}, plan.Scope{MediaIDs: request.MediaIDs}
 	case len(request.Manifests) > 0:
-		return l.ofSources(ctx, l.sourcesOf(ctx, request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
+		return l.ofSources(ctx, l.sourcesOf(request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
 	case len(objects) > 0:
 		return []batches{inventory.OfObjects(objects, l.Region, media.SlashPlain)}, plan.Scope{Objects: addresses(objects)}
 	}
-	sources := l.inventorySources(ctx)
+	sources := l.inventorySources()
 	return l.ofSources(ctx, sources), plan.Scope{Inventory: sources.names()}
 }
 
