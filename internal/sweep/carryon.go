@@ -127,6 +127,9 @@ func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 		previous = read.Previous
 		chain++
 	}
+	if head.Remembers && taken == nil {
+		taken = &seen{kept: true}
+	}
 	begun, err := deletionBegun(ctx, r.Store, head.AsOf)
 	switch {
 	case err != nil:

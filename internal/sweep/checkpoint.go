@@ -55,8 +55,10 @@ type checkpoint struct {
 	// Pending are those of them that are still to be asked for.
 	After   string    `json:"after,omitempty"`
 	Pending []pending `json:"pending,omitempty"`
-	// Seen is what has been taken since the record before; see seen.
-	Seen []byte `json:"seen,omitempty"`
+	// Seen is what has been added since the record before, and Remembers says that there
+	// is such a memory; see seen.
+	Seen      []byte `json:"seen,omitempty"`
+	Remembers bool   `json:"remembers,omitempty"`
 	// Passed and PassedLive are how many candidates were passed over, and live media of them.
 	Passed     int `json:"passed,omitempty"`
 	PassedLive int `json:"passedLive,omitempty"`
@@ -158,7 +160,7 @@ func (r *run) place() (checkpoint, []retention.Place) {
 	one := *r.reports[0]
 	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
 	one.Failures = slices.DeleteFunc(one.Failures, func(f report.Failure) bool { return slices.Contains(r.listing.misread, f) })
-	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(),
+	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(), Remembers: r.listing.seen != nil,
 		Passed: r.listing.passed, PassedLive: r.population(), Unlisted: r.unlisted.Len() > 0}
 	for _, open := range r.listing.left() {
 		head.Pending = append(head.Pending, pending{open.Name(), open.Modified, open.slash == media.SlashEscaped})
