@@ -30,7 +30,7 @@ func main() {
 // much and keeps little. It leaves alone what the environment sets.
 func tuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(250)
 		debug.SetMemoryLimit(200 << 20) // beyond it the collector works as hard as it has to
 	}
 }
