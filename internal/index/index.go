@@ -48,6 +48,7 @@ type Index struct {
 	relied func(asOf time.Time) bool
 	layers []*layer // the newest first
 	last   string   // name that was asked for
+	turned bool     // names have started over
 
 	asOf  time.Time
 	finds spool.Spool
@@ -139,11 +140,18 @@ func (x *Index) Splits() (names []string) {
 	return names
 }
 
-// Find returns what is known by a name. Names are asked for in order: of one that comes
-// too late nothing is known.
+// Find returns what is known by a name. Names are asked for in order, but for such as came
+// too late for that: those come last, in their own.
 func (x *Index) Find(ctx context.Context, name string) (entries []Entry) {
 	if name <= x.last {
-		return nil
+		if x.turned {
+			return nil
+		}
+		x.turned = true
+		for _, l := range x.layers {
+			l.close()
+			l.begun, l.ended = false, false
+		}
 	}
 	x.last = name
 	known := false
@@ -247,7 +255,7 @@ func (x *Index) Write(ctx context.Context, now time.Time, run string, whole bool
 	err := x.write(ctx, own, folder)
 	if err == nil {
 		x.layers = slices.Insert(x.layers, 0, own)
-		err = x.compact(ctx, folder+"-more")
+		err = x.compact(ctx, folder+"_more")
 	}
 	if err != nil {
 		x.log("what was looked at could not be kept for the next sweep", "error", err.Error())
@@ -255,7 +263,7 @@ func (x *Index) Write(ctx context.Context, now time.Time, run string, whole bool
 }
 
 // compact makes one layer of the newest that are not much larger than those before them
-// together, if these are several.
+// together, if these are several. Its name has to come after theirs.
 func (x *Index) compact(ctx context.Context, folder string) error {
 	few, entries := 0, 0
 	for few < len(x.layers) && !x.layers[few].broken && x.layers[few].Entries <= max(2*entries, x.layers[0].Entries) {

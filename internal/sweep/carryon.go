@@ -38,7 +38,7 @@ func (r *run) carryOn(ctx context.Context) {
 		default:
 			c.folder, c.last, c.previous, c.loaded = name[:strings.LastIndex(name, "/")+1], name, name, r.plan.Len()
 			_, _ = fmt.Sscanf(records[len(records)-1][len(c.folder):], "%d", &c.number) // else the first that is free
-			if chain > maxChain && r.plan.Len() <= checkpointLines/2 {
+			if chain > maxChain && r.plan.Len() <= checkpointLines/2 && r.listing.seen.bytes() <= checkpointSeen {
 				r.beginAnew()
 			}
 			return
@@ -220,7 +220,7 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
 	one.Sources = head.Report.Sources
 	at.passed, at.live = head.Passed, head.PassedLive
-	if len(one.Failures) > 0 || head.Unlisted {
+	if head.Missing {
 		r.missing[one] = true
 	}
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, again

@@ -62,10 +62,10 @@ type checkpoint struct {
 	// Passed and PassedLive are how many candidates were passed over, and live media of them.
 	Passed     int `json:"passed,omitempty"`
 	PassedLive int `json:"passedLive,omitempty"`
-	// Report has the counts by then, and Unlisted says that it had no room for all failures.
-	Report   *report.Report `json:"report,omitempty"`
-	Unlisted bool           `json:"unlisted,omitempty"`
-	Places   int            `json:"places,omitempty"` // how many rankings follow
+	// Report has the counts by then, and Missing says that not all could be looked at.
+	Report  *report.Report `json:"report,omitempty"`
+	Missing bool           `json:"missing,omitempty"`
+	Places  int            `json:"places,omitempty"` // how many rankings follow
 }
 
 // pending is a candidate by its name; an object may have to be asked for with escaped
@@ -161,7 +161,7 @@ func (r *run) place() (checkpoint, []retention.Place) {
 	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
 	one.Failures = slices.DeleteFunc(one.Failures, func(f report.Failure) bool { return slices.Contains(r.listing.misread, f) })
 	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(), Remembers: r.listing.seen != nil,
-		Passed: r.listing.passed, PassedLive: r.population(), Unlisted: r.unlisted.Len() > 0}
+		Passed: r.listing.passed, PassedLive: r.population(), Missing: r.missing[r.reports[0]]}
 	for _, open := range r.listing.left() {
 		head.Pending = append(head.Pending, pending{open.Name(), open.Modified, open.slash == media.SlashEscaped})
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -212,19 +213,29 @@ func (l *look) sourceCalled(name string) *report.Source {
 	return &one.Sources[i]
 }
 
-// errNotAll says that a source names more than there was time to read: it is read in half
-// of the time that a run has, so that the other half is left to look.
-var errNotAll = errors.New("it could not be read to its end in half of the run's time: what it names further on is left out")
+// errNotAll says that a source names more than there was time to read: all of them are
+// read in half of the time that a run has, so that the other half is left to look.
+var errNotAll = errors.New("it could not be read to its end in its share of half of the run's time: what it names further on is left out")
 
 // gather reads the sources that have no order, and yields only what goes wrong.
 func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candidate, error] {
 	return func(yield func(inventory.Candidate, error) bool) {
-		one := l.reports[0]
-		until, cancel := before(ctx, 0.5, math.MaxInt64)
+		half, cancel := before(ctx, 0.5, math.MaxInt64)
 		defer cancel()
-		for _, other := range s.others {
+		// tell yields an error; one that who carries on meets again is not kept for them.
+		tell := func(err error, again bool) bool {
+			one := l.reports[0]
+			told := len(one.Failures)
+			more := yield(inventory.Candidate{}, err)
+			if again {
+				l.listing.misread = append(l.listing.misread, one.Failures[told:]...)
+			}
+			return more
+		}
+		for i, other := range s.others {
 			named := 0
-			for c, err := range other.candidates(until) {
+			share, done := before(half, 1-1/float64(len(s.others)-i), math.MaxInt64)
+			for c, err := range other.candidates(share) {
 				if err == nil {
 					named++
 					if other.whole && !l.Policy.MayTake(&c.Object) {
@@ -233,22 +244,23 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					}
 					err = l.gathered.Add(c)
 				}
-				enough := until.Err() != nil && ctx.Err() == nil
+				enough := (share.Err() != nil || isContext(err)) && ctx.Err() == nil && !isSpool(err)
 				if enough {
 					err = fmt.Errorf("%s: %w", other.name, errNotAll)
 				}
 				if err = cmp.Or(err, ctx.Err()); err == nil {
 					continue
 				}
-				told := len(one.Failures)
-				if !yield(inventory.Candidate{}, err) {
+				var row *manifest.RowError
+				if !tell(err, errors.As(err, &row)) {
+					done()
 					return
 				}
-				l.listing.misread = append(l.listing.misread, one.Failures[told:]...)
 				if enough {
 					break
 				}
 			}
+			done()
 			if other.name != "" {
 				l.mu.Lock()
 				l.sourceCalled(other.name).Named = named // also if an earlier look has counted it
@@ -260,7 +272,7 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 		case l.listing.hasBegun():
 			// An earlier run, which knew of no IDs, has not noted which media it found.
 			l.gathered.DropIDs()
-			yield(inventory.Candidate{}, errors.New("IDs that are named only since the look began are left to the next sweep"))
+			tell(errors.New("IDs that are named only since the look began are left to the next sweep"), true)
 		default:
 			l.listing.seen = &seen{kept: l.took != nil}
 		}

@@ -97,6 +97,14 @@ func (s *seen) drain() []byte {
 	return names
 }
 
+// bytes returns how many drain would return of all names.
+func (s *seen) bytes() int {
+	if s == nil {
+		return 0
+	}
+	return 8 * s.count
+}
+
 // renew makes all names new again.
 func (s *seen) renew() {
 	if s == nil {
