@@ -24,8 +24,8 @@ type Opener interface {
 // maxInventory bounds a manifest.json: it has some two hundred bytes for each file.
 const maxInventory = 64 << 20
 
-// OSS may write the checksum of a report a little after the report. One that is not there, or empty, is looked for
-// again after each of these pauses.
+// OSS may write the checksum of a report a little after the report. One that is not there,
+// or empty, is looked for again after each of these pauses.
 var checksumPauses = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // IsReport reports whether a manifest is a report of OSS Inventory, which names whatever is

@@ -90,7 +90,7 @@ func (i *Inventory) Rows(file File, from io.Reader) iter.Seq2[Row, error] {
 			yield(Row{}, err)
 			return
 		}
-		for r, err := range lines(text) { // keys are escaped, so that no row has two
+		for r, err := range records(text, true) { // keys are escaped, so that no row has two
 			var row Row
 			skip := false
 			if err == nil {

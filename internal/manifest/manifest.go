@@ -105,7 +105,7 @@ func firstByte(text *bufio.Reader) (byte, error) {
 
 func jsonRows(text *bufio.Reader, yield func(Row, error) bool) {
 	for line := 1; ; line++ {
-		one, err := readLine(text)
+		one, err := readLine(text, nil)
 		ended := errors.Is(err, io.EOF)
 		switch {
 		case err != nil && !ended:
@@ -134,23 +134,20 @@ func jsonRows(text *bufio.Reader, yield func(Row, error) bool) {
 	}
 }
 
-// readLine reads a line, or a *RowError if it is too long.
-func readLine(text *bufio.Reader) (line []byte, err error) {
+// readLine appends a line, or returns a *RowError if it is too long.
+func readLine(text *bufio.Reader, line []byte) ([]byte, error) {
 	for {
 		part, err := text.ReadSlice('\n')
 		if len(line)+len(part) <= maxLine {
 			line = append(line, part...)
 		} else if line = line[:maxLine]; !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, tooLong()
+			return nil, &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)}
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
 }
-
-// tooLong is a line that has more than maxLine bytes.
-func tooLong() *RowError { return &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)} }
 
 func jsonRow(line []byte) (Row, error) {
 	if !utf8.Valid(line) {
@@ -213,7 +210,7 @@ func rowOf(id, object string) (row Row, err error) {
 func csvRows(text *bufio.Reader, yield func(Row, error) bool) {
 	var header []string
 	var idAt, objectAt int
-	for r, err := range records(text) {
+	for r, err := range records(text, false) {
 		if header == nil {
 			if err == nil {
 				header = make([]string, len(r.fields))

@@ -22,18 +22,21 @@ type record struct {
 // record, whatever it looks like. One that nothing closes is a mistake of the line where
 // it opens, and reading goes on with the next.
 type table struct {
-	text   *bufio.Reader
-	number int       // of the last line that was read
-	back   []byte    // lines that are to be read again
-	long   *RowError // what comes after these
-	lines  []byte    // of the record, where it has several
-	one    oneRecord
+	text     *bufio.Reader
+	oneLined bool      // each line is a record
+	buffer   []byte    // the line that was read last
+	number   int       // of it
+	back     []byte    // lines that are to be read again
+	long     *RowError // what comes after these
+	lines    []byte    // of the record, where it has several
+	one      oneRecord
 }
 
-// records yields the records of CSV, a *RowError for each that is none.
-func records(text *bufio.Reader) iter.Seq2[record, error] {
+// records yields the records of CSV, a *RowError for each that is none. They may all be
+// said to have one line: then a quote that is not closed spoils no other.
+func records(text *bufio.Reader, oneLined bool) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		t := &table{text: text}
+		t := &table{text: text, oneLined: oneLined}
 		for {
 			r, err := t.read()
 			var bad *RowError
@@ -41,35 +44,6 @@ func records(text *bufio.Reader) iter.Seq2[record, error] {
 			case errors.Is(err, io.EOF):
 				return
 			case err != nil && !errors.As(err, &bad):
-				yield(record{}, err)
-				return
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
-
-// lines yields the records of CSV in which each is a line.
-func lines(text *bufio.Reader) iter.Seq2[record, error] {
-	return func(yield func(record, error) bool) {
-		t := &table{text: text}
-		for {
-			line, err := t.line()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			r := record{line: t.number}
-			var bad *RowError
-			switch {
-			case err == nil && isBlank(line):
-				continue
-			case err == nil:
-				if r.fields, err = t.one.parse(line); err != nil {
-					err = &RowError{r.line, err}
-				}
-			case !errors.As(err, &bad):
 				yield(record{}, err)
 				return
 			}
@@ -93,7 +67,7 @@ func (t *table) read() (record, error) {
 			continue
 		}
 		start := t.number
-		if !closed(line) {
+		if !t.oneLined && !closed(line) {
 			if line, err = t.rest(line); err != nil {
 				return record{}, err
 			}
@@ -151,30 +125,22 @@ func (t *table) line() ([]byte, error) {
 		t.number++
 		return nil, long
 	}
-	line, err := t.text.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		line = slices.Clone(line)
-		var more []byte
-		more, err = readLine(t.text)
-		if line = append(line, more...); err == nil && len(line) > maxLine {
-			err = tooLong()
-		}
-	}
+	line, err := readLine(t.text, t.buffer[:0])
+	ended := errors.Is(err, io.EOF)
 	var long *RowError
 	switch {
 	case errors.As(err, &long):
 		t.number++
 		long.Line = t.number
 		return nil, long
-	case errors.Is(err, io.EOF) && len(line) > 0:
-		err = nil
-	case errors.Is(err, io.EOF):
+	case ended && len(line) == 0:
 		return nil, err
-	case err != nil:
+	case err != nil && !ended:
 		return nil, fmt.Errorf("after line %d: %w", t.number, err)
 	}
+	t.buffer = line
 	t.number++
-	return line, err
+	return line, nil
 }
 
 // oneRecord parses records one by one.
