@@ -19,6 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // objects is how many a bucket has whose second day is measured.
@@ -90,20 +91,9 @@ func (c *cloud) knows(n, due int) {
 func BenchmarkSecondDay(b *testing.B) {
 	b.Run("quiet", func(b *testing.B) {
 		for b.Loop() {
-			small := start(b, library{Objects: 10_000})
-			small.knows(10_000, 0)
-			_, least := small.sweep(nightly)
-			large := start(b, library{Objects: *objects})
-			large.knows(*objects, 0)
-			r, took := large.sweep(nightly)
-			if r.Counts.Looked != 0 || r.Sources[0].Named != *objects {
-				b.Fatalf("%+v %+v", r.Counts, r.Sources)
-			}
-			bare := large.loop("paginate")
-			b.ReportMetric(took.CPU.Seconds(), "cpu-s")
+			c, took := quietDay(b, *objects, func(n int) library { return library{Objects: n} })
+			bare := c.loop("paginate")
 			b.ReportMetric(took.CPU.Seconds()/bare.CPU.Seconds(), "cpu/paginator")
-			b.ReportMetric(float64(took.Peak)/1e6, "MB")
-			b.ReportMetric(float64(took.Peak)/float64(least.Peak), "large/small")
 		}
 	})
 	b.Run("due", func(b *testing.B) {
@@ -124,6 +114,27 @@ func BenchmarkSecondDay(b *testing.B) {
 	})
 }
 
+// quietDay sweeps what a source names, all of which yesterday's sweep knows, beside a small
+// one.
+func quietDay(b *testing.B, n int, of func(n int) library) (*cloud, usage) {
+	b.Helper()
+	var c *cloud
+	var took, least usage
+	for _, named := range []int{10_000, n} {
+		least = took
+		c = start(b, of(named))
+		c.knows(named, 0)
+		var r report.Report
+		if r, took = c.sweep(nightly); r.Counts.Looked+r.Counts.ObjectsWithoutMedia != 0 || r.Sources[0].Named != named {
+			b.Fatalf("%+v %+v", r.Counts, r.Sources)
+		}
+	}
+	b.ReportMetric(took.CPU.Seconds(), "cpu-s")
+	b.ReportMetric(float64(took.Peak)/1e6, "MB")
+	b.ReportMetric(float64(took.Peak)/float64(least.Peak), "large/small")
+	return c, took
+}
+
 // paginate lists the bucket with the SDK's own paginator.
 func paginate() {
 	getenv := os.Getenv
@@ -140,19 +151,8 @@ func paginate() {
 // yesterday's sweep knows, beside a small one: the rows come in no order.
 func BenchmarkInventoryReport(b *testing.B) {
 	for b.Loop() {
-		small := start(b, library{Rows: 10_000})
-		small.knows(10_000, 0)
-		_, least := small.sweep(nightly)
-		large := start(b, library{Rows: *rows})
-		large.knows(*rows, 0)
-		r, took := large.sweep(nightly)
-		if r.Counts.Looked+r.Counts.ObjectsWithoutMedia != 0 || r.Sources[0].Named != *rows {
-			b.Fatalf("%+v %+v", r.Counts, r.Sources)
-		}
+		_, took := quietDay(b, *rows, func(n int) library { return library{Rows: n} })
 		b.ReportMetric(float64(*rows)/took.Wall.Seconds(), "rows/s")
-		b.ReportMetric(took.CPU.Seconds(), "cpu-s")
-		b.ReportMetric(float64(took.Peak)/1e6, "MB")
-		b.ReportMetric(float64(took.Peak)/float64(least.Peak), "large/small")
 	}
 }
 
