@@ -26,6 +26,11 @@ const MaxBatch = 10
 // together. Source: MPS "QPS limits".
 const quota = 100
 
+// InFlight bounds the calls that are under way at once. It is the pace that says
+// how many leave, so that those in flight follow the latency by themselves; 256
+// fill the quota up to a latency of two and a half seconds.
+const InFlight = 256
+
 // Operation is an operation of the MPS API.
 type Operation string
 

@@ -25,10 +25,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
-// inFlight bounds the calls that are under way at once; it is the pace that says how many
-// leave.
-const inFlight = 256
-
 // Library is the media library: it looks media up, and adds them.
 type Library interface {
 	inventory.Library
@@ -260,7 +256,7 @@ func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 // in a second. The first error ends it.
 func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(inFlight)
+	group.SetLimit(mps.InFlight)
 	for i := range some {
 		if one := &some[i]; one.open() && ctx.Err() == nil {
 			group.Go(func() error { return do(ctx, one) })
@@ -299,7 +295,7 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 			return ids[object] != "" || slash == media.SlashEscaped && !strings.Contains(object.Key, "/")
 		})
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(inFlight)
+		group.SetLimit(mps.InFlight)
 		for few, err := range inventory.OfObjects(asked, s.Region, slash) {
 			if err != nil {
 				return nil, err

@@ -47,7 +47,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 	r.progress = Progress{Deleting: true, Total: r.plan.Len()}
 	r.mu.Unlock()
 	var group errgroup.Group
-	group.SetLimit(inFlight)
+	group.SetLimit(mps.InFlight)
 	var unsent sync.WaitGroup
 	for batch, err := range d.batches() {
 		if err != nil {

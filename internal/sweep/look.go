@@ -209,7 +209,7 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group errgroup.Group
-	group.SetLimit(inFlight)
+	group.SetLimit(mps.InFlight)
 	lookUp := func(list batches) (ended bool) {
 		for batch, err := range list {
 			if soft.Err() != nil || ctx.Err() != nil {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
@@ -41,7 +42,7 @@ func (r *run) askForSources(ctx context.Context, objects []media.Object) {
 		return
 	}
 	var group errgroup.Group
-	group.SetLimit(inFlight)
+	group.SetLimit(mps.InFlight)
 	for _, object := range objects {
 		group.Go(func() error {
 			exists, err := r.Objects.Exists(ctx, object)

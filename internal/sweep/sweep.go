@@ -26,11 +26,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// inFlight bounds the batches that are under way at once. It is the pace that says
-// how many leave, so that those in flight follow the latency by themselves; 256
-// fill the quota up to a latency of two and a half seconds.
-const inFlight = 256
-
 // maxAge is how long a decision holds: no ID is sent that was not read and
 // decided within it, so that a hold added meanwhile is not missed for long.
 const maxAge = time.Hour
