@@ -18,9 +18,6 @@ import (
 // Folder is where the records of the index are.
 const Folder = "index/"
 
-// stampForm starts the names of layers, so that they sort by their times.
-const stampForm = "20060102T150405.000000000Z"
-
 const layerSuffix = "/layer.json"
 
 // minCutOff is how many entries are worth a layer of a run that is cut off: every later one
@@ -88,7 +85,7 @@ type part struct {
 func Open(ctx context.Context, store state.Store, asOf time.Time, policy string, since time.Time, relied func(asOf time.Time) bool, log func(msg string, args ...any)) *Index {
 	x := &Index{store: store, log: log, policy: policy, since: since, relied: relied, asOf: asOf}
 	var names []string
-	for record, err := range store.List(ctx, Folder, Folder+since.UTC().Format(stampForm)) {
+	for record, err := range store.List(ctx, Folder, Folder+state.Stamp(since)) {
 		if err != nil {
 			log("the index cannot be read: everything is looked at", "error", err.Error())
 			return x
@@ -189,9 +186,6 @@ func (l *layer) find(ctx context.Context, store state.Store, name string) (entri
 		err = l.advance(ctx, store)
 	}
 	for err == nil && !l.ended && l.ahead.Name <= name {
-		if l.ahead.look >= len(l.Looks) {
-			return nil, fmt.Errorf("%s was found out by look %d of %d", l.ahead.Name, l.ahead.look, len(l.Looks))
-		}
 		if l.ahead.Name == name {
 			entries = append(entries, l.ahead)
 		}
@@ -215,12 +209,31 @@ func (l *layer) advance(ctx context.Context, store state.Store) error {
 			l.ended = true
 			return nil
 		}
-		segment, err := store.Read(ctx, l.Segments[l.next].Name)
-		if err != nil {
-			return err
-		}
+		l.pull, l.stop = iter.Pull2(l.entries(ctx, store, l.next))
 		l.next++
-		l.pull, l.stop = iter.Pull2(Entries(segment))
+	}
+}
+
+// entries yields the entries of a segment. An error ends it.
+func (l *layer) entries(ctx context.Context, store state.Store, segment int) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		name := l.Segments[segment].Name
+		data, err := store.Read(ctx, name)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for e, err := range Entries(data) {
+			switch {
+			case err != nil:
+				err = fmt.Errorf("%s: %w", name, err)
+			case e.look >= len(l.Looks):
+				err = fmt.Errorf("%s: %s was found out by look %d of %d", name, e.Name, e.look, len(l.Looks))
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
 	}
 }
 
@@ -250,7 +263,7 @@ func (x *Index) Write(ctx context.Context, now time.Time, run string, whole bool
 	if x.off || x.finds.Len() == 0 || !whole && x.finds.Len() < minCutOff {
 		return
 	}
-	folder := fmt.Sprintf("%s%s-%s", Folder, now.UTC().Format(stampForm), run)
+	folder := Folder + state.RunName(now, run)
 	own := &layer{Looks: []time.Time{x.asOf}}
 	err := x.write(ctx, own, folder)
 	if err == nil {
@@ -284,24 +297,17 @@ func (x *Index) compact(ctx context.Context, folder string) error {
 		}
 		one.Replaces = append(one.Replaces, older.name)
 		for _, name := range older.Replaces {
-			if name >= Folder+x.since.UTC().Format(stampForm) {
+			if name >= Folder+state.Stamp(x.since) {
 				one.Replaces = append(one.Replaces, name)
 			}
 		}
 		if i == 0 {
 			continue // its entries are the finds
 		}
-		for _, segment := range older.Segments {
-			data, err := x.store.Read(ctx, segment.Name)
-			if err != nil {
-				return err
-			}
-			for e, err := range Entries(data) {
-				if err == nil && e.look >= len(at) {
-					err = fmt.Errorf("%s was found out by look %d of %d", e.Name, e.look, len(at))
-				}
+		for segment := range older.Segments {
+			for e, err := range older.entries(ctx, x.store, segment) {
 				if err != nil {
-					return fmt.Errorf("%s: %w", segment.Name, err)
+					return err
 				}
 				if e.look = at[e.look]; e.look >= 0 {
 					x.Add(e)

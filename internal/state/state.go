@@ -49,6 +49,12 @@ func SafeName(text string) string {
 	return "sha256-" + hex.EncodeToString(sum[:])
 }
 
+// Stamp returns a time as it starts a record's name: names sort as their times do.
+func Stamp(at time.Time) string { return at.UTC().Format("20060102T150405.000000000Z") }
+
+// RunName returns what a run calls a record, or a folder of them, that it begins then.
+func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }
+
 // MaxBytes bounds a record: a segment of a plan, the largest, has a thousand media
 // records of some kilobytes, compressed.
 const MaxBytes = 64 << 20

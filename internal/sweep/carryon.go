@@ -22,7 +22,7 @@ import (
 // before it is taken.
 func (r *run) carryOn(ctx context.Context) {
 	c := &checkpoints{part: 1, noted: time.Now(), writing: newLock()}
-	c.folder = fmt.Sprintf("%s%s-%s/", checkpointFolder, r.Now().UTC().Format(stampForm), state.SafeName(r.reports[0].Run))
+	c.folder = checkpointFolder + state.RunName(r.Now(), r.reports[0].Run) + "/"
 	r.checkpoint, r.took = c, func() { r.keepPlaceNowAndThen(ctx) }
 	records, err := r.cutOff(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ const maxChain = 2
 // cutOff returns the records of the latest look, if it was cut off.
 func (r *run) cutOff(ctx context.Context) ([]string, error) {
 	records := map[string][]string{}
-	for record, err := range r.Store.List(ctx, checkpointFolder, checkpointFolder+r.Now().UTC().Add(-checkpointAge).Format(stampForm)) {
+	for record, err := range r.Store.List(ctx, checkpointFolder, checkpointFolder+state.Stamp(r.Now().Add(-checkpointAge))) {
 		if err != nil {
 			return nil, fmt.Errorf("look for a look that was cut off: %w", err)
 		}

@@ -35,20 +35,23 @@ func (r *run) keepFailures(ctx context.Context) {
 	}
 	ctx, cancel := Afterwards(ctx, r.until)
 	defer cancel()
-	folder := fmt.Sprintf("%s%s-%s", failuresFolder, r.Now().UTC().Format(stampForm), state.SafeName(r.reports[0].Run))
+	folder := failuresFolder + state.RunName(r.Now(), r.reports[0].Run)
 	written := newSegments(0, func(number int, record []byte) error {
 		return r.Store.Create(ctx, fmt.Sprintf("%s/%06d.jsonl.gz", folder, number), record)
 	})
-	for failure, err := range r.unlisted.All() {
-		if err == nil {
+	var err error
+	for failure, readErr := range r.unlisted.All() {
+		if err = readErr; err == nil {
 			err = written.add(failure.Rest)
 		}
 		if err != nil {
-			r.Log.Error("failures are in no list", "failures", r.unlisted.Len(), "error", err.Error())
-			return
+			break
 		}
 	}
-	if err := written.close(); err != nil {
+	if err == nil {
+		err = written.close()
+	}
+	if err != nil {
 		r.Log.Error("failures are in no list", "failures", r.unlisted.Len(), "error", err.Error())
 		return
 	}

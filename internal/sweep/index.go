@@ -10,7 +10,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // A scheduled sweep leaves what it found out about the candidates that it looked at. The
@@ -87,7 +86,7 @@ func (r *run) indexed(c inventory.Candidate, m *media.Medium) {
 
 // writeIndex leaves what was found out to the next runs.
 func (r *run) writeIndex(ctx context.Context, whole bool) {
-	r.index.Write(ctx, r.Now(), state.SafeName(r.reports[0].Run), whole)
+	r.index.Write(ctx, r.Now(), r.reports[0].Run, whole)
 }
 
 func (r *run) closeIndex() {

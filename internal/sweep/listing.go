@@ -202,7 +202,8 @@ func (l *look) ofSources(ctx context.Context, s sources) []batches {
 	}
 }
 
-// sourceCalled returns the report's line of a source.
+// sourceCalled returns the report's line of a source. It stays where it is once the report
+// has the lines of all of them.
 func (l *look) sourceCalled(name string) *report.Source {
 	one := l.reports[0]
 	i := slices.IndexFunc(one.Sources, func(s report.Source) bool { return s.Source == name })
@@ -300,7 +301,10 @@ func (l *look) notInOrder(name, last string) {
 
 // taken yields what is to be looked at of what sources name.
 func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]) iter.Seq2[inventory.Candidate, error] {
-	lines := addresses(s.prefixes)
+	var lines []*report.Source
+	for _, name := range addresses(s.prefixes) {
+		lines = append(lines, l.sourceCalled(name))
+	}
 	take := func(c inventory.Candidate) bool {
 		found := c.Again || c.MediaID != "" && l.isFound(c.MediaID)
 		live, passed := 0, false
@@ -311,7 +315,7 @@ func (l *look) taken(s sources, candidates iter.Seq2[inventory.Candidate, error]
 		defer l.mu.Unlock()
 		for i, prefix := range s.prefixes {
 			if c.Listed && prefix.Covers(c.Object) {
-				l.sourceCalled(lines[i]).Named++
+				lines[i].Named++
 			}
 		}
 		switch {

@@ -39,7 +39,7 @@ const openFormat = 1
 func (r *run) begin(ctx context.Context) (*Open, error) {
 	one := r.reports[0]
 	o := &Open{Format: openFormat, Run: one.Run, Plan: r.planID, Policy: one.Policy, AsOf: r.asOf}
-	o.name = fmt.Sprintf("%s%s-%s-%s", openFolder, r.asOf.UTC().Format(secondForm), r.Now().UTC().Format(stampForm), state.SafeName(one.Run))
+	o.name = fmt.Sprintf("%s%s-%s", openFolder, r.asOf.UTC().Format(secondForm), state.RunName(r.Now(), one.Run))
 	record, err := json.Marshal(o)
 	if err == nil {
 		err = r.Store.Create(ctx, o.name+openSuffix, record)

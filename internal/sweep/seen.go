@@ -7,9 +7,10 @@ import (
 )
 
 // seen remembers which media have been found, and which objects were passed over, where
-// other sources name media by their IDs: so that each is looked at and counted once. It keeps a hash of eight
-// bytes for each, in a table that is at most seven tenths full. That any two of ten million are alike has a chance
-// of three in a million; one of the two media is then not looked at.
+// other sources name media by their IDs: so that each is looked at and counted once. It
+// keeps a hash of eight bytes for each, in a table that is at most seven tenths full. That
+// any two of ten million are alike has a chance of three in a million; one of the two media
+// is then not looked at.
 type seen struct {
 	slots []uint64 // 0 is free
 	count int

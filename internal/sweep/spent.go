@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // Events are small: each passes below guard.maxDelete by itself, and a storm of them
@@ -30,7 +31,7 @@ func (r *run) spend(ctx context.Context) error {
 	defer r.Marks.spending.giveBack()
 	now := r.Now().UTC()
 	spent := 0
-	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+now.Add(-spentTime).Format(stampForm)) {
+	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+state.Stamp(now.Add(-spentTime))) {
 		if err != nil {
 			return fmt.Errorf("look at what events deleted before: %w", err)
 		}
@@ -63,7 +64,7 @@ func (r *run) spend(ctx context.Context) error {
 }
 
 func (r *run) noteSpent(ctx context.Context, media int) error {
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, r.Now().UTC().Format(stampForm), media, rand.Text())
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(r.Now()), media, rand.Text())
 	return r.Store.Create(ctx, name, []byte(emptyRecord))
 }
 
