@@ -1,0 +1,84 @@
+// Package text shows values of unknown origin to people, and reads the numbers
+// that people write. It is pure.
+package text
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// MaxValue bounds a value that a message quotes, in characters.
+	MaxValue = 80
+	// MaxMessage bounds a message in a report, an answer or a log line, in bytes.
+	MaxMessage = 2 << 10
+)
+
+// Quote returns a value in quotes for a message: at most MaxValue characters, with
+// whatever a terminal would act on escaped.
+func Quote(value string) string {
+	characters := 0
+	for at := range value {
+		if characters == MaxValue {
+			return strconv.Quote(value[:at]) + "…"
+		}
+		characters++
+	}
+	return strconv.Quote(value)
+}
+
+// Bound cuts a message to MaxMessage bytes, at a character's border.
+func Bound(message string) string {
+	const mark = " …"
+	if len(message) <= MaxMessage {
+		return message
+	}
+	end := MaxMessage - len(mark)
+	for end > 0 && !utf8.RuneStart(message[end]) {
+		end--
+	}
+	return message[:end] + mark
+}
+
+// Printable escapes what a terminal would act on: control characters, among them
+// those of ISO 6429 (C1), characters that change the direction of writing, and
+// bytes that are not UTF-8. Line feeds stay.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, unprintable) {
+		return s
+	}
+	var b strings.Builder
+	for at, r := range s {
+		switch {
+		case r == utf8.RuneError && s[at] != "\uFFFD"[0]:
+			fmt.Fprintf(&b, `\x%02x`, s[at])
+		case unprintable(r):
+			escaped := strconv.QuoteRuneToASCII(r)
+			b.WriteString(escaped[1 : len(escaped)-1])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool {
+	return r == utf8.RuneError || r != '\n' && !unicode.IsGraphic(r)
+}
+
+// Decimal reads a plain decimal number: digits, without a sign, a leading zero, an
+// underscore or another base.
+func Decimal(s string) (int64, error) {
+	plain := s != "" && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case !plain:
+		return 0, fmt.Errorf("%s is not a plain decimal number such as 30", Quote(s))
+	case err != nil:
+		return 0, fmt.Errorf("%s is too large: the largest number is %d", Quote(s), int64(1<<63-1))
+	}
+	return n, nil
+}

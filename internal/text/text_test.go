@@ -1,0 +1,64 @@
+package text_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+func TestQuote(t *testing.T) {
+	tests := []struct{ name, value, want string }{
+		{"plain", "a b", `"a b"`},
+		{"control characters", "a\x1b[31m\u009b\u202e\xff", `"a\x1b[31m\u009b\u202e\xff"`},
+		{"eighty characters", strings.Repeat("é", 80), `"` + strings.Repeat("é", 80) + `"`},
+		{"one more", strings.Repeat("é", 81), `"` + strings.Repeat("é", 80) + `"…`},
+	}
+	for _, test := range tests {
+		if got := text.Quote(test.value); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	tests := []struct{ name, value, want string }{
+		{"nothing to escape", "视频 é\n\u00a0", "视频 é\n\u00a0"},
+		{"a control sequence", "a\x1b]0;x\a\r\t\x7f", `a\x1b]0;x\a\r\t\x7f`},
+		{"a C1 control sequence", "\u009b31m", `\u009b31m`},
+		{"another direction", "a\u202eb\u2066", `a\u202eb\u2066`},
+		{"not UTF-8", "a\xff\uFFFDb", "a\\xff\\ufffdb"},
+	}
+	for _, test := range tests {
+		if got := text.Printable(test.value); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	f.Add("a\x1b[0m\u0085\u202e\xff\uFFFD")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := text.Printable(s)
+		if !utf8.ValidString(got) || text.Printable(got) != got {
+			t.Errorf("%q becomes %q", s, got)
+		}
+		if bounded := text.Bound(s); len(bounded) > text.MaxMessage || utf8.ValidString(s) && !utf8.ValidString(bounded) {
+			t.Errorf("Bound leaves %d bytes", len(bounded))
+		}
+	})
+}
+
+func TestDecimal(t *testing.T) {
+	for s, want := range map[string]int64{"0": 0, "7": 7, "30": 30, "9223372036854775807": 1<<63 - 1} {
+		if got, err := text.Decimal(s); err != nil || got != want {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "010", "00", "+7", "-7", "1_000", "0x10", "1e3", "7.0", " 7", "７", "9223372036854775808"} {
+		if got, err := text.Decimal(s); err == nil {
+			t.Errorf("%q: %d, want an error", s, got)
+		}
+	}
+}
