@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/aliyun/alibaba-cloud-sdk-go v1.63.107 // MPS: the official SDK with services/mts
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1 // OSS: the official SDK, with contexts and V4 signatures
+	github.com/aliyun/fc-runtime-go-sdk v0.3.1 // FC: the official SDK of the go1 runtime
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column

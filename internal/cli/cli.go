@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/fc"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
@@ -39,14 +40,18 @@ type Command struct {
 }
 
 // Main runs the program with its arguments, the program's name not included, and
-// returns its exit code.
+// returns its exit code. Without arguments it serves the runtime of Function Compute
+// that started it, if one did.
 func (c *Command) Main(ctx context.Context, args []string) int {
-	if len(args) == 0 && account.InFC(c.Getenv) {
-		args = []string{"serve"}
+	var err error
+	switch {
+	case len(args) == 0 && c.Getenv(fc.RuntimeAPI) != "":
+		err = c.serveGo1(ctx)
+	case len(args) == 0 && account.InFC(c.Getenv):
+		err = c.execute(ctx, []string{"serve"})
+	default:
+		err = c.execute(ctx, args)
 	}
-	root := c.root()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
 	var exit exitError
 	switch {
 	case err == nil:
@@ -59,6 +64,12 @@ func (c *Command) Main(ctx context.Context, args []string) int {
 	}
 	c.complain(err)
 	return exitUsage // what cobra itself refuses
+}
+
+func (c *Command) execute(ctx context.Context, args []string) error {
+	root := c.root()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
 }
 
 func (c *Command) complain(err error) {
@@ -90,17 +101,12 @@ Processing, by a retention policy. Source objects in OSS are never touched.
 Exit codes: 0 done, 1 nothing could be done, 2 bad usage, request, policy or
 environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 6 another run is under way, 7 diff --exit-code found a difference.`,
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Version:       version(),
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if err := account.CheckEnvironment(c.Getenv); err != nil {
-				return exitError{exitUsage, err}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:              cobra.NoArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Version:           version(),
+		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkEnvironment() },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
@@ -109,6 +115,13 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.restore(), c.invoke(), c.serve(), c.emulate())
 	return root
+}
+
+func (c *Command) checkEnvironment() error {
+	if err := account.CheckEnvironment(c.Getenv); err != nil {
+		return exitError{exitUsage, err}
+	}
+	return nil
 }
 
 // version is the module's, or the commit's where there is none.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/fcruntime"
+	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
 // defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
@@ -31,7 +32,7 @@ func (c *Command) serve() *cobra.Command {
 				return exitError{exitUsage, err}
 			}
 			if address == "" {
-				address = fcruntime.Address(c.Getenv, account.InFC(c.Getenv))
+				address = fc.Address(c.Getenv, account.InFC(c.Getenv))
 			}
 			listener, err := net.Listen("tcp", address)
 			switch {
@@ -42,7 +43,7 @@ func (c *Command) serve() *cobra.Command {
 			}
 			logger := slog.New(slog.NewJSONHandler(c.Stderr, nil))
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
-			rt := &fcruntime.Runtime{
+			rt := &fc.Custom{
 				Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
 				Timeout:  timeout, Log: c.Stderr, Logger: logger,
 			}
@@ -54,6 +55,27 @@ func (c *Command) serve() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&address, "addr", "", "listen here instead of on FC's port")
 	return cmd
+}
+
+// serveGo1 serves the go1 runtime.
+func (c *Command) serveGo1(ctx context.Context) error {
+	if err := c.checkEnvironment(); err != nil {
+		return err
+	}
+	timeout, err := readTimeout(c.Getenv, defaultTimeout)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	rt := &fc.Go1{
+		Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
+		API:      c.Getenv(fc.RuntimeAPI), Timeout: timeout,
+		Logger: slog.New(slog.NewJSONHandler(c.Stderr, nil)),
+	}
+	rt.Logger.Info("serving the go1 runtime", "version", version())
+	if err := rt.Serve(ctx); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
 }
 
 func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {

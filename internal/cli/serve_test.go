@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/cli"
@@ -86,5 +89,54 @@ func TestServeFindsTheEmulator(t *testing.T) {
 		if code := <-ended; code != 0 {
 			t.Errorf("exit %d", code)
 		}
+	}
+}
+
+// TestRuntimes starts the program as the runtimes do: go1 sets FC_RUNTIME_API and gives
+// no arguments; the command serve wins over the variable.
+func TestRuntimes(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer api.Close()
+	address := "FC_RUNTIME_API=" + strings.TrimPrefix(api.URL, "http://")
+	start := func(env []string, args ...string) (*exec.Cmd, *bufio.Scanner) {
+		program := exec.Command(os.Args[0])
+		program.Args = append([]string{"mediasweep"}, args...)
+		program.Env = append(env, "SHIPPED_POLICY=../../retention.yaml", "FC_FUNCTION_NAME=f", "FC_REGION=cn-shanghai", "FC_SERVER_PORT=0")
+		stderr, err := program.StderrPipe()
+		if err == nil {
+			err = program.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return program, bufio.NewScanner(stderr)
+	}
+	stop := func(program *exec.Cmd) {
+		if err := program.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := program.Wait(); err != nil {
+			t.Errorf("%v: %v, want exit 0", program.Args, err)
+		}
+	}
+
+	program, _ := start([]string{address})
+	<-asked
+	stop(program)
+	for name, env := range map[string][]string{"serve": {address}, "": nil} {
+		program, lines := start(env, strings.Fields(name)...)
+		if !lines.Scan() || !strings.Contains(lines.Text(), `"msg":"listening"`) {
+			t.Errorf("%q does not listen: %s", name, lines.Text())
+		}
+		stop(program)
+	}
+	select {
+	case <-asked:
+		t.Error("serve asked the go1 runtime for a call")
+	default:
 	}
 }

@@ -1,7 +1,4 @@
-// Package fcruntime is Function Compute's custom-runtime contract: an HTTP server
-// that tells the platform's calls from those of an HTTP trigger's visitors, sets
-// each call's deadline, and says by x-fc-status whether it failed.
-package fcruntime
+package fc
 
 import (
 	"context"
@@ -12,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -20,14 +16,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Function is what a runtime serves: event calls, and HTTP for everything else.
-type Function interface {
-	Invoke(ctx context.Context, call handler.Call, payload []byte) (json.RawMessage, error)
-	http.Handler
-}
-
-// Runtime serves a function. It is an http.Handler.
-type Runtime struct {
+// Custom serves a function on the custom runtime. It is an http.Handler.
+type Custom struct {
 	Function Function
 	// Timeout is a call's time where the platform does not say.
 	Timeout time.Duration
@@ -51,7 +41,7 @@ const (
 // ServeHTTP routes on method, path and control path. Only FC sets the last one
 // to a path of its own: what comes through an HTTP trigger carries /http-invoke,
 // and one that carries the header twice was tampered with.
-func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := r.Header.Values(headerControlPath)
 	platform := len(control) == 1 && control[0] == r.URL.Path
 	switch path := r.URL.Path; {
@@ -71,18 +61,18 @@ func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // around puts FC's lines around a call, without which its console cannot tell
 // which lines belong to it, and turns a panic into a failure.
-func (rt *Runtime) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
+func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
 	id := plainID(r.Header.Get(headerRequestID))
 	fmt.Fprintf(rt.Log, "FC %s Start RequestId: %s\n", phase, id) //nolint:errcheck // there is no other place to say it
 	failed := true
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			rt.Logger.Error("panic", "request", id, "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			logPanic(rt.Logger, id, recovered)
 			if phase == "Invoke" && r.URL.Path == "/invoke" {
 				w.Header().Set(headerStatus, "404")
-				answer(w, http.StatusNotFound, message("internal error: the log tells more"))
+				answer(w, http.StatusNotFound, message(internalError))
 			} else {
-				answer(w, http.StatusInternalServerError, message("internal error"))
+				answer(w, http.StatusInternalServerError, message(internalError))
 			}
 		}
 		suffix := ""
@@ -103,7 +93,7 @@ func (rt *Runtime) around(w http.ResponseWriter, r *http.Request, phase string, 
 
 // invoke answers an event call. FC drops the status code and looks at
 // x-fc-status; both are set, as its documents advise.
-func (rt *Runtime) invoke(w http.ResponseWriter, r *http.Request) (failed bool) {
+func (rt *Custom) invoke(w http.ResponseWriter, r *http.Request) (failed bool) {
 	payload, err := io.ReadAll(io.LimitReader(r.Body, trigger.MaxBytes+1))
 	if err != nil {
 		w.Header().Set(headerStatus, "404")
@@ -122,7 +112,7 @@ func (rt *Runtime) invoke(w http.ResponseWriter, r *http.Request) (failed bool) 
 }
 
 // visit answers a request of an HTTP trigger; its headers must not be FC's.
-func (rt *Runtime) visit(w http.ResponseWriter, r *http.Request) (failed bool) {
+func (rt *Custom) visit(w http.ResponseWriter, r *http.Request) (failed bool) {
 	rt.Function.ServeHTTP(w, r)
 	return false
 }
@@ -135,9 +125,8 @@ func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
 }
 
 // timeout is the function's, in seconds, as FC tells it.
-func (rt *Runtime) timeout(r *http.Request) time.Duration {
-	// FC's longest is 86400 s; a number far above would overflow.
-	if seconds, err := strconv.Atoi(r.Header.Get(headerTimeout)); err == nil && 0 < seconds && seconds <= 7*86400 {
+func (rt *Custom) timeout(r *http.Request) time.Duration {
+	if seconds, err := strconv.Atoi(r.Header.Get(headerTimeout)); err == nil && 0 < seconds && seconds <= maxTimeout {
 		return time.Duration(seconds) * time.Second
 	}
 	return rt.Timeout
@@ -169,7 +158,7 @@ func answer(w http.ResponseWriter, status int, body json.RawMessage) {
 // them a moment to account for what they did. FC keeps connections, and opens them before it has a call: a server
 // that closes one loses the call that is sent on it. So there are no timeouts;
 // nobody but FC can connect. Source: FC custom runtime, "Limits".
-func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
+func (rt *Custom) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{ //nolint:gosec // without timeouts, as FC asks
 		Handler:  rt,
 		ErrorLog: slog.NewLogLogger(rt.Logger.Handler(), slog.LevelWarn),

@@ -1,4 +1,4 @@
-package fcruntime_test
+package fc_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
-	"github.com/mediasweep/mediasweep/internal/fcruntime"
+	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
 // function records what it is asked, and answers as a test wants.
@@ -215,14 +215,14 @@ func TestAddress(t *testing.T) {
 		{map[string]string{"FC_SERVER_PORT": "9002"}, false, "127.0.0.1:9002"},
 	}
 	for _, test := range tests {
-		if got := fcruntime.Address(func(name string) string { return test.env[name] }, test.inFC); got != test.want {
+		if got := fc.Address(func(name string) string { return test.env[name] }, test.inFC); got != test.want {
 			t.Errorf("%v in FC %v: %s, want %s", test.env, test.inFC, got, test.want)
 		}
 	}
 }
 
-func runtime(f fcruntime.Function, log io.Writer) *fcruntime.Runtime {
-	return &fcruntime.Runtime{Function: f, Timeout: time.Minute, Log: log, Logger: slog.New(slog.NewJSONHandler(log, nil))}
+func runtime(f fc.Function, log io.Writer) *fc.Custom {
+	return &fc.Custom{Function: f, Timeout: time.Minute, Log: log, Logger: slog.New(slog.NewJSONHandler(log, nil))}
 }
 
 func eventCall(payload string) *http.Request {
