@@ -28,7 +28,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 	}
 	for _, id := range request.MediaIDs {
 		if _, ok := found[id]; !ok && r.Status == report.Done {
-			list = append(list, retention.ExplainMissing(id, r.AsOf, r.Counts.Absent > 0))
+			list = append(list, retention.ExplainAbsent(id, r.AsOf))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {

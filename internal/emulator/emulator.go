@@ -95,6 +95,7 @@ type Emulator struct {
 
 	mu         sync.Mutex // guards what follows
 	options    MPSOptions
+	omit       bool // for the call that is executed; see Omit
 	random     *rand.Rand
 	library    library
 	store      store
@@ -377,6 +378,7 @@ func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure)
 	case ok:
 		rep = faked
 	default:
+		e.omit = fault.Kind == Omit
 		if rep, refused = x.execute(); refused != nil {
 			rep = x.refuse(refused)
 		}

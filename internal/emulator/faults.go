@@ -14,8 +14,8 @@ import (
 // FaultKind names what goes wrong with a call.
 type FaultKind string
 
-// The kinds of fault. Only [Latency], [HangAfter], [DropAfter] and [Truncate] let the
-// call execute.
+// The kinds of fault. Only [Latency], [HangAfter], [DropAfter], [Truncate] and [Omit]
+// let the call execute.
 const (
 	Latency      FaultKind = "latency"       // the call starts after Delay
 	Hang         FaultKind = "hang"          // no answer until the client gives up
@@ -32,14 +32,17 @@ const (
 	Forbidden    FaultKind = "forbidden"     // MPS: 403 Forbidden.RAM; OSS: 403 AccessDenied
 	NonceUsed    FaultKind = "nonce-used"    // MPS only: 400 SignatureNonceUsed
 	Conflict     FaultKind = "conflict"      // OSS only: 409 FileAlreadyExists, as if another had just written
+	Omit         FaultKind = "omit"          // MPS only: a query's answer does not mention its first entry
 	NumericCode  FaultKind = "numeric-code"  // MPS only: 500 whose Code is a number, on which the SDK panics
 )
 
 // FaultKinds is every kind, for help texts.
 func FaultKinds() []FaultKind {
 	return []FaultKind{Latency, Hang, HangAfter, DropBefore, DropAfter, Truncate, HTML500, HTML502,
-		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode}
+		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode, Omit}
 }
+
+func (k FaultKind) onlyMPS() bool { return k == NonceUsed || k == NumericCode || k == Omit }
 
 // Fault says which calls go wrong, and how. The calls of its operation are
 // counted from its injection on; those beyond the first After are candidates,
@@ -118,7 +121,7 @@ func (f Fault) String() string {
 // validate says what is wrong with a fault.
 func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
-	onlyMPS := f.Kind == NonceUsed || f.Kind == NumericCode
+	onlyMPS := f.Kind.onlyMPS()
 	onlyOSS := f.Kind == Conflict
 	switch {
 	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation):
@@ -186,7 +189,7 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 		if f.Operation != "*" && f.Operation != operation {
 			continue
 		}
-		if s == oss && (f.Kind == NonceUsed || f.Kind == NumericCode) || s == mps && f.Kind == Conflict {
+		if s == oss && f.Kind.onlyMPS() || s == mps && f.Kind == Conflict {
 			continue
 		}
 		if f.strikes() {

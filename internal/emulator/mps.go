@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,6 +31,12 @@ type MPSOptions struct {
 	Refused []string
 	// WrongFile is the key of an object whose medium is shown with another file.
 	WrongFile string
+	// Records are the records, as JSON, with which queries answer for an ID in place of
+	// its medium's own; an answer without any does not mention the ID.
+	Records map[string][]string
+	// AlsoMissing are IDs and file URLs that answers list as missing, though they may
+	// return their media.
+	AlsoMissing []string
 	// ReuseID makes AddMedia of a deleted medium's source give it its old ID;
 	// by default it gets a new one.
 	ReuseID bool
@@ -266,9 +273,15 @@ func (e *Emulator) query(p url.Values, parameter, missingList, missingEntry stri
 
 	found := map[string]Medium{}
 	var absent []string
-	for _, entry := range entries {
+	for i, entry := range entries {
 		if slices.Contains(e.options.Refused, entry) {
 			return nil, invalid(parameter, "%q cannot be looked up", entry)
+		}
+		if i == 0 && e.omit {
+			continue
+		}
+		if slices.Contains(e.options.AlsoMissing, entry) {
+			absent = append(absent, entry)
 		}
 		m, refused := find(entry)
 		if refused != nil {
@@ -284,9 +297,15 @@ func (e *Emulator) query(p url.Values, parameter, missingList, missingEntry stri
 			absent = append(absent, entry)
 		}
 	}
-	list := []object{}
+	list := []any{}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
+		if records, odd := e.options.Records[id]; odd {
+			for _, record := range records {
+				list = append(list, json.RawMessage(record))
+			}
+			continue
+		}
 		if m.Key == e.options.WrongFile {
 			m.Key += ".other"
 		}

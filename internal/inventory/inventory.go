@@ -5,7 +5,10 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -38,6 +41,8 @@ type Batch struct {
 	IDs     []string
 	Objects []media.Object
 	Slash   media.Slash
+	// Repeated says that an answer to the same has not mentioned them.
+	Repeated bool
 }
 
 // Len returns how many IDs or objects the batch asks for.
@@ -59,10 +64,17 @@ func (b Batch) Candidates() iter.Seq[Candidate] {
 	}
 }
 
+// Without returns what the batch has and another one lacks.
+func (b Batch) Without(other Batch) Batch {
+	b.IDs = slices.DeleteFunc(slices.Clone(b.IDs), func(id string) bool { return slices.Contains(other.IDs, id) })
+	b.Objects = slices.DeleteFunc(slices.Clone(b.Objects), func(object media.Object) bool { return slices.Contains(other.Objects, object) })
+	return b
+}
+
 // Halves splits a batch in two.
 func (b Batch) Halves() (first, second Batch) {
 	ids, objects := len(b.IDs)/2, len(b.Objects)/2
-	return Batch{b.IDs[:ids], b.Objects[:objects], b.Slash}, Batch{b.IDs[ids:], b.Objects[objects:], b.Slash}
+	return Batch{b.IDs[:ids], b.Objects[:objects], b.Slash, b.Repeated}, Batch{b.IDs[ids:], b.Objects[objects:], b.Slash, b.Repeated}
 }
 
 // Of yields media by their IDs, and then by their objects.
@@ -143,7 +155,13 @@ type Looked struct {
 	// they are to be asked for with escaped ones, since the documents do not say
 	// by which form a library knows an object.
 	Again []media.Object
+	// Unanswered is what the answer mentions nowhere: it is to be asked for once more,
+	// and is then ErrUnanswered.
+	Unanswered Batch
 }
+
+// ErrUnanswered is the failure of what no answer mentions.
+var ErrUnanswered = errors.New("MPS neither returned a medium nor said that there is none")
 
 // Unclear is one medium of which an answer does not tell enough.
 type Unclear struct {
@@ -184,9 +202,7 @@ func byID(ctx context.Context, library Library, ids []string) (Looked, error) {
 			looked.Absent = append(looked.Absent, id)
 		}
 	}
-	for id := range open {
-		looked.Unclear = append(looked.Unclear, Unclear{MediaID: id, Reason: "MPS neither returned it nor said that it does not exist"})
-	}
+	looked.Unanswered = Batch{IDs: slices.Sorted(maps.Keys(open)), Repeated: true}
 	return looked, nil
 }
 
@@ -213,7 +229,7 @@ func byObject(ctx context.Context, library Library, batch Batch, region string) 
 		default:
 			looked.Unclear = append(looked.Unclear, Unclear{MediaID: medium.ID, Reason: "its File.URL is none of the objects that MPS returned it for"})
 		}
-		seen[medium.ID] = true
+		seen[medium.ID] = media.CheckID(medium.ID) == nil
 	}
 	for i := range looked.Unclear {
 		for _, object := range batch.Objects {
@@ -222,14 +238,25 @@ func byObject(ctx context.Context, library Library, batch Batch, region string) 
 			}
 		}
 	}
+	missing := make(map[media.Object]bool, len(found.Missing))
+	for _, address := range found.Missing {
+		if object, err := media.ParseURL(address); err == nil {
+			missing[object] = true
+		}
+	}
+	unanswered := slices.DeleteFunc(slices.Clone(batch.Objects), func(object media.Object) bool { return known[object] || missing[object] })
+	if len(unanswered) <= len(looked.Unclear) { // these media may have been returned for them
+		unanswered = nil
+	}
 	for _, object := range batch.Objects {
 		switch {
-		case known[object]:
+		case known[object], slices.Contains(unanswered, object):
 		case batch.Slash == media.SlashPlain && strings.Contains(object.Key, "/"):
 			looked.Again = append(looked.Again, object)
 		default:
 			looked.WithoutMedia = append(looked.WithoutMedia, object)
 		}
 	}
+	looked.Unanswered = Batch{Objects: unanswered, Slash: batch.Slash, Repeated: true}
 	return looked, nil
 }

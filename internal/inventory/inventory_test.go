@@ -167,15 +167,17 @@ func TestLookUpByID(t *testing.T) {
 	}}}
 	looked, err := inventory.LookUp(context.Background(), l, inventory.Batch{IDs: []string{"a", "b", "c"}}, region)
 	if err != nil || len(looked.Media) != 1 || looked.Media[0].ID != "a" || len(looked.Absent) != 1 ||
-		len(looked.Unclear) != 1 || looked.Unclear[0].MediaID != "c" {
+		!slices.Equal(looked.Unanswered.IDs, []string{"c"}) || !looked.Unanswered.Repeated {
 		t.Errorf("%+v, %v", looked, err)
 	}
 }
 
 func TestLookUpByObject(t *testing.T) {
+	plain := func(key string) string { return in(key).URL(region, media.SlashPlain) }
 	l := &library{answers: []mps.Found{
-		{Media: []media.Medium{{ID: "a", Object: in("a")}, {ID: "a2", Object: in("a")}, {ID: "a", Object: in("a")}, {ID: "garbled"}, {ID: "stranger", Object: in("x")}}},
-		{Media: []media.Medium{{ID: "b", Object: in("d/b")}}},
+		{Media: []media.Medium{{ID: "a", Object: in("a")}, {ID: "a2", Object: in("a")}, {ID: "a", Object: in("a")}, {ID: "garbled"}, {ID: "stranger", Object: in("x")}},
+			Missing: []string{plain("d/b"), plain("d/none"), plain("flat")}},
+		{Media: []media.Medium{{ID: "b", Object: in("d/b")}}, Missing: []string{plain("d/none")}},
 	}}
 	batch := inventory.Batch{Objects: []media.Object{in("a"), in("d/b"), in("d/none"), in("flat")}}
 	looked, err := inventory.LookUp(context.Background(), l, batch, region)
@@ -189,6 +191,34 @@ func TestLookUpByObject(t *testing.T) {
 	}
 	if want := []string{in("d/b").URL(region, media.SlashEscaped), in("d/none").URL(region, media.SlashEscaped)}; !slices.Equal(l.asked[1], want) {
 		t.Errorf("asked %q", l.asked)
+	}
+}
+
+// An object that an answer mentions nowhere has not been answered for, unless a medium
+// was returned that may be its own.
+func TestLookUpOfWhatIsNotMentioned(t *testing.T) {
+	plain := func(key string) string { return in(key).URL(region, media.SlashPlain) }
+	batch := inventory.Batch{Objects: []media.Object{in("a"), in("d/b"), in("c")}}
+	for name, test := range map[string]struct {
+		found            mps.Found
+		unanswered       []media.Object
+		again, withoutIt int
+	}{
+		"nothing at all":              {mps.Found{}, batch.Objects, 0, 0},
+		"one is missing":              {mps.Found{Media: []media.Medium{{ID: "a", Object: in("a")}}, Missing: []string{plain("d/b")}}, []media.Object{in("c")}, 1, 0},
+		"another form of the address": {mps.Found{Missing: []string{"https://media-in.oss-cn-shanghai-internal.aliyuncs.com/d%2Fb", plain("a"), plain("c")}}, nil, 1, 2},
+		"as many with another file":   {mps.Found{Media: []media.Medium{{ID: "x", Object: in("x")}}, Missing: []string{plain("a"), plain("d/b")}}, nil, 1, 2},
+		"fewer with another file":     {mps.Found{Media: []media.Medium{{ID: "x", Object: in("x")}}, Missing: []string{plain("a")}}, []media.Object{in("d/b"), in("c")}, 0, 1},
+		"an address that is none":     {mps.Found{Missing: []string{"a", plain("d/b"), plain("c")}}, []media.Object{in("a")}, 1, 1},
+		"media without an ID":         {mps.Found{Media: []media.Medium{{Object: in("a")}, {Object: in("d/b")}, {Object: in("c")}}}, nil, 0, 0},
+	} {
+		looked, err := inventory.LookUp(context.Background(), &library{answers: []mps.Found{test.found}}, batch, region)
+		if err != nil || !slices.Equal(looked.Unanswered.Objects, test.unanswered) || len(looked.Again) != test.again || len(looked.WithoutMedia) != test.withoutIt {
+			t.Errorf("%s: %+v, %v", name, looked, err)
+		}
+		if n := len(looked.Media) + len(looked.Again) + len(looked.WithoutMedia) + len(looked.Unanswered.Objects); n != len(batch.Objects) {
+			t.Errorf("%s: %d of %d objects are accounted for", name, n, len(batch.Objects))
+		}
 	}
 }
 

@@ -4,12 +4,17 @@
 package media
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
+	"io"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // The documented values of PublishState. Source: MPS QueryMediaList, Media.
@@ -25,6 +30,9 @@ const (
 type Medium struct {
 	// ID is the MediaId.
 	ID string
+	// Doubt says why the record cannot be believed; empty for one that can. A medium
+	// in doubt is unknown, and its ID may be no MediaId at all.
+	Doubt string
 	// Object is the input object, from File.URL.
 	Object Object
 	// Tags are the record's tags; TagsGarbled says that they could not be read,
@@ -39,7 +47,8 @@ type Medium struct {
 	Category Maybe[int64]
 	Size     Maybe[int64]
 	Duration Maybe[time.Duration]
-	// Created is the CreationTime, in UTC with a precision of a second.
+	// Created is the CreationTime in UTC. One before 2010 is none: it is a default
+	// value, or a clock that was not set.
 	Created time.Time
 	// Record is the whole record as MPS sent it.
 	Record json.RawMessage
@@ -54,87 +63,160 @@ type Maybe[T any] struct {
 // Known returns a field that the record tells.
 func Known[T any](value T) Maybe[T] { return Maybe[T]{value, true} }
 
-// A MediaId is 32 hexadecimal characters in every documented sample; the
-// documents do not promise it. What is refused here could end or widen the list
-// that DeleteMedia takes.
-var mediaID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+// maxIDBytes bounds a MediaId. Every documented sample has 32 hexadecimal characters;
+// the documents do not promise it.
+const maxIDBytes = 64
 
-// CheckID refuses what cannot be sent as the ID of a medium.
+// CheckID refuses what cannot be sent as the ID of a medium: it could end or widen
+// the list that DeleteMedia takes.
 func CheckID(id string) error {
-	if !mediaID.MatchString(id) {
+	if id == "" || len(id) > maxIDBytes || strings.ContainsFunc(id, isNotOfID) {
 		return errors.New("a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _")
 	}
 	return nil
 }
 
-// Parse reads one element of MediaList.Media. Only a record that is no object or
-// names no MediaId is an error: a damaged field must not hide the others.
+func isNotOfID(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+}
+
+// earliest is the first CreationTime that is believed. MPS is younger.
+var earliest = time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// What a record has beyond these bounds is a mistake of the record: an object has at
+// most 48.8 TB (source: OSS "Limits"), and a video less than a hundred years.
+const (
+	maxSize     = 1 << 50
+	maxDuration = 100 * 366 * 24 * time.Hour
+)
+
+// Parse reads one element of MediaList.Media. Only a record that is no JSON object is
+// an error: a damaged field must not hide the others.
 func Parse(record json.RawMessage) (Medium, error) {
-	var fields struct {
-		MediaID      string `json:"MediaId"`
-		CreationTime string
-		PublishState string
-		File         struct{ URL string }
-		Tags         json.RawMessage
-		Title        json.RawMessage
-		CateID       json.RawMessage `json:"CateId"`
-		Size         string
-		Duration     string
-	}
-	if err := decodeLeniently(record, &fields); err != nil {
+	fields, odd, err := members(record, "MediaId", "CreationTime", "PublishState", "File", "Tags", "Title", "CateId", "Size", "Duration")
+	if err != nil {
 		return Medium{}, fmt.Errorf("media record: %w", err)
 	}
-	if fields.MediaID == "" {
-		return Medium{}, errors.New("media record has no MediaId")
+	m := Medium{Record: record}
+	m.ID, _ = read[string](fields["MediaId"])
+	m.State, _ = read[string](fields["PublishState"])
+	m.Object = parseFile(fields["File"])
+	m.Tags, m.TagsGarbled = parseTags(fields["Tags"])
+	m.Title.Value, m.Title.Known = read[string](fields["Title"])
+	if category, err := text.Decimal(string(fields["CateId"])); err == nil {
+		m.Category = Known(category)
 	}
-	m := Medium{ID: fields.MediaID, State: fields.PublishState, Record: record}
-	m.Tags, m.TagsGarbled = parseTags(fields.Tags)
-	if object, err := ParseURL(fields.File.URL); err == nil {
-		m.Object = object
-	}
-	m.Title, m.Category = maybe[string](fields.Title), maybe[int64](fields.CateID)
-	if size, err := strconv.ParseInt(fields.Size, 10, 64); err == nil && size >= 0 {
+	size, _ := read[string](fields["Size"])
+	if size, err := text.Decimal(size); err == nil && size < maxSize {
 		m.Size = Known(size)
 	}
-	// A hundred years of video would be another mistake of the record's.
-	const longest = 100 * 366 * 24 * 60 * 60
-	if seconds, err := strconv.ParseFloat(fields.Duration, 64); err == nil && seconds >= 0 && seconds < longest {
-		m.Duration = Known(time.Duration(seconds * float64(time.Second)))
+	seconds, _ := read[string](fields["Duration"])
+	if nanoseconds, err := text.Fraction(seconds, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
+		m.Duration = Known(time.Duration(nanoseconds))
 	}
-	if created, err := time.Parse(time.RFC3339, fields.CreationTime); err == nil {
-		m.Created = created.UTC()
+	m.Created = parseTime(fields["CreationTime"])
+	switch {
+	case CheckID(m.ID) != nil:
+		m.Doubt = fmt.Sprintf("its MediaId %s is no media ID", text.Quote(m.ID))
+	case len(odd) > 0:
+		m.Doubt = fmt.Sprintf("the record has %s twice, or in another case", odd[0])
 	}
 	return m, nil
 }
 
-// parseTags reads {"Tag":["a","b"]}. MPS leaves the wrapper out, or empty, when
-// a medium has no tags.
+// parseTime returns the zero time for what is no RFC 3339 time, or one before earliest.
+func parseTime(raw json.RawMessage) time.Time {
+	written, _ := read[string](raw)
+	created, err := time.Parse(time.RFC3339, written)
+	if err != nil || created.Before(earliest) {
+		return time.Time{}
+	}
+	return created.UTC()
+}
+
+// parseFile reads {"URL":"http://…"}.
+func parseFile(raw json.RawMessage) Object {
+	file, odd, err := members(raw, "URL")
+	address, _ := read[string](file["URL"])
+	object, urlErr := ParseURL(address)
+	if err != nil || len(odd) > 0 || urlErr != nil {
+		return Object{}
+	}
+	return object
+}
+
+// parseTags reads {"Tag":["a","b"]}. MPS leaves the wrapper out, or empty, when a medium
+// has no tags. Any other shape is garbled, since a tag that protects may be in it.
 func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
-	if len(raw) == 0 {
+	switch list, isList := read[[]json.RawMessage](raw); {
+	case len(raw) == 0, string(raw) == "null", string(raw) == `""`, isList && len(list) == 0:
 		return nil, false
 	}
-	var wrapper struct{ Tag []string }
-	if err := json.Unmarshal(raw, &wrapper); err != nil {
+	wrapper, odd, err := members(raw, "Tag")
+	list, isList := read[[]*string](wrapper["Tag"])
+	switch {
+	case err != nil || len(odd) > 0 || len(wrapper) > 1:
+		return nil, true
+	case len(wrapper) == 0, string(wrapper["Tag"]) == "null":
+		return nil, false
+	case !isList || slices.Contains(list, nil):
 		return nil, true
 	}
-	return wrapper.Tag, false
+	for _, tag := range list {
+		tags = append(tags, *tag)
+	}
+	return tags, false
 }
 
-// maybe reads a field of which a zero value would say something.
-func maybe[T any](raw json.RawMessage) Maybe[T] {
-	var value *T
-	if len(raw) == 0 || json.Unmarshal(raw, &value) != nil || value == nil {
-		return Maybe[T]{}
+// read reads a value that has the type T and is not null.
+func read[T any](raw json.RawMessage) (value T, ok bool) {
+	var read *T
+	if len(raw) == 0 || json.Unmarshal(raw, &read) != nil || read == nil {
+		return value, false
 	}
-	return Known(*value)
+	return *read, true
 }
 
-// decodeLeniently leaves a field whose JSON type is wrong at its zero value.
-func decodeLeniently(data []byte, into any) error {
-	err := json.Unmarshal(data, into)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return nil
+// members returns the members of a JSON object. A known name that stands there twice,
+// or in another case, is odd and has no value: json.Unmarshal would take the last one.
+func members(data json.RawMessage, known ...string) (values map[string]json.RawMessage, odd []string, err error) {
+	if !utf8.Valid(data) {
+		return nil, nil, errors.New("not UTF-8")
 	}
-	return err
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return nil, nil, errors.New("no JSON object")
+	}
+	values = map[string]json.RawMessage{}
+	times := map[string]int{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, _ := token.(string)
+		var value json.RawMessage
+		if err == nil {
+			err = decoder.Decode(&value)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		values[name] = value
+		for _, field := range known {
+			if name != field && !strings.EqualFold(name, field) {
+				continue
+			}
+			if times[field]++; times[field] > 1 || name != field {
+				odd = append(odd, field)
+			}
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("more than one JSON value")
+	}
+	for _, field := range odd {
+		delete(values, field)
+	}
+	return values, odd, nil
 }

@@ -1,6 +1,9 @@
 package media_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +53,18 @@ func TestParseLeavesDamagedFieldsUnknown(t *testing.T) {
 		{"size empty", `{"MediaId":"a","Size":"","Duration":""}`, func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known }},
 		{"negative", `{"MediaId":"a","Size":"-1","Duration":"-1"}`, func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known }},
 		{"not a number", `{"MediaId":"a","Duration":"NaN"}`, func(m media.Medium) bool { return !m.Duration.Known }},
+		{"not a plain decimal", `{"MediaId":"a","Size":"010","Duration":"1e3"}`, func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known }},
+		{"signs", `{"MediaId":"a","Size":"+1","Duration":"+1"}`, func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known }},
+		{"numbers for texts", `{"MediaId":"a","Size":1,"Duration":1,"Title":1}`, func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known && !m.Title.Known }},
+		{"huge", `{"MediaId":"a","Size":"9223372036854775807","Duration":"99999999999","CateId":99999999999999999999}`,
+			func(m media.Medium) bool { return !m.Size.Known && !m.Duration.Known && !m.Category.Known }},
+		{"category negative", `{"MediaId":"a","CateId":-1}`, func(m media.Medium) bool { return !m.Category.Known }},
+		{"category a fraction", `{"MediaId":"a","CateId":83.0}`, func(m media.Medium) bool { return !m.Category.Known }},
+		{"category a text", `{"MediaId":"a","CateId":"83"}`, func(m media.Medium) bool { return !m.Category.Known }},
+		{"state of another type", `{"MediaId":"a","PublishState":["Published"]}`, func(m media.Medium) bool { return m.State == "" }},
+		{"file URL twice", `{"MediaId":"a","File":{"URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/a","URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/b"}}`,
+			func(m media.Medium) bool { return m.Object.IsZero() }},
+		{"file URL in another case", `{"MediaId":"a","File":{"url":"http://bkt.oss-cn-shanghai.aliyuncs.com/a"}}`, func(m media.Medium) bool { return m.Object.IsZero() }},
 		{"for ever", `{"MediaId":"a","Duration":"Inf"}`, func(m media.Medium) bool { return !m.Duration.Known }},
 		{"no file", `{"MediaId":"a"}`, func(m media.Medium) bool { return m.Object.IsZero() }},
 		{"file is a text", `{"MediaId":"a","File":"x","PublishState":"Published"}`,
@@ -69,12 +84,138 @@ func TestParseLeavesDamagedFieldsUnknown(t *testing.T) {
 	}
 }
 
-func TestParseRefusesRecordsWithoutIdentity(t *testing.T) {
-	for _, record := range []string{`{}`, `[]`, `"a"`, `{"MediaId":7}`, `{"MediaId":""}`, `{`} {
+func TestParseRefusesWhatIsNoRecord(t *testing.T) {
+	for _, record := range []string{``, `[]`, `"a"`, `null`, `7`, `{`, `{"MediaId":"a"`, `{"MediaId":"a",}`, `{"MediaId":"a"}{}`, "{\"MediaId\":\"a\",\"Title\":\"\xff\"}"} {
 		if m, err := media.Parse([]byte(record)); err == nil {
 			t.Errorf("Parse(%s) = %+v, want an error", record, m)
 		}
 	}
+}
+
+// What a record says twice, or under a name in another case, proves nothing: another
+// reader of the same JSON may take the other value.
+func TestParseDoubts(t *testing.T) {
+	const sound = `"MediaId":"a","CreationTime":"2020-01-01T00:00:00Z","PublishState":"Published"`
+	tests := []struct {
+		name, record string
+		doubt        bool
+	}{
+		{"sound", `{` + sound + `}`, false},
+		{"an unknown field twice", `{` + sound + `,"New":1,"New":2}`, false},
+		{"the state of the file", `{` + sound + `,"File":{"URL":"http://media-in.oss-cn-shanghai.aliyuncs.com/a","State":"Normal"}}`, false},
+		{"no MediaId", `{"CreationTime":"2020-01-01T00:00:00Z"}`, true},
+		{"MediaId empty", `{"MediaId":""}`, true},
+		{"MediaId null", `{"MediaId":null}`, true},
+		{"MediaId a number", `{"MediaId":7}`, true},
+		{"two IDs in one", `{"MediaId":"id1,id2"}`, true},
+		{"a space before the ID", `{"MediaId":" id"}`, true},
+		{"a line feed after the ID", `{"MediaId":"id\n"}`, true},
+		{"a long ID", `{"MediaId":"` + strings.Repeat("a", 65) + `"}`, true},
+		{"an ID of other digits", `{"MediaId":"１２３"}`, true},
+		{"MediaId twice", `{` + sound + `,"MediaId":"b"}`, true},
+		{"MediaId in another case", `{"mediaId":"a"}`, true},
+		{"CreationTime twice", `{` + sound + `,"CreationTime":"2026-01-01T00:00:00Z"}`, true},
+		{"tags in lower case", `{` + sound + `,"tags":{"Tag":["legal-hold"]}}`, true},
+		{"Tags twice", `{` + sound + `,"Tags":{"Tag":["legal-hold"]},"Tags":{"Tag":[]}}`, true},
+		{"Tags in two cases", `{` + sound + `,"Tags":{"Tag":[]},"TAGS":{"Tag":["legal-hold"]}}`, true},
+		{"Tags with a long s", `{` + sound + `,"Tagſ":{"Tag":["legal-hold"]}}`, true},
+		{"PublishState twice", `{` + sound + `,"PublishState":"Deleted"}`, true},
+		{"File twice", `{` + sound + `,"File":{},"File":{}}`, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := media.Parse([]byte(test.record))
+			if err != nil || (m.Doubt != "") != test.doubt {
+				t.Errorf("Parse(%s) has the doubt %q, %v; want one: %v", test.record, m.Doubt, err, test.doubt)
+			}
+		})
+	}
+}
+
+func TestParseTags(t *testing.T) {
+	tests := []struct {
+		tags    string
+		want    []string
+		garbled bool
+	}{
+		{tags: ``}, {tags: `null`}, {tags: `""`}, {tags: `{}`}, {tags: `[]`}, {tags: `[ ]`}, {tags: `{"Tag":[]}`}, {tags: `{"Tag":null}`}, {tags: ` { } `},
+		{tags: `{"Tag":["a"]}`, want: []string{"a"}},
+		{tags: `{"Tag":["a","b, c",""]}`, want: []string{"a", "b, c", ""}},
+		{tags: `{"TagList":["legal-hold"]}`, garbled: true},
+		{tags: `{"Tag":["a"],"TagList":["legal-hold"]}`, garbled: true},
+		{tags: `{"tag":["legal-hold"]}`, garbled: true},
+		{tags: `{"Tag":["legal-hold"],"Tag":[]}`, garbled: true},
+		{tags: `{"Tag":"legal-hold"}`, garbled: true},
+		{tags: `{"Tag":{"0":"legal-hold"}}`, garbled: true},
+		{tags: `{"Tag":[null]}`, garbled: true},
+		{tags: `{"Tag":[1]}`, garbled: true},
+		{tags: `{"Tag":["a",["legal-hold"]]}`, garbled: true},
+		{tags: `{"Tag":[{"Name":"legal-hold"}]}`, garbled: true},
+		{tags: `["legal-hold"]`, garbled: true},
+		{tags: `[{"Tag":"legal-hold"}]`, garbled: true},
+		{tags: `"legal-hold"`, garbled: true},
+		{tags: `7`, garbled: true}, {tags: `true`, garbled: true}, {tags: `false`, garbled: true},
+	}
+	for _, test := range tests {
+		record := `{"MediaId":"a","Tags":` + test.tags + `}`
+		if test.tags == "" {
+			record = `{"MediaId":"a"}`
+		}
+		m, err := media.Parse([]byte(record))
+		if err != nil || m.TagsGarbled != test.garbled || !slices.Equal(m.Tags, test.want) {
+			t.Errorf("%s: %q, garbled %v, %v; want %q, %v", test.tags, m.Tags, m.TagsGarbled, err, test.want, test.garbled)
+		}
+	}
+}
+
+func TestParseCreationTime(t *testing.T) {
+	for text, want := range map[string]string{
+		"2010-01-01T00:00:00Z": "2010-01-01T00:00:00Z", "2024-05-01T10:00:00Z": "2024-05-01T10:00:00Z", "2024-05-01T10:00:00+08:00": "2024-05-01T02:00:00Z",
+		"2009-12-31T23:59:59Z": "", "2010-01-01T00:00:00+08:00": "", "0000-00-00T00:00:00Z": "", "0000-01-01T00:00:00Z": "", "0001-01-01T00:00:00Z": "",
+		"1970-01-01T00:00:00Z": "", "1601-01-01T00:00:00Z": "", "-2024-05-01T10:00:00Z": "", "20240501T100000Z": "", "2024-05-01": "", "2024-05-01 10:00:00": "",
+		"2024-05-01T10:00:00": "", "2024-13-01T10:00:00Z": "", "1714557600": "", "": "",
+	} {
+		m, err := media.Parse(fmt.Appendf(nil, `{"MediaId":"a","CreationTime":%q}`, text))
+		got := ""
+		if !m.Created.IsZero() {
+			got = m.Created.Format(time.RFC3339)
+		}
+		if err != nil || got != want {
+			t.Errorf("%q is read as %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+// FuzzParse: whatever a record has, what is read of it can be believed or is in doubt.
+func FuzzParse(f *testing.F) {
+	f.Add(`{"MediaId":"a","CreationTime":"2024-05-01T10:00:00Z","CateId":0,"PublishState":"Published","Title":"a","Size":"1","Duration":"7.5","Tags":{"Tag":["k"]},"File":{"URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/a"}}`)
+	f.Add(`{"MediaId":"a","tags":{"Tag":["k"]},"CreationTime":"1970-01-01T00:00:00Z","CateId":-1e9,"Size":9e99}`)
+	f.Add(`{"MediaId":"id1,id2","Tags":[{}],"File":{"URL":1}}`)
+	f.Fuzz(func(t *testing.T, record string) {
+		m, err := media.Parse([]byte(record))
+		if err != nil {
+			return
+		}
+		if m.Doubt == "" && media.CheckID(m.ID) != nil {
+			t.Errorf("%q is no media ID", m.ID)
+		}
+		if !m.Created.IsZero() && m.Created.Year() < 2010 {
+			t.Errorf("created %s", m.Created)
+		}
+		if m.Category.Value < 0 || m.Size.Value < 0 || m.Duration.Value < 0 || m.TagsGarbled && len(m.Tags) > 0 {
+			t.Errorf("%+v", m)
+		}
+		// A record whose names differ in case only says the same to json.Unmarshal.
+		var lenient struct {
+			MediaID      string `json:"MediaId"`
+			CreationTime string
+			Tags         struct{ Tag []string }
+		}
+		if json.Unmarshal([]byte(record), &lenient) == nil && m.Doubt == "" && !m.TagsGarbled &&
+			(lenient.MediaID != m.ID || len(lenient.Tags.Tag) != len(m.Tags)) {
+			t.Errorf("%s is read as %+v, and as %+v", record, m, lenient)
+		}
+	})
 }
 
 var awkwardKeys = []string{

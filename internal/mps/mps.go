@@ -5,6 +5,8 @@
 package mps
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // MaxBatch is the number of IDs, or of URLs, that one call takes.
@@ -121,6 +124,11 @@ func (s *Session) Turn(ctx context.Context, op Operation) (*Turn, error) {
 // took the batch, and an error with Lost that it may have done so. It is not
 // repeated, whatever comes of it.
 func (t *Turn) Delete(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		if err := media.CheckID(id); err != nil {
+			return fmt.Errorf("%s: %w: %s", t.op, err, text.Quote(id))
+		}
+	}
 	return t.session.callNow(ctx, t.op, func() requests.AcsRequest {
 		request := mts.CreateDeleteMediaRequest()
 		request.MediaIds = strings.Join(ids, ",")
@@ -186,6 +194,7 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 
 // Found is what a look-up found.
 type Found struct {
+	// Media has each ID once. One of which the answer contradicts itself is in doubt.
 	Media []media.Medium
 	// Missing holds the IDs, or the URLs, of which the library says that it has
 	// no medium. What was asked for and is in neither list was not answered.
@@ -240,15 +249,59 @@ func (t *Turn) lookUp(ctx context.Context, build func() requests.AcsRequest) (Fo
 	if err := t.session.callNow(ctx, t.op, build, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
-	result := Found{Missing: append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)}
-	for _, record := range found.MediaList.value.Media {
-		// A record that names no medium tells nothing about one that was asked
-		// for: that one then has no answer, which is never to its harm.
-		if medium, err := media.Parse(record); err == nil {
-			result.Media = append(result.Media, medium)
+	return settle(found.MediaList.value.Media, append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)), nil
+}
+
+// settle reads the records of an answer, which may contradict each other, or the list
+// of what is missing. A record that is no object answers for nothing.
+func settle(records []json.RawMessage, missing []string) Found {
+	var found Found
+	place := map[string]int{}
+	for _, record := range records {
+		medium, err := media.Parse(record)
+		if err != nil {
+			continue
+		}
+		at, again := place[medium.ID]
+		switch {
+		case media.CheckID(medium.ID) != nil || !again:
+			place[medium.ID] = len(found.Media)
+			found.Media = append(found.Media, medium)
+		case !bytes.Equal(found.Media[at].Record, record):
+			doubt(&found.Media[at], "MPS returned it twice with different records")
 		}
 	}
-	return result, nil
+	objects := map[media.Object]bool{}
+	for _, name := range missing {
+		object, err := media.ParseURL(name)
+		if err == nil {
+			objects[object] = true
+		}
+		if at, both := place[name]; both {
+			contradict(&found.Media[at])
+			continue
+		}
+		found.Missing = append(found.Missing, name)
+	}
+	for i := range found.Media {
+		if objects[found.Media[i].Object] {
+			contradict(&found.Media[i])
+		}
+	}
+	return found
+}
+
+// contradict notes that an answer returns a medium and says that there is none. Of a
+// deleted one both are true.
+func contradict(m *media.Medium) {
+	if m.State != media.StateDeleted {
+		doubt(m, "MPS returned it and said that it does not exist")
+	}
+}
+
+// doubt takes from a medium the state, which proves nothing any more.
+func doubt(m *media.Medium, why string) {
+	m.State, m.Doubt = "", cmp.Or(m.Doubt, why)
 }
 
 // wrapper is an object that may come as "", [] or null when it is empty.

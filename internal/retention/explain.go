@@ -118,14 +118,9 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	return e
 }
 
-// ExplainMissing explains an ID for which the library returned no record: it does
-// not exist, or the answer left that open.
-func ExplainMissing(id string, asOf time.Time, absent bool) *Explanation {
-	e := &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
-	if !absent {
-		e.Verdict, e.Reason = Unknown, "MPS neither returned it nor said that it does not exist"
-	}
-	return e
+// ExplainAbsent explains an ID of which the library says that it has no medium.
+func ExplainAbsent(id string, asOf time.Time) *Explanation {
+	return &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
 }
 
 func answer(rule *policy.Rule, kind string, m *media.Medium, d Decision) Answer {

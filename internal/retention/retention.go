@@ -47,6 +47,7 @@ const (
 	NoCreationTime              // Unknown
 	FutureCreation              // Unknown: its CreationTime lies in the future
 	OddState                    // Unknown: its PublishState is not documented
+	Doubtful                    // Unknown: its record cannot be believed
 	StateDeleted                // Absent
 	DeletedByUs                 // Absent: this program deleted it
 	SentUnverified              // Keep: its deletion was sent and could not be verified
@@ -70,7 +71,8 @@ type Decision struct {
 	Cause   Cause
 	// Rule is the rule that decided, or that could not; nil for none.
 	Rule *policy.Rule
-	// Key is what a rule asks for and the record does not tell, for FieldUnknown.
+	// Key is what a rule asks for and the record does not tell, for FieldUnknown; for
+	// Doubtful it is the medium's Doubt.
 	Key string
 	// ExpiresAt is when the deciding expire rule takes the medium, and when a
 	// protect rule with a date ends; zero without such a rule.
@@ -109,11 +111,13 @@ func (d Decision) Reason() string {
 	case FieldUnknown:
 		return fmt.Sprintf("rule %s asks for %s, which the record does not tell", rule, d.Key)
 	case NoCreationTime:
-		return "the record has no readable CreationTime"
+		return "the record has no readable CreationTime of 2010 or later"
 	case FutureCreation:
 		return "its CreationTime lies in the future"
 	case OddState:
 		return "its PublishState is not a documented one"
+	case Doubtful:
+		return d.Key
 	case StateDeleted:
 		return "its PublishState is Deleted"
 	case DeletedByUs:
@@ -142,9 +146,13 @@ type Facts struct {
 }
 
 // Decide holds one medium against the policy, in the order absent, protected,
-// unknown, then kept or expired. Whatever the record does not tell is never to a
-// medium's harm. It allocates nothing, but for what a regular expression does.
+// unknown, then kept or expired. A record in doubt proves none of these: its medium is
+// unknown. A missing field never leads to deletion. Decide allocates nothing, but for
+// what a regular expression does.
 func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
+	if m.Doubt != "" {
+		return Decision{Verdict: Unknown, Cause: Doubtful, Key: m.Doubt}
+	}
 	if m.State == media.StateDeleted {
 		return Decision{Verdict: Absent, Cause: StateDeleted}
 	}

@@ -170,6 +170,11 @@ func (d *deletion) fresh(batch []expired) []expired {
 		return batch
 	}
 	looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: ids(batch)}, d.Region)
+	if rest := looked.Unanswered; err == nil && rest.Len() > 0 {
+		var more inventory.Looked
+		more, err = inventory.LookUp(d.ctx, d.Library, rest, d.Region)
+		looked.Media, looked.Unanswered = append(looked.Media, more.Media...), more.Unanswered
+	}
 	var refusal *mps.Error
 	switch {
 	case isContext(err):
@@ -186,21 +191,17 @@ func (d *deletion) fresh(batch []expired) []expired {
 	for i := range looked.Media {
 		found[looked.Media[i].ID] = &looked.Media[i]
 	}
-	unclear := map[string]bool{}
-	for _, u := range looked.Unclear {
-		unclear[u.MediaID] = true
-	}
 	d.stillOrphans(batch, found)
 	var still, vanished, hidden, unread []expired
 	for _, e := range batch {
 		switch m := found[e.id]; {
-		case m != nil && d.ledger.finishes && m.State == media.StateInitiated && e.state != media.StateInitiated:
+		case m != nil && d.ledger.finishes && m.Doubt == "" && m.State == media.StateInitiated && e.state != media.StateInitiated:
 			hidden = append(hidden, e) // by the run that was cut off
 		case m != nil && d.stillExpired(e, m):
 			e.decided = now
 			still = append(still, e)
 		case m != nil:
-		case unclear[e.id]:
+		case slices.Contains(looked.Unanswered.IDs, e.id):
 			unread = append(unread, e)
 		default:
 			vanished = append(vanished, e)
@@ -208,7 +209,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 	}
 	d.account(slices.Concat(vanished, hidden), gone, nil)
 	d.mark(&d.ledger.marks.Deleted, hidden)
-	d.account(unread, failed, errors.New("MPS no longer tells whether the medium is there"))
+	d.account(unread, failed, inventory.ErrUnanswered)
 	return still
 }
 
@@ -408,7 +409,9 @@ func (d *deletion) recall(batch []expired) (live []expired, err error) {
 	}
 	states := make(map[string]string, len(found.Media))
 	for _, medium := range found.Media {
-		states[medium.ID] = medium.State
+		if medium.Doubt == "" {
+			states[medium.ID] = medium.State
+		}
 	}
 	var went []expired
 	var hidden []expired // shown as Initiated from now on

@@ -77,7 +77,7 @@ func (r *run) indexed(c inventory.Candidate, m *media.Medium) {
 		}
 	}
 	r.index.Add(e)
-	if m != nil && c.MediaID == "" && r.listing.seen != nil {
+	if m != nil && m.Doubt == "" && c.MediaID == "" && r.listing.seen != nil {
 		// Its ID may be named too: that need not be asked for either.
 		e.Name, e.Modified, e.Elsewhere = inventory.Candidate{MediaID: m.ID}.Name(), 0, true
 		r.index.Add(e)

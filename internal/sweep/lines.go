@@ -1,14 +1,17 @@
 package sweep
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/spool"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // line is one entry of the plan, with what its deletion needs to know.
@@ -23,16 +26,19 @@ type line struct {
 
 // lineOf returns the line of an entry whose medium was created and read then.
 func lineOf(e plan.Entry, created, decided time.Time) (line, error) {
-	text, err := e.Line()
-	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: text}, err
+	written, err := e.Line()
+	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: written}, err
 }
 
 // keptLine returns the line of an entry that was kept; what it does not tell of its
 // medium is in the record.
 func keptLine(e plan.Entry, decided time.Time) (line, error) {
 	m, err := media.Parse(e.Record)
-	if err != nil {
+	switch {
+	case err != nil:
 		return line{}, err
+	case m.ID != e.MediaID || m.Doubt != "":
+		return line{}, fmt.Errorf("the record of %s is not its own: %s", text.Quote(e.MediaID), cmp.Or(m.Doubt, "it has another MediaId"))
 	}
 	return lineOf(e, m.Created, decided)
 }

@@ -93,7 +93,7 @@ func (l *listing) isNew(m *media.Medium) bool {
 	if l.seen == nil {
 		return true
 	}
-	if !l.seen.add(nameOf(foundID, m.ID)) {
+	if media.CheckID(m.ID) == nil && !l.seen.add(nameOf(foundID, m.ID)) {
 		return false
 	}
 	if l.seen.has(nameOf(passed, inventory.Candidate{Object: m.Object}.Name())) {

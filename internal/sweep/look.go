@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/spool"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -293,6 +294,13 @@ func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel c
 	switch {
 	case err == nil:
 		l.take(batch, looked)
+		switch rest := looked.Unanswered; {
+		case rest.Len() == 0:
+		case batch.Repeated:
+			l.missed(rest, inventory.ErrUnanswered, cancel)
+		default:
+			l.lookUp(ctx, soft, rest, cancel)
+		}
 	case errors.As(err, &failed) && failed.Kind == mps.Refused && batch.Len() > 1:
 		first, second := batch.Halves()
 		l.lookUp(ctx, soft, first, cancel)
@@ -365,7 +373,7 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.noteAll(batch, looked)
-	l.listing.account(batch, looked.Again)
+	l.listing.account(batch.Without(looked.Unanswered), looked.Again)
 	for _, one := range l.reports {
 		one.Counts.Looked += len(looked.Absent)
 		one.Counts.Absent += len(looked.Absent)
@@ -380,7 +388,7 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 		if l.unclear[unclear.MediaID] {
 			continue // found by both forms of its URL
 		}
-		l.unclear[unclear.MediaID] = true
+		l.unclear[unclear.MediaID] = media.CheckID(unclear.MediaID) == nil
 		for _, one := range l.ofAny(unclear.Objects) {
 			one.Counts.Looked++
 			one.Counts.Unknown++
@@ -433,7 +441,7 @@ const maxUnknownLines = 100
 
 func (l *look) warnUnknown(id, reason string) {
 	if l.warned++; l.warned <= maxUnknownLines {
-		l.Log.Warn("kept as unknown", "mediaId", id, "reason", reason)
+		l.Log.Warn("kept as unknown", "mediaId", text.Bound(id), "reason", reason)
 	}
 }
 

@@ -82,3 +82,21 @@ func Decimal(s string) (int64, error) {
 	}
 	return n, nil
 }
+
+// Fraction reads a plain decimal number that may have up to places digits after a
+// point, such as 32.3, in units of the last of these places.
+func Fraction(s string, places int) (int64, error) {
+	whole, part, pointed := strings.Cut(s, ".")
+	plain := strings.Trim(whole+part, "0123456789") == "" && whole != "" && (whole == "0" || whole[0] != '0') && pointed == (part != "")
+	switch {
+	case !plain:
+		return 0, fmt.Errorf("%s is not a plain decimal number such as 32.3", Quote(s))
+	case len(part) > places:
+		return 0, fmt.Errorf("%s has more than %d digits after its point", Quote(s), places)
+	}
+	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", places-len(part)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s is too large", Quote(s))
+	}
+	return n, nil
+}

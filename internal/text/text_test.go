@@ -62,3 +62,16 @@ func TestDecimal(t *testing.T) {
 		}
 	}
 }
+
+func TestFraction(t *testing.T) {
+	for s, want := range map[string]int64{"0": 0, "7": 7000, "32.3": 32300, "0.001": 1, "100.000": 100000, "9223372036854775.807": 1<<63 - 1} {
+		if got, err := text.Fraction(s, 3); err != nil || got != want {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", ".", ".5", "5.", "00.5", "010", "+7", "-7", "1_0.0", "0x1p4", "1e3", "1.2.3", "7,5", " 7", "７", "NaN", "Inf", "0.0001", "9223372036854775.808"} {
+		if got, err := text.Fraction(s, 3); err == nil {
+			t.Errorf("%q: %d, want an error", s, got)
+		}
+	}
+}
