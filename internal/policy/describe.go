@@ -2,11 +2,14 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Describe restates the policy in plain English, a sentence for the mode, the
@@ -48,7 +51,7 @@ func (p *Policy) Describe() []string {
 	list = append(list, "Media to which no expire rule applies are kept.")
 	guard := fmt.Sprintf("A run that would delete more than %d media", p.Guard.MaxDelete)
 	if p.Guard.MaxPercent < 100 {
-		guard += fmt.Sprintf(", or more than %g %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)
+		guard += fmt.Sprintf(", or more than %s %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)
 	}
 	return append(list, guard+" deletes nothing.")
 }
@@ -96,8 +99,8 @@ const maxTagBytes = 32
 
 // Lint returns what is no mistake and yet seems unmeant: rules for a bucket that
 // the inventory does not reach, expire rules that delete nothing because a protect
-// rule holds all of their media, tags that no medium can have, and what a glob
-// takes as it is though other globs would not.
+// rule holds all of their media, tags that no medium can have, and what a rule takes
+// as it is though it reads like something else.
 func (p *Policy) Lint() []string {
 	var list []string
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
@@ -107,29 +110,23 @@ func (p *Policy) Lint() []string {
 	for _, twice := range p.Inventory.twice() {
 		warn("the inventory has %s twice", twice)
 	}
+	for _, prefix := range p.Inventory.Prefixes {
+		if odd := lookalikes(prefix.Key); odd != "" {
+			warn("the inventory has %s with %s", prefix, odd)
+		}
+	}
 	if len(p.Expire) == 0 {
 		warn("there is no expire rule: nothing is ever deleted")
 	}
-	for _, rules := range [][]Rule{p.Protect, p.Expire} {
-		for i := range rules {
-			rule := &rules[i]
-			for _, glob := range rule.Match.Object {
-				if !p.Inventory.IsEmpty() && !p.Inventory.reaches(glob) {
-					warn("rule %s: the inventory does not reach %s", rule.Name, glob)
-				}
-				if strings.ContainsAny(glob.pattern, "?[{") {
-					warn("rule %s: %s: only * and ** are wildcards, every other character stands for itself", rule.Name, glob)
-				}
-			}
-			for _, tag := range slices.Concat(rule.Match.Tags, rule.Match.TagsAll) {
-				if len(tag) > maxTagBytes || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag {
-					warn("rule %s: no medium can be tagged %q: a tag has at most %d bytes, no comma and no space at its ends", rule.Name, tag, maxTagBytes)
-				}
-			}
-			if dated := len(rule.Date) + len(time.DateOnly); rule.Date != "" && dated > maxTagBytes {
-				warn("rule %s: no medium can have a tag that starts with %q and names a day: a tag has at most %d bytes", rule.Name, rule.Date, maxTagBytes)
-			}
+	for i := range p.Protect {
+		rule := &p.Protect[i]
+		if len(rule.Match.Object) > 0 && !p.Inventory.IsEmpty() && !slices.ContainsFunc(rule.Match.Object, p.Inventory.reaches) {
+			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(texts(rule.Match.Object)))
 		}
+		p.lintRule(rule, false, warn)
+	}
+	for i := range p.Expire {
+		p.lintRule(&p.Expire[i], true, warn)
 	}
 	if len(p.Inventory.Workflows) > 0 && len(p.Inventory.Prefixes)+len(p.Inventory.Manifests) == 0 {
 		p.lintAges(warn)
@@ -143,6 +140,91 @@ func (p *Policy) Lint() []string {
 		}
 	}
 	return list
+}
+
+// lintRule warns of what one rule may not mean.
+func (p *Policy) lintRule(rule *Rule, expires bool, warn func(string, ...any)) {
+	name, match := rule.Name, &rule.Match
+	protectsSome := slices.ContainsFunc(match.Object, p.Inventory.reaches)
+	for _, glob := range match.Object {
+		if (expires || protectsSome) && !p.Inventory.IsEmpty() && !p.Inventory.reaches(glob) {
+			warn("rule %s: the inventory does not reach %s", name, glob)
+		}
+		if strings.ContainsAny(glob.pattern, `?[{\`) {
+			warn("rule %s: %s: only * and ** are wildcards, every other character stands for itself", name, glob)
+		}
+		if escape.MatchString(glob.pattern) {
+			warn("rule %s: %s: %%XX stands for itself: write the character that is meant", name, glob)
+		}
+		if last := glob.pattern[strings.LastIndexByte(glob.pattern, '/')+1:]; !strings.ContainsAny(last, "*.") {
+			warn("rule %s: %s is one object: write %s/** for what is below a folder", name, glob, glob)
+		}
+		if odd := lookalikes(glob.pattern); odd != "" {
+			warn("rule %s: %s has %s", name, glob, odd)
+		}
+	}
+	for _, tag := range slices.Concat(match.Tags, match.TagsAll) {
+		if len(tag) > maxTagBytes || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag {
+			warn("rule %s: no medium can be tagged %s: a tag has at most %d bytes, no comma and no space at its ends", name, text.Quote(tag), maxTagBytes)
+		}
+		if odd := lookalikes(tag); odd != "" {
+			warn("rule %s: the tag %s has %s", name, text.Quote(tag), odd)
+		}
+	}
+	for _, prefix := range []struct{ text, then, example string }{{rule.Date, "a day", "2027-01-31"}, {rule.KeepLatest.Tag, "a value", "VALUE"}} {
+		if prefix.text == "" {
+			continue
+		}
+		if strings.Contains(prefix.text, ",") || strings.TrimLeft(prefix.text, " ") != prefix.text {
+			warn("rule %s: no medium has a tag that starts with %s: a tag has no comma and no space at its ends", name, text.Quote(prefix.text))
+		}
+		if odd := lookalikes(prefix.text); odd != "" {
+			warn("rule %s: the start of a tag %s has %s", name, text.Quote(prefix.text), odd)
+		}
+		if last, _ := utf8.DecodeLastRuneInString(prefix.text); unicode.IsLetter(last) || unicode.IsDigit(last) {
+			warn("rule %s: %s follows %s at once, as in %s: write %s if a colon stands between them",
+				name, prefix.then, text.Quote(prefix.text), text.Quote(prefix.text+prefix.example), text.Quote(prefix.text+":"))
+		}
+	}
+	if dated := len(rule.Date) + len(time.DateOnly); rule.Date != "" && dated > maxTagBytes {
+		warn("rule %s: no medium can have a tag that starts with %s and names a day: a tag has at most %d bytes", name, text.Quote(rule.Date), maxTagBytes)
+	}
+	if match.Title != nil {
+		if parts := delimited.FindStringSubmatch(match.Title.String()); parts != nil {
+			flags := ""
+			if parts[2] != "" {
+				flags = "(?" + strings.Trim(parts[2], "gu") + ")"
+			}
+			warn("rule %s: the slashes of %s are part of the title that it looks for: write %s", name, text.Quote(parts[0]), text.Quote(strings.TrimPrefix(flags, "(?)")+parts[1]))
+		}
+	}
+}
+
+var (
+	escape    = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+	delimited = regexp.MustCompile(`^/(.*)/([a-z]*)$`) // as other languages write a regular expression
+)
+
+// lookalikes names the full-width characters of a text that stand where ASCII is
+// usual, or nothing.
+func lookalikes(s string) string {
+	var list []string
+	for _, r := range s {
+		ascii := r - '！' + '!' // the full-width forms have the order of ASCII
+		switch {
+		case r == '、':
+			ascii = ','
+		case r < '！' || r > '～' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			continue
+		}
+		if told := fmt.Sprintf("%c, which is not %c", r, ascii); !slices.Contains(list, told) {
+			list = append(list, told)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "a full-width " + strings.Join(list, ", and ")
 }
 
 // lintAges warns of ages that media do not reach as long as a workflow names them.
@@ -177,10 +259,4 @@ func (i Inventory) twice() (list []string) {
 // reaches reports whether the inventory can name an object that a glob takes in.
 func (i Inventory) reaches(glob Glob) bool {
 	return len(i.Manifests)+len(i.Workflows) > 0 || slices.ContainsFunc(i.Prefixes, glob.Meets)
-}
-
-// Meets reports whether an object below a prefix can match.
-func (g Glob) Meets(prefix media.Object) bool {
-	literal := g.pattern[:g.literal]
-	return prefix.Bucket == g.bucket && (strings.HasPrefix(literal, prefix.Key) || strings.HasPrefix(prefix.Key, literal))
 }

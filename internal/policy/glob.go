@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Glob matches objects by "oss://bucket/key". In the key "*" stands for any
@@ -18,14 +19,17 @@ type Glob struct {
 	tail    int // where what is literal to the end starts, after the last star
 }
 
-// ParseGlob reads a pattern, which must name its bucket.
+// ParseGlob reads a pattern, which must name its bucket and can match an object.
 func ParseGlob(s string) (Glob, error) {
 	prefix, err := media.ParsePrefix(s)
-	if err != nil {
-		return Glob{}, err
-	}
-	if prefix.Key == "" {
-		return Glob{}, fmt.Errorf("%q names no object: end it with /** for the whole bucket", s)
+	switch {
+	case err != nil:
+		return Glob{}, fmt.Errorf("%w: write a glob such as oss://bucket/dir/**", err)
+	case prefix.Key == "":
+		return Glob{}, fmt.Errorf("%s names no object: write oss://%s/** for the whole bucket", text.Quote(s), prefix.Bucket)
+	case strings.HasSuffix(s, "/"):
+		return Glob{}, fmt.Errorf("%s ends in / and matches no medium: write %s for what is below it",
+			text.Quote(s), text.Quote(strings.TrimSuffix(strings.TrimRight(s, "/"), "/**")+"/**"))
 	}
 	g := Glob{bucket: prefix.Bucket, pattern: prefix.Key, literal: strings.IndexByte(prefix.Key, '*'), tail: strings.LastIndexByte(prefix.Key, '*') + 1}
 	switch {
@@ -39,6 +43,62 @@ func ParseGlob(s string) (Glob, error) {
 
 // String returns the pattern as it was written.
 func (g Glob) String() string { return "oss://" + g.bucket + "/" + g.pattern }
+
+// Meets reports whether an object whose key starts with a prefix can match. It walks
+// the places of the pattern that the prefix can lead to: from each of them some key goes
+// on to the end.
+func (g Glob) Meets(prefix media.Object) bool {
+	if g.bucket != prefix.Bucket {
+		return false
+	}
+	places := g.places(map[int]bool{}, 0)
+	for i := range len(prefix.Key) {
+		c, next := prefix.Key[i], map[int]bool{}
+		for at := range places {
+			switch {
+			case at == len(g.pattern):
+			case g.inSegment(at) && c == '/':
+				g.places(next, at-1)
+			case g.inSegment(at):
+				next[at] = true
+			case g.isSegments(at) && c != '/':
+				next[at+1] = true
+			case strings.HasPrefix(g.pattern[at:], "**"), g.pattern[at] == '*' && c != '/':
+				g.places(next, at)
+			case g.pattern[at] == c && c != '*':
+				g.places(next, at+1)
+			}
+		}
+		places = next
+	}
+	return len(places) > 0
+}
+
+// places adds a place of the pattern, and those to which it leads if its wildcards stand
+// for nothing.
+func (g Glob) places(into map[int]bool, at int) map[int]bool {
+	for {
+		into[at] = true
+		switch {
+		case at == len(g.pattern) || g.pattern[at] != '*':
+			return into
+		case g.isSegments(at):
+			at += len("**/")
+		case strings.HasPrefix(g.pattern[at:], "**"):
+			at += len("**")
+		default:
+			at += len("*")
+		}
+	}
+}
+
+// isSegments reports whether a place is that of a "**/" that stands for whole segments,
+// and inSegment whether it is in one of those: before its second star.
+func (g Glob) isSegments(at int) bool {
+	return strings.HasPrefix(g.pattern[at:], "**/") && (at == 0 || g.pattern[at-1] == '/')
+}
+
+func (g Glob) inSegment(at int) bool { return at > 0 && g.isSegments(at-1) }
 
 // Match reports whether the glob takes in the object. Most objects differ from
 // most globs within what is literal, which is quick to tell.

@@ -51,9 +51,43 @@ func TestGlob(t *testing.T) {
 }
 
 func TestParseGlobRefuses(t *testing.T) {
-	for _, s := range []string{"", "drafts/**", "oss://media-*/**", "oss://media-in", "oss://media-in/", "s3://media-in/**"} {
+	for _, s := range []string{"", "drafts/**", "oss://media-*/**", "oss://media-in", "oss://media-in/", "oss://media-in/a/", "oss://media-in/**/", "oss://media-in/a//", "s3://media-in/**"} {
 		if g, err := ParseGlob(s); err == nil {
 			t.Errorf("ParseGlob(%q) = %v, want an error", s, g)
+		}
+	}
+}
+
+// TestMeets holds the answer against all keys with up to four letters more than the
+// prefix, which is enough for patterns of four.
+func TestMeets(t *testing.T) {
+	words := func(letters string, most int) []string {
+		list, last := []string{""}, []string{""}
+		for range most {
+			var next []string
+			for _, word := range last {
+				for _, letter := range letters {
+					next = append(next, word+string(letter))
+				}
+			}
+			list, last = append(list, next...), next
+		}
+		return list
+	}
+	endings := words("a/", 4)
+	for _, pattern := range words("a/*", 4) {
+		glob, err := ParseGlob("oss://media-in/" + pattern)
+		if err != nil {
+			continue
+		}
+		for _, prefix := range words("a/", 4) {
+			want := false
+			for _, ending := range endings {
+				want = want || glob.Match(&media.Object{Bucket: "media-in", Key: prefix + ending})
+			}
+			if got := glob.Meets(media.Object{Bucket: "media-in", Key: prefix}); got != want {
+				t.Errorf("%q meets %q: %v, want %v", pattern, prefix, got, want)
+			}
 		}
 	}
 }

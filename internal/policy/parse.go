@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // version is the only format that this program reads.
@@ -37,10 +38,16 @@ func (e Error) Error() string {
 // Errors are all mistakes of a policy, in the order of their places.
 type Errors []Error
 
+// maxTold is how many mistakes a message has; the others are counted.
+const maxTold = 20
+
 func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, mistake := range e {
-		lines[i] = mistake.Error()
+	var lines []string
+	for _, mistake := range e[:min(len(e), maxTold)] {
+		lines = append(lines, mistake.Error())
+	}
+	if more := len(e) - maxTold; more > 0 {
+		lines = append(lines, fmt.Sprintf("%s: %d more mistakes", e[0].File, more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -63,6 +70,11 @@ func Parse(file string, data []byte) (*Policy, error) {
 	return policy, nil
 }
 
+// TooLarge is the mistake of a policy with so many bytes.
+func TooLarge(file string, bytes int64) Errors {
+	return Errors{{File: file, Line: 1, Column: 1, Message: fmt.Sprintf("the policy has %d bytes, the limit is %d", bytes, MaxBytes)}}
+}
+
 type parser struct {
 	file string
 	errs Errors
@@ -71,7 +83,7 @@ type parser struct {
 func (p *parser) document(data []byte) *Policy {
 	start := &yaml.Node{Line: 1, Column: 1}
 	if len(data) > MaxBytes {
-		p.errorf(start, "the policy has %d bytes, the limit is %d", len(data), MaxBytes)
+		p.errs = TooLarge(p.file, int64(len(data)))
 		return nil
 	}
 	if at, problem := notText(data); problem != "" {
@@ -89,13 +101,13 @@ func (p *parser) document(data []byte) *Policy {
 		p.errorf(start, "the policy is empty: a policy starts with `version: %d`", version)
 		return nil
 	case err != nil:
-		p.syntaxError(err)
+		p.syntaxError(data, err)
 		return nil
 	}
 	switch err := loader.Load(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		p.syntaxError(err)
+		p.syntaxError(data, err)
 	default:
 		p.errorf(&second, "a second document: a policy is one document")
 	}
@@ -129,7 +141,7 @@ func isEmpty(root *yaml.Node) bool {
 	return len(root.Content) == 0 || root.Content[0].Tag == "!!null"
 }
 
-func (p *parser) syntaxError(err error) {
+func (p *parser) syntaxError(data []byte, err error) {
 	at := &yaml.Node{Line: 1, Column: 1}
 	message := err.Error()
 	var load *yaml.LoadError
@@ -137,7 +149,32 @@ func (p *parser) syntaxError(err error) {
 		at.Line, at.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
 		message = load.Message
 	}
-	p.errorf(at, "not YAML: %s", message)
+	if meant := misread(data, at); meant != "" {
+		message = meant
+	}
+	p.errorf(at, "not YAML: %s", text.Bound(message))
+}
+
+// misread says what is wrong where YAML's own error does not help, or nothing.
+func misread(data []byte, at *yaml.Node) string {
+	lines := strings.Split(string(data), "\n")
+	if at.Line > len(lines) {
+		return ""
+	}
+	line := []rune(lines[at.Line-1])
+	if indent := line[:len(line)-len([]rune(strings.TrimLeft(string(line), " \t")))]; slices.Contains(indent, '\t') {
+		return "a tab indents this line: indent with spaces"
+	}
+	if at.Column > len(line) {
+		return ""
+	}
+	switch first := line[at.Column-1]; first {
+	case '*':
+		return "a value that starts with * is an alias to YAML: put it in quotes, and write a glob such as \"oss://bucket/dir/**\""
+	case '@', '`', '%':
+		return fmt.Sprintf("a value that starts with %c has to stand in quotes", first)
+	}
+	return ""
 }
 
 func (p *parser) policy(n *yaml.Node) *Policy {
@@ -180,7 +217,7 @@ func (p *parser) timezone(n *yaml.Node) *time.Location {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "" || name == "Local" {
-		p.errorf(n, "%q is not a time zone: use a name of the IANA database, such as UTC or Asia/Shanghai", name)
+		p.errorf(n, "%s is not a time zone: use a name of the IANA database, such as UTC or Asia/Shanghai", text.Quote(name))
 		return time.UTC
 	}
 	return zone
@@ -200,7 +237,7 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 					return
 				}
 				if strings.Contains(prefix.Key, "*") {
-					p.errorf(n, "%q: an inventory entry names a prefix, not a glob", s)
+					p.errorf(n, "%s: an inventory entry names a prefix, not a glob", text.Quote(s))
 					return
 				}
 				inventory.Prefixes = append(inventory.Prefixes, prefix)
@@ -221,7 +258,7 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 					return
 				}
 				if strings.Contains(manifest.Key, "*") {
-					p.errorf(n, "%q: an inventory entry names one manifest, not a glob", s)
+					p.errorf(n, "%s: an inventory entry names one manifest, not a glob", text.Quote(s))
 					return
 				}
 				inventory.Manifests = append(inventory.Manifests, manifest)
@@ -232,13 +269,13 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 		case len(item.Content) == 0:
 			p.errorf(item, "an inventory entry needs one of the keys bucket, workflow and manifest")
 		case len(item.Content) > 2:
-			p.errorf(item.Content[2], "an inventory entry has one key: make another entry of %q", item.Content[2].Value)
+			p.errorf(item.Content[2], "an inventory entry has one key: make another entry of %s", text.Quote(item.Content[2].Value))
 		}
 	}
 	return inventory
 }
 
-var ruleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var ruleName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,63}$`)
 
 func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 	items := p.list(n)
@@ -250,7 +287,7 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 			{name: "name", required: true, read: func(n *yaml.Node) {
 				name, ok := p.text(n)
 				if ok && !ruleName.MatchString(name) {
-					p.errorf(n, "%q is not a rule's name: up to 64 of letters, digits, ., _ and -, starting with a letter or digit", name)
+					p.errorf(n, "%s is not a rule's name: up to 64 letters and digits of any script, ., _ and -, starting with a letter or digit", text.Quote(name))
 				}
 				rule.Name = name
 			}},
@@ -311,7 +348,7 @@ func (p *parser) match(n *yaml.Node) Match {
 			p.texts(n, func(item *yaml.Node, s string) {
 				glob, err := ParseGlob(s)
 				if err != nil {
-					p.errorf(item, "%v: write a glob such as oss://bucket/dir/**", err)
+					p.errorf(item, "%v", err)
 				}
 				match.Object = append(match.Object, glob)
 			})
@@ -322,7 +359,7 @@ func (p *parser) match(n *yaml.Node) Match {
 		{name: "state", read: func(n *yaml.Node) {
 			p.texts(n, func(item *yaml.Node, s string) {
 				if !slices.Contains(LiveStates(), s) {
-					p.errorf(item, "%q is not a state of a live medium: allowed are %s", s, strings.Join(LiveStates(), ", "))
+					p.errorf(item, "%s is not a state of a live medium: allowed are %s", text.Quote(s), strings.Join(LiveStates(), ", "))
 				}
 				match.State = append(match.State, s)
 			})
@@ -334,7 +371,7 @@ func (p *parser) match(n *yaml.Node) Match {
 			}
 			title, err := regexp.Compile(s)
 			if err != nil {
-				p.errorf(n, "title is not a regular expression (RE2): %v", err)
+				p.errorf(n, "title is not a regular expression (RE2): %s", text.Bound(err.Error()))
 				return
 			}
 			match.Title = title
@@ -374,11 +411,11 @@ func (p *parser) categories(n *yaml.Node) []int64 {
 }
 
 func (p *parser) period(n *yaml.Node) Period {
-	s, ok := p.text(n)
-	if !ok {
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || n.Value == "" || tag != "!!str" && tag != "!!int" && tag != "!!float" {
+		p.errorf(n, "must be a period such as 180d or 1y6mo")
 		return Period{}
 	}
-	period, err := ParsePeriod(s)
+	period, err := ParsePeriod(n.Value)
 	if err != nil {
 		p.errorf(n, "%v", err)
 	}
@@ -405,7 +442,7 @@ func (p *parser) keepLatest(n *yaml.Node) KeepLatest {
 			case tagged && prefix != "":
 				keep.Per, keep.Tag = PerTag, prefix
 			default:
-				p.errorf(n, "%q makes no groups: allowed are folder, category and tag:PREFIX", s)
+				p.errorf(n, "%s makes no groups: allowed are folder, category and tag:PREFIX", text.Quote(s))
 			}
 		}},
 	})
@@ -416,7 +453,7 @@ func (p *parser) guard(n *yaml.Node, guard *Guard) {
 	p.mapping(n, "guard", []field{
 		{name: "maxDelete", read: func(n *yaml.Node) { guard.MaxDelete, _ = p.integer(n, 0) }},
 		{name: "maxPercent", read: func(n *yaml.Node) {
-			guard.MaxPercent = p.number(n, "a percentage from 0 to 100", func(f float64) bool { return f >= 0 && f <= 100 })
+			guard.MaxPercent = Percent(p.fraction(n, "a percentage from 0 to 100", 0, int64(100*OnePercent)))
 		}},
 		{name: "minPopulation", read: func(n *yaml.Node) { guard.MinPopulation, _ = p.integer(n, 0) }},
 		{name: "planMaxAge", read: func(n *yaml.Node) { guard.PlanMaxAge = p.period(n) }},
@@ -426,7 +463,8 @@ func (p *parser) guard(n *yaml.Node, guard *Guard) {
 func (p *parser) pace(n *yaml.Node, pace *Pace) {
 	p.mapping(n, "pace", []field{
 		{name: "share", read: func(n *yaml.Node) {
-			pace.Share = p.number(n, "a share: above 0 and at most 1", func(f float64) bool { return f > 0 && f <= 1 })
+			const whole = 1_000_000
+			pace.Share = float64(p.fraction(n, "a share from 0.01, which is one call a second, to 1", whole/100, whole)) / whole
 		}},
 	})
 }
@@ -441,7 +479,7 @@ func (p *parser) uniqueNames(policy *yaml.Node) {
 				continue
 			}
 			if line, taken := first[name.Value]; taken {
-				p.errorf(name, "the rule at line %d is called %q already", line, name.Value)
+				p.errorf(name, "the rule at line %d is called %s already", line, text.Quote(name.Value))
 				continue
 			}
 			first[name.Value] = name.Line

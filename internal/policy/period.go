@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Period is a length of time as retention rules give it. Hours, days and weeks
@@ -21,30 +23,41 @@ const maxPeriodYears = 100
 
 var periodForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?$`)
 
-// ParsePeriod reads "180d", "12h" or "1y6mo": numbers with h, d, w, mo or y,
-// largest first. Zero and negative periods are errors.
+// minutes is the form of a period that means minutes, or was meant to mean months.
+var minutes = regexp.MustCompile(`^(?:\d+y)?\d+m(?:\d|$)`)
+
+// ParsePeriod reads "180d", "12h" or "1y6mo": plain decimal numbers with h, d, w, mo or
+// y, largest first. Zero and negative periods are errors.
 func ParsePeriod(s string) (Period, error) {
 	parts := periodForm.FindStringSubmatch(s)
-	if parts == nil || s == "" {
-		return Period{}, fmt.Errorf("%q is not a period: write numbers with y, mo, w, d and h, largest first, such as 180d or 1y6mo", s)
+	switch {
+	case s != "" && strings.Trim(s, "0123456789") == "":
+		return Period{}, fmt.Errorf("%s needs a unit: write %sd for days, or h, w, mo or y", text.Quote(s), s[:min(len(s), text.MaxValue)])
+	case minutes.MatchString(s):
+		return Period{}, fmt.Errorf("%s can mean minutes or months: write %s for months, there are no minutes", text.Quote(s), text.Quote(strings.Replace(s, "m", "mo", 1)))
+	case parts == nil || s == "":
+		return Period{}, fmt.Errorf("%s is not a period: write numbers with y, mo, w, d and h, largest first, such as 180d or 1y6mo", text.Quote(s))
 	}
-	var n [5]int // years, months, weeks, days, hours
+	var n [5]int64 // years, months, weeks, days, hours
 	for i, digits := range parts[1:] {
 		if digits == "" {
 			continue
 		}
-		value, err := strconv.Atoi(digits)
-		if err != nil || value > maxPeriodYears*366*24 {
-			return Period{}, fmt.Errorf("%q is longer than %d years", s, maxPeriodYears)
+		value, err := text.Decimal(digits)
+		switch {
+		case err != nil && digits[0] == '0':
+			return Period{}, fmt.Errorf("%s is not a period: %w", text.Quote(s), err)
+		case err != nil || value > maxPeriodYears*366*24:
+			return Period{}, fmt.Errorf("%s is longer than %d years", text.Quote(s), maxPeriodYears)
 		}
 		n[i] = value
 	}
-	p := Period{months: 12*n[0] + n[1], hours: 24*(7*n[2]+n[3]) + n[4]}
+	p := Period{months: int(12*n[0] + n[1]), hours: int(24*(7*n[2]+n[3]) + n[4])}
 	switch {
 	case p.months == 0 && p.hours == 0:
-		return Period{}, fmt.Errorf("%q is no time at all: everything would expire at once", s)
+		return Period{}, fmt.Errorf("%s is no time at all: everything would expire at once", text.Quote(s))
 	case p.months/12 > maxPeriodYears || p.hours/(24*366) > maxPeriodYears:
-		return Period{}, fmt.Errorf("%q is longer than %d years", s, maxPeriodYears)
+		return Period{}, fmt.Errorf("%s is longer than %d years", text.Quote(s), maxPeriodYears)
 	}
 	return p, nil
 }

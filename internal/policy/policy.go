@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,7 +223,7 @@ type Guard struct {
 	MaxDelete int
 	// MaxPercent is the largest share of the live media looked at; 100 turns
 	// the check off, and 0 allows no deletion at all.
-	MaxPercent float64
+	MaxPercent Percent
 	// MinPopulation is the number of live media below which MaxPercent does not
 	// apply, except that 0 percent is always none.
 	MinPopulation int
@@ -230,15 +231,33 @@ type Guard struct {
 	PlanMaxAge Period
 }
 
+// Percent is a percentage in millionths of a percent, so that it can be compared
+// exactly.
+type Percent int64
+
+// OnePercent is the unit of a Percent.
+const OnePercent Percent = 1_000_000
+
+// ExceededBy reports whether a part is more than this percentage of a whole.
+func (p Percent) ExceededBy(part, whole int) bool {
+	return 100*int64(OnePercent)*int64(part) > int64(p)*int64(whole)
+}
+
+// String returns the percentage as a policy has it, such as 32.3.
+func (p Percent) String() string {
+	digits := fmt.Sprintf("%d.%0*d", p/OnePercent, places, p%OnePercent)
+	return strings.TrimSuffix(strings.TrimRight(digits, "0"), ".")
+}
+
 // DefaultGuard returns the limits of a policy that names none.
 func DefaultGuard() Guard {
-	return Guard{MaxDelete: 5000, MaxPercent: 10, MinPopulation: 100, PlanMaxAge: Period{hours: 7 * 24}}
+	return Guard{MaxDelete: 5000, MaxPercent: 10 * OnePercent, MinPopulation: 100, PlanMaxAge: Period{hours: 7 * 24}}
 }
 
 // Pace says how much of the account's quota this deployment may use.
 type Pace struct {
 	// Share is the part of the documented quota of each operation, which all
-	// programs of the account draw on: 0 < Share <= 1.
+	// programs of the account draw on: 0.01 <= Share <= 1.
 	Share float64
 }
 

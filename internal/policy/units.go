@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strconv"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 var sizeForm = regexp.MustCompile(`^(\d+) ?([KMGT]i?)?B?$`)
@@ -15,29 +16,33 @@ var sizeForm = regexp.MustCompile(`^(\d+) ?([KMGT]i?)?B?$`)
 func parseSize(s string) (int64, error) {
 	parts := sizeForm.FindStringSubmatch(s)
 	if parts == nil {
-		return 0, fmt.Errorf("%q is not a size: write bytes, or a whole number with KB, MB, GB, TB, KiB, MiB, GiB or TiB", s)
+		return 0, fmt.Errorf("%s is not a size: write bytes, or a whole number with KB, MB, GB, TB, KiB, MiB, GiB or TiB", text.Quote(s))
 	}
 	factor := map[string]int64{"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}[parts[2]]
-	value, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil || value > math.MaxInt64/factor {
-		return 0, fmt.Errorf("%q is larger than any object", s)
-	}
-	if value == 0 {
-		return 0, fmt.Errorf("%q bounds nothing: leave the key out", s)
+	value, err := text.Decimal(parts[1])
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s is not a size: %w", text.Quote(s), err)
+	case value > math.MaxInt64/factor:
+		return 0, fmt.Errorf("%s is larger than any object", text.Quote(s))
+	case value == 0:
+		return 0, fmt.Errorf("%s bounds nothing: leave the key out", text.Quote(s))
 	}
 	return value * factor, nil
 }
+
+// durationForm is what time.ParseDuration reads, less signs, leading zeros and numbers
+// that start or end with a point.
+var durationForm = regexp.MustCompile(`^(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:h|m|s|ms|µs|ns))+$`)
 
 // parseDuration reads the length of a video, such as 90s, 10m or 1h30m.
 func parseDuration(s string) (int64, error) {
 	d, err := time.ParseDuration(s)
 	switch {
-	case err != nil:
-		return 0, fmt.Errorf("%q is not a duration: write numbers with h, m and s, such as 90s or 1h30m", s)
-	case d < 0:
-		return 0, fmt.Errorf("%q is negative", s)
+	case err != nil || !durationForm.MatchString(s):
+		return 0, fmt.Errorf("%s is not a duration: write plain decimal numbers with h, m and s, such as 90s or 1h30m", text.Quote(s))
 	case d == 0:
-		return 0, fmt.Errorf("%q bounds nothing: leave the key out", s)
+		return 0, fmt.Errorf("%s bounds nothing: leave the key out", text.Quote(s))
 	}
 	return int64(d), nil
 }

@@ -2,13 +2,14 @@ package policy
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // field is one key that a mapping may have.
@@ -29,14 +30,18 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if line, again := seen[key.Value]; again {
-			p.errorf(key, "%q is set twice: first at line %d", key.Value, line)
+			p.errorf(key, "%s is set twice: first at line %d", text.Quote(key.Value), line)
 			continue
 		}
 		seen[key.Value] = key.Line
+		if key.ShortTag() == "!!merge" {
+			p.errorf(key, "merge keys (<<), anchors and aliases are not supported: write the keys out")
+			continue
+		}
 		at := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
 		switch {
 		case at < 0:
-			p.errorf(key, "%s has no key %q%s: allowed are %s", what, key.Value, nearest(key.Value, fields), names(fields))
+			p.errorf(key, "%s has no key %s%s: allowed are %s", what, text.Quote(key.Value), nearest(key.Value, fields), names(fields))
 		default:
 			fields[at].read(value)
 		}
@@ -101,6 +106,10 @@ func (p *parser) list(n *yaml.Node) []*yaml.Node {
 
 // texts reads a list that must hold something.
 func (p *parser) texts(n *yaml.Node, read func(*yaml.Node, string)) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+		p.errorf(n, "must be a list: write [%s]", text.Quote(n.Value))
+		return
+	}
 	items := p.list(n)
 	if n.Kind == yaml.SequenceNode && len(items) == 0 {
 		p.errorf(n, "the list is empty: name at least one, or leave the key out")
@@ -113,12 +122,16 @@ func (p *parser) texts(n *yaml.Node, read func(*yaml.Node, string)) {
 }
 
 func (p *parser) text(n *yaml.Node) (string, bool) {
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+	switch tag := n.ShortTag(); {
+	case n.Kind == yaml.ScalarNode && n.Value != "" && tag != "!!str" && tag != "!!null":
+		p.errorf(n, "must be a text: write %s in quotes", text.Quote(n.Value))
+		return "", false
+	case n.Kind != yaml.ScalarNode || tag != "!!str" || n.Value == "":
 		p.errorf(n, "must be a text")
 		return "", false
 	}
 	if strings.ContainsFunc(n.Value, unicode.IsControl) || !utf8.ValidString(n.Value) {
-		p.errorf(n, "%q holds a character that cannot be printed", n.Value)
+		p.errorf(n, "%s holds a character that cannot be printed", text.Quote(n.Value))
 		return "", false
 	}
 	return n.Value, true
@@ -148,29 +161,46 @@ func (p *parser) isTrue(n *yaml.Node) bool {
 func (p *parser) oneOf(n *yaml.Node, what string, allowed []string) string {
 	s, ok := p.text(n)
 	if ok && !slices.Contains(allowed, s) {
-		p.errorf(n, "%q is not a %s: allowed are %s", s, what, strings.Join(allowed, ", "))
+		p.errorf(n, "%s is not a %s: allowed are %s", text.Quote(s), what, strings.Join(allowed, ", "))
 	}
 	return s
 }
 
 func (p *parser) integer(n *yaml.Node, least int) (int, bool) {
-	var value int
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&value) != nil || value < least {
-		p.errorf(n, "must be a whole number of at least %d", least)
-		return 0, false
-	}
-	return value, true
+	value, ok := p.number(n, fmt.Sprintf("a whole number of at least %d", least), text.Decimal,
+		func(value int64) bool { return value >= int64(least) })
+	return int(value), ok
 }
 
-func (p *parser) number(n *yaml.Node, what string, allowed func(float64) bool) float64 {
-	var value float64
-	tag := n.ShortTag()
-	if n.Kind != yaml.ScalarNode || tag != "!!int" && tag != "!!float" || n.Decode(&value) != nil ||
-		math.IsNaN(value) || !allowed(value) {
-		p.errorf(n, "must be %s", what)
-		return 0
-	}
+// places is how many digits a number of the policy may have after its point.
+const places = 6
+
+// fraction reads a number from least to most, all in units of 10^-places.
+func (p *parser) fraction(n *yaml.Node, what string, least, most int64) int64 {
+	value, _ := p.number(n, what, func(s string) (int64, error) { return text.Fraction(s, places) },
+		func(value int64) bool { return least <= value && value <= most })
 	return value
+}
+
+// number reads the text of a number, and not what YAML takes that for: 010 is eight to
+// YAML, and 1_000 a thousand.
+func (p *parser) number(n *yaml.Node, what string, parse func(string) (int64, error), allowed func(int64) bool) (int64, bool) {
+	if n.Kind != yaml.ScalarNode {
+		p.errorf(n, "must be %s", what)
+		return 0, false
+	}
+	value, err := parse(n.Value)
+	switch tag := n.ShortTag(); {
+	case err != nil:
+		p.errorf(n, "must be %s: %v", what, err)
+	case tag != "!!int" && tag != "!!float":
+		p.errorf(n, "must be %s: leave the quotes out", what)
+	case !allowed(value):
+		p.errorf(n, "must be %s", what)
+	default:
+		return value, true
+	}
+	return 0, false
 }
 
 // errorf reports a mistake at a node. Aliases are not followed: what a rule says

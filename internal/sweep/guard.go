@@ -51,12 +51,12 @@ func tripped(guard policy.Guard, counts *report.Counts, known int) string {
 	switch {
 	case counts.Expired > guard.MaxDelete:
 		return fmt.Sprintf("%d media have expired and guard.maxDelete is %d", counts.Expired, guard.MaxDelete)
-	case guard.MaxPercent >= 100 || counts.Expired == 0:
+	case guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0:
 		return ""
 	case live < guard.MinPopulation && guard.MaxPercent > 0:
 		return ""
-	case float64(counts.Expired)*100 > guard.MaxPercent*float64(live):
-		return fmt.Sprintf("%d of %d live media have expired (%.1f %%) and guard.maxPercent is %g",
+	case guard.MaxPercent.ExceededBy(counts.Expired, live):
+		return fmt.Sprintf("%d of %d live media have expired (%.1f %%) and guard.maxPercent is %s",
 			counts.Expired, live, float64(counts.Expired)*100/float64(live), guard.MaxPercent)
 	}
 	return ""
