@@ -168,16 +168,33 @@ func readPolicy(getenv func(string) string) (*policy.Policy, error) {
 
 // ReadPolicy reads the policy in a file; see policy.Parse.
 func ReadPolicy(name string) (*policy.Policy, error) {
+	data, err := PolicyText(name)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(name, data)
+}
+
+// PolicyText returns what a policy file has. One that is too large is a mistake, as
+// policy.Parse returns it.
+func PolicyText(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	if info.Mode().IsRegular() && info.Size() > policy.MaxBytes {
+		return nil, policy.TooLarge(name, info.Size())
+	}
 	data, err := io.ReadAll(io.LimitReader(file, policy.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
-	return policy.Parse(name, data)
+	return data, nil
 }
 
 // Invoke answers one event call. The body is the answer in every case: a report,

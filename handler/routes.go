@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
+	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -154,15 +155,15 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
-	days := 30
-	if text := r.URL.Query().Get("days"); text != "" {
+	days := int64(30)
+	if written, ok := r.URL.Query()["days"]; ok {
 		var err error
-		if days, err = strconv.Atoi(text); err != nil {
-			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days %q is not a number", text)})
+		if days, err = text.Decimal(strings.Join(written, ",")); err != nil {
+			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days: %v", err)})
 			return
 		}
 	}
-	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, days)
+	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, int(days))
 	if looked.Status != report.Done && looked.Status != report.Partial {
 		writeReport(w, looked)
 		return

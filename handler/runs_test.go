@@ -216,7 +216,8 @@ func TestRunsAndPlansOverHTTP(t *testing.T) {
 	}
 	for target, want := range map[string]int{
 		"/v1/runs/nobody": 404, "/v1/runs/..%2F..%2Fetc": 404, "/v1/plans/sha256:00": 400, "/v1/plans/sha256:" + strings.Repeat("0", 64): 404, "/v1/nothing": 404, "/v1/forecast?days=x": 400,
-		"/v1/forecast?days=0": 400, "/v1/media/a,b/explain": 400, "/v1/sweeps": 405,
+		"/v1/forecast?days=0": 400, "/v1/forecast?days=03": 400, "/v1/forecast?days=0x3": 400, "/v1/forecast?days=%2B3": 400, "/v1/forecast?days=1_0": 400,
+		"/v1/forecast?days=": 400, "/v1/forecast?days=3&days=30": 400, "/v1/forecast?days=3e0": 400, "/v1/forecast?days=99999999999999999999": 400, "/v1/media/a,b/explain": 400, "/v1/sweeps": 405,
 	} {
 		if status, answer := w.ask("GET", target, ""); status != want || !json.Valid([]byte(answer)) {
 			t.Errorf("GET %s: %d %s, want %d", target, status, answer, want)

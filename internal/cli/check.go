@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -37,11 +38,8 @@ says what seems unmeant, and what each rule does.`,
 			if start {
 				return c.starter(name)
 			}
-			data, err := readBounded(name, policy.MaxBytes)
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			return c.writeCheck(name, data, output)
+			data, err := handler.PolicyText(name)
+			return c.writeCheck(name, data, err, output)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
@@ -58,9 +56,13 @@ type checked struct {
 	Digest   string         `json:"digest,omitempty"`
 }
 
-func (c *Command) writeCheck(name string, data []byte, output string) error {
+// writeCheck writes what there is to say of a policy's text, or of why it was not read.
+func (c *Command) writeCheck(name string, data []byte, err error, output string) error {
 	result := checked{File: name, Errors: []policy.Error{}, Warnings: []string{}, Rules: []string{}}
-	p, err := policy.Parse(name, data)
+	var p *policy.Policy
+	if err == nil {
+		p, err = policy.Parse(name, data)
+	}
 	var mistakes policy.Errors
 	switch {
 	case errors.As(err, &mistakes):

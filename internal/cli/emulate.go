@@ -52,8 +52,8 @@ A fault is OPERATION:KIND, with options as in
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&config.Addr, "addr", "127.0.0.1:0", "loopback address to listen on")
-	flags.IntVar(&config.Media, "media", 1000, "media in the library")
-	flags.Uint64Var(&config.Seed, "seed", 1, "seed of the library")
+	flags.Var(newDecimal(&config.Media, 1000), "media", "media in the library")
+	flags.Var(newDecimal(&config.Seed, 1), "seed", "seed of the library")
 	flags.StringVar(&config.Region, "region", emulator.DefaultRegion, "region of library and buckets")
 	flags.StringArrayVar(&faults, "fault", nil, "inject a fault; can be repeated")
 	flags.StringVar((*string)(&config.MPS.UnknownID), "unknown-id", "", "DeleteMedia of an unknown ID: refuse-whole or refuse-partial (default accept)")
@@ -63,7 +63,7 @@ A fault is OPERATION:KIND, with options as in
 	flags.BoolVar(&config.MPS.DeleteNothing, "delete-nothing", false, "DeleteMedia succeeds and deletes nothing")
 	flags.BoolVar(&config.MPS.EmptyNonExist, "empty-nonexist", false, "send the list of what does not exist even when it is empty")
 	flags.StringVar(&config.MPS.ThrottleCode, "throttle-code", "", "code of a call beyond the quota (default Throttling.User)")
-	flags.IntVar(&config.MPS.ThrottleStatus, "throttle-status", 0, "HTTP status of a call beyond the quota (default 400)")
+	flags.Var(newDecimal(&config.MPS.ThrottleStatus, 0), "throttle-status", "HTTP status of a call beyond the quota (default 400)")
 	return cmd
 }
 

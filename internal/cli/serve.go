@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
@@ -79,14 +79,14 @@ func (c *Command) serveGo1(ctx context.Context) error {
 }
 
 func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {
-	text := getenv("MEDIASWEEP_TIMEOUT")
-	if text == "" {
+	written := getenv("MEDIASWEEP_TIMEOUT")
+	if written == "" {
 		return otherwise, nil
 	}
 	// 86400 s is the longest that FC lets a function run.
-	seconds, err := strconv.Atoi(text)
+	seconds, err := text.Decimal(written)
 	if err != nil || seconds < 1 || seconds > 86400 {
-		return 0, fmt.Errorf("MEDIASWEEP_TIMEOUT %q: seconds from 1 to 86400 are expected", text)
+		return 0, fmt.Errorf("MEDIASWEEP_TIMEOUT %s: a plain decimal number of seconds from 1 to 86400 is expected", text.Quote(written))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

@@ -91,7 +91,7 @@ hours of their video, where the records have them.`,
 	}
 	flags.add(cmd, "table", "json", "csv")
 	flags.addClock(cmd)
-	cmd.Flags().IntVar(&days, "days", 30, "how many days, today included")
+	cmd.Flags().Var(newDecimal(&days, 30), "days", "how many days, today included")
 	return cmd
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // FaultKind names what goes wrong with a call.
@@ -78,15 +80,15 @@ func ParseFault(s string) (Fault, error) {
 		case "delay":
 			f.Delay, err = time.ParseDuration(value)
 		case "after":
-			f.After, err = strconv.Atoi(value)
+			err = readCount(value, &f.After)
 		case "every":
-			f.Every, err = strconv.Atoi(value)
+			err = readCount(value, &f.Every)
 		case "p":
 			f.Probability, err = strconv.ParseFloat(value, 64)
 		case "seed":
-			f.Seed, err = strconv.ParseUint(value, 10, 64)
+			err = readCount(value, &f.Seed)
 		case "count":
-			f.Count, err = strconv.Atoi(value)
+			err = readCount(value, &f.Count)
 		default:
 			err = errors.New("unknown option; delay, after, every, p, seed and count are allowed")
 		}
@@ -98,6 +100,13 @@ func ParseFault(s string) (Fault, error) {
 		return Fault{}, fmt.Errorf("fault %q: %w", s, err)
 	}
 	return f, nil
+}
+
+// readCount reads a plain decimal number.
+func readCount[T int | uint64](s string, into *T) error {
+	number, err := text.Decimal(s)
+	*into = T(number)
+	return err
 }
 
 // String is the compact form that [ParseFault] reads.

@@ -1,0 +1,40 @@
+package sweep
+
+import (
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+func TestTripped(t *testing.T) {
+	tests := []struct {
+		name, guard             string
+		looked, absent, expired int
+		known                   int
+		want                    string
+	}{
+		{"exactly the percentage", "maxDelete: 1000000, maxPercent: 32.3", 1000, 0, 323, 0, ""},
+		{"one more", "maxDelete: 1000000, maxPercent: 32.3", 1000, 0, 324, 0, "324 of 1000 live media have expired (32.4 %) and guard.maxPercent is 32.3"},
+		{"a third in decimals", "maxDelete: 1000000, maxPercent: 33.333333", 3_000_000, 0, 999_999, 0, ""},
+		{"a little more than that", "maxDelete: 1000000, maxPercent: 33.333333", 3_000_000, 0, 1_000_000, 0, "1000000 of 3000000 live media have expired (33.3 %) and guard.maxPercent is 33.333333"},
+		{"of the live ones", "maxPercent: 10", 1000, 500, 51, 0, "51 of 500 live media have expired (10.2 %) and guard.maxPercent is 10"},
+		{"passed over", "maxPercent: 10", 500, 0, 100, 500, ""},
+		{"few media", "maxPercent: 10", 99, 0, 99, 0, ""},
+		{"no percent of few", "maxPercent: 0", 99, 0, 1, 0, "1 of 99 live media have expired (1.0 %) and guard.maxPercent is 0"},
+		{"all", "maxPercent: 100.0", 1000, 0, 1000, 0, ""},
+		{"the count", "maxPercent: 100, maxDelete: 10", 1000, 0, 11, 0, "11 media have expired and guard.maxDelete is 10"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := policy.Parse("p", []byte("version: 1\nguard: {"+test.guard+"}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := report.Counts{Looked: test.looked, Absent: test.absent, Expired: test.expired}
+			if got := tripped(p.Guard, &counts, test.known); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
