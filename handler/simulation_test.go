@@ -142,6 +142,8 @@ pace: {share: 1}
 
 func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPSOptions) *simulation {
 	t.Helper()
+	// A turned clock starts in the year 2000, and no record of before 2010 is believed.
+	time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
 	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}}
 	var err error
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
@@ -259,7 +261,7 @@ func expires(m emulator.Medium, after time.Duration) bool {
 func (s *simulation) addOld(bucket string, n int) (ids []string) {
 	for i := range n {
 		key := fmt.Sprint("clips/", i)
-		ids = append(ids, s.e.Add(emulator.Medium{Bucket: bucket, Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID)
+		ids = append(ids, s.e.Add(emulator.Medium{Bucket: bucket, Key: key, PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"}).ID)
 		s.e.PutObject(bucket, key, nil, time.Now())
 	}
 	return ids
@@ -514,7 +516,7 @@ func (s *simulation) list(n int) {
 		}
 	}
 	for i := range n {
-		m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+		m := s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
 		fmt.Fprintf(&rows, "%s,\n,oss://media-in/clips/%d.mp4\n", m.ID, i)
 	}
 	s.e.PutObject("ops", "list.csv", []byte(rows.String()), time.Now())
@@ -1093,7 +1095,7 @@ func TestALookAtAnUnorderedBucketIsCarriedOn(t *testing.T) {
 					if i >= 5000 {
 						key = fmt.Sprintf("%c/%05d", "bB"[i%2], i)
 					}
-					s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+					s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
 					s.e.PutObject("media-in", key, nil, time.Now())
 				}
 				s.programs = []*program{s.start(0)}

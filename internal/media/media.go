@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -93,24 +92,25 @@ const (
 // Parse reads one element of MediaList.Media. Only a record that is no JSON object is
 // an error: a damaged field must not hide the others.
 func Parse(record json.RawMessage) (Medium, error) {
-	fields, odd, err := members(record, "MediaId", "CreationTime", "PublishState", "File", "Tags", "Title", "CateId", "Size", "Duration")
+	o, err := readObject(record, "MediaId", "CreationTime", "PublishState", "File", "Tags", "Title", "CateId", "Size", "Duration")
 	if err != nil {
 		return Medium{}, fmt.Errorf("media record: %w", err)
 	}
+	fields := o.values
 	m := Medium{Record: record}
-	m.ID, _ = read[string](fields["MediaId"])
-	m.State, _ = read[string](fields["PublishState"])
+	m.ID, _ = readText(fields["MediaId"])
+	m.State, _ = readText(fields["PublishState"])
 	m.Object = parseFile(fields["File"])
 	m.Tags, m.TagsGarbled = parseTags(fields["Tags"])
-	m.Title.Value, m.Title.Known = read[string](fields["Title"])
+	m.Title.Value, m.Title.Known = readText(fields["Title"])
 	if category, err := text.Decimal(string(fields["CateId"])); err == nil {
 		m.Category = Known(category)
 	}
-	size, _ := read[string](fields["Size"])
+	size, _ := readText(fields["Size"])
 	if size, err := text.Decimal(size); err == nil && size < maxSize {
 		m.Size = Known(size)
 	}
-	seconds, _ := read[string](fields["Duration"])
+	seconds, _ := readText(fields["Duration"])
 	if nanoseconds, err := text.Fraction(seconds, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
 		m.Duration = Known(time.Duration(nanoseconds))
 	}
@@ -118,15 +118,15 @@ func Parse(record json.RawMessage) (Medium, error) {
 	switch {
 	case CheckID(m.ID) != nil:
 		m.Doubt = fmt.Sprintf("its MediaId %s is no media ID", text.Quote(m.ID))
-	case len(odd) > 0:
-		m.Doubt = fmt.Sprintf("the record has %s twice, or in another case", odd[0])
+	case o.odd != "":
+		m.Doubt = fmt.Sprintf("the record has %s twice, or in another case", o.odd)
 	}
 	return m, nil
 }
 
 // parseTime returns the zero time for what is no RFC 3339 time, or one before earliest.
 func parseTime(raw json.RawMessage) time.Time {
-	written, _ := read[string](raw)
+	written, _ := readText(raw)
 	created, err := time.Parse(time.RFC3339, written)
 	if err != nil || created.Before(earliest) {
 		return time.Time{}
@@ -136,13 +136,13 @@ func parseTime(raw json.RawMessage) time.Time {
 
 // parseFile reads {"URL":"http://…"}.
 func parseFile(raw json.RawMessage) Object {
-	file, odd, err := members(raw, "URL")
-	address, _ := read[string](file["URL"])
-	object, urlErr := ParseURL(address)
-	if err != nil || len(odd) > 0 || urlErr != nil {
+	file, err := readObject(raw, "URL")
+	address, _ := readText(file.values["URL"])
+	source, urlErr := ParseURL(address)
+	if err != nil || urlErr != nil {
 		return Object{}
 	}
-	return object
+	return source
 }
 
 // parseTags reads {"Tag":["a","b"]}. MPS leaves the wrapper out, or empty, when a medium
@@ -152,12 +152,13 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 	case len(raw) == 0, string(raw) == "null", string(raw) == `""`, isList && len(list) == 0:
 		return nil, false
 	}
-	wrapper, odd, err := members(raw, "Tag")
-	list, isList := read[[]*string](wrapper["Tag"])
+	wrapper, err := readObject(raw, "Tag")
+	value := wrapper.values["Tag"]
+	list, isList := read[[]*string](value)
 	switch {
-	case err != nil || len(odd) > 0 || len(wrapper) > 1:
+	case err != nil || wrapper.odd != "" || wrapper.others > 0:
 		return nil, true
-	case len(wrapper) == 0, string(wrapper["Tag"]) == "null":
+	case len(value) == 0, string(value) == "null":
 		return nil, false
 	case !isList || slices.Contains(list, nil):
 		return nil, true
@@ -166,6 +167,14 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 		tags = append(tags, *tag)
 	}
 	return tags, false
+}
+
+// readText reads a text. Nearly all have no escapes, and are quick to read.
+func readText(raw json.RawMessage) (text string, ok bool) {
+	if size := len(raw); size >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : size-1]), true
+	}
+	return read[string](raw)
 }
 
 // read reads a value that has the type T and is not null.
@@ -177,46 +186,65 @@ func read[T any](raw json.RawMessage) (value T, ok bool) {
 	return *read, true
 }
 
-// members returns the members of a JSON object. A known name that stands there twice,
-// or in another case, is odd and has no value: json.Unmarshal would take the last one.
-func members(data json.RawMessage, known ...string) (values map[string]json.RawMessage, odd []string, err error) {
-	if !utf8.Valid(data) {
-		return nil, nil, errors.New("not UTF-8")
+// object is what a JSON object has of some known names.
+type object struct {
+	values map[string]json.RawMessage
+	// odd is a known name that stands there twice, or in another case, and so has no
+	// value: json.Unmarshal would take the last one.
+	odd string
+	// others counts the other names.
+	others int
+}
+
+// readObject reads the known names of a JSON object.
+func readObject(data json.RawMessage, known ...string) (object, error) {
+	data = bytes.TrimSpace(data)
+	if !utf8.Valid(data) || !json.Valid(data) || data[0] != '{' {
+		return object{}, errors.New("no JSON object")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
-		return nil, nil, errors.New("no JSON object")
-	}
-	values = map[string]json.RawMessage{}
-	times := map[string]int{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		name, _ := token.(string)
-		var value json.RawMessage
-		if err == nil {
-			err = decoder.Decode(&value)
+	o := object{values: make(map[string]json.RawMessage, len(known))}
+	odd := map[string]bool{}
+	for rest := bytes.TrimSpace(data[1 : len(data)-1]); len(rest) > 0; {
+		at := endOf(rest)
+		name, _ := readText(json.RawMessage(bytes.TrimSpace(rest[:at])))
+		rest = rest[at+len(":"):]
+		at = endOf(rest)
+		value := json.RawMessage(bytes.TrimSpace(rest[:at]))
+		rest = rest[min(at+len(","), len(rest)):]
+		field := slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(name, field) })
+		if field < 0 {
+			o.others++
+			continue
 		}
-		if err != nil {
-			return nil, nil, err
+		if _, again := o.values[known[field]]; again || name != known[field] {
+			odd[known[field]] = true
 		}
-		values[name] = value
-		for _, field := range known {
-			if name != field && !strings.EqualFold(name, field) {
-				continue
-			}
-			if times[field]++; times[field] > 1 || name != field {
-				odd = append(odd, field)
-			}
+		o.values[known[field]] = value
+	}
+	for name := range odd {
+		o.odd = max(o.odd, name)
+		delete(o.values, name)
+	}
+	return o, nil
+}
+
+// endOf returns where a member's name or value ends that starts some valid JSON.
+func endOf(data []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '{', c == '[':
+			depth++
+		case c == '}', c == ']':
+			depth--
+		case depth == 0 && (c == ':' || c == ','):
+			return i
 		}
 	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("more than one JSON value")
-	}
-	for _, field := range odd {
-		delete(values, field)
-	}
-	return values, odd, nil
+	return len(data)
 }

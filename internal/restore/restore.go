@@ -305,7 +305,7 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 				mu.Lock()
 				defer mu.Unlock()
 				for _, m := range looked.Media {
-					if m.State != media.StateDeleted && marks(&m) != retention.Deleted {
+					if m.Doubt == "" && m.State != media.StateDeleted && marks(&m) != retention.Deleted {
 						ids[m.Object] = m.ID
 					}
 				}
