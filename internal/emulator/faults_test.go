@@ -35,13 +35,15 @@ func TestParseFault(t *testing.T) {
 		"ListMedia:hang":                "unknown operation",
 		"PutObject:nonce-used":          "a fault of MPS",
 		"*:hang:forever":                "unknown option",
-		"*:hang:count=x":                "invalid syntax",
-		"*:hang:count=-1":               "negative",
+		"*:hang:count=x":                "plain decimal",
+		"*:hang:count=-1":               "plain decimal",
+		"*:hang:count=03":               "plain decimal",
 		"*:hang:p=1.5":                  "probability",
 		"*:hang:p=NaN":                  "probability",
 		"*:latency":                     "takes a delay",
 		"*:hang:delay=1s":               "takes a delay",
-		"DeleteMedia:drop-after:count=": "invalid syntax",
+		"DeleteMedia:drop-after:count=": "plain decimal",
+		"DeleteObject:omit":             "a fault of MPS",
 	} {
 		if _, err := emulator.ParseFault(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", s, err, want)
