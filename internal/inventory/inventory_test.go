@@ -222,6 +222,32 @@ func TestLookUpOfWhatIsNotMentioned(t *testing.T) {
 	}
 }
 
+// pages are those of the executions of a workflow.
+type pages [][]string
+
+func (p pages) Executions(_ context.Context, _, token string) (ids []string, next string, err error) {
+	at := len(token)
+	if at+1 < len(p) {
+		next = token + "x"
+	}
+	return p[at], next, nil
+}
+
+func TestExecutionsOfMediaThatAreNone(t *testing.T) {
+	var got []string
+	failures := 0
+	for c, err := range inventory.OfWorkflow(context.Background(), pages{{"a", "id1,id2", " b"}, {"c"}}, "w") {
+		if err != nil {
+			failures++
+			continue
+		}
+		got = append(got, c.MediaID)
+	}
+	if failures != 2 || !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("%d failures, %q", failures, got)
+	}
+}
+
 func ids(list []media.Medium) []string {
 	var names []string
 	for _, m := range list {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Executions tells of the media of workflow executions, a page at a time.
@@ -16,7 +19,8 @@ type Executions interface {
 const maxEmpty = 1000
 
 // OfWorkflow yields the media of the executions of a workflow, or of all workflows for
-// an empty name, in the last 90 days. A medium comes for each execution. An error ends it.
+// an empty name, in the last 90 days. A medium comes for each execution. An error ends
+// it, but for one of a MediaId that is none.
 func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		tokens := map[string]bool{}
@@ -31,7 +35,11 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 				empty = 0
 			}
 			for _, id := range ids {
-				if !yield(Candidate{MediaID: id}, nil) {
+				c, err := Candidate{MediaID: id}, media.CheckID(id)
+				if err != nil {
+					c, err = Candidate{}, fmt.Errorf("executions of workflow %q: MediaId %s: %w", workflow, text.Quote(id), err)
+				}
+				if !yield(c, err) {
 					return
 				}
 			}

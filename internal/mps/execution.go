@@ -6,8 +6,6 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
-
-	"github.com/mediasweep/mediasweep/internal/media"
 )
 
 // executionsPage is the most that one call returns; without it MPS returns 10.
@@ -18,7 +16,7 @@ const executionsPage = 100
 // taken for a name.
 var workflowID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 
-// Executions returns the IDs of the media of a page of executions: of the workflow of an
+// Executions returns what a page of executions has for IDs of media: of the workflow of an
 // ID or a name, or of all for an empty text, in the last 90 days. A medium comes for each
 // execution. The first page has an empty token, and so has what follows the last.
 func (s *Session) Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error) {
@@ -50,7 +48,7 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 		return nil, "", err
 	}
 	for _, execution := range list.MediaWorkflowExecutionList.value.MediaWorkflowExecution {
-		if media.CheckID(execution.MediaID) == nil { // else it has not come to a medium
+		if execution.MediaID != "" { // else it has not come to a medium
 			ids = append(ids, execution.MediaID)
 		}
 	}

@@ -149,6 +149,19 @@ func TestRefusedParameterIsNotRepeated(t *testing.T) {
 	}
 }
 
+// What is no media ID could widen a deletion: it is not sent.
+func TestDeleteSendsMediaIDsOnly(t *testing.T) {
+	e, s := session(t, emulator.Config{}, 1)
+	for _, id := range []string{"", " ", "a,b", " a", "a\n", "a b", strings.Repeat("a", 65)} {
+		if err := remove(context.Background(), s, "c", id); err == nil {
+			t.Errorf("%q is sent", id)
+		}
+	}
+	if n := e.Count()["DeleteMedia"]; n != 0 {
+		t.Errorf("%d calls", n)
+	}
+}
+
 func TestDeadlineEndsAHangingCall(t *testing.T) {
 	_, s := session(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Hang}}}, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)

@@ -303,7 +303,7 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 		}
 		fields = append(fields, field{name: dateKey, read: func(n *yaml.Node) { rule.Date = p.date(n, dateKey) }})
 		p.mapping(item, "a rule of "+kind, fields)
-		if kind == "expire" && item.Kind == yaml.MappingNode {
+		if kind == "expire" && item.Kind == yaml.MappingNode && valueOf(item, "<<").Kind == 0 {
 			p.oneWay(item)
 		}
 		rule.compile(dateKey)
