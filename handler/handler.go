@@ -55,13 +55,14 @@ type Options struct {
 type Call struct {
 	// RequestID names the run.
 	RequestID string
-	// The function's credentials, used where the environment has none.
+	// The function's credentials, used where the environment has none that a service takes.
 	AccessKeyID, AccessKeySecret, SecurityToken string
 }
 
 // Function is the retention function. It is safe for concurrent use.
 type Function struct {
 	getenv  func(string) string
+	keyring *account.Keyring
 	log     *slog.Logger
 	policy  *policy.Policy
 	now     func() time.Time
@@ -95,6 +96,7 @@ func New(o Options) *Function {
 	if f.getenv == nil {
 		f.getenv = os.Getenv
 	}
+	f.keyring = account.NewKeyring(f.getenv)
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -299,7 +301,7 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 	if request.Inventory && f.policy.Inventory.IsEmpty() {
 		return errors.New("the policy has no inventory to look at")
 	}
-	_, err = f.credentials(call)()
+	_, err = f.credentials(call).Current()
 	return err
 }
 
@@ -370,8 +372,8 @@ func (f *Function) store(call Call) state.Store {
 }
 
 // credentials returns where a call's credentials come from.
-func (f *Function) credentials(call Call) account.Provider {
-	return account.FromEnvironmentOr(f.getenv, account.Credentials{
+func (f *Function) credentials(call Call) *account.Provider {
+	return f.keyring.Or(account.Credentials{
 		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
 	})
 }

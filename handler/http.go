@@ -61,8 +61,7 @@ func (a access) check(r *http.Request) (status int, reason string) {
 	return 0, ""
 }
 
-// CallFromHeader reads what the custom runtime says about a call. Credentials are
-// used only where the environment has none.
+// CallFromHeader reads what the custom runtime says about a call.
 func CallFromHeader(h http.Header) Call {
 	return Call{
 		RequestID:       h.Get("X-Fc-Request-Id"),

@@ -105,7 +105,7 @@ func (f *Function) survey(ctx context.Context, call Call, request *trigger.Reque
 	if f.broken != nil {
 		return refuse(r, f.broken, f.now())
 	}
-	if _, err := f.credentials(call)(); err != nil {
+	if _, err := f.credentials(call).Current(); err != nil {
 		return refuse(r, err, f.now())
 	}
 	if err := f.marks.Refresh(ctx, f.store(call)); err != nil {

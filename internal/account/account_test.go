@@ -74,13 +74,62 @@ func TestCredentialsAreNeverMixed(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, err := account.FromEnvironmentOr(env(test.env...), test.call)(); err != nil || got != test.want {
+			if got, err := account.FromEnvironmentOr(env(test.env...), test.call).Current(); err != nil || got != test.want {
 				t.Errorf("%+v, %v; want %+v", got, err, test.want)
 			}
 		})
 	}
-	if _, err := account.FromEnvironmentOr(env(), account.Credentials{})(); !errors.Is(err, account.ErrNoCredentials) {
+	if _, err := account.FromEnvironmentOr(env(), account.Credentials{}).Current(); !errors.Is(err, account.ErrNoCredentials) {
 		t.Errorf("without any: %v", err)
+	}
+}
+
+// Credentials that a service refused give way to the other source's, whole, and come
+// back once they are renewed.
+func TestRefusedCredentialsGiveWay(t *testing.T) {
+	of := func(name string) account.Credentials {
+		return account.Credentials{AccessKeyID: name + "-id", AccessKeySecret: name + "-secret", SecurityToken: name + "-token"}
+	}
+	names := []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"}
+	tests := []struct {
+		name        string
+		environment string // whose credentials the environment has; empty for none
+		refused     []string
+		want        string
+	}{
+		{"none refused", "env", nil, "env"},
+		{"the environment's", "env", []string{"env"}, "call"},
+		{"the call's", "env", []string{"call"}, "env"},
+		{"both", "env", []string{"env", "call"}, "env"},
+		{"an earlier call's", "env", []string{"env", "old"}, "call"},
+		{"the environment's before they were renewed", "new", []string{"env", "call"}, "new"},
+		{"the call's, and there are no others", "", []string{"call"}, "call"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			environment := map[string]string{}
+			if test.environment != "" {
+				c := of(test.environment)
+				environment = map[string]string{names[0]: c.AccessKeyID, names[1]: c.AccessKeySecret, names[2]: c.SecurityToken}
+			}
+			keyring := account.NewKeyring(func(name string) string { return environment[name] })
+			for _, name := range test.refused {
+				keyring.Or(of("call")).Refuse(of(name))
+			}
+			if got, err := keyring.Or(of("call")).Current(); err != nil || got != of(test.want) {
+				t.Errorf("%+v, %v; want %s", got, err, test.want)
+			}
+		})
+	}
+	keyring := account.NewKeyring(env(names[0], "env-id", names[1], "env-secret", names[2], "env-token"))
+	if other := keyring.Or(account.Credentials{}).Refuse(of("env")); other {
+		t.Error("there are other credentials where the call has none")
+	}
+	if other := keyring.Or(of("call")).Refuse(of("env")); !other {
+		t.Error("the call's are none")
+	}
+	if text := keyring.Or(of("call")).Redact("env-token call-secret env-id"); strings.Contains(text, "env-") || strings.Contains(text, "call-") {
+		t.Errorf("secrets are shown: %s", text)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Credentials are one access key, with a token where it is a temporary one. A
@@ -15,31 +17,92 @@ type Credentials struct {
 	SecurityToken   string
 }
 
-// Provider returns the credentials as they are now. Function Compute renews its
-// role's, so they are asked for at every call and never kept.
-type Provider func() (Credentials, error)
-
 // ErrNoCredentials says that neither the environment nor the call has any.
 var ErrNoCredentials = errors.New("no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give the function a role")
 
-// FromEnvironmentOr returns a provider that reads the environment first, where
-// Function Compute puts its role's credentials in every runtime, and takes those
-// that came with the call only if it has none.
-func FromEnvironmentOr(getenv func(string) string, call Credentials) Provider {
-	return func() (Credentials, error) {
-		c := Credentials{
-			AccessKeyID:     getenv("ALIBABA_CLOUD_ACCESS_KEY_ID"),
-			AccessKeySecret: getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
-			SecurityToken:   getenv("ALIBABA_CLOUD_SECURITY_TOKEN"),
-		}
-		if c.AccessKeyID == "" || c.AccessKeySecret == "" {
-			c = call
-		}
-		if c.AccessKeyID == "" || c.AccessKeySecret == "" {
-			return Credentials{}, ErrNoCredentials
-		}
-		return c, nil
+// Keyring holds the credentials of one process. It remembers which of them a service
+// refused. It is safe for concurrent use.
+type Keyring struct {
+	getenv func(string) string
+
+	mu      sync.Mutex
+	refused map[Credentials]bool
+}
+
+// NewKeyring returns a keyring over an environment, which is read at every call:
+// Function Compute renews its role's credentials.
+func NewKeyring(getenv func(string) string) *Keyring {
+	return &Keyring{getenv: getenv, refused: map[Credentials]bool{}}
+}
+
+// Or returns a provider of the environment's credentials, where Function Compute puts
+// its role's in every runtime. It hands out those of the call where the environment
+// has none, or has only those that a service refused.
+func (k *Keyring) Or(call Credentials) *Provider { return &Provider{k, call} }
+
+// FromEnvironmentOr returns the provider of a keyring of its own; see Keyring.Or.
+func FromEnvironmentOr(getenv func(string) string, call Credentials) *Provider {
+	return NewKeyring(getenv).Or(call)
+}
+
+// Provider hands out the credentials of one call, each of its two sources whole.
+type Provider struct {
+	keyring *Keyring
+	call    Credentials
+}
+
+// Current returns the credentials to use now. Ask at every call, and keep none.
+func (p *Provider) Current() (Credentials, error) {
+	sources := p.sources()
+	if len(sources) == 0 {
+		return Credentials{}, ErrNoCredentials
 	}
+	p.keyring.mu.Lock()
+	defer p.keyring.mu.Unlock()
+	for _, c := range sources {
+		if !p.keyring.refused[c] {
+			return c, nil
+		}
+	}
+	return sources[0], nil
+}
+
+// maxRefused bounds what a keyring remembers: a role has one set of credentials at a
+// time, and an instance lives for hours.
+const maxRefused = 100
+
+// Refuse notes that a service called these credentials expired or invalid. It reports
+// whether there are others to use now.
+func (p *Provider) Refuse(c Credentials) bool {
+	k := p.keyring
+	k.mu.Lock()
+	if len(k.refused) >= maxRefused {
+		clear(k.refused)
+	}
+	k.refused[c] = true
+	k.mu.Unlock()
+	current, err := p.Current()
+	return err == nil && current != c
+}
+
+// Redact removes the credentials of both sources from a text; see Credentials.Redact.
+func (p *Provider) Redact(text string) string {
+	for _, c := range p.sources() {
+		text = c.Redact(text)
+	}
+	return text
+}
+
+// sources returns the environment's and the call's credentials, those that are whole.
+func (p *Provider) sources() []Credentials {
+	environment := Credentials{
+		AccessKeyID:     p.keyring.getenv("ALIBABA_CLOUD_ACCESS_KEY_ID"),
+		AccessKeySecret: p.keyring.getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+		SecurityToken:   p.keyring.getenv("ALIBABA_CLOUD_SECURITY_TOKEN"),
+	}
+	return slices.DeleteFunc([]Credentials{environment, p.call}, func(c Credentials) bool {
+		return c.AccessKeyID == "" || c.AccessKeySecret == ""
+	})
 }
 
 // maxMessage bounds what is passed on of a service's message.

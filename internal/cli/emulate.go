@@ -64,6 +64,8 @@ A fault is OPERATION:KIND, with options as in
 	flags.BoolVar(&config.MPS.EmptyNonExist, "empty-nonexist", false, "send the list of what does not exist even when it is empty")
 	flags.StringVar(&config.MPS.ThrottleCode, "throttle-code", "", "code of a call beyond the quota (default Throttling.User)")
 	flags.Var(newDecimal(&config.MPS.ThrottleStatus, 0), "throttle-status", "HTTP status of a call beyond the quota (default 400)")
+	flags.DurationVar(&config.MPS.RetryAfter, "retry-after", 0, "delay that a call beyond the quota is told to wait for (default none)")
+	flags.BoolVar(&config.OSS.TokensGoRound, "tokens-go-round", false, "a listing of more than one page never ends")
 	return cmd
 }
 

@@ -268,6 +268,7 @@ type failure struct {
 	code, message string
 	detail        map[string]string // more elements of an OSS error, or nil
 	mistake       bool              // no correct client earns it: also a violation
+	header        http.Header       // more headers of an MPS error, or nil
 }
 
 // refusal is a failure that a correct client may meet.

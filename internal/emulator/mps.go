@@ -46,9 +46,13 @@ type MPSOptions struct {
 	Quota map[string]int
 	// ThrottleCode and ThrottleStatus are how a call beyond the quota is
 	// refused; the default is Throttling.User with status 400. Throttling and
-	// Throttling.Api, and status 429, are also seen.
+	// Throttling.Api, and status 429, are also seen; other services of the vendor send
+	// QpsLimitExceeded, FlowControl.Exceeded and ServiceBusy.
 	ThrottleCode   string
 	ThrottleStatus int
+	// RetryAfter is the delay that such a refusal asks for in x-acs-retry-after; none by
+	// default.
+	RetryAfter time.Duration
 }
 
 // UnknownID is what DeleteMedia does with an ID that is unknown or deleted.

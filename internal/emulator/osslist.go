@@ -20,6 +20,9 @@ type OSSOptions struct {
 	FoldedOrder bool
 	// Overlap is how many keys of a page the next one has again; by default none.
 	Overlap int
+	// TokensGoRound makes the last page go on with the first: no listing of more than one
+	// page ends.
+	TokensGoRound bool
 }
 
 // compare says which of two keys is listed first.
@@ -109,6 +112,10 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 	l := listing{
 		Name: q.bucket, Prefix: encode(prefix), StartAfter: encode(after), Delimiter: encode(delimiter),
 		MaxKeys: size, EncodingType: encoding, ContinuationToken: encode(token),
+	}
+	if options.TokensGoRound && token != "" && len(keys) > 0 {
+		l.IsTruncated = true // the loop below replaces the token of a page before the last
+		l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys[min(find(prefix), len(keys)-1)])))
 	}
 	group := "" // the common prefix that was listed last
 	for at, key := range keys[start:] {

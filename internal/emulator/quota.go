@@ -3,6 +3,7 @@ package emulator
 import (
 	"cmp"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -48,6 +49,10 @@ func (e *Emulator) throttle(call *Call) *failure {
 
 // throttled is how MPS refuses a call beyond the quota; e.mu is held.
 func (e *Emulator) throttled() *failure {
-	return refusal(cmp.Or(e.options.ThrottleStatus, http.StatusBadRequest), cmp.Or(e.options.ThrottleCode, "Throttling.User"),
+	f := refusal(cmp.Or(e.options.ThrottleStatus, http.StatusBadRequest), cmp.Or(e.options.ThrottleCode, "Throttling.User"),
 		"Request was denied due to user flow control.")
+	if delay := e.options.RetryAfter; delay > 0 {
+		f.header = http.Header{"X-Acs-Retry-After": {strconv.FormatInt(delay.Milliseconds(), 10)}}
+	}
+	return f
 }

@@ -82,6 +82,7 @@ func (e *Emulator) rpc(r *http.Request) exchange {
 				"Recommend": "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(f.code) + "&product=Mts",
 			})
 			rep.code = f.code
+			maps.Copy(rep.header, f.header)
 			return rep
 		},
 	}

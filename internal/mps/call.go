@@ -30,8 +30,8 @@ const (
 const spareRetries = 100
 
 // callNow sends a request until the library has answered it, or says why not; each
-// try has a request and a place for its answer of its own. A deletion is not
-// repeated here: whether it took effect is for the caller to read back.
+// try has a request and a place for its answer of its own. A deletion or an addition that
+// may have taken effect is not repeated here: the caller reads that back.
 func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
 	s.first.Add(1)
 	var pause time.Duration
@@ -42,10 +42,10 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		switch {
 		case !errors.As(err, &failure):
 			return err
-		case failure.Kind == Denied && failure.tokenAtFault() && !renewed:
-			renewed = true // credentials are read at every try
+		case failure.credentialsAtFault() && !renewed:
+			renewed = true // each try asks for its credentials
 			s.retried.Add(1)
-		case try < MaxTries && op != DeleteMedia && (failure.Kind == Throttled || failure.Kind == Lost):
+		case try < MaxTries && op != DeleteMedia && op != AddMedia && (failure.Kind == Throttled || failure.Kind == Lost):
 			next, stop := s.Pause(ctx, pause)
 			if stop != nil {
 				failure.Cause = stop
@@ -75,15 +75,11 @@ func (s *Session) Pause(ctx context.Context, previous time.Duration) (time.Durat
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return 0, context.DeadlineExceeded
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-timer.C:
-		s.retried.Add(1)
-		return pause, nil
+	if err := sleep(ctx, pause); err != nil {
+		return 0, err
 	}
+	s.retried.Add(1)
+	return pause, nil
 }
 
 // inLine is how many calls of an operation a session has waiting for the pace. It
@@ -108,21 +104,23 @@ func (s *Session) leave(ctx context.Context, op Operation) error {
 
 // once sends one request and reads its answer.
 func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into answer) error {
-	credentials, err := s.credentials()
+	credentials, err := s.credentials.Current()
 	if err != nil {
 		return &Error{Op: op, Kind: Denied, Message: err.Error()}
 	}
 	s.calls[op].Add(1)
-	status, body, err := s.client.caller.do(ctx, credentials, request)
-	err = read(op, credentials, status, body, err, into)
+	came, err := s.client.caller.do(ctx, credentials, request)
+	err = read(op, credentials, came, err, into)
 	var failure *Error
 	switch {
 	case err == nil:
 		s.answered.Store(true)
 	case !errors.As(err, &failure):
+	case failure.credentialsAtFault():
+		s.credentials.Refuse(credentials)
 	case failure.Kind == Throttled:
 		s.throttled.Add(1)
-		s.client.pace[op].throttled()
+		s.client.pace[op].throttled(failure.RetryAfter)
 	case failure.Kind == Lost:
 		failure.Cause = ctx.Err() // if that is what cut it off
 	}
@@ -130,9 +128,10 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 }
 
 // read decides what an answer means. Only a success with a RequestId is one, and
-// only a refusal with a Code is one: whatever else came says nothing about what
-// the service did.
-func read(op Operation, credentials account.Credentials, status int, body []byte, sdkErr error, into answer) error {
+// only a refusal with a Code, or for want of quota, is one: whatever else came says
+// nothing about what the service did.
+func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into answer) error {
+	status, body := a.status, a.body
 	if status == 0 {
 		return &Error{Op: op, Kind: Lost, Message: credentials.Redact(plainly(sdkErr))}
 	}
@@ -140,8 +139,11 @@ func read(op Operation, credentials account.Credentials, status int, body []byte
 	is := into.is()
 	switch {
 	case is.Code != "" && (err == nil || status >= 300):
-		return &Error{Op: op, Kind: kindOf(is.Code, status), Code: credentials.Redact(is.Code), Status: status,
+		return &Error{Op: op, Kind: kindOf(is.Code, a), Code: credentials.Redact(is.Code), Status: status, RetryAfter: a.retryAfter,
 			RequestID: credentials.Redact(is.RequestID), Message: credentials.Redact(is.Message)}
+	case a.throttled():
+		return &Error{Op: op, Kind: Throttled, Status: status, RetryAfter: a.retryAfter, RequestID: credentials.Redact(is.RequestID),
+			Message: fmt.Sprintf("too many calls (status %d)", status)}
 	case status >= 300 || is.RequestID == "" || len(body) == 0:
 		return &Error{Op: op, Kind: Lost, Status: status, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 const (
@@ -23,6 +24,9 @@ const (
 	// maxAnswer bounds what is read of an answer: ten records with their outputs
 	// have some tens of kilobytes.
 	maxAnswer = 8 << 20
+	// MaxRetryAfter bounds the delay that the service may ask for: no quota of MPS is
+	// counted over more than a second, and a function has minutes.
+	MaxRetryAfter = 30 * time.Second
 	// idleConnections is what two operations keep in flight at 100 calls a second
 	// and a latency of over a second; with the default of two, most paced calls
 	// would open a connection of their own.
@@ -55,17 +59,24 @@ func newCaller(a account.Account) (*caller, error) {
 	return c, nil
 }
 
-// do sends one request and returns the status and body of its answer, or status
-// 0 and an error when there was none.
-func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) (status int, body []byte, err error) {
+// httpAnswer holds what matters of an HTTP response.
+type httpAnswer struct {
+	status     int // 0 without a response
+	body       []byte
+	retryAfter time.Duration // as the service asks for, at most MaxRetryAfter; 0 if it does not
+}
+
+// do sends one request and returns its answer, or an answer with status 0 and an error
+// when there was none.
+func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) (httpAnswer, error) {
 	w, err := c.take()
 	if err != nil {
-		return 0, nil, err
+		return httpAnswer{}, err
 	}
 	defer c.giveBack(w)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	w.ctx, w.credentials = ctx, credentials
+	w.ctx, w.credentials, w.retryAfter = ctx, credentials, 0
 	return w.send(request)
 }
 
@@ -94,6 +105,7 @@ type worker struct {
 	sdk         *mts.Client
 	ctx         context.Context //nolint:containedctx // the SDK has no parameter for it
 	credentials account.Credentials
+	retryAfter  time.Duration // of the latest response
 }
 
 // makeClients guards the making of SDK clients, which fills a map of the SDK's
@@ -129,16 +141,16 @@ func (c *caller) newWorker() (*worker, error) {
 }
 
 // send calls the SDK, which panics on error bodies that are not as documented.
-func (w *worker) send(request requests.AcsRequest) (status int, body []byte, err error) {
+func (w *worker) send(request requests.AcsRequest) (a httpAnswer, err error) {
 	// A CommonResponse keeps the body as it came: the whole record is needed.
 	response := responses.NewCommonResponse()
 	defer func() {
-		status, body = response.GetHttpStatus(), response.GetHttpContentBytes()
+		a = httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter}
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("the SDK panicked: %v", recovered)
 		}
 	}()
-	return 0, nil, w.sdk.DoAction(request, response)
+	return httpAnswer{}, w.sdk.DoAction(request, response)
 }
 
 // RoundTrip sends the SDK's request under the caller's context, which the SDK
@@ -148,6 +160,7 @@ func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.retryAfter = parseRetryAfter(response.Header.Get("X-Acs-Retry-After"))
 	// The SDK's client would follow a redirect with the signed request, and name
 	// it to the new host as the referrer. Without a place to go it does not.
 	response.Header.Del("Location")
@@ -156,6 +169,15 @@ func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.LimitReader(response.Body, maxAnswer), response.Body}
 	return response, nil
+}
+
+// parseRetryAfter reads a delay in milliseconds. Whatever is none asks for nothing.
+func parseRetryAfter(header string) time.Duration {
+	milliseconds, err := text.Decimal(header)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(min(milliseconds, MaxRetryAfter.Milliseconds())) * time.Millisecond
 }
 
 // GetCredentials hands the SDK the credentials of the call.

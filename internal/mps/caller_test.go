@@ -2,6 +2,7 @@ package mps
 
 import (
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 )
@@ -32,5 +33,16 @@ func TestEndpointIsPinnedAndHTTPS(t *testing.T) {
 				t.Errorf("domain %s, scheme %s, auto-retry %v", w.sdk.Domain, config.Scheme, config.AutoRetry)
 			}
 		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": 0, "0": 0, "1500": 1500 * time.Millisecond, "30000": MaxRetryAfter, "86400000": MaxRetryAfter, "9223372036854775807": MaxRetryAfter,
+		"-1": 0, "1.5": 0, "010": 0, "soon": 0, "99999999999999999999": 0,
+	} {
+		if got := parseRetryAfter(header); got != want {
+			t.Errorf("%q asks for %v, want %v", header, got, want)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func New(a account.Account, share float64) (*Client, error) {
 // calls. It is safe for concurrent use.
 type Session struct {
 	client      *Client
-	credentials account.Provider
+	credentials *account.Provider
 
 	lines     map[Operation]chan struct{}
 	calls     map[Operation]*atomic.Int64
@@ -83,7 +83,7 @@ type Session struct {
 }
 
 // Session starts a run.
-func (c *Client) Session(credentials account.Provider) *Session {
+func (c *Client) Session(credentials *account.Provider) *Session {
 	s := &Session{client: c, credentials: credentials, lines: map[Operation]chan struct{}{}, calls: map[Operation]*atomic.Int64{}}
 	for op := range c.pace {
 		s.lines[op], s.calls[op] = make(chan struct{}, inLine), new(atomic.Int64)
@@ -182,11 +182,13 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 	if err := s.leave(ctx, AddMedia); err != nil {
 		return "", err
 	}
-	s.first.Add(1)
-	request := mts.CreateAddMediaRequest()
-	request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
-	request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
-	if err := s.once(ctx, AddMedia, request, &added); err != nil {
+	err = s.callNow(ctx, AddMedia, func() requests.AcsRequest {
+		request := mts.CreateAddMediaRequest()
+		request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
+		request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
+		return request
+	}, func() answer { return &added })
+	if err != nil {
 		return "", err
 	}
 	return added.Media.MediaID, nil

@@ -89,6 +89,120 @@ func TestLookUpAndDelete(t *testing.T) {
 	}
 }
 
+// TestThrottling holds each form in which a service may say that it is too much, against
+// how a look-up and a deletion take it.
+func TestThrottling(t *testing.T) {
+	const delay = 400 * time.Millisecond
+	tests := []struct {
+		name    string
+		options emulator.MPSOptions
+		want    mps.Kind
+	}{
+		{"MPS's own", emulator.MPSOptions{}, mps.Throttled},
+		{"of the API", emulator.MPSOptions{ThrottleCode: "Throttling.Api", ThrottleStatus: 503}, mps.Throttled},
+		{"status 429 with a foreign code", emulator.MPSOptions{ThrottleCode: "Whatever.Limit", ThrottleStatus: 429}, mps.Throttled},
+		{"status 429 with a code of another kind", emulator.MPSOptions{ThrottleCode: "Forbidden.RAM", ThrottleStatus: 429}, mps.Throttled},
+		{"QpsLimitExceeded", emulator.MPSOptions{ThrottleCode: "QpsLimitExceeded"}, mps.Throttled},
+		{"FlowControl", emulator.MPSOptions{ThrottleCode: "FlowControl.Exceeded", ThrottleStatus: 403}, mps.Throttled},
+		{"ServiceBusy", emulator.MPSOptions{ThrottleCode: "ServiceBusy", ThrottleStatus: 503}, mps.Throttled},
+		{"LastTokenProcessing", emulator.MPSOptions{ThrottleCode: "LastTokenProcessing"}, mps.Throttled},
+		{"OperationConflict", emulator.MPSOptions{ThrottleCode: "OperationConflict", ThrottleStatus: 409}, mps.Throttled},
+		{"a delay with a foreign code", emulator.MPSOptions{ThrottleCode: "InvalidParameter", RetryAfter: delay}, mps.Throttled},
+		{"a foreign code alone", emulator.MPSOptions{ThrottleCode: "InvalidParameter"}, mps.Refused},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e, s := session(t, emulator.Config{MPS: test.options}, 1)
+			m := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
+			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Throttle, Count: 1}, emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Throttle, Count: 1})
+			_, err := s.ByID(t.Context(), []string{m.ID})
+			if (err != nil) != (test.want != mps.Throttled) {
+				t.Errorf("look-up: %v", err)
+			}
+			calls := e.Calls()
+			if test.options.RetryAfter > 0 && (len(calls) != 2 || calls[1].Time.Sub(calls[0].Time) < delay) {
+				t.Errorf("the look-up was repeated too early: %+v", calls)
+			}
+			var failed *mps.Error
+			if err := remove(t.Context(), s, m.ID); !errors.As(err, &failed) || failed.Kind != test.want || failed.RetryAfter != test.options.RetryAfter {
+				t.Errorf("deletion: %v, want kind %d", err, test.want)
+			}
+			if throttled := s.Throttled() == 2; throttled != (test.want == mps.Throttled) {
+				t.Errorf("%d calls were throttled", s.Throttled())
+			}
+		})
+	}
+}
+
+// A gateway's page with status 429 has no code, and says that nothing was done.
+func TestThrottlingWithoutACode(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Acs-Retry-After", "250")
+		http.Error(w, "<html>slow down</html>", http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+	env := map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT": server.URL,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}
+	var failed *mps.Error
+	if err := remove(t.Context(), sessionIn(t, env, 1), "a"); !errors.As(err, &failed) || failed.Kind != mps.Throttled || failed.RetryAfter != 250*time.Millisecond {
+		t.Errorf("%v", err)
+	}
+}
+
+// An expired token of one source gives way to the other source's credentials, for every
+// operation, also for those that are not repeated otherwise.
+func TestExpiredTokenGivesWay(t *testing.T) {
+	e, err := emulator.Start(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	expired := e.Env()
+	e.ExpireToken()
+	fresh := e.Env()
+	a, err := account.FromEnvironment(func(name string) string { return fresh[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(env map[string]string) account.Credentials {
+		return account.Credentials{AccessKeyID: env["ALIBABA_CLOUD_ACCESS_KEY_ID"], AccessKeySecret: env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], SecurityToken: env["ALIBABA_CLOUD_SECURITY_TOKEN"]}
+	}
+	for name, sources := range map[string]struct{ environment, call map[string]string }{
+		"of the environment": {expired, fresh}, "of the call, which an environment without credentials uses": {map[string]string{}, fresh}, "of the call": {fresh, expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
+			client, err := mps.New(a, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			provider := account.FromEnvironmentOr(func(name string) string { return sources.environment[name] }, of(sources.call))
+			for _, op := range []func(*mps.Session) error{
+				func(s *mps.Session) error { _, err := s.ByID(t.Context(), []string{m.ID}); return err },
+				func(s *mps.Session) error {
+					_, err := s.Add(t.Context(), "http://media-in.oss-cn-shanghai.aliyuncs.com/"+m.Key, mps.Texts{})
+					return err
+				},
+				func(s *mps.Session) error { return remove(t.Context(), s, m.ID) },
+			} {
+				if err := op(client.Session(provider)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	refused := 0
+	for _, call := range e.Calls() {
+		if call.Status == http.StatusForbidden {
+			refused++
+		}
+	}
+	if refused != 1 { // the others remember
+		t.Errorf("%d calls with the expired token", refused)
+	}
+}
+
 // TestKinds holds each way in which a call can go wrong against what it means.
 // A deletion is never repeated unless the service said that it did nothing.
 func TestKinds(t *testing.T) {

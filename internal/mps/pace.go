@@ -42,6 +42,7 @@ type pace struct {
 	part    float64   // of the full pace
 	changed time.Time // when part last changed
 	slowed  time.Time // when it last fell
+	held    time.Time // until when the service asked for no call
 }
 
 // newPace returns the pace of a limit in calls a second.
@@ -80,19 +81,31 @@ func (p *pace) wait(ctx context.Context) error {
 			at = earliest
 		}
 	}
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil { // also when both had come
-		return ctx.Err()
+	for {
+		if err := sleep(ctx, time.Until(at)); err != nil {
+			return err
+		}
+		held := p.heldUntil() // perhaps since this call began to wait
+		if !held.After(at) {
+			break
+		}
+		at = held
 	}
 	p.next = p.next.Add(stretch(p.gap))
 	p.left[p.oldest] = time.Now()
 	p.oldest = (p.oldest + 1) % len(p.left)
 	return nil
+}
+
+// sleep returns after a time, or with the context's error once that has ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() // also when both had come
 }
 
 // now returns which part of the full pace holds now.
@@ -105,12 +118,22 @@ func (p *pace) now() float64 {
 	return p.part
 }
 
-// throttled slows the pace down. What was under way together is throttled
-// together, and counts once.
-func (p *pace) throttled() {
+// heldUntil returns until when the service asked for no call.
+func (p *pace) heldUntil() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+// throttled slows the pace down, and stops it for as long as the service asks. What was
+// under way together is throttled together, and counts once.
+func (p *pace) throttled(retryAfter time.Duration) {
 	part := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if until := p.changed.Add(retryAfter); until.After(p.held) {
+		p.held = until
+	}
 	if p.changed.Sub(p.slowed) >= p.window {
 		p.part, p.slowed = max(leastPart, part*slowDown), p.changed
 	}

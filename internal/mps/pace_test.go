@@ -111,14 +111,14 @@ func TestPaceOfASharedQuota(t *testing.T) {
 			t.Errorf("%d calls in a second before", n)
 		}
 		for range 10 {
-			p.throttled()
+			p.throttled(0)
 		}
 		if n := perSecond(); n > 75 || n < 40 {
 			t.Errorf("%d calls in the second after a throttled call", n)
 		}
 		for range 100 {
 			time.Sleep(2 * time.Second)
-			p.throttled()
+			p.throttled(0)
 		}
 		if n := perSecond(); n > 20 || n < 4 {
 			t.Errorf("%d calls in a second while all are throttled", n)
@@ -126,6 +126,36 @@ func TestPaceOfASharedQuota(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		if n := perSecond(); n < 97 {
 			t.Errorf("%d calls in a second, long after", n)
+		}
+	})
+}
+
+// TestPaceHonoursADelay: no call leaves while the service asks for none, neither one that
+// waits already, and a call's own deadline ends its waiting.
+func TestPaceHonoursADelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(1)
+		start := time.Now()
+		if err := p.wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left := make(chan time.Duration)
+		go func() {
+			_ = p.wait(t.Context()) // never cancelled
+			left <- time.Since(start)
+		}()
+		synctest.Wait()
+		p.throttled(5 * time.Second)
+		p.throttled(2 * time.Second) // the longer delay holds
+		if at := <-left; at < 5*time.Second || at > 6*time.Second {
+			t.Errorf("a call left after %v", at)
+		}
+		p.throttled(MaxRetryAfter)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start = time.Now()
+		if err := p.wait(ctx); err == nil || time.Since(start) > time.Second {
+			t.Errorf("%v after %v; want the deadline's error", err, time.Since(start))
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -17,6 +16,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // pageSize is the most that one list call returns; without it OSS returns 100.
@@ -25,6 +25,15 @@ const pageSize = 1000
 
 // maxPage bounds a page: a thousand keys of up to 1,023 bytes, each of them escaped.
 const maxPage = 16 << 20
+
+// A page of a bucket with many delete markers takes OSS long to find: up to pageWait
+// until it begins to answer. pageTimeout is for a page with its retries.
+const (
+	pageWait    = 20 * time.Second
+	pageTimeout = 60 * time.Second
+	pageTries   = 3 // of a page whose answer is cut off
+	pagePause   = 200 * time.Millisecond
+)
 
 // Entry is one object of a listing.
 type Entry struct {
@@ -50,13 +59,17 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 		}
 		last := ""
 		var body bytes.Buffer // of each page: they are large
-		for {
+		var tokens, firstKeys circle
+		for number := 1; ; number++ {
 			p, err := s.listPage(ctx, input, &body)
 			if err == nil {
 				err = p.check(input.Parameters)
 			}
+			if err == nil && (tokens.closes(p.NextContinuationToken) || len(p.Contents) > 0 && firstKeys.closes(p.Contents[0].Key)) {
+				err = p.fault("the continuation tokens go round: an earlier page is listed again")
+			}
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("list %s: %w", prefix, err))
+				yield(Entry{}, fmt.Errorf("list %s: page %d: %w", prefix, number, err))
 				return
 			}
 			for _, content := range p.Contents {
@@ -82,16 +95,43 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 func (p *page) check(asked map[string]string) error {
 	switch token := p.NextContinuationToken; {
 	case p.IsTruncated && token == "":
-		return errors.New("a page says that there are more and not where")
+		return p.fault("it says that there are more pages and not where")
 	case token != "" && token == asked["continuation-token"]:
-		return errors.New("a page goes on where it began itself")
+		return p.fault("the continuation tokens go round: it goes on where it began itself")
 	}
 	for _, content := range p.Contents {
 		if content.Key == "" || !strings.HasPrefix(content.Key, asked["prefix"]) {
-			return fmt.Errorf("a page has %q, which is not below the prefix", content.Key)
+			return p.fault(fmt.Sprintf("it has %s, which is not below the prefix", text.Quote(content.Key)))
 		}
 	}
 	return nil
+}
+
+// fault returns an error about a page that was read.
+func (p *page) fault(message string) error {
+	return &Error{Op: "ListObjectsV2", Status: http.StatusOK, Message: message, RequestID: p.requestID}
+}
+
+// circle finds out that a sequence of positions goes round. It remembers a single one
+// (Brent's algorithm), so that a listing of any length takes the same memory.
+type circle struct {
+	met, next int
+	mark      string
+}
+
+// closes takes the next position and reports whether the sequence was there before: at
+// the latest when it has gone round a few times. An empty position is none.
+func (c *circle) closes(position string) bool {
+	if position == "" {
+		return false
+	}
+	if position == c.mark {
+		return true
+	}
+	if c.met++; c.met >= c.next {
+		c.mark, c.next = position, 2*c.met
+	}
+	return false
 }
 
 // page is one answer to ListObjectsV2.
@@ -101,6 +141,7 @@ type page struct {
 	EncodingType          string
 	Contents              []content
 	listed                time.Time
+	requestID             string
 }
 
 type content struct {
@@ -108,30 +149,59 @@ type content struct {
 	LastModified time.Time
 }
 
+// listPage asks for a page, and again if its answer is cut off.
 func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body *bytes.Buffer) (page, error) {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	output, err := s.sdk.InvokeOperation(call, input)
-	if err != nil {
-		return page{}, s.plain(ctx, "ListObjectsV2", err)
+	for try := 1; ; try++ {
+		output, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.OperationOutput, error) {
+			return s.lists.InvokeOperation(ctx, input)
+		})
+		switch {
+		case err != nil && ctx.Err() == nil && call.Err() != nil:
+			return page{}, &Error{Op: "ListObjectsV2", Message: fmt.Sprintf("no answer within %s", pageTimeout)}
+		case err != nil: // the SDK has repeated what may be repeated
+			return page{}, s.plain(ctx, "ListObjectsV2", err)
+		}
+		p, cutOff, err := readPage(output, body)
+		switch {
+		case err == nil:
+			return p, nil
+		case ctx.Err() != nil:
+			return page{}, s.plain(ctx, "ListObjectsV2", err)
+		case !cutOff || try == pageTries || call.Err() != nil:
+			return page{}, p.fault("the answer is no whole listing: " + s.credentials.Redact(err.Error()))
+		}
+		timer := time.NewTimer(time.Duration(try) * pagePause)
+		select {
+		case <-timer.C:
+		case <-call.Done():
+			timer.Stop()
+		}
 	}
+}
+
+// readPage reads an answer. If that is no page it returns the request's ID, and whether
+// only its end is missing.
+func readPage(output *oss.OperationOutput, body *bytes.Buffer) (p page, cutOff bool, err error) {
 	defer output.Body.Close()
+	head := page{requestID: output.Headers.Get("X-Oss-Request-Id")}
+	head.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero for none
 	body.Reset()
 	if _, err := body.ReadFrom(io.LimitReader(output.Body, maxPage+1)); err != nil {
-		return page{}, s.plain(ctx, "ListObjectsV2", err)
+		return head, true, err
 	}
 	p, ok := scanPage(body.Bytes())
 	if !ok {
-		p, err = decodePage(body.Bytes())
+		if p, err = decodePage(body.Bytes()); err != nil {
+			return head, bytes.Contains(body.Bytes(), []byte("<ListBucketResult")) && !bytes.Contains(body.Bytes(), []byte("</ListBucketResult>")), err
+		}
 	}
-	if err == nil {
-		err = p.unescape()
+	if err := p.unescape(); err != nil {
+		return head, false, err
 	}
-	if err != nil {
-		return page{}, &Error{Op: "ListObjectsV2", Status: output.StatusCode, Message: "the answer is no listing: " + err.Error()}
-	}
-	p.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero for none
-	return p, nil
+	p.listed, p.requestID = head.listed, head.requestID
+	return p, false, nil
 }
 
 // unescape undoes the escapes that the call has asked for. A space is a plus, as in a

@@ -32,13 +32,20 @@ type Error struct {
 	Code    string // the service's code; empty without an answer
 	Status  int    // the HTTP status; 0 without an answer
 	Message string
+	// RequestID is OSS's; empty without an answer.
+	RequestID string
 }
 
 func (e *Error) Error() string {
-	if e.Code == "" {
-		return e.Op + ": " + e.Message
+	message := e.Op + ": "
+	if e.Code != "" {
+		message += e.Code + ": "
 	}
-	return e.Op + ": " + e.Code + ": " + e.Message
+	message += e.Message
+	if e.RequestID != "" {
+		message += " (request " + e.RequestID + ")"
+	}
+	return message
 }
 
 // Client is OSS in one account and region. It is safe for concurrent use; make
@@ -46,43 +53,55 @@ func (e *Error) Error() string {
 type Client struct {
 	account account.Account
 	http    *http.Client
+	// lists is for listings, whose pages take longer than what is done to one object.
+	lists *http.Client
 }
 
 // New returns a client. It makes no call.
 func New(a account.Account) *Client {
-	return &Client{account: a, http: &http.Client{
-		Transport: &http.Transport{
-			DialContext:           a.Dialer(),
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: 10 * time.Second,
-			MaxIdleConnsPerHost:   16,
-			IdleConnTimeout:       50 * time.Second,
-			// OSS compresses listings, and then leaves the ETag out, for
-			// whoever accepts it.
-			DisableCompression: true,
-		},
-		// A redirect would take a signed request to a host that was not named.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	client := func(wait time.Duration) *http.Client {
+		return &http.Client{
+			Transport: &http.Transport{
+				DialContext:           a.Dialer(),
+				TLSHandshakeTimeout:   5 * time.Second,
+				ResponseHeaderTimeout: wait,
+				MaxIdleConnsPerHost:   16,
+				IdleConnTimeout:       50 * time.Second,
+				// OSS compresses listings, and then leaves the ETag out, for
+				// whoever accepts it.
+				DisableCompression: true,
+			},
+			// A redirect would take a signed request to a host that was not named.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return &Client{account: a, http: client(10 * time.Second), lists: client(pageWait)}
 }
 
 // Session is a run's view of OSS: its credentials.
 type Session struct {
 	sdk         *oss.Client
-	credentials account.Provider
+	lists       *oss.Client
+	credentials *account.Provider
 }
 
 // Session starts a run.
-func (c *Client) Session(credentials account.Provider) *Session {
+func (c *Client) Session(credentials *account.Provider) *Session {
+	return &Session{sdk: c.newSDK(c.http), lists: c.newSDK(c.lists), credentials: credentials}
+}
+
+// newSDK returns an SDK client whose calls use the credentials that renewing put in
+// their context.
+func (c *Client) newSDK(client *http.Client) *oss.Client {
 	config := oss.NewConfig().
 		WithRegion(c.account.Region).
-		WithHttpClient(c.http).
+		WithHttpClient(client).
 		WithUserAgent("mediasweep").
 		WithLogLevel(oss.LogOff).
-		WithCredentialsProvider(osscredentials.CredentialsProviderFunc(func(context.Context) (osscredentials.Credentials, error) {
-			current, err := credentials()
-			if err != nil {
-				return osscredentials.Credentials{}, err
+		WithCredentialsProvider(osscredentials.CredentialsProviderFunc(func(ctx context.Context) (osscredentials.Credentials, error) {
+			current, ok := ctx.Value(credentialsKey{}).(account.Credentials)
+			if !ok {
+				return osscredentials.Credentials{}, account.ErrNoCredentials
 			}
 			return osscredentials.Credentials{
 				AccessKeyID: current.AccessKeyID, AccessKeySecret: current.AccessKeySecret, SecurityToken: current.SecurityToken,
@@ -95,7 +114,40 @@ func (c *Client) Session(credentials account.Provider) *Session {
 	} else {
 		config.WithUseInternalEndpoint(c.account.InFC)
 	}
-	return &Session{sdk: oss.NewClient(config), credentials: credentials}
+	return oss.NewClient(config)
+}
+
+// credentialsKey finds a call's credentials in its context.
+type credentialsKey struct{}
+
+// renewing makes a call with the credentials of the moment, and once more if OSS calls
+// them expired or invalid and there are others.
+func renewing[T any](ctx context.Context, credentials *account.Provider, call func(context.Context) (T, error)) (T, error) {
+	for renewed := false; ; renewed = true {
+		current, err := credentials.Current()
+		if err != nil {
+			var none T
+			return none, err
+		}
+		result, err := call(context.WithValue(ctx, credentialsKey{}, current))
+		if !credentialsAtFault(err) || !credentials.Refuse(current) || renewed {
+			return result, err
+		}
+	}
+}
+
+// credentialsAtFault reports whether other credentials may be all that is needed.
+// Source: OSS "HTTP status code 403".
+func credentialsAtFault(err error) bool {
+	var service *oss.ServiceError
+	if !errors.As(err, &service) {
+		return false
+	}
+	switch service.Code {
+	case "SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId":
+		return true
+	}
+	return false
 }
 
 // Create writes an object that does not exist yet. ErrExists says that the name
@@ -104,8 +156,10 @@ func (c *Client) Session(credentials account.Provider) *Session {
 func (s *Session) Create(ctx context.Context, object media.Object, body []byte) error {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result, err := s.sdk.PutObject(call, &oss.PutObjectRequest{
-		Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
+	result, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.PutObjectResult, error) {
+		return s.sdk.PutObject(ctx, &oss.PutObjectRequest{
+			Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
+		})
 	})
 	var service *oss.ServiceError
 	switch {
@@ -164,6 +218,10 @@ func (s *Session) Open(ctx context.Context, object media.Object) (io.ReadCloser,
 	return stream, nil
 }
 
+func (s *Session) get(ctx context.Context, request *oss.GetObjectRequest) (*oss.GetObjectResult, error) {
+	return renewing(ctx, s.credentials, func(ctx context.Context) (*oss.GetObjectResult, error) { return s.sdk.GetObject(ctx, request) })
+}
+
 // streamTries is how often a stream goes on without having read anything, and streamIdle
 // how long it waits for more.
 const (
@@ -191,7 +249,7 @@ func (s *stream) open() error {
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	waiting := time.AfterFunc(callTimeout, cancel)
-	result, err := s.session.sdk.GetObject(ctx, request)
+	result, err := s.session.get(ctx, request)
 	waiting.Stop()
 	if err != nil {
 		cancel()
@@ -255,13 +313,15 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	op := "HeadObject"
-	_, err := s.sdk.HeadObject(call, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
+	_, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.HeadObjectResult, error) {
+		return s.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
+	})
 	var service *oss.ServiceError
-	if errors.As(err, &service) && service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" {
+	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" || service.StatusCode == http.StatusForbidden) {
 		// HEAD has no body, and its code may be lost with a header: GET has one.
 		op = "GetObject"
 		var result *oss.GetObjectResult
-		result, err = s.sdk.GetObject(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), Range: oss.Ptr("bytes=0-0")})
+		result, err = s.get(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), Range: oss.Ptr("bytes=0-0")})
 		if err == nil {
 			_ = result.Body.Close() // not read
 		}
@@ -280,7 +340,9 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result, err := s.sdk.GetBucketVersioning(call, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
+	result, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.GetBucketVersioningResult, error) {
+		return s.sdk.GetBucketVersioning(ctx, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
+	})
 	if err != nil {
 		return false, fmt.Errorf("ask for the versioning of %s: %w", bucket, s.plain(ctx, "GetBucketVersioning", err))
 	}
@@ -293,20 +355,20 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", op, ctx.Err())
 	}
-	credentials, credentialsErr := s.credentials()
-	if credentialsErr != nil {
-		return credentialsErr
+	if errors.Is(err, account.ErrNoCredentials) {
+		return err
 	}
 	var service *oss.ServiceError
 	if errors.As(err, &service) {
 		if service.Code == "" || service.Code == "BadErrorResponse" { // the SDK then quotes the body
 			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not one of OSS", service.StatusCode)}
 		}
-		return &Error{Op: op, Code: credentials.Redact(service.Code), Status: service.StatusCode, Message: credentials.Redact(service.Message)}
+		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
+			Message: s.credentials.Redact(service.Message), RequestID: s.credentials.Redact(service.RequestID)}
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return &Error{Op: op, Message: credentials.Redact(err.Error())}
+	return &Error{Op: op, Message: s.credentials.Redact(err.Error())}
 }

@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +237,195 @@ func TestWhoSaysThatAnObjectIsGone(t *testing.T) {
 	}
 }
 
+// A page that is cut off is asked for again, and one that stays so ends the listing with
+// its number and the request.
+func TestPagesThatAreCutOff(t *testing.T) {
+	const whole = "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated><Contents><Key>a</Key><LastModified>2024-05-18T05:45:43.000Z</LastModified></Contents></ListBucketResult>"
+	breaks := map[string]func(http.ResponseWriter){
+		"its connection breaks": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+			_, _ = io.WriteString(w, whole[:len(whole)/2]) // net/http closes the connection
+		},
+		"in a chunk": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, whole[:len(whole)/2])
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"by a gateway that ends the answer properly": func(w http.ResponseWriter) { _, _ = io.WriteString(w, whole[:len(whole)-4]) },
+	}
+	for name, breakOff := range breaks {
+		for times, want := range map[int]string{1: "", 2: "", 1000: "page 1: ListObjectsV2: the answer is no whole listing"} {
+			t.Run(fmt.Sprintf("%s, %d times", name, times), func(t *testing.T) {
+				t.Parallel()
+				var calls atomic.Int64
+				s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("X-Oss-Request-Id", "5C3D9175B6FC201293AD4890")
+					if calls.Add(1) <= int64(times) {
+						breakOff(w)
+						return
+					}
+					_, _ = io.WriteString(w, whole)
+				})
+				var got []string
+				var last error
+				for entry, err := range s.Entries(t.Context(), media.Object{Bucket: "media-in"}, "") {
+					if last = err; err == nil {
+						got = append(got, entry.Object.Key)
+					}
+				}
+				if want == "" && (last != nil || !slices.Equal(got, []string{"a"})) {
+					t.Errorf("listed %q, %v", got, last)
+				}
+				if want != "" && (last == nil || !strings.Contains(last.Error(), want) || !strings.Contains(last.Error(), "(request 5C3D9175B6FC201293AD4890)") || calls.Load() > 10) {
+					t.Errorf("%v after %d calls; want %q", last, calls.Load(), want)
+				}
+			})
+		}
+	}
+}
+
+// Tokens that go round, in a circle of any length and after any number of pages, end a
+// listing; so do pages that come again under tokens of their own.
+func TestListingsThatGoRound(t *testing.T) {
+	for before := range 6 {
+		for length := 1; length < 6; length++ {
+			for _, fresh := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%d pages, then a circle of %d, fresh tokens %v", before, length, fresh), func(t *testing.T) {
+					t.Parallel()
+					calls := 0
+					s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+						number := calls
+						if number >= before {
+							number = before + (number-before)%length
+						}
+						calls++
+						token := fmt.Sprintf("t%d", number+1)
+						if number == before+length-1 {
+							token = fmt.Sprintf("t%d", before)
+						}
+						if fresh {
+							token = fmt.Sprintf("fresh%d", calls)
+						}
+						fmt.Fprintf(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>"+
+							"<Contents><Key>k%d</Key><LastModified>2024-05-18T05:45:43.000Z</LastModified></Contents></ListBucketResult>", token, number)
+					})
+					var last error
+					for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in"}, "") {
+						if calls > 100 {
+							t.Fatal("the listing does not end")
+						}
+					}
+					if last == nil || !strings.Contains(last.Error(), fmt.Sprintf("page %d: ", calls)) || !strings.Contains(last.Error(), "go round") {
+						t.Errorf("%v after %d pages", last, calls)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The emulator's circle ends a listing too, and leaves one of a single page alone.
+func TestEmulatedCircle(t *testing.T) {
+	e := start(t, emulator.Config{OSS: emulator.OSSOptions{TokensGoRound: true}})
+	for i := range 2500 {
+		e.PutObject("media-in", fmt.Sprintf("in/%04d", i), nil, time.Now())
+	}
+	s := session(t, e.Env())
+	var last error
+	for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in", Key: "in/"}, "") {
+	}
+	if last == nil || !strings.Contains(last.Error(), "go round") {
+		t.Errorf("%v", last)
+	}
+	if list := keys(t, s, media.Object{Bucket: "media-in", Key: "in/00"}); len(list) != 100 {
+		t.Errorf("%d objects", len(list))
+	}
+}
+
+// A page that takes longer than any other call may is slow, and has not failed. One that
+// never comes is given up, by its number.
+func TestSlowPage(t *testing.T) {
+	for delay, fails := range map[time.Duration]bool{12 * time.Second: false, 18 * time.Second: false, 10 * time.Minute: true} {
+		t.Run(delay.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+				dial := func(context.Context, string, string) (net.Conn, error) {
+					client, server := net.Pipe()
+					go func() {
+						defer server.Close()
+						if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
+							return
+						}
+						select {
+						case <-time.After(delay):
+						case <-t.Context().Done():
+						}
+						fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
+					}()
+					return client, nil
+				}
+				a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
+				s := objects.New(a).Session(account.FromEnvironmentOr(func(string) string { return "" }, account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
+				began := time.Now()
+				var last error
+				for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in"}, "") {
+				}
+				if (last != nil) != fails || fails && (!strings.Contains(last.Error(), "page 1: ") || time.Since(began) > 2*time.Minute) {
+					t.Errorf("%v after %v", last, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// An expired token of the environment gives way to the call's credentials, for every call.
+func TestExpiredTokenGivesWay(t *testing.T) {
+	e := start(t, emulator.Config{})
+	e.PutBucket("ops", "")
+	expired := e.Env()
+	e.ExpireToken()
+	fresh := e.Env()
+	a, err := account.FromEnvironment(func(name string) string { return fresh[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := account.Credentials{AccessKeyID: fresh["ALIBABA_CLOUD_ACCESS_KEY_ID"], AccessKeySecret: fresh["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], SecurityToken: fresh["ALIBABA_CLOUD_SECURITY_TOKEN"]}
+	object := media.Object{Bucket: "ops", Key: "state/a"}
+	for _, test := range []struct {
+		name string
+		call func(*objects.Session) error
+	}{
+		{"create", func(s *objects.Session) error { return s.Create(t.Context(), object, []byte("x")) }},
+		{"read", func(s *objects.Session) error { _, err := s.Read(t.Context(), object, 10); return err }},
+		{"exists", func(s *objects.Session) error { _, err := s.Exists(t.Context(), object); return err }},
+		{"versioned", func(s *objects.Session) error { _, err := s.Versioned(t.Context(), "ops"); return err }},
+		{"list", func(s *objects.Session) error {
+			var last error
+			for _, last = range s.Entries(t.Context(), media.Object{Bucket: "ops"}, "") {
+			}
+			return last
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			provider := account.FromEnvironmentOr(func(name string) string { return expired[name] }, call)
+			before := len(e.Calls())
+			for range 3 { // the first finds out, the others know
+				if err := test.call(objects.New(a).Session(provider)); err != nil && !errors.Is(err, objects.ErrExists) {
+					t.Error(err)
+				}
+			}
+			if calls := len(e.Calls()) - before; calls < 4 || calls > 5 { // HEAD is asked about with a GET
+				t.Errorf("%d calls", calls)
+			}
+			alone := account.FromEnvironmentOr(func(name string) string { return expired[name] }, account.Credentials{})
+			var failed *objects.Error
+			if err := test.call(objects.New(a).Session(alone)); !errors.As(err, &failed) || failed.Code != "SecurityTokenExpired" || failed.RequestID == "" {
+				t.Errorf("without others: %v", err)
+			}
+		})
+	}
+}
+
 // A listing that cannot be one of what was asked for is an error, and never goes round.
 func TestListingsThatAreWrong(t *testing.T) {
 	page := func(token string, keys ...string) string {
@@ -307,9 +498,7 @@ func TestAStreamThatStalls(t *testing.T) {
 			return client, nil
 		}
 		a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
-		s := objects.New(a).Session(func() (account.Credentials, error) {
-			return account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}, nil
-		})
+		s := objects.New(a).Session(account.FromEnvironmentOr(func(string) string { return "" }, account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
 		stream, err := s.Open(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"})
 		if err != nil {
 			t.Fatal(err)
