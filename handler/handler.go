@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +28,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -237,6 +237,7 @@ func answer(r *report.Report) (json.RawMessage, error) {
 // Sweep runs one request and reports on it.
 func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	r := f.newReport(call, request.Trigger)
+	r.Asked = request.Digest()
 	if err := f.admit(call, request, r); err != nil {
 		return f.refused(r, err)
 	}
@@ -388,28 +389,45 @@ func callsOf(library *mps.Session) report.Calls {
 
 // sorted tells the objects of an OSS event apart: media, manifests, and those that are
 // this program's own records, which are dropped: an event for one must not lead to
-// another record, and so to another event. It logs what is dropped, and was.
+// another record, and so to another event. It notes what is dropped, and was.
 func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.Request {
 	own := *request
-	own.Objects, own.Manifests = nil, nil
+	own.Objects, own.Manifests, own.Removed = nil, nil, nil
+	removed := make(map[media.Object]bool, len(request.Removed))
+	for _, object := range request.Removed {
+		removed[object] = true
+	}
 	for _, object := range request.Objects {
 		switch {
 		case f.state.InOSS() && f.state.Prefix.Covers(object):
-			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", object))
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", text.Quote(object.String())))
 		case !f.policy.IsManifest(object):
 			own.Objects = append(own.Objects, object)
-		case slices.Contains(request.Removed, object):
-			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a manifest, and was deleted", object))
+			if removed[object] {
+				own.Removed = append(own.Removed, object)
+			}
+		case removed[object]:
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a manifest, and was deleted", text.Quote(object.String())))
 		default:
 			own.Manifests = append(own.Manifests, object)
 		}
 	}
-	own.Removed = slices.DeleteFunc(slices.Clone(own.Removed), func(object media.Object) bool { return !slices.Contains(own.Objects, object) })
-	for _, reason := range own.Ignored {
+	for i, reason := range own.Ignored {
+		if i == maxIgnored {
+			reason = fmt.Sprintf("%d more records", len(own.Ignored)-maxIgnored)
+		}
+		reason = text.Bound(reason)
 		f.log.Info("event record ignored", "run", r.Run, "reason", reason)
+		r.Notes = append(r.Notes, "ignored: "+reason)
+		if i == maxIgnored {
+			break
+		}
 	}
 	return &own
 }
+
+// maxIgnored is how many ignored records of an event its report lists.
+const maxIgnored = 20
 
 func (f *Function) newReport(call Call, kind trigger.Kind) *report.Report {
 	return report.New(cmp.Or(call.RequestID, newRunID()), kind, f.policy, f.now())

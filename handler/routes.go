@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -17,11 +16,9 @@ import (
 
 // request reads the request in a body. On an error it has answered.
 func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *trigger.Request, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, trigger.MaxBytes))
+	body, err := trigger.Read(r.Body)
 	if err == nil {
 		request, err = trigger.ParseRequest(body, trigger.HTTP)
-	} else {
-		err = fmt.Errorf("read the request: %w", err)
 	}
 	if err != nil {
 		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))

@@ -50,16 +50,9 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 		f.checked.Store(true)
 	}
 	if call.RequestID != "" {
-		earlier, err := f.Run(ctx, call, call.RequestID)
-		switch {
-		case errors.Is(err, state.ErrNotFound):
-		case errors.Is(err, state.ErrDamaged): // it is answered anew
-			f.log.Error("a record is damaged", "run", call.RequestID, "error", err.Error())
-		case err != nil:
-			return nil, err
-		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
-			f.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
-			return earlier, nil
+		earlier, err := f.answered(ctx, call, r)
+		if err != nil || earlier != nil {
+			return earlier, err
 		}
 	}
 	if err := f.marks.Refresh(ctx, store); err != nil {
@@ -80,6 +73,33 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 	case r.AsOf.After(f.policy.Guard.PlanMaxAge.After(contents.Head.AsOf, f.policy.Timezone)):
 		return nil, refusedError{fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: make a new one, or say that it is to be applied anyway", age.Round(time.Minute), f.policy.Guard.PlanMaxAge)}
 	}
+	return nil, nil
+}
+
+// answered returns the report with which the request of a report was answered before, or
+// nil. A request whose ID came with another request before gets a run of its own: the
+// ID with the request's digest, so that it is known again too.
+func (f *Function) answered(ctx context.Context, call Call, r *report.Report) (*report.Report, error) {
+	_, digest, _ := strings.Cut(r.Asked, ":")
+	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
+		earlier, err := f.Run(ctx, call, id)
+		switch {
+		case errors.Is(err, state.ErrDamaged): // it is answered anew
+			f.log.Error("a record is damaged", "run", id, "error", err.Error())
+		case errors.Is(err, state.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case earlier.Asked != r.Asked:
+			f.log.Warn("the request ID came with another request before", "run", id)
+			continue
+		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
+			f.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
+			return earlier, nil
+		}
+		r.Run = id
+		return nil, nil
+	}
+	r.Run = newRunID()
 	return nil, nil
 }
 
@@ -138,6 +158,7 @@ type runRecord struct {
 	Format int            `json:"format"`
 	Report *report.Report `json:"report"`
 	Ledger string         `json:"ledger,omitempty"` // see report.Report
+	Asked  string         `json:"asked,omitempty"`  // see report.Report
 }
 
 // runFormat is the version of runRecord. A reader refuses others.
@@ -152,7 +173,7 @@ func runName(id string, number int) string {
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
 func (f *Function) keep(ctx context.Context, call Call, r *report.Report, until time.Time) {
-	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger})
+	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger, r.Asked})
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
 		ctx, cancel := sweep.Afterwards(ctx, until)
@@ -195,7 +216,7 @@ func parseRun(id string, data []byte) (*report.Report, error) {
 	case record.Format != runFormat || record.Report == nil:
 		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, state.ErrDamaged, record.Format, runFormat)
 	}
-	record.Report.Ledger = record.Ledger
+	record.Report.Ledger, record.Report.Asked = record.Ledger, record.Asked
 	return record.Report, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -49,11 +48,7 @@ func (c *Command) read(file string) ([]byte, error) {
 	if file != "-" {
 		return readBounded(file, trigger.MaxBytes)
 	}
-	payload, err := io.ReadAll(io.LimitReader(c.Stdin, trigger.MaxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the payload: %w", err)
-	}
-	return payload, nil
+	return trigger.Read(c.Stdin)
 }
 
 // answerOf writes what the function answered where that is no report of a run: to

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Limits that OSS puts on names.
@@ -55,7 +57,7 @@ func ParseObject(s string) (Object, error) {
 	}
 	object, err := NewObject(bucket, key)
 	if err != nil {
-		return Object{}, fmt.Errorf("%q: %w", s, err)
+		return Object{}, fmt.Errorf("%s: %w", text.Quote(s), err)
 	}
 	return object, nil
 }
@@ -72,7 +74,7 @@ func ParsePrefix(s string) (Object, error) {
 	}
 	object, err := NewObject(bucket, prefix)
 	if err != nil {
-		return Object{}, fmt.Errorf("%q: %w", s, err)
+		return Object{}, fmt.Errorf("%s: %w", text.Quote(s), err)
 	}
 	return object, nil
 }
@@ -96,7 +98,7 @@ func (o Object) IsZero() bool { return o == Object{} }
 func splitOSS(s string) (bucket, key string, err error) {
 	rest, ok := strings.CutPrefix(s, "oss://")
 	if !ok {
-		return "", "", fmt.Errorf("%q does not start with oss://", s)
+		return "", "", fmt.Errorf("%s does not start with oss://", text.Quote(s))
 	}
 	bucket, key, _ = strings.Cut(rest, "/")
 	return bucket, key, nil
@@ -104,7 +106,7 @@ func splitOSS(s string) (bucket, key string, err error) {
 
 func checkBucket(bucket string) error {
 	if !bucketName.MatchString(bucket) {
-		return fmt.Errorf("%q is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", bucket)
+		return fmt.Errorf("%s is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", text.Quote(bucket))
 	}
 	return nil
 }

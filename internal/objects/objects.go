@@ -317,7 +317,8 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 		return s.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
 	})
 	var service *oss.ServiceError
-	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" || service.StatusCode == http.StatusForbidden) {
+	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" ||
+		service.StatusCode == http.StatusForbidden && withoutCode(service)) {
 		// HEAD has no body, and its code may be lost with a header: GET has one.
 		op = "GetObject"
 		var result *oss.GetObjectResult
@@ -349,6 +350,9 @@ func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
 	return oss.ToString(result.VersionStatus) != "", nil
 }
 
+// withoutCode reports whether an answer is not one of OSS. The SDK then quotes its body.
+func withoutCode(e *oss.ServiceError) bool { return e.Code == "" || e.Code == "BadErrorResponse" }
+
 // plain makes an error of the SDK's that may be shown. It wraps the context's
 // error only where ctx, which is the caller's, has ended.
 func (s *Session) plain(ctx context.Context, op string, err error) error {
@@ -360,7 +364,7 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 	}
 	var service *oss.ServiceError
 	if errors.As(err, &service) {
-		if service.Code == "" || service.Code == "BadErrorResponse" { // the SDK then quotes the body
+		if withoutCode(service) {
 			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not one of OSS", service.StatusCode)}
 		}
 		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,

@@ -306,7 +306,7 @@ func TestListingsThatGoRound(t *testing.T) {
 						if fresh {
 							token = fmt.Sprintf("fresh%d", calls)
 						}
-						fmt.Fprintf(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>"+
+						_, _ = fmt.Fprintf(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>"+
 							"<Contents><Key>k%d</Key><LastModified>2024-05-18T05:45:43.000Z</LastModified></Contents></ListBucketResult>", token, number)
 					})
 					var last error
@@ -352,7 +352,7 @@ func TestSlowPage(t *testing.T) {
 				dial := func(context.Context, string, string) (net.Conn, error) {
 					client, server := net.Pipe()
 					go func() {
-						defer server.Close()
+						defer func() { _ = server.Close() }()
 						if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
 							return
 						}
@@ -360,7 +360,7 @@ func TestSlowPage(t *testing.T) {
 						case <-time.After(delay):
 						case <-t.Context().Done():
 						}
-						fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
+						_, _ = fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
 					}()
 					return client, nil
 				}

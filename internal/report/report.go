@@ -53,6 +53,8 @@ type Report struct {
 	// Ledger is the run whose ledger tells of this one's deletions, where that is
 	// another: of the events that share a run it is the first's.
 	Ledger string `json:"-"`
+	// Asked is the digest of the request that the report answers.
+	Asked string `json:"-"`
 }
 
 // Counts are numbers of media. The first line adds up to Looked, the second to

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // created holds the OSS events after which the media behind an object are worth a
@@ -27,82 +27,88 @@ func removed(eventName string) bool {
 	return eventName == "ObjectRemoved:DeleteObject" || eventName == "ObjectRemoved:DeleteObjects"
 }
 
+// record is one record of an OSS event as it came.
+type record struct {
+	data json.RawMessage
+	// kind is the type of the CloudEvent around the record; empty without one.
+	kind string
+	// fault says why there is no data.
+	fault string
+}
+
+// isRecord reports whether a JSON object is a record, though perhaps a damaged one.
+func isRecord(keys map[string]json.RawMessage) bool {
+	return keys["oss"] != nil || keys["eventName"] != nil && keys["eventSource"] != nil
+}
+
 // nativeRecords returns the records of an OSS trigger's {"events":[…]}.
-func nativeRecords(events json.RawMessage) ([]json.RawMessage, error) {
-	var records []json.RawMessage
-	if err := json.Unmarshal(events, &records); err != nil || len(records) == 0 {
+func nativeRecords(events json.RawMessage) ([]record, error) {
+	list, err := elements(events)
+	switch {
+	case errors.Is(err, errTooMany):
+		return nil, fmt.Errorf("OSS event: records: %w", err)
+	case err != nil || len(list) == 0:
 		return nil, errors.New("OSS event: events must be a list of at least one record")
+	}
+	records := make([]record, len(list))
+	for i, data := range list {
+		records[i].data = data
 	}
 	return records, nil
 }
 
-// cloudEvents returns the records in the data of one CloudEvent or of an array.
-func cloudEvents(payload []byte) ([]json.RawMessage, error) {
-	var events []json.RawMessage
-	if strings.HasPrefix(strings.TrimSpace(string(payload)), "[") {
-		if err := json.Unmarshal(payload, &events); err != nil {
-			return nil, fmt.Errorf("not JSON: %w: %s", err, accepted)
-		}
-	} else {
-		events = []json.RawMessage{payload}
-	}
+// cloudEvents returns the records in the data of CloudEvents. One that has no record is
+// a fault of its own. If none comes from OSS, the payload is no OSS event.
+func cloudEvents(events []json.RawMessage) ([]record, error) {
 	if len(events) == 0 {
 		return nil, errors.New("the payload is an empty array: " + accepted)
 	}
-	records := make([]json.RawMessage, 0, len(events))
+	records := make([]record, len(events))
+	foreign := 0
 	for i, raw := range events {
-		var event struct {
-			Source string
-			Data   json.RawMessage
+		keys, err := fields(raw)
+		source, _ := textOf(keys["source"])
+		kind, _ := textOf(keys["type"])
+		switch {
+		case err != nil:
+			records[i].fault = fmt.Sprintf("EventBridge event %d cannot be read: %v", i, err)
+			foreign++
+		case keys["specversion"] == nil && isRecord(keys): // as the format RawData delivers it
+			records[i].data = raw
+		case keys["data"] == nil:
+			records[i].fault = fmt.Sprintf("EventBridge event %d has no data with an OSS record", i)
+			if source != "acs.oss" {
+				foreign++
+			}
+		case source != "acs.oss":
+			records[i].fault = fmt.Sprintf("EventBridge event %d: source is %s, not acs.oss", i, text.Quote(source))
+			foreign++
+		default:
+			records[i] = record{data: keys["data"], kind: kind}
 		}
-		if err := json.Unmarshal(raw, &event); err != nil || event.Data == nil {
-			return nil, fmt.Errorf("EventBridge event %d has no data with an OSS record: %s", i, accepted)
-		}
-		if event.Source != "acs.oss" {
-			return nil, fmt.Errorf("EventBridge event %d: source is %q, not acs.oss", i, shorten(event.Source))
-		}
-		records = append(records, event.Data)
+	}
+	if foreign == len(records) {
+		return nil, fmt.Errorf("%s: %s", records[0].fault, accepted)
 	}
 	return records, nil
 }
 
-// ossEvent makes one request of all records. A record that names no object fails
-// the whole event, since nothing tells what it stood for.
-func ossEvent(records []json.RawMessage, err error) (Event, error) {
+// ossEvent makes one request of all records. A record that is no reason to look at a
+// medium, or cannot be read, is noted as ignored and costs the others nothing.
+func ossEvent(records []record, err error) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
 	request := &Request{Trigger: OSS}
-	seen := make(map[media.Object]bool, len(records))
-	for i, raw := range records {
-		var record struct {
-			EventName string
-			OSS       struct {
-				Bucket struct{ Name string }
-				Object struct{ Key string }
-			}
-		}
-		if err := json.Unmarshal(raw, &record); err != nil {
-			return Event{}, fmt.Errorf("OSS event: record %d: %w", i, err)
-		}
-		// EventBridge writes the name with the product before it.
-		name := strings.TrimPrefix(record.EventName, "oss:")
-		if name == "" {
-			return Event{}, fmt.Errorf("OSS event: record %d has no eventName", i)
-		}
-		object, err := media.NewObject(record.OSS.Bucket.Name, record.OSS.Object.Key)
-		if name == "ObjectRemoved:DeleteObjects" && record.OSS.Object.Key == "" {
-			request.Ignored = append(request.Ignored, name+" names no object: nobody can tell which are gone")
-			continue
-		}
+	seen, gone := make(map[media.Object]bool, len(records)), map[media.Object]bool{}
+	for i, r := range records {
+		name, object, err := r.read()
 		if err != nil {
-			return Event{}, fmt.Errorf("OSS event: record %d: %w", i, err)
-		}
-		if !created(name) && !removed(name) {
-			request.Ignored = append(request.Ignored, fmt.Sprintf("%s of %s says nothing about a finished object", shorten(name), object))
+			request.Ignored = append(request.Ignored, fmt.Sprintf("record %d: %v", i, err))
 			continue
 		}
-		if removed(name) && !slices.Contains(request.Removed, object) {
+		if removed(name) && !gone[object] {
+			gone[object] = true
 			request.Removed = append(request.Removed, object)
 		}
 		if !seen[object] {
@@ -111,4 +117,77 @@ func ossEvent(records []json.RawMessage, err error) (Event, error) {
 		}
 	}
 	return Event{Request: request}, nil
+}
+
+// read returns the event's name and its object, or why the record is ignored.
+func (r record) read() (name string, object media.Object, err error) {
+	if r.fault != "" {
+		return "", object, errors.New(r.fault)
+	}
+	keys, err := fields(r.data)
+	if err != nil {
+		return "", object, err
+	}
+	name, err = textOf(keys["eventName"])
+	if err != nil || name == "" {
+		if r.kind == "" {
+			return "", object, errors.New("it has no eventName")
+		}
+		name = r.kind // of a monitoring event, say
+	}
+	// EventBridge writes the name with the product before it.
+	name = strings.TrimPrefix(name, "oss:")
+	object, err = objectOf(keys["oss"])
+	shown := text.Quote(name)
+	switch {
+	case !created(name) && !removed(name) && err != nil:
+		return "", object, fmt.Errorf("%s is about no object", shown)
+	case !created(name) && !removed(name):
+		return "", object, fmt.Errorf("%s of %s says nothing about a finished object", shown, text.Quote(object.String()))
+	case name == "ObjectRemoved:DeleteObjects" && errors.Is(err, errNoKey):
+		return "", object, fmt.Errorf("%s names no object: nobody can tell which are gone", shown)
+	case err != nil:
+		return "", object, fmt.Errorf("%s: %w", shown, err)
+	}
+	return name, object, nil
+}
+
+var errNoKey = errors.New("there is no object key")
+
+// objectOf reads the object that the oss part of a record names.
+func objectOf(oss json.RawMessage) (media.Object, error) {
+	bucket, err := member(oss, "bucket", "name")
+	if err != nil {
+		return media.Object{}, err
+	}
+	key, err := member(oss, "object", "key")
+	if err != nil {
+		return media.Object{}, err
+	}
+	if key == "" {
+		return media.Object{}, errNoKey
+	}
+	return media.NewObject(bucket, key)
+}
+
+// member reads a text in an object in an object; empty if it is not there.
+func member(data json.RawMessage, outer, inner string) (string, error) {
+	for _, name := range []string{outer, inner} {
+		if data == nil {
+			return "", nil
+		}
+		keys, err := fields(data)
+		if err != nil {
+			return "", fmt.Errorf("oss.%s.%s: %w", outer, inner, err)
+		}
+		data = keys[name]
+	}
+	if data == nil {
+		return "", nil
+	}
+	value, err := textOf(data)
+	if err != nil {
+		return "", fmt.Errorf("oss.%s.%s: %w", outer, inner, err)
+	}
+	return value, nil
 }

@@ -1,6 +1,9 @@
 package trigger
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Request is what a run is asked to do. It has exactly one scope: MediaIDs,
@@ -54,9 +59,13 @@ var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 // ParseRequest reads a request that stands by itself, such as an HTTP body.
 func ParseRequest(data []byte, kind Kind) (*Request, error) {
 	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("the request has %d bytes, the limit is %d", len(data), MaxBytes)
+		return nil, errTooLarge
 	}
-	keys, err := fields(data)
+	var keys map[string]json.RawMessage
+	data, err := plain(data)
+	if err == nil {
+		keys, err = fields(data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("request: %w: the keys of a request are %s", err, requestKeys)
 	}
@@ -65,6 +74,17 @@ func ParseRequest(data []byte, kind Kind) (*Request, error) {
 
 // NewRequest makes a request of its keys, for those who have it in no other form.
 func NewRequest(keys map[string]any, kind Kind) (*Request, error) {
+	for _, value := range keys {
+		names, _ := value.([]string)
+		if name, ok := value.(string); ok {
+			names = []string{name}
+		}
+		for _, name := range names {
+			if !utf8.ValidString(name) { // json.Marshal would make another name of it
+				return nil, fmt.Errorf("request: %s is not UTF-8", text.Quote(name))
+			}
+		}
+	}
 	body, err := json.Marshal(keys)
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
@@ -83,50 +103,57 @@ func Names(names ...string) (key string, value []string) {
 
 func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 	request := &Request{Trigger: kind}
-	var scopes, problems []string
-	complain := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	var scopes []string
+	var wrong problems
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		value := keys[name]
 		switch name {
 		case "mode":
 			var mode policy.Mode
 			if json.Unmarshal(value, &mode) != nil || mode != policy.DryRun && mode != policy.Enforce {
-				complain("mode must be %q or %q, not %s", policy.DryRun, policy.Enforce, shorten(string(value)))
+				wrong.add("mode must be %q or %q, not %s", policy.DryRun, policy.Enforce, quote(value))
 			}
 			request.Mode = mode
 			continue
 		case "mediaIds":
-			request.MediaIDs = texts(value, name, complain, func(id string) (string, error) {
-				return id, media.CheckID(id)
+			request.MediaIDs = texts(value, name, &wrong, func(id string) (string, error) {
+				if err := media.CheckID(id); err != nil {
+					return "", fmt.Errorf("%s: %w", text.Quote(id), err)
+				}
+				return id, nil
 			})
 		case "objects":
-			request.Objects = texts(value, name, complain, media.ParseObject)
+			request.Objects = texts(value, name, &wrong, media.ParseObject)
 		case "inventory":
 			if json.Unmarshal(value, &request.Inventory) != nil || !request.Inventory {
-				complain("inventory must be true, not %s: leave it out otherwise", shorten(string(value)))
+				wrong.add("inventory must be true, not %s: leave it out otherwise", quote(value))
 			}
 		case "plan":
 			if json.Unmarshal(value, &request.Plan) != nil || !IsPlanID(request.Plan) {
-				complain("plan must be the ID of a plan, such as sha256:0f3a…, not %s", shorten(string(value)))
+				wrong.add("plan must be the ID of a plan, such as sha256:0f3a…, not %s", quote(value))
 			}
 		case "manifest":
-			var text string
-			if err := json.Unmarshal(value, &text); err != nil {
-				complain("manifest must be a text, not %s", shorten(string(value)))
-			} else if object, err := media.ParseObject(text); err != nil {
-				complain("manifest: %v", err)
-			} else {
-				request.Manifests = []media.Object{object}
+			name, err := textOf(value)
+			if errors.Is(err, errNoText) {
+				wrong.add("manifest must be a text, not %s", quote(value))
+				break
 			}
+			object, parseErr := media.ParseObject(name)
+			if err = cmp.Or(err, parseErr); err != nil {
+				wrong.add("manifest: %v", err)
+				break
+			}
+			request.Manifests = []media.Object{object}
 		default:
-			complain("there is no key %q: allowed are %s", name, requestKeys)
+			wrong.add("there is no key %s: allowed are %s", text.Quote(name), requestKeys)
 			continue
 		}
 		scopes = append(scopes, name)
 	}
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
 	switch {
-	case len(problems) > 0:
-		return nil, errors.New(strings.Join(problems, "; "))
 	case len(scopes) > 1:
 		return nil, fmt.Errorf("a request has one scope, this one has %s", strings.Join(scopes, " and "))
 	case len(scopes) == 0 && kind == Timer:
@@ -138,22 +165,31 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 }
 
 // texts reads a list of texts that must hold something, and folds duplicates.
-func texts[T comparable](value json.RawMessage, name string, complain func(string, ...any), parse func(string) (T, error)) []T {
-	var list []*string
-	if err := json.Unmarshal(value, &list); err != nil || len(list) == 0 {
-		complain("%s must be a list of at least one text, not %s", name, shorten(string(value)))
+func texts[T comparable](value json.RawMessage, name string, wrong *problems, parse func(string) (T, error)) []T {
+	list, err := elements(value)
+	switch {
+	case errors.Is(err, errTooMany):
+		wrong.add("%s: %v", name, err)
+		return nil
+	case err != nil || len(list) == 0:
+		wrong.add("%s must be a list of at least one text, not %s", name, quote(value))
 		return nil
 	}
 	seen := make(map[T]bool, len(list))
 	var items []T
-	for i, text := range list {
-		if text == nil {
-			complain("%s[%d] is null", name, i)
+	for i, element := range list {
+		s, err := textOf(element)
+		if errors.Is(err, errNoText) {
+			if string(element) == "null" {
+				wrong.add("%s[%d] is null", name, i)
+			} else {
+				wrong.add("%s must be a list of at least one text, and %s[%d] is %s", name, name, i, quote(element))
+			}
 			continue
 		}
-		item, err := parse(*text)
-		if err != nil {
-			complain("%s[%d]: %q: %v", name, i, shorten(*text), err)
+		item, parseErr := parse(s)
+		if err = cmp.Or(err, parseErr); err != nil {
+			wrong.add("%s[%d]: %v", name, i, err)
 			continue
 		}
 		if !seen[item] {
@@ -162,6 +198,13 @@ func texts[T comparable](value json.RawMessage, name string, complain func(strin
 		}
 	}
 	return items
+}
+
+// Digest names what a request asks for: two with the same digest ask for the same.
+func (r *Request) Digest() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %t %q %t", r.Trigger, r.Mode, r.MediaIDs, r.Objects, r.Manifests, r.Removed,
+		r.Plan, r.Anyway, r.Resume, r.Inventory))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // EffectiveMode returns the mode in which the request runs under a policy.
@@ -179,12 +222,4 @@ func (r *Request) EffectiveMode(most policy.Mode) (policy.Mode, error) {
 		return most, nil
 	}
 	return policy.DryRun, nil
-}
-
-func shorten(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }

@@ -4,17 +4,45 @@
 package trigger
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// MaxBytes bounds a payload. Source: Function Compute passes on at most 32 MB.
-const MaxBytes = 32 << 20
+const (
+	// MaxBytes bounds a payload and a request, whatever carries it.
+	MaxBytes = 6 << 20
+	// MaxNames bounds the media IDs or objects of a request, and the records of an
+	// event. Ten thousand names of the usual length have a tenth of MaxBytes.
+	MaxNames = 10_000
+	// maxSent bounds what is read of a payload only so that its sender can read the
+	// answer. Source: Function Compute passes on at most 32 MB.
+	maxSent = 32 << 20
+)
+
+var (
+	errTooLarge = fmt.Errorf("the request has more than %d bytes: name its media in a manifest", MaxBytes)
+	errTooMany  = fmt.Errorf("there are more than %d of them: name the media in a manifest", MaxNames)
+)
+
+// Read reads a payload. One that is too large is read to its end, and kept nowhere.
+func Read(r io.Reader) ([]byte, error) {
+	payload, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the request: %w", err)
+	case len(payload) > MaxBytes:
+		_, _ = io.CopyN(io.Discard, r, maxSent) // the sender may have gone
+		return nil, errTooLarge
+	}
+	return payload, nil
+}
 
 // Kind says what woke the function.
 type Kind string
@@ -42,14 +70,20 @@ const accepted = "accepted are a timer event (triggerTime, triggerName, payload)
 // Parse reads one payload of an event call.
 func Parse(payload []byte) (Event, error) {
 	if len(payload) > MaxBytes {
-		return Event{}, fmt.Errorf("the payload has %d bytes, the limit is %d", len(payload), MaxBytes)
+		return Event{}, errTooLarge
 	}
-	payload = bytes.TrimSpace(payload)
+	payload, err := plain(payload)
 	switch {
+	case err != nil:
+		return Event{}, err
 	case len(payload) == 0:
 		return Event{}, errors.New("the payload is empty: " + accepted)
 	case payload[0] == '[':
-		return ossEvent(cloudEvents(payload))
+		events, err := elements(payload)
+		if err != nil {
+			return Event{}, fmt.Errorf("%w: %s", err, accepted)
+		}
+		return ossEvent(cloudEvents(events))
 	}
 	keys, err := fields(payload)
 	if err != nil {
@@ -68,9 +102,9 @@ func Parse(payload []byte) (Event, error) {
 	case has("events"):
 		return ossEvent(nativeRecords(keys["events"]))
 	case has("specversion"):
-		return ossEvent(cloudEvents(payload))
-	case has("eventName", "oss"):
-		return ossEvent([]json.RawMessage{payload}, nil)
+		return ossEvent(cloudEvents([]json.RawMessage{payload}))
+	case isRecord(keys):
+		return ossEvent([]record{{data: payload}}, nil)
 	case has("version", "requestContext"):
 		call, err := parseHTTPCall(payload)
 		return Event{HTTP: call}, err
@@ -78,7 +112,7 @@ func Parse(payload []byte) (Event, error) {
 		request, err := parseTimer(keys)
 		return Event{Request: request}, err
 	}
-	return Event{}, fmt.Errorf("the payload has the keys %s: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "), accepted)
+	return Event{}, fmt.Errorf("the payload has the keys %s: %s", text.Quote(strings.Join(slices.Sorted(maps.Keys(keys)), ", ")), accepted)
 }
 
 // parseTimer reads a timer event, whose payload is the text that the trigger was
@@ -88,26 +122,33 @@ func Parse(payload []byte) (Event, error) {
 func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 	var payload string
 	for name, value := range keys {
-		var text *string
 		switch known := strings.ToLower(name); {
 		case name == "triggerTime", name == "triggerName", name == "payload":
-			if err := json.Unmarshal(value, &text); err != nil || text == nil {
+			value, err := textOf(value)
+			if errors.Is(err, errNoText) {
 				return nil, fmt.Errorf("timer event: %s must be a text", name)
 			}
+			if err != nil {
+				return nil, fmt.Errorf("timer event: %s: %w", name, err)
+			}
 			if name == "payload" {
-				payload = *text
+				payload = value
 			}
 		case known == "payload" || slices.Contains(strings.Split(strings.ToLower(requestKeys), ", "), known):
-			return nil, fmt.Errorf("timer event: there is no key %q beside triggerTime, triggerName and payload", name)
+			return nil, fmt.Errorf("timer event: there is no key %s beside triggerTime, triggerName and payload", text.Quote(name))
 		}
 	}
 	if keys["triggerTime"] == nil || keys["triggerName"] == nil {
 		return nil, errors.New("timer event: triggerTime and triggerName are both expected")
 	}
-	if strings.TrimSpace(payload) == "" {
+	body, err := plain([]byte(payload))
+	if err == nil && len(body) == 0 {
 		return &Request{Trigger: Timer, Inventory: true}, nil
 	}
-	inner, err := fields([]byte(payload))
+	var inner map[string]json.RawMessage
+	if err == nil {
+		inner, err = fields(body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("timer event: payload: %w", err)
 	}
@@ -116,40 +157,4 @@ func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 		return nil, fmt.Errorf("timer event: payload: %w", err)
 	}
 	return request, nil
-}
-
-// fields reads a JSON object by its exact keys, which encoding/json would match
-// in any case, and refuses one that names a key twice or is followed by more.
-func fields(data []byte) (map[string]json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	open, err := decoder.Token()
-	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if open != json.Delim('{') {
-		return nil, fmt.Errorf("a JSON object is expected, not %s", shorten(strings.TrimSpace(string(data))))
-	}
-	keys := map[string]json.RawMessage{}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		key, _ := name.(string)
-		if keys[key] != nil {
-			return nil, fmt.Errorf("%q is set twice", key)
-		}
-		keys[key] = value
-	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if decoder.More() {
-		return nil, errors.New("not JSON: something follows the object")
-	}
-	return keys, nil
 }

@@ -83,9 +83,9 @@ func TestScopes(t *testing.T) {
 		{"parts are ignored", `{"events":[` + record("ObjectCreated:UploadPart", "media-in", "a") + `,` + record("ObjectCreated:PutObject", "media-in", "a") + `,` +
 			record("ObjectCreated:PutObject", "media-in", "a") + `]}`,
 			trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{{Bucket: "media-in", Key: "a"}},
-				Ignored: []string{"ObjectCreated:UploadPart of oss://media-in/a says nothing about a finished object"}}},
+				Ignored: []string{`record 0: "ObjectCreated:UploadPart" of "oss://media-in/a" says nothing about a finished object`}}},
 		{"an upload given up", `{"events":[` + record("ObjectRemoved:AbortMultipartUpload", "media-in", "a") + `]}`,
-			trigger.Request{Trigger: trigger.OSS, Ignored: []string{"ObjectRemoved:AbortMultipartUpload of oss://media-in/a says nothing about a finished object"}}},
+			trigger.Request{Trigger: trigger.OSS, Ignored: []string{`record 0: "ObjectRemoved:AbortMultipartUpload" of "oss://media-in/a" says nothing about a finished object`}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a text", `"mode"`, "a JSON object is expected"},
 		{"cut off", `{"mediaIds":["a"]`, "not JSON"},
 		{"two values", `{"mediaIds":["a"]}{"mediaIds":["b"]}`, "something follows"},
-		{"nothing known", `{"foo":1,"bar":2}`, "has the keys bar, foo"},
+		{"nothing known", `{"foo":1,"bar":2}`, `has the keys "bar, foo"`},
 		{"no scope", `{}`, "no scope"},
 		{"only a mode", `{"mode":"dry-run"}`, "no scope"},
 		{"null scope", `{"mediaIds":null}`, "mediaIds must be a list"},
@@ -143,8 +143,6 @@ func TestParseRefuses(t *testing.T) {
 		{"OSS event with a mode beside it", `{"mode":"dry-run","events":[` + record("ObjectCreated:PutObject", "media-in", "a") + `]}`, `no key "events"`},
 		{"no events", `{"events":[]}`, "events must be a list"},
 		{"events null", `{"events":null}`, "events must be a list"},
-		{"record without a key", `{"events":[{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"name":"media-in"}}}]}`, "record 0: the object key is empty"},
-		{"record without a name", `{"events":[{"oss":{"bucket":{"name":"media-in"},"object":{"key":"a"}}}]}`, "record 0 has no eventName"},
 		{"empty array", `[]`, "empty array"},
 		{"array of others", `[{"a":1}]`, "EventBridge event 0 has no data"},
 		{"another source", `{"specversion":"1.0","source":"acs.ecs","data":{}}`, `source is "acs.ecs"`},
@@ -158,6 +156,252 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("Parse(%s) = %+v, %v; want an error with %q", test.payload, got.Request, err, test.says)
 			}
 		})
+	}
+}
+
+// TestIgnoredRecords: a record that is about no object, or cannot be read, costs its
+// neighbours nothing, and is no failure alone.
+func TestIgnoredRecords(t *testing.T) {
+	const put = "ObjectCreated:PutObject"
+	long := strings.Repeat("k", 1024)
+	records := map[string]struct{ record, why string }{
+		"null":                     {`null`, "a JSON object is expected"},
+		"a number":                 {`5`, "a JSON object is expected"},
+		"a list":                   {`[]`, "a JSON object is expected"},
+		"empty":                    {`{}`, "no eventName"},
+		"no name":                  {`{"eventSource":"acs:oss","oss":{"bucket":{"name":"media-in"},"object":{"key":"a"}}}`, "no eventName"},
+		"a name of another type":   {`{"eventName":7,"oss":{}}`, "no eventName"},
+		"a name that is empty":     {record("", "media-in", "a"), "no eventName"},
+		"no object":                {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"}}}`, "no object key"},
+		"an empty key":             {record(put, "media-in", ""), "no object key"},
+		"an empty bucket":          {record(put, "", "a"), "not a bucket name"},
+		"a key that is too long":   {record(put, "media-in", long), "1024 bytes"},
+		"a key of another type":    {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"},"object":{"key":["a"]}}}`, "oss.object.key: a text is expected"},
+		"an object of another":     {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"},"object":"a"}}`, "a JSON object is expected"},
+		"oss of another type":      {`{"eventName":"` + put + `","oss":[]}`, "a JSON object is expected"},
+		"a bucket of another case": {`{"eventName":"` + put + `","oss":{"Bucket":{"name":"media-in"},"object":{"key":"a"}}}`, "not a bucket name"},
+		"two keys":                 {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"},"object":{"key":"a","key":"b"}}}`, "set twice"},
+		"half a character":         {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"},"object":{"key":"a\ud800"}}}`, "not Unicode"},
+		"no UTF-8":                 {`{"eventName":"` + put + `","oss":{"bucket":{"name":"media-in"},"object":{"key":"a` + "\xff" + `"}}}`, "not Unicode"},
+		"an unknown event":         {record("ObjectCreated:Tomorrow", "media-in", "a"), "says nothing about a finished object"},
+		"replication":              {record("ObjectReplication:ObjectCreated", "media-in", "a"), "says nothing about a finished object"},
+		"metadata":                 {record("ObjectModified:UpdateObjectMeta", "media-in", "a"), "says nothing about a finished object"},
+		"a bucket":                 {`{"eventName":"BucketCreated:PutBucket","eventSource":"acs:oss","oss":{"bucket":{"name":"media-in"}}}`, "about no object"},
+		"ActionTrail":              {`{"eventName":"PutBucketAcl","eventSource":"oss-cn-shanghai.aliyuncs.com","serviceName":"Oss"}`, "about no object"},
+		"several without keys":     {`{"eventName":"ObjectRemoved:DeleteObjects","oss":{"bucket":{"name":"media-in"}}}`, "nobody can tell"},
+	}
+	cloud := func(data string) string {
+		return `{"specversion":"1.0","id":"1","source":"acs.oss","type":"oss:CloudMonitor:Alarm","data":` + data + `}`
+	}
+	good := record(put, "media-in", "good")
+	want := []media.Object{{Bucket: "media-in", Key: "good"}}
+	for name, odd := range records {
+		forms := map[string]struct {
+			payload string
+			want    []media.Object
+		}{
+			"alone":              {`{"events":[` + odd.record + `]}`, nil},
+			"first":              {`{"events":[` + odd.record + `,` + good + `]}`, want},
+			"last":               {`{"events":[` + good + `,` + odd.record + `]}`, want},
+			"CloudEvent alone":   {cloud(odd.record), nil},
+			"CloudEvents, first": {`[` + cloud(odd.record) + `,` + cloud(good) + `]`, want},
+			"CloudEvents, alone": {`[` + cloud(odd.record) + `]`, nil},
+		}
+		if strings.HasPrefix(odd.record, "{") && odd.record != "{}" {
+			forms["RawData"] = struct {
+				payload string
+				want    []media.Object
+			}{odd.record, nil}
+		}
+		for form, test := range forms {
+			t.Run(name+", "+form, func(t *testing.T) {
+				got, err := trigger.Parse([]byte(test.payload))
+				if err != nil {
+					t.Fatalf("Parse(%s): %v", test.payload, err)
+				}
+				if diff := cmp.Diff(test.want, got.Request.Objects); diff != "" {
+					t.Errorf("objects differ (-want +got):\n%s", diff)
+				}
+				why := odd.why
+				if strings.HasPrefix(form, "CloudEvent") && why == "no eventName" {
+					why = "CloudMonitor:Alarm" // the type stands for it
+				}
+				if len(got.Request.Ignored) != 1 || !strings.Contains(got.Request.Ignored[0], why) || len(got.Request.Ignored[0]) > 500 {
+					t.Errorf("ignored %q, want %q", got.Request.Ignored, why)
+				}
+			})
+		}
+	}
+}
+
+// TestIgnoredCloudEvents: an element of an array that is no event of OSS costs its
+// neighbours nothing. Alone it is no event, and refused.
+func TestIgnoredCloudEvents(t *testing.T) {
+	good := `{"specversion":"1.0","source":"acs.oss","data":` + record("ObjectCreated:PutObject", "media-in", "good") + `}`
+	for name, test := range map[string]struct {
+		element string
+		refused bool // alone
+	}{
+		"null":                      {`null`, true},
+		"a text":                    {`"x"`, true},
+		"another object":            {`{"a":1}`, true},
+		"another source":            {`{"specversion":"1.0","source":"acs.ecs","data":{}}`, true},
+		"no source":                 {`{"specversion":"1.0","data":{}}`, true},
+		"a source of another type":  {`{"specversion":"1.0","source":1,"data":{}}`, true},
+		"no data":                   {`{"specversion":"1.0","source":"acs.oss","type":"oss:ActionTrail:ApiCall"}`, false},
+		"data null":                 {`{"specversion":"1.0","source":"acs.oss","type":"oss:ActionTrail:ApiCall","data":null}`, false},
+		"data as a text":            {`{"specversion":"1.0","source":"acs.oss","data":"e30="}`, false},
+		"a record of a bucket, raw": {`{"eventName":"BucketCreated:PutBucket","eventSource":"acs:oss"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := trigger.Parse([]byte(`[` + good + `,` + test.element + `]`))
+			if err != nil || len(got.Request.Objects) != 1 || len(got.Request.Ignored) != 1 {
+				t.Errorf("beside another: %+v, %v", got.Request, err)
+			}
+			got, err = trigger.Parse([]byte(`[` + test.element + `]`))
+			if (err != nil) != test.refused || err == nil && len(got.Request.Ignored) != 1 {
+				t.Errorf("alone: %+v, %v", got.Request, err)
+			}
+		})
+	}
+}
+
+// TestMarksBeforeJSON: a byte order mark is no part of JSON, wherever it stands before it.
+func TestMarksBeforeJSON(t *testing.T) {
+	const mark = "\uFEFF"
+	for name, payload := range map[string]string{
+		"request": mark + `{"mediaIds":["a"]}`, "request after a line": mark + "\r\n" + `{"mediaIds":["a"]}`,
+		"timer": mark + timer(mark+`{"mediaIds":["a"]}`), "timer without a request": timer(mark + " "),
+		"OSS event":   mark + `{"events":[` + record("ObjectCreated:PutObject", "media-in", "a") + `]}`,
+		"CloudEvents": mark + `[{"specversion":"1.0","source":"acs.oss","data":` + record("ObjectCreated:PutObject", "media-in", "a") + `}]`,
+		"HTTP event":  mark + `{"version":"v1","requestContext":{"http":{"method":"GET"}}}`,
+	} {
+		if _, err := trigger.Parse([]byte(payload)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := trigger.ParseRequest([]byte(mark+`{"mediaIds":["a"]}`), trigger.HTTP); err != nil {
+		t.Error(err)
+	}
+	for _, order := range []string{"\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}"} {
+		if _, err := trigger.Parse([]byte(order)); err == nil || !strings.Contains(err.Error(), "write it as UTF-8") {
+			t.Errorf("UTF-16: %v", err)
+		}
+	}
+}
+
+// TestNamesAreTakenByteForByte: encoding/json mends what is not Unicode, with a character
+// that is part of another name.
+func TestNamesAreTakenByteForByte(t *testing.T) {
+	for name, test := range map[string]struct{ key, want string }{ // a key as JSON writes it, and what it names; empty if nothing
+		"not UTF-8":                     {"a\xff.mp4", ""},
+		"half a pair":                   {`a\ud800.mp4`, ""},
+		"the other half":                {`a\uDC00.mp4`, ""},
+		"half a pair beside the mark":   {"a\uFFFD" + `\ud800.mp4`, ""},
+		"half a pair after a backslash": {`a\\\ud800.mp4`, ""},
+		"the mark":                      {"a\uFFFD.mp4", "a\uFFFD.mp4"},
+		"the mark, escaped":             {`a\uFFFD.mp4`, "a\uFFFD.mp4"},
+		"the mark, escaped in part":     {`a\ufFfd` + "\uFFFD", "a\uFFFD\uFFFD"},
+		"a backslash and a name":        {`a\\ufffd`, `a\ufffd`},
+		"a pair":                        {`a\ud83d\ude00`, "a\U0001F600"},
+		"blanks":                        {` a\t `, " a\t "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := trigger.ParseRequest([]byte(`{"objects":["oss://media-in/`+test.key+`"]}`), trigger.HTTP)
+			switch {
+			case test.want == "" && err == nil:
+				t.Errorf("names %q", got.Objects)
+			case test.want != "" && (err != nil || got.Objects[0].Key != test.want):
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+	if got, err := trigger.NewRequest(map[string]any{"objects": []string{"oss://media-in/a\xff"}}, trigger.CLI); err == nil {
+		t.Errorf("names %q", got.Objects)
+	}
+}
+
+// TestBounds: what is too much is refused at once, with a message that is short.
+func TestBounds(t *testing.T) {
+	list := func(n int, element string) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + "]"
+	}
+	id := `"0319dd3b9680d28a4e16ae79898c1d24"`
+	fill := func(head, unit, tail string) string {
+		return strings.TrimSuffix(head+strings.Repeat(unit, (trigger.MaxBytes-len(head)-len(tail))/len(unit)), ",") + tail
+	}
+	tests := []struct{ name, payload, says string }{
+		{"names that fit", `{"mediaIds":` + list(trigger.MaxNames, id) + `}`, ""},
+		{"one name more", `{"mediaIds":` + list(trigger.MaxNames+1, id) + `}`, "more than 10000 of them: name the media in a manifest"},
+		{"objects", `{"objects":` + list(trigger.MaxNames+1, `"oss://media-in/a"`) + `}`, "more than 10000"},
+		{"a byte more", strings.Repeat(" ", trigger.MaxBytes+1), "more than 6291456 bytes"},
+		{"records that fit", `{"events":` + list(trigger.MaxNames, `{}`) + `}`, ""},
+		{"one record more", `{"events":` + list(trigger.MaxNames+1, `{}`) + `}`, "more than 10000"},
+		{"CloudEvents", list(trigger.MaxNames+1, `{}`), "more than 10000"},
+		{"many problems", `{"mediaIds":` + list(9999, `"a,b"`) + `}`, "9999 problems, the first 20: mediaIds[0]: "},
+		{"many long problems", `{"objects":` + list(900, `"`+strings.Repeat("x", 5000)+`"`) + `}`, "900 problems, the first 20: "},
+		{"a long name", `{"objects":["` + strings.Repeat("x", 1<<20) + `"]}`, "does not start with oss://"},
+		{"a long mode", `{"mode":"` + strings.Repeat("x", 1<<20) + `","inventory":true}`, "mode must be"},
+		{"a long key", `{"` + strings.Repeat("x", 1<<20) + `":1,"mode":"dry-run"}`, "no key"},
+		{"a long foreign key", `{"` + strings.Repeat("x", 1<<20) + `":1}`, "the payload has the keys"},
+		{"a long scope", `{"mediaIds":{"a":"` + strings.Repeat("x", 1<<20) + `"}}`, "mediaIds must be a list"},
+		{"a long source", `{"specversion":"1.0","source":"` + strings.Repeat("x", 1<<20) + `","data":{}}`, "not acs.oss"},
+		{"a long text", `"` + strings.Repeat("x", 1<<20) + `"`, "a JSON object is expected"},
+		{"empty names", fill(`{"mediaIds":[`, `"",`, `]}`), "more than 10000"},
+		{"nulls", fill(`{"mediaIds":[`, `null,`, `]}`), "more than 10000"},
+		{"nested lists", fill(`{"mediaIds":`, `[`, ``), "not JSON"},
+		{"nested in a key that is not known", fill(`{"x":`, `[`, ``), "not JSON"},
+		{"keys", fill(`{`, `"":1,`, `}`), "set twice"},
+		{"empty records", fill(`{"events":[`, `{},`, `]}`), "more than 10000"},
+	}
+	var many strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&many, `"k%d":1,`, i)
+	}
+	tests = append(tests, struct{ name, payload, says string }{"many keys", "{" + strings.TrimSuffix(many.String(), ",") + "}", "more than 100 keys"})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			allocated := testing.AllocsPerRun(1, func() { _, _ = trigger.Parse([]byte(test.payload)) })
+			got, err := trigger.Parse([]byte(test.payload))
+			if test.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Fatalf("%+v, %.300v; want an error with %q", got, err, test.says)
+			}
+			if len(err.Error()) > 3<<10 || allocated > 300_000 {
+				t.Errorf("the error has %d bytes, and was made with %.0f allocations", len(err.Error()), allocated)
+			}
+		})
+	}
+}
+
+// TestDigest: requests have the same digest if they ask for the same.
+func TestDigest(t *testing.T) {
+	payloads := []string{
+		`{"mediaIds":["a"]}`, `{"mediaIds":["b"]}`, `{"mediaIds":["a","b"]}`, `{"mediaIds":["a"],"mode":"dry-run"}`, `{"mediaIds":["a"],"mode":"enforce"}`,
+		`{"objects":["oss://media-in/a"]}`, `{"objects":["oss://media-in/a b"]}`, `{"objects":["oss://media-in/a","oss://media-in/b"]}`, `{"manifest":"oss://media-in/a"}`,
+		`{"inventory":true}`, `{"plan":"sha256:` + strings.Repeat("0", 64) + `"}`, timer(""), timer(`{"mediaIds":["a"]}`),
+		`{"events":[` + record("ObjectCreated:PutObject", "media-in", "a") + `]}`, `{"events":[` + record("ObjectRemoved:DeleteObject", "media-in", "a") + `]}`,
+	}
+	seen := map[string]string{}
+	for _, payload := range payloads {
+		event, err := trigger.Parse([]byte(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := event.Request.Digest()
+		if other := seen[digest]; other != "" {
+			t.Errorf("%s and %s have the same digest", other, payload)
+		}
+		seen[digest] = payload
+		again, err := trigger.Parse([]byte(" " + payload))
+		if err != nil || again.Request.Digest() != digest {
+			t.Errorf("%s has two digests, %v", payload, err)
+		}
 	}
 }
 
