@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// errUnderWay says that the same request is being carried out.
-var errUnderWay = errors.New("the same request is under way")
+// errUnderWay says that a request with this ID is being carried out.
+var errUnderWay = errors.New("a request with this ID is under way: send it again later")
 
 // requests are those that are under way in this process. One that comes again meanwhile
 // waits for the first, whose report then is its answer. Its zero value is ready.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -69,7 +70,7 @@ func (p *Provider) Current() (Credentials, error) {
 
 // maxRefused bounds what a keyring remembers: a role has one set of credentials at a
 // time, and an instance lives for hours.
-const maxRefused = 100
+const maxRefused = 16
 
 // Refuse notes that a service called these credentials expired or invalid. It reports
 // whether there are others to use now.
@@ -85,12 +86,19 @@ func (p *Provider) Refuse(c Credentials) bool {
 	return err == nil && current != c
 }
 
-// Redact removes the credentials of both sources from a text; see Credentials.Redact.
+// Redact removes the credentials of both sources, and those that a service refused, from
+// a text; see Credentials.Redact.
 func (p *Provider) Redact(text string) string {
-	for _, c := range p.sources() {
+	for _, c := range append(p.sources(), p.keyring.allRefused()...) {
 		text = c.Redact(text)
 	}
 	return text
+}
+
+func (k *Keyring) allRefused() []Credentials {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.refused))
 }
 
 // sources returns the environment's and the call's credentials, those that are whole.

@@ -155,7 +155,7 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 	defer cancel()
 	for try := 1; ; try++ {
 		output, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.OperationOutput, error) {
-			return s.lists.InvokeOperation(ctx, input)
+			return s.client.lists.InvokeOperation(ctx, input)
 		})
 		switch {
 		case err != nil && ctx.Err() == nil && call.Err() != nil:

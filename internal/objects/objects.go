@@ -51,16 +51,22 @@ func (e *Error) Error() string {
 // Client is OSS in one account and region. It is safe for concurrent use; make
 // one for a process, since it holds the connections.
 type Client struct {
-	account account.Account
-	http    *http.Client
+	sdk *oss.Client
 	// lists is for listings, whose pages take longer than what is done to one object.
-	lists *http.Client
+	lists *oss.Client
 }
 
 // New returns a client. It makes no call.
 func New(a account.Account) *Client {
-	client := func(wait time.Duration) *http.Client {
-		return &http.Client{
+	return &Client{sdk: newSDK(a, 10*time.Second), lists: newSDK(a, pageWait)}
+}
+
+// newSDK returns an SDK client that waits so long for the start of an answer. Its calls
+// use the credentials that renewing put in their context.
+func newSDK(a account.Account, wait time.Duration) *oss.Client {
+	config := oss.NewConfig().
+		WithRegion(a.Region).
+		WithHttpClient(&http.Client{
 			Transport: &http.Transport{
 				DialContext:           a.Dialer(),
 				TLSHandshakeTimeout:   5 * time.Second,
@@ -73,29 +79,7 @@ func New(a account.Account) *Client {
 			},
 			// A redirect would take a signed request to a host that was not named.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-	}
-	return &Client{account: a, http: client(10 * time.Second), lists: client(pageWait)}
-}
-
-// Session is a run's view of OSS: its credentials.
-type Session struct {
-	sdk         *oss.Client
-	lists       *oss.Client
-	credentials *account.Provider
-}
-
-// Session starts a run.
-func (c *Client) Session(credentials *account.Provider) *Session {
-	return &Session{sdk: c.newSDK(c.http), lists: c.newSDK(c.lists), credentials: credentials}
-}
-
-// newSDK returns an SDK client whose calls use the credentials that renewing put in
-// their context.
-func (c *Client) newSDK(client *http.Client) *oss.Client {
-	config := oss.NewConfig().
-		WithRegion(c.account.Region).
-		WithHttpClient(client).
+		}).
 		WithUserAgent("mediasweep").
 		WithLogLevel(oss.LogOff).
 		WithCredentialsProvider(osscredentials.CredentialsProviderFunc(func(ctx context.Context) (osscredentials.Credentials, error) {
@@ -107,15 +91,24 @@ func (c *Client) newSDK(client *http.Client) *oss.Client {
 				AccessKeyID: current.AccessKeyID, AccessKeySecret: current.AccessKeySecret, SecurityToken: current.SecurityToken,
 			}, nil
 		}))
-	if endpoint := c.account.OSS; !endpoint.IsZero() {
+	if endpoint := a.OSS; !endpoint.IsZero() {
 		// OSS itself refuses path style; what listens on loopback has no
 		// bucket hosts.
 		config.WithEndpoint(endpoint.URL()).WithUsePathStyle(endpoint.Plain)
 	} else {
-		config.WithUseInternalEndpoint(c.account.InFC)
+		config.WithUseInternalEndpoint(a.InFC)
 	}
 	return oss.NewClient(config)
 }
+
+// Session is a run's view of OSS: its credentials.
+type Session struct {
+	client      *Client
+	credentials *account.Provider
+}
+
+// Session starts a run.
+func (c *Client) Session(credentials *account.Provider) *Session { return &Session{c, credentials} }
 
 // credentialsKey finds a call's credentials in its context.
 type credentialsKey struct{}
@@ -157,7 +150,7 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	result, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.PutObjectResult, error) {
-		return s.sdk.PutObject(ctx, &oss.PutObjectRequest{
+		return s.client.sdk.PutObject(ctx, &oss.PutObjectRequest{
 			Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
 		})
 	})
@@ -219,7 +212,7 @@ func (s *Session) Open(ctx context.Context, object media.Object) (io.ReadCloser,
 }
 
 func (s *Session) get(ctx context.Context, request *oss.GetObjectRequest) (*oss.GetObjectResult, error) {
-	return renewing(ctx, s.credentials, func(ctx context.Context) (*oss.GetObjectResult, error) { return s.sdk.GetObject(ctx, request) })
+	return renewing(ctx, s.credentials, func(ctx context.Context) (*oss.GetObjectResult, error) { return s.client.sdk.GetObject(ctx, request) })
 }
 
 // streamTries is how often a stream goes on without having read anything, and streamIdle
@@ -314,7 +307,7 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 	defer cancel()
 	op := "HeadObject"
 	_, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.HeadObjectResult, error) {
-		return s.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
+		return s.client.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
 	})
 	var service *oss.ServiceError
 	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" ||
@@ -342,7 +335,7 @@ func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	result, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.GetBucketVersioningResult, error) {
-		return s.sdk.GetBucketVersioning(ctx, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
+		return s.client.sdk.GetBucketVersioning(ctx, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
 	})
 	if err != nil {
 		return false, fmt.Errorf("ask for the versioning of %s: %w", bucket, s.plain(ctx, "GetBucketVersioning", err))
