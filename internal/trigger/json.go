@@ -121,7 +121,7 @@ func textOf(value json.RawMessage) (string, error) {
 		return "", errNoText
 	}
 	mark := string(utf8.RuneError)
-	if !utf8.Valid(value) || strings.Contains(*s, mark) && strings.Count(*s, mark) != marks(value) {
+	if strings.Contains(*s, mark) && strings.Count(*s, mark) != marks(value) {
 		return "", errors.New("the text is not Unicode")
 	}
 	return *s, nil

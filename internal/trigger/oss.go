@@ -46,7 +46,7 @@ func nativeRecords(events json.RawMessage) ([]record, error) {
 	list, err := elements(events)
 	switch {
 	case errors.Is(err, errTooMany):
-		return nil, fmt.Errorf("OSS event: records: %w", err)
+		return nil, fmt.Errorf("OSS event: events has %w", err)
 	case err != nil || len(list) == 0:
 		return nil, errors.New("OSS event: events must be a list of at least one record")
 	}

@@ -169,7 +169,7 @@ func texts[T comparable](value json.RawMessage, name string, wrong *problems, pa
 	list, err := elements(value)
 	switch {
 	case errors.Is(err, errTooMany):
-		wrong.add("%s: %v", name, err)
+		wrong.add("%s has %v", name, err)
 		return nil
 	case err != nil || len(list) == 0:
 		wrong.add("%s must be a list of at least one text, not %s", name, quote(value))

@@ -27,8 +27,8 @@ const (
 )
 
 var (
-	errTooLarge = fmt.Errorf("the request has more than %d bytes: name its media in a manifest", MaxBytes)
-	errTooMany  = fmt.Errorf("there are more than %d of them: name the media in a manifest", MaxNames)
+	errTooLarge = fmt.Errorf("the request has more than %d MiB: list the media in a manifest", MaxBytes>>20)
+	errTooMany  = fmt.Errorf("more than %d entries: list the media in a manifest", MaxNames)
 )
 
 // Read reads a payload. One that is too large is read to its end, and kept nowhere.
@@ -80,7 +80,10 @@ func Parse(payload []byte) (Event, error) {
 		return Event{}, errors.New("the payload is empty: " + accepted)
 	case payload[0] == '[':
 		events, err := elements(payload)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTooMany):
+			return Event{}, fmt.Errorf("the array has %w", err)
+		case err != nil:
 			return Event{}, fmt.Errorf("%w: %s", err, accepted)
 		}
 		return ossEvent(cloudEvents(events))

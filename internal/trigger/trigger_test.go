@@ -332,9 +332,9 @@ func TestBounds(t *testing.T) {
 	}
 	tests := []struct{ name, payload, says string }{
 		{"names that fit", `{"mediaIds":` + list(trigger.MaxNames, id) + `}`, ""},
-		{"one name more", `{"mediaIds":` + list(trigger.MaxNames+1, id) + `}`, "more than 10000 of them: name the media in a manifest"},
+		{"one name more", `{"mediaIds":` + list(trigger.MaxNames+1, id) + `}`, "mediaIds has more than 10000 entries: list the media in a manifest"},
 		{"objects", `{"objects":` + list(trigger.MaxNames+1, `"oss://media-in/a"`) + `}`, "more than 10000"},
-		{"a byte more", strings.Repeat(" ", trigger.MaxBytes+1), "more than 6291456 bytes"},
+		{"a byte more", strings.Repeat(" ", trigger.MaxBytes+1), "more than 6 MiB: list the media in a manifest"},
 		{"records that fit", `{"events":` + list(trigger.MaxNames, `{}`) + `}`, ""},
 		{"one record more", `{"events":` + list(trigger.MaxNames+1, `{}`) + `}`, "more than 10000"},
 		{"CloudEvents", list(trigger.MaxNames+1, `{}`), "more than 10000"},
