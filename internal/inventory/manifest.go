@@ -7,22 +7,31 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path"
+	"path/filepath"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Opener reads objects.
 type Opener interface {
-	// Open returns the content of an object as a stream.
-	Open(ctx context.Context, object media.Object) (io.ReadCloser, error)
+	// Open returns the content of an object as a stream, and its version. If a version is
+	// given, any other is an error.
+	Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error)
 }
 
-// maxInventory bounds a manifest.json: it has some two hundred bytes for each file.
-const maxInventory = 64 << 20
+const (
+	// maxInventory bounds a manifest.json: it has some two hundred bytes for each of up to
+	// seventy thousand files.
+	maxInventory = 16 << 20
+	// maxChecksum bounds the text of a checksum.
+	maxChecksum = 1 << 10
+)
 
 // OSS may write the checksum of a report a little after the report. One that is not there,
 // or empty, is looked for again after each of these pauses.
@@ -34,37 +43,131 @@ func IsReport(object media.Object) bool { return path.Base(object.Key) == manife
 
 // OfManifest reads a manifest: CSV, JSON Lines or, where that is its name, the
 // manifest.json of a report of OSS Inventory. A row that cannot be read is an error that
-// names manifest and line, and so is a file of a report; the others go on.
+// names manifest and line; the other rows go on.
+//
+// All of the manifest, a report's files included, is verified before the first row is
+// used: one that is not whole names nothing. It is read twice, in the same version.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		if !IsReport(object) {
-			ofFile(ctx, opener, object, manifest.Rows, yield)
-			return
-		}
-		report, err := readReport(ctx, opener, object)
+		files, err := filesOf(ctx, opener, object)
 		if err != nil {
 			yield(Candidate{}, fmt.Errorf("manifest %s: %w", object, err))
 			return
 		}
-		for _, file := range report.Files {
-			rows := func(r io.Reader) iter.Seq2[manifest.Row, error] { return report.Rows(file, r) }
-			if !ofFile(ctx, opener, media.Object{Bucket: object.Bucket, Key: file.Key}, rows, yield) {
+		whole := true
+		for i := range files {
+			err := files[i].verify(ctx, opener)
+			if err != nil && files[i].object != object {
+				err = fmt.Errorf("file %s: %w", text.Quote(files[i].object.Key), err)
+			}
+			if err != nil {
+				if whole = false; !yield(Candidate{}, fmt.Errorf("manifest %s: nothing of it is used: %w", object, err)) {
+					return
+				}
+			}
+		}
+		if !whole {
+			return
+		}
+		for _, file := range files {
+			if !file.read(ctx, opener, yield) {
 				return
 			}
 		}
 	}
 }
 
-// ofFile yields the rows of one file, and reports whether more is wanted.
-func ofFile(ctx context.Context, opener Opener, object media.Object, rows func(io.Reader) iter.Seq2[manifest.Row, error], yield func(Candidate, error) bool) bool {
-	text, err := opener.Open(ctx, object)
+// OfFile reads a list in a file of this machine: see OfManifest.
+func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		if filepath.Base(name) == manifest.InventoryName {
+			yield(Candidate{}, fmt.Errorf("manifest %s: the files of a report of OSS Inventory are in its bucket: name the report as oss://bucket/…/%s", name, manifest.InventoryName))
+			return
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			yield(Candidate{}, fmt.Errorf("manifest: %w", err))
+			return
+		}
+		defer file.Close() //nolint:errcheck // only read
+		from := cancelable{ctx, file}
+		if err = manifest.Verify(from); err == nil {
+			_, err = file.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			yield(Candidate{}, fmt.Errorf("manifest %s: nothing of it is used: %w", name, err))
+			return
+		}
+		candidates("manifest "+name, manifest.Rows(from), yield)
+	}
+}
+
+// cancelable ends reading with its context.
+type cancelable struct {
+	ctx  context.Context //nolint:containedctx // of the one who reads
+	from io.Reader
+}
+
+func (c cancelable) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.from.Read(p)
+}
+
+// listFile is one file of a manifest.
+type listFile struct {
+	object  media.Object
+	version string // that was verified
+	check   func(io.Reader) error
+	rows    func(io.Reader) iter.Seq2[manifest.Row, error]
+}
+
+// filesOf returns the files with the rows of a manifest.
+func filesOf(ctx context.Context, opener Opener, object media.Object) ([]listFile, error) {
+	if !IsReport(object) {
+		return []listFile{{object: object, check: manifest.Verify, rows: manifest.Rows}}, nil
+	}
+	report, err := readReport(ctx, opener, object)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]listFile, len(report.Files))
+	for i, file := range report.Files {
+		files[i] = listFile{object: media.Object{Bucket: object.Bucket, Key: file.Key}, check: file.Verify, rows: report.Rows}
+	}
+	return files, nil
+}
+
+// verify reads the file to its end.
+func (f *listFile) verify(ctx context.Context, opener Opener) error {
+	stream, version, err := opener.Open(ctx, f.object, "")
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	if version == "" {
+		return errors.New("the answer has no ETag: the rows could be read from another version")
+	}
+	f.version = version
+	return f.check(stream)
+}
+
+// read yields what the file names, and reports whether more is wanted.
+func (f *listFile) read(ctx context.Context, opener Opener, yield func(Candidate, error) bool) bool {
+	stream, _, err := opener.Open(ctx, f.object, f.version)
 	if err != nil {
 		return yield(Candidate{}, fmt.Errorf("manifest: %w", err))
 	}
-	defer text.Close()
-	for row, err := range rows(text) {
+	defer stream.Close()
+	return candidates("manifest "+f.object.String(), f.rows(stream), yield)
+}
+
+// candidates yields what rows name, and reports whether more is wanted.
+func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candidate, error) bool) bool {
+	for row, err := range rows {
 		if err != nil {
-			err = fmt.Errorf("manifest %s: %w", object, err)
+			err = fmt.Errorf("%s: %w", of, err)
 		}
 		c := Candidate{MediaID: row.MediaID, Object: row.Object}
 		if !row.Modified.IsZero() {
@@ -78,12 +181,12 @@ func ofFile(ctx context.Context, opener Opener, object media.Object, rows func(i
 }
 
 func readReport(ctx context.Context, opener Opener, object media.Object) (*manifest.Inventory, error) {
-	data, err := readAll(ctx, opener, object)
+	data, err := readAll(ctx, opener, object, maxInventory)
 	if err != nil {
 		return nil, err
 	}
 	beside := media.Object{Bucket: object.Bucket, Key: path.Join(path.Dir(object.Key), manifest.ChecksumName)}
-	checksum, err := readAll(ctx, opener, beside)
+	checksum, err := readAll(ctx, opener, beside, maxChecksum)
 	for _, pause := range checksumPauses {
 		if !errors.Is(err, objects.ErrNotFound) && (err != nil || len(bytes.TrimSpace(checksum)) > 0) {
 			break
@@ -92,7 +195,7 @@ func readReport(ctx context.Context, opener Opener, object media.Object) (*manif
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(pause):
-			checksum, err = readAll(ctx, opener, beside)
+			checksum, err = readAll(ctx, opener, beside, maxChecksum)
 		}
 	}
 	if err != nil {
@@ -101,15 +204,15 @@ func readReport(ctx context.Context, opener Opener, object media.Object) (*manif
 	return manifest.ParseInventory(data, string(checksum))
 }
 
-func readAll(ctx context.Context, opener Opener, object media.Object) ([]byte, error) {
-	text, err := opener.Open(ctx, object)
+func readAll(ctx context.Context, opener Opener, object media.Object, most int64) ([]byte, error) {
+	stream, _, err := opener.Open(ctx, object, "")
 	if err != nil {
 		return nil, err
 	}
-	defer text.Close()
-	data, err := io.ReadAll(io.LimitReader(text, maxInventory+1))
-	if err == nil && len(data) > maxInventory {
-		err = fmt.Errorf("read %s: it has more than %d bytes", object, maxInventory)
+	defer stream.Close()
+	data, err := io.ReadAll(io.LimitReader(stream, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("read %s: it has more than %d bytes", object, most)
 	}
 	return data, err
 }

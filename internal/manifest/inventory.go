@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"iter"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // InventoryName is what the record is called that completes a report of OSS Inventory,
@@ -42,25 +42,36 @@ type File struct {
 	md5 string
 }
 
+// UnmarshalJSON refuses a file without a name or a checksum.
+func (f *File) UnmarshalJSON(data []byte) error {
+	var form struct{ Key, MD5checksum string }
+	if err := json.Unmarshal(data, &form); err != nil {
+		return fmt.Errorf("a file is no object with the texts key and MD5checksum: %s", quote(data))
+	}
+	if form.Key == "" || len(form.MD5checksum) != 2*md5.Size {
+		return fmt.Errorf("file %s has the checksum %s: neither may be missing", text.Quote(form.Key), text.Quote(form.MD5checksum))
+	}
+	*f = File{form.Key, form.MD5checksum}
+	return nil
+}
+
 // ParseInventory reads a manifest.json. The checksum is the text of the file beside it.
 func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	sum := md5.Sum(data) //nolint:gosec // as above
-	if !strings.EqualFold(strings.TrimSpace(checksum), hex.EncodeToString(sum[:])) {
-		return nil, fmt.Errorf("its checksum is %x, and %s says %q", sum, ChecksumName, shorten(strings.TrimSpace(checksum)))
+	if checksum = strings.TrimSpace(checksum); !strings.EqualFold(checksum, hex.EncodeToString(sum[:])) {
+		return nil, fmt.Errorf("its checksum is %x, and %s says %s", sum, ChecksumName, text.Quote(checksum))
 	}
 	var form struct {
 		FileFormat, FileSchema, SourceBucket string
-		Files                                []struct {
-			Key, MD5checksum string
-		}
+		Files                                []File
 	}
 	if err := json.Unmarshal(data, &form); err != nil {
-		return nil, fmt.Errorf("not a manifest of OSS Inventory: %w", err)
+		return nil, fmt.Errorf("not a manifest of OSS Inventory: %s", text.Bound(err.Error()))
 	}
 	if !strings.EqualFold(form.FileFormat, "CSV") {
-		return nil, fmt.Errorf("fileFormat is %q: only CSV can be read", shorten(form.FileFormat))
+		return nil, fmt.Errorf("fileFormat is %s: only CSV can be read", text.Quote(form.FileFormat))
 	}
-	i := &Inventory{Bucket: form.SourceBucket}
+	i := &Inventory{Bucket: form.SourceBucket, Files: form.Files}
 	names := strings.Split(form.FileSchema, ",")
 	for at, name := range names {
 		names[at] = strings.ToLower(strings.TrimSpace(name))
@@ -69,64 +80,55 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	i.bucket, i.key, i.modified = slices.Index(names, "bucket"), slices.Index(names, "key"), slices.Index(names, "lastmodifieddate")
 	i.isLatest, i.isDeleteMarker = slices.Index(names, "islatest"), slices.Index(names, "isdeletemarker")
 	if i.bucket < 0 || i.key < 0 {
-		return nil, fmt.Errorf("fileSchema has no Bucket and Key: it is %q", shorten(form.FileSchema))
-	}
-	for _, file := range form.Files {
-		if file.Key == "" || len(file.MD5checksum) != 2*md5.Size {
-			return nil, fmt.Errorf("file %q has the checksum %q: neither may be missing", shorten(file.Key), shorten(file.MD5checksum))
-		}
-		i.Files = append(i.Files, File{file.Key, file.MD5checksum})
+		return nil, fmt.Errorf("fileSchema has no Bucket and Key: it is %s", text.Quote(form.FileSchema))
 	}
 	return i, nil
 }
 
-// Rows reads one file of the report. The checksum can be held against it only when all
-// of it has been read: the last error says that it is another.
-func (i *Inventory) Rows(file File, from io.Reader) iter.Seq2[Row, error] {
+// Verify reads a file of the report to its end, and says why it must not be used: see the
+// function Verify. It also holds the file's checksum against it.
+func (f File) Verify(from io.Reader) error {
+	sum := md5.New() //nolint:gosec // as above
+	from = io.TeeReader(from, sum)
+	if err := Verify(from); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, from); err != nil { // what follows the compressed data
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, f.md5) {
+		return fmt.Errorf("its checksum is %s, and the manifest says %s", got, text.Quote(f.md5))
+	}
+	return nil
+}
+
+// Rows reads a file of the report that has been verified. An error that is no *RowError
+// ends the sequence.
+func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		summed := &summed{r: from, sum: md5.New()} //nolint:gosec // as above
-		text, err := plain(summed)
+		plain, err := decode(from)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		for r, err := range records(text, true) { // keys are escaped, so that no row has two
+		t := &table{lines: openLines(plain), separator: ',', oneLined: true} // keys are escaped
+		for {
+			line, err := t.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
 			var row Row
 			skip := false
 			if err == nil {
-				if row, skip, err = i.row(r.fields); err != nil {
-					err = &RowError{r.line, err}
+				if row, skip, err = i.row(t.cells()); err != nil {
+					err = &RowError{line, err}
 				}
 			}
-			if skip {
-				continue
-			}
-			if !yield(row, err) {
+			if !skip && !yield(row, err) || endsReading(err) {
 				return
 			}
-			if rowErr := new(RowError); err != nil && !errors.As(err, &rowErr) {
-				return
-			}
-		}
-		if _, err := io.Copy(io.Discard, summed); err != nil { // what follows the compressed data
-			yield(Row{}, err)
-			return
-		}
-		if sum := hex.EncodeToString(summed.sum.Sum(nil)); !strings.EqualFold(sum, file.md5) {
-			yield(Row{}, fmt.Errorf("its checksum is %s, and the manifest says %s", sum, file.md5))
 		}
 	}
-}
-
-type summed struct {
-	r   io.Reader
-	sum hash.Hash
-}
-
-func (s *summed) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	_, _ = s.sum.Write(p[:n]) // a hash takes everything
-	return n, err
 }
 
 // row reads one row; those of old versions and of delete markers are skipped.
@@ -134,37 +136,42 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
 		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
 	}
-	if strings.EqualFold(at(fields, i.isDeleteMarker), "true") || strings.EqualFold(at(fields, i.isLatest), "false") {
+	if is(fields, i.isDeleteMarker, "true") || is(fields, i.isLatest, "false") {
 		return row, true, nil
 	}
 	if bucket := fields[i.bucket]; bucket != i.Bucket {
-		return row, false, fmt.Errorf("bucket %q, the report is of %q", shorten(bucket), i.Bucket)
+		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(bucket), text.Quote(i.Bucket))
 	}
 	// Keys are escaped, with slashes or without. No sample tells what a plus means:
 	// it is taken for one.
 	key, err := url.PathUnescape(fields[i.key])
 	if err != nil {
-		return row, false, fmt.Errorf("key: %w", err)
+		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(fields[i.key]))
 	}
-	if row.Object, err = media.NewObject(i.Bucket, strings.Clone(key)); err != nil { // the reader uses its memory again
-		return row, false, err
+	if row.Object, err = media.NewObject(i.Bucket, key); err != nil {
+		return row, false, fmt.Errorf("key %s: %w", text.Quote(key), err)
 	}
 	row.Modified, err = parseModified(at(fields, i.modified))
 	return row, false, err
 }
 
+// is reports whether a field says true or false.
+func is(fields []string, i int, value string) bool {
+	return strings.EqualFold(strings.TrimSpace(at(fields, i)), value)
+}
+
 // parseModified reads a time as reports have them, in one of two forms, or nothing.
 // Source: OSS "Bucket inventory", whose samples have both.
-func parseModified(text string) (time.Time, error) {
-	if text == "" {
+func parseModified(value string) (time.Time, error) {
+	if value = strings.TrimSpace(value); value == "" {
 		return time.Time{}, nil
 	}
-	modified, err := time.Parse(time.RFC3339, text)
+	modified, err := time.Parse(time.RFC3339, value)
 	if err != nil {
-		modified, err = time.Parse("2006-01-02T15-04-05Z", text)
+		modified, err = time.Parse("2006-01-02T15-04-05Z", value)
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("LastModifiedDate is %q: a time such as 2026-01-31T08:00:00.000Z or 2026-01-31T08-00-00Z is allowed", shorten(text))
+		return time.Time{}, fmt.Errorf("LastModifiedDate is %s: a time such as 2026-01-31T08:00:00.000Z or 2026-01-31T08-00-00Z is allowed", text.Quote(value))
 	}
 	return modified, nil
 }

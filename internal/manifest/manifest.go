@@ -6,23 +6,18 @@ package manifest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
-
-// maxLine bounds a row: an object's key has up to 1,023 bytes, and its other columns
-// are not looked at.
-const maxLine = 1 << 20
 
 // Row is one row. It names a medium, or the object that it was made of.
 type Row struct {
@@ -43,232 +38,301 @@ func (e *RowError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.
 // Unwrap returns what is wrong with the row.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// The columns that name a medium; a row has one of them.
+// The columns and keys that name a medium. Their case does not matter, and media_id is
+// the first of them, too.
 const (
 	idColumn     = "mediaId"
 	objectColumn = "object"
 )
 
-// Rows reads CSV, whose header names its columns, or JSON Lines; either may be gzipped.
-// Columns and keys that are not its own are passed over. Where a row has both the ID
-// counts. An error that is no *RowError ends the sequence.
+// column returns the column that a header or a key means, or nothing.
+func column(name string) string {
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case "mediaid", "media_id":
+		return idColumn
+	case "object":
+		return objectColumn
+	}
+	return ""
+}
+
+// Verify reads a list to its end, and says why it must not be used if it is not whole:
+// gzip with another checksum or length, UTF-16 that is cut off, or a stream that breaks.
+func Verify(r io.Reader) error {
+	plain, err := decode(r)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, plain)
+	return err
+}
+
+// Rows reads CSV, whose header names its columns, or JSON Lines; either may be gzipped,
+// and UTF-16 with a byte order mark. Other columns and keys are passed over. The values are
+// taken byte for byte. Where a row has both names, the ID counts. An error that is no
+// *RowError ends the sequence: rows before it are of a list that Verify refuses.
 func Rows(r io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		text, err := plain(r)
+		plain, err := decode(r)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		switch first, err := firstByte(text); {
+		first, err := start(plain)
+		switch {
 		case errors.Is(err, io.EOF):
 			yield(Row{}, errors.New("it is empty: a manifest is CSV with a header, or JSON Lines"))
 		case err != nil:
 			yield(Row{}, err)
 		case first == '{':
-			jsonRows(text, yield)
+			jsonRows(openLines(plain), yield)
 		default:
-			csvRows(text, yield)
+			csvRows(&table{lines: openLines(plain)}, yield)
 		}
 	}
 }
 
-// plain unzips what is gzipped, whatever its name says, and drops the mark that some
-// editors put before UTF-8.
-func plain(r io.Reader) (*bufio.Reader, error) {
-	text := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := text.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unzipped, err := gzip.NewReader(text)
-		if err != nil {
-			return nil, fmt.Errorf("unzip: %w", err)
-		}
-		text = bufio.NewReaderSize(unzipped, 64<<10)
+// start returns the first byte that is no space, which it leaves unread. It refuses what
+// is no list.
+func start(plain *bufio.Reader) (byte, error) {
+	head, err := plain.Peek(64 << 10)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, fmt.Errorf("after line 0: %w", err)
 	}
-	if mark, _ := text.Peek(3); string(mark) == "\ufeff" {
-		_, _ = text.Discard(len(mark)) // they have been read
-	}
-	return text, nil
-}
-
-// firstByte returns the first byte that is no space, which it leaves unread.
-func firstByte(text *bufio.Reader) (byte, error) {
-	for at := 1; at <= text.Size(); at++ {
-		start, err := text.Peek(at)
-		if len(start) < at {
-			return 0, err
-		}
-		if c := start[at-1]; !strings.ContainsRune(" \t\r\n", rune(c)) {
-			return c, nil
-		}
-	}
-	return 0, errors.New("it starts with too much space")
-}
-
-func jsonRows(text *bufio.Reader, yield func(Row, error) bool) {
-	for line := 1; ; line++ {
-		one, err := readLine(text, nil)
-		ended := errors.Is(err, io.EOF)
-		switch {
-		case err != nil && !ended:
-			var tooLong *RowError
-			if errors.As(err, &tooLong) {
-				tooLong.Line = line
-				if !yield(Row{}, tooLong) {
-					return
-				}
-				continue
-			}
-			yield(Row{}, fmt.Errorf("line %d: %w", line, err))
-			return
-		case len(bytes.TrimSpace(one)) > 0:
-			row, err := jsonRow(one)
-			if err != nil {
-				err = &RowError{line, err}
-			}
-			if !yield(row, err) {
-				return
-			}
-		}
-		if ended {
-			return
-		}
-	}
-}
-
-// readLine appends a line, or returns a *RowError if it is too long.
-func readLine(text *bufio.Reader, line []byte) ([]byte, error) {
-	for {
-		part, err := text.ReadSlice('\n')
-		if len(line)+len(part) <= maxLine {
-			line = append(line, part...)
-		} else if line = line[:maxLine]; !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, &RowError{Err: fmt.Errorf("it has more than %d bytes", maxLine)}
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
-	}
-}
-
-func jsonRow(line []byte) (Row, error) {
-	if !utf8.Valid(line) {
-		return Row{}, errors.New("not UTF-8")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return Row{}, errors.New("not a JSON object")
-	}
-	values := map[string]string{}
-	for decoder.More() { // a struct would take keys in any case, and the last of two
-		name, err := decoder.Token()
-		var value json.RawMessage
-		if err == nil {
-			err = decoder.Decode(&value)
-		}
-		if err != nil {
-			return Row{}, fmt.Errorf("not a JSON object: %w", err)
-		}
-		key, _ := name.(string)
-		if key != idColumn && key != objectColumn {
-			continue
-		}
-		var text *string
-		if _, twice := values[key]; twice {
-			return Row{}, fmt.Errorf("%s is set twice", key)
-		}
-		if err := json.Unmarshal(value, &text); err != nil {
-			return Row{}, fmt.Errorf("%s is not a text", key)
-		}
-		if values[key] = ""; text != nil {
-			values[key] = *text
-		}
-		// Half of a character that takes two escapes is replaced.
-		if strings.ContainsRune(values[key], utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {
-			return Row{}, fmt.Errorf("%s holds an escape that is no character", key)
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return Row{}, fmt.Errorf("not a JSON object: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Row{}, errors.New("something follows the JSON object")
-	}
-	return rowOf(values[idColumn], values[objectColumn])
-}
-
-// rowOf checks what a row names.
-func rowOf(id, object string) (row Row, err error) {
+	rest := bytes.TrimLeft(head, " \t\r\n")
 	switch {
-	case id != "":
-		return Row{MediaID: id}, media.CheckID(id)
-	case object != "":
-		row.Object, err = media.ParseObject(object)
-		return row, err
+	case len(rest) > 0:
+		return rest[0], refuse(rest)
+	case err == nil:
+		return 0, errors.New("it starts with too much space")
 	}
-	return row, fmt.Errorf("neither %s nor %s says anything", idColumn, objectColumn)
+	return 0, io.EOF
 }
 
-func csvRows(text *bufio.Reader, yield func(Row, error) bool) {
-	var header []string
-	var idAt, objectAt int
-	for r, err := range records(text, false) {
-		if header == nil {
-			if err == nil {
-				header = make([]string, len(r.fields))
-				for i, name := range r.fields {
-					header[i] = strings.TrimSpace(name)
-				}
-				idAt, objectAt, err = columns(header)
-			} else {
-				err = fmt.Errorf("read the header: %w", err)
-			}
-			if err != nil {
-				yield(Row{}, err)
-				return
-			}
-			continue
+func jsonRows(l *lines, yield func(Row, error) bool) {
+	for {
+		line, err := l.line()
+		if errors.Is(err, io.EOF) {
+			return
 		}
 		var row Row
 		if err == nil {
-			if len(r.fields) != len(header) {
-				err = fmt.Errorf("%d columns, the header has %d", len(r.fields), len(header))
-			} else {
-				row, err = rowOf(at(r.fields, idAt), at(r.fields, objectAt))
+			if len(bytes.TrimSpace(line)) == 0 {
+				l.take(line)
+				continue
 			}
-			if err != nil {
-				err = &RowError{r.line, err}
+			if row, err = jsonRow(line); err != nil {
+				err = &RowError{l.taken + 1, err}
 			}
+			l.take(line)
 		}
-		if !yield(row, err) {
+		if !yield(row, err) || endsReading(err) {
 			return
 		}
 	}
 }
 
-func at(fields []string, i int) string {
+// endsReading reports whether an error is of more than one row.
+func endsReading(err error) bool {
+	var bad *RowError
+	return err != nil && !errors.As(err, &bad)
+}
+
+func jsonRow(line []byte) (Row, error) {
+	names, err := jsonNames(line)
+	if err != nil {
+		return Row{}, fmt.Errorf("%w: %s", err, quote(bytes.TrimSpace(line)))
+	}
+	return rowOf(names[idColumn], names[objectColumn], line)
+}
+
+var errNotObject = errors.New("not a JSON object on one line")
+
+// jsonNames returns the values of an object's keys that name a medium.
+func jsonNames(line []byte) (map[string]string, error) {
+	if !utf8.Valid(line) {
+		return nil, errors.New("not UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, errNotObject
+	}
+	names := map[string]string{}
+	for decoder.More() { // a struct would take the last of two
+		key, err := decoder.Token()
+		var value json.RawMessage
+		if err != nil || decoder.Decode(&value) != nil {
+			return nil, errNotObject
+		}
+		name, _ := key.(string)
+		if name = column(name); name == "" {
+			continue
+		}
+		var content *string
+		if _, twice := names[name]; twice {
+			return nil, fmt.Errorf("%s is set twice", name)
+		}
+		if err := json.Unmarshal(value, &content); err != nil {
+			return nil, fmt.Errorf("%s is not a text", name)
+		}
+		if names[name] = ""; content != nil {
+			names[name] = *content
+		}
+		// Half of a character that takes two escapes is replaced.
+		if strings.ContainsRune(names[name], utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {
+			return nil, fmt.Errorf("%s holds an escape that is no character", name)
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, errNotObject
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return names, nil
+}
+
+// rowOf checks what a row names.
+func rowOf(id, object string, whole []byte) (row Row, err error) {
+	switch {
+	case id != "":
+		if err = media.CheckID(id); err != nil {
+			err = fmt.Errorf("%s %s: %w", idColumn, quote([]byte(id)), err)
+		}
+		row.MediaID = id
+	case strings.HasPrefix(object, "http://"), strings.HasPrefix(object, "https://"):
+		if row.Object, err = media.ParseURL(object); err != nil {
+			err = fmt.Errorf("%s: %w", quote([]byte(object)), err)
+		}
+	case object != "":
+		row.Object, err = media.ParseObject(object)
+	default:
+		err = fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(bytes.TrimSpace(whole)))
+	}
+	return row, err
+}
+
+// quote quotes a value of a list. The query of a URL may be a signature.
+func quote(value []byte) string {
+	if address, _, found := bytes.Cut(value, []byte{'?'}); found && bytes.Contains(address, []byte("://")) {
+		return text.Quote(string(address) + "?…")
+	}
+	return text.Quote(string(value))
+}
+
+func csvRows(t *table, yield func(Row, error) bool) {
+	header, err := readHeader(t)
+	if err != nil {
+		yield(Row{}, err)
+		return
+	}
+	for {
+		line, err := t.next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		var row Row
+		if err == nil {
+			row, err = header.row(t, line)
+		}
+		if !yield(row, err) || endsReading(err) {
+			return
+		}
+	}
+}
+
+// header says where a row of CSV has its names; -1 for nowhere. Empty cells at its end
+// count as columns only of a row that has them, too.
+type header struct{ id, object, columns, all int }
+
+// readHeader reads the first row of CSV, and finds out what separates its cells. A line
+// such as sep=; before it says so to Excel.
+func readHeader(t *table) (header, error) {
+	separators := []byte(",;\t")
+	for {
+		line, err := t.line()
+		if errors.Is(err, io.EOF) {
+			return header{}, errors.New("it has no header")
+		}
+		if err != nil {
+			return header{}, fmt.Errorf("read the header: %w", err)
+		}
+		hint, isHint := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("sep="))
+		isHint = isHint && len(hint) == 1 && bytes.Contains(separators, hint)
+		if isHint {
+			separators = bytes.Clone(hint)
+		} else if len(bytes.TrimSpace(line)) > 0 {
+			break
+		}
+		t.take(line)
+	}
+	var problem error
+	for _, t.separator = range separators {
+		row, err := t.row()
+		if err != nil {
+			return header{}, fmt.Errorf("read the header: %w", err)
+		}
+		var h header
+		if err = t.problem; err == nil {
+			h, err = columns(t.cells())
+		}
+		if err == nil {
+			t.take(row)
+			return h, nil
+		}
+		if problem == nil {
+			problem = fmt.Errorf("line %d: %w: it is %s", t.taken+1, err, quote(bytes.TrimRight(row, "\r\n")))
+		}
+	}
+	return header{}, problem
+}
+
+// columns finds the columns that name media.
+func columns(names []string) (header, error) {
+	h := header{id: -1, object: -1, all: len(names)}
+	for i, name := range names {
+		if strings.TrimSpace(name) != "" {
+			h.columns = i + 1
+		}
+		at := &h.id
+		switch column(name) {
+		case "":
+			continue
+		case objectColumn:
+			at = &h.object
+		}
+		if *at >= 0 {
+			return h, fmt.Errorf("the header has %s twice", column(name))
+		}
+		*at = i
+	}
+	if h.id < 0 && h.object < 0 {
+		return h, fmt.Errorf("the header has neither %s nor %s", idColumn, objectColumn)
+	}
+	return h, nil
+}
+
+// row returns what a row of the table names. Empty cells behind its columns do not count.
+func (h header) row(t *table, line int) (row Row, err error) {
+	cells := t.cells()
+	for len(cells) > h.columns && cells[len(cells)-1] == "" {
+		cells = cells[:len(cells)-1]
+	}
+	whole := strings.Join(cells, string(rune(t.separator)))
+	if len(cells) < h.columns || len(cells) > h.all {
+		err = fmt.Errorf("%d columns, the header has %d: %s", len(cells), h.columns, quote([]byte(whole)))
+	} else {
+		row, err = rowOf(at(cells, h.id), at(cells, h.object), []byte(whole))
+	}
+	if err != nil {
+		err = &RowError{line, err}
+	}
+	return row, err
+}
+
+func at(cells []string, i int) string {
 	if i < 0 {
 		return ""
 	}
-	return strings.TrimSpace(fields[i])
-}
-
-// columns finds the columns that name media; -1 for none.
-func columns(header []string) (id, object int, err error) {
-	for _, name := range []string{idColumn, objectColumn} {
-		if first := slices.Index(header, name); first >= 0 && slices.Contains(header[first+1:], name) {
-			return 0, 0, fmt.Errorf("line 1: the header has %s twice", name)
-		}
-	}
-	id, object = slices.Index(header, idColumn), slices.Index(header, objectColumn)
-	if id < 0 && object < 0 {
-		return 0, 0, fmt.Errorf("line 1: the header has neither %s nor %s: it is %q", idColumn, objectColumn, shorten(strings.Join(header, ",")))
-	}
-	return id, object, nil
-}
-
-func shorten(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return cells[i]
 }

@@ -1,169 +1,173 @@
 package manifest
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"slices"
 )
 
-// record is one record of CSV, and the line on which it starts. Its fields last until the
-// next.
-type record struct {
-	fields []string
-	line   int
-}
-
-// table reads CSV record by record. What a quote takes in until it is closed belongs to its
-// record, whatever it looks like. One that nothing closes is a mistake of the line where
-// it opens, and reading goes on with the next.
+// table reads CSV row by row.
+//
+// A cell that starts with a quote ends at the next quote that stands alone: two stand for
+// one. Quotes elsewhere are content, as in: Display 24" wide. A row that breaks these
+// rules costs no other row:
+//
+//   - Text behind a closing quote makes the row bad, up to its end.
+//   - A quote that nothing closes makes the row bad, up to the end of its line. A lone
+//     quote at the start of a cell of a later line closes nothing: it opens that cell.
+//
+// So no line within properly closed quotes is read as a row. Each line is scanned twice
+// at most: a line that leaves a quote open ends the search of any earlier one.
 type table struct {
-	text     *bufio.Reader
-	oneLined bool      // each line is a record
-	buffer   []byte    // the line that was read last
-	number   int       // of it
-	back     []byte    // lines that are to be read again
-	long     *RowError // what comes after these
-	lines    []byte    // of the record, where it has several
-	one      oneRecord
+	*lines
+	separator byte
+	oneLined  bool // no cell has a line break
+
+	content []byte // of all cells of the row
+	ends    []int  // of each cell, in content
+	problem error  // of the row
 }
 
-// records yields the records of CSV, a *RowError for each that is none. They may all be
-// said to have one line: then a quote that is not closed spoils no other.
-func records(text *bufio.Reader, oneLined bool) iter.Seq2[record, error] {
-	return func(yield func(record, error) bool) {
-		t := &table{text: text, oneLined: oneLined}
-		for {
-			r, err := t.read()
-			var bad *RowError
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case err != nil && !errors.As(err, &bad):
-				yield(record{}, err)
-				return
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
+var (
+	errUnclosed   = errors.New("a quote is not closed")
+	errMisplaced  = errors.New("text follows a closing quote: within quotes, write two for one")
+	errStrayBreak = errors.New("a line break stands outside quotes")
+)
 
-func isBlank(line []byte) bool { return len(bytes.TrimRight(line, "\r\n")) == 0 }
-
-// read returns the next record; io.EOF is the end.
-func (t *table) read() (record, error) {
+// next reads the next row that is not blank, and returns its line. A bad row is a
+// *RowError; io.EOF is the end.
+func (t *table) next() (line int, err error) {
 	for {
-		line, err := t.line()
+		row, err := t.row()
 		if err != nil {
-			return record{}, err
+			return 0, err
 		}
-		if isBlank(line) {
-			continue
-		}
-		start := t.number
-		if !t.oneLined && !closed(line) {
-			if line, err = t.rest(line); err != nil {
-				return record{}, err
-			}
-		}
-		fields, err := t.one.parse(line)
-		if err != nil {
-			err = &RowError{start, err}
-		}
-		return record{fields, start}, err
-	}
-}
-
-// closed reports whether all quotes are: within quotes they come in pairs.
-func closed(text []byte) bool { return bytes.Count(text, []byte{'"'})%2 == 0 }
-
-// rest returns a record whose first line leaves a quote open.
-func (t *table) rest(line []byte) ([]byte, error) {
-	start, first := t.number, len(line)
-	t.lines = append(t.lines[:0], line...)
-	for {
-		next, err := t.line()
-		var long *RowError
+		line = t.taken + 1
+		t.take(row) // it is still shown
 		switch {
-		case errors.As(err, &long):
-			t.long = long // it is told after the lines before it
-			fallthrough
-		case errors.Is(err, io.EOF), err == nil && len(t.lines)+len(next) > maxLine:
-			t.lines = append(t.lines, next...)
-			t.back, t.number = slices.Concat(t.lines[first:], t.back), start
-			return nil, &RowError{start, errors.New("a quote is not closed")}
-		case err != nil:
-			return nil, err
-		}
-		if t.lines = append(t.lines, next...); !closed(next) { // then the whole is
-			return t.lines, nil
+		case t.problem != nil:
+			return line, &RowError{line, fmt.Errorf("%w%s: %s", t.problem, t.upTo(line), quote(bytes.TrimRight(row, "\r\n")))}
+		case len(bytes.TrimSpace(t.content)) > 0:
+			return line, nil
 		}
 	}
 }
 
-// line returns the next line, its end included. It lasts until the next is read. A
-// *RowError is one that is too long.
-func (t *table) line() ([]byte, error) {
-	if len(t.back) > 0 {
-		end := bytes.IndexByte(t.back, '\n') + 1
-		if end == 0 {
-			end = len(t.back)
+// upTo says how far a bad row goes.
+func (t *table) upTo(line int) string {
+	if t.taken <= line {
+		return ""
+	}
+	return fmt.Sprintf(", and the row ends on line %d", t.taken)
+}
+
+// row shows the next row, and parses it.
+func (t *table) row() ([]byte, error) {
+	if !t.oneLined {
+		return t.lines.row(t.parse)
+	}
+	line, err := t.line()
+	if err == nil {
+		t.parse(line, true, true)
+	}
+	return line, err
+}
+
+// cells returns the cells of the row.
+func (t *table) cells() []string {
+	all, start := string(t.content), 0
+	cells := make([]string, len(t.ends))
+	for i, end := range t.ends {
+		cells[i], start = all[start:end], end
+	}
+	return cells
+}
+
+// parse parses the row at the start of the text shown, and returns its length; 0 if it
+// needs more. Full says that there is no more.
+func (t *table) parse(shown []byte, last, full bool) (length int) {
+	t.content, t.ends, t.problem = t.content[:0], t.ends[:0], nil
+	at := 0
+	for {
+		quoted := at < len(shown) && shown[at] == '"'
+		if quoted {
+			open := at
+			if at = t.closing(shown, open, last); at == unsure && !full {
+				return 0
+			} else if at <= 0 {
+				t.problem = errUnclosed
+				return t.restOfLine(shown, open, last)
+			}
 		}
-		line := t.back[:end]
-		t.back = t.back[end:]
-		t.number++
-		return line, nil
+		start := at
+		at, length = t.plain(shown, at, last)
+		if length == unsure {
+			return 0
+		}
+		if quoted && at > start && t.problem == nil {
+			t.problem = errMisplaced
+		}
+		t.ends = append(t.ends, len(t.content))
+		if at == len(shown) || length > 0 {
+			return at + length
+		}
+		at++ // the separator
 	}
-	if long := t.long; long != nil {
-		t.long = nil
-		t.number++
-		return nil, long
-	}
-	line, err := readLine(t.text, t.buffer[:0])
-	ended := errors.Is(err, io.EOF)
-	var long *RowError
-	switch {
-	case errors.As(err, &long):
-		t.number++
-		long.Line = t.number
-		return nil, long
-	case ended && len(line) == 0:
-		return nil, err
-	case err != nil && !ended:
-		return nil, fmt.Errorf("after line %d: %w", t.number, err)
-	}
-	t.buffer = line
-	t.number++
-	return line, nil
 }
 
-// oneRecord parses records one by one.
-type oneRecord struct {
-	text   *bytes.Reader
-	reader *csv.Reader
+// closing takes what stands within quotes, and returns the place behind the quote that
+// closes it: 0 if none does, unsure if it may follow.
+func (t *table) closing(shown []byte, open int, last bool) int {
+	for at := open + 1; ; at++ {
+		next := bytes.IndexByte(shown[at:], '"')
+		if next < 0 {
+			return unsure
+		}
+		t.content = append(t.content, shown[at:at+next]...)
+		at += next + 1
+		switch {
+		case at == len(shown) && !last:
+			return unsure
+		case at < len(shown) && shown[at] == '"':
+			t.content = append(t.content, '"')
+		case t.opens(shown, open, at-1):
+			return 0
+		default:
+			return at
+		}
+	}
 }
 
-// parse returns the fields of a record.
-func (o *oneRecord) parse(text []byte) ([]string, error) {
-	if o.reader == nil {
-		o.text = bytes.NewReader(nil)
-		o.reader = csv.NewReader(o.text)
-		o.reader.FieldsPerRecord, o.reader.ReuseRecord = -1, true
+// opens reports whether a lone quote within quotes starts a cell of a later line.
+func (t *table) opens(shown []byte, open, quote int) bool {
+	if end := t.restOfLine(shown, open, false); end == 0 || end > quote {
+		return false
 	}
-	o.text.Reset(text)
-	fields, err := o.reader.Read()
-	var malformed *csv.ParseError
-	if errors.As(err, &malformed) {
-		err = malformed.Err
+	return t.borders(shown[quote-1]) && quote+1 < len(shown) && !t.borders(shown[quote+1])
+}
+
+// borders reports whether a byte may stand between cells.
+func (t *table) borders(c byte) bool { return c == t.separator || c == '\r' || c == '\n' }
+
+// plain takes what stands outside quotes, and returns the place where the cell ends, and
+// the length of the line end there; 0 for a separator or the end of the text.
+func (t *table) plain(shown []byte, at int, last bool) (end, length int) {
+	for ; ; at++ {
+		start := at
+		for at < len(shown) && !t.borders(shown[at]) {
+			at++
+		}
+		t.content = append(t.content, shown[start:at]...)
+		switch {
+		case at == len(shown) && !last:
+			return at, unsure
+		case at == len(shown), shown[at] == t.separator:
+			return at, 0
+		}
+		if length = t.lineEnd(shown, at, last); length != 0 {
+			return at, length
+		}
+		t.problem = errStrayBreak
+		t.content = append(t.content, shown[at])
 	}
-	if err != nil {
-		o.reader = nil // it may have kept something
-	}
-	return fields, err
 }

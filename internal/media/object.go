@@ -165,7 +165,7 @@ func ParseURL(s string) (Object, error) {
 		return Object{}, errors.New("file URL is not an address of OSS")
 	}
 	if strings.ContainsAny(path, "?#") {
-		return Object{}, errors.New("file URL carries a query")
+		return Object{}, errors.New("file URL carries a query: only the address of the object is allowed")
 	}
 	key, err := url.PathUnescape(path)
 	if err != nil {

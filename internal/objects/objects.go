@@ -189,7 +189,7 @@ func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]
 }
 
 func (s *Session) readAll(ctx context.Context, object media.Object, most int64) ([]byte, error) {
-	text, err := s.Open(ctx, object)
+	text, _, err := s.Open(ctx, object, "")
 	if err != nil {
 		return nil, err
 	}
@@ -201,14 +201,18 @@ func (s *Session) readAll(ctx context.Context, object media.Object, most int64) 
 	return body, err
 }
 
-// Open returns the content of an object as a stream. Where a connection breaks it goes on
-// at the same place, of the same object: one that was written anew meanwhile is an error.
-func (s *Session) Open(ctx context.Context, object media.Object) (io.ReadCloser, error) {
+// Open returns the content of an object as a stream, and its version (ETag). If a version
+// is given, any other is an error. Where a connection breaks it goes on at the same place,
+// of the same object: one that was written anew meanwhile is an error.
+func (s *Session) Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
 	stream := &stream{session: s, ctx: ctx, object: object}
-	if err := stream.open(); err != nil {
-		return nil, err
+	if version != "" {
+		stream.etag = &version
 	}
-	return stream, nil
+	if err := stream.open(); err != nil {
+		return nil, "", err
+	}
+	return stream, oss.ToString(stream.etag), nil
 }
 
 func (s *Session) get(ctx context.Context, request *oss.GetObjectRequest) (*oss.GetObjectResult, error) {
@@ -237,8 +241,9 @@ type stream struct {
 // open asks for what has not been read.
 func (s *stream) open() error {
 	request := &oss.GetObjectRequest{Bucket: oss.Ptr(s.object.Bucket), Key: oss.Ptr(s.object.Key)}
+	request.IfMatch = s.etag
 	if s.read > 0 {
-		request.Range, request.RangeBehavior, request.IfMatch = oss.Ptr(fmt.Sprintf("bytes=%d-", s.read)), oss.Ptr("standard"), s.etag
+		request.Range, request.RangeBehavior = oss.Ptr(fmt.Sprintf("bytes=%d-", s.read)), oss.Ptr("standard")
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	waiting := time.AfterFunc(callTimeout, cancel)
@@ -251,9 +256,11 @@ func (s *stream) open() error {
 	switch {
 	case errors.As(err, &service) && service.Code == "NoSuchKey":
 		return fmt.Errorf("read %s: %w", s.object, ErrNotFound)
+	case errors.As(err, &service) && service.StatusCode == http.StatusPreconditionFailed:
+		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	case err != nil:
 		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))
-	case s.read > 0 && (result.StatusCode != http.StatusPartialContent || oss.ToString(result.ETag) != oss.ToString(s.etag)):
+	case s.read > 0 && result.StatusCode != http.StatusPartialContent, s.etag != nil && oss.ToString(result.ETag) != *s.etag:
 		cancel()
 		_ = result.Body.Close() // another error counts
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)

@@ -499,7 +499,7 @@ func TestAStreamThatStalls(t *testing.T) {
 		}
 		a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
 		s := objects.New(a).Session(account.FromEnvironmentOr(func(string) string { return "" }, account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
-		stream, err := s.Open(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"})
+		stream, _, err := s.Open(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

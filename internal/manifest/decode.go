@@ -1,0 +1,160 @@
+package manifest
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxText bounds the text of one file, in bytes, after unzipping: some thirty million
+// rows, for whose look-ups MPS takes eight hours at its full quota. A gzip of 4 MiB can
+// unzip to as much.
+const MaxText = 4 << 30
+
+var errTooMuchText = fmt.Errorf("its text has more than %d GiB: split it", MaxText>>30)
+
+// decode unzips gzip, whatever the file's name, and turns UTF-16 into UTF-8. It drops a
+// byte order mark.
+func decode(r io.Reader) (*bufio.Reader, error) {
+	encoded := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := encoded.Peek(2); bytes.Equal(magic, gzipMagic) {
+		unzipped, err := gzip.NewReader(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("unzip: %w", err)
+		}
+		encoded = bufio.NewReaderSize(unzipper{unzipped}, 64<<10)
+	}
+	var plain io.Reader = &bounded{encoded, MaxText}
+	head, err := encoded.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("after line 0: %w", err)
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(head, []byte("\x00\x00\xfe\xff")):
+		return nil, errors.New("it is UTF-32: save it as UTF-8")
+	case bytes.HasPrefix(head, []byte("\xff\xfe")):
+		_, _ = encoded.Discard(2) // they have been read
+		plain = &utf16Reader{from: plain, order: binary.LittleEndian}
+	case bytes.HasPrefix(head, []byte("\xfe\xff")):
+		_, _ = encoded.Discard(2) // they have been read
+		plain = &utf16Reader{from: plain, order: binary.BigEndian}
+	case bytes.HasPrefix(head, []byte("\ufeff")):
+		_, _ = encoded.Discard(3) // they have been read
+	}
+	return bufio.NewReaderSize(plain, maxRow), nil
+}
+
+// unzipper says what is wrong with gzip.
+type unzipper struct{ from io.Reader }
+
+func (u unzipper) Read(p []byte) (int, error) {
+	n, err := u.from.Read(p)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("unzip: it is cut off")
+	case errors.Is(err, gzip.ErrHeader):
+		err = errors.New("unzip: something else follows its gzip")
+	case err != nil && !errors.Is(err, io.EOF):
+		err = fmt.Errorf("unzip: %w", err)
+	}
+	return n, err
+}
+
+// bounded fails after a number of bytes.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errTooMuchText
+	}
+	return n, err
+}
+
+// utf16Reader turns UTF-16 into UTF-8. Half of a surrogate pair becomes bytes that are
+// not UTF-8, so that no name is made of it.
+type utf16Reader struct {
+	from  io.Reader
+	order binary.ByteOrder
+	raw   []byte // not turned yet: an odd byte, or the first half of a pair
+	ready []byte
+	err   error
+}
+
+func (u *utf16Reader) Read(p []byte) (int, error) {
+	for len(u.ready) == 0 {
+		if u.err != nil {
+			return 0, u.err
+		}
+		u.fill()
+	}
+	n := copy(p, u.ready)
+	u.ready = u.ready[n:]
+	return n, nil
+}
+
+func (u *utf16Reader) fill() {
+	var chunk [8 << 10]byte
+	n, err := u.from.Read(chunk[:])
+	u.raw = append(u.raw, chunk[:n]...)
+	u.ready = u.ready[:0]
+	for len(u.raw) >= 2 {
+		r, size := rune(u.order.Uint16(u.raw)), 2
+		if utf16.IsSurrogate(r) {
+			if len(u.raw) < 4 && err == nil {
+				break // the other half follows
+			}
+			pair := utf8.RuneError
+			if len(u.raw) >= 4 {
+				pair = utf16.DecodeRune(r, rune(u.order.Uint16(u.raw[2:])))
+			}
+			if pair == utf8.RuneError {
+				u.ready = append(u.ready, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+				u.raw = u.raw[2:]
+				continue
+			}
+			r, size = pair, 4
+		}
+		u.ready, u.raw = utf8.AppendRune(u.ready, r), u.raw[size:]
+	}
+	if errors.Is(err, io.EOF) && len(u.raw) > 0 {
+		err = errors.New("it is cut off: its UTF-16 ends in half a character")
+	}
+	u.err = err
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// refuse says what to do instead with a file that is no list, by its first bytes.
+func refuse(head []byte) error {
+	for _, other := range []struct{ magic, says string }{
+		{"PK\x03\x04", "it is an Excel workbook or another ZIP archive: save the sheet as CSV (UTF-8)"},
+		{"\xd0\xcf\x11\xe0", "it is an Excel workbook: save the sheet as CSV (UTF-8)"},
+		{"[", "it is a JSON array: write JSON Lines, one object a line, as `jq -c '.[]'` does"},
+		{"<", "it is HTML or XML: export it as CSV or JSON Lines"},
+		{"%PDF", "it is a PDF: export it as CSV or JSON Lines"},
+		{string(gzipMagic), "it is zipped twice: unzip it once"},
+		{"BZh", "it is compressed with bzip2: use gzip, or nothing"},
+		{"\xfd7zXZ", "it is compressed with xz: use gzip, or nothing"},
+		{"\x28\xb5\x2f\xfd", "it is compressed with zstd: use gzip, or nothing"},
+		{"PAR1", "it is Parquet: export it as CSV or JSON Lines"},
+		{"ORC", "it is ORC: export it as CSV or JSON Lines"},
+	} {
+		if bytes.HasPrefix(head, []byte(other.magic)) {
+			return errors.New(other.says)
+		}
+	}
+	if bytes.IndexByte(head[:min(len(head), 4)], 0) >= 0 {
+		return errors.New("it is UTF-16 without a byte order mark, or no text: save it as UTF-8")
+	}
+	return nil
+}
