@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
@@ -408,6 +409,8 @@ func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.R
 			}
 		case removed[object]:
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a manifest, and was deleted", text.Quote(object.String())))
+		case manifest.NoList(object.Key) != "":
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is no list: it is %s", text.Quote(object.String()), manifest.NoList(object.Key)))
 		default:
 			own.Manifests = append(own.Manifests, object)
 		}

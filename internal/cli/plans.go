@@ -3,11 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -17,26 +20,78 @@ import (
 
 func (c *Command) plan() *cobra.Command {
 	var flags functionFlags
+	var list string
 	cmd := &cobra.Command{
-		Use:   "plan [ID|OBJECT...]",
+		Use:   "plan [ID...|OBJECT...|PREFIX...]",
 		Short: "Plan a deletion and keep the plan for review; nothing is deleted",
 		Long: `plan looks at the policy's inventory, or at the media IDs or oss://bucket/key
 objects that are named, and keeps what has expired as a plan. It is a dry run: the
-same code as a deletion, up to the deletion.`,
+same code as a deletion, up to the deletion.
+
+A name that ends in / or /** is a prefix: oss://bucket/drafts/ names every object
+below it. With --manifest, plan looks at the media of a list: CSV with a column
+mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request := map[string]any{"mode": policy.DryRun}
-			if len(args) == 0 {
-				request["inventory"] = true
-			} else {
-				scope, names := trigger.Names(args...)
-				request[scope] = names
+			request, err := planRequest(args, list, cmd.Flags().Changed("manifest"))
+			if err != nil {
+				return exitError{exitUsage, err}
 			}
-			return c.request(cmd, &flags, request, false)
+			return c.request(cmd, &flags, request)
 		},
 	}
+	cmd.Flags().StringVar(&list, "manifest", "", "look at the media of this list: a file, or oss://bucket/key")
 	flags.add(cmd, "table", "json", "csv")
 	flags.addClock(cmd)
 	return cmd
+}
+
+// planRequest asks for a plan of what is named: a list, prefixes and objects, media, or
+// else the policy's inventory.
+func planRequest(names []string, list string, listed bool) (*trigger.Request, error) {
+	keys := map[string]any{"mode": policy.DryRun}
+	switch {
+	case listed && len(names) > 0:
+		return nil, errors.New("--manifest and names are two scopes: give one of them")
+	case listed && strings.HasPrefix(list, "oss://"):
+		keys["manifest"] = list
+		return trigger.NewRequest(keys, trigger.CLI)
+	case listed:
+		if _, err := os.Stat(list); err != nil {
+			return nil, fmt.Errorf("--manifest: %w", err)
+		}
+		return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
+	case len(names) == 0:
+		keys["inventory"] = true
+		return trigger.NewRequest(keys, trigger.CLI)
+	}
+	var prefixes []media.Object
+	var others []string
+	for _, name := range names {
+		prefix, isPrefix := strings.CutSuffix(name, "**")
+		if isPrefix = strings.HasPrefix(name, "oss://") && strings.HasSuffix(prefix, "/"); !isPrefix {
+			others = append(others, name)
+			continue
+		}
+		parsed, err := media.ParsePrefix(prefix)
+		if err != nil {
+			return nil, err
+		}
+		prefixes = append(prefixes, parsed)
+	}
+	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
+	if len(others) > 0 {
+		scope, values := trigger.Names(others...)
+		if len(prefixes) > 0 && scope != "objects" {
+			return nil, errors.New("media IDs and prefixes are two scopes: give one of them")
+		}
+		keys[scope] = values
+		var err error
+		if request, err = trigger.NewRequest(keys, trigger.CLI); err != nil {
+			return nil, err
+		}
+	}
+	request.Prefixes = prefixes
+	return request, nil
 }
 
 func (c *Command) apply() *cobra.Command {
@@ -50,7 +105,12 @@ under today's policy; what has changed since is kept and told. Applying a plan t
 a guard has blocked clears the guard for it, once. The policy must say enforce.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.request(cmd, &flags, map[string]any{"mode": policy.Enforce, "plan": args[0]}, anyway)
+			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			request.Anyway = anyway
+			return c.request(cmd, &flags, request)
 		},
 	}
 	flags.add(cmd, "table", "json")
@@ -60,12 +120,7 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 
 // request runs a request as the function does and writes its report, or the
 // decisions of its plan.
-func (c *Command) request(cmd *cobra.Command, flags *functionFlags, keys map[string]any, anyway bool) error {
-	request, err := trigger.NewRequest(keys, trigger.CLI)
-	if err != nil {
-		return exitError{exitUsage, err}
-	}
-	request.Anyway = anyway
+func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 		r := f.Sweep(ctx, handler.Call{}, request)
 		if flags.output != "csv" || r.Plan == "" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,21 @@ const (
 	InventoryName = "manifest.json"
 	ChecksumName  = "manifest.checksum"
 )
+
+// NoList says what an object is that lies among lists and is none, by its key; nothing
+// for a list. A report of OSS Inventory is named by its manifest.json alone.
+func NoList(key string) string {
+	folder, name := path.Split(key)
+	switch {
+	case name == "":
+		return "a folder marker"
+	case name == ChecksumName:
+		return "the checksum of a report of OSS Inventory"
+	case path.Base(folder) == "data" && (strings.HasSuffix(name, ".csv.gz") || strings.HasSuffix(name, ".orc") || strings.HasSuffix(name, ".parquet")):
+		return "a data file of a report of OSS Inventory, as all such files in a folder called data"
+	}
+	return ""
+}
 
 // Inventory is a report of OSS Inventory: which files have its rows.
 type Inventory struct {

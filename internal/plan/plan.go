@@ -31,7 +31,8 @@ type Head struct {
 }
 
 // Scope is what the run was asked to look at. One of its fields is set; an event can
-// name objects and manifests.
+// name objects and manifests, and the command line objects and prefixes, which count as
+// Inventory.
 type Scope struct {
 	// Plan is the ID of a plan whose media were looked at again.
 	Plan      string   `json:"plan,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/spool"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -167,7 +168,12 @@ func (l *look) manifestSources(manifests []media.Object) (list []source) {
 // sourcesOf returns those that a request names.
 func (l *look) sourcesOf(request *trigger.Request) sources {
 	objects := func(context.Context) iter.Seq2[inventory.Candidate, error] { return inventory.Of(nil, request.Objects) }
-	return sources{others: append([]source{{candidates: objects}}, l.manifestSources(request.Manifests)...)}
+	s := sources{request.Prefixes, append([]source{{candidates: objects}}, l.manifestSources(request.Manifests)...)}
+	for _, name := range request.Files {
+		rows := func(ctx context.Context) iter.Seq2[inventory.Candidate, error] { return inventory.OfFile(ctx, name) }
+		s.others = append(s.others, source{name: "manifest:" + name, candidates: rows})
+	}
+	return s
 }
 
 // names returns what the sources are called.
@@ -218,6 +224,9 @@ func (l *look) sourceCalled(name string) *report.Source {
 // read in half of the time that a run has, so that the other half is left to look.
 var errNotAll = errors.New("it could not be read to its end in its share of half of the run's time: what it names further on is left out")
 
+// maxBadRows is the number of bad rows after which a source is not read any further.
+const maxBadRows = 10_000
+
 // gather reads the sources that have no order, and yields only what goes wrong.
 func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candidate, error] {
 	return func(yield func(inventory.Candidate, error) bool) {
@@ -234,7 +243,7 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 			return more
 		}
 		for i, other := range s.others {
-			named := 0
+			named, bad := 0, 0
 			share, done := before(half, 1-1/float64(len(s.others)-i), math.MaxInt64)
 			for c, err := range other.candidates(share) {
 				if err == nil {
@@ -242,6 +251,9 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					if other.whole && !l.Policy.MayTake(&c.Object) {
 						l.listing.untaken++
 						continue
+					}
+					if !other.whole && other.name != "" {
+						l.literals.add(c.Object)
 					}
 					err = l.gathered.Add(c)
 				}
@@ -258,6 +270,13 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 					return
 				}
 				if enough {
+					break
+				}
+				if bad++; bad == maxBadRows {
+					if !tell(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", other.name, bad), true) {
+						done()
+						return
+					}
 					break
 				}
 			}
@@ -354,6 +373,16 @@ func (l *look) isFound(id string) bool {
 func (l *look) tellOfListing(one *report.Report) {
 	if n := l.listing.untaken; n > 0 {
 		one.Notes = append(one.Notes, fmt.Sprintf("%d rows of inventory reports are of objects that no rule can take: they were not looked at", n))
+	}
+	l.literals.tell(one)
+}
+
+// tellOfPrefixes notes in a report which of the request's prefixes have no object.
+func (r *run) tellOfPrefixes(one *report.Report) {
+	for _, prefix := range r.request.Prefixes {
+		if r.sourceCalled(prefix.String()).Named == 0 && !r.missing[one] {
+			one.Notes = append(one.Notes, fmt.Sprintf("no object is below %s", text.Quote(prefix.String())))
+		}
 	}
 }
 

@@ -38,6 +38,8 @@ type look struct {
 	splits []string
 	// whole says that nothing may be done if the candidates cannot all be named.
 	whole bool
+	// literals are names that may have been meant as prefixes or patterns.
+	literals literals
 	// planned are the media that a plan which is looked at again has as orphans.
 	planned map[string]bool
 	// gathered is what the sources name that have no order, and unlisted are failures for
@@ -180,13 +182,19 @@ func (l *look) candidates(ctx context.Context, parts []Part) ([]batches, plan.Sc
 		}
 		slices.SortFunc(objects, media.Object.Compare)
 	}
+	if request.Trigger != trigger.OSS {
+		for _, object := range objects {
+			l.literals.add(object)
+		}
+	}
 	switch {
 	case request.Plan != "":
 		return []batches{l.ofPlan(ctx, request.Plan)}, plan.Scope{Plan: request.Plan}
 	case len(request.MediaIDs) > 0:
 		return []batches{inventory.OfIDs(request.MediaIDs)}, plan.Scope{MediaIDs: request.MediaIDs}
-	case len(request.Manifests) > 0:
-		return l.ofSources(ctx, l.sourcesOf(request)), plan.Scope{Objects: addresses(objects), Manifests: addresses(request.Manifests)}
+	case len(request.Manifests)+len(request.Prefixes)+len(request.Files) > 0:
+		return l.ofSources(ctx, l.sourcesOf(request)), plan.Scope{Objects: addresses(objects),
+			Manifests: append(addresses(request.Manifests), request.Files...), Inventory: addresses(request.Prefixes)}
 	case len(objects) > 0:
 		return []batches{inventory.OfObjects(objects, l.Region, media.SlashPlain)}, plan.Scope{Objects: addresses(objects)}
 	}
@@ -383,6 +391,7 @@ func (l *look) take(batch inventory.Batch, looked inventory.Looked) {
 			one.Counts.ObjectsWithoutMedia++
 		}
 	}
+	l.literals.miss(looked.WithoutMedia)
 	l.again = append(l.again, looked.Again...)
 	for _, unclear := range looked.Unclear {
 		if l.unclear[unclear.MediaID] {

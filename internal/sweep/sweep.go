@@ -94,6 +94,7 @@ func (s *Sweep) Run(ctx context.Context, parts ...Part) {
 		r.tellOfOrphans(one)
 		r.tellOfKnown(one)
 		r.tellOfListing(one)
+		r.tellOfPrefixes(one)
 		one.Finish(r.status(one), s.Now())
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 // Request is what a run is asked to do. It has exactly one scope: MediaIDs,
 // Objects, Manifests, Plan or Inventory. Only an OSS event can have none, when all of its records
-// were ignored.
+// were ignored; only the command line can name Prefixes or Files.
 type Request struct {
 	Trigger Kind
 	// Mode is empty where the request does not say; see EffectiveMode.
@@ -30,6 +30,10 @@ type Request struct {
 	Objects  []media.Object
 	// Manifests are lists of media. An OSS event can have some beside its objects.
 	Manifests []media.Object
+	// Prefixes are listed, and Files are lists of media on this machine. Only the command
+	// line has them.
+	Prefixes []media.Object
+	Files    []string
 	// Removed are those of the objects that an event says were deleted.
 	Removed []media.Object
 	// Plan is the ID of a kept plan, whose media are looked at again and deleted if
