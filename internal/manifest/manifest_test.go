@@ -5,17 +5,20 @@ import (
 	"compress/gzip"
 	"crypto/md5"
 	"encoding/binary"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"slices"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"unicode/utf16"
 
 	"github.com/mediasweep/mediasweep/internal/manifest"
+	"github.com/mediasweep/mediasweep/internal/media"
 )
 
 // told describes rows and errors in one line.
@@ -189,25 +192,227 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+func TestVerify(t *testing.T) {
+	list := zipped(strings.Repeat("mediaId\nm1\n", 1000))
+	flipped := func(at int) string {
+		b := []byte(list)
+		b[(at+len(b))%len(b)] ^= 0x10
+		return string(b)
+	}
+	tests := []struct{ name, text, says string }{
+		{"plain", "mediaId\nm1\n", ""},
+		{"gzipped", list, ""},
+		{"two parts", list + list, ""},
+		{"UTF-16", utf16Text(binary.BigEndian, "mediaId\n"), ""},
+		{"a wrong CRC", flipped(-8), "checksum"},
+		{"a wrong length", flipped(-4), "checksum"},
+		{"a wrong byte", flipped(20), "unzip"},
+		{"only a header", list[:10], "cut off"},
+		{"half a header", list[:5], "unzip"},
+		{"no trailer", list[:len(list)-8], "cut off"},
+		{"something behind", list + strings.Repeat("x", 20), "something else follows"},
+		{"zeros behind", list + strings.Repeat("\x00", 20), "something else follows"},
+		{"UTF-16, cut off", utf16Text(binary.BigEndian, "mediaId\n") + "m", "cut off"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := manifest.Verify(iotest.HalfReader(strings.NewReader(test.text)))
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v, want %q", err, test.says)
+			}
+		})
+	}
+	broken := errors.New("the connection broke")
+	if err := manifest.Verify(io.MultiReader(strings.NewReader(list[:30]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		t.Errorf("a connection that breaks: %v", err)
+	}
+}
+
+// A message says which line is wrong and quotes a value, of which it shows little; of a
+// URL it does not show the query, which may be a signature.
+func TestMessages(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"mediaId\nm\u00a01\n", "line 2: mediaId \"m\\u00a01\": a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _"},
+		{"object\nraw/a.mp4\n", `line 2: "raw/a.mp4" does not start with oss://`},
+		{"object,x\noss://media-in/a\n", `line 2: 1 columns, the header has 2: "oss://media-in/a"`},
+		{"mediaId,x\n,\"a\nb\"\n", `line 2: neither mediaId nor object has a value: ",a\nb"`},
+		{"mediaId,x\nm1,\"a\nb\"c\n", `line 2: text follows a closing quote: within quotes, write two for one, and the row ends on line 3: "m1,\"a\nb\"c"`},
+		{"object\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/a?Signature=secret\n", `line 2: "http://media-in.oss-cn-shanghai.aliyuncs.com/a?…": file URL carries a query: only the address of the object is allowed`},
+		{"{\"mediaId\":7}", `line 1: mediaId is not a text: "{\"mediaId\":7}"`},
+	}
+	for _, test := range tests {
+		for _, err := range manifest.Rows(strings.NewReader(test.text)) {
+			if err == nil || err.Error() != test.want {
+				t.Errorf("got  %v\nwant %s", err, test.want)
+			}
+		}
+	}
+	long := strings.Repeat("\x1b", 1<<19)
+	for _, text := range []string{"object\n" + long, "mediaId\n" + long, "object,x\n" + long, "mediaId,x\nm1,\"" + long, long, "{\"mediaId\":\"" + long[:1000], "{\"object\":" + strings.Repeat("1", 1<<19) + "}", "object\nhttp://" + long, "object\noss://" + long, "object\noss://media-in/" + long} {
+		for _, err := range manifest.Rows(strings.NewReader(text)) {
+			if err == nil || len(err.Error()) > 1000 || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("%.600q", fmt.Sprint(err))
+			}
+		}
+	}
+}
+
+// Reading takes little memory, whatever a list unzips to.
+func TestMemory(t *testing.T) {
+	for name, unit := range map[string]string{"one line": "x", "lines": "\n", "rows": "m1\n", "commas": ",", "quotes": "\"", "doubled quotes": "\"\"\n", "open quotes": "\"x\n", "carriage returns": "\r", "NULs": "\x00", "objects": "{}\n", "braces": "{"} {
+		start := "mediaId,x\n"
+		if unit[0] == '{' {
+			start = "{}\n"
+		}
+		const size = 24 << 20
+		list := zipped(start + strings.Repeat(unit, size/len(unit)))
+		var before, now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		most, rows := uint64(0), 0
+		if err := manifest.Verify(strings.NewReader(list)); err != nil {
+			t.Error(err)
+		}
+		for range manifest.Rows(strings.NewReader(list)) {
+			if rows++; rows%20_000 == 1 {
+				runtime.ReadMemStats(&now)
+				most = max(most, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+			}
+			if rows == 100_000 {
+				break
+			}
+		}
+		runtime.ReadMemStats(&now)
+		if most = max(most, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc)); most > 64<<20 {
+			t.Errorf("%s: %d MiB", name, most>>20)
+		}
+	}
+}
+
+// Rows with quotes that are not written as they should be cost no other row.
+func TestBadRowsCostNoOther(t *testing.T) {
+	titles := []struct {
+		text string
+		good bool
+	}{
+		{"plain", true}, {`24" wide`, true}, {`5"`, true}, {`a ""b""`, true}, {`"quoted, ""well"""`, true}, {"\"over\nlines\nx,m0,1\n\"", true},
+		{`"24" wide"`, false}, {`"Best of" all`, false}, {`"24"x"`, false}, {`"a" "b"`, false},
+	}
+	for seed := range uint64(500) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		ending := []string{"\n", "\r\n", "\r"}[random.IntN(3)]
+		separator := []string{",", ";", "\t"}[random.IntN(3)]
+		list := "title" + separator + "mediaId" + separator + "x" + ending
+		var want []string
+		line := 2
+		for i := range 12 {
+			title := titles[random.IntN(len(titles))]
+			text := strings.ReplaceAll(strings.ReplaceAll(title.text, ",", separator), "\n", ending)
+			list += fmt.Sprint(text, separator, "m", i+1, separator, 1, ending)
+			if title.good {
+				want = append(want, fmt.Sprint("m", i+1))
+			} else {
+				want = append(want, fmt.Sprint("bad ", line))
+			}
+			line += 1 + strings.Count(title.text, "\n")
+		}
+		if got := told(manifest.Rows(strings.NewReader(list))); got != strings.Join(want, " ") {
+			t.Fatalf("seed %d\ngot  %s\nwant %s\n%q", seed, got, strings.Join(want, " "), list)
+		}
+	}
+}
+
 // Whatever comes, reading ends, and every row that is yielded can be asked for.
 func FuzzRows(f *testing.F) {
-	for _, seed := range []string{"mediaId\nm1\n", "object,x\noss://media-in/a,\"\n", `{"mediaId":"m1"}`, zipped("mediaId\nm1\n"), "\ufeff{", strings.Repeat("\xa7", 81)} {
+	for _, seed := range []string{"mediaId\nm1\n", "object,x\noss://media-in/a,\"\n", `{"mediaId":"m1"}`, zipped("mediaId\nm1\n"), "\ufeff{", strings.Repeat("\xa7", 81), "sep=;\robject;x\r\"oss://media-in/a\";\r",
+		utf16Text(binary.LittleEndian, "object\noss://media-in/😀\n"), "\xfe\xff\xd8\x00", "mediaId,x\nm1,\"a\n\"b\n,\"c", "object\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/a%20b\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rows := 0
+		rows, broken, line := 0, false, 0
 		for row, err := range manifest.Rows(bytes.NewReader(data)) {
 			rows++
-			if err == nil && (row.MediaID == "") == row.Object.IsZero() {
+			var bad *manifest.RowError
+			switch {
+			case broken:
+				t.Error("reading goes on after an error that ends it")
+			case errors.As(err, &bad):
+				if bad.Line < line {
+					t.Errorf("line %d after line %d", bad.Line, line)
+				}
+				line = bad.Line
+			case err != nil:
+				broken = true
+			case (row.MediaID == "") == row.Object.IsZero():
 				t.Errorf("row %+v", row)
 			}
 		}
-		if rows > len(data)+1 {
+		if rows > len(data)+1 && !bytes.HasPrefix(data, []byte("\x1f\x8b")) {
 			t.Errorf("%d rows of %d bytes", rows, len(data))
 		}
-		inventory, err := manifest.ParseInventory(data, sum(string(data)))
-		if err == nil && slices.ContainsFunc(inventory.Files, func(file manifest.File) bool { return file.Key == "" }) {
-			t.Error("a file without a name")
+		_ = manifest.Verify(bytes.NewReader(data)) // it ends
+	})
+}
+
+// What a writer of CSV writes is read as it was meant, whatever stands in its cells.
+func FuzzCSV(f *testing.F) {
+	f.Add("a \r\n", "24\" wide", byte(0))
+	f.Add("\u3000\ufeff\"", "\"\nm1,x\n\"", byte(1))
+	f.Add("\r", "", byte(2))
+	f.Fuzz(func(t *testing.T, key, note string, how byte) {
+		object, err := media.NewObject("media-in", key)
+		if err != nil {
+			t.Skip()
+		}
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
+		w.Comma = []rune(",;\t")[how%3]
+		_ = w.WriteAll([][]string{{"note", "object", "x"}, {note, object.String(), ""}, {"", object.String(), note}, {note, "oss://media-in/last", note}})
+		want := strings.Join([]string{object.String(), object.String(), "oss://media-in/last"}, " ")
+		if got := told(manifest.Rows(&b)); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	})
+}
+
+// A report that is taken has the columns that its rows need, and names of its files.
+func FuzzInventory(f *testing.F) {
+	head := `{"fileFormat":"CSV","fileSchema":"Bucket, Key, LastModifiedDate, IsLatest, isDeleteMarker","files":[{"MD5checksum":"00112233445566778899aabbccddeeff","key":"a"}],"sourceBucket":"media-in"}`
+	for _, seed := range []string{head, `{"files":[{}]}`, strings.Replace(head, "Key, ", "", 1), strings.Replace(head, "CSV", "ORC", 1), `{"files":{"key":1}}`, "[]", "null", `{"files":[null]}`} {
+		f.Add([]byte(seed), []byte("media-in,a%2Fb,2025-04-14T07-06-00Z,true,false\n"))
+	}
+	f.Fuzz(func(t *testing.T, data, rows []byte) {
+		if _, err := manifest.ParseInventory(data, sum(string(data)+"x")); err == nil {
+			t.Error("another checksum was taken")
+		}
+		inventory, err := manifest.ParseInventory(data, sum(string(data)))
+		if err != nil {
+			if len(err.Error()) > 3000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		for _, file := range inventory.Files {
+			if file.Key == "" || file.Verify(bytes.NewReader(rows)) == nil && !strings.Contains(strings.ToUpper(string(data)), sum(string(rows))) {
+				t.Errorf("file %q", file.Key)
+			}
+		}
+		for row, err := range inventory.Rows(bytes.NewReader(rows)) {
+			if err == nil && (row.Object.IsZero() || row.MediaID != "" || row.Object.Bucket != inventory.Bucket) {
+				t.Errorf("row %+v", row)
+			}
+		}
+	})
+}
+
+// A manifest.json may name a file of which it says nothing, as often as it has room.
+func TestManyFilesWithoutNames(t *testing.T) {
+	head := `{"fileFormat":"CSV","files":[` + strings.Repeat("{},", 5<<20) + `{}]}`
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := manifest.ParseInventory([]byte(head), sum(head))
+	runtime.ReadMemStats(&after)
+	if err == nil || after.TotalAlloc-before.TotalAlloc > 64<<20 {
+		t.Errorf("%v with %d MiB", err, (after.TotalAlloc-before.TotalAlloc)>>20)
+	}
 }

@@ -1,0 +1,155 @@
+package inventory_test
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/objects"
+)
+
+// archive has the contents of objects by their keys. Before each opening it may put another
+// content there.
+type archive struct {
+	contents map[string]string
+	opened   int
+	before   func(opened int)
+	bare     bool // answers have no version
+}
+
+func (s *archive) Open(_ context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
+	s.opened++
+	if s.before != nil {
+		s.before(s.opened)
+	}
+	content, ok := s.contents[object.Key]
+	is := fmt.Sprintf("%x", md5.Sum([]byte(content)))
+	switch {
+	case !ok:
+		return nil, "", objects.ErrNotFound
+	case version != "" && version != is:
+		return nil, "", errors.New("another version")
+	case s.bare:
+		is = ""
+	}
+	return io.NopCloser(strings.NewReader(content)), is, nil
+}
+
+// named returns what a manifest names, and its errors.
+func named(s *archive, key string) (names []string, errs []error) {
+	for c, err := range inventory.OfManifest(context.Background(), s, media.Object{Bucket: "ops", Key: key}) {
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			names = append(names, c.Name())
+		}
+	}
+	return names, errs
+}
+
+func inventoryReport(s *archive, files ...string) {
+	list := make([]string, len(files))
+	for i, rows := range files {
+		key := fmt.Sprintf("data/%d.csv.gz", i)
+		s.contents[key] = rows
+		list[i] = fmt.Sprintf(`{"key":%q,"MD5checksum":"%X"}`, key, md5.Sum([]byte(rows)))
+	}
+	head := fmt.Sprintf(`{"fileFormat":"CSV","fileSchema":"Bucket, Key","sourceBucket":"media-in","files":[%s]}`, strings.Join(list, ","))
+	s.contents["manifest.json"], s.contents["manifest.checksum"] = head, fmt.Sprintf("%x", md5.Sum([]byte(head)))
+}
+
+// What was verified is what is read: rows of another version are not used, and neither is
+// one file of a report without the others.
+func TestManifestsAreReadAsTheyWereVerified(t *testing.T) {
+	rows := "object\noss://media-in/a\n"
+	tests := []struct {
+		name  string
+		key   string
+		archive func(*archive)
+		names string
+		errs  int
+	}{
+		{"whole", "a.csv", func(*archive) {}, "[media-in/a]", 0},
+		{"written anew in between", "a.csv", func(s *archive) {
+			s.before = func(opened int) {
+				if opened == 2 {
+					s.contents["a.csv"] = strings.Replace(rows, "/a", "/b", 1)
+				}
+			}
+		}, "[]", 1},
+		{"removed in between", "a.csv", func(s *archive) {
+			s.before = func(opened int) {
+				if opened == 2 {
+					delete(s.contents, "a.csv")
+				}
+			}
+		}, "[]", 1},
+		{"no version", "a.csv", func(s *archive) { s.bare = true }, "[]", 1},
+		{"a whole report", "manifest.json", func(*archive) {}, "[media-in/x media-in/y media-in/z]", 0},
+		{"a report with one file damaged", "manifest.json", func(s *archive) { s.contents["data/2.csv.gz"] += "media-in,more\n" }, "[]", 1},
+		{"a report with two files damaged", "manifest.json", func(s *archive) {
+			delete(s.contents, "data/0.csv.gz")
+			s.contents["data/1.csv.gz"] = "media-in,more\n"
+		}, "[]", 2},
+		{"a report whose manifest is damaged", "manifest.json", func(s *archive) { s.contents["manifest.json"] += " " }, "[]", 1},
+		{"a report with a checksum that is too long", "manifest.json", func(s *archive) { s.contents["manifest.checksum"] += strings.Repeat(" ", 2000) }, "[]", 1},
+		{"a report that is too long", "manifest.json", func(s *archive) { s.contents["manifest.json"] += strings.Repeat(" ", 17<<20) }, "[]", 1},
+		{"a file written anew after all were verified", "manifest.json", func(s *archive) {
+			s.before = func(opened int) {
+				if opened == 6 { // manifest, checksum, three files
+					s.contents["data/0.csv.gz"] = "media-in,more\n"
+				}
+			}
+		}, "[media-in/y media-in/z]", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := &archive{contents: map[string]string{"a.csv": rows}}
+			inventoryReport(s, "media-in,x\n", "media-in,y\n", "media-in,z\n")
+			test.archive(s)
+			names, errs := named(s, test.key)
+			if fmt.Sprint(names) != test.names || len(errs) != test.errs {
+				t.Errorf("names %v, errors %v; want %s and %d errors", names, errs, test.names, test.errs)
+			}
+			for _, err := range errs {
+				if len(err.Error()) > 500 {
+					t.Errorf("an error of %d bytes", len(err.Error()))
+				}
+			}
+		})
+	}
+}
+
+// A list on this machine is read as one in OSS.
+func TestOfFile(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{"list.csv": "[media-in/a ~m1] 0", "cut.csv": "[] 1", "missing.csv": "[] 1", "manifest.json": "[] 1"} {
+		file := filepath.Join(dir, name)
+		content := map[string]string{"list.csv": "mediaId;object\n;oss://media-in/a\nm1;\n", "cut.csv": "\x1f\x8b\x08\x00", "manifest.json": "{}"}[name]
+		if content != "" {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var names []string
+		errs := 0
+		for c, err := range inventory.OfFile(t.Context(), file) {
+			if err != nil {
+				errs++
+				continue
+			}
+			names = append(names, c.Name())
+		}
+		if got := fmt.Sprint(names, errs); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
