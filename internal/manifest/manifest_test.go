@@ -264,7 +264,7 @@ func TestMemory(t *testing.T) {
 		if unit[0] == '{' {
 			start = "{}\n"
 		}
-		const size = 24 << 20
+		const size = 12 << 20
 		list := zipped(start + strings.Repeat(unit, size/len(unit)))
 		var before, now runtime.MemStats
 		runtime.GC()
