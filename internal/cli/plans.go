@@ -67,8 +67,8 @@ func planRequest(names []string, list string, listed bool) (*trigger.Request, er
 	var prefixes []media.Object
 	var others []string
 	for _, name := range names {
-		prefix, isPrefix := strings.CutSuffix(name, "**")
-		if isPrefix = strings.HasPrefix(name, "oss://") && strings.HasSuffix(prefix, "/"); !isPrefix {
+		prefix := strings.TrimSuffix(name, "**")
+		if !strings.HasPrefix(name, "oss://") || !strings.HasSuffix(prefix, "/") {
 			others = append(others, name)
 			continue
 		}

@@ -71,11 +71,11 @@ func inventoryReport(s *archive, files ...string) {
 func TestManifestsAreReadAsTheyWereVerified(t *testing.T) {
 	rows := "object\noss://media-in/a\n"
 	tests := []struct {
-		name  string
-		key   string
+		name    string
+		key     string
 		archive func(*archive)
-		names string
-		errs  int
+		names   string
+		errs    int
 	}{
 		{"whole", "a.csv", func(*archive) {}, "[media-in/a]", 0},
 		{"written anew in between", "a.csv", func(s *archive) {

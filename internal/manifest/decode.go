@@ -80,8 +80,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// utf16Reader turns UTF-16 into UTF-8. Half of a surrogate pair becomes bytes that are
-// not UTF-8, so that no name is made of it.
+// utf16Reader turns UTF-16 into UTF-8. Half of a surrogate pair becomes a byte that UTF-8
+// never has, so that no name is made of it.
 type utf16Reader struct {
 	from  io.Reader
 	order binary.ByteOrder
@@ -118,7 +118,7 @@ func (u *utf16Reader) fill() {
 				pair = utf16.DecodeRune(r, rune(u.order.Uint16(u.raw[2:])))
 			}
 			if pair == utf8.RuneError {
-				u.ready = append(u.ready, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+				u.ready = append(u.ready, 0xff)
 				u.raw = u.raw[2:]
 				continue
 			}
