@@ -264,7 +264,7 @@ func TestMemory(t *testing.T) {
 		if unit[0] == '{' {
 			start = "{}\n"
 		}
-		const size = 12 << 20
+		const size = 8 << 20
 		list := zipped(start + strings.Repeat(unit, size/len(unit)))
 		var before, now runtime.MemStats
 		runtime.GC()
@@ -277,11 +277,11 @@ func TestMemory(t *testing.T) {
 			if rows++; err != nil && len(err.Error()) > 1000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
-			if rows%20_000 == 1 {
+			if rows%5_000 == 1 {
 				runtime.ReadMemStats(&now)
 				most = max(most, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
 			}
-			if rows == 100_000 {
+			if rows == 20_000 {
 				break
 			}
 		}
