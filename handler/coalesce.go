@@ -28,13 +28,17 @@ type group struct {
 	objects map[media.Object]bool
 	call    Call // the latest event's, whose credentials last longest
 	members []context.Context
+	budget  sweep.Budget // of the member whose time ends first
 	leave   func()
 	done    chan struct{}
 }
 
+// runFunc carries out the parts of a run.
+type runFunc func(ctx context.Context, budget sweep.Budget, call Call, parts ...sweep.Part)
+
 // join adds an event of at most mps.MaxBatch objects to a group and returns when
 // its report is finished.
-func (c *coalescer) join(ctx context.Context, call Call, part sweep.Part, run func(context.Context, Call, ...sweep.Part)) {
+func (c *coalescer) join(ctx context.Context, budget sweep.Budget, call Call, part sweep.Part, run runFunc) {
 	c.mu.Lock()
 	g := c.open
 	if g != nil && !g.hasRoomFor(part.Request.Objects) {
@@ -47,7 +51,7 @@ func (c *coalescer) join(ctx context.Context, call Call, part sweep.Part, run fu
 	for _, object := range part.Request.Objects {
 		g.objects[object] = true
 	}
-	g.parts, g.members, g.call = append(g.parts, part), append(g.members, ctx), call
+	g.parts, g.members, g.budget, g.call = append(g.parts, part), append(g.members, ctx), g.budget.Earlier(budget), call
 	if len(g.objects) == mps.MaxBatch {
 		g.leave()
 	}
@@ -67,7 +71,7 @@ func (g *group) hasRoomFor(objects []media.Object) bool {
 
 // start opens a group, which leaves after longestWait if nobody makes it leave
 // before; c.mu is held, here and by whoever calls leave.
-func (c *coalescer) start(run func(context.Context, Call, ...sweep.Part)) *group {
+func (c *coalescer) start(run runFunc) *group {
 	g := &group{objects: map[media.Object]bool{}, done: make(chan struct{})}
 	g.leave = sync.OnceFunc(func() {
 		c.open = nil
@@ -78,7 +82,7 @@ func (c *coalescer) start(run func(context.Context, Call, ...sweep.Part)) *group
 			for _, part := range g.parts { // one clock for all of them
 				part.Report.AsOf = g.parts[len(g.parts)-1].Report.AsOf
 			}
-			run(ctx, g.call, g.parts...)
+			run(ctx, g.budget, g.call, g.parts...)
 		}()
 	})
 	time.AfterFunc(longestWait, func() {

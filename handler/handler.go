@@ -42,8 +42,10 @@ type Options struct {
 	Log io.Writer
 	// Policy is used instead of the file that MEDIASWEEP_POLICY names.
 	Policy *policy.Policy
-	// Now is the clock by which media are judged; time.Now by default.
+	// Now is the clock; time.Now by default.
 	Now func() time.Time
+	// AsOf is the instant as of which media are judged; that of the call by default.
+	AsOf time.Time
 	// Dial opens connections to the services; by default through the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Progress is told several times a second how far a run is, in place of the
@@ -67,6 +69,7 @@ type Function struct {
 	log     *slog.Logger
 	policy  *policy.Policy
 	now     func() time.Time
+	asOf    time.Time // Options.AsOf
 	dial    account.Dial
 	account account.Account
 	state   state.Location
@@ -77,6 +80,7 @@ type Function struct {
 	// requests are those under way.
 	requests requests
 	marks    *sweep.Marks
+	surveys  chan struct{} // held by the one that is under way
 	routes   *http.ServeMux
 	checked  atomic.Bool // that nothing is overwritten in the state store
 	// progress is Options.Progress.
@@ -93,7 +97,7 @@ func CheckEnvironment(getenv func(string) string) error { return account.CheckEn
 // cannot be wired (a policy with mistakes, say) answers every call with the
 // reason, since the caller's answer is where an operator looks.
 func New(o Options) *Function {
-	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, dial: o.Dial, marks: sweep.NewMarks(), progress: o.Progress}
+	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, asOf: o.AsOf, dial: o.Dial, marks: sweep.NewMarks(), surveys: make(chan struct{}, 1), progress: o.Progress}
 	if f.getenv == nil {
 		f.getenv = os.Getenv
 	}
@@ -237,6 +241,7 @@ func answer(r *report.Report) (json.RawMessage, error) {
 
 // Sweep runs one request and reports on it.
 func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	budget := sweep.NewBudget(ctx)
 	r := f.newReport(call, request.Trigger)
 	r.Asked = request.Digest()
 	if err := f.admit(call, request, r); err != nil {
@@ -249,8 +254,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 			return r
 		}
 	}
-	until := sweep.End(ctx)
-	work, cancel := sweep.Reserve(ctx)
+	work, cancel := budget.Work(ctx)
 	defer cancel()
 	leave, err := f.requests.enter(work, call.RequestID)
 	if err != nil {
@@ -274,14 +278,14 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 		case err != nil:
 			return f.ended(r, report.Failed, err)
 		}
-		defer f.release(ctx, lease, until)
-		f.sweepInventory(lease.Hold(ctx), call, part)
+		defer f.release(ctx, lease, budget)
+		f.sweepInventory(lease.Hold(ctx), budget, call, part)
 	case request.Trigger == trigger.OSS && len(request.Manifests) == 0 && len(request.Objects) <= mps.MaxBatch:
-		f.events.join(ctx, call, part, f.run)
+		f.events.join(ctx, budget, call, part, f.run)
 	default:
-		f.run(ctx, call, part)
+		f.run(ctx, budget, call, part)
 	}
-	f.keep(ctx, call, r, until)
+	f.keep(ctx, budget, call, r)
 	f.logFinished(r)
 	return r
 }
@@ -308,16 +312,23 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 }
 
 // sweepInventory sweeps the inventory, which the context's lease allows. A scheduled
-// run finishes first what earlier ones were cut off from.
-func (f *Function) sweepInventory(ctx context.Context, call Call, part sweep.Part) {
+// run finishes first what earlier ones were cut off from: a call that did so has not
+// failed, whatever comes of its sweep.
+func (f *Function) sweepInventory(ctx context.Context, budget sweep.Budget, call Call, part sweep.Part) {
+	finished := 0
 	if part.Request.Trigger == trigger.Timer && part.Report.Mode == policy.Enforce {
-		if err := f.finishOpen(ctx, call); err != nil {
+		var err error
+		if finished, err = f.finishOpen(ctx, budget, call); err != nil {
 			part.Report.Error = err.Error()
 			part.Report.Finish(report.Incomplete, f.now())
 			return
 		}
 	}
-	f.run(ctx, call, part)
+	f.run(ctx, budget, call, part)
+	if r := part.Report; finished > 0 && r.Status == report.Failed {
+		r.Error = fmt.Sprintf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error)
+		r.Finish(report.Incomplete, f.now())
+	}
 }
 
 // ended finishes the report of a run that did not come to looking at anything.
@@ -328,8 +339,8 @@ func (f *Function) ended(r *report.Report, status report.Status, err error) *rep
 	return r
 }
 
-func (f *Function) release(ctx context.Context, lease *state.Lease, until time.Time) {
-	ctx, cancel := sweep.Afterwards(ctx, until)
+func (f *Function) release(ctx context.Context, lease *state.Lease, budget sweep.Budget) {
+	ctx, cancel := budget.Afterwards(ctx)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
 		f.log.Warn("the next run has to wait for the lease to end", "error", err.Error())
@@ -337,9 +348,10 @@ func (f *Function) release(ctx context.Context, lease *state.Lease, until time.T
 }
 
 // run carries out the parts of a run.
-func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
-	s, library := f.sweepOf(call, parts[0].Report)
-	s.Run(ctx, parts...)
+func (f *Function) run(ctx context.Context, budget sweep.Budget, call Call, parts ...sweep.Part) {
+	library := f.library.Session(f.credentials(call))
+	s := f.sweepOf(call, parts[0].Report, library)
+	s.Run(ctx, budget, parts...)
 	for i, part := range parts {
 		part.Report.Calls = callsOf(library)
 		if i > 0 {
@@ -348,12 +360,9 @@ func (f *Function) run(ctx context.Context, call Call, parts ...sweep.Part) {
 	}
 }
 
-// sweepOf wires what a run works with, and returns the library that counts its
-// calls.
-func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Session) {
-	credentials := f.credentials(call)
-	library, oss := f.library.Session(credentials), f.oss.Session(credentials)
-	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: oss, Store: f.store(call), Marks: f.marks, Now: f.now,
+// sweepOf wires what a run works with.
+func (f *Function) sweepOf(call Call, r *report.Report, library *mps.Session) *sweep.Sweep {
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: f.oss.Session(f.credentials(call)), Store: f.store(call), Marks: f.marks, Now: f.now,
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {
@@ -362,7 +371,7 @@ func (f *Function) sweepOf(call Call, r *report.Report) (*sweep.Sweep, *mps.Sess
 			}
 		}, 5*time.Second
 	}
-	return s, library
+	return s
 }
 
 // store returns the state store as a call may use it.
@@ -433,7 +442,9 @@ func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.R
 const maxIgnored = 20
 
 func (f *Function) newReport(call Call, kind trigger.Kind) *report.Report {
-	return report.New(cmp.Or(call.RequestID, newRunID()), kind, f.policy, f.now())
+	r := report.New(cmp.Or(call.RequestID, newRunID()), kind, f.policy, f.now())
+	r.AsOf = f.judgedAt()
+	return r
 }
 
 // newRunID makes an ID for a run that the platform has not named.

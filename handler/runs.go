@@ -105,16 +105,17 @@ func (f *Function) answered(ctx context.Context, call Call, r *report.Report) (*
 
 // finishOpen finishes the plans that earlier scheduled runs were cut off from, each
 // in a run of its own: every medium of which nothing is known is read again, and
-// deleted if it has still expired. An error says that there is more to finish.
-func (f *Function) finishOpen(ctx context.Context, call Call) error {
-	store, until := f.store(call), sweep.End(ctx)
-	work, cancel := sweep.Reserve(ctx)
+// deleted if it has still expired. It returns how many it finished; an error says that
+// there is more to finish.
+func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Call) (finished int, err error) {
+	store := f.store(call)
+	work, cancel := budget.Work(ctx)
 	defer cancel()
 	plans, err := sweep.Unfinished(work, store, func(err error) {
 		f.log.Error("a record is damaged", "error", err.Error())
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, open := range plans {
 		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
@@ -124,31 +125,32 @@ func (f *Function) finishOpen(ctx context.Context, call Call) error {
 			f.log.Info("the plan is old, or of other rules: a new one is made", "plan", open.Plan)
 			r.Finish(report.Done, f.now())
 		} else {
-			f.run(ctx, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, Report: r})
+			f.run(ctx, budget, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, Report: r})
 		}
-		f.keep(ctx, call, r, until)
+		f.keep(ctx, budget, call, r)
 		f.logFinished(r)
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds what is left of it
 			continue
 		case report.Incomplete, report.Blocked, report.Busy:
-			return fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
+			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
 		case report.Done, report.Partial:
 		}
-		if err := f.closeOpen(ctx, store, open, until); err != nil {
-			return err
+		if err := f.closeOpen(ctx, budget, store, open); err != nil {
+			return finished, err
 		}
+		finished++
 	}
 	if len(plans) == 0 {
-		return nil
+		return 0, nil
 	}
-	return f.marks.Refresh(work, store) // those that these runs left
+	return finished, f.marks.Refresh(work, store) // those that these runs left
 }
 
 // closeOpen notes that a plan is done, also when the time for the work is up: else every
 // run would find out so again.
-func (f *Function) closeOpen(ctx context.Context, store state.Store, open sweep.Open, until time.Time) error {
-	ctx, cancel := sweep.Afterwards(ctx, until)
+func (f *Function) closeOpen(ctx context.Context, budget sweep.Budget, store state.Store, open sweep.Open) error {
+	ctx, cancel := budget.Afterwards(ctx)
 	defer cancel()
 	return open.Close(ctx, store)
 }
@@ -172,11 +174,11 @@ func runName(id string, number int) string {
 
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
-func (f *Function) keep(ctx context.Context, call Call, r *report.Report, until time.Time) {
+func (f *Function) keep(ctx context.Context, budget sweep.Budget, call Call, r *report.Report) {
 	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger, r.Asked})
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
-		ctx, cancel := sweep.Afterwards(ctx, until)
+		ctx, cancel := budget.Afterwards(ctx)
 		defer cancel()
 		store := f.store(call)
 		err = state.ErrExists
@@ -314,7 +316,7 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 	if err != nil {
 		return nil, err
 	}
-	defer f.release(ctx, lease, time.Time{})
+	defer f.release(ctx, lease, sweep.Budget{})
 	ctx = lease.Hold(ctx)
 	if err := f.marks.Refresh(ctx, store); err != nil {
 		return nil, err

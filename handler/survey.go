@@ -18,10 +18,11 @@ import (
 
 // Explain explains the decision on each medium that a request for media IDs or
 // objects names. For a rule that keeps the latest of a group it looks at the
-// group's other media in the inventory.
+// group's other media in the inventory. The report is of the look that went worst.
 func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
+	budget := sweep.NewBudget(ctx)
 	found := map[string]media.Medium{}
-	r := f.survey(ctx, call, request, f.policy, func(m media.Medium) { found[m.ID] = m })
+	r := f.survey(ctx, budget, call, request, f.policy, func(m media.Medium) { found[m.ID] = m })
 	list := []*retention.Explanation{}
 	if r.Status == report.Failed {
 		return list, r
@@ -31,17 +32,20 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 			list = append(list, retention.ExplainAbsent(id, r.AsOf))
 		}
 	}
+	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
-		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: f.marks.Of(r.AsOf)(&m)}
+		facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: f.marks.Of(&m)}
 		var notes []string
 		if !f.policy.Inventory.Names(&m) {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		if retention.IsRanked(f.policy, &m, facts) {
-			where := sweep.Where(f.policy, &m, r.AsOf)
+		known := facts
+		known.AsOf = retention.WhenKnown(&m, r.AsOf)
+		if retention.IsRanked(f.policy, &m, known) {
+			where := sweep.Where(f.policy, &m, known.AsOf)
 			decider := retention.NewForeseer(f.policy, r.AsOf)
-			decider.Marks = f.marks.Of(r.AsOf)
+			decider.Marks = f.marks.Of
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 				if other.ID == m.ID {
 					facts = its
@@ -49,37 +53,47 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 			}
 			decider.Add(m, false, decided)
 			if len(where) > 0 {
-				others := *f.policy
-				others.Inventory = policy.Inventory{Prefixes: where}
-				r = f.survey(ctx, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &others, func(other media.Medium) {
+				inventory := *f.policy
+				inventory.Inventory = policy.Inventory{Prefixes: where}
+				others := f.survey(ctx, budget, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &inventory, func(other media.Medium) {
 					if other.ID != m.ID {
 						decider.Add(other, false, decided)
 					}
 				})
+				if others.Status != report.Done {
+					notes = append(notes, "not all of its group could be looked at: "+others.Problem())
+				}
+				if goneWorse(others.Status, worst.Status) {
+					worst = others
+				}
 			}
 			decider.Finish(decided)
-			if r.Status != report.Done {
-				notes = append(notes, "not all of its group could be looked at: "+r.Error)
-			}
 		}
 		e := retention.Explain(f.policy, &m, facts)
 		e.Notes = notes
 		list = append(list, e)
 	}
-	return list, r
+	return list, worst
+}
+
+// goneWorse reports whether a look of one status found less than one of another.
+func goneWorse(a, b report.Status) bool {
+	order := []report.Status{report.Done, report.Partial, report.Incomplete, report.Busy, report.Failed}
+	return slices.Index(order, a) > slices.Index(order, b)
 }
 
 // Forecast tells what the inventory will lose on each of the coming days.
 func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
+	budget := sweep.NewBudget(ctx)
 	if f.broken != nil {
 		return nil, refuse(f.newReport(call, kind), f.broken, f.now())
 	}
 	if days < 1 || days > retention.MaxForecastDays {
 		return nil, refuse(f.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays), f.now())
 	}
-	forecast := retention.NewForecast(f.policy, f.now().UTC().Truncate(time.Second), days)
-	forecast.Remember(f.marks.Of(forecast.AsOf))
-	r := f.survey(ctx, call, &trigger.Request{Trigger: kind, Inventory: true}, f.policy, forecast.Add)
+	forecast := retention.NewForecast(f.policy, f.judgedAt(), days)
+	forecast.Remember(f.marks.Of)
+	r := f.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, f.policy, forecast.Add)
 	forecast.Finish()
 	return forecast, r
 }
@@ -87,20 +101,25 @@ func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, d
 // Diff holds another policy, which is to follow the function's, against the media
 // that either inventory names. Each difference is handed over as it is found.
 func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
+	budget := sweep.NewBudget(ctx)
 	if f.broken != nil {
 		return nil, refuse(f.newReport(call, trigger.CLI), f.broken, f.now())
 	}
 	either := *f.policy
 	either.Inventory = f.policy.Inventory.And(next.Inventory)
-	diff := retention.NewDiff(f.policy, next, f.now().UTC().Truncate(time.Second), each)
-	diff.Remember(f.marks.Of(diff.AsOf))
-	r := f.survey(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
+	diff := retention.NewDiff(f.policy, next, f.judgedAt(), each)
+	diff.Remember(f.marks.Of)
+	r := f.survey(ctx, budget, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
 	diff.Finish()
 	return diff, r
 }
 
-// survey looks at what a request names and decides nothing.
-func (f *Function) survey(ctx context.Context, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
+// errSurveyed says that a survey waited for another one until its time was up.
+var errSurveyed = errors.New("another forecast, diff or explanation is under way: try again when it has ended")
+
+// survey looks at what a request names and decides nothing. Of surveys of the
+// inventory there is one at a time, and its calls give way to those of runs.
+func (f *Function) survey(ctx context.Context, budget sweep.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
 	r := f.newReport(call, request.Trigger)
 	if f.broken != nil {
 		return refuse(r, f.broken, f.now())
@@ -108,17 +127,40 @@ func (f *Function) survey(ctx context.Context, call Call, request *trigger.Reque
 	if _, err := f.credentials(call).Current(); err != nil {
 		return refuse(r, err, f.now())
 	}
-	if err := f.marks.Refresh(ctx, f.store(call)); err != nil {
-		r.Error = err.Error()
-		r.Finish(report.Failed, f.now())
-		return r
-	}
 	if request.Inventory && p.Inventory.IsEmpty() {
 		return refuse(r, errors.New("the policy has no inventory to look at"), f.now())
 	}
-	s, library := f.sweepOf(call, r)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	ended := func(status report.Status, err error) *report.Report {
+		r.Error = err.Error()
+		r.Finish(status, f.now())
+		return r
+	}
+	library := f.library.Session(f.credentials(call))
+	if request.Inventory {
+		select {
+		case f.surveys <- struct{}{}:
+			defer func() { <-f.surveys }()
+		case <-work.Done():
+			return ended(report.Busy, errSurveyed)
+		}
+		library = f.library.Background(f.credentials(call))
+	}
+	if err := f.marks.Refresh(work, f.store(call)); err != nil {
+		return ended(report.Failed, err)
+	}
+	s := f.sweepOf(call, r, library)
 	s.Policy = p
-	s.Survey(ctx, request, r, found)
+	s.Survey(ctx, budget, request, r, found)
 	r.Calls = callsOf(library)
 	return r
+}
+
+// judgedAt returns the instant as of which media are judged.
+func (f *Function) judgedAt() time.Time {
+	if !f.asOf.IsZero() {
+		return f.asOf.UTC().Truncate(time.Second)
+	}
+	return f.now().UTC().Truncate(time.Second)
 }

@@ -46,7 +46,7 @@ func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, d
 		if err != nil {
 			return exitError{exitUsage, fmt.Errorf("--as-of %q is no time such as 2027-03-01T00:00:00Z", s.asOf)}
 		}
-		o.Now = func() time.Time { return asOf }
+		o.AsOf = asOf
 	}
 	f, stop, err := c.function(s.emulate, o)
 	if err != nil {

@@ -162,11 +162,7 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 		return err
 	}
 	if r.Status != report.Done {
-		problem := r.Error
-		if problem == "" && len(r.Failures) > 0 {
-			problem = r.Failures[0].Message
-		}
-		return exitError{r.ExitCode(), fmt.Errorf("not everything could be looked at: %s", problem)}
+		return exitError{r.ExitCode(), fmt.Errorf("not everything could be looked at: %s", r.Problem())}
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (s *Session) leave(ctx context.Context, op Operation) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: waiting for the quota: %w", op, ctx.Err())
 	}
-	if err := s.client.pace[op].wait(ctx); err != nil {
+	if err := s.client.pace[op].wait(ctx, s.line); err != nil {
 		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
 	return nil

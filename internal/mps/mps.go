@@ -73,6 +73,7 @@ func New(a account.Account, share float64) (*Client, error) {
 type Session struct {
 	client      *Client
 	credentials *account.Provider
+	line        int // foreground or background
 
 	lines     map[Operation]chan struct{}
 	calls     map[Operation]*atomic.Int64
@@ -88,6 +89,13 @@ func (c *Client) Session(credentials *account.Provider) *Session {
 	for op := range c.pace {
 		s.lines[op], s.calls[op] = make(chan struct{}, inLine), new(atomic.Int64)
 	}
+	return s
+}
+
+// Background starts a survey: its calls give way to those of runs.
+func (c *Client) Background(credentials *account.Provider) *Session {
+	s := c.Session(credentials)
+	s.line = background
 	return s
 }
 

@@ -33,7 +33,7 @@ const catchUp = 100 * time.Millisecond
 type pace struct {
 	window time.Duration
 	gap    time.Duration // between two calls that leave evenly
-	turn   chan struct{} // held by the call that leaves next; guards next, left and oldest
+	turn   queue         // held by the call that leaves next; guards next, left and oldest
 	next   time.Time     // when the next call is to leave
 	left   []time.Time   // when the latest calls left: as many as a window may hold
 	oldest int           // the index in left of the one that leaves the window first
@@ -53,20 +53,18 @@ func newPace(limit float64) *pace {
 	return &pace{
 		window: time.Duration(window / crowding),
 		gap:    time.Duration(window / headroom / float64(calls)),
-		turn:   make(chan struct{}, 1),
 		left:   make([]time.Time, calls),
 		part:   1,
 	}
 }
 
-// wait returns when a call may leave, and counts it; or when the context ends.
-func (p *pace) wait(ctx context.Context) error {
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+// wait returns when a call of a line may leave, and counts it; or when the context
+// ends.
+func (p *pace) wait(ctx context.Context, line int) error {
+	if err := p.turn.enter(ctx, line); err != nil {
+		return err
 	}
+	defer p.turn.leave()
 	part := p.now()
 	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
 	// What is late by little is caught up, half a gap faster than even; what is

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,7 +57,7 @@ func TestPace(t *testing.T) {
 				for range 8 {
 					workers.Go(func() {
 						for way := range calls {
-							if err := p.wait(t.Context()); err != nil {
+							if err := p.wait(t.Context(), foreground); err != nil {
 								t.Error(err)
 							}
 							arrived <- time.Now().Add(way)
@@ -67,9 +68,9 @@ func TestPace(t *testing.T) {
 					workers.Go(func() {
 						for len(arrived) < test.calls {
 							time.Sleep(time.Second)
-							p.turn <- struct{}{}
+							_ = p.turn.enter(t.Context(), foreground)
 							time.Sleep(60 * time.Millisecond)
-							<-p.turn
+							p.turn.leave()
 						}
 					})
 				}
@@ -101,7 +102,7 @@ func TestPaceOfASharedQuota(t *testing.T) {
 		perSecond := func() int {
 			n := 0
 			for start := time.Now(); time.Since(start) < time.Second; n++ {
-				if err := p.wait(t.Context()); err != nil {
+				if err := p.wait(t.Context(), foreground); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -136,12 +137,12 @@ func TestPaceHonoursADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1)
 		start := time.Now()
-		if err := p.wait(t.Context()); err != nil {
+		if err := p.wait(t.Context(), foreground); err != nil {
 			t.Fatal(err)
 		}
 		left := make(chan time.Duration)
 		go func() {
-			_ = p.wait(t.Context()) // never cancelled
+			_ = p.wait(t.Context(), foreground) // never cancelled
 			left <- time.Since(start)
 		}()
 		synctest.Wait()
@@ -154,7 +155,7 @@ func TestPaceHonoursADelay(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start = time.Now()
-		if err := p.wait(ctx); err == nil || time.Since(start) > time.Second {
+		if err := p.wait(ctx, foreground); err == nil || time.Since(start) > time.Second {
 			t.Errorf("%v after %v; want the deadline's error", err, time.Since(start))
 		}
 	})
@@ -184,10 +185,57 @@ func TestSessionsTakeTurns(t *testing.T) {
 	})
 }
 
+// TestSurveysGiveWay: a run that uses the whole pace keeps nearly all of it, however
+// many surveys wait; these come on all the same, and get what the run leaves.
+func TestSurveysGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Client{pace: map[Operation]*pace{QueryMediaList: newPace(100)}}
+		var workers sync.WaitGroup
+		start := func(s *Session) (sent *atomic.Int64, stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			sent = new(atomic.Int64)
+			for range 10 {
+				workers.Go(func() {
+					for s.leave(ctx, QueryMediaList) == nil {
+						sent.Add(1)
+					}
+				})
+			}
+			return sent, cancel
+		}
+		run, endRun := start(c.Session(nil))
+		var surveys []*atomic.Int64
+		for range 10 {
+			sent, end := start(c.Background(nil))
+			defer end()
+			surveys = append(surveys, sent)
+		}
+		surveyed := func() (n int64) {
+			for _, sent := range surveys {
+				n += sent.Load()
+			}
+			return n
+		}
+		time.Sleep(10 * time.Second)
+		if n := run.Load(); n < 920 || n > 980 {
+			t.Errorf("the run sent %d calls in ten seconds", n)
+		}
+		before := surveyed()
+		if before < 40 {
+			t.Errorf("the surveys sent %d calls in ten seconds", before)
+		}
+		endRun()
+		time.Sleep(10 * time.Second)
+		if n := surveyed() - before; n < 960 {
+			t.Errorf("the surveys sent %d calls in ten seconds that they had to themselves", n)
+		}
+	})
+}
+
 func TestPaceEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(0.1)
-		if err := p.wait(t.Context()); err != nil {
+		if err := p.wait(t.Context(), foreground); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -195,7 +243,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 		var workers sync.WaitGroup
 		for range 2 { // one of them waits for its time, one for its turn
 			workers.Go(func() {
-				if err := p.wait(ctx); err == nil {
+				if err := p.wait(ctx, foreground); err == nil {
 					t.Error("a call left after its context had ended")
 				}
 			})

@@ -165,6 +165,14 @@ func (r *Report) Finish(status Status, now time.Time) {
 	}
 }
 
+// Problem says in words why the report's status is not done.
+func (r *Report) Problem() string {
+	if r.Error == "" && len(r.Failures) > 0 {
+		return r.Failures[0].Message
+	}
+	return r.Error
+}
+
 // ExitCode is what a command that ends with this report exits with.
 func (r *Report) ExitCode() int {
 	switch r.Status {

@@ -288,7 +288,6 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 // medium as Initiated: one that this program deleted is not live.
 func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
-	marks := s.Marks.Of(s.Now())
 	var mu sync.Mutex
 	for _, slash := range []media.Slash{media.SlashPlain, media.SlashEscaped} {
 		asked := slices.DeleteFunc(slices.Clone(objects), func(object media.Object) bool {
@@ -305,7 +304,7 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 				mu.Lock()
 				defer mu.Unlock()
 				for _, m := range looked.Media {
-					if m.Doubt == "" && m.State != media.StateDeleted && marks(&m) != retention.Deleted {
+					if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(&m).Kind != retention.Deleted {
 						ids[m.Object] = m.ID
 					}
 				}

@@ -51,6 +51,7 @@ type held struct {
 	medium media.Medium
 	facts  Facts
 	in     int
+	stays  bool // it is among the newest of a group for ever
 }
 
 // NewDecider returns a decider for a run as of an instant.
@@ -76,7 +77,13 @@ func (d *Decider) Add(m media.Medium, sourceRemoved bool, decided Decided) {
 		facts.Mark = d.Marks(&m)
 	}
 	final := Decide(d.policy, &m, facts)
-	rule := ranking(d.policy, &m, final, facts)
+	var rule *policy.Rule
+	if d.ahead {
+		m.Record = nil // only a deletion needs it
+		_, rule = Groups(d.policy, &m, facts.at(WhenKnown(&m, d.asOf)))
+	} else {
+		rule = ranking(d.policy, &m, final, facts)
+	}
 	if rule != nil && d.has(rule, &m) {
 		return
 	}
@@ -114,6 +121,15 @@ func (d *Decider) has(rule *policy.Rule, m *media.Medium) bool {
 
 func newestFirst(a, b member) int { return b.created.Compare(a.created) }
 
+// WhenKnown returns from when on a medium is judged by its CreationTime: as of an
+// instant, or later if that lies ahead.
+func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
+	if m.Created.After(asOf) {
+		return m.Created
+	}
+	return asOf
+}
+
 // IsRanked reports whether a rule ranks a medium among others.
 func IsRanked(p *policy.Policy, m *media.Medium, facts Facts) bool {
 	return ranking(p, m, Decide(p, m, facts), facts) != nil
@@ -142,12 +158,14 @@ func ranking(p *policy.Policy, m *media.Medium, decision Decision, facts Facts) 
 }
 
 // rank puts a member into a group and lets go those that it pushes out: what has
-// as many strictly newer ones as the rule keeps.
+// as many strictly newer ones as the rule keeps. Those that are dated ahead push
+// nothing out yet.
 func (d *Decider) rank(group groupOf, place member, decided Decided) {
 	members := d.groups[group]
 	at, _ := slices.BinarySearchFunc(members, place, newestFirst)
 	members = slices.Insert(members, at, place)
-	if count := group.rule.KeepLatest.Count; len(members) > count {
+	ahead, _ := slices.BinarySearchFunc(members, member{created: d.asOf}, newestFirst)
+	if count := ahead + group.rule.KeepLatest.Count; len(members) > count {
 		oldestKept := members[count-1].created
 		end := slices.IndexFunc(members[count:], func(m member) bool { return m.created.Before(oldestKept) })
 		if end >= 0 {
@@ -166,12 +184,32 @@ func (d *Decider) rank(group groupOf, place member, decided Decided) {
 }
 
 // Finish decides on the media that are still held back: they are among the newest
-// of a group of theirs.
+// of a group of theirs, until newer ones that are dated ahead join that.
 func (d *Decider) Finish(decided Decided) {
+	for group, members := range d.groups {
+		newer := 0 // how many are strictly newer than the member
+		for i, m := range members {
+			if i > 0 && m.created.Before(members[i-1].created) {
+				newer = i
+			}
+			if m.held == nil {
+				continue
+			}
+			m.held.facts.NotLatest = false
+			if at := newer - group.rule.KeepLatest.Count; at < 0 {
+				m.held.stays = true
+			} else if joins := members[at].created; joins.After(m.held.facts.NotLatestFrom) {
+				m.held.facts.NotLatestFrom = joins
+			}
+		}
+	}
 	for _, members := range d.groups {
 		for _, m := range members {
 			if h := m.held; h != nil && h.in > 0 {
-				h.in, h.facts.NotLatest = 0, false
+				h.in = 0
+				if h.stays {
+					h.facts.NotLatestFrom = time.Time{}
+				}
 				decided(&h.medium, Decide(d.policy, &h.medium, h.facts), h.facts)
 			}
 		}

@@ -21,26 +21,33 @@ func (f Facts) at(instant time.Time) Facts {
 // decision at that instant; it is false for one that will stay. One that has
 // expired already is due since the returned instant, or since asOf at the latest.
 //
-// Only time makes a medium expire that has not: a protection ends, or the deciding
-// rule's time comes. What has expired stays so. Nothing is foretold of a medium
-// whose CreationTime lies in the future: the record is wrong about it.
+// Only time makes a medium expire that has not: a protection or a hold ends, the
+// deciding rule's time or a CreationTime that lies ahead comes, or newer media join
+// its group. What has expired stays so.
 func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then Decision, ok bool) {
 	then = Decide(p, m, facts.at(never()))
-	if then.Verdict != Expired || m.Created.After(facts.AsOf) {
+	if then.Verdict != Expired {
 		return time.Time{}, Decision{}, false
 	}
 	due = then.ExpiresAt
 	if then.Rule.OnSourceRemoved {
 		due = facts.AsOf
 	}
-	if m.Created.After(due) { // it was dated back
-		due = m.Created
+	after := func(instant time.Time) {
+		if instant.After(due) {
+			due = instant
+		}
+	}
+	after(m.Created) // it may have been dated back
+	after(facts.Mark.Until)
+	if !facts.NotLatest && then.Rule.KeepLatest.Count > 0 && then.Rule.KeepLatest.Ranks(m) == policy.Yes {
+		after(facts.NotLatestFrom)
 	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
 		if truth, _ := rule.Applies(m); truth == policy.Yes && rule.Date != "" {
-			if end, ok := rule.End(m, p.Timezone); ok && end.After(due) {
-				due = end
+			if end, ok := rule.End(m, p.Timezone); ok {
+				after(end)
 			}
 		}
 	}

@@ -101,11 +101,18 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 			}
 			a.Conditions = append(a.Conditions, removed)
 		case a.Applies == policy.Yes && !m.Created.IsZero():
-			a.ExpiresAt = expireBy(p, rule, m, facts).ExpiresAt
+			its := facts
+			its.Mark = Mark{} // a hold is not the rule's
+			a.ExpiresAt = expireBy(p, rule, m, its).ExpiresAt
 		}
 		e.Rules = append(e.Rules, a)
 	}
+	told := map[string]bool{}
 	for _, edit := range edits(p, m, facts, d) {
+		if told[edit.key()] {
+			continue
+		}
+		told[edit.key()] = true
 		then := Decide(p, &edit.medium, edit.facts)
 		if (then.Verdict == Expired) != (d.Verdict == Expired) && len(e.Changes) < maxChanges {
 			change := Change{What: edit.what, Verdict: then.Verdict, Reason: then.Reason()}
@@ -137,6 +144,12 @@ type edit struct {
 	unranked bool
 }
 
+// key is equal for edits that come to the same medium and facts.
+func (e *edit) key() string {
+	tags := slices.Compact(slices.Sorted(slices.Values(e.medium.Tags)))
+	return fmt.Sprintf("%s %v %q", e.medium.State, e.facts.isNotLatest(), tags)
+}
+
 // edits returns what might flip a decision, the likeliest first. Whether it does
 // is for Decide to say.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
@@ -145,7 +158,7 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	add := func(what string, changed media.Medium) {
 		its, unranked := facts, false
 		if g, r := Groups(p, &changed, facts); r != ranks || !slices.Equal(g, groups) {
-			its.NotLatest, unranked = true, true
+			its.NotLatest, unranked = true, true // NotLatestFrom is of another group
 		}
 		list = append(list, edit{what, changed, its, unranked})
 	}

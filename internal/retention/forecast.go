@@ -29,7 +29,7 @@ type Forecast struct {
 
 	policy  *policy.Policy
 	decider *Decider
-	first   time.Time // the start of today
+	today   time.Time // the calendar day of AsOf, as dateOf has it
 }
 
 // Day is one day of a forecast.
@@ -60,12 +60,10 @@ type RuleSum struct {
 
 // NewForecast starts a forecast of so many days, 1 to MaxForecastDays.
 func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
-	today := asOf.In(p.Timezone)
-	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, decider: NewForeseer(p, asOf),
-		first: time.Date(today.Year(), today.Month(), today.Day(), 0, 0, 0, 0, p.Timezone)}
+	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, decider: NewForeseer(p, asOf), today: dateOf(asOf, p.Timezone)}
 	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
 	for i := range f.Days {
-		f.Days[i] = Day{Date: f.first.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
+		f.Days[i] = Day{Date: f.today.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
 	}
 	return f
 }
@@ -113,12 +111,16 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 	}
 }
 
-// day returns how many days after today an instant lies.
+// day returns how many calendar days after today an instant lies.
 func (f *Forecast) day(instant time.Time) int {
-	local := instant.In(f.policy.Timezone)
-	date := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
-	first := time.Date(f.first.Year(), f.first.Month(), f.first.Day(), 0, 0, 0, 0, time.UTC)
-	return int(date.Sub(first) / (24 * time.Hour))
+	return int(dateOf(instant, f.policy.Timezone).Sub(f.today) / (24 * time.Hour))
+}
+
+// dateOf returns an instant's calendar day in a zone, as its midnight in UTC: clocks
+// of the zone may skip theirs.
+func dateOf(instant time.Time, zone *time.Location) time.Time {
+	year, month, day := instant.In(zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
 func (t *Tally) add(m *media.Medium, rule string) {

@@ -22,7 +22,7 @@ func anyPolicy(rng *rand.Rand) string {
 		"after: 30d, keepLatest: {count: 2, per: folder}", `after: 60d, keepLatest: {count: 1, per: "tag:t"}`, `at: {tag: "expire:"}, keepLatest: {count: 1, per: category}`}
 	pick := func(from []string) string { return from[rng.IntN(len(from))] }
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\ntimezone: %s\nprotect:\n", pick([]string{"UTC", "Asia/Shanghai", "America/New_York"}))
+	fmt.Fprintf(&b, "version: 1\ntimezone: %s\nprotect:\n", pick([]string{"UTC", "Asia/Shanghai", "America/New_York", "America/Santiago"}))
 	fmt.Fprintf(&b, "  - {name: hold, match: {tags: [hold]}}\n  - {name: until, until: {tag: \"keep-until:\"}%s}\n", pick(matches))
 	b.WriteString("expire:\n")
 	for i := range 1 + rng.IntN(3) {
@@ -60,8 +60,40 @@ func anyLibrary(rng *rand.Rand) []media.Medium {
 	library := make([]media.Medium, rng.IntN(60))
 	for i := range library {
 		library[i] = anyMedium(rng, i)
+		if rng.IntN(6) == 0 { // by a clock that is ahead
+			library[i].Created = asOf.Add(time.Duration(rng.IntN(60*24)) * time.Hour).Truncate(12 * time.Hour)
+		}
 	}
 	return library
+}
+
+// anyMark makes up what an earlier run may have left of a medium, mostly nothing.
+func anyMark(rng *rand.Rand) retention.Mark {
+	ends := asOf.Add(time.Duration(rng.IntN(40*24)-10*24) * time.Hour)
+	switch rng.IntN(8) {
+	case 0:
+		return retention.Mark{Kind: retention.Restored, Until: ends}
+	case 1:
+		return retention.Mark{Kind: retention.Unverified, Until: ends}
+	case 2:
+		return retention.Mark{Kind: retention.Deleted}
+	}
+	return retention.Mark{}
+}
+
+// endOf returns the last instant of a calendar day in a zone.
+func endOf(t *testing.T, date string, zone *time.Location) time.Time {
+	t.Helper()
+	day, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Clocks may skip midnight: the first instant of another day ends this one.
+	at := day.Add(-14 * time.Hour)
+	for at.In(zone).Format(time.DateOnly) <= date {
+		at = at.Add(15 * time.Minute)
+	}
+	return at.Add(-time.Nanosecond)
 }
 
 // policies runs a check on many made-up policies that are right.
@@ -107,12 +139,41 @@ func TestExplainIsDecide(t *testing.T) {
 				break
 			}
 		}
+		seen := map[string]bool{}
 		for _, change := range e.Changes {
+			if seen[change.What] {
+				t.Errorf("%q is told twice", change.What)
+			}
+			seen[change.What] = true
 			if (change.Verdict == retention.Expired) == (e.Verdict == retention.Expired) {
 				t.Errorf("%+v flips nothing", change)
 			}
 		}
 	})
+}
+
+// Rules that ask for the same tags have one change between them.
+func TestChangesAreToldOnce(t *testing.T) {
+	p := parse(t, `
+version: 1
+protect:
+  - {name: a, match: {tags: [keep, hold]}}
+  - {name: b, match: {tags: [keep], state: [Published]}}
+  - {name: c, match: {tagsAll: [hold, x]}}
+  - {name: d, match: {tagsAll: [x, hold]}}
+  - {name: e, until: {tag: "until:"}}
+  - {name: f, until: {tag: "until:"}, match: {state: [Published]}}
+expire: [{name: all, after: 7d}]
+`)
+	m := series("a", 100)
+	var got []string
+	for _, change := range retention.Explain(p, &m, retention.Facts{AsOf: asOf, NotLatest: true}).Changes {
+		got = append(got, change.What)
+	}
+	want := []string{"it is tagged keep", "it is tagged hold", "it is tagged hold and x", "it is tagged until:2026-07-01"}
+	if !slices.Equal(got, want) {
+		t.Errorf("changes %q, want %q", got, want)
+	}
 }
 
 // A change that leads into a group of which nothing is known is told with its
@@ -132,13 +193,11 @@ func TestDue(t *testing.T) {
 	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
 		m := anyMedium(rng, 1)
 		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
-		due, then, ok := retention.Due(p, &m, facts)
-		if m.Created.After(asOf) {
-			if ok {
-				t.Errorf("something is foretold of %+v", m)
-			}
-			return
+		facts.Mark = anyMark(rng)
+		if !facts.NotLatest && rng.IntN(2) == 0 {
+			facts.NotLatestFrom = asOf.AddDate(0, 0, 1+rng.IntN(90))
 		}
+		due, then, ok := retention.Due(p, &m, facts)
 		expiredAt := func(instant time.Time) bool {
 			later := facts
 			later.AsOf = instant
@@ -164,15 +223,20 @@ func TestDue(t *testing.T) {
 func TestForecast(t *testing.T) {
 	const days = 90
 	policies(t, 300, func(rng *rand.Rand, p *policy.Policy) {
-		library := anyLibrary(rng)
-		library = slices.DeleteFunc(library, func(m media.Medium) bool { return m.Created.After(asOf) }) // they take places in groups later
+		library, marks := anyLibrary(rng), map[string]retention.Mark{}
+		for _, m := range library {
+			marks[m.ID] = anyMark(rng)
+		}
+		mark := func(m *media.Medium) retention.Mark { return marks[m.ID] }
 		f := retention.NewForecast(p, asOf, days)
+		f.Remember(mark)
 		for _, m := range library {
 			f.Add(m)
 		}
 		f.Finish()
 		expiredAt := func(instant time.Time) int {
 			decider, n := retention.NewDecider(p, instant), 0
+			decider.Marks = mark
 			count := func(_ *media.Medium, d retention.Decision, _ retention.Facts) {
 				if d.Verdict == retention.Expired {
 					n++
@@ -184,18 +248,16 @@ func TestForecast(t *testing.T) {
 			decider.Finish(count)
 			return n
 		}
-		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool { return m.State == media.StateDeleted }))
+		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool {
+			return m.State == media.StateDeleted || m.State == media.StateInitiated && mark(&m).Kind == retention.Deleted
+		}))
 		sum := f.Overdue.Media
 		if want := expiredAt(asOf); sum != want {
 			t.Errorf("%d overdue, a sweep takes %d", sum, want)
 		}
 		for i, day := range f.Days {
 			sum += day.Media
-			date, err := time.ParseInLocation(time.DateOnly, day.Date, p.Timezone)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := expiredAt(date.AddDate(0, 0, 1).Add(-time.Nanosecond)); sum != want {
+			if want := expiredAt(endOf(t, day.Date, p.Timezone)); sum != want {
 				t.Errorf("%d media by the end of day %d (%s), a sweep then takes %d", sum, i, day.Date, want)
 			}
 		}
@@ -210,6 +272,100 @@ func TestForecast(t *testing.T) {
 			t.Errorf("%d media and %d bytes by rule, %d and %d in all", byRule, bytes, sum, f.Total.Bytes)
 		}
 	})
+}
+
+// A forecast has each calendar day once, also where clocks skip midnight or a day.
+func TestDaysOfAForecast(t *testing.T) {
+	for _, name := range zones(t) {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parse(t, "version: 1\ntimezone: "+name+"\nexpire: [{name: all, after: 1h}]\n")
+		for year := 2011; year <= 2027; year += 2 {
+			now := time.Date(year, 1, 1, 12, 30, 0, 0, time.UTC)
+			f := retention.NewForecast(p, now, 730)
+			for i, day := range f.Days {
+				// Civil arithmetic without a zone has no gaps.
+				local := now.In(zone)
+				if want := time.Date(local.Year(), local.Month(), local.Day()+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly); day.Date != want {
+					t.Fatalf("%s: day %d is %s, want %s", name, i, day.Date, want)
+				}
+			}
+			for _, at := range []time.Duration{0, 77 * 24 * time.Hour, 249*24*time.Hour + 30*time.Minute, 400 * 24 * time.Hour} {
+				f := retention.NewForecast(p, now, 730)
+				due := now.Add(at)
+				f.Add(media.Medium{ID: "a", State: "Published", Created: due.Add(-time.Hour)})
+				f.Finish()
+				for _, day := range f.Days {
+					if (day.Media == 1) != (at > 0 && day.Date == due.In(zone).Format(time.DateOnly)) {
+						t.Errorf("%s: due at %s, %d media on %s", name, due.In(zone), day.Media, day.Date)
+					}
+				}
+			}
+		}
+	}
+}
+
+// zones returns zones whose clocks skip or repeat midnight in these years, and two
+// that skip a whole day or never change.
+func zones(t *testing.T) []string {
+	t.Helper()
+	return []string{"America/Santiago", "America/Asuncion", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Asia/Tehran", "Asia/Amman", "Asia/Damascus",
+		"Asia/Gaza", "Africa/Cairo", "Atlantic/Azores", "America/Scoresbysund", "Pacific/Apia", "Australia/Lord_Howe", "Asia/Shanghai"}
+}
+
+// A medium that is dated ahead joins its group when its time comes, and not before.
+func TestMediaDatedAhead(t *testing.T) {
+	p := parse(t, "version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: 2, per: folder}}]\n")
+	library := []media.Medium{series("old", 100), series("newer", 90), series("ahead", -10), series("further", -20)}
+	f := retention.NewForecast(p, asOf, 60)
+	for _, m := range library {
+		f.Add(m)
+	}
+	f.Finish()
+	got := map[string]int{}
+	for _, day := range f.Days {
+		if day.Media > 0 {
+			got[day.Date] = day.Media
+		}
+	}
+	want := map[string]int{"2026-07-10": 1, "2026-07-20": 1} // "old" when "ahead" joins, "newer" when "further" does
+	if !maps.Equal(got, want) || f.Overdue.Media != 0 || f.Never != 2 {
+		t.Errorf("due by day %v, want %v; overdue %d, never %d", got, want, f.Overdue.Media, f.Never)
+	}
+}
+
+// A hold ends: what is restored, or could not be verified, is due then, and the
+// reason says so.
+func TestHoldsEnd(t *testing.T) {
+	p := parse(t, "version: 1\nexpire: [{name: rest, after: 30d}]\n")
+	until := asOf.AddDate(0, 0, 12)
+	for _, test := range []struct {
+		name  string
+		kind  retention.MarkKind
+		days  int // its age
+		until time.Time
+		due   time.Time
+		says  string
+	}{
+		{"restored, and due by its rule", retention.Restored, 100, until, until, "it was restored, and is held until 2026-07-12T12:00:00Z"},
+		{"restored, and due before its hold ends", retention.Restored, 25, until, until, "it was restored, and is held until 2026-07-12T12:00:00Z"},
+		{"restored, and due after its hold", retention.Restored, 1, until, asOf.AddDate(0, 0, 29), "keeps it until 2026-07-29T12:00:00Z"},
+		{"restored long ago", retention.Restored, 100, asOf, asOf, "expired since"},
+		{"not verified", retention.Unverified, 100, until, until, "not sent again until 2026-07-12T12:00:00Z"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := series("a", test.days)
+			e := retention.Explain(p, &m, retention.Facts{AsOf: asOf, NotLatest: true, Mark: retention.Mark{Kind: test.kind, Until: test.until}})
+			if !e.DueAt.Equal(test.due) || e.DueRule != "rest" || !strings.Contains(e.Reason, test.says) {
+				t.Errorf("due %v by %q, %s; want %v, %q", e.DueAt, e.DueRule, e.Reason, test.due, test.says)
+			}
+			if rule := e.Rules[0]; !rule.ExpiresAt.Equal(asOf.AddDate(0, 0, 30-test.days)) {
+				t.Errorf("the rule's time is %v", rule.ExpiresAt)
+			}
+		})
+	}
 }
 
 // TestDiff: what is newly deleted and newly kept is the difference of two sweeps.

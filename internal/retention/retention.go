@@ -55,14 +55,22 @@ const (
 )
 
 // Mark is what this program remembers of a medium from its earlier runs.
-type Mark int
+type Mark struct {
+	Kind MarkKind
+	// Until is when the hold of an Unverified or Restored medium ends.
+	Until time.Time
+}
 
-// The marks. The first is valid for one record, by its ID and CreationTime.
+// MarkKind is what an earlier run did to a medium.
+type MarkKind int
+
+// The kinds of marks. All but Restored are valid for one record, by its ID and
+// CreationTime.
 const (
-	Unmarked   Mark = iota
-	Deleted         // it was deleted, and the library shows what is deleted as Initiated
-	Unverified      // its deletion was sent, and the library still showed it
-	Restored        // it was restored
+	Unmarked   MarkKind = iota
+	Deleted             // it was deleted, and the library shows what is deleted as Initiated
+	Unverified          // its deletion was sent, and the library still showed it
+	Restored            // it was restored
 )
 
 // Decision is a verdict with its reason.
@@ -74,8 +82,8 @@ type Decision struct {
 	// Key is what a rule asks for and the record does not tell, for FieldUnknown; for
 	// Doubtful it is the medium's Doubt.
 	Key string
-	// ExpiresAt is when the deciding expire rule takes the medium, and when a
-	// protect rule with a date ends; zero without such a rule.
+	// ExpiresAt is when the deciding expire rule takes the medium, or when what
+	// keeps it ends: a hold, or a protect rule with a date. Zero for never.
 	ExpiresAt time.Time
 }
 
@@ -123,9 +131,9 @@ func (d Decision) Reason() string {
 	case DeletedByUs:
 		return "an earlier run deleted it, and the library shows it as Initiated"
 	case SentUnverified:
-		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again for 30 days", rule)
+		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again until %s", rule, at)
 	case WasRestored:
-		return fmt.Sprintf("rule %s: it was restored, and is held for 30 days", rule)
+		return fmt.Sprintf("rule %s: it was restored, and is held until %s", rule, at)
 	}
 	return ""
 }
@@ -141,8 +149,22 @@ type Facts struct {
 	// NotLatest says that the medium is known not to be among the newest of its
 	// group, for the keepLatest of the rule that decides.
 	NotLatest bool
+	// NotLatestFrom is from when on NotLatest holds, since media that are dated ahead
+	// join the group; zero if they do not change it.
+	NotLatestFrom time.Time
 	// Mark is what earlier runs left of it.
 	Mark Mark
+}
+
+// isNotLatest reports whether the medium is not among the newest of its group as of
+// AsOf.
+func (f Facts) isNotLatest() bool {
+	return f.NotLatest || !f.NotLatestFrom.IsZero() && !f.AsOf.Before(f.NotLatestFrom)
+}
+
+// isHeld reports whether an earlier run's hold lasts as of AsOf.
+func (f Facts) isHeld() bool {
+	return (f.Mark.Kind == Restored || f.Mark.Kind == Unverified) && f.AsOf.Before(f.Mark.Until)
 }
 
 // Decide holds one medium against the policy, in the order absent, protected,
@@ -156,7 +178,7 @@ func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	if m.State == media.StateDeleted {
 		return Decision{Verdict: Absent, Cause: StateDeleted}
 	}
-	if m.State == media.StateInitiated && facts.Mark == Deleted {
+	if m.State == media.StateInitiated && facts.Mark.Kind == Deleted {
 		return Decision{Verdict: Absent, Cause: DeletedByUs}
 	}
 	var unclear Decision
@@ -240,21 +262,20 @@ func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts)
 		switch in := rule.KeepLatest.Ranks(m); {
 		case in == policy.Unknown:
 			return Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: "keepLatest"}
-		case in == policy.Yes && !facts.NotLatest:
+		case in == policy.Yes && !facts.isNotLatest():
 			d.Cause = AmongLatest
 			return d
 		}
 	}
-	if facts.AsOf.Before(d.ExpiresAt) {
+	switch {
+	case facts.isHeld() && facts.Mark.Until.After(d.ExpiresAt):
+		d.ExpiresAt, d.Cause = facts.Mark.Until, SentUnverified
+		if facts.Mark.Kind == Restored {
+			d.Cause = WasRestored
+		}
+	case facts.AsOf.Before(d.ExpiresAt):
 		d.Cause = TooYoung
-		return d
-	}
-	switch facts.Mark {
-	case Restored:
-		d.Cause = WasRestored
-	case Unverified:
-		d.Cause = SentUnverified
-	case Unmarked, Deleted:
+	default:
 		d.Verdict, d.Cause = Expired, TimeIsUp
 	}
 	return d

@@ -212,7 +212,7 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 		at.put(c, slash)
 	}
 	decider := retention.NewDecider(r.Policy, head.AsOf)
-	decider.Marks, decider.Clock = r.Marks.Of(head.AsOf), r.Now
+	decider.Marks, decider.Clock = r.Marks.Of, r.Now
 	if err := decider.Resume(places); err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func (r *run) place() (checkpoint, []retention.Place) {
 // whose time is up is not followed by its plan: what is left may be too little for that.
 func (r *run) keepPlace(ctx, soft context.Context) {
 	c := r.checkpoint
-	ctx, cancel := Afterwards(ctx, r.until)
+	ctx, cancel := r.budget.Afterwards(ctx)
 	defer cancel()
 	if c.writing.take(ctx) != nil {
 		return // the store hangs

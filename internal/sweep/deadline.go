@@ -5,49 +5,76 @@ import (
 	"time"
 )
 
-// The answer to a call must be there before the platform's end: of the call's time a tenth
-// is kept for it and for what has to be noted, and at most 15 s. A quarter of that is the
-// answer's own.
+// Parts of a call's time that are kept before its end. The answer must be there
+// before the platform's end: a tenth is kept for it and for what has to be recorded,
+// and at most 15 s. A quarter of that is the answer's own.
 const (
 	margin       = 0.1
 	maxMargin    = 15 * time.Second
 	answerMargin = margin / 4
+	// Of the time that a run has, a fifth, and at most 10 s, is for what is in flight:
+	// it is finished and verified.
+	flightMargin    = 0.2
+	maxFlightMargin = 10 * time.Second
 )
 
-// Reserve returns a context for the work of a call, which ends before its deadline: see
-// margin. Without a deadline it ends with ctx.
-func Reserve(ctx context.Context) (context.Context, context.CancelFunc) {
-	return before(ctx, margin, maxMargin)
+// Budget divides the time of one call. It is made once, when the call comes, and
+// holds for all that the call does. Its zero value sets no limit.
+type Budget struct {
+	work   time.Time // the work ends
+	record time.Time // nothing is recorded after
 }
 
-// before returns a context that ends before ctx's deadline, by a part of the time that
-// is left and at most by most.
-func before(ctx context.Context, part float64, most time.Duration) (context.Context, context.CancelFunc) {
-	end := endBefore(ctx, part, most)
+// NewBudget divides the time from now to the context's deadline.
+func NewBudget(ctx context.Context) Budget {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return Budget{}
+	}
+	return Budget{work: before(deadline, margin, maxMargin), record: before(deadline, answerMargin, maxMargin/4)}
+}
+
+// before returns the instant before an end by a part of the time until then, and at
+// most by most.
+func before(end time.Time, part float64, most time.Duration) time.Time {
+	return end.Add(-min(most, time.Duration(part*float64(time.Until(end)))))
+}
+
+// Earlier returns the budget that ends first.
+func (b Budget) Earlier(other Budget) Budget {
+	if b.record.IsZero() || !other.record.IsZero() && other.record.Before(b.record) {
+		return other
+	}
+	return b
+}
+
+// Work returns a context for the work of the call.
+func (b Budget) Work(ctx context.Context) (context.Context, context.CancelFunc) {
+	return until(ctx, b.work)
+}
+
+// admitting returns a context that ends when a run that begins now sends no call any
+// more.
+func (b Budget) admitting(ctx context.Context) (context.Context, context.CancelFunc) {
+	if b.work.IsZero() {
+		return until(ctx, b.work)
+	}
+	return until(ctx, before(b.work, flightMargin, maxFlightMargin))
+}
+
+func until(ctx context.Context, end time.Time) (context.Context, context.CancelFunc) {
 	if end.IsZero() {
 		return context.WithCancel(ctx)
 	}
 	return context.WithDeadline(ctx, end)
 }
 
-func endBefore(ctx context.Context, part float64, most time.Duration) time.Time {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return time.Time{}
-	}
-	return deadline.Add(-min(most, time.Duration(part*float64(time.Until(deadline)))))
-}
-
-// End returns until when a call that begins may note things; zero for ever.
-func End(ctx context.Context) time.Time { return endBefore(ctx, answerMargin, maxMargin/4) }
-
-// Afterwards returns a context for what must be noted although the time for the work
-// is up: it lasts for at most 5 s, and for three quarters of what is left until the
-// call's End, if that is not zero.
-func Afterwards(ctx context.Context, end time.Time) (context.Context, context.CancelFunc) {
+// Afterwards returns a context for what must be recorded although the time for the
+// work is up: it lasts for at most 5 s, and for three quarters of what is left.
+func (b Budget) Afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	left := 5 * time.Second
-	if !end.IsZero() {
-		left = min(left, time.Until(end)*3/4)
+	if !b.record.IsZero() {
+		left = min(left, time.Until(b.record)*3/4)
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), left)
 }

@@ -33,7 +33,7 @@ func (r *run) keepFailures(ctx context.Context) {
 	if r.unlisted.Len() == 0 {
 		return
 	}
-	ctx, cancel := Afterwards(ctx, r.until)
+	ctx, cancel := r.budget.Afterwards(ctx)
 	defer cancel()
 	folder := failuresFolder + state.RunName(r.Now(), r.reports[0].Run)
 	written := newSegments(0, func(number int, record []byte) error {

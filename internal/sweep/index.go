@@ -70,7 +70,7 @@ func (r *run) indexed(c inventory.Candidate, m *media.Medium) {
 		switch due, _, ok := retention.Due(r.Policy, m, facts); {
 		case verdict == retention.Unknown: // perhaps it only is not told yet
 			e.Due = 0
-		case retention.IsRanked(r.Policy, m, facts), facts.Mark == retention.Unverified, facts.Mark == retention.Restored:
+		case retention.IsRanked(r.Policy, m, facts), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
 			e.Due = 0 // its verdict hangs on others, or on what ends: it is looked at every time
 		case ok:
 			e.Due = due.Unix()

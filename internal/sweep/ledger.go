@@ -109,7 +109,7 @@ func ledgerName(run string, number int) string {
 // closeLedger writes what is left to write: outcomes and marks. What cannot be
 // written has happened all the same, and makes the run a partial one.
 func (r *run) closeLedger(ctx context.Context) {
-	ctx, cancel := Afterwards(ctx, r.until)
+	ctx, cancel := r.budget.Afterwards(ctx)
 	defer cancel()
 	r.ledger.marks.At = r.Now().UTC()
 	if err := errors.Join(r.flush(ctx, 1), r.ledger.marks.write(ctx, r.Store)); err != nil {
@@ -130,27 +130,34 @@ func (o Outcome) IsNone() bool { return o.Became == gone.String() || o.Became ==
 // Outcomes reads what became of the media of a run, by their IDs: from its own ledger, or
 // from that of the run that it was a part of.
 func Outcomes(ctx context.Context, store state.Store, ledger, run string) (map[string]Outcome, error) {
-	outcomes := map[string]Outcome{}
+	outcomes, _, err := readLedger(ctx, store, ledger, run)
+	return outcomes, err
+}
+
+// readLedger returns also how many records the ledger has.
+func readLedger(ctx context.Context, store state.Store, ledger, run string) (outcomes map[string]Outcome, records int, err error) {
+	outcomes = map[string]Outcome{}
 	for listed, err := range store.List(ctx, ledgerFolder+state.SafeName(ledger)+"/", "") {
 		var data []byte
 		if err == nil {
 			data, err = store.Read(ctx, listed.Name)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
+			return nil, 0, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
 		}
+		records++
 		for text, err := range lines(data) {
 			var l ledgerLine
 			if err == nil {
 				err = json.Unmarshal(text, &l)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("read the ledger of run %s: record %s (the ID of its plan does without): %w", ledger, listed.Name, err)
+				return nil, 0, fmt.Errorf("read the ledger of run %s: record %s (the ID of its plan does without): %w", ledger, listed.Name, err)
 			}
 			if len(l.Runs) == 0 && ledger == run || slices.Contains(l.Runs, run) {
 				outcomes[l.MediaID] = Outcome{l.Outcome, l.Plan}
 			}
 		}
 	}
-	return outcomes, nil
+	return outcomes, records, nil
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/manifest"
@@ -227,10 +227,19 @@ var errNotAll = errors.New("it could not be read to its end in its share of half
 // maxBadRows is the number of bad rows after which a source is not read any further.
 const maxBadRows = 10_000
 
+// portion returns a context that ends after a part of the time that is left.
+func portion(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(deadline))))
+}
+
 // gather reads the sources that have no order, and yields only what goes wrong.
 func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candidate, error] {
 	return func(yield func(inventory.Candidate, error) bool) {
-		half, cancel := before(ctx, 0.5, math.MaxInt64)
+		half, cancel := portion(ctx, 0.5)
 		defer cancel()
 		// tell yields an error; one that who carries on meets again is not kept for them.
 		tell := func(err error, again bool) bool {
@@ -244,7 +253,7 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 		}
 		for i, other := range s.others {
 			named, bad := 0, 0
-			share, done := before(half, 1-1/float64(len(s.others)-i), math.MaxInt64)
+			share, done := portion(half, 1/float64(len(s.others)-i))
 			for c, err := range other.candidates(share) {
 				if err == nil {
 					named++

@@ -120,12 +120,12 @@ func (l *look) ofAny(objects []media.Object) []*report.Report {
 // Survey looks at what a request names, hands each medium over, one at a time,
 // and finishes the report, which counts what has no medium to hand over. It
 // decides nothing and changes nothing.
-func (s *Sweep) Survey(ctx context.Context, request *trigger.Request, r *report.Report, found func(media.Medium)) {
+func (s *Sweep) Survey(ctx context.Context, budget Budget, request *trigger.Request, r *report.Report, found func(media.Medium)) {
 	parts := []Part{{request, r}}
 	l := s.look(parts)
 	l.found = found
 	stop := l.tell()
-	ctx, cancel := Reserve(ctx)
+	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	defer l.gathered.Close()
 	defer l.unlisted.Close()

@@ -103,23 +103,22 @@ func (m *Marks) take(record markRecord) {
 	}
 }
 
-// Of returns a function that tells the mark of a medium as of an instant.
-func (m *Marks) Of(asOf time.Time) func(*media.Medium) retention.Mark {
-	return func(medium *media.Medium) retention.Mark {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		one := mark{medium.ID, medium.Created.Unix()}
-		if m.deleted[one] { // a restored medium is another
-			return retention.Deleted
-		}
-		if at, ok := m.restored[medium.Object.String()]; ok && asOf.Sub(at) < holdTime {
-			return retention.Restored
-		}
-		if at, ok := m.unverified[one]; ok && asOf.Sub(at) < holdTime {
-			return retention.Unverified
-		}
-		return retention.Unmarked
+// Of returns the mark of a medium. Of two holds it is the one that lasts longer.
+func (m *Marks) Of(medium *media.Medium) retention.Mark {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one := mark{medium.ID, medium.Created.Unix()}
+	if m.deleted[one] { // a restored medium is another
+		return retention.Mark{Kind: retention.Deleted}
 	}
+	var left retention.Mark
+	if at, ok := m.unverified[one]; ok {
+		left = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
+	}
+	if at, ok := m.restored[medium.Object.String()]; ok && !at.Add(holdTime).Before(left.Until) {
+		left = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
+	}
+	return left
 }
 
 // Hold marks objects whose media are restored: no run deletes these for 30 days.

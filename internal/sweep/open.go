@@ -145,10 +145,11 @@ func Unfinished(ctx context.Context, store state.Store, damaged func(error)) ([]
 // plan pass, and its records are durable.
 func (r *run) finish(ctx, soft context.Context) error {
 	r.ledger.run, r.ledger.finishes = r.request.Resume, true
-	outcomes, err := Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
+	outcomes, records, err := readLedger(ctx, r.Store, r.request.Resume, r.request.Resume)
 	if err != nil {
 		return err
 	}
+	r.ledger.records = records // the next name is free
 	contents, err := Kept(ctx, r.Store, r.request.Plan)
 	if err != nil {
 		return err

@@ -42,7 +42,7 @@ func enforce(t *testing.T, e *emulator.Emulator, request *trigger.Request) *repo
 	r := report.New("r", trigger.Invoke, p, time.Now())
 	r.Mode = policy.Enforce
 	request.Trigger = trigger.Invoke
-	s.Run(context.Background(), sweep.Part{Request: request, Report: r})
+	s.Run(t.Context(), sweep.NewBudget(t.Context()), sweep.Part{Request: request, Report: r})
 	return r
 }
 

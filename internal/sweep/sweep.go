@@ -75,11 +75,11 @@ type Part struct {
 
 // Run carries out requests in their reports' mode, accounts for each in its report
 // and finishes that. It stops early enough to account for what is under way, and to
-// leave time for an answer, before the context's deadline.
-func (s *Sweep) Run(ctx context.Context, parts ...Part) {
+// leave time for an answer, as the call's budget says.
+func (s *Sweep) Run(ctx context.Context, budget Budget, parts ...Part) {
 	r := s.newRun(parts)
-	r.until = End(ctx)
-	ctx, cancel := Reserve(ctx)
+	r.budget = budget
+	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	defer r.plan.Close()
 	defer r.gathered.Close()
@@ -121,7 +121,7 @@ type run struct {
 	index      *index.Index   // what earlier sweeps found out; nil for runs that do not go by it
 	beside     sync.WaitGroup // what is written beside the plan
 	ledger     ledger
-	until      time.Time       // when nothing may be noted any more; zero for never
+	budget     Budget
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
 }
 
@@ -130,7 +130,7 @@ func (s *Sweep) newRun(parts []Part) *run {
 	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}, gone: map[media.Object]bool{}}
 	r.ledger = ledger{run: first.Run, shared: len(parts) > 1, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
-	r.decider.Marks, r.decider.Clock = s.Marks.Of(r.asOf), s.Now
+	r.decider.Marks, r.decider.Clock = s.Marks.Of, s.Now
 	// The clock is the run's, so that every medium is held against one instant.
 	r.found = func(m media.Medium) { r.decider.Add(m, r.gone[m.Object], r.decided) }
 	if r.request.Plan != "" {
@@ -144,8 +144,7 @@ func (s *Sweep) newRun(parts []Part) *run {
 
 // carryOut looks, decides, plans, checks the guards and deletes.
 func (r *run) carryOut(ctx context.Context, parts []Part) {
-	// What is in flight when soft ends is finished and verified in what is left.
-	soft, cancel := before(ctx, 0.2, 10*time.Second)
+	soft, cancel := r.budget.admitting(ctx)
 	defer cancel()
 	soft, unwatch := r.watchStop(ctx, soft)
 	defer unwatch()
@@ -228,7 +227,7 @@ func (r *run) deletePlan(ctx, soft context.Context) (err error) {
 		}
 	}
 	r.deleteAll(ctx, soft)
-	ctx, cancel := Afterwards(ctx, r.until)
+	ctx, cancel := r.budget.Afterwards(ctx)
 	defer cancel()
 	if r.request.Trigger == trigger.OSS {
 		r.giveBack(ctx)
@@ -266,7 +265,7 @@ func (r *run) anyToDelete() bool {
 func (r *run) status(one *report.Report) report.Status {
 	status := r.outcome(one)
 	switch {
-	case status == report.Failed && one.Counts.Deleted > 0:
+	case status == report.Failed && one.Counts.Deleted+one.Counts.Unverified > 0:
 		return report.Partial
 	case status != report.Done:
 		return status

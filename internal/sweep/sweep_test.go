@@ -62,7 +62,7 @@ func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func()
 		Store: storeFunc(whenPlanned), Marks: sweep.NewMarks(), Now: now, Log: slog.New(slog.DiscardHandler)}
 	r := report.New("r", trigger.Timer, p, now())
 	r.Mode = policy.Enforce
-	s.Run(ctx, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, Report: r})
+	s.Run(ctx, sweep.NewBudget(ctx), sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, Report: r})
 	return r
 }
 
