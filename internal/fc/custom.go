@@ -60,13 +60,20 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // around puts FC's lines around a call, without which its console cannot tell
-// which lines belong to it, and turns a panic into a failure.
+// which lines belong to it, and turns a panic into a failure. An answer that was
+// broken off stays so: http.ErrAbortHandler goes on to the server, which closes the
+// connection.
 func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
 	id := plainID(r.Header.Get(headerRequestID))
 	fmt.Fprintf(rt.Log, "FC %s Start RequestId: %s\n", phase, id) //nolint:errcheck // there is no other place to say it
 	failed := true
 	defer func() {
-		if recovered := recover(); recovered != nil {
+		recovered := recover()
+		brokenOff := recovered == http.ErrAbortHandler //nolint:errorlint // a panic's value, as net/http compares it
+		switch {
+		case brokenOff:
+			rt.Logger.Warn("answer broken off", "request", id)
+		case recovered != nil:
 			logPanic(rt.Logger, id, recovered)
 			if phase == "Invoke" && r.URL.Path == "/invoke" {
 				w.Header().Set(headerStatus, "404")
@@ -80,6 +87,9 @@ func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, s
 			suffix = ", Error: Unhandled function error"
 		}
 		fmt.Fprintf(rt.Log, "FC %s End RequestId: %s%s\n", phase, id, suffix) //nolint:errcheck // as above
+		if brokenOff {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	// A run is not given up because a connection was: what is under way would
 	// stay unverified.

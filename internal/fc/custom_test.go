@@ -50,6 +50,10 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic("a visitor's request panics")
 	}
 	w.WriteHeader(http.StatusAccepted)
+	if r.URL.Path == "/broken-off" {
+		_, _ = w.Write(bytes.Repeat([]byte("row\n"), 10_000))
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func TestRoutes(t *testing.T) {
@@ -199,6 +203,39 @@ func TestServe(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// An answer that the function breaks off does not reach the caller as a whole one.
+func TestAnAnswerThatIsBrokenOff(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- runtime(&function{}, &log).Serve(ctx, listener) }()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listener.Addr().String()+"/broken-off", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Fc-Request-Id", "r1")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err == nil || bytes.Contains(body, []byte("internal error")) {
+		t.Errorf("%d bytes, error %v, ending %q", len(body), err, body[max(0, len(body)-40):])
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if !strings.HasSuffix(log.String(), "FC Invoke End RequestId: r1, Error: Unhandled function error\n") || strings.Contains(log.String(), "stack") {
+		t.Errorf("log:\n%s", log.String())
 	}
 }
 
