@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -113,15 +114,24 @@ func callOf(r *http.Request) Call {
 func (f *Function) newRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/sweeps", f.postSweep)
-	mux.HandleFunc("GET /v1/runs", f.getRuns)
-	mux.HandleFunc("GET /v1/runs/{run}", f.getRun)
+	mux.HandleFunc("GET /v1/runs", inTime(f.getRuns))
+	mux.HandleFunc("GET /v1/runs/{run}", inTime(f.getRun))
 	mux.HandleFunc("POST /v1/plans", f.postPlan)
-	mux.HandleFunc("GET /v1/plans", f.getPlans)
-	mux.HandleFunc("GET /v1/plans/{id}", f.getPlan)
+	mux.HandleFunc("GET /v1/plans", inTime(f.getPlans))
+	mux.HandleFunc("GET /v1/plans/{id}", inTime(f.getPlan))
 	mux.HandleFunc("POST /v1/plans/{id}/apply", f.postApply)
 	mux.HandleFunc("GET /v1/media/{id}/explain", f.getExplain)
 	mux.HandleFunc("GET /v1/forecast", f.getForecast)
 	return mux
+}
+
+// inTime makes a route that reads records end early enough for its answer.
+func inTime(route http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := sweep.NewBudget(r.Context()).Work(r.Context())
+		defer cancel()
+		route(w, r.WithContext(ctx))
+	}
 }
 
 // health tells whether the function could serve a call. It is open to everybody
@@ -169,9 +179,25 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	for name, value := range event.Header {
 		request.Header.Set(name, value)
 	}
-	recorder := response{header: http.Header{}, status: http.StatusOK}
-	f.serve(&recorder, request, call)
-	return recorder.event()
+	return f.respond(request, call).event()
+}
+
+// respond collects the response to a request. One that breaks off is none: what came
+// of it is not told.
+func (f *Function) respond(request *http.Request, call Call) (collected *response) {
+	collected = &response{header: http.Header{}, status: http.StatusOK}
+	defer func() {
+		switch recovered := recover(); recovered {
+		case nil:
+		case http.ErrAbortHandler:
+			collected = &response{header: http.Header{}}
+			writeJSON(collected, http.StatusBadGateway, failure{"the answer broke off: a record cannot be read, and the log says which"})
+		default:
+			panic(recovered)
+		}
+	}()
+	f.serve(collected, request, call)
+	return collected
 }
 
 // response collects an HTTP response to be returned as an event's answer.

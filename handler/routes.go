@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -59,12 +62,8 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
-	runs, err := f.Runs(r.Context(), callOf(r))
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, runs)
+	runs, skipped, err := f.Runs(r.Context(), callOf(r))
+	writeList(w, runs, skipped, err)
 }
 
 func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
@@ -72,20 +71,35 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		writeError(w, err)
-	case r.URL.Query().Get("format") == "csv":
-		f.writeEntries(w, r, run.Plan)
-	default:
+	case r.URL.Query().Get("format") != "csv":
 		writeJSON(w, http.StatusOK, run)
+	case run.Plan == "" && run.Status != report.Done:
+		writeJSON(w, http.StatusNotFound, failure{fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status)})
+	case run.Counts.Expired == 0:
+		f.writeCSV(w, run.Plan, func(func(plan.Entry, error) bool) {})
+	default:
+		f.writeEntries(w, r, run.Plan)
 	}
 }
 
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
-	plans, err := f.Plans(r.Context(), callOf(r))
+	plans, skipped, err := f.Plans(r.Context(), callOf(r))
+	writeList(w, plans, skipped, err)
+}
+
+// notesHeader tells what is not in a list, which has no place for it.
+const notesHeader = "X-Mediasweep-Notes"
+
+func writeList(w http.ResponseWriter, list any, skipped []string, err error) {
 	if err != nil {
 		writeError(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, plans)
+	if len(skipped) > 0 {
+		notes := strconv.QuoteToASCII(text.Bound(strings.Join(skipped, "; ")))
+		w.Header().Set(notesHeader, strings.Trim(notes, `"`))
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 // getPlan answers a plan with its entries, which can be many: they are written as
@@ -130,6 +144,10 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 		writeError(w, err)
 		return
 	}
+	f.writeCSV(w, id, entries)
+}
+
+func (f *Function) writeCSV(w http.ResponseWriter, id string, entries iter.Seq2[plan.Entry, error]) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := report.WriteEntriesCSV(w, entries); err != nil {
 		f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
@@ -144,28 +162,48 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list, looked := f.Explain(r.Context(), callOf(r), request)
-	if len(list) == 0 {
-		writeReport(w, looked)
-		return
+	switch {
+	case looked.Status == report.Failed, len(list) == 0 && looked.Status != report.Partial:
+		writeJSON(w, surveyStatus(looked), looked)
+	case len(list) == 0: // what could not be looked at is all that was asked for
+		writeJSON(w, http.StatusBadGateway, looked)
+	default:
+		writeJSON(w, surveyStatus(looked), list[0])
 	}
-	writeJSON(w, http.StatusOK, list[0])
+}
+
+// surveyStatus is what an HTTP caller gets with what a survey found: 200 for all of
+// it, 206 for a part, and 503 if there was no time for it.
+func surveyStatus(r *report.Report) int {
+	switch r.Status {
+	case report.Partial:
+		return http.StatusPartialContent
+	case report.Incomplete, report.Busy:
+		return http.StatusServiceUnavailable
+	case report.Done, report.Blocked, report.Failed:
+	}
+	return r.HTTPStatus()
 }
 
 func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
-	days := int64(30)
+	days := 30
 	if written, ok := r.URL.Query()["days"]; ok {
-		var err error
-		if days, err = text.Decimal(strings.Join(written, ",")); err != nil {
-			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days: %v", err)})
+		n, err := text.Decimal(strings.Join(written, ","))
+		if err != nil || n > retention.MaxForecastDays {
+			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(strings.Join(written, ",")), retention.MaxForecastDays)})
 			return
 		}
+		days = int(n)
 	}
-	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, int(days))
+	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, days)
 	if looked.Status != report.Done && looked.Status != report.Partial {
-		writeReport(w, looked)
+		if looked.Status == report.Incomplete {
+			looked.Notes = append(looked.Notes, "a forecast looks at the whole inventory: raise the function's timeout, or run mediasweep forecast")
+		}
+		writeJSON(w, surveyStatus(looked), looked)
 		return
 	}
-	writeJSON(w, http.StatusOK, forecast)
+	writeJSON(w, surveyStatus(looked), report.NewForecast(forecast, looked))
 }
 
 // writeError answers with what went wrong with the state store.

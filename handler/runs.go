@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -225,36 +226,45 @@ func parseRun(id string, data []byte) (*report.Report, error) {
 // MaxListed is how many runs or plans a list has at most: the latest.
 const MaxListed = 100
 
-// Runs returns the latest runs, newest first.
-func (f *Function) Runs(ctx context.Context, call Call) ([]*report.Report, error) {
-	list := []*report.Report{}
-	err := f.latest(ctx, call, "runs/", ".json", func(name string, data []byte) error {
+// Runs returns the latest runs, newest first, and which records were skipped.
+func (f *Function) Runs(ctx context.Context, call Call) (list []*report.Report, skipped []string, err error) {
+	list = []*report.Report{}
+	skipped, err = f.latest(ctx, call, "runs/", ".json", func(name string, data []byte) error {
 		r, err := parseRun(name, data)
 		if err == nil {
 			list = append(list, r)
 		}
 		return err
 	})
-	return list, err
+	return list, skipped, err
 }
 
-// Plans returns the latest plans, newest first.
-func (f *Function) Plans(ctx context.Context, call Call) ([]plan.Contents, error) {
-	list := []plan.Contents{}
-	err := f.latest(ctx, call, "plans/", "/plan.json", func(_ string, data []byte) error {
+// Plans returns the latest plans that have media, newest first, and which records were
+// skipped.
+func (f *Function) Plans(ctx context.Context, call Call) (list []plan.Contents, skipped []string, err error) {
+	list = []plan.Contents{}
+	skipped, err = f.latest(ctx, call, "plans/", "/plan.json", func(name string, data []byte) error {
 		contents, err := plan.ParseContents(data)
+		if err == nil && plan.Name(contents.ID) != name {
+			err = fmt.Errorf("it is the record of %s", text.Quote(contents.ID))
+		}
 		if err == nil {
 			list = append(list, contents)
 		}
 		return err
 	})
-	return list, err
+	return list, skipped, err
 }
 
-// latest reads the records of a folder that were written last.
-func (f *Function) latest(ctx context.Context, call Call, folder, suffix string, take func(name string, data []byte) error) error {
+// maxSkipped is how many skipped records a list names; the last line counts the others.
+const maxSkipped = 20
+
+// latest reads the records of a folder that were written last. One that has vanished
+// or cannot be read is skipped: the others are worth seeing. If none can be read, that
+// is an error.
+func (f *Function) latest(ctx context.Context, call Call, folder, suffix string, take func(name string, data []byte) error) (skipped []string, err error) {
 	if f.broken != nil {
-		return refusedError{f.broken}
+		return nil, refusedError{f.broken}
 	}
 	store := f.store(call)
 	var records []state.Record
@@ -263,7 +273,7 @@ func (f *Function) latest(ctx context.Context, call Call, folder, suffix string,
 	}
 	for record, err := range store.List(ctx, folder, "") {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !strings.HasSuffix(record.Name, suffix) {
 			continue
@@ -274,16 +284,30 @@ func (f *Function) latest(ctx context.Context, call Call, folder, suffix string,
 		}
 	}
 	slices.SortFunc(records, newestFirst)
-	for _, record := range records[:min(len(records), MaxListed)] {
+	records = records[:min(len(records), MaxListed)]
+	unread := 0
+	for _, record := range records {
 		data, err := store.Read(ctx, record.Name)
-		if err != nil {
-			return err
+		switch {
+		case err == nil:
+			err = take(record.Name, data)
+		case ctx.Err() != nil:
+			return nil, err
+		case !errors.Is(err, state.ErrNotFound):
+			if unread++; unread == len(records) {
+				return nil, err
+			}
 		}
-		if err := take(record.Name, data); err != nil { // the others are still worth seeing
-			f.log.Warn("a record is damaged", "record", record.Name, "error", err.Error())
+		if err != nil {
+			problem := text.Bound(err.Error())
+			f.log.Warn("record skipped", "record", record.Name, "error", problem)
+			skipped = append(skipped, fmt.Sprintf("record %s skipped: %s", record.Name, problem))
 		}
 	}
-	return nil
+	if more := len(skipped) - maxSkipped; more > 0 {
+		skipped = append(skipped[:maxSkipped], fmt.Sprintf("%d more records skipped", more))
+	}
+	return skipped, nil
 }
 
 // Entries returns a kept plan and yields its entries; see sweep.Entries.

@@ -355,7 +355,7 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	runs, err := w.f.Runs(context.Background(), handler.Call{})
+	runs, _, err := w.f.Runs(context.Background(), handler.Call{})
 	if err != nil || len(runs) != 3 {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
@@ -364,7 +364,7 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 		t.Errorf("%+v", runs)
 	}
 	w.mustInvoke(everything, report.Done)
-	if runs, _ := w.f.Runs(context.Background(), handler.Call{}); len(runs) != 4 {
+	if runs, _, _ := w.f.Runs(context.Background(), handler.Call{}); len(runs) != 4 {
 		t.Error("a plan that is done is finished again")
 	}
 }
@@ -385,7 +385,7 @@ func TestOneOfAPlanThatCannotBeReadAgain(t *testing.T) {
 	w.e.ClearFaults()
 	w.e.SetMPS(emulator.MPSOptions{Refused: []string{odd}})
 	w.mustInvoke(everything, report.Partial)
-	runs, err := w.f.Runs(t.Context(), handler.Call{})
+	runs, _, err := w.f.Runs(t.Context(), handler.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

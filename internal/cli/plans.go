@@ -15,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -169,7 +170,8 @@ func (c *Command) plans() *cobra.Command {
 					}
 					return nil
 				}
-				plans, err := f.Plans(ctx, handler.Call{})
+				plans, skipped, err := f.Plans(ctx, handler.Call{})
+				c.note(skipped)
 				switch {
 				case err != nil:
 					return err
@@ -203,7 +205,8 @@ func (c *Command) runs() *cobra.Command {
 					}
 					return run.WriteTable(b)
 				}
-				runs, err := f.Runs(ctx, handler.Call{})
+				runs, skipped, err := f.Runs(ctx, handler.Call{})
+				c.note(skipped)
 				switch {
 				case err != nil:
 					return err
@@ -217,6 +220,13 @@ func (c *Command) runs() *cobra.Command {
 	}
 	flags.add(cmd, "table", "json")
 	return cmd
+}
+
+// note tells what is not in a result.
+func (c *Command) note(skipped []string) {
+	for _, one := range skipped {
+		fmt.Fprintln(c.Stderr, "mediasweep: note:", text.Printable(one)) //nolint:errcheck // there is no other place to say it
+	}
 }
 
 // kept writes what the state store has.

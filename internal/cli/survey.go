@@ -79,7 +79,7 @@ hours of their video, where the records have them.`,
 				return c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":
-						return writeJSON(b, forecast)
+						return writeJSON(b, report.NewForecast(forecast, r))
 					case "csv":
 						return report.WriteForecastCSV(b, forecast)
 					}

@@ -166,6 +166,10 @@ func Resume(c Contents) *Sealer {
 // Name returns the name of the record that completes a plan.
 func Name(id string) string { return folder(id) + "plan.json" }
 
+// EmptyName returns the name of the record of a plan without media. These stand
+// apart: most events make one.
+func EmptyName(id string) string { return "plans-empty/" + safe(id) + ".json" }
+
 // SegmentName returns the name of a segment, the first of which is 1.
 func SegmentName(id string, number int) string {
 	return fmt.Sprintf("%s%06d.jsonl.gz", folder(id), number)
@@ -174,4 +178,6 @@ func SegmentName(id string, number int) string {
 // AppliedName returns the name of the record that says that a plan was applied.
 func AppliedName(id string) string { return folder(id) + "applied.json" }
 
-func folder(id string) string { return "plans/" + strings.ReplaceAll(id, ":", "-") + "/" }
+func folder(id string) string { return "plans/" + safe(id) + "/" }
+
+func safe(id string) string { return strings.ReplaceAll(id, ":", "-") }

@@ -17,8 +17,8 @@ import (
 )
 
 // writePlan makes the plan durable, its contents last. Nothing is deleted before,
-// so the whole record of whatever goes can be found in it. A plan to delete nothing
-// has an ID and no record: most events lead to one.
+// so the whole record of whatever goes can be found in it. Nothing rests on the record
+// of a plan without media: it is for who asks.
 func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	head := plan.Head{AsOf: r.asOf, Policy: r.reports[0].Policy, Scope: scope}
 	sealer, err := plan.NewSealer(head)
@@ -50,14 +50,17 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	if err := written.close(); err != nil {
 		return err
 	}
+	record, err := json.Marshal(contents)
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
 	if contents.Entries > 0 {
-		record, err := json.Marshal(contents)
-		if err != nil {
-			return fmt.Errorf("write the plan: %w", err)
-		}
-		if err := r.create(ctx, plan.Name(id), record, sameContents); err != nil {
-			return err
-		}
+		err = r.create(ctx, plan.Name(id), record, sameContents)
+	} else if err := r.create(ctx, plan.EmptyName(id), record, sameContents); err != nil {
+		r.Log.Warn("plan without media not kept", "plan", id, "error", err.Error())
+	}
+	if err != nil {
+		return err
 	}
 	r.planID = id
 	for _, one := range r.reports {
@@ -112,6 +115,9 @@ func sameContents(a, b []byte) bool {
 // Kept reads the contents of a plan that was kept.
 func Kept(ctx context.Context, store state.Store, id string) (plan.Contents, error) {
 	data, err := store.Read(ctx, plan.Name(id))
+	if errors.Is(err, state.ErrNotFound) {
+		data, err = store.Read(ctx, plan.EmptyName(id))
+	}
 	if err != nil {
 		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
 	}
@@ -132,6 +138,9 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 		sealer, count := plan.Resume(contents), 0
 		for _, name := range contents.Segments {
 			data, err := store.Read(ctx, name)
+			if errors.Is(err, state.ErrNotFound) {
+				err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
+			}
 			if err != nil {
 				yield(plan.Entry{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
 				return
