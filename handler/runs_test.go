@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -579,5 +580,156 @@ func TestRestoreOfAKilledRun(t *testing.T) {
 	}
 	if done := w.restore(r.Plan); len(done.Restored) != r.Counts.Deleted {
 		t.Errorf("%d of %d restored: %+v", len(done.Restored), r.Counts.Deleted, done.Failed)
+	}
+}
+
+// A list of runs or plans tells of every record that it can read, and which it skipped.
+func TestListsSkipWhatCannotBeRead(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	r := w.mustInvoke(everything, report.Done)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	damage := map[string]func(name string) error{
+		"vanished":  func(name string) error { return os.Symlink("nowhere", name) },
+		"cut":       func(name string) error { return os.WriteFile(name, []byte(`{"format":1,`), 0o600) },
+		"empty":     func(name string) error { return os.WriteFile(name, nil, 0o600) },
+		"object":    func(name string) error { return os.WriteFile(name, []byte("{}"), 0o600) },
+		"random":    func(name string) error { return os.WriteFile(name, []byte{0xff, 0, 13, 10, 7}, 0o600) },
+		"too large": func(name string) error { return errors.Join(os.WriteFile(name, nil, 0o600), os.Truncate(name, 65<<20)) },
+	}
+	for kind, do := range damage {
+		for _, record := range []string{"runs/r-" + kind + "/000001.json", "plans/sha256-" + kind + "/plan.json"} {
+			name := filepath.Join(folder, record)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), do(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for target, want := range map[string]string{"/v1/runs": `"run":"` + r.Run + `"`, "/v1/plans": `"id":"` + r.Plan + `"`} {
+		recorder := httptest.NewRecorder()
+		w.f.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		var list []json.RawMessage
+		if err := json.Unmarshal(recorder.Body.Bytes(), &list); err != nil || recorder.Code != http.StatusOK || len(list) != 1 || !strings.Contains(string(list[0]), want) {
+			t.Errorf("GET %s: %d, %d in the list, %v", target, recorder.Code, len(list), err)
+		}
+		notes := recorder.Header().Get("X-Mediasweep-Notes")
+		for kind := range damage {
+			if !strings.Contains(notes, kind) {
+				t.Errorf("GET %s: no note of the record that is %s: %s", target, kind, notes)
+			}
+		}
+		if len(notes) > 8<<10 || strings.ContainsFunc(notes, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("GET %s: notes of %d bytes: %q", target, len(notes), notes)
+		}
+	}
+}
+
+// A list of which no record can be read is no empty list.
+func TestListsThatCannotBeReadAtAll(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/", "MEDIASWEEP_HTTP_AUTH", "function")
+	w.mustInvoke(everything, report.Done)
+	w.e.Inject(emulator.Fault{Operation: "GetObject", Kind: emulator.Forbidden})
+	if status, answer := w.ask("GET", "/v1/runs", ""); status != http.StatusBadGateway {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
+// A plan that is damaged breaks its answer off, wherever the damage is and whatever the
+// form, and no part of it ends as a whole one.
+func TestDamagedPlansBreakOff(t *testing.T) {
+	for name, damage := range map[string]func(segments []string) error{
+		"a segment is missing":      func(segments []string) error { return os.Remove(segments[len(segments)-1]) },
+		"a segment is cut":          func(segments []string) error { return os.Truncate(segments[len(segments)-1], 200) },
+		"a segment is another's":    func(segments []string) error { return copyFile(segments[0], segments[len(segments)-1]) },
+		"a segment is empty":        func(segments []string) error { return os.Truncate(segments[0], 0) },
+		"the last segment is empty": func(segments []string) error { return os.Truncate(segments[len(segments)-1], 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, emulator.Config{}, dryRun, "MEDIASWEEP_HTTP_AUTH", "function")
+			for i := range 1500 {
+				w.add(fmt.Sprint("clips/", i), 300)
+			}
+			r := w.mustInvoke(everything, report.Done)
+			folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+			segments, err := filepath.Glob(filepath.Join(folder, "plans", "*", "*.jsonl.gz"))
+			if err != nil || len(segments) != 2 {
+				t.Fatal(segments, err)
+			}
+			if err := damage(segments); err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewServer(w.f)
+			defer server.Close()
+			for _, target := range []string{"/v1/plans/" + r.Plan, "/v1/plans/" + r.Plan + "?format=csv", "/v1/runs/" + r.Run + "?format=csv"} {
+				if response, err := http.Get(server.URL + target); err == nil { //nolint:noctx // a test's own server
+					body, err := io.ReadAll(response.Body)
+					_ = response.Body.Close()
+					if err == nil && response.StatusCode == http.StatusOK {
+						t.Errorf("GET %s: a whole answer of %d bytes", target, len(body))
+					}
+				}
+				path, query, _ := strings.Cut(target, "?")
+				parameters := map[string]string{}
+				if format, ok := strings.CutPrefix(query, "format="); ok {
+					parameters["format"] = format
+				}
+				event, err := json.Marshal(map[string]any{"version": "v1", "rawPath": path, "queryParameters": parameters, "headers": map[string]string{}, "body": "",
+					"requestContext": map[string]any{"http": map[string]string{"method": "GET", "path": path}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, _ := w.f.Invoke(t.Context(), handler.Call{}, event)
+				var response struct {
+					StatusCode int
+					Body       string
+				}
+				if err := json.Unmarshal(answer, &response); err != nil || response.StatusCode != http.StatusBadGateway || !json.Valid([]byte(response.Body)) {
+					t.Errorf("%s as an event: %v, %.200s", target, err, answer)
+				}
+			}
+		})
+	}
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	return errors.Join(err, os.WriteFile(to, data, 0o600))
+}
+
+// A plan without media can be asked for and applied, whoever made it, and is in no list.
+func TestAPlanWithoutMedia(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	young := w.add("clips/young", 3)
+	makes := map[string]func() report.Report{
+		"a timer": func() report.Report { return w.mustInvoke(everything, report.Done) },
+		"an event": func() report.Report {
+			return w.mustInvoke(string(ossEvent("clips/young")), report.Done)
+		},
+		"a request for a plan": func() report.Report {
+			_, r := w.askReport("POST", "/v1/plans", fmt.Sprintf(`{"mediaIds":[%q]}`, young.ID))
+			return r
+		},
+		"a plan that is applied": func() report.Report {
+			_, r := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+			_, r = w.askReport("POST", "/v1/plans/"+r.Plan+"/apply", "")
+			return r
+		},
+	}
+	for name, do := range makes {
+		r := do()
+		if r.Status != report.Done || r.Counts.Expired != 0 || r.Plan == "" {
+			t.Errorf("%s: %s %s, plan %q", name, r.Status, r.Error, r.Plan)
+		}
+		for target, want := range map[string]string{
+			"/v1/plans/" + r.Plan:                 `"entries":[]`,
+			"/v1/plans/" + r.Plan + "?format=csv": "mediaId,object,rule,reason,expiresAt,state\n",
+			"/v1/runs/" + r.Run + "?format=csv":   "mediaId,object,rule,reason,expiresAt,state\n",
+		} {
+			if status, answer := w.ask("GET", target, ""); status != http.StatusOK || !strings.Contains(answer, want) || strings.Contains(answer, young.ID) && strings.Contains(target, "csv") {
+				t.Errorf("%s: GET %s: %d %.300s", name, target, status, answer)
+			}
+		}
+	}
+	if status, answer := w.ask("GET", "/v1/plans", ""); status != http.StatusOK || strings.TrimSpace(answer) != "[]" {
+		t.Errorf("plans: %d %s", status, answer)
 	}
 }

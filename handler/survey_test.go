@@ -2,11 +2,18 @@ package handler_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -139,5 +146,244 @@ func TestSurveysThatFail(t *testing.T) {
 	w.setPolicy("version: 2\n")
 	if _, r := w.f.Diff(context.Background(), handler.Call{}, &policy.Policy{}, nil); !r.Refused {
 		t.Errorf("with a broken policy: %s, %q", r.Status, r.Error)
+	}
+}
+
+// foretold is a policy with all that a forecast must follow: groups, dates in tags,
+// and a zone whose clocks skip a midnight in October 2000.
+const foretold = `
+version: 1
+mode: enforce
+timezone: America/Santiago
+inventory: [{bucket: oss://media-in/}]
+protect:
+  - {name: hold, match: {tags: [legal-hold]}}
+  - {name: promised, until: {tag: "keep-until:"}}
+expire:
+  - {name: dated, at: {tag: "expire:"}}
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 5d, keepLatest: {count: 2, per: folder}}
+  - {name: rest, after: 10d}
+guard: {maxPercent: 100, maxDelete: 100000}
+pace: {share: 1}
+`
+
+// What a forecast says of each day a sweep at its end does, and so does what explain says
+// of each medium: also of media that are dated ahead, that were restored, and that have
+// tags which name no day.
+func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
+	const days = 45
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, foretold, emulator.MPSOptions{})
+				defer s.end()
+				rng := rand.New(rand.NewPCG(seed, 1))
+				time.Sleep(time.Date(2000, 9, 20, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+				for i := range 60 {
+					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("%s/%d", pick(rng, "clips", "series/a", "series/b"), i), PublishState: pick(rng, "Published", "Initiated"),
+						CreationTime: time.Now().Add(time.Duration(rng.IntN(60*24)-30*24) * time.Hour).UTC().Format("2006-01-02T15:04:05Z")}
+					date := time.Now().AddDate(0, 0, rng.IntN(50)-10).Format(time.DateOnly)
+					switch rng.IntN(10) {
+					case 0:
+						m.Tags = []string{"keep-until:" + pick(rng, date, date, "soon", "2000-02-31")}
+					case 1:
+						m.Tags = []string{"expire:" + pick(rng, date, date, "soon", "")}
+					case 2:
+						m.Tags = []string{"legal-hold"}
+					}
+					s.e.Add(m)
+					s.e.PutObject("media-in", m.Key, nil, time.Now())
+				}
+				s.programs = []*program{s.start(0)}
+				f := s.programs[0].f
+				swept := s.timer(time.Minute)
+				if _, err := f.Restore(t.Context(), handler.Call{}, swept.Run, nil); swept.Counts.Deleted == 0 || err != nil {
+					t.Fatalf("%s %s, %+v, restore: %v", swept.Status, swept.Error, swept.Counts, err)
+				}
+				forecast, looked := f.Forecast(t.Context(), handler.Call{}, trigger.CLI, days)
+				if looked.Status != report.Done {
+					t.Fatal(looked.Status, looked.Error)
+				}
+				due := map[string]time.Time{}
+				for _, m := range s.e.Media() {
+					if !m.Deleted {
+						list, _ := f.Explain(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{m.ID}})
+						due[m.ID] = list[0].DueAt
+					}
+				}
+				sum, gone := forecast.Overdue.Media, s.gone()
+				for _, day := range forecast.Days {
+					sum += day.Media
+					end, err := time.ParseInLocation(time.DateTime, day.Date+" 23:59:59", s.policy.Timezone)
+					if err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Until(end))
+					if r := s.timer(time.Minute); r.Status != report.Done || s.gone()-gone != sum {
+						t.Errorf("%s: %d media due by then, %d deleted (%s %s)", day.Date, sum, s.gone()-gone, r.Status, r.Error)
+					}
+					for _, m := range s.e.Media() {
+						at, known := due[m.ID]
+						if want := known && !at.IsZero() && !at.After(end); known && m.Deleted != want {
+							t.Errorf("%s: %s %v %s, due at %v, deleted is %v", day.Date, m.Key, m.Tags, m.CreationTime, at, m.Deleted)
+						}
+					}
+				}
+				if sum < 15 {
+					t.Errorf("only %d media fall due", sum)
+				}
+			})
+		})
+	}
+}
+
+// Ten forecasts at once, one after another, hardly slow a sweep down, and are answered.
+func TestForecastsGiveWayToASweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took := func(forecasts int) time.Duration {
+			s := newSimulation(t, 1, strings.Replace(simulated, "share: 1", "share: 0.2", 1), emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 4000)
+			s.programs = []*program{s.start(0)}
+			answers := make(chan report.Status, forecasts)
+			for range forecasts {
+				s.calls.Go(func() {
+					_, r := s.programs[0].f.Forecast(t.Context(), handler.Call{}, trigger.HTTP, 30)
+					answers <- r.Status
+				})
+			}
+			began := time.Now()
+			body, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{}, []byte(timer(`{"mode":"dry-run"}`)))
+			took := time.Since(began)
+			if r := s.adds(body); r.Status != report.Done {
+				t.Fatalf("%s %s", r.Status, r.Error)
+			}
+			for range forecasts {
+				if status := <-answers; status != report.Done {
+					t.Errorf("a forecast is %s", status)
+				}
+			}
+			return took
+		}
+		if alone, beside := took(0), took(10); beside > alone*110/100 {
+			t.Errorf("a sweep takes %v alone, and %v beside ten forecasts", alone, beside)
+		}
+	})
+}
+
+// What is not the whole of a forecast has another status than a whole one has.
+func TestHTTPStatusesOfSurveys(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "[{bucket: oss://media-in/}]", "[{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	for i := range 40 {
+		w.add(fmt.Sprint("clips/", i), 300)
+	}
+	ask := func(limit time.Duration, target string) (int, report.Forecast) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		recorder := httptest.NewRecorder()
+		w.f.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil).WithContext(ctx))
+		var body report.Forecast
+		if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil {
+			t.Fatalf("%s: %v", recorder.Body, err)
+		}
+		return recorder.Code, body
+	}
+	w.e.PutObject("ops", "list.csv", []byte("mediaId\nsome\n"), time.Now())
+	if status, body := ask(time.Minute, "/v1/forecast"); status != http.StatusOK || body.Status != report.Done || body.Overdue.Media != 40 {
+		t.Errorf("whole: %d, %+v", status, body)
+	}
+	w.e.PutObject("ops", "list.csv", []byte("mediaId\n\"a,b\"\n"), time.Now())
+	if status, body := ask(time.Minute, "/v1/forecast"); status != http.StatusPartialContent || body.Status != report.Partial || len(body.Failures) == 0 || body.Overdue.Media != 40 {
+		t.Errorf("partial: %d, %+v", status, body)
+	}
+	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Hang, After: 1})
+	if status, body := ask(time.Second, "/v1/forecast"); status != http.StatusServiceUnavailable || body.Status != report.Incomplete || len(body.Days) > 0 {
+		t.Errorf("cut off: %d, %+v", status, body)
+	}
+	slow, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.f.Forecast(slow, handler.Call{}, trigger.HTTP, 30)
+	}()
+	for before := w.e.Count()["QueryMediaListByURL"]; w.e.Count()["QueryMediaListByURL"] == before; {
+		time.Sleep(time.Millisecond)
+	}
+	if status, body := ask(300*time.Millisecond, "/v1/forecast"); status != http.StatusServiceUnavailable || !strings.Contains(body.Error, "try again") {
+		t.Errorf("beside another: %d, %+v", status, body)
+	}
+	end()
+	<-ended
+	w.e.ClearFaults()
+	w.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Forbidden})
+	if status, body := ask(time.Minute, "/v1/forecast"); status != http.StatusBadGateway || body.Status != report.Failed {
+		t.Errorf("denied: %d, %+v", status, body)
+	}
+	for _, days := range []string{"030", "+5", "0x10", "1e1", "99999999999999999999", "-1"} {
+		if status, _ := ask(time.Minute, "/v1/forecast?days="+days); status != http.StatusBadRequest {
+			t.Errorf("days=%s: %d", days, status)
+		}
+	}
+}
+
+// An explanation of one of a group that could not be looked at to its end is a part.
+func TestExplanationsOfAPart(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "  - {name: everything-else",
+		"  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 90d, keepLatest: {count: 2, per: folder}}\n  - {name: everything-else", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	var id string
+	for i := range 30 {
+		id = w.add(fmt.Sprint("series/a/", i), 100+i).ID
+	}
+	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Hang, After: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	recorder := httptest.NewRecorder()
+	w.f.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/v1/media/"+id+"/explain", nil).WithContext(ctx))
+	if recorder.Code != http.StatusServiceUnavailable || !strings.Contains(recorder.Body.String(), "not all of its group") {
+		t.Errorf("%d, %s", recorder.Code, recorder.Body)
+	}
+}
+
+// A call that judges as of another time is recorded at its own.
+func TestAsOfIsNotWhenARunStarted(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 50}, dryRun)
+	ahead := time.Now().AddDate(1, 0, 0).UTC().Truncate(time.Second)
+	env := w.env
+	f := handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: &w.log, AsOf: ahead})
+	for name, fault := range map[string]emulator.Fault{"that goes well": {Operation: "none", Kind: emulator.Forbidden}, "that is denied": {Operation: "QueryMediaListByURL", Kind: emulator.Forbidden}} {
+		w.e.Inject(fault)
+		began := time.Now().Add(-time.Second)
+		f.Sweep(t.Context(), handler.Call{RequestID: name}, &trigger.Request{Trigger: trigger.CLI, Inventory: true})
+		r, err := f.Run(t.Context(), handler.Call{}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.AsOf.Equal(ahead) || r.StartedAt.Before(began) || r.FinishedAt.After(time.Now().Add(time.Second)) {
+			t.Errorf("a run %s: as of %v, started %v, finished %v", name, r.AsOf, r.StartedAt, r.FinishedAt)
+		}
+		w.e.ClearFaults()
+	}
+}
+
+// After a sweep and a restore what is restored is due when its hold ends.
+func TestExplainOfWhatWasRestored(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "after: 180d", "after: 7d", 1))
+	w.add("clips/a", 300)
+	w.e.PutObject("media-in", "clips/a", nil, time.Now())
+	done := w.restore(w.mustInvoke(everything, report.Done).Run)
+	e := w.explain(&trigger.Request{MediaIDs: []string{done.Restored[0].NewID}})
+	if days := e.DueAt.Sub(time.Now()).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is held until "+e.DueAt.Format(time.RFC3339)) {
+		t.Errorf("due in %.1f days: %s", days, e.Reason)
+	}
+	forecast, _ := w.f.Forecast(t.Context(), handler.Call{}, trigger.CLI, 32)
+	var due []string
+	for _, day := range forecast.Days {
+		if day.Media > 0 {
+			due = append(due, day.Date)
+		}
+	}
+	if diff := cmp.Diff([]string{e.DueAt.UTC().Format(time.DateOnly)}, due); diff != "" {
+		t.Errorf("days (-want +got):\n%s", diff)
 	}
 }

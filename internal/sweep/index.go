@@ -65,12 +65,14 @@ func (r *run) indexed(c inventory.Candidate, m *media.Medium) {
 	if m != nil {
 		facts := r.facts(m)
 		facts.NotLatest = true
+		known := facts // a medium that is dated ahead is ranked when its time comes
+		known.AsOf = retention.WhenKnown(m, r.asOf)
 		verdict := retention.Decide(r.Policy, m, facts).Verdict
 		e.Medium = verdict != retention.Absent
 		switch due, _, ok := retention.Due(r.Policy, m, facts); {
 		case verdict == retention.Unknown: // perhaps it only is not told yet
 			e.Due = 0
-		case retention.IsRanked(r.Policy, m, facts), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
+		case retention.IsRanked(r.Policy, m, known), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
 			e.Due = 0 // its verdict hangs on others, or on what ends: it is looked at every time
 		case ok:
 			e.Due = due.Unix()
