@@ -61,7 +61,8 @@ func NewDecider(p *policy.Policy, asOf time.Time) *Decider {
 
 // NewForeseer returns a decider for a look ahead. It decides alike, and ranks
 // before it decides also what is not due: the facts that it hands over hold for
-// Due and Explain.
+// Due and Explain. Media that are dated ahead are ranked too, all of them, and push
+// others out when their time comes.
 func NewForeseer(p *policy.Policy, asOf time.Time) *Decider {
 	return &Decider{policy: p, asOf: asOf, ahead: true, groups: map[groupOf][]member{}}
 }
