@@ -75,10 +75,8 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, run)
 	case run.Plan == "" && run.Status != report.Done:
 		writeJSON(w, http.StatusNotFound, failure{fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status)})
-	case run.Counts.Expired == 0:
-		f.writeCSV(w, run.Plan, func(func(plan.Entry, error) bool) {})
 	default:
-		f.writeEntries(w, r, run.Plan)
+		f.writeEntries(w, r, run.Plan, run.Counts.Expired == 0)
 	}
 }
 
@@ -107,7 +105,7 @@ func writeList(w http.ResponseWriter, list any, skipped []string, err error) {
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if r.URL.Query().Get("format") == "csv" {
-		f.writeEntries(w, r, id)
+		f.writeEntries(w, r, id, false)
 		return
 	}
 	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
@@ -137,17 +135,20 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	write("]}\n")
 }
 
-// writeEntries writes the decisions of a plan as CSV.
-func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string) {
-	_, entries, err := f.Entries(r.Context(), callOf(r), id)
-	if err != nil {
-		writeError(w, err)
-		return
+// writeEntries writes the decisions of a plan as CSV. One that is known to be empty need
+// not have been kept.
+func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string, empty bool) {
+	var entries iter.Seq2[plan.Entry, error] = func(func(plan.Entry, error) bool) {}
+	if id != "" || !empty {
+		_, kept, err := f.Entries(r.Context(), callOf(r), id)
+		switch {
+		case err == nil:
+			entries = kept
+		case !empty || !errors.Is(err, state.ErrNotFound):
+			writeError(w, err)
+			return
+		}
 	}
-	f.writeCSV(w, id, entries)
-}
-
-func (f *Function) writeCSV(w http.ResponseWriter, id string, entries iter.Seq2[plan.Entry, error]) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := report.WriteEntriesCSV(w, entries); err != nil {
 		f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())

@@ -660,7 +660,7 @@ func TestDamagedPlansBreakOff(t *testing.T) {
 			server := httptest.NewServer(w.f)
 			defer server.Close()
 			for _, target := range []string{"/v1/plans/" + r.Plan, "/v1/plans/" + r.Plan + "?format=csv", "/v1/runs/" + r.Run + "?format=csv"} {
-				if response, err := http.Get(server.URL + target); err == nil { //nolint:noctx // a test's own server
+				if response, err := http.Get(server.URL + target); err == nil {
 					body, err := io.ReadAll(response.Body)
 					_ = response.Body.Close()
 					if err == nil && response.StatusCode == http.StatusOK {

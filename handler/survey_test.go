@@ -179,7 +179,7 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 				s := newSimulation(t, 1, foretold, emulator.MPSOptions{})
 				defer s.end()
 				rng := rand.New(rand.NewPCG(seed, 1))
-				time.Sleep(time.Date(2000, 9, 20, 12, 0, 0, 0, time.UTC).Sub(time.Now()))
+				time.Sleep(time.Until(time.Date(2000, 9, 20, 12, 0, 0, 0, time.UTC)))
 				for i := range 60 {
 					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("%s/%d", pick(rng, "clips", "series/a", "series/b"), i), PublishState: pick(rng, "Published", "Initiated"),
 						CreationTime: time.Now().Add(time.Duration(rng.IntN(60*24)-30*24) * time.Hour).UTC().Format("2006-01-02T15:04:05Z")}
@@ -373,7 +373,7 @@ func TestExplainOfWhatWasRestored(t *testing.T) {
 	w.e.PutObject("media-in", "clips/a", nil, time.Now())
 	done := w.restore(w.mustInvoke(everything, report.Done).Run)
 	e := w.explain(&trigger.Request{MediaIDs: []string{done.Restored[0].NewID}})
-	if days := e.DueAt.Sub(time.Now()).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is held until "+e.DueAt.Format(time.RFC3339)) {
+	if days := time.Until(e.DueAt).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is held until "+e.DueAt.Format(time.RFC3339)) {
 		t.Errorf("due in %.1f days: %s", days, e.Reason)
 	}
 	forecast, _ := w.f.Forecast(t.Context(), handler.Call{}, trigger.CLI, 32)
