@@ -105,7 +105,10 @@ func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, s
 // x-fc-status; both are set, as its documents advise.
 func (rt *Custom) invoke(w http.ResponseWriter, r *http.Request) (failed bool) {
 	payload, err := io.ReadAll(io.LimitReader(r.Body, trigger.MaxBytes+1))
-	if err != nil {
+	if err == nil { // the function refuses what is larger; FC reads the answer after it has sent all
+		_, err = io.CopyN(io.Discard, r.Body, maxBody)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		w.Header().Set(headerStatus, "404")
 		answer(w, http.StatusNotFound, message("read the payload: "+err.Error()))
 		return true
@@ -133,6 +136,9 @@ func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
 	w.WriteHeader(http.StatusOK)
 	return false
 }
+
+// maxBody is how large a body FC passes on. Source: FC, "Limits".
+const maxBody = 32 << 20
 
 // timeout is the function's, in seconds, as FC tells it.
 func (rt *Custom) timeout(r *http.Request) time.Duration {
