@@ -69,6 +69,8 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 	case err != nil:
 		return nil, err
 	case request.Anyway:
+	case isFuture(contents.Head.AsOf, r.AsOf):
+		return nil, refusedError{fmt.Errorf("the plan was made at %s, which has not come: check the clocks, and make a new plan", contents.Head.AsOf.Format(time.RFC3339))}
 	case contents.Head.Policy != f.policy.Digest():
 		return nil, refusedError{fmt.Errorf("the plan was made under another policy (%s, and now it is %s): make a new one, or say that it is to be applied anyway", contents.Head.Policy, f.policy.Digest())}
 	case r.AsOf.After(f.policy.Guard.PlanMaxAge.After(contents.Head.AsOf, f.policy.Timezone)):
@@ -122,7 +124,7 @@ func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Cal
 		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
 		r.Mode, r.Ledger = policy.Enforce, open.Run
 		f.log.Info("finishing a plan that was cut off", "run", r.Run, "of", open.Run, "plan", open.Plan)
-		if open.Policy != f.policy.Digest() || r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
+		if open.Policy != f.policy.Digest() || isFuture(open.AsOf, r.AsOf) || r.AsOf.After(f.policy.Guard.PlanMaxAge.After(open.AsOf, f.policy.Timezone)) {
 			f.log.Info("the plan is old, or of other rules: a new one is made", "plan", open.Plan)
 			r.Finish(report.Done, f.now())
 		} else {
@@ -133,9 +135,9 @@ func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Cal
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds what is left of it
 			continue
-		case report.Incomplete, report.Blocked, report.Busy:
-			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", open.Run, r.Error)
-		case report.Done, report.Partial:
+		case report.Incomplete, report.Busy:
+			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", text.Quote(open.Run), r.Error)
+		case report.Done, report.Partial, report.Blocked: // what a guard holds is for a person to apply
 		}
 		if err := f.closeOpen(ctx, budget, store, open); err != nil {
 			return finished, err
@@ -147,6 +149,13 @@ func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Cal
 	}
 	return finished, f.marks.Refresh(work, store) // those that these runs left
 }
+
+// clockSkew is how far the clock of another machine may be ahead.
+const clockSkew = time.Hour
+
+// isFuture reports whether a record was made at a time that has not come: its age means
+// nothing then.
+func isFuture(made, now time.Time) bool { return made.After(now.Add(clockSkew)) }
 
 // closeOpen notes that a plan is done, also when the time for the work is up: else every
 // run would find out so again.

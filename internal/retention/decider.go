@@ -184,6 +184,19 @@ func (d *Decider) rank(group groupOf, place member, decided Decided) {
 	d.groups[group] = members
 }
 
+// Outranks reports whether a medium is none of the newest: in each of its groups as many
+// as its rule keeps have been added that are newer.
+func (d *Decider) Outranks(m *media.Medium) bool {
+	groups, rule := Groups(d.policy, m, Facts{AsOf: d.asOf, NotLatest: true})
+	for _, name := range groups {
+		members, count := d.groups[groupOf{rule, name}], rule.KeepLatest.Count
+		if len(members) < count || !members[count-1].created.After(m.Created) {
+			return false
+		}
+	}
+	return len(groups) > 0
+}
+
 // Finish decides on the media that are still held back: they are among the newest
 // of a group of theirs, until newer ones that are dated ahead join that.
 func (d *Decider) Finish(decided Decided) {
@@ -249,7 +262,7 @@ func (d *Decider) Places() []Place {
 func (d *Decider) Resume(places []Place) error {
 	back := map[string]*held{}
 	for _, place := range places {
-		at := slices.IndexFunc(d.policy.Expire, func(rule policy.Rule) bool { return rule.Name == place.Rule })
+		at := slices.IndexFunc(d.policy.Expire, func(rule policy.Rule) bool { return rule.Name == place.Rule && rule.KeepLatest.Count > 0 })
 		if at < 0 {
 			return fmt.Errorf("no rule %s ranks media", place.Rule)
 		}

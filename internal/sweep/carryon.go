@@ -13,8 +13,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // carryOn makes the run go on where an earlier one was cut off, if one was under the
@@ -101,12 +103,21 @@ func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 	var taken *seen
 	var places []retention.Place
 	var loaded planLines
+	expired := map[string]int{} // media of the plan, by their rules
 	previous := name
 	for first := true; previous != ""; first = false {
-		read, ranked, err := r.loadOne(ctx, previous, &loaded)
+		data, err := r.Store.Read(ctx, previous)
+		var read checkpoint
+		var ranked []retention.Place
+		if err == nil {
+			read, ranked, err = decodeCheckpoint(data, func(l line) error {
+				expired[l.rule]++
+				return loaded.add(l)
+			})
+		}
 		switch {
 		case err != nil:
-		case first && (read.More || read.Policy != r.reports[0].Policy || r.Now().Sub(read.AsOf) > checkpointAge):
+		case first && (read.More || read.Policy != r.reports[0].Policy || read.Region != r.Region || read.AsOf.After(r.Now()) || r.Now().Sub(read.AsOf) > checkpointAge):
 			err = errNoPlace
 		case first:
 			head, places = read, ranked
@@ -117,12 +128,13 @@ func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 			}
 			taken.load(read.Seen)
 		}
-		if err == nil && read.Previous >= previous {
-			err = fmt.Errorf("it follows %s", read.Previous)
+		folder := previous[:strings.LastIndex(previous, "/")+1]
+		if err == nil && read.Previous != "" && (read.Previous >= previous || !strings.HasPrefix(read.Previous, folder)) {
+			err = fmt.Errorf("it follows %s", text.Quote(read.Previous))
 		}
 		if err != nil {
 			loaded.Close()
-			return 0, err
+			return 0, fmt.Errorf("record %s: %w", previous, err)
 		}
 		previous = read.Previous
 		chain++
@@ -136,67 +148,88 @@ func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 	case begun:
 		err = errFinished
 	default:
-		err = r.resume(head, places)
+		err = r.resume(head, places, expired)
 	}
 	if err != nil {
 		loaded.Close()
 		return 0, err
 	}
 	r.plan, r.listing.seen = loaded, taken
-	r.Log.Info("carrying on a look that was cut off", "after", head.After, "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
+	r.Log.Info("carrying on a look that was cut off", "after", text.Bound(head.After), "asOf", head.AsOf, "looked", head.Report.Counts.Looked)
 	return chain, nil
 }
 
-// loadOne reads one record, and its part of the plan.
-func (r *run) loadOne(ctx context.Context, name string, into *planLines) (head checkpoint, places []retention.Place, err error) {
-	data, err := r.Store.Read(ctx, name)
-	if err != nil {
-		return head, nil, err
-	}
+// decodeCheckpoint reads one record, and hands over its part of the plan: media that were
+// read at no known time.
+func decodeCheckpoint(data []byte, take func(line) error) (head checkpoint, places []retention.Place, err error) {
 	number := 0
-	for text, err := range lines(data) {
+	for record, err := range boundedLines(data, checkpointHead, maxSegment) {
 		switch {
 		case err != nil:
 		case number == 0:
-			err = json.Unmarshal(text, &head)
-			if err == nil && (head.Format != checkpointFormat || head.Report == nil && !head.More) {
-				err = fmt.Errorf("format %d: this program reads format %d", head.Format, checkpointFormat)
+			if err = json.Unmarshal(record, &head); err == nil {
+				err = head.check()
 			}
 		case number <= head.Places:
 			var place retention.Place
-			err = json.Unmarshal(text, &place)
+			err = json.Unmarshal(record, &place)
 			places = append(places, place)
 		default:
-			err = loadLine(text, into)
+			err = takeLine(record, take)
 		}
 		if err != nil {
-			return head, nil, fmt.Errorf("line %d: %w", number+1, err)
+			return checkpoint{}, nil, fmt.Errorf("line %d: %w", number+1, err)
 		}
 		number++
 	}
 	if number == 0 || number <= head.Places {
-		return head, nil, errors.New("it is cut off")
+		return checkpoint{}, nil, errors.New("it is cut off")
 	}
 	return head, places, nil
 }
 
-func loadLine(text []byte, into *planLines) error {
-	var kept struct {
-		Decided time.Time
-		Entry   plan.Entry
+// check refuses a head that no look writes. Numbers that add up may still be wrong: the
+// guard does not believe them.
+func (head *checkpoint) check() error {
+	switch {
+	case head.Format != checkpointFormat:
+		return fmt.Errorf("format %d: this program reads format %d", head.Format, checkpointFormat)
+	case head.More:
+		return nil
+	case head.Report == nil:
+		return errors.New("it has no report")
 	}
-	if err := json.Unmarshal(text, &kept); err != nil {
+	c := head.Report.Counts
+	for _, n := range []int{c.Looked, c.Absent, c.Unknown, c.Protected, c.Kept, c.Expired, c.ObjectsWithoutMedia, head.Passed, head.PassedLive, head.Places} {
+		if n < 0 || n > maxCount {
+			return fmt.Errorf("a count of %d", n)
+		}
+	}
+	if c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired {
+		return errors.New("its counts do not add up")
+	}
+	return nil
+}
+
+// maxCount bounds a count of media that a record gives: sums of a few stay in range.
+const maxCount = 1 << 40
+
+func takeLine(record []byte, take func(line) error) error {
+	var kept struct{ Entry plan.Entry }
+	if err := json.Unmarshal(record, &kept); err != nil {
 		return err
 	}
-	l, err := keptLine(kept.Entry, kept.Decided)
+	l, err := keptLine(kept.Entry, unread)
 	if err != nil {
 		return err
 	}
-	return into.add(l)
+	return take(l)
 }
 
-// resume takes over where a look was.
-func (r *run) resume(head checkpoint, places []retention.Place) error {
+// resume takes over where a look was. Nothing of it is an order: what the record names is
+// looked at only if the inventory names it too, its media are read again before they are
+// sent, and the guard counts for itself.
+func (r *run) resume(head checkpoint, places []retention.Place, expired map[string]int) error {
 	at := listing{after: head.After}
 	var again []media.Object
 	for _, open := range head.Pending {
@@ -217,12 +250,52 @@ func (r *run) resume(head checkpoint, places []retention.Place) error {
 		return err
 	}
 	one := r.reports[0]
-	one.AsOf, one.Counts, one.Rules, one.Failures = head.AsOf, head.Report.Counts, head.Report.Rules, head.Report.Failures
-	one.Sources = head.Report.Sources
+	rules, err := resumedRules(one.Rules, head.Report.Rules, expired)
+	if err != nil {
+		return err
+	}
+	c := head.Report.Counts
+	lines := 0
+	for _, n := range expired {
+		lines += n
+	}
+	if lines != c.Expired {
+		return fmt.Errorf("it has %d media that have expired, and counts %d", lines, c.Expired)
+	}
+	one.AsOf, one.Rules, one.Failures, one.Sources = head.AsOf, rules, head.Report.Failures, head.Report.Sources
+	one.Counts = report.Counts{Looked: c.Looked, Absent: c.Absent, Unknown: c.Unknown, Protected: c.Protected, Kept: c.Kept, Expired: c.Expired, ObjectsWithoutMedia: c.ObjectsWithoutMedia}
 	at.passed, at.live = head.Passed, head.PassedLive
 	if head.Missing {
 		r.missing[one] = true
 	}
 	r.asOf, r.decider, r.listing, r.again = head.AsOf, decider, at, again
+	r.named, r.claimed, r.claimedTo = &seen{}, c.Looked-c.Absent+head.PassedLive, head.After
 	return nil
+}
+
+// resumedRules returns the lines of a policy's rules with the counts of an earlier look:
+// what has expired by a rule is what the plan has of it.
+func resumedRules(own, earlier []report.Rule, expired map[string]int) ([]report.Rule, error) {
+	if len(own) != len(earlier) {
+		return nil, fmt.Errorf("it has %d rules, and the policy %d", len(earlier), len(own))
+	}
+	rules, found := slices.Clone(own), 0
+	for i, rule := range earlier {
+		is := &rules[i]
+		if rule.Name != is.Name || rule.Kind != is.Kind || rule.Applied < expired[rule.Name] || rule.Applied > maxCount {
+			return nil, fmt.Errorf("its line of rule %s is not one of this policy", text.Quote(rule.Name))
+		}
+		is.Applied, is.Deleted = rule.Applied, 0
+		if is.Kind == "expire" {
+			is.Expired = expired[rule.Name]
+			found += is.Expired
+		}
+	}
+	for _, n := range expired {
+		found -= n
+	}
+	if found != 0 {
+		return nil, errors.New("it has media that have expired by no rule of this policy")
+	}
+	return rules, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // A look at the inventory that does not come to its end, since its time is up or it
@@ -38,6 +39,10 @@ const (
 	checkpointLines = 5 * plan.SegmentEntries
 	// checkpointSeen is how many bytes of names one record holds, eight for each.
 	checkpointSeen = 8 << 20
+	// checkpointBytes is how many bytes of lines one record holds, before compression.
+	checkpointBytes = 32 << 20
+	// checkpointHead bounds the first line: names and what is pending.
+	checkpointHead = 16 << 20
 )
 
 // checkpoint is where a look is. It is the first line of a record; then come the
@@ -46,6 +51,8 @@ type checkpoint struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`
 	Policy string    `json:"policy"`
+	// Region is the library's: IDs mean nothing in another one.
+	Region string `json:"region"`
 	// Previous is the record before, empty for the first.
 	Previous string `json:"previous,omitempty"`
 	// More says that what this record should say stands in a later one: it only has
@@ -77,12 +84,12 @@ type pending struct {
 }
 
 // checkpointFormat is the version of checkpoint. A reader refuses others.
-const checkpointFormat = 4
+const checkpointFormat = 5
 
-// checkpointLine is one medium of the plan that is being made.
+// checkpointLine is one medium of the plan that is being made. When it was read is not
+// in it: whoever resumes reads it again.
 type checkpointLine struct {
-	Decided time.Time       `json:"decided"`
-	Entry   json.RawMessage `json:"entry"`
+	Entry json.RawMessage `json:"entry"`
 }
 
 // checkpoints writes where a look is. The run's mutex guards it, but for what the
@@ -130,7 +137,7 @@ func (r *run) keepPlaceNowAndThen(ctx context.Context) {
 	head, places := r.place()
 	go func() {
 		defer c.writing.giveBack()
-		err := c.write(ctx, r.Store, head, places, each(lines))
+		err := task.Do(func() error { return c.write(ctx, r.Store, head, places, each(lines)) })
 		if err == nil {
 			c.saved = part
 			return
@@ -160,7 +167,7 @@ func (r *run) place() (checkpoint, []retention.Place) {
 	one := *r.reports[0]
 	one.Rules, one.Failures, one.Sources = slices.Clone(one.Rules), slices.Clone(one.Failures), slices.Clone(one.Sources)
 	one.Failures = slices.DeleteFunc(one.Failures, func(f report.Failure) bool { return slices.Contains(r.listing.misread, f) })
-	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(), Remembers: r.listing.seen != nil,
+	head := checkpoint{Format: checkpointFormat, AsOf: r.asOf, Policy: one.Policy, Region: r.Region, Report: &one, After: r.listing.after, Seen: r.listing.seen.drain(), Remembers: r.listing.seen != nil,
 		Passed: r.listing.passed, PassedLive: r.population(), Missing: r.missing[r.reports[0]]}
 	for _, open := range r.listing.left() {
 		head.Pending = append(head.Pending, pending{open.Name(), open.Modified, open.slash == media.SlashEscaped})
@@ -215,17 +222,19 @@ func (r *run) hasMore() bool {
 // write writes a record, after such as have the lines that do not fit into it.
 func (c *checkpoints) write(ctx context.Context, store state.Store, head checkpoint, places []retention.Place, lines iter.Seq2[line, error]) error {
 	var batch []any
+	size := 0
 	for l, err := range lines {
 		if err != nil {
 			return err
 		}
-		if len(batch) == checkpointLines {
+		if len(batch) == checkpointLines || size > checkpointBytes {
 			if err := c.writeOne(ctx, store, checkpoint{Format: checkpointFormat, More: true}, batch); err != nil {
 				return err
 			}
-			batch = nil
+			batch, size = nil, 0
 		}
-		batch = append(batch, checkpointLine{time.Unix(l.decided, 0).UTC(), l.text})
+		batch = append(batch, checkpointLine{l.text})
+		size += len(l.text)
 	}
 	for len(head.Seen) > checkpointSeen {
 		part := checkpoint{Format: checkpointFormat, More: true, Seen: head.Seen[:checkpointSeen]}
@@ -256,9 +265,6 @@ func (c *checkpoints) writeOne(ctx context.Context, store state.Store, head chec
 	}
 	if err = errors.Join(err, squeezed.Close()); err != nil {
 		return err
-	}
-	if record.Len() > state.MaxBytes {
-		return fmt.Errorf("a record of %d bytes could not be read again", record.Len())
 	}
 	for {
 		c.number++

@@ -192,12 +192,15 @@ func (d *deletion) fresh(batch []expired) []expired {
 		found[looked.Media[i].ID] = &looked.Media[i]
 	}
 	d.stillOrphans(batch, found)
+	outranked := d.outranked(found)
 	var still, vanished, hidden, unread []expired
 	for _, e := range batch {
 		switch m := found[e.id]; {
 		case m != nil && d.ledger.finishes && m.Doubt == "" && m.State == media.StateInitiated && e.state != media.StateInitiated:
 			hidden = append(hidden, e) // by the run that was cut off
-		case m != nil && d.stillExpired(e, m):
+		case m != nil && d.named != nil && !d.isNamed(m.Object, m.ID):
+			d.stays(e, retention.Decision{}) // whatever a record says, nobody asked for it
+		case m != nil && d.stillExpired(e, m, outranked[e.id]):
 			e.decided = now
 			still = append(still, e)
 		case m != nil:
@@ -217,11 +220,9 @@ func (d *deletion) fresh(batch []expired) []expired {
 // after all leaves the plan's counts for those of its new verdict: also one of a plan of
 // an earlier run whose group was not looked at again, and one whose record is another by
 // now and so stands in no plan. The next sweep decides on them.
-func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
-	d.mu.Lock()
-	facts := d.facts(m)
-	d.mu.Unlock()
-	facts.NotLatest = e.ranked
+func (d *deletion) stillExpired(e expired, m *media.Medium, outranked bool) bool {
+	facts := d.factsNow(m)
+	facts.NotLatest = e.ranked || outranked
 	now := retention.Decide(d.Policy, m, facts)
 	if now.Verdict == retention.Expired {
 		if plan.HasRecord(e.text, m.Record) {
@@ -229,6 +230,18 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 		}
 		now.Verdict = retention.Keep
 	}
+	d.stays(e, now)
+	return false
+}
+
+func (d *deletion) factsNow(m *media.Medium) retention.Facts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.facts(m)
+}
+
+// stays takes a medium of the plan from its counts into those of another verdict.
+func (d *deletion) stays(e expired, now retention.Decision) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.progress.Done++
@@ -241,9 +254,8 @@ func (d *deletion) stillExpired(e expired, m *media.Medium) bool {
 		count(one, now)
 	}
 	if now.Verdict == retention.Unknown {
-		d.warnUnknown(m.ID, now.Reason())
+		d.warnUnknown(e.id, now.Reason())
 	}
-	return false
 }
 
 // batch deletes one batch and finds out, medium by medium, what became of it:

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -87,4 +89,65 @@ func Where(p *policy.Policy, m *media.Medium, asOf time.Time) []media.Object {
 		}
 	}
 	return where
+}
+
+// ranks are the newest media of groups as a run that resumes has them: from a record, and so
+// to be read again before they outrank anything.
+type ranks struct {
+	reading lock
+	newest  map[string][]string // IDs, by rule and group
+	asked   map[string]bool     // of them
+	read    *retention.Decider  // has those that were read again
+}
+
+func (r *run) newRanks() *ranks {
+	known := &ranks{reading: newLock(), newest: map[string][]string{}, asked: map[string]bool{}, read: retention.NewDecider(r.Policy, r.asOf)}
+	known.read.Marks = r.decider.Marks
+	for _, place := range r.decider.Places() {
+		group := rankOf(place.Rule, place.Group)
+		known.newest[group] = append(known.newest[group], place.MediaID)
+	}
+	return known
+}
+
+func rankOf(rule, group string) string { return rule + "\x00" + group }
+
+// outranked returns which of some media are none of the newest of their groups, for all
+// that was read in this run. What cannot be read outranks nothing.
+func (d *deletion) outranked(found map[string]*media.Medium) map[string]bool {
+	known := d.ranks
+	if known == nil || known.reading.take(d.ctx) != nil {
+		return nil
+	}
+	defer known.reading.giveBack()
+	var unread []string
+	for _, m := range found {
+		groups, rule := retention.Groups(d.Policy, m, retention.Facts{AsOf: d.asOf, NotLatest: true})
+		for _, group := range groups {
+			for _, id := range known.newest[rankOf(rule.Name, group)] {
+				if !known.asked[id] {
+					known.asked[id] = true
+					unread = append(unread, id)
+				}
+			}
+		}
+	}
+	ignore := func(*media.Medium, retention.Decision, retention.Facts) {}
+	for batch := range slices.Chunk(unread, mps.MaxBatch) {
+		looked, err := inventory.LookUp(d.ctx, d.Library, inventory.Batch{IDs: batch}, d.Region)
+		if err != nil {
+			d.Log.Warn("the latest of a group cannot be read: older ones are left to the next sweep", "error", err.Error())
+			continue
+		}
+		for _, m := range looked.Media {
+			if d.isNamed(m.Object, m.ID) {
+				known.read.Add(m, false, ignore)
+			}
+		}
+	}
+	outranked := map[string]bool{}
+	for id, m := range found {
+		outranked[id] = known.read.Outranks(m)
+	}
+	return outranked
 }

@@ -21,7 +21,11 @@ func (r *run) guarded(ctx context.Context) error {
 		return r.guardedApply(ctx)
 	}
 	for _, one := range r.reports {
-		if reason := tripped(r.Policy.Guard, &one.Counts, r.population()); reason != "" {
+		live, most, err := r.live(ctx, &one.Counts)
+		if err != nil {
+			return err
+		}
+		if reason := tripped(r.Policy.Guard, one.Counts.Expired, live, most); reason != "" {
 			one.Guard = report.Guard{Tripped: true, Reason: reason}
 		}
 	}
@@ -42,22 +46,35 @@ func (r *run) blocked() string {
 	return strings.Join(reasons, "; ")
 }
 
-// tripped returns why a guard stops a run with these counts, or nothing.
-//
-// The live media that were not looked at, since an earlier sweep had, count among those
-// that were.
-func tripped(guard policy.Guard, counts *report.Counts, known int) string {
-	live := counts.Looked - counts.Absent + known
+// live returns how many live media the run has met, and how many there may be at most. Media
+// that an earlier sweep looked at count too. What a record says of an earlier part of the
+// look counts only up to the number of candidates that the inventory has there.
+func (r *run) live(ctx context.Context, counts *report.Counts) (live, most int, err error) {
+	live = counts.Looked - counts.Absent + r.population()
+	if r.named == nil || r.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
+		return live, live, nil
+	}
+	names, err := r.countNamed(ctx, r.claimedTo)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count what the inventory names: %w", err)
+	}
+	own := live - r.claimed
+	return own + min(r.claimed, names), own + max(r.claimed, names), nil
+}
+
+// tripped returns why a guard stops a run in which so many media have expired of those that
+// live, or nothing. The percentage applies if there may be enough of them.
+func tripped(guard policy.Guard, expired, live, most int) string {
 	switch {
-	case counts.Expired > guard.MaxDelete:
-		return fmt.Sprintf("%d media have expired and guard.maxDelete is %d", counts.Expired, guard.MaxDelete)
-	case guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0:
+	case expired > guard.MaxDelete:
+		return fmt.Sprintf("%d media have expired and guard.maxDelete is %d", expired, guard.MaxDelete)
+	case guard.MaxPercent >= 100*policy.OnePercent || expired == 0:
 		return ""
-	case live < guard.MinPopulation && guard.MaxPercent > 0:
+	case max(live, most) < guard.MinPopulation && guard.MaxPercent > 0:
 		return ""
-	case guard.MaxPercent.ExceededBy(counts.Expired, live):
+	case guard.MaxPercent.ExceededBy(expired, live):
 		return fmt.Sprintf("%d of %d live media have expired (%.1f %%) and guard.maxPercent is %s",
-			counts.Expired, live, float64(counts.Expired)*100/float64(live), guard.MaxPercent)
+			expired, live, float64(expired)*100/float64(live), guard.MaxPercent)
 	}
 	return ""
 }

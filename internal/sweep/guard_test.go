@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 func TestTripped(t *testing.T) {
@@ -31,8 +30,8 @@ func TestTripped(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			counts := report.Counts{Looked: test.looked, Absent: test.absent, Expired: test.expired}
-			if got := tripped(p.Guard, &counts, test.known); got != test.want {
+			live := test.looked - test.absent + test.known
+			if got := tripped(p.Guard, test.expired, live, live); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})

@@ -28,8 +28,9 @@ func (r *run) openIndex(soft context.Context) {
 	r.passOver = func(c inventory.Candidate) (int, bool) { return r.isKnown(soft, c) }
 }
 
-// isKnown reports whether a candidate need not be looked at, and how many live media it
-// has. It is called by one goroutine, without the mutex.
+// isKnown reports whether a candidate need not be looked at, and whether it has a live
+// medium: 1 or 0, since the guard must not count more than the inventory names. It is
+// called by one goroutine, without the mutex.
 func (r *run) isKnown(ctx context.Context, c inventory.Candidate) (live int, known bool) {
 	entries := r.index.Find(ctx, c.Name())
 	for _, e := range entries {
@@ -37,7 +38,7 @@ func (r *run) isKnown(ctx context.Context, c inventory.Candidate) (live int, kno
 			return 0, false
 		}
 		if e.Medium && !e.Elsewhere {
-			live++
+			live = 1
 		}
 	}
 	return live, len(entries) > 0
@@ -45,7 +46,7 @@ func (r *run) isKnown(ctx context.Context, c inventory.Candidate) (live int, kno
 
 // population returns how many live media were passed over, and met nowhere else.
 func (r *run) population() int {
-	return r.listing.live - r.listing.met
+	return max(0, r.listing.live-r.listing.met)
 }
 
 // tellOfKnown says in a report what was not looked at.

@@ -22,13 +22,22 @@ type line struct {
 	ranked          bool  // this run has found enough newer ones of its group
 	part            int   // which part of its look's checkpoints has it; 0 for an earlier look's
 	text            []byte
+
+	object media.Object // of a line that has just been read of a record
 }
 
 // lineOf returns the line of an entry whose medium was created and read then.
 func lineOf(e plan.Entry, created, decided time.Time) (line, error) {
-	written, err := e.Line()
-	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: written}, err
+	entry, err := e.Line()
+	if err == nil && len(entry) > maxLine {
+		err = fmt.Errorf("its entry in a plan has %d bytes: the limit is %d", len(entry), maxLine)
+	}
+	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: entry}, err
 }
+
+// unread is when the media of a record were read: nobody knows, so that each is read again
+// before it is sent.
+var unread = time.Unix(0, 0)
 
 // keptLine returns the line of an entry that was kept; what it does not tell of its
 // medium is in the record.
@@ -40,7 +49,9 @@ func keptLine(e plan.Entry, decided time.Time) (line, error) {
 	case m.ID != e.MediaID || m.Doubt != "":
 		return line{}, fmt.Errorf("the record of %s is not its own: %s", text.Quote(e.MediaID), cmp.Or(m.Doubt, "it has another MediaId"))
 	}
-	return lineOf(e, m.Created, decided)
+	l, err := lineOf(e, m.Created, decided)
+	l.object = m.Object
+	return l, err
 }
 
 // planLines are the lines of a plan until all of them are there, in the order of their

@@ -252,17 +252,20 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 			return more
 		}
 		for i, other := range s.others {
-			named, bad := 0, 0
+			rows, bad := 0, 0
 			share, done := portion(half, 1/float64(len(s.others)-i))
 			for c, err := range other.candidates(share) {
 				if err == nil {
-					named++
+					rows++
 					if other.whole && !l.Policy.MayTake(&c.Object) {
 						l.listing.untaken++
 						continue
 					}
 					if !other.whole && other.name != "" {
 						l.literals.add(c.Object)
+					}
+					if l.named != nil {
+						l.named.insert(nameOf(named, c.Name()))
 					}
 					err = l.gathered.Add(c)
 				}
@@ -292,10 +295,11 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 			done()
 			if other.name != "" {
 				l.mu.Lock()
-				l.sourceCalled(other.name).Named = named // also if an earlier look has counted it
+				l.sourceCalled(other.name).Named = rows // also if an earlier look has counted it
 				l.mu.Unlock()
 			}
 		}
+		l.dropUnnamed()
 		switch {
 		case l.listing.seen != nil, !l.gathered.HasIDs(), !l.gathered.HasObjects() && len(s.prefixes) == 0:
 		case l.listing.hasBegun():
@@ -306,6 +310,56 @@ func (l *look) gather(ctx context.Context, s sources) iter.Seq2[inventory.Candid
 			l.listing.seen = &seen{kept: l.took != nil}
 		}
 	}
+}
+
+// isNamed reports whether the inventory names a medium: by a prefix of its object, or in a
+// list or a workflow that has been read.
+func (l *look) isNamed(object media.Object, id string) bool {
+	return l.isCovered(object) ||
+		l.named.has(nameOf(named, inventory.Candidate{Object: object}.Name())) ||
+		id != "" && l.named.has(nameOf(named, inventory.Candidate{MediaID: id}.Name()))
+}
+
+// isCovered reports whether the inventory names an object by a prefix.
+func (l *look) isCovered(object media.Object) bool {
+	return slices.ContainsFunc(l.Policy.Inventory.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
+}
+
+// dropUnnamed gives up what a record says is still to be looked at and the inventory does
+// not name.
+func (l *look) dropUnnamed() {
+	if l.named == nil {
+		return
+	}
+	for name, open := range l.listing.open {
+		if !l.isNamed(open.Object, open.MediaID) {
+			delete(l.listing.open, name)
+		}
+	}
+	l.again = slices.DeleteFunc(l.again, func(object media.Object) bool { return !l.isNamed(object, "") })
+}
+
+// countNamed returns how many candidates the inventory names, up to the one of a name. A
+// prefix that cannot be listed counts for what has been listed of it.
+func (l *look) countNamed(ctx context.Context, upTo string) (count int, err error) {
+	listed := inventory.OfPrefixes(ctx, l.Objects, once(l.Policy.Inventory.Prefixes), "", l.splits)
+	for _, all := range []iter.Seq2[inventory.Candidate, error]{l.gathered.Objects(listed, "", func(string, string) {}), l.gathered.IDs("")} {
+		for c, err := range all {
+			switch {
+			case isContext(err):
+				return 0, err
+			case err != nil:
+				continue
+			case c.Name() > upTo:
+				break
+			default:
+				count++
+				continue
+			}
+			break
+		}
+	}
+	return count, ctx.Err()
 }
 
 // leftOver yields what an earlier look left over.

@@ -40,6 +40,10 @@ type look struct {
 	whole bool
 	// literals are names that may have been meant as prefixes or patterns.
 	literals literals
+	// named, if set, are what lists and workflows of the inventory name. It is set for a
+	// run that goes on from a record: of what that names it takes only what the inventory
+	// names too.
+	named *seen
 	// planned are the media that a plan which is looked at again has as orphans.
 	planned map[string]bool
 	// gathered is what the sources name that have no order, and unlisted are failures for

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // openFolder holds a record for each run that began to delete, or was cut off while
@@ -93,16 +96,36 @@ func deletionBegun(ctx context.Context, store state.Store, asOf time.Time) (bool
 }
 
 func readOpen(ctx context.Context, store state.Store, name string) (Open, error) {
-	o := Open{name: name}
 	data, err := store.Read(ctx, name+openSuffix)
 	if err != nil {
-		return o, fmt.Errorf("read %s: %w", name, err)
+		return Open{}, fmt.Errorf("read %s: %w", name, err)
 	}
-	if err = json.Unmarshal(data, &o); err == nil && o.Format != openFormat {
-		err = fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
-	}
+	o, err := decodeOpen(data)
 	if err != nil {
-		return o, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
+		return Open{}, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
+	}
+	o.name = name
+	return o, nil
+}
+
+// maxOpen bounds the record of an open plan in bytes.
+const maxOpen = 64 << 10
+
+func decodeOpen(data []byte) (Open, error) {
+	var o Open
+	if len(data) > maxOpen {
+		return Open{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxOpen)
+	}
+	if err := json.Unmarshal(data, &o); err != nil {
+		return Open{}, err
+	}
+	switch {
+	case o.Format != openFormat:
+		return Open{}, fmt.Errorf("format %d: this program reads format %d", o.Format, openFormat)
+	case o.Run == "":
+		return Open{}, errors.New("it names no run")
+	case !trigger.IsPlanID(o.Plan):
+		return Open{}, fmt.Errorf("%s is no ID of a plan", text.Quote(o.Plan))
 	}
 	return o, nil
 }
@@ -141,8 +164,10 @@ func Unfinished(ctx context.Context, store state.Store, damaged func(error)) ([]
 }
 
 // finish deletes what is left of a plan that another run began to delete. Reading and
-// deleting go batch by batch, so that a run of any length gets on: the guard let the
-// plan pass, and its records are durable.
+// deleting go batch by batch, so that a run of any length gets on: the plan's records are
+// durable. The plan lifts no guard: one that was blocked, or has more media left than
+// guard.maxDelete, deletes nothing. Of a plan of the inventory only those media go that the
+// inventory still names.
 func (r *run) finish(ctx, soft context.Context) error {
 	r.ledger.run, r.ledger.finishes = r.request.Resume, true
 	outcomes, records, err := readLedger(ctx, r.Store, r.request.Resume, r.request.Resume)
@@ -156,16 +181,17 @@ func (r *run) finish(ctx, soft context.Context) error {
 	}
 	one := r.reports[0]
 	r.planID, one.Plan = r.request.Plan, r.request.Plan
+	ofInventory, outside := len(contents.Head.Scope.Inventory) > 0, false
 	for entry, err := range Entries(ctx, r.Store, contents) {
 		if err != nil {
 			return err
 		}
 		rule := one.Rule(entry.Rule)
-		if outcomes[entry.MediaID].Became != "" || rule == nil {
+		if outcomes[entry.MediaID].Became != "" || rule == nil || rule.Kind != "expire" {
 			continue
 		}
-		// As if it had been decided on long ago: every batch is read again.
-		l, err := keptLine(entry, time.Unix(0, 0))
+		// Its record may be of any age: every batch is read again.
+		l, err := keptLine(entry, unread)
 		if err == nil {
 			err = r.plan.add(l)
 		}
@@ -175,6 +201,23 @@ func (r *run) finish(ctx, soft context.Context) error {
 		counts := &one.Counts
 		counts.Looked, counts.Expired, counts.Pending = counts.Looked+1, counts.Expired+1, counts.Pending+1
 		rule.Applied, rule.Expired = rule.Applied+1, rule.Expired+1
+		outside = outside || ofInventory && !r.isCovered(l.object)
+	}
+	reason := contents.Blocked
+	if reason == "" && one.Counts.Expired > r.Policy.Guard.MaxDelete {
+		reason = fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", one.Counts.Expired, r.Policy.Guard.MaxDelete)
+	}
+	if reason != "" {
+		one.Guard = report.Guard{Tripped: true, Reason: reason}
+		return nil
+	}
+	if ofInventory {
+		r.named = &seen{}
+	}
+	if outside {
+		for _, err := range r.gather(soft, r.inventorySources()) {
+			r.Log.Warn("a source cannot be read: its media are left to the sweep", "error", err.Error())
+		}
 	}
 	r.deleteAll(ctx, soft)
 	return nil

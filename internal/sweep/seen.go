@@ -23,6 +23,7 @@ type seen struct {
 const (
 	foundID = 'f'
 	passed  = 'p'
+	named   = 'n' // the names of candidates
 )
 
 func nameOf(kind byte, text string) uint64 {

@@ -5,21 +5,30 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
-// maxLine bounds a line of a segment: a media record with its outputs.
-const maxLine = 8 << 20
+const (
+	// maxLine bounds a line of a segment in bytes: a media record with its outputs.
+	maxLine = 8 << 20
+	// fullSegment is the size in bytes, before compression, at which a segment ends
+	// although it has room for more lines.
+	fullSegment = 8 << 20
+	// maxSegment bounds in bytes, after decompression, what is read of a segment.
+	maxSegment = 256 << 20
+)
 
-// segments cuts lines into gzipped records of plan.SegmentEntries each, and hands
-// over each record as it is full.
+// segments cuts lines into gzipped records of at most plan.SegmentEntries lines and
+// about fullSegment bytes, and hands over each record as it is full.
 type segments struct {
 	keep    func(number int, record []byte) error
 	number  int
 	lines   int
+	bytes   int
 	record  bytes.Buffer
 	squeeze *gzip.Writer
 }
@@ -33,8 +42,12 @@ func newSegments(last int, keep func(number int, record []byte) error) *segments
 
 // add takes a line, its end included.
 func (s *segments) add(line []byte) error {
+	if len(line) > maxLine {
+		return fmt.Errorf("a line of %d bytes could not be read back: the limit is %d", len(line), maxLine)
+	}
 	_, _ = s.squeeze.Write(line) // a Buffer takes everything
-	if s.lines++; s.lines < plan.SegmentEntries {
+	s.lines, s.bytes = s.lines+1, s.bytes+len(line)
+	if s.lines < plan.SegmentEntries && s.bytes < fullSegment {
 		return nil
 	}
 	return s.close()
@@ -51,7 +64,7 @@ func (s *segments) close() error {
 	s.number++
 	// A store may keep what it is given.
 	err := s.keep(s.number, bytes.Clone(s.record.Bytes()))
-	s.lines = 0
+	s.lines, s.bytes = 0, 0
 	s.record.Reset()
 	s.squeeze.Reset(&s.record)
 	return err
@@ -59,25 +72,46 @@ func (s *segments) close() error {
 
 // lines yields the lines of a segment, their ends included.
 func lines(segment []byte) iter.Seq2[[]byte, error] {
+	return boundedLines(segment, maxLine, maxSegment)
+}
+
+// boundedLines yields the lines of a gzipped text. A longer line, or a longer text, is an
+// error: a few kilobytes can hold gigabytes.
+func boundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		reader := bufio.NewReader(io.LimitReader(unzipped, plan.SegmentEntries*maxLine))
-		for {
-			line, err := reader.ReadBytes('\n')
-			switch {
-			case errors.Is(err, io.EOF) && len(line) == 0:
-				return
-			case err != nil:
-				yield(nil, err)
+		reader := bufio.NewReader(unzipped)
+		for left := most; ; {
+			line, err := readLineOf(reader, min(longest, left))
+			left -= len(line)
+			if errors.Is(err, io.EOF) {
+				if len(line) == 0 {
+					return
+				}
+				err = io.ErrUnexpectedEOF
+			}
+			if !yield(line, err) || err != nil {
 				return
 			}
-			if !yield(line, nil) {
-				return
-			}
+		}
+	}
+}
+
+// readLineOf reads a line of at most so many bytes, its end included.
+func readLineOf(reader *bufio.Reader, most int) (line []byte, err error) {
+	for {
+		part, err := reader.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > most:
+			return nil, fmt.Errorf("a line goes on after %d bytes, which is more than this program writes", most)
+		case errors.Is(err, bufio.ErrBufferFull):
+		default:
+			return line, err
 		}
 	}
 }

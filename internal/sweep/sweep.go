@@ -123,6 +123,11 @@ type run struct {
 	ledger     ledger
 	budget     Budget
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
+	// claimed is how many live media the record of an earlier look counts, up to the
+	// candidate claimedTo. Ranks are those of a run that resumes.
+	claimed   int
+	claimedTo string
+	ranks     *ranks
 }
 
 func (s *Sweep) newRun(parts []Part) *run {
@@ -202,6 +207,9 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if len(r.ranked) > 0 && r.ending.why == nil {
 		r.lookAtGroups(soft)
 	}
+	if r.named != nil {
+		r.ranks = r.newRanks()
+	}
 	r.decider.Finish(r.decided)
 	if r.listing.unordered {
 		r.uncountDoubles()
@@ -280,9 +288,22 @@ func (r *run) status(one *report.Report) report.Status {
 	return report.Done
 }
 
-// decided counts a decision, and takes what has expired into the plan.
+// decided counts a decision, and takes what has expired into the plan. A medium that no
+// plan could hold is kept.
 func (r *run) decided(m *media.Medium, d retention.Decision, facts retention.Facts) {
 	reports := r.of(m.Object)
+	var l line
+	if d.Verdict == retention.Expired {
+		entry := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}
+		var err error
+		if l, err = lineOf(entry, m.Created, facts.ReadAt); err != nil {
+			for _, one := range reports {
+				r.missing[one] = true
+				r.fail(one, report.Failure{MediaID: m.ID, Message: err.Error()})
+			}
+			d = retention.Decision{Verdict: retention.Unknown}
+		}
+	}
 	for _, one := range reports {
 		one.Counts.Looked++
 		count(one, d)
@@ -296,14 +317,13 @@ func (r *run) decided(m *media.Medium, d retention.Decision, facts retention.Fac
 	if r.byObject != nil {
 		r.owners[m.ID] = reports
 	}
-	entry := plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}
-	l, err := lineOf(entry, m.Created, facts.ReadAt)
-	if err == nil {
-		l.ranked = d.Rule.KeepLatest.Count > 0
-		r.checkpoint.note(&l)
-		err = r.plan.add(l)
+	if d.Rule.KeepLatest.Count > 0 {
+		if l.ranked = r.named == nil; !l.ranked {
+			l.decided = unread.Unix() // the ranks are a record's: they are read again too
+		}
 	}
-	if err != nil {
+	r.checkpoint.note(&l)
+	if err := r.plan.add(l); err != nil {
 		r.end(report.Failed, err)
 	}
 }
