@@ -1,0 +1,230 @@
+package handler_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+const guarded = `
+version: 1
+mode: enforce
+inventory: [{bucket: oss://media-in/}]
+protect: [{name: hold, match: {tags: [legal-hold]}}]
+expire:
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
+  - {name: rest, after: 180d}
+pace: {share: 1}
+`
+
+// cutOff lets a scheduled run be cut off after it has looked at a part of the library, and
+// returns the name of its last checkpoint and the lines of it.
+func (s *simulation) cutOff(limit time.Duration) (name string, lines []map[string]any) {
+	s.t.Helper()
+	if r := s.timer(limit); r.Status != report.Incomplete || len(s.e.Calls()) == 0 || s.e.Count()["DeleteMedia"] > 0 {
+		s.t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+	}
+	var last emulator.Object
+	for _, object := range s.e.Objects("ops") {
+		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".gz") && object.Key > last.Key {
+			last = object
+		}
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(last.Body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := io.ReadAll(unzipped)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	for decoder.More() {
+		var line map[string]any
+		if err := decoder.Decode(&line); err != nil {
+			s.t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return last.Key, lines
+}
+
+// forge writes a checkpoint's lines in its place.
+func (s *simulation) forge(name string, lines []map[string]any) {
+	s.t.Helper()
+	var text bytes.Buffer
+	for _, line := range lines {
+		if err := json.NewEncoder(&text).Encode(line); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.e.PutObject("ops", name, zipped(text.String()), time.Now())
+}
+
+// planLine is a line of a checkpoint that would have a medium deleted, decided just now.
+func planLine(m emulator.Medium, rule string) map[string]any {
+	record := map[string]any{"MediaId": m.ID, "PublishState": m.PublishState, "CreationTime": m.CreationTime,
+		"File": map[string]any{"URL": fmt.Sprintf("http://%s.oss-cn-shanghai.aliyuncs.com/%s", m.Bucket, m.Key)}}
+	return map[string]any{"decided": time.Now().UTC().Format(time.RFC3339), "entry": map[string]any{"mediaId": m.ID, "rule": rule, "reason": "forged",
+		"expiresAt": "2000-01-01T00:00:00Z", "state": m.PublishState, "record": record}}
+}
+
+// adds changes a checkpoint's count, if it has it.
+func change(of map[string]any, name string, by int) {
+	n := 0
+	if number, ok := of[name].(json.Number); ok {
+		_, _ = fmt.Sscan(number.String(), &n)
+	}
+	of[name] = n + by
+}
+
+// Whatever stands in a checkpoint, a run that resumes deletes no medium that a run without
+// it would keep.
+func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
+	const day = 24 * time.Hour
+	type forgery struct {
+		head, counts map[string]any
+		lines        []map[string]any
+		rule         map[string]any // rest
+		after        []map[string]any
+	}
+	for name, test := range map[string]struct {
+		rules string
+		forge func(s *simulation, f *forgery)
+		want  report.Status // empty for any
+	}{
+		"as it was written": {guarded, func(*simulation, *forgery) {}, report.Blocked},
+		"held since": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+			for _, m := range s.e.Media() {
+				m.Tags = []string{"legal-hold"}
+				s.e.Add(m)
+			}
+		}, report.Done},
+		"media that must stay": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+			for _, m := range s.e.Media() {
+				if m.Tags != nil || m.Bucket == "others" || m.CreationTime > "2000" || strings.HasPrefix(m.Key, "series/") {
+					f.after = append(f.after, planLine(m, "rest"))
+				}
+			}
+			for _, counts := range []map[string]any{f.counts, f.rule} {
+				change(counts, "expired", len(f.after))
+				change(counts, "applied", len(f.after))
+			}
+			change(f.counts, "looked", len(f.after))
+			delete(f.counts, "applied")
+		}, report.Done},
+		"candidates that nobody named": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+			var pending []any
+			for i, m := range s.e.Media() {
+				if m.Bucket == "others" {
+					pending = append(pending, map[string]any{"name": "~" + m.ID}, map[string]any{"name": m.Bucket + "/" + m.Key, "escaped": i%2 == 0})
+				}
+			}
+			f.head["pending"] = pending
+		}, report.Done},
+		"a later clock": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(_ *simulation, f *forgery) {
+			f.head["asOf"] = time.Now().Add(300 * day).UTC().Format(time.RFC3339)
+		}, report.Done},
+		"another library": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(_ *simulation, f *forgery) {
+			f.head["region"] = "cn-beijing"
+		}, report.Done},
+		"newer media of a group": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+			var places []map[string]any
+			for _, id := range []string{"ghost1", "ghost2"} {
+				places = append(places, map[string]any{"rule": "series", "group": "oss://media-in/series/", "mediaId": id, "created": "2026-01-01T00:00:00Z"})
+			}
+			change(f.head, "places", len(places))
+			f.lines = places
+		}, report.Done},
+		"more looked at":     {guarded, func(_ *simulation, f *forgery) { change(f.counts, "looked", 1e6); change(f.counts, "kept", 1e6) }, report.Blocked},
+		"more passed over":   {guarded, func(_ *simulation, f *forgery) { f.head["passedLive"] = 1000000 }, report.Blocked},
+		"fewer looked at":    {guarded, func(_ *simulation, f *forgery) { change(f.counts, "absent", 280); change(f.counts, "kept", -280) }, ""},
+		"fewer have expired": {guarded, func(_ *simulation, f *forgery) { f.counts["expired"] = 0; f.counts["kept"] = f.counts["looked"] }, report.Blocked},
+		"negative counts":    {guarded, func(_ *simulation, f *forgery) { change(f.counts, "kept", 2e6); change(f.counts, "absent", -2e6) }, report.Blocked},
+		"a rule that is none": {guarded, func(_ *simulation, f *forgery) {
+			for _, line := range f.after {
+				if entry, ok := line["entry"].(map[string]any); ok { // and no place
+					entry["rule"] = "none"
+				}
+			}
+		}, report.Blocked},
+		"no rules":   {guarded, func(_ *simulation, f *forgery) { f.head["report"].(map[string]any)["rules"] = []any{} }, report.Blocked},
+		"places":     {guarded, func(_ *simulation, f *forgery) { f.head["places"] = -1 }, report.Blocked},
+		"a circle":   {guarded, func(_ *simulation, f *forgery) { f.head["previous"] = "checkpoints/00000000/000001.jsonl.gz" }, report.Blocked},
+		"everything": {guarded, func(_ *simulation, f *forgery) { f.head["after"] = "~~~~" }, report.Blocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, test.rules, emulator.MPSOptions{})
+				defer s.end()
+				must := map[string]bool{} // stay
+				for i := range 600 {
+					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("clips/%03d", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}
+					switch {
+					case i%100 == 0:
+						m.Tags = []string{"legal-hold"}
+					case i%2 == 0:
+						m.CreationTime = time.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04:05Z")
+					}
+					s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
+					if m = s.e.Add(m); i%2 == 0 {
+						must[m.ID] = true
+					}
+				}
+				for i := range 2 {
+					m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("series/", i), PublishState: "Published", CreationTime: fmt.Sprintf("199%d-01-01T00:00:00Z", i)})
+					s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
+					must[m.ID] = true
+				}
+				for i := range 5 {
+					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID] = true
+				}
+				s.programs = []*program{s.start(0)}
+				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 31})
+				record, lines := s.cutOff(2 * time.Second)
+				head := lines[0]
+				if name == "held since" {
+					for _, m := range s.e.Media() {
+						must[m.ID] = true
+					}
+				}
+				f := &forgery{head: head, after: lines[1:]}
+				f.counts = head["report"].(map[string]any)["counts"].(map[string]any)
+				for _, rule := range head["report"].(map[string]any)["rules"].([]any) {
+					if f.rule = rule.(map[string]any); f.rule["name"] == "rest" {
+						break
+					}
+				}
+				if len(lines) < 20 {
+					t.Fatalf("a checkpoint of %d lines", len(lines))
+				}
+				test.forge(s, f)
+				s.forge(record, append(append([]map[string]any{head}, f.lines...), f.after...))
+				s.e.ClearFaults()
+				r := s.timer(time.Hour)
+				if test.want != "" && r.Status != test.want {
+					t.Errorf("%s %s, %+v, %s, want %s", r.Status, r.Error, r.Counts, r.Guard.Reason, test.want)
+				}
+				for _, call := range s.e.Calls() {
+					for _, id := range call.MediaIDs {
+						if call.Operation == "DeleteMedia" && (must[id] || test.rules == guarded) {
+							m, _ := s.e.Medium(id)
+							t.Fatalf("%s %s was sent: %+v", m.Bucket, m.Key, r.Counts)
+						}
+					}
+				}
+			})
+		})
+	}
+}
