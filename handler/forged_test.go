@@ -228,3 +228,36 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 		})
 	}
 }
+
+// A look that is carried on comes through its guard as one long look does: what it deletes
+// is a small part of what the inventory has. Ranks that stand in a checkpoint are read
+// again, and then count.
+func TestALookThatIsCarriedOnPassesItsGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, guarded, emulator.MPSOptions{})
+		defer s.end()
+		due := 0
+		add := func(key string, old bool) {
+			m := emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2026-01-01T00:00:00Z"}
+			if m.CreationTime = time.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04:05Z"); old {
+				m.CreationTime = fmt.Sprintf("1990-01-01T00:00:%02dZ", due)
+				due++
+			}
+			s.e.Add(m)
+			s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
+		}
+		for i := range 600 {
+			add(fmt.Sprintf("clips/%03d", i), i%25 == 0)
+		}
+		for i := range 20 { // the newest two stay
+			add(fmt.Sprintf("series/%02d", i), true)
+		}
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 61})
+		s.cutOff(2 * time.Second)
+		s.e.ClearFaults()
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Deleted != due-2 || r.Counts.Looked != 620 {
+			t.Errorf("%s %s, %+v, %s, want %d deleted", r.Status, r.Error, r.Counts, r.Guard.Reason, due-2)
+		}
+	})
+}
