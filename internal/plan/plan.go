@@ -8,11 +8,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
 )
 
 // format is the version of the form. A reader refuses others.
@@ -40,7 +43,28 @@ type Scope struct {
 	Objects   []string `json:"objects,omitempty"`
 	Manifests []string `json:"manifests,omitempty"`
 	Inventory []string `json:"inventory,omitempty"`
+	// Digest stands for the media, objects and manifests of a scope that is larger than
+	// MaxScope, and Names is how many these are.
+	Digest string `json:"digest,omitempty"`
+	Names  int    `json:"names,omitempty"`
 }
+
+// MaxScope is the size in bytes, as JSON, up to which a plan holds what it was asked to
+// look at: a plan must be small enough to be read back.
+const MaxScope = 1 << 20
+
+// canonical sorts what the scope names. Of a large one only the digest is left.
+func (s Scope) canonical() (Scope, error) {
+	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
+	whole := Scope{s.Plan, sorted(s.MediaIDs), sorted(s.Objects), sorted(s.Manifests), sorted(s.Inventory), s.Digest, s.Names}
+	text, err := json.Marshal(Scope{MediaIDs: whole.MediaIDs, Objects: whole.Objects, Manifests: whole.Manifests})
+	if err != nil || len(text) <= MaxScope {
+		return whole, err
+	}
+	return Scope{Plan: whole.Plan, Inventory: whole.Inventory, Digest: digest(sha256.Sum256(text)), Names: len(s.MediaIDs) + len(s.Objects) + len(s.Manifests)}, nil
+}
+
+func digest(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
 
 // Entry is one medium that is to be deleted, and why.
 type Entry struct {
@@ -68,6 +92,18 @@ func (e Entry) Line() ([]byte, error) {
 	// The record is the last field, and has just been marshaled itself.
 	line = bytes.TrimSuffix(line, []byte("null}"))
 	return append(append(line, record...), "}\n"...), nil
+}
+
+// ParseEntry reads an entry's line.
+func ParseEntry(line []byte) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(line, &e); err != nil {
+		return Entry{}, err
+	}
+	if media.CheckID(e.MediaID) != nil || e.Rule == "" || len(e.Record) == 0 {
+		return Entry{}, errors.New("an entry has no medium, no rule or no record")
+	}
+	return e, nil
 }
 
 // HasRecord reports whether an entry's line has this record.
@@ -98,8 +134,10 @@ type headForm struct {
 
 // MarshalJSON writes the head in canonical form.
 func (h Head) MarshalJSON() ([]byte, error) {
-	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
-	scope := Scope{h.Scope.Plan, sorted(h.Scope.MediaIDs), sorted(h.Scope.Objects), sorted(h.Scope.Manifests), sorted(h.Scope.Inventory)}
+	scope, err := h.Scope.canonical()
+	if err != nil {
+		return nil, err
+	}
 	return json.Marshal(headForm{format, h.AsOf.UTC().Truncate(time.Second), h.Policy, scope})
 }
 
@@ -135,7 +173,7 @@ func NewSealer(h Head) (*Sealer, error) {
 func (s *Sealer) Add(line []byte) { _, _ = s.sum.Write(line) } // a hash takes everything
 
 // ID returns "sha256:" and the hash of all lines.
-func (s *Sealer) ID() string { return "sha256:" + hex.EncodeToString(s.sum.Sum(nil)) }
+func (s *Sealer) ID() string { return digest([sha256.Size]byte(s.sum.Sum(nil))) }
 
 // Contents is the record that completes a kept plan: it is written last, and
 // names what was written before.
@@ -148,13 +186,49 @@ type Contents struct {
 	Blocked string `json:"blocked,omitempty"`
 }
 
+// MaxContents bounds in bytes what is read and written of Contents: the names of a
+// hundred segments of a thousand entries take ten kilobytes.
+const MaxContents = 8 << 20
+
+// Record returns the contents as they are kept. What could not be read back is an error.
+func (c Contents) Record() ([]byte, error) {
+	record, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("contents of a plan: %w", err)
+	}
+	_, err = ParseContents(record)
+	return record, err
+}
+
 // ParseContents reads what was written of Contents.
 func ParseContents(data []byte) (Contents, error) {
 	var c Contents
+	if len(data) > MaxContents {
+		return Contents{}, fmt.Errorf("contents of a plan: they have %d bytes: the limit is %d", len(data), MaxContents)
+	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return Contents{}, fmt.Errorf("contents of a plan: %w", err)
 	}
+	if err := c.check(); err != nil {
+		return Contents{}, fmt.Errorf("contents of a plan: %w", err)
+	}
 	return c, nil
+}
+
+// check refuses contents that no run writes.
+func (c *Contents) check() error {
+	if c.Entries < 1 || len(c.Segments) < 1 || len(c.Segments) > c.Entries {
+		return fmt.Errorf("%d entries in %d segments", c.Entries, len(c.Segments))
+	}
+	for i, name := range c.Segments {
+		if name != SegmentName(c.ID, i+1) {
+			return fmt.Errorf("segment %d is not one of this plan", i+1)
+		}
+	}
+	if c.Head.AsOf.IsZero() {
+		return errors.New("it has no time")
+	}
+	return nil
 }
 
 // Resume returns a sealer that has taken the head of a kept plan.

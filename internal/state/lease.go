@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // ErrBusy says that another run holds the lease.
@@ -58,7 +61,7 @@ func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, erro
 		return nil, err
 	}
 	if latest.number > 0 && !latest.record.Released && latest.age < leaseTerm {
-		return nil, fmt.Errorf("%w: %s", ErrBusy, latest.record.Run)
+		return nil, fmt.Errorf("%w: %s", ErrBusy, text.Bound(latest.record.Run))
 	}
 	l := &Lease{store: store, folder: folder, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
 	if err := l.write(ctx); err != nil {
@@ -82,7 +85,9 @@ func (l *Lease) Hold(ctx context.Context) context.Context {
 	}
 	go func() {
 		defer close(ended)
-		l.renew(stop, end)
+		if err := task.Do(func() error { l.renew(stop, end); return nil }); err != nil {
+			end(fmt.Errorf("the lease was lost: %w", err))
+		}
 	}()
 	return held
 }
@@ -150,25 +155,51 @@ func newestLease(ctx context.Context, store Store, folder string) (leased, error
 		if err != nil {
 			return leased{}, fmt.Errorf("look for the lease: %w", err)
 		}
-		digits := strings.TrimSuffix(strings.TrimPrefix(listed.Name, folder), ".json")
-		left, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
-			continue // not ours
+		number, ours := leaseNumber(folder, listed.Name)
+		switch {
+		case !ours:
+			continue
+		case number == math.MaxInt64:
+			return leased{}, fmt.Errorf("look for the lease: record %s: %w: no number comes after its own: remove it", listed.Name, ErrDamaged)
 		}
 		data, err := store.Read(ctx, listed.Name)
 		if err != nil {
-			return leased{}, fmt.Errorf("look for the lease: %w", err)
+			return leased{}, fmt.Errorf("look for the lease: record %s: %w", listed.Name, err)
 		}
 		now := listed.Now
 		if now.IsZero() {
 			now = time.Now()
 		}
-		l := leased{number: math.MaxInt64 - left, age: now.Sub(listed.Written)}
-		if err := json.Unmarshal(data, &l.record); err != nil || l.record.Format != leaseFormat {
+		l := leased{number: number, age: now.Sub(listed.Written)}
+		if l.age < -leaseTerm {
+			l.age = leaseTerm // a time that has not come says nothing
+		}
+		if l.record, err = decodeLease(data); err != nil {
 			// Whoever wrote it may hold it, and not for longer than anybody.
-			l.record = leaseRecord{Run: "of a record that cannot be read"}
+			l.record = leaseRecord{Run: "of a record that cannot be read: " + listed.Name}
 		}
 		return l, nil
 	}
 	return leased{}, nil
+}
+
+// leaseNumber returns the number of a record of the lease, from 1, by its name.
+func leaseNumber(folder, name string) (number int64, ours bool) {
+	digits := strings.TrimSuffix(strings.TrimPrefix(name, folder), ".json")
+	left, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || left < 0 || left == math.MaxInt64 || name != leaseName(folder, math.MaxInt64-left) {
+		return 0, false
+	}
+	return math.MaxInt64 - left, true
+}
+
+func decodeLease(data []byte) (leaseRecord, error) {
+	var record leaseRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return leaseRecord{}, err
+	}
+	if record.Format != leaseFormat {
+		return leaseRecord{}, fmt.Errorf("format %d: this program reads format %d", record.Format, leaseFormat)
+	}
+	return record, nil
 }

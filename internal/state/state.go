@@ -21,6 +21,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // ErrExists says that another record of this name is there already. It was not
@@ -55,9 +56,17 @@ func Stamp(at time.Time) string { return at.UTC().Format("20060102T150405.000000
 // RunName returns what a run calls a record, or a folder of them, that it begins then.
 func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }
 
-// MaxBytes bounds a record: a segment of a plan, the largest, has a thousand media
-// records of some kilobytes, compressed.
+// MaxBytes bounds a record, in bytes as it is stored: what could not be read back is not
+// written.
 const MaxBytes = 64 << 20
+
+// checkSize refuses a record that could not be read back.
+func checkSize(name string, size int64) error {
+	if size > MaxBytes {
+		return fmt.Errorf("record %s: %w: it has %d bytes, and at most %d are read", name, ErrDamaged, size, MaxBytes)
+	}
+	return nil
+}
 
 // Record is one record of a listing.
 type Record struct {
@@ -146,7 +155,7 @@ type Folder string
 // Create writes a record; see Store.
 func (f Folder) Create(ctx context.Context, name string, data []byte) (err error) {
 	path, err := f.path(name)
-	if err != nil {
+	if err = errors.Join(err, checkSize(name, int64(len(data)))); err != nil {
 		return err
 	}
 	folder := filepath.Dir(path)
@@ -206,28 +215,60 @@ func sameAs(ctx context.Context, s Store, name string, data []byte) error {
 	return fmt.Errorf("record %s: %w", name, ErrExists)
 }
 
-// Read returns a record; see Store.
-func (f Folder) Read(_ context.Context, name string) ([]byte, error) {
+// Read returns a record; see Store. A file system that hangs keeps nobody beyond the end
+// of ctx.
+func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	path, err := f.path(name)
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
+	var data []byte
+	read := make(chan error, 1)
+	go func() {
+		var text []byte
+		err := task.Do(func() (err error) {
+			text, err = readFile(path, name)
+			return err
+		})
+		data = text
+		read <- err
+	}()
+	select {
+	case err = <-read:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read record %s: %w", name, ctx.Err())
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("record %s: %w", name, ErrNotFound)
 	case err != nil:
 		return nil, fmt.Errorf("read record %s: %w", name, err)
 	}
-	defer file.Close() //nolint:errcheck // only read
-	data, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
+	return data, nil
+}
+
+// readFile reads the regular file of a record. What is none, such as a pipe, may never end.
+func readFile(path, name string) ([]byte, error) {
+	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read record %s: %w", name, err)
-	case len(data) > MaxBytes:
-		return nil, fmt.Errorf("record %s has more than %d bytes", name, MaxBytes)
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: it is no file", ErrDamaged)
 	}
-	return data, nil
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	if err := checkSize(name, info.Size()); err != nil {
+		return nil, err
+	}
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(file, MaxBytes+1)); err != nil {
+		return nil, err
+	}
+	return data.Bytes(), checkSize(name, int64(data.Len()))
 }
 
 // List yields records; see Store.
@@ -297,7 +338,7 @@ type Bucket struct {
 // Create writes a record; see Store.
 func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
 	object, err := b.object(name)
-	if err != nil {
+	if err = errors.Join(err, checkSize(name, int64(len(data)))); err != nil {
 		return err
 	}
 	for range conflictTries {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -50,9 +49,9 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 	if err := written.close(); err != nil {
 		return err
 	}
-	record, err := json.Marshal(contents)
+	record, err := contents.Record()
 	if err != nil {
-		return fmt.Errorf("write the plan: %w", err)
+		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
 	}
 	if contents.Entries > 0 {
 		err = r.create(ctx, plan.Name(id), record, sameContents)
@@ -150,7 +149,7 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 				if err == nil {
 					sealer.Add(line)
 					count++
-					err = json.Unmarshal(line, &entry)
+					entry, err = plan.ParseEntry(line)
 				}
 				if err != nil {
 					yield(plan.Entry{}, fmt.Errorf("read %s: %w", name, err))

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // ledgerFolder holds what became of every medium that runs set out to delete: of
@@ -121,6 +123,18 @@ func (r *run) closeLedger(ctx context.Context) {
 	}
 }
 
+func decodeOutcome(record []byte) (ledgerLine, error) {
+	var l ledgerLine
+	if err := json.Unmarshal(record, &l); err != nil {
+		return ledgerLine{}, err
+	}
+	switch l.Outcome {
+	case deleted.String(), gone.String(), failed.String(), unverified.String(), lostOutcome:
+		return l, media.CheckID(l.MediaID)
+	}
+	return ledgerLine{}, fmt.Errorf("%s is none of the outcomes", text.Quote(l.Outcome))
+}
+
 // Outcome is what became of a medium, and the ID of the plan that has its record.
 type Outcome struct{ Became, Plan string }
 
@@ -146,10 +160,10 @@ func readLedger(ctx context.Context, store state.Store, ledger, run string) (out
 			return nil, 0, fmt.Errorf("read the ledger of run %s: %w", ledger, err)
 		}
 		records++
-		for text, err := range lines(data) {
+		for record, err := range lines(data) {
 			var l ledgerLine
 			if err == nil {
-				err = json.Unmarshal(text, &l)
+				l, err = decodeOutcome(record)
 			}
 			if err != nil {
 				return nil, 0, fmt.Errorf("read the ledger of run %s: record %s (the ID of its plan does without): %w", ledger, listed.Name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -75,10 +76,7 @@ func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 		data, err := store.Read(ctx, listed.Name)
 		var record markRecord
 		if err == nil {
-			err = json.Unmarshal(data, &record)
-		}
-		if err == nil && record.Format != marksFormat {
-			err = fmt.Errorf("format %d: this program reads format %d", record.Format, marksFormat)
+			record, err = decodeMarks(data)
 		}
 		if err != nil {
 			return fmt.Errorf("read what earlier runs left: record %s, without which nobody knows what must be left alone: mend or remove it: %w", listed.Name, err)
@@ -89,6 +87,26 @@ func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 	return nil
 }
 
+func decodeMarks(data []byte) (markRecord, error) {
+	var record markRecord
+	if len(data) > maxMarkBytes {
+		return markRecord{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxMarkBytes)
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return markRecord{}, err
+	}
+	switch {
+	case record.Format != marksFormat:
+		return markRecord{}, fmt.Errorf("format %d: this program reads format %d", record.Format, marksFormat)
+	case record.At.IsZero():
+		return markRecord{}, errors.New("it has no time")
+	case len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0:
+		return markRecord{}, errors.New("it marks nothing")
+	}
+	return record, nil
+}
+
+// take takes a record. Of several marks of a medium the latest counts: none ends another.
 func (m *Marks) take(record markRecord) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,11 +114,18 @@ func (m *Marks) take(record markRecord) {
 		m.deleted[one] = true
 	}
 	for _, one := range record.Unverified {
-		m.unverified[one] = record.At
+		m.unverified[one] = latest(m.unverified[one], record.At)
 	}
 	for _, object := range record.Restored {
-		m.restored[object] = record.At
+		m.restored[object] = latest(m.restored[object], record.At)
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Of returns the mark of a medium. Of two holds it is the one that lasts longer.
@@ -126,16 +151,33 @@ func Hold(ctx context.Context, store state.Store, at time.Time, objects []media.
 	return markRecord{At: at.UTC(), Restored: addresses(objects)}.write(ctx, store)
 }
 
-// write makes marks durable; nothing is written of none.
+// A record of marks has at most maxMarks of each kind, and is read if it has at most
+// maxMarkBytes.
+const (
+	maxMarks     = 1000
+	maxMarkBytes = 8 << 20
+)
+
+// write makes marks durable, in as many records as they need; nothing is written of none.
 func (record markRecord) write(ctx context.Context, store state.Store) error {
-	if len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0 {
-		return nil
+	for len(record.Deleted)+len(record.Unverified)+len(record.Restored) > 0 {
+		part := markRecord{Format: marksFormat, At: record.At}
+		part.Deleted, record.Deleted = firstOf(record.Deleted)
+		part.Unverified, record.Unverified = firstOf(record.Unverified)
+		part.Restored, record.Restored = firstOf(record.Restored)
+		data, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s%s-%s.json", marksFolder, record.At.UTC().Format(secondForm), rand.Text())
+		if err := store.Create(ctx, name, data); err != nil {
+			return err
+		}
 	}
-	record.Format = marksFormat
-	data, err := json.Marshal(record)
-	if err != nil {
-		return err
-	}
-	name := fmt.Sprintf("%s%s-%s.json", marksFolder, record.At.UTC().Format(secondForm), rand.Text())
-	return store.Create(ctx, name, data)
+	return nil
+}
+
+func firstOf[T any](marks []T) (first, rest []T) {
+	n := min(len(marks), maxMarks)
+	return marks[:n], marks[n:]
 }

@@ -1,224 +1,240 @@
-package sweep_test
+package sweep
 
 import (
-	"context"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"fmt"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/sweep"
-	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// enforce runs a request against an emulated library, under a policy whose hold needs
-// tags and which expires everything else.
-func enforce(t *testing.T, e *emulator.Emulator, request *trigger.Request) *report.Report {
-	t.Helper()
-	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := e.Env()
-	getenv := func(name string) string { return env[name] }
-	a, err := account.FromEnvironment(getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := mps.New(a, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := sweep.Sweep{Policy: p, Region: a.Region, Library: client.Session(account.FromEnvironmentOr(getenv, account.Credentials{})),
-		Store: storeFunc(func() error { return nil }), Marks: sweep.NewMarks(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	r := report.New("r", trigger.Invoke, p, time.Now())
-	r.Mode = policy.Enforce
-	request.Trigger = trigger.Invoke
-	s.Run(t.Context(), sweep.NewBudget(t.Context()), sweep.Part{Request: request, Report: r})
-	return r
-}
-
-// scopes are the ways to ask for the same media.
-func scopes(list []emulator.Medium) map[string]*trigger.Request {
-	byID, byObject := &trigger.Request{}, &trigger.Request{}
-	for _, m := range list {
-		byID.MediaIDs = append(byID.MediaIDs, m.ID)
-		byObject.Objects = append(byObject.Objects, media.Object{Bucket: m.Bucket, Key: m.Key})
-	}
-	return map[string]*trigger.Request{"by ID": byID, "by object": byObject}
-}
-
-// sent returns all IDs of DeleteMedia calls.
-func sent(e *emulator.Emulator) (ids []string) {
-	for _, call := range e.Calls() {
-		if call.Operation == "DeleteMedia" {
-			ids = append(ids, call.MediaIDs...)
-		}
-	}
-	return ids
-}
-
-// threeOf adds three expired media; the second is the odd one of a test.
-func threeOf(t *testing.T) (*emulator.Emulator, []emulator.Medium) {
-	t.Helper()
-	e, err := emulator.Start(emulator.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
-	var list []emulator.Medium
-	for i := range 3 {
-		list = append(list, e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("a%d.mp4", i), CreationTime: "2020-01-01T00:00:00Z"}))
-	}
-	return e, list
-}
-
-// What a record garbles, or an answer contradicts, keeps its medium as unknown, and no
-// other one.
-func TestOddRecordsAreUnknown(t *testing.T) {
-	const plain = `{"MediaId":"ID","CreationTime":"2020-01-01T00:00:00Z","PublishState":"Published","Tags":{"Tag":[]},"File":{"URL":"URL"}}`
-	with := func(old, new string) []string { return []string{strings.Replace(plain, old, new, 1)} }
-	tags := func(value string) []string { return with(`{"Tag":[]}`, value) }
-	created := func(value string) []string { return with("2020-01-01T00:00:00Z", value) }
-	tests := []struct {
-		name    string
-		records []string
-		both    bool // and said to be missing
-		deleted bool
-	}{
-		{name: "sound", records: []string{plain}, deleted: true},
-		{name: "the same twice", records: []string{plain, plain}, deleted: true},
-		{name: "no tags", records: tags(`""`), deleted: true},
-		{name: "created at the beginning of 2010", records: created("2010-01-01T00:00:00Z"), deleted: true},
-		{name: "tags of another shape", records: tags(`{"TagList":["legal-hold"]}`)},
-		{name: "a null tag", records: tags(`{"Tag":[null]}`)},
-		{name: "a bare list of tags", records: tags(`["legal-hold"]`)},
-		{name: "tags in lower case", records: with(`"Tags"`, `"tags"`)},
-		{name: "tags twice", records: with(`"File"`, `"Tags":{},"File"`)},
-		{name: "created in year 0", records: created("0000-01-01T00:00:00Z")},
-		{name: "created in year 1", records: created("0001-01-01T00:00:00Z")},
-		{name: "created in 1970", records: created("1970-01-01T00:00:00Z")},
-		{name: "created in 2009", records: created("2009-12-31T23:59:59Z")},
-		{name: "created in the future", records: created("2999-01-01T00:00:00Z")},
-		{name: "created twice", records: with(`"File"`, `"CreationTime":"2021-01-01T00:00:00Z","File"`)},
-		{name: "an undocumented state", records: with("Published", "Archived")},
-		{name: "two records", records: []string{plain, strings.Replace(plain, "[]", `["legal-hold"]`, 1)}},
-		{name: "two records, one deleted", records: []string{strings.Replace(plain, "Published", "Deleted", 1), plain}},
-		{name: "present and missing", records: []string{plain}, both: true},
-	}
-	for _, test := range tests {
-		for _, scope := range []string{"by ID", "by object"} {
-			t.Run(test.name+", "+scope, func(t *testing.T) {
-				t.Parallel()
-				e, list := threeOf(t)
-				address := media.Object{Bucket: "media-in", Key: list[1].Key}.URL("cn-shanghai", media.SlashPlain)
-				options := emulator.MPSOptions{Records: map[string][]string{}}
-				for _, record := range test.records {
-					record = strings.Replace(strings.Replace(record, `"ID"`, `"`+list[1].ID+`"`, 1), `"URL":"URL"`, `"URL":"`+address+`"`, 1)
-					options.Records[list[1].ID] = append(options.Records[list[1].ID], record)
-				}
-				if test.both {
-					options.AlsoMissing = []string{list[1].ID, address}
-				}
-				e.SetMPS(options)
-				r := enforce(t, e, scopes(list)[scope])
-				if slices.Contains(sent(e), list[1].ID) != test.deleted {
-					t.Errorf("sent: %v; want the medium there: %v", sent(e), test.deleted)
-				}
-				if c := r.Counts; !test.deleted && (r.Status != report.Done || c.Looked != 3 || c.Unknown != 1 || c.Deleted != 2) {
-					t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
-				}
-			})
-		}
-	}
-}
-
-// A record whose MediaId is none is unknown, and nothing of it is ever sent.
-func TestMediaIDsThatAreNone(t *testing.T) {
-	for _, id := range []string{`"%s,%s"`, `" %s"`, `"%s\n"`, `""`, `null`, `7`} {
-		e, list := threeOf(t)
-		odd := id
-		if n := strings.Count(id, "%s"); n > 0 {
-			odd = fmt.Sprintf(id, []any{list[1].ID, list[2].ID}[:n]...)
-		}
-		e.SetMPS(emulator.MPSOptions{Records: map[string][]string{
-			list[1].ID: {fmt.Sprintf(`{"MediaId":%s,"CreationTime":"2020-01-01T00:00:00Z","PublishState":"Published","File":{"URL":%q}}`,
-				odd, media.Object{Bucket: "media-in", Key: list[1].Key}.URL("cn-shanghai", media.SlashPlain))},
-		}})
-		r := enforce(t, e, scopes(list[:2])["by object"])
-		if c := r.Counts; r.Status != report.Done || c.Unknown != 1 || c.Deleted != 1 || !slices.Equal(sent(e), []string{list[0].ID}) {
-			t.Errorf("%s: %s, %+v, sent %v", odd, r.Status, c, sent(e))
-		}
-	}
-}
-
-// What an answer mentions nowhere is asked for once more. If that is not answered
-// either it has not been looked at.
-func TestWhatNoAnswerMentions(t *testing.T) {
-	for _, scope := range []string{"by ID", "by object"} {
-		t.Run("once, "+scope, func(t *testing.T) {
-			e, list := threeOf(t)
-			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Omit, Count: 1})
-			r := enforce(t, e, scopes(list)[scope])
-			if r.Status != report.Done || r.Counts.Deleted != 3 || r.Counts.Looked != 3 || len(r.Failures) > 0 {
-				t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-			}
-		})
-		t.Run("never, "+scope, func(t *testing.T) {
-			e, list := threeOf(t)
-			e.SetMPS(emulator.MPSOptions{Records: map[string][]string{list[1].ID: {}}})
-			r := enforce(t, e, scopes(list)[scope])
-			if c := r.Counts; r.Status != report.Partial || c.Deleted != 2 || c.Looked != 2 || c.Unknown != 0 || len(r.Failures) != 1 || c.ObjectsWithoutMedia != 0 {
-				t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-			}
-			if slices.Contains(sent(e), list[1].ID) {
-				t.Error("a medium was sent that no answer mentions")
-			}
-		})
-	}
-}
-
-// What is read again before its deletion has to be answered for too.
-func TestOddAnswersBeforeADeletion(t *testing.T) {
+// What events gave back never makes their budget wider than it is.
+func TestBudget(t *testing.T) {
+	const at = "spent/20260101T000000.000000000Z-"
 	for name, test := range map[string]struct {
-		options func(id string) emulator.MPSOptions
-		status  report.Status
-		unknown int
+		records []string
+		want    int // -1 for an error
 	}{
-		"not mentioned":       {func(id string) emulator.MPSOptions { return emulator.MPSOptions{Records: map[string][]string{id: {}}} }, report.Partial, 0},
-		"present and missing": {func(id string) emulator.MPSOptions { return emulator.MPSOptions{AlsoMissing: []string{id}} }, report.Done, 1},
+		"nothing":                  {nil, 0},
+		"two runs":                 {[]string{"5-A", "7-B"}, 12},
+		"some given back":          {[]string{"5-A", "-2-A"}, 3},
+		"all given back":           {[]string{"5-A", "7-B", "-5-A"}, 7},
+		"more given back":          {[]string{"5-A", "-6-A"}, -1},
+		"given back twice":         {[]string{"5-A", "-5-A", "-5-A"}, -1},
+		"of another":               {[]string{"5-A", "-2-B"}, -1},
+		"a million":                {[]string{"-1000000-X"}, -1},
+		"before it is spent":       {[]string{"-5-A", "5-A"}, -1},
+		"no number":                {[]string{"x-A"}, -1},
+		"no run":                   {[]string{"5-"}, -1},
+		"nothing of it":            {[]string{"0-A"}, -1},
+		"a number that overflows":  {[]string{"9223372036854775808-A"}, -1},
+		"numbers that would":       {[]string{"9223372036854775807-A", "9223372036854775807-B"}, -1},
+		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, maxSpent},
+		"another form of a number": {[]string{"0x5-A"}, -1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			e, ids := library(t, emulator.MPSOptions{}, 3)
-			clock := time.Now()
-			r := run(context.Background(), t, e, func() time.Time { return clock }, func() error {
-				clock = clock.Add(61 * time.Minute)
-				e.SetMPS(test.options(ids[1]))
-				return nil
-			}, ids)
-			if r.Status != test.status || r.Counts.Unknown != test.unknown || r.Counts.Deleted != 2 || r.Counts.Failed != 1-test.unknown || slices.Contains(sent(e), ids[1]) {
-				t.Errorf("%s, %+v, %+v, sent %v", r.Status, r.Counts, r.Failures, sent(e))
+		b := budget{}
+		var err error
+		for _, record := range test.records {
+			if err != nil {
+				break
 			}
-		})
+			if err = b.take(at + record); err != nil && !strings.Contains(err.Error(), record) {
+				t.Errorf("%s: %v names no record", name, err)
+			}
+		}
+		if got := b.spent(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, test.want)
+		}
 	}
 }
 
-// An answer that contradicts itself proves no deletion.
-func TestAnOddReadBackProvesNothing(t *testing.T) {
-	e, ids := library(t, emulator.MPSOptions{}, 3)
-	r := run(context.Background(), t, e, time.Now, func() error {
-		e.SetMPS(emulator.MPSOptions{DeleteNothing: true, AlsoMissing: ids[1:2]})
-		return nil
-	}, ids)
-	if r.Status != report.Partial || r.Counts.Unverified != 3 {
-		t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+// A mark ends no other, in whatever order they are read, and whenever they say that they
+// were made.
+func TestMarksOnlyKeep(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	m := media.Medium{ID: "a", Created: now.AddDate(-1, 0, 0), Object: media.Object{Bucket: "media-in", Key: "a"}}
+	recent, odd := now.Add(-time.Hour), []time.Time{{}, time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), now.AddDate(-5, 0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
+	for _, at := range odd {
+		for _, records := range [][]time.Time{{recent, at}, {at, recent}} {
+			restored, unverified := NewMarks(), NewMarks()
+			for _, at := range records {
+				restored.take(markRecord{At: at, Restored: []string{m.Object.String()}})
+				unverified.take(markRecord{At: at, Unverified: []mark{{m.ID, m.Created.Unix()}}})
+			}
+			if got := restored.Of(&m); got.Kind != retention.Restored || !got.Until.After(now) {
+				t.Errorf("restored at %v: %v", records, got)
+			}
+			if got := unverified.Of(&m); got.Kind != retention.Unverified || !got.Until.After(now) {
+				t.Errorf("unverified at %v: %v", records, got)
+			}
+		}
 	}
+}
+
+// Records that no run writes are refused, each by its own decoder.
+func TestRecordsThatNoRunWrites(t *testing.T) {
+	huge := strings.Repeat(" ", maxMarkBytes) + "{}"
+	for _, text := range []string{"", "{", "{}", "null", "[]", "0", `"x"`, "\x00\xff\xfe", `{"format":1}`, `{"format":-1}`, `{"format":99999999999999999999}`, `{"format":1,"at":"10000-01-01T00:00:00Z","asOf":"10000-01-01T00:00:00Z"}`,
+		`{"format":1,"run":"r","plan":"../../lease"}`, `{"format":1,"at":"2026-01-01T00:00:00Z","restored":{}}`, strings.Repeat("[", 100_000), huge} {
+		if o, err := decodeOpen([]byte(text)); err == nil {
+			t.Errorf("an open plan of %.40q: %+v", text, o)
+		}
+		if record, err := decodeMarks([]byte(text)); err == nil {
+			t.Errorf("marks of %.40q: %+v", text, record)
+		}
+		for _, record := range [][]byte{[]byte(text), squeezed(text), squeezed(text)[:len(squeezed(text))/2]} {
+			if head, _, err := decodeCheckpoint(record, func(line) error { return nil }); err == nil {
+				t.Errorf("a checkpoint of %.40q: %+v", text, head)
+			}
+		}
+		if l, err := decodeOutcome([]byte(text)); err == nil {
+			t.Errorf("an outcome of %.40q: %+v", text, l)
+		}
+	}
+}
+
+func squeezed(text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte(text))
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// A few kilobytes that hold gigabytes end in an error, and take little memory.
+func TestSegmentsThatHoldTooMuch(t *testing.T) {
+	zeros := make([]byte, 1<<20)
+	var long, many bytes.Buffer
+	w := gzip.NewWriter(&long)
+	for range 2 * maxLine >> 20 {
+		_, _ = w.Write(zeros)
+	}
+	_ = w.Close()
+	w = gzip.NewWriter(&many)
+	ends := bytes.Repeat([]byte(strings.Repeat("x", 1023)+"\n"), 1<<10)
+	for range maxSegment>>20 + 2 {
+		_, _ = w.Write(ends)
+	}
+	_ = w.Close()
+	for name, segment := range map[string][]byte{"a long line": long.Bytes(), "many lines": many.Bytes()} {
+		var last error
+		size := 0
+		for line, err := range lines(segment) {
+			last = err
+			size += len(line)
+		}
+		if last == nil || size > maxSegment {
+			t.Errorf("%s: %d bytes of %d, %v", name, size, len(segment), last)
+		}
+	}
+}
+
+// Segments end where their bytes are too many, and a line that could not be read back is
+// not written.
+func TestSegmentsOfLongLines(t *testing.T) {
+	long := append(bytes.Repeat([]byte("x"), 3<<20), '\n')
+	records, count := 0, 0
+	s := newSegments(0, func(_ int, record []byte) error {
+		records++
+		for _, err := range lines(record) {
+			if err != nil {
+				t.Error(err)
+			}
+			count++
+		}
+		return nil
+	})
+	for range 10 {
+		if err := s.add(long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.close(); err != nil || records != 4 || count != 10 {
+		t.Errorf("%d lines in %d records, %v", count, records, err)
+	}
+	if err := s.add(make([]byte, maxLine+1)); err == nil {
+		t.Error("a line that is too long is taken")
+	}
+}
+
+func FuzzCheckpoint(f *testing.F) {
+	entry := plan.Entry{MediaID: "a", Rule: "all", State: "Published", Record: json.RawMessage(`{"MediaId":"a"}`)}
+	planned, err := entry.Line()
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := fmt.Sprintf(`{"format":%d,"asOf":"2026-01-01T00:00:00Z","policy":"p","region":"r","report":{"counts":{"looked":1,"expired":1}},"places":1}`, checkpointFormat)
+	place := `{"rule":"all","group":"g","mediaId":"b","created":"2026-01-01T00:00:00Z"}`
+	f.Add([]byte(head+"\n"+place+"\n"+`{"entry":`+strings.TrimSpace(string(planned))+"}\n"), true)
+	f.Add([]byte("{}"), false)
+	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
+		if zip {
+			text = squeezed(string(text))
+		}
+		head, places, err := decodeCheckpoint(text, func(l line) error {
+			if media.CheckID(l.id) != nil || !time.Unix(l.decided, 0).Equal(unread) {
+				t.Errorf("a line of %q, decided at %d", l.id, l.decided)
+			}
+			return nil
+		})
+		if c := head.Report; err == nil && (head.Format != checkpointFormat || len(places) != head.Places || !head.More && c.Counts.Looked < c.Counts.Expired) {
+			t.Errorf("%+v", head)
+		}
+	})
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte(`{"format":1,"run":"r","plan":"sha256:` + strings.Repeat("0", 64) + `","policy":"p","asOf":"2026-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"format":1,"at":"2026-01-01T00:00:00Z","deleted":[{"mediaId":"a","created":1}],"restored":["oss://b/k"]}`))
+	f.Add([]byte(`{"mediaId":"a","outcome":"deleted","plan":"sha256:` + strings.Repeat("0", 64) + `"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if o, err := decodeOpen(data); err == nil && (o.Run == "" || !strings.HasPrefix(o.Plan, "sha256:")) {
+			t.Errorf("%+v", o)
+		}
+		if record, err := decodeMarks(data); err == nil {
+			marks := NewMarks()
+			marks.take(record)
+			marks.Of(&media.Medium{ID: "a"})
+		}
+		if l, err := decodeOutcome(data); err == nil && media.CheckID(l.MediaID) != nil {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
+func FuzzBudget(f *testing.F) {
+	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		b := budget{}
+		for _, name := range []string{first, second} {
+			before := b.spent()
+			err := b.take(name)
+			if after := b.spent(); after < 0 || err != nil && after != before {
+				t.Errorf("%q after %q: %d", second, first, after)
+			}
+		}
+	})
+}
+
+// FuzzLines reads segments: whatever they hold, lines stay in their bounds.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\nb\n"), true)
+	f.Add([]byte("a"), true)
+	f.Add([]byte("\x1f\x8b"), false)
+	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
+		if zip {
+			text = squeezed(string(text))
+		}
+		for line, err := range boundedLines(text, 10, 30) {
+			if len(line) > 10 || err == nil && !bytes.HasSuffix(line, []byte("\n")) {
+				t.Errorf("a line of %d bytes, %v", len(line), err)
+			}
+		}
+	})
 }

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Events are small: each passes below guard.maxDelete by itself, and a storm of them
@@ -18,8 +18,8 @@ import (
 const spentTime = 24 * time.Hour
 
 // spentFolder holds a record for each run of events that set out to delete, and one for
-// what of it did not go. Its name says all: when, and how many media, with a minus for
-// those that did not.
+// what of it did not go. Its name says all: when, how many media, with a minus for those
+// that did not, and which run: both of its records end alike.
 const spentFolder = "spent/"
 
 // spend checks the guard of event runs against what the last 24 hours deleted, and
@@ -30,19 +30,16 @@ func (r *run) spend(ctx context.Context) error {
 	}
 	defer r.Marks.spending.giveBack()
 	now := r.Now().UTC()
-	spent := 0
+	day := budget{}
 	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+state.Stamp(now.Add(-spentTime))) {
+		if err == nil {
+			err = day.take(record.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("look at what events deleted before: %w", err)
 		}
-		_, rest, _ := strings.Cut(record.Name, "Z-")
-		at := strings.LastIndexByte(rest, '-')
-		media, err := strconv.Atoi(rest[:max(at, 0)])
-		if err != nil {
-			return fmt.Errorf("record %s does not tell how many media an event deleted", record.Name)
-		}
-		spent += media
 	}
+	spent := day.spent()
 	adds := 0
 	for _, one := range r.reports {
 		switch after := spent + adds + one.Counts.Expired; {
@@ -63,8 +60,40 @@ func (r *run) spend(ctx context.Context) error {
 	return nil
 }
 
+// maxSpent bounds what one run of events can spend.
+const maxSpent = 1 << 31
+
+// budget is what runs of events have spent, by what their records end in: at least 0.
+type budget map[string]int
+
+// take takes the record of a name. A record that gives back more than its run has spent is
+// none of this program's.
+func (b budget) take(name string) error {
+	_, rest, _ := strings.Cut(name, "Z-")
+	at := strings.LastIndexByte(rest, '-')
+	media, err := strconv.Atoi(rest[:max(at, 0)])
+	run := rest[at+1:]
+	if err != nil || media == 0 || media > maxSpent || media < -maxSpent || run == "" {
+		return fmt.Errorf("record %s does not tell how many media an event deleted: remove it", text.Quote(name))
+	}
+	if b[run]+media < 0 {
+		return fmt.Errorf("record %s gives back more media than an event set out to delete within a day: remove it, or wait until it is a day old", text.Quote(name))
+	}
+	b[run] += media
+	return nil
+}
+
+func (b budget) spent() (media int) {
+	for _, of := range b {
+		if media += of; media > maxSpent {
+			return maxSpent
+		}
+	}
+	return media
+}
+
 func (r *run) noteSpent(ctx context.Context, media int) error {
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(r.Now()), media, rand.Text())
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(r.Now()), media, r.spender)
 	return r.Store.Create(ctx, name, []byte(emptyRecord))
 }
 

@@ -7,6 +7,7 @@ package sweep
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -128,11 +129,12 @@ type run struct {
 	claimed   int
 	claimedTo string
 	ranks     *ranks
+	spender   string // what the run's records of the event budget end in
 }
 
 func (s *Sweep) newRun(parts []Part) *run {
 	first := parts[0].Report
-	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}, gone: map[media.Object]bool{}}
+	r := &run{look: s.look(parts), request: parts[0].Request, asOf: first.AsOf, mode: first.Mode, owners: map[string][]*report.Report{}, gone: map[media.Object]bool{}, spender: rand.Text()}
 	r.ledger = ledger{run: first.Run, shared: len(parts) > 1, writing: newLock()}
 	r.decider = retention.NewDecider(s.Policy, r.asOf)
 	r.decider.Marks, r.decider.Clock = s.Marks.Of, s.Now
