@@ -7,7 +7,9 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // longestWait is how long an OSS event waits for others to share its calls with.
@@ -82,7 +84,13 @@ func (c *coalescer) start(run runFunc) *group {
 			for _, part := range g.parts { // one clock for all of them
 				part.Report.AsOf = g.parts[len(g.parts)-1].Report.AsOf
 			}
-			run(ctx, g.budget, g.call, g.parts...)
+			err := task.Do(func() error { run(ctx, g.budget, g.call, g.parts...); return nil })
+			if err != nil {
+				for _, part := range g.parts {
+					part.Report.Error = err.Error()
+					part.Report.Finish(report.Failed, time.Now())
+				}
+			}
 		}()
 	})
 	time.AfterFunc(longestWait, func() {

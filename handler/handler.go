@@ -29,6 +29,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -140,19 +141,29 @@ func (f *Function) wire() (err error) {
 	return nil
 }
 
-// keepApart refuses a place for state in which records would be taken for media.
+// keepApart refuses a place for state in which records would be taken for media or for lists
+// of media, and one in which media or lists would be taken for records.
 func (f *Function) keepApart() error {
 	if !f.state.InOSS() {
 		return nil
 	}
+	state := f.state.Prefix
 	for _, prefix := range f.policy.Inventory.Prefixes {
-		if prefix.Covers(f.state.Prefix) {
+		if prefix.Covers(state) {
 			return fmt.Errorf("MEDIASWEEP_STATE: %s lies below the inventory's %s: state would be taken for media", f.state, prefix)
+		}
+		if state.Covers(prefix) {
+			return fmt.Errorf("MEDIASWEEP_STATE: the inventory's %s lies below %s: media would be taken for state", prefix, f.state)
+		}
+	}
+	for _, manifest := range f.policy.Inventory.Manifests {
+		if state.Covers(manifest) {
+			return fmt.Errorf("MEDIASWEEP_STATE: the inventory's %s lies below %s: state would be taken for a list of media", manifest, f.state)
 		}
 	}
 	for _, glob := range f.policy.Manifests {
-		if glob.Meets(f.state.Prefix) {
-			return fmt.Errorf("MEDIASWEEP_STATE: %s has objects that the policy's manifests %s take in: state would be taken for lists of media", f.state, glob)
+		if glob.Meets(state) {
+			return fmt.Errorf("MEDIASWEEP_STATE: %s and the policy's manifests %s have objects in common: state would be taken for lists of media", f.state, glob)
 		}
 	}
 	return nil
@@ -239,8 +250,20 @@ func answer(r *report.Report) (json.RawMessage, error) {
 	return body, nil
 }
 
-// Sweep runs one request and reports on it.
-func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+// Sweep runs one request and reports on it. A mistake of this program fails the run, and
+// does not end the process.
+func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
+	err := task.Do(func() error {
+		r = f.sweep(ctx, call, request)
+		return nil
+	})
+	if err != nil {
+		return f.ended(f.newReport(call, request.Trigger), report.Failed, err)
+	}
+	return r
+}
+
+func (f *Function) sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	budget := sweep.NewBudget(ctx)
 	r := f.newReport(call, request.Trigger)
 	r.Asked = request.Digest()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Lister lists the objects below a prefix; an error ends the sequence.
@@ -217,6 +218,14 @@ func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 			return false
 		}
 	}
+	err := task.Do(func() error { one.entries(ctx, lister, of, send); return nil })
+	if err != nil {
+		send(chunk{last: true, err: err})
+	}
+}
+
+// entries sends the objects of a stretch.
+func (*lane) entries(ctx context.Context, lister Lister, of stretch, send func(chunk) bool) {
 	var listed []listedObject
 	for entry, err := range lister.Entries(ctx, of.prefix, of.after) {
 		key := entry.Object.Key

@@ -23,6 +23,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Library is the media library: it looks media up, and adds them.
@@ -259,7 +260,7 @@ func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) e
 	group.SetLimit(mps.InFlight)
 	for i := range some {
 		if one := &some[i]; one.open() && ctx.Err() == nil {
-			group.Go(func() error { return do(ctx, one) })
+			group.Go(func() error { return task.Do(func() error { return do(ctx, one) }) })
 		}
 	}
 	return group.Wait()
@@ -300,15 +301,17 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 				return nil, err
 			}
 			group.Go(func() error {
-				looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, m := range looked.Media {
-					if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(&m).Kind != retention.Deleted {
-						ids[m.Object] = m.ID
+				return task.Do(func() error {
+					looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
+					mu.Lock()
+					defer mu.Unlock()
+					for _, m := range looked.Media {
+						if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(&m).Kind != retention.Deleted {
+							ids[m.Object] = m.ID
+						}
 					}
-				}
-				return err
+					return err
+				})
 			})
 		}
 		if err := group.Wait(); err != nil {

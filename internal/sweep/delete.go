@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // A library may be slow to show a deletion. It is looked at again after each of
@@ -63,10 +64,16 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 		group.Go(func() error {
 			sent := sync.OnceFunc(unsent.Done)
 			defer sent()
-			if soft.Err() == nil {
-				d.batch(d.fresh(batch), sent)
+			err := task.Do(func() error {
+				if soft.Err() == nil {
+					d.batch(d.fresh(batch), sent)
+				}
+				_ = d.flush(ctx, plan.SegmentEntries) // what cannot be written now is tried again at the end
+				return nil
+			})
+			if err != nil {
+				d.deny(err)
 			}
-			_ = d.flush(ctx, plan.SegmentEntries) // what cannot be written now is tried again at the end
 			return nil
 		})
 		if soft.Err() != nil {
@@ -402,9 +409,7 @@ func (d *deletion) unread(batch []expired, err error) {
 
 // deny ends the run: no call can succeed any more.
 func (d *deletion) deny(err error) {
-	d.mu.Lock()
-	d.end(report.Failed, err)
-	d.mu.Unlock()
+	d.fault(err)
 	d.stop()
 }
 

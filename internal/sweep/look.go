@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/spool"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -80,6 +81,13 @@ func (l *look) end(status report.Status, why error) {
 	}
 }
 
+// fault ends the run by a mistake of this program, which it did not foresee.
+func (l *look) fault(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end(report.Failed, err)
+}
+
 // look starts the pipeline for parts of a run.
 func (s *Sweep) look(parts []Part) *look {
 	l := &look{Sweep: s, planned: map[string]bool{}, unclear: map[string]bool{}, missing: map[*report.Report]bool{}}
@@ -133,8 +141,14 @@ func (s *Sweep) Survey(ctx context.Context, budget Budget, request *trigger.Requ
 	defer cancel()
 	defer l.gathered.Close()
 	defer l.unlisted.Close()
-	candidates, _ := l.candidates(ctx, parts)
-	l.lookAt(ctx, ctx, candidates...)
+	err := task.Do(func() error {
+		candidates, _ := l.candidates(ctx, parts)
+		l.lookAt(ctx, ctx, candidates...)
+		return nil
+	})
+	if err != nil {
+		l.fault(err)
+	}
 	stop()
 	status := l.outcome(r)
 	if status == report.Done && l.missing[r] {
@@ -234,7 +248,11 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 				continue
 			}
 			group.Go(func() error {
-				l.lookUp(ctx, soft, batch, cancel)
+				err := task.Do(func() error { l.lookUp(ctx, soft, batch, cancel); return nil })
+				if err != nil {
+					l.fault(err)
+					cancel()
+				}
 				return nil
 			})
 		}

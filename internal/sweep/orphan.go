@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // An orphan is a medium whose source object is gone. A rule with onSourceRemoved takes
@@ -45,7 +46,11 @@ func (r *run) askForSources(ctx context.Context, objects []media.Object) {
 	group.SetLimit(mps.InFlight)
 	for _, object := range objects {
 		group.Go(func() error {
-			exists, err := r.Objects.Exists(ctx, object)
+			exists := true
+			err := task.Do(func() (err error) {
+				exists, err = r.Objects.Exists(ctx, object)
+				return err
+			})
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if delete(r.gone, object); err == nil && !exists {

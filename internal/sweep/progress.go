@@ -3,6 +3,8 @@ package sweep
 import (
 	"sync"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Progress is how far a run is.
@@ -34,7 +36,7 @@ func (l *look) tell() (stop func()) {
 				l.mu.Lock()
 				now := l.progress
 				l.mu.Unlock()
-				l.Progress(now)
+				_ = task.Do(func() error { l.Progress(now); return nil }) // nothing rests on it
 			}
 		}
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // StopName is the name of the record that ends every run before its next batch, for
@@ -41,8 +43,10 @@ func (r *run) watchStop(ctx, soft context.Context) (context.Context, context.Can
 // seesStop reports whether the record is there. A store that does not answer stops
 // nothing: the plan could then not be written anyway.
 func (r *run) seesStop(ctx context.Context) bool {
-	_, err := r.Store.Read(ctx, StopName)
-	return err == nil
+	return nil == task.Do(func() error {
+		_, err := r.Store.Read(ctx, StopName)
+		return err
+	})
 }
 
 // timeUp says why no deletion was sent any more.

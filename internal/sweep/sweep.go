@@ -24,6 +24,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -88,7 +89,9 @@ func (s *Sweep) Run(ctx context.Context, budget Budget, parts ...Part) {
 	defer r.closeIndex()
 	defer r.beside.Wait()
 	stop := r.tell()
-	r.carryOut(ctx, parts)
+	if err := task.Do(func() error { r.carryOut(ctx, parts); return nil }); err != nil {
+		r.fault(err)
+	}
 	stop()
 	r.keepFailures(ctx)
 	for _, one := range r.reports {
@@ -201,7 +204,11 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 	if r.checkpoint != nil {
 		r.keepPlace(ctx, soft)
 		whole := r.ending.why == nil || r.listing.unordered
-		r.beside.Go(func() { r.writeIndex(ctx, whole) })
+		r.beside.Go(func() {
+			if err := task.Do(func() error { r.writeIndex(ctx, whole); return nil }); err != nil {
+				r.Log.Error("what was looked at could not be kept for the next sweep", "error", err.Error())
+			}
+		})
 	}
 	if len(r.orphans) > 0 && r.ending.why == nil {
 		r.decideOrphans(ctx)
