@@ -189,16 +189,20 @@ func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]
 }
 
 func (s *Session) readAll(ctx context.Context, object media.Object, most int64) ([]byte, error) {
-	text, _, err := s.Open(ctx, object, "")
-	if err != nil {
+	text := &stream{session: s, ctx: ctx, object: object}
+	if err := text.open(); err != nil {
 		return nil, err
 	}
-	defer text.Close()
-	body, err := io.ReadAll(io.LimitReader(text, most+1))
-	if err == nil && int64(len(body)) > most {
+	defer text.Close() //nolint:errcheck // only read
+	if text.size > most {
+		return nil, fmt.Errorf("read %s: it has %d bytes: the limit is %d", object, text.size, most)
+	}
+	body := bytes.NewBuffer(make([]byte, 0, max(0, text.size)+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(text, most+1))
+	if err == nil && int64(body.Len()) > most {
 		err = fmt.Errorf("read %s: it has more than %d bytes", object, most)
 	}
-	return body, err
+	return body.Bytes(), err
 }
 
 // Open returns the content of an object as a stream, and its version (ETag). If a version

@@ -47,6 +47,7 @@ type Spool struct {
 	arena  []byte // records that are not in the file yet, as they stand there
 	starts []int  // of each of them
 	file   *os.File
+	named  bool // the file still has its name: some systems keep it while it is open
 	end    int64
 	pieces []piece
 	count  int
@@ -84,6 +85,7 @@ func (s *Spool) flush() (err error) {
 		if s.file, err = os.CreateTemp("", "mediasweep-spool-*"); err != nil {
 			return err
 		}
+		s.named = os.Remove(s.file.Name()) != nil // a run that is killed leaves nothing behind
 	}
 	s.sort()
 	err = s.append(0, func(out io.Writer) error {
@@ -274,7 +276,9 @@ func (m *merge) Pop() any {
 // Close lets everything go, its file too.
 func (s *Spool) Close() {
 	if s.file != nil {
-		_ = s.file.Close()           // a temporary file
+		_ = s.file.Close() // a temporary file
+	}
+	if s.named {
 		_ = os.Remove(s.file.Name()) // as above
 	}
 	*s = Spool{}

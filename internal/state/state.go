@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -100,7 +101,8 @@ type Location struct {
 func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	switch {
 	case s == "":
-		return Location{Folder: defaultFolder(getenv)}, nil
+		folder, err := defaultFolder(getenv)
+		return Location{Folder: folder}, err
 	case strings.HasPrefix(s, "file://"):
 		u, err := url.Parse(s)
 		if err != nil || u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" {
@@ -123,18 +125,36 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	return Location{}, fmt.Errorf("%q is neither file:///folder nor oss://bucket/prefix/", s)
 }
 
-// defaultFolder follows the XDG base directories. Without a home directory, as
-// in some containers, it is a temporary folder.
-func defaultFolder(getenv func(string) string) string {
-	base := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(base) {
-		if home := getenv("HOME"); filepath.IsAbs(home) {
-			base = filepath.Join(home, ".local", "state")
-		} else {
-			base = os.TempDir()
-		}
+// defaultFolder follows the XDG base directories. Without a home directory, as in some
+// containers, it is a folder of the user's own in the temporary one, where anybody may
+// have made a folder of that name before.
+func defaultFolder(getenv func(string) string) (string, error) {
+	const name = "mediasweep"
+	if base := getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, name), nil
 	}
-	return filepath.Join(base, "mediasweep")
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", name), nil
+	}
+	folder := filepath.Join(os.TempDir(), name)
+	_ = os.Mkdir(folder, 0o700) // what is there is looked at, and what is not fails when it is written
+	info, err := os.Lstat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return folder, nil
+	}
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = errors.New("it is a link or a file")
+	case !isOwn(info):
+		err = errors.New("it belongs to another user")
+	case info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
+		err = fmt.Errorf("others may write to it (%s)", info.Mode())
+	}
+	if err != nil {
+		return "", fmt.Errorf("without HOME state is kept in %s, which cannot be trusted: %w: set MEDIASWEEP_STATE to file:///folder or oss://bucket/prefix/", folder, err)
+	}
+	return folder, nil
 }
 
 // InOSS reports whether records outlive the machine.
