@@ -3,14 +3,19 @@ package handler_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
@@ -258,6 +263,139 @@ func TestALookThatIsCarriedOnPassesItsGuard(t *testing.T) {
 		s.e.ClearFaults()
 		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Deleted != due-2 || r.Counts.Looked != 620 {
 			t.Errorf("%s %s, %+v, %s, want %d deleted", r.Status, r.Error, r.Counts, r.Guard.Reason, due-2)
+		}
+	})
+}
+
+// An open record is a hint: it deletes nothing that a guard holds, nothing of a time to
+// come, and of the inventory nothing that it does not name.
+func TestAForgedOpenPlanDeletesNothingMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		policy string // of the next run
+		open   func(open, contents map[string]any)
+		media  func(w *world)
+		want   int // deleted by the plan
+	}{
+		"as it was":           {"", func(map[string]any, map[string]any) {}, nil, 25},
+		"of a blocked plan":   {"", func(_, contents map[string]any) { contents["blocked"] = "25 of 30 media" }, nil, 0},
+		"of too large a plan": {"guard: {maxPercent: 100, maxDelete: 24}", func(map[string]any, map[string]any) {}, nil, 0},
+		"of a time to come":   {"", func(open, _ map[string]any) { open["asOf"] = "9999-01-01T00:00:00Z" }, nil, 0},
+		"of another policy":   {"", func(open, _ map[string]any) { open["policy"] = "sha256:0" }, nil, 0},
+		"of no plan":          {"", func(open, _ map[string]any) { open["plan"] = "../lease" }, nil, 0},
+		"of an odd plan":      {"", func(_, contents map[string]any) { contents["segments"] = []string{"runs/request-1/000001.json"} }, nil, 0},
+		"of a negative plan":  {"", func(_, contents map[string]any) { contents["entries"] = -1 }, nil, 0},
+		"of media that are held": {"", func(map[string]any, map[string]any) {}, func(w *world) {
+			for _, m := range w.e.Media() {
+				m.Tags = []string{"legal-hold"}
+				w.e.Add(m)
+			}
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+			for i := range 25 {
+				w.add(fmt.Sprint("clips/", i), 300)
+			}
+			_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+			folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+			kept := filepath.Join(folder, "plans", strings.ReplaceAll(planned.Plan, ":", "-"), "plan.json")
+			open := map[string]any{"format": 1, "run": "killed", "plan": planned.Plan, "policy": planned.Policy, "asOf": planned.AsOf.Format(time.RFC3339)}
+			var contents map[string]any
+			data, err := os.ReadFile(kept)
+			if err = errors.Join(err, json.Unmarshal(data, &contents)); err != nil {
+				t.Fatal(err)
+			}
+			test.open(open, contents)
+			write := func(name string, record map[string]any) {
+				text, err := json.Marshal(record)
+				if err = errors.Join(err, os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, text, 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(kept, contents)
+			write(filepath.Join(folder, "open", "20260101T000000Z-20260101T000000.000000000Z-killed.json"), open)
+			if test.media != nil {
+				test.media(w)
+			}
+			if test.policy != "" {
+				w.setPolicy(strings.Replace(enforcing, "guard: {maxPercent: 100}", test.policy, 1))
+			}
+			_, _ = w.invoke(everything)
+			runs, err := w.f.Runs(context.Background(), handler.Call{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for _, r := range runs {
+				if r.Plan == planned.Plan && !strings.HasPrefix(r.Run, "request-") { // of another run within the second
+					got += r.Counts.Deleted
+				}
+			}
+			if got != test.want {
+				t.Errorf("%d deleted, want %d: %s", got, test.want, w.log.String())
+			}
+			_, _ = w.invoke(everything)
+			again, err := w.f.Runs(context.Background(), handler.Call{})
+			if test.want == 0 && len(again) > len(runs)+1 && name != "of an odd plan" && name != "of a negative plan" {
+				t.Errorf("the plan is finished again: %d runs more, %v", len(again)-len(runs), err)
+			}
+		})
+	}
+}
+
+// A record of events that gives back what none has spent is refused by its name.
+func TestAForgedBudgetOfEvents(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 100, maxDelete: 3", 1))
+	w.add("clips/a", 300)
+	name := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "spent", time.Now().UTC().Format("20060102T150405.000000000Z")+"--1000000-X")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte("{}"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.invoke(string(ossEvent("clips/a"))); err == nil || !strings.Contains(r.Error, filepath.Base(name)) || len(w.sent()) > 0 {
+		t.Errorf("%s %s", r.Status, r.Error)
+	}
+}
+
+// What is asked for by long names is deleted by a plan that can be read back: it can be
+// applied, and undone.
+func TestAPlanOfLongNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		var names []string
+		for i := range 1500 {
+			key := fmt.Sprintf("%s%04d", strings.Repeat("<&>", 330), i)
+			names = append(names, "oss://media-in/"+key)
+			if i%500 == 0 {
+				s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+				s.e.PutObject("media-in", key, nil, time.Now())
+			}
+		}
+		s.programs = []*program{s.start(0)}
+		ctx := context.Background()
+		body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "plan"}, []byte(request("objects", names)))
+		planned := s.adds(body)
+		if planned.Status != report.Done || planned.Counts.Pending+planned.Counts.Deleted != 3 {
+			t.Fatalf("%s %s, %+v", planned.Status, planned.Error, planned.Counts)
+		}
+		body, _ = s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "apply"}, fmt.Appendf(nil, `{"mode":"enforce","plan":%q}`, planned.Plan))
+		applied := s.adds(body)
+		if applied.Status != report.Done || applied.Counts.Expired != applied.Counts.Deleted {
+			t.Fatalf("%s %s, %+v", applied.Status, applied.Error, applied.Counts)
+		}
+		run := "plan"
+		if applied.Counts.Deleted > 0 {
+			run = "apply"
+		}
+		restored, err := s.programs[0].f.Restore(ctx, handler.Call{}, run, nil)
+		if err != nil || len(restored.Restored) != 3 {
+			t.Errorf("%+v, %v", restored, err)
+		}
+		for _, object := range s.e.Objects("ops") {
+			if strings.HasSuffix(object.Key, "/plan.json") && len(object.Body) > 1<<20 {
+				t.Errorf("%s has %d bytes", object.Key, len(object.Body))
+			}
 		}
 	})
 }

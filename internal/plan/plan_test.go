@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -82,4 +83,79 @@ func TestSealSeesEveryDifference(t *testing.T) {
 			t.Errorf("another %s is the same plan", name)
 		}
 	}
+}
+
+// However much a plan was asked to look at, its contents can be read back and are those
+// that it was named for; and every name still counts.
+func TestAScopeOfLongNames(t *testing.T) {
+	id := func(names []string) string {
+		c := plan.Contents{Head: plan.Head{AsOf: sample().AsOf, Policy: "sha256:p", Scope: plan.Scope{Objects: names}}, Entries: 1}
+		sealer, err := plan.NewSealer(c.Head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ID = sealer.ID()
+		c.Segments = []string{plan.SegmentName(c.ID, 1)}
+		record, err := c.Record()
+		if err != nil {
+			t.Fatalf("%d names: %v", len(names), err)
+		}
+		read, err := plan.ParseContents(record)
+		if err != nil || plan.Resume(read).ID() != c.ID || len(record) > 2*plan.MaxScope {
+			t.Fatalf("%d names in %d bytes are of another plan: %v", len(names), len(record), err)
+		}
+		return c.ID
+	}
+	for _, n := range []int{1, 100, 11_500} {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("oss://media-in/%s%05d", strings.Repeat("<", 1000), i))
+		}
+		whole := id(names)
+		slices.Reverse(names)
+		if again := id(names); again != whole {
+			t.Errorf("%d names in another order: %s, %s", n, again, whole)
+		}
+		names[n/2] += "x"
+		if another := id(names); another == whole {
+			t.Errorf("%d names: another one is the same plan", n)
+		}
+	}
+}
+
+func FuzzContents(f *testing.F) {
+	id := "sha256:" + strings.Repeat("0", 64)
+	f.Add(fmt.Appendf(nil, `{"id":%q,"head":{"format":1,"asOf":"2026-01-01T00:00:00Z","policy":"p","scope":{"inventory":["oss://a/"]}},"entries":1,"segments":[%q]}`, id, plan.SegmentName(id, 1)))
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := plan.ParseContents(data)
+		if err != nil {
+			return
+		}
+		if c.Entries < len(c.Segments) || len(c.Segments) == 0 {
+			t.Errorf("%d entries in %d segments", c.Entries, len(c.Segments))
+		}
+		if record, err := c.Record(); err != nil {
+			t.Errorf("what was read cannot be written: %v, %s", err, record)
+		}
+		_ = plan.Resume(c).ID()
+	})
+}
+
+func FuzzEntry(f *testing.F) {
+	f.Add([]byte(`{"mediaId":"a","rule":"r","reason":"","expiresAt":"2026-01-01T00:00:00Z","state":"Published","record":{"MediaId":"a"}}`))
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		e, err := plan.ParseEntry(line)
+		if err != nil {
+			return
+		}
+		again, err := e.Line()
+		if err != nil {
+			return // its record is none
+		}
+		if read, err := plan.ParseEntry(again); err != nil || read.MediaID != e.MediaID || !plan.HasRecord(again, e.Record) {
+			t.Errorf("%s comes back as %s, %v", line, again, err)
+		}
+	})
 }
