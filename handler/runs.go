@@ -186,6 +186,9 @@ func runName(id string, number int) string {
 // the answer: what it tells has happened.
 func (f *Function) keep(ctx context.Context, budget sweep.Budget, call Call, r *report.Report) {
 	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger, r.Asked})
+	if err == nil && len(record) > maxRun {
+		err = fmt.Errorf("it has %d bytes, and the limit is %d", len(record), maxRun)
+	}
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
 		ctx, cancel := budget.Afterwards(ctx)
@@ -220,8 +223,15 @@ func (f *Function) Run(ctx context.Context, call Call, id string) (*report.Repor
 	}
 }
 
+// maxRun bounds in bytes what is read of a report: its hundred failures take at most some
+// two kilobytes each.
+const maxRun = 4 << 20
+
 func parseRun(id string, data []byte) (*report.Report, error) {
 	var record runRecord
+	if len(data) > maxRun {
+		return nil, fmt.Errorf("report of run %s: %w: it has %d bytes, and the limit is %d", id, state.ErrDamaged, len(data), maxRun)
+	}
 	switch err := json.Unmarshal(data, &record); {
 	case err != nil:
 		return nil, fmt.Errorf("report of run %s: %w: %w", id, state.ErrDamaged, err)

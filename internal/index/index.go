@@ -102,10 +102,10 @@ func Open(ctx context.Context, store state.Store, asOf time.Time, policy string,
 		if len(x.layers) == maxLayers || ctx.Err() != nil {
 			break
 		}
-		l := &layer{}
 		data, err := store.Read(ctx, name)
+		l := &layer{}
 		if err == nil {
-			err = json.Unmarshal(data, l)
+			l, err = decodeLayer(data)
 		}
 		l.name = name
 		switch {
@@ -120,6 +120,26 @@ func Open(ctx context.Context, store state.Store, asOf time.Time, policy string,
 		}
 	}
 	return x
+}
+
+// maxLayer bounds in bytes what is read of a layer but for its segments: ten million
+// entries take some hundred kilobytes.
+const maxLayer = 8 << 20
+
+// decodeLayer reads what a layer has but for its segments. A layer is returned also with
+// an error.
+func decodeLayer(data []byte) (*layer, error) {
+	if len(data) > maxLayer {
+		return &layer{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxLayer)
+	}
+	l := &layer{}
+	if err := json.Unmarshal(data, l); err != nil {
+		return &layer{}, err
+	}
+	if l.Entries < 0 || len(l.Looks) > maxLooks {
+		return &layer{}, fmt.Errorf("%d entries that %d looks found out", l.Entries, len(l.Looks))
+	}
+	return l, nil
 }
 
 // Splits returns names, in order, between which there are at least some thousands more.

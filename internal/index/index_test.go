@@ -2,9 +2,14 @@ package index
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,6 +197,57 @@ func TestNoRoomForOneLayerOfMany(t *testing.T) {
 		for n := range entries {
 			if len(x.Find(t.Context(), fmt.Sprintf("b/%d/%05d/%s", i, n, "a name that takes some room"))) != 1 {
 				t.Fatalf("layer %d, entry %d is lost", i, n)
+			}
+		}
+	}
+}
+
+// FuzzLayer goes by any layer with any segment: what it finds is what was asked for.
+func FuzzLayer(f *testing.F) {
+	var segment []byte
+	w := NewWriter(func(_ string, s []byte) error {
+		segment = s
+		return nil
+	})
+	if err := errors.Join(w.Add(Entry{Name: "b/a", Due: Never, Medium: true}), w.Close()); err != nil {
+		f.Fatal(err)
+	}
+	const name = "index/20260101T000000.000000000Z-r"
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	f.Add(fmt.Appendf(nil, `{"format":%d,"policy":"p","looks":["2026-01-01T00:00:00Z"],"entries":1,"last":"b/a","segments":[{"name":"%s/000001.gz","first":"b/a"}]}`, layerFormat, name), segment)
+	f.Add([]byte(`{}`), []byte{})
+	f.Fuzz(func(t *testing.T, head, segment []byte) {
+		store := records{name + layerSuffix: head, name + "/000001.gz": segment}
+		x := Open(t.Context(), store, now, "p", now.AddDate(0, 0, -7), func(time.Time) bool { return true }, func(string, ...any) {})
+		defer x.Close()
+		_ = x.Splits()
+		for _, asked := range []string{"a", "b/a", "c", "a"} {
+			for _, e := range x.Find(t.Context(), asked) {
+				if e.Name != asked {
+					t.Errorf("%s for %s", e.Name, asked)
+				}
+			}
+		}
+	})
+}
+
+// records is a store that only reads.
+type records map[string][]byte
+
+func (r records) Create(context.Context, string, []byte) error { return state.ErrExists }
+
+func (r records) Read(_ context.Context, name string) ([]byte, error) {
+	if data, ok := r[name]; ok {
+		return data, nil
+	}
+	return nil, state.ErrNotFound
+}
+
+func (r records) List(_ context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		for _, name := range slices.Sorted(maps.Keys(r)) {
+			if strings.HasPrefix(name, folder) && name > after && !yield(state.Record{Name: name}, nil) {
+				return
 			}
 		}
 	}
