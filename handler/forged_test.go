@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -148,7 +149,13 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 			for _, id := range []string{"ghost1", "ghost2"} {
 				places = append(places, map[string]any{"rule": "series", "group": "oss://media-in/series/", "mediaId": id, "created": "2026-01-01T00:00:00Z"})
 			}
-			change(f.head, "places", len(places))
+			// The series has not been looked at yet.
+			f.after = slices.DeleteFunc(f.after, func(line map[string]any) bool { return line["rule"] == "series" })
+			pending, _ := f.head["pending"].([]any)
+			for i := range 2 {
+				pending = append(pending, map[string]any{"name": fmt.Sprint("media-in/series/", i)})
+			}
+			f.head["places"], f.head["pending"] = len(places), pending
 			f.lines = places
 		}, report.Done},
 		"more looked at":     {guarded, func(_ *simulation, f *forgery) { change(f.counts, "looked", 1e6); change(f.counts, "kept", 1e6) }, report.Blocked},

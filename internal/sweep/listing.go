@@ -345,18 +345,15 @@ func (l *look) countNamed(ctx context.Context, upTo string) (count int, err erro
 	listed := inventory.OfPrefixes(ctx, l.Objects, once(l.Policy.Inventory.Prefixes), "", l.splits)
 	for _, all := range []iter.Seq2[inventory.Candidate, error]{l.gathered.Objects(listed, "", func(string, string) {}), l.gathered.IDs("")} {
 		for c, err := range all {
-			switch {
-			case isContext(err):
+			if isContext(err) {
 				return 0, err
-			case err != nil:
-				continue
-			case c.Name() > upTo:
-				break
-			default:
-				count++
-				continue
 			}
-			break
+			if err == nil && c.Name() > upTo {
+				break
+			}
+			if err == nil {
+				count++
+			}
 		}
 	}
 	return count, ctx.Err()
