@@ -329,7 +329,7 @@ func TestAForgedOpenPlanDeletesNothingMore(t *testing.T) {
 				w.setPolicy(strings.Replace(enforcing, "guard: {maxPercent: 100}", test.policy, 1))
 			}
 			_, _ = w.invoke(everything)
-			runs, err := w.f.Runs(context.Background(), handler.Call{})
+			runs, _, err := w.f.Runs(context.Background(), handler.Call{})
 			if err != nil {
 				t.Fatal(err)
 			}

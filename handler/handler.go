@@ -324,6 +324,11 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 		return err
 	}
 	r.Mode = mode
+	if request.Trigger == trigger.HTTP {
+		if err := f.mayRead(request.Manifests); err != nil {
+			return err
+		}
+	}
 	if r.Mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
 		return fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state)
 	}
@@ -332,6 +337,17 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 	}
 	_, err = f.credentials(call).Current()
 	return err
+}
+
+// mayRead refuses manifests that the policy does not name. Messages about a manifest quote it, and
+// an HTTP caller must not read with the function's permissions what only the function may read.
+func (f *Function) mayRead(manifests []media.Object) error {
+	for _, object := range manifests {
+		if !f.policy.IsManifest(object) && !slices.Contains(f.policy.Inventory.Manifests, object) {
+			return fmt.Errorf("manifest %s: over HTTP a request may name only what `manifests` or `inventory` of the policy names", text.Quote(object.String()))
+		}
+	}
+	return nil
 }
 
 // sweepInventory sweeps the inventory, which the context's lease allows. A scheduled
