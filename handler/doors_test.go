@@ -4,16 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"maps"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
-	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // send answers an HTTP request as the custom runtime does.
@@ -101,6 +99,53 @@ func TestHTTPReadsOnlyManifestsOfThePolicy(t *testing.T) {
 	}
 }
 
-var _ = slices.Contains[[]string]
-var _ = http.MethodGet
-var _ = report.Done
+// variables are all that the program reads.
+var variables = []string{"MEDIASWEEP_POLICY", "MEDIASWEEP_STATE", "MEDIASWEEP_REGION", "FC_REGION", "MEDIASWEEP_MPS_ENDPOINT", "MEDIASWEEP_OSS_ENDPOINT",
+	"MEDIASWEEP_TIMEOUT", "MEDIASWEEP_HTTP_AUTH", "MEDIASWEEP_HTTP_TOKEN", "DEBUG"}
+
+// TestNoEnvironmentValueIsShown puts a secret into every variable, in forms that one may be pasted in.
+func TestNoEnvironmentValueIsShown(t *testing.T) {
+	const secret = "hunter2Hunter2"
+	for _, variable := range variables {
+		for _, form := range []string{"%s", " %s", "%s\n", "https://%s", "http://%s/", "https://user:%s@host", "https://host/%s", "oss://%s/", "oss://%s",
+			"oss://bucket//%s", "oss://b/%s", "file://%s", "file://%s/x", "s3://%s", "STS.%s", "cn-%s", "sdk %s", "%%zz%s", "1%s"} {
+			value := fmt.Sprintf(form, secret)
+			w := newWorld(t, emulator.Config{}, enforcing)
+			env := maps.Clone(w.env)
+			if variable == "FC_REGION" {
+				delete(env, "MEDIASWEEP_REGION")
+			}
+			env[variable] = value
+			f := handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: &w.log})
+			body, err := f.Invoke(context.Background(), handler.Call{}, []byte(`{"inventory":true}`))
+			w.f = f
+			answers := w.send("GET", "/healthz", "").Body.String() + w.send("GET", "/v1/runs", "").Body.String()
+			if output := fmt.Sprint(string(body), err, answers, w.log.String()); strings.Contains(strings.ToLower(output), "hunter2") {
+				t.Errorf("%s=%q is shown: %s", variable, value, output)
+			}
+		}
+	}
+}
+
+func TestHTTPTokens(t *testing.T) {
+	tests := []struct{ name, token, says string }{
+		{"sixteen characters", "0123456789abcdef", ""},
+		{"one less", "0123456789abcde", "at least 16 characters"},
+		{"a space after it", "0123456789abcdef ", "white space around it"},
+		{"a line feed after it", "0123456789abcdef\n", "white space around it"},
+		{"a wide space before it", "\u30000123456789abcdef", "white space around it"},
+		{"nothing but space", "                ", "white space around it"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_TOKEN", test.token)
+			r, _ := w.invoke(`{"inventory":true}`)
+			if test.says == "" && r.Error != "" || !strings.Contains(r.Error, test.says) {
+				t.Errorf("error %q, want one with %q", r.Error, test.says)
+			}
+			if answer := w.send("GET", "/v1/runs", "", "X-Mediasweep-Token", test.token); (answer.Code == 200) != (test.says == "") {
+				t.Errorf("status %d", answer.Code)
+			}
+		})
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -150,20 +151,20 @@ func (f *Function) keepApart() error {
 	state := f.state.Prefix
 	for _, prefix := range f.policy.Inventory.Prefixes {
 		if prefix.Covers(state) {
-			return fmt.Errorf("MEDIASWEEP_STATE: %s lies below the inventory's %s: state would be taken for media", f.state, prefix)
+			return fmt.Errorf("MEDIASWEEP_STATE lies below the inventory's %s: state would be taken for media", prefix)
 		}
 		if state.Covers(prefix) {
-			return fmt.Errorf("MEDIASWEEP_STATE: the inventory's %s lies below %s: media would be taken for state", prefix, f.state)
+			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: media would be taken for state", prefix)
 		}
 	}
 	for _, manifest := range f.policy.Inventory.Manifests {
 		if state.Covers(manifest) {
-			return fmt.Errorf("MEDIASWEEP_STATE: the inventory's %s lies below %s: state would be taken for a list of media", manifest, f.state)
+			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: state would be taken for a list of media", manifest)
 		}
 	}
 	for _, glob := range f.policy.Manifests {
 		if glob.Meets(state) {
-			return fmt.Errorf("MEDIASWEEP_STATE: %s and the policy's manifests %s have objects in common: state would be taken for lists of media", f.state, glob)
+			return fmt.Errorf("MEDIASWEEP_STATE and the policy's manifests %s have objects in common: state would be taken for lists of media", glob)
 		}
 	}
 	return nil
@@ -173,12 +174,18 @@ func (f *Function) keepApart() error {
 // else beside the program.
 func readPolicy(getenv func(string) string) (*policy.Policy, error) {
 	name := getenv("MEDIASWEEP_POLICY")
-	if name == "" {
-		name = "retention.yaml"
-		if program, err := os.Executable(); err == nil {
-			if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
-				name = filepath.Join(filepath.Dir(program), name)
-			}
+	if name != "" {
+		p, err := ReadPolicy(name)
+		var mistakes policy.Errors
+		if err != nil && !errors.As(err, &mistakes) {
+			err = fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
+		}
+		return p, err
+	}
+	name = "retention.yaml"
+	if program, err := os.Executable(); err == nil {
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			name = filepath.Join(filepath.Dir(program), name)
 		}
 	}
 	return ReadPolicy(name)
@@ -330,7 +337,7 @@ func (f *Function) admit(call Call, request *trigger.Request, r *report.Report) 
 		}
 	}
 	if r.Mode == policy.Enforce && f.account.InFC && !f.state.InOSS() {
-		return fmt.Errorf("enforce needs state that outlives the instance, and %s goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/", f.state)
+		return errors.New("enforce needs state that outlives the instance, and a folder goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/")
 	}
 	if request.Inventory && f.policy.Inventory.IsEmpty() {
 		return errors.New("the policy has no inventory to look at")

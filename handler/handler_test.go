@@ -572,8 +572,8 @@ func TestNoSecretAnywhere(t *testing.T) {
 			t.Run(fmt.Sprintf("%s of %s", fault, operation), func(t *testing.T) {
 				t.Parallel()
 				config := emulator.Config{Media: 20}
-				w := newWorld(t, config, enforcing, "MEDIASWEEP_HTTP_TOKEN", "http-token-1")
-				secrets := []string{w.env["ALIBABA_CLOUD_ACCESS_KEY_ID"], w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], w.env["ALIBABA_CLOUD_SECURITY_TOKEN"], "http-token-1"}
+				w := newWorld(t, config, enforcing, "MEDIASWEEP_HTTP_TOKEN", "http-token-0123456789")
+				secrets := []string{w.env["ALIBABA_CLOUD_ACCESS_KEY_ID"], w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], w.env["ALIBABA_CLOUD_SECURITY_TOKEN"], "http-token-0123456789"}
 				switch fault {
 				case "":
 					w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "anotherSecret"
@@ -625,7 +625,7 @@ func TestMisconfiguredFunctionSaysWhy(t *testing.T) {
 		{"enforce in FC without lasting state", []string{"FC_FUNCTION_NAME", "f"}, enforcing, []string{"MEDIASWEEP_STATE to oss://"}},
 		{"open to everybody", []string{"MEDIASWEEP_HTTP_AUTH", "anonymous"}, enforcing, []string{"MEDIASWEEP_HTTP_TOKEN"}},
 		{"unknown authentication", []string{"MEDIASWEEP_HTTP_AUTH", "basic"}, enforcing, []string{"MEDIASWEEP_HTTP_AUTH"}},
-		{"event calls of an anonymous trigger", []string{"MEDIASWEEP_HTTP_AUTH", "anonymous", "MEDIASWEEP_HTTP_TOKEN", "t"}, enforcing, []string{"switches event calls off"}},
+		{"event calls of an anonymous trigger", []string{"MEDIASWEEP_HTTP_AUTH", "anonymous", "MEDIASWEEP_HTTP_TOKEN", "0123456789abcdef"}, enforcing, []string{"switches event calls off"}},
 		{"the SDK's debug output", []string{"DEBUG", "sdk"}, enforcing, []string{"DEBUG"}},
 	}
 	for _, test := range tests {
@@ -711,7 +711,7 @@ func TestStateInOSS(t *testing.T) {
 }
 
 func TestHTTPAccess(t *testing.T) {
-	const sweep = `{"inventory":true}`
+	const sweep, token = `{"inventory":true}`, "0123456789abcdef"
 	tests := []struct {
 		name, auth, token  string // of the function
 		sent               string // X-Mediasweep-Token of the caller
@@ -723,12 +723,12 @@ func TestHTTPAccess(t *testing.T) {
 		{"health is open", "", "", "", "GET", "/healthz", "", 200},
 		{"the platform authenticates", "function", "", "", "POST", "/v1/sweeps", sweep, 200},
 		{"JWT", "jwt", "", "", "POST", "/v1/sweeps", sweep, 200},
-		{"token", "", "t1", "t1", "POST", "/v1/sweeps", sweep, 200},
-		{"wrong token", "", "t1", "t2", "POST", "/v1/sweeps", sweep, 401},
-		{"no token", "", "t1", "", "POST", "/v1/sweeps", sweep, 401},
-		{"the platform and a token", "function", "t1", "", "POST", "/v1/sweeps", sweep, 401},
-		{"anonymous with a token", "anonymous", "t1", "t1", "POST", "/v1/sweeps", sweep, 200},
-		{"anonymous without the token", "anonymous", "t1", "", "POST", "/v1/sweeps", sweep, 401},
+		{"token", "", token, token, "POST", "/v1/sweeps", sweep, 200},
+		{"wrong token", "", token, token + "x", "POST", "/v1/sweeps", sweep, 401},
+		{"no token", "", token, "", "POST", "/v1/sweeps", sweep, 401},
+		{"the platform and a token", "function", token, "", "POST", "/v1/sweeps", sweep, 401},
+		{"anonymous with a token", "anonymous", token, token, "POST", "/v1/sweeps", sweep, 200},
+		{"anonymous without the token", "anonymous", token, "", "POST", "/v1/sweeps", sweep, 401},
 		{"no such route", "function", "", "", "GET", "/v2", "", 404},
 		{"wrong method", "function", "", "", "GET", "/v1/sweeps", "", 405},
 		{"bad request", "function", "", "", "POST", "/v1/sweeps", `{}`, 400},

@@ -29,8 +29,20 @@ type access struct {
 	anonymous bool
 }
 
+// minToken is the least length of a token, in bytes: a shorter one can be guessed.
+const minToken = 16
+
+// readAccess reads MEDIASWEEP_HTTP_TOKEN and MEDIASWEEP_HTTP_AUTH. Its errors quote neither:
+// a secret may stand in the wrong one.
 func readAccess(getenv func(string) string) (access, error) {
 	a := access{token: getenv("MEDIASWEEP_HTTP_TOKEN")}
+	switch {
+	case a.token == "":
+	case strings.TrimSpace(a.token) != a.token:
+		return access{}, errors.New("MEDIASWEEP_HTTP_TOKEN has white space around it: remove it")
+	case len(a.token) < minToken:
+		return access{}, fmt.Errorf("MEDIASWEEP_HTTP_TOKEN is too short: it needs at least %d characters", minToken)
+	}
 	switch auth := getenv("MEDIASWEEP_HTTP_AUTH"); auth {
 	case "":
 	case "function", "jwt":
@@ -41,7 +53,7 @@ func readAccess(getenv func(string) string) (access, error) {
 			return access{}, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous needs MEDIASWEEP_HTTP_TOKEN: without it anybody could delete media")
 		}
 	default:
-		return access{}, fmt.Errorf("MEDIASWEEP_HTTP_AUTH %q is none of function, jwt and anonymous", auth)
+		return access{}, errors.New("MEDIASWEEP_HTTP_AUTH must be function, jwt or anonymous")
 	}
 	return a, nil
 }
@@ -57,7 +69,7 @@ func (a access) check(r *http.Request) (status int, reason string) {
 			return http.StatusUnauthorized, "X-Mediasweep-Token is missing or wrong"
 		}
 	case !a.platform:
-		return http.StatusForbidden, "nothing authenticates callers: set MEDIASWEEP_HTTP_AUTH to what the HTTP trigger does (function or jwt), or set MEDIASWEEP_HTTP_TOKEN"
+		return http.StatusForbidden, "nothing authenticates callers: set MEDIASWEEP_HTTP_AUTH to what the HTTP trigger does (function or jwt), or MEDIASWEEP_HTTP_TOKEN to at least 16 characters without white space around them"
 	}
 	return 0, ""
 }

@@ -65,7 +65,7 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 	contents, err := sweep.Kept(ctx, store, request.Plan)
 	switch age := r.AsOf.Sub(contents.Head.AsOf); {
 	case errors.Is(err, state.ErrNotFound):
-		return nil, refusedError{fmt.Errorf("there is no plan %s in %s", request.Plan, f.state)}
+		return nil, refusedError{fmt.Errorf("there is no plan %s in the state store", request.Plan)}
 	case err != nil:
 		return nil, err
 	case request.Anyway:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"regexp"
@@ -38,10 +39,14 @@ func (a Account) Dialer() Dial {
 	return (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 }
 
-var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+var (
+	regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+	hostName   = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+)
 
 // FromEnvironment reads MEDIASWEEP_REGION (else FC_REGION),
-// MEDIASWEEP_MPS_ENDPOINT and MEDIASWEEP_OSS_ENDPOINT.
+// MEDIASWEEP_MPS_ENDPOINT and MEDIASWEEP_OSS_ENDPOINT. Its errors quote no value: a secret may
+// stand in the wrong variable.
 func FromEnvironment(getenv func(string) string) (Account, error) {
 	a := Account{InFC: InFC(getenv), Region: getenv("MEDIASWEEP_REGION")}
 	if a.Region == "" {
@@ -51,7 +56,7 @@ func FromEnvironment(getenv func(string) string) (Account, error) {
 		return a, errors.New("no region: set MEDIASWEEP_REGION, such as cn-shanghai")
 	}
 	if !regionName.MatchString(a.Region) || strings.HasPrefix(a.Region, "oss-") {
-		return a, fmt.Errorf("region %q is not a region ID such as cn-shanghai", a.Region)
+		return a, errors.New("MEDIASWEEP_REGION, else FC_REGION, is not a region ID such as cn-shanghai")
 	}
 	var err error
 	if a.MPS, err = parseEndpoint(getenv("MEDIASWEEP_MPS_ENDPOINT")); err != nil {
@@ -100,19 +105,31 @@ func parseEndpoint(s string) (Endpoint, error) {
 		return Endpoint{}, errors.New("not a host or a URL")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		return Endpoint{}, errors.New("an endpoint is a scheme and a host, nothing more")
-	case u.Scheme == "https":
-		return Endpoint{Host: u.Host}, nil
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
-		return Endpoint{Host: u.Host, Plain: true}, nil
-	case u.Scheme == "http":
-		return Endpoint{}, fmt.Errorf("http is accepted for loopback addresses only, not for %s: use https", u.Hostname())
+	case u.Scheme != "https" && u.Scheme != "http":
+		return Endpoint{}, errors.New("the scheme is neither https nor http")
+	case !hostName.MatchString(u.Hostname()) && !IsLoopback(u.Hostname()) && net.ParseIP(u.Hostname()) == nil:
+		return Endpoint{}, errors.New("the host is neither a domain name in lower case, such as mts.cn-shanghai.aliyuncs.com, nor an IP address")
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
+		return Endpoint{}, errors.New("http is accepted for loopback addresses only: use https")
 	}
-	return Endpoint{}, fmt.Errorf("scheme %q is neither https nor http", u.Scheme)
+	return Endpoint{Host: u.Host, Plain: u.Scheme == "http"}, nil
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host, without a port, is this machine's own: localhost, an
+// address of 127.0.0.0/8, or ::1.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// WithoutPath returns what is wrong with a file, without the file's name: an environment variable
+// that should name a file may hold a secret.
+func WithoutPath(err error) error {
+	var about *fs.PathError
+	if errors.As(err, &about) {
+		return about.Err
+	}
+	return err
 }
 
 // CheckEnvironment refuses an environment in which the MPS SDK would print its

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -36,15 +37,24 @@ says what seems unmeant, and what each rule does.`,
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"), policyFile)
 			if start {
-				return c.starter(name)
+				return c.aboutPolicy(args, c.starter(name))
 			}
 			data, err := handler.PolicyText(name)
-			return c.writeCheck(name, data, err, output)
+			return c.aboutPolicy(args, c.writeCheck(name, data, err, output))
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd
+}
+
+// aboutPolicy keeps an error from quoting the environment, if that named the policy.
+func (c *Command) aboutPolicy(args []string, err error) error {
+	var exit exitError
+	if len(args) > 0 || c.Getenv("MEDIASWEEP_POLICY") == "" || !errors.As(err, &exit) {
+		return err
+	}
+	return exitError{exit.code, fmt.Errorf("the file of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))}
 }
 
 // checked is the result of a check as editors read it.

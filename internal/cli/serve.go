@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"syscall"
@@ -79,14 +78,14 @@ func (c *Command) serveGo1(ctx context.Context) error {
 }
 
 func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {
-	written := getenv("MEDIASWEEP_TIMEOUT")
-	if written == "" {
+	value := getenv("MEDIASWEEP_TIMEOUT")
+	if value == "" {
 		return otherwise, nil
 	}
 	// 86400 s is the longest that FC lets a function run.
-	seconds, err := text.Decimal(written)
+	seconds, err := text.Decimal(value)
 	if err != nil || seconds < 1 || seconds > 86400 {
-		return 0, fmt.Errorf("MEDIASWEEP_TIMEOUT %s: a plain decimal number of seconds from 1 to 86400 is expected", text.Quote(written))
+		return 0, errors.New("MEDIASWEEP_TIMEOUT must be a plain decimal number of seconds from 1 to 86400, such as 60")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

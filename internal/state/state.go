@@ -97,7 +97,8 @@ type Location struct {
 }
 
 // ParseLocation reads "file:///folder" or "oss://bucket/prefix/". An empty text
-// means a folder under the user's state directory.
+// means a folder under the user's state directory. Its errors do not quote the text, which
+// may be a secret that was put into the wrong variable.
 func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	switch {
 	case s == "":
@@ -106,23 +107,23 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	case strings.HasPrefix(s, "file://"):
 		u, err := url.Parse(s)
 		if err != nil || u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" {
-			return Location{}, fmt.Errorf("%q is not a folder: write file:///absolute/path", s)
+			return Location{}, errors.New("not a folder: write file:///absolute/path")
 		}
 		return Location{Folder: filepath.Clean(u.Path)}, nil
 	case strings.HasPrefix(s, "oss://"):
 		prefix, err := media.ParsePrefix(s)
 		if err != nil {
-			return Location{}, err
+			return Location{}, errors.New("not a bucket name and a prefix of keys that OSS allows: write oss://bucket/mediasweep/")
 		}
 		if prefix.Key == "" || strings.Contains(prefix.Key, "//") {
-			return Location{}, fmt.Errorf("%q: state needs a prefix of its own in the bucket, such as oss://bucket/mediasweep/", s)
+			return Location{}, errors.New("state needs a prefix of its own in the bucket, such as oss://bucket/mediasweep/")
 		}
 		if !strings.HasSuffix(prefix.Key, "/") {
 			prefix.Key += "/"
 		}
 		return Location{Prefix: prefix}, nil
 	}
-	return Location{}, fmt.Errorf("%q is neither file:///folder nor oss://bucket/prefix/", s)
+	return Location{}, errors.New("neither file:///folder nor oss://bucket/prefix/")
 }
 
 // defaultFolder follows the XDG base directories. Without a home directory, as in some
