@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"syscall"
 	"time"
 
@@ -30,10 +29,13 @@ func (c *Command) serve() *cobra.Command {
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
+			inFC := account.InFC(c.Getenv)
 			if address == "" {
-				address = fc.Address(c.Getenv, account.InFC(c.Getenv))
+				if address, err = fc.Address(c.Getenv, inFC); err != nil {
+					return exitError{exitUsage, err}
+				}
 			}
-			listener, err := net.Listen("tcp", address)
+			listener, err := fc.Listen(address, inFC, c.Getenv("MEDIASWEEP_HTTP_TOKEN") != "")
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE):
 				return exitError{exitFailed, err}
@@ -44,7 +46,7 @@ func (c *Command) serve() *cobra.Command {
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
 			rt := &fc.Custom{
 				Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
-				Timeout:  timeout, Log: c.Stderr, Logger: logger,
+				Timeout:  timeout, Local: !inFC, Log: c.Stderr, Logger: logger,
 			}
 			if err := rt.Serve(cmd.Context(), listener); err != nil {
 				return exitError{exitFailed, err}

@@ -1,6 +1,7 @@
 package fc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,8 @@ type Custom struct {
 	Function Function
 	// Timeout is a call's time where the platform does not say.
 	Timeout time.Duration
+	// Local says that the platform is absent, so that others than it can connect.
+	Local bool
 	// Log receives FC's lines around each call, and Logger what else there is to
 	// say; both belong on one stream, so that they stay in order.
 	Log    io.Writer
@@ -44,6 +47,15 @@ const (
 func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := r.Header.Values(headerControlPath)
 	platform := len(control) == 1 && control[0] == r.URL.Path
+	if !platform && endsConnection(r) {
+		w.Header().Set("Connection", "close")
+	}
+	if rt.Local {
+		if reason := refuseForeign(r, platform); reason != "" {
+			answer(w, http.StatusForbidden, message(reason))
+			return
+		}
+	}
 	switch path := r.URL.Path; {
 	case platform && path == "/invoke" && r.Method == http.MethodPost:
 		rt.around(w, r, "Invoke", rt.invoke)
@@ -166,6 +178,7 @@ func message(text string) json.RawMessage {
 
 func answer(w http.ResponseWriter, status int, body json.RawMessage) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON, sent as such; an error means that the caller has gone
 }
@@ -176,8 +189,10 @@ func answer(w http.ResponseWriter, status int, body json.RawMessage) {
 // nobody but FC can connect. Source: FC custom runtime, "Limits".
 func (rt *Custom) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{ //nolint:gosec // without timeouts, as FC asks
-		Handler:  rt,
-		ErrorLog: slog.NewLogLogger(rt.Logger.Handler(), slog.LevelWarn),
+		Handler: rt,
+		// FC's own headers and 8 KB of a visitor's. Source: FC custom runtime, "Limits".
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(rt.Logger.Handler(), slog.LevelWarn),
 	}
 	rt.ending = ctx
 	stopped := make(chan error, 1)
@@ -200,16 +215,13 @@ func (rt *Custom) Serve(ctx context.Context, listener net.Listener) error {
 // Address returns where the function listens: on all addresses where FC runs it
 // (FC connects from outside the instance), else on loopback; on the port that FC
 // names, else 9000. Source: FC custom runtime, "Principle".
-func Address(getenv func(string) string, inFC bool) string {
-	port := getenv("FC_SERVER_PORT")
-	if port == "" {
-		port = getenv("FC_CUSTOM_LISTEN_PORT")
-	}
-	if port == "" {
-		port = "9000"
+func Address(getenv func(string) string, inFC bool) (string, error) {
+	port := cmp.Or(getenv("FC_SERVER_PORT"), getenv("FC_CUSTOM_LISTEN_PORT"), "9000")
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errors.New("FC_SERVER_PORT, else FC_CUSTOM_LISTEN_PORT, is not a port from 0 to 65535")
 	}
 	if inFC {
-		return net.JoinHostPort("0.0.0.0", port)
+		return net.JoinHostPort("0.0.0.0", port), nil
 	}
-	return net.JoinHostPort("127.0.0.1", port)
+	return net.JoinHostPort("127.0.0.1", port), nil
 }

@@ -252,8 +252,14 @@ func TestAddress(t *testing.T) {
 		{map[string]string{"FC_SERVER_PORT": "9002"}, false, "127.0.0.1:9002"},
 	}
 	for _, test := range tests {
-		if got := fc.Address(func(name string) string { return test.env[name] }, test.inFC); got != test.want {
-			t.Errorf("%v in FC %v: %s, want %s", test.env, test.inFC, got, test.want)
+		if got, err := fc.Address(func(name string) string { return test.env[name] }, test.inFC); err != nil || got != test.want {
+			t.Errorf("%v in FC %v: %s, %v; want %s", test.env, test.inFC, got, err, test.want)
+		}
+	}
+	for _, port := range []string{"hunter2", "65536", "-1", "90 00"} {
+		got, err := fc.Address(func(string) string { return port }, true)
+		if err == nil || strings.Contains(err.Error(), port) {
+			t.Errorf("port %q: %s, %v", port, got, err)
 		}
 	}
 }
