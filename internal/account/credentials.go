@@ -3,10 +3,7 @@ package account
 import (
 	"errors"
 	"maps"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -111,43 +108,4 @@ func (p *Provider) sources() []Credentials {
 	return slices.DeleteFunc([]Credentials{environment, p.call}, func(c Credentials) bool {
 		return c.AccessKeyID == "" || c.AccessKeySecret == ""
 	})
-}
-
-// maxMessage bounds what is passed on of a service's message.
-const maxMessage = 400
-
-var (
-	httpAddress = regexp.MustCompile(`(?i)https?(://|%3A%2F%2F|%253A%252F%252F)[^\s"'<>]*`)
-	query       = regexp.MustCompile(`[\w.-]+=[^\s&]*(&[\w.-]+=[^\s&]*)+`)
-	parameter   = regexp.MustCompile(`(?i)(signature|token|accesskeyid|credential)([^\s:=]*|[ \w]{0,30})(=|%3D|%253D|:\s?)[^\s&"',]+`)
-	digest      = regexp.MustCompile(`\b[0-9A-Fa-f]{40,}\b`)           // a signature; a media ID has 32
-	signature   = regexp.MustCompile(`[A-Za-z0-9+/]{27}(=|%3D|%253D)`) // of HMAC-SHA1, in base64
-	toSign      = regexp.MustCompile(`(?is)(server )?string to sign is:.*`)
-)
-
-// Redact returns text that may be shown: without the credentials in any form in
-// which they travel (as they are, or escaped once or twice), without signatures,
-// and without addresses, since a signed address is a credential itself.
-func (c Credentials) Redact(text string) string {
-	text = toSign.ReplaceAllString(text, "(string to sign removed)")
-	var forms []string
-	for _, secret := range []string{c.SecurityToken, c.AccessKeySecret, c.AccessKeyID} {
-		if secret == "" {
-			continue
-		}
-		escaped := url.QueryEscape(secret)
-		for _, form := range []string{url.QueryEscape(escaped), escaped, url.PathEscape(secret), strings.ReplaceAll(secret, "/", `\/`), secret} {
-			forms = append(forms, form, "(redacted)")
-		}
-	}
-	text = strings.NewReplacer(forms...).Replace(text)
-	text = httpAddress.ReplaceAllString(text, "(address removed)")
-	text = query.ReplaceAllString(text, "(query removed)")
-	text = parameter.ReplaceAllString(text, "$1$2$3(redacted)")
-	text = digest.ReplaceAllString(text, "(redacted)")
-	text = signature.ReplaceAllString(text, "(redacted)")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
-	}
-	return text
 }
