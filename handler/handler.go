@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -110,7 +111,7 @@ func New(o Options) *Function {
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}
-	f.log = slog.New(slog.NewJSONHandler(o.Log, nil))
+	f.log = logs.New(o.Log)
 	f.routes = f.newRoutes()
 	f.broken = errors.Join(account.CheckEnvironment(f.getenv), f.wire())
 	return f

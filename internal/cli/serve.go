@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"syscall"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
+	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -42,7 +42,7 @@ func (c *Command) serve() *cobra.Command {
 			case err != nil:
 				return exitError{exitUsage, err}
 			}
-			logger := slog.New(slog.NewJSONHandler(c.Stderr, nil))
+			logger := logs.New(c.Stderr)
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
 			rt := &fc.Custom{
 				Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
@@ -70,7 +70,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	rt := &fc.Go1{
 		Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
 		API:      c.Getenv(fc.RuntimeAPI), Timeout: timeout,
-		Logger: slog.New(slog.NewJSONHandler(c.Stderr, nil)),
+		Logger: logs.New(c.Stderr),
 	}
 	rt.Logger.Info("serving the go1 runtime", "version", version())
 	if err := rt.Serve(ctx); err != nil {
