@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // policyFile is the policy in the working folder.
@@ -105,25 +106,25 @@ func (c *Command) writeCheck(name string, data []byte, err error, output string)
 func (r *checked) writeText(b *bytes.Buffer, data []byte) {
 	lines := strings.Split(string(data), "\n")
 	for _, mistake := range r.Errors {
-		fmt.Fprintln(b, mistake)
+		fmt.Fprintln(b, text.Line(mistake.Error()))
 		if mistake.Line <= len(lines) {
 			line := strings.TrimSuffix(lines[mistake.Line-1], "\r")
 			fmt.Fprintln(b, caret(line, mistake.Column))
 		}
 	}
 	for _, warning := range r.Warnings {
-		fmt.Fprintf(b, "%s: warning: %s\n", r.File, warning)
+		fmt.Fprintf(b, "%s: warning: %s\n", text.Line(r.File), text.Line(warning))
 	}
 	if len(r.Rules) > 0 {
-		fmt.Fprintf(b, "%s is right. It says:\n", r.File)
+		fmt.Fprintf(b, "%s is right. It says:\n", text.Line(r.File))
 		for _, sentence := range r.Rules {
-			fmt.Fprintf(b, "  %s\n", sentence)
+			fmt.Fprintf(b, "  %s\n", text.Line(sentence))
 		}
 	}
 }
 
 // caret shows a line with a caret below one of its columns: of a long line what
-// stands around it, and what would move a terminal's cursor as a replacement.
+// stands around it, a tab as a space, and what would move a terminal's cursor as a replacement.
 func caret(line string, column int) string {
 	const around = 60
 	runes := []rune(strings.ToValidUTF8(line, string(unicode.ReplacementChar)))
@@ -134,16 +135,15 @@ func caret(line string, column int) string {
 		shown, below = append(shown, '…'), append(below, ' ')
 	}
 	for i, r := range runes[from:to] {
-		under := ' '
 		switch {
 		case r == '\t':
-			under = '\t'
+			r = ' '
 		case !unicode.IsPrint(r):
 			r = unicode.ReplacementChar
 		}
 		shown = append(shown, r)
 		if from+i < at {
-			below = append(below, under)
+			below = append(below, ' ')
 		}
 	}
 	if to < len(runes) {

@@ -1,6 +1,6 @@
 // Package cli is the command line. Output rules: stdout carries the result only;
 // logs and messages go to stderr, and a message starts with the program's name
-// and ends without a full stop.
+// and ends without a full stop. A terminal gets nothing that it would act on; see shown.
 package cli
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Exit codes. A command that ends with a report exits as the report says; see
@@ -43,6 +44,12 @@ type Command struct {
 // returns its exit code. Without arguments it serves the runtime of Function Compute
 // that started it, if one did.
 func (c *Command) Main(ctx context.Context, args []string) int {
+	own := *c
+	own.Stdout = shown(c.Stdout)
+	return own.main(ctx, args)
+}
+
+func (c *Command) main(ctx context.Context, args []string) int {
 	var err error
 	switch {
 	case len(args) == 0 && c.Getenv(fc.RuntimeAPI) != "":
@@ -73,7 +80,7 @@ func (c *Command) execute(ctx context.Context, args []string) error {
 }
 
 func (c *Command) complain(err error) {
-	fmt.Fprintln(c.Stderr, "mediasweep:", err) //nolint:errcheck // there is no other place to say it
+	fmt.Fprintln(c.Stderr, "mediasweep:", text.Bound(text.Printable(err.Error()))) //nolint:errcheck // there is no other place to say it
 }
 
 // exitError ends the program with a code; err, if any, is told.
@@ -110,7 +117,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	}
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
-	root.SetErr(c.Stderr)
+	root.SetErr(shown(c.Stderr))
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.restore(), c.invoke(), c.serve(), c.emulate())

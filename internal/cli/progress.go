@@ -1,11 +1,10 @@
 package cli
 
 import (
-	"os"
+	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/mediasweep/mediasweep/internal/sweep"
 )
@@ -13,8 +12,7 @@ import (
 // progress returns what shows how far a run is: a bar with rate and time left
 // where stderr is a terminal, and nothing elsewhere.
 func (c *Command) progress() func(sweep.Progress) {
-	terminal, ok := c.Stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+	if !isTerminal(c.Stderr) {
 		return func(sweep.Progress) {}
 	}
 	var bar *progressbar.ProgressBar
@@ -29,14 +27,14 @@ func (c *Command) progress() func(sweep.Progress) {
 		case bar != nil:
 			_ = bar.Set(now.Done) // as above
 		case now.Deleting:
-			bar = newBar(terminal, now.Total, "deleting")
+			bar = newBar(c.Stderr, now.Total, "deleting")
 		default:
-			bar = newBar(terminal, -1, "looking up")
+			bar = newBar(c.Stderr, -1, "looking up")
 		}
 	}
 }
 
-func newBar(terminal *os.File, total int, doing string) *progressbar.ProgressBar {
+func newBar(terminal io.Writer, total int, doing string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(terminal),
 		progressbar.OptionSetDescription(doing),

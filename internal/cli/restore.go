@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/handler"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 const restoreWarning = `What a restore brings back: the media, from their objects, with title, tags, category, description and cover.
@@ -75,15 +75,20 @@ plan, what has gone is brought back, whoever deleted it.
 
 func writeRestoration(b *strings.Builder, done *restore.Report) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	line := func(cells ...string) { fmt.Fprintln(t, strings.Join(cells, "\t")) } //nolint:errcheck // a Builder takes everything
+	line := func(cells ...string) {
+		for i, cell := range cells {
+			cells[i] = text.Line(cell)
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t")) //nolint:errcheck // a Builder takes everything
+	}
 	for _, one := range done.Restored {
-		line("restored", one.OldID, "as "+one.NewID, report.Printable(one.Object))
+		line("restored", one.OldID, "as "+one.NewID, one.Object)
 	}
 	for _, one := range done.Skipped {
-		line("skipped", one.MediaID, report.Printable(one.Reason), report.Printable(one.Object))
+		line("skipped", one.MediaID, one.Reason, one.Object)
 	}
 	for _, one := range done.Failed {
-		line("failed", one.MediaID, report.Printable(one.Reason), report.Printable(one.Object))
+		line("failed", one.MediaID, one.Reason, one.Object)
 	}
 	_ = t.Flush() // as above
 	fmt.Fprintf(b, "%d restored, %d skipped, %d failed\n", len(done.Restored), len(done.Skipped), len(done.Failed))

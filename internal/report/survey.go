@@ -9,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -20,12 +19,12 @@ import (
 // WriteExplanation writes an explanation for a person at a terminal.
 func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) } //nolint:errcheck // a Builder takes everything
-	flush := func() { _ = t.Flush() }                                                 // as above
+	line := func(format string, args ...any) { say(t, format, args...) }
+	flush := func() { _ = t.Flush() } // a Builder takes everything
 	line("medium\t%s", e.MediaID)
 	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
 		if field[1] != "" {
-			line("%s\t%s", field[0], Printable(field[1]))
+			line("%s\t%s", field[0], field[1])
 		}
 	}
 	if !e.CreatedAt.IsZero() {
@@ -42,7 +41,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	}
 	flush()
 	for _, note := range e.Notes {
-		fmt.Fprintf(b, "note: %s\n", note)
+		say(b, "note: %s", note)
 	}
 	if len(e.Rules) > 0 {
 		b.WriteString("\nrules, in the order in which they are asked\n")
@@ -57,21 +56,10 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 			if change.Unless != "" {
 				reason += ", " + change.Unless
 			}
-			line("  %s\t%s: %s", Printable(change.What), change.Verdict, reason)
+			line("  %s\t%s: %s", change.What, change.Verdict, reason)
 		}
 		flush()
 	}
-}
-
-// Printable replaces what would move the cursor of a terminal: titles, tags and
-// keys are whatever somebody uploaded.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 func writeAnswer(b *strings.Builder, a retention.Answer) {
@@ -82,13 +70,13 @@ func writeAnswer(b *strings.Builder, a retention.Answer) {
 	if !a.ExpiresAt.IsZero() {
 		says += "; its time is " + a.ExpiresAt.Format(time.RFC3339)
 	}
-	fmt.Fprintf(b, "%s %s %s: %s\n", mark, a.Kind, a.Name, says)
+	say(b, "%s %s %s: %s", mark, a.Kind, a.Name, says)
 	for _, c := range a.Conditions {
 		has := ""
 		if c.Has != "" {
-			has = " (has " + Printable(c.Has) + ")"
+			has = " (has " + c.Has + ")"
 		}
-		fmt.Fprintf(b, "    %-7s %s%s\n", c.Holds, c.Says, has)
+		say(b, "    %-7s %s%s", c.Holds, c.Says, has)
 	}
 }
 
@@ -127,9 +115,9 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 		if tally.Media > 0 && when != "total" { // what is overdue may be more than fits
 			bar = strings.Repeat("█", min(chartWidth, max(1, tally.Media*chartWidth/most)))
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.1f h\t  %-*s  %s\n", when, tally.Media, bytesText(tally.Bytes), tally.Seconds/3600, chartWidth, bar, strings.Join(rules, ", ")) //nolint:errcheck // a Builder takes everything
+		say(t, "%s\t%d\t%s\t%.1f h\t  %-*s  %s", when, tally.Media, bytesText(tally.Bytes), tally.Seconds/3600, chartWidth, bar, strings.Join(rules, ", "))
 	}
-	fmt.Fprintf(t, "%s\tmedia\tinput\tvideo\t  %-*s  by rule\n", "day", chartWidth, "") //nolint:errcheck // as above
+	say(t, "%s\tmedia\tinput\tvideo\t  %-*s  by rule", "day", chartWidth, "")
 	row("overdue", f.Overdue)
 	for _, day := range f.Days {
 		if day.Media > 0 {
@@ -138,7 +126,7 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 	}
 	row("total", f.Total)
 	_ = t.Flush() // as above
-	fmt.Fprintf(b, "\n%d days from %s, in %s; %d media fall due later and %d never, as things are\n", len(f.Days), f.Days[0].Date, f.Timezone, f.Later, f.Never)
+	say(b, "\n%d days from %s, in %s; %d media fall due later and %d never, as things are", len(f.Days), f.Days[0].Date, f.Timezone, f.Later, f.Never)
 }
 
 // bytesText writes bytes in the unit that shows them best, in powers of 1000.
@@ -196,7 +184,7 @@ func WriteRuns(b *strings.Builder, runs []*Report) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "run\tstarted\ttrigger\tmode\tstatus\texpired\tdeleted\tplan") //nolint:errcheck // a Builder takes everything
 	for _, r := range runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, r.Plan) //nolint:errcheck // as above
+		say(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, r.Plan)
 	}
 	_ = t.Flush() // as above
 }
@@ -206,7 +194,7 @@ func WritePlans(b *strings.Builder, plans []plan.Contents) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "plan\tas of\tmedia\tpolicy\tblocked") //nolint:errcheck // a Builder takes everything
 	for _, p := range plans {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked) //nolint:errcheck // as above
+		say(t, "%s\t%s\t%d\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked)
 	}
 	_ = t.Flush() // as above
 }
@@ -217,15 +205,15 @@ func WriteDiff(b *strings.Builder, d *retention.Diff) {
 		retention.NewlyDeleted: "newly deleted", retention.NewlyKept: "newly kept", retention.Sooner: "due sooner", retention.Later: "due later",
 	}
 	for _, group := range d.Changes {
-		fmt.Fprintf(b, "%s: %d media, %s -> %s\n", headings[group.Kind], group.Media, ruleText(group.OldRule), ruleText(group.NewRule))
+		say(b, "%s: %d media, %s -> %s", headings[group.Kind], group.Media, ruleText(group.OldRule), ruleText(group.NewRule))
 		for _, sample := range group.Samples {
-			fmt.Fprintf(b, "  %s %s\n    old: %s\n    new: %s\n", sample.MediaID, Printable(sample.Object), sample.Old.Text(), sample.New.Text())
+			say(b, "  %s %s\n    old: %s\n    new: %s", sample.MediaID, sample.Object, sample.Old.Text(), sample.New.Text())
 		}
 		if more := group.Media - len(group.Samples); more > 0 {
-			fmt.Fprintf(b, "  and %d more\n", more)
+			say(b, "  and %d more", more)
 		}
 	}
-	fmt.Fprintf(b, "%d media, %d of them as before\n", d.Media, d.Unchanged)
+	say(b, "%d media, %d of them as before", d.Media, d.Unchanged)
 }
 
 func ruleText(name string) string {

@@ -5,13 +5,28 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
+
+// say writes a line for a terminal. Titles, tags and keys are whatever somebody uploaded, so
+// of its arguments only numbers are taken as they are.
+func say(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		switch arg.(type) {
+		case int, int64, float64:
+		default:
+			args[i] = text.Line(fmt.Sprint(arg))
+		}
+	}
+	fmt.Fprintf(w, format+"\n", args...) //nolint:errcheck // a Builder takes everything
+}
 
 // WriteTable writes the report for a person at a terminal.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) } //nolint:errcheck // a Builder takes everything
+	line := func(format string, args ...any) { say(t, format, args...) }
 	c := r.Counts
 	line("mode\t%s", r.Mode)
 	line("status\t%s", r.Status)
@@ -45,7 +60,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		b.WriteString("\n")
 		line("source\tnames")
 		for _, source := range r.Sources {
-			line("%s\t%d", Printable(source.Source), source.Named)
+			line("%s\t%d", source.Source, source.Named)
 		}
 		_ = t.Flush() // as above
 	}
@@ -58,16 +73,16 @@ func (r *Report) WriteTable(w io.Writer) error {
 		_ = t.Flush() // as above
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(&b, "\nnote: %s\n", note)
+		say(&b, "\nnote: %s", note)
 	}
 	if r.Guard.Tripped {
-		fmt.Fprintf(&b, "\nblocked: %s\n", r.Guard.Reason)
+		say(&b, "\nblocked: %s", r.Guard.Reason)
 	}
 	if r.Error != "" {
-		fmt.Fprintf(&b, "\nerror: %s\n", r.Error)
+		fmt.Fprintf(&b, "\nerror: %s\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	for _, f := range r.Failures {
-		fmt.Fprintf(&b, "failed: %s\n", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
+		say(&b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

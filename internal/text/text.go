@@ -65,6 +65,9 @@ func Printable(s string) string {
 	return b.String()
 }
 
+// Line is Printable for a value that must stay on its line: line feeds are escaped too.
+func Line(s string) string { return strings.ReplaceAll(Printable(s), "\n", `\n`) }
+
 func unprintable(r rune) bool {
 	return r == utf8.RuneError || r != '\n' && !unicode.IsGraphic(r)
 }

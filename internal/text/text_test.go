@@ -37,6 +37,12 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	if got, want := text.Line("a\nb\x1b\r\n"), `a\nb\x1b\r\n`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func FuzzPrintable(f *testing.F) {
 	f.Add("a\x1b[0m\u0085\u202e\xff\uFFFD")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// isTerminal reports whether what is written to w is seen at once.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// shown returns w for results. Where it is a terminal, what the terminal would act on is
+// escaped: keys and titles are whatever somebody uploaded. Files and pipes get every byte as it is.
+func shown(w io.Writer) io.Writer {
+	if isTerminal(w) {
+		return &screen{terminal: w}
+	}
+	return w
+}
+
+// screen escapes what a terminal would act on.
+type screen struct {
+	terminal io.Writer
+	begun    []byte // of a character whose other bytes are in the next write
+}
+
+// Write takes all of p. Results end with a line feed, so no character stays begun.
+func (s *screen) Write(p []byte) (int, error) {
+	all := append(s.begun, p...)
+	whole := len(all)
+	for start := max(0, whole-utf8.UTFMax+1); start < len(all); start++ {
+		if utf8.RuneStart(all[start]) && !utf8.FullRune(all[start:]) {
+			whole = start
+			break
+		}
+	}
+	s.begun = append([]byte(nil), all[whole:]...)
+	if _, err := io.WriteString(s.terminal, text.Printable(string(all[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
