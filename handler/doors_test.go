@@ -4,14 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/logs"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // send answers an HTTP request as the custom runtime does.
@@ -147,5 +154,96 @@ func TestHTTPTokens(t *testing.T) {
 				t.Errorf("status %d", answer.Code)
 			}
 		})
+	}
+}
+
+// TestAnswersAreNotGuessedAt: a browser takes an answer for what it is, and saves CSV as a file. FC lets
+// no function send "attachment".
+func TestAnswersAreNotGuessedAt(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	var made struct{ Run, Plan string }
+	if err := json.Unmarshal(w.send("POST", "/v1/plans", `{"inventory":true}`).Body.Bytes(), &made); err != nil || made.Plan == "" {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	targets := map[string]string{
+		"/healthz": "", "/none": "", "/v1/sweeps": "", "/v1/runs": "", "/v1/runs/none": "", "/v1/plans": "", "/v1/runs/" + made.Run: "", "/v1/plans/" + made.Plan: "",
+		"/v1/forecast?days=x":                    "",
+		"/v1/runs/" + made.Run + "?format=csv":   `inline; filename="run-` + made.Run + `.csv"`,
+		"/v1/plans/" + made.Plan + "?format=csv": `inline; filename="plan-` + strings.TrimPrefix(made.Plan, "sha256:") + `.csv"`,
+	}
+	for target, disposition := range targets {
+		for form, answer := range map[string]*httptest.ResponseRecorder{"HTTP": w.send("GET", target, ""), "event": w.sendEvent("GET", target, "")} {
+			header := answer.Header()
+			if strings.Contains(target, "?") && form == "event" {
+				continue // its query is a field of its own
+			}
+			if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Content-Disposition") != disposition {
+				t.Errorf("%s %s: %v", form, target, header)
+			}
+		}
+	}
+}
+
+// TestWhatIsSaidIsBounded sends long and hostile names by every way in.
+func TestWhatIsSaidIsBounded(t *testing.T) {
+	for _, unit := range []string{"x", "\x1b[31m", "\u009b", "\u202e", "/", "\n", `"`, "视"} {
+		long := strings.Repeat(unit, 20000/len(unit))
+		w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+		quoted, err := json.Marshal(long)
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped := url.PathEscape(long)
+		for _, ask := range [][3]string{
+			{"GET", "/v1/runs/" + escaped, ""}, {"GET", "/v1/plans/" + escaped, ""}, {"GET", "/v1/plans/" + escaped + "?format=csv", ""},
+			{"GET", "/v1/forecast?days=" + url.QueryEscape(long), ""}, {"GET", "/v1/media/" + escaped + "/explain", ""}, {"POST", "/v1/plans/" + escaped + "/apply", ""},
+			{"POST", "/v1/sweeps", `{"manifest":` + string(quoted) + `}`},
+			{"POST", "/v1/sweeps", `{"manifest":"oss://ops/` + string(quoted)[1:] + `}`},
+			{"POST", "/v1/sweeps", `{"objects":[` + string(quoted) + `]}`},
+		} {
+			answer := w.send(ask[0], ask[1], ask[2])
+			var said struct{ Error string }
+			if err := json.Unmarshal(answer.Body.Bytes(), &said); answer.Code < 400 || answer.Code < 404 && (err != nil || said.Error == "") || len(said.Error) > text.MaxMessage {
+				t.Errorf("%s %.40s: %d, %d bytes of error, %v", ask[0], ask[1], answer.Code, len(said.Error), err)
+			}
+		}
+		for line := range strings.Lines(w.log.String()) {
+			if len(line) > logs.MaxLine || text.Printable(line) != line {
+				t.Errorf("a log line of %d bytes: %.200q", len(line), line)
+			}
+		}
+	}
+}
+
+// endless is a body that does not end.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+// TestLongBodiesAreRefused: quickly, and without memory for what is refused.
+func TestLongBodiesAreRefused(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	for name, length := range map[string]int64{"with a length": 1 << 40, "in chunks": -1} {
+		body := &endless{}
+		r := httptest.NewRequest(http.MethodPost, "/v1/sweeps", io.NopCloser(body))
+		r.ContentLength = length
+		recorder := httptest.NewRecorder()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.f.ServeHTTP(recorder, r)
+		runtime.ReadMemStats(&after)
+		var answer report.Report
+		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || recorder.Code != 400 || !strings.Contains(answer.Error, "into a manifest") {
+			t.Errorf("%s: %d %s", name, recorder.Code, recorder.Body)
+		}
+		if length > 0 && (body.read > 0 || after.TotalAlloc-before.TotalAlloc > 1<<20) {
+			t.Errorf("%s: %d bytes were read, %d allocated", name, body.read, after.TotalAlloc-before.TotalAlloc)
+		}
+		if after.TotalAlloc-before.TotalAlloc > 100<<20 {
+			t.Errorf("%s: %d bytes were allocated", name, after.TotalAlloc-before.TotalAlloc)
+		}
 	}
 }

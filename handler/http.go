@@ -16,6 +16,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -90,12 +91,13 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.URL.Path == "/healthz" {
 		f.health(w, r)
 		return
 	}
 	if status, reason := f.access.check(r); status != 0 {
-		writeJSON(w, status, failure{reason})
+		writeFailure(w, status, reason)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
@@ -108,7 +110,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 			w.Header().Set("Allow", allow)
 			problem = "this route takes " + allow
 		}
-		writeJSON(w, plain.status, failure{problem})
+		writeFailure(w, plain.status, problem)
 		return
 	}
 	f.routes.ServeHTTP(w, r)
@@ -152,9 +154,9 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		writeJSON(w, http.StatusMethodNotAllowed, failure{"GET /healthz"})
+		writeFailure(w, http.StatusMethodNotAllowed, "GET /healthz")
 	case f.broken != nil:
-		writeJSON(w, http.StatusServiceUnavailable, failure{"the function is not configured: its log and its answers to event calls say why"})
+		writeFailure(w, http.StatusServiceUnavailable, "the function is not configured: its log and its answers to event calls say why")
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}
@@ -162,6 +164,11 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 
 type failure struct {
 	Error string `json:"error"`
+}
+
+// writeFailure answers with a problem, of a bounded length.
+func writeFailure(w http.ResponseWriter, status int, problem string) {
+	writeJSON(w, status, failure{text.Bound(problem)})
 }
 
 func writeReport(w http.ResponseWriter, r *report.Report) { writeJSON(w, r.HTTPStatus(), r) }

@@ -75,9 +75,9 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Get("format") != "csv":
 		writeJSON(w, http.StatusOK, run)
 	case run.Plan == "" && run.Status != report.Done:
-		writeJSON(w, http.StatusNotFound, failure{fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status)})
+		writeFailure(w, http.StatusNotFound, fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status))
 	default:
-		f.writeEntries(w, r, run.Plan, run.Counts.Expired == 0)
+		f.writeEntries(w, r, run.Plan, run.Counts.Expired == 0, "run-"+state.SafeName(run.Run))
 	}
 }
 
@@ -106,7 +106,7 @@ func writeList(w http.ResponseWriter, list any, skipped []string, err error) {
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if r.URL.Query().Get("format") == "csv" {
-		f.writeEntries(w, r, id, false)
+		f.writeEntries(w, r, id, false, "plan-"+state.SafeName(strings.TrimPrefix(id, "sha256:")))
 		return
 	}
 	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
@@ -136,9 +136,11 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	write("]}\n")
 }
 
-// writeEntries writes the decisions of a plan as CSV. One that is known to be empty need
-// not have been kept.
-func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string, empty bool) {
+// writeEntries writes the decisions of a plan as CSV, under the name of a file. A plan that is
+// known to be empty need not have been kept. A browser saves CSV. FC takes "attachment" from
+// no function, and adds it on its own domains. Source: FC custom runtime, "Limits on HTTP
+// responses".
+func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string, empty bool, name string) {
 	var entries iter.Seq2[plan.Entry, error] = func(func(plan.Entry, error) bool) {}
 	if id != "" || !empty {
 		_, kept, err := f.Entries(r.Context(), callOf(r), id)
@@ -151,6 +153,7 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 		}
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
 	if err := report.WriteEntriesCSV(w, entries); err != nil {
 		f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
@@ -160,7 +163,7 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 	request, err := trigger.NewRequest(map[string]any{"mediaIds": []string{r.PathValue("id")}}, trigger.HTTP)
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
+		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	list, looked := f.Explain(r.Context(), callOf(r), request)
@@ -192,7 +195,7 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 	if written, ok := r.URL.Query()["days"]; ok {
 		n, err := text.Decimal(strings.Join(written, ","))
 		if err != nil || n > retention.MaxForecastDays {
-			writeJSON(w, http.StatusBadRequest, failure{fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(strings.Join(written, ",")), retention.MaxForecastDays)})
+			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(strings.Join(written, ",")), retention.MaxForecastDays))
 			return
 		}
 		days = int(n)
@@ -212,10 +215,10 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 func writeError(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		writeJSON(w, http.StatusNotFound, failure{err.Error()})
+		writeFailure(w, http.StatusNotFound, err.Error())
 	case IsRefusal(err):
-		writeJSON(w, http.StatusBadRequest, failure{err.Error()})
+		writeFailure(w, http.StatusBadRequest, err.Error())
 	default:
-		writeJSON(w, http.StatusBadGateway, failure{err.Error()})
+		writeFailure(w, http.StatusBadGateway, err.Error())
 	}
 }

@@ -217,7 +217,7 @@ func (f *Function) Run(ctx context.Context, call Call, id string) (*report.Repor
 			return parseRun(id, latest)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", id, err)
+			return nil, fmt.Errorf("run %s: %w", text.Quote(id), err)
 		}
 		latest = data
 	}
@@ -234,9 +234,9 @@ func parseRun(id string, data []byte) (*report.Report, error) {
 	}
 	switch err := json.Unmarshal(data, &record); {
 	case err != nil:
-		return nil, fmt.Errorf("report of run %s: %w: %w", id, state.ErrDamaged, err)
+		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(id), state.ErrDamaged, err)
 	case record.Format != runFormat || record.Report == nil:
-		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", id, state.ErrDamaged, record.Format, runFormat)
+		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", text.Quote(id), state.ErrDamaged, record.Format, runFormat)
 	}
 	record.Report.Ledger, record.Report.Asked = record.Ledger, record.Asked
 	return record.Report, nil
@@ -335,7 +335,7 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 		return plan.Contents{}, nil, refusedError{f.broken}
 	}
 	if !trigger.IsPlanID(id) {
-		return plan.Contents{}, nil, refusedError{fmt.Errorf("%q is no ID of a plan, such as sha256:0f3a…", id)}
+		return plan.Contents{}, nil, refusedError{fmt.Errorf("%s is no ID of a plan, such as sha256:0f3a…", text.Quote(id))}
 	}
 	store := f.store(call)
 	contents, err := sweep.Kept(ctx, store, id)

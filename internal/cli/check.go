@@ -34,7 +34,7 @@ says what seems unmeant, and what each rule does.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
-				return exitError{exitUsage, fmt.Errorf("output %q is neither text nor json", output)}
+				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"), policyFile)
 			if start {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // functionFlags are the flags of the commands that call the function.
@@ -26,7 +27,7 @@ func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(outputs, s.output) {
-			return exitError{exitUsage, fmt.Errorf("output %q is none of %s", s.output, strings.Join(outputs, ", "))}
+			return exitError{exitUsage, fmt.Errorf("output %s is none of %s", text.Quote(s.output), strings.Join(outputs, ", "))}
 		}
 		return nil
 	}
@@ -44,7 +45,7 @@ func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, d
 	if s.asOf != "" {
 		asOf, err := time.Parse(time.RFC3339, s.asOf)
 		if err != nil {
-			return exitError{exitUsage, fmt.Errorf("--as-of %q is no time such as 2027-03-01T00:00:00Z", s.asOf)}
+			return exitError{exitUsage, fmt.Errorf("--as-of %s is no time such as 2027-03-01T00:00:00Z", text.Quote(s.asOf))}
 		}
 		o.AsOf = asOf
 	}

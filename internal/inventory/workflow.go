@@ -28,7 +28,7 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 		for token := ""; ; {
 			ids, next, err := library.Executions(ctx, workflow, token)
 			if err != nil {
-				yield(Candidate{}, fmt.Errorf("executions of workflow %q: %w", workflow, err))
+				yield(Candidate{}, fmt.Errorf("executions of workflow %s: %w", text.Quote(workflow), err))
 				return
 			}
 			if empty++; len(ids) > 0 {
@@ -47,10 +47,10 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 			case next == "":
 				return
 			case empty == maxEmpty:
-				yield(Candidate{}, fmt.Errorf("executions of workflow %q: %d pages in a row have none", workflow, empty))
+				yield(Candidate{}, fmt.Errorf("executions of workflow %s: %d pages in a row have none", text.Quote(workflow), empty))
 				return
 			case tokens[next]:
-				yield(Candidate{}, fmt.Errorf("executions of workflow %q: a page goes on where an earlier one was", workflow))
+				yield(Candidate{}, fmt.Errorf("executions of workflow %s: a page goes on where an earlier one was", text.Quote(workflow)))
 				return
 			}
 			tokens[next] = true

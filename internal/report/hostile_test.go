@@ -103,3 +103,16 @@ func TestTablesAreForTerminals(t *testing.T) {
 		}
 	}
 }
+
+func TestFinishBoundsWhatAReportSays(t *testing.T) {
+	long := strings.Repeat("视", 10000)
+	r := filled[report.Report](long)
+	r.Failures = nil
+	r.Fail(report.Failure{Message: long})
+	r.Finish(report.Failed, asOf)
+	for _, said := range append(r.Notes, r.Error, r.Guard.Reason, r.Failures[0].Message) {
+		if len(said) > text.MaxMessage || said == "" {
+			t.Errorf("%d bytes", len(said))
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -147,12 +148,13 @@ func (r *Report) Rule(name string) *Rule {
 func (r *Report) Fail(f Failure) bool {
 	room := len(r.Failures) < maxFailures
 	if room {
+		f.Message = text.Bound(f.Message)
 		r.Failures = append(r.Failures, f)
 	}
 	return room
 }
 
-// Finish closes the report. Counts that do not add up are a mistake of this
+// Finish closes the report, and bounds what it says. Counts that do not add up are a mistake of this
 // program's, and make any run a failed one: nobody may rely on its numbers.
 func (r *Report) Finish(status Status, now time.Time) {
 	r.Status, r.FinishedAt = status, now.UTC()
@@ -162,6 +164,10 @@ func (r *Report) Finish(status Status, now time.Time) {
 	}
 	if sum := c.Deleted + c.Gone + c.Failed + c.Unverified + c.Pending; sum != c.Expired {
 		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media expired, %d accounted for; %s", c.Expired, sum, r.Error)
+	}
+	r.Error, r.Guard.Reason = text.Bound(r.Error), text.Bound(r.Guard.Reason)
+	for i, note := range r.Notes {
+		r.Notes[i] = text.Bound(note)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // ErrExists says that another record of this name is there already. It was not
@@ -218,7 +219,7 @@ func (f Folder) path(name string) (string, error) {
 // checkName refuses what would lead out of the place where records are kept.
 func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("record name %q is not valid", name)
+		return fmt.Errorf("record name %s is not valid", text.Quote(name))
 	}
 	return nil
 }

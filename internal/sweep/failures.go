@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // A report lists its first failures. Of deletions the ledger tells the others; of what
@@ -18,9 +19,10 @@ func (l *look) fail(one *report.Report, failure report.Failure) {
 	if one.Fail(failure) {
 		return
 	}
-	text, err := json.Marshal(failure)
+	failure.Message = text.Bound(failure.Message)
+	line, err := json.Marshal(failure)
 	if err == nil {
-		err = l.unlisted.Add(fmt.Sprintf("%012d", l.unlisted.Len()), append(text, '\n'))
+		err = l.unlisted.Add(fmt.Sprintf("%012d", l.unlisted.Len()), append(line, '\n'))
 	}
 	if err != nil {
 		l.Log.Error("a failure is in no list", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
