@@ -136,7 +136,9 @@ func TestNothingFollowsAChunkedRequest(t *testing.T) {
 				go func() { served <- rt.Serve(ctx, listener) }()
 				defer func() {
 					stop()
-					<-served
+					if err := <-served; err != nil {
+						t.Error(err)
+					}
 				}()
 				connection, err := net.Dial("tcp", listener.Addr().String())
 				if err != nil {
@@ -153,6 +155,7 @@ func TestNothingFollowsAChunkedRequest(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, _ = io.Copy(io.Discard, first.Body)
+				_ = first.Body.Close()
 				second, err := http.ReadResponse(answers, nil)
 				if closed := err != nil; closed != test.closes {
 					t.Errorf("closed %v, want %v", closed, test.closes)
