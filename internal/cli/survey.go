@@ -14,7 +14,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -39,7 +38,7 @@ the medium falls due, and what would turn the decision.`,
 			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 				list, r := f.Explain(ctx, handler.Call{}, request)
 				if len(list) == 0 && r.Status == report.Done {
-					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", text.Quote(args[0]))}
+					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
 				}
 				return c.surveyed(r, func(b *strings.Builder) error {
 					for i, e := range list {
