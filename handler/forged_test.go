@@ -182,7 +182,7 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				defer s.end()
 				must := map[string]bool{} // stay
 				for i := range 600 {
-					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("clips/%03d", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}
+					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("clips/%03d", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}
 					switch {
 					case i%100 == 0:
 						m.Tags = []string{"legal-hold"}
@@ -195,12 +195,12 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 					}
 				}
 				for i := range 2 {
-					m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("series/", i), PublishState: "Published", CreationTime: fmt.Sprintf("199%d-01-01T00:00:00Z", i)})
+					m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("series/", i), PublishState: "Published", CreationTime: fmt.Sprintf("201%d-01-01T00:00:00Z", i)})
 					s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
 					must[m.ID] = true
 				}
 				for i := range 5 {
-					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"}).ID] = true
+					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}).ID] = true
 				}
 				s.programs = []*program{s.start(0)}
 				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 31})
@@ -252,7 +252,7 @@ func TestALookThatIsCarriedOnPassesItsGuard(t *testing.T) {
 		add := func(key string, old bool) {
 			m := emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2026-01-01T00:00:00Z"}
 			if m.CreationTime = time.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04:05Z"); old {
-				m.CreationTime = fmt.Sprintf("1990-01-01T00:00:%02dZ", due)
+				m.CreationTime = fmt.Sprintf("2012-01-01T00:00:%02dZ", due)
 				due++
 			}
 			s.e.Add(m)
@@ -371,11 +371,11 @@ func TestAPlanOfLongNames(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
 		var names []string
-		for i := range 1500 {
+		for i := range 900 {
 			key := fmt.Sprintf("%s%04d", strings.Repeat("<&>", 330), i)
 			names = append(names, "oss://media-in/"+key)
-			if i%500 == 0 {
-				s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "1998-01-01T00:00:00Z"})
+			if i%300 == 0 {
+				s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"})
 				s.e.PutObject("media-in", key, nil, time.Now())
 			}
 		}

@@ -217,7 +217,7 @@ func ParseContents(data []byte) (Contents, error) {
 
 // check refuses contents that no run writes.
 func (c *Contents) check() error {
-	if c.Entries < 1 || len(c.Segments) < 1 || len(c.Segments) > c.Entries {
+	if len(c.Segments) > c.Entries || len(c.Segments) == 0 && c.Entries != 0 { // a plan without media has no segments
 		return fmt.Errorf("%d entries in %d segments", c.Entries, len(c.Segments))
 	}
 	for i, name := range c.Segments {
