@@ -354,13 +354,27 @@ func TestAForgedOpenPlanDeletesNothingMore(t *testing.T) {
 // A record of events that gives back what none has spent is refused by its name.
 func TestAForgedBudgetOfEvents(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 100, maxDelete: 3", 1))
-	w.add("clips/a", 300)
-	name := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "spent", time.Now().UTC().Format("20060102T150405.000000000Z")+"--1000000-X")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte("{}"), 0o600)); err != nil {
-		t.Fatal(err)
+	for _, key := range []string{"clips/a", "clips/b", "clips/c", "clips/d"} {
+		w.add(key, 300)
 	}
-	if r, err := w.invoke(string(ossEvent("clips/a"))); err == nil || !strings.Contains(r.Error, filepath.Base(name)) || len(w.sent()) > 0 {
-		t.Errorf("%s %s", r.Status, r.Error)
+	spent := func(rest string) {
+		t.Helper()
+		name := filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "spent", time.Now().UTC().Format("20060102T150405.000000000Z")+rest)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte("{}"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spent("--1000000-X") // the run X has spent nothing
+	if r, err := w.invoke(string(ossEvent("clips/a"))); err != nil || r.Status != report.Done || len(w.sent()) != 1 {
+		t.Errorf("%s %s, %v", r.Status, r.Error, err)
+	}
+	spent("-2-Y")
+	if r, _ := w.invoke(string(ossEvent("clips/b"))); r.Status != report.Blocked || len(w.sent()) != 1 {
+		t.Errorf("with the budget spent: %s %s", r.Status, r.Error)
+	}
+	spent("-many-Z")
+	if r, err := w.invoke(string(ossEvent("clips/c"))); err == nil || !strings.Contains(r.Error, "-many-Z") || len(w.sent()) != 1 {
+		t.Errorf("with a record that has no number: %s %s", r.Status, r.Error)
 	}
 }
 

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,12 +31,15 @@ func (r *run) spend(ctx context.Context) error {
 	}
 	defer r.Marks.spending.giveBack()
 	now := r.Now().UTC()
-	day := budget{}
+	day := eventBudget{}
 	for record, err := range r.Store.List(ctx, spentFolder, spentFolder+state.Stamp(now.Add(-spentTime))) {
 		if err == nil {
 			err = day.take(record.Name)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errUncovered):
+			r.Log.Warn("refund to the budget of events not counted", "record", record.Name, "error", err.Error())
+		case err != nil:
 			return fmt.Errorf("look at what events deleted before: %w", err)
 		}
 	}
@@ -63,31 +67,32 @@ func (r *run) spend(ctx context.Context) error {
 // maxSpent bounds what one run of events can spend.
 const maxSpent = 1 << 31
 
-// budget is what runs of events have spent, by what their records end in: at least 0.
-type budget map[string]int
+// eventBudget has the media that each run of events set out to delete, less those that stayed.
+type eventBudget map[string]int
 
-// take takes the record of a name. A record that gives back more than its run has spent is
-// none of this program's.
-func (b budget) take(name string) error {
+// errUncovered says that a run gives back more media than it spent. Its record of spending is
+// more than a day old, or of the version before, or there is none.
+var errUncovered = errors.New("it gives back more media than its run set out to delete within a day")
+
+// take counts the record of a name. Records come in the order of their times.
+func (b eventBudget) take(name string) error {
 	_, rest, _ := strings.Cut(name, "Z-")
 	at := strings.LastIndexByte(rest, '-')
 	media, err := strconv.Atoi(rest[:max(at, 0)])
 	run := rest[at+1:]
-	if err != nil || media == 0 || media > maxSpent || media < -maxSpent || run == "" {
+	switch {
+	case err != nil, media == 0, media > maxSpent, media < -maxSpent, run == "":
 		return fmt.Errorf("record %s does not tell how many media an event deleted: remove it", text.Quote(name))
-	}
-	if b[run]+media < 0 {
-		return fmt.Errorf("record %s gives back more media than an event set out to delete within a day: remove it, or wait until it is a day old", text.Quote(name))
+	case b[run]+media < 0:
+		return errUncovered
 	}
 	b[run] += media
 	return nil
 }
 
-func (b budget) spent() (media int) {
-	for _, of := range b {
-		if media += of; media > maxSpent {
-			return maxSpent
-		}
+func (b eventBudget) spent() (media int) {
+	for _, ofRun := range b {
+		media = min(maxSpent, media+ofRun)
 	}
 	return media
 }
