@@ -47,7 +47,7 @@ type Options struct {
 	Policy *policy.Policy
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
-	// AsOf is the instant as of which media are judged; that of the call by default.
+	// AsOf is the time for decisions on media; the time of the call by default.
 	AsOf time.Time
 	// Dial opens connections to the services; by default through the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -143,8 +143,8 @@ func (f *Function) wire() (err error) {
 	return nil
 }
 
-// keepApart refuses a place for state in which records would be taken for media or for lists
-// of media, and one in which media or lists would be taken for records.
+// keepApart refuses a state prefix that overlaps with the inventory or with manifests:
+// records would be read as media or lists, or the reverse.
 func (f *Function) keepApart() error {
 	if !f.state.InOSS() {
 		return nil
@@ -485,7 +485,7 @@ func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.R
 	return &own
 }
 
-// maxIgnored is how many ignored records of an event its report lists.
+// maxIgnored bounds the ignored records that a report lists; the rest are counted.
 const maxIgnored = 20
 
 func (f *Function) newReport(call Call, kind trigger.Kind) *report.Report {

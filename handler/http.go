@@ -201,8 +201,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	return f.respond(request, call).event()
 }
 
-// respond collects the response to a request. One that breaks off is none: what came
-// of it is not told.
+// respond collects the response to a request. A response that breaks off becomes an error.
 func (f *Function) respond(request *http.Request, call Call) (collected *response) {
 	collected = &response{header: http.Header{}, status: http.StatusOK}
 	defer func() {

@@ -86,7 +86,7 @@ func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
 	writeList(w, plans, skipped, err)
 }
 
-// notesHeader tells what is not in a list, which has no place for it.
+// notesHeader names the records that a list skipped. The list itself is a JSON array.
 const notesHeader = "X-Mediasweep-Notes"
 
 func writeList(w http.ResponseWriter, list any, skipped []string, err error) {
@@ -177,8 +177,8 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// surveyStatus is what an HTTP caller gets with what a survey found: 200 for all of
-// it, 206 for a part, and 503 if there was no time for it.
+// surveyStatus returns the HTTP status of a survey: 200 for a whole one, 206 for a part,
+// and 503 if its time was up.
 func surveyStatus(r *report.Report) int {
 	switch r.Status {
 	case report.Partial:

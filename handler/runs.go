@@ -150,7 +150,7 @@ func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Cal
 	return finished, f.marks.Refresh(work, store) // those that these runs left
 }
 
-// clockSkew is how far the clock of another machine may be ahead.
+// clockSkew is the accepted lead of another machine's clock.
 const clockSkew = time.Hour
 
 // isFuture reports whether a record was made at a time that has not come: its age means
@@ -275,7 +275,7 @@ func (f *Function) Plans(ctx context.Context, call Call) (list []plan.Contents, 
 	return list, skipped, err
 }
 
-// maxSkipped is how many skipped records a list names; the last line counts the others.
+// maxSkipped bounds the skipped records that a list names; the last line counts the rest.
 const maxSkipped = 20
 
 // latest reads the records of a folder that were written last. One that has vanished

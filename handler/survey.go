@@ -157,7 +157,7 @@ func (f *Function) survey(ctx context.Context, budget sweep.Budget, call Call, r
 	return r
 }
 
-// judgedAt returns the instant as of which media are judged.
+// judgedAt returns the time for decisions on media.
 func (f *Function) judgedAt() time.Time {
 	if !f.asOf.IsZero() {
 		return f.asOf.UTC().Truncate(time.Second)

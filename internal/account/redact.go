@@ -70,7 +70,7 @@ type span struct {
 	label    string
 }
 
-// remove replaces spans. Of those that overlap the first has its label shown.
+// remove replaces spans. Spans that overlap share the label of the first.
 func remove(message string, spans []span) string {
 	slices.SortStableFunc(spans, func(a, b span) int { return a.from - b.from })
 	var b strings.Builder

@@ -222,7 +222,7 @@ func (c *Command) runs() *cobra.Command {
 	return cmd
 }
 
-// note tells what is not in a result.
+// note lists on stderr the records that a result skipped.
 func (c *Command) note(skipped []string) {
 	for _, one := range skipped {
 		fmt.Fprintln(c.Stderr, "mediasweep: note:", text.Printable(one)) //nolint:errcheck // there is no other place to say it

@@ -149,7 +149,7 @@ func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
 	return false
 }
 
-// maxBody is how large a body FC passes on. Source: FC, "Limits".
+// maxBody is FC's limit for the body of a call. Source: FC, "Limits".
 const maxBody = 32 << 20
 
 // timeout is the function's, in seconds, as FC tells it.

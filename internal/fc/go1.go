@@ -86,7 +86,7 @@ func logPanic(logger *slog.Logger, request string, recovered any) {
 // sdkLog turns the SDK's lines into records of the log.
 type sdkLog struct{ logger *slog.Logger }
 
-// stamp is how package log begins a line with the flags that the SDK sets.
+// stamp is the prefix that package log writes with the flags that the SDK sets.
 const stamp = "2006/01/02 15:04:05.000000 "
 
 func (l sdkLog) Write(line []byte) (int, error) {

@@ -60,11 +60,10 @@ func hostOf(address string) string {
 	return address
 }
 
-// endsConnection reports whether nothing may follow a visitor's request on its connection. A proxy may
-// take Content-Length for its end where the server takes the chunks' (request smuggling), and the
-// rest would be read as a request of the proxy's own. net/http drops the length of a chunked request,
-// so all of these end it, and those of HTTP/1.0, whose Transfer-Encoding it drops.
-// Source: RFC 9112, section 6.1.
+// endsConnection reports whether a visitor's connection ends with this request. It prevents request
+// smuggling: with both Content-Length and Transfer-Encoding, a proxy and the server may see different
+// ends of the request. net/http hides one of the two headers, so every chunked request ends its
+// connection, and every request of HTTP/1.0. Source: RFC 9112, section 6.1.
 func endsConnection(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }

@@ -155,8 +155,8 @@ type Looked struct {
 	// they are to be asked for with escaped ones, since the documents do not say
 	// by which form a library knows an object.
 	Again []media.Object
-	// Unanswered is what the answer mentions nowhere: it is to be asked for once more,
-	// and is then ErrUnanswered.
+	// Unanswered has the candidates that the answer mentions nowhere. Ask for them once
+	// more; the second time they are ErrUnanswered.
 	Unanswered Batch
 }
 

@@ -12,8 +12,7 @@ import (
 // not read.
 const maxRow = 1 << 20
 
-// lines cuts text into lines. It shows up to maxRow bytes ahead, and takes what it is
-// told to take.
+// lines cuts text into lines. It looks up to maxRow bytes ahead.
 type lines struct {
 	text  *bufio.Reader // its size is maxRow
 	taken int           // lines

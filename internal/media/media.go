@@ -186,7 +186,7 @@ func read[T any](raw json.RawMessage) (value T, ok bool) {
 	return *read, true
 }
 
-// object is what a JSON object has of some known names.
+// object has the values of some known names of a JSON object.
 type object struct {
 	values map[string]json.RawMessage
 	// odd is a known name that stands there twice, or in another case, and so has no

@@ -31,7 +31,7 @@ type Error struct {
 	Message   string
 	RequestID string
 	Cause     error // the context's error, where that ended the call
-	// RetryAfter is how long the service asks for no call of the operation; see MaxRetryAfter.
+	// RetryAfter is the delay that the service asks for; see MaxRetryAfter.
 	RetryAfter time.Duration
 }
 

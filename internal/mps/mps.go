@@ -204,7 +204,7 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 
 // Found is what a look-up found.
 type Found struct {
-	// Media has each ID once. One of which the answer contradicts itself is in doubt.
+	// Media has each ID once. A medium is in doubt if the answer contradicts itself.
 	Media []media.Medium
 	// Missing holds the IDs, or the URLs, of which the library says that it has
 	// no medium. What was asked for and is in neither list was not answered.

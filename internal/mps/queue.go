@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// backgroundEvery is how many foreground calls go before one background call while
-// both wait: a survey takes at most a twentieth of a run's pace, and never stands still.
+// backgroundEvery is the number of foreground calls before a background call, while both
+// wait. A survey so takes a twentieth of the pace at most, and never stops.
 const backgroundEvery = 19
 
 // queue lets in one holder at a time, each line in its order and the foreground first.

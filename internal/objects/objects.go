@@ -206,8 +206,8 @@ func (s *Session) readAll(ctx context.Context, object media.Object, most int64) 
 }
 
 // Open returns the content of an object as a stream, and its version (ETag). If a version
-// is given, any other is an error. Where a connection breaks it goes on at the same place,
-// of the same object: one that was written anew meanwhile is an error.
+// is given, any other is an error. After a broken connection the stream goes on at the
+// same place; an object that was overwritten meanwhile is an error.
 func (s *Session) Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
 	stream := &stream{session: s, ctx: ctx, object: object}
 	if version != "" {

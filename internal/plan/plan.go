@@ -43,8 +43,8 @@ type Scope struct {
 	Objects   []string `json:"objects,omitempty"`
 	Manifests []string `json:"manifests,omitempty"`
 	Inventory []string `json:"inventory,omitempty"`
-	// Digest stands for the media, objects and manifests of a scope that is larger than
-	// MaxScope, and Names is how many these are.
+	// Digest replaces the media, objects and manifests of a scope larger than MaxScope.
+	// Names is their number.
 	Digest string `json:"digest,omitempty"`
 	Names  int    `json:"names,omitempty"`
 }

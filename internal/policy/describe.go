@@ -97,10 +97,9 @@ func (m *Match) describe() string {
 // Media.Tags.
 const maxTagBytes = 32
 
-// Lint returns what is no mistake and yet seems unmeant: rules for a bucket that
-// the inventory does not reach, expire rules that delete nothing because a protect
-// rule holds all of their media, tags that no medium can have, and what a rule takes
-// as it is though it reads like something else.
+// Lint returns warnings: rules for a bucket outside the inventory, expire rules whose
+// media are all protected, tags that no medium can have, and values that read like
+// something else, such as a full-width comma.
 func (p *Policy) Lint() []string {
 	var list []string
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }

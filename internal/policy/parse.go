@@ -38,7 +38,7 @@ func (e Error) Error() string {
 // Errors are all mistakes of a policy, in the order of their places.
 type Errors []Error
 
-// maxTold is how many mistakes a message has; the others are counted.
+// maxTold bounds the mistakes in a message; the rest are counted.
 const maxTold = 20
 
 func (e Errors) Error() string {

@@ -31,8 +31,8 @@ func parseSize(s string) (int64, error) {
 	return value * factor, nil
 }
 
-// durationForm is what time.ParseDuration reads, less signs, leading zeros and numbers
-// that start or end with a point.
+// durationForm is the form of time.ParseDuration without signs, leading zeros, and
+// numbers that start or end with a point.
 var durationForm = regexp.MustCompile(`^(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:h|m|s|ms|µs|ns))+$`)
 
 // parseDuration reads the length of a video, such as 90s, 10m or 1h30m.

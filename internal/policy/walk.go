@@ -172,7 +172,7 @@ func (p *parser) integer(n *yaml.Node, least int) (int, bool) {
 	return int(value), ok
 }
 
-// places is how many digits a number of the policy may have after its point.
+// places bounds the digits after the point of a number in the policy.
 const places = 6
 
 // fraction reads a number from least to most, all in units of 10^-places.

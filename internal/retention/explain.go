@@ -125,7 +125,7 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	return e
 }
 
-// ExplainAbsent explains an ID of which the library says that it has no medium.
+// ExplainAbsent explains an ID that the library does not have.
 func ExplainAbsent(id string, asOf time.Time) *Explanation {
 	return &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
 }

@@ -61,7 +61,7 @@ type Mark struct {
 	Until time.Time
 }
 
-// MarkKind is what an earlier run did to a medium.
+// MarkKind says what an earlier run did to a medium.
 type MarkKind int
 
 // The kinds of marks. All but Restored are valid for one record, by its ID and
@@ -79,7 +79,7 @@ type Decision struct {
 	Cause   Cause
 	// Rule is the rule that decided, or that could not; nil for none.
 	Rule *policy.Rule
-	// Key is what a rule asks for and the record does not tell, for FieldUnknown; for
+	// Key is the field that the rule needs and the record lacks, for FieldUnknown; for
 	// Doubtful it is the medium's Doubt.
 	Key string
 	// ExpiresAt is when the deciding expire rule takes the medium, or when what

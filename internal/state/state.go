@@ -128,8 +128,8 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 }
 
 // defaultFolder follows the XDG base directories. Without a home directory, as in some
-// containers, it is a folder of the user's own in the temporary one, where anybody may
-// have made a folder of that name before.
+// containers, it is a folder in the temporary folder. Others may have created that name,
+// so it must be the user's own.
 func defaultFolder(getenv func(string) string) (string, error) {
 	const name = "mediasweep"
 	if base := getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {

@@ -226,9 +226,9 @@ func takeLine(record []byte, take func(line) error) error {
 	return take(l)
 }
 
-// resume takes over where a look was. Nothing of it is an order: what the record names is
-// looked at only if the inventory names it too, its media are read again before they are
-// sent, and the guard counts for itself.
+// resume continues an earlier look. The record is a hint only: its candidates must be in
+// the inventory, its media are read again before they are sent, and the guard counts
+// the library itself.
 func (r *run) resume(head checkpoint, places []retention.Place, expired map[string]int) error {
 	at := listing{after: head.After}
 	var again []media.Object
@@ -273,8 +273,8 @@ func (r *run) resume(head checkpoint, places []retention.Place, expired map[stri
 	return nil
 }
 
-// resumedRules returns the lines of a policy's rules with the counts of an earlier look:
-// what has expired by a rule is what the plan has of it.
+// resumedRules returns the lines of a policy's rules with the counts of an earlier look.
+// The expired media of a rule are those in the plan.
 func resumedRules(own, earlier []report.Rule, expired map[string]int) ([]report.Rule, error) {
 	if len(own) != len(earlier) {
 		return nil, fmt.Errorf("it has %d rules, and the policy %d", len(earlier), len(own))

@@ -39,7 +39,7 @@ const (
 	checkpointLines = 5 * plan.SegmentEntries
 	// checkpointSeen is how many bytes of names one record holds, eight for each.
 	checkpointSeen = 8 << 20
-	// checkpointBytes is how many bytes of lines one record holds, before compression.
+	// checkpointBytes bounds the lines of one record, before compression.
 	checkpointBytes = 32 << 20
 	// checkpointHead bounds the first line: names and what is pending.
 	checkpointHead = 16 << 20

@@ -46,9 +46,9 @@ func (r *run) blocked() string {
 	return strings.Join(reasons, "; ")
 }
 
-// live returns how many live media the run has met, and how many there may be at most. Media
-// that an earlier sweep looked at count too. What a record says of an earlier part of the
-// look counts only up to the number of candidates that the inventory has there.
+// live returns the number of live media, and the most that there may be. Media that an
+// earlier sweep looked at count too. The counts of a checkpoint are believed only up to the
+// number of candidates that the inventory has there.
 func (r *run) live(ctx context.Context, counts *report.Counts) (live, most int, err error) {
 	live = counts.Looked - counts.Absent + r.population()
 	if r.named == nil || r.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
@@ -62,8 +62,8 @@ func (r *run) live(ctx context.Context, counts *report.Counts) (live, most int, 
 	return own + min(r.claimed, names), own + max(r.claimed, names), nil
 }
 
-// tripped returns why a guard stops a run in which so many media have expired of those that
-// live, or nothing. The percentage applies if there may be enough of them.
+// tripped returns the reason why a guard stops a run, or nothing. The percentage applies if
+// most reaches the least population.
 func tripped(guard policy.Guard, expired, live, most int) string {
 	switch {
 	case expired > guard.MaxDelete:

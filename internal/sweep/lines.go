@@ -35,8 +35,8 @@ func lineOf(e plan.Entry, created, decided time.Time) (line, error) {
 	return line{id: e.MediaID, rule: e.Rule, state: e.State, created: created.Unix(), decided: decided.Unix(), text: entry}, err
 }
 
-// unread is when the media of a record were read: nobody knows, so that each is read again
-// before it is sent.
+// unread is the read time of media from a record. It is older than any decision may be, so
+// each is read again before it is sent.
 var unread = time.Unix(0, 0)
 
 // keptLine returns the line of an entry that was kept; what it does not tell of its

@@ -41,7 +41,7 @@ func (l *literals) miss(objects []media.Object) {
 	}
 }
 
-// tell notes in a report which names have no medium.
+// tell adds to a report the names that have no medium.
 func (l *literals) tell(one *report.Report) {
 	for i, object := range l.withoutMedia {
 		if i == maxLiteralNotes {

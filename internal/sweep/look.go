@@ -41,9 +41,8 @@ type look struct {
 	whole bool
 	// literals are names that may have been meant as prefixes or patterns.
 	literals literals
-	// named, if set, are what lists and workflows of the inventory name. It is set for a
-	// run that goes on from a record: of what that names it takes only what the inventory
-	// names too.
+	// named has the names in lists and workflows of the inventory. It is set for a run that
+	// resumes: candidates of the checkpoint that the inventory does not name are dropped.
 	named *seen
 	// planned are the media that a plan which is looked at again has as orphans.
 	planned map[string]bool

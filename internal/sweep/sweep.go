@@ -127,12 +127,12 @@ type run struct {
 	ledger     ledger
 	budget     Budget
 	soft       context.Context //nolint:containedctx // its cause tells why the run ended
-	// claimed is how many live media the record of an earlier look counts, up to the
-	// candidate claimedTo. Ranks are those of a run that resumes.
+	// claimed is the number of live media in the checkpoint of an earlier look, up to the
+	// candidate claimedTo. ranks belongs to a run that resumes.
 	claimed   int
 	claimedTo string
 	ranks     *ranks
-	spender   string // what the run's records of the event budget end in
+	spender   string // the suffix of the run's records of the event budget
 }
 
 func (s *Sweep) newRun(parts []Part) *run {

@@ -86,8 +86,8 @@ func Decimal(s string) (int64, error) {
 	return n, nil
 }
 
-// Fraction reads a plain decimal number that may have up to places digits after a
-// point, such as 32.3, in units of the last of these places.
+// Fraction reads a plain decimal number with at most places digits after its point, such
+// as 32.3. The result is in units of the last place.
 func Fraction(s string, places int) (int64, error) {
 	whole, part, pointed := strings.Cut(s, ".")
 	plain := strings.Trim(whole+part, "0123456789") == "" && whole != "" && (whole == "0" || whole[0] != '0') && pointed == (part != "")

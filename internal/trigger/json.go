@@ -26,9 +26,8 @@ func plain(data []byte) ([]byte, error) {
 	return bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark)), nil
 }
 
-// fields reads a JSON object by its exact keys, which encoding/json would match in any
-// case, and refuses one that names a key twice or is followed by more. The values are
-// parts of data.
+// fields reads a JSON object by its exact keys; encoding/json would match them in any case.
+// It refuses duplicate keys and trailing data. The values share the memory of data.
 func fields(data []byte) (map[string]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	open, err := decoder.Token()
@@ -85,7 +84,7 @@ func elements(data []byte) ([]json.RawMessage, error) {
 }
 
 // next passes over the next value of an object or a list and returns it. It copies
-// nothing: data is what the decoder reads.
+// nothing: the decoder must read data.
 func next(decoder *json.Decoder, data []byte) (json.RawMessage, error) {
 	start := decoder.InputOffset()
 	if err := decoder.Decode(&skipped{}); err != nil {
@@ -142,7 +141,7 @@ func quote(value json.RawMessage) string {
 	return text.Quote(string(value[:min(len(value), enough)]))
 }
 
-// maxProblems is how many problems of a request a message lists.
+// maxProblems bounds the problems that a message lists.
 const maxProblems = 20
 
 // problems collects what is wrong with a request.
