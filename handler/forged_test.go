@@ -109,6 +109,21 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 		forge func(s *simulation, f *forgery)
 		want  report.Status // empty for any
 	}{
+		// A bad row of a list comes before the first look-up.
+		"unnamed objects to be asked for again": {strings.Replace(strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), "inventory: [{bucket: oss://media-in/}]", "inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), func(s *simulation, f *forgery) {
+			s.e.PutObject("ops", "list.csv", []byte("mediaId,object\n,not an object\n"), time.Now())
+			var pending []any
+			for _, m := range s.e.Media() {
+				if m.Bucket == "others" {
+					pending = append(pending, map[string]any{"name": m.Bucket + "/" + m.Key, "escaped": true})
+				}
+			}
+			f.head["pending"] = pending
+			n, _ := f.counts["expired"].(json.Number).Int64()
+			change(f.counts, "kept", int(n))
+			f.counts["expired"] = 0
+			f.head["places"], f.after = 0, nil
+		}, ""},
 		"as it was written": {guarded, func(*simulation, *forgery) {}, report.Blocked},
 		"held since": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
 			for _, m := range s.e.Media() {
@@ -199,7 +214,7 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 					s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
 					must[m.ID] = true
 				}
-				for i := range 5 {
+				for i := range 12 {
 					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}).ID] = true
 				}
 				s.programs = []*program{s.start(0)}

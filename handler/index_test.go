@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -454,4 +455,27 @@ func TestWhatIsNotToldYetIsLookedAtAgain(t *testing.T) {
 	if r, _ := d.sweep(); r.Counts.Deleted != 2 {
 		t.Errorf("%+v", r.Counts)
 	}
+}
+
+// A sweep that its deadline stops has not failed if it passed over what earlier sweeps know:
+// the store has answered, and the next sweep goes on from there.
+func TestASweepThatPassesOverHasNotFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, guarded, emulator.MPSOptions{})
+		defer s.end()
+		for i := range 4000 {
+			m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("clips/%05d", i), PublishState: "Published", CreationTime: time.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04:05Z")}
+			s.e.PutObject(m.Bucket, m.Key, nil, time.Now())
+			s.e.Add(m)
+		}
+		s.programs = []*program{s.start(0)}
+		if r := s.timer(time.Hour); r.Status != report.Done {
+			t.Fatalf("%s %s", r.Status, r.Error)
+		}
+		time.Sleep(24 * time.Hour)
+		s.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Latency, Delay: time.Minute, After: 7})
+		if r := s.timer(8 * time.Second); r.Status != report.Incomplete {
+			t.Errorf("%s %s, %+v", r.Status, r.Error, r.Counts)
+		}
+	})
 }

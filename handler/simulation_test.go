@@ -456,8 +456,12 @@ func TestALookIsCarriedOn(t *testing.T) {
 		},
 	}
 	rules := strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1)
+	variants := []string{"raw, with a manifest", "escaped", "raw"}
+	if testing.Short() {
+		variants = variants[:1]
+	}
 	for name, cut := range cutOff {
-		for _, variant := range []string{"raw", "escaped", "raw, with a manifest"} {
+		for _, variant := range variants {
 			t.Run(fmt.Sprintf("%s, %s", name, variant), func(t *testing.T) {
 				t.Parallel()
 				library := func(t *testing.T) *simulation {
@@ -467,9 +471,9 @@ func TestALookIsCarriedOn(t *testing.T) {
 						rules = strings.Replace(rules, "inventory: [", "inventory: [{"+manifest+": oss://ops/list.csv}, ", 1)
 					}
 					s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: emulator.URLForm(form)})
-					s.library(7000)
+					s.library(4000)
 					if listed {
-						s.list(3000)
+						s.list(2000)
 					}
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}

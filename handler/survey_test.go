@@ -172,21 +172,25 @@ pace: {share: 1}
 // tags which name no day.
 func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 	const days = 45
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, foretold, emulator.MPSOptions{})
 				defer s.end()
 				rng := rand.New(rand.NewPCG(seed, 1))
-				time.Sleep(time.Until(time.Date(2000, 9, 20, 12, 0, 0, 0, time.UTC)))
+				time.Sleep(time.Until(time.Date(2026, 9, 20, 12, 0, 0, 0, time.UTC)))
 				for i := range 60 {
 					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("%s/%d", pick(rng, "clips", "series/a", "series/b"), i), PublishState: pick(rng, "Published", "Initiated"),
 						CreationTime: time.Now().Add(time.Duration(rng.IntN(60*24)-30*24) * time.Hour).UTC().Format("2006-01-02T15:04:05Z")}
 					date := time.Now().AddDate(0, 0, rng.IntN(50)-10).Format(time.DateOnly)
 					switch rng.IntN(10) {
 					case 0:
-						m.Tags = []string{"keep-until:" + pick(rng, date, date, "soon", "2000-02-31")}
+						m.Tags = []string{"keep-until:" + pick(rng, date, date, "soon", "2026-02-31")}
 					case 1:
 						m.Tags = []string{"expire:" + pick(rng, date, date, "soon", "")}
 					case 2:

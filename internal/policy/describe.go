@@ -50,7 +50,7 @@ func (p *Policy) Describe() []string {
 	}
 	list = append(list, "Media to which no expire rule applies are kept.")
 	guard := fmt.Sprintf("A run that would delete more than %d media", p.Guard.MaxDelete)
-	if p.Guard.MaxPercent < 100 {
+	if p.Guard.MaxPercent < 100*OnePercent {
 		guard += fmt.Sprintf(", or more than %s %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)
 	}
 	return append(list, guard+" deletes nothing.")

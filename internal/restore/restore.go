@@ -270,8 +270,11 @@ func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) e
 func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
+		if err == nil && id == "" {
+			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Lost, Message: "the answer names no medium"}
+		}
 		var failed *mps.Error
-		if err == nil && id != "" || !errors.As(err, &failed) || failed.Kind == mps.Refused || failed.Kind == mps.Denied {
+		if err == nil || !errors.As(err, &failed) || failed.Kind == mps.Refused || failed.Kind == mps.Denied {
 			return id, err
 		}
 		there, readErr := s.there(ctx, []media.Object{one.object})

@@ -30,12 +30,17 @@ func (r *run) carryOn(ctx context.Context) {
 	if err != nil {
 		r.Log.Error("a look that was cut off cannot be carried on: starting over", "error", err.Error())
 	}
+	var damaged *damagedRecord
 	for _, name := range slices.Backward(records) {
+		if damaged != nil && name >= damaged.name {
+			continue // its chain has the damaged record too
+		}
 		switch chain, err := r.load(ctx, name); {
-		case errors.Is(err, errFinished):
+		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
 		case errors.Is(err, errNoPlace):
 		case err != nil:
+			errors.As(err, &damaged)
 			r.Log.Error("a look that was cut off cannot be carried on from here", "record", name, "error", err.Error())
 		default:
 			c.folder, c.last, c.previous, c.loaded = name[:strings.LastIndex(name, "/")+1], name, name, r.plan.Len()
@@ -96,6 +101,16 @@ var (
 	errFinished = errors.New("the look has been finished")
 )
 
+// damagedRecord is an error in one record of a chain.
+type damagedRecord struct {
+	name string
+	err  error
+}
+
+func (e *damagedRecord) Error() string { return fmt.Sprintf("record %s: %v", e.name, e.err) }
+
+func (e *damagedRecord) Unwrap() error { return e.err }
+
 // load takes over what a record and those before it have, all of it or nothing, and returns
 // how many these are.
 func (r *run) load(ctx context.Context, name string) (chain int, err error) {
@@ -134,7 +149,7 @@ func (r *run) load(ctx context.Context, name string) (chain int, err error) {
 		}
 		if err != nil {
 			loaded.Close()
-			return 0, fmt.Errorf("record %s: %w", previous, err)
+			return 0, &damagedRecord{previous, err}
 		}
 		previous = read.Previous
 		chain++
@@ -193,7 +208,7 @@ func decodeCheckpoint(data []byte, take func(line) error) (head checkpoint, plac
 func (head *checkpoint) check() error {
 	switch {
 	case head.Format != checkpointFormat:
-		return fmt.Errorf("format %d: this program reads format %d", head.Format, checkpointFormat)
+		return fmt.Errorf("format %d, this program reads format %d: %w", head.Format, checkpointFormat, errNoPlace)
 	case head.More:
 		return nil
 	case head.Report == nil:

@@ -41,13 +41,17 @@ type deletion struct {
 // what became of them. Batches are started while soft lasts; those under way are
 // finished under ctx.
 func (r *run) deleteAll(ctx, soft context.Context) {
+	var group errgroup.Group
+	defer func() { // also after a panic: what was sent must have an outcome
+		_ = group.Wait()
+		r.closeLedger(ctx)
+	}()
 	soft, cancel := context.WithCancel(soft)
 	defer cancel()
 	d := deletion{r, ctx, soft, cancel}
 	r.mu.Lock()
 	r.progress = Progress{Deleting: true, Total: r.plan.Len()}
 	r.mu.Unlock()
-	var group errgroup.Group
 	group.SetLimit(mps.InFlight)
 	var unsent sync.WaitGroup
 	for batch, err := range d.batches() {
@@ -80,8 +84,7 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 			break
 		}
 	}
-	_ = group.Wait() // its functions return no error
-	r.closeLedger(ctx)
+	_ = group.Wait() // before cancel ends what is under way
 }
 
 // batches reads the plan back, ten media at a time, without those that a guard

@@ -331,6 +331,8 @@ func (l *look) dropUnnamed() {
 	if l.named == nil {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for name, open := range l.listing.open {
 		if !l.isNamed(open.Object, open.MediaID) {
 			delete(l.listing.open, name)

@@ -171,7 +171,7 @@ func (l *look) outcome(r *report.Report) report.Status {
 		return report.Failed
 	case l.ending.why != nil:
 		r.Error = l.ending.why.Error()
-		if !answered && !errors.Is(l.ending.why, ErrStopped) {
+		if !answered && l.listing.passed == 0 && !errors.Is(l.ending.why, ErrStopped) {
 			return report.Failed
 		}
 		return report.Incomplete
@@ -232,9 +232,10 @@ func addresses(objects []media.Object) []string {
 // has ended, finishes those under way, and ends early when ctx does or when no call can
 // succeed.
 func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
+	var group errgroup.Group
+	defer func() { _ = group.Wait() }() // also after a panic: its functions use what the run closes
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var group errgroup.Group
 	group.SetLimit(mps.InFlight)
 	lookUp := func(list batches) (ended bool) {
 		for batch, err := range list {
@@ -269,7 +270,9 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 				if !yield(batch, err) {
 					return
 				}
-				again(mps.MaxBatch)
+				if err == nil { // before the first batch, what a checkpoint left may not be named any more
+					again(mps.MaxBatch)
+				}
 			}
 		})
 		_ = group.Wait() // its functions return no error
