@@ -396,6 +396,7 @@ func TestAForgedBudgetOfEvents(t *testing.T) {
 // What is asked for by long names is deleted by a plan that can be read back: it can be
 // applied, and undone.
 func TestAPlanOfLongNames(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()

@@ -792,6 +792,7 @@ func TestHTTPStatusesOfRuns(t *testing.T) {
 // A decision holds for an hour after its record was read, however long the medium had to
 // wait for its rank; and one whose rank this run has found is deleted also after that.
 func TestRankedMediaAreReadAgain(t *testing.T) {
+	t.Parallel()
 	ranked := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/a/*\", \"oss://media-in/z/*\"]}, after: 90d, keepLatest: {count: 1, per: \"tag:show:\"}}", 1)
 	w := newWorld(t, emulator.Config{}, ranked)
 	var later atomic.Bool

@@ -218,6 +218,7 @@ func testDailySweepsOfLists(t *testing.T, policy string, write func(w *world, li
 // A bucket that is not listed in the order of its keys is swept all the same, in as many
 // runs as it takes.
 func TestAnUnorderedBucket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{OSS: emulator.OSSOptions{FoldedOrder: true}}, withInventory("{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}"))
 	text := "object\n"
 	for i := range 900 {

@@ -125,6 +125,7 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 // What this program deleted is not deleted again where the library shows it as
 // Initiated, and what could not be verified is not sent again for 30 days.
 func TestWhatEarlierRunsLeft(t *testing.T) {
+	t.Parallel()
 	t.Run("shown as Initiated", func(t *testing.T) {
 		w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeletedView: emulator.ViewInitiated}}, enforcing)
 		for i := range 12 {

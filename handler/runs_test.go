@@ -272,6 +272,7 @@ func TestStopRecord(t *testing.T) {
 
 // A run of the inventory that is stopped halfway finishes what is under way.
 func TestStopRecordInTheMiddle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{}, enforcing)
 	for i := range 2500 {
 		w.add(fmt.Sprint("clips/", i), 300)
@@ -321,6 +322,7 @@ func TestOneRunOfTheInventoryAtATime(t *testing.T) {
 // A scheduled run that is cut off is finished by the next one, which reads every
 // medium again and sends none twice.
 func TestTheNextRunFinishesAPlan(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{}, enforcing)
 	for i := range 1500 {
 		w.add(fmt.Sprint("clips/", i), 300)
@@ -373,6 +375,7 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 // What the next run finishes it reads again, and a medium that MPS refuses to tell of
 // fails alone.
 func TestOneOfAPlanThatCannotBeReadAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{Faults: []emulator.Fault{{Operation: "DeleteMedia", Kind: emulator.Unavailable}}}, enforcing)
 	var odd string
 	for i := range 40 {
@@ -636,6 +639,7 @@ func TestListsThatCannotBeReadAtAll(t *testing.T) {
 // A plan that is damaged breaks its answer off, wherever the damage is and whatever the
 // form, and no part of it ends as a whole one.
 func TestDamagedPlansBreakOff(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(segments []string) error{
 		"a segment is missing":      func(segments []string) error { return os.Remove(segments[len(segments)-1]) },
 		"a segment is cut":          func(segments []string) error { return os.Truncate(segments[len(segments)-1], 200) },

@@ -540,6 +540,7 @@ func (s *simulation) checkpoints() int {
 // Of a look that is cut off many times the one that carries it on reads little more than
 // of one that was cut off once, and its list's bad rows are told once.
 func TestALookThatIsCutOffManyTimes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rules := strings.Replace(simulated, "inventory: [", "inventory: [{manifest: oss://ops/list.csv}, ", 1)
 		s := newSimulation(t, 1, strings.Replace(rules, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
@@ -575,6 +576,7 @@ pace: {share: 1}
 // A look whose first part knew of no IDs leaves those that are named later to the next
 // sweep: what it has found by its object it must not find again, and rank twice.
 func TestIDsThatAreNamedOnlyLater(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, latestTwo, emulator.MPSOptions{})
 		defer s.end()
@@ -635,6 +637,7 @@ func TestPagesThatOverlap(t *testing.T) {
 
 // A source that takes longer to read than there is time leaves half of it to the others.
 func TestAWorkflowThatIsSlowToTell(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "inventory: [", "inventory: [{workflow: all}, ", 1), emulator.MPSOptions{})
 		defer s.end()
@@ -657,6 +660,7 @@ func TestAWorkflowThatIsSlowToTell(t *testing.T) {
 
 // A look that passes over everything notes where it is too.
 func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, simulated, emulator.MPSOptions{})
 		defer s.end()
@@ -896,6 +900,7 @@ func TestLittleTimeAndASlowStore(t *testing.T) {
 
 // A look whose end could not be noted is not carried on: its media were sent.
 func TestALookIsNotCarriedOnTwice(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
@@ -919,6 +924,7 @@ func TestALookIsNotCarriedOnTwice(t *testing.T) {
 // A plan of which a record is damaged is not made again: the run after the one that says
 // so makes another.
 func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 		defer s.end()
@@ -1031,6 +1037,7 @@ func TestWhatAnEventLeavesIsFinished(t *testing.T) {
 
 // A checkpoint that cannot be written is none that the next one builds on.
 func TestACheckpointThatFailsIsNotBuiltOn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
 		defer s.end()
@@ -1054,6 +1061,7 @@ func TestACheckpointThatFailsIsNotBuiltOn(t *testing.T) {
 
 // A timer that comes once a day carries on what the one before could not finish.
 func TestALookIsCarriedOnADayLater(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
 		defer s.end()
@@ -1105,6 +1113,7 @@ func TestTheShareOfTheQuota(t *testing.T) {
 // A look at a bucket that is in no order, cut off after that has shown, is carried on from
 // a place before that: no object is left out, and none counts twice.
 func TestALookAtAnUnorderedBucketIsCarriedOn(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]func(s *simulation){
 		"deadline": func(s *simulation) { s.timer(4 * time.Second) },
 		"kill": func(s *simulation) {

@@ -284,6 +284,7 @@ func TestAWorkflowThatMayNotBeAskedFor(t *testing.T) {
 
 // What fails is in a list, also where the report has no room for it.
 func TestMoreFailuresThanAReportHasRoomFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{}, withInventory("{manifest: oss://ops/list.csv}"))
 	rows := "object\n"
 	for i := range 1234 {

@@ -97,6 +97,7 @@ func TestExplain(t *testing.T) {
 // A forecast's overdue media are those that a sweep takes, and a policy that would
 // delete them is not like one that would not.
 func TestForecastAndDiffAgreeWithTheSweep(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, emulator.Config{Media: 400, Seed: 5}, enforcing)
 	forecast, r := w.f.Forecast(context.Background(), handler.Call{}, trigger.CLI, 400)
 	if r.Status != report.Done || forecast.Total.Media+forecast.Later+forecast.Never+r.Counts.Absent+r.Counts.Unknown < 380 || forecast.Total.Bytes == 0 {

@@ -53,6 +53,8 @@ func planRequest(names []string, list string, listed bool) (*trigger.Request, er
 	switch {
 	case listed && len(names) > 0:
 		return nil, errors.New("--manifest and names are two scopes: give one of them")
+	case listed && list == "":
+		return nil, errors.New("--manifest is empty: give a file, or oss://bucket/key")
 	case listed && strings.HasPrefix(list, "oss://"):
 		keys["manifest"] = list
 		return trigger.NewRequest(keys, trigger.CLI)
@@ -68,6 +70,9 @@ func planRequest(names []string, list string, listed bool) (*trigger.Request, er
 	var prefixes []media.Object
 	var others []string
 	for _, name := range names {
+		if !strings.HasPrefix(name, "oss://") && media.CheckID(name) != nil {
+			return nil, fmt.Errorf("%s is neither a media ID nor oss://bucket/key; give a list with --manifest", text.Quote(name))
+		}
 		prefix := strings.TrimSuffix(name, "**")
 		if !strings.HasPrefix(name, "oss://") || !strings.HasSuffix(prefix, "/") {
 			others = append(others, name)

@@ -32,6 +32,9 @@ type Custom struct {
 	ending context.Context // ends when Serve is told to stop; nil before
 }
 
+// visitorPath is the control path of requests that come through an HTTP trigger.
+const visitorPath = "/http-invoke"
+
 // Names of FC's headers. Source: FC custom runtime, "Common headers" and "Event
 // requests".
 const (
@@ -46,7 +49,7 @@ const (
 // and one that carries the header twice was tampered with.
 func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := r.Header.Values(headerControlPath)
-	platform := len(control) == 1 && control[0] == r.URL.Path
+	platform := len(control) == 1 && control[0] == r.URL.Path && control[0] != visitorPath
 	if !platform && endsConnection(r) {
 		w.Header().Set("Connection", "close")
 	}
@@ -64,7 +67,7 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case platform && path == "/pre-stop" && r.Method == http.MethodGet:
 		rt.around(w, r, "PreStop", ready)
 	case path == "/invoke", path == "/initialize", path == "/pre-stop",
-		len(control) > 1, len(control) == 1 && control[0] != "/http-invoke":
+		len(control) > 1, len(control) == 1 && control[0] != visitorPath:
 		answer(w, http.StatusNotFound, message("this path is the platform's"))
 	default:
 		rt.around(w, r, "Invoke", rt.visit)

@@ -77,6 +77,7 @@ func TestRoutes(t *testing.T) {
 		{"pre-stop", "GET", "/pre-stop", []string{"/pre-stop"}, 200, "", 0, 0},
 		{"pre-stop through a trigger", "GET", "/pre-stop", []string{"/http-invoke"}, 404, "", 0, 0},
 		{"pre-stop without the header", "GET", "/pre-stop", nil, 404, "", 0, 0},
+		{"a visitor at the path of the header", "POST", "/http-invoke", []string{"/http-invoke"}, 202, "", 0, 1},
 		{"a visitor", "POST", "/v1/sweeps", []string{"/http-invoke"}, 202, "", 0, 1},
 		{"a visitor elsewhere", "GET", "/", nil, 202, "", 0, 1},
 		{"a visitor with two headers", "GET", "/", []string{"/http-invoke", "/http-invoke"}, 404, "", 0, 0},

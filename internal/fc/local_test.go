@@ -116,6 +116,7 @@ func TestNothingFollowsAChunkedRequest(t *testing.T) {
 		{"both, the other way round", visitor + "Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n", true},
 		{"chunks", visitor + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
 		{"both to a path that is not there", "POST /invoke HTTP/1.1\r\nHost: localhost\r\nX-Fc-Control-Path: /http-invoke\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
+		{"both to the path of the header", "POST /http-invoke HTTP/1.1\r\nHost: localhost\r\nX-Fc-Control-Path: /http-invoke\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
 		{"both by HTTP/1.0", "POST / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
 		{"a length", visitor + "Content-Length: 2\r\n\r\n{}", false},
 		{"an event call", hidden, false},

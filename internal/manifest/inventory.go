@@ -71,6 +71,9 @@ func (f *File) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// maxColumns bounds the columns of a report. OSS Inventory has less than twenty.
+const maxColumns = 100
+
 // ParseInventory reads a manifest.json. The checksum is the text of the file beside it.
 func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	sum := md5.Sum(data) //nolint:gosec // as above
@@ -87,10 +90,21 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	if !strings.EqualFold(form.FileFormat, "CSV") {
 		return nil, fmt.Errorf("fileFormat is %s: only CSV can be read", text.Quote(form.FileFormat))
 	}
+	if form.Files == nil {
+		return nil, errors.New("it has no files: the list of data files is missing")
+	}
 	i := &Inventory{Bucket: form.SourceBucket, Files: form.Files}
 	names := strings.Split(form.FileSchema, ",")
+	if len(names) > maxColumns {
+		return nil, fmt.Errorf("fileSchema has %d columns, the limit is %d", len(names), maxColumns)
+	}
 	for at, name := range names {
 		names[at] = strings.ToLower(strings.TrimSpace(name))
+	}
+	for at, name := range names {
+		if name == "" || slices.Contains(names[:at], name) {
+			return nil, fmt.Errorf("fileSchema has a column without a name, or one twice: it is %s", text.Quote(form.FileSchema))
+		}
 	}
 	i.columns = len(names)
 	i.bucket, i.key, i.modified = slices.Index(names, "bucket"), slices.Index(names, "key"), slices.Index(names, "lastmodifieddate")

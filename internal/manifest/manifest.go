@@ -168,20 +168,14 @@ func jsonNames(line []byte) (map[string]string, error) {
 		if name = column(name); name == "" {
 			continue
 		}
-		var content *string
 		if _, twice := names[name]; twice {
 			return nil, fmt.Errorf("%s is set twice", name)
 		}
-		if err := json.Unmarshal(value, &content); err != nil {
-			return nil, fmt.Errorf("%s is not a text", name)
+		content, err := text.OfJSON(value)
+		if err != nil && string(value) != "null" {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if names[name] = ""; content != nil {
-			names[name] = *content
-		}
-		// Half of a character that takes two escapes is replaced.
-		if strings.ContainsRune(names[name], utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {
-			return nil, fmt.Errorf("%s holds an escape that is no character", name)
-		}
+		names[name] = content
 	}
 	if _, err := decoder.Token(); err != nil {
 		return nil, errNotObject
@@ -242,8 +236,8 @@ func csvRows(t *table, yield func(Row, error) bool) {
 }
 
 // header says where a row of CSV has its names; -1 for nowhere. Empty cells at its end
-// count as columns only of a row that has them, too.
-type header struct{ id, object, columns, all int }
+// are no columns.
+type header struct{ id, object, columns int }
 
 // readHeader reads the first row of CSV, and finds out what separates its cells. A line
 // such as sep=; before it says so to Excel.
@@ -289,7 +283,7 @@ func readHeader(t *table) (header, error) {
 
 // columns finds the columns that name media.
 func columns(names []string) (header, error) {
-	h := header{id: -1, object: -1, all: len(names)}
+	h := header{id: -1, object: -1}
 	for i, name := range names {
 		if strings.TrimSpace(name) != "" {
 			h.columns = i + 1
@@ -319,7 +313,7 @@ func (h header) row(t *table, line int) (row Row, err error) {
 		cells = cells[:len(cells)-1]
 	}
 	whole := strings.Join(cells, string(rune(t.separator)))
-	if len(cells) < h.columns || len(cells) > h.all {
+	if len(cells) != h.columns {
 		err = fmt.Errorf("%d columns, the header has %d: %s", len(cells), h.columns, quote([]byte(whole)))
 	} else {
 		row, err = rowOf(at(cells, h.id), at(cells, h.object), []byte(whole))

@@ -61,6 +61,8 @@ func TestRows(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"CSV of IDs", "mediaId\nm1\nm2\n", "m1 m2"},
 		{"CSV of objects", "object\noss://media-in/a.mp4\n\"oss://media-in/b, c.mp4\"\n", "oss://media-in/a.mp4 oss://media-in/b, c.mp4"},
+		{"content in a column without a name", "object,\noss://media-in/k1,x\noss://media-in/k2,\noss://media-in/k3\n", "bad 2 oss://media-in/k2 oss://media-in/k3"},
+		{"an escape that is no character beside one that is", "{\"object\":\"oss://media-in/b\\udc00\uFFFD\"}\n{\"object\":\"oss://media-in/\\ufffd\"}\n", "bad 1 oss://media-in/\uFFFD"},
 		{"other columns", "title,mediaId,size\n\"a\nb\",m1,3\n,m2,\n", "m1 m2"},
 		{"both columns", "mediaId,object\nm1,oss://media-in/a\n,oss://media-in/b\nm3,\n", "m1 oss://media-in/b m3"},
 		{"spaces in the header, CRLF, a mark, no last end of line", "\ufeffobject , mediaId\r\n,m1\r\n,m2", "m1 m2"},
@@ -81,7 +83,7 @@ func TestRows(t *testing.T) {
 		{"tabs", "title\tobject\na,b\toss://media-in/c,d;e.mp4\n", "oss://media-in/c,d;e.mp4"},
 		{"a hint for Excel", "sep=;\r\nmediaId;x\r\nm1;1,5\r\n", "m1"},
 		{"another hint for Excel", "sep=\t\n\nmediaId\n\nm1\n", "m1"},
-		{"empty cells at the end", "mediaId,title,,\nm1,a\nm2,a,\nm3,a,,\nm4,a,,b\nm5,a,,,,,\n,,,\nm6,,\nm7,a,,b,c\nm8\n", "m1 m2 m3 m4 m5 m6 bad 9 bad 10"},
+		{"empty cells at the end", "mediaId,title,,\nm1,a\nm2,a,\nm3,a,,\nm4,a,,b\nm5,a,,,,,\n,,,\nm6,,\nm7,a,,b,c\nm8\n", "m1 m2 m3 bad 5 m5 m6 bad 9 bad 10"},
 		{"lines that end in CR", "mediaId,x\rm1,\"a\rb\"\rm2,\r\rm3,", "m1 m2 m3"},
 		{"lines that end in CR, CR and LF", "mediaId\r\r\nm1\r\r\nm 2\r\r\nm3", "m1 bad 5 m3"},
 		{"lines that end in CR, an LF in one", "object\ross://media-in/a\n.mp4\ross://media-in/b\r", "bad 2 oss://media-in/b"},
@@ -178,6 +180,9 @@ func TestInventory(t *testing.T) {
 	bad := []struct{ name, old, new, says string }{
 		{"ORC", `"CSV"`, `"ORC"`, "only CSV"},
 		{"no key", "Key,", "", "no Bucket and Key"},
+		{"no files", `"files":`, `"filez":`, "no files"},
+		{"a column twice", "Bucket, Key,", "Bucket, Key, Key,", "one twice"},
+		{"too many columns", "Key,", "Key," + strings.Repeat("x,", 200), "the limit is 100"},
 		{"no checksum of a file", sum(file), "", "neither may be missing"},
 		{"not JSON", "{", "", "not a manifest"},
 	}
@@ -238,7 +243,7 @@ func TestMessages(t *testing.T) {
 		{"mediaId,x\n,\"a\nb\"\n", `line 2: neither mediaId nor object has a value: ",a\nb"`},
 		{"mediaId,x\nm1,\"a\nb\"c\n", `line 2: text follows a closing quote: within quotes, write two for one, and the row ends on line 3: "m1,\"a\nb\"c"`},
 		{"object\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/a?Signature=secret\n", `line 2: "http://media-in.oss-cn-shanghai.aliyuncs.com/a?…": file URL carries a query: only the address of the object is allowed`},
-		{"{\"mediaId\":7}", `line 1: mediaId is not a text: "{\"mediaId\":7}"`},
+		{"{\"mediaId\":7}", `line 1: mediaId: a text is expected: "{\"mediaId\":7}"`},
 	}
 	for _, test := range tests {
 		for _, err := range manifest.Rows(strings.NewReader(test.text)) {

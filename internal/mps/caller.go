@@ -23,7 +23,7 @@ const (
 	callTimeout = 10 * time.Second
 	// maxAnswer bounds what is read of an answer: ten records with their outputs
 	// have some tens of kilobytes.
-	maxAnswer = 8 << 20
+	maxAnswer = 2 << 20
 	// MaxRetryAfter bounds the delay that the service may ask for: no quota of MPS is
 	// counted over more than a second, and a function has minutes.
 	MaxRetryAfter = 30 * time.Second

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -247,11 +248,11 @@ func (s *Session) Recall(ctx context.Context, ids []string) (Found, error) {
 // leaves out, or sends empty, when there is nothing in them.
 type looked struct {
 	envelope
-	MediaList        wrapper[struct{ Media []json.RawMessage }]
+	MediaList        wrapper[struct{ Media list[json.RawMessage] }]
 	NonExistMediaIDs wrapper[struct {
-		MediaID []string `json:"MediaId"`
+		MediaID list[string] `json:"MediaId"`
 	}] `json:"NonExistMediaIds"`
-	NonExistFileURLs wrapper[struct{ FileURL []string }]
+	NonExistFileURLs wrapper[struct{ FileURL list[string] }]
 }
 
 func (t *Turn) lookUp(ctx context.Context, build func() requests.AcsRequest) (Found, error) {
@@ -268,6 +269,9 @@ func settle(records []json.RawMessage, missing []string) Found {
 	var found Found
 	place := map[string]int{}
 	for _, record := range records {
+		if len(record) > maxRecord {
+			continue // not answered
+		}
 		medium, err := media.Parse(record)
 		if err != nil {
 			continue
@@ -316,6 +320,37 @@ func doubt(m *media.Medium, why string) {
 
 // wrapper is an object that may come as "", [] or null when it is empty.
 type wrapper[T any] struct{ value T }
+
+// Bounds of an answer to a look-up of MaxBatch media, many times what one has.
+const (
+	maxListed = 1000
+	maxRecord = 256 << 10 // bytes
+)
+
+// list reads a JSON array of at most maxListed entries.
+type list[T any] []T
+
+// UnmarshalJSON stops at the first entry too many, before memory is spent on the rest.
+func (l *list[T]) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('[') {
+		return errors.New("a list is expected")
+	}
+	for decoder.More() {
+		if len(*l) == maxListed {
+			return fmt.Errorf("more than %d entries", maxListed)
+		}
+		var entry T
+		if err := decoder.Decode(&entry); err != nil {
+			return err
+		}
+		*l = append(*l, entry)
+	}
+	return nil
+}
 
 func (w *wrapper[T]) UnmarshalJSON(data []byte) error {
 	switch string(data) {

@@ -3,6 +3,9 @@
 package text
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -102,4 +105,27 @@ func Fraction(s string, places int) (int64, error) {
 		return 0, fmt.Errorf("%s is too large", Quote(s))
 	}
 	return n, nil
+}
+
+// ErrNotText says that a JSON value is something else than a text.
+var ErrNotText = errors.New("a text is expected")
+
+// OfJSON reads a JSON text byte for byte. It refuses a text that encoding/json would mend:
+// it replaces what is not Unicode by U+FFFD, and the result would be another name.
+func OfJSON(value []byte) (string, error) {
+	var s *string
+	if json.Unmarshal(value, &s) != nil || s == nil {
+		return "", ErrNotText
+	}
+	mark := string(utf8.RuneError)
+	if strings.Contains(*s, mark) && strings.Count(*s, mark) != marks(value) {
+		return "", errors.New("the text is not Unicode")
+	}
+	return *s, nil
+}
+
+// marks counts the characters U+FFFD that a JSON text has itself.
+func marks(value []byte) int {
+	escapes := bytes.ToLower(bytes.ReplaceAll(value, []byte(`\\`), nil))
+	return bytes.Count(value, []byte(string(utf8.RuneError))) + bytes.Count(escapes, []byte(`\ufffd`))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -104,37 +105,15 @@ func end(decoder *json.Decoder) error {
 	if _, err := decoder.Token(); err != nil {
 		return fmt.Errorf("not JSON: %w", err)
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // More is false before a closing bracket
 		return errors.New("not JSON: something follows its end")
 	}
 	return nil
 }
 
-var errNoText = errors.New("a text is expected")
-
-// textOf reads a JSON text byte for byte. It refuses one that encoding/json would mend,
-// with another character in place of what is not Unicode: that would be another name.
-func textOf(value json.RawMessage) (string, error) {
-	var s *string
-	if json.Unmarshal(value, &s) != nil || s == nil {
-		return "", errNoText
-	}
-	mark := string(utf8.RuneError)
-	if strings.Contains(*s, mark) && strings.Count(*s, mark) != marks(value) {
-		return "", errors.New("the text is not Unicode")
-	}
-	return *s, nil
-}
-
-// marks counts the replacement characters that a JSON text writes itself.
-func marks(value json.RawMessage) int {
-	escapes := bytes.ToLower(bytes.ReplaceAll(value, []byte(`\\`), nil))
-	return bytes.Count(value, []byte(string(utf8.RuneError))) + bytes.Count(escapes, []byte(`\ufffd`))
-}
-
 // quote shows a JSON value.
 func quote(value json.RawMessage) string {
-	if s, err := textOf(value); err == nil {
+	if s, err := text.OfJSON(value); err == nil {
 		return text.Quote(s)
 	}
 	const enough = utf8.UTFMax * (text.MaxValue + 1)

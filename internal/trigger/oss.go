@@ -67,8 +67,8 @@ func cloudEvents(events []json.RawMessage) ([]record, error) {
 	foreign := 0
 	for i, raw := range events {
 		keys, err := fields(raw)
-		source, _ := textOf(keys["source"])
-		kind, _ := textOf(keys["type"])
+		source, _ := text.OfJSON(keys["source"])
+		kind, _ := text.OfJSON(keys["type"])
 		switch {
 		case err != nil:
 			records[i].fault = fmt.Sprintf("EventBridge event %d cannot be read: %v", i, err)
@@ -128,7 +128,7 @@ func (r record) read() (name string, object media.Object, err error) {
 	if err != nil {
 		return "", object, err
 	}
-	name, err = textOf(keys["eventName"])
+	name, err = text.OfJSON(keys["eventName"])
 	if err != nil || name == "" {
 		if r.kind == "" {
 			return "", object, errors.New("it has no eventName")
@@ -185,7 +185,7 @@ func member(data json.RawMessage, outer, inner string) (string, error) {
 	if data == nil {
 		return "", nil
 	}
-	value, err := textOf(data)
+	value, err := text.OfJSON(data)
 	if err != nil {
 		return "", fmt.Errorf("oss.%s.%s: %w", outer, inner, err)
 	}

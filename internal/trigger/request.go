@@ -137,8 +137,8 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				wrong.add("plan must be the ID of a plan, such as sha256:0f3a…, not %s", quote(value))
 			}
 		case "manifest":
-			name, err := textOf(value)
-			if errors.Is(err, errNoText) {
+			name, err := text.OfJSON(value)
+			if errors.Is(err, text.ErrNotText) {
 				wrong.add("manifest must be a text, not %s", quote(value))
 				break
 			}
@@ -182,8 +182,8 @@ func texts[T comparable](value json.RawMessage, name string, wrong *problems, pa
 	seen := make(map[T]bool, len(list))
 	var items []T
 	for i, element := range list {
-		s, err := textOf(element)
-		if errors.Is(err, errNoText) {
+		s, err := text.OfJSON(element)
+		if errors.Is(err, text.ErrNotText) {
 			if string(element) == "null" {
 				wrong.add("%s[%d] is null", name, i)
 			} else {

@@ -125,10 +125,10 @@ func Parse(payload []byte) (Event, error) {
 func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 	var payload string
 	for name, value := range keys {
-		switch known := strings.ToLower(name); {
+		switch known := strings.ToLower(strings.TrimSpace(name)); {
 		case name == "triggerTime", name == "triggerName", name == "payload":
-			value, err := textOf(value)
-			if errors.Is(err, errNoText) {
+			value, err := text.OfJSON(value)
+			if errors.Is(err, text.ErrNotText) {
 				return nil, fmt.Errorf("timer event: %s must be a text", name)
 			}
 			if err != nil {

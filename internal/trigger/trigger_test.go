@@ -470,3 +470,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What follows a request is no part of it, whatever it is.
+func TestNothingFollows(t *testing.T) {
+	const request = `{"mode":"enforce","mediaIds":["0319dd3b9680d28a4e16ae79898c1d24"]}`
+	quoted, _ := json.Marshal(request + "}")
+	for _, payload := range []string{
+		request + "}", request + "]", request + `}],"mode":"dry-run"}`, request + "}}} more", request + request,
+		`{"events":[5]}]}}`, `[{"specversion":"1.0"}]]`,
+		`{"triggerTime":"2026-01-02T03:00:00Z","triggerName":"nightly","payload":` + string(quoted) + `}`,
+		`{"triggerTime":"2026-01-02T03:00:00Z","triggerName":"nightly","payload ":"{}"}`,
+	} {
+		if event, err := trigger.Parse([]byte(payload)); err == nil {
+			t.Errorf("%s: %+v, want an error", payload, event.Request)
+		}
+	}
+}
