@@ -90,7 +90,7 @@ func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {
 			return
 		}
 		defer file.Close() //nolint:errcheck // only read
-		from := cancelable{ctx, file}
+		from := &counted{from: cancelable{ctx, file}}
 		if err = manifest.Verify(from); err == nil {
 			_, err = file.Seek(0, io.SeekStart)
 		}
@@ -98,8 +98,38 @@ func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {
 			yield(Candidate{}, fmt.Errorf("manifest %s: nothing of it is used: %w", name, err))
 			return
 		}
-		candidates("manifest "+name, manifest.Rows(from), yield)
+		candidates("manifest "+name, manifest.Rows(&verified{cancelable{ctx, file}, from.read}), yield)
 	}
+}
+
+// counted counts the bytes that are read.
+type counted struct {
+	from io.Reader
+	read int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.read += int64(n)
+	return n, err
+}
+
+// verified reads a list again that was verified. It must have as many bytes as then: the
+// last row of a list that is cut could name another medium.
+type verified struct {
+	from io.Reader
+	left int64
+}
+
+var errNotVerified = errors.New("it has another length than when it was verified")
+
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.from.Read(p)
+	v.left -= int64(n)
+	if v.left < 0 || errors.Is(err, io.EOF) && v.left > 0 {
+		return 0, errNotVerified
+	}
+	return n, err
 }
 
 // cancelable ends reading with its context.
@@ -119,6 +149,7 @@ func (c cancelable) Read(p []byte) (int, error) {
 type listFile struct {
 	object  media.Object
 	version string // that was verified
+	size    int64  // of it, in bytes
 	check   func(io.Reader) error
 	rows    func(io.Reader) iter.Seq2[manifest.Row, error]
 }
@@ -149,8 +180,10 @@ func (f *listFile) verify(ctx context.Context, opener Opener) error {
 	if version == "" {
 		return errors.New("the answer has no ETag: the rows could be read from another version")
 	}
-	f.version = version
-	return f.check(stream)
+	from := &counted{from: stream}
+	err = f.check(from)
+	f.version, f.size = version, from.read
+	return err
 }
 
 // read yields what the file names, and reports whether more is wanted.
@@ -160,7 +193,7 @@ func (f *listFile) read(ctx context.Context, opener Opener, yield func(Candidate
 		return yield(Candidate{}, fmt.Errorf("manifest: %w", err))
 	}
 	defer stream.Close()
-	return candidates("manifest "+f.object.String(), f.rows(stream), yield)
+	return candidates("manifest "+f.object.String(), f.rows(&verified{stream, f.size}), yield)
 }
 
 // candidates yields what rows name, and reports whether more is wanted.

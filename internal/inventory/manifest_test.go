@@ -23,6 +23,7 @@ type archive struct {
 	opened   int
 	before   func(opened int)
 	bare     bool // answers have no version
+	cut      int  // bytes that the end of the second answer lacks, or has too many if it is negative
 }
 
 func (s *archive) Open(_ context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
@@ -39,6 +40,9 @@ func (s *archive) Open(_ context.Context, object media.Object, version string) (
 		return nil, "", errors.New("another version")
 	case s.bare:
 		is = ""
+	}
+	if s.opened == 2 { // of the same version
+		content = (content + strings.Repeat("x", max(0, -s.cut)))[:len(content)-s.cut]
 	}
 	return io.NopCloser(strings.NewReader(content)), is, nil
 }
@@ -92,6 +96,10 @@ func TestManifestsAreReadAsTheyWereVerified(t *testing.T) {
 				}
 			}
 		}, "[]", 1},
+		{"cut within its last row", "a.csv", func(s *archive) {
+			s.contents["a.csv"], s.cut = "object\noss://media-in/a\noss://media-in/b.bak", 4
+		}, "[]", 1},
+		{"longer than it was", "a.csv", func(s *archive) { s.contents["a.csv"], s.cut = "object\noss://media-in/a", -1 }, "[]", 1},
 		{"no version", "a.csv", func(s *archive) { s.bare = true }, "[]", 1},
 		{"a whole report", "manifest.json", func(*archive) {}, "[media-in/x media-in/y media-in/z]", 0},
 		{"a report with one file damaged", "manifest.json", func(s *archive) { s.contents["data/2.csv.gz"] += "media-in,more\n" }, "[]", 1},

@@ -164,6 +164,9 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 		return nil, true
 	}
 	for _, tag := range list {
+		if strings.Contains(*tag, ",") || strings.TrimSpace(*tag) != *tag { // commas separate tags, so it is none or two
+			return nil, true
+		}
 		tags = append(tags, *tag)
 	}
 	return tags, false

@@ -140,7 +140,10 @@ func TestParseTags(t *testing.T) {
 	}{
 		{tags: ``}, {tags: `null`}, {tags: `""`}, {tags: `{}`}, {tags: `[]`}, {tags: `[ ]`}, {tags: `{"Tag":[]}`}, {tags: `{"Tag":null}`}, {tags: ` { } `},
 		{tags: `{"Tag":["a"]}`, want: []string{"a"}},
-		{tags: `{"Tag":["a","b, c",""]}`, want: []string{"a", "b, c", ""}},
+		{tags: `{"Tag":["a","b c",""]}`, want: []string{"a", "b c", ""}},
+		{tags: `{"Tag":["legal-hold,b"]}`, garbled: true},
+		{tags: `{"Tag":["b"," legal-hold"]}`, garbled: true},
+		{tags: `{"Tag":["legal-hold\u00a0"]}`, garbled: true},
 		{tags: `{"TagList":["legal-hold"]}`, garbled: true},
 		{tags: `{"Tag":["a"],"TagList":["legal-hold"]}`, garbled: true},
 		{tags: `{"tag":["legal-hold"]}`, garbled: true},
