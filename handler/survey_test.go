@@ -245,11 +245,15 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 
 // Ten forecasts at once, one after another, hardly slow a sweep down, and are answered.
 func TestForecastsGiveWayToASweep(t *testing.T) {
+	media := 4000
+	if testing.Short() {
+		media = 1000
+	}
 	synctest.Test(t, func(t *testing.T) {
 		took := func(forecasts int) time.Duration {
 			s := newSimulation(t, 1, strings.Replace(simulated, "share: 1", "share: 0.2", 1), emulator.MPSOptions{})
 			defer s.end()
-			s.addOld("media-in", 4000)
+			s.addOld("media-in", media)
 			s.programs = []*program{s.start(0)}
 			answers := make(chan report.Status, forecasts)
 			for range forecasts {
