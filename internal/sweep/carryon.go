@@ -36,7 +36,7 @@ func (r *run) carryOn(ctx context.Context) {
 			continue // its chain has the damaged record too
 		}
 		switch chain, err := r.load(ctx, name); {
-		case errors.Is(err, errFinished), ctx.Err() != nil:
+		case errors.Is(err, errFinished), err != nil && ctx.Err() != nil:
 			return
 		case errors.Is(err, errNoPlace):
 		case err != nil:
