@@ -84,7 +84,7 @@ func (c *coalescer) start(run runFunc) *group {
 			for _, part := range g.parts { // one clock for all of them
 				part.Report.AsOf = g.parts[len(g.parts)-1].Report.AsOf
 			}
-			err := task.Do(func() error { run(ctx, g.budget, g.call, g.parts...); return nil })
+			err := task.Run(func() { run(ctx, g.budget, g.call, g.parts...) })
 			if err != nil {
 				for _, part := range g.parts {
 					part.Report.Error = err.Error()

@@ -21,19 +21,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-const guarded = `
-version: 1
-mode: enforce
-inventory: [{bucket: oss://media-in/}]
-protect: [{name: hold, match: {tags: [legal-hold]}}]
-expire:
-  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
-  - {name: rest, after: 180d}
-pace: {share: 1}
-`
+// guarded has the guard's defaults.
+var guarded = strings.Replace(simulated, "guard: {maxPercent: 100, maxDelete: 100000}\n", "", 1)
 
-// cutOff lets a scheduled run be cut off after it has looked at a part of the library, and
-// returns the name of its last checkpoint and the lines of it.
+// cutOff has a scheduled run stopped in the middle of the library. It returns the name and
+// the lines of the last checkpoint.
 func (s *simulation) cutOff(limit time.Duration) (name string, lines []map[string]any) {
 	s.t.Helper()
 	if r := s.timer(limit); r.Status != report.Incomplete || len(s.e.Calls()) == 0 || s.e.Count()["DeleteMedia"] > 0 {

@@ -92,10 +92,6 @@ type Function struct {
 	broken error
 }
 
-// CheckEnvironment refuses an environment in which secrets would be printed. A
-// program calls it first and exits on an error.
-func CheckEnvironment(getenv func(string) string) error { return account.CheckEnvironment(getenv) }
-
 // New wires a function from its environment. It makes no call. A function that
 // cannot be wired (a policy with mistakes, say) answers every call with the
 // reason, since the caller's answer is where an operator looks.
@@ -261,11 +257,7 @@ func answer(r *report.Report) (json.RawMessage, error) {
 // Sweep runs one request and reports on it. A mistake of this program fails the run, and
 // does not end the process.
 func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
-	err := task.Do(func() error {
-		r = f.sweep(ctx, call, request)
-		return nil
-	})
-	if err != nil {
+	if err := task.Run(func() { r = f.sweep(ctx, call, request) }); err != nil {
 		return f.ended(f.newReport(call, request.Trigger), report.Failed, err)
 	}
 	return r
@@ -471,22 +463,13 @@ func (f *Function) sorted(request *trigger.Request, r *report.Report) *trigger.R
 			own.Manifests = append(own.Manifests, object)
 		}
 	}
-	for i, reason := range own.Ignored {
-		if i == maxIgnored {
-			reason = fmt.Sprintf("%d more records", len(own.Ignored)-maxIgnored)
-		}
+	for _, reason := range text.First(own.Ignored, "records") {
 		reason = text.Bound(reason)
 		f.log.Info("event record ignored", "run", r.Run, "reason", reason)
 		r.Notes = append(r.Notes, "ignored: "+reason)
-		if i == maxIgnored {
-			break
-		}
 	}
 	return &own
 }
-
-// maxIgnored bounds the ignored records that a report lists; the rest are counted.
-const maxIgnored = 20
 
 func (f *Function) newReport(call Call, kind trigger.Kind) *report.Report {
 	r := report.New(cmp.Or(call.RequestID, newRunID()), kind, f.policy, f.now())

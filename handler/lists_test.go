@@ -124,7 +124,7 @@ func TestObjectsThatAreNoLists(t *testing.T) {
 	}
 }
 
-// A list of which nothing can be read is never done.
+// A list without a readable row is never done.
 func TestListsOfWhichNothingCanBeRead(t *testing.T) {
 	for name, body := range map[string]string{
 		"nothing": "", "only a mark": "\ufeff", "bad rows": "object\nclips/1\n", "Excel": "PK\x03\x04...", "an array": `[{"mediaId":"m1"}]`, "spaces": "\n \n", "no column": "id\nm1\n",

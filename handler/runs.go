@@ -229,10 +229,7 @@ const maxRun = 4 << 20
 
 func parseRun(id string, data []byte) (*report.Report, error) {
 	var record runRecord
-	if len(data) > maxRun {
-		return nil, fmt.Errorf("report of run %s: %w: it has %d bytes, and the limit is %d", id, state.ErrDamaged, len(data), maxRun)
-	}
-	switch err := json.Unmarshal(data, &record); {
+	switch err := state.Decode(data, maxRun, &record); {
 	case err != nil:
 		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(id), state.ErrDamaged, err)
 	case record.Format != runFormat || record.Report == nil:
@@ -274,9 +271,6 @@ func (f *Function) Plans(ctx context.Context, call Call) (list []plan.Contents, 
 	})
 	return list, skipped, err
 }
-
-// maxSkipped bounds the skipped records that a list names; the last line counts the rest.
-const maxSkipped = 20
 
 // latest reads the records of a folder that were written last. One that has vanished
 // or cannot be read is skipped: the others are worth seeing. If none can be read, that
@@ -323,10 +317,7 @@ func (f *Function) latest(ctx context.Context, call Call, folder, suffix string,
 			skipped = append(skipped, fmt.Sprintf("record %s skipped: %s", record.Name, problem))
 		}
 	}
-	if more := len(skipped) - maxSkipped; more > 0 {
-		skipped = append(skipped[:maxSkipped], fmt.Sprintf("%d more records skipped", more))
-	}
-	return skipped, nil
+	return text.First(skipped, "records skipped"), nil
 }
 
 // Entries returns a kept plan and yields its entries; see sweep.Entries.

@@ -586,7 +586,7 @@ func TestRestoreOfAKilledRun(t *testing.T) {
 	}
 }
 
-// A list of runs or plans tells of every record that it can read, and which it skipped.
+// A list of runs or plans has every readable record, and names the skipped ones.
 func TestListsSkipWhatCannotBeRead(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	r := w.mustInvoke(everything, report.Done)
@@ -626,7 +626,7 @@ func TestListsSkipWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A list of which no record can be read is no empty list.
+// A list without a readable record is an error, not an empty list.
 func TestListsThatCannotBeReadAtAll(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/", "MEDIASWEEP_HTTP_AUTH", "function")
 	w.mustInvoke(everything, report.Done)
@@ -636,8 +636,7 @@ func TestListsThatCannotBeReadAtAll(t *testing.T) {
 	}
 }
 
-// A plan that is damaged breaks its answer off, wherever the damage is and whatever the
-// form, and no part of it ends as a whole one.
+// A damaged plan breaks its answer off, in every form: no part of it ends as a whole one.
 func TestDamagedPlansBreakOff(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(segments []string) error{

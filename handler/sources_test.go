@@ -152,8 +152,7 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// A report of OSS Inventory that is not whole names nothing, and what is wrong with it is
-// told.
+// An incomplete report of OSS Inventory names nothing, and the failure says why.
 func TestDamagedInventoryReports(t *testing.T) {
 	tests := []struct {
 		name    string

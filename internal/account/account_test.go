@@ -74,12 +74,12 @@ func TestCredentialsAreNeverMixed(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, err := account.FromEnvironmentOr(env(test.env...), test.call).Current(); err != nil || got != test.want {
+			if got, err := account.NewKeyring(env(test.env...)).Or(test.call).Current(); err != nil || got != test.want {
 				t.Errorf("%+v, %v; want %+v", got, err, test.want)
 			}
 		})
 	}
-	if _, err := account.FromEnvironmentOr(env(), account.Credentials{}).Current(); !errors.Is(err, account.ErrNoCredentials) {
+	if _, err := account.NewKeyring(env()).Or(account.Credentials{}).Current(); !errors.Is(err, account.ErrNoCredentials) {
 		t.Errorf("without any: %v", err)
 	}
 }

@@ -38,11 +38,6 @@ func NewKeyring(getenv func(string) string) *Keyring {
 // has none, or has only those that a service refused.
 func (k *Keyring) Or(call Credentials) *Provider { return &Provider{k, call} }
 
-// FromEnvironmentOr returns the provider of a keyring of its own; see Keyring.Or.
-func FromEnvironmentOr(getenv func(string) string, call Credentials) *Provider {
-	return NewKeyring(getenv).Or(call)
-}
-
 // Provider hands out the credentials of one call, each of its two sources whole.
 type Provider struct {
 	keyring *Keyring
@@ -86,10 +81,7 @@ func (p *Provider) Refuse(c Credentials) bool {
 // Redact removes the credentials of both sources, and those that a service refused, from
 // a text; see Credentials.Redact.
 func (p *Provider) Redact(text string) string {
-	for _, c := range append(p.sources(), p.keyring.allRefused()...) {
-		text = c.Redact(text)
-	}
-	return text
+	return redact(text, append(p.sources(), p.keyring.allRefused()...)...)
 }
 
 func (k *Keyring) allRefused() []Credentials {

@@ -43,14 +43,18 @@ var patterns = []pattern{
 // Redact returns a message that may be shown: without the credentials, or any window of one,
 // without signatures, and without addresses, since a signed address is a credential itself. They are
 // found in whatever escapes they travel, up to maxLayers deep.
-func (c Credentials) Redact(message string) string {
+func (c Credentials) Redact(message string) string { return redact(message, c) }
+
+func redact(message string, all ...Credentials) string {
 	if len(message) > maxSearched {
 		message = message[:maxSearched]
 	}
 	secrets := windows{}
-	for _, secret := range []string{c.SecurityToken, c.AccessKeySecret, c.AccessKeyID} {
-		for layer := range layers(secret) {
-			secrets.add(lowerASCII(layer.text))
+	for _, c := range all {
+		for _, secret := range []string{c.SecurityToken, c.AccessKeySecret, c.AccessKeyID} {
+			for layer := range layers(secret) {
+				secrets.add(lowerASCII(layer.text))
+			}
 		}
 	}
 	var found []span

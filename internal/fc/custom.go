@@ -157,8 +157,8 @@ const maxBody = 32 << 20
 
 // timeout is the function's, in seconds, as FC tells it.
 func (rt *Custom) timeout(r *http.Request) time.Duration {
-	if seconds, err := strconv.Atoi(r.Header.Get(headerTimeout)); err == nil && 0 < seconds && seconds <= maxTimeout {
-		return time.Duration(seconds) * time.Second
+	if timeout, given := timeoutOf(r.Header); given {
+		return timeout
 	}
 	return rt.Timeout
 }

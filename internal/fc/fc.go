@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 )
@@ -25,6 +27,15 @@ type Function interface {
 // maxTimeout is the longest time that a runtime's header may give a call. FC's own
 // limit is 86400 s; larger numbers are errors, and could overflow.
 const maxTimeout = 7 * 86400 // seconds
+
+// timeoutOf returns the time that a runtime's header gives a call, if it gives one.
+func timeoutOf(h http.Header) (timeout time.Duration, given bool) {
+	seconds, err := strconv.Atoi(h.Get(headerTimeout))
+	if err != nil || seconds <= 0 || seconds > maxTimeout {
+		return 0, false
+	}
+	return time.Duration(seconds) * time.Second, true
+}
 
 // internalError answers a call that panicked. The log has the details.
 const internalError = "internal error: see the function's log"

@@ -125,10 +125,9 @@ const (
 // completeHeader replaces headers that the SDK could not parse: the time of a call by
 // what the others say, else by timeout; what is optional by nothing.
 func completeHeader(h http.Header, now time.Time, timeout time.Duration) {
-	seconds, err := strconv.Atoi(h.Get(headerTimeout))
-	given := err == nil && 0 < seconds && seconds <= maxTimeout
+	own, given := timeoutOf(h)
 	if given {
-		timeout = time.Duration(seconds) * time.Second
+		timeout = own
 	}
 	milliseconds, err := strconv.ParseInt(h.Get(headerDeadline), 10, 64)
 	switch latest := now.Add(maxTimeout * time.Second).UnixMilli(); {

@@ -305,7 +305,7 @@ type call struct {
 	headers   map[string]string // set on top of the usual ones; empty removes
 }
 
-// answer is what was posted; path ends in /response or /error.
+// answer is one posted answer; path ends in /response or /error.
 type answer struct {
 	path string
 	body []byte

@@ -129,11 +129,8 @@ const maxLayer = 8 << 20
 // decodeLayer reads what a layer has but for its segments. A layer is returned also with
 // an error.
 func decodeLayer(data []byte) (*layer, error) {
-	if len(data) > maxLayer {
-		return &layer{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxLayer)
-	}
 	l := &layer{}
-	if err := json.Unmarshal(data, l); err != nil {
+	if err := state.Decode(data, maxLayer, l); err != nil {
 		return &layer{}, err
 	}
 	if l.Entries < 0 || len(l.Looks) > maxLooks {

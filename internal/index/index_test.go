@@ -202,7 +202,7 @@ func TestNoRoomForOneLayerOfMany(t *testing.T) {
 	}
 }
 
-// FuzzLayer goes by any layer with any segment: what it finds is what was asked for.
+// FuzzLayer goes by any layer with any segment: it finds only the names that were asked for.
 func FuzzLayer(f *testing.F) {
 	var segment []byte
 	w := NewWriter(func(_ string, s []byte) error {

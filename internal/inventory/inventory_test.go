@@ -222,7 +222,7 @@ func TestLookUpOfWhatIsNotMentioned(t *testing.T) {
 	}
 }
 
-// pages are those of the executions of a workflow.
+// pages has the pages of a workflow's executions.
 type pages [][]string
 
 func (p pages) Executions(_ context.Context, _, token string) (ids []string, next string, err error) {

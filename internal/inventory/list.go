@@ -218,7 +218,7 @@ func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 			return false
 		}
 	}
-	err := task.Do(func() error { one.entries(ctx, lister, of, send); return nil })
+	err := task.Run(func() { one.entries(ctx, lister, of, send) })
 	if err != nil {
 		send(chunk{last: true, err: err})
 	}

@@ -42,7 +42,7 @@ func sessionIn(t *testing.T, env map[string]string, share float64) *mps.Session 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Session(account.FromEnvironmentOr(getenv, account.Credentials{}))
+	return client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))
 }
 
 // remove waits for its turn and deletes.
@@ -177,7 +177,7 @@ func TestExpiredTokenGivesWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			provider := account.FromEnvironmentOr(func(name string) string { return sources.environment[name] }, of(sources.call))
+			provider := account.NewKeyring(func(name string) string { return sources.environment[name] }).Or(of(sources.call))
 			for _, op := range []func(*mps.Session) error{
 				func(s *mps.Session) error { _, err := s.ByID(t.Context(), []string{m.ID}); return err },
 				func(s *mps.Session) error {

@@ -31,7 +31,7 @@ func session(t *testing.T, env map[string]string) *objects.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return objects.New(a).Session(account.FromEnvironmentOr(getenv, account.Credentials{}))
+	return objects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{}))
 }
 
 func start(t *testing.T, config emulator.Config) *emulator.Emulator {
@@ -368,7 +368,7 @@ func TestSlowPage(t *testing.T) {
 					return client, nil
 				}
 				a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
-				s := objects.New(a).Session(account.FromEnvironmentOr(func(string) string { return "" }, account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
+				s := objects.New(a).Session(account.NewKeyring(func(string) string { return "" }).Or(account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
 				began := time.Now()
 				var last error
 				for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in"}, "") {
@@ -410,7 +410,7 @@ func TestExpiredTokenGivesWay(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			provider := account.FromEnvironmentOr(func(name string) string { return expired[name] }, call)
+			provider := account.NewKeyring(func(name string) string { return expired[name] }).Or(call)
 			before := len(e.Calls())
 			for range 3 { // the first finds out, the others know
 				if err := test.call(objects.New(a).Session(provider)); err != nil && !errors.Is(err, objects.ErrExists) {
@@ -420,7 +420,7 @@ func TestExpiredTokenGivesWay(t *testing.T) {
 			if calls := len(e.Calls()) - before; calls < 4 || calls > 5 { // HEAD is asked about with a GET
 				t.Errorf("%d calls", calls)
 			}
-			alone := account.FromEnvironmentOr(func(name string) string { return expired[name] }, account.Credentials{})
+			alone := account.NewKeyring(func(name string) string { return expired[name] }).Or(account.Credentials{})
 			var failed *objects.Error
 			if err := test.call(objects.New(a).Session(alone)); !errors.As(err, &failed) || failed.Code != "SecurityTokenExpired" || failed.RequestID == "" {
 				t.Errorf("without others: %v", err)
@@ -501,7 +501,7 @@ func TestAStreamThatStalls(t *testing.T) {
 			return client, nil
 		}
 		a := account.Account{Region: "cn-shanghai", OSS: account.Endpoint{Host: "127.0.0.1:1", Plain: true}, Dial: dial}
-		s := objects.New(a).Session(account.FromEnvironmentOr(func(string) string { return "" }, account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
+		s := objects.New(a).Session(account.NewKeyring(func(string) string { return "" }).Or(account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret"}))
 		stream, _, err := s.Open(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"}, "")
 		if err != nil {
 			t.Fatal(err)

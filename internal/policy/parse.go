@@ -38,15 +38,12 @@ func (e Error) Error() string {
 // Errors are all mistakes of a policy, in the order of their places.
 type Errors []Error
 
-// maxTold bounds the mistakes in a message; the rest are counted.
-const maxTold = 20
-
 func (e Errors) Error() string {
 	var lines []string
-	for _, mistake := range e[:min(len(e), maxTold)] {
+	for _, mistake := range e[:min(len(e), text.MaxListed)] {
 		lines = append(lines, mistake.Error())
 	}
-	if more := len(e) - maxTold; more > 0 {
+	if more := len(e) - text.MaxListed; more > 0 {
 		lines = append(lines, fmt.Sprintf("%s: %d more mistakes", e[0].File, more))
 	}
 	return strings.Join(lines, "\n")

@@ -30,7 +30,7 @@ func TestBucketCreatesOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := state.Bucket{OSS: objects.New(a).Session(account.FromEnvironmentOr(getenv, account.Credentials{})), Prefix: media.Object{Bucket: "ops", Key: "state/"}}
+			b := state.Bucket{OSS: objects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{})), Prefix: media.Object{Bucket: "ops", Key: "state/"}}
 			if kind != "" {
 				e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, Count: 1})
 			}

@@ -85,7 +85,7 @@ func (l *Lease) Hold(ctx context.Context) context.Context {
 	}
 	go func() {
 		defer close(ended)
-		if err := task.Do(func() error { l.renew(stop, end); return nil }); err != nil {
+		if err := task.Run(func() { l.renew(stop, end) }); err != nil {
 			end(fmt.Errorf("the lease was lost: %w", err))
 		}
 	}()

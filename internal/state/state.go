@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
+
+// Decode reads a record of JSON that has at most so many bytes.
+func Decode(data []byte, most int, into any) error {
+	if len(data) > most {
+		return fmt.Errorf("it has %d bytes: the limit is %d", len(data), most)
+	}
+	return json.Unmarshal(data, into)
+}
 
 // ErrExists says that another record of this name is there already. It was not
 // touched.

@@ -3,19 +3,14 @@ package sweep_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -23,27 +18,8 @@ import (
 // tags and which expires everything else.
 func enforce(t *testing.T, e *emulator.Emulator, request *trigger.Request) *report.Report {
 	t.Helper()
-	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := e.Env()
-	getenv := func(name string) string { return env[name] }
-	a, err := account.FromEnvironment(getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := mps.New(a, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := sweep.Sweep{Policy: p, Region: a.Region, Library: client.Session(account.FromEnvironmentOr(getenv, account.Credentials{})),
-		Store: storeFunc(func() error { return nil }), Marks: sweep.NewMarks(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	r := report.New("r", trigger.Invoke, p, time.Now())
-	r.Mode = policy.Enforce
 	request.Trigger = trigger.Invoke
-	s.Run(t.Context(), sweep.NewBudget(t.Context()), sweep.Part{Request: request, Report: r})
-	return r
+	return runWith(t.Context(), t, e, time.Now, func() error { return nil }, request, whole)
 }
 
 // scopes are the ways to ask for the same media.

@@ -68,12 +68,11 @@ func (r *run) deleteAll(ctx, soft context.Context) {
 		group.Go(func() error {
 			sent := sync.OnceFunc(unsent.Done)
 			defer sent()
-			err := task.Do(func() error {
+			err := task.Run(func() {
 				if soft.Err() == nil {
 					d.batch(d.fresh(batch), sent)
 				}
 				_ = d.flush(ctx, plan.SegmentEntries) // what cannot be written now is tried again at the end
-				return nil
 			})
 			if err != nil {
 				d.deny(err)

@@ -54,12 +54,11 @@ func (r *run) writePlan(ctx context.Context, scope plan.Scope) error {
 		return fmt.Errorf("write the plan: %w; nothing was deleted", err)
 	}
 	if contents.Entries > 0 {
-		err = r.create(ctx, plan.Name(id), record, sameContents)
+		if err := r.create(ctx, plan.Name(id), record, sameContents); err != nil {
+			return err
+		}
 	} else if err := r.create(ctx, plan.EmptyName(id), record, sameContents); err != nil {
 		r.Log.Warn("plan without media not kept", "plan", id, "error", err.Error())
-	}
-	if err != nil {
-		return err
 	}
 	r.planID = id
 	for _, one := range r.reports {

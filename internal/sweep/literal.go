@@ -9,10 +9,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-const (
-	maxLiterals     = 1000 // names that are remembered
-	maxLiteralNotes = 20   // notes about them
-)
+// maxLiterals bounds the names that are remembered.
+const maxLiterals = 1000
 
 // literals are objects that a request or a list names, and whose names end in / or *. A
 // name is literal, and whoever wrote such a name may have meant a prefix or a pattern.
@@ -41,13 +39,11 @@ func (l *literals) miss(objects []media.Object) {
 	}
 }
 
-// tell adds to a report the names that have no medium.
+// tell lists in a report the names without a medium.
 func (l *literals) tell(one *report.Report) {
+	notes := make([]string, len(l.withoutMedia))
 	for i, object := range l.withoutMedia {
-		if i == maxLiteralNotes {
-			one.Notes = append(one.Notes, fmt.Sprintf("%d more names that end in / or * have no medium", len(l.withoutMedia)-i))
-			return
-		}
-		one.Notes = append(one.Notes, fmt.Sprintf("%s has no medium: a name is literal here, not a prefix or a pattern", text.Quote(object.String())))
+		notes[i] = fmt.Sprintf("%s has no medium: a name is literal here, not a prefix or a pattern", text.Quote(object.String()))
 	}
+	one.Notes = append(one.Notes, text.First(notes, "names that end in / or * have no medium")...)
 }

@@ -140,10 +140,9 @@ func (s *Sweep) Survey(ctx context.Context, budget Budget, request *trigger.Requ
 	defer cancel()
 	defer l.gathered.Close()
 	defer l.unlisted.Close()
-	err := task.Do(func() error {
+	err := task.Run(func() {
 		candidates, _ := l.candidates(ctx, parts)
 		l.lookAt(ctx, ctx, candidates...)
-		return nil
 	})
 	if err != nil {
 		l.fault(err)
@@ -248,7 +247,7 @@ func (l *look) lookAt(ctx, soft context.Context, lists ...batches) {
 				continue
 			}
 			group.Go(func() error {
-				err := task.Do(func() error { l.lookUp(ctx, soft, batch, cancel); return nil })
+				err := task.Run(func() { l.lookUp(ctx, soft, batch, cancel) })
 				if err != nil {
 					l.fault(err)
 					cancel()

@@ -89,10 +89,7 @@ func (m *Marks) Refresh(ctx context.Context, store state.Store) error {
 
 func decodeMarks(data []byte) (markRecord, error) {
 	var record markRecord
-	if len(data) > maxMarkBytes {
-		return markRecord{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxMarkBytes)
-	}
-	if err := json.Unmarshal(data, &record); err != nil {
+	if err := state.Decode(data, maxMarkBytes, &record); err != nil {
 		return markRecord{}, err
 	}
 	switch {

@@ -113,10 +113,7 @@ const maxOpen = 64 << 10
 
 func decodeOpen(data []byte) (Open, error) {
 	var o Open
-	if len(data) > maxOpen {
-		return Open{}, fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxOpen)
-	}
-	if err := json.Unmarshal(data, &o); err != nil {
+	if err := state.Decode(data, maxOpen, &o); err != nil {
 		return Open{}, err
 	}
 	switch {

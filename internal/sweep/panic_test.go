@@ -52,7 +52,7 @@ func TestAMistakeFailsTheRun(t *testing.T) {
 					}
 					return nil
 				}
-				r := runWith(context.Background(), t, e, time.Now, whenPlanned, ids, func(l *mps.Session) sweep.Library { return mistaken{l, in, left} })
+				r := runWith(context.Background(), t, e, time.Now, whenPlanned, timerOf(ids), func(l *mps.Session) sweep.Library { return mistaken{l, in, left} })
 				if r.Status != report.Failed && r.Status != report.Partial || !strings.Contains(r.Error, "internal error") || !strings.Contains(r.Error, "sweep_test") {
 					t.Errorf("%s, %q, %+v", r.Status, r.Error, r.Counts)
 				}

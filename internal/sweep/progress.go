@@ -36,7 +36,7 @@ func (l *look) tell() (stop func()) {
 				l.mu.Lock()
 				now := l.progress
 				l.mu.Unlock()
-				_ = task.Do(func() error { l.Progress(now); return nil }) // nothing rests on it
+				_ = task.Run(func() { l.Progress(now) }) // nothing rests on it
 			}
 		}
 	})

@@ -89,7 +89,7 @@ func (s *Sweep) Run(ctx context.Context, budget Budget, parts ...Part) {
 	defer r.closeIndex()
 	defer r.beside.Wait()
 	stop := r.tell()
-	if err := task.Do(func() error { r.carryOut(ctx, parts); return nil }); err != nil {
+	if err := task.Run(func() { r.carryOut(ctx, parts) }); err != nil {
 		r.fault(err)
 	}
 	stop()
@@ -205,7 +205,7 @@ func (r *run) lookAtAll(ctx, soft context.Context, parts []Part) plan.Scope {
 		r.keepPlace(ctx, soft)
 		whole := r.ending.why == nil || r.listing.unordered
 		r.beside.Go(func() {
-			if err := task.Do(func() error { r.writeIndex(ctx, whole); return nil }); err != nil {
+			if err := task.Run(func() { r.writeIndex(ctx, whole) }); err != nil {
 				r.Log.Error("what was looked at could not be kept for the next sweep", "error", err.Error())
 			}
 		})

@@ -39,10 +39,18 @@ func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, s
 
 func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
 	t.Helper()
-	return runWith(ctx, t, e, now, whenPlanned, ids, func(l *mps.Session) sweep.Library { return l })
+	return runWith(ctx, t, e, now, whenPlanned, timerOf(ids), whole)
 }
 
-func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string, library func(*mps.Session) sweep.Library) *report.Report {
+// timerOf is a timer's request for media.
+func timerOf(ids []string) *trigger.Request {
+	return &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}
+}
+
+// whole is a library as it is.
+func whole(l *mps.Session) sweep.Library { return l }
+
+func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
 	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
@@ -58,11 +66,11 @@ func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.FromEnvironmentOr(getenv, account.Credentials{}))),
+	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
 		Store: storeFunc(whenPlanned), Marks: sweep.NewMarks(), Now: now, Log: slog.New(slog.DiscardHandler)}
-	r := report.New("r", trigger.Timer, p, now())
+	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce
-	s.Run(ctx, sweep.NewBudget(ctx), sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}, Report: r})
+	s.Run(ctx, sweep.NewBudget(ctx), sweep.Part{Request: request, Report: r})
 	return r
 }
 
@@ -162,7 +170,7 @@ func TestDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
 		held.Tags = []string{"legal-hold"}
 		e.Add(held)
 	})
-	r := runWith(context.Background(), t, e, func() time.Time { return clock }, func() error { return nil }, ids,
+	r := runWith(context.Background(), t, e, func() time.Time { return clock }, func() error { return nil }, timerOf(ids),
 		func(l *mps.Session) sweep.Library { return waiting{l, pass} })
 	if c := r.Counts; r.Status != report.Done || c.Deleted != 9 || c.Protected != 1 {
 		t.Errorf("%s, %+v, %s", r.Status, c, r.Error)

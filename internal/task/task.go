@@ -20,6 +20,9 @@ func Do(f func() error) (err error) {
 	return f()
 }
 
+// Run calls f, which has no error of its own; see Do.
+func Run(f func()) error { return Do(func() error { f(); return nil }) }
+
 // Panic is a panic that was recovered.
 type Panic struct {
 	Value any

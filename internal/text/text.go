@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -18,6 +19,8 @@ const (
 	MaxValue = 80
 	// MaxMessage bounds a message in a report, an answer or a log line, in bytes.
 	MaxMessage = 2 << 10
+	// MaxListed bounds the lines of a list in a report or an answer.
+	MaxListed = 20
 )
 
 // Quote returns a value in quotes for a message: at most MaxValue characters, with
@@ -44,6 +47,14 @@ func Bound(message string) string {
 		end--
 	}
 	return message[:end] + mark
+}
+
+// First returns the first MaxListed lines, and a last one that counts the rest of a kind.
+func First(lines []string, kind string) []string {
+	if rest := len(lines) - MaxListed; rest > 0 {
+		return append(slices.Clone(lines[:MaxListed]), fmt.Sprintf("%d more %s", rest, kind))
+	}
+	return lines
 }
 
 // Printable escapes what a terminal would act on: control characters, among them

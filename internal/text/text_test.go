@@ -22,6 +22,17 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestFirst(t *testing.T) {
+	lines := make([]string, text.MaxListed+2)
+	if got := text.First(lines[:text.MaxListed], "lines"); len(got) != text.MaxListed {
+		t.Errorf("%d lines of %d", len(got), text.MaxListed)
+	}
+	got := text.First(lines, "lines")
+	if len(got) != text.MaxListed+1 || got[text.MaxListed] != "2 more lines" || lines[text.MaxListed] != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestPrintable(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"nothing to escape", "视频 é\n\u00a0", "视频 é\n\u00a0"},

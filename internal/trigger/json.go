@@ -120,9 +120,6 @@ func quote(value json.RawMessage) string {
 	return text.Quote(string(value[:min(len(value), enough)]))
 }
 
-// maxProblems bounds the problems that a message lists.
-const maxProblems = 20
-
 // problems collects what is wrong with a request.
 type problems struct {
 	first []string
@@ -130,7 +127,7 @@ type problems struct {
 }
 
 func (p *problems) add(format string, args ...any) {
-	if p.count++; p.count <= maxProblems {
+	if p.count++; p.count <= text.MaxListed {
 		p.first = append(p.first, fmt.Sprintf(format, args...))
 	}
 }
@@ -141,8 +138,8 @@ func (p *problems) err() error {
 	switch {
 	case p.count == 0:
 		return nil
-	case p.count > maxProblems:
-		list = fmt.Sprintf("%d problems, the first %d: %s", p.count, maxProblems, list)
+	case p.count > text.MaxListed:
+		list = fmt.Sprintf("%d problems, the first %d: %s", p.count, text.MaxListed, list)
 	}
 	return errors.New(text.Bound(list))
 }
