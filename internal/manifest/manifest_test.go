@@ -279,6 +279,10 @@ func TestMemory(t *testing.T) {
 		if err := manifest.Verify(strings.NewReader(list)); err != nil {
 			t.Error(err)
 		}
+		runtime.ReadMemStats(&now)
+		if spent := now.TotalAlloc - before.TotalAlloc; spent > size/2 {
+			t.Errorf("%s: %d KiB to verify %d KiB of text", name, spent>>10, size>>10)
+		}
 		for _, err := range manifest.Rows(strings.NewReader(list)) {
 			if rows++; err != nil && len(err.Error()) > 1000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
