@@ -17,11 +17,10 @@ import (
 // MaxTries is how often a call is tried at most.
 const MaxTries = 6
 
-// A pause before a call is repeated is made up between the first pause and three
-// times the one before it, so that workers neither hurry nor return in step.
+// Backoff uses decorrelated jitter between these bounds, so that workers do not return in step.
 const (
-	firstPause = 200 * time.Millisecond
-	lastPause  = 3 * time.Second
+	firstBackoff = 200 * time.Millisecond
+	lastBackoff  = 3 * time.Second
 )
 
 // spareRetries is how many calls a session may repeat beyond the number of those
@@ -45,8 +44,8 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		case failure.credentialsAtFault() && !renewed:
 			renewed = true // each try asks for its credentials
 			s.retried.Add(1)
-		case try < MaxTries && op != DeleteMedia && op != AddMedia && (failure.Kind == Throttled || failure.Kind == Lost):
-			next, stop := s.Pause(ctx, pause)
+		case try < MaxTries && op != DeleteMedia && op != AddMedia && (failure.Kind == Throttled || failure.Kind == Ambiguous):
+			next, stop := s.Backoff(ctx, pause)
 			if stop != nil {
 				failure.Cause = stop
 				return err
@@ -55,7 +54,7 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		default:
 			return err
 		}
-		if err := s.leave(ctx, op); err != nil {
+		if err := s.acquire(ctx, op); err != nil {
 			return err
 		}
 	}
@@ -64,14 +63,14 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 // errEnough says that a session has repeated as many calls as it may.
 var errEnough = errors.New("too many calls of this run had to be repeated")
 
-// Pause waits before a call is repeated, and counts it as such. It takes the pause
+// Backoff waits before a call is repeated, and counts it as such. It takes the pause
 // before the last try, or 0, and returns this one. An error is returned at once:
 // the context's if it would end meanwhile, or that the session has repeated enough.
-func (s *Session) Pause(ctx context.Context, previous time.Duration) (time.Duration, error) {
+func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Duration, error) {
 	if s.retried.Load() >= s.first.Load()+spareRetries {
 		return 0, errEnough
 	}
-	pause := min(lastPause, firstPause+rand.N(max(firstPause, 3*previous-firstPause)))
+	pause := min(lastBackoff, firstBackoff+rand.N(max(firstBackoff, 3*previous-firstBackoff)))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return 0, context.DeadlineExceeded
 	}
@@ -82,13 +81,13 @@ func (s *Session) Pause(ctx context.Context, previous time.Duration) (time.Durat
 	return pause, nil
 }
 
-// inLine is how many calls of an operation a session has waiting for the pace. It
+// maxWaiting is how many calls of an operation a session has waiting for the pace. It
 // is small so that sessions take turns: an event is not kept waiting by all that a
 // sweep of the inventory has to ask.
-const inLine = 2
+const maxWaiting = 2
 
 // leave waits until the pace lets a call of the session leave.
-func (s *Session) leave(ctx context.Context, op Operation) error {
+func (s *Session) acquire(ctx context.Context, op Operation) error {
 	line := s.lines[op]
 	select {
 	case line <- struct{}{}:
@@ -106,7 +105,7 @@ func (s *Session) leave(ctx context.Context, op Operation) error {
 func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into answer) error {
 	credentials, err := s.credentials.Current()
 	if err != nil {
-		return &Error{Op: op, Kind: Denied, Message: err.Error()}
+		return &Error{Op: op, Kind: Unauthorized, Message: err.Error()}
 	}
 	s.calls[op].Add(1)
 	came, err := s.client.caller.do(ctx, credentials, request)
@@ -121,7 +120,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	case failure.Kind == Throttled:
 		s.throttled.Add(1)
 		s.client.pace[op].throttled(failure.RetryAfter)
-	case failure.Kind == Lost:
+	case failure.Kind == Ambiguous:
 		failure.Cause = ctx.Err() // if that is what cut it off
 	}
 	return err
@@ -133,7 +132,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into answer) error {
 	status, body := a.status, a.body
 	if status == 0 {
-		return &Error{Op: op, Kind: Lost, Message: credentials.Redact(plainly(sdkErr))}
+		return &Error{Op: op, Kind: Ambiguous, Message: credentials.Redact(plainly(sdkErr))}
 	}
 	err := json.Unmarshal(body, into)
 	is := into.is()
@@ -145,9 +144,9 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 		return &Error{Op: op, Kind: Throttled, Status: status, RetryAfter: a.retryAfter, RequestID: credentials.Redact(is.RequestID),
 			Message: fmt.Sprintf("too many calls (status %d)", status)}
 	case status >= 300 || is.RequestID == "" || len(body) == 0:
-		return &Error{Op: op, Kind: Lost, Status: status, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
+		return &Error{Op: op, Kind: Ambiguous, Status: status, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
 	case err != nil:
-		return &Error{Op: op, Kind: Lost, Status: status, RequestID: credentials.Redact(is.RequestID), Message: "the answer has an unexpected form"}
+		return &Error{Op: op, Kind: Ambiguous, Status: status, RequestID: credentials.Redact(is.RequestID), Message: "the answer has an unexpected form"}
 	}
 	return nil
 }

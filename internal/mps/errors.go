@@ -12,21 +12,21 @@ type Kind int
 
 // The kinds.
 const (
-	// Refused: the service will not do this, however often it is asked.
-	Refused Kind = iota
+	// Rejected: the service will not do this, however often it is asked.
+	Rejected Kind = iota
 	// Throttled: the account's quota is used up for the moment.
 	Throttled
-	// Lost: no answer, or one that does not tell whether the call took effect.
-	Lost
-	// Denied: no call of this run can succeed until somebody mends its cause.
-	Denied
+	// Ambiguous: no answer, or one that does not tell whether the call took effect.
+	Ambiguous
+	// Unauthorized: no call of this run can succeed until somebody mends its cause.
+	Unauthorized
 )
 
 // Error is a failed call. Its text carries no key, token, signature or URL.
 type Error struct {
 	Op        Operation
 	Kind      Kind
-	Code      string // the service's code; empty for Lost
+	Code      string // the service's code; empty for Ambiguous
 	Status    int    // the HTTP status; 0 without an answer
 	Message   string
 	RequestID string
@@ -74,17 +74,17 @@ func kindOf(code string, a httpAnswer) Kind {
 	case "Throttling", "QpsLimitExceeded", "FlowControl", "ServiceBusy", "LastTokenProcessing", "OperationConflict", "TooManyRequests":
 		return Throttled
 	case "InvalidParameter", "MissingParameter":
-		return Refused
+		return Rejected
 	case "Forbidden", "NoPermission", "InvalidAccessKeyId", "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired", "SignatureDoesNotMatch",
 		"IncompleteSignature", "InvalidTimeStamp", "InvalidIdentity", "InvalidApi", "InvalidAction", "InvalidVersion", "NoSuchVersion", "InvalidProtocol":
-		return Denied
+		return Unauthorized
 	case "SignatureNonceUsed", "ServiceUnavailable", "ServiceUnAvailable", "InternalError":
-		return Lost
+		return Ambiguous
 	}
 	if a.status >= 500 {
-		return Lost
+		return Ambiguous
 	}
-	return Refused
+	return Rejected
 }
 
 // throttled reports whether an answer is a refusal for want of quota, whatever its code.
@@ -96,7 +96,7 @@ func (a httpAnswer) throttled() bool {
 func (e *Error) credentialsAtFault() bool {
 	switch head, _, _ := strings.Cut(e.Code, "."); head {
 	case "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired", "InvalidAccessKeyId":
-		return e.Kind == Denied
+		return e.Kind == Unauthorized
 	}
 	return false
 }

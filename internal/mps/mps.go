@@ -88,7 +88,7 @@ type Session struct {
 func (c *Client) Session(credentials *account.Provider) *Session {
 	s := &Session{client: c, credentials: credentials, lines: map[Operation]chan struct{}{}, calls: map[Operation]*atomic.Int64{}}
 	for op := range c.pace {
-		s.lines[op], s.calls[op] = make(chan struct{}, inLine), new(atomic.Int64)
+		s.lines[op], s.calls[op] = make(chan struct{}, maxWaiting), new(atomic.Int64)
 	}
 	return s
 }
@@ -113,32 +113,32 @@ func (s *Session) Retried() int { return int(s.retried.Load()) }
 // Answered reports whether any call has succeeded.
 func (s *Session) Answered() bool { return s.answered.Load() }
 
-// Turn is leave to send one call of an operation now. It is for one use.
-type Turn struct {
+// Permit is leave to send one call of an operation now. It is for one use.
+type Permit struct {
 	session *Session
 	op      Operation
 }
 
-// Turn waits until the pace lets a call leave. Its context bounds the waiting and not
+// Permit waits until the pace lets a call leave. Its context bounds the waiting and not
 // the call, so that a run can stop starting calls while it finishes those under way.
-func (s *Session) Turn(ctx context.Context, op Operation) (*Turn, error) {
-	if err := s.leave(ctx, op); err != nil {
+func (s *Session) Permit(ctx context.Context, op Operation) (*Permit, error) {
+	if err := s.acquire(ctx, op); err != nil {
 		return nil, err
 	}
-	return &Turn{s, op}, nil
+	return &Permit{s, op}, nil
 }
 
 // Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
 // service answers for the batch and never for a medium, so no error means that it
-// took the batch, and an error with Lost that it may have done so. It is not
+// took the batch, and an error with Ambiguous that it may have done so. It is not
 // repeated, whatever comes of it.
-func (t *Turn) Delete(ctx context.Context, ids []string) error {
+func (p *Permit) Delete(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		if err := media.CheckID(id); err != nil {
-			return fmt.Errorf("%s: %w: %s", t.op, err, text.Quote(id))
+			return fmt.Errorf("%s: %w: %s", p.op, err, text.Quote(id))
 		}
 	}
-	return t.session.callNow(ctx, t.op, func() requests.AcsRequest {
+	return p.session.callNow(ctx, p.op, func() requests.AcsRequest {
 		request := mts.CreateDeleteMediaRequest()
 		request.MediaIds = strings.Join(ids, ",")
 		return request
@@ -147,8 +147,8 @@ func (t *Turn) Delete(ctx context.Context, ids []string) error {
 
 // ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
 // them.
-func (t *Turn) ByID(ctx context.Context, ids []string) (Found, error) {
-	return t.lookUp(ctx, func() requests.AcsRequest {
+func (p *Permit) ByID(ctx context.Context, ids []string) (Found, error) {
+	return p.lookUp(ctx, func() requests.AcsRequest {
 		request := mts.CreateQueryMediaListRequest()
 		request.MediaIds = strings.Join(ids, ",")
 		request.IncludePlayList = requests.NewBoolean(true)
@@ -160,8 +160,8 @@ func (t *Turn) ByID(ctx context.Context, ids []string) (Found, error) {
 
 // ByURL looks the media of up to MaxBatch file URLs up, which together may have
 // media.MaxURLBytes.
-func (t *Turn) ByURL(ctx context.Context, urls []string) (Found, error) {
-	return t.lookUp(ctx, func() requests.AcsRequest {
+func (p *Permit) ByURL(ctx context.Context, urls []string) (Found, error) {
+	return p.lookUp(ctx, func() requests.AcsRequest {
 		request := mts.CreateQueryMediaListByURLRequest()
 		request.FileURLs = strings.Join(urls, ",")
 		request.IncludePlayList = requests.NewBoolean(true)
@@ -179,7 +179,7 @@ type Texts struct {
 }
 
 // Add adds a medium for a file and returns its ID. It starts no workflow. A file
-// that has a medium keeps that; an error with Lost may be of a medium that was
+// that has a medium keeps that; an error with Ambiguous may be of a medium that was
 // added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
 	var added struct {
@@ -188,7 +188,7 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 			MediaID string `json:"MediaId"`
 		}
 	}
-	if err := s.leave(ctx, AddMedia); err != nil {
+	if err := s.acquire(ctx, AddMedia); err != nil {
 		return "", err
 	}
 	err = s.callNow(ctx, AddMedia, func() requests.AcsRequest {
@@ -212,32 +212,32 @@ type Found struct {
 	Missing []string
 }
 
-// ByID waits for its turn and looks media up; see Turn.
+// ByID waits for its permit and looks media up; see Permit.
 func (s *Session) ByID(ctx context.Context, ids []string) (Found, error) {
-	turn, err := s.Turn(ctx, QueryMediaList)
+	permit, err := s.Permit(ctx, QueryMediaList)
 	if err != nil {
 		return Found{}, err
 	}
-	return turn.ByID(ctx, ids)
+	return permit.ByID(ctx, ids)
 }
 
-// ByURL waits for its turn and looks media up; see Turn.
+// ByURL waits for its permit and looks media up; see Permit.
 func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
-	turn, err := s.Turn(ctx, QueryMediaListByURL)
+	permit, err := s.Permit(ctx, QueryMediaListByURL)
 	if err != nil {
 		return Found{}, err
 	}
-	return turn.ByURL(ctx, urls)
+	return permit.ByURL(ctx, urls)
 }
 
-// Recall reads up to MaxBatch media again, without their outputs: enough to see
+// Probe reads up to MaxBatch media again, without their outputs: enough to see
 // whether they are still there.
-func (s *Session) Recall(ctx context.Context, ids []string) (Found, error) {
-	turn, err := s.Turn(ctx, QueryMediaList)
+func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
+	permit, err := s.Permit(ctx, QueryMediaList)
 	if err != nil {
 		return Found{}, err
 	}
-	return turn.lookUp(ctx, func() requests.AcsRequest {
+	return permit.lookUp(ctx, func() requests.AcsRequest {
 		request := mts.CreateQueryMediaListRequest()
 		request.MediaIds = strings.Join(ids, ",")
 		return request
@@ -255,9 +255,9 @@ type looked struct {
 	NonExistFileURLs wrapper[struct{ FileURL list[string] }]
 }
 
-func (t *Turn) lookUp(ctx context.Context, build func() requests.AcsRequest) (Found, error) {
+func (p *Permit) lookUp(ctx context.Context, build func() requests.AcsRequest) (Found, error) {
 	var found looked
-	if err := t.session.callNow(ctx, t.op, build, func() answer { found = looked{}; return &found }); err != nil {
+	if err := p.session.callNow(ctx, p.op, build, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
 	return settle(found.MediaList.value.Media, append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)), nil

@@ -45,13 +45,13 @@ func sessionIn(t *testing.T, env map[string]string, share float64) *mps.Session 
 	return client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))
 }
 
-// remove waits for its turn and deletes.
+// remove waits for its permit and deletes.
 func remove(ctx context.Context, s *mps.Session, ids ...string) error {
-	turn, err := s.Turn(ctx, mps.DeleteMedia)
+	permit, err := s.Permit(ctx, mps.DeleteMedia)
 	if err != nil {
 		return err
 	}
-	return turn.Delete(ctx, ids)
+	return permit.Delete(ctx, ids)
 }
 
 func TestLookUpAndDelete(t *testing.T) {
@@ -77,9 +77,9 @@ func TestLookUpAndDelete(t *testing.T) {
 	if err := remove(ctx, s, gone.ID); err != nil {
 		t.Fatal(err)
 	}
-	found, err = s.Recall(ctx, []string{kept.ID, gone.ID})
+	found, err = s.Probe(ctx, []string{kept.ID, gone.ID})
 	if err != nil || len(found.Media) != 1 || found.Media[0].ID != kept.ID || len(found.Missing) != 1 {
-		t.Fatalf("Recall = %+v, %v", found, err)
+		t.Fatalf("Probe = %+v, %v", found, err)
 	}
 	if s.Calls(mps.QueryMediaList) != 2 || s.Calls(mps.QueryMediaListByURL) != 1 || s.Calls(mps.DeleteMedia) != 1 || s.Retried() != 0 || !s.Answered() {
 		t.Errorf("calls are counted wrongly: %+v", s)
@@ -108,7 +108,7 @@ func TestThrottling(t *testing.T) {
 		{"LastTokenProcessing", emulator.MPSOptions{ThrottleCode: "LastTokenProcessing"}, mps.Throttled},
 		{"OperationConflict", emulator.MPSOptions{ThrottleCode: "OperationConflict", ThrottleStatus: 409}, mps.Throttled},
 		{"a delay with a foreign code", emulator.MPSOptions{ThrottleCode: "InvalidParameter", RetryAfter: delay}, mps.Throttled},
-		{"a foreign code alone", emulator.MPSOptions{ThrottleCode: "InvalidParameter"}, mps.Refused},
+		{"a foreign code alone", emulator.MPSOptions{ThrottleCode: "InvalidParameter"}, mps.Rejected},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -213,17 +213,17 @@ func TestKinds(t *testing.T) {
 		tries  int // of a deletion
 		mended bool
 	}{
-		{emulator.DropBefore, mps.Lost, "", 1, false},
-		{emulator.DropAfter, mps.Lost, "", 1, false},
-		{emulator.Truncate, mps.Lost, "", 1, false},
-		{emulator.HTML500, mps.Lost, "", 1, false},
-		{emulator.HTML502, mps.Lost, "", 1, false},
-		{emulator.Empty, mps.Lost, "", 1, false},
-		{emulator.NumericCode, mps.Lost, "", 1, false},
-		{emulator.Unavailable, mps.Lost, "ServiceUnavailable", 1, false},
-		{emulator.NonceUsed, mps.Lost, "SignatureNonceUsed", 1, false},
-		{emulator.Forbidden, mps.Denied, "Forbidden.RAM", 1, false},
-		{emulator.TokenExpired, mps.Denied, "InvalidSecurityToken.Expired", 2, true},
+		{emulator.DropBefore, mps.Ambiguous, "", 1, false},
+		{emulator.DropAfter, mps.Ambiguous, "", 1, false},
+		{emulator.Truncate, mps.Ambiguous, "", 1, false},
+		{emulator.HTML500, mps.Ambiguous, "", 1, false},
+		{emulator.HTML502, mps.Ambiguous, "", 1, false},
+		{emulator.Empty, mps.Ambiguous, "", 1, false},
+		{emulator.NumericCode, mps.Ambiguous, "", 1, false},
+		{emulator.Unavailable, mps.Ambiguous, "ServiceUnavailable", 1, false},
+		{emulator.NonceUsed, mps.Ambiguous, "SignatureNonceUsed", 1, false},
+		{emulator.Forbidden, mps.Unauthorized, "Forbidden.RAM", 1, false},
+		{emulator.TokenExpired, mps.Unauthorized, "InvalidSecurityToken.Expired", 2, true},
 		{emulator.Throttle, mps.Throttled, "Throttling.User", 1, false},
 	}
 	for _, test := range tests {
@@ -247,7 +247,7 @@ func TestKinds(t *testing.T) {
 			// A look-up changes nothing and is repeated until it is answered.
 			e.ClearFaults()
 			e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: test.fault, Count: 1})
-			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Denied && !test.mended) {
+			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Unauthorized && !test.mended) {
 				t.Errorf("look-up: %v", err)
 			}
 		})
@@ -258,7 +258,7 @@ func TestRefusedParameterIsNotRepeated(t *testing.T) {
 	_, s := session(t, emulator.Config{MPS: emulator.MPSOptions{UnknownID: emulator.RefuseWhole}}, 1)
 	err := remove(context.Background(), s, "unknown")
 	var failed *mps.Error
-	if !errors.As(err, &failed) || failed.Kind != mps.Refused || s.Calls(mps.DeleteMedia) != 1 {
+	if !errors.As(err, &failed) || failed.Kind != mps.Rejected || s.Calls(mps.DeleteMedia) != 1 {
 		t.Errorf("%v after %d calls", err, s.Calls(mps.DeleteMedia))
 	}
 }
@@ -282,7 +282,7 @@ func TestDeadlineEndsAHangingCall(t *testing.T) {
 	defer cancel()
 	err := remove(ctx, s, "a")
 	var failed *mps.Error
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Lost {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Ambiguous {
 		t.Errorf("a call given up: %v", err)
 	}
 	err = remove(ctx, s, "a")
@@ -309,7 +309,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 			s := sessionIn(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT": server.URL,
 				"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}, 1)
 			var failed *mps.Error
-			if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Lost || visited {
+			if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Ambiguous || visited {
 				t.Errorf("%v; visited elsewhere: %v", err, visited)
 			}
 		})
@@ -403,7 +403,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	}
 	e.ExpireToken()
 	var failed *mps.Error
-	if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Denied || !strings.Contains(err.Error(), "token has expired") {
+	if err := remove(context.Background(), s, "a"); !errors.As(err, &failed) || failed.Kind != mps.Unauthorized || !strings.Contains(err.Error(), "token has expired") {
 		t.Errorf("with the old token: %v", err)
 	}
 	if n := e.Count()["DeleteMedia"]; n != 2 {

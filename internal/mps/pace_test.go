@@ -170,11 +170,11 @@ func TestSessionsTakeTurns(t *testing.T) {
 		sweep, event := c.Session(nil), c.Session(nil)
 		var workers sync.WaitGroup
 		for range 300 {
-			workers.Go(func() { _ = sweep.leave(ctx, QueryMediaList) }) // until it is cancelled
+			workers.Go(func() { _ = sweep.acquire(ctx, QueryMediaList) }) // until it is cancelled
 		}
 		time.Sleep(5 * time.Second)
 		start := time.Now()
-		if err := event.leave(ctx, QueryMediaList); err != nil {
+		if err := event.acquire(ctx, QueryMediaList); err != nil {
 			t.Error(err)
 		}
 		if waited := time.Since(start); waited > time.Second {
@@ -196,7 +196,7 @@ func TestSurveysGiveWay(t *testing.T) {
 			sent = new(atomic.Int64)
 			for range 10 {
 				workers.Go(func() {
-					for s.leave(ctx, QueryMediaList) == nil {
+					for s.acquire(ctx, QueryMediaList) == nil {
 						sent.Add(1)
 					}
 				})
@@ -241,7 +241,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var workers sync.WaitGroup
-		for range 2 { // one of them waits for its time, one for its turn
+		for range 2 { // one of them waits for its time, one for its permit
 			workers.Go(func() {
 				if err := p.wait(ctx, foreground); err == nil {
 					t.Error("a call left after its context had ended")

@@ -246,7 +246,7 @@ func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
 		one.newID, one.failed = s.add(ctx, one)
 		var refusal *mps.Error
-		if ctx.Err() != nil || errors.As(one.failed, &refusal) && refusal.Kind == mps.Denied {
+		if ctx.Err() != nil || errors.As(one.failed, &refusal) && refusal.Kind == mps.Unauthorized {
 			return one.failed // nor can the others be added
 		}
 		return nil
@@ -271,10 +271,10 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
 		if err == nil && id == "" {
-			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Lost, Message: "the answer names no medium"}
+			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer names no medium"}
 		}
 		var failed *mps.Error
-		if err == nil || !errors.As(err, &failed) || failed.Kind == mps.Refused || failed.Kind == mps.Denied {
+		if err == nil || !errors.As(err, &failed) || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
 			return id, err
 		}
 		there, readErr := s.there(ctx, []media.Object{one.object})

@@ -188,7 +188,7 @@ func (d *deletion) fresh(batch []expired) []expired {
 	switch {
 	case isContext(err):
 		return nil
-	case errors.As(err, &refusal) && refusal.Kind == mps.Refused && len(batch) > 1:
+	case errors.As(err, &refusal) && refusal.Kind == mps.Rejected && len(batch) > 1:
 		half := len(batch) / 2
 		return slices.Concat(d.fresh(batch[:half]), d.fresh(batch[half:]))
 	case err != nil:
@@ -273,7 +273,7 @@ func (d *deletion) stays(e expired, now retention.Decision) {
 func (d *deletion) batch(batch []expired, sent func()) {
 	var pause time.Duration
 	for try := 1; len(batch) > 0; try++ {
-		turn, err := d.Library.Turn(d.soft, mps.DeleteMedia)
+		permit, err := d.Library.Permit(d.soft, mps.DeleteMedia)
 		if err != nil {
 			return // not sent: still pending
 		}
@@ -281,7 +281,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 			batch, try = d.fresh(batch), try-1
 			continue
 		}
-		err = turn.Delete(d.ctx, ids(batch))
+		err = permit.Delete(d.ctx, ids(batch))
 		sent()
 		var refusal *mps.Error
 		switch {
@@ -290,7 +290,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 			return
 		case !errors.As(err, &refusal):
 			return // never taken: still pending
-		case refusal.Kind == mps.Denied:
+		case refusal.Kind == mps.Unauthorized:
 			d.account(batch, failed, err)
 			d.deny(err)
 			return
@@ -307,7 +307,7 @@ func (d *deletion) batch(batch []expired, sent func()) {
 		// sent again, or given up, is looked at for as long as a library may be slow.
 		var live []expired
 		var readErr error
-		if refusal.Kind == mps.Lost || len(batch) == 1 {
+		if refusal.Kind == mps.Ambiguous || len(batch) == 1 {
 			live, readErr = d.recallPatiently(batch)
 		} else {
 			live, readErr = d.recall(batch)
@@ -318,14 +318,14 @@ func (d *deletion) batch(batch []expired, sent func()) {
 			return
 		case len(live) == 0:
 			return
-		case refusal.Kind == mps.Lost && try < mps.MaxTries:
+		case refusal.Kind == mps.Ambiguous && try < mps.MaxTries:
 			if pause, err = d.pause(live, pause, err); err != nil {
 				return
 			}
 			batch = live
-		case refusal.Kind == mps.Refused && len(live) < len(batch):
+		case refusal.Kind == mps.Rejected && len(live) < len(batch):
 			batch, try = live, 0 // perhaps it was those that are gone
-		case refusal.Kind == mps.Refused && len(live) > 1:
+		case refusal.Kind == mps.Rejected && len(live) > 1:
 			d.batch(live[:len(live)/2], sent)
 			if d.isDenied() {
 				return // still pending
@@ -356,7 +356,7 @@ func (d *deletion) mark(marks *[]mark, batch []expired) {
 // pause waits before media are sent again. If that cannot be they stay pending, for
 // want of time, or have failed of a cause.
 func (d *deletion) pause(batch []expired, previous time.Duration, cause error) (time.Duration, error) {
-	next, err := d.Library.Pause(d.ctx, previous)
+	next, err := d.Library.Backoff(d.ctx, previous)
 	if err != nil && !isContext(err) {
 		d.account(batch, failed, cause)
 	}
@@ -404,7 +404,7 @@ func (d *deletion) unread(batch []expired, err error) {
 		d.account(batch, unverified, err)
 	}
 	var refusal *mps.Error
-	if errors.As(err, &refusal) && refusal.Kind == mps.Denied && len(batch) > 0 {
+	if errors.As(err, &refusal) && refusal.Kind == mps.Unauthorized && len(batch) > 0 {
 		d.deny(err) // nothing that is sent can be verified
 	}
 }
@@ -418,7 +418,7 @@ func (d *deletion) deny(err error) {
 // recall reads a batch again after a call of ours, counts those as deleted that
 // are gone, and returns the others. An error says that it could not be read.
 func (d *deletion) recall(batch []expired) (live []expired, err error) {
-	found, err := d.Library.Recall(d.ctx, ids(batch))
+	found, err := d.Library.Probe(d.ctx, ids(batch))
 	if err != nil {
 		return batch, err
 	}

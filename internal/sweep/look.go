@@ -315,12 +315,12 @@ func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel c
 	if len(batch.IDs) > 0 {
 		op = mps.QueryMediaList
 	}
-	turn, err := l.Library.Turn(soft, op)
+	permit, err := l.Library.Permit(soft, op)
 	if err != nil {
 		l.stop(soft)
 		return
 	}
-	looked, err := inventory.LookUp(ctx, turn, batch, l.Region)
+	looked, err := inventory.LookUp(ctx, permit, batch, l.Region)
 	var failed *mps.Error
 	switch {
 	case err == nil:
@@ -332,7 +332,7 @@ func (l *look) lookUp(ctx, soft context.Context, batch inventory.Batch, cancel c
 		default:
 			l.lookUp(ctx, soft, rest, cancel)
 		}
-	case errors.As(err, &failed) && failed.Kind == mps.Refused && batch.Len() > 1:
+	case errors.As(err, &failed) && failed.Kind == mps.Rejected && batch.Len() > 1:
 		first, second := batch.Halves()
 		l.lookUp(ctx, soft, first, cancel)
 		l.lookUp(ctx, soft, second, cancel)
@@ -368,7 +368,7 @@ func (l *look) missed(batch inventory.Batch, err error, cancel context.CancelFun
 	case isSpool(err):
 		l.end(report.Failed, err)
 		cancel()
-	case errors.As(err, &failed) && (failed.Kind == mps.Denied && batch.Len() > 0 || failed.Kind == mps.Lost && !l.Library.Answered()),
+	case errors.As(err, &failed) && (failed.Kind == mps.Unauthorized && batch.Len() > 0 || failed.Kind == mps.Ambiguous && !l.Library.Answered()),
 		l.whole && batch.Len() == 0:
 		l.end(report.Failed, err)
 		cancel()

@@ -27,14 +27,14 @@ func (m mistaken) mistake(in string) {
 	}
 }
 
-func (m mistaken) Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error) {
+func (m mistaken) Permit(ctx context.Context, op mps.Operation) (*mps.Permit, error) {
 	m.mistake("turn of " + string(op))
-	return m.Session.Turn(ctx, op)
+	return m.Session.Permit(ctx, op)
 }
 
-func (m mistaken) Recall(ctx context.Context, ids []string) (mps.Found, error) {
+func (m mistaken) Probe(ctx context.Context, ids []string) (mps.Found, error) {
 	m.mistake("recall")
-	return m.Session.Recall(ctx, ids)
+	return m.Session.Probe(ctx, ids)
 }
 
 // A mistake of this program fails its run, which says where, and nothing else.

@@ -36,12 +36,12 @@ const maxAge = time.Hour
 type Library interface {
 	inventory.Library
 	inventory.Executions
-	// Turn waits until a call may leave, and returns what sends it.
-	Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error)
-	// Recall reads media again.
-	Recall(ctx context.Context, ids []string) (mps.Found, error)
-	// Pause waits before a call is repeated; see mps.Session.
-	Pause(ctx context.Context, previous time.Duration) (time.Duration, error)
+	// Permit waits until a call may leave, and returns what sends it.
+	Permit(ctx context.Context, op mps.Operation) (*mps.Permit, error)
+	// Probe reads media again.
+	Probe(ctx context.Context, ids []string) (mps.Found, error)
+	// Backoff waits before a call is repeated; see mps.Session.
+	Backoff(ctx context.Context, previous time.Duration) (time.Duration, error)
 	// Answered reports whether any call has succeeded.
 	Answered() bool
 }

@@ -153,11 +153,11 @@ type waiting struct {
 	until func()
 }
 
-func (w waiting) Turn(ctx context.Context, op mps.Operation) (*mps.Turn, error) {
+func (w waiting) Permit(ctx context.Context, op mps.Operation) (*mps.Permit, error) {
 	if op == mps.DeleteMedia {
 		w.until()
 	}
-	return w.Session.Turn(ctx, op)
+	return w.Session.Permit(ctx, op)
 }
 
 // So is one that has become too old while its deletion waited for its turn.
