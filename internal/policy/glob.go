@@ -44,61 +44,42 @@ func ParseGlob(s string) (Glob, error) {
 // String returns the pattern as it was written.
 func (g Glob) String() string { return "oss://" + g.bucket + "/" + g.pattern }
 
-// Meets reports whether an object whose key starts with a prefix can match. It walks
-// the places of the pattern that the prefix can lead to: from each of them some key goes
-// on to the end.
+// Meets reports whether an object whose key starts with a prefix can match. Each
+// segment is read once: "*" crosses no slash, and behind "**" any key can match.
 func (g Glob) Meets(prefix media.Object) bool {
 	if g.bucket != prefix.Bucket {
 		return false
 	}
-	places := g.places(map[int]bool{}, 0)
-	for i := range len(prefix.Key) {
-		c, next := prefix.Key[i], map[int]bool{}
-		for at := range places {
-			switch {
-			case at == len(g.pattern):
-			case g.inSegment(at) && c == '/':
-				g.places(next, at-1)
-			case g.inSegment(at):
-				next[at] = true
-			case g.isSegments(at) && c != '/':
-				next[at+1] = true
-			case strings.HasPrefix(g.pattern[at:], "**"), g.pattern[at] == '*' && c != '/':
-				g.places(next, at)
-			case g.pattern[at] == c && c != '*':
-				g.places(next, at+1)
-			}
-		}
-		places = next
-	}
-	return len(places) > 0
-}
-
-// places adds a place of the pattern, and those to which it leads if its wildcards stand
-// for nothing.
-func (g Glob) places(into map[int]bool, at int) map[int]bool {
-	for {
-		into[at] = true
+	pattern, _, open := strings.Cut(g.pattern, "**")
+	for key := prefix.Key; ; {
+		segment, rest, whole := strings.Cut(key, "/")
+		wanted, next, more := strings.Cut(pattern, "/")
 		switch {
-		case at == len(g.pattern) || g.pattern[at] != '*':
-			return into
-		case g.isSegments(at):
-			at += len("**/")
-		case strings.HasPrefix(g.pattern[at:], "**"):
-			at += len("**")
-		default:
-			at += len("*")
+		case !whole: // the object's key may go on
+			literal, _, star := strings.Cut(wanted, "*")
+			return strings.HasPrefix(literal, segment) || (star || open && !more) && strings.HasPrefix(segment, literal)
+		case !more:
+			return open && matchSegment(wanted, segment, false)
+		case !matchSegment(wanted, segment, true):
+			return false
 		}
+		key, pattern = rest, next
 	}
 }
 
-// isSegments reports whether a place is that of a "**/" that stands for whole segments,
-// and inSegment whether it is in one of those: before its second star.
-func (g Glob) isSegments(at int) bool {
-	return strings.HasPrefix(g.pattern[at:], "**/") && (at == 0 || g.pattern[at-1] == '/')
+// matchSegment reports whether a pattern without "**" matches a segment, or with
+// whole false its start. Each literal is looked for once, from left to right.
+func matchSegment(pattern, segment string, whole bool) bool {
+	literal, rest, star := strings.Cut(pattern, "*")
+	segment, ok := strings.CutPrefix(segment, literal)
+	for ok && star {
+		if literal, rest, star = strings.Cut(rest, "*"); !star && whole {
+			return strings.HasSuffix(segment, literal)
+		}
+		_, segment, ok = strings.Cut(segment, literal)
+	}
+	return ok && (segment == "" || !whole)
 }
-
-func (g Glob) inSegment(at int) bool { return at > 0 && g.isSegments(at-1) }
 
 // Match reports whether the glob takes in the object. Most objects differ from
 // most globs within what is literal, which is quick to tell.
