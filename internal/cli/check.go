@@ -60,16 +60,16 @@ func (c *Command) aboutPolicy(args []string, err error) error {
 
 // checked is the result of a check as editors read it.
 type checked struct {
-	File     string         `json:"file"`
-	Errors   []policy.Error `json:"errors"`
-	Warnings []string       `json:"warnings"`
-	Rules    []string       `json:"rules"`
-	Digest   string         `json:"digest,omitempty"`
+	File     string           `json:"file"`
+	Errors   []policy.Error   `json:"errors"`
+	Warnings []policy.Warning `json:"warnings"`
+	Rules    []string         `json:"rules"`
+	Digest   string           `json:"digest,omitempty"`
 }
 
 // writeCheck writes what there is to say of a policy's text, or of why it was not read.
 func (c *Command) writeCheck(name string, data []byte, err error, output string) error {
-	result := checked{File: name, Errors: []policy.Error{}, Warnings: []string{}, Rules: []string{}}
+	result := checked{File: name, Errors: []policy.Error{}, Warnings: []policy.Warning{}, Rules: []string{}}
 	var p *policy.Policy
 	if err == nil {
 		p, err = policy.Parse(name, data)
@@ -105,15 +105,23 @@ func (c *Command) writeCheck(name string, data []byte, err error, output string)
 // writeText shows each mistake with its line, and a caret below its place.
 func (r *checked) writeText(b *bytes.Buffer, data []byte) {
 	lines := strings.Split(string(data), "\n")
-	for _, mistake := range r.Errors {
+	var line []rune // of the latest mistake: a long one is split once
+	for i, mistake := range r.Errors {
 		fmt.Fprintln(b, text.Line(mistake.Error()))
-		if mistake.Line <= len(lines) {
-			line := strings.TrimSuffix(lines[mistake.Line-1], "\r")
-			fmt.Fprintln(b, caret(line, mistake.Column))
+		if mistake.Line > len(lines) {
+			continue
 		}
+		if i == 0 || mistake.Line != r.Errors[i-1].Line {
+			line = []rune(strings.ToValidUTF8(strings.TrimSuffix(lines[mistake.Line-1], "\r"), string(unicode.ReplacementChar)))
+		}
+		fmt.Fprintln(b, caret(line, mistake.Column))
 	}
 	for _, warning := range r.Warnings {
-		fmt.Fprintf(b, "%s: warning: %s\n", text.Line(r.File), text.Line(warning))
+		place := ""
+		if warning.Line > 0 {
+			place = fmt.Sprintf(":%d:%d", warning.Line, warning.Column)
+		}
+		fmt.Fprintf(b, "%s%s: warning: %s\n", text.Line(r.File), place, text.Line(warning.Message))
 	}
 	if len(r.Rules) > 0 {
 		fmt.Fprintf(b, "%s is right. It says:\n", text.Line(r.File))
@@ -125,16 +133,15 @@ func (r *checked) writeText(b *bytes.Buffer, data []byte) {
 
 // caret shows a line with a caret below one of its columns: of a long line what
 // stands around it, a tab as a space, and what would move a terminal's cursor as a replacement.
-func caret(line string, column int) string {
+func caret(line []rune, column int) string {
 	const around = 60
-	runes := []rune(strings.ToValidUTF8(line, string(unicode.ReplacementChar)))
-	at := min(max(column-1, 0), len(runes))
-	from, to := max(0, at-around), min(len(runes), at+around)
+	at := min(max(column-1, 0), len(line))
+	from, to := max(0, at-around), min(len(line), at+around)
 	shown, below := []rune("  "), []rune("  ")
 	if from > 0 {
 		shown, below = append(shown, '…'), append(below, ' ')
 	}
-	for i, r := range runes[from:to] {
+	for i, r := range line[from:to] {
 		switch {
 		case r == '\t':
 			r = ' '
@@ -146,7 +153,7 @@ func caret(line string, column int) string {
 			below = append(below, ' ')
 		}
 	}
-	if to < len(runes) {
+	if to < len(line) {
 		shown = append(shown, '…')
 	}
 	return string(shown) + "\n" + string(below) + "^"

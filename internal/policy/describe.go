@@ -2,12 +2,9 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -93,39 +90,41 @@ func (m *Match) describe() string {
 	return "media " + strings.Join(with, ", ") + " are"
 }
 
-// maxTagBytes is how long a tag of a medium can be. Source: MPS QueryMediaList,
-// Media.Tags.
-const maxTagBytes = 32
+// Warning is something that a policy says and may not mean.
+type Warning struct {
+	Line, Column int // from 1; 0 where the policy as a whole is meant
+	Message      string
+}
 
-// Lint returns warnings: rules for a bucket outside the inventory, expire rules whose
-// media are all protected, tags that no medium can have, and values that read like
-// something else, such as a full-width comma.
-func (p *Policy) Lint() []string {
-	var list []string
-	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+// String returns the message after its place.
+func (w Warning) String() string {
+	if w.Line == 0 {
+		return w.Message
+	}
+	return fmt.Sprintf("%d:%d: %s", w.Line, w.Column, w.Message)
+}
+
+// MarshalText writes the warning as String does.
+func (w Warning) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// Lint returns warnings: odd values, rules for a bucket outside the inventory, and
+// expire rules whose media are all protected.
+func (p *Policy) Lint() []Warning {
+	list := slices.Clone(p.warnings)
+	warn := func(format string, args ...any) {
+		list = append(list, Warning{Message: text.Bound(fmt.Sprintf(format, args...))})
+	}
 	if p.Inventory.IsEmpty() {
 		warn("there is no inventory: a timer has nothing to look at")
 	}
 	for _, twice := range p.Inventory.twice() {
 		warn("the inventory has %s twice", twice)
 	}
-	for _, prefix := range p.Inventory.Prefixes {
-		if odd := lookalikes(prefix.Key); odd != "" {
-			warn("the inventory has %s with %s", prefix, odd)
-		}
-	}
 	if len(p.Expire) == 0 {
 		warn("there is no expire rule: nothing is ever deleted")
 	}
-	for i := range p.Protect {
-		rule := &p.Protect[i]
-		if len(rule.Match.Object) > 0 && !p.Inventory.IsEmpty() && !slices.ContainsFunc(rule.Match.Object, p.Inventory.reaches) {
-			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(texts(rule.Match.Object)))
-		}
-		p.lintRule(rule, false, warn)
-	}
-	for i := range p.Expire {
-		p.lintRule(&p.Expire[i], true, warn)
+	if !p.Inventory.IsEmpty() {
+		p.lintReach(warn)
 	}
 	if len(p.Inventory.Workflows) > 0 && len(p.Inventory.Prefixes)+len(p.Inventory.Manifests) == 0 {
 		p.lintAges(warn)
@@ -141,89 +140,18 @@ func (p *Policy) Lint() []string {
 	return list
 }
 
-// lintRule warns of what one rule may not mean.
-func (p *Policy) lintRule(rule *Rule, expires bool, warn func(string, ...any)) {
-	name, match := rule.Name, &rule.Match
-	protectsSome := slices.ContainsFunc(match.Object, p.Inventory.reaches)
-	for _, glob := range match.Object {
-		if (expires || protectsSome) && !p.Inventory.IsEmpty() && !p.Inventory.reaches(glob) {
-			warn("rule %s: the inventory does not reach %s", name, glob)
-		}
-		if strings.ContainsAny(glob.pattern, `?[{\`) {
-			warn("rule %s: %s: only * and ** are wildcards, every other character stands for itself", name, glob)
-		}
-		if escape.MatchString(glob.pattern) {
-			warn("rule %s: %s: %%XX stands for itself: write the character that is meant", name, glob)
-		}
-		if last := glob.pattern[strings.LastIndexByte(glob.pattern, '/')+1:]; !strings.ContainsAny(last, "*.") {
-			warn("rule %s: %s is one object: write %s/** for what is below a folder", name, glob, glob)
-		}
-		if odd := lookalikes(glob.pattern); odd != "" {
-			warn("rule %s: %s has %s", name, glob, odd)
-		}
-	}
-	for _, tag := range slices.Concat(match.Tags, match.TagsAll) {
-		if len(tag) > maxTagBytes || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag {
-			warn("rule %s: no medium can be tagged %s: a tag has at most %d bytes, no comma and no space at its ends", name, text.Quote(tag), maxTagBytes)
-		}
-		if odd := lookalikes(tag); odd != "" {
-			warn("rule %s: the tag %s has %s", name, text.Quote(tag), odd)
-		}
-	}
-	for _, prefix := range []struct{ text, then, example string }{{rule.Date, "a day", "2027-01-31"}, {rule.KeepLatest.Tag, "a value", "VALUE"}} {
-		if prefix.text == "" {
+// lintReach warns of globs of rules that match no object of the inventory.
+func (p *Policy) lintReach(warn func(string, ...any)) {
+	for i, rule := range slices.Concat(p.Protect, p.Expire) {
+		beyond := slices.DeleteFunc(slices.Clone(rule.Match.Object), p.Inventory.reaches)
+		if protects := i < len(p.Protect); protects && len(beyond) > 0 && len(beyond) == len(rule.Match.Object) {
+			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(texts(beyond)))
 			continue
 		}
-		if strings.Contains(prefix.text, ",") || strings.TrimLeft(prefix.text, " ") != prefix.text {
-			warn("rule %s: no medium has a tag that starts with %s: a tag has no comma and no space at its ends", name, text.Quote(prefix.text))
-		}
-		if odd := lookalikes(prefix.text); odd != "" {
-			warn("rule %s: the start of a tag %s has %s", name, text.Quote(prefix.text), odd)
-		}
-		if last, _ := utf8.DecodeLastRuneInString(prefix.text); unicode.IsLetter(last) || unicode.IsDigit(last) {
-			warn("rule %s: %s follows %s at once, as in %s: write %s if a colon stands between them",
-				name, prefix.then, text.Quote(prefix.text), text.Quote(prefix.text+prefix.example), text.Quote(prefix.text+":"))
+		for _, glob := range beyond {
+			warn("rule %s: the inventory does not reach %s", rule.Name, glob)
 		}
 	}
-	if dated := len(rule.Date) + len(time.DateOnly); rule.Date != "" && dated > maxTagBytes {
-		warn("rule %s: no medium can have a tag that starts with %s and names a day: a tag has at most %d bytes", name, text.Quote(rule.Date), maxTagBytes)
-	}
-	if match.Title != nil {
-		if parts := delimited.FindStringSubmatch(match.Title.String()); parts != nil {
-			flags := ""
-			if parts[2] != "" {
-				flags = "(?" + strings.Trim(parts[2], "gu") + ")"
-			}
-			warn("rule %s: the slashes of %s are part of the title that it looks for: write %s", name, text.Quote(parts[0]), text.Quote(strings.TrimPrefix(flags, "(?)")+parts[1]))
-		}
-	}
-}
-
-var (
-	escape    = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
-	delimited = regexp.MustCompile(`^/(.*)/([a-z]*)$`) // as other languages write a regular expression
-)
-
-// lookalikes names the full-width characters of a text that stand where ASCII is
-// usual, or nothing.
-func lookalikes(s string) string {
-	var list []string
-	for _, r := range s {
-		ascii := r - '！' + '!' // the full-width forms have the order of ASCII
-		switch {
-		case r == '、':
-			ascii = ','
-		case r < '！' || r > '～' || unicode.IsLetter(r) || unicode.IsDigit(r):
-			continue
-		}
-		if told := fmt.Sprintf("%c, which is not %c", r, ascii); !slices.Contains(list, told) {
-			list = append(list, told)
-		}
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	return "a full-width " + strings.Join(list, ", and ")
 }
 
 // lintAges warns of ages that media do not reach as long as a workflow names them.

@@ -44,7 +44,8 @@ type Policy struct {
 	Guard   Guard
 	Pace    Pace
 
-	digest string // every report carries it
+	digest   string    // every report carries it
+	warnings []Warning // of single values, in the order of their places
 }
 
 // Inventory says where a scheduled sweep finds media: behind the objects below

@@ -96,12 +96,30 @@ func names(fields []field) string {
 	return strings.Join(list, ", ")
 }
 
+// list returns the entries of a list. The first list beyond maxEntries is a mistake,
+// and its entries and those of later lists are not read.
 func (p *parser) list(n *yaml.Node) []*yaml.Node {
 	if n.Kind != yaml.SequenceNode {
 		p.errorf(n, "must be a list")
 		return nil
 	}
-	return n.Content
+	within := p.entries <= maxEntries
+	if p.entries += len(n.Content); p.entries <= maxEntries {
+		return n.Content
+	}
+	if within {
+		p.errorf(n, "the lists up to here have %d entries, the limit is %d: match many media by one tag or glob", p.entries, maxEntries)
+	}
+	return nil
+}
+
+// filled returns the entries of a list that must hold something.
+func (p *parser) filled(n *yaml.Node) []*yaml.Node {
+	items := p.list(n)
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		p.errorf(n, "the list is empty: name at least one, or leave the key out")
+	}
+	return items
 }
 
 // texts reads a list that must hold something.
@@ -110,11 +128,7 @@ func (p *parser) texts(n *yaml.Node, read func(*yaml.Node, string)) {
 		p.errorf(n, "must be a list: write [%s]", text.Quote(n.Value))
 		return
 	}
-	items := p.list(n)
-	if n.Kind == yaml.SequenceNode && len(items) == 0 {
-		p.errorf(n, "the list is empty: name at least one, or leave the key out")
-	}
-	for _, item := range items {
+	for _, item := range p.filled(n) {
 		if s, ok := p.text(item); ok {
 			read(item, s)
 		}
@@ -211,6 +225,13 @@ func (p *parser) errorf(at *yaml.Node, format string, args ...any) {
 		message = "anchors and aliases are not supported: write the value out"
 	}
 	p.errs = append(p.errs, Error{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Message: message})
+}
+
+// warn notes what a value may not mean.
+func (p *parser) warn(at *yaml.Node, messages []string) {
+	for _, message := range messages {
+		p.warnings = append(p.warnings, Warning{Line: at.Line, Column: at.Column, Message: message})
+	}
 }
 
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
