@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -84,17 +84,17 @@ func (c *Command) writeCheck(name string, data []byte, err error, output string)
 		result.Warnings = append(result.Warnings, p.Lint()...)
 		result.Rules, result.Digest = p.Describe(), p.Digest()
 	}
-	var b bytes.Buffer
+	w := bufio.NewWriter(c.Stdout)
 	if output == "json" {
-		encoder := json.NewEncoder(&b)
+		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(result)
 	} else {
-		result.writeText(&b, data)
+		result.writeText(w, data)
 		err = nil
 	}
-	if _, writeErr := c.Stdout.Write(b.Bytes()); err != nil || writeErr != nil {
-		return exitError{exitFailed, errors.Join(err, writeErr)}
+	if err = errors.Join(err, w.Flush()); err != nil {
+		return exitError{exitFailed, err}
 	}
 	if len(mistakes) > 0 {
 		return exitError{code: exitUsage}
@@ -103,30 +103,33 @@ func (c *Command) writeCheck(name string, data []byte, err error, output string)
 }
 
 // writeText shows each mistake with its line, and a caret below its place.
-func (r *checked) writeText(b *bytes.Buffer, data []byte) {
+func (r *checked) writeText(w *bufio.Writer, data []byte) {
+	print := func(format string, args ...any) {
+		fmt.Fprintf(w, format, args...) //nolint:errcheck // Flush returns the error
+	}
 	lines := strings.Split(string(data), "\n")
 	var line []rune // of the latest mistake: a long one is split once
 	for i, mistake := range r.Errors {
-		fmt.Fprintln(b, text.Line(mistake.Error()))
+		print("%s\n", text.Line(mistake.Error()))
 		if mistake.Line > len(lines) {
 			continue
 		}
 		if i == 0 || mistake.Line != r.Errors[i-1].Line {
 			line = []rune(strings.ToValidUTF8(strings.TrimSuffix(lines[mistake.Line-1], "\r"), string(unicode.ReplacementChar)))
 		}
-		fmt.Fprintln(b, caret(line, mistake.Column))
+		print("%s\n", caret(line, mistake.Column))
 	}
 	for _, warning := range r.Warnings {
 		place := ""
 		if warning.Line > 0 {
 			place = fmt.Sprintf(":%d:%d", warning.Line, warning.Column)
 		}
-		fmt.Fprintf(b, "%s%s: warning: %s\n", text.Line(r.File), place, text.Line(warning.Message))
+		print("%s%s: warning: %s\n", text.Line(r.File), place, text.Line(warning.Message))
 	}
 	if len(r.Rules) > 0 {
-		fmt.Fprintf(b, "%s is right. It says:\n", text.Line(r.File))
+		print("%s is right. It says:\n", text.Line(r.File))
 		for _, sentence := range r.Rules {
-			fmt.Fprintf(b, "  %s\n", text.Line(sentence))
+			print("  %s\n", text.Line(sentence))
 		}
 	}
 }

@@ -222,7 +222,7 @@ func oddGlob(glob Glob) []string {
 		list = append(list, fmt.Sprintf("the %%XX in the glob %s stands for itself: write the character that is meant", name))
 	}
 	if last := glob.pattern[strings.LastIndexByte(glob.pattern, '/')+1:]; !strings.ContainsAny(last, "*.") {
-		list = append(list, fmt.Sprintf("the glob %s matches one object: write %s for what is below a folder", name, visible(glob.String()+"/**")))
+		list = append(list, fmt.Sprintf("the glob %s matches no folder: write %s for what is below one", name, visible(glob.String()+"/**")))
 	}
 	return list
 }

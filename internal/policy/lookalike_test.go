@@ -73,7 +73,7 @@ func TestLookalikes(t *testing.T) {
 		{"object", "oss://media-in/../a/**", []string{`the glob "oss://media-in/../a/**" has "/../": a key is no path, write "oss://media-in/a/**" if that is meant`}},
 		{"object", "oss://media-in/a[12]/**", []string{`the glob "oss://media-in/a[12]/**" has only * and ** as wildcards: every other character stands for itself`}},
 		{"object", "oss://media-in/a%20b/**", []string{`the %XX in the glob "oss://media-in/a%20b/**" stands for itself: write the character that is meant`}},
-		{"object", "oss://media-in/show-04", []string{`the glob "oss://media-in/show-04" matches one object: write "oss://media-in/show-04/**" for what is below a folder`}},
+		{"object", "oss://media-in/show-04", []string{`the glob "oss://media-in/show-04" matches no folder: write "oss://media-in/show-04/**" for what is below one`}},
 		// Titles.
 		{"title", `(?i)secret|^第\d+集$|[\x{2010}‐-]\p{Cyrillic}`, nil},
 		{"title", "1/2/x y", nil},
