@@ -188,13 +188,14 @@ func jsonNames(line []byte) (map[string]string, error) {
 
 // rowOf checks what a row names.
 func rowOf(id, object string, whole []byte) (row Row, err error) {
+	scheme, _, _ := strings.Cut(object, "://")
 	switch {
 	case id != "":
 		if err = media.CheckID(id); err != nil {
 			err = fmt.Errorf("%s %s: %w", idColumn, quote([]byte(id)), err)
 		}
 		row.MediaID = id
-	case strings.HasPrefix(object, "http://"), strings.HasPrefix(object, "https://"):
+	case strings.EqualFold(scheme, "http"), strings.EqualFold(scheme, "https"):
 		if row.Object, err = media.ParseURL(object); err != nil {
 			err = fmt.Errorf("%s: %w", quote([]byte(object)), err)
 		}

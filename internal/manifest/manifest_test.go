@@ -115,6 +115,7 @@ func TestRows(t *testing.T) {
 		{"URLs", "object\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/a%20b%2Fc.mp4\nhttps://media-in.oss-cn-shanghai-internal.aliyuncs.com/d+e.mp4\nhttp://media-in.cn-shanghai.oss.aliyuncs.com/f\n" +
 			"http://media-in.oss-cn-shanghai.aliyuncs.com/g?x=1\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/g?\nhttp://cdn.example.com/g\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/%zz\nhttp://oss-cn-shanghai.aliyuncs.com/media-in/g\nftp://media-in/a\n",
 			"oss://media-in/a b/c.mp4 oss://media-in/d+e.mp4 oss://media-in/f bad 5 bad 6 bad 7 bad 8 bad 9 bad 10"},
+		{"URLs in other forms", "object\nHTTP://media-in.OSS-cn-shanghai.aliyuncs.com:80/a\nhttp://media-in.oss-x.evil.aliyuncs.com/b\nHttps://media-in.oss-cn-shanghai.aliyuncs.com:80/c\n", "oss://media-in/a bad 3 bad 4"},
 		{"UTF-16", utf16Text(binary.LittleEndian, "title\tobject\r\n视频😀\toss://media-in/视频😀.mp4\r\n"), "oss://media-in/视频😀.mp4"},
 		{"UTF-16, big-endian, gzipped", zipped(utf16Text(binary.BigEndian, "{\"object\":\"oss://media-in/视频😀.mp4\"}\n")), "oss://media-in/视频😀.mp4"},
 		{"UTF-16 with half a character", "\xff\xfe" + "o\x00b\x00j\x00e\x00c\x00t\x00\n\x00" + utf16Text(binary.LittleEndian, "oss://media-in/a")[2:] + "\x00\xd8" + "b\x00\n\x00" + utf16Text(binary.LittleEndian, "oss://media-in/b")[2:] + "\x00\xdc", "bad 2 bad 3"},

@@ -3,6 +3,7 @@ package media_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -259,19 +260,59 @@ func TestParseURLForms(t *testing.T) {
 	for _, address := range []string{
 		"http://bkt.oss-cn-shanghai.aliyuncs.com/d/a.mp4", "https://bkt.oss-cn-shanghai.aliyuncs.com/d%2Fa.mp4",
 		"http://bkt.oss-cn-shanghai-internal.aliyuncs.com/d/a.mp4", "https://bkt.cn-shanghai.oss.aliyuncs.com/d/a.mp4",
+		"HTTP://bkt.oss-cn-shanghai.aliyuncs.com/d/a.mp4", "http://BKT.OSS-CN-SHANGHAI.aliyuncs.COM/d/a.mp4", "http://bkt.oss-cn-shanghai.aliyuncs.com:80/d/a.mp4",
+		"Https://bkt.oss-cn-shanghai-internal.aliyuncs.com:443/d/a.mp4", "https://bkt.oss-cn-shanghai.aliyuncs.com:/d/a.mp4",
 	} {
 		if got, err := media.ParseURL(address); err != nil || got != want {
 			t.Errorf("ParseURL(%q) = %v, %v; want %v", address, got, err, want)
 		}
 	}
-	for _, address := range []string{
-		"", "bkt/d/a.mp4", "ftp://bkt.oss-cn-shanghai.aliyuncs.com/a", "http://cdn.example.com/a", "http://bkt.oss-cn-shanghai.aliyuncs.com/",
-		"http://bkt.oss-cn-shanghai.aliyuncs.com/a?x=1", "http://bkt.oss-cn-shanghai.aliyuncs.com/%zz", "http://oss-cn-shanghai.aliyuncs.com/bkt/a",
+	for address, says := range map[string]string{
+		"": "neither http nor https", "bkt/d/a.mp4": "neither http nor https", "ftp://bkt.oss-cn-shanghai.aliyuncs.com/a": "neither http nor https",
+		"http:/bkt.oss-cn-shanghai.aliyuncs.com/a": "neither http nor https", "http://cdn.example.com/a": "not an address of OSS",
+		"http://bkt.oss-x.evil.aliyuncs.com/a": "not an address of OSS", "http://bkt.evil.oss-x.aliyuncs.com/a": "not an address of OSS",
+		"http://bkt.x.evil.oss.aliyuncs.com/a": "not an address of OSS", "http://bkt.oss-x.oss.aliyuncs.com/a": "not an address of OSS",
+		"http://bkt.oss-.aliyuncs.com/a": "not an address of OSS", "http://bkt..oss.aliyuncs.com/a": "not an address of OSS",
+		"http://bkt.oss-x-.aliyuncs.com/a": "not an address of OSS", "http://bkt.oss-x_y.aliyuncs.com/a": "not an address of OSS",
+		"http://bkt.oss-x.aliyuncs.com.evil.com/a": "not an address of OSS", "http://bkt.oss-x.aliyuncs.com@evil.com/a": "not an address of OSS",
+		"http://u@bkt.oss-x.aliyuncs.com/a": "not a bucket name", "http://u:80@bkt.oss-x.aliyuncs.com/a": "not an address of OSS",
+		"http://oss-cn-shanghai.aliyuncs.com/bkt/a": "not an address of OSS",
+		"http://bkt.oss-x.aliyuncs.com:443/a":       `port "443"`, "https://bkt.oss-x.aliyuncs.com:80/a": `port "80"`, "http://bkt.oss-x.aliyuncs.com:80:80/a": `port "80:80"`,
+		"http://bkt.oss-cn-shanghai.aliyuncs.com/": "key is empty", "http://bkt.oss-cn-shanghai.aliyuncs.com/a?x=1": "carries a query", "http://bkt.oss-cn-shanghai.aliyuncs.com/%zz": "malformed escape",
 	} {
-		if got, err := media.ParseURL(address); err == nil {
-			t.Errorf("ParseURL(%q) = %v, want an error", address, got)
+		if got, err := media.ParseURL(address); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("ParseURL(%q) = %v, %v; want an error with %q", address, got, err, says)
 		}
 	}
+}
+
+// A URL is taken for an object only if its host is one of OSS, label by label.
+func FuzzParseURL(f *testing.F) {
+	host := regexp.MustCompile(`^[a-z0-9-]+\.(oss-[a-z0-9-]+|[a-z0-9-]+\.oss)\.aliyuncs\.com$`)
+	for _, seed := range []string{"HTTP://bkt.oss-x.aliyuncs.com:80/a", "https://bkt.x.oss.aliyuncs.com:443/a%2Fb", "http://bkt.oss-x.evil.aliyuncs.com/a", "http://bkt.oss-\u212a.aliyuncs.com/a", "http://b\u212at.oss-x.aliyuncs.com/a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		object, err := media.ParseURL(address)
+		if err != nil {
+			return
+		}
+		scheme, rest, _ := strings.Cut(address, "://")
+		name, _, _ := strings.Cut(rest, "/")
+		lower := strings.Map(func(r rune) rune { // ASCII only
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			return r
+		}, name)
+		lower = strings.TrimSuffix(strings.TrimSuffix(lower, map[string]string{"http": ":80", "https": ":443"}[strings.ToLower(scheme)]), ":")
+		if !host.MatchString(lower) {
+			t.Errorf("%q was taken for %s", address, object)
+		}
+		if again, err := media.ParseURL(object.URL("cn-shanghai", media.SlashPlain)); err != nil || again != object {
+			t.Errorf("%q is %v, and its own URL is %v, %v", address, object, again, err)
+		}
+	})
 }
 
 func TestParseObject(t *testing.T) {

@@ -148,23 +148,30 @@ func (o Object) URL(region string, slash Slash) string {
 	return b.String()
 }
 
-// ParseURL reads the address of an OSS object in any form that a media record
-// may carry: http or https, public, internal or dual-stack host, and either form
-// of slash. Hosts that do not carry the bucket (a CDN's) are an error.
+// ParseURL reads the URL of an OSS object: http or https, with a public, internal or
+// dual-stack host, and either form of slash. Scheme and host match in any case, and the
+// scheme's own port may be named. A host that does not carry the bucket (a CDN's) is an
+// error.
 func ParseURL(s string) (Object, error) {
-	rest, ok := strings.CutPrefix(s, "http://")
-	if !ok {
-		rest, ok = strings.CutPrefix(s, "https://")
-	}
-	if !ok {
+	scheme, rest, _ := strings.Cut(s, "://")
+	var ownPort string
+	switch strings.ToLower(scheme) {
+	case "http":
+		ownPort = "80"
+	case "https":
+		ownPort = "443"
+	default:
 		return Object{}, errors.New("file URL is neither http nor https")
 	}
 	host, path, _ := strings.Cut(rest, "/")
-	bucket, domain, _ := strings.Cut(host, ".")
-	if !isOSSDomain(domain) {
-		return Object{}, errors.New("file URL is not an address of OSS")
-	}
-	if strings.ContainsAny(path, "?#") {
+	host, port, _ := strings.Cut(host, ":")
+	bucket, domain, _ := strings.Cut(strings.ToLower(host), ".")
+	switch {
+	case !isOSSDomain(domain), strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }): // "\u212a" becomes "k" in lower case
+		return Object{}, errors.New("file URL is not an address of OSS: its host must be BUCKET.oss-REGION.aliyuncs.com")
+	case port != "" && port != ownPort:
+		return Object{}, fmt.Errorf("file URL has port %s: leave the port out", text.Quote(port))
+	case strings.ContainsAny(path, "?#"):
 		return Object{}, errors.New("file URL carries a query: only the address of the object is allowed")
 	}
 	key, err := url.PathUnescape(path)
@@ -174,9 +181,14 @@ func ParseURL(s string) (Object, error) {
 	return NewObject(bucket, key)
 }
 
-// isOSSDomain knows oss-cn-shanghai[-internal].aliyuncs.com and the dual-stack
-// cn-shanghai.oss.aliyuncs.com. Source: OSS "Regions and endpoints".
+// isOSSDomain knows oss-REGION[-internal].aliyuncs.com and the dual-stack
+// REGION.oss.aliyuncs.com. A region is one label. Source: OSS "Regions and endpoints".
 func isOSSDomain(domain string) bool {
-	region, ok := strings.CutSuffix(domain, ".aliyuncs.com")
-	return ok && (strings.HasPrefix(region, "oss-") || strings.HasSuffix(region, ".oss"))
+	endpoint, ok := strings.CutSuffix(domain, ".aliyuncs.com")
+	region, single := strings.CutPrefix(endpoint, "oss-")
+	if !single {
+		region, single = strings.CutSuffix(endpoint, ".oss")
+	}
+	const letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+	return ok && single && region != "" && strings.Trim(region, letters+digits+"-") == "" && strings.Trim(region, "-") == region
 }
