@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"crypto/md5" //nolint:gosec // the checksum that OSS Inventory has
 	"encoding/hex"
 	"encoding/json"
@@ -166,8 +167,10 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
 		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
 	}
-	if is(fields, i.isDeleteMarker, "true") || is(fields, i.isLatest, "false") {
-		return row, true, nil
+	marker, markerErr := flag(fields, i.isDeleteMarker, "IsDeleteMarker", false)
+	latest, err := flag(fields, i.isLatest, "IsLatest", true)
+	if err = cmp.Or(markerErr, err); err != nil || marker || !latest {
+		return row, err == nil, err
 	}
 	if bucket := fields[i.bucket]; bucket != i.Bucket {
 		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(bucket), text.Quote(i.Bucket))
@@ -185,9 +188,18 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	return row, false, err
 }
 
-// is reports whether a field says true or false.
-func is(fields []string, i int, value string) bool {
-	return strings.EqualFold(strings.TrimSpace(at(fields, i)), value)
+// flag reads true or false, in any case. A report without the column has the value absent.
+func flag(fields []string, i int, column string, absent bool) (bool, error) {
+	if i < 0 {
+		return absent, nil
+	}
+	switch strings.ToLower(strings.TrimSpace(fields[i])) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is %s: it must be true or false", column, text.Quote(fields[i]))
 }
 
 // parseModified reads a time as reports have them, in one of two forms, or nothing.

@@ -199,6 +199,25 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+// A version of an object counts only if its row is clear about it.
+func TestFlagsOfARow(t *testing.T) {
+	head := `{"fileFormat":"CSV","fileSchema":"Bucket, Key, VersionId, IsLatest, IsDeleteMarker","files":[],"sourceBucket":"media-in"}`
+	inventory, err := manifest.ParseInventory([]byte(head), sum(head))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flags, want := range map[string]string{
+		"true,false": "oss://media-in/a", "TRUE,False": "oss://media-in/a", " True ,false": "oss://media-in/a",
+		"false,false": "", "true,true": "", "FALSE,True": "",
+		",false": "bad 1", "true,": "bad 1", "no,false": "bad 1", "0,false": "bad 1", "true,no": "bad 1", "true,1": "bad 1",
+		"no,true": "bad 1", "false,no": "bad 1", "tru\u00e9,false": "bad 1", "fal\u017fe,false": "bad 1",
+	} {
+		if got := told(inventory.Rows(strings.NewReader("media-in,a,v," + flags + "\n"))); got != want {
+			t.Errorf("%s: got %q, want %q", flags, got, want)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	list := zipped(strings.Repeat("mediaId\nm1\n", 1000))
 	flipped := func(at int) string {
