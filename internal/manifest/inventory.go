@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/md5" //nolint:gosec // the checksum that OSS Inventory has
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,61 +58,80 @@ type File struct {
 	md5 string
 }
 
-// UnmarshalJSON refuses a file without a name or a checksum.
-func (f *File) UnmarshalJSON(data []byte) error {
-	var form struct{ Key, MD5checksum string }
-	if err := json.Unmarshal(data, &form); err != nil {
-		return fmt.Errorf("a file is no object with the texts key and MD5checksum: %s", quote(data))
+// parseFile refuses a file without a name or a checksum.
+func parseFile(data []byte) (File, error) {
+	values, err := members(data, strings.ToLower)
+	key, keyErr := textOf(values, "key")
+	sum, sumErr := textOf(values, "MD5checksum")
+	switch err = cmp.Or(err, keyErr, sumErr); {
+	case err != nil:
+		return File{}, fmt.Errorf("file %s: %w", quote(data), err)
+	case key == "" || len(sum) != 2*md5.Size:
+		return File{}, fmt.Errorf("file %s has the checksum %s: neither may be missing", text.Quote(key), text.Quote(sum))
 	}
-	if form.Key == "" || len(form.MD5checksum) != 2*md5.Size {
-		return fmt.Errorf("file %s has the checksum %s: neither may be missing", text.Quote(form.Key), text.Quote(form.MD5checksum))
-	}
-	*f = File{form.Key, form.MD5checksum}
-	return nil
+	return File{key, sum}, nil
 }
 
-// maxColumns bounds the columns of a report. OSS Inventory has less than twenty.
+// maxColumns bounds the columns of a report, and the keys of an object in its manifest.json.
+// OSS Inventory has less than twenty.
 const maxColumns = 100
 
 // ParseInventory reads a manifest.json. The checksum is the text of the file beside it.
+// Keys match in any case; one that is set twice makes the report unusable.
 func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	sum := md5.Sum(data) //nolint:gosec // as above
 	if checksum = strings.TrimSpace(checksum); !strings.EqualFold(checksum, hex.EncodeToString(sum[:])) {
 		return nil, fmt.Errorf("its checksum is %x, and %s says %s", sum, ChecksumName, text.Quote(checksum))
 	}
-	var form struct {
-		FileFormat, FileSchema, SourceBucket string
-		Files                                []File
-	}
-	if err := json.Unmarshal(data, &form); err != nil {
-		return nil, fmt.Errorf("not a manifest of OSS Inventory: %s", text.Bound(err.Error()))
-	}
-	if !strings.EqualFold(form.FileFormat, "CSV") {
-		return nil, fmt.Errorf("fileFormat is %s: only CSV can be read", text.Quote(form.FileFormat))
-	}
-	if form.Files == nil {
+	values, err := members(data, strings.ToLower)
+	format, formatErr := textOf(values, "fileFormat")
+	schema, schemaErr := textOf(values, "fileSchema")
+	bucket, bucketErr := textOf(values, "sourceBucket")
+	switch err = cmp.Or(err, formatErr, schemaErr, bucketErr); {
+	case err != nil:
+		return nil, fmt.Errorf("not a manifest of OSS Inventory: %w", err)
+	case !strings.EqualFold(format, "CSV"):
+		return nil, fmt.Errorf("fileFormat is %s: only CSV can be read", text.Quote(format))
+	case values["files"] == nil:
 		return nil, errors.New("it has no files: the list of data files is missing")
 	}
-	i := &Inventory{Bucket: form.SourceBucket, Files: form.Files}
-	names := strings.Split(form.FileSchema, ",")
+	i := &Inventory{Bucket: bucket}
+	if err = i.setColumns(schema); err != nil {
+		return nil, err
+	}
+	files, err := text.Elements(values["files"])
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	for data := range files {
+		file, err := parseFile(data)
+		if err != nil {
+			return nil, err
+		}
+		i.Files = append(i.Files, file)
+	}
+	return i, nil
+}
+
+// setColumns reads fileSchema.
+func (i *Inventory) setColumns(schema string) error {
+	names := strings.Split(schema, ",")
 	if len(names) > maxColumns {
-		return nil, fmt.Errorf("fileSchema has %d columns, the limit is %d", len(names), maxColumns)
+		return fmt.Errorf("fileSchema has %d columns, the limit is %d", len(names), maxColumns)
 	}
 	for at, name := range names {
 		names[at] = strings.ToLower(strings.TrimSpace(name))
-	}
-	for at, name := range names {
-		if name == "" || slices.Contains(names[:at], name) {
-			return nil, fmt.Errorf("fileSchema has a column without a name, or one twice: it is %s", text.Quote(form.FileSchema))
+		if names[at] == "" || slices.Contains(names[:at], names[at]) {
+			return fmt.Errorf("fileSchema has a column without a name, or one twice: it is %s", text.Quote(schema))
 		}
 	}
 	i.columns = len(names)
 	i.bucket, i.key, i.modified = slices.Index(names, "bucket"), slices.Index(names, "key"), slices.Index(names, "lastmodifieddate")
 	i.isLatest, i.isDeleteMarker = slices.Index(names, "islatest"), slices.Index(names, "isdeletemarker")
 	if i.bucket < 0 || i.key < 0 {
-		return nil, fmt.Errorf("fileSchema has no Bucket and Key: it is %s", text.Quote(form.FileSchema))
+		return fmt.Errorf("fileSchema has no Bucket and Key: it is %s", text.Quote(schema))
 	}
-	return i, nil
+	return nil
 }
 
 // Verify reads a file of the report to its end, and says why it must not be used: see the

@@ -6,6 +6,7 @@ package manifest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,51 +140,56 @@ func endsReading(err error) bool {
 }
 
 func jsonRow(line []byte) (Row, error) {
-	names, err := jsonNames(line)
-	if err != nil {
-		return Row{}, fmt.Errorf("%w: %s", err, quote(bytes.TrimSpace(line)))
+	whole := bytes.TrimSpace(line)
+	if !utf8.Valid(line) {
+		return Row{}, fmt.Errorf("not UTF-8: %s", quote(whole))
 	}
-	return rowOf(names[idColumn], names[objectColumn], line)
+	values, err := members(line, column)
+	if err != nil {
+		return Row{}, fmt.Errorf("%w: write one JSON object a line, with each key once: it is %s", err, quote(whole))
+	}
+	id, idErr := textOf(values, idColumn)
+	object, objectErr := textOf(values, objectColumn)
+	if err = cmp.Or(idErr, objectErr); err != nil {
+		return Row{}, fmt.Errorf("%w: %s", err, quote(whole))
+	}
+	return rowOf(id, object, whole)
 }
 
-var errNotObject = errors.New("not a JSON object on one line")
-
-// jsonNames returns the values of an object's keys that name a medium.
-func jsonNames(line []byte) (map[string]string, error) {
-	if !utf8.Valid(line) {
-		return nil, errors.New("not UTF-8")
+// members returns the values of a JSON object by the meanings of their keys, in lower
+// case. A key without a meaning is passed over; two of one meaning are an error.
+func members(data []byte, meaning func(key string) string) (map[string]json.RawMessage, error) {
+	all, err := text.Members(data)
+	if err != nil {
+		return nil, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return nil, errNotObject
-	}
-	names := map[string]string{}
-	for decoder.More() { // a struct would take the last of two
-		key, err := decoder.Token()
-		var value json.RawMessage
-		if err != nil || decoder.Decode(&value) != nil {
-			return nil, errNotObject
-		}
-		name, _ := key.(string)
-		if name = column(name); name == "" {
+	values := map[string]json.RawMessage{}
+	for key, value := range all {
+		meant := strings.ToLower(meaning(key))
+		switch {
+		case meant == "":
 			continue
+		case values[meant] != nil:
+			return nil, fmt.Errorf("%s is set twice, in this case or another", text.Quote(key))
+		case len(values) == maxColumns:
+			return nil, fmt.Errorf("it has more than %d keys", maxColumns)
 		}
-		if _, twice := names[name]; twice {
-			return nil, fmt.Errorf("%s is set twice", name)
-		}
-		content, err := text.OfJSON(value)
-		if err != nil && string(value) != "null" {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		names[name] = content
+		values[meant] = value
 	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, errNotObject
+	return values, nil
+}
+
+// textOf returns the text that a key is set to; nothing for null or without the key.
+func textOf(values map[string]json.RawMessage, key string) (string, error) {
+	value := values[strings.ToLower(key)]
+	if value == nil || string(value) == "null" {
+		return "", nil
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+	content, err := text.OfJSON(value)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", key, err)
 	}
-	return names, nil
+	return content, err
 }
 
 // rowOf checks what a row names.
@@ -202,7 +208,7 @@ func rowOf(id, object string, whole []byte) (row Row, err error) {
 	case object != "":
 		row.Object, err = media.ParseObject(object)
 	default:
-		err = fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(bytes.TrimSpace(whole)))
+		err = fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(whole))
 	}
 	return row, err
 }

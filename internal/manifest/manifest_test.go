@@ -105,6 +105,8 @@ func TestRows(t *testing.T) {
 		{"bad JSON", `{"mediaId":"m1"}` + "\n" + `{"mediaId":1}` + "\n" + `{"MediaId":"m3"}` + "\n" + `{"mediaId":"m4"` + "\n[]\nnull\n" + `{"mediaId":"m7"} {}` + "\n" + `{"mediaId":null,"object":"oss://media-in/a"}`,
 			"m1 bad 2 m3 bad 4 bad 5 bad 6 bad 7 oss://media-in/a"},
 		{"JSON with a name twice", `{"mediaId":"a","MEDIA_ID":"a"}` + "\n" + `{"Object":"oss://media-in/a "}`, "bad 1 oss://media-in/a "},
+		{"JSON with two names", `{"mediaId":"a","MediaId":"b"}` + "\n" + `{"media_id":"a","mediaId":"b"}` + "\n" + `{"object":"oss://media-in/a","OBJECT":"oss://media-in/b"}` + "\n" + `{"mediaId":null,"mediaId":"b"}` + "\n" + `{"mediaId":"a","medi\u0061Id":"b"}` + "\n" + `{"mediaId":"m6","x":{"mediaId":"a"},"x":[{"mediaId":"b"}]}`,
+			"bad 1 bad 2 bad 3 bad 4 bad 5 m6"},
 		{"a line too long", `{"mediaId":"m1"}` + "\n" + `{"x":"` + strings.Repeat("x", 1<<20) + `"}` + "\n" + `{"mediaId":"m3"}`, "m1 bad 2 m3"},
 		{"JSON that is guessed at", `{"mediaId":"m1"}` + "\n{\"object\":\"oss://media-in/\xff\"}\n" + `{"object":"oss://media-in/\ud83d"}` + "\n" + `{"mediaId":"a","mediaId":"b"}` + "\n" + `{"object":"oss://media-in/\u89c6"}`,
 			"m1 bad 2 bad 3 bad 4 oss://media-in/视"},
@@ -179,10 +181,26 @@ func TestInventory(t *testing.T) {
 		}
 	}
 
+	var manyKeys strings.Builder
+	for i := range 101 {
+		fmt.Fprintf(&manyKeys, `"k%d":1,`, i)
+	}
 	bad := []struct{ name, old, new, says string }{
 		{"ORC", `"CSV"`, `"ORC"`, "only CSV"},
 		{"no key", "Key,", "", "no Bucket and Key"},
 		{"no files", `"files":`, `"filez":`, "no files"},
+		{"a key twice", `"version":`, `"fileFormat":"CSV","version":`, `"fileFormat" is set twice`},
+		{"a key in another case", `"version":`, `"Files":[],"version":`, `"Files" is set twice`},
+		{"a key that is not needed, twice", `"version":`, `"Version":"1","version":`, `"version" is set twice`},
+		{"a key in escapes", `"version":`, `"f\u0069les":[],"version":`, `"files" is set twice`},
+		{"a key of a file in another case", `"key":`, `"KEY":"b","key":`, `"key" is set twice`},
+		{"a checksum of a file twice", `"key":`, `"md5checksum":"` + sum(file) + `","key":`, `"md5checksum" is set twice`},
+		{"too many keys", `"version":`, manyKeys.String() + `"version":`, "more than 100 keys"},
+		{"a number for a text", `"CSV"`, "1", "fileFormat: a text is expected"},
+		{"a bucket that is no Unicode", `"media-in"`, `"\ud800"`, "sourceBucket: the text is not Unicode"},
+		{"files that are no list", `"files":`, `"files":{},"filez":`, "files: a JSON list is expected"},
+		{"a file that is no object", `"files":[`, `"files":["a",`, `file "\"a\"": a JSON object is expected`},
+		{"another letter", `"files":`, `"fi\u017fles":`, "no files"},
 		{"a column twice", "Bucket, Key,", "Bucket, Key, Key,", "one twice"},
 		{"too many columns", "Key,", "Key," + strings.Repeat("x,", 200), "the limit is 100"},
 		{"no checksum of a file", sum(file), "", "neither may be missing"},
@@ -264,6 +282,8 @@ func TestMessages(t *testing.T) {
 		{"mediaId,x\n,\"a\nb\"\n", `line 2: neither mediaId nor object has a value: ",a\nb"`},
 		{"mediaId,x\nm1,\"a\nb\"c\n", `line 2: text follows a closing quote: within quotes, write two for one, and the row ends on line 3: "m1,\"a\nb\"c"`},
 		{"object\nhttp://media-in.oss-cn-shanghai.aliyuncs.com/a?Signature=secret\n", `line 2: "http://media-in.oss-cn-shanghai.aliyuncs.com/a?…": file URL carries a query: only the address of the object is allowed`},
+		{"{", `line 1: not JSON: unexpected end of JSON input: write one JSON object a line, with each key once: it is "{"`},
+		{"{\"mediaId\":\"a\",\"MediaId\":\"b\"}", `line 1: "MediaId" is set twice, in this case or another: write one JSON object a line, with each key once: it is "{\"mediaId\":\"a\",\"MediaId\":\"b\"}"`},
 		{"{\"mediaId\":7}", `line 1: mediaId: a text is expected: "{\"mediaId\":7}"`},
 	}
 	for _, test := range tests {
@@ -425,6 +445,13 @@ func FuzzInventory(f *testing.F) {
 			}
 			return
 		}
+		end := bytes.LastIndexByte(data, '}')
+		for _, key := range []string{"Files", "fileschema", "SOURCEBUCKET", "fileFormat"} { // set again
+			again := fmt.Sprintf(`%s,%q:[]}`, data[:end], key)
+			if _, err := manifest.ParseInventory([]byte(again), sum(again)); err == nil {
+				t.Errorf("a key that is set twice was taken: %s", again)
+			}
+		}
 		for _, file := range inventory.Files {
 			if file.Key == "" || file.Verify(bytes.NewReader(rows)) == nil && !strings.Contains(strings.ToUpper(string(data)), sum(string(rows))) {
 				t.Errorf("file %q", file.Key)
@@ -440,7 +467,7 @@ func FuzzInventory(f *testing.F) {
 
 // A manifest.json may name a file of which it says nothing, as often as it has room.
 func TestManyFilesWithoutNames(t *testing.T) {
-	head := `{"fileFormat":"CSV","files":[` + strings.Repeat("{},", 5<<20) + `{}]}`
+	head := `{"fileFormat":"CSV","fileSchema":"Bucket, Key","files":[` + strings.Repeat("{},", 5<<20) + `{}]}`
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, err := manifest.ParseInventory([]byte(head), sum(head))

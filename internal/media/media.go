@@ -201,19 +201,16 @@ type object struct {
 
 // readObject reads the known names of a JSON object.
 func readObject(data json.RawMessage, known ...string) (object, error) {
-	data = bytes.TrimSpace(data)
-	if !utf8.Valid(data) || !json.Valid(data) || data[0] != '{' {
-		return object{}, errors.New("no JSON object")
+	if !utf8.Valid(data) {
+		return object{}, errors.New("not UTF-8")
+	}
+	members, err := text.Members(data)
+	if err != nil {
+		return object{}, err
 	}
 	o := object{values: make(map[string]json.RawMessage, len(known))}
 	odd := map[string]bool{}
-	for rest := bytes.TrimSpace(data[1 : len(data)-1]); len(rest) > 0; {
-		at := endOf(rest)
-		name, _ := readText(json.RawMessage(bytes.TrimSpace(rest[:at])))
-		rest = rest[at+len(":"):]
-		at = endOf(rest)
-		value := json.RawMessage(bytes.TrimSpace(rest[:at]))
-		rest = rest[min(at+len(","), len(rest)):]
+	for name, value := range members {
 		field := slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(name, field) })
 		if field < 0 {
 			o.others++
@@ -229,25 +226,4 @@ func readObject(data json.RawMessage, known ...string) (object, error) {
 		delete(o.values, name)
 	}
 	return o, nil
-}
-
-// endOf returns where a member's name or value ends that starts some valid JSON.
-func endOf(data []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '{', c == '[':
-			depth++
-		case c == '}', c == ']':
-			depth--
-		case depth == 0 && (c == ':' || c == ','):
-			return i
-		}
-	}
-	return len(data)
 }

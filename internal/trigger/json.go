@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -27,28 +26,15 @@ func plain(data []byte) ([]byte, error) {
 	return bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark)), nil
 }
 
-// fields reads a JSON object by its exact keys; encoding/json would match them in any case.
-// It refuses duplicate keys and trailing data. The values share the memory of data.
+// fields reads a JSON object by its exact keys, and refuses a key that is set twice. The
+// values share the memory of data.
 func fields(data []byte) (map[string]json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	open, err := decoder.Token()
+	members, err := text.Members(data)
 	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if open != json.Delim('{') {
-		return nil, fmt.Errorf("a JSON object is expected, not %s", quote(data))
+		return nil, err
 	}
 	keys := map[string]json.RawMessage{}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		value, err := next(decoder, data)
-		if err != nil {
-			return nil, err
-		}
-		key, _ := name.(string)
+	for key, value := range members {
 		switch {
 		case keys[key] != nil:
 			return nil, fmt.Errorf("%s is set twice", text.Quote(key))
@@ -57,58 +43,23 @@ func fields(data []byte) (map[string]json.RawMessage, error) {
 		}
 		keys[key] = value
 	}
-	return keys, end(decoder)
+	return keys, nil
 }
 
 // elements reads a JSON list of at most MaxNames elements, which are parts of data.
 func elements(data []byte) ([]json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	open, err := decoder.Token()
+	all, err := text.Elements(data)
 	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if open != json.Delim('[') {
-		return nil, fmt.Errorf("a JSON list is expected, not %s", quote(data))
+		return nil, err
 	}
 	var list []json.RawMessage
-	for decoder.More() {
-		value, err := next(decoder, data)
-		if err != nil {
-			return nil, err
-		}
+	for value := range all {
 		if len(list) == MaxNames {
 			return nil, errTooMany
 		}
 		list = append(list, value)
 	}
-	return list, end(decoder)
-}
-
-// next passes over the next value of an object or a list and returns it. It copies
-// nothing: the decoder must read data.
-func next(decoder *json.Decoder, data []byte) (json.RawMessage, error) {
-	start := decoder.InputOffset()
-	if err := decoder.Decode(&skipped{}); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	return bytes.TrimLeft(data[start:decoder.InputOffset()], " \t\r\n:,"), nil
-}
-
-// skipped is a JSON value that is passed over.
-type skipped struct{}
-
-// UnmarshalJSON does nothing.
-func (*skipped) UnmarshalJSON([]byte) error { return nil }
-
-// end reads the end of an object or a list, and that nothing follows.
-func end(decoder *json.Decoder) error {
-	if _, err := decoder.Token(); err != nil {
-		return fmt.Errorf("not JSON: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // More is false before a closing bracket
-		return errors.New("not JSON: something follows its end")
-	}
-	return nil
+	return list, nil
 }
 
 // quote shows a JSON value.

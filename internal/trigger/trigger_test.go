@@ -107,7 +107,7 @@ func TestParseRefuses(t *testing.T) {
 		{"not JSON", "hello", "not JSON"},
 		{"a text", `"mode"`, "a JSON object is expected"},
 		{"cut off", `{"mediaIds":["a"]`, "not JSON"},
-		{"two values", `{"mediaIds":["a"]}{"mediaIds":["b"]}`, "something follows"},
+		{"two values", `{"mediaIds":["a"]}{"mediaIds":["b"]}`, "not JSON: invalid character '{' after top-level value"},
 		{"nothing known", `{"foo":1,"bar":2}`, `has the keys "bar, foo"`},
 		{"no scope", `{}`, "no scope"},
 		{"only a mode", `{"mode":"dry-run"}`, "no scope"},

@@ -1,0 +1,114 @@
+package text_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+func TestMembers(t *testing.T) {
+	tests := []struct{ data, want string }{
+		{` { "a" : 1 , "b":[{"c":","}],"a":{"d:":"}"},"\"e\\":"\\\"" } `, `a=1 b=[{"c":","}] a={"d:":"}"} "e\="\\\""`},
+		{`{}`, ""},
+		{"{\n}", ""},
+		{`{"\u0061":null,"A":""}`, `a=null A=""`},
+		{`[]`, "error: a JSON object is expected"},
+		{`null`, "error: a JSON object is expected"},
+		{``, "error: not JSON: unexpected end of JSON input"},
+		{`{"a":1`, "error: not JSON: unexpected end of JSON input"},
+		{`{"a":1}}`, "error: not JSON: invalid character '}' after top-level value"},
+		{`{"a":1,}`, "error: not JSON: invalid character '}' looking for beginning of object key string"},
+	}
+	for _, test := range tests {
+		var got []string
+		members, err := text.Members([]byte(test.data))
+		if err != nil {
+			got = append(got, "error: "+err.Error())
+		} else {
+			for name, value := range members {
+				got = append(got, name+"="+string(value))
+			}
+		}
+		if told := strings.Join(got, " "); told != test.want {
+			t.Errorf("%s: got %s, want %s", test.data, told, test.want)
+		}
+	}
+}
+
+func TestElements(t *testing.T) {
+	for data, want := range map[string]string{
+		` [ 1 , [2,3],{"a":"],"} ] `: `1 [2,3] {"a":"],"}`, `[]`: "", "[ ]": "", `[""]`: `""`,
+		`{}`: "a JSON list is expected", `[1`: "not JSON: unexpected end of JSON input", `[1]]`: "not JSON: invalid character ']' after top-level value",
+	} {
+		var got []string
+		elements, err := text.Elements([]byte(data))
+		if err != nil {
+			got = append(got, err.Error())
+		} else {
+			for value := range elements {
+				got = append(got, string(value))
+			}
+		}
+		if told := strings.Join(got, " "); told != want {
+			t.Errorf("%s: got %s, want %s", data, told, want)
+		}
+	}
+}
+
+// Members are those that the decoder of the standard library meets, one by one.
+func FuzzMembers(f *testing.F) {
+	for _, seed := range []string{`{"a":1,"a":[2,{"b":"\\\""}]}`, `[{"a":1},",",[[]]]`, ` {"\u0061":"\ud83d\ude00"} `, "{\"\xff\":1}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var want, got []string
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		open, err := decoder.Token()
+		isObject, isList := open == json.Delim('{'), open == json.Delim('[')
+		for err == nil && (isObject || isList) && decoder.More() {
+			if isObject {
+				var name json.Token
+				if name, err = decoder.Token(); err == nil {
+					want = append(want, name.(string))
+				}
+			}
+			var value json.RawMessage
+			if err == nil {
+				err = decoder.Decode(&value)
+			}
+			want = append(want, string(value))
+		}
+		if err == nil && (isObject || isList) {
+			_, err = decoder.Token()
+		}
+		if err == nil {
+			if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
+				err = errors.New("something follows")
+			}
+		}
+		members, membersErr := text.Members(data)
+		elements, elementsErr := text.Elements(data)
+		if (membersErr == nil) != (isObject && err == nil) || (elementsErr == nil) != (isList && err == nil) {
+			t.Fatalf("members %v, elements %v, the decoder says %v", membersErr, elementsErr, err)
+		}
+		if membersErr == nil {
+			for name, value := range members {
+				got = append(got, string([]rune(name)), string(value)) // the decoder mends bytes that are not UTF-8
+			}
+		}
+		if elementsErr == nil {
+			for value := range elements {
+				got = append(got, string(value))
+			}
+		}
+		if err == nil && !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
