@@ -336,14 +336,20 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Date", e.now().UTC().Format(http.TimeFormat))
-	if rep.status != http.StatusNoContent && rep.status != http.StatusNotModified {
+	switch {
+	case fault.Kind.withoutLength():
+		w.Header().Set("Transfer-Encoding", "identity") // the end of the connection ends the body
+	case rep.status != http.StatusNoContent && rep.status != http.StatusNotModified:
 		w.Header().Set("Content-Length", strconv.FormatInt(rep.size, 10))
+	}
+	if fault.Kind == NoChecks {
+		w.Header().Del("X-Oss-Hash-Crc64ecma")
 	}
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	if fault.Kind == Truncate {
+	if fault.Kind == Truncate || fault.Kind == CutOff {
 		rep.size /= 2 // less than announced makes net/http close the connection
 	}
 	// A client that went away is none of the emulator's business.

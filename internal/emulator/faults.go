@@ -16,8 +16,8 @@ import (
 // FaultKind names what goes wrong with a call.
 type FaultKind string
 
-// The kinds of fault. Only [Latency], [HangAfter], [DropAfter], [Truncate] and [Omit]
-// let the call execute.
+// The kinds of fault. Only [Latency], [HangAfter], [DropAfter], [Truncate], [CutOff],
+// [NoLength], [NoChecks] and [Omit] let the call execute.
 const (
 	Latency      FaultKind = "latency"       // the call starts after Delay
 	Hang         FaultKind = "hang"          // no answer until the client gives up
@@ -25,6 +25,9 @@ const (
 	DropBefore   FaultKind = "drop-before"   // connection closed, nothing executed
 	DropAfter    FaultKind = "drop-after"    // executed, then connection closed: the answer is lost
 	Truncate     FaultKind = "truncate"      // executed; half of the body arrives
+	CutOff       FaultKind = "cut-off"       // OSS only: as no-length, and half of the body arrives: it seems whole
+	NoLength     FaultKind = "no-length"     // OSS only: executed; the answer has no Content-Length
+	NoChecks     FaultKind = "no-checks"     // OSS only: as no-length, without a CRC-64
 	HTML500      FaultKind = "html-500"      // a gateway's page with status 500
 	HTML502      FaultKind = "html-502"      // a gateway's page with status 502
 	Unavailable  FaultKind = "unavailable"   // 503 ServiceUnavailable
@@ -40,11 +43,15 @@ const (
 
 // FaultKinds is every kind, for help texts.
 func FaultKinds() []FaultKind {
-	return []FaultKind{Latency, Hang, HangAfter, DropBefore, DropAfter, Truncate, HTML500, HTML502,
+	return []FaultKind{Latency, Hang, HangAfter, DropBefore, DropAfter, Truncate, CutOff, NoLength, NoChecks, HTML500, HTML502,
 		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode, Omit}
 }
 
 func (k FaultKind) onlyMPS() bool { return k == NonceUsed || k == NumericCode || k == Omit }
+
+func (k FaultKind) onlyOSS() bool { return k == Conflict || k.withoutLength() }
+
+func (k FaultKind) withoutLength() bool { return k == CutOff || k == NoLength || k == NoChecks }
 
 // Fault says which calls go wrong, and how. The calls of its operation are
 // counted from its injection on; those beyond the first After are candidates,
@@ -131,7 +138,6 @@ func (f Fault) String() string {
 func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
 	onlyMPS := f.Kind.onlyMPS()
-	onlyOSS := f.Kind == Conflict
 	switch {
 	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation):
 		return fmt.Errorf("unknown operation %q", f.Operation)
@@ -139,7 +145,7 @@ func (f Fault) validate() error {
 		return fmt.Errorf("unknown kind %q; one of %v", f.Kind, FaultKinds())
 	case onlyMPS && !mps && f.Operation != "*":
 		return fmt.Errorf("%s is a fault of MPS, and %s an operation of OSS", f.Kind, f.Operation)
-	case onlyOSS && mps:
+	case f.Kind.onlyOSS() && mps:
 		return fmt.Errorf("%s is a fault of OSS, and %s an operation of MPS", f.Kind, f.Operation)
 	case (f.Kind == Latency) != (f.Delay != 0):
 		return errors.New("latency, and nothing else, takes a delay")
@@ -198,7 +204,7 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 		if f.Operation != "*" && f.Operation != operation {
 			continue
 		}
-		if s == oss && f.Kind.onlyMPS() || s == mps && f.Kind == Conflict {
+		if s == oss && f.Kind.onlyMPS() || s == mps && f.Kind.onlyOSS() {
 			continue
 		}
 		if f.strikes() {

@@ -44,6 +44,7 @@ func TestParseFault(t *testing.T) {
 		"*:hang:delay=1s":               "takes a delay",
 		"DeleteMedia:drop-after:count=": "plain decimal",
 		"DeleteObject:omit":             "a fault of MPS",
+		"DeleteMedia:cut-off":           "a fault of OSS",
 	} {
 		if _, err := emulator.ParseFault(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", s, err, want)
@@ -271,6 +272,16 @@ func TestFaultsOfOSS(t *testing.T) {
 			t.Errorf("%q, %v", body, err)
 		}
 	})
+	for kind, want := range map[emulator.FaultKind]string{emulator.CutOff: "01234", emulator.NoLength: "0123456789", emulator.NoChecks: "0123456789"} {
+		t.Run(string(kind), func(t *testing.T) {
+			e := start(t, emulator.Config{Faults: []emulator.Fault{{Operation: "GetObject", Kind: kind}}})
+			e.PutObject("ops", "k", []byte("0123456789"), time.Now())
+			body, answer, err := get(t.Context(), ossClient(e), "ops", "k", nil)
+			if err != nil || body != want || answer.Headers.Get("Content-Length") != "" || (answer.HashCRC64 == nil) != (kind == emulator.NoChecks) {
+				t.Errorf("%q, %v, headers %v", body, err, answer.Headers)
+			}
+		})
+	}
 	t.Run("faults of MPS only", func(t *testing.T) {
 		e := start(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.NonceUsed}, {Operation: "*", Kind: emulator.NumericCode}}})
 		if _, err := put(t.Context(), ossClient(e), "ops", "k", "x", nil); err != nil {

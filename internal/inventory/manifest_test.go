@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
@@ -133,6 +136,48 @@ func TestManifestsAreReadAsTheyWereVerified(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A list that may be cut off names nothing, whichever of its two readings is.
+func TestListsThatMayBeCutOff(t *testing.T) {
+	const rows = "object\noss://media-in/a\noss://media-in/b.bak\noss://media-in/c\n"
+	tests := []struct {
+		kind  emulator.FaultKind
+		names string
+	}{
+		{emulator.NoLength, "[media-in/a media-in/b.bak media-in/c]"}, {emulator.Truncate, "[media-in/a media-in/b.bak media-in/c]"},
+		{emulator.CutOff, "[]"}, {emulator.NoChecks, "[]"},
+	}
+	for _, test := range tests {
+		for reading := range 2 {
+			t.Run(fmt.Sprint(test.kind, ", reading ", reading+1), func(t *testing.T) {
+				e, err := emulator.Start(emulator.Config{Faults: []emulator.Fault{{Operation: "GetObject", Kind: test.kind, After: reading, Count: 1}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer e.Close() //nolint:errcheck // a test's
+				list := media.Object{Bucket: "ops", Key: "list.csv"}
+				e.PutObject(list.Bucket, list.Key, []byte(rows), time.Now())
+				getenv := func(name string) string { return e.Env()[name] }
+				a, err := account.FromEnvironment(getenv)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var names []string
+				errs := 0
+				for c, err := range inventory.OfManifest(t.Context(), objects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{})), list) {
+					if err != nil {
+						errs++
+						continue
+					}
+					names = append(names, c.Name())
+				}
+				if fmt.Sprint(names) != test.names || (errs > 0) != (test.names == "[]") {
+					t.Errorf("names %v, %d errors; want %s", names, errs, test.names)
+				}
+			})
+		}
 	}
 }
 

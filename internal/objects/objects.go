@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc64"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // callTimeout is for one call with its retries.
@@ -189,16 +192,16 @@ func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]
 }
 
 func (s *Session) readAll(ctx context.Context, object media.Object, most int64) ([]byte, error) {
-	text := &stream{session: s, ctx: ctx, object: object}
-	if err := text.open(); err != nil {
+	content := &stream{session: s, ctx: ctx, object: object}
+	if err := content.open(); err != nil {
 		return nil, err
 	}
-	defer text.Close() //nolint:errcheck // only read
-	if text.size > most {
-		return nil, fmt.Errorf("read %s: it has %d bytes: the limit is %d", object, text.size, most)
+	defer content.Close() //nolint:errcheck // only read
+	if content.size > most {
+		return nil, fmt.Errorf("read %s: it has %d bytes: the limit is %d", object, content.size, most)
 	}
-	body := bytes.NewBuffer(make([]byte, 0, max(0, text.size)+bytes.MinRead))
-	_, err := body.ReadFrom(io.LimitReader(text, most+1))
+	body := bytes.NewBuffer(make([]byte, 0, max(0, content.size)+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(content, most+1))
 	if err == nil && int64(body.Len()) > most {
 		err = fmt.Errorf("read %s: it has more than %d bytes", object, most)
 	}
@@ -206,7 +209,8 @@ func (s *Session) readAll(ctx context.Context, object media.Object, most int64) 
 }
 
 // Open returns the content of an object as a stream, and its version (ETag). If a version
-// is given, any other is an error. After a broken connection the stream goes on at the
+// is given, any other is an error. The stream ends in an error if its content differs from
+// the object's CRC-64, or has neither a CRC-64 nor a length to verify it. After a broken connection the stream goes on at the
 // same place; an object that was overwritten meanwhile is an error.
 func (s *Session) Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
 	stream := &stream{session: s, ctx: ctx, object: object}
@@ -237,10 +241,14 @@ type stream struct {
 	body    io.ReadCloser
 	cancel  context.CancelFunc // ends the call that the body is of
 	etag    *string
-	size    int64
+	size    int64  // -1 if OSS did not say
+	crc     string // CRC-64 of the whole object; empty if OSS did not say
 	read    int64
-	tries   int // since something was read
+	sum     uint64 // CRC-64 of what was read
+	tries   int    // since something was read
 }
+
+var crcTable = crc64.MakeTable(crc64.ECMA)
 
 // open asks for what has not been read.
 func (s *stream) open() error {
@@ -270,7 +278,10 @@ func (s *stream) open() error {
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	}
 	if s.read == 0 {
-		s.etag, s.size = result.ETag, result.ContentLength
+		s.etag, s.size, s.crc = result.ETag, result.ContentLength, oss.ToString(result.HashCRC64)
+		if result.Headers.Get("Content-Length") == "" {
+			s.size = -1
+		}
 	}
 	s.body, s.cancel = result.Body, cancel
 	return nil
@@ -283,6 +294,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		idle.Stop()
 		if s.read += int64(n); n > 0 {
+			s.sum = crc64.Update(s.sum, crcTable, p[:n])
 			s.tries = 0
 			return n, nil
 		}
@@ -291,7 +303,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		case err == nil:
 			return 0, nil
 		case ended && s.read >= s.size:
-			return 0, io.EOF
+			return 0, s.end()
 		case s.ctx.Err() != nil:
 			return 0, fmt.Errorf("read %s: %w", s.object, s.ctx.Err())
 		case s.tries == streamTries || s.read > 0 && s.etag == nil:
@@ -303,6 +315,17 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// end returns io.EOF if what was read is known to be the whole object.
+func (s *stream) end() error {
+	switch sum := strconv.FormatUint(s.sum, 10); {
+	case s.crc == "" && s.size < 0:
+		return fmt.Errorf("read %s: the answer has neither a length nor a CRC-64, and may be cut off: connect to OSS without a proxy", s.object)
+	case s.crc != "" && s.crc != sum:
+		return fmt.Errorf("read %s: the %d bytes read have the CRC-64 %s, the object has %s: the answer is cut off or damaged", s.object, s.read, sum, text.Quote(s.crc))
+	}
+	return io.EOF
 }
 
 // Close ends the stream.

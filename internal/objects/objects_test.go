@@ -537,3 +537,55 @@ func TestReadOverBrokenConnections(t *testing.T) {
 		t.Error("a record was read of which nothing came")
 	}
 }
+
+// What is read is known to be the whole object, by its CRC-64 or its length, or is an error.
+func TestReadOnlyWhatIsWhole(t *testing.T) {
+	const body = "object\noss://media-in/a.bak\n"
+	tests := []struct {
+		name    string
+		fault   emulator.FaultKind
+		headers map[string]string // of an answer that is not the emulator's
+		says    string
+	}{
+		{"no length", emulator.NoLength, nil, ""},
+		{"no length, cut off", emulator.CutOff, nil, "cut off or damaged"},
+		{"neither length nor CRC-64", emulator.NoChecks, nil, "neither a length nor a CRC-64"},
+		{"another CRC-64", "", map[string]string{"X-Oss-Hash-Crc64ecma": "1"}, "cut off or damaged"},
+		{"a CRC-64 that is no number", "", map[string]string{"X-Oss-Hash-Crc64ecma": strings.Repeat("x", 1000)}, "cut off or damaged"},
+		{"a length only", "", map[string]string{"ETag": `"e"`}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			object := media.Object{Bucket: "ops", Key: "list.csv"}
+			var s *objects.Session
+			if test.headers == nil {
+				e := start(t, emulator.Config{})
+				e.PutObject(object.Bucket, object.Key, []byte(body), time.Now())
+				e.Inject(emulator.Fault{Operation: "GetObject", Kind: test.fault})
+				s = session(t, e.Env())
+			} else {
+				s = answering(t, func(w http.ResponseWriter, _ *http.Request) {
+					for name, value := range test.headers {
+						w.Header().Set(name, value)
+					}
+					_, _ = io.WriteString(w, body)
+				})
+			}
+			stream, _, err := s.Open(t.Context(), object, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stream.Close() //nolint:errcheck // only read
+			opened, openErr := io.ReadAll(stream)
+			read, readErr := s.Read(t.Context(), object, 1000)
+			for _, err := range []error{openErr, readErr} {
+				if (err == nil) != (test.says == "") || err != nil && (!strings.Contains(err.Error(), test.says) || len(err.Error()) > 1000) {
+					t.Errorf("%v, want an error with %q", err, test.says)
+				}
+			}
+			if test.says == "" && (string(opened) != body || string(read) != body) {
+				t.Errorf("%q, %q", opened, read)
+			}
+		})
+	}
+}
