@@ -575,7 +575,7 @@ func TestReadOnlyWhatIsWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer stream.Close() //nolint:errcheck // only read
+			defer stream.Close()
 			opened, openErr := io.ReadAll(stream)
 			read, readErr := s.Read(t.Context(), object, 1000)
 			for _, err := range []error{openErr, readErr} {
