@@ -167,8 +167,7 @@ func (f *Function) keepApart() error {
 	return nil
 }
 
-// readPolicy reads MEDIASWEEP_POLICY, else retention.yaml in the working folder,
-// else beside the program.
+// readPolicy reads the policy of MEDIASWEEP_POLICY, else of PolicyFile.
 func readPolicy(getenv func(string) string) (*policy.Policy, error) {
 	name := getenv("MEDIASWEEP_POLICY")
 	if name != "" {
@@ -179,13 +178,21 @@ func readPolicy(getenv func(string) string) (*policy.Policy, error) {
 		}
 		return p, err
 	}
-	name = "retention.yaml"
-	if program, err := os.Executable(); err == nil {
-		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
-			name = filepath.Join(filepath.Dir(program), name)
+	return ReadPolicy(PolicyFile())
+}
+
+// PolicyFile returns the name of retention.yaml in the working folder, or beside the
+// program if only that one exists.
+func PolicyFile() string {
+	const name = "retention.yaml"
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		program, err := os.Executable()
+		beside := filepath.Join(filepath.Dir(program), name)
+		if _, missing := os.Stat(beside); err == nil && !errors.Is(missing, os.ErrNotExist) {
+			return beside
 		}
 	}
-	return ReadPolicy(name)
+	return name
 }
 
 // ReadPolicy reads the policy in a file; see policy.Parse.

@@ -19,7 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// policyFile is the policy in the working folder.
+// policyFile is the name of the policy that check --init writes.
 const policyFile = "retention.yaml"
 
 func (c *Command) check() *cobra.Command {
@@ -28,18 +28,20 @@ func (c *Command) check() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a policy, and restate it in plain English",
-		Long: `check reads a policy (retention.yaml, or what MEDIASWEEP_POLICY names) and tells
-every mistake with its place, and exits with 2. Of a policy without a mistake it
+		Long: `check reads a policy: FILE, else what MEDIASWEEP_POLICY names, else retention.yaml in
+the working folder or beside the program. It shows every mistake with its place, and
+exits with 2. Of a policy without a mistake it
 says what seems unmeant, and what each rule does.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
 			}
-			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"), policyFile)
+			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"))
 			if start {
-				return c.aboutPolicy(args, c.starter(name))
+				return c.aboutPolicy(args, c.starter(cmp.Or(name, policyFile)))
 			}
+			name = cmp.Or(name, handler.PolicyFile())
 			data, err := handler.PolicyText(name)
 			return c.aboutPolicy(args, c.writeCheck(name, data, err, output))
 		},
