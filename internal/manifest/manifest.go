@@ -165,12 +165,12 @@ func members(data []byte, meaning func(key string) string) (map[string]json.RawM
 	}
 	values := map[string]json.RawMessage{}
 	for key, value := range all {
-		meant := strings.ToLower(meaning(key))
+		meant := strings.ToLower(meaning(string(key)))
 		switch {
 		case meant == "":
 			continue
 		case values[meant] != nil:
-			return nil, fmt.Errorf("%s is set twice, in this case or another", text.Quote(key))
+			return nil, fmt.Errorf("%s is set twice, in this case or another", text.Quote(string(key)))
 		case len(values) == maxColumns:
 			return nil, fmt.Errorf("it has more than %d keys", maxColumns)
 		}

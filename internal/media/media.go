@@ -209,21 +209,16 @@ func readObject(data json.RawMessage, known ...string) (object, error) {
 		return object{}, err
 	}
 	o := object{values: make(map[string]json.RawMessage, len(known))}
-	odd := map[string]bool{}
 	for name, value := range members {
-		field := slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(name, field) })
+		field := slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(string(name), field) })
 		if field < 0 {
 			o.others++
 			continue
 		}
-		if _, again := o.values[known[field]]; again || name != known[field] {
-			odd[known[field]] = true
+		if _, again := o.values[known[field]]; again || string(name) != known[field] {
+			o.odd, value = max(o.odd, known[field]), nil
 		}
 		o.values[known[field]] = value
-	}
-	for name := range odd {
-		o.odd = max(o.odd, name)
-		delete(o.values, name)
 	}
 	return o, nil
 }

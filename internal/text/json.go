@@ -8,15 +8,17 @@ import (
 	"iter"
 )
 
+var (
+	errNoObject = errors.New("a JSON object is expected")
+	errNoList   = errors.New("a JSON list is expected")
+)
+
 // Members yields the names and values of a JSON object in their order, and a name that is
 // set twice both times: encoding/json would match names in any case, and take the last.
-// The values share the memory of data.
-func Members(data []byte) (iter.Seq2[string, json.RawMessage], error) {
-	data, err := within(data, '{', errors.New("a JSON object is expected"))
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(string, json.RawMessage) bool) {
+// They share the memory of data.
+func Members(data []byte) (iter.Seq2[[]byte, json.RawMessage], error) {
+	data, err := within(data, '{', errNoObject)
+	return func(yield func([]byte, json.RawMessage) bool) {
 		var name, value []byte
 		for rest := data; len(rest) > 0; {
 			name, rest = cutJSON(rest)
@@ -25,15 +27,12 @@ func Members(data []byte) (iter.Seq2[string, json.RawMessage], error) {
 				return
 			}
 		}
-	}, nil
+	}, err
 }
 
 // Elements yields the elements of a JSON list, which share the memory of data.
 func Elements(data []byte) (iter.Seq[json.RawMessage], error) {
-	data, err := within(data, '[', errors.New("a JSON list is expected"))
-	if err != nil {
-		return nil, err
-	}
+	data, err := within(data, '[', errNoList)
 	return func(yield func(json.RawMessage) bool) {
 		var value []byte
 		for rest := data; len(rest) > 0; {
@@ -41,10 +40,10 @@ func Elements(data []byte) (iter.Seq[json.RawMessage], error) {
 				return
 			}
 		}
-	}, nil
+	}, err
 }
 
-// within returns the text between the brackets of a JSON value.
+// within returns the text between the brackets of a JSON value; nothing with an error.
 func within(data []byte, open byte, other error) ([]byte, error) {
 	if !json.Valid(data) {
 		return nil, fmt.Errorf("not JSON: %w", json.Unmarshal(data, new(json.RawMessage)))
@@ -56,12 +55,13 @@ func within(data []byte, open byte, other error) ([]byte, error) {
 }
 
 // nameOf reads the name of a member. Nearly all have no escapes, and are quick to read.
-func nameOf(quoted []byte) (name string) {
+func nameOf(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1 : len(quoted)-1])
+		return quoted[1 : len(quoted)-1]
 	}
+	var name string
 	_ = json.Unmarshal(quoted, &name) // it is valid
-	return name
+	return []byte(name)
 }
 
 // cutJSON cuts the first name or value off the text of some valid JSON, and the separator

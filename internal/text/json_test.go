@@ -32,7 +32,7 @@ func TestMembers(t *testing.T) {
 			got = append(got, "error: "+err.Error())
 		} else {
 			for name, value := range members {
-				got = append(got, name+"="+string(value))
+				got = append(got, string(name)+"="+string(value))
 			}
 		}
 		if told := strings.Join(got, " "); told != test.want {
@@ -99,7 +99,7 @@ func FuzzMembers(f *testing.F) {
 		}
 		if membersErr == nil {
 			for name, value := range members {
-				got = append(got, string([]rune(name)), string(value)) // the decoder mends bytes that are not UTF-8
+				got = append(got, string([]rune(string(name))), string(value)) // the decoder mends bytes that are not UTF-8
 			}
 		}
 		if elementsErr == nil {

@@ -34,7 +34,8 @@ func fields(data []byte) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	keys := map[string]json.RawMessage{}
-	for key, value := range members {
+	for name, value := range members {
+		key := string(name)
 		switch {
 		case keys[key] != nil:
 			return nil, fmt.Errorf("%s is set twice", text.Quote(key))
