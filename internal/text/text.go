@@ -19,21 +19,33 @@ const (
 	MaxValue = 80
 	// MaxMessage bounds a message in a report, an answer or a log line, in bytes.
 	MaxMessage = 2 << 10
+	// lookahead is how far past the shown part of a value Quote recognizes a credential, in bytes.
+	lookahead = 256
 	// MaxListed bounds the lines of a list in a report or an answer.
 	MaxListed = 20
 )
 
 // Quote returns a value in quotes for a message: at most MaxValue characters, with
-// whatever a terminal would act on escaped.
+// whatever a terminal would act on escaped, and without what looks like a credential.
 func Quote(value string) string {
+	shown, mark := value, ""
 	characters := 0
 	for at := range value {
 		if characters == MaxValue {
-			return strconv.Quote(value[:at]) + "…"
+			shown, mark = value[:at], "…"
+			break
 		}
 		characters++
 	}
-	return strconv.Quote(value)
+	searched := value[:min(len(value), len(shown)+lookahead)]
+	var hidden []Span
+	for _, secret := range Search(searched, Secrets) {
+		if secret.From < len(shown) {
+			secret.To = min(secret.To, len(shown))
+			hidden = append(hidden, secret)
+		}
+	}
+	return strconv.Quote(Replace(shown, hidden)) + mark
 }
 
 // Bound cuts a message to MaxMessage bytes, at a character's border.
