@@ -244,3 +244,95 @@ func TestLongBodiesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSecretOfAPayloadIsShown puts credentials where names are expected, by every way in.
+func TestNoSecretOfAPayloadIsShown(t *testing.T) {
+	const secret = "hunter2Hunter2hunter2"
+	w := newWorld(t, emulator.Config{}, withInventory("{bucket: oss://media-in/}", `manifests: ["oss://ops/**"]`), "MEDIASWEEP_HTTP_AUTH", "function")
+	for _, credential := range []string{
+		"LTAI" + secret, "STS." + secret, "CAIS" + secret,
+		"https://media-in.oss-cn-shanghai.aliyuncs.com/a.mp4?Expires=1&OSSAccessKeyId=LTAI" + secret + "&Signature=" + secret,
+		"https://media-in.oss-cn-shanghai.aliyuncs.com/a.mp4?x-oss-signature=" + secret + "&x-oss-credential=" + secret,
+		"https://oapi.dingtalk.com/robot/send?access_token=" + secret + "&sign=" + secret,
+		"https://hooks.slack.com/services/T0/B0/" + secret, "accessKeySecret: " + secret,
+	} {
+		w.e.PutObject("ops", "list.csv", []byte("mediaId,object\n"+credential+",\n,"+credential+"\n"), time.Now())
+		key := url.PathEscape(credential)
+		for _, form := range []string{
+			`{"mediaIds":[%q,"a b %[1]s"]}`, `{"objects":[%q]}`, `{"manifest":%q}`, `{"plan":%q}`, `{"mode":%q}`, `{"inventory":%q}`, `{%q:1}`, `{"mode":{"SecurityToken":%q}}`,
+			`{"manifest":"oss://ops/list.csv"}`, `{"triggerTime":"t","triggerName":"n","payload":%q}`, `{"triggerTime":"t","triggerName":"n","payload":"{\"mode\":\"x %[1]s\"}"}`,
+			`{"events":[{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"name":%q},"object":{"key":"a"}}},{"eventName":%[1]q,"oss":{}}]}`,
+			`{"events":[{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"name":"media-in"},"object":{"key":%q}}}]}`,
+			`[{"specversion":"1.0","source":%q,"data":{}}]`, `{"version":"v1","requestContext":{"http":{"method":%q}},"rawPath":%[1]q}`, `%q`, `%[1]s`,
+		} {
+			body := form
+			if strings.Contains(form, "%") {
+				body = fmt.Sprintf(form, credential)
+			}
+			answer, err := w.f.Invoke(context.Background(), handler.Call{}, []byte(body))
+			said := fmt.Sprint(string(answer), err, w.send("POST", "/v1/sweeps", body).Body, w.send("POST", "/v1/plans", body).Body)
+			if strings.Contains(said, secret) {
+				t.Errorf("%s is answered by %s", body, said)
+			}
+		}
+		for _, target := range []string{"/v1/runs/%s", "/v1/runs/%s?format=csv", "/v1/plans/%s", "/v1/media/%s/explain", "/v1/forecast?days=%s"} {
+			if answer := w.send("GET", fmt.Sprintf(target, key), ""); answer.Code >= 400 && strings.Contains(answer.Body.String(), secret) {
+				t.Errorf("%s: %s", target, answer.Body)
+			}
+		}
+		answer := w.send("GET", "/v1/runs", "").Body.String() + w.send("POST", "/v1/plans/"+key+"/apply", "").Body.String()
+		if strings.Contains(answer, secret) {
+			t.Errorf("a list or an apply shows it: %s", answer)
+		}
+		if strings.Contains(w.log.String(), secret) {
+			t.Errorf("the log shows it: %s", w.log.String())
+		}
+		w.log.Reset()
+	}
+}
+
+// TestUncleanPathsAreNoRoutes: an answer is never a redirect, nor HTML, and no form of a path passes the access check.
+func TestUncleanPathsAreNoRoutes(t *testing.T) {
+	const token = "0123456789abcdef"
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_TOKEN", token)
+	parts := []string{"/", "//", "/.", "/..", "/%2e%2e", "/%2F", "/v1", "/runs", "/healthz", "/invoke"}
+	paths := []string{"*"}
+	for range 4 {
+		for _, path := range paths[max(0, len(paths)-500):] {
+			for _, part := range parts {
+				paths = append(paths, strings.TrimPrefix(path, "*")+part)
+			}
+		}
+	}
+	send := func(method, path, token string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/", nil)
+		at, err := url.ParseRequestURI(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL = at
+		r.Header.Set("X-Mediasweep-Token", token)
+		recorder := httptest.NewRecorder()
+		w.f.ServeHTTP(recorder, r)
+		return recorder
+	}
+	routes := map[string]bool{"/v1/runs": true, "/v1/runs/healthz": true, "/v1/runs/invoke": true, "/v1/runs/v1": true, "/v1/runs/runs": true, "/healthz": true}
+	for _, path := range paths {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodConnect} {
+			for form, answer := range map[string]*httptest.ResponseRecorder{"HTTP": send(method, path, token), "event": w.sendEvent(method, path, "")} {
+				var said struct{ Error string }
+				err := json.Unmarshal(answer.Body.Bytes(), &said)
+				if form == "HTTP" && !routes[path] && !strings.Contains(path, "%") && (answer.Code != http.StatusNotFound || err != nil || said.Error == "") ||
+					answer.Code/100 == 3 || answer.Header().Get("Content-Type") != "application/json" {
+					t.Errorf("%s %s %s: %d %s", form, method, path, answer.Code, answer.Body)
+				}
+				if form == "event" && path != "/healthz" && answer.Code != http.StatusUnauthorized {
+					t.Errorf("%s %s without a token: %d %s", method, path, answer.Code, answer.Body)
+				}
+			}
+			if answer := send(method, path, ""); path != "/healthz" && answer.Code != http.StatusUnauthorized {
+				t.Errorf("%s %s without a token: %d %s", method, path, answer.Code, answer.Body)
+			}
+		}
+	}
+}

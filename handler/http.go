@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -90,6 +91,8 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.serve(w, r, CallFromHeader(r.Header))
 }
 
+const noRoute = "there is no such route: the README lists them"
+
 func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.URL.Path == "/healthz" {
@@ -100,12 +103,17 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 		writeFailure(w, status, reason)
 		return
 	}
+	// The mux redirects from a path that is not clean, and says so in HTML.
+	if escaped := r.URL.EscapedPath(); path.Clean("/"+escaped) != escaped {
+		writeFailure(w, http.StatusNotFound, noRoute)
+		return
+	}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	if h, pattern := f.routes.Handler(r); pattern == "" {
 		// What the mux says itself is not JSON.
 		plain := response{header: http.Header{}, status: http.StatusOK}
 		h.ServeHTTP(&plain, r)
-		problem := "there is no such route: the README lists them"
+		problem := noRoute
 		if allow := plain.header.Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
 			problem = "this route takes " + allow
@@ -191,10 +199,11 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 		query.Set(name, value)
 	}
 	target.RawQuery = query.Encode()
-	request, err := http.NewRequestWithContext(ctx, event.Method, target.String(), bytes.NewReader(event.Body))
+	request, err := http.NewRequestWithContext(ctx, event.Method, "", bytes.NewReader(event.Body))
 	if err != nil {
 		return f.refuseCall(call, trigger.HTTP, errors.New("HTTP event: the method is not one"))
 	}
+	request.URL = target
 	for name, value := range event.Header {
 		request.Header.Set(name, value)
 	}

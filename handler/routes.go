@@ -64,14 +64,15 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	runs, skipped, err := f.Runs(r.Context(), callOf(r))
-	writeList(w, runs, skipped, err)
+	writeList(w, "run", runs, skipped, err)
 }
 
 func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
-	run, err := f.Run(r.Context(), callOf(r), r.PathValue("run"))
+	id := r.PathValue("run")
+	run, err := f.Run(r.Context(), callOf(r), id)
 	switch {
 	case err != nil:
-		writeError(w, err)
+		writeError(w, "run", id, err)
 	case r.URL.Query().Get("format") != "csv":
 		writeJSON(w, http.StatusOK, run)
 	case run.Plan == "" && run.Status != report.Done:
@@ -83,15 +84,15 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
 	plans, skipped, err := f.Plans(r.Context(), callOf(r))
-	writeList(w, plans, skipped, err)
+	writeList(w, "plan", plans, skipped, err)
 }
 
 // notesHeader names the records that a list skipped. The list itself is a JSON array.
 const notesHeader = "X-Mediasweep-Notes"
 
-func writeList(w http.ResponseWriter, list any, skipped []string, err error) {
+func writeList(w http.ResponseWriter, kind string, list any, skipped []string, err error) {
 	if err != nil {
-		writeError(w, err)
+		writeError(w, kind, "", err)
 		return
 	}
 	if len(skipped) > 0 {
@@ -111,12 +112,12 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	}
 	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
 	if err != nil {
-		writeError(w, err)
+		writeError(w, "plan", id, err)
 		return
 	}
 	head, err := json.Marshal(contents.Head)
 	if err != nil {
-		writeError(w, err)
+		writeError(w, "plan", id, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -148,7 +149,7 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 		case err == nil:
 			entries = kept
 		case !empty || !errors.Is(err, state.ErrNotFound):
-			writeError(w, err)
+			writeError(w, "plan", id, err)
 			return
 		}
 	}
@@ -211,11 +212,11 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, surveyStatus(looked), report.NewForecast(forecast, looked))
 }
 
-// writeError answers with what went wrong with the state store.
-func writeError(w http.ResponseWriter, err error) {
+// writeError answers with why the state store did not give a run, a plan, or their list (without an ID).
+func writeError(w http.ResponseWriter, kind, id string, err error) {
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		writeFailure(w, http.StatusNotFound, err.Error())
+		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest", kind, text.Quote(id)))
 	case IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
 	default:
