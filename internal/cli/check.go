@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode"
@@ -39,7 +39,11 @@ says what seems unmeant, and what each rule does.`,
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"))
 			if start {
-				return c.aboutPolicy(args, c.starter(cmp.Or(name, policyFile)))
+				shown := text.Line(cmp.Or(name, policyFile))
+				if c.policyOfEnvironment(args) {
+					shown = "the file of MEDIASWEEP_POLICY"
+				}
+				return c.starter(cmp.Or(name, policyFile), shown)
 			}
 			name = cmp.Or(name, handler.PolicyFile())
 			data, err := handler.PolicyText(name)
@@ -54,10 +58,15 @@ says what seems unmeant, and what each rule does.`,
 // aboutPolicy keeps an error from quoting the environment, if that named the policy.
 func (c *Command) aboutPolicy(args []string, err error) error {
 	var exit exitError
-	if len(args) > 0 || c.Getenv("MEDIASWEEP_POLICY") == "" || !errors.As(err, &exit) {
+	if !c.policyOfEnvironment(args) || !errors.As(err, &exit) {
 		return err
 	}
 	return exitError{exit.code, fmt.Errorf("the file of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))}
+}
+
+// policyOfEnvironment reports whether the environment names the policy, which no message may quote.
+func (c *Command) policyOfEnvironment(args []string) bool {
+	return len(args) == 0 && c.Getenv("MEDIASWEEP_POLICY") != ""
 }
 
 // checked is the result of a check as editors read it.
@@ -164,25 +173,19 @@ func caret(line []rune, column int) string {
 	return string(shown) + "\n" + string(below) + "^"
 }
 
-// starter writes the policy that the program ships with, where there is none.
-func (c *Command) starter(name string) error {
+// starter writes the policy that the program ships with, where there is none. Messages call it shown.
+func (c *Command) starter(name, shown string) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a policy holds no secret
-	if err != nil {
-		return exitError{exitUsage, err}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return exitError{exitUsage, fmt.Errorf("%s exists already: --init overwrites nothing: check it without --init, or name another file", shown)}
+	case err != nil:
+		return exitError{exitUsage, fmt.Errorf("write %s: %w", shown, account.WithoutPath(err))}
 	}
 	_, err = f.Write(c.Policy)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return exitError{exitFailed, err}
+		return exitError{exitFailed, fmt.Errorf("write %s: %w", shown, account.WithoutPath(err))}
 	}
+	fmt.Fprintf(c.Stderr, "mediasweep: %s is written: edit it, then run mediasweep check\n", shown) //nolint:errcheck // there is no other place to say it
 	return nil
-}
-
-// readBounded reads a file, and one byte more than the bound of a longer one.
-func readBounded(name string, most int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	return io.ReadAll(io.LimitReader(f, most+1))
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -44,11 +46,19 @@ events has a sample of each.`,
 	return cmd
 }
 
+// read reads a payload. Of one that is too large it reads a byte more than is allowed: the function
+// refuses it.
 func (c *Command) read(file string) ([]byte, error) {
+	in := c.Stdin
 	if file != "-" {
-		return readBounded(file, trigger.MaxBytes)
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() //nolint:errcheck // only read
+		in = f
 	}
-	return trigger.Read(c.Stdin)
+	return io.ReadAll(io.LimitReader(in, trigger.MaxBytes+1))
 }
 
 // answerOf writes what the function answered where that is no report of a run: to

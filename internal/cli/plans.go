@@ -157,7 +157,7 @@ func (c *Command) plans() *cobra.Command {
 		Short: "List the plans that were kept, or the media of one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, args, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
 				if len(args) == 1 {
 					_, entries, err := f.Entries(ctx, handler.Call{}, args[0])
 					if err != nil {
@@ -199,7 +199,7 @@ func (c *Command) runs() *cobra.Command {
 		Short: "List the latest runs, or tell what one did",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, args, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
 				if len(args) == 1 {
 					run, err := f.Run(ctx, handler.Call{}, args[0])
 					switch {
@@ -234,12 +234,16 @@ func (c *Command) note(skipped []string) {
 	}
 }
 
-// kept writes what the state store has.
-func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, write func(context.Context, *handler.Function, *strings.Builder) error) error {
+// kept writes what the state store has: the latest runs or plans, or the one that args names.
+func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, write func(context.Context, *handler.Function, *strings.Builder) error) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 		var b strings.Builder
 		switch err := write(ctx, f, &b); {
-		case errors.Is(err, state.ErrNotFound), handler.IsRefusal(err):
+		case errors.Is(err, state.ErrNotFound) && len(args) == 1:
+			list := cmd.Name() // runs or plans
+			return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and MEDIASWEEP_STATE says where they are",
+				strings.TrimSuffix(list, "s"), text.Quote(args[0]), list)}
+		case handler.IsRefusal(err):
 			return exitError{exitUsage, err}
 		case err != nil:
 			return exitError{exitFailed, err}

@@ -134,7 +134,7 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 			}
 		case "plan":
 			if json.Unmarshal(value, &request.Plan) != nil || !IsPlanID(request.Plan) {
-				wrong.add("plan must be the ID of a plan, such as sha256:0f3a…, not %s", quote(value))
+				wrong.add("plan must be the whole ID of a plan, sha256: and 64 of 0-9 and a-f, not %s: list the plans, and copy one", quote(value))
 			}
 		case "manifest":
 			name, err := text.OfJSON(value)

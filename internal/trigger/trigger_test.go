@@ -126,7 +126,7 @@ func TestParseRefuses(t *testing.T) {
 		{"set twice", `{"mediaIds":["a"],"mediaIds":["b"]}`, `"mediaIds" is set twice`},
 		{"bad mode", `{"mode":"Enforce","mediaIds":["a"]}`, `mode must be "dry-run" or "enforce"`},
 		{"inventory false", `{"inventory":false}`, "inventory must be true"},
-		{"plan", `{"plan":"sha256:00"}`, "plan must be the ID of a plan"},
+		{"plan", `{"plan":"sha256:00"}`, `plan must be the whole ID of a plan, sha256: and 64 of 0-9 and a-f, not "sha256:00": list the plans`},
 		{"manifest of nothing", `{"manifest":""}`, "does not start with oss://"},
 		{"manifest, several", `{"manifest":["oss://ops/a.csv"]}`, "manifest must be a text"},
 		{"all at once", `{"mode":1,"mediaIds":[],"x":1}`, "; "},
