@@ -18,8 +18,9 @@ import (
 // ErrBusy says that another run holds the lease.
 var ErrBusy = errors.New("another run is under way")
 
-// A lease lasts for leaseTerm by the store's clock unless it is renewed, which its
-// holder does every leaseRenewal. It saves quota; no safety rests on it.
+// A record of a lease lasts for leaseTerm by the store's clock, and not beyond the time of the run that wrote
+// it: a run that is cut off cannot release its lease. The holder writes a new record every leaseRenewal. The
+// lease saves quota; no safety rests on it.
 const (
 	leaseTerm    = 30 * time.Second
 	leaseRenewal = 10 * time.Second
@@ -39,6 +40,15 @@ type leaseRecord struct {
 	Holder   string `json:"holder"` // differs for each acquisition
 	Run      string `json:"run"`
 	Released bool   `json:"released"`
+	Seconds  int    `json:"seconds,omitempty"` // how long it lasts; 0 for leaseTerm
+}
+
+// term returns how long a record lasts.
+func (r leaseRecord) term() time.Duration {
+	if r.Seconds <= 0 || r.Seconds >= int(leaseTerm/time.Second) {
+		return leaseTerm
+	}
+	return time.Duration(r.Seconds) * time.Second
 }
 
 const leaseFormat = 1
@@ -51,19 +61,21 @@ type Lease struct {
 	number int64
 	// written is when the last record was begun, by this machine's clock.
 	written time.Time
-	end     func() // ends the renewal; nil before there is one
+	until   time.Time // the time of the run ends; zero for never
+	end     func()    // ends the renewal; nil before there is one
 }
 
-// Acquire takes a lease for a run, or returns ErrBusy.
+// Acquire takes a lease for a run, or returns ErrBusy. The lease ends with the time of ctx, or of Hold's.
 func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, error) {
 	latest, err := newestLease(ctx, store, folder)
 	if err != nil {
 		return nil, err
 	}
-	if latest.number > 0 && !latest.record.Released && latest.age < leaseTerm {
+	if latest.number > 0 && !latest.record.Released && latest.age < latest.record.term() {
 		return nil, fmt.Errorf("%w: %s", ErrBusy, text.Bound(latest.record.Run))
 	}
 	l := &Lease{store: store, folder: folder, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
+	l.until, _ = ctx.Deadline()
 	if err := l.write(ctx); err != nil {
 		if errors.Is(err, ErrExists) {
 			err = ErrBusy // somebody was faster
@@ -73,9 +85,10 @@ func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, erro
 	return l, nil
 }
 
-// Hold renews the lease until it is released. The returned context ends when the lease
-// is lost.
+// Hold renews the lease until it is released, or the time of ctx ends. The returned context ends when the
+// lease is lost.
 func (l *Lease) Hold(ctx context.Context) context.Context {
+	l.until, _ = ctx.Deadline()
 	held, end := context.WithCancelCause(ctx)
 	stop, stopped := context.WithCancel(held)
 	ended := make(chan struct{})
@@ -94,6 +107,11 @@ func (l *Lease) Hold(ctx context.Context) context.Context {
 
 // write writes the lease's next record.
 func (l *Lease) write(ctx context.Context) error {
+	l.record.Seconds = 0
+	if !l.until.IsZero() {
+		// The store's clock has whole seconds: of two times, it can show one more than passed.
+		l.record.Seconds = int(min(leaseTerm, max(0, time.Until(l.until)))/time.Second) + 2
+	}
 	data, err := json.Marshal(l.record)
 	if err != nil {
 		return err

@@ -135,6 +135,67 @@ func TestLeaseOfACrashedHolder(t *testing.T) {
 	})
 }
 
+// A run that is cut off keeps its lease until its time is over, and not for a whole term.
+func TestLeaseOfARunThatIsCutOff(t *testing.T) {
+	for _, test := range []struct{ run, alive, freed time.Duration }{
+		{4 * time.Second, 3900 * time.Millisecond, 7 * time.Second},
+		{28 * time.Second, 27 * time.Second, 31 * time.Second},
+		{time.Minute, 59 * time.Second, 63 * time.Second},
+		{24 * time.Hour, 48 * time.Second, 24*time.Hour + 3*time.Second},
+	} {
+		t.Run(test.run.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), test.run)
+				defer cancel()
+				cut, err := state.Acquire(ctx, m, state.InventoryLease, "cut off")
+				if err != nil {
+					t.Fatal(err)
+				}
+				held := cut.Hold(ctx)
+				time.Sleep(test.alive)
+				if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
+					t.Errorf("while it runs: %v, %v", err, held.Err())
+				}
+				time.Sleep(time.Until(began.Add(test.freed)))
+				next, err := state.Acquire(t.Context(), m, state.InventoryLease, "next")
+				if err != nil {
+					t.Fatalf("after its time: %v", err)
+				}
+				if err := next.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// No record holds a lease for longer than a term, whatever it says.
+func TestLeaseWithAnOddTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, seconds := range []string{"-1", "0", "30", "31", "9223372036854775807"} {
+			m := newMemory()
+			lease, err := state.Acquire(t.Context(), m, state.InventoryLease, "first")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = lease // its run was killed
+			for name := range m.records {
+				m.records[name] = []byte(`{"format":1,"holder":"x","run":"first","seconds":` + seconds + `}`)
+			}
+			time.Sleep(29 * time.Second)
+			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "second"); !errors.Is(err, state.ErrBusy) {
+				t.Errorf("%s: in its term: %v", seconds, err)
+			}
+			time.Sleep(2 * time.Second)
+			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "third"); err != nil {
+				t.Errorf("%s: after its term: %v", seconds, err)
+			}
+		}
+	})
+}
+
 // A record that is damaged is held like any other, and not for ever.
 func TestLeaseThatIsDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
