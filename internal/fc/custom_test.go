@@ -81,6 +81,9 @@ func TestRoutes(t *testing.T) {
 		{"a visitor", "POST", "/v1/sweeps", []string{"/http-invoke"}, 202, "", 0, 1},
 		{"a visitor elsewhere", "GET", "/", nil, 202, "", 0, 1},
 		{"a visitor with two headers", "GET", "/", []string{"/http-invoke", "/http-invoke"}, 404, "", 0, 0},
+		{"an unclean path as an event call", "POST", "//invoke", []string{"/invoke"}, 404, "", 0, 0},
+		{"an unclean path with a header like it", "POST", "//invoke", []string{"//invoke"}, 404, "", 0, 0},
+		{"an unclean path of a visitor", "POST", "/x/../invoke", []string{"/http-invoke"}, 202, "", 0, 1},
 		{"a visitor's panic", "GET", "/panic", []string{"/http-invoke"}, 500, "", 0, 1},
 	}
 	for _, test := range tests {

@@ -37,7 +37,7 @@ func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.S
 			for _, id := range ids {
 				c, err := Candidate{MediaID: id}, media.CheckID(id)
 				if err != nil {
-					c, err = Candidate{}, fmt.Errorf("executions of workflow %q: MediaId %s: %w", workflow, text.Quote(id), err)
+					c, err = Candidate{}, fmt.Errorf("executions of workflow %s: MediaId %s: %w", text.Quote(workflow), text.Quote(id), err)
 				}
 				if !yield(c, err) {
 					return

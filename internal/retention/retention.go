@@ -9,6 +9,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Verdict is what becomes of a medium. Keep is the zero value.
@@ -115,7 +116,7 @@ func (d Decision) Reason() string {
 	case DateAhead:
 		return fmt.Sprintf("protected by rule %s until %s", rule, at)
 	case DateMalformed:
-		return fmt.Sprintf("rule %s: a tag that starts with %q names no day", rule, d.Rule.Date)
+		return fmt.Sprintf("rule %s: a tag that starts with %s names no day", rule, text.Quote(d.Rule.Date))
 	case FieldUnknown:
 		return fmt.Sprintf("rule %s asks for %s, which the record does not tell", rule, d.Key)
 	case NoCreationTime:

@@ -67,6 +67,14 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// A reason is bounded, however long the texts of the policy are.
+func TestReasonsAreBounded(t *testing.T) {
+	d := retention.Decision{Cause: retention.DateMalformed, Rule: &policy.Rule{Name: "dated", Date: strings.Repeat("x", 100_000)}}
+	if got := d.Reason(); len(got) > 200 {
+		t.Errorf("%d bytes: %.200s", len(got), got)
+	}
+}
+
 // An expire rule's field that the record lacks decides nothing where another key
 // of the rule already says no.
 func TestDecideUnknownFieldOfARuleThatDoesNotApply(t *testing.T) {
