@@ -86,7 +86,7 @@ func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Dur
 // sweep of the inventory has to ask.
 const maxWaiting = 2
 
-// leave waits until the pace lets a call of the session leave.
+// acquire waits until the pace lets a call of the session leave.
 func (s *Session) acquire(ctx context.Context, op Operation) error {
 	line := s.lines[op]
 	select {

@@ -20,8 +20,7 @@ var workflowID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 // ID or a name, or of all for an empty text, in the last 90 days. A medium comes for each
 // execution. The first page has an empty token, and so has what follows the last.
 func (s *Session) Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error) {
-	permit, err := s.Permit(ctx, ListExecutions)
-	if err != nil {
+	if err := s.acquire(ctx, ListExecutions); err != nil {
 		return nil, "", err
 	}
 	type listed struct {
@@ -34,7 +33,7 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 		}]
 	}
 	var list listed
-	err = s.callNow(ctx, permit.op, func() requests.AcsRequest {
+	err = s.callNow(ctx, ListExecutions, func() requests.AcsRequest {
 		request := mts.CreateListMediaWorkflowExecutionsRequest()
 		request.MaximumPageSize, request.NextPageToken = requests.NewInteger(executionsPage), token
 		if workflowID.MatchString(workflow) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
@@ -53,6 +54,9 @@ const (
 type Client struct {
 	caller *caller
 	pace   map[Operation]*pace
+
+	mu   sync.Mutex // guards open, and what groups say that it guards
+	open map[form]*group
 }
 
 // New returns a client that uses a share of the quota, 0 < share <= 1. It makes
@@ -62,7 +66,7 @@ func New(a account.Account, share float64) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{caller: caller, pace: map[Operation]*pace{}}
+	c := &Client{caller: caller, pace: map[Operation]*pace{}, open: map[form]*group{}}
 	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL, AddMedia, ListExecutions} {
 		c.pace[op] = newPace(quota * share)
 	}
@@ -74,7 +78,8 @@ func New(a account.Account, share float64) (*Client, error) {
 type Session struct {
 	client      *Client
 	credentials *account.Provider
-	line        int // foreground or background
+	line        int  // foreground or background
+	sharing     bool // see Client.Sharing
 
 	lines     map[Operation]chan struct{}
 	calls     map[Operation]*atomic.Int64
@@ -116,16 +121,20 @@ func (s *Session) Answered() bool { return s.answered.Load() }
 // Permit is leave to send one call of an operation now. It is for one use.
 type Permit struct {
 	session *Session
-	op      Operation
+	bound   context.Context // that of Session.Permit
 }
 
 // Permit waits until the pace lets a call leave. Its context bounds the waiting and not
 // the call, so that a run can stop starting calls while it finishes those under way.
 func (s *Session) Permit(ctx context.Context, op Operation) (*Permit, error) {
-	if err := s.acquire(ctx, op); err != nil {
+	err := notSent(op, ctx.Err())
+	if !s.sharing {
+		err = s.acquire(ctx, op)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return &Permit{s, op}, nil
+	return &Permit{s, ctx}, nil
 }
 
 // Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
@@ -135,40 +144,62 @@ func (s *Session) Permit(ctx context.Context, op Operation) (*Permit, error) {
 func (p *Permit) Delete(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		if err := media.CheckID(id); err != nil {
-			return fmt.Errorf("%s: %w: %s", p.op, err, text.Quote(id))
+			return fmt.Errorf("%s: %w: %s", DeleteMedia, err, text.Quote(id))
 		}
 	}
-	return p.session.callNow(ctx, p.op, func() requests.AcsRequest {
-		request := mts.CreateDeleteMediaRequest()
-		request.MediaIds = strings.Join(ids, ",")
-		return request
-	}, func() answer { return new(envelope) })
+	_, err := p.send(ctx, form{op: DeleteMedia}, ids)
+	return err
 }
 
 // ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
 // them.
 func (p *Permit) ByID(ctx context.Context, ids []string) (Found, error) {
-	return p.lookUp(ctx, func() requests.AcsRequest {
-		request := mts.CreateQueryMediaListRequest()
-		request.MediaIds = strings.Join(ids, ",")
-		request.IncludePlayList = requests.NewBoolean(true)
-		request.IncludeSnapshotList = requests.NewBoolean(true)
-		request.IncludeSummaryList = requests.NewBoolean(true)
-		return request
-	})
+	return p.send(ctx, form{op: QueryMediaList, outputs: true}, ids)
 }
 
 // ByURL looks the media of up to MaxBatch file URLs up, which together may have
 // media.MaxURLBytes.
 func (p *Permit) ByURL(ctx context.Context, urls []string) (Found, error) {
-	return p.lookUp(ctx, func() requests.AcsRequest {
+	return p.send(ctx, form{op: QueryMediaListByURL, outputs: true}, urls)
+}
+
+func (p *Permit) send(ctx context.Context, form form, names []string) (Found, error) {
+	if p.session.sharing {
+		return p.share(ctx, form, names, len(names) >= MaxBatch)
+	}
+	return p.session.send(ctx, form, names)
+}
+
+// form is a kind of call about a list of names: the IDs or the file URLs of media.
+type form struct {
+	op      Operation
+	outputs bool // a look-up returns what a workflow made of the media
+}
+
+func (f form) request(names []string) requests.AcsRequest {
+	list := strings.Join(names, ",")
+	switch f.op {
+	case DeleteMedia:
+		request := mts.CreateDeleteMediaRequest()
+		request.MediaIds = list
+		return request
+	case QueryMediaListByURL:
 		request := mts.CreateQueryMediaListByURLRequest()
-		request.FileURLs = strings.Join(urls, ",")
+		request.FileURLs = list
 		request.IncludePlayList = requests.NewBoolean(true)
 		request.IncludeSnapshotList = requests.NewBoolean(true)
 		request.IncludeSummaryList = requests.NewBoolean(true)
 		return request
-	})
+	default:
+		request := mts.CreateQueryMediaListRequest()
+		request.MediaIds = list
+		if f.outputs {
+			request.IncludePlayList = requests.NewBoolean(true)
+			request.IncludeSnapshotList = requests.NewBoolean(true)
+			request.IncludeSummaryList = requests.NewBoolean(true)
+		}
+		return request
+	}
 }
 
 // Texts are what AddMedia takes of a medium beside its file.
@@ -237,11 +268,7 @@ func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	return permit.lookUp(ctx, func() requests.AcsRequest {
-		request := mts.CreateQueryMediaListRequest()
-		request.MediaIds = strings.Join(ids, ",")
-		return request
-	})
+	return permit.send(ctx, form{op: QueryMediaList}, ids)
 }
 
 // looked is the answer to a look-up. Its lists come in wrappers that the service
@@ -255,9 +282,11 @@ type looked struct {
 	NonExistFileURLs wrapper[struct{ FileURL list[string] }]
 }
 
-func (p *Permit) lookUp(ctx context.Context, build func() requests.AcsRequest) (Found, error) {
+// send sends a call that has its permit. What a deletion found is empty.
+func (s *Session) send(ctx context.Context, form form, names []string) (Found, error) {
 	var found looked
-	if err := p.session.callNow(ctx, p.op, build, func() answer { found = looked{}; return &found }); err != nil {
+	request := func() requests.AcsRequest { return form.request(names) }
+	if err := s.callNow(ctx, form.op, request, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
 	return settle(found.MediaList.value.Media, append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)), nil
