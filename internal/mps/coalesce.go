@@ -57,7 +57,8 @@ type member struct {
 }
 
 // share sends a call with other members, or alone. If the service rejects a call that
-// names what others asked for, the member's own names are sent again, alone.
+// names what others asked for, the member's own names are sent again, alone. A rejected
+// deletion may have taken effect in part: the second then may be rejected for that.
 func (p *Permit) share(ctx context.Context, form form, names []string, alone bool) (Found, error) {
 	m := &member{permit: p, call: ctx, names: names}
 	g := p.session.client.join(form, m, alone)
