@@ -1,16 +1,13 @@
 package handler_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,65 +22,81 @@ import (
 var guarded = strings.Replace(simulated, "guard: {maxPercent: 100, maxDelete: 100000}\n", "", 1)
 
 // cutOff has a scheduled run stopped in the middle of the library. It returns the name and
-// the lines of the last checkpoint.
-func (s *simulation) cutOff(limit time.Duration) (name string, lines []map[string]any) {
+// the fields of the last checkpoint.
+func (s *simulation) cutOff(limit time.Duration) (name string, head map[string]any) {
 	s.t.Helper()
 	if r := s.timer(limit); r.Status != report.Incomplete || len(s.e.Calls()) == 0 || s.e.Count()["DeleteMedia"] > 0 {
 		s.t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
 	}
 	var last emulator.Object
 	for _, object := range s.e.Objects("ops") {
-		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".gz") && object.Key > last.Key {
+		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".json") && object.Key > last.Key {
 			last = object
 		}
 	}
-	unzipped, err := gzip.NewReader(bytes.NewReader(last.Body))
-	if err != nil {
+	if err := json.Unmarshal(last.Body, &head); err != nil {
 		s.t.Fatal(err)
 	}
-	text, err := io.ReadAll(unzipped)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	for decoder.More() {
-		var line map[string]any
-		if err := decoder.Decode(&line); err != nil {
-			s.t.Fatal(err)
-		}
-		lines = append(lines, line)
-	}
-	return last.Key, lines
+	return last.Key, head
 }
 
-// forge writes a checkpoint's lines in its place.
-func (s *simulation) forge(name string, lines []map[string]any) {
+// forge writes a checkpoint in the place of another, with a segment of more findings.
+func (s *simulation) forge(name string, head map[string]any, findings []finding) {
 	s.t.Helper()
-	var text bytes.Buffer
-	for _, line := range lines {
-		if err := json.NewEncoder(&text).Encode(line); err != nil {
-			s.t.Fatal(err)
+	if len(findings) > 0 {
+		var segment []byte
+		for _, f := range findings {
+			segment = f.appendTo(segment)
 		}
+		folder := name[:strings.LastIndex(name, "/")+1]
+		s.e.PutObject("ops", folder+"900000.gz", zipped(string(segment)), time.Now())
+		segments, _ := head["segments"].([]any)
+		head["segments"] = append(segments, 900000)
 	}
-	s.e.PutObject("ops", name, zipped(text.String()), time.Now())
+	text, err := json.Marshal(head)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.e.PutObject("ops", name, text, time.Now())
 }
 
-// planLine is a line of a checkpoint that would have a medium deleted, decided just now.
-func planLine(m emulator.Medium, rule string) map[string]any {
+// finding is a finding as a segment of a checkpoint has it.
+type finding struct {
+	mediaID, name, rule, rankRule string
+	verdict                       byte
+	groups                        []string
+	rankedAt                      int64 // nanoseconds
+	line                          string
+}
+
+const (
+	forgedKept    = 0
+	forgedExpired = 4
+)
+
+// appendTo appends the finding to a segment; see scan.finding.
+func (f finding) appendTo(segment []byte) []byte {
+	encoded := []byte{0, f.verdict}
+	for _, number := range []int64{0, 1 << 40, 1, time.Now().Unix(), f.rankedAt, int64(len(f.groups))} {
+		encoded = binary.AppendVarint(encoded, number)
+	}
+	encoded = binary.LittleEndian.AppendUint64(encoded, 7)
+	for _, text := range append(append([]string{f.rule, "Published", f.rankRule}, f.groups...), f.name) {
+		encoded = append(binary.AppendUvarint(encoded, uint64(len(text))), text...)
+	}
+	encoded = append(encoded, f.line...)
+	key := "m" + f.mediaID
+	segment = binary.AppendUvarint(segment, uint64(len(key)))
+	segment = binary.AppendUvarint(segment, uint64(len(encoded)))
+	return append(append(segment, key...), encoded...)
+}
+
+// expired is a finding that would have a medium deleted, decided on just now.
+func expired(m emulator.Medium, rule string) finding {
 	record := map[string]any{"MediaId": m.ID, "PublishState": m.PublishState, "CreationTime": m.CreationTime,
 		"File": map[string]any{"URL": fmt.Sprintf("http://%s.oss-cn-shanghai.aliyuncs.com/%s", m.Bucket, m.Key)}}
-	return map[string]any{"decided": time.Now().UTC().Format(time.RFC3339), "entry": map[string]any{"mediaId": m.ID, "rule": rule, "reason": "forged",
-		"expiresAt": "2000-01-01T00:00:00Z", "state": m.PublishState, "record": record}}
-}
-
-// adds changes a checkpoint's count, if it has it.
-func change(of map[string]any, name string, by int) {
-	n := 0
-	if number, ok := of[name].(json.Number); ok {
-		_, _ = fmt.Sscan(number.String(), &n)
-	}
-	of[name] = n + by
+	line, _ := json.Marshal(map[string]any{"mediaId": m.ID, "rule": rule, "reason": "forged", "expiresAt": "2000-01-01T00:00:00Z", "state": m.PublishState, "record": record})
+	return finding{mediaID: m.ID, name: m.Bucket + "/" + m.Key, rule: rule, verdict: forgedExpired, line: string(line) + "\n"}
 }
 
 // Whatever stands in a checkpoint, a run that resumes deletes no medium that a run without
@@ -91,18 +104,17 @@ func change(of map[string]any, name string, by int) {
 func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 	const day = 24 * time.Hour
 	type forgery struct {
-		head, counts map[string]any
-		lines        []map[string]any
-		rule         map[string]any // rest
-		after        []map[string]any
+		head     map[string]any
+		findings []finding
 	}
+	unguarded := strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1)
 	for name, test := range map[string]struct {
 		rules string
 		forge func(s *simulation, f *forgery)
 		want  report.Status // empty for any
 	}{
 		// A bad row of a list comes before the first look-up.
-		"unnamed objects to be asked for again": {strings.Replace(strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), "inventory: [{bucket: oss://media-in/}]", "inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), func(s *simulation, f *forgery) {
+		"unnamed objects to be asked for again": {strings.Replace(unguarded, "inventory: [{bucket: oss://media-in/}]", "inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), func(s *simulation, f *forgery) {
 			s.e.PutObject("ops", "list.csv", []byte("mediaId,object\n,not an object\n"), time.Now())
 			var pending []any
 			for _, m := range s.e.Media() {
@@ -111,32 +123,22 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				}
 			}
 			f.head["pending"] = pending
-			n, _ := f.counts["expired"].(json.Number).Int64()
-			change(f.counts, "kept", int(n))
-			f.counts["expired"] = 0
-			f.head["places"], f.after = 0, nil
 		}, ""},
 		"as it was written": {guarded, func(*simulation, *forgery) {}, report.Blocked},
-		"held since": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+		"held since": {unguarded, func(s *simulation, f *forgery) {
 			for _, m := range s.e.Media() {
 				m.Tags = []string{"legal-hold"}
 				s.e.Add(m)
 			}
 		}, report.Done},
-		"media that must stay": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+		"media that must stay": {unguarded, func(s *simulation, f *forgery) {
 			for _, m := range s.e.Media() {
 				if m.Tags != nil || m.Bucket == "others" || m.CreationTime > "2000" || strings.HasPrefix(m.Key, "series/") {
-					f.after = append(f.after, planLine(m, "rest"))
+					f.findings = append(f.findings, expired(m, "rest"))
 				}
 			}
-			for _, counts := range []map[string]any{f.counts, f.rule} {
-				change(counts, "expired", len(f.after))
-				change(counts, "applied", len(f.after))
-			}
-			change(f.counts, "looked", len(f.after))
-			delete(f.counts, "applied")
 		}, report.Done},
-		"candidates that nobody named": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
+		"candidates that nobody named": {unguarded, func(s *simulation, f *forgery) {
 			var pending []any
 			for i, m := range s.e.Media() {
 				if m.Bucket == "others" {
@@ -145,42 +147,48 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 			}
 			f.head["pending"] = pending
 		}, report.Done},
-		"a later clock": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(_ *simulation, f *forgery) {
+		"a later clock": {unguarded, func(_ *simulation, f *forgery) {
 			f.head["asOf"] = time.Now().Add(300 * day).UTC().Format(time.RFC3339)
 		}, report.Done},
-		"another library": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(_ *simulation, f *forgery) {
+		"another library": {unguarded, func(_ *simulation, f *forgery) {
 			f.head["region"] = "cn-beijing"
 		}, report.Done},
-		"newer media of a group": {strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1), func(s *simulation, f *forgery) {
-			var places []map[string]any
+		"newer media of a group": {unguarded, func(s *simulation, f *forgery) {
 			for _, id := range []string{"ghost1", "ghost2"} {
-				places = append(places, map[string]any{"rule": "series", "group": "oss://media-in/series/", "mediaId": id, "created": "2026-01-01T00:00:00Z"})
+				f.findings = append(f.findings, finding{mediaID: id, name: "media-in/series/" + id, rule: "series", rankRule: "series", groups: []string{"oss://media-in/series/"},
+					rankedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), verdict: forgedKept})
 			}
-			// The series has not been looked at yet.
-			f.after = slices.DeleteFunc(f.after, func(line map[string]any) bool { return line["rule"] == "series" })
-			pending, _ := f.head["pending"].([]any)
-			for i := range 2 {
-				pending = append(pending, map[string]any{"name": fmt.Sprint("media-in/series/", i)})
-			}
-			f.head["places"], f.head["pending"] = len(places), pending
-			f.lines = places
-		}, report.Done},
-		"more looked at":     {guarded, func(_ *simulation, f *forgery) { change(f.counts, "looked", 1e6); change(f.counts, "kept", 1e6) }, report.Blocked},
-		"more passed over":   {guarded, func(_ *simulation, f *forgery) { f.head["passedLive"] = 1000000 }, report.Blocked},
-		"fewer looked at":    {guarded, func(_ *simulation, f *forgery) { change(f.counts, "absent", 280); change(f.counts, "kept", -280) }, ""},
-		"fewer have expired": {guarded, func(_ *simulation, f *forgery) { f.counts["expired"] = 0; f.counts["kept"] = f.counts["looked"] }, report.Blocked},
-		"negative counts":    {guarded, func(_ *simulation, f *forgery) { change(f.counts, "kept", 2e6); change(f.counts, "absent", -2e6) }, report.Blocked},
-		"a rule that is none": {guarded, func(_ *simulation, f *forgery) {
-			for _, line := range f.after {
-				if entry, ok := line["entry"].(map[string]any); ok { // and no place
-					entry["rule"] = "none"
+			for _, m := range s.e.Media() {
+				if strings.HasPrefix(m.Key, "series/") {
+					f.findings = append(f.findings, expired(m, "series"))
 				}
 			}
+		}, report.Done},
+		"more looked at": {guarded, func(_ *simulation, f *forgery) {
+			for i := range 10_000 {
+				f.findings = append(f.findings, finding{mediaID: fmt.Sprint("ghost", i), name: fmt.Sprint("media-in/clips/ghost", i), verdict: forgedKept})
+			}
 		}, report.Blocked},
-		"no rules":   {guarded, func(_ *simulation, f *forgery) { f.head["report"].(map[string]any)["rules"] = []any{} }, report.Blocked},
-		"places":     {guarded, func(_ *simulation, f *forgery) { f.head["places"] = -1 }, report.Blocked},
-		"a circle":   {guarded, func(_ *simulation, f *forgery) { f.head["previous"] = "checkpoints/00000000/000001.jsonl.gz" }, report.Blocked},
-		"everything": {guarded, func(_ *simulation, f *forgery) { f.head["after"] = "~~~~" }, report.Blocked},
+		"more passed over": {guarded, func(_ *simulation, f *forgery) { f.head["known"] = 1000000 }, report.Blocked},
+		"nothing found":    {guarded, func(_ *simulation, f *forgery) { f.head["segments"] = []any{} }, ""},
+		"other records": {guarded, func(s *simulation, f *forgery) {
+			for _, m := range s.e.Media() {
+				f.findings = append(f.findings, finding{mediaID: m.ID, name: m.Bucket + "/" + m.Key, verdict: forgedKept})
+			}
+		}, ""},
+		"negative counts":     {guarded, func(_ *simulation, f *forgery) { f.head["known"] = -2000000 }, report.Blocked},
+		"a rule that is none": {guarded, func(s *simulation, f *forgery) { f.findings = append(f.findings, expired(s.e.Media()[0], "none")) }, report.Blocked},
+		"another medium's line": {guarded, func(s *simulation, f *forgery) {
+			one := expired(s.e.Media()[0], "rest")
+			one.mediaID = "another"
+			f.findings = append(f.findings, one)
+		}, report.Blocked},
+		"a verdict that is none": {guarded, func(_ *simulation, f *forgery) {
+			f.findings = append(f.findings, finding{mediaID: "ghost", verdict: 99})
+		}, report.Blocked},
+		"an odd segment":            {guarded, func(_ *simulation, f *forgery) { f.head["segments"] = []any{-1} }, report.Blocked},
+		"a segment that is missing": {guarded, func(_ *simulation, f *forgery) { f.head["segments"] = []any{1, 900001} }, report.Blocked},
+		"everything":                {guarded, func(_ *simulation, f *forgery) { f.head["after"] = "~~~~" }, report.Blocked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,25 +219,18 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				}
 				s.programs = []*program{s.start(0)}
 				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 31})
-				record, lines := s.cutOff(2 * time.Second)
-				head := lines[0]
+				record, head := s.cutOff(2 * time.Second)
 				if name == "held since" {
 					for _, m := range s.e.Media() {
 						must[m.ID] = true
 					}
 				}
-				f := &forgery{head: head, after: lines[1:]}
-				f.counts = head["report"].(map[string]any)["counts"].(map[string]any)
-				for _, rule := range head["report"].(map[string]any)["rules"].([]any) {
-					if f.rule = rule.(map[string]any); f.rule["name"] == "rest" {
-						break
-					}
-				}
-				if len(lines) < 20 {
-					t.Fatalf("a checkpoint of %d lines", len(lines))
+				f := &forgery{head: head}
+				if segments, _ := head["segments"].([]any); len(segments) == 0 {
+					t.Fatal("a checkpoint without findings")
 				}
 				test.forge(s, f)
-				s.forge(record, append(append([]map[string]any{head}, f.lines...), f.after...))
+				s.forge(record, f.head, f.findings)
 				s.e.ClearFaults()
 				r := s.timer(time.Hour)
 				if test.want != "" && r.Status != test.want {

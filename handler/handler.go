@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -79,10 +81,10 @@ type Function struct {
 	access  access
 	library *mps.Client
 	oss     *objects.Client
-	events  coalescer
+	events  *journal.EventBudget
 	// requests are those under way.
 	requests requests
-	marks    *sweep.Marks
+	marks    *journal.Tombstones
 	surveys  chan struct{} // held by the one that is under way
 	routes   *http.ServeMux
 	checked  atomic.Bool // that nothing is overwritten in the state store
@@ -96,7 +98,7 @@ type Function struct {
 // cannot be wired (a policy with mistakes, say) answers every call with the
 // reason, since the caller's answer is where an operator looks.
 func New(o Options) *Function {
-	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, asOf: o.AsOf, dial: o.Dial, marks: sweep.NewMarks(), surveys: make(chan struct{}, 1), progress: o.Progress}
+	f := &Function{getenv: o.Getenv, policy: o.Policy, now: o.Now, asOf: o.AsOf, dial: o.Dial, marks: journal.NewTombstones(), events: journal.NewEventBudget(), surveys: make(chan struct{}, 1), progress: o.Progress}
 	if f.getenv == nil {
 		f.getenv = os.Getenv
 	}
@@ -271,7 +273,7 @@ func (f *Function) Sweep(ctx context.Context, call Call, request *trigger.Reques
 }
 
 func (f *Function) sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	budget := sweep.NewBudget(ctx)
+	budget := deadline.New(ctx)
 	r := f.newReport(call, request.Trigger)
 	r.Asked = request.Digest()
 	if err := f.admit(call, request, r); err != nil {
@@ -299,7 +301,7 @@ func (f *Function) sweep(ctx context.Context, call Call, request *trigger.Reques
 	case earlier != nil:
 		return earlier
 	}
-	switch part := (sweep.Part{Request: request, Report: r}); {
+	switch {
 	case request.Inventory:
 		lease, err := state.Acquire(work, f.store(call), state.InventoryLease, r.Run)
 		switch {
@@ -309,11 +311,9 @@ func (f *Function) sweep(ctx context.Context, call Call, request *trigger.Reques
 			return f.ended(r, report.Failed, err)
 		}
 		defer f.release(ctx, lease, budget)
-		f.sweepInventory(lease.Hold(ctx), budget, call, part)
-	case request.Trigger == trigger.OSS && len(request.Manifests) == 0 && len(request.Objects) <= mps.MaxBatch:
-		f.events.join(ctx, budget, call, part, f.run)
+		f.sweepInventory(lease.Hold(ctx), budget, call, request, r)
 	default:
-		f.run(ctx, budget, call, part)
+		f.run(ctx, budget, call, request, r)
 	}
 	f.keep(ctx, budget, call, r)
 	f.logFinished(r)
@@ -360,18 +360,18 @@ func (f *Function) mayRead(manifests []media.Object) error {
 // sweepInventory sweeps the inventory, which the context's lease allows. A scheduled
 // run finishes first what earlier ones were cut off from: a call that did so has not
 // failed, whatever comes of its sweep.
-func (f *Function) sweepInventory(ctx context.Context, budget sweep.Budget, call Call, part sweep.Part) {
+func (f *Function) sweepInventory(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
 	finished := 0
-	if part.Request.Trigger == trigger.Timer && part.Report.Mode == policy.Enforce {
+	if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 		var err error
 		if finished, err = f.finishOpen(ctx, budget, call); err != nil {
-			part.Report.Error = err.Error()
-			part.Report.Finish(report.Incomplete, f.now())
+			r.Error = err.Error()
+			r.Finish(report.Incomplete, f.now())
 			return
 		}
 	}
-	f.run(ctx, budget, call, part)
-	if r := part.Report; finished > 0 && r.Status == report.Failed {
+	f.run(ctx, budget, call, request, r)
+	if finished > 0 && r.Status == report.Failed {
 		r.Error = fmt.Sprintf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error)
 		r.Finish(report.Incomplete, f.now())
 	}
@@ -385,30 +385,27 @@ func (f *Function) ended(r *report.Report, status report.Status, err error) *rep
 	return r
 }
 
-func (f *Function) release(ctx context.Context, lease *state.Lease, budget sweep.Budget) {
-	ctx, cancel := budget.Afterwards(ctx)
+func (f *Function) release(ctx context.Context, lease *state.Lease, budget deadline.Budget) {
+	ctx, cancel := budget.Record(ctx)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
 		f.log.Warn("the next run has to wait for the lease to end", "error", err.Error())
 	}
 }
 
-// run carries out the parts of a run.
-func (f *Function) run(ctx context.Context, budget sweep.Budget, call Call, parts ...sweep.Part) {
+// run carries out a request. Events share their calls with others that come at the same time.
+func (f *Function) run(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
 	library := f.library.Session(f.credentials(call))
-	s := f.sweepOf(call, parts[0].Report, library)
-	s.Run(ctx, budget, parts...)
-	for i, part := range parts {
-		part.Report.Calls = callsOf(library)
-		if i > 0 {
-			part.Report.Ledger = parts[0].Report.Run
-		}
+	if request.Trigger == trigger.OSS {
+		library = f.library.Sharing(f.credentials(call))
 	}
+	f.sweepOf(call, r, library).Run(ctx, budget, request, r)
+	r.Calls = callsOf(library)
 }
 
 // sweepOf wires what a run works with.
 func (f *Function) sweepOf(call Call, r *report.Report, library *mps.Session) *sweep.Sweep {
-	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: f.oss.Session(f.credentials(call)), Store: f.store(call), Marks: f.marks, Now: f.now,
+	s := &sweep.Sweep{Policy: f.policy, Region: f.account.Region, Library: library, Objects: f.oss.Session(f.credentials(call)), Store: f.store(call), Tombstones: f.marks, Events: f.events, Now: f.now,
 		Log: f.log.With("run", r.Run), Progress: f.progress, Every: 200 * time.Millisecond}
 	if s.Progress == nil {
 		s.Progress, s.Every = func(p sweep.Progress) {

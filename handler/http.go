@@ -15,8 +15,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -150,7 +150,7 @@ func (f *Function) newRoutes() *http.ServeMux {
 // inTime makes a route that reads records end early enough for its answer.
 func inTime(route http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := sweep.NewBudget(r.Context()).Work(r.Context())
+		ctx, cancel := deadline.New(r.Context()).Work(r.Context())
 		defer cancel()
 		route(w, r.WithContext(ctx))
 	}

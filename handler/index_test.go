@@ -75,12 +75,12 @@ func (d *days) folder(i int) string {
 	return strings.TrimPrefix(d.two[i].env["MEDIASWEEP_STATE"], "file://")
 }
 
-func (d *days) layers() []string {
-	layers, err := filepath.Glob(filepath.Join(d.folder(0), "index", "*", "*"))
+func (d *days) records() []string {
+	records, err := filepath.Glob(filepath.Join(d.folder(0), "index", "*", "*"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return layers
+	return records
 }
 
 // A daily sweep looks at what is new, changed or due, and deletes what one deletes that
@@ -286,16 +286,16 @@ func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {
 		{"a segment is empty", func(d *days) {
 			d.each("000001.gz", func(path string) error { return os.Truncate(path, 0) })
 		}, true},
-		{"the layer is damaged", func(d *days) {
-			d.each("layer.json", func(path string) error { return os.WriteFile(path, []byte(`{"format":1,`), 0o600) })
+		{"the generation is damaged", func(d *days) {
+			d.each("generation.json", func(path string) error { return os.WriteFile(path, []byte(`{"format":1,`), 0o600) })
 		}, true},
 		{"of another format", func(d *days) {
-			d.each("layer.json", func(path string) error {
+			d.each("generation.json", func(path string) error {
 				data, err := os.ReadFile(path)
 				if err != nil {
 					return err
 				}
-				return os.WriteFile(path, []byte(strings.Replace(string(data), `"format":3`, `"format":9`, 1)), 0o600)
+				return os.WriteFile(path, []byte(strings.Replace(string(data), `"format":4`, `"format":9`, 1)), 0o600)
 			})
 		}, true},
 		{"another policy", func(d *days) {
@@ -344,7 +344,7 @@ func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {
 func (d *days) each(name string, do func(path string) error) {
 	d.t.Helper()
 	n := 0
-	for _, path := range d.layers() {
+	for _, path := range d.records() {
 		if filepath.Base(path) == name {
 			n++
 			if err := do(path); err != nil {

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -62,7 +63,7 @@ func (f *Function) prepare(ctx context.Context, call Call, request *trigger.Requ
 	if request.Plan == "" {
 		return nil, nil
 	}
-	contents, err := sweep.Kept(ctx, store, request.Plan)
+	contents, err := journal.ReadPlan(ctx, store, request.Plan)
 	switch age := r.AsOf.Sub(contents.Head.AsOf); {
 	case errors.Is(err, state.ErrNotFound):
 		return nil, refusedError{fmt.Errorf("there is no plan %s in the state store", request.Plan)}
@@ -110,15 +111,16 @@ func (f *Function) answered(ctx context.Context, call Call, r *report.Report) (*
 // in a run of its own: every medium of which nothing is known is read again, and
 // deleted if it has still expired. It returns how many it finished; an error says that
 // there is more to finish.
-func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Call) (finished int, err error) {
+func (f *Function) finishOpen(ctx context.Context, budget deadline.Budget, call Call) (finished int, err error) {
 	store := f.store(call)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
-	plans, err := sweep.Unfinished(work, store, func(err error) {
-		f.log.Error("a record is damaged", "error", err.Error())
-	})
+	plans, damaged, err := journal.Unfinished(work, store)
 	if err != nil {
 		return 0, err
+	}
+	for _, err := range damaged {
+		f.log.Error("record damaged", "error", err.Error())
 	}
 	for _, open := range plans {
 		r := report.New(newRunID(), trigger.Timer, f.policy, f.now())
@@ -128,7 +130,7 @@ func (f *Function) finishOpen(ctx context.Context, budget sweep.Budget, call Cal
 			f.log.Info("the plan is old, or of other rules: a new one is made", "plan", open.Plan)
 			r.Finish(report.Done, f.now())
 		} else {
-			f.run(ctx, budget, call, sweep.Part{Request: &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, Report: r})
+			f.run(ctx, budget, call, &trigger.Request{Trigger: trigger.Timer, Plan: open.Plan, Resume: open.Run}, r)
 		}
 		f.keep(ctx, budget, call, r)
 		f.logFinished(r)
@@ -159,8 +161,8 @@ func isFuture(made, now time.Time) bool { return made.After(now.Add(clockSkew)) 
 
 // closeOpen notes that a plan is done, also when the time for the work is up: else every
 // run would find out so again.
-func (f *Function) closeOpen(ctx context.Context, budget sweep.Budget, store state.Store, open sweep.Open) error {
-	ctx, cancel := budget.Afterwards(ctx)
+func (f *Function) closeOpen(ctx context.Context, budget deadline.Budget, store state.Store, open journal.Intent) error {
+	ctx, cancel := budget.Record(ctx)
 	defer cancel()
 	return open.Close(ctx, store)
 }
@@ -184,14 +186,14 @@ func runName(id string, number int) string {
 
 // keep writes a report to the state store. A report that cannot be kept is still
 // the answer: what it tells has happened.
-func (f *Function) keep(ctx context.Context, budget sweep.Budget, call Call, r *report.Report) {
+func (f *Function) keep(ctx context.Context, budget deadline.Budget, call Call, r *report.Report) {
 	record, err := json.Marshal(runRecord{runFormat, r, r.Ledger, r.Asked})
 	if err == nil && len(record) > maxRun {
 		err = fmt.Errorf("it has %d bytes, and the limit is %d", len(record), maxRun)
 	}
 	if err == nil {
 		// The run's time may be up, and this must be done all the same.
-		ctx, cancel := budget.Afterwards(ctx)
+		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		store := f.store(call)
 		err = state.ErrExists
@@ -329,8 +331,8 @@ func (f *Function) Entries(ctx context.Context, call Call, id string) (plan.Cont
 		return plan.Contents{}, nil, refusedError{fmt.Errorf("%s is no ID of a plan, such as sha256:0f3a…", text.Quote(id))}
 	}
 	store := f.store(call)
-	contents, err := sweep.Kept(ctx, store, id)
-	return contents, sweep.Entries(ctx, store, contents), err
+	contents, err := journal.ReadPlan(ctx, store, id)
+	return contents, journal.Entries(ctx, store, contents), err
 }
 
 // Restore brings back the media that a run deleted, or only some of them, from the
@@ -350,7 +352,7 @@ func (f *Function) Restore(ctx context.Context, call Call, run string, only []st
 	if err != nil {
 		return nil, err
 	}
-	defer f.release(ctx, lease, sweep.Budget{})
+	defer f.release(ctx, lease, deadline.Budget{})
 	ctx = lease.Hold(ctx)
 	if err := f.marks.Refresh(ctx, store); err != nil {
 		return nil, err
@@ -369,7 +371,7 @@ func (f *Function) deletionOf(ctx context.Context, call Call, run string) (resto
 	r, err := f.Run(ctx, call, run)
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		begun, err := sweep.Begun(ctx, f.store(call), run)
+		begun, err := journal.LatestIntent(ctx, f.store(call), run)
 		if errors.Is(err, state.ErrNotFound) {
 			err = fmt.Errorf("%w: of a run that was killed while it deleted given media, give the ID of its plan", err)
 		}

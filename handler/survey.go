@@ -8,11 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -20,7 +21,7 @@ import (
 // objects names. For a rule that keeps the latest of a group it looks at the
 // group's other media in the inventory. The report is of the look that went worst.
 func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
-	budget := sweep.NewBudget(ctx)
+	budget := deadline.New(ctx)
 	found := map[string]media.Medium{}
 	r := f.survey(ctx, budget, call, request, f.policy, func(m media.Medium) { found[m.ID] = m })
 	list := []*retention.Explanation{}
@@ -42,8 +43,8 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		}
 		known := facts
 		known.AsOf = retention.WhenKnown(&m, r.AsOf)
-		if retention.IsRanked(f.policy, &m, known) {
-			where := sweep.Where(f.policy, &m, known.AsOf)
+		if rank := retention.RankOf(f.policy, &m, known); len(rank.Groups) > 0 {
+			where := scan.Where(f.policy, rank)
 			decider := retention.NewForeseer(f.policy, r.AsOf)
 			decider.Marks = f.marks.Of
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
@@ -84,7 +85,7 @@ func goneWorse(a, b report.Status) bool {
 
 // Forecast tells what the inventory will lose on each of the coming days.
 func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
-	budget := sweep.NewBudget(ctx)
+	budget := deadline.New(ctx)
 	if f.broken != nil {
 		return nil, refuse(f.newReport(call, kind), f.broken, f.now())
 	}
@@ -101,7 +102,7 @@ func (f *Function) Forecast(ctx context.Context, call Call, kind trigger.Kind, d
 // Diff holds another policy, which is to follow the function's, against the media
 // that either inventory names. Each difference is handed over as it is found.
 func (f *Function) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
-	budget := sweep.NewBudget(ctx)
+	budget := deadline.New(ctx)
 	if f.broken != nil {
 		return nil, refuse(f.newReport(call, trigger.CLI), f.broken, f.now())
 	}
@@ -119,7 +120,7 @@ var errSurveyed = errors.New("another forecast, diff or explanation is under way
 
 // survey looks at what a request names and decides nothing. Of surveys of the
 // inventory there is one at a time, and its calls give way to those of runs.
-func (f *Function) survey(ctx context.Context, budget sweep.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
+func (f *Function) survey(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
 	r := f.newReport(call, request.Trigger)
 	if f.broken != nil {
 		return refuse(r, f.broken, f.now())

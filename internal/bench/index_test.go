@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // objects is how many a bucket has whose second day is measured.
@@ -47,42 +50,40 @@ func (c *cloud) knows(n, due int) {
 	if err != nil {
 		c.b.Fatal(err)
 	}
-	folder := filepath.Join(c.dir, "state", "index", time.Now().UTC().Add(-24*time.Hour).Format("20060102T150405.000000000Z")+"-yesterday")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		c.b.Fatal(err)
-	}
-	type part struct {
-		Name  string `json:"name"`
-		First string `json:"first"`
-	}
-	var parts []part
-	size := 0
-	w := index.NewWriter(func(first string, segment []byte) error {
-		name := fmt.Sprintf("%06d.gz", len(parts)+1)
-		parts = append(parts, part{"index/" + filepath.Base(folder) + "/" + name, first})
-		size += len(segment)
-		return os.WriteFile(filepath.Join(folder, name), segment, 0o600)
-	})
+	yesterday := time.Now().UTC().Add(-24 * time.Hour)
+	known := index.Open(c.b.Context(), state.Folder(filepath.Join(c.dir, "state")), p.Digest(), yesterday, yesterday, slog.Warn)
+	finds := &index.Finds{}
+	defer finds.Close()
 	for i := range n {
 		e := index.Entry{Name: "media-in/" + objectKey(i), Modified: written(i).Unix(), Medium: true, Due: written(i).AddDate(5, 0, 0).Unix()}
 		if due > 0 && i%(n/due) == 0 {
 			e.Due = time.Now().Add(-time.Hour).Unix()
 		}
-		if err := w.Add(e); err != nil {
-			c.b.Fatal(err)
-		}
+		finds.Add(e)
 	}
-	if err := w.Close(); err != nil {
+	if err := finds.Write(c.b.Context(), known, yesterday, "yesterday", true); err != nil {
 		c.b.Fatal(err)
 	}
-	head, err := json.Marshal(map[string]any{"format": 3, "last": "media-in/" + objectKey(n-1), "looks": []time.Time{time.Now().UTC().Add(-24 * time.Hour)}, "policy": p.Digest(), "entries": n, "segments": parts})
-	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, "layer.json"), head, 0o600)
-	}
+	c.b.ReportMetric(float64(c.indexBytes())/float64(n), "bytes/object")
+}
+
+// indexBytes returns the size of all index records in the state store.
+func (c *cloud) indexBytes() (size int64) {
+	c.b.Helper()
+	err := filepath.WalkDir(filepath.Join(c.dir, "state", "index"), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
 	if err != nil {
 		c.b.Fatal(err)
 	}
-	c.b.ReportMetric(float64(size)/float64(n), "bytes/object")
+	return size
 }
 
 // BenchmarkSecondDay sweeps a large bucket of which yesterday's sweep knows all but what
@@ -101,6 +102,7 @@ func BenchmarkSecondDay(b *testing.B) {
 			due, fresh := *objects/200, *objects/100
 			c := start(b, library{Objects: *objects + fresh, Due: due, New: fresh})
 			c.knows(*objects, due)
+			before := c.indexBytes()
 			r, took := c.sweep(nightly)
 			if r.Counts.Deleted != due || r.Counts.Looked != due+fresh {
 				b.Fatalf("%+v", r.Counts)
@@ -110,6 +112,7 @@ func BenchmarkSecondDay(b *testing.B) {
 			b.ReportMetric(float64(calls)/(float64(due+fresh)/10*3), "calls/least")
 			b.ReportMetric(float64(calls)/(float64(*objects)/10), "calls/full-look")
 			b.ReportMetric(took.Wall.Seconds(), "s")
+			b.ReportMetric(float64(c.indexBytes()-before)/1e6, "index-MB")
 		}
 	})
 }
@@ -124,10 +127,12 @@ func quietDay(b *testing.B, n int, of func(n int) library) (*cloud, usage) {
 		least = took
 		c = start(b, of(named))
 		c.knows(named, 0)
+		before := c.indexBytes()
 		var r report.Report
 		if r, took = c.sweep(nightly); r.Counts.Looked+r.Counts.ObjectsWithoutMedia != 0 || r.Sources[0].Named != named {
 			b.Fatalf("%+v %+v", r.Counts, r.Sources)
 		}
+		b.ReportMetric(float64(c.indexBytes()-before)/1e6, "index-MB")
 	}
 	b.ReportMetric(took.CPU.Seconds(), "cpu-s")
 	b.ReportMetric(float64(took.Peak)/1e6, "MB")

@@ -1,42 +1,34 @@
-// Package index keeps what sweeps found out about objects: whether an object has a medium,
-// and when that falls due next. Nothing is deleted by an index: it only tells what need
-// not be looked at, and a lost one costs look-ups.
+// Package index keeps what scans found out about objects: whether an object has a medium, and
+// when that medium is due. A scan skips an object that the index knows. The index never causes a
+// deletion or a failure: an object that it does not know is looked up.
 package index
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math"
+	"slices"
 )
 
-// SegmentEntries is how many entries a segment has at most: some thirty kilobytes, and five
-// pages of a listing.
-const SegmentEntries = 5_000
-
-// Entry is what is known of one medium of an object, or of an object that has none.
+// Entry describes one medium of an object, or an object without a medium.
 type Entry struct {
-	// Name is bucket/key, or what a medium is called by its ID. Entries come in the order of their names.
+	// Name is bucket/key of an object, or ~ID of a medium. Entries are sorted by Name.
 	Name string
-	// Modified is when the object was written, in seconds since 1970: what is known
-	// holds for as long as that stays.
+	// Found is the clock of the scan that made the entry, in seconds since 1970.
+	Found int64
+	// Modified is when the object was written, in seconds since 1970. An object that was
+	// written at another time is not known.
 	Modified int64
-	// Medium says that there is one, and Due from when on it is to be looked at again, in
-	// seconds since 1970, if it is not Never. Elsewhere says that it has another name too,
-	// under which it counts.
-	Medium    bool
-	Elsewhere bool
-	Due       int64
-
-	look int // which of the layer's looks found it out
+	// Medium is true if there is a medium. Elsewhere is true if another name counts it.
+	Medium, Elsewhere bool
+	// Due is when the medium must be looked up again, in seconds since 1970, or Never.
+	Due int64
 }
 
-// Never is the Due of a medium that will not expire by itself.
+// Never is the Due of a medium that does not expire by itself.
 const Never = math.MaxInt64
 
 const (
@@ -45,9 +37,9 @@ const (
 	elsewhere
 )
 
-// appendTo appends the entry but for its name.
+// appendTo appends all fields but Name and Found.
 func (e Entry) appendTo(b []byte) []byte {
-	var flags byte
+	var flags int64
 	if e.Medium {
 		flags |= hasMedium
 	}
@@ -57,168 +49,145 @@ func (e Entry) appendTo(b []byte) []byte {
 	if e.Elsewhere {
 		flags |= elsewhere
 	}
-	b = binary.AppendUvarint(append(b, flags), uint64(e.look)) //nolint:gosec // not negative
-	b = binary.AppendVarint(b, e.Modified)
-	// What is mostly the same for many entries compresses well.
+	b = binary.AppendVarint(binary.AppendVarint(b, flags), e.Modified)
 	if e.Medium && e.Due != Never {
-		b = binary.AppendVarint(b, e.Due-e.Modified)
+		b = binary.AppendVarint(b, e.Due-e.Modified) // one value for many entries: it compresses well
 	}
 	return b
 }
 
-// reader is what entries are read from.
-type reader interface {
-	io.Reader
-	io.ByteReader
+// decoder reads numbers and bytes. After an error all are zero.
+type decoder struct {
+	rest []byte
+	err  error
 }
 
-// maxLooks bounds what one layer takes over: a look an hour for a year.
-const maxLooks = 10_000
-
-// maxName bounds a name: a bucket has up to 63 bytes, and a key 1,023.
-const maxName = 2 << 10
-
-// read reads an entry but for its name.
-func read(r reader) (e Entry, err error) {
-	flags, err := r.ReadByte()
-	if err != nil {
-		return e, err
-	}
-	e.Medium, e.Elsewhere = flags&hasMedium != 0, flags&elsewhere != 0
-	look, err := binary.ReadUvarint(r)
-	if err != nil || look > maxLooks {
-		return e, cmp.Or(err, fmt.Errorf("look %d", look))
-	}
-	e.look = int(look)
-	if e.Modified, err = binary.ReadVarint(r); flags&neverDue != 0 {
+// entry reads all fields but Name and Found.
+func (d *decoder) entry() (e Entry) {
+	flags := d.varint()
+	e.Medium, e.Elsewhere, e.Modified = flags&hasMedium != 0, flags&elsewhere != 0, d.varint()
+	switch {
+	case flags&neverDue != 0:
 		e.Due = Never
-	} else if e.Medium && err == nil {
-		var after int64
-		after, err = binary.ReadVarint(r)
-		e.Due = e.Modified + after
+	case e.Medium:
+		e.Due = e.Modified + d.varint()
 	}
-	return e, err
+	return e
 }
 
-// readText appends a text that comes with its length.
-func readText(r reader, b []byte) ([]byte, error) {
-	size, err := binary.ReadUvarint(r)
-	if err == nil && size > maxName {
-		err = fmt.Errorf("a text of %d bytes", size)
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.rest, d.err = nil, io.ErrUnexpectedEOF
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) bytes(n int64) []byte {
+	if n < 0 || n > int64(len(d.rest)) {
+		d.rest, d.err = nil, io.ErrUnexpectedEOF
+		return nil
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+// segmentEntries is the usual number of entries of a segment: some thirty kilobytes, and five
+// pages of a listing.
+const segmentEntries = 5_000
+
+// maxSegment bounds a segment, in bytes before compression. A name has up to 1,087 bytes.
+const maxSegment = 2 * segmentEntries * (2 << 10)
+
+// decode returns the entries of a segment, or an error: it returns none of a damaged segment.
+func decode(segment []byte) ([]Entry, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(segment))
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(zip, maxSegment+1)) // to its end, where the checksum is
+	if err == nil && len(text) > maxSegment {
+		err = fmt.Errorf("more than %d bytes", maxSegment)
 	}
 	if err != nil {
 		return nil, err
 	}
-	b = append(b, make([]byte, size)...)
-	_, err = io.ReadFull(r, b[len(b)-int(size):]) //nolint:gosec // bounded above
-	return b, err
+	var entries []Entry
+	var last Entry
+	for d := (decoder{rest: text}); len(d.rest) > 0; {
+		shared := d.varint()
+		rest := d.bytes(d.varint())
+		found := last.Found + d.varint()
+		e := d.entry()
+		if d.err != nil {
+			return nil, d.err
+		}
+		if shared < 0 || shared > int64(len(last.Name)) {
+			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, len(last.Name))
+		}
+		e.Name, e.Found = last.Name[:shared]+string(rest), found
+		entries = append(entries, e)
+		last = e
+	}
+	return entries, nil
 }
 
-// Writer cuts entries into compressed segments, and hands over each as it is full.
-type Writer struct {
-	keep    func(first string, segment []byte) error
-	first   string
-	last    string
-	count   int
-	segment bytes.Buffer
-	squeeze *gzip.Writer
+// writer cuts sorted entries into segments. All entries of a name are in one segment.
+type writer struct {
+	keep    func(segment, []byte)
+	entries []Entry
+	zip     *gzip.Writer
 	scratch []byte
 }
 
-// NewWriter starts with nothing.
-func NewWriter(keep func(first string, segment []byte) error) *Writer {
-	w := &Writer{keep: keep}
-	w.squeeze, _ = gzip.NewWriterLevel(&w.segment, gzip.BestSpeed) // the level is a valid one
-	return w
+func newWriter(keep func(segment, []byte)) *writer {
+	zip, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	return &writer{keep: keep, zip: zip}
 }
 
-// Add takes an entry whose name does not come before that of the last.
-func (w *Writer) Add(e Entry) error {
-	name := e.Name
-	if w.count == 0 {
-		w.first, w.last = name, ""
+func (w *writer) add(e Entry) {
+	if n := len(w.entries); n >= 2*segmentEntries && e.Name != w.entries[n-1].Name {
+		w.cut(segmentEntries)
 	}
-	shared := 0
-	for shared < len(name) && shared < len(w.last) && name[shared] == w.last[shared] {
-		shared++
-	}
-	b := binary.AppendUvarint(w.scratch[:0], uint64(shared))
-	b = binary.AppendUvarint(b, uint64(len(name)-shared)) //nolint:gosec // not negative
-	b = e.appendTo(append(b, name[shared:]...))
-	w.scratch = b
-	_, _ = w.squeeze.Write(b) // a Buffer takes everything
-	w.last = name
-	if w.count++; w.count < SegmentEntries {
-		return nil
-	}
-	return w.Close()
+	w.entries = append(w.entries, e)
 }
 
-// Close hands over what is left, if anything is.
-func (w *Writer) Close() error {
-	if w.count == 0 {
-		return nil
+// flush ends a segment here. It halves a long one, so that growth leaves no tiny segments.
+func (w *writer) flush() {
+	if n := len(w.entries); n > segmentEntries {
+		w.cut(n / 2)
 	}
-	if err := w.squeeze.Close(); err != nil {
-		return err
+	if n := len(w.entries); n > 0 {
+		w.cut(n)
 	}
-	err := w.keep(w.first, bytes.Clone(w.segment.Bytes()))
-	w.count = 0
-	w.segment.Reset()
-	w.squeeze.Reset(&w.segment)
-	return err
 }
 
-// unzip returns what a segment holds, if it is whole.
-func unzip(segment []byte) ([]byte, error) {
-	zipped, err := gzip.NewReader(bytes.NewReader(segment))
-	if err != nil {
-		return nil, err
+// cut hands over the first n entries, and the others of the last name.
+func (w *writer) cut(n int) {
+	for n < len(w.entries) && w.entries[n].Name == w.entries[n-1].Name {
+		n++
 	}
-	const most = SegmentEntries * (maxName + 64)
-	text, err := io.ReadAll(io.LimitReader(zipped, most+1))
-	if err == nil && len(text) > most {
-		err = fmt.Errorf("it has more than %d bytes", most)
-	}
-	return text, err
-}
-
-// Entries yields the entries of a segment. An error ends it.
-func Entries(segment []byte) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		// Its checksum stands at its end: nothing of it counts before that has been read.
-		text, err := unzip(segment)
-		if err != nil {
-			yield(Entry{}, err)
-			return
+	s := segment{First: w.entries[0].Name, Entries: n}
+	var data bytes.Buffer
+	w.zip.Reset(&data)
+	var last Entry
+	for _, e := range w.entries[:n] {
+		shared := 0
+		for shared < min(len(e.Name), len(last.Name)) && e.Name[shared] == last.Name[shared] {
+			shared++
 		}
-		r := bytes.NewReader(text)
-		var name []byte
-		for {
-			shared, err := binary.ReadUvarint(r)
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case err == nil && shared > uint64(len(name)):
-				err = errors.New("a name goes on from one that is shorter")
-			}
-			var e Entry
-			if err == nil {
-				name, err = readText(r, name[:shared])
-			}
-			if err == nil {
-				e, err = read(r)
-			}
-			if err != nil {
-				if errors.Is(err, io.EOF) {
-					err = io.ErrUnexpectedEOF
-				}
-				yield(Entry{}, err)
-				return
-			}
-			if e.Name = string(name); !yield(e, nil) {
-				return
-			}
-		}
+		b := binary.AppendVarint(w.scratch[:0], int64(shared))
+		b = binary.AppendVarint(b, int64(len(e.Name)-shared))
+		b = binary.AppendVarint(append(b, e.Name[shared:]...), e.Found-last.Found)
+		w.scratch = e.appendTo(b)
+		_, _ = w.zip.Write(w.scratch) // a Buffer returns no error
+		s.Newest = max(s.Newest, e.Found)
+		last = e
 	}
+	_ = w.zip.Close() // as above
+	w.entries = slices.Delete(w.entries, 0, n)
+	w.keep(s, data.Bytes())
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/spool"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // idMark starts the names of media: it comes after all that a bucket's name may have.
@@ -44,9 +46,9 @@ func Named(name string, modified int64) (Candidate, error) {
 
 // Gathered are the candidates of sources that name them in no order and more than once:
 // all of them are read before the first is handed over. It is not safe for concurrent use.
-type Gathered struct{ objects, ids spool.Spool }
+type Gathered struct{ objects, ids extsort.Spool }
 
-// Add takes a candidate. Its error is a *spool.Error.
+// Add takes a candidate. Its error is a *extsort.Error.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
 		return g.ids.Add(c.Name(), nil)
@@ -61,30 +63,56 @@ func (g *Gathered) HasIDs() bool { return g.ids.Len() > 0 }
 // HasObjects reports whether any candidate is an object.
 func (g *Gathered) HasObjects() bool { return g.objects.Len() > 0 }
 
-// DropIDs forgets the media.
-func (g *Gathered) DropIDs() { g.ids.Close() }
-
 // Close lets everything go.
 func (g *Gathered) Close() {
 	g.objects.Close()
 	g.ids.Close()
 }
 
+// DropIDs takes away the media whose IDs are found, which come in order.
+func (g *Gathered) DropIDs(found iter.Seq2[string, error]) error {
+	next, stop := iter.Pull2(found)
+	defer stop()
+	id, err, more := next()
+	var left extsort.Spool
+	for record, readErr := range g.ids.All() {
+		for more && err == nil && idMark+id < record.Name {
+			id, err, more = next()
+		}
+		if err = cmp.Or(err, readErr); err != nil {
+			left.Close()
+			return err
+		}
+		if more && idMark+id == record.Name {
+			continue
+		}
+		if err := left.Add(record.Name, record.Rest); err != nil {
+			left.Close()
+			return err
+		}
+	}
+	g.ids.Close()
+	g.ids = left
+	return nil
+}
+
 // IDs yields the gathered media whose names come after another one, each once and in
 // order.
 func (g *Gathered) IDs(after string) iter.Seq2[Candidate, error] { return unique(&g.ids, after) }
 
+// Unordered is a listing that does not come in the order of its names. Gather its prefix
+// and begin again.
+type Unordered struct{ Name, After string }
+
+func (e *Unordered) Error() string {
+	return fmt.Sprintf("the bucket is not listed in the order of its names: %s comes after %s", text.Quote(e.Name), text.Quote(e.After))
+}
+
 // Objects yields the gathered objects whose names come after another one, and those that
 // are listed in the same order; each once, and as the latest is said to have been written.
-// Errors come through as they are.
-//
-// That listings have an order is not promised. Objects that are listed too late for it come
-// last, those that had come before with Again, and unordered is told before any other goes
-// on: from then on nobody may rely on having had all before the last.
-func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string, unordered func(name, last string)) iter.Seq2[Candidate, error] {
+// Errors come through as they are. An *Unordered ends the sequence.
+func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		var late Gathered
-		defer late.Close()
 		next, stop := iter.Pull2(unique(&g.objects, after))
 		defer stop()
 		ahead, aheadErr, more := next()
@@ -98,13 +126,8 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string, uno
 			}
 			c.Listed, c.name = true, objectName(c.Object)
 			if c.name <= last {
-				if !late.HasObjects() {
-					unordered(c.name, last)
-				}
-				if err := late.Add(c); err != nil && !yield(Candidate{}, err) {
-					return
-				}
-				continue
+				yield(Candidate{}, &Unordered{c.name, last})
+				return
 			}
 			last = c.name
 			for more && (aheadErr != nil || ahead.name <= c.name) {
@@ -125,30 +148,11 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string, uno
 			}
 			ahead, aheadErr, more = next()
 		}
-		if late.HasObjects() {
-			late.after(g, yield)
-		}
-	}
-}
-
-// after yields the objects, and says which of them another one has too.
-func (g *Gathered) after(other *Gathered, yield func(Candidate, error) bool) {
-	next, stop := iter.Pull2(unique(&other.objects, ""))
-	defer stop()
-	ahead, err, more := next()
-	for c, lateErr := range unique(&g.objects, "") {
-		for more && err == nil && lateErr == nil && ahead.name < c.name {
-			ahead, err, more = next()
-		}
-		c.Listed, c.Again = true, lateErr == nil && more && err == nil && ahead.name == c.name
-		if !yield(c, cmp.Or(lateErr, err)) {
-			return
-		}
 	}
 }
 
 // unique yields what a spool holds of candidates, each once, with the latest time.
-func unique(from *spool.Spool, after string) iter.Seq2[Candidate, error] {
+func unique(from *extsort.Spool, after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		var one Candidate
 		flush := func() bool { return one.name == "" || yield(one, nil) }

@@ -49,7 +49,7 @@ type group struct {
 
 // member is the part that one session has in a group.
 type member struct {
-	permit *Permit
+	permit *permit
 	call   context.Context
 	names  []string
 	sent   bool // the names are in the call; written under Client.mu before the group is done
@@ -59,7 +59,7 @@ type member struct {
 // share sends a call with other members, or alone. If the service rejects a call that
 // names what others asked for, the member's own names are sent again, alone. A rejected
 // deletion may have taken effect in part: the second then may be rejected for that.
-func (p *Permit) share(ctx context.Context, form form, names []string, alone bool) (Found, error) {
+func (p *permit) share(ctx context.Context, form form, names []string, alone bool) (Found, error) {
 	m := &member{permit: p, call: ctx, names: names}
 	g := p.session.client.join(form, m, alone)
 	found, err := p.session.client.await(g, m)

@@ -116,19 +116,19 @@ type call struct {
 }
 
 var calls = []call{
-	{"ByID", mps.QueryMediaList, permitted(mps.QueryMediaList, func(p *mps.Permit, ctx context.Context, names []string) (mps.Found, error) { return p.ByID(ctx, names) })},
-	{"ByURL", mps.QueryMediaListByURL, permitted(mps.QueryMediaListByURL, func(p *mps.Permit, ctx context.Context, names []string) (mps.Found, error) {
+	{"ByID", mps.QueryMediaList, permitted(mps.QueryMediaList, func(p mps.Permit, ctx context.Context, names []string) (mps.Found, error) { return p.ByID(ctx, names) })},
+	{"ByURL", mps.QueryMediaListByURL, permitted(mps.QueryMediaListByURL, func(p mps.Permit, ctx context.Context, names []string) (mps.Found, error) {
 		return p.ByURL(ctx, names)
 	})},
 	{"Probe", mps.QueryMediaList, func(ctx, _ context.Context, s *mps.Session, names []string) (mps.Found, error) {
 		return s.Probe(ctx, names)
 	}},
-	{"Delete", mps.DeleteMedia, permitted(mps.DeleteMedia, func(p *mps.Permit, ctx context.Context, names []string) (mps.Found, error) {
+	{"Delete", mps.DeleteMedia, permitted(mps.DeleteMedia, func(p mps.Permit, ctx context.Context, names []string) (mps.Found, error) {
 		return mps.Found{}, p.Delete(ctx, names)
 	})},
 }
 
-func permitted(op mps.Operation, send func(*mps.Permit, context.Context, []string) (mps.Found, error)) func(ctx, soft context.Context, s *mps.Session, names []string) (mps.Found, error) {
+func permitted(op mps.Operation, send func(mps.Permit, context.Context, []string) (mps.Found, error)) func(ctx, soft context.Context, s *mps.Session, names []string) (mps.Found, error) {
 	return func(ctx, soft context.Context, s *mps.Session, names []string) (mps.Found, error) {
 		permit, err := s.Permit(soft, op)
 		if err != nil {

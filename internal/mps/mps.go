@@ -119,14 +119,32 @@ func (s *Session) Retried() int { return int(s.retried.Load()) }
 func (s *Session) Answered() bool { return s.answered.Load() }
 
 // Permit is leave to send one call of an operation now. It is for one use.
-type Permit struct {
+type Permit interface {
+	// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
+	// service answers for the batch and never for a medium, so no error means that it
+	// took the batch, and an Ambiguous one that it may have done so. It is not repeated,
+	// whatever comes of it.
+	Delete(ctx context.Context, ids []string) error
+	// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
+	// them.
+	ByID(ctx context.Context, ids []string) (Found, error)
+	// ByURL looks the media of up to MaxBatch file URLs up, which together may have
+	// media.MaxURLBytes.
+	ByURL(ctx context.Context, urls []string) (Found, error)
+}
+
+type permit struct {
 	session *Session
 	bound   context.Context // that of Session.Permit
 }
 
 // Permit waits until the pace lets a call leave. Its context bounds the waiting and not
 // the call, so that a run can stop starting calls while it finishes those under way.
-func (s *Session) Permit(ctx context.Context, op Operation) (*Permit, error) {
+func (s *Session) Permit(ctx context.Context, op Operation) (Permit, error) {
+	return s.permit(ctx, op)
+}
+
+func (s *Session) permit(ctx context.Context, op Operation) (*permit, error) {
 	err := notSent(op, ctx.Err())
 	if !s.sharing {
 		err = s.acquire(ctx, op)
@@ -134,14 +152,10 @@ func (s *Session) Permit(ctx context.Context, op Operation) (*Permit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Permit{s, ctx}, nil
+	return &permit{s, ctx}, nil
 }
 
-// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
-// service answers for the batch and never for a medium, so no error means that it
-// took the batch, and an error with Ambiguous that it may have done so. It is not
-// repeated, whatever comes of it.
-func (p *Permit) Delete(ctx context.Context, ids []string) error {
+func (p *permit) Delete(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		if err := media.CheckID(id); err != nil {
 			return fmt.Errorf("%s: %w: %s", DeleteMedia, err, text.Quote(id))
@@ -151,19 +165,15 @@ func (p *Permit) Delete(ctx context.Context, ids []string) error {
 	return err
 }
 
-// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
-// them.
-func (p *Permit) ByID(ctx context.Context, ids []string) (Found, error) {
+func (p *permit) ByID(ctx context.Context, ids []string) (Found, error) {
 	return p.send(ctx, form{op: QueryMediaList, outputs: true}, ids)
 }
 
-// ByURL looks the media of up to MaxBatch file URLs up, which together may have
-// media.MaxURLBytes.
-func (p *Permit) ByURL(ctx context.Context, urls []string) (Found, error) {
+func (p *permit) ByURL(ctx context.Context, urls []string) (Found, error) {
 	return p.send(ctx, form{op: QueryMediaListByURL, outputs: true}, urls)
 }
 
-func (p *Permit) send(ctx context.Context, form form, names []string) (Found, error) {
+func (p *permit) send(ctx context.Context, form form, names []string) (Found, error) {
 	if p.session.sharing {
 		return p.share(ctx, form, names, len(names) >= MaxBatch)
 	}
@@ -264,7 +274,7 @@ func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
 // Probe reads up to MaxBatch media again, without their outputs: enough to see
 // whether they are still there.
 func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
-	permit, err := s.Permit(ctx, QueryMediaList)
+	permit, err := s.permit(ctx, QueryMediaList)
 	if err != nil {
 		return Found{}, err
 	}

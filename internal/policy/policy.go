@@ -399,3 +399,22 @@ func sorted[T cmp.Ordered](list []T) []T {
 	slices.Sort(list)
 	return slices.Compact(list)
 }
+
+// HasOrphanRule reports whether a rule expires media whose source objects were deleted.
+func (p *Policy) HasOrphanRule() bool {
+	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved })
+}
+
+// TakesOrphans reports whether the rule of a name is one that does.
+func (p *Policy) TakesOrphans(rule string) bool {
+	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved && r.Name == rule })
+}
+
+// KeepLatest returns how many media of a group the rule of a name keeps; 0 if it ranks none.
+func (p *Policy) KeepLatest(rule string) int {
+	at := slices.IndexFunc(p.Expire, func(r Rule) bool { return r.Name == rule })
+	if at < 0 {
+		return 0
+	}
+	return p.Expire[at].KeepLatest.Count
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -142,6 +143,28 @@ func (r *Report) Rule(name string) *Rule {
 		}
 	}
 	return nil
+}
+
+// Count counts media by the verdict on them and the rule that decided. A negative number
+// takes them back. Looked is the caller's to count.
+func (r *Report) Count(verdict retention.Verdict, rule string, media int) {
+	c, line := &r.Counts, r.Rule(rule)
+	if line != nil && verdict != retention.Unknown {
+		line.Applied += media
+	}
+	switch verdict {
+	case retention.Absent:
+		c.Absent += media
+	case retention.Protected:
+		c.Protected += media
+	case retention.Keep:
+		c.Kept += media
+	case retention.Unknown:
+		c.Unknown += media
+	case retention.Expired:
+		c.Expired += media
+		line.Expired += media
+	}
 }
 
 // Fail lists a failure while there is room for it, and reports whether there was.

@@ -17,18 +17,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Library is the media library: it looks media up, and adds them.
 type Library interface {
-	inventory.Library
+	lookup.Library
 	Add(ctx context.Context, fileURL string, texts mps.Texts) (id string, err error)
 }
 
@@ -42,7 +43,7 @@ type Restorer struct {
 	Library Library
 	Sources Sources
 	Store   state.Store
-	Marks   *sweep.Marks
+	Marks   *journal.Tombstones
 	Region  string
 	Now     func() time.Time
 }
@@ -97,7 +98,7 @@ type record struct {
 // added its object is marked, so that the next sweep does not take it again.
 func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report, error) {
 	done := &Report{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
-	outcomes, err := sweep.Outcomes(ctx, s.Store, of.Ledger, of.Run)
+	outcomes, _, err := journal.Outcomes(ctx, s.Store, of.Ledger, of.Run)
 	if err != nil {
 		return done, err
 	}
@@ -127,7 +128,7 @@ func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report
 			delete(wanted, entry.MediaID)
 			one := lostOf(entry)
 			if one.skipped == "" && (!known && !of.CutOff || outcome.IsNone()) {
-				one.skipped = strings.TrimSuffix("the run did not delete it: "+outcome.Became, ": ")
+				one.skipped = strings.TrimSuffix("the run did not delete it: "+string(outcome.Became), ": ")
 			}
 			if some = append(some, one); len(some) == plan.SegmentEntries {
 				if err := s.restore(ctx, some, done); err != nil {
@@ -148,11 +149,11 @@ func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report
 
 // entries yields the entries of a kept plan.
 func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
-	contents, err := sweep.Kept(ctx, s.Store, id)
+	contents, err := journal.ReadPlan(ctx, s.Store, id)
 	if err != nil {
 		return func(yield func(plan.Entry, error) bool) { yield(plan.Entry{}, err) }
 	}
-	return sweep.Entries(ctx, s.Store, contents)
+	return journal.Entries(ctx, s.Store, contents)
 }
 
 // lost is a medium that may be restored, and what comes of it: one of the last three.
@@ -240,7 +241,7 @@ func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 			held = append(held, some[i].object)
 		}
 	}
-	if err := sweep.Hold(ctx, s.Store, s.Now(), held); err != nil {
+	if err := journal.HoldRestored(ctx, s.Store, s.Now(), held); err != nil {
 		return fmt.Errorf("mark what is restored: %w", err)
 	}
 	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
@@ -299,26 +300,39 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 		})
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(mps.InFlight)
-		for few, err := range inventory.OfObjects(asked, s.Region, slash) {
+		for few, err := range lookup.Batches(inventory.Of(nil, asked), s.Region, slash) {
 			if err != nil {
 				return nil, err
 			}
 			group.Go(func() error {
 				return task.Do(func() error {
-					looked, err := inventory.LookUp(ctx, s.Library, few, s.Region)
+					found, err := s.live(ctx, few)
 					mu.Lock()
 					defer mu.Unlock()
-					for _, m := range looked.Media {
-						if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(&m).Kind != retention.Deleted {
-							ids[m.Object] = m.ID
-						}
-					}
+					maps.Copy(ids, found)
 					return err
 				})
 			})
 		}
 		if err := group.Wait(); err != nil {
 			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// live returns the IDs of the live media of a batch of objects.
+func (s *Restorer) live(ctx context.Context, batch lookup.Batch) (map[media.Object]string, error) {
+	ids := map[media.Object]string{}
+	for _, result := range lookup.Run(ctx, ctx, s.Library, batch, s.Region) {
+		if result.Err != nil {
+			return ids, result.Err
+		}
+		for _, found := range result.Answer.Found {
+			m := &found.Medium
+			if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(m).Kind != retention.Deleted {
+				ids[m.Object] = m.ID
+			}
 		}
 	}
 	return ids, nil

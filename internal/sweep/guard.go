@@ -2,64 +2,45 @@ package sweep
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// guarded checks the guards, and says in the reports which of them tripped.
-func (r *run) guarded(ctx context.Context) error {
+// guard checks whether the run would delete too much, and says so in the report. What an
+// event spends is recorded before anything is deleted.
+func (r *run) guard(ctx context.Context, found *scan.Found) (spending journal.Spending, err error) {
 	if r.request.Plan != "" {
-		return r.guardedApply(ctx)
+		return spending, r.guardApply(ctx)
 	}
-	for _, one := range r.reports {
-		live, most, err := r.live(ctx, &one.Counts)
-		if err != nil {
-			return err
-		}
-		if reason := tripped(r.Policy.Guard, one.Counts.Expired, live, most); reason != "" {
-			one.Guard = report.Guard{Tripped: true, Reason: reason}
-		}
-	}
-	if r.request.Trigger == trigger.OSS {
-		return r.spend(ctx)
-	}
-	return nil
-}
-
-// blocked returns why guards tripped.
-func (r *run) blocked() string {
-	var reasons []string
-	for _, one := range r.reports {
-		if one.Guard.Tripped && !slices.Contains(reasons, one.Guard.Reason) {
-			reasons = append(reasons, one.Guard.Reason)
-		}
-	}
-	return strings.Join(reasons, "; ")
-}
-
-// live returns the number of live media, and the most that there may be. Media that an
-// earlier sweep looked at count too. The counts of a checkpoint are believed only up to the
-// number of candidates that the inventory has there.
-func (r *run) live(ctx context.Context, counts *report.Counts) (live, most int, err error) {
-	live = counts.Looked - counts.Absent + r.population()
-	if r.named == nil || r.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
-		return live, live, nil
-	}
-	names, err := r.countNamed(ctx, r.claimedTo)
+	c := &r.report.Counts
+	live, most, err := r.scanner().Live(ctx, found, c)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count what the inventory names: %w", err)
+		return spending, err
 	}
-	own := live - r.claimed
-	return own + min(r.claimed, names), own + max(r.claimed, names), nil
+	r.trip(tripped(r.Policy.Guard, c.Expired, live, most))
+	if r.request.Trigger != trigger.OSS || c.Expired == 0 || r.report.Guard.Tripped {
+		return spending, nil
+	}
+	limit := r.Policy.Guard.MaxDelete
+	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), c.Expired, limit, r.report.Mode == policy.Enforce)
+	for _, reason := range skipped {
+		r.Log.Warn("refund not counted", "error", reason.Error())
+	}
+	if err == nil && !spending.Allowed {
+		r.trip(fmt.Sprintf("%d media have expired, events of the last 24 hours set out to delete %d, and guard.maxDelete is %d", c.Expired, spending.Spent, limit))
+	}
+	return spending, err
+}
+
+func (r *run) trip(reason string) {
+	if reason != "" {
+		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
+	}
 }
 
 // tripped returns the reason why a guard stops a run, or nothing. The percentage applies if
@@ -79,39 +60,17 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 	return ""
 }
 
-// guardedApply lets a plan pass that was checked when it was made, against the
-// library that was then looked at. Who applies one that a guard has blocked has seen
-// how much it deletes: it passes, until it has been used up.
-func (r *run) guardedApply(ctx context.Context) error {
-	contents, err := Kept(ctx, r.Store, r.request.Plan)
-	if err != nil || contents.Blocked == "" || r.mode != policy.Enforce || r.reports[0].Counts.Expired == 0 {
+// guardApply lets a plan pass that was checked when it was made, against the library that was
+// then looked at. Who applies one that a guard has blocked has seen how much it deletes: it
+// passes, until it has been applied to its end.
+func (r *run) guardApply(ctx context.Context) error {
+	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
+	if err != nil || contents.Blocked == "" || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 {
 		return err
 	}
-	one := r.reports[0]
-	switch _, err := r.Store.Read(ctx, plan.AppliedName(r.request.Plan)); {
-	case err == nil:
-		one.Guard = report.Guard{Tripped: true, Reason: "the plan was blocked, and has been applied before: " + contents.Blocked}
-	case !errors.Is(err, state.ErrNotFound):
-		return fmt.Errorf("look whether the plan has been applied: %w; nothing was deleted", err)
+	applied, err := journal.IsApplied(ctx, r.Store, r.request.Plan)
+	if applied {
+		r.trip("the plan was blocked, and has been applied before: " + contents.Blocked)
 	}
-	return nil
-}
-
-// useUp notes that a plan has been applied to its end. One that was cut off, or of
-// which nothing could be deleted, may be applied again.
-func (r *run) useUp(ctx context.Context) {
-	counts := &r.reports[0].Counts
-	if r.request.Plan == "" || counts.Pending > 0 || counts.Deleted+counts.Unverified == 0 {
-		return
-	}
-	record, err := json.Marshal(struct {
-		Format int    `json:"format"`
-		Run    string `json:"run"`
-	}{1, r.reports[0].Run})
-	if err == nil {
-		err = r.Store.Create(ctx, plan.AppliedName(r.request.Plan), record)
-	}
-	if err != nil && !errors.Is(err, state.ErrExists) {
-		r.Log.Warn("it is not noted that the plan has been applied", "error", err.Error())
-	}
+	return err
 }

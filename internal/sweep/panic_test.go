@@ -27,7 +27,7 @@ func (m mistaken) mistake(in string) {
 	}
 }
 
-func (m mistaken) Permit(ctx context.Context, op mps.Operation) (*mps.Permit, error) {
+func (m mistaken) Permit(ctx context.Context, op mps.Operation) (mps.Permit, error) {
 	m.mistake("turn of " + string(op))
 	return m.Session.Permit(ctx, op)
 }

@@ -153,7 +153,7 @@ type waiting struct {
 	until func()
 }
 
-func (w waiting) Permit(ctx context.Context, op mps.Operation) (*mps.Permit, error) {
+func (w waiting) Permit(ctx context.Context, op mps.Operation) (mps.Permit, error) {
 	if op == mps.DeleteMedia {
 		w.until()
 	}

@@ -1,0 +1,72 @@
+// Package deadline divides the time of one call.
+package deadline
+
+import (
+	"context"
+	"time"
+)
+
+// Parts of a call's time that are kept before its end. The answer must be there
+// before the platform's end: a tenth is kept for it and for what has to be recorded,
+// and at most 15 s. A quarter of that is the answer's own.
+const (
+	margin       = 0.1
+	maxMargin    = 15 * time.Second
+	answerMargin = margin / 4
+	// Of the time that a run has, a fifth, and at most 10 s, is for what is in flight:
+	// it is finished and verified.
+	flightMargin    = 0.2
+	maxFlightMargin = 10 * time.Second
+)
+
+// Budget divides the time of one call. It is made once, when the call comes, and
+// holds for all that the call does. Its zero value sets no limit.
+type Budget struct {
+	work   time.Time // the work ends
+	record time.Time // nothing is recorded after
+}
+
+// New divides the time from now to the context's deadline.
+func New(ctx context.Context) Budget {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return Budget{}
+	}
+	return Budget{work: before(deadline, margin, maxMargin), record: before(deadline, answerMargin, maxMargin/4)}
+}
+
+// before returns the instant before an end by a part of the time until then, and at
+// most by most.
+func before(end time.Time, part float64, most time.Duration) time.Time {
+	return end.Add(-min(most, time.Duration(part*float64(time.Until(end)))))
+}
+
+// Work returns a context for the work of the call.
+func (b Budget) Work(ctx context.Context) (context.Context, context.CancelFunc) {
+	return until(ctx, b.work)
+}
+
+// Admit returns a context that ends when no further call may be started.
+func (b Budget) Admit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if b.work.IsZero() {
+		return until(ctx, b.work)
+	}
+	return until(ctx, before(b.work, flightMargin, maxFlightMargin))
+}
+
+func until(ctx context.Context, end time.Time) (context.Context, context.CancelFunc) {
+	if end.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end)
+}
+
+// Record returns a context for what must be recorded although the work's time is up. It
+// lasts for at most 5 s, and for three quarters of what is left.
+func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc) {
+	left := 5 * time.Second
+	if !b.record.IsZero() {
+		left = min(left, time.Until(b.record)*3/4)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), left)
+}

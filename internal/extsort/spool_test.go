@@ -1,0 +1,105 @@
+package extsort
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+)
+
+// few bytes are enough for a spool of its tests.
+const few = 100_000
+
+// A spool hands over what it was given, in order and as often as it is asked,
+// whether it fits into memory or not; its file goes when it is closed.
+func TestSpool(t *testing.T) {
+	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700, "many pieces": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			random := rand.New(rand.NewPCG(1, uint64(records)))
+			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 80), "%d\n", n) }
+			s := Spool{most: few}
+			for _, n := range random.Perm(records) {
+				if err := s.Add(fmt.Sprintf("%08d", n), text(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if s.Len() != records || len(s.arena) > few || (len(s.pieces) > 0) != (records*100 > few) || len(s.pieces) > fanIn+records/1000/fanIn {
+				t.Errorf("%d records, %d bytes in memory, %d pieces", s.Len(), len(s.arena), len(s.pieces))
+			}
+			for range 2 {
+				next := 0
+				for r, err := range s.All() {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Name != fmt.Sprintf("%08d", next) || !bytes.Equal(r.Rest, text(next)) {
+						t.Fatalf("record %d is %s", next, r.Name)
+					}
+					next++
+				}
+				if next != records {
+					t.Errorf("%d records of %d", next, records)
+				}
+			}
+			s.Close()
+			if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// Records of one name come in the order in which they were added, from memory and from
+// the file.
+func TestRecordsOfOneName(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := Spool{most: few}
+	defer s.Close()
+	const records = 300_000 // more pieces than are read at once
+	for n := range records {
+		if err := s.Add(fmt.Sprint(n%3), fmt.Appendf(nil, "%030d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.pieces) < 2 || s.pieces[0].level == 0 {
+		t.Fatalf("%d pieces", len(s.pieces))
+	}
+	n, last := 0, ""
+	for r, err := range s.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := r.Name + string(r.Rest); now <= last {
+			t.Fatalf("%s comes after %s", now, last)
+		} else {
+			last = now
+		}
+		n++
+	}
+	if n != records {
+		t.Errorf("%d records", n)
+	}
+}
+
+// A spool whose file is damaged says so, and does not end early.
+func TestSpoolThatIsDamaged(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := Spool{most: few}
+	defer s.Close()
+	for n := range 4000 {
+		if err := s.Add(fmt.Sprintf("%08d", n), bytes.Repeat([]byte{'x'}, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.file.Truncate(s.end / 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range s.All() {
+		if err != nil {
+			return
+		}
+	}
+	t.Error("half of the plan is taken for all of it")
+}

@@ -1,0 +1,172 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// Folder holds the records of the index.
+const Folder = "index/"
+
+const manifestSuffix = "/generation.json"
+
+// format is the version of manifest and segment. Other versions are ignored.
+const format = 4
+
+const (
+	// maxTried is the number of manifests that Open reads until one is usable.
+	maxTried = 8
+	// maxManifest bounds a manifest, in bytes: ten million entries take half a megabyte.
+	maxManifest = 8 << 20
+)
+
+// manifest lists the segments of a generation in the order of their names.
+type manifest struct {
+	Format   int       `json:"format"`
+	Policy   string    `json:"policy"`
+	AsOf     time.Time `json:"asOf"`
+	Segments []segment `json:"segments"`
+}
+
+// segment refers to a record of entries. Its names go from First to the First of the next
+// segment. An older generation may have written the record.
+type segment struct {
+	Record  string `json:"record"`
+	First   string `json:"first"`
+	Entries int    `json:"entries"`
+	Newest  int64  `json:"newest"` // the latest Found
+
+	damaged bool
+}
+
+// Generation is the newest index that earlier scans left. It is not safe for concurrent use.
+type Generation struct {
+	store    state.Store
+	log      func(msg string, args ...any)
+	policy   string
+	asOf     time.Time
+	since    int64
+	segments []segment // without expired ones
+	logged   bool
+
+	at      int // the segment that was read last
+	entries []Entry
+}
+
+// Open finds the newest generation of a policy. Entries of scans at since, before it, or after
+// asOf do not count. Without a generation Open returns an empty one.
+func Open(ctx context.Context, store state.Store, policy string, asOf, since time.Time, log func(msg string, args ...any)) *Generation {
+	g := &Generation{store: store, log: log, policy: policy, asOf: asOf, since: since.Unix(), at: -1}
+	var names []string
+	for record, err := range store.List(ctx, Folder, Folder+state.Stamp(since)) {
+		if err != nil {
+			log("cannot list the index: all objects are looked up", "error", text.Bound(err.Error()))
+			return g
+		}
+		if strings.HasSuffix(record.Name, manifestSuffix) {
+			names = append(names, record.Name)
+		}
+	}
+	for _, name := range slices.Backward(names[max(0, len(names)-maxTried):]) {
+		m, err := readManifest(ctx, store, name)
+		switch {
+		case ctx.Err() != nil:
+			return g
+		case err != nil:
+			log("cannot read a generation of the index: the one before it is used", "record", name, "error", text.Bound(err.Error()))
+		case m.Format == format && m.Policy == policy && !m.AsOf.After(asOf):
+			g.segments = slices.DeleteFunc(m.Segments, func(s segment) bool { return s.Newest <= g.since })
+			return g
+		}
+	}
+	return g
+}
+
+func readManifest(ctx context.Context, store state.Store, name string) (m manifest, err error) {
+	data, err := store.Read(ctx, name)
+	if err == nil {
+		err = state.Decode(data, maxManifest, &m)
+	}
+	for i, s := range m.Segments {
+		if err == nil && (s.Newest > m.AsOf.Unix() || i > 0 && s.First <= m.Segments[i-1].First) {
+			err = fmt.Errorf("segment %d is out of order: first name %s, newest entry %d", i+1, text.Quote(s.First), s.Newest)
+		}
+	}
+	return m, err
+}
+
+// Splits returns names, in order, at least segmentEntries entries apart.
+func (g *Generation) Splits() (names []string) {
+	entries := 0
+	for _, s := range g.segments {
+		if entries >= segmentEntries {
+			names = append(names, s.First)
+			entries = 0
+		}
+		entries += s.Entries
+	}
+	return names
+}
+
+// Find returns the entries of a name. Each segment is read once if names come in order.
+func (g *Generation) Find(ctx context.Context, name string) []Entry {
+	i := sort.Search(len(g.segments), func(i int) bool { return g.segments[i].First > name }) - 1
+	if i < 0 {
+		return nil
+	}
+	if i != g.at {
+		g.at, g.entries = i, g.read(ctx, i)
+	}
+	from := sort.Search(len(g.entries), func(i int) bool { return g.entries[i].Name >= name })
+	to := from
+	for to < len(g.entries) && g.entries[to].Name == name && g.entries[to].Found > g.since {
+		to++
+	}
+	return g.entries[from:to]
+}
+
+// read returns the entries of a segment. It returns none of a damaged one, logs the first of
+// these, and reads none of them again.
+func (g *Generation) read(ctx context.Context, i int) []Entry {
+	s := &g.segments[i]
+	if s.damaged {
+		return nil
+	}
+	end := ""
+	if i+1 < len(g.segments) {
+		end = g.segments[i+1].First
+	}
+	entries, err := s.read(ctx, g.store, end)
+	if err == nil || ctx.Err() != nil {
+		return entries
+	}
+	s.damaged = true
+	if !g.logged {
+		g.logged = true
+		g.log("cannot read a segment of the index: its objects are looked up; more segments may be damaged", "record", s.Record, "error", text.Bound(err.Error()))
+	}
+	return nil
+}
+
+// read returns the entries of a segment that must lie before a name, if end is not empty.
+func (s segment) read(ctx context.Context, store state.Store, end string) ([]Entry, error) {
+	data, err := store.Read(ctx, s.Record)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(entries); n == 0 || entries[0].Name != s.First || end != "" && entries[n-1].Name >= end {
+		return nil, fmt.Errorf("%d entries do not go from %s to before %s", n, text.Quote(s.First), text.Quote(end))
+	}
+	return entries, nil
+}

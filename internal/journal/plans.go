@@ -1,0 +1,182 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// SavePlan makes a plan durable, its contents last, and returns these. The lines come in
+// the order of their MediaIds, and are read twice. A plan without media is kept for review
+// only: the caller may go on without it.
+func SavePlan(ctx context.Context, store state.Store, head plan.Head, blocked string, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
+	sealer, err := plan.NewSealer(head)
+	if err != nil {
+		return plan.Contents{}, err
+	}
+	for l, err := range lines {
+		if err != nil {
+			return plan.Contents{}, err
+		}
+		sealer.Add(l.Text)
+	}
+	id := sealer.ID()
+	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: blocked}
+	written := NewSegments(func(number int, record []byte) error {
+		name := plan.SegmentName(id, number)
+		contents.Segments = append(contents.Segments, name)
+		return createPlan(ctx, store, name, record, sameLines)
+	})
+	for l, err := range lines {
+		if err == nil {
+			err = written.Add(l.Text)
+		}
+		if err != nil {
+			return contents, err
+		}
+		contents.Entries++
+	}
+	if err := written.Close(); err != nil {
+		return contents, err
+	}
+	record, err := contents.Record()
+	if err != nil {
+		return contents, fmt.Errorf("write the plan: %w", err)
+	}
+	name := plan.Name(id)
+	if contents.Entries == 0 {
+		name = plan.EmptyName(id)
+	}
+	return contents, createPlan(ctx, store, name, record, sameContents)
+}
+
+// createPlan writes a record of a plan. Its name is a hash of its content, so a record
+// that exists is as good if it says the same.
+func createPlan(ctx context.Context, store state.Store, name string, data []byte, same func(a, b []byte) bool) error {
+	err := store.Create(ctx, name, data)
+	if errors.Is(err, state.ErrExists) {
+		var there []byte
+		if there, err = store.Read(ctx, name); err == nil && !same(there, data) {
+			err = fmt.Errorf("record %s: %w", name, ErrDamagedPlan)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	return nil
+}
+
+// ErrDamagedPlan says that a record of the plan exists and is not what its name says.
+var ErrDamagedPlan = errors.New("it is damaged, and cannot be written again")
+
+// sameLines reports whether two segments have the same lines: another version of the
+// compressor may have written one of them.
+func sameLines(a, b []byte) bool {
+	next, stop := iter.Pull2(Lines(b))
+	defer stop()
+	for line, err := range Lines(a) {
+		other, otherErr, ok := next()
+		if err != nil || otherErr != nil || !ok || !bytes.Equal(line, other) {
+			return false
+		}
+	}
+	_, _, more := next()
+	return !more
+}
+
+// sameContents reports whether two records complete the same plan: a guard that has
+// changed since may have blocked one of them.
+func sameContents(a, b []byte) bool {
+	one, err := plan.ParseContents(a)
+	other, otherErr := plan.ParseContents(b)
+	return err == nil && otherErr == nil && one.ID == other.ID && one.Entries == other.Entries && slices.Equal(one.Segments, other.Segments)
+}
+
+// ReadPlan reads the contents of a plan.
+func ReadPlan(ctx context.Context, store state.Store, id string) (plan.Contents, error) {
+	data, err := store.Read(ctx, plan.Name(id))
+	if errors.Is(err, state.ErrNotFound) {
+		data, err = store.Read(ctx, plan.EmptyName(id))
+	}
+	if err != nil {
+		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
+	}
+	contents, err := plan.ParseContents(data)
+	if err == nil && contents.ID != id {
+		err = fmt.Errorf("it says that it is %s", contents.ID)
+	}
+	if err != nil {
+		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
+	}
+	return contents, nil
+}
+
+// Entries yields the entries of a plan, in the order of their MediaIds. The last error
+// says that they are not those of the plan's ID.
+func Entries(ctx context.Context, store state.Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
+	return func(yield func(plan.Entry, error) bool) {
+		sealer, count := plan.Resume(contents), 0
+		for _, name := range contents.Segments {
+			data, err := store.Read(ctx, name)
+			if errors.Is(err, state.ErrNotFound) {
+				err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
+			}
+			if err != nil {
+				yield(plan.Entry{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
+				return
+			}
+			for line, err := range Lines(data) {
+				var entry plan.Entry
+				if err == nil {
+					sealer.Add(line)
+					count++
+					entry, err = plan.ParseEntry(line)
+				}
+				if err != nil {
+					yield(plan.Entry{}, fmt.Errorf("read %s: %w", name, err))
+					return
+				}
+				if !yield(entry, nil) {
+					return
+				}
+			}
+		}
+		if sealer.ID() != contents.ID || count != contents.Entries {
+			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those that it was named for", contents.ID))
+		}
+	}
+}
+
+// IsApplied reports whether a plan has been applied to its end.
+func IsApplied(ctx context.Context, store state.Store, id string) (bool, error) {
+	_, err := store.Read(ctx, plan.AppliedName(id))
+	if errors.Is(err, state.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("check whether the plan has been applied: %w", err)
+	}
+	return true, nil
+}
+
+// MarkApplied records that a run has applied a plan to its end.
+func MarkApplied(ctx context.Context, store state.Store, id, run string) error {
+	record, err := json.Marshal(struct {
+		Format int    `json:"format"`
+		Run    string `json:"run"`
+	}{1, run})
+	if err == nil {
+		err = store.Create(ctx, plan.AppliedName(id), record)
+	}
+	if err != nil && !errors.Is(err, state.ErrExists) {
+		return fmt.Errorf("record that the plan has been applied: %w", err)
+	}
+	return nil
+}

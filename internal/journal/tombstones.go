@@ -1,0 +1,190 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// holdTime is how long a medium is left alone whose deletion could not be verified,
+// or that was restored.
+const holdTime = 30 * 24 * time.Hour
+
+// tombstoneFolder holds what runs leave to later ones. Most leave nothing.
+const tombstoneFolder = "marks/"
+
+// tombstoneFormat is the version of tombstoneRecord. A reader refuses others.
+const tombstoneFormat = 1
+
+// tombstoneRecord is what one run left.
+type tombstoneRecord struct {
+	Format int       `json:"format"`
+	At     time.Time `json:"at"`
+	// Deleted and Unverified are valid for one record: the same ID with another
+	// CreationTime is another medium.
+	Deleted    []Tombstone `json:"deleted,omitempty"`
+	Unverified []Tombstone `json:"unverified,omitempty"`
+	// Restored are objects: a medium that is restored gets a new ID.
+	Restored []string `json:"restored,omitempty"`
+}
+
+// Tombstone names a medium by its ID and CreationTime.
+type Tombstone struct {
+	MediaID string `json:"mediaId"`
+	Created int64  `json:"created"` // seconds since 1970
+}
+
+// Tombstones remembers the marks of all runs of a process. It is safe for concurrent use;
+// records never change, so that each is read once.
+type Tombstones struct {
+	reading lock // held while records are read
+	read    map[string]bool
+
+	mu         sync.Mutex
+	deleted    map[Tombstone]bool
+	unverified map[Tombstone]time.Time
+	restored   map[string]time.Time
+}
+
+// NewTombstones returns marks of which none has been read.
+func NewTombstones() *Tombstones {
+	return &Tombstones{reading: newLock(), read: map[string]bool{},
+		deleted: map[Tombstone]bool{}, unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
+}
+
+// Refresh reads the records that have been written since.
+func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
+	if err := m.reading.take(ctx); err != nil {
+		return fmt.Errorf("read what earlier runs left: %w", err)
+	}
+	defer m.reading.giveBack()
+	for listed, err := range store.List(ctx, tombstoneFolder, "") {
+		if err != nil {
+			return fmt.Errorf("read what earlier runs left: %w", err)
+		}
+		if m.read[listed.Name] {
+			continue
+		}
+		data, err := store.Read(ctx, listed.Name)
+		var record tombstoneRecord
+		if err == nil {
+			record, err = decodeTombstones(data)
+		}
+		if err != nil {
+			return fmt.Errorf("read what earlier runs left: record %s, without which nobody knows what must be left alone: mend or remove it: %w", listed.Name, err)
+		}
+		m.take(record)
+		m.read[listed.Name] = true
+	}
+	return nil
+}
+
+func decodeTombstones(data []byte) (tombstoneRecord, error) {
+	var record tombstoneRecord
+	if err := state.Decode(data, maxTombstoneBytes, &record); err != nil {
+		return tombstoneRecord{}, err
+	}
+	switch {
+	case record.Format != tombstoneFormat:
+		return tombstoneRecord{}, fmt.Errorf("format %d: this program reads format %d", record.Format, tombstoneFormat)
+	case record.At.IsZero():
+		return tombstoneRecord{}, errors.New("it has no time")
+	case len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0:
+		return tombstoneRecord{}, errors.New("it marks nothing")
+	}
+	return record, nil
+}
+
+// take takes a record. Of several marks of a medium the latest counts: none ends another.
+func (m *Tombstones) take(record tombstoneRecord) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range record.Deleted {
+		m.deleted[one] = true
+	}
+	for _, one := range record.Unverified {
+		m.unverified[one] = latest(m.unverified[one], record.At)
+	}
+	for _, object := range record.Restored {
+		m.restored[object] = latest(m.restored[object], record.At)
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Of returns the mark of a medium. Of two holds it is the one that lasts longer.
+func (m *Tombstones) Of(medium *media.Medium) retention.Mark {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one := Tombstone{medium.ID, medium.Created.Unix()}
+	if m.deleted[one] { // a restored medium is another
+		return retention.Mark{Kind: retention.Deleted}
+	}
+	var left retention.Mark
+	if at, ok := m.unverified[one]; ok {
+		left = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
+	}
+	if at, ok := m.restored[medium.Object.String()]; ok && !at.Add(holdTime).Before(left.Until) {
+		left = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
+	}
+	return left
+}
+
+// HoldRestored holds objects whose media are restored: no run deletes these for 30 days.
+func HoldRestored(ctx context.Context, store state.Store, at time.Time, objects []media.Object) error {
+	record := tombstoneRecord{At: at.UTC()}
+	for _, object := range objects {
+		record.Restored = append(record.Restored, object.String())
+	}
+	return record.write(ctx, store)
+}
+
+// AddTombstones records media that a run deleted and the library shows as Initiated, and
+// media whose deletion could not be verified. Nothing is written of none.
+func AddTombstones(ctx context.Context, store state.Store, at time.Time, deleted, unverified []Tombstone) error {
+	return tombstoneRecord{At: at.UTC(), Deleted: deleted, Unverified: unverified}.write(ctx, store)
+}
+
+// A record of marks has at most maxTombstones of each kind, and is read if it has at most
+// maxTombstoneBytes.
+const (
+	maxTombstones     = 1000
+	maxTombstoneBytes = 8 << 20
+)
+
+// write makes marks durable, in as many records as they need; nothing is written of none.
+func (record tombstoneRecord) write(ctx context.Context, store state.Store) error {
+	for len(record.Deleted)+len(record.Unverified)+len(record.Restored) > 0 {
+		part := tombstoneRecord{Format: tombstoneFormat, At: record.At}
+		part.Deleted, record.Deleted = firstOf(record.Deleted)
+		part.Unverified, record.Unverified = firstOf(record.Unverified)
+		part.Restored, record.Restored = firstOf(record.Restored)
+		data, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s%s-%s.json", tombstoneFolder, record.At.UTC().Format(secondForm), rand.Text())
+		if err := store.Create(ctx, name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func firstOf[T any](marks []T) (first, rest []T) {
+	n := min(len(marks), maxTombstones)
+	return marks[:n], marks[n:]
+}

@@ -1,0 +1,220 @@
+// Package lookup finds out what the media library has for candidates, ten a call. It
+// splits a batch that the service rejects, and says which objects to ask for in the other
+// form of their URLs.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+)
+
+// Library lets calls leave at the account's pace.
+type Library interface {
+	Permit(ctx context.Context, op mps.Operation) (mps.Permit, error)
+}
+
+// Batch is what one call asks for: at most mps.MaxBatch candidates, all of them media IDs
+// or all of them objects, whose URLs have one form of slash.
+type Batch struct {
+	Candidates []inventory.Candidate
+	Slash      media.Slash
+}
+
+// byID reports whether the batch asks for media IDs.
+func (b Batch) byID() bool { return len(b.Candidates) > 0 && b.Candidates[0].MediaID != "" }
+
+// Batches fills batches up to what a call takes. Errors come through as they are.
+func Batches(candidates iter.Seq2[inventory.Candidate, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		next, length := Batch{Slash: slash}, 0
+		flush := func() bool {
+			full := next
+			next, length = Batch{Slash: slash}, 0
+			return len(full.Candidates) == 0 || yield(full, nil)
+		}
+		for c, err := range candidates {
+			if err != nil {
+				if !yield(Batch{}, err) {
+					return
+				}
+				continue
+			}
+			size := 0
+			if c.MediaID == "" {
+				size = len(c.Object.URL(region, slash)) + len(",")
+			}
+			full := len(next.Candidates) == mps.MaxBatch || length+size > media.MaxURLBytes+len(",") || next.byID() != (c.MediaID != "")
+			if full && !flush() {
+				return
+			}
+			next.Candidates = append(next.Candidates, c)
+			length += size
+		}
+		flush()
+	}
+}
+
+// Found is a medium, and the candidate that it was found for.
+type Found struct {
+	Candidate inventory.Candidate
+	Medium    media.Medium
+}
+
+// Answer is what the library has for some candidates.
+type Answer struct {
+	Found []Found
+	// Absent are media IDs of which the library has no medium, and Vacant are objects of
+	// which it has none.
+	Absent, Vacant []inventory.Candidate
+	// Again are objects that were not found by plain slashes: ask for them with escaped
+	// ones. The documents do not say by which form a library knows an object.
+	Again []inventory.Candidate
+	// Strays are media that were returned for none of the candidates. They may belong to a
+	// vacant one.
+	Strays []media.Medium
+	// Unanswered are candidates that the answer does not mention.
+	Unanswered []inventory.Candidate
+}
+
+// ErrUnanswered is the failure of candidates that no answer mentions.
+var ErrUnanswered = errors.New("MPS neither returned a medium nor said that there is none")
+
+// Result is what became of some candidates: an answer, or the error of all of them.
+type Result struct {
+	Candidates []inventory.Candidate
+	Answer     Answer
+	Err        error
+}
+
+// Run looks a batch up. A batch that the service rejects is split, so that the candidate
+// it objects to stands alone; candidates that an answer does not mention are asked for once
+// more. Calls are started under admit and finished under ctx: candidates of calls that were
+// not started have the error of admit.
+func Run(ctx, admit context.Context, library Library, batch Batch, region string) []Result {
+	return run(ctx, admit, library, batch, region, false)
+}
+
+func run(ctx, admit context.Context, library Library, batch Batch, region string, repeated bool) []Result {
+	answer, err := ask(ctx, admit, library, batch, region)
+	var rejected *mps.Error
+	if errors.As(err, &rejected) && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
+		half := len(batch.Candidates) / 2
+		first, second := batch, batch
+		first.Candidates, second.Candidates = batch.Candidates[:half], batch.Candidates[half:]
+		return append(run(ctx, admit, library, first, region, repeated), run(ctx, admit, library, second, region, repeated)...)
+	}
+	if err != nil {
+		return []Result{{Candidates: batch.Candidates, Err: err}}
+	}
+	rest := answer.Unanswered
+	if len(rest) == 0 {
+		return []Result{{Candidates: batch.Candidates, Answer: answer}}
+	}
+	answer.Unanswered = nil
+	answered := slices.DeleteFunc(slices.Clone(batch.Candidates), func(c inventory.Candidate) bool { return slices.Contains(rest, c) })
+	results := []Result{{Candidates: answered, Answer: answer}}
+	if repeated {
+		return append(results, Result{Candidates: rest, Err: ErrUnanswered})
+	}
+	batch.Candidates = rest
+	return append(results, run(ctx, admit, library, batch, region, true)...)
+}
+
+// ask sends one call. Media are returned only if they were asked for, each once.
+func ask(ctx, admit context.Context, library Library, batch Batch, region string) (Answer, error) {
+	op := mps.QueryMediaListByURL
+	if batch.byID() {
+		op = mps.QueryMediaList
+	}
+	permit, err := library.Permit(admit, op)
+	if err != nil {
+		return Answer{}, err
+	}
+	if batch.byID() {
+		return askByID(ctx, permit, batch)
+	}
+	return askByURL(ctx, permit, batch, region)
+}
+
+func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error) {
+	ids := make([]string, len(batch.Candidates))
+	for i, c := range batch.Candidates {
+		ids[i] = c.MediaID
+	}
+	found, err := permit.ByID(ctx, ids)
+	if err != nil {
+		return Answer{}, err
+	}
+	returned := make(map[string]media.Medium, len(found.Media))
+	for _, m := range found.Media {
+		returned[m.ID] = m
+	}
+	var answer Answer
+	for _, c := range batch.Candidates {
+		m, ok := returned[c.MediaID]
+		switch {
+		case ok:
+			answer.Found = append(answer.Found, Found{c, m})
+		case slices.Contains(found.Missing, c.MediaID):
+			answer.Absent = append(answer.Absent, c)
+		default:
+			answer.Unanswered = append(answer.Unanswered, c)
+		}
+	}
+	return answer, nil
+}
+
+func askByURL(ctx context.Context, permit mps.Permit, batch Batch, region string) (Answer, error) {
+	urls := make([]string, len(batch.Candidates))
+	asked := make(map[media.Object]inventory.Candidate, len(batch.Candidates))
+	for i, c := range batch.Candidates {
+		urls[i] = c.Object.URL(region, batch.Slash)
+		asked[c.Object] = c
+	}
+	found, err := permit.ByURL(ctx, urls)
+	if err != nil {
+		return Answer{}, err
+	}
+	var answer Answer
+	known := make(map[media.Object]bool, len(batch.Candidates))
+	for _, m := range found.Media {
+		c, ok := asked[m.Object]
+		if !ok {
+			answer.Strays = append(answer.Strays, m)
+			continue
+		}
+		known[m.Object] = true
+		answer.Found = append(answer.Found, Found{c, m})
+	}
+	missing := make(map[media.Object]bool, len(found.Missing))
+	for _, address := range found.Missing {
+		if object, err := media.ParseURL(address); err == nil {
+			missing[object] = true
+		}
+	}
+	for _, c := range batch.Candidates {
+		if !known[c.Object] && !missing[c.Object] {
+			answer.Unanswered = append(answer.Unanswered, c)
+		}
+	}
+	if len(answer.Unanswered) <= len(answer.Strays) { // these media may have been returned for them
+		answer.Unanswered = nil
+	}
+	for _, c := range batch.Candidates {
+		switch {
+		case known[c.Object], slices.Contains(answer.Unanswered, c):
+		case batch.Slash == media.SlashPlain && strings.Contains(c.Object.Key, "/"):
+			answer.Again = append(answer.Again, c)
+		default:
+			answer.Vacant = append(answer.Vacant, c)
+		}
+	}
+	return answer, nil
+}

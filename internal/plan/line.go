@@ -1,0 +1,51 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// MaxLine bounds an entry's line in bytes: a media record with its outputs.
+const MaxLine = 8 << 20
+
+// Unread is the ReadAt of an entry that comes from the state store. It is older than any
+// decision may be, so that each is read again before its medium is deleted.
+const Unread int64 = 0
+
+// Line is an entry of a plan, with what a deletion needs to know of it.
+type Line struct {
+	MediaID, Rule, State string
+	// Created is the CreationTime and ReadAt when the record was read, in seconds since 1970.
+	Created, ReadAt int64
+	// Outranked says that this run read enough newer media of the group that the rule keeps
+	// the latest of.
+	Outranked bool
+	// Text is the entry in canonical form.
+	Text []byte
+}
+
+// LineOf returns the line of an entry.
+func LineOf(e Entry, created, readAt time.Time) (Line, error) {
+	line, err := e.Line()
+	if err == nil && len(line) > MaxLine {
+		err = fmt.Errorf("its entry in a plan has %d bytes: the limit is %d", len(line), MaxLine)
+	}
+	return Line{MediaID: e.MediaID, Rule: e.Rule, State: e.State, Created: created.Unix(), ReadAt: readAt.Unix(), Text: line}, err
+}
+
+// Saved returns the line of an entry from the state store, and the medium of its record.
+func Saved(e Entry) (Line, media.Medium, error) {
+	m, err := media.Parse(e.Record)
+	switch {
+	case err != nil:
+		return Line{}, m, err
+	case m.ID != e.MediaID || m.Doubt != "":
+		return Line{}, m, fmt.Errorf("the record of %s is not its own: %s", text.Quote(e.MediaID), cmp.Or(m.Doubt, "it has another MediaId"))
+	}
+	l, err := LineOf(e, m.Created, time.Unix(Unread, 0))
+	return l, m, err
+}

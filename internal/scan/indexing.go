@@ -1,0 +1,104 @@
+package scan
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/index"
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// A scheduled scan leaves what it found out about its candidates. The next ones pass over a
+// candidate that was not written since, under the same policy, and of which nothing is due,
+// until what is known of it is as old as the policy's fullEvery.
+
+// youth is how long an object may be without a medium and get one soon.
+const youth = 24 * time.Hour
+
+// openIndex lets the scan skip what earlier ones found out, and collects what it finds out.
+func (c *scan) openIndex(ctx context.Context) {
+	since := expiry(c.Policy.FullEvery, c.Policy.Timezone, c.report.AsOf)
+	c.known, c.finds = index.Open(ctx, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
+}
+
+// expiry returns the latest second from which a period has passed at asOf.
+func expiry(period policy.Period, zone *time.Location, asOf time.Time) time.Time {
+	ago := func(seconds int) time.Time { return asOf.Add(-time.Duration(seconds) * time.Second) }
+	longest := period.After(asOf, zone).Sub(asOf) + 5*24*time.Hour // months differ in length
+	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !period.After(ago(seconds), zone).After(asOf) }))
+}
+
+// WriteIndex writes what the scan found out for the next ones.
+func (f *Found) WriteIndex(ctx context.Context, now time.Time, run string) error {
+	if f.finds == nil {
+		return nil
+	}
+	return f.finds.Write(ctx, f.known, now, run, true)
+}
+
+// splits are names at which a listing may be parted.
+func (c *scan) splits() []string {
+	if c.finds == nil {
+		return nil
+	}
+	return c.known.Splits()
+}
+
+// isKnown reports whether a candidate need not be looked up, and whether it has a live
+// medium: 1 or 0, since the guard must not count more than the inventory names.
+func (c *scan) isKnown(candidate inventory.Candidate) (live int, known bool) {
+	if c.finds == nil {
+		return 0, false
+	}
+	entries := c.known.Find(c.admit, candidate.Name())
+	for _, e := range entries {
+		if e.Modified != candidate.Modified || e.Due <= c.report.AsOf.Unix() {
+			return 0, false
+		}
+		if e.Medium && !e.Elsewhere {
+			live = 1
+		}
+	}
+	return live, len(entries) > 0
+}
+
+// dueWithoutMedium returns when an object without a medium is looked up again.
+func (c *scan) dueWithoutMedium(candidate inventory.Candidate) int64 {
+	if candidate.Modified == 0 || c.report.AsOf.Unix()-candidate.Modified < int64(youth.Seconds()) {
+		return 0 // as nobody says that it is older
+	}
+	return index.Never
+}
+
+// dueOf returns when a medium is looked up again.
+func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
+	known := facts // a medium that is dated ahead is ranked when its time comes
+	known.AsOf = retention.WhenKnown(m, facts.AsOf)
+	switch due, _, ok := retention.Due(c.Policy, m, facts); {
+	case verdict == retention.Unknown: // perhaps the record only lags
+		return 0
+	case retention.IsRanked(c.Policy, m, known), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
+		return 0 // its verdict depends on others, or on a hold that ends
+	case ok:
+		return due.Unix()
+	}
+	return index.Never
+}
+
+// index leaves a finding to the next scans.
+func (c *scan) index(f *finding) {
+	if c.finds == nil || f.isStray() {
+		return
+	}
+	isMedium := f.mediaID != "" && f.verdict != retention.Absent
+	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium})
+	byID := inventory.Candidate{MediaID: f.mediaID}
+	if isMedium && c.sources.hasIDs && f.name != byID.Name() && f.verdict != retention.Unknown {
+		// Its ID may be named too: that need not be looked up either.
+		c.finds.Add(index.Entry{Name: byID.Name(), Due: f.due, Medium: true, Elsewhere: true})
+	}
+}

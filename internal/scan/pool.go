@@ -1,0 +1,108 @@
+package scan
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/lookup"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// checked is what became of some candidates, and which source objects are gone.
+type checked struct {
+	lookup.Result
+	gone map[media.Object]bool
+	// unchecked has the errors of objects that could not be asked for.
+	unchecked map[media.Object]error
+}
+
+// pool looks batches up side by side, and sends back what became of them.
+type pool struct {
+	ctx, admit context.Context //nolint:containedctx // of one call
+	library    lookup.Library
+	objects    Objects
+	region     string
+	results    chan []checked
+	inFlight   int
+	cancel     func() // gives up what is in flight
+}
+
+func newPool(ctx, admit context.Context, s *Scanner) *pool {
+	ctx, cancel := context.WithCancel(ctx)
+	admit, cancelAdmit := context.WithCancel(admit)
+	both := func() { cancel(); cancelAdmit() }
+	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, region: s.Region, results: make(chan []checked, mps.InFlight), cancel: both}
+}
+
+func (p *pool) isFull() bool { return p.inFlight == mps.InFlight }
+
+// start looks a batch up. The sources of some of its candidates may be gone: these objects
+// are asked for.
+func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
+	p.inFlight++
+	go func() {
+		var results []checked
+		err := task.Run(func() {
+			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch, p.region) {
+				results = append(results, p.check(result, mayBeGone))
+			}
+		})
+		if err != nil {
+			results = []checked{{Result: lookup.Result{Candidates: batch.Candidates, Err: err}}}
+		}
+		p.results <- results
+	}()
+}
+
+// check asks whether the sources of the media that were found are gone. An object that
+// cannot be asked for is taken to exist.
+func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) checked {
+	one := checked{Result: result}
+	for _, found := range result.Answer.Found {
+		if !slices.Contains(mayBeGone, found.Candidate) {
+			continue
+		}
+		object := found.Medium.Object
+		exists, err := p.objects.Exists(p.ctx, object)
+		switch {
+		case err != nil && one.unchecked == nil:
+			one.unchecked = map[media.Object]error{object: err}
+		case err != nil:
+			one.unchecked[object] = err
+		case !exists && one.gone == nil:
+			one.gone = map[media.Object]bool{object: true}
+		case !exists:
+			one.gone[object] = true
+		}
+	}
+	return one
+}
+
+// next waits for a batch.
+func (p *pool) next() []checked {
+	results := <-p.results
+	p.inFlight--
+	return results
+}
+
+// ready returns a batch that has come.
+func (p *pool) ready() ([]checked, bool) {
+	select {
+	case results := <-p.results:
+		p.inFlight--
+		return results, true
+	default:
+		return nil, false
+	}
+}
+
+// close waits for what is given up.
+func (p *pool) close() {
+	p.cancel()
+	for p.inFlight > 0 {
+		p.next()
+	}
+}

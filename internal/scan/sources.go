@@ -1,0 +1,408 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/extsort"
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/manifest"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// candidates are what one stage of a scan looks at.
+type candidates = iter.Seq2[inventory.Candidate, error]
+
+// sources are the places that name candidates: prefixes, whose objects come in order, and
+// lists, which are read to their ends before the first candidate is looked at.
+type sources struct {
+	prefixes []media.Object
+	lines    []*report.Source // of the prefixes
+	lists    []list
+	// unmatched counts rows of reports whose objects no rule takes.
+	unmatched int
+	// rowErrors are failures that a resumed scan meets again.
+	rowErrors []report.Failure
+	// What the lists name.
+	hasIDs, hasObjects bool
+}
+
+// list is a source without an order.
+type list struct {
+	name string // in the report; empty for one that has no line there
+	read func(context.Context) candidates
+	// isReport says that it names whatever is in a bucket.
+	isReport bool
+}
+
+// stages returns what the request asks for, in stages that are looked at one after another,
+// and the scope of the plan.
+func (c *scan) stages() []candidates {
+	request := c.request
+	if request.Trigger != trigger.OSS {
+		for _, object := range request.Objects {
+			c.literals.add(object)
+		}
+	}
+	switch {
+	case request.Plan != "":
+		c.Scope = plan.Scope{Plan: request.Plan}
+		return []candidates{c.ofPlan(request.Plan)}
+	case len(request.MediaIDs) > 0:
+		c.Scope = plan.Scope{MediaIDs: request.MediaIDs}
+		return []candidates{inventory.Of(request.MediaIDs, nil)}
+	case len(request.Manifests)+len(request.Prefixes)+len(request.Files) > 0:
+		c.Scope = plan.Scope{Objects: addresses(request.Objects), Manifests: append(addresses(request.Manifests), request.Files...), Inventory: addresses(request.Prefixes)}
+		c.sources = c.sourcesOf(request)
+		return c.ofSources()
+	case len(request.Objects) > 0:
+		c.Scope = plan.Scope{Objects: addresses(request.Objects)}
+		return []candidates{inventory.Of(nil, request.Objects)}
+	}
+	c.sources = c.inventorySources()
+	c.Scope = plan.Scope{Inventory: c.sources.called()}
+	return c.ofSources()
+}
+
+func addresses(objects []media.Object) []string {
+	list := make([]string, len(objects))
+	for i, object := range objects {
+		list[i] = object.String()
+	}
+	return list
+}
+
+// inventorySources returns the sources of the policy's inventory.
+func (s *Scanner) inventorySources() sources {
+	from := s.Policy.Inventory
+	all := sources{prefixes: unique(from.Prefixes), lists: s.manifests(unique(from.Manifests))}
+	for _, workflow := range unique(from.Workflows) {
+		name := workflow
+		if name == policy.AllWorkflows {
+			name = ""
+		}
+		all.lists = append(all.lists, list{name: "workflow:" + workflow, read: func(ctx context.Context) candidates {
+			return inventory.OfWorkflow(ctx, s.Library, name)
+		}})
+	}
+	return all
+}
+
+func unique[T comparable](list []T) (first []T) {
+	for i, one := range list {
+		if !slices.Contains(list[:i], one) {
+			first = append(first, one)
+		}
+	}
+	return first
+}
+
+func (s *Scanner) manifests(manifests []media.Object) (lists []list) {
+	for _, object := range manifests {
+		read := func(ctx context.Context) candidates { return inventory.OfManifest(ctx, s.Objects, object) }
+		lists = append(lists, list{"manifest:" + object.String(), read, inventory.IsReport(object)})
+	}
+	return lists
+}
+
+// sourcesOf returns the sources that a request names.
+func (s *Scanner) sourcesOf(request *trigger.Request) sources {
+	objects := func(context.Context) candidates { return inventory.Of(nil, request.Objects) }
+	all := sources{prefixes: request.Prefixes, lists: append([]list{{read: objects}}, s.manifests(request.Manifests)...)}
+	for _, name := range request.Files {
+		read := func(ctx context.Context) candidates { return inventory.OfFile(ctx, name) }
+		all.lists = append(all.lists, list{name: "manifest:" + name, read: read})
+	}
+	return all
+}
+
+// names reports whether an object may be one that a source names.
+func (s *sources) names(object media.Object) bool {
+	return s.hasObjects || slices.ContainsFunc(s.prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
+}
+
+// called returns what the sources are called.
+func (s *sources) called() []string {
+	names := addresses(s.prefixes)
+	for _, one := range s.lists {
+		if one.name != "" {
+			names = append(names, one.name)
+		}
+	}
+	return names
+}
+
+// line returns the report's line of a source.
+func (c *scan) line(name string) *report.Source {
+	r := c.report
+	i := slices.IndexFunc(r.Sources, func(s report.Source) bool { return s.Source == name })
+	if i < 0 {
+		i = len(r.Sources)
+		r.Sources = append(r.Sources, report.Source{Source: name})
+	}
+	return &r.Sources[i]
+}
+
+// ofSources returns what an earlier scan left over, and then what the sources name, each
+// candidate once: first by its object. A medium that was found by its object is not looked
+// up by its ID again.
+func (c *scan) ofSources() []candidates {
+	for _, name := range c.sources.called() {
+		c.line(name)
+	}
+	for _, prefix := range c.sources.prefixes {
+		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // they stay where they are
+	}
+	lazily := func(read func() candidates) candidates {
+		return func(yield func(inventory.Candidate, error) bool) { read()(yield) }
+	}
+	return []candidates{
+		c.gather,
+		lazily(c.leftOver),
+		lazily(func() candidates {
+			return c.taken(c.gathered.Objects(c.listed(c.cursor.after), c.cursor.after))
+		}),
+		lazily(func() candidates {
+			if err := c.gathered.DropIDs(c.Draft.mediaIDs()); err != nil {
+				return failed(err)
+			}
+			return c.taken(c.gathered.IDs(c.cursor.after))
+		}),
+	}
+}
+
+func failed(err error) candidates {
+	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
+}
+
+// listed lists the prefixes, if their objects come in order.
+func (c *scan) listed(after string) candidates {
+	if c.sorted {
+		return func(func(inventory.Candidate, error) bool) {}
+	}
+	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits())
+}
+
+var errTimeLimit = errors.New("source not read to the end: time limit reached; the remaining entries were skipped")
+
+// maxBadRows is the number of bad rows after which a source is not read any further.
+const maxBadRows = 10_000
+
+// gather reads the lists, and yields only errors. All of them together have half of the
+// time that is left, so that the other half is left for look-ups.
+func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
+	half, cancel := portion(c.admit, 0.5)
+	defer cancel()
+	for i, one := range c.sources.lists {
+		share, done := portion(half, 1/float64(len(c.sources.lists)-i))
+		more := c.read(share, one, yield)
+		done()
+		if !more {
+			return
+		}
+	}
+	if c.sorted && !c.sortPrefixes(yield) {
+		return
+	}
+	c.sources.hasIDs, c.sources.hasObjects = c.gathered.HasIDs(), c.gathered.HasObjects()
+	c.dropUnnamed()
+}
+
+// read reads one list. It reports whether the scan goes on.
+func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidate, error) bool) bool {
+	rows, bad := 0, 0
+	defer func() {
+		if one.name != "" {
+			c.line(one.name).Named = rows // also if an earlier scan has counted it
+		}
+	}()
+	for candidate, err := range one.read(ctx) {
+		if err == nil {
+			rows++
+			err = c.gatherRow(one, candidate)
+		}
+		late := (ctx.Err() != nil || isContext(err)) && c.admit.Err() == nil && !isSpool(err)
+		if late {
+			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
+		}
+		if err = cmp.Or(err, c.admit.Err()); err == nil {
+			continue
+		}
+		var row *manifest.RowError
+		if !c.yieldError(err, errors.As(err, &row), yield) {
+			return false
+		}
+		if late {
+			return true
+		}
+		if bad++; bad == maxBadRows {
+			return c.yieldError(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad), true, yield)
+		}
+	}
+	return true
+}
+
+// yieldError yields an error of a source. One that a resumed scan meets again is not saved
+// for it.
+func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate, error) bool) bool {
+	listed := len(c.report.Failures)
+	more := yield(inventory.Candidate{}, err)
+	if again {
+		c.sources.rowErrors = append(c.sources.rowErrors, c.report.Failures[listed:]...)
+	}
+	return more
+}
+
+func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
+	if one.isReport && !c.Policy.MayTake(&candidate.Object) {
+		c.sources.unmatched++
+		return nil
+	}
+	if !one.isReport && one.name != "" {
+		c.literals.add(candidate.Object)
+	}
+	c.resumed.addName(candidate.Name())
+	return c.gathered.Add(candidate)
+}
+
+// sortPrefixes gathers what the prefixes list. It reports whether the scan goes on.
+func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
+	for _, line := range c.sources.lines {
+		line.Named = 0
+	}
+	for candidate, err := range inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, "", nil) {
+		if err == nil {
+			c.countListed(candidate)
+			err = c.gathered.Add(candidate)
+		}
+		if err != nil && !yield(inventory.Candidate{}, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// portion returns a context that ends after a part of the time that is left.
+func portion(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(deadline))))
+}
+
+// leftOver yields what an earlier scan left over, in both forms.
+func (c *scan) leftOver() candidates {
+	return func(yield func(inventory.Candidate, error) bool) {
+		for _, open := range c.cursor.left() {
+			if open.slash == media.SlashEscaped {
+				c.again = append(c.again, open.Candidate)
+				continue
+			}
+			if !yield(open.Candidate, nil) {
+				return
+			}
+		}
+	}
+}
+
+// taken yields what is to be looked at of what sources name.
+func (c *scan) taken(all candidates) candidates {
+	return func(yield func(inventory.Candidate, error) bool) {
+		for candidate, err := range all {
+			if err == nil && !c.takes(candidate) {
+				continue
+			}
+			if !yield(candidate, err) {
+				return
+			}
+		}
+	}
+}
+
+// takes takes a candidate, or passes over it.
+func (c *scan) takes(candidate inventory.Candidate) bool {
+	if candidate.Listed {
+		c.countListed(candidate)
+	}
+	live, known := c.isKnown(candidate)
+	if !known {
+		c.cursor.take(candidate)
+		return true
+	}
+	c.cursor.pass(candidate)
+	c.Passed++
+	c.Known += live
+	if c.cursor.accounted%checkpointStep == 0 {
+		c.maybeCheckpoint() // no look-up may ever come
+	}
+	return false
+}
+
+func (c *scan) countListed(candidate inventory.Candidate) {
+	for i, prefix := range c.sources.prefixes {
+		if prefix.Covers(candidate.Object) {
+			c.sources.lines[i].Named++
+		}
+	}
+}
+
+// sourceFailed accounts for a source that could not be read.
+func (c *scan) sourceFailed(err error) {
+	var unordered *inventory.Unordered
+	switch {
+	case isContext(err):
+		c.stop(err)
+	case isSpool(err), errors.As(err, &unordered), c.request.Plan != "":
+		c.fail(err)
+	default:
+		c.Missing = true
+		c.listFailure(failureOf(err))
+	}
+}
+
+// isSpool reports whether there is no room for what a scan has to keep for a while.
+func isSpool(err error) bool {
+	var failed *extsort.Error
+	return errors.As(err, &failed)
+}
+
+// ofPlan yields the media of a saved plan.
+func (c *scan) ofPlan(id string) candidates {
+	return func(yield func(inventory.Candidate, error) bool) {
+		contents, err := journal.ReadPlan(c.ctx, c.Store, id)
+		if err != nil {
+			yield(inventory.Candidate{}, err)
+			return
+		}
+		for entry, err := range journal.Entries(c.ctx, c.Store, contents) {
+			if err == nil && c.Policy.TakesOrphans(entry.Rule) {
+				c.orphanIDs[entry.MediaID] = true
+			}
+			if !yield(inventory.Candidate{MediaID: entry.MediaID}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// mayBeGone returns the candidates of a batch whose source objects may be gone: an event,
+// or the plan that is applied, says so.
+func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
+	for _, candidate := range batch {
+		if c.orphanIDs[candidate.MediaID] || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
+			some = append(some, candidate)
+		}
+	}
+	return some
+}
