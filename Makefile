@@ -13,7 +13,7 @@ test:
 bench:
 	{ cat internal/bench/about.md; \
 	  echo; echo '```'; \
-	  go test -run '^$$' -bench . -cpu 1 ./internal/retention ./internal/objects ./internal/index ./internal/spool | grep -E '^(cpu|Benchmark)' | sort -u; \
+	  go test -run '^$$' -bench . -cpu 1 ./internal/retention ./internal/objects ./internal/index ./internal/extsort | grep -E '^(cpu|Benchmark)' | sort -u; \
 	  go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./internal/bench -args $(ARGS) | grep '^Benchmark'; \
 	  echo '```'; } > BENCHMARKS.md.new
 	mv BENCHMARKS.md.new BENCHMARKS.md

@@ -45,20 +45,20 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 		known.AsOf = retention.WhenKnown(&m, r.AsOf)
 		if rank := retention.RankOf(f.policy, &m, known); len(rank.Groups) > 0 {
 			where := scan.Where(f.policy, rank)
-			decider := retention.NewForeseer(f.policy, r.AsOf)
-			decider.Marks = f.marks.Of
+			forecaster := retention.NewForecaster(f.policy, r.AsOf)
+			forecaster.Mark = f.marks.Of
 			decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 				if other.ID == m.ID {
 					facts = its
 				}
 			}
-			decider.Add(m, false, decided)
+			forecaster.Add(m, decided)
 			if len(where) > 0 {
 				inventory := *f.policy
 				inventory.Inventory = policy.Inventory{Prefixes: where}
 				others := f.survey(ctx, budget, call, &trigger.Request{Trigger: request.Trigger, Inventory: true}, &inventory, func(other media.Medium) {
 					if other.ID != m.ID {
-						decider.Add(other, false, decided)
+						forecaster.Add(other, decided)
 					}
 				})
 				if others.Status != report.Done {
@@ -68,7 +68,7 @@ func (f *Function) Explain(ctx context.Context, call Call, request *trigger.Requ
 					worst = others
 				}
 			}
-			decider.Finish(decided)
+			forecaster.Finish(decided)
 		}
 		e := retention.Explain(f.policy, &m, facts)
 		e.Notes = notes

@@ -21,14 +21,4 @@ func (l lock) take(ctx context.Context) error {
 	}
 }
 
-// tryTake takes the lock if it is free.
-func (l lock) tryTake() bool {
-	select {
-	case l <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 func (l lock) giveBack() { <-l }

@@ -96,7 +96,8 @@ func sameLines(a, b []byte) bool {
 func sameContents(a, b []byte) bool {
 	one, err := plan.ParseContents(a)
 	other, otherErr := plan.ParseContents(b)
-	return err == nil && otherErr == nil && one.ID == other.ID && one.Entries == other.Entries && slices.Equal(one.Segments, other.Segments)
+	return err == nil && otherErr == nil && one.ID == other.ID && plan.Resume(one).ID() == plan.Resume(other).ID() &&
+		one.Entries == other.Entries && slices.Equal(one.Segments, other.Segments)
 }
 
 // ReadPlan reads the contents of a plan.

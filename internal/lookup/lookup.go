@@ -76,9 +76,11 @@ type Answer struct {
 	// Again are objects that were not found by plain slashes: ask for them with escaped
 	// ones. The documents do not say by which form a library knows an object.
 	Again []inventory.Candidate
-	// Strays are media that were returned for none of the candidates. They may belong to a
+	// Strays are media that were returned for none of the objects. They may belong to a
 	// vacant one.
 	Strays []media.Medium
+	// Unasked are media that were returned for other IDs than those of the batch.
+	Unasked []media.Medium
 	// Unanswered are candidates that the answer does not mention.
 	Unanswered []inventory.Candidate
 }
@@ -157,6 +159,11 @@ func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error
 		returned[m.ID] = m
 	}
 	var answer Answer
+	for _, m := range found.Media {
+		if !slices.Contains(ids, m.ID) && media.CheckID(m.ID) == nil {
+			answer.Unasked = append(answer.Unasked, m)
+		}
+	}
 	for _, c := range batch.Candidates {
 		m, ok := returned[c.MediaID]
 		switch {

@@ -54,9 +54,8 @@ type Purger struct {
 // The error is why no call can succeed any more, or why the lines could not be read.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
-	defer stop()
 	w := workers{events: make(chan event)}
-	defer w.wait()
+	defer func() { stop(); w.wait() }() // after a panic of the caller nothing more is sent
 	var ended error
 	handle := func(e event) {
 		if len(e.outcomes) > 0 {
@@ -129,10 +128,10 @@ func (w *workers) start(one *worker, batch []plan.Line) {
 	w.unsent++
 	go func() {
 		err := task.Do(func() error {
-			if one.admit.Err() != nil {
-				return nil
+			if one.admit.Err() == nil {
+				batch = one.recheck(batch)
 			}
-			return one.purge(one.recheck(batch))
+			return one.purge(batch)
 		})
 		one.sent()
 		one.events <- event{done: true, err: err}

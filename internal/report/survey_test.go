@@ -80,7 +80,7 @@ func parse(t *testing.T, text string) *policy.Policy {
 
 func TestExplanations(t *testing.T) {
 	p := parse(t, rules)
-	decider := retention.NewForeseer(p, asOf)
+	forecaster := retention.NewForecaster(p, asOf)
 	explain := func(m *media.Medium, _ retention.Decision, facts retention.Facts) {
 		var b strings.Builder
 		report.WriteExplanation(&b, retention.Explain(p, m, facts))
@@ -90,9 +90,9 @@ func TestExplanations(t *testing.T) {
 		}
 	}
 	for _, m := range library() {
-		decider.Add(m, false, explain)
+		forecaster.Add(m, explain)
 	}
-	decider.Finish(explain)
+	forecaster.Finish(explain)
 }
 
 func TestForecasts(t *testing.T) {

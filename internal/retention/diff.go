@@ -78,9 +78,9 @@ const maxSamples = 5
 
 // side is one of the two policies.
 type side struct {
-	policy  *policy.Policy
-	decider *Decider
-	decided Decided
+	policy     *policy.Policy
+	forecaster *Forecaster
+	decided    Decided
 }
 
 // NewDiff starts a comparison. Each difference is handed over when it is found;
@@ -92,7 +92,7 @@ func NewDiff(old, new *policy.Policy, asOf time.Time, each func(Difference)) *Di
 }
 
 func (d *Diff) side(p *policy.Policy) *side {
-	s := &side{policy: p, decider: NewForeseer(p, d.AsOf)}
+	s := &side{policy: p, forecaster: NewForecaster(p, d.AsOf)}
 	s.decided = func(m *media.Medium, decision Decision, facts Facts) {
 		o := Outlook{Verdict: decision.Verdict, Rule: decision.RuleName(), Reason: decision.Reason()}
 		o.DueAt, _, _ = Due(p, m, facts)
@@ -103,7 +103,7 @@ func (d *Diff) side(p *policy.Policy) *side {
 
 // Remember tells the comparison what earlier runs left of media.
 func (d *Diff) Remember(marks func(*media.Medium) Mark) {
-	d.old.decider.Marks, d.new.decider.Marks = marks, marks
+	d.old.forecaster.Mark, d.new.forecaster.Mark = marks, marks
 }
 
 // Add takes a medium.
@@ -114,7 +114,7 @@ func (d *Diff) Add(m media.Medium) {
 			d.hasOutlook(&m, s, Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"})
 			continue
 		}
-		s.decider.Add(m, false, s.decided)
+		s.forecaster.Add(m, s.decided)
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *side) covers(m *media.Medium) bool {
 // Finish ends the comparison: no medium comes any more.
 func (d *Diff) Finish() {
 	for _, s := range []*side{d.old, d.new} {
-		s.decider.Finish(s.decided)
+		s.forecaster.Finish(s.decided)
 	}
 	order := []Kind{NewlyDeleted, NewlyKept, Sooner, Later}
 	slices.SortFunc(d.Changes, func(a, b DiffGroup) int {

@@ -67,7 +67,7 @@ type Change struct {
 const maxChanges = 6
 
 // Explain explains the decision on one medium. The facts are those that the
-// decision rests on, as a Foreseer hands them over.
+// decision rests on, as a Forecaster hands them over.
 func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	d := Decide(p, m, facts)
 	e := &Explanation{MediaID: m.ID, Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,

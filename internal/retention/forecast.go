@@ -27,9 +27,9 @@ type Forecast struct {
 	Later int `json:"later"`
 	Never int `json:"never"`
 
-	policy  *policy.Policy
-	decider *Decider
-	today   time.Time // the calendar day of AsOf, as dateOf has it
+	policy     *policy.Policy
+	forecaster *Forecaster
+	today      time.Time // the calendar day of AsOf, as dateOf has it
 }
 
 // Day is one day of a forecast.
@@ -60,7 +60,7 @@ type RuleSum struct {
 
 // NewForecast starts a forecast of so many days, 1 to MaxForecastDays.
 func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
-	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, decider: NewForeseer(p, asOf), today: dateOf(asOf, p.Timezone)}
+	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf), today: dateOf(asOf, p.Timezone)}
 	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
 	for i := range f.Days {
 		f.Days[i] = Day{Date: f.today.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
@@ -69,14 +69,14 @@ func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 }
 
 // Remember tells the forecast what earlier runs left of media.
-func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.decider.Marks = marks }
+func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.forecaster.Mark = marks }
 
 // Add takes a medium.
-func (f *Forecast) Add(m media.Medium) { f.decider.Add(m, false, f.decided) }
+func (f *Forecast) Add(m media.Medium) { f.forecaster.Add(m, f.decided) }
 
 // Finish ends the forecast: no medium comes any more.
 func (f *Forecast) Finish() {
-	f.decider.Finish(f.decided)
+	f.forecaster.Finish(f.decided)
 	place := func(r RuleSum) int {
 		return slices.IndexFunc(f.policy.Expire, func(rule policy.Rule) bool { return rule.Name == r.Name })
 	}

@@ -234,20 +234,7 @@ func TestForecast(t *testing.T) {
 			f.Add(m)
 		}
 		f.Finish()
-		expiredAt := func(instant time.Time) int {
-			decider, n := retention.NewDecider(p, instant), 0
-			decider.Marks = mark
-			count := func(_ *media.Medium, d retention.Decision, _ retention.Facts) {
-				if d.Verdict == retention.Expired {
-					n++
-				}
-			}
-			for _, m := range library {
-				decider.Add(m, false, count)
-			}
-			decider.Finish(count)
-			return n
-		}
+		expiredAt := func(instant time.Time) int { return len(expired(decideAll(p, library, instant, mark))) }
 		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool {
 			return m.State == media.StateDeleted || m.State == media.StateInitiated && mark(&m).Kind == retention.Deleted
 		}))
@@ -388,7 +375,7 @@ func TestDiff(t *testing.T) {
 		if same.Unchanged != len(library) || len(same.Changes) > 0 {
 			t.Errorf("a policy differs from itself: %+v", same.Changes)
 		}
-		was, is := expired(all(earlier, library, false)), expired(all(p, library, false))
+		was, is := expired(decideAll(earlier, library, asOf, nil)), expired(decideAll(p, library, asOf, nil))
 		for kind, want := range map[retention.Kind][]string{retention.NewlyDeleted: without(is, was), retention.NewlyKept: without(was, is)} {
 			slices.Sort(found[kind])
 			if !slices.Equal(want, found[kind]) {

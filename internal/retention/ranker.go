@@ -2,6 +2,7 @@ package retention
 
 import (
 	"slices"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -23,6 +24,43 @@ func RankOf(p *policy.Policy, m *media.Medium, facts Facts) Rank {
 		return Rank{}
 	}
 	return Rank{Rule: rule.Name, Groups: groups, Created: m.Created.UnixNano()}
+}
+
+// IsRanked reports whether a rule ranks a medium among others.
+func IsRanked(p *policy.Policy, m *media.Medium, facts Facts) bool {
+	return ranking(p, m, facts) != nil
+}
+
+// Groups returns the groups in which a medium is ranked, and the rule that keeps the latest
+// of each. It returns no rule if none ranks the medium.
+func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, rule *policy.Rule) {
+	if rule = ranking(p, m, facts); rule == nil {
+		return nil, nil
+	}
+	return rule.KeepLatest.Groups(m), rule
+}
+
+// ranking returns the rule that ranks a medium, or nil: the rule that decides on it, or
+// would if the medium were not protected.
+func ranking(p *policy.Policy, m *media.Medium, facts Facts) *policy.Rule {
+	decision := Decide(p, m, facts)
+	if decision.Verdict == Protected && !m.Created.IsZero() && !m.Created.After(facts.AsOf) && policy.IsLive(m.State) {
+		decision = expire(p, m, facts)
+	}
+	if decision.Verdict != Keep && decision.Verdict != Expired || decision.Rule == nil ||
+		decision.Rule.KeepLatest.Count == 0 || decision.Rule.KeepLatest.Ranks(m) != policy.Yes {
+		return nil
+	}
+	return decision.Rule
+}
+
+// WhenKnown returns the first instant, from asOf on, at which a medium is judged by its
+// CreationTime.
+func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
+	if m.Created.After(asOf) {
+		return m.Created
+	}
+	return asOf
 }
 
 // Ranker finds the newest media of each group. It keeps at most the rule's count of

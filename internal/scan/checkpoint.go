@@ -190,7 +190,7 @@ func (c *scan) maybeCheckpoint() {
 // place returns where the scan is.
 func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
-		Passed: c.Passed, Known: c.Known, Missing: c.Missing, Sources: c.report.Sources}
+		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered), Missing: c.Missing, Sources: c.report.Sources}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped})
 	}

@@ -52,7 +52,7 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 	}
 }
 
-// mediaIDs yields the IDs of all media that were found.
+// mediaIDs yields the IDs of the media that count.
 func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for f, err := range d.merged() {
@@ -62,6 +62,7 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 				return
 			case f.mediaID == "":
 				return
+			case f.uncounted:
 			case !yield(f.mediaID, nil):
 				return
 			}

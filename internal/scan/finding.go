@@ -58,7 +58,7 @@ func (f *finding) encode() []byte {
 	if f.uncounted {
 		flags |= uncountedFlag
 	}
-	b = append(b, flags, byte(f.verdict))
+	b = append(b, flags, byte(f.verdict)) //nolint:gosec // there are five verdicts
 	for _, number := range []int64{f.modified, f.due, f.created, f.readAt, f.rank.Created, int64(len(f.rank.Groups))} {
 		b = binary.AppendVarint(b, number)
 	}

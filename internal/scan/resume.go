@@ -283,7 +283,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 			draft.Close()
 			return err
 		}
-		if f.mediaID != "" && f.verdict != retention.Absent {
+		if f.mediaID != "" && f.verdict != retention.Absent && !f.uncounted {
 			live++
 		}
 	}

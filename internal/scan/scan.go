@@ -354,6 +354,9 @@ func (c *scan) answered(one checked) {
 	for i := range answer.Strays {
 		c.addStray(&answer.Strays[i])
 	}
+	for i := range answer.Unasked {
+		c.addUnasked(&answer.Unasked[i])
+	}
 	c.again = append(c.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
 	c.progress(c.cursor.accounted)
@@ -397,10 +400,11 @@ func (c *scan) add(f *finding) {
 	c.checkpoint.add(key, encoded)
 }
 
-// findingOf returns what an answer says of a medium, undecided.
+// findingOf returns what an answer says of a medium, undecided. A doubt of the answer counts
+// in the digest: the record in doubt and the same record without doubt contradict each other.
 func findingOf(of lookup.Found) *finding {
 	m := &of.Medium
-	digest := sha256.Sum256(m.Record)
+	digest := sha256.Sum256(slices.Concat(m.Record, []byte(m.Doubt)))
 	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest[:])}
 	if media.CheckID(m.ID) != nil { // two such records are not of one medium
 		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
@@ -434,12 +438,24 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	return f
 }
 
-// addStray takes a medium that was returned for none of the candidates.
+// addStray takes a medium that was returned for none of the objects.
 func (c *scan) addStray(m *media.Medium) {
+	c.add(strayOf(m))
+	c.warnUnknown(m.ID, "its File.URL is none of the objects that MPS returned it for")
+}
+
+// addUnasked takes a medium that was returned for other IDs. It counts nowhere, and
+// contradicts an answer that has another record of it.
+func (c *scan) addUnasked(m *media.Medium) {
+	f := strayOf(m)
+	f.uncounted = true
+	c.add(f)
+}
+
+func strayOf(m *media.Medium) *finding {
 	f := findingOf(lookup.Found{Medium: *m})
 	f.name, f.verdict = "", retention.Unknown
-	c.add(f)
-	c.warnUnknown(m.ID, "its File.URL is none of the objects that MPS returned it for")
+	return f
 }
 
 // maxUnknownLines is how many media a scan names in its log because they are kept as
@@ -461,7 +477,7 @@ func (c *scan) settle() {
 		}
 		f.count(c.report)
 		c.resumed.rank(f, c.Policy.KeepLatest(f.rank.Rule))
-		if f.contradicted {
+		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
 		}
 		c.index(f)

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -67,10 +69,11 @@ func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func()
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: storeFunc(whenPlanned), Marks: sweep.NewMarks(), Now: now, Log: slog.New(slog.DiscardHandler)}
+		Store: storeFunc(whenPlanned), Tombstones: journal.NewTombstones(), Events: journal.NewEventBudget(), Now: now, Log: slog.New(slog.DiscardHandler),
+		Progress: func(sweep.Progress) {}, Every: time.Hour}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce
-	s.Run(ctx, sweep.NewBudget(ctx), sweep.Part{Request: request, Report: r})
+	s.Run(ctx, deadline.New(ctx), request, r)
 	return r
 }
 

@@ -1,11 +1,9 @@
-package sweep
+package journal
 
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// What events gave back never makes their budget wider than it is.
+// Refunds never exceed what their run spent.
 func TestEventBudget(t *testing.T) {
 	const at = "spent/20260101T000000.000000000Z-"
 	for name, test := range map[string]struct {
@@ -39,7 +37,7 @@ func TestEventBudget(t *testing.T) {
 		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, maxSpent},
 		"another form of a number": {[]string{"0x5-A"}, -1},
 	} {
-		b := eventBudget{}
+		b := spentByRun{}
 		var err error
 		for _, record := range test.records {
 			if err != nil {
@@ -52,24 +50,23 @@ func TestEventBudget(t *testing.T) {
 				t.Errorf("%s: %v names no record", name, err)
 			}
 		}
-		if got := b.spent(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
+		if got := b.sum(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
 			t.Errorf("%s: %d, %v, want %d", name, got, err, test.want)
 		}
 	}
 }
 
-// A mark ends no other, in whatever order they are read, and whenever they say that they
-// were made.
-func TestMarksOnlyKeep(t *testing.T) {
+// No tombstone ends another one, whatever the order and the times of their records.
+func TestTombstonesOnlyKeep(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	m := media.Medium{ID: "a", Created: now.AddDate(-1, 0, 0), Object: media.Object{Bucket: "media-in", Key: "a"}}
 	recent, odd := now.Add(-time.Hour), []time.Time{{}, time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), now.AddDate(-5, 0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
 	for _, at := range odd {
 		for _, records := range [][]time.Time{{recent, at}, {at, recent}} {
-			restored, unverified := NewMarks(), NewMarks()
+			restored, unverified := NewTombstones(), NewTombstones()
 			for _, at := range records {
-				restored.take(markRecord{At: at, Restored: []string{m.Object.String()}})
-				unverified.take(markRecord{At: at, Unverified: []mark{{m.ID, m.Created.Unix()}}})
+				restored.take(tombstoneRecord{At: at, Restored: []string{m.Object.String()}})
+				unverified.take(tombstoneRecord{At: at, Unverified: []Tombstone{{m.ID, m.Created.Unix()}}})
 			}
 			if got := restored.Of(&m); got.Kind != retention.Restored || !got.Until.After(now) {
 				t.Errorf("restored at %v: %v", records, got)
@@ -81,21 +78,16 @@ func TestMarksOnlyKeep(t *testing.T) {
 	}
 }
 
-// Records that no run writes are refused, each by its own decoder.
-func TestRecordsThatNoRunWrites(t *testing.T) {
-	huge := strings.Repeat(" ", maxMarkBytes) + "{}"
+// Decoders refuse records that no run writes.
+func TestDecodersRefuse(t *testing.T) {
+	huge := strings.Repeat(" ", maxTombstoneBytes) + "{}"
 	for _, text := range []string{"", "{", "{}", "null", "[]", "0", `"x"`, "\x00\xff\xfe", `{"format":1}`, `{"format":-1}`, `{"format":99999999999999999999}`, `{"format":1,"at":"10000-01-01T00:00:00Z","asOf":"10000-01-01T00:00:00Z"}`,
 		`{"format":1,"run":"r","plan":"../../lease"}`, `{"format":1,"at":"2026-01-01T00:00:00Z","restored":{}}`, strings.Repeat("[", 100_000), huge} {
-		if o, err := decodeOpen([]byte(text)); err == nil {
-			t.Errorf("an open plan of %.40q: %+v", text, o)
+		if o, err := decodeIntent([]byte(text)); err == nil {
+			t.Errorf("an intent of %.40q: %+v", text, o)
 		}
-		if record, err := decodeMarks([]byte(text)); err == nil {
-			t.Errorf("marks of %.40q: %+v", text, record)
-		}
-		for _, record := range [][]byte{[]byte(text), squeezed(text), squeezed(text)[:len(squeezed(text))/2]} {
-			if head, _, err := decodeCheckpoint(record, func(line) error { return nil }); err == nil {
-				t.Errorf("a checkpoint of %.40q: %+v", text, head)
-			}
+		if record, err := decodeTombstones([]byte(text)); err == nil {
+			t.Errorf("tombstones of %.40q: %+v", text, record)
 		}
 		if l, err := decodeOutcome([]byte(text)); err == nil {
 			t.Errorf("an outcome of %.40q: %+v", text, l)
@@ -111,12 +103,12 @@ func squeezed(text string) []byte {
 	return b.Bytes()
 }
 
-// A few kilobytes that hold gigabytes end in an error, and take little memory.
-func TestSegmentsThatHoldTooMuch(t *testing.T) {
+// A segment that unzips to gigabytes is an error.
+func TestLinesRefuseBombs(t *testing.T) {
 	zeros := make([]byte, 1<<20)
 	var long, many bytes.Buffer
 	w := gzip.NewWriter(&long)
-	for range 2 * maxLine >> 20 {
+	for range 2 * plan.MaxLine >> 20 {
 		_, _ = w.Write(zeros)
 	}
 	_ = w.Close()
@@ -129,7 +121,7 @@ func TestSegmentsThatHoldTooMuch(t *testing.T) {
 	for name, segment := range map[string][]byte{"a long line": long.Bytes(), "many lines": many.Bytes()} {
 		var last error
 		size := 0
-		for line, err := range lines(segment) {
+		for line, err := range Lines(segment) {
 			last = err
 			size += len(line)
 		}
@@ -139,14 +131,13 @@ func TestSegmentsThatHoldTooMuch(t *testing.T) {
 	}
 }
 
-// Segments end where their bytes are too many, and a line that could not be read back is
-// not written.
+// Long lines end a segment early. A line that could not be read back is an error.
 func TestSegmentsOfLongLines(t *testing.T) {
 	long := append(bytes.Repeat([]byte("x"), 3<<20), '\n')
 	records, count := 0, 0
-	s := newSegments(0, func(_ int, record []byte) error {
+	s := NewSegments(func(_ int, record []byte) error {
 		records++
-		for _, err := range lines(record) {
+		for _, err := range Lines(record) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -155,42 +146,16 @@ func TestSegmentsOfLongLines(t *testing.T) {
 		return nil
 	})
 	for range 10 {
-		if err := s.add(long); err != nil {
+		if err := s.Add(long); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.close(); err != nil || records != 4 || count != 10 {
+	if err := s.Close(); err != nil || records != 4 || count != 10 {
 		t.Errorf("%d lines in %d records, %v", count, records, err)
 	}
-	if err := s.add(make([]byte, maxLine+1)); err == nil {
+	if err := s.Add(make([]byte, plan.MaxLine+1)); err == nil {
 		t.Error("a line that is too long is taken")
 	}
-}
-
-func FuzzCheckpoint(f *testing.F) {
-	entry := plan.Entry{MediaID: "a", Rule: "all", State: "Published", Record: json.RawMessage(`{"MediaId":"a"}`)}
-	planned, err := entry.Line()
-	if err != nil {
-		f.Fatal(err)
-	}
-	head := fmt.Sprintf(`{"format":%d,"asOf":"2026-01-01T00:00:00Z","policy":"p","region":"r","report":{"counts":{"looked":1,"expired":1}},"places":1}`, checkpointFormat)
-	place := `{"rule":"all","group":"g","mediaId":"b","created":"2026-01-01T00:00:00Z"}`
-	f.Add([]byte(head+"\n"+place+"\n"+`{"entry":`+strings.TrimSpace(string(planned))+"}\n"), true)
-	f.Add([]byte("{}"), false)
-	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
-		if zip {
-			text = squeezed(string(text))
-		}
-		head, places, err := decodeCheckpoint(text, func(l line) error {
-			if media.CheckID(l.id) != nil || !time.Unix(l.decided, 0).Equal(unread) {
-				t.Errorf("a line of %q, decided at %d", l.id, l.decided)
-			}
-			return nil
-		})
-		if c := head.Report; err == nil && (head.Format != checkpointFormat || len(places) != head.Places || !head.More && c.Counts.Looked < c.Counts.Expired) {
-			t.Errorf("%+v", head)
-		}
-	})
 }
 
 func FuzzRecords(f *testing.F) {
@@ -198,13 +163,13 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte(`{"format":1,"at":"2026-01-01T00:00:00Z","deleted":[{"mediaId":"a","created":1}],"restored":["oss://b/k"]}`))
 	f.Add([]byte(`{"mediaId":"a","outcome":"deleted","plan":"sha256:` + strings.Repeat("0", 64) + `"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if o, err := decodeOpen(data); err == nil && (o.Run == "" || !strings.HasPrefix(o.Plan, "sha256:")) {
+		if o, err := decodeIntent(data); err == nil && (o.Run == "" || !strings.HasPrefix(o.Plan, "sha256:")) {
 			t.Errorf("%+v", o)
 		}
-		if record, err := decodeMarks(data); err == nil {
-			marks := NewMarks()
-			marks.take(record)
-			marks.Of(&media.Medium{ID: "a"})
+		if record, err := decodeTombstones(data); err == nil {
+			tombstones := NewTombstones()
+			tombstones.take(record)
+			tombstones.Of(&media.Medium{ID: "a"})
 		}
 		if l, err := decodeOutcome(data); err == nil && media.CheckID(l.MediaID) != nil {
 			t.Errorf("%+v", l)
@@ -215,18 +180,18 @@ func FuzzRecords(f *testing.F) {
 func FuzzEventBudget(f *testing.F) {
 	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
 	f.Fuzz(func(t *testing.T, first, second string) {
-		b := eventBudget{}
+		b := spentByRun{}
 		for _, name := range []string{first, second} {
-			before := b.spent()
+			before := b.sum()
 			err := b.take(name)
-			if after := b.spent(); after < 0 || err != nil && after != before {
+			if after := b.sum(); after < 0 || err != nil && after != before {
 				t.Errorf("%q after %q: %d", second, first, after)
 			}
 		}
 	})
 }
 
-// FuzzLines reads segments: whatever they hold, lines stay in their bounds.
+// FuzzLines: the lines of any segment stay within their bounds.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\n"), true)
 	f.Add([]byte("a"), true)

@@ -1,4 +1,4 @@
-package sweep
+package journal
 
 import (
 	"errors"
@@ -9,14 +9,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
-// Segments are full but for the last, which is not empty, and give their lines back.
+// All segments but the last are full, none is empty, and they return all lines in order.
 func TestSegments(t *testing.T) {
 	for _, count := range []int{0, 1, plan.SegmentEntries - 1, plan.SegmentEntries, 2*plan.SegmentEntries + 1} {
 		var sizes, numbers []int
 		var got []string
-		s := newSegments(7, func(number int, record []byte) error {
+		s := NewSegments(func(number int, record []byte) error {
 			n := 0
-			for line, err := range lines(record) {
+			for line, err := range Lines(record) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -29,18 +29,18 @@ func TestSegments(t *testing.T) {
 		var want []string
 		for i := range count {
 			want = append(want, fmt.Sprintln("line", i))
-			if err := s.add([]byte(want[i])); err != nil {
+			if err := s.Add([]byte(want[i])); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%d lines come back of %d", len(got), count)
 		}
 		for i, size := range sizes {
-			if i < len(sizes)-1 && size != plan.SegmentEntries || size == 0 || size > plan.SegmentEntries || numbers[i] != 8+i {
+			if i < len(sizes)-1 && size != plan.SegmentEntries || size == 0 || size > plan.SegmentEntries || numbers[i] != 1+i {
 				t.Errorf("%d lines in segments of %v, numbered %v", count, sizes, numbers)
 			}
 		}
@@ -49,13 +49,13 @@ func TestSegments(t *testing.T) {
 
 func TestSegmentsThatCannotBeKept(t *testing.T) {
 	full := errors.New("no space left")
-	s := newSegments(0, func(int, []byte) error { return full })
+	s := NewSegments(func(int, []byte) error { return full })
 	for range plan.SegmentEntries - 1 {
-		if err := s.add([]byte("x\n")); err != nil {
+		if err := s.Add([]byte("x\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.add([]byte("x\n")); !errors.Is(err, full) {
+	if err := s.Add([]byte("x\n")); !errors.Is(err, full) {
 		t.Errorf("a full segment: %v", err)
 	}
 }

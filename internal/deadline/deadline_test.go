@@ -1,0 +1,104 @@
+package deadline_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+)
+
+// The margins are parts of the call's whole time, however late a stage begins.
+func TestBudget(t *testing.T) {
+	for _, test := range []struct {
+		whole, admit, work, record time.Duration
+	}{
+		{2 * time.Second, 1440 * time.Millisecond, 1800 * time.Millisecond, 1950 * time.Millisecond},
+		{time.Minute, 44 * time.Second, 54 * time.Second, 58500 * time.Millisecond},
+		{time.Hour, time.Hour - 25*time.Second, time.Hour - 15*time.Second, time.Hour - 3750*time.Millisecond},
+	} {
+		t.Run(test.whole.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), test.whole)
+				defer cancel()
+				budget := deadline.New(ctx)
+				admit, cancelAdmit := budget.Admit(ctx)
+				defer cancelAdmit()
+				if end, _ := admit.Deadline(); end.Sub(began) != test.admit {
+					t.Errorf("calls start until %v, want %v", end.Sub(began), test.admit)
+				}
+				for _, late := range []time.Duration{0, test.work / 2, test.work / 4} {
+					time.Sleep(late)
+					work, cancel := budget.Work(ctx)
+					defer cancel()
+					if end, _ := work.Deadline(); end.Sub(began) != test.work {
+						t.Errorf("after %v the work ends at %v, want %v", time.Since(began), end.Sub(began), test.work)
+					}
+				}
+				work, cancelWork := budget.Work(ctx)
+				defer cancelWork()
+				<-work.Done()
+				for range 20 { // records that hang, one after the other
+					record, cancel := budget.Record(ctx)
+					<-record.Done()
+					cancel()
+				}
+				if took := time.Since(began); took > test.record {
+					t.Errorf("records end at %v, want at most %v", took, test.record)
+				}
+			})
+		})
+	}
+}
+
+// A late stage starts calls too, as long as the work goes on.
+func TestAdmitLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		budget := deadline.New(ctx)
+		time.Sleep(50 * time.Second) // 4 s before the work's end
+		admit, cancelAdmit := budget.Admit(ctx)
+		defer cancelAdmit()
+		if end, _ := admit.Deadline(); time.Until(end) != 3200*time.Millisecond {
+			t.Errorf("calls start for %v, want 3.2s", time.Until(end))
+		}
+	})
+}
+
+// A record is written although the call was cancelled.
+func TestRecordOutlivesTheCall(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	budget := deadline.New(ctx)
+	cancel()
+	record, cancelRecord := budget.Record(ctx)
+	defer cancelRecord()
+	if record.Err() != nil {
+		t.Errorf("record: %v", record.Err())
+	}
+	work, cancelWork := budget.Work(ctx)
+	defer cancelWork()
+	if work.Err() == nil {
+		t.Error("the work outlives the call")
+	}
+}
+
+func TestBudgetWithoutADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := deadline.New(t.Context())
+		for name, limit := range map[string]func(context.Context) (context.Context, context.CancelFunc){"work": budget.Work, "admit": budget.Admit} {
+			ctx, cancel := limit(t.Context())
+			if end, ok := ctx.Deadline(); ok {
+				t.Errorf("%s ends at %v", name, end)
+			}
+			cancel()
+		}
+		record, cancel := budget.Record(t.Context())
+		defer cancel()
+		if end, _ := record.Deadline(); time.Until(end) != 5*time.Second {
+			t.Errorf("a record has %v, want 5s", time.Until(end))
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package journal
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestSpend(t *testing.T) {
+	store, budget := newMemory(), NewEventBudget()
+	at := func(hours int) time.Time { return asOf.Add(time.Duration(hours) * time.Hour) }
+	spend := func(hours, want int, commit bool) Spending {
+		t.Helper()
+		s, skipped, err := budget.Spend(t.Context(), store, at(hours), want, 10, commit)
+		if err != nil || skipped != nil {
+			t.Fatal(err, skipped)
+		}
+		return s
+	}
+	if s := spend(0, 11, true); s.Allowed || s.Spent != 0 {
+		t.Errorf("more than the limit: %+v", s)
+	}
+	if s := spend(0, 10, false); !s.Allowed || len(store.records) > 0 {
+		t.Errorf("a dry run: %+v, records %q", s, store.created)
+	}
+	first := spend(0, 6, true)
+	if s := spend(1, 5, true); !first.Allowed || s.Allowed || s.Spent != 6 {
+		t.Errorf("%+v, then %+v", first, s)
+	}
+	if s := spend(2, 4, true); !s.Allowed {
+		t.Errorf("exactly the limit: %+v", s)
+	}
+	no(t, first.Refund(t.Context(), store, at(3), 0))
+	no(t, first.Refund(t.Context(), store, at(3), 5))
+	if s := spend(4, 5, true); !s.Allowed || s.Spent != 5 {
+		t.Errorf("after a refund: %+v", s)
+	}
+	// The first run is more than a day old now. Its refund counts for nobody.
+	s, skipped, err := budget.Spend(t.Context(), store, at(25), 1, 10, true)
+	if err != nil || len(skipped) != 1 || !errors.Is(skipped[0], errUncovered) || !s.Allowed || s.Spent != 9 {
+		t.Errorf("after a day: %+v, skipped %v, %v", s, skipped, err)
+	}
+	if s := spend(60, 10, true); !s.Allowed || s.Spent != 0 {
+		t.Errorf("after two days: %+v", s)
+	}
+}
+
+// Runs that spend at the same time stay within the limit together.
+func TestSpendConcurrently(t *testing.T) {
+	store, budget := newMemory(), NewEventBudget()
+	var allowed atomic.Int64
+	var group sync.WaitGroup
+	for range 30 {
+		group.Go(func() {
+			s, _, err := budget.Spend(t.Context(), store, asOf, 3, 20, true)
+			if err != nil {
+				t.Error(err)
+			}
+			if s.Allowed {
+				allowed.Add(3)
+			}
+		})
+	}
+	group.Wait()
+	if got := allowed.Load(); got != 18 {
+		t.Errorf("%d media were allowed, want 18", got)
+	}
+}
+
+// A budget that cannot be read or written allows nothing.
+func TestSpendFails(t *testing.T) {
+	for _, down := range []string{"list", "create"} {
+		store := newMemory()
+		store.down = down
+		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, 1, 10, true); !errors.Is(err, errDown) {
+			t.Errorf("%s fails: %+v, %v", down, s, err)
+		}
+	}
+	store := newMemory()
+	store.put("spent/20990101T000000.000000000Z-x-A", nil)
+	if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, 1, 10, true); err == nil || s.Allowed {
+		t.Errorf("a record without a number: %+v, %v", s, err)
+	}
+	store.down = "create"
+	if err := (Spending{spender: "A"}).Refund(t.Context(), store, asOf, 1); !errors.Is(err, errDown) {
+		t.Errorf("Refund: %v", err)
+	}
+}

@@ -1,0 +1,145 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+func planID(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
+
+// begin begins a plan of a run. The run's clock is a number of minutes after asOf.
+func begin(t *testing.T, store state.Store, run, digit string, minutes int) Intent {
+	t.Helper()
+	at := asOf.Add(time.Duration(minutes) * time.Minute)
+	intent, err := Begin(t.Context(), store, at.Add(time.Second), Intent{Run: run, Plan: planID(digit), Policy: "p", AsOf: at})
+	no(t, err)
+	return intent
+}
+
+// unfinished returns "run plan-digit" for each plan.
+func unfinished(t *testing.T, store state.Store) (list []string, damaged []error) {
+	t.Helper()
+	intents, damaged, err := Unfinished(t.Context(), store)
+	no(t, err)
+	for _, i := range intents {
+		list = append(list, i.Run+" "+i.Plan[len(i.Plan)-1:])
+	}
+	return list, damaged
+}
+
+func TestUnfinished(t *testing.T) {
+	store := newMemory()
+	late := begin(t, store, "late", "2", 9)
+	early := begin(t, store, "early", "1", 0)
+	begin(t, store, "中文", "3", 20)
+	list, damaged := unfinished(t, store)
+	if diff := cmp.Diff([]string{"early 1", "late 2", "中文 3"}, list); diff != "" || damaged != nil {
+		t.Errorf("unfinished, the oldest first (-want +got):\n%s%v", diff, damaged)
+	}
+	no(t, early.Close(t.Context(), store))
+	no(t, early.Close(t.Context(), store))
+	intents, _, err := Unfinished(t.Context(), store)
+	no(t, err)
+	if diff := cmp.Diff(late, intents[0], cmpopts.IgnoreUnexported(Intent{})); diff != "" {
+		t.Errorf("intent (-want +got):\n%s", diff)
+	}
+	for _, i := range intents {
+		no(t, i.Close(t.Context(), store))
+	}
+	if list, _ := unfinished(t, store); list != nil {
+		t.Errorf("%q are left", list)
+	}
+}
+
+// A damaged intent hides no other. A store that fails is an error.
+func TestUnfinishedAmongDamage(t *testing.T) {
+	store := newMemory()
+	begin(t, store, "a", "1", 0)
+	store.put(intentFolder+"20200101T000000Z-x.json", []byte("{"))
+	store.put(intentFolder+"20300101T000000Z-y.json", []byte(`{"format":2,"run":"y","plan":"`+planID("1")+`"}`))
+	store.put(intentFolder+"20300101T000000Z-z.txt", nil)
+	list, damaged := unfinished(t, store)
+	if len(list) != 1 || len(damaged) != 2 {
+		t.Errorf("%q, damaged %v", list, damaged)
+	}
+	for _, err := range damaged {
+		if !errors.Is(err, state.ErrDamaged) {
+			t.Error(err)
+		}
+	}
+	for _, down := range []string{"list", "read"} {
+		store.down = down
+		if _, _, err := Unfinished(t.Context(), store); !errors.Is(err, errDown) {
+			t.Errorf("%s fails: %v", down, err)
+		}
+	}
+}
+
+func TestLatestIntent(t *testing.T) {
+	store := newMemory()
+	begin(t, store, "a", "1", 0)
+	second := begin(t, store, "a", "2", 5)
+	begin(t, store, "b-a", "3", 9) // its name ends alike
+	latest, err := LatestIntent(t.Context(), store, "a")
+	if err != nil || latest.Plan != planID("2") || latest.name != second.name {
+		t.Errorf("%+v, %v", latest, err)
+	}
+	no(t, second.Close(t.Context(), store))
+	if latest, err = LatestIntent(t.Context(), store, "a"); err != nil || latest.Plan != planID("2") {
+		t.Errorf("closed: %+v, %v", latest, err)
+	}
+	for _, run := range []string{"", "c", "中文"} {
+		if latest, err := LatestIntent(t.Context(), store, run); !errors.Is(err, state.ErrNotFound) {
+			t.Errorf("run %q: %+v, %v", run, latest, err)
+		}
+	}
+	begin(t, store, "中文", "4", 10)
+	if latest, err := LatestIntent(t.Context(), store, "中文"); err != nil || latest.Plan != planID("4") {
+		t.Errorf("%+v, %v", latest, err)
+	}
+	store.put(intentFolder+"20300101T000000Z-d.json", []byte("{"))
+	if _, err := LatestIntent(t.Context(), store, "d"); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("a damaged intent: %v", err)
+	}
+	for _, down := range []string{"list", "read"} {
+		store.down = down
+		if _, err := LatestIntent(t.Context(), store, "b-a"); !errors.Is(err, errDown) {
+			t.Errorf("%s fails: %v", down, err)
+		}
+	}
+}
+
+func TestHasBegun(t *testing.T) {
+	store := newMemory()
+	begin(t, store, "a", "1", 0)
+	begin(t, store, "a", "1", 60)
+	for minutes, want := range map[int]bool{-1: false, 0: true, 1: false, 60: true, 61: false} {
+		got, err := HasBegun(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute).In(time.FixedZone("", 8*3600)))
+		if err != nil || got != want {
+			t.Errorf("after %d minutes: %v, %v; want %v", minutes, got, err, want)
+		}
+	}
+	store.down = "list"
+	if got, err := HasBegun(t.Context(), store, asOf.AddDate(1, 0, 0)); got || !errors.Is(err, errDown) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestIntentsThatCannotBeWritten(t *testing.T) {
+	store := newMemory()
+	intent := begin(t, store, "a", "1", 0)
+	store.down = "create"
+	if _, err := Begin(t.Context(), store, asOf, Intent{Run: "a", Plan: planID("1"), AsOf: asOf}); !errors.Is(err, errDown) {
+		t.Errorf("Begin: %v", err)
+	}
+	if err := intent.Close(t.Context(), store); !errors.Is(err, errDown) {
+		t.Errorf("Close: %v", err)
+	}
+}

@@ -1,0 +1,184 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// outcomes makes up so many outcomes, from a number on.
+func outcomes(from, count int) (list []Outcome) {
+	all := []Became{Deleted, Gone, Failed, Unverified, Lost}
+	for i := range count {
+		list = append(list, Outcome{MediaID: fmt.Sprintf("m%06d", from+i), Became: all[(from+i)%len(all)], Plan: planID("1")})
+	}
+	return list
+}
+
+func TestOutcomesRoundTrip(t *testing.T) {
+	store := newMemory()
+	last, want := 0, map[string]Outcome{}
+	for _, count := range []int{0, 1, plan.SegmentEntries, 2500} {
+		list := outcomes(len(want), count)
+		var err error
+		last, err = AddOutcomes(t.Context(), store, "run", last, list)
+		no(t, err)
+		for _, o := range list {
+			want[o.MediaID] = o
+		}
+	}
+	got, records, err := Outcomes(t.Context(), store, "run", "run")
+	no(t, err)
+	if diff := cmp.Diff(want, got); diff != "" || records != 5 || last != 5 {
+		t.Errorf("%d records, the last is %d (-want +got):\n%s", records, last, diff)
+	}
+	if got, records, err = Outcomes(t.Context(), store, "other", "other"); err != nil || len(got) != 0 || records != 0 {
+		t.Errorf("another run: %v in %d records, %v", got, records, err)
+	}
+}
+
+// A run that takes a number first keeps its record.
+func TestAddOutcomesFindsFreeNumbers(t *testing.T) {
+	store := newMemory()
+	for run := range 3 { // each begins at 0, as a request that comes again does
+		last, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(10*run, 5))
+		if err != nil || last != run+1 {
+			t.Errorf("the last number is %d, %v; want %d", last, err, run+1)
+		}
+	}
+	got, records, err := Outcomes(t.Context(), store, "run", "run")
+	if err != nil || len(got) != 15 || records != 3 {
+		t.Errorf("%d outcomes in %d records, %v", len(got), records, err)
+	}
+}
+
+// The latest outcome of a medium counts.
+func TestLatestOutcomeCounts(t *testing.T) {
+	store := newMemory()
+	last, err := AddOutcomes(t.Context(), store, "run", 0, []Outcome{{MediaID: "a", Became: Unverified, Plan: "p"}})
+	no(t, err)
+	_, err = AddOutcomes(t.Context(), store, "run", last, []Outcome{{MediaID: "a", Became: Deleted, Plan: "p"}})
+	no(t, err)
+	got, _, err := Outcomes(t.Context(), store, "run", "run")
+	if err != nil || got["a"].Became != Deleted {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Outcomes of a shared folder count in the runs that they name. Older versions wrote these,
+// and a resumed run writes them.
+func TestOutcomesOfSeveralRuns(t *testing.T) {
+	store := newMemory()
+	_, err := AddOutcomes(t.Context(), store, "first", 0, []Outcome{
+		{MediaID: "own", Became: Deleted, Plan: "p"},
+		{MediaID: "both", Became: Deleted, Plan: "p", Runs: []string{"first", "second"}},
+		{MediaID: "other", Became: Deleted, Plan: "p", Runs: []string{"second"}},
+	})
+	no(t, err)
+	for run, want := range map[string]string{"first": "[both own]", "second": "[both other]", "third": "[]"} {
+		got, records, err := Outcomes(t.Context(), store, "first", run)
+		no(t, err)
+		ids := []string{}
+		for _, id := range []string{"both", "other", "own"} {
+			if _, ok := got[id]; ok {
+				ids = append(ids, id)
+			}
+		}
+		if fmt.Sprint(ids) != want || records != 1 {
+			t.Errorf("run %s: %v in %d records, want %s", run, ids, records, want)
+		}
+	}
+}
+
+func TestIsNone(t *testing.T) {
+	for became, want := range map[Became]bool{Deleted: false, Gone: true, Failed: true, Unverified: false, Lost: false} {
+		if got := (Outcome{Became: became}).IsNone(); got != want {
+			t.Errorf("%s: %v, want %v", became, got, want)
+		}
+	}
+}
+
+// One damaged record makes the outcomes of its run unknown.
+func TestDamagedOutcomes(t *testing.T) {
+	for name, record := range map[string][]byte{
+		"empty": nil, "no gzip": []byte("{}"), "a cut line": squeezed(`{"mediaId":"a"`), "no JSON": squeezed("x\n"), "another word": squeezed(`{"mediaId":"a","outcome":"kept"}` + "\n"),
+		"no ID": squeezed(`{"outcome":"deleted"}` + "\n"), "several IDs": squeezed(`{"mediaId":"a,b","outcome":"deleted"}` + "\n"),
+	} {
+		store := newMemory()
+		_, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))
+		no(t, err)
+		store.put(outcomeName("run", 2), record)
+		got, _, err := Outcomes(t.Context(), store, "run", "run")
+		if err == nil || !strings.Contains(err.Error(), outcomeName("run", 2)) || len(got) > 0 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestOutcomesFail(t *testing.T) {
+	store := newMemory()
+	last, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))
+	no(t, err)
+	for _, down := range []string{"list", "read"} {
+		store.down = down
+		if got, _, err := Outcomes(t.Context(), store, "run", "run"); !errors.Is(err, errDown) || got != nil {
+			t.Errorf("%s fails: %v, %v", down, got, err)
+		}
+	}
+	store.down = "create"
+	if _, err := AddOutcomes(t.Context(), store, "run", last, outcomes(3, 3)); !errors.Is(err, errDown) {
+		t.Errorf("AddOutcomes: %v", err)
+	}
+}
+
+// failing yields failures, and then an error if there is one.
+func failing(count int, err error) iter.Seq2[report.Failure, error] {
+	return func(yield func(report.Failure, error) bool) {
+		for i := range count {
+			if !yield(report.Failure{Message: fmt.Sprint("failure ", i)}, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(report.Failure{}, err)
+		}
+	}
+}
+
+func TestSaveFailures(t *testing.T) {
+	store := newMemory()
+	folder, err := SaveFailures(t.Context(), store, asOf, "run", failing(2500, nil))
+	no(t, err)
+	names := store.names(folder)
+	if !strings.HasPrefix(folder, "failures/") || len(names) != 3 || len(names) != len(store.records) {
+		t.Errorf("records %q in %s", names, folder)
+	}
+	n := 0
+	for _, name := range names {
+		for line, err := range Lines(store.records[name]) {
+			no(t, err)
+			if !strings.Contains(string(line), fmt.Sprintf("\"failure %d\"", n)) {
+				t.Fatalf("line %d is %s", n, line)
+			}
+			n++
+		}
+	}
+	if n != 2500 {
+		t.Errorf("%d failures, want 2500", n)
+	}
+	broken := errors.New("cannot be read")
+	if _, err := SaveFailures(t.Context(), newMemory(), asOf, "run", failing(5, broken)); !errors.Is(err, broken) {
+		t.Errorf("failures that fail: %v", err)
+	}
+	store.down = "create"
+	if _, err := SaveFailures(t.Context(), store, asOf, "later", failing(5, nil)); !errors.Is(err, errDown) {
+		t.Errorf("a store that fails: %v", err)
+	}
+}

@@ -1,0 +1,240 @@
+package journal
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+var asOf = time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
+
+func head() plan.Head {
+	return plan.Head{AsOf: asOf, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}
+}
+
+// entries yields the lines of so many media.
+func entries(t *testing.T, count int) iter.Seq2[plan.Line, error] {
+	t.Helper()
+	var list []plan.Line
+	for i := range count {
+		id := fmt.Sprintf("m%06d", i)
+		l, err := plan.LineOf(plan.Entry{MediaID: id, Rule: "r", Record: json.RawMessage(fmt.Sprintf(`{"MediaId":%q}`, id))}, asOf, asOf)
+		no(t, err)
+		list = append(list, l)
+	}
+	return func(yield func(plan.Line, error) bool) {
+		for _, l := range list {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+// read reads a plan to its end, or to an error.
+func read(t *testing.T, store state.Store, id string) (ids []string, err error) {
+	t.Helper()
+	contents, err := ReadPlan(t.Context(), store, id)
+	if err != nil {
+		return nil, err
+	}
+	for entry, err := range Entries(t.Context(), store, contents) {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, entry.MediaID)
+	}
+	return ids, nil
+}
+
+func TestPlansRoundTrip(t *testing.T) {
+	for _, count := range []int{0, 1, plan.SegmentEntries, 2*plan.SegmentEntries + 500} {
+		store := newMemory()
+		saved, err := SavePlan(t.Context(), store, head(), "blocked", entries(t, count))
+		no(t, err)
+		contents, err := ReadPlan(t.Context(), store, saved.ID)
+		no(t, err)
+		if contents.Entries != count || contents.Blocked != "blocked" || !contents.Head.AsOf.Equal(asOf) || len(contents.Segments) != (count+999)/1000 {
+			t.Errorf("%d entries: contents %+v", count, contents)
+		}
+		ids, err := read(t, store, saved.ID)
+		if err != nil || len(ids) != count || !slices.IsSorted(ids) {
+			t.Errorf("%d of %d entries, %v", len(ids), count, err)
+		}
+		if last := store.created[len(store.created)-1]; !strings.HasSuffix(last, ".json") {
+			t.Errorf("%s was written after the contents", last)
+		}
+		if _, inPlans := store.records[plan.Name(saved.ID)]; inPlans == (count == 0) {
+			t.Errorf("%d entries: the records are %q", count, store.created)
+		}
+		again, err := SavePlan(t.Context(), store, head(), "another reason", entries(t, count))
+		if err != nil || again.ID != saved.ID || len(store.records) != len(store.created) {
+			t.Errorf("saved twice: %s and %s, %v", saved.ID, again.ID, err)
+		}
+	}
+}
+
+// A segment of another compressor is as good as this program's.
+func TestSavePlanAcceptsOtherCompression(t *testing.T) {
+	store := newMemory()
+	saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 10))
+	no(t, err)
+	name := plan.SegmentName(saved.ID, 1)
+	var text []byte
+	for line, err := range Lines(store.records[name]) {
+		no(t, err)
+		text = append(text, line...)
+	}
+	var squeezed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&squeezed, gzip.BestCompression)
+	no(t, err)
+	_, _ = w.Write(text)
+	_ = w.Close()
+	if bytes.Equal(squeezed.Bytes(), store.records[name]) {
+		t.Fatal("both compressors write the same bytes")
+	}
+	store.put(name, squeezed.Bytes())
+	if _, err = SavePlan(t.Context(), store, head(), "", entries(t, 10)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Damage is found when a plan is read, and when it is saved again.
+func TestDamagedPlans(t *testing.T) {
+	other := func(store *memory, id string, count int) []byte { // a segment with other lines
+		one := newMemory()
+		saved, err := SavePlan(t.Context(), one, head(), "", entries(t, count))
+		no(t, err)
+		return one.records[plan.SegmentName(saved.ID, 1)]
+	}
+	contents := func(t *testing.T, store *memory, id string, change func(*plan.Contents)) {
+		c, err := ReadPlan(t.Context(), store, id)
+		no(t, err)
+		change(&c)
+		data, err := json.Marshal(c)
+		no(t, err)
+		store.put(plan.Name(id), data)
+	}
+	for name, test := range map[string]struct {
+		damage func(store *memory, id string)
+		reads  string // the error of reading
+		saves  bool   // whether saving it again mends it, or needs nothing
+	}{
+		"a segment is missing":       {func(s *memory, id string) { delete(s.records, plan.SegmentName(id, 2)) }, "is missing", true},
+		"a segment is cut":           {func(s *memory, id string) { n := plan.SegmentName(id, 1); s.put(n, s.records[n][:100]) }, "unexpected EOF", false},
+		"a segment is no gzip":       {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), []byte("{}")) }, "EOF", false},
+		"a segment has fewer lines":  {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), other(s, id, 999)) }, "are not those", false},
+		"a segment has no lines":     {func(s *memory, id string) { s.put(plan.SegmentName(id, 2), squeezed("")) }, "are not those", false},
+		"a segment has an odd line":  {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), squeezed("{}\n")) }, "no medium", false},
+		"a segment has a last break": {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), squeezed(`{"mediaId":"a"}`)) }, "unexpected EOF", false},
+		"segments are exchanged": {func(s *memory, id string) {
+			one, two := plan.SegmentName(id, 1), plan.SegmentName(id, 2)
+			a, b := s.records[one], s.records[two]
+			s.put(one, b)
+			s.put(two, a)
+		}, "are not those", false},
+		"the contents are missing": {func(s *memory, id string) { delete(s.records, plan.Name(id)) }, "there is no such record", true},
+		"the contents are empty":   {func(s *memory, id string) { s.put(plan.Name(id), nil) }, "unexpected end", false},
+		"the contents name another plan": {func(s *memory, id string) {
+			s.put(plan.Name(id), bytes.ReplaceAll(s.records[plan.Name(id)], []byte(strings.TrimPrefix(id, "sha256:")), []byte(strings.Repeat("0", 64))))
+		}, "it says that it is", false},
+		"the contents have another time": {func(s *memory, id string) {
+			contents(t, s, id, func(c *plan.Contents) { c.Head.AsOf = c.Head.AsOf.Add(time.Second) })
+		}, "are not those", false},
+		"the contents have another count": {func(s *memory, id string) { contents(t, s, id, func(c *plan.Contents) { c.Entries++ }) }, "are not those", false},
+		"the contents have a segment less": {func(s *memory, id string) {
+			contents(t, s, id, func(c *plan.Contents) { c.Segments = c.Segments[:1] })
+		}, "are not those", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newMemory()
+			saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+			no(t, err)
+			test.damage(store, saved.ID)
+			if _, err := read(t, store, saved.ID); err == nil || !strings.Contains(err.Error(), test.reads) {
+				t.Errorf("read: %v, want %q", err, test.reads)
+			}
+			_, err = SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+			if test.saves != (err == nil) || err != nil && !errors.Is(err, ErrDamagedPlan) {
+				t.Errorf("saved again: %v", err)
+			}
+		})
+	}
+}
+
+// A plan without its contents does not exist.
+func TestSavePlanFails(t *testing.T) {
+	broken := errors.New("cannot be read")
+	failing := func(yield func(plan.Line, error) bool) { yield(plan.Line{}, broken) }
+	if _, err := SavePlan(t.Context(), newMemory(), head(), "", failing); !errors.Is(err, broken) {
+		t.Errorf("lines that fail: %v", err)
+	}
+	for _, of := range []string{"000001.jsonl.gz", "000002.jsonl.gz", "plan.json"} {
+		store := newMemory()
+		store.down, store.of = "create", of
+		contents, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+		if !errors.Is(err, errDown) || contents.ID == "" {
+			t.Errorf("without %s: %v", of, err)
+		}
+		if _, err := ReadPlan(t.Context(), store, contents.ID); !errors.Is(err, state.ErrNotFound) {
+			t.Errorf("without %s it is read: %v", of, err)
+		}
+	}
+}
+
+func TestEntriesFail(t *testing.T) {
+	store := newMemory()
+	saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+	no(t, err)
+	for range Entries(t.Context(), store, saved) { //nolint:errcheck // only the stop counts
+		break
+	}
+	store.down = "read"
+	if _, err := read(t, store, saved.ID); !errors.Is(err, errDown) {
+		t.Errorf("contents: %v", err)
+	}
+	store.of = "000002"
+	if ids, err := read(t, store, saved.ID); !errors.Is(err, errDown) || errors.Is(err, state.ErrDamaged) || len(ids) != 1000 {
+		t.Errorf("%d entries, %v", len(ids), err)
+	}
+	delete(store.records, plan.SegmentName(saved.ID, 1))
+	if _, err := read(t, store, saved.ID); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("a missing segment: %v", err)
+	}
+}
+
+func TestApplied(t *testing.T) {
+	store := newMemory()
+	const id = "sha256:0"
+	applied := func() bool {
+		is, err := IsApplied(t.Context(), store, id)
+		no(t, err)
+		return is
+	}
+	if applied() {
+		t.Error("a new plan is applied")
+	}
+	no(t, MarkApplied(t.Context(), store, id, "r1"))
+	no(t, MarkApplied(t.Context(), store, id, "r2")) // both came to its end
+	if !applied() {
+		t.Error("an applied plan is not")
+	}
+	store.down = "read"
+	if is, err := IsApplied(t.Context(), store, id); is || !errors.Is(err, errDown) {
+		t.Errorf("%v, %v", is, err)
+	}
+	store.down = "create"
+	if err := MarkApplied(t.Context(), store, "sha256:1", "r1"); !errors.Is(err, errDown) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,184 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+func medium(id string) *media.Medium {
+	return &media.Medium{ID: id, Created: asOf.AddDate(-1, 0, 0), Object: media.Object{Bucket: "media-in", Key: id + ".mp4"}}
+}
+
+func tombstone(id string) Tombstone { return Tombstone{id, medium(id).Created.Unix()} }
+
+func TestRefresh(t *testing.T) {
+	store, tombstones := newMemory(), NewTombstones()
+	no(t, tombstones.Refresh(t.Context(), store))
+	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("deleted")}, []Tombstone{tombstone("unverified")}))
+	no(t, HoldRestored(t.Context(), store, asOf, []media.Object{medium("restored").Object}))
+	if got := tombstones.Of(medium("deleted")); got != (retention.Mark{}) {
+		t.Errorf("before Refresh: %+v", got)
+	}
+	for range 2 {
+		no(t, tombstones.Refresh(t.Context(), store))
+	}
+	until := asOf.Add(holdTime)
+	for id, want := range map[string]retention.Mark{"deleted": {Kind: retention.Deleted}, "unverified": {Kind: retention.Unverified, Until: until}, "restored": {Kind: retention.Restored, Until: until}, "other": {}} {
+		if got := tombstones.Of(medium(id)); got != want {
+			t.Errorf("%s: %+v, want %+v", id, got, want)
+		}
+	}
+	for name, n := range store.reads {
+		if n != 1 {
+			t.Errorf("%s was read %d times", name, n)
+		}
+	}
+	// The same ID with another CreationTime is another medium. An object is the same.
+	for id, want := range map[string]retention.MarkKind{"deleted": retention.Unmarked, "unverified": retention.Unmarked, "restored": retention.Restored} {
+		m := medium(id)
+		m.Created = m.Created.Add(time.Second)
+		if got := tombstones.Of(m); got.Kind != want {
+			t.Errorf("%s, created later: %+v", id, got)
+		}
+	}
+}
+
+// Of two holds the longer counts. A deletion outranks both.
+func TestOfSeveralTombstones(t *testing.T) {
+	for _, test := range []struct {
+		restored, unverified time.Time
+		deleted              bool
+		want                 retention.Mark
+	}{
+		{asOf, asOf.Add(-time.Hour), false, retention.Mark{Kind: retention.Restored, Until: asOf.Add(holdTime)}},
+		{asOf, asOf, false, retention.Mark{Kind: retention.Restored, Until: asOf.Add(holdTime)}},
+		{asOf.Add(-time.Hour), asOf, false, retention.Mark{Kind: retention.Unverified, Until: asOf.Add(holdTime)}},
+		{asOf, asOf, true, retention.Mark{Kind: retention.Deleted}},
+	} {
+		tombstones, m := NewTombstones(), medium("a")
+		tombstones.take(tombstoneRecord{At: test.restored, Restored: []string{m.Object.String()}})
+		tombstones.take(tombstoneRecord{At: test.unverified, Unverified: []Tombstone{tombstone("a")}})
+		if test.deleted {
+			tombstones.take(tombstoneRecord{At: asOf, Deleted: []Tombstone{tombstone("a")}})
+		}
+		if got := tombstones.Of(m); got != test.want {
+			t.Errorf("%+v: %+v", test, got)
+		}
+	}
+}
+
+// A record has a bounded number of tombstones. Nothing is written of none.
+func TestTombstonesAreSplit(t *testing.T) {
+	store := newMemory()
+	no(t, AddTombstones(t.Context(), store, asOf, nil, nil))
+	no(t, HoldRestored(t.Context(), store, asOf, nil))
+	if len(store.records) > 0 {
+		t.Errorf("records %q of nothing", store.created)
+	}
+	var deleted, unverified []Tombstone
+	for i := range 2*maxTombstones + 1 {
+		deleted = append(deleted, tombstone(fmt.Sprint("d", i)))
+	}
+	for i := range maxTombstones {
+		unverified = append(unverified, tombstone(fmt.Sprint("u", i)))
+	}
+	no(t, AddTombstones(t.Context(), store, asOf, deleted, unverified))
+	if len(store.records) != 3 {
+		t.Errorf("%d records, want 3", len(store.records))
+	}
+	tombstones := NewTombstones()
+	no(t, tombstones.Refresh(t.Context(), store))
+	for _, one := range append(deleted, unverified...) {
+		if tombstones.Of(medium(one.MediaID)).Kind == retention.Unmarked {
+			t.Fatalf("%s has no mark", one.MediaID)
+		}
+	}
+}
+
+// A damaged record stops all runs until a person mends it: it may hold any medium.
+func TestDamagedTombstones(t *testing.T) {
+	store, tombstones := newMemory(), NewTombstones()
+	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("a")}, nil))
+	const damaged = tombstoneFolder + "20300101T000000Z-x.json"
+	for _, record := range []string{"", "{", `{"format":2,"at":"2026-01-01T00:00:00Z","restored":["oss://b/k"]}`, `{"format":1,"at":"2026-01-01T00:00:00Z"}`, `{"format":1,"restored":["oss://b/k"]}`} {
+		store.put(damaged, []byte(record))
+		for range 2 {
+			if err := tombstones.Refresh(t.Context(), store); err == nil || !strings.Contains(err.Error(), damaged) {
+				t.Errorf("%q: %v", record, err)
+			}
+		}
+	}
+	delete(store.records, damaged)
+	no(t, tombstones.Refresh(t.Context(), store))
+	if got := tombstones.Of(medium("a")); got.Kind != retention.Deleted {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTombstonesFail(t *testing.T) {
+	store := newMemory()
+	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("a")}, nil))
+	for _, down := range []string{"list", "read"} {
+		store.down = down
+		if err := NewTombstones().Refresh(t.Context(), store); !errors.Is(err, errDown) {
+			t.Errorf("%s fails: %v", down, err)
+		}
+	}
+	store.down = "create"
+	if err := AddTombstones(t.Context(), store, asOf, nil, []Tombstone{tombstone("b")}); !errors.Is(err, errDown) {
+		t.Errorf("AddTombstones: %v", err)
+	}
+	if err := HoldRestored(t.Context(), store, asOf, []media.Object{{Bucket: "b", Key: "k"}}); !errors.Is(err, errDown) {
+		t.Errorf("HoldRestored: %v", err)
+	}
+}
+
+// A store that hangs keeps no caller beyond its context, and none is kept by another.
+func TestCallersWaitForTheirContext(t *testing.T) {
+	for name, call := range map[string]func(store *memory) func(context.Context) error{
+		"tombstones": func(store *memory) func(context.Context) error {
+			tombstones := NewTombstones()
+			return func(ctx context.Context) error { return tombstones.Refresh(ctx, store) }
+		},
+		"event budget": func(store *memory) func(context.Context) error {
+			budget := NewEventBudget()
+			return func(ctx context.Context) error {
+				_, _, err := budget.Spend(ctx, store, asOf, 1, 1, true)
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newMemory()
+				store.hang = true
+				run := call(store)
+				began := time.Now()
+				long, cancelLong := context.WithTimeout(t.Context(), time.Minute)
+				defer cancelLong()
+				first := make(chan error, 1)
+				go func() { first <- run(long) }()
+				synctest.Wait()
+				short, cancelShort := context.WithTimeout(t.Context(), time.Second)
+				defer cancelShort()
+				if err := run(short); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+					t.Errorf("the second caller: %v after %v", err, time.Since(began))
+				}
+				if err := <-first; !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
+					t.Errorf("the first caller: %v after %v", err, time.Since(began))
+				}
+				if err := run(short); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("after its time: %v", err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,317 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// resumable is a daily sweep over objects in both forms of URLs, lists, groups, media that
+// are missing, and answers that contradict each other. Each of its scans has a run and a
+// minute of its own.
+type resumable struct {
+	*cloud
+	scanner *Scanner
+	runs    int
+}
+
+func newResumable(t *testing.T, size int) *resumable {
+	c := newCloud(t)
+	r := &resumable{cloud: c, scanner: c.scanner(testPolicy)}
+	r.scanner.Now = func() time.Time { return now.Add(time.Duration(r.runs) * time.Minute) }
+	random := rand.New(rand.NewPCG(11, 12))
+	var rows strings.Builder
+	rows.WriteString("mediaId,object\n")
+	for i := range size {
+		id := fmt.Sprintf("m%05d", i)
+		key := []string{"clips/" + id, "series/" + id[:5] + "/" + id, id}[i%3]
+		m := testMedium(id, key, 20+random.IntN(300)/20*20)
+		switch random.IntN(10) {
+		case 0:
+			c.listed = append(c.listed, key) // without a medium
+			continue
+		case 1, 2:
+			c.listed = append(c.listed, key)
+			c.answers[escapedURL(key)] = append(c.answers[escapedURL(key)], m)
+		case 3:
+			fmt.Fprintf(&rows, "%s,\n", id)
+			c.answers[id] = append(c.answers[id], m)
+		case 4:
+			fmt.Fprintf(&rows, "%s,\n", id) // missing
+		case 5:
+			c.listed = append(c.listed, key)
+			other := testMedium("m00000", key, 400)
+			c.answers[plainURL(key)] = append(c.answers[plainURL(key)], other)
+		default:
+			c.listed = append(c.listed, key)
+			c.add(m)
+			if random.IntN(4) == 0 {
+				fmt.Fprintf(&rows, "%s,\n", id)
+			}
+		}
+	}
+	c.list = rows.String()
+	return r
+}
+
+// scan runs the next scan. It is cut off before a call if that is not 0; killed says that it
+// writes nothing more from then on.
+func (r *resumable) scan(call int, killed bool) outcome {
+	r.t.Helper()
+	r.runs++
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	r.calls, r.before = 0, func(now int) error {
+		if now == call {
+			cancel()
+			if killed {
+				r.store.mu.Lock()
+				r.store.fails = func(int, string) error { return errStore }
+				r.store.mu.Unlock()
+			}
+		}
+		return nil
+	}
+	o := r.cloud.scan(ctx, r.scanner, daily, fmt.Sprint("run-", r.runs))
+	if killed {
+		r.store.fails = nil
+	}
+	return o
+}
+
+func (r *resumable) same(what string, got, want outcome) {
+	r.t.Helper()
+	if got.found.End() != nil || got.counts != want.counts || !slices.Equal(got.ids, want.ids) || got.found.Missing != want.found.Missing {
+		r.t.Errorf("%s: %v, %+v, %d lines; in one go %+v, %d lines", what, got.found.End(), got.counts, len(got.ids), want.counts, len(want.ids))
+	}
+}
+
+// A scan that is cut off before any call and resumed finds what one in one go finds.
+func TestResumeAfterEveryCall(t *testing.T) {
+	t.Parallel()
+	const size = 150
+	whole := newResumable(t, size)
+	want := whole.scan(0, false)
+	if want.counts.Expired < 20 || want.counts.Unknown != 1 || want.counts.Absent == 0 || want.counts.Kept < 20 || want.counts.ObjectsWithoutMedia == 0 {
+		t.Fatalf("the library has too little: %+v", want.counts)
+	}
+	calls, resumed := whole.calls, 0
+	for _, killed := range []bool{false, true} {
+		for call := 1; call <= calls; call++ {
+			r := newResumable(t, size)
+			if cut := r.scan(call, killed); cut.found.Stopped == nil {
+				t.Fatalf("not cut off before call %d of %d: %v", call, calls, cut.found.End())
+			}
+			got := r.scan(0, false)
+			r.same(fmt.Sprintf("cut off before call %d, killed %v", call, killed), got, want)
+			if got.found.resumed.isResumed() {
+				resumed++
+			}
+			if again := r.scan(0, false); again.found.resumed.isResumed() {
+				t.Errorf("a scan that was finished is resumed")
+			}
+		}
+	}
+	if resumed < calls-1 {
+		t.Errorf("%d scans of %d were resumed", resumed, calls)
+	}
+}
+
+// However often a scan is cut off, it ends and finds the same.
+func TestResumeAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	want := newResumable(t, 300).scan(0, false)
+	for seed := range uint64(8) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		r := newResumable(t, 300)
+		var got outcome
+		for range 200 {
+			got = r.scan(2+random.IntN(8), false)
+			if got.found.Stopped == nil {
+				break
+			}
+		}
+		r.same(fmt.Sprint("seed ", seed), got, want)
+	}
+}
+
+// A killed scan is resumed at its last checkpoint, and looks up only what that does not have.
+func TestResumeAfterAKill(t *testing.T) {
+	t.Parallel()
+	const size = 4500
+	whole := newResumable(t, size)
+	want := whole.scan(0, false)
+	once := whole.calls
+	if heads := len(whole.heads()); heads < 2 {
+		t.Fatalf("%d checkpoints", heads)
+	}
+	for _, part := range []int{1, 9} {
+		r := newResumable(t, size)
+		r.scan(once*part/10, true)
+		noted := len(r.heads())
+		got := r.scan(0, false)
+		r.same(fmt.Sprintf("killed after %d tenths", part), got, want)
+		if noted > 0 && r.calls > once-100*noted {
+			t.Errorf("killed after %d tenths and %d checkpoints: %d calls of %d", part, noted, r.calls, once)
+		}
+	}
+	// A checkpoint that could not be written is made up for when the scan is cut off.
+	r := newResumable(t, size)
+	r.store.fails = func(create int, _ string) error {
+		if create == 1 {
+			return errStore
+		}
+		return nil
+	}
+	if cut := r.scan(once*8/10, false); !cut.found.checkpoint.whole || r.store.creates < 3 {
+		t.Errorf("%d records: %v", r.store.creates, cut.found.Stopped)
+	}
+	r.same("a checkpoint failed", r.scan(0, false), want)
+	if r.calls > once/2 {
+		t.Errorf("a checkpoint failed: %d calls of %d", r.calls, once)
+	}
+}
+
+func (r *resumable) heads() (heads []string) {
+	for _, name := range r.store.names(checkpointFolder) {
+		if strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, closedName) {
+			heads = append(heads, name)
+		}
+	}
+	return heads
+}
+
+// Whichever write fails, once or from then on, the scans that follow find the same.
+func TestAStoreThatFails(t *testing.T) {
+	t.Parallel()
+	const size = 150
+	want := newResumable(t, size).scan(0, false)
+	for failing := 1; failing <= 6; failing++ {
+		for _, lasts := range []bool{false, true} {
+			r := newResumable(t, size)
+			r.store.fails = func(create int, _ string) error {
+				if create == failing || lasts && create > failing {
+					return errStore
+				}
+				return nil
+			}
+			for _, call := range []int{5, 6, 4} {
+				if cut := r.scan(call, false); cut.found.Stopped == nil {
+					t.Fatalf("not cut off: %v", cut.found.End())
+				} else if failed := strings.Contains(cut.found.Stopped.Error(), "checkpoint not written: "+errStore.Error()); lasts && r.store.creates >= failing && !failed {
+					t.Errorf("write %d fails, and the scan says %v", failing, cut.found.Stopped)
+				}
+			}
+			r.store.fails = nil
+			r.same(fmt.Sprintf("write %d failed, and the later ones: %v", failing, lasts), r.scan(0, false), want)
+		}
+	}
+}
+
+// A record that is damaged costs a checkpoint, or all of them, and nothing else.
+func TestDamagedCheckpoints(t *testing.T) {
+	t.Parallel()
+	const size = 150
+	want := newResumable(t, size).scan(0, false)
+	damages := map[string]func([]byte) []byte{
+		"empty":    func([]byte) []byte { return nil },
+		"cut off":  func(data []byte) []byte { return data[:len(data)/2] },
+		"one byte": func(data []byte) []byte { return data[:len(data)-1] },
+		"zeros":    func(data []byte) []byte { return make([]byte, len(data)) },
+		"a bit":    func(data []byte) []byte { data[len(data)/2] ^= 4; return data },
+		"missing":  nil,
+	}
+	for at := range 6 {
+		for name, damage := range damages {
+			r := newResumable(t, size)
+			for _, call := range []int{5, 6, 4} {
+				if cut := r.scan(call, false); cut.found.Stopped == nil {
+					t.Fatalf("not cut off: %v", cut.found.End())
+				}
+			}
+			records := r.store.names(checkpointFolder)
+			if len(records) != 6 {
+				t.Fatalf("records %q", records)
+			}
+			if name == "a bit" && strings.HasSuffix(records[at], ".json") {
+				continue // JSON has no checksum
+			}
+			if damage == nil {
+				delete(r.store.records, records[at])
+			} else {
+				r.store.records[records[at]] = damage(bytes.Clone(r.store.records[records[at]]))
+			}
+			got := r.scan(0, false)
+			r.same(fmt.Sprintf("%s: %s", records[at], name), got, want)
+			// The first segment is in all heads; else an earlier head is whole.
+			if first := at == 0; got.found.resumed.isResumed() == first {
+				t.Errorf("%s: %s: resumed %v", records[at], name, !first)
+			}
+		}
+	}
+}
+
+// A checkpoint is not resumed if it is closed, too old, from the future, or of another policy
+// or region.
+func TestCheckpointsOfOtherScans(t *testing.T) {
+	const size = 150
+	for name, test := range map[string]struct {
+		change  func(r *resumable)
+		resumed bool
+	}{
+		"the same":        {func(*resumable) {}, true},
+		"25 hours later":  {func(r *resumable) { r.later(checkpointAge - 2*time.Minute) }, true},
+		"too old":         {func(r *resumable) { r.later(checkpointAge) }, false},
+		"from the future": {func(r *resumable) { r.later(-time.Hour) }, false},
+		"another policy": {func(r *resumable) {
+			r.scanner.Policy = r.cloud.scanner(strings.Replace(testPolicy, "180d", "181d", 1)).Policy
+		}, false},
+		"another region": {func(r *resumable) { r.scanner.Region = "cn-beijing" }, false},
+		"closed": {func(r *resumable) {
+			head := r.heads()[0]
+			r.store.records[head[:strings.LastIndex(head, "/")+1]+closedName] = []byte("{}")
+		}, false},
+		"another format": {func(r *resumable) {
+			head := r.heads()[0]
+			r.store.records[head] = bytes.Replace(r.store.records[head], fmt.Appendf(nil, `"format":%d`, checkpointFormat), []byte(`"format":1`), 1)
+		}, false},
+	} {
+		r := newResumable(t, size)
+		if cut := r.scan(5, false); cut.found.Stopped == nil || !strings.Contains(cut.found.Stopped.Error(), "goes on after") {
+			t.Fatalf("%s: %v", name, cut.found.End())
+		}
+		test.change(r)
+		if got := r.scan(0, false); got.found.End() != nil || got.found.resumed.isResumed() != test.resumed {
+			t.Errorf("%s: resumed %v, %v", name, got.found.resumed.isResumed(), got.found.End())
+		}
+	}
+}
+
+func (r *resumable) later(by time.Duration) {
+	clock := r.scanner.Now
+	r.scanner.Now = func() time.Time { return clock().Add(by) }
+}
+
+// Only a scheduled scan leaves a checkpoint.
+func TestSuspendWithoutACheckpoint(t *testing.T) {
+	r := newResumable(t, 150)
+	request := *daily
+	request.Trigger = "http"
+	ctx, cancel := context.WithCancel(t.Context())
+	r.before = func(call int) error {
+		if call == 4 {
+			cancel()
+		}
+		return nil
+	}
+	got := r.cloud.scan(ctx, r.scanner, &request)
+	if !errors.Is(got.found.Stopped, context.Canceled) || len(r.store.names("")) != 0 {
+		t.Errorf("%v, records %q", got.found.Stopped, r.store.names(""))
+	}
+}

@@ -1,0 +1,235 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// contradiction is a way in which two answers of one scan speak of the medium "x".
+type contradiction struct {
+	name string
+	// first and second are what the two candidates are answered with. Nothing means missing.
+	first, second []media.Medium
+	harmless      bool // the answers agree
+}
+
+func contradictions() []contradiction {
+	expired := func() media.Medium { return testMedium("x", "a", 400) }
+	doubtful := expired() // as mps.Found has a medium that one answer returns twice
+	doubtful.State, doubtful.Doubt = "", "MPS returned it twice with different records"
+	other := testMedium("x", "z/z", 400)
+	retitled := expired()
+	retitled.Record = json.RawMessage(strings.Replace(string(retitled.Record), `"MediaId"`, `"Title":"t","MediaId"`, 1))
+	one := func(m media.Medium) []media.Medium { return []media.Medium{m} }
+	return []contradiction{
+		{name: "the same record", first: one(expired()), second: one(expired()), harmless: true},
+		{name: "held", first: one(expired()), second: one(testMedium("x", "a", 400, "legal-hold"))},
+		{name: "young", first: one(expired()), second: one(testMedium("x", "a", 3))},
+		{name: "of another object", first: one(expired()), second: one(other)},
+		{name: "with a title", first: one(expired()), second: one(retitled)},
+		{name: "in doubt", first: one(expired()), second: one(doubtful)},
+	}
+}
+
+// ask is a way to ask for the medium "x" twice, in two batches.
+type ask struct {
+	name string
+	// first and second are the names that two look-ups ask for.
+	first, second string
+	prepare       func(c *cloud) *trigger.Request
+}
+
+// asks fill a batch between the two candidates, so that they are in different calls.
+func asks() []ask {
+	fill := func(c *cloud) (ids []string, keys []string) {
+		for i := range 25 {
+			m := testMedium(fmt.Sprintf("m%02d", i), fmt.Sprintf("m%02d", i), 3)
+			c.add(m)
+			ids, keys = append(ids, m.ID), append(keys, m.Object.Key)
+		}
+		return ids, keys
+	}
+	objects := func(keys ...string) (list []media.Object) {
+		for _, key := range keys {
+			list = append(list, objectOf(key))
+		}
+		return list
+	}
+	return []ask{
+		{"objects", plainURL("a"), plainURL("z/z"), func(c *cloud) *trigger.Request {
+			_, keys := fill(c)
+			return &trigger.Request{Trigger: trigger.Invoke, Objects: objects(slices.Concat([]string{"a"}, keys, []string{"z/z"})...)}
+		}},
+		{"objects, in two forms", plainURL("a"), escapedURL("z/z"), func(c *cloud) *trigger.Request {
+			_, keys := fill(c)
+			return &trigger.Request{Trigger: trigger.Invoke, Objects: objects(slices.Concat([]string{"a"}, keys, []string{"z/z"})...)}
+		}},
+		{"the rows of a manifest", plainURL("a"), plainURL("z/z"), func(c *cloud) *trigger.Request {
+			_, keys := fill(c)
+			c.list = "object\n"
+			for _, key := range slices.Concat([]string{"z/z"}, keys, []string{"a"}) {
+				c.list += objectOf(key).String() + "\n"
+			}
+			return &trigger.Request{Trigger: trigger.Invoke, Manifests: []media.Object{{Bucket: "ops", Key: "list.csv"}}}
+		}},
+		{"a prefix", plainURL("a"), plainURL("z/z"), func(c *cloud) *trigger.Request {
+			_, keys := fill(c)
+			c.listed = append(keys, "a", "z/z")
+			return &trigger.Request{Trigger: trigger.HTTP, Inventory: true}
+		}},
+		{"a daily sweep", plainURL("a"), escapedURL("z/z"), func(c *cloud) *trigger.Request {
+			_, keys := fill(c)
+			c.listed = append(keys, "a", "z/z")
+			return daily
+		}},
+	}
+}
+
+// An answer to other IDs contradicts a medium too. A medium that nobody asks for counts
+// nowhere.
+func TestAnswersWithMediaThatNobodyAskedFor(t *testing.T) {
+	for _, test := range contradictions() {
+		for _, x := range []int{0, 20} {
+			c := newCloud(t)
+			var ids []string
+			for i := range 21 {
+				m := testMedium(fmt.Sprintf("m%02d", i), fmt.Sprintf("m%02d", i), 3)
+				c.add(m)
+				ids = append(ids, m.ID)
+			}
+			ids[x] = "x"
+			c.answers["x"] = test.first
+			c.answers[ids[20-x]] = append(c.answers[ids[20-x]], test.second...)
+			c.answers["m10"] = append(c.answers["m10"], testMedium("y", "y", 400))
+			got := c.scan(t.Context(), c.scanner(testPolicy), &trigger.Request{Trigger: trigger.Invoke, MediaIDs: ids})
+			want := 0
+			if test.harmless {
+				want = 1
+			}
+			if got.counts.Looked != 21 || got.counts.Expired != want || got.counts.Unknown != 1-want || slices.Contains(got.ids, "x") != test.harmless {
+				t.Errorf("%s at %d: %+v, planned %v", test.name, x, got.counts, got.ids)
+			}
+		}
+	}
+}
+
+// A medium of which two answers have different records is unknown: it counts once, and it
+// stands in no plan.
+func TestAnswersThatContradictEachOther(t *testing.T) {
+	for _, ask := range asks() {
+		for _, test := range contradictions() {
+			for _, turned := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/%v", ask.name, test.name, turned), func(t *testing.T) {
+					c := newCloud(t)
+					request := ask.prepare(c)
+					first, second := test.first, test.second
+					if turned {
+						first, second = second, first
+					}
+					c.answers[ask.first], c.answers[ask.second] = first, second
+					s := c.scanner(testPolicy)
+					got := c.scan(t.Context(), s, request)
+					if got.found.End() != nil {
+						t.Fatal(got.found.End())
+					}
+					want := 0
+					if test.harmless {
+						want = 1
+					}
+					if in := slices.Contains(got.ids, "x"); in != test.harmless || got.counts.Looked != 26 || got.counts.Unknown != 1-want || got.counts.Expired != want {
+						t.Errorf("in the plan: %v; %+v", in, got.counts)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The first sighting is in a checkpoint, the second one is of the resumed scan.
+func TestAResumedScanContradictsItsCheckpoint(t *testing.T) {
+	for _, ask := range asks() {
+		if ask.name != "a daily sweep" {
+			continue
+		}
+		for _, test := range contradictions() {
+			for _, turned := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%v", test.name, turned), func(t *testing.T) {
+					c := newCloud(t)
+					request := ask.prepare(c)
+					first, second := test.first, test.second
+					if turned {
+						first, second = second, first
+					}
+					c.answers[ask.first], c.answers[ask.second] = first, second
+					s := c.scanner(testPolicy)
+					ctx, cancel := context.WithCancel(t.Context())
+					c.before = func(call int) error {
+						if call == 3 {
+							cancel()
+						}
+						return nil
+					}
+					cut := c.scan(ctx, s, request)
+					if cut.found.Stopped == nil || cut.counts.Looked == 0 {
+						t.Fatalf("not cut off: %v, %+v", cut.found.End(), cut.counts)
+					}
+					c.before = nil
+					got := c.scan(t.Context(), s, request)
+					want := 0
+					if test.harmless {
+						want = 1
+					}
+					if !got.found.resumed.isResumed() || slices.Contains(got.ids, "x") != test.harmless || got.counts.Looked != 26 || got.counts.Unknown != 1-want {
+						t.Errorf("resumed: %v; %+v, planned %v", got.found.resumed.isResumed(), got.counts, got.ids)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The index hides no candidate of a medium that answers contradict: once the answers agree
+// the medium is decided on.
+func TestTheIndexHidesNoContradiction(t *testing.T) {
+	for _, ask := range asks() {
+		if ask.name != "a daily sweep" {
+			continue
+		}
+		for _, test := range contradictions() {
+			for _, turned := range []bool{false, true} {
+				if test.harmless || test.first[0].Object != test.second[0].Object {
+					continue // in one batch the answer to one URL is that to the other one
+				}
+				c := newCloud(t)
+				request := ask.prepare(c)
+				first, second := test.first, test.second
+				if turned {
+					first, second = second, first
+				}
+				c.answers[ask.first], c.answers[ask.second] = first, second
+				s := c.scanner(testPolicy)
+				for day := range 3 {
+					s.Now = func() time.Time { return now.AddDate(0, 0, day) }
+					c.calls = 0
+					got := c.scan(t.Context(), s, request, fmt.Sprint("run-", day))
+					if got.counts.Unknown != 1 || slices.Contains(got.ids, "x") || day > 0 && (got.found.Passed < 20 || got.counts.Looked != 1) {
+						t.Errorf("%s, %v, day %d: %+v, planned %v, %d passed", test.name, turned, day, got.counts, got.ids, got.found.Passed)
+					}
+				}
+				c.answers[ask.first], c.answers[ask.second] = []media.Medium{testMedium("x", "a", 400)}, nil
+				s.Now = func() time.Time { return now.AddDate(0, 0, 4) }
+				if got := c.scan(t.Context(), s, request, "run-4"); !slices.Equal(got.ids, []string{"x"}) {
+					t.Errorf("%s, %v: planned %v when the answers agree", test.name, turned, got.ids)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package scan
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// modelled is what a model of Draft makes of the findings of one medium.
+type modelled struct {
+	verdicts  []retention.Verdict // any of these
+	rank      retention.Rank
+	uncounted bool
+}
+
+// model merges the findings of one medium. Strays of records that say Deleted depend on the
+// order: unknown or absent.
+func model(findings []*finding) modelled {
+	m := modelled{uncounted: true}
+	digests := map[uint64]bool{}
+	absent, stray := 0, 0
+	var proper *finding
+	for _, f := range findings {
+		digests[f.digest] = true
+		m.uncounted = m.uncounted && f.uncounted
+		switch {
+		case f.verdict == retention.Absent:
+			absent++
+			proper = f
+		case f.name == "":
+			stray++
+		default:
+			proper = f
+		}
+	}
+	switch {
+	case absent == len(findings):
+		m.verdicts = []retention.Verdict{retention.Absent}
+	case absent > 0 && absent+stray == len(findings):
+		m.verdicts = []retention.Verdict{retention.Absent, retention.Unknown}
+	case len(digests) > 1 || proper == nil:
+		m.verdicts = []retention.Verdict{retention.Unknown}
+	default:
+		m.verdicts, m.rank = []retention.Verdict{proper.verdict}, proper.rank
+	}
+	return m
+}
+
+// A draft has each medium once, in order: random findings of few media, in random order,
+// against a model.
+func TestDraftAgainstAModel(t *testing.T) {
+	rules := "version: 1\ninventory: [{bucket: oss://media-in/}]\nexpire:\n  - {name: series, after: 30d, keepLatest: {count: 2, per: folder}}\n"
+	p := newCloud(t).scanner(rules).Policy
+	random := rand.New(rand.NewPCG(7, 8))
+	for round := range 1000 {
+		all := map[string][]*finding{}
+		var order []*finding
+		vacant := map[string]bool{}
+		for range 1 + random.IntN(25) {
+			id := fmt.Sprint("id", random.IntN(6))
+			record := uint64(1 + random.IntN(2)*random.IntN(2)) // of few media there are two
+			f := &finding{mediaID: id, name: "media-in/" + id, digest: record*100 + uint64(id[2]), uncounted: random.IntN(4) == 0, readAt: now.Unix()}
+			switch random.IntN(12) {
+			case 0:
+				f = &finding{mediaID: id, name: "~" + id, verdict: retention.Absent, uncounted: f.uncounted}
+			case 1:
+				f = &finding{name: "media-in/vacant" + id}
+				vacant[f.name] = true
+				order = append(order, f)
+				continue
+			case 2:
+				f.name, f.verdict = "", retention.Unknown
+			default: // its record decides
+				f.verdict = []retention.Verdict{retention.Expired, retention.Expired, retention.Keep, retention.Protected, retention.Expired, retention.Absent}[(f.digest+uint64(round))%6]
+				if f.verdict != retention.Absent {
+					f.rank = retention.Rank{Rule: "series", Created: int64(f.digest % 4), Groups: []string{fmt.Sprint("g", f.digest%2), fmt.Sprint("h", f.digest%3)}}
+				}
+				if f.verdict == retention.Expired {
+					f.rule, f.line = "series", []byte(fmt.Sprint(id, f.digest))
+				}
+			}
+			all[id] = append(all[id], f)
+			order = append(order, f)
+		}
+		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		var draft Draft
+		for _, f := range order {
+			if err := draft.add(f.key(), f.encode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[string]modelled{}
+		for id, findings := range all {
+			want[id] = model(findings)
+		}
+		isLatest := func(rank retention.Rank) bool { // by brute force
+			return slices.ContainsFunc(rank.Groups, func(group string) bool {
+				newer := 0
+				for _, other := range want {
+					if slices.Contains(other.rank.Groups, group) && other.rank.Created > rank.Created {
+						newer++
+					}
+				}
+				return newer < 2
+			})
+		}
+		r := report.New("run", trigger.Invoke, p, now)
+		var ids, names, wantLines []string
+		for f, err := range draft.settle(p) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.count(r)
+			if f.mediaID == "" {
+				names = append(names, f.name)
+				continue
+			}
+			ids = append(ids, f.mediaID)
+			w := want[f.mediaID]
+			verdicts := w.verdicts
+			if len(verdicts) == 1 && verdicts[0] == retention.Expired && isLatest(w.rank) {
+				verdicts = []retention.Verdict{retention.Keep}
+			}
+			if !slices.Contains(verdicts, f.verdict) || f.uncounted != w.uncounted {
+				t.Fatalf("round %d: %s is %s, uncounted %v; want %v, %v", round, f.mediaID, f.verdict, f.uncounted, verdicts, w.uncounted)
+			}
+			if f.verdict == retention.Expired && !f.uncounted {
+				wantLines = append(wantLines, f.mediaID)
+			}
+		}
+		if !slices.Equal(ids, slices.Sorted(maps.Keys(want))) || !slices.Equal(names, slices.Sorted(maps.Keys(vacant))) {
+			t.Fatalf("round %d: media %v, vacant %v", round, ids, names)
+		}
+		for range 2 {
+			var lines []string
+			for l, err := range draft.Lines() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, l.MediaID)
+				if !l.Outranked || l.Rule != "series" {
+					t.Fatalf("line %+v", l)
+				}
+			}
+			if !slices.Equal(lines, wantLines) || len(lines) != r.Counts.Expired {
+				t.Fatalf("round %d: lines %v, want %v; counted %d", round, lines, wantLines, r.Counts.Expired)
+			}
+		}
+		counted := 0
+		for _, w := range want {
+			if !w.uncounted {
+				counted++
+			}
+		}
+		if c := r.Counts; c.Looked != counted || c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired != counted || c.ObjectsWithoutMedia != len(vacant) {
+			t.Fatalf("round %d: %+v, want %d media and %d objects without one", round, c, counted, len(vacant))
+		}
+		draft.Close()
+	}
+}
+
+// An expired record and an answer that there is no such medium contradict each other, in any
+// order and with any third answer between them.
+func TestPresentAndMissingIsUnknown(t *testing.T) {
+	p := newCloud(t).scanner(testPolicy).Policy
+	expired := func() *finding {
+		f := expiredFinding("a")
+		f.digest = 7
+		return f
+	}
+	list := []func() *finding{
+		func() *finding { return &finding{mediaID: "a", name: "~a", verdict: retention.Absent} }, // missing
+		func() *finding {
+			return &finding{mediaID: "a", name: "media-in/a", verdict: retention.Absent, digest: 5}
+		}, // deleted
+		func() *finding { return &finding{mediaID: "a", verdict: retention.Unknown, digest: 7} },                  // stray
+		func() *finding { return &finding{mediaID: "a", verdict: retention.Unknown, digest: 7, uncounted: true} }, // unasked
+		expired, expired,
+	}
+	random := rand.New(rand.NewPCG(9, 10))
+	for range 500 {
+		var draft Draft
+		absent := false
+		for range 2 + random.IntN(4) {
+			f := list[random.IntN(len(list))]()
+			absent = absent || f.verdict == retention.Absent
+			if err := draft.add(f.key(), f.encode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for f, err := range draft.settle(p) {
+			if err != nil || absent && f.verdict == retention.Expired {
+				t.Fatalf("%+v, %v", f, err)
+			}
+		}
+		draft.Close()
+	}
+}
+
+func TestCursor(t *testing.T) {
+	c := cursor{open: map[string]pending{}}
+	if c.hasBegun() {
+		t.Error("an empty cursor has begun")
+	}
+	candidate := func(key string) inventory.Candidate { return inventory.Candidate{Object: objectOf(key)} }
+	a, b, d := candidate("a/1"), candidate("b"), candidate("d")
+	c.take(a)
+	c.take(b)
+	c.pass(candidate("c"))
+	c.take(d)
+	if c.after != "media-in/d" || c.accounted != 1 || len(c.left()) != 3 {
+		t.Errorf("after %q, %d accounted for, %d left", c.after, c.accounted, len(c.left()))
+	}
+	c.account([]inventory.Candidate{a, b}, []inventory.Candidate{a})
+	left := c.left()
+	if c.accounted != 2 || len(left) != 2 || left[0].Candidate != a || left[0].slash != media.SlashEscaped || left[1].slash != media.SlashPlain {
+		t.Errorf("%d accounted for, left %+v", c.accounted, left)
+	}
+	c.account([]inventory.Candidate{a}, nil)
+	c.account([]inventory.Candidate{d}, nil)
+	if c.accounted != 4 || len(c.left()) != 0 || !c.hasBegun() {
+		t.Errorf("%d accounted for, left %+v", c.accounted, c.left())
+	}
+	once := cursor{} // of a scan that cannot be resumed
+	once.take(a)
+	once.account([]inventory.Candidate{a}, []inventory.Candidate{a})
+	if once.accounted != 0 || once.left() != nil || !once.hasBegun() {
+		t.Errorf("%d accounted for, left %+v", once.accounted, once.left())
+	}
+}

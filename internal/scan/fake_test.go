@@ -1,0 +1,284 @@
+package scan
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+const region = "cn-shanghai"
+
+var now = time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+
+const testPolicy = `
+version: 1
+mode: enforce
+inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]
+protect: [{name: hold, match: {tags: [legal-hold]}}]
+expire:
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
+  - {name: rest, after: 180d}
+`
+
+// testMedium returns a medium that was made of an object.
+func testMedium(id, key string, age int, tags ...string) media.Medium {
+	record, err := json.Marshal(map[string]any{
+		"MediaId": id, "PublishState": "Published", "CreationTime": now.AddDate(0, 0, -age).Format("2006-01-02T15:04:05Z"),
+		"Tags": map[string]any{"Tag": append([]string{}, tags...)},
+		"File": map[string]any{"URL": objectOf(key).URL(region, media.SlashPlain)},
+	})
+	if err != nil {
+		panic(err)
+	}
+	m, err := media.Parse(record)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func objectOf(key string) media.Object { return media.Object{Bucket: "media-in", Key: key} }
+
+func plainURL(key string) string   { return objectOf(key).URL(region, media.SlashPlain) }
+func escapedURL(key string) string { return objectOf(key).URL(region, media.SlashEscaped) }
+
+// cloud is a library, a bucket and a store in memory.
+type cloud struct {
+	t *testing.T
+	// answers has the media with which a look-up of a name, an ID or a URL, is answered.
+	answers map[string][]media.Medium
+	// listed are the keys of the bucket, and list is the manifest.
+	listed []string
+	list   string
+	store  *memoryStore
+
+	mu    sync.Mutex
+	calls int
+	// before runs before each call, with its number.
+	before func(call int) error
+	log    bytes.Buffer
+}
+
+func newCloud(t *testing.T) *cloud {
+	return &cloud{t: t, answers: map[string][]media.Medium{}, store: newMemoryStore()}
+}
+
+// add adds a medium that look-ups find by its ID and by the plain URL of its object.
+func (c *cloud) add(m media.Medium) {
+	c.answers[m.ID] = append(c.answers[m.ID], m)
+	if url := m.Object.URL(region, media.SlashPlain); m.Object.Key != "" {
+		c.answers[url] = append(c.answers[url], m)
+	}
+}
+
+func (c *cloud) Permit(ctx context.Context, _ mps.Operation) (mps.Permit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return permit{c}, nil
+}
+
+func (c *cloud) Answered() bool { return true }
+
+func (c *cloud) Executions(context.Context, string, string) ([]string, string, error) {
+	return nil, "", nil
+}
+
+type permit struct{ *cloud }
+
+func (p permit) Delete(context.Context, []string) error {
+	p.t.Error("a scan deletes")
+	return nil
+}
+
+func (p permit) ByID(ctx context.Context, ids []string) (mps.Found, error) { return p.answer(ctx, ids) }
+func (p permit) ByURL(ctx context.Context, urls []string) (mps.Found, error) {
+	return p.answer(ctx, urls)
+}
+
+func (c *cloud) answer(ctx context.Context, names []string) (mps.Found, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(names) > mps.MaxBatch {
+		c.t.Errorf("a look-up of %d names", len(names))
+	}
+	c.calls++
+	if c.before != nil {
+		if err := c.before(c.calls); err != nil {
+			return mps.Found{}, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return mps.Found{}, err
+	}
+	var found mps.Found
+	for _, name := range names {
+		if len(c.answers[name]) == 0 {
+			found.Missing = append(found.Missing, name)
+		}
+		found.Media = append(found.Media, c.answers[name]...)
+	}
+	return found, nil
+}
+
+func (c *cloud) Entries(_ context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error] {
+	return func(yield func(objects.Entry, error) bool) {
+		for _, key := range slices.Sorted(slices.Values(c.listed)) {
+			if key > after && prefix.Covers(objectOf(key)) && !yield(objects.Entry{Object: objectOf(key), Modified: now.Add(-1000 * time.Hour), Listed: now}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *cloud) Open(context.Context, media.Object, string) (io.ReadCloser, string, error) {
+	return io.NopCloser(strings.NewReader(cmp.Or(c.list, "mediaId,object\n"))), "1", nil
+}
+
+func (c *cloud) Exists(context.Context, media.Object) (bool, error) { return true, nil }
+
+func (c *cloud) scanner(rules string) *Scanner {
+	c.t.Helper()
+	p, err := policy.Parse("retention.yaml", []byte(rules))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} },
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
+}
+
+var daily = &trigger.Request{Trigger: trigger.Timer, Inventory: true}
+
+// outcome is what a scan came to.
+type outcome struct {
+	counts report.Counts
+	ids    []string // of the lines
+	found  *Found
+	report *report.Report
+}
+
+// scan runs one scan, of a run's ID, and closes its Found. One that is not cut off writes
+// the index and closes its checkpoint.
+func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, run ...string) outcome {
+	c.t.Helper()
+	r := report.New(cmp.Or(append(run, "run")...), request.Trigger, s.Policy, s.Now())
+	f := s.Run(ctx, ctx, deadline.Budget{}, request, r, func(int) {})
+	defer f.Close()
+	o := outcome{counts: r.Counts, found: f, report: r}
+	for l, err := range f.Draft.Lines() {
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		o.ids = append(o.ids, l.MediaID)
+		if _, err := plan.ParseEntry(l.Text); err != nil {
+			c.t.Errorf("the line of %s: %v", l.MediaID, err)
+		}
+	}
+	if f.End() != nil {
+		return o
+	}
+	if err := cmp.Or(f.WriteIndex(ctx, s.Now(), r.Run), f.CloseCheckpoint(ctx)); err != nil {
+		c.t.Error(err)
+	}
+	if sum := r.Counts.Absent + r.Counts.Unknown + r.Counts.Protected + r.Counts.Kept + r.Counts.Expired; sum != r.Counts.Looked {
+		c.t.Errorf("looked at %d media, decided on %d", r.Counts.Looked, sum)
+	}
+	if len(o.ids) != r.Counts.Expired {
+		c.t.Errorf("%d lines, %d counted as expired", len(o.ids), r.Counts.Expired)
+	}
+	return o
+}
+
+// memoryStore keeps records in memory.
+type memoryStore struct {
+	mu      sync.Mutex
+	records map[string][]byte
+	creates int
+	// fails returns the error of a write, by its number.
+	fails func(create int, name string) error
+}
+
+func newMemoryStore() *memoryStore { return &memoryStore{records: map[string][]byte{}} }
+
+var errStore = errors.New("no space left")
+
+func (s *memoryStore) Create(ctx context.Context, name string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.creates++
+	if s.fails != nil {
+		if err := s.fails(s.creates, name); err != nil {
+			return err
+		}
+	}
+	if old, exists := s.records[name]; exists && !bytes.Equal(old, data) {
+		return fmt.Errorf("%s: %w", name, state.ErrExists)
+	}
+	s.records[name] = bytes.Clone(data)
+	return nil
+}
+
+func (s *memoryStore) Read(ctx context.Context, name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, ok := s.records[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", name, state.ErrNotFound)
+	}
+	return bytes.Clone(data), nil
+}
+
+func (s *memoryStore) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(state.Record{}, err)
+			return
+		}
+		for _, name := range s.names(folder) {
+			if name > after && !yield(state.Record{Name: name}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// names returns the names of the records below a folder, in order.
+func (s *memoryStore) names(folder string) (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.records)) {
+		if strings.HasPrefix(name, folder) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

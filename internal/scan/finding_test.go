@@ -1,0 +1,271 @@
+package scan
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// randomFinding returns any finding that a scan may make.
+func randomFinding(random *rand.Rand) *finding {
+	number := func() int64 {
+		return []int64{0, 1, -1, math.MaxInt64, math.MinInt64, random.Int64()}[random.IntN(6)]
+	}
+	text := func() string {
+		return []string{"", "a", "media-in/b c", "\x00\xff\n", strings.Repeat("x", 300)}[random.IntN(5)]
+	}
+	f := &finding{
+		modified: number(), verdict: retention.Verdict(random.IntN(int(retention.Expired) + 1)), rule: text(),
+		rank:   retention.Rank{Rule: text(), Created: number(), Groups: make([]string, random.IntN(4))},
+		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), state: text(), created: number(), readAt: number(), line: []byte(text()),
+	}
+	for i := range f.rank.Groups {
+		f.rank.Groups[i] = text()
+	}
+	if random.IntN(3) == 0 {
+		f.name = "media-in/" + text()
+		return f
+	}
+	f.mediaID, f.name = "id"+text(), text()
+	return f
+}
+
+func TestAFindingComesBack(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		f := randomFinding(random)
+		encoded := f.encode()
+		got, err := decode(f.key(), bytes.Clone(encoded))
+		if err != nil || !reflect.DeepEqual(got, f) {
+			t.Fatalf("%v\ngot  %+v\nwant %+v", err, got, f)
+		}
+		for size := range min(len(encoded)-len(f.line), 60) { // the line is whatever is left
+			if got, err := decode(f.key(), encoded[:size]); err == nil {
+				t.Fatalf("%d bytes of %d are a finding: %+v", size, len(encoded), got)
+			}
+		}
+	}
+}
+
+// Any bytes are a finding, or damaged. A finding comes back from its encoding.
+func FuzzFinding(f *testing.F) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20 {
+		one := randomFinding(random)
+		f.Add(one.key(), one.encode())
+	}
+	f.Add("m", []byte{})
+	f.Add("mid", bytes.Repeat([]byte{0xff}, 100))
+	f.Fuzz(func(t *testing.T, key string, encoded []byte) {
+		one, err := decode(key, encoded)
+		if err != nil {
+			return
+		}
+		if one.key() != key || one.verdict < 0 || one.verdict > retention.Expired {
+			t.Fatalf("key %q, verdict %d of %q", one.key(), one.verdict, key)
+		}
+		again, err := decode(one.key(), one.encode())
+		if err != nil || !reflect.DeepEqual(again, one) {
+			t.Fatalf("%v\ngot  %+v\nwant %+v", err, again, one)
+		}
+		_ = one.verdict.String()
+		one.merge(again)
+	})
+}
+
+// segmentOf returns a segment as a checkpointer writes it.
+func segmentOf(findings ...*finding) []byte {
+	c := newCheckpointer(nil, "")
+	for _, f := range findings {
+		c.add(f.key(), f.encode())
+	}
+	_ = c.squeezed.Close()
+	return c.unsaved.Bytes()
+}
+
+// expiredFinding returns the finding of a medium that a rule takes.
+func expiredFinding(id string) *finding {
+	m := testMedium(id, id, 400)
+	l, err := plan.LineOf(plan.Entry{MediaID: id, Rule: "rest", State: m.State, Record: m.Record}, m.Created, now)
+	if err != nil {
+		panic(err)
+	}
+	return &finding{mediaID: id, name: "media-in/" + id, verdict: retention.Expired, rule: "rest", state: m.State, created: m.Created.Unix(), readAt: now.Unix(), line: l.Text}
+}
+
+// checkSaved checks a finding of a segment: a medium that has expired is one that DeleteMedia
+// takes, is what its line says, and counts as never read.
+func checkSaved(t *testing.T, f *finding) {
+	t.Helper()
+	if f.readAt != plan.Unread {
+		t.Errorf("%q was read at %d", f.mediaID, f.readAt)
+	}
+	if f.verdict != retention.Expired {
+		if f.line != nil {
+			t.Errorf("%q has not expired and has a line", f.mediaID)
+		}
+		return
+	}
+	entry, err := plan.ParseEntry(f.line)
+	if err != nil || media.CheckID(f.mediaID) != nil || entry.MediaID != f.mediaID || entry.Rule != f.rule || entry.State != f.state {
+		t.Errorf("%q of rule %q, state %q: its line is %+v, %v", f.mediaID, f.rule, f.state, entry, err)
+	}
+	m, err := media.Parse(entry.Record)
+	if err != nil || m.ID != f.mediaID || m.Doubt != "" || m.Created.Unix() != f.created {
+		t.Errorf("%q, created at %d: the record of its line is %+v, %v", f.mediaID, f.created, m, err)
+	}
+}
+
+func TestASegmentThatIsForged(t *testing.T) {
+	change := func(change func(*finding)) *finding {
+		f := expiredFinding("a")
+		change(f)
+		return f
+	}
+	for name, test := range map[string]struct {
+		f  *finding
+		ok bool
+	}{
+		"sound":                      {expiredFinding("a"), true},
+		"another medium's line":      {change(func(f *finding) { f.line = expiredFinding("b").line }), false},
+		"another rule":               {change(func(f *finding) { f.rule = "series" }), false},
+		"no line":                    {change(func(f *finding) { f.line = nil }), false},
+		"half a line":                {change(func(f *finding) { f.line = f.line[:len(f.line)/2] }), false},
+		"an object without a medium": {change(func(f *finding) { f.mediaID = "" }), false},
+		"an ID that is none":         {change(func(f *finding) { f.mediaID = "a,b" }), false},
+		"a record of another medium": {change(func(f *finding) {
+			f.line = bytes.Replace(f.line, []byte(`"MediaId":"a"`), []byte(`"MediaId":"b"`), 1)
+		}), false},
+		"another state":         {change(func(f *finding) { f.state = "Initiated" }), true},
+		"another creation time": {change(func(f *finding) { f.created = 1 }), true},
+		"read just now":         {change(func(f *finding) { f.readAt = math.MaxInt64 }), true},
+		"kept, with a line":     {change(func(f *finding) { f.verdict = retention.Keep }), true},
+	} {
+		n := 0
+		var last error
+		for f, err := range segmentFindings(segmentOf(test.f)) {
+			if last = err; err == nil {
+				n++
+				checkSaved(t, f)
+			}
+		}
+		if (last == nil) != test.ok || (n == 1) != test.ok {
+			t.Errorf("%s: %d findings, %v", name, n, last)
+		}
+	}
+}
+
+// A segment that is cut off or holds too much ends in an error, with little memory.
+func TestASegmentThatIsNotWhole(t *testing.T) {
+	whole := segmentOf(expiredFinding("a"), expiredFinding("b"), expiredFinding("c"))
+	for size := range len(whole) {
+		var last error
+		for _, err := range segmentFindings(whole[:size]) {
+			last = err
+		}
+		if last == nil {
+			t.Errorf("%d bytes of %d are a segment", size, len(whole))
+		}
+	}
+	squeeze := func(write func(w *gzip.Writer)) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		write(w)
+		_ = w.Close()
+		return b.Bytes()
+	}
+	lengths := func(key, rest uint64) []byte { return binary.AppendUvarint(binary.AppendUvarint(nil, key), rest) }
+	zeros := make([]byte, 1<<20)
+	for name, segment := range map[string][]byte{
+		"a long key":     squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(1<<62, 1)) }),
+		"a long finding": squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(2, 1<<62)) }),
+		"both overflow":  squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(math.MaxUint64, math.MaxUint64)) }),
+		"no size":        squeeze(func(w *gzip.Writer) { _, _ = w.Write([]byte{3}) }),
+		"zeros": squeeze(func(w *gzip.Writer) {
+			for range 64 {
+				_, _ = w.Write(zeros)
+			}
+		}),
+		"no gzip": []byte("{}"),
+		"nothing": nil,
+	} {
+		start, n := time.Now(), 0
+		var last error
+		for _, err := range segmentFindings(segment) {
+			last = err
+			n++
+		}
+		if last == nil || n > 1 || time.Since(start) > 10*time.Second {
+			t.Errorf("%s: %d findings, %v, in %v", name, n, last, time.Since(start))
+		}
+	}
+}
+
+func FuzzSegment(f *testing.F) {
+	unzip := func(segment []byte) []byte {
+		r, err := gzip.NewReader(bytes.NewReader(segment))
+		if err != nil {
+			f.Fatal(err)
+		}
+		var b bytes.Buffer
+		_, _ = b.ReadFrom(r)
+		return b.Bytes()
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	f.Add(unzip(segmentOf(expiredFinding("a"), expiredFinding("b"))), true)
+	f.Add(unzip(segmentOf(randomFinding(random), randomFinding(random))), true)
+	f.Add(segmentOf(expiredFinding("a")), false)
+	f.Add([]byte{}, true)
+	f.Fuzz(func(t *testing.T, segment []byte, zip bool) {
+		size := len(segment)
+		if zip {
+			var b bytes.Buffer
+			w := gzip.NewWriter(&b)
+			_, _ = w.Write(segment)
+			_ = w.Close()
+			segment = b.Bytes()
+		}
+		n := 0
+		for one, err := range segmentFindings(segment) {
+			if err != nil {
+				break
+			}
+			if n++; zip && n > size {
+				t.Fatalf("%d findings of %d bytes", n, size)
+			}
+			checkSaved(t, one)
+		}
+	})
+}
+
+// A head is refused, or its numbers are of use.
+func FuzzCheckpointHead(f *testing.F) {
+	f.Add(fmt.Appendf(nil, `{"format":%d,"asOf":"2026-01-01T00:00:00Z","policy":"p","region":"r","segments":[1,2],"after":"media-in/a","pending":[{"name":"~a","modified":1}],"passed":1,"known":1}`, checkpointFormat))
+	f.Add([]byte(`{"format":6,"segments":[-1]}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		head, err := decodeHead(data)
+		if err != nil {
+			return
+		}
+		if head.Format != checkpointFormat || head.Passed < 0 || head.Known < 0 || head.Passed > maxCount || head.Known > maxCount {
+			t.Errorf("%+v", head)
+		}
+		for _, n := range head.Segments {
+			if n < 0 || n > maxCount {
+				t.Errorf("segment %d", n)
+			}
+		}
+	})
+}
