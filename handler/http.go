@@ -163,7 +163,7 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		writeFailure(w, http.StatusMethodNotAllowed, "GET /healthz")
-	case f.broken != nil:
+	case f.Broken() != nil:
 		writeFailure(w, http.StatusServiceUnavailable, "the function is not configured: its log and its answers to event calls say why")
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -192,7 +192,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.HTTPCall) (json.RawMessage, error) {
 	target, err := url.ParseRequestURI(event.Path)
 	if err != nil {
-		return f.refuseCall(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path"))
+		return answer(f.Refuse(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path")))
 	}
 	query := url.Values{}
 	for name, value := range event.Query {
@@ -201,7 +201,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, event.Method, "", bytes.NewReader(event.Body))
 	if err != nil {
-		return f.refuseCall(call, trigger.HTTP, errors.New("HTTP event: the method is not one"))
+		return answer(f.Refuse(call, trigger.HTTP, errors.New("HTTP event: the method is not one")))
 	}
 	request.URL = target
 	for name, value := range event.Header {

@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -25,7 +26,7 @@ func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *tri
 		request, err = trigger.ParseRequest(body, trigger.HTTP)
 	}
 	if err != nil {
-		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))
+		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, err))
 		return nil, false
 	}
 	return request, true
@@ -44,7 +45,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if request.Mode == policy.Enforce {
-		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
+		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
 		return
 	}
 	request.Mode = policy.DryRun
@@ -55,7 +56,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 	request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")}, trigger.HTTP)
 	if err != nil {
-		writeReport(w, f.refused(f.newReport(callOf(r), trigger.HTTP), err))
+		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, err))
 		return
 	}
 	request.Anyway = r.URL.Query().Get("anyway") == "true"
@@ -128,7 +129,7 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 		line, lineErr := entry.Line()
 		if err = errors.Join(err, lineErr); err != nil {
 			// Too late for a status: an answer that breaks off is no plan.
-			f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
+			f.Log().Error("a plan cannot be read", "plan", id, "error", err.Error())
 			panic(http.ErrAbortHandler)
 		}
 		write("%s%s", separator, line)
@@ -156,7 +157,7 @@ func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id strin
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
 	if err := report.WriteEntriesCSV(w, entries); err != nil {
-		f.log.Error("a plan cannot be read", "plan", id, "error", err.Error())
+		f.Log().Error("a plan cannot be read", "plan", id, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
 	}
 }
@@ -217,7 +218,7 @@ func writeError(w http.ResponseWriter, kind, id string, err error) {
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest", kind, text.Quote(id)))
-	case IsRefusal(err):
+	case service.IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
 	default:
 		writeFailure(w, http.StatusBadGateway, err.Error())

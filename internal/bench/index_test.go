@@ -61,7 +61,7 @@ func (c *cloud) knows(n, due int) {
 		}
 		finds.Add(e)
 	}
-	if err := finds.Write(c.b.Context(), known, yesterday, "yesterday", true); err != nil {
+	if err := finds.Write(c.b.Context(), known, yesterday, "yesterday"); err != nil {
 		c.b.Fatal(err)
 	}
 	c.b.ReportMetric(float64(c.indexBytes())/float64(n), "bytes/object")

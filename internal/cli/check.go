@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -45,8 +45,8 @@ says what seems unmeant, and what each rule does.`,
 				}
 				return c.starter(cmp.Or(name, policyFile), shown)
 			}
-			name = cmp.Or(name, handler.PolicyFile())
-			data, err := handler.PolicyText(name)
+			name = cmp.Or(name, service.PolicyFile())
+			data, err := service.PolicyText(name)
 			return c.aboutPolicy(args, c.writeCheck(name, data, err, output))
 		},
 	}

@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -38,17 +38,17 @@ program. The policy's mode is raised for the emulator only.`,
 			defer stop()
 			now := time.Now()
 			p.Mode = policy.Enforce
-			f := handler.New(handler.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
+			s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
 			before := e.Objects(emulator.InputBucket)
 			var b strings.Builder
 			fmt.Fprintln(&b, "An emulated library: what a nightly timer sweeps, by the policy that ships with mediasweep.")
 			fmt.Fprint(&b, "\n1. Dry run: decide, plan and report, and delete nothing\n\n")
-			dry := f.Sweep(cmd.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
+			dry := s.Sweep(cmd.Context(), service.Call{}, &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
 			if err := finished(dry, &b); err != nil {
 				return err
 			}
 			fmt.Fprint(&b, "\n2. Enforced: the same code, the same plan, and then the deletion\n\n")
-			real := f.Sweep(cmd.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.Timer, Inventory: true})
+			real := s.Sweep(cmd.Context(), service.Call{}, &trigger.Request{Trigger: trigger.Timer, Inventory: true})
 			if err := finished(real, &b); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ program. The policy's mode is raised for the emulator only.`,
 				return exitError{exitFailed, err}
 			}
 			fmt.Fprint(&b, "\n4. Undone: the media are added again, from the records of the plan\n\n")
-			restored, err := f.Restore(cmd.Context(), handler.Call{}, real.Run, nil)
+			restored, err := s.Restore(cmd.Context(), service.Call{}, real.Run, nil)
 			if err == nil && len(restored.Restored) != real.Counts.Deleted {
 				err = fmt.Errorf("%d of %d media restored", len(restored.Restored), real.Counts.Deleted)
 			}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/service"
 )
 
 func (c *Command) emulate() *cobra.Command {
@@ -73,7 +73,7 @@ A fault is OPERATION:KIND, with options as in
 // emulatedPolicy returns the policy that the program ships with where the user
 // has none, and else nothing.
 func (c *Command) emulatedPolicy() (*policy.Policy, error) {
-	if _, err := os.Stat(handler.PolicyFile()); err == nil || c.Getenv("MEDIASWEEP_POLICY") != "" {
+	if _, err := os.Stat(service.PolicyFile()); err == nil || c.Getenv("MEDIASWEEP_POLICY") != "" {
 		return nil, nil
 	}
 	return policy.Parse(policyFile, c.Policy)

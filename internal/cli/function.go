@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -38,9 +39,14 @@ func (s *functionFlags) addClock(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
 }
 
-// with runs something with a function that is wired with the flags' clock, and with
-// a policy if one is given, within the time that the environment allows.
-func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *handler.Function) error) error {
+// with calls do with the service of the deployment; see withFunction.
+func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *service.Service) error) error {
+	return s.withFunction(cmd, c, p, func(ctx context.Context, f *handler.Function) error { return do(ctx, f.Service) })
+}
+
+// withFunction calls do with the function, within MEDIASWEEP_TIMEOUT. The function has the clock
+// of the flags, and the policy p if it is not nil.
+func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *handler.Function) error) error {
 	o := handler.Options{Policy: p}
 	if s.asOf != "" {
 		asOf, err := time.Parse(time.RFC3339, s.asOf)

@@ -29,7 +29,7 @@ events has a sample of each.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+			return flags.withFunction(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 				event, err := trigger.Parse(payload)
 				if err != nil || event.HTTP != nil {
 					return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))

@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -127,15 +127,15 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 // request runs a request as the function does and writes its report, or the
 // decisions of its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
-	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
-		r := f.Sweep(ctx, handler.Call{}, request)
+	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+		r := s.Sweep(ctx, service.Call{}, request)
 		if flags.output != "csv" || r.Plan == "" {
 			return c.writeReport(r, flags.output)
 		}
 		entries := func(func(plan.Entry, error) bool) {} // a plan to delete nothing is not kept
 		var err error
 		if r.Counts.Expired > 0 {
-			_, entries, err = f.Entries(ctx, handler.Call{}, r.Plan)
+			_, entries, err = s.Entries(ctx, service.Call{}, r.Plan)
 		}
 		if err == nil {
 			err = report.WriteEntriesCSV(c.Stdout, entries)
@@ -157,9 +157,9 @@ func (c *Command) plans() *cobra.Command {
 		Short: "List the plans that were kept, or the media of one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, args, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					_, entries, err := f.Entries(ctx, handler.Call{}, args[0])
+					_, entries, err := s.Entries(ctx, service.Call{}, args[0])
 					if err != nil {
 						return err
 					}
@@ -175,7 +175,7 @@ func (c *Command) plans() *cobra.Command {
 					}
 					return nil
 				}
-				plans, skipped, err := f.Plans(ctx, handler.Call{})
+				plans, skipped, err := s.Plans(ctx, service.Call{})
 				c.note(skipped)
 				switch {
 				case err != nil:
@@ -199,9 +199,9 @@ func (c *Command) runs() *cobra.Command {
 		Short: "List the latest runs, or tell what one did",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, args, func(ctx context.Context, f *handler.Function, b *strings.Builder) error {
+			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					run, err := f.Run(ctx, handler.Call{}, args[0])
+					run, err := s.Run(ctx, service.Call{}, args[0])
 					switch {
 					case err != nil:
 						return err
@@ -210,7 +210,7 @@ func (c *Command) runs() *cobra.Command {
 					}
 					return run.WriteTable(b)
 				}
-				runs, skipped, err := f.Runs(ctx, handler.Call{})
+				runs, skipped, err := s.Runs(ctx, service.Call{})
 				c.note(skipped)
 				switch {
 				case err != nil:
@@ -235,15 +235,15 @@ func (c *Command) note(skipped []string) {
 }
 
 // kept writes what the state store has: the latest runs or plans, or the one that args names.
-func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, write func(context.Context, *handler.Function, *strings.Builder) error) error {
-	return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, write func(context.Context, *service.Service, *strings.Builder) error) error {
+	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		var b strings.Builder
-		switch err := write(ctx, f, &b); {
+		switch err := write(ctx, s, &b); {
 		case errors.Is(err, state.ErrNotFound) && len(args) == 1:
 			list := cmd.Name() // runs or plans
 			return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and MEDIASWEEP_STATE says where they are",
 				strings.TrimSuffix(list, "s"), text.Quote(args[0]), list)}
-		case handler.IsRefusal(err):
+		case service.IsRefusal(err):
 			return exitError{exitUsage, err}
 		case err != nil:
 			return exitError{exitFailed, err}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/restore"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -34,13 +34,13 @@ plan, what has gone is brought back, whoever deleted it.
 ` + restoreWarning,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
-				done, err := f.Restore(ctx, handler.Call{}, args[0], only)
+				done, err := s.Restore(ctx, service.Call{}, args[0], only)
 				if done == nil {
 					code := exitFailed
 					switch {
-					case errors.Is(err, state.ErrNotFound), handler.IsRefusal(err):
+					case errors.Is(err, state.ErrNotFound), service.IsRefusal(err):
 						code = exitUsage
 					case errors.Is(err, state.ErrBusy):
 						code = exitBusy

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -35,8 +35,8 @@ the medium falls due, and what would turn the decision.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
-				list, r := f.Explain(ctx, handler.Call{}, request)
+			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+				list, r := s.Explain(ctx, service.Call{}, request)
 				if len(list) == 0 && r.Status == report.Done {
 					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
 				}
@@ -74,8 +74,8 @@ coming days, by rule, if nothing but time passes. Bytes are of the inputs and
 hours of their video, where the records have them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return flags.with(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
-				forecast, r := f.Forecast(ctx, handler.Call{}, trigger.CLI, days)
+			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+				forecast, r := s.Forecast(ctx, service.Call{}, trigger.CLI, days)
 				return c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":
@@ -109,12 +109,12 @@ an inventory is held against the other's.`,
 			var policies [2]*policy.Policy
 			var mistakes [2]error
 			for i, name := range args {
-				policies[i], mistakes[i] = handler.ReadPolicy(name)
+				policies[i], mistakes[i] = service.ReadPolicy(name)
 			}
 			if err := errors.Join(mistakes[:]...); err != nil {
 				return exitError{exitUsage, err}
 			}
-			return flags.with(cmd, c, policies[0], func(ctx context.Context, f *handler.Function) error {
+			return flags.with(cmd, c, policies[0], func(ctx context.Context, s *service.Service) error {
 				var rows strings.Builder
 				table := csv.NewWriter(&rows)
 				var each func(retention.Difference)
@@ -122,7 +122,7 @@ an inventory is held against the other's.`,
 					_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
 					each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
 				}
-				diff, r := f.Diff(ctx, handler.Call{}, policies[1], each)
+				diff, r := s.Diff(ctx, service.Call{}, policies[1], each)
 				err := c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":

@@ -40,8 +40,11 @@ func TestBudget(t *testing.T) {
 				work, cancelWork := budget.Work(ctx)
 				defer cancelWork()
 				<-work.Done()
-				for range 20 { // records that hang, one after the other
+				for i := range 20 { // records that hang, one after the other
 					record, cancel := budget.Record(ctx)
+					if i < 3 && record.Err() != nil {
+						t.Errorf("record %d has no time", i)
+					}
 					<-record.Done()
 					cancel()
 				}

@@ -11,9 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// minCutOff is the number of entries for which a scan that was cut off writes a generation.
-const minCutOff = 1000
-
 // Finds collects the entries of one scan in any order. The zero value is empty. It is not safe
 // for concurrent use.
 type Finds struct {
@@ -34,10 +31,10 @@ func (f *Finds) Add(e Entry) {
 // Close frees the memory and the temporary file.
 func (f *Finds) Close() { f.spool.Close() }
 
-// Write merges the finds into the old generation, and writes the result as the next one. Whole is
-// false if the scan was cut off. Without finds the old generation stays the newest.
-func (f *Finds) Write(ctx context.Context, old *Generation, now time.Time, run string, whole bool) error {
-	if f.err != nil || f.spool.Len() == 0 || !whole && f.spool.Len() < minCutOff {
+// Write merges the finds into the old generation, and writes the result as the next one. Without
+// finds the old generation stays the newest.
+func (f *Finds) Write(ctx context.Context, old *Generation, now time.Time, run string) error {
+	if f.err != nil || f.spool.Len() == 0 {
 		return f.err
 	}
 	folder := Folder + state.RunName(now, run)

@@ -74,14 +74,14 @@ func open(t testing.TB, store state.Store, asOf time.Time) *Generation {
 }
 
 // write writes a generation of entries that a scan found beyond the newest one.
-func write(t testing.TB, store state.Store, asOf time.Time, whole bool, entries ...Entry) {
+func write(t testing.TB, store state.Store, asOf time.Time, entries ...Entry) {
 	t.Helper()
 	finds := &Finds{}
 	defer finds.Close()
 	for _, e := range entries {
 		finds.Add(e)
 	}
-	if err := finds.Write(t.Context(), open(t, store, asOf), asOf, "r", whole); err != nil {
+	if err := finds.Write(t.Context(), open(t, store, asOf), asOf, "r"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -153,8 +153,7 @@ func (m *model) scan() {
 	finds := &Finds{}
 	defer finds.Close()
 	from, to := 0, len(m.names)
-	whole := m.random.IntN(3) > 0
-	if !whole {
+	if m.random.IntN(3) == 0 { // a run that looked at a part
 		from = m.random.IntN(to)
 		to = min(to, from+m.random.IntN(6000))
 	}
@@ -175,11 +174,9 @@ func (m *model) scan() {
 		added = append(added, name)
 	}
 	m.random.Shuffle(len(added), func(i, j int) { added[i], added[j] = added[j], added[i] })
-	count := 0
 	for _, name := range added {
 		for _, e := range entries[name] {
 			finds.Add(e)
-			count++
 		}
 	}
 	for _, s := range g.segments {
@@ -187,16 +184,13 @@ func (m *model) scan() {
 			m.t.Errorf("%s is used after %v", s.Record, age)
 		}
 	}
-	if err := finds.Write(m.t.Context(), g, m.clock, "r", whole); err != nil {
+	if err := finds.Write(m.t.Context(), g, m.clock, "r"); err != nil {
 		m.t.Fatal(err)
 	}
 	for name := range m.store {
 		if _, ok := m.written[name]; !ok {
 			m.written[name] = m.clock
 		}
-	}
-	if !whole && count < minCutOff {
-		return
 	}
 	for _, name := range added {
 		m.finds[name] = append(m.finds[name], find{m.clock, policy, entries[name]})
@@ -247,14 +241,14 @@ func (m *model) damage() {
 func TestQuietDay(t *testing.T) {
 	store := records{}
 	entries := library(100_000)
-	write(t, store, day0, true, entries...)
+	write(t, store, day0, entries...)
 	all := store.size()
-	write(t, store, day0.Add(24*time.Hour), true)
+	write(t, store, day0.Add(24*time.Hour))
 	if store.size() != all {
 		t.Errorf("a day without finds wrote %d bytes", store.size()-all)
 	}
 	before := len(store)
-	write(t, store, day0.Add(24*time.Hour), true, entries[70_100:70_600]...)
+	write(t, store, day0.Add(24*time.Hour), entries[70_100:70_600]...)
 	if n, size := len(store)-before, store.size()-all; n > 3 || size > all/8 {
 		t.Errorf("500 finds wrote %d records of %d bytes; the index has %d", n, size, all)
 	}
@@ -263,12 +257,12 @@ func TestQuietDay(t *testing.T) {
 // Finds that fall into full segments leave no tiny ones.
 func TestSegmentsStayLarge(t *testing.T) {
 	store := records{}
-	write(t, store, day0, true, named("b/", 20*segmentEntries)...)
+	write(t, store, day0, named("b/", 20*segmentEntries)...)
 	random := rand.New(rand.NewPCG(1, 2))
 	asOf := day0
 	for range 100 {
 		asOf = asOf.Add(time.Hour)
-		write(t, store, asOf, true, Entry{Name: fmt.Sprintf("b/%06d/new", random.IntN(20*segmentEntries)), Due: Never})
+		write(t, store, asOf, Entry{Name: fmt.Sprintf("b/%06d/new", random.IntN(20*segmentEntries)), Due: Never})
 	}
 	g := open(t, store, asOf)
 	for i, s := range g.segments {
@@ -288,7 +282,7 @@ func TestNamesWithManyEntries(t *testing.T) {
 	for _, e := range named("b/a/", 2*segmentEntries) {
 		entries = append(entries, e, e, e)
 	}
-	write(t, store, day0, true, entries...)
+	write(t, store, day0, entries...)
 	g := open(t, store, day0)
 	if len(g.segments) < 6 {
 		t.Errorf("%d segments", len(g.segments))
@@ -305,23 +299,19 @@ func TestNamesWithManyEntries(t *testing.T) {
 	}
 }
 
-// A scan that was cut off writes what is worth a generation, and loses nothing of the old one.
-func TestCutOff(t *testing.T) {
+// Runs that look at different names leave one index, in few segments.
+func TestDisjointRuns(t *testing.T) {
 	store := records{}
-	write(t, store, day0, false, named("b/", minCutOff-1)...)
-	if len(store) > 0 {
-		t.Errorf("wrote %d records", len(store))
-	}
-	const runs = 60
+	const runs, each = 60, 1000
 	for i := range runs {
-		write(t, store, day0.Add(time.Duration(i)*time.Minute), false, named(fmt.Sprintf("b/%03d/", i*7%runs), minCutOff)...)
+		write(t, store, day0.Add(time.Duration(i)*time.Minute), named(fmt.Sprintf("b/%03d/", i*7%runs), each)...)
 	}
 	g := open(t, store, day0.Add(time.Hour))
-	if n := len(g.segments); n < runs*minCutOff/segmentEntries || n > 3*runs*minCutOff/segmentEntries {
+	if n := len(g.segments); n < runs*each/segmentEntries || n > 3*runs*each/segmentEntries {
 		t.Errorf("%d segments", n)
 	}
 	for i := range runs {
-		for _, e := range named(fmt.Sprintf("b/%03d/", i), minCutOff) {
+		for _, e := range named(fmt.Sprintf("b/%03d/", i), each) {
 			if len(g.Find(t.Context(), e.Name)) != 1 {
 				t.Fatalf("%s is lost", e.Name)
 			}
@@ -341,7 +331,7 @@ func TestDamagedSegment(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			store := records{}
 			entries := named("b/", 10*segmentEntries)
-			write(t, store, day0, true, entries...)
+			write(t, store, day0, entries...)
 			for _, number := range []string{"000003.gz", "000004.gz", "000007.gz"} {
 				damage(store, store.named(number)[0])
 			}
@@ -361,7 +351,7 @@ func TestDamagedSegment(t *testing.T) {
 			elsewhere := &Finds{} // its own names could not be looked up
 			defer elsewhere.Close()
 			elsewhere.Add(entries[0])
-			if err := errors.Join(elsewhere.Write(t.Context(), g, asOf, "r", true), finds.Write(t.Context(), g, asOf.Add(time.Second), "r", true)); err != nil || logged != 1 {
+			if err := errors.Join(elsewhere.Write(t.Context(), g, asOf, "r"), finds.Write(t.Context(), g, asOf.Add(time.Second), "r")); err != nil || logged != 1 {
 				t.Fatalf("%v, logged %d times", err, logged)
 			}
 			if n := strings.Count(string(store[store.named(manifestSuffix)[1]]), "gz"); n != 7 {
@@ -381,7 +371,7 @@ func TestDamagedSegment(t *testing.T) {
 func TestSegmentsThatOverlap(t *testing.T) {
 	store := records{}
 	entries := named("b/", 3*segmentEntries)
-	write(t, store, day0, true, entries...)
+	write(t, store, day0, entries...)
 	logged := 0
 	g := Open(t.Context(), store, "p", day0, day0.Add(-week), func(string, ...any) { logged++ })
 	g.segments[1].First = entries[segmentEntries/2].Name
@@ -410,8 +400,8 @@ func TestUnusableGenerations(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			store := records{}
-			write(t, store, day0, true, named("b/", 20)...)
-			write(t, store, day0.Add(time.Hour), true, named("c/", 3*segmentEntries)...)
+			write(t, store, day0, named("b/", 20)...)
+			write(t, store, day0.Add(time.Hour), named("c/", 3*segmentEntries)...)
 			newest := store.named(manifestSuffix)[1]
 			m := manifest{}
 			if err := json.Unmarshal(store[newest], &m); err != nil {
@@ -438,7 +428,7 @@ func TestUnusableGenerations(t *testing.T) {
 // Without room for the finds Write returns the error, and the old generation stays.
 func TestNoRoom(t *testing.T) {
 	store := records{}
-	write(t, store, day0, true, named("b/", 10)...)
+	write(t, store, day0, named("b/", 10)...)
 	before := len(store)
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	finds := &Finds{}
@@ -446,7 +436,7 @@ func TestNoRoom(t *testing.T) {
 	for _, e := range named("b/a name of some length/", 100_000) { // more than a spool keeps in memory
 		finds.Add(e)
 	}
-	if err := finds.Write(t.Context(), open(t, store, day0), day0.Add(time.Hour), "r", true); err == nil || len(store) != before {
+	if err := finds.Write(t.Context(), open(t, store, day0), day0.Add(time.Hour), "r"); err == nil || len(store) != before {
 		t.Errorf("%v, %d records", err, len(store))
 	}
 }
@@ -465,14 +455,14 @@ func (s stopping) Read(ctx context.Context, _ string) ([]byte, error) {
 // A merge that is stopped writes no generation: it would lack entries.
 func TestStoppedWrite(t *testing.T) {
 	store := records{}
-	write(t, store, day0, true, named("b/", 10)...)
+	write(t, store, day0, named("b/", 10)...)
 	finds := &Finds{}
 	defer finds.Close()
 	finds.Add(Entry{Name: "b/000003"})
 	g := open(t, store, day0)
 	ctx, cancel := context.WithCancel(t.Context())
 	g.store = stopping{store, cancel}
-	if err := finds.Write(ctx, g, day0.Add(time.Hour), "r", true); err == nil || len(store.named(manifestSuffix)) != 1 {
+	if err := finds.Write(ctx, g, day0.Add(time.Hour), "r"); err == nil || len(store.named(manifestSuffix)) != 1 {
 		t.Errorf("%v, %d generations", err, len(store.named(manifestSuffix)))
 	}
 }
@@ -481,9 +471,9 @@ func TestStoppedWrite(t *testing.T) {
 func TestExpiredEntriesLeave(t *testing.T) {
 	store := records{}
 	entries := named("b/", 3000)
-	write(t, store, day0, true, entries...)
-	write(t, store, day0.Add(week/2), true, entries[1000:1010]...)
-	write(t, store, day0.Add(week), true, entries[2000])
+	write(t, store, day0, entries...)
+	write(t, store, day0.Add(week/2), entries[1000:1010]...)
+	write(t, store, day0.Add(week), entries[2000])
 	if g := open(t, store, day0.Add(week)); len(g.segments) != 1 || g.segments[0].Entries != 11 {
 		t.Errorf("%+v", g.segments)
 	}
@@ -493,7 +483,7 @@ func TestExpiredEntriesLeave(t *testing.T) {
 // returns entries of its name only, and all that was added.
 func FuzzGeneration(f *testing.F) {
 	store := records{}
-	write(f, store, day0, true, named("b/", 3)...)
+	write(f, store, day0, named("b/", 3)...)
 	head, name := store.named(manifestSuffix)[0], store.named(".gz")[0]
 	f.Add(store[head], store[name])
 	f.Add([]byte(`{}`), []byte{})
@@ -516,7 +506,7 @@ func FuzzGeneration(f *testing.F) {
 				}
 			}
 			finds.Add(Entry{Name: "b/000001", Modified: 7})
-			if err := finds.Write(t.Context(), g, asOf, "r", true); err != nil {
+			if err := finds.Write(t.Context(), g, asOf, "r"); err != nil {
 				t.Fatal(err)
 			}
 			asOf = asOf.Add(time.Hour)

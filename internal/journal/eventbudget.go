@@ -13,31 +13,30 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// spentTime is the time within which all runs of events together are held to
-// guard.maxDelete: each is small, and a storm of them would delete without a limit.
+// spentTime is the period in which all runs of events together may delete guard.maxDelete media.
+// Each run is small; a storm of events would otherwise have no limit.
 const spentTime = 24 * time.Hour
 
-// spentFolder holds a record for each run of events that set out to delete, and one for
-// its refund. The name says all: when, how many media, with a minus for a refund, and the
-// spender: both of its records end alike.
+// spentFolder holds a record of each spending and of each refund. The name has the time, the number
+// of media (negative for a refund), and the spender.
 const spentFolder = "spent/"
 
-// EventBudget is what all runs of events of a process may delete within a day. It is safe
-// for concurrent use.
+// EventBudget limits the deletions of all runs of events of a process within a day. It is safe for
+// concurrent use.
 type EventBudget struct{ spending lock }
 
 // NewEventBudget returns a budget.
 func NewEventBudget() *EventBudget { return &EventBudget{newLock()} }
 
-// Spending is what one run took from the budget.
+// Spending is the answer to one request for budget.
 type Spending struct {
-	Spent   int // by runs before, within the last 24 hours
+	Spent   int // media of earlier runs, within the last 24 hours
 	Allowed bool
 	spender string
 }
 
-// Spend asks for room for the deletion of some media, and records it if commit says so:
-// before anything is deleted. Skipped has the refunds that were not counted.
+// Spend requests budget for the deletion of some media. If commit is true, it records the spending,
+// which must precede the deletion. skipped has the refunds that were not counted.
 func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, want, limit int, commit bool) (s Spending, skipped []error, err error) {
 	if err := b.spending.take(ctx); err != nil {
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
@@ -61,13 +60,13 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 		return s, skipped, nil
 	}
 	if err := s.record(ctx, store, now, want); err != nil {
-		return s, skipped, fmt.Errorf("record what events delete: %w", err)
+		return s, skipped, fmt.Errorf("record the spending: %w", err)
 	}
 	return s, skipped, nil
 }
 
-// Refund gives back media that were not deleted, so that an event which comes again finds
-// room for them.
+// Refund returns the budget of media that were not deleted, so that a repeated event has budget for
+// them.
 func (s Spending) Refund(ctx context.Context, store state.Store, now time.Time, media int) error {
 	if media == 0 {
 		return nil
@@ -83,17 +82,17 @@ func (s Spending) record(ctx context.Context, store state.Store, now time.Time, 
 	return store.Create(ctx, name, []byte(emptyRecord))
 }
 
-// maxSpent bounds what one run of events can spend.
+// maxSpent bounds the media of one spending.
 const maxSpent = 1 << 31
 
-// spentByRun has the media that each run of events set out to delete, less those refunded.
+// spentByRun holds the media that each run of events has spent, less refunds.
 type spentByRun map[string]int
 
-// errUncovered says that a run refunds more media than it spent. Its record of spending is
-// more than a day old, or of the version before, or missing.
-var errUncovered = errors.New("it refunds more media than its run set out to delete within a day")
+// errUncovered: a run refunds more media than it spent. Its spending is missing, older than a day,
+// or was recorded by an earlier version.
+var errUncovered = errors.New("it refunds more media than its run has spent within a day")
 
-// take counts the record of a name. Records come in the order of their times.
+// take counts the record of a name. Records must be in the order of their times.
 func (b spentByRun) take(name string) error {
 	_, rest, _ := strings.Cut(name, "Z-")
 	at := strings.LastIndexByte(rest, '-')
@@ -101,7 +100,7 @@ func (b spentByRun) take(name string) error {
 	run := rest[at+1:]
 	switch {
 	case err != nil, media == 0, media > maxSpent, media < -maxSpent, run == "":
-		return fmt.Errorf("record %s does not tell how many media an event deleted: remove it", text.Quote(name))
+		return fmt.Errorf("record %s: no number of media in its name: remove the record", text.Quote(name))
 	case b[run]+media < 0:
 		return errUncovered
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -49,24 +50,27 @@ func TestSpend(t *testing.T) {
 
 // Runs that spend at the same time stay within the limit together.
 func TestSpendConcurrently(t *testing.T) {
-	store, budget := newMemory(), NewEventBudget()
-	var allowed atomic.Int64
-	var group sync.WaitGroup
-	for range 30 {
-		group.Go(func() {
-			s, _, err := budget.Spend(t.Context(), store, asOf, 3, 20, true)
-			if err != nil {
-				t.Error(err)
-			}
-			if s.Allowed {
-				allowed.Add(3)
-			}
-		})
-	}
-	group.Wait()
-	if got := allowed.Load(); got != 18 {
-		t.Errorf("%d media were allowed, want 18", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store, budget := newMemory(), NewEventBudget()
+		store.slow = time.Second
+		var allowed atomic.Int64
+		var group sync.WaitGroup
+		for range 30 {
+			group.Go(func() {
+				s, _, err := budget.Spend(t.Context(), store, asOf, 3, 20, true)
+				if err != nil {
+					t.Error(err)
+				}
+				if s.Allowed {
+					allowed.Add(3)
+				}
+			})
+		}
+		group.Wait()
+		if got := allowed.Load(); got != 18 {
+			t.Errorf("%d media were allowed, want 18", got)
+		}
+	})
 }
 
 // A budget that cannot be read or written allows nothing.

@@ -11,7 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// failureFolder holds the failures of scans for which reports have no room.
+// failureFolder holds failures for which a report has no room.
 const failureFolder = "failures/"
 
 // SaveFailures writes failures of a run as lines of JSON, and returns their folder.

@@ -13,8 +13,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// intentFolder holds a record for each run that began to delete, or was cut off while
-// it did, and a second one when nothing was left: what has none is finished later.
+// intentFolder holds a record of each plan that a run began to delete, and a second one when no
+// medium of it is pending. A later run finishes a plan without the second record.
 const intentFolder = "open/"
 
 const (
@@ -33,11 +33,11 @@ type Intent struct {
 	name string
 }
 
-// intentFormat is the version of Intent. A reader refuses others.
+// intentFormat is the version of Intent. Other versions are refused.
 const intentFormat = 1
 
-// Begin records that a run is about to delete a plan. Names sort by the run's clock; a run
-// whose request comes again has several.
+// Begin records that a run is about to delete a plan. The names of intents sort by the run's clock.
+// A run has several intents if its request was repeated.
 func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Intent, error) {
 	i.Format = intentFormat
 	i.name = fmt.Sprintf("%s%s-%s", intentFolder, i.AsOf.UTC().Format(secondForm), state.RunName(now, i.Run))
@@ -51,22 +51,22 @@ func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Int
 	return i, nil
 }
 
-// Close notes that nothing of the plan is left to do.
+// Close records that no medium of the plan is pending.
 func (o Intent) Close(ctx context.Context, store state.Store) error {
 	if err := store.Create(ctx, o.name+closedSuffix, []byte(emptyRecord)); err != nil {
-		return fmt.Errorf("note that plan %s is done: %w", o.Plan, err)
+		return fmt.Errorf("close the intent of plan %s: %w", o.Plan, err)
 	}
 	return nil
 }
 
-// LatestIntent returns the plan that a run began to delete last, or state.ErrNotFound. It is how
-// a run that was killed is known.
+// LatestIntent returns the latest intent of a run, or state.ErrNotFound. A run that was killed has
+// an intent and no report.
 func LatestIntent(ctx context.Context, store state.Store, run string) (Intent, error) {
 	var begun Intent
 	err := fmt.Errorf("run %s: %w", run, state.ErrNotFound)
 	for record, listErr := range store.List(ctx, intentFolder, "") {
 		if listErr != nil {
-			return Intent{}, fmt.Errorf("look for run %s: %w", run, listErr)
+			return Intent{}, fmt.Errorf("list the intents of run %s: %w", run, listErr)
 		}
 		if !strings.HasSuffix(record.Name, "-"+state.SafeName(run)+intentSuffix) {
 			continue
@@ -74,19 +74,19 @@ func LatestIntent(ctx context.Context, store state.Store, run string) (Intent, e
 		switch o, readErr := readIntent(ctx, store, strings.TrimSuffix(record.Name, intentSuffix)); {
 		case readErr != nil:
 			err = readErr
-		case o.Run == run: // and not one whose ID ends alike
+		case o.Run == run: // the ID of another run may have the same suffix
 			begun, err = o, nil
 		}
 	}
 	return begun, err
 }
 
-// HasBegun reports whether a run of this clock has begun to delete.
+// HasBegun reports whether a run with this clock has an intent.
 func HasBegun(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
 	folder := intentFolder + asOf.UTC().Format(secondForm)
 	for record, err := range store.List(ctx, intentFolder, folder) {
 		if err != nil {
-			return false, fmt.Errorf("look whether a look has been finished: %w", err)
+			return false, fmt.Errorf("check whether the scan was finished: %w", err)
 		}
 		return strings.HasPrefix(record.Name, folder+"-"), nil
 	}
@@ -106,7 +106,7 @@ func readIntent(ctx context.Context, store state.Store, name string) (Intent, er
 	return o, nil
 }
 
-// maxIntent bounds the record of an open plan in bytes.
+// maxIntent bounds the record of an intent, in bytes.
 const maxIntent = 64 << 10
 
 func decodeIntent(data []byte) (Intent, error) {
@@ -125,14 +125,14 @@ func decodeIntent(data []byte) (Intent, error) {
 	return o, nil
 }
 
-// Unfinished returns the plans that were cut off, the oldest first, and the errors of
-// damaged records: the sweep that follows finds their media anyway.
+// Unfinished returns the intents that were not closed, oldest first, and the errors of damaged
+// records. The next sweep finds the media of damaged ones.
 func Unfinished(ctx context.Context, store state.Store) (list []Intent, damaged []error, err error) {
 	closed := map[string]bool{}
 	var names []string
 	for record, err := range store.List(ctx, intentFolder, "") {
 		if err != nil {
-			return nil, nil, fmt.Errorf("look for plans that were cut off: %w", err)
+			return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
 		}
 		if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
 			closed[name] = true

@@ -17,7 +17,7 @@ func planID(digit string) string { return "sha256:" + strings.Repeat(digit, 64) 
 // begin begins a plan of a run. The run's clock is a number of minutes after asOf.
 func begin(t *testing.T, store state.Store, run, digit string, minutes int) Intent {
 	t.Helper()
-	at := asOf.Add(time.Duration(minutes) * time.Minute)
+	at := asOf.Add(time.Duration(minutes) * time.Minute).In(time.FixedZone("", -5*3600))
 	intent, err := Begin(t.Context(), store, at.Add(time.Second), Intent{Run: run, Plan: planID(digit), Policy: "p", AsOf: at})
 	no(t, err)
 	return intent

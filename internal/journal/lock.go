@@ -2,13 +2,13 @@ package journal
 
 import "context"
 
-// lock is a mutex that may be held while a store is asked: who waits for it goes by a
-// context, since a store that hangs must not keep anybody beyond the end of their time.
+// lock is a mutex whose waiters give up with their contexts. It may be held during calls to the
+// store, which may hang.
 type lock chan struct{}
 
 func newLock() lock { return make(lock, 1) }
 
-// take waits for the lock, or returns why it was not waited for any longer.
+// take waits for the lock. It returns the error of the context if that ends first.
 func (l lock) take(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

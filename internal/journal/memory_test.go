@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -25,6 +26,7 @@ type memory struct {
 	reads   map[string]int
 	// down is the operation that fails, for names that contain of.
 	down, of string
+	slow     time.Duration // of each List
 	// hang makes List wait for the end of its context.
 	hang bool
 }
@@ -75,7 +77,9 @@ func (m *memory) List(ctx context.Context, folder, after string) iter.Seq2[state
 			yield(state.Record{}, ctx.Err())
 			return
 		}
-		for _, name := range m.names(folder) {
+		names := m.names(folder)
+		time.Sleep(m.slow)
+		for _, name := range names {
 			if name > after && !yield(state.Record{Name: name}, nil) {
 				return
 			}

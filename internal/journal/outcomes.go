@@ -12,41 +12,40 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// outcomeFolder holds what became of every medium that runs set out to delete: of each
-// run lines by the thousand.
+// outcomeFolder holds the outcomes of each run, in records of a thousand lines.
 const outcomeFolder = "ledger/"
 
-// Became is what became of a medium of a plan.
+// Became is the kind of an outcome.
 type Became string
 
-// What can become of a medium.
+// The kinds of outcomes.
 const (
 	Deleted    Became = "deleted"
 	Gone       Became = "gone" // somebody else deleted it
 	Failed     Became = "failed"
-	Unverified Became = "unverified" // MPS took the deletion and still shows the medium
-	// Lost: it is gone, and an earlier run, whose outcomes are incomplete, may have deleted it.
+	Unverified Became = "unverified" // MPS accepted the deletion and still shows the medium
+	// Lost: it is gone. An earlier run with incomplete outcomes may have deleted it.
 	Lost Became = "lost"
 )
 
-// Outcome is what became of one medium.
+// Outcome is the result for one medium of a plan.
 type Outcome struct {
 	MediaID string `json:"mediaId"`
 	Became  Became `json:"outcome"`
 	Code    string `json:"code,omitempty"`
 	Plan    string `json:"plan"` // the ID of the plan that has its record
-	// Runs are those in which the medium counts; empty where that is the folder's only.
+	// Runs are the runs that count the medium. Empty means the run of the folder.
 	Runs []string `json:"runs,omitempty"`
 }
 
 // IsNone reports whether the run did not delete the medium.
 func (o Outcome) IsNone() bool { return o.Became == Gone || o.Became == Failed }
 
-// AddOutcomes appends outcomes to those of a run: after records of which last is the highest
-// number that may be in use. It returns the new last number.
+// AddOutcomes appends outcomes to those of a run. last is the highest record number that may be in
+// use. It returns the new last number.
 func AddOutcomes(ctx context.Context, store state.Store, run string, last int, outcomes []Outcome) (int, error) {
 	written := NewSegments(func(_ int, record []byte) error {
-		// The first name that is free: a run whose request came again has more records.
+		// The first free name: a run whose request was repeated has more records.
 		err := state.ErrExists
 		for errors.Is(err, state.ErrExists) {
 			last++
@@ -82,11 +81,11 @@ func decodeOutcome(record []byte) (Outcome, error) {
 	case Deleted, Gone, Failed, Unverified, Lost:
 		return l, media.CheckID(l.MediaID)
 	}
-	return Outcome{}, fmt.Errorf("%s is none of the outcomes", text.Quote(string(l.Became)))
+	return Outcome{}, fmt.Errorf("outcome %s is not a known one", text.Quote(string(l.Became)))
 }
 
-// Outcomes reads what became of the media of a run, by their IDs, and how many records
-// say so. They stand in the run's own folder, or in that of the run it was a part of.
+// Outcomes returns the outcomes of a run by media ID, and the number of records read. folder is the
+// run itself, or the run that it resumed.
 func Outcomes(ctx context.Context, store state.Store, folder, run string) (outcomes map[string]Outcome, records int, err error) {
 	outcomes = map[string]Outcome{}
 	for listed, err := range store.List(ctx, outcomeFolder+state.SafeName(folder)+"/", "") {

@@ -11,11 +11,12 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// SavePlan makes a plan durable, its contents last, and returns these. The lines come in
-// the order of their MediaIds, and are read twice. A plan without media is kept for review
-// only: the caller may go on without it.
+// SavePlan makes a plan durable, and returns its contents, which it writes last. Lines must be in the
+// order of their MediaIds; they are read twice. A plan without media is for review only: the
+// caller may ignore the error.
 func SavePlan(ctx context.Context, store state.Store, head plan.Head, blocked string, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
 	sealer, err := plan.NewSealer(head)
 	if err != nil {
@@ -57,8 +58,7 @@ func SavePlan(ctx context.Context, store state.Store, head plan.Head, blocked st
 	return contents, createPlan(ctx, store, name, record, sameContents)
 }
 
-// createPlan writes a record of a plan. Its name is a hash of its content, so a record
-// that exists is as good if it says the same.
+// createPlan writes a record of a plan. A record that exists is accepted if its content is the same.
 func createPlan(ctx context.Context, store state.Store, name string, data []byte, same func(a, b []byte) bool) error {
 	err := store.Create(ctx, name, data)
 	if errors.Is(err, state.ErrExists) {
@@ -73,11 +73,10 @@ func createPlan(ctx context.Context, store state.Store, name string, data []byte
 	return nil
 }
 
-// ErrDamagedPlan says that a record of the plan exists and is not what its name says.
-var ErrDamagedPlan = errors.New("it is damaged, and cannot be written again")
+// ErrDamagedPlan: a record of the plan exists with other content.
+var ErrDamagedPlan = errors.New("it is damaged and cannot be overwritten")
 
-// sameLines reports whether two segments have the same lines: another version of the
-// compressor may have written one of them.
+// sameLines reports whether two segments have the same lines. Versions of the compressor may differ.
 func sameLines(a, b []byte) bool {
 	next, stop := iter.Pull2(Lines(b))
 	defer stop()
@@ -91,8 +90,8 @@ func sameLines(a, b []byte) bool {
 	return !more
 }
 
-// sameContents reports whether two records complete the same plan: a guard that has
-// changed since may have blocked one of them.
+// sameContents reports whether two records are contents of the same plan. The guard may have blocked
+// only one of them.
 func sameContents(a, b []byte) bool {
 	one, err := plan.ParseContents(a)
 	other, otherErr := plan.ParseContents(b)
@@ -119,8 +118,8 @@ func ReadPlan(ctx context.Context, store state.Store, id string) (plan.Contents,
 	return contents, nil
 }
 
-// Entries yields the entries of a plan, in the order of their MediaIds. The last error
-// says that they are not those of the plan's ID.
+// Entries yields the entries of a plan, in the order of their MediaIds. It ends with an error if
+// they do not match the plan's ID.
 func Entries(ctx context.Context, store state.Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
 	return func(yield func(plan.Entry, error) bool) {
 		sealer, count := plan.Resume(contents), 0
@@ -150,9 +149,21 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 			}
 		}
 		if sealer.ID() != contents.ID || count != contents.Entries {
-			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those that it was named for", contents.ID))
+			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
 		}
 	}
+}
+
+// LatestPlans returns the latest MaxListed plans that have media, newest first, and the records
+// that it skipped.
+func LatestPlans(ctx context.Context, store state.Store) ([]plan.Contents, []Skipped, error) {
+	return newest(ctx, store, "plans/", "/plan.json", func(name string, data []byte) (plan.Contents, error) {
+		contents, err := plan.ParseContents(data)
+		if err == nil && plan.Name(contents.ID) != name {
+			err = fmt.Errorf("it is the record of %s", text.Quote(contents.ID))
+		}
+		return contents, err
+	})
 }
 
 // IsApplied reports whether a plan has been applied to its end.
@@ -167,7 +178,7 @@ func IsApplied(ctx context.Context, store state.Store, id string) (bool, error) 
 	return true, nil
 }
 
-// MarkApplied records that a run has applied a plan to its end.
+// MarkApplied records that a run applied a plan completely.
 func MarkApplied(ctx context.Context, store state.Store, id, run string) error {
 	record, err := json.Marshal(struct {
 		Format int    `json:"format"`

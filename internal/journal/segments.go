@@ -13,15 +13,14 @@ import (
 )
 
 const (
-	// fullSegment is the size in bytes, before compression, at which a segment ends
-	// although it has room for more lines.
+	// fullSegment is the size of a full segment, in bytes before compression.
 	fullSegment = 8 << 20
-	// maxSegment bounds in bytes, after decompression, what is read of a segment.
+	// maxSegment bounds a segment, in bytes after decompression.
 	maxSegment = 256 << 20
 )
 
-// Segments cuts lines into gzipped records of at most plan.SegmentEntries lines and
-// about fullSegment bytes, and hands over each record as it is full.
+// Segments writes lines into gzipped records of at most plan.SegmentEntries lines and about
+// fullSegment bytes.
 type Segments struct {
 	keep    func(number int, record []byte) error
 	number  int
@@ -31,19 +30,19 @@ type Segments struct {
 	squeeze *gzip.Writer
 }
 
-// NewSegments hands each full segment over, numbered from 1.
+// NewSegments returns a writer that calls keep with each full segment, numbered from 1.
 func NewSegments(keep func(number int, record []byte) error) *Segments {
 	s := &Segments{keep: keep}
-	s.squeeze, _ = gzip.NewWriterLevel(&s.record, gzip.BestSpeed) // the level is a valid one
+	s.squeeze, _ = gzip.NewWriterLevel(&s.record, gzip.BestSpeed) // the level is valid
 	return s
 }
 
-// Add takes a line, its end included.
+// Add adds a line, including its newline.
 func (s *Segments) Add(line []byte) error {
 	if len(line) > plan.MaxLine {
 		return fmt.Errorf("a line of %d bytes could not be read back: the limit is %d", len(line), plan.MaxLine)
 	}
-	_, _ = s.squeeze.Write(line) // a Buffer takes everything
+	_, _ = s.squeeze.Write(line) // a Buffer returns no error
 	s.lines, s.bytes = s.lines+1, s.bytes+len(line)
 	if s.lines < plan.SegmentEntries && s.bytes < fullSegment {
 		return nil
@@ -51,7 +50,7 @@ func (s *Segments) Add(line []byte) error {
 	return s.Close()
 }
 
-// Close hands over what is left, if anything is.
+// Close ends the last segment, if it has any line.
 func (s *Segments) Close() error {
 	if s.lines == 0 {
 		return nil
@@ -60,7 +59,7 @@ func (s *Segments) Close() error {
 		return err
 	}
 	s.number++
-	// A store may keep what it is given.
+	// The store may keep its argument.
 	err := s.keep(s.number, bytes.Clone(s.record.Bytes()))
 	s.lines, s.bytes = 0, 0
 	s.record.Reset()
@@ -68,13 +67,13 @@ func (s *Segments) Close() error {
 	return err
 }
 
-// Lines yields the lines of a segment, their ends included.
+// Lines yields the lines of a segment, including their newlines.
 func Lines(segment []byte) iter.Seq2[[]byte, error] {
 	return boundedLines(segment, plan.MaxLine, maxSegment)
 }
 
-// boundedLines yields the lines of a gzipped text. A longer line, or a longer text, is an
-// error: a few kilobytes can hold gigabytes.
+// boundedLines yields the lines of a gzipped text. It bounds the length of a line and of the text,
+// because a few kilobytes can decompress to gigabytes.
 func boundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
@@ -99,14 +98,14 @@ func boundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	}
 }
 
-// readLineOf reads a line of at most so many bytes, its end included.
+// readLineOf reads a line of at most most bytes, including its newline.
 func readLineOf(reader *bufio.Reader, most int) (line []byte, err error) {
 	for {
 		part, err := reader.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
 		case len(line) > most:
-			return nil, fmt.Errorf("a line goes on after %d bytes, which is more than this program writes", most)
+			return nil, fmt.Errorf("a line is longer than %d bytes", most)
 		case errors.Is(err, bufio.ErrBufferFull):
 		default:
 			return line, err

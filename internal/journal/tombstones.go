@@ -14,17 +14,16 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// holdTime is how long a medium is left alone whose deletion could not be verified,
-// or that was restored.
+// holdTime is the time for which an unverified or restored medium is not deleted.
 const holdTime = 30 * 24 * time.Hour
 
-// tombstoneFolder holds what runs leave to later ones. Most leave nothing.
+// tombstoneFolder holds the tombstones and holds of runs. Most runs write none.
 const tombstoneFolder = "marks/"
 
-// tombstoneFormat is the version of tombstoneRecord. A reader refuses others.
+// tombstoneFormat is the version of tombstoneRecord. Other versions are refused.
 const tombstoneFormat = 1
 
-// tombstoneRecord is what one run left.
+// tombstoneRecord holds tombstones of one run.
 type tombstoneRecord struct {
 	Format int       `json:"format"`
 	At     time.Time `json:"at"`
@@ -32,7 +31,7 @@ type tombstoneRecord struct {
 	// CreationTime is another medium.
 	Deleted    []Tombstone `json:"deleted,omitempty"`
 	Unverified []Tombstone `json:"unverified,omitempty"`
-	// Restored are objects: a medium that is restored gets a new ID.
+	// Restored are objects, because a restored medium has a new ID.
 	Restored []string `json:"restored,omitempty"`
 }
 
@@ -42,8 +41,8 @@ type Tombstone struct {
 	Created int64  `json:"created"` // seconds since 1970
 }
 
-// Tombstones remembers the marks of all runs of a process. It is safe for concurrent use;
-// records never change, so that each is read once.
+// Tombstones caches the tombstones of all runs. It reads each record once, since records never
+// change. It is safe for concurrent use.
 type Tombstones struct {
 	reading lock // held while records are read
 	read    map[string]bool
@@ -54,21 +53,21 @@ type Tombstones struct {
 	restored   map[string]time.Time
 }
 
-// NewTombstones returns marks of which none has been read.
+// NewTombstones returns an empty cache.
 func NewTombstones() *Tombstones {
 	return &Tombstones{reading: newLock(), read: map[string]bool{},
 		deleted: map[Tombstone]bool{}, unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
 }
 
-// Refresh reads the records that have been written since.
+// Refresh reads the records written since the last call.
 func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
 	if err := m.reading.take(ctx); err != nil {
-		return fmt.Errorf("read what earlier runs left: %w", err)
+		return fmt.Errorf("read the tombstones: %w", err)
 	}
 	defer m.reading.giveBack()
 	for listed, err := range store.List(ctx, tombstoneFolder, "") {
 		if err != nil {
-			return fmt.Errorf("read what earlier runs left: %w", err)
+			return fmt.Errorf("read the tombstones: %w", err)
 		}
 		if m.read[listed.Name] {
 			continue
@@ -79,7 +78,7 @@ func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
 			record, err = decodeTombstones(data)
 		}
 		if err != nil {
-			return fmt.Errorf("read what earlier runs left: record %s, without which nobody knows what must be left alone: mend or remove it: %w", listed.Name, err)
+			return fmt.Errorf("read the tombstones: record %s is needed to spare restored media: repair or remove it: %w", listed.Name, err)
 		}
 		m.take(record)
 		m.read[listed.Name] = true
@@ -98,12 +97,12 @@ func decodeTombstones(data []byte) (tombstoneRecord, error) {
 	case record.At.IsZero():
 		return tombstoneRecord{}, errors.New("it has no time")
 	case len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0:
-		return tombstoneRecord{}, errors.New("it marks nothing")
+		return tombstoneRecord{}, errors.New("it has no tombstone")
 	}
 	return record, nil
 }
 
-// take takes a record. Of several marks of a medium the latest counts: none ends another.
+// take adds a record. If a medium has several tombstones of a kind, the latest counts.
 func (m *Tombstones) take(record tombstoneRecord) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -125,12 +124,12 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// Of returns the mark of a medium. Of two holds it is the one that lasts longer.
+// Of returns the mark of a medium. If two holds apply, it returns the longer one.
 func (m *Tombstones) Of(medium *media.Medium) retention.Mark {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	one := Tombstone{medium.ID, medium.Created.Unix()}
-	if m.deleted[one] { // a restored medium is another
+	if m.deleted[one] {
 		return retention.Mark{Kind: retention.Deleted}
 	}
 	var left retention.Mark
@@ -143,7 +142,7 @@ func (m *Tombstones) Of(medium *media.Medium) retention.Mark {
 	return left
 }
 
-// HoldRestored holds objects whose media are restored: no run deletes these for 30 days.
+// HoldRestored records that media of restored objects must not be deleted for 30 days.
 func HoldRestored(ctx context.Context, store state.Store, at time.Time, objects []media.Object) error {
 	record := tombstoneRecord{At: at.UTC()}
 	for _, object := range objects {
@@ -152,20 +151,19 @@ func HoldRestored(ctx context.Context, store state.Store, at time.Time, objects 
 	return record.write(ctx, store)
 }
 
-// AddTombstones records media that a run deleted and the library shows as Initiated, and
-// media whose deletion could not be verified. Nothing is written of none.
+// AddTombstones records media that a run deleted and MPS shows as Initiated, and media whose
+// deletion could not be verified. Without any it writes nothing.
 func AddTombstones(ctx context.Context, store state.Store, at time.Time, deleted, unverified []Tombstone) error {
 	return tombstoneRecord{At: at.UTC(), Deleted: deleted, Unverified: unverified}.write(ctx, store)
 }
 
-// A record of marks has at most maxTombstones of each kind, and is read if it has at most
-// maxTombstoneBytes.
+// A record has at most maxTombstones of each kind, and at most maxTombstoneBytes bytes.
 const (
 	maxTombstones     = 1000
 	maxTombstoneBytes = 8 << 20
 )
 
-// write makes marks durable, in as many records as they need; nothing is written of none.
+// write writes the tombstones, in as many records as they need.
 func (record tombstoneRecord) write(ctx context.Context, store state.Store) error {
 	for len(record.Deleted)+len(record.Unverified)+len(record.Restored) > 0 {
 		part := tombstoneRecord{Format: tombstoneFormat, At: record.At}
@@ -184,7 +182,7 @@ func (record tombstoneRecord) write(ctx context.Context, store state.Store) erro
 	return nil
 }
 
-func firstOf[T any](marks []T) (first, rest []T) {
-	n := min(len(marks), maxTombstones)
-	return marks[:n], marks[n:]
+func firstOf[T any](all []T) (first, rest []T) {
+	n := min(len(all), maxTombstones)
+	return all[:n], all[n:]
 }

@@ -1,6 +1,5 @@
-// Package lookup finds out what the media library has for candidates, ten a call. It
-// splits a batch that the service rejects, and says which objects to ask for in the other
-// form of their URLs.
+// Package lookup looks candidates up in the media library, ten a call. It splits rejected batches,
+// and returns the objects that must be looked up again with escaped slashes.
 package lookup
 
 import (
@@ -15,13 +14,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 )
 
-// Library lets calls leave at the account's pace.
+// Library grants permits for calls at the account's pace.
 type Library interface {
 	Permit(ctx context.Context, op mps.Operation) (mps.Permit, error)
 }
 
-// Batch is what one call asks for: at most mps.MaxBatch candidates, all of them media IDs
-// or all of them objects, whose URLs have one form of slash.
+// Batch holds the candidates of one call: at most mps.MaxBatch media IDs, or as many objects whose
+// URLs have one form of slash.
 type Batch struct {
 	Candidates []inventory.Candidate
 	Slash      media.Slash
@@ -30,7 +29,7 @@ type Batch struct {
 // byID reports whether the batch asks for media IDs.
 func (b Batch) byID() bool { return len(b.Candidates) > 0 && b.Candidates[0].MediaID != "" }
 
-// Batches fills batches up to what a call takes. Errors come through as they are.
+// Batches groups candidates into batches of the largest size. It yields errors unchanged.
 func Batches(candidates iter.Seq2[inventory.Candidate, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		next, length := Batch{Slash: slash}, 0
@@ -61,44 +60,42 @@ func Batches(candidates iter.Seq2[inventory.Candidate, error], region string, sl
 	}
 }
 
-// Found is a medium, and the candidate that it was found for.
+// Found is a medium with its candidate.
 type Found struct {
 	Candidate inventory.Candidate
 	Medium    media.Medium
 }
 
-// Answer is what the library has for some candidates.
+// Answer is the answer of the library for some candidates.
 type Answer struct {
 	Found []Found
-	// Absent are media IDs of which the library has no medium, and Vacant are objects of
-	// which it has none.
+	// Absent are media IDs without a medium. Vacant are objects without a medium.
 	Absent, Vacant []inventory.Candidate
-	// Again are objects that were not found by plain slashes: ask for them with escaped
-	// ones. The documents do not say by which form a library knows an object.
+	// Again are objects that were not found with plain slashes. The caller must look them up with
+	// escaped slashes: MPS does not document which form it matches.
 	Again []inventory.Candidate
-	// Strays are media that were returned for none of the objects. They may belong to a
-	// vacant one.
+	// Strays are media of other objects than those of the batch. One may belong to a vacant
+	// object.
 	Strays []media.Medium
-	// Unasked are media that were returned for other IDs than those of the batch.
+	// Unasked are media with other IDs than those of the batch.
 	Unasked []media.Medium
 	// Unanswered are candidates that the answer does not mention.
 	Unanswered []inventory.Candidate
 }
 
-// ErrUnanswered is the failure of candidates that no answer mentions.
+// ErrUnanswered is the error of candidates that no answer mentions.
 var ErrUnanswered = errors.New("MPS neither returned a medium nor said that there is none")
 
-// Result is what became of some candidates: an answer, or the error of all of them.
+// Result is the answer for some candidates, or their common error.
 type Result struct {
 	Candidates []inventory.Candidate
 	Answer     Answer
 	Err        error
 }
 
-// Run looks a batch up. A batch that the service rejects is split, so that the candidate
-// it objects to stands alone; candidates that an answer does not mention are asked for once
-// more. Calls are started under admit and finished under ctx: candidates of calls that were
-// not started have the error of admit.
+// Run looks a batch up. It splits a rejected batch until the rejected candidate is alone, and looks
+// unanswered candidates up once more. It starts no call after admit has ended, and finishes calls
+// under ctx. Candidates whose call was not started have the error of admit.
 func Run(ctx, admit context.Context, library Library, batch Batch, region string) []Result {
 	return run(ctx, admit, library, batch, region, false)
 }
@@ -129,7 +126,7 @@ func run(ctx, admit context.Context, library Library, batch Batch, region string
 	return append(results, run(ctx, admit, library, batch, region, true)...)
 }
 
-// ask sends one call. Media are returned only if they were asked for, each once.
+// ask sends one call. Found has only media of the candidates, each once.
 func ask(ctx, admit context.Context, library Library, batch Batch, region string) (Answer, error) {
 	op := mps.QueryMediaListByURL
 	if batch.byID() {
@@ -211,7 +208,7 @@ func askByURL(ctx context.Context, permit mps.Permit, batch Batch, region string
 			answer.Unanswered = append(answer.Unanswered, c)
 		}
 	}
-	if len(answer.Unanswered) <= len(answer.Strays) { // these media may have been returned for them
+	if len(answer.Unanswered) <= len(answer.Strays) { // the strays may be their media
 		answer.Unanswered = nil
 	}
 	for _, c := range batch.Candidates {

@@ -190,7 +190,7 @@ func (g *group) answer(m *member) (Found, error) {
 		own := *failure
 		return Found{}, &own
 	}
-	return g.found.without(others(g.names, m.names)), g.err
+	return g.found.without(others(g.names, m.names)).forMember(m.names), g.err
 }
 
 // ended returns the error of the context that ended a member's time before its call left.
@@ -266,6 +266,26 @@ func others(names, own []string) map[string]bool {
 		delete(known, key(name))
 	}
 	return known
+}
+
+// forMember leaves out media that nobody asked for, if there is one for each of the member's
+// names: they belong to others.
+func (f Found) forMember(names []string) Found {
+	own := keys(names)
+	found := make(map[string]bool, len(own))
+	isOwn := func(m media.Medium) bool { return own[m.ID] || own[m.Object.String()] }
+	for _, m := range f.Media {
+		switch {
+		case own[m.ID]:
+			found[m.ID] = true
+		case own[m.Object.String()]:
+			found[m.Object.String()] = true
+		}
+	}
+	if len(found) == len(own) {
+		f.Media = slices.DeleteFunc(f.Media, func(m media.Medium) bool { return !isOwn(m) })
+	}
+	return f
 }
 
 // without returns a copy that lacks the media, and the missing names, of some keys.

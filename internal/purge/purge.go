@@ -1,5 +1,5 @@
-// Package purge is the write half of a run: it deletes the media of a plan, ten a call, and
-// finds out what became of each, since the service answers for a batch only.
+// Package purge is the write half of a run: it deletes the media of a plan, ten a call, and reads
+// back the outcome of each, since the service answers for a batch only.
 package purge
 
 import (
@@ -27,31 +27,31 @@ type Library interface {
 	Backoff(ctx context.Context, previous time.Duration) (time.Duration, error)
 }
 
-// Outcome is what became of a medium of the plan.
+// Outcome is the result for one medium of the plan.
 type Outcome struct {
 	Line plan.Line
-	// Became is empty for a medium that stays after all: then Now has the verdict on it.
+	// Became is empty for a medium that must be kept after all. Now is its new verdict.
 	Became journal.Became
 	Now    retention.Decision
-	// Cause is why it failed, or could not be verified.
+	// Cause is the error of a failed or unverified deletion.
 	Cause error
-	// Tombstone says that later runs must know of it: MPS shows it as Initiated, or still
-	// shows it after it took the deletion.
+	// Tombstone is true if later runs need a tombstone: MPS shows the medium as Initiated, or
+	// still shows it after it accepted the deletion.
 	Tombstone bool
 }
 
-// Purger is what a purge works with.
+// Purger holds the dependencies of a purge.
 type Purger struct {
 	Library Library
 	Recheck *Recheck
 	Now     func() time.Time
 }
 
-// Run deletes the media of lines in batches of ten, a shorter one last, and hands over what
-// became of them: from the caller's goroutine. Media of which nothing is handed over were not
-// sent. No call is started after admit has ended; those under way are finished under ctx.
+// Run deletes the media of lines in batches of ten; the last batch may be shorter. It calls settle
+// with outcomes, from the caller's goroutine. A medium without an outcome is still pending.
+// No call is started after admit has ended. Calls in flight are finished under ctx.
 //
-// The error is why no call can succeed any more, or why the lines could not be read.
+// An error means that no further call can succeed, or that the lines could not be read.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
 	w := workers{events: make(chan event)}
@@ -85,7 +85,7 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 	return ended
 }
 
-// batches fills batches of ten.
+// batches groups lines by ten.
 func batches(lines iter.Seq2[plan.Line, error]) iter.Seq2[[]plan.Line, error] {
 	return func(yield func([]plan.Line, error) bool) {
 		var batch []plan.Line
@@ -107,18 +107,18 @@ func batches(lines iter.Seq2[plan.Line, error]) iter.Seq2[[]plan.Line, error] {
 	}
 }
 
-// workers are the batches under way. The caller's goroutine owns it.
+// workers holds the batches in flight. The caller's goroutine owns it.
 type workers struct {
 	events          chan event
 	running, unsent int
 }
 
-// event is what a worker reports.
+// event is a message of a worker.
 type event struct {
 	outcomes []Outcome
-	// sent says that the batch has been sent, or never will be.
+	// sent is true once the batch was sent, or will not be sent.
 	sent bool
-	// done says that the worker has ended.
+	// done is true when the worker has ended.
 	done bool
 	err  error
 }
@@ -150,7 +150,7 @@ func (w *workers) next() event {
 	return e
 }
 
-// wait waits for all workers. After a panic of the caller nobody takes their outcomes.
+// wait waits for all workers, and drops their events. It matters after a panic of the caller.
 func (w *workers) wait() {
 	for w.running > 0 {
 		w.next()
@@ -174,7 +174,7 @@ func (w *worker) report(outcomes ...Outcome) {
 	}
 }
 
-// all reports the same of all media.
+// all reports the same outcome for all media of a batch.
 func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tombstone bool) {
 	outcomes := make([]Outcome, len(batch))
 	for i, l := range batch {
@@ -183,7 +183,7 @@ func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tomb
 	w.report(outcomes...)
 }
 
-// recheck decides again on a batch of which any decision is too old.
+// recheck decides again on a batch with stale decisions. It returns the media that are still expired.
 func (w *worker) recheck(batch []plan.Line) []plan.Line {
 	if !isStale(batch, w.Now()) {
 		return batch
@@ -193,9 +193,8 @@ func (w *worker) recheck(batch []plan.Line) []plan.Line {
 	return still
 }
 
-// purge deletes one batch and finds out what became of each medium. What the service rejects
-// is split until the medium that it objects to stands alone. Its error is that no call can
-// succeed any more.
+// purge deletes one batch, and reports the outcome of each medium. It splits a rejected batch until
+// the rejected medium is alone. An error means that no further call can succeed.
 func (w *worker) purge(batch []plan.Line) error {
 	var backoff time.Duration
 	for try := 1; len(batch) > 0; try++ {
@@ -203,7 +202,7 @@ func (w *worker) purge(batch []plan.Line) error {
 		if err != nil {
 			return nil //nolint:nilerr // not sent: the media are still pending
 		}
-		if isStale(batch, w.Now()) { // it has waited too long
+		if isStale(batch, w.Now()) { // it waited long for its permit
 			batch, try = w.recheck(batch), try-1
 			continue
 		}
@@ -218,17 +217,17 @@ func (w *worker) purge(batch []plan.Line) error {
 		case failure.Kind == mps.Unauthorized:
 			w.all(batch, journal.Failed, err, false)
 			return err
-		case failure.Kind == mps.Throttled && try < mps.MaxTries: // it was not taken
+		case failure.Kind == mps.Throttled && try < mps.MaxTries: // the service did not accept it
 			if backoff, err = w.backOff(batch, backoff, err); err != nil {
-				return nil //nolint:nilerr // it has been reported
+				return nil //nolint:nilerr // reported by backOff
 			}
 			continue
 		case failure.Kind == mps.Throttled:
 			w.all(batch, journal.Failed, err, false)
 			return nil
 		}
-		// The call may have taken effect, in whole or in part. Before media are sent again, or
-		// given up, they are read for as long as a library may be slow.
+		// The call may have deleted some media. They are read back before they are sent again or
+		// reported as failed.
 		live, readErr := w.readBack(batch, failure.Kind == mps.Ambiguous || len(batch) == 1)
 		switch {
 		case readErr != nil:
@@ -237,18 +236,18 @@ func (w *worker) purge(batch []plan.Line) error {
 			return nil
 		case failure.Kind == mps.Ambiguous && try < mps.MaxTries:
 			if backoff, err = w.backOff(live, backoff, err); err != nil {
-				return nil //nolint:nilerr // it has been reported
+				return nil //nolint:nilerr // reported by backOff
 			}
 			batch = live
 		case failure.Kind == mps.Rejected && len(live) < len(batch):
-			batch, try = live, 0 // perhaps it was those that are gone
+			batch, try = live, 0 // the rejected media may be those that are gone
 		case failure.Kind == mps.Rejected && len(live) > 1:
 			if err := w.purge(live[:len(live)/2]); err != nil {
 				return err
 			}
 			batch, try = live[len(live)/2:], 0
 		case failure.Unknown() && live[0].State == media.StateInitiated:
-			// MPS shows it as a new medium and does not know it: somebody deleted it long ago.
+			// MPS shows it as Initiated and does not know it: it was deleted before.
 			w.all(live, journal.Gone, nil, true)
 			return nil
 		default:
@@ -259,8 +258,8 @@ func (w *worker) purge(batch []plan.Line) error {
 	return nil
 }
 
-// backOff waits before media are sent again. If that cannot be they stay pending, for want
-// of time, or have failed of a cause.
+// backOff waits before media are sent again. After an error they stay pending if the time is up;
+// otherwise backOff reports them as failed with the cause.
 func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (time.Duration, error) {
 	next, err := w.Library.Backoff(w.ctx, previous)
 	if err != nil && !isContext(err) {
@@ -271,7 +270,7 @@ func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error)
 
 var errStillShown = errors.New("MPS took the deletion and still shows the medium")
 
-// verify reads back a batch that the service took.
+// verify reads back a batch that the service accepted.
 func (w *worker) verify(batch []plan.Line) error {
 	live, err := w.readBack(batch, true)
 	if err != nil {
@@ -281,8 +280,8 @@ func (w *worker) verify(batch []plan.Line) error {
 	return nil
 }
 
-// unread reports media that were sent and could not be read back. If the run's time was up
-// they stay pending: the next run reads them.
+// unread reports media that were sent and could not be read back. They stay pending if the time
+// is up.
 func (w *worker) unread(batch []plan.Line, err error) error {
 	if !isContext(err) {
 		w.all(batch, journal.Unverified, err, false)
@@ -294,12 +293,11 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 	return nil
 }
 
-// A library may be slow to show a deletion. It is read again after each of these pauses,
-// 3 s in all.
+// MPS may show a deletion late. Media are read again after each of these pauses, 3 s in all.
 var pauses = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
 
-// readBack reads a batch again after a call, reports those that are gone as deleted, and
-// returns the others. A patient one reads several times.
+// readBack reads a batch after a call. It reports media that are gone as deleted, and returns the
+// others. If patient is true, it reads again after each of pauses.
 func (w *worker) readBack(batch []plan.Line, patient bool) (live []plan.Line, err error) {
 	live, err = w.readOnce(batch)
 	for _, pause := range pauses {
@@ -334,7 +332,7 @@ func (w *worker) readOnce(batch []plan.Line) (live []plan.Line, err error) {
 	var went []Outcome
 	for _, l := range batch {
 		state := states[l.MediaID]
-		hidden := state == media.StateInitiated && l.State != media.StateInitiated // shown as Initiated from now on
+		hidden := state == media.StateInitiated && l.State != media.StateInitiated // MPS shows some deleted media as Initiated
 		if hidden || missing[l.MediaID] || state == media.StateDeleted {
 			went = append(went, Outcome{Line: l, Became: journal.Deleted, Tombstone: hidden})
 		} else {

@@ -17,29 +17,29 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// maxAge is how long a decision holds: no medium is deleted that was not read and decided on
-// within it, so that a hold added meanwhile is not missed for long.
+// maxAge is the age after which a decision is stale. Media are read and decided on again before they
+// are deleted, so that a new hold takes effect.
 const maxAge = time.Hour
 
-// isStale reports whether a batch has media that were decided on too long ago.
+// isStale reports whether a batch has stale decisions.
 func isStale(batch []plan.Line, now time.Time) bool {
 	return slices.ContainsFunc(batch, func(l plan.Line) bool { return now.Sub(time.Unix(l.ReadAt, 0)) > maxAge })
 }
 
-// Origin is the scan that the plan comes from.
+// Origin is the scan that made the plan.
 type Origin interface {
 	// Names reports whether the scan's sources name a medium.
 	Names(m *media.Medium) bool
-	// Newest returns media that a checkpoint says are the newest of a medium's groups.
+	// Newest returns the newest media of a medium's groups, according to a checkpoint.
 	Newest(rank retention.Rank) []string
 }
 
-// Sources tells whether objects exist.
+// Sources checks whether source objects exist.
 type Sources interface {
 	Exists(ctx context.Context, object media.Object) (bool, error)
 }
 
-// Judge is what decisions rest on.
+// Judge holds the inputs of decisions.
 type Judge struct {
 	Policy *policy.Policy
 	AsOf   time.Time
@@ -55,15 +55,15 @@ type Recheck struct {
 	Library lookup.Library
 	Sources Sources
 	Origin  Origin
-	// Interrupted says that an earlier run may have deleted media of the plan without an
-	// outcome.
+	// Interrupted is true if an earlier run may have deleted media of the plan without recording
+	// an outcome.
 	Interrupted bool
 
 	newest newestMedia
 }
 
-// run returns the media that have still expired by the record in the plan, and what became
-// of the others. Media that could not be read in time are in neither list.
+// run returns the media that are still expired with the record of the plan, and the outcomes of the
+// others. Media that could not be read in time are in neither list.
 func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line, outcomes []Outcome) {
 	found, failed := map[string]*media.Medium{}, map[string]error{}
 	for _, result := range r.read(ctx, ids(batch)) {
@@ -87,10 +87,10 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 		case r.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: true})
 		case !r.Origin.Names(m):
-			outcomes = append(outcomes, Outcome{Line: l}) // whatever a record says, nobody asked for it
+			outcomes = append(outcomes, Outcome{Line: l})
 		default:
 			now, err := r.decide(ctx, l, m)
-			if now.Verdict != retention.Expired || err != nil {
+			if now.Verdict != retention.Expired {
 				outcomes = append(outcomes, Outcome{Line: l, Now: now, Cause: err})
 				continue
 			}
@@ -110,7 +110,8 @@ func (r *Recheck) read(ctx context.Context, ids []string) []lookup.Result {
 }
 
 // decide decides once more on a medium of the plan. One whose record has changed stands in no
-// plan: the next sweep decides on it. The error is that its source could not be asked for.
+// plan: the next sweep decides on it. The error is that its source could not be asked for:
+// the medium stays, though another rule may take it.
 func (r *Recheck) decide(ctx context.Context, l plan.Line, m *media.Medium) (now retention.Decision, err error) {
 	facts := retention.Facts{AsOf: r.Judge.AsOf, ReadAt: r.Judge.Now(), NotLatest: true, Mark: r.Judge.Mark(m)}
 	if r.Judge.Policy.TakesOrphans(l.Rule) {
@@ -122,20 +123,20 @@ func (r *Recheck) decide(ctx context.Context, l plan.Line, m *media.Medium) (now
 		facts.NotLatest = len(rank.Groups) > 0 && r.isOutranked(ctx, rank)
 	}
 	now = retention.Decide(r.Judge.Policy, m, facts)
-	if now.Verdict == retention.Expired && !plan.HasRecord(l.Text, m.Record) {
+	if now.Verdict == retention.Expired && (err != nil || !plan.HasRecord(l.Text, m.Record)) {
 		now.Verdict = retention.Keep
 	}
 	return now, err
 }
 
-// newestMedia are the newest media of groups as a checkpoint has them, read again.
+// newestMedia caches ranks of the newest media in a checkpoint, as they were read again.
 type newestMedia struct {
 	mu    sync.Mutex
-	ranks map[string]retention.Rank // by media ID; a zero one of what cannot be read
+	ranks map[string]retention.Rank // by media ID; zero for a medium that could not be read
 }
 
-// isOutranked reports whether enough newer media of a medium's groups were read in this run.
-// What cannot be read outranks nothing.
+// isOutranked reports whether enough newer media of a medium's groups were read in this run. A
+// medium that cannot be read outranks nothing.
 func (r *Recheck) isOutranked(ctx context.Context, rank retention.Rank) bool {
 	ranker := retention.NewRanker(r.Judge.Policy)
 	newest := slices.Compact(slices.Sorted(slices.Values(r.Origin.Newest(rank))))
@@ -159,7 +160,7 @@ func (r *Recheck) isOutranked(ctx context.Context, rank retention.Rank) bool {
 	return !ranker.IsLatest(rank)
 }
 
-// add adds media to a ranker, and returns those that have not been read.
+// add adds media to a ranker. It returns the media that have not been read.
 func (n *newestMedia) add(ranker *retention.Ranker, ids []string) (unread []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -72,13 +72,13 @@ func TestCountsThatDoNotAddUpFailTheRun(t *testing.T) {
 	} {
 		r := newReport(t)
 		r.Counts = counts
-		if r.Finish(report.Done, time.Now()); r.Status != report.Failed || !strings.Contains(r.Error, name) {
+		if r.Finish(report.Done, time.Unix(0, 0)); r.Status != report.Failed || !strings.Contains(r.Error, name) {
 			t.Errorf("%+v: %s, %s", counts, r.Status, r.Error)
 		}
 	}
 	r := newReport(t)
 	r.Counts = report.Counts{Looked: 6, Absent: 1, Unknown: 1, Protected: 1, Kept: 1, Expired: 2, Deleted: 1, Pending: 1}
-	if r.Finish(report.Done, time.Now()); r.Status != report.Done {
+	if r.Finish(report.Done, time.Unix(0, 0)); r.Status != report.Done {
 		t.Errorf("%s, %s", r.Status, r.Error)
 	}
 }

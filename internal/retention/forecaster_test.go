@@ -112,3 +112,17 @@ func TestForecasterReleases(t *testing.T) {
 		t.Errorf("%d of %d media are released", released, count)
 	}
 }
+
+// A medium that stays among the newest of one group is never due, whatever joins another.
+func TestForecasterOfSeveralGroups(t *testing.T) {
+	p := parse(t, "version: 1\nexpire: [{name: shows, after: 30d, keepLatest: {count: 1, per: \"tag:show:\"}}]\n")
+	library := []media.Medium{series("both", 100, "show:x", "show:y"), series("one", 100, "show:y"), series("ahead", -10, "show:y")}
+	unmarked := func(*media.Medium) retention.Mark { return retention.Mark{} }
+	got := forecast(t, p, library, unmarked)
+	if from := got["both"].Facts.NotLatestFrom; !from.IsZero() {
+		t.Errorf("the medium of both groups is outranked from %v", from)
+	}
+	if from := got["one"].Facts.NotLatestFrom; !from.Equal(asOf.AddDate(0, 0, 10)) {
+		t.Errorf("the medium of one group is outranked from %v, want in 10 days", from)
+	}
+}

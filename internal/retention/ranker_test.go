@@ -173,22 +173,23 @@ func TestRankerIgnoresUnranked(t *testing.T) {
 
 // Protected and young media are ranked. Media that are not known well enough are not.
 func TestRankOf(t *testing.T) {
-	p := parse(t, "version: 1\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire:\n  - {name: drafts, match: {state: [UnPublish]}, after: 5d}\n  - {name: series, after: 90d, keepLatest: {count: 2, per: folder}}\n")
+	p := parse(t, "version: 1\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire:\n  - {name: drafts, match: {tags: [draft]}, after: 5d}\n  - {name: series, after: 90d, keepLatest: {count: 2, per: folder}}\n")
 	for name, test := range map[string]struct {
 		change func(*media.Medium)
 		ranked bool
 	}{
-		"old":              {func(*media.Medium) {}, true},
-		"young":            {func(m *media.Medium) { m.Created = asOf }, true},
-		"protected":        {func(m *media.Medium) { m.Tags = []string{"legal-hold"} }, true},
-		"another rule's":   {func(m *media.Medium) { m.State = "UnPublish" }, false},
-		"deleted":          {func(m *media.Medium) { m.State = media.StateDeleted }, false},
-		"no time":          {func(m *media.Medium) { m.Created = time.Time{} }, false},
-		"dated ahead":      {func(m *media.Medium) { m.Created = asOf.Add(time.Second) }, false},
-		"undocumented":     {func(m *media.Medium) { m.State = "Archived" }, false},
-		"in doubt":         {func(m *media.Medium) { m.Doubt = "two records" }, false},
-		"tags garbled":     {func(m *media.Medium) { m.TagsGarbled = true }, false},
-		"protected, ahead": {func(m *media.Medium) { m.Tags, m.Created = []string{"legal-hold"}, asOf.Add(time.Second) }, false},
+		"old":                     {func(*media.Medium) {}, true},
+		"young":                   {func(m *media.Medium) { m.Created = asOf }, true},
+		"protected":               {func(m *media.Medium) { m.Tags = []string{"legal-hold"} }, true},
+		"another rule's":          {func(m *media.Medium) { m.Tags = []string{"draft"} }, false},
+		"deleted":                 {func(m *media.Medium) { m.State = media.StateDeleted }, false},
+		"no time":                 {func(m *media.Medium) { m.Created = time.Time{} }, false},
+		"dated ahead":             {func(m *media.Medium) { m.Created = asOf.Add(time.Second) }, false},
+		"undocumented":            {func(m *media.Medium) { m.State = "Archived" }, false},
+		"in doubt":                {func(m *media.Medium) { m.Doubt = "two records" }, false},
+		"tags garbled":            {func(m *media.Medium) { m.TagsGarbled = true }, false},
+		"protected, undocumented": {func(m *media.Medium) { m.Tags, m.State = []string{"legal-hold"}, "Archived" }, false},
+		"protected, ahead":        {func(m *media.Medium) { m.Tags, m.Created = []string{"legal-hold"}, asOf.Add(time.Second) }, false},
 	} {
 		m := series("a", 100)
 		test.change(&m)

@@ -19,45 +19,45 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// A scheduled scan that is cut off or killed is resumed by the next scheduled run, for as
-// long as checkpointAge: a day, and an hour for a timer that comes once a day.
+// The next scheduled run resumes an interrupted scan, up to checkpointAge later: a day, and an hour
+// for a timer that fires once a day.
 const (
 	checkpointFolder = "checkpoints/"
 	checkpointAge    = 25 * time.Hour
 )
 
 const (
-	// A checkpoint is due after checkpointTime, but not before checkpointStep candidates, or
-	// when there are maxUnsaved findings that no checkpoint has.
+	// A checkpoint is due after checkpointTime and checkpointStep candidates, or after maxUnsaved
+	// findings.
 	checkpointTime = 10 * time.Second
 	checkpointStep = 1000
 	maxUnsaved     = 2000
-	// segmentSize is the size in bytes, compressed, from which a segment is not added to.
+	// segmentSize is the size of a full segment, in bytes after compression.
 	segmentSize = 4 << 20
-	// storeTime bounds the writing of a checkpoint: the scan waits for it.
+	// storeTime bounds the time for which the scan waits for a checkpoint to be written.
 	storeTime = 5 * time.Second
 )
 
-// checkpoint is the head of a saved scan. It names the segments that have what was found;
-// these never change.
+// checkpoint is the head of a saved scan. It refers to segments with the findings. Segments never
+// change.
 type checkpoint struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`
 	Policy string    `json:"policy"`
-	// Region is the library's: IDs mean nothing in another one.
+	// Region is the library's. Media IDs are valid in one region.
 	Region string `json:"region"`
-	// Sorted says that listings are sorted first.
+	// Sorted is true if listings are sorted before they are used.
 	Sorted bool `json:"sorted,omitempty"`
-	// Segments are the numbers of records with findings.
+	// Segments are the numbers of the segments.
 	Segments []int `json:"segments"`
-	// After is the name of the last candidate that was taken, and Pending are candidates
-	// up to it that are still to be looked up.
+	// After is the name of the last candidate that was taken. Pending are the candidates up to
+	// After that have not been looked up.
 	After   string          `json:"after,omitempty"`
 	Pending []pendingRecord `json:"pending,omitempty"`
-	// Passed counts the candidates that were passed over, and Known their live media.
+	// Passed counts the candidates that the index skipped. Known counts their live media.
 	Passed int `json:"passed,omitempty"`
 	Known  int `json:"known,omitempty"`
-	// Missing says that some candidates or sources could not be read.
+	// Missing is true if some candidates or sources could not be read.
 	Missing  bool             `json:"missing,omitempty"`
 	Sources  []report.Source  `json:"sources,omitempty"`
 	Failures []report.Failure `json:"failures,omitempty"`
@@ -69,47 +69,47 @@ type pendingRecord struct {
 	Escaped  bool   `json:"escaped,omitempty"`
 }
 
-// checkpointFormat is the version of checkpoint and of its segments. A reader refuses others.
+// checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
 const checkpointFormat = 6
 
-// checkpointer writes the checkpoints of one scan. Nil is that of a scan that needs none.
+// checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
 type checkpointer struct {
 	store  state.Store
 	folder string
-	number int // of the last record, ours or another's
+	number int // the last number in use in the folder
 
 	segments []int
 	unsaved  bytes.Buffer
 	squeezed *gzip.Writer
 	records  int // in unsaved
-	// whole is false if findings are in no segment: then the last checkpoint has all of them
-	// again.
+	// whole is false if some findings are in no segment. The last checkpoint then writes all
+	// findings again.
 	whole   bool
 	saved   bool // whether there is any checkpoint
 	at      time.Time
-	counted int // candidates at that time
+	counted int // candidates accounted for at that time
 }
 
 func newCheckpointer(store state.Store, folder string) *checkpointer {
 	c := &checkpointer{store: store, folder: folder, at: time.Now(), whole: true}
-	c.squeezed, _ = gzip.NewWriterLevel(&c.unsaved, gzip.BestSpeed) // the level is a valid one
+	c.squeezed, _ = gzip.NewWriterLevel(&c.unsaved, gzip.BestSpeed) // the level is valid
 	return c
 }
 
-// add takes a finding.
+// add adds a finding to the next segment.
 func (c *checkpointer) add(key string, encoded []byte) {
 	if c == nil || !c.whole {
 		return
 	}
 	var sizes [2 * binary.MaxVarintLen64]byte
 	lengths := binary.AppendUvarint(binary.AppendUvarint(sizes[:0], uint64(len(key))), uint64(len(encoded)))
-	_, _ = c.squeezed.Write(lengths) // a Buffer takes everything
+	_, _ = c.squeezed.Write(lengths) // a Buffer returns no error
 	_, _ = c.squeezed.Write([]byte(key))
 	_, _ = c.squeezed.Write(encoded)
 	c.records++
 }
 
-// save writes the findings since the last checkpoint, and then the head.
+// save writes the findings since the last checkpoint as a segment, and then the head.
 func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 	if err := c.saveSegment(ctx); err != nil {
 		c.whole = false
@@ -132,7 +132,7 @@ func (c *checkpointer) saveSegment(ctx context.Context) error {
 	if err := c.squeezed.Close(); err != nil {
 		return err
 	}
-	number, err := c.create(ctx, ".gz", bytes.Clone(c.unsaved.Bytes())) // a store may keep what it is given
+	number, err := c.create(ctx, ".gz", bytes.Clone(c.unsaved.Bytes())) // the store may keep its argument
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (c *checkpointer) saveSegment(ctx context.Context) error {
 	return nil
 }
 
-// create writes a record under the first number that is free.
+// create writes a record under the first free number.
 func (c *checkpointer) create(ctx context.Context, suffix string, record []byte) (number int, err error) {
 	err = state.ErrExists
 	for errors.Is(err, state.ErrExists) {
@@ -153,7 +153,7 @@ func (c *checkpointer) create(ctx context.Context, suffix string, record []byte)
 	return c.number, err
 }
 
-// saveAll writes all findings again: some are in no segment.
+// saveAll writes all findings again, as new segments.
 func (c *checkpointer) saveAll(ctx context.Context, draft *Draft) error {
 	c.segments, c.records, c.whole = nil, 0, true
 	c.unsaved.Reset()
@@ -172,8 +172,8 @@ func (c *checkpointer) saveAll(ctx context.Context, draft *Draft) error {
 	return nil
 }
 
-// maybeCheckpoint writes a checkpoint if one is due. One that cannot be written costs only
-// what a resumed scan looks at again.
+// maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
+// earlier checkpoint.
 func (c *scan) maybeCheckpoint() {
 	at := c.checkpoint
 	if at == nil || !at.whole || c.cursor.accounted-at.counted < checkpointStep || time.Since(at.at) < checkpointTime && at.records < maxUnsaved && at.unsaved.Len() < segmentSize {
@@ -187,7 +187,7 @@ func (c *scan) maybeCheckpoint() {
 	at.at, at.counted = time.Now(), c.cursor.accounted
 }
 
-// place returns where the scan is.
+// place returns the head of a checkpoint at the cursor.
 func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
 		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered), Missing: c.Missing, Sources: c.report.Sources}
@@ -202,14 +202,14 @@ func (c *scan) place() checkpoint {
 	return head
 }
 
-// Suspend saves where a scan is whose time is up, and returns why with the place where the
-// next scheduled run goes on.
+// Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
+// where the next scheduled run resumes.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	at := f.checkpoint
 	if at == nil || !f.begun {
 		return why
 	}
-	if !at.saved || f.progressed { // else it is where it was
+	if !at.saved || f.progressed {
 		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		var err error
@@ -228,13 +228,13 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 
 const closedName = "closed.json"
 
-// CloseCheckpoint records that nothing is left to resume: the plan is saved.
+// CloseCheckpoint records that the scan must not be resumed: its plan is saved.
 func (f *Found) CloseCheckpoint(ctx context.Context) error {
 	if f.checkpoint == nil || !f.checkpoint.saved {
 		return nil
 	}
 	if err := f.checkpoint.store.Create(ctx, f.checkpoint.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
-		return fmt.Errorf("close the checkpoint: the next run looks again at what this one has looked at: %w", err)
+		return fmt.Errorf("close the checkpoint: the next scheduled run repeats this scan: %w", err)
 	}
 	return nil
 }

@@ -143,6 +143,9 @@ func TestResumeAgainAndAgain(t *testing.T) {
 
 // A killed scan is resumed at its last checkpoint, and looks up only what that does not have.
 func TestResumeAfterAKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs thousands of media")
+	}
 	t.Parallel()
 	const size = 4500
 	whole := newResumable(t, size)

@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -28,9 +32,12 @@ func contradictions() []contradiction {
 	other := testMedium("x", "z/z", 400)
 	retitled := expired()
 	retitled.Record = json.RawMessage(strings.Replace(string(retitled.Record), `"MediaId"`, `"Title":"t","MediaId"`, 1))
+	turned := expired()
+	turned.Record = json.RawMessage(`{"PublishState":"Published",` + strings.Replace(string(turned.Record[1:]), `,"PublishState":"Published"`, "", 1))
 	one := func(m media.Medium) []media.Medium { return []media.Medium{m} }
 	return []contradiction{
 		{name: "the same record", first: one(expired()), second: one(expired()), harmless: true},
+		{name: "its keys in another order", first: one(expired()), second: one(turned)},
 		{name: "held", first: one(expired()), second: one(testMedium("x", "a", 400, "legal-hold"))},
 		{name: "young", first: one(expired()), second: one(testMedium("x", "a", 3))},
 		{name: "of another object", first: one(expired()), second: one(other)},
@@ -231,5 +238,37 @@ func TestTheIndexHidesNoContradiction(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A medium of a plan is read by its ID, and once more with its group by its object. Keys in
+// another order are no contradiction: the medium is deleted.
+func TestKeysInAnotherOrder(t *testing.T) {
+	c := newCloud(t)
+	s := c.scanner(testPolicy)
+	m := testMedium("x", "series/a/x", 90)
+	turned := m
+	turned.Record = json.RawMessage(`{"PublishState":"Published",` + strings.Replace(string(m.Record[1:]), `,"PublishState":"Published"`, "", 1))
+	if turned, err := media.Parse(turned.Record); err != nil || turned.Doubt != "" || turned.State != m.State {
+		t.Fatalf("%+v, %v", turned, err)
+	}
+	for i := range 2 {
+		key := fmt.Sprint("series/a/n", i)
+		c.listed = append(c.listed, key)
+		c.add(testMedium(fmt.Sprint("n", i), key, 3))
+	}
+	c.listed = append(c.listed, m.Object.Key)
+	c.answers["x"], c.answers[plainURL(m.Object.Key)] = []media.Medium{m}, []media.Medium{m}
+	planned := report.New("plan", trigger.Invoke, s.Policy, now)
+	found := s.Run(t.Context(), t.Context(), deadline.Budget{}, &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned, func(int) {})
+	defer found.Close()
+	contents, err := journal.SavePlan(t.Context(), c.store, plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Scope}, "", found.Draft.Lines())
+	if err != nil || contents.Entries != 1 {
+		t.Fatalf("%+v, %v", contents, err)
+	}
+	c.answers[plainURL(m.Object.Key)] = []media.Medium{turned}
+	got := c.scan(t.Context(), s, &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID})
+	if !slices.Equal(got.ids, []string{"x"}) || got.counts.Unknown != 0 || got.counts.Looked != 1 {
+		t.Errorf("%v, %+v, planned %v", got.found.End(), got.counts, got.ids)
 	}
 }

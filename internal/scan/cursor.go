@@ -8,24 +8,24 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// cursor is how far a scan is. Its zero value is the beginning.
+// cursor is the position of a scan. The zero value is the beginning.
 type cursor struct {
-	// after is the name of the last candidate that was taken, with all before it.
+	// after is the name of the last candidate that was taken. All before it were taken too.
 	after string
-	// open are the candidates that were taken and are not accounted for, by their names. It
-	// is nil for a scan that cannot be resumed.
+	// open holds the candidates that were taken and are not accounted for, by name. It is nil for
+	// a scan without checkpoints.
 	open map[string]pending
-	// accounted counts the others, and those that were passed over.
+	// accounted counts the candidates that were answered, failed or skipped.
 	accounted int
 }
 
-// pending is a candidate that was taken, and how it is asked for.
+// pending is a candidate that was taken, with the form of its URL.
 type pending struct {
 	inventory.Candidate
 	slash media.Slash
 }
 
-// take takes a candidate that is to be looked at.
+// take moves the cursor past a candidate that must be looked up.
 func (c *cursor) take(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	if c.open != nil {
@@ -33,13 +33,13 @@ func (c *cursor) take(candidate inventory.Candidate) {
 	}
 }
 
-// pass passes over a candidate.
+// pass moves the cursor past a candidate that the index skips.
 func (c *cursor) pass(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	c.accounted++
 }
 
-// account notes that candidates are accounted for, but for those that are asked for again.
+// account accounts for candidates. Those in again stay open, with escaped slashes.
 func (c *cursor) account(candidates, again []inventory.Candidate) {
 	c.accounted += len(candidates) - len(again)
 	if c.open == nil {
@@ -53,7 +53,7 @@ func (c *cursor) account(candidates, again []inventory.Candidate) {
 	}
 }
 
-// left returns the open candidates, in order.
+// left returns the open candidates, in the order of their names.
 func (c *cursor) left() (open []pending) {
 	for _, name := range slices.Sorted(maps.Keys(c.open)) {
 		open = append(open, c.open[name])

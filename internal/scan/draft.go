@@ -10,21 +10,21 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// Draft has all that a scan found, sorted by MediaId, so that each medium counts once and
-// answers that contradict each other meet. Its memory does not grow. Its zero value is
-// empty. One goroutine owns it.
+// Draft holds the findings of a scan, sorted by MediaId, so that each medium counts once and
+// contradictions are found. It needs a constant amount of memory. The zero value is empty. It is
+// not safe for concurrent use.
 type Draft struct {
 	findings extsort.Spool
 	ranker   *retention.Ranker
 }
 
-// add takes a finding. Its error is an *extsort.Error.
+// add adds a finding. Its error is an *extsort.Error.
 func (d *Draft) add(key string, encoded []byte) error { return d.findings.Add(key, encoded) }
 
-// Close lets everything go.
+// Close frees the memory and the temporary file.
 func (d *Draft) Close() { d.findings.Close() }
 
-// merged yields the findings, one of each medium and of each object without one.
+// merged yields one finding for each medium and for each object without a medium.
 func (d *Draft) merged() iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		var last *finding
@@ -52,7 +52,7 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 	}
 }
 
-// mediaIDs yields the IDs of the media that count.
+// mediaIDs yields the IDs of all media but the uncounted ones.
 func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for f, err := range d.merged() {
@@ -89,7 +89,7 @@ func (d *Draft) settle(p *policy.Policy) iter.Seq2[*finding, error] {
 	}
 }
 
-// settled yields the findings of a draft that has been ranked.
+// settled yields the findings of a ranked draft with their final verdicts.
 func (d *Draft) settled() iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		for f, err := range d.merged() {
@@ -103,7 +103,7 @@ func (d *Draft) settled() iter.Seq2[*finding, error] {
 	}
 }
 
-// Lines yields what has expired in the order of the MediaIds, as often as it is asked.
+// Lines yields the expired media in the order of their MediaIds. It may be called several times.
 func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
 		for f, err := range d.settled() {
@@ -123,7 +123,7 @@ func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	}
 }
 
-// count counts a finding in a report.
+// count adds a finding to the counts of a report.
 func (f *finding) count(in *report.Report) {
 	switch {
 	case f.uncounted:

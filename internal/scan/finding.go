@@ -1,42 +1,43 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// finding is what a scan found out about one candidate: a medium with the decision on it,
-// or that there is none. A medium may have several findings; see Draft.
+// finding is the result for one candidate: a medium with its decision, or no medium. A medium may
+// have several findings; see Draft.
 type finding struct {
 	// mediaID is empty for an object without a medium.
 	mediaID string
-	// name and modified are the candidate's. A stray medium has none.
+	// name and modified are the candidate's. A stray medium has no candidate.
 	name     string
 	modified int64
 
 	verdict retention.Verdict
 	rule    string
-	// rank is the medium's place in the groups of a keepLatest rule, as if it were outranked:
-	// verdict says what it is then.
+	// rank is the medium's place in the groups of a keepLatest rule. verdict assumes that enough
+	// newer media outrank it.
 	rank retention.Rank
-	// digest is of the record; 0 without one.
+	// digest is a hash of the record; 0 without a record.
 	digest uint64
-	// uncounted says that the medium is read only because others are ranked against it.
+	// uncounted is true for a medium that was read only to rank others.
 	uncounted bool
-	// due is when the candidate is to be looked at again, in seconds since 1970.
+	// due is when the candidate must be looked up again, in seconds since 1970.
 	due int64
 
-	// contradicted says that two answers have different records of the medium.
+	// contradicted is true if two answers have different records of the medium.
 	contradicted bool
 
 	state           string
 	created, readAt int64  // in seconds since 1970
-	line            []byte // the plan's, of a medium that has expired
+	line            []byte // of the plan, if the medium has expired
 }
 
-// Keys sort media before objects without one, and media by their IDs.
+// Keys sort media by ID, and before objects without a medium.
 const (
 	mediumKey = "m"
 	vacantKey = "v"
@@ -51,7 +52,7 @@ func (f *finding) key() string {
 
 const uncountedFlag = 1
 
-// encode returns the finding without what its key says.
+// encode encodes the fields that the key does not contain.
 func (f *finding) encode() []byte {
 	b := make([]byte, 0, 128+len(f.line))
 	var flags byte
@@ -73,13 +74,13 @@ func (f *finding) encode() []byte {
 	return append(b, f.line...)
 }
 
-// errDamaged says that bytes are no finding.
+// errDamaged: the bytes are not a finding.
 var errDamaged = errors.New("a finding is damaged")
 
-// maxGroups bounds the groups of one medium: it has a few tags.
+// maxGroups bounds the groups of one medium.
 const maxGroups = 1000
 
-// decode reads a finding of a key. It keeps parts of b.
+// decode decodes the finding of a key. The result refers to parts of b.
 func decode(key string, b []byte) (*finding, error) {
 	f := &finding{}
 	if len(key) < 2 || len(b) < 2 || b[1] > byte(retention.Expired) {
@@ -115,23 +116,22 @@ func decode(key string, b []byte) (*finding, error) {
 	}
 	for _, into := range texts {
 		size, n := binary.Uvarint(b)
-		if n <= 0 || size > uint64(len(b)-n) { //nolint:gosec // n bytes of it have been read
+		if n <= 0 || size > uint64(len(b)-n) { //nolint:gosec // n <= len(b)
 			return nil, errDamaged
 		}
-		*into, b = string(b[n:n+int(size)]), b[n+int(size):] //nolint:gosec // bounded above
+		*into, b = string(b[n:n+int(size)]), b[n+int(size):] //nolint:gosec // size <= len(b)-n
 	}
 	f.line = b
 	return f, nil
 }
 
-// merge adds another finding of the same medium. Records that differ contradict each other:
-// the medium is unknown, and looked at again the next time. Two that say that it is absent
-// do not.
+// merge adds another finding of the same medium. If the records differ, the medium is unknown, and
+// the next scan looks it up again. Two absent findings do not differ.
 func (f *finding) merge(other *finding) {
 	uncounted := f.uncounted && other.uncounted
 	switch {
 	case f.verdict == retention.Absent && other.verdict == retention.Absent:
-	case f.contradicted || f.digest != other.digest:
+	case f.contradicted || f.digest != other.digest && !f.hasLineOf(other):
 		f.contradict()
 	case f.isStray():
 		*f = *other
@@ -139,9 +139,15 @@ func (f *finding) merge(other *finding) {
 	f.uncounted = uncounted
 }
 
+// hasLineOf reports whether two media that have expired have the same entry in a plan: their
+// records differ in the order of their keys only, which the service does not promise.
+func (f *finding) hasLineOf(other *finding) bool {
+	return f.verdict == retention.Expired && other.verdict == retention.Expired && len(f.line) > 0 && bytes.Equal(f.line, other.line)
+}
+
 func (f *finding) isStray() bool { return f.name == "" }
 
-// contradict takes from the medium all that its records say.
+// contradict makes the medium unknown, and clears the fields that come from its record.
 func (f *finding) contradict() {
 	f.verdict, f.rule, f.rank, f.due, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, nil
 	f.contradicted = true

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,38 @@ func TestASegmentThatIsNotWhole(t *testing.T) {
 		if last == nil || n > 1 || time.Since(start) > 10*time.Second {
 			t.Errorf("%s: %d findings, %v, in %v", name, n, last, time.Since(start))
 		}
+	}
+}
+
+// A segment that is longer than its bound is no shorter one, even if a finding ends there.
+func TestASegmentThatIsTooLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it unzips 272 MB")
+	}
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	const size, most = 16 << 20, maxSegment / (16 << 20)
+	f := &finding{mediaID: "a", name: "media-in/a"}
+	head := func() []byte { return binary.AppendUvarint([]byte{byte(len(f.key()))}, uint64(len(f.encode()))) }
+	f.line = make([]byte, size-100)
+	f.line = make([]byte, len(f.line)+size-len(head())-len(f.key())-len(f.encode()))
+	record := slices.Concat(head(), []byte(f.key()), f.encode())
+	if len(record) != size {
+		t.Fatalf("%d bytes", len(record))
+	}
+	for range most + 1 {
+		_, _ = w.Write(record)
+	}
+	_ = w.Close()
+	n := 0
+	var last error
+	for _, err := range segmentFindings(b.Bytes()) {
+		if last = err; err == nil {
+			n++
+		}
+	}
+	if n > most || last == nil {
+		t.Errorf("%d findings, %v", n, last)
 	}
 }
 

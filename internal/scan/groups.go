@@ -12,8 +12,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// lookAtGroups reads the other media of the groups in which media of an applied plan are
-// ranked, as the inventory has them now. They are counted nowhere.
+// lookAtGroups reads the other media of the groups of an applied plan, from the inventory of now.
+// They are ranked and not counted.
 func (c *scan) lookAtGroups() {
 	where, any := map[media.Object]bool{}, false
 	for f, err := range c.Draft.merged() {
@@ -36,13 +36,13 @@ func (c *scan) lookAtGroups() {
 	}
 	defer others.Close()
 	if others.End() != nil || others.Missing {
-		// With part of a group fewer are deleted, and never more.
+		// An incomplete group never leads to more deletions.
 		c.Missing = true
-		c.listFailure(report.Failure{Message: "not all of the groups that a rule keeps the latest of could be looked at"})
+		c.listFailure(report.Failure{Message: "not all groups of keepLatest rules could be read"})
 	}
 }
 
-// groupScan ranks what is below some prefixes and in the inventory's lists.
+// groupScan ranks the media below some prefixes and in the inventory's lists.
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	others := c.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted, func(int) {})
 	others.take = func(of lookup.Found, _ bool) {
@@ -52,13 +52,13 @@ func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	}
 	others.pool = newPool(c.ctx, c.admit, c.Scanner)
 	defer others.pool.close()
-	others.sources = c.inventorySources() // lists may have more of any group
+	others.sources = c.inventorySources() // a list may name media of any group
 	others.sources.prefixes = slices.Collect(maps.Keys(where))
 	others.lookAt(others.ofSources())
 	return others
 }
 
-// Where returns where an inventory may have other media of a medium's groups.
+// Where returns the prefixes of the inventory below which a medium's groups may have other media.
 func Where(p *policy.Policy, rank retention.Rank) []media.Object {
 	if len(rank.Groups) == 0 {
 		return nil

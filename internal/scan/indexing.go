@@ -12,14 +12,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// A scheduled scan leaves what it found out about its candidates. The next ones pass over a
-// candidate that was not written since, under the same policy, and of which nothing is due,
-// until what is known of it is as old as the policy's fullEvery.
+// A scheduled scan writes an index of its candidates. The next scans skip a candidate that was not
+// written since and has nothing due, under the same policy, for as long as fullEvery.
 
-// youth is how long an object may be without a medium and get one soon.
+// youth is the age up to which an object without a medium may soon get one.
 const youth = 24 * time.Hour
 
-// openIndex lets the scan skip what earlier ones found out, and collects what it finds out.
+// openIndex opens the index of earlier scans, and starts to collect entries for the next.
 func (c *scan) openIndex(ctx context.Context) {
 	since := expiry(c.Policy.FullEvery, c.Policy.Timezone, c.report.AsOf)
 	c.known, c.finds = index.Open(ctx, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
@@ -32,15 +31,15 @@ func expiry(period policy.Period, zone *time.Location, asOf time.Time) time.Time
 	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !period.After(ago(seconds), zone).After(asOf) }))
 }
 
-// WriteIndex writes what the scan found out for the next ones.
+// WriteIndex writes the next generation of the index.
 func (f *Found) WriteIndex(ctx context.Context, now time.Time, run string) error {
 	if f.finds == nil {
 		return nil
 	}
-	return f.finds.Write(ctx, f.known, now, run, true)
+	return f.finds.Write(ctx, f.known, now, run)
 }
 
-// splits are names at which a listing may be parted.
+// splits returns names at which a listing can be split.
 func (c *scan) splits() []string {
 	if c.finds == nil {
 		return nil
@@ -69,17 +68,17 @@ func (c *scan) isKnown(candidate inventory.Candidate) (live int, known bool) {
 // dueWithoutMedium returns when an object without a medium is looked up again.
 func (c *scan) dueWithoutMedium(candidate inventory.Candidate) int64 {
 	if candidate.Modified == 0 || c.report.AsOf.Unix()-candidate.Modified < int64(youth.Seconds()) {
-		return 0 // as nobody says that it is older
+		return 0
 	}
 	return index.Never
 }
 
 // dueOf returns when a medium is looked up again.
 func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
-	known := facts // a medium that is dated ahead is ranked when its time comes
+	known := facts // a medium with a future CreationTime is ranked from then on
 	known.AsOf = retention.WhenKnown(m, facts.AsOf)
 	switch due, _, ok := retention.Due(c.Policy, m, facts); {
-	case verdict == retention.Unknown: // perhaps the record only lags
+	case verdict == retention.Unknown: // the record may be complete the next time
 		return 0
 	case retention.IsRanked(c.Policy, m, known), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
 		return 0 // its verdict depends on others, or on a hold that ends
@@ -89,7 +88,7 @@ func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.V
 	return index.Never
 }
 
-// index leaves a finding to the next scans.
+// index adds a finding to the index.
 func (c *scan) index(f *finding) {
 	if c.finds == nil || f.isStray() {
 		return
@@ -98,7 +97,7 @@ func (c *scan) index(f *finding) {
 	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium})
 	byID := inventory.Candidate{MediaID: f.mediaID}
 	if isMedium && c.sources.hasIDs && f.name != byID.Name() && f.verdict != retention.Unknown {
-		// Its ID may be named too: that need not be looked up either.
+		// A list may name its ID too. The index then skips the ID.
 		c.finds.Add(index.Entry{Name: byID.Name(), Due: f.due, Medium: true, Elsewhere: true})
 	}
 }

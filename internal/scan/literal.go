@@ -9,17 +9,17 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// maxLiterals bounds the names that are remembered.
+// maxLiterals bounds the names in literals.
 const maxLiterals = 1000
 
-// literals are objects that a request or a list names, and whose names end in / or *. A
-// name is literal, and whoever wrote such a name may have meant a prefix or a pattern.
+// literals are named objects whose names end in / or *. Names are literal, but the author may have
+// meant a prefix or a pattern.
 type literals struct {
 	named        map[media.Object]bool
 	withoutMedia []media.Object
 }
 
-// add takes an object that was named.
+// add adds a named object.
 func (l *literals) add(object media.Object) {
 	if !strings.HasSuffix(object.Key, "/") && !strings.HasSuffix(object.Key, "*") || len(l.named) == maxLiterals {
 		return
@@ -30,14 +30,14 @@ func (l *literals) add(object media.Object) {
 	l.named[object] = true
 }
 
-// miss takes an object without a medium.
+// miss notes that an object has no medium.
 func (l *literals) miss(object media.Object) {
 	if l.named[object] {
 		l.withoutMedia = append(l.withoutMedia, object)
 	}
 }
 
-// describe lists in a report the names without a medium.
+// describe adds notes about names without a medium to a report.
 func (l *literals) describe(one *report.Report) {
 	notes := make([]string, len(l.withoutMedia))
 	for i, object := range l.withoutMedia {

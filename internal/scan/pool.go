@@ -11,15 +11,15 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// checked is what became of some candidates, and which source objects are gone.
+// checked is a result of a look-up, with the source objects that are gone.
 type checked struct {
 	lookup.Result
 	gone map[media.Object]bool
-	// unchecked has the errors of objects that could not be asked for.
+	// unchecked holds the errors of objects whose existence could not be checked.
 	unchecked map[media.Object]error
 }
 
-// pool looks batches up side by side, and sends back what became of them.
+// pool looks batches up concurrently.
 type pool struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	library    lookup.Library
@@ -27,7 +27,7 @@ type pool struct {
 	region     string
 	results    chan []checked
 	inFlight   int
-	cancel     func() // gives up what is in flight
+	cancel     func() // cancels the look-ups in flight
 }
 
 func newPool(ctx, admit context.Context, s *Scanner) *pool {
@@ -39,8 +39,7 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 
 func (p *pool) isFull() bool { return p.inFlight == mps.InFlight }
 
-// start looks a batch up. The sources of some of its candidates may be gone: these objects
-// are asked for.
+// start starts the look-up of a batch. It checks the source objects of mayBeGone.
 func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	p.inFlight++
 	go func() {
@@ -57,8 +56,7 @@ func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	}()
 }
 
-// check asks whether the sources of the media that were found are gone. An object that
-// cannot be asked for is taken to exist.
+// check checks whether source objects are gone. An object whose check fails is taken to exist.
 func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) checked {
 	one := checked{Result: result}
 	for _, found := range result.Answer.Found {
@@ -81,14 +79,14 @@ func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) chec
 	return one
 }
 
-// next waits for a batch.
+// next waits for the results of a batch.
 func (p *pool) next() []checked {
 	results := <-p.results
 	p.inFlight--
 	return results
 }
 
-// ready returns a batch that has come.
+// ready returns the results of a batch if there are any.
 func (p *pool) ready() ([]checked, bool) {
 	select {
 	case results := <-p.results:
@@ -99,7 +97,7 @@ func (p *pool) ready() ([]checked, bool) {
 	}
 }
 
-// close waits for what is given up.
+// close cancels the look-ups in flight, and waits for them.
 func (p *pool) close() {
 	p.cancel()
 	for p.inFlight > 0 {

@@ -29,18 +29,18 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// resumed is what a resumed scan knows from the state store. It is a hint: candidates must
-// be in the inventory, media are read again before they are deleted, and the guard counts
-// the inventory itself. Its zero value is that of a scan that began by itself.
+// resumed holds what a resumed scan read from a checkpoint. It is only a hint: candidates must be
+// in the inventory, media are read again before their deletion, and the guard counts the
+// inventory itself. The zero value belongs to a scan that was not resumed.
 type resumed struct {
 	// names are hashes of the names in lists and workflows of the inventory.
 	names map[uint64]struct{}
-	// claimed is the number of live media that the checkpoint has, up to the candidate upTo.
+	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
 	claimed int
 	upTo    string
 	// prefixes are the inventory's.
 	prefixes []media.Object
-	// newest are the media that outrank others.
+	// newest holds the newest media of each group.
 	newest map[rankGroup][]ranked
 }
 
@@ -61,7 +61,7 @@ func (r *resumed) addName(name string) {
 
 func hashOf(name string) uint64 {
 	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(name)) // a hash takes everything
+	_, _ = hash.Write([]byte(name)) // a hash returns no error
 	return hash.Sum64()
 }
 
@@ -70,21 +70,20 @@ func (r *resumed) hasName(c inventory.Candidate) bool {
 	return ok
 }
 
-// covers reports whether the inventory names a medium: by a prefix of its object, or in a
-// list.
+// covers reports whether the inventory names a medium, by a prefix of its object or in a list.
 func (r *resumed) covers(object media.Object, id string) bool {
 	return slices.ContainsFunc(r.prefixes, func(prefix media.Object) bool { return prefix.Covers(object) }) ||
 		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
 }
 
-// Names reports whether the scan's sources name a medium. They do, but for what a
-// checkpoint claims.
+// Names reports whether the scan's sources name a medium. Only a medium of a checkpoint may be
+// one that they do not name.
 func (f *Found) Names(m *media.Medium) bool {
 	return !f.resumed.isResumed() || f.resumed.covers(m.Object, m.ID)
 }
 
-// Named returns what the policy's inventory names, for media of a saved plan. Its lists are
-// read if listed says so; what cannot be read names nothing.
+// Named returns the names of the policy's inventory, to check media of a saved plan. It reads the
+// lists if listed is true. A list that cannot be read names nothing.
 func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
 	c.pool = newPool(ctx, admit, s)
@@ -93,7 +92,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	if listed {
 		c.sources = s.inventorySources()
 		c.gather(func(_ inventory.Candidate, err error) bool {
-			s.Log.Warn("source not read: its media are left to the sweep", "error", err.Error())
+			s.Log.Warn("source not read: its media are left to the next sweep", "error", err.Error())
 			return true
 		})
 	}
@@ -105,7 +104,7 @@ func (s *Scanner) CoveredBy(object media.Object) bool {
 	return slices.ContainsFunc(s.Policy.Inventory.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
 }
 
-// Newest returns the newest media of a medium's groups, for all that a checkpoint says.
+// Newest returns the newest media of a medium's groups, according to a checkpoint.
 func (f *Found) Newest(rank retention.Rank) (ids []string) {
 	for _, group := range rank.Groups {
 		for _, one := range f.resumed.newest[rankGroup{rank.Rule, group}] {
@@ -115,7 +114,7 @@ func (f *Found) Newest(rank retention.Rank) (ids []string) {
 	return ids
 }
 
-// rank remembers a medium that may outrank others: who relies on it reads it again.
+// rank adds a medium to the newest of its groups. Callers must read it again before they rely on it.
 func (r *resumed) rank(f *finding, count int) {
 	if !r.isResumed() {
 		return
@@ -138,13 +137,12 @@ func (r *resumed) rank(f *finding, count int) {
 	}
 }
 
-// resume makes the scan go on where an earlier one was cut off, if that was under the same
-// policy and not too long ago. A checkpoint that cannot be read is logged, and the one before
-// it is taken.
+// resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
+// logs a checkpoint that cannot be read, and tries the one before it.
 func (c *scan) resume(ctx context.Context) {
 	c.checkpoint = newCheckpointer(c.Store, checkpointFolder+state.RunName(c.Now(), c.report.Run)+"/")
 	c.cursor.open = map[string]pending{}
-	folder, heads, last, err := c.cutOff(ctx)
+	folder, heads, last, err := c.interrupted(ctx)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}
@@ -157,7 +155,7 @@ func (c *scan) resume(ctx context.Context) {
 		case err == nil:
 			c.checkpoint.folder, c.checkpoint.number, c.checkpoint.segments = folder, last, head.Segments
 			c.checkpoint.saved = true
-			c.Log.Info("resuming a scan that was cut off", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
+			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
@@ -167,13 +165,13 @@ func (c *scan) resume(ctx context.Context) {
 	}
 }
 
-// cutOff returns the folder of the latest scan and the numbers of its checkpoints, if it was
-// cut off, and the last number in use.
-func (c *scan) cutOff(ctx context.Context) (folder string, heads []int, last int, err error) {
+// interrupted returns the folder of the latest scan, and the last number in use there. If that
+// scan was interrupted, it also returns the numbers of its checkpoints.
+func (c *scan) interrupted(ctx context.Context) (folder string, heads []int, last int, err error) {
 	closed := false
 	for record, err := range c.Store.List(ctx, checkpointFolder, checkpointFolder+state.Stamp(c.Now().Add(-checkpointAge))) {
 		if err != nil {
-			return "", nil, 0, fmt.Errorf("look for checkpoints: %w", err)
+			return "", nil, 0, fmt.Errorf("list the checkpoints: %w", err)
 		}
 		at := strings.LastIndex(record.Name, "/") + 1
 		if record.Name[:at] != folder {
@@ -196,8 +194,8 @@ func (c *scan) cutOff(ctx context.Context) (folder string, heads []int, last int
 	return folder, heads, last, nil
 }
 
-// errOther says that a checkpoint is of another policy, region, version or time, and
-// errFinished that its scan has been finished, though that could not be recorded.
+// errOther: the checkpoint has another policy, region, version or time. errFinished: its scan was
+// finished, but that was not recorded.
 var (
 	errOther    = errors.New("the checkpoint is not for this scan")
 	errFinished = errors.New("the scan has been finished")
@@ -207,7 +205,7 @@ const (
 	maxHead = 16 << 20
 	// maxSegment bounds a segment in bytes, after decompression.
 	maxSegment = 256 << 20
-	// maxCount bounds counts of a checkpoint: sums of a few stay in range.
+	// maxCount bounds the counts of a checkpoint, so that their sums do not overflow.
 	maxCount = 1 << 40
 )
 
@@ -221,7 +219,7 @@ func decodeHead(data []byte) (checkpoint, error) {
 	}
 	for _, n := range append([]int{head.Passed, head.Known}, head.Segments...) {
 		if n < 0 || n > maxCount {
-			return checkpoint{}, fmt.Errorf("a number is %d", n)
+			return checkpoint{}, fmt.Errorf("count or segment number %d is out of range", n)
 		}
 	}
 	return head, nil
@@ -242,8 +240,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	return head, nil
 }
 
-// isUnfinished reports, once it is received from, whether no run of the checkpoint's clock has
-// begun to delete.
+// isUnfinished sends errFinished if a run of the checkpoint's clock has begun to delete.
 func (c *scan) isUnfinished(ctx context.Context, head checkpoint) <-chan error {
 	answer := make(chan error, 1)
 	go func() {
@@ -258,7 +255,7 @@ func (c *scan) isUnfinished(ctx context.Context, head checkpoint) <-chan error {
 	return answer
 }
 
-// load takes over what a checkpoint has, all of it or nothing.
+// load loads a checkpoint. After an error the scan is unchanged.
 func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	cursor := cursor{after: head.After, open: map[string]pending{}}
 	for _, open := range head.Pending {
@@ -272,7 +269,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		}
 		cursor.open[open.Name] = pending{candidate, slash}
 	}
-	unfinished := c.isUnfinished(ctx, head) // beside the segments: a call may have little time
+	unfinished := c.isUnfinished(ctx, head) // concurrently with the segments
 	var draft Draft
 	live := 0
 	for f, err := range c.savedFindings(ctx, folder, head.Segments) {
@@ -301,8 +298,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	return nil
 }
 
-// readAhead is how many segments are read at once: a store takes some tens of milliseconds
-// for each.
+// readAhead is the number of segments that are read at once. One read takes tens of milliseconds.
 const readAhead = 16
 
 // savedFindings yields the findings of segments.
@@ -334,7 +330,7 @@ func (c *scan) savedFindings(ctx context.Context, folder string, segments []int)
 	}
 }
 
-// segmentFindings yields the findings of a segment: media that were read at no known time.
+// segmentFindings yields the findings of a segment, without the time when they were read.
 func segmentFindings(segment []byte) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
@@ -342,11 +338,15 @@ func segmentFindings(segment []byte) iter.Seq2[*finding, error] {
 			yield(nil, err)
 			return
 		}
-		reader := bufio.NewReader(io.LimitReader(unzipped, maxSegment))
+		limited := &io.LimitedReader{R: unzipped, N: maxSegment}
+		reader := bufio.NewReader(limited)
 		for {
 			key, encoded, err := readRecord(reader)
-			if errors.Is(err, io.EOF) && key == "" {
+			switch {
+			case errors.Is(err, io.EOF) && key == "" && limited.N > 0:
 				return
+			case errors.Is(err, io.EOF):
+				err = errDamaged // it is longer
 			}
 			var f *finding
 			if err == nil {
@@ -376,11 +376,10 @@ func readRecord(reader *bufio.Reader) (key string, encoded []byte, err error) {
 	return string(record[:keySize]), record[keySize:], nil
 }
 
-// maxKey bounds the key of a finding in bytes: an object has up to 63 of its bucket and
-// 1,023 of its key.
+// maxKey bounds the key of a finding, in bytes. A bucket has up to 63, and an object key 1,023.
 const maxKey = 2 << 10
 
-// saved returns a finding of a segment. One that has expired is what its line says.
+// saved decodes a finding of a segment. It takes the fields of an expired medium from its line.
 func saved(key string, encoded []byte) (*finding, error) {
 	f, err := decode(key, encoded)
 	if err != nil {
@@ -397,13 +396,13 @@ func saved(key string, encoded []byte) (*finding, error) {
 	}
 	l, _, err := plan.Saved(entry)
 	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
-		err = errors.New("a finding is not of its plan's entry")
+		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
 	}
 	f.line, f.state, f.created = l.Text, l.State, l.Created
 	return f, err
 }
 
-// dropUnnamed gives up candidates of the checkpoint that the inventory does not name.
+// dropUnnamed drops pending candidates that the inventory does not name.
 func (c *scan) dropUnnamed() {
 	if !c.resumed.isResumed() {
 		return
@@ -411,9 +410,8 @@ func (c *scan) dropUnnamed() {
 	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.resumed.covers(open.Object, open.MediaID) })
 }
 
-// Live returns the number of live media, and the most that there may be. Media that were
-// passed over count too. What a checkpoint claims is believed only up to the number of
-// candidates that the inventory has there.
+// Live returns a lower and an upper bound of the number of live media, including those that the
+// index skipped. It bounds the claim of a checkpoint by the number of candidates in the inventory.
 func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (live, most int, err error) {
 	live = counts.Looked - counts.Absent + f.Known
 	if !f.resumed.isResumed() || s.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
@@ -421,14 +419,14 @@ func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (li
 	}
 	names, err := s.countNamed(ctx, f)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count what the inventory names: %w", err)
+		return 0, 0, fmt.Errorf("count the candidates of the inventory: %w", err)
 	}
 	own := max(0, live-f.resumed.claimed)
 	return own + min(f.resumed.claimed, names), own + max(f.resumed.claimed, names), nil
 }
 
-// countNamed returns how many candidates the inventory names, up to the checkpoint's. A
-// prefix that cannot be listed counts for what has been listed of it.
+// countNamed counts the candidates of the inventory, up to the last of the checkpoint. If a
+// listing fails, it counts the objects before the failure.
 func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
 	listed := inventory.OfPrefixes(ctx, s.Objects, unique(s.Policy.Inventory.Prefixes), "", nil)
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {

@@ -1,6 +1,5 @@
-// Package scan is the read half of a run: it looks candidates up, decides on each medium,
-// and hands over the draft of a plan. It saves where it is, so that the next scheduled run
-// resumes a scan that was cut off.
+// Package scan is the read half of a run: it looks candidates up, decides on each medium, and
+// returns the draft of a plan. Checkpoints let the next scheduled run resume an interrupted scan.
 package scan
 
 import (
@@ -41,7 +40,7 @@ type Library interface {
 	Answered() bool
 }
 
-// Objects are the objects that media are made of, and those that lists are.
+// Objects reads OSS: sources of media, and manifests.
 type Objects interface {
 	inventory.Lister
 	inventory.Opener
@@ -49,7 +48,7 @@ type Objects interface {
 	Exists(ctx context.Context, object media.Object) (bool, error)
 }
 
-// Scanner is what a scan works with.
+// Scanner holds the dependencies of a scan.
 type Scanner struct {
 	Policy  *policy.Policy
 	Region  string
@@ -61,33 +60,33 @@ type Scanner struct {
 	Log     *slog.Logger
 }
 
-// Found is what a scan found. Close it.
+// Found is the result of a scan. The caller must close it.
 type Found struct {
 	Scope plan.Scope
 	Draft Draft
-	// Missing says that some candidates or sources could not be read.
+	// Missing is true if some candidates or sources could not be read.
 	Missing bool
-	// Stopped says why the scan was cut off, and Failed why nothing may be done with it.
+	// Stopped is the error that interrupted the scan. Failed is an error that makes the draft
+	// unusable.
 	Stopped, Failed error
-	// Passed counts the candidates that were passed over, and Known the live media they have:
-	// earlier scans looked at them, and nothing is due.
+	// Passed counts the candidates that were skipped by the index. Known counts their live media.
 	Passed, Known int
 
-	// known is what earlier scans found out, and finds what this one does; nil for a scan that
-	// is not scheduled.
+	// known is the index of earlier scans. finds collects the entries of this scan. Both are nil
+	// for a scan that is not scheduled.
 	known      *index.Generation
 	finds      *index.Finds
 	resumed    resumed
 	checkpoint *checkpointer // nil for a scan that is not scheduled
-	head       checkpoint    // where the scan ended
-	// begun says that any candidate was taken, and progressed that any was accounted for since
+	head       checkpoint    // the position at the end of the scan
+	// begun is true if any candidate was taken. progressed is true if any was accounted for since
 	// the scan was resumed.
 	begun, progressed bool
 	unlisted          extsort.Spool // failures for which the report has no room
 	gathered          inventory.Gathered
 }
 
-// Close lets everything go.
+// Close frees the memory and the temporary files.
 func (f *Found) Close() {
 	f.Draft.Close()
 	f.unlisted.Close()
@@ -97,7 +96,7 @@ func (f *Found) Close() {
 	}
 }
 
-// End returns the error that ended the scan early, if one did.
+// End returns the error that ended the scan early, or nil.
 func (f *Found) End() error {
 	if f.Failed != nil {
 		return f.Failed
@@ -105,11 +104,11 @@ func (f *Found) End() error {
 	return f.Stopped
 }
 
-// Progress is how many candidates have been answered.
+// Progress receives the number of candidates that have been answered.
 type Progress func(done int)
 
-// Run looks at what a request asks for, and decides on each medium. The report gets the
-// counts, the sources, the failures and the notes. No call is started after admit has ended.
+// Run scans the candidates of a request, and decides on each medium. It adds counts, sources,
+// failures and notes to the report. It starts no call after admit has ended.
 func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, progress Progress) *Found {
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, admit, request, r, sorted, progress)
@@ -127,8 +126,8 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 	})
 }
 
-// Survey looks at what a request names and hands each medium over. It decides nothing and
-// changes nothing.
+// Survey scans the candidates of a request, and calls each with every medium. It decides nothing
+// and writes nothing.
 func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium), progress Progress) *Found {
 	handed := map[string]bool{}
 	return s.inOrder(r, func(sorted bool) *Found {
@@ -154,7 +153,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 	})
 }
 
-// inOrder scans, and once more with sorted listings if a bucket turns out to be in no order.
+// inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.
 func (s *Scanner) inOrder(r *report.Report, attempt func(sorted bool) *Found) *Found {
 	before := *r
 	before.Rules, before.Notes = slices.Clone(r.Rules), slices.Clone(r.Notes)
@@ -163,13 +162,13 @@ func (s *Scanner) inOrder(r *report.Report, attempt func(sorted bool) *Found) *F
 	if !errors.As(found.Failed, &unordered) {
 		return found
 	}
-	s.Log.Warn("listings are sorted first", "reason", unordered.Error())
+	s.Log.Warn("scanning again with sorted listings", "reason", unordered.Error())
 	found.Close()
 	*r = before
 	return attempt(true)
 }
 
-// isScheduled reports whether a run is one of those that finish what earlier ones left.
+// isScheduled reports whether a run resumes interrupted scans and uses the index.
 func isScheduled(request *trigger.Request) bool {
 	return request.Trigger == trigger.Timer && request.Inventory
 }
@@ -185,16 +184,15 @@ type scan struct {
 	take       func(of lookup.Found, gone bool)
 	pool       *pool
 	cursor     cursor
-	again      []inventory.Candidate // to be asked for with escaped slashes
-	// sorted says that listings are sorted before they are used.
+	again      []inventory.Candidate // to look up with escaped slashes
+	// sorted is true if listings are sorted before they are used.
 	sorted   bool
 	literals literals
 	sources  sources
 	// orphanIDs are media of an applied plan whose sources are gone.
 	orphanIDs map[string]bool
 	unknown   int // media that were kept as unknown
-	// rediscovered counts media that were found by their IDs, and whose objects may have been
-	// passed over.
+	// rediscovered counts media found by ID whose objects the index may have skipped.
 	rediscovered int
 }
 
@@ -209,7 +207,7 @@ func (c *scan) isUnordered() bool {
 	return errors.As(c.Failed, &unordered)
 }
 
-// lookAtAll looks at everything that the request asks for.
+// lookAtAll looks up all candidates of the request.
 func (c *scan) lookAtAll() {
 	c.pool = newPool(c.ctx, c.admit, c.Scanner)
 	defer c.pool.close()
@@ -223,7 +221,7 @@ func (c *scan) lookAtAll() {
 	}
 }
 
-// lookAt looks at the candidates of each stage before those of the next.
+// lookAt looks up the candidates of the stages, one stage after another.
 func (c *scan) lookAt(stages []candidates) {
 	for _, stage := range stages {
 		for batch, err := range lookup.Batches(stage, c.Region, media.SlashPlain) {
@@ -246,7 +244,7 @@ func (c *scan) lookAt(stages []candidates) {
 	}
 }
 
-// isOver reports whether nothing more is started.
+// isOver reports whether the scan must start no more calls.
 func (c *scan) isOver() bool {
 	if c.admit.Err() != nil && c.End() == nil {
 		c.stop(cmp.Or(context.Cause(c.admit), context.Canceled))
@@ -254,22 +252,22 @@ func (c *scan) isOver() bool {
 	return c.End() != nil
 }
 
-// stop cuts the scan off.
+// stop interrupts the scan.
 func (c *scan) stop(why error) {
 	if c.Stopped == nil {
 		c.Stopped = fmt.Errorf("stopped before everything had been looked at: %w", why)
 	}
 }
 
-// fail ends the scan: nothing may be done with what it found.
+// fail ends the scan, and makes its draft unusable.
 func (c *scan) fail(err error) {
 	if c.Failed == nil {
 		c.Failed = err
-		c.pool.cancel() // no other call is worth its place
+		c.pool.cancel()
 	}
 }
 
-// start looks a batch up, and takes what other look-ups have found meanwhile.
+// start starts the look-up of a batch, and receives the results that are ready.
 func (c *scan) start(batch lookup.Batch) {
 	for c.pool.isFull() {
 		c.receive(c.pool.next())
@@ -284,7 +282,7 @@ func (c *scan) start(batch lookup.Batch) {
 	}
 }
 
-// finish waits for all look-ups, those in the other form included.
+// finish waits for all look-ups, including those with escaped slashes.
 func (c *scan) finish() {
 	for {
 		for c.pool.inFlight > 0 {
@@ -297,9 +295,9 @@ func (c *scan) finish() {
 	}
 }
 
-// askAgain asks for objects in the other form of their URLs, in multiples of a number.
-func (c *scan) askAgain(multiple int) {
-	for len(c.again) >= multiple && len(c.again) > 0 && !c.isOver() {
+// askAgain looks objects up with escaped slashes, until fewer than least are left.
+func (c *scan) askAgain(least int) {
+	for len(c.again) >= least && len(c.again) > 0 && !c.isOver() {
 		few := c.again[:min(len(c.again), mps.MaxBatch)]
 		c.again = c.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {
@@ -309,14 +307,14 @@ func (c *scan) askAgain(multiple int) {
 				}
 			}
 		}, c.Region, media.SlashEscaped) {
-			if err == nil { // the candidates have none
+			if err == nil { // few yields no errors
 				c.start(batch)
 			}
 		}
 	}
 }
 
-// receive takes what became of a batch.
+// receive handles the results of a batch.
 func (c *scan) receive(results []checked) {
 	for _, one := range results {
 		if one.Err != nil {
@@ -362,8 +360,8 @@ func (c *scan) answered(one checked) {
 	c.progress(c.cursor.accounted)
 }
 
-// missed accounts for candidates that could not be looked up: the others go on, unless
-// nothing else can succeed either.
+// missed accounts for candidates that could not be looked up. It fails the scan if no other
+// look-up can succeed.
 func (c *scan) missed(candidates []inventory.Candidate, err error) {
 	if isContext(err) {
 		c.stop(cmp.Or(context.Cause(c.admit), err))
@@ -390,7 +388,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &mistake)
 }
 
-// add takes a finding into the draft, and into the next checkpoint.
+// add adds a finding to the draft and to the next checkpoint.
 func (c *scan) add(f *finding) {
 	key, encoded := f.key(), f.encode()
 	if err := c.Draft.add(key, encoded); err != nil {
@@ -400,8 +398,8 @@ func (c *scan) add(f *finding) {
 	c.checkpoint.add(key, encoded)
 }
 
-// findingOf returns what an answer says of a medium, undecided. A doubt of the answer counts
-// in the digest: the record in doubt and the same record without doubt contradict each other.
+// findingOf returns the finding of a medium before a decision. The digest covers the doubt: a
+// record in doubt contradicts the same record without doubt.
 func findingOf(of lookup.Found) *finding {
 	m := &of.Medium
 	digest := sha256.Sum256(slices.Concat(m.Record, []byte(m.Doubt)))
@@ -415,7 +413,7 @@ func findingOf(of lookup.Found) *finding {
 	return f
 }
 
-// decide decides on a medium. One that no plan could hold is unknown.
+// decide decides on a medium. A medium that does not fit into a plan is unknown.
 func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	f, m := findingOf(of), &of.Medium
 	facts := retention.Facts{AsOf: c.report.AsOf, ReadAt: c.Now(), SourceRemoved: gone, NotLatest: true, Mark: c.Mark(m)}
@@ -438,14 +436,14 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	return f
 }
 
-// addStray takes a medium that was returned for none of the objects.
+// addStray adds a medium that MPS returned and whose object was not asked for.
 func (c *scan) addStray(m *media.Medium) {
 	c.add(strayOf(m))
 	c.warnUnknown(m.ID, "its File.URL is none of the objects that MPS returned it for")
 }
 
-// addUnasked takes a medium that was returned for other IDs. It counts nowhere, and
-// contradicts an answer that has another record of it.
+// addUnasked adds a medium that MPS returned and whose ID was not asked for. It is not counted.
+// It contradicts an answer that has another record of the medium.
 func (c *scan) addUnasked(m *media.Medium) {
 	f := strayOf(m)
 	f.uncounted = true
@@ -458,8 +456,7 @@ func strayOf(m *media.Medium) *finding {
 	return f
 }
 
-// maxUnknownLines is how many media a scan names in its log because they are kept as
-// unknown. Its counts are of all.
+// maxUnknownLines bounds the log lines about media that are kept as unknown.
 const maxUnknownLines = 100
 
 func (c *scan) warnUnknown(id, reason string) {
@@ -468,7 +465,7 @@ func (c *scan) warnUnknown(id, reason string) {
 	}
 }
 
-// settle ranks what was found, counts it and takes it into the index.
+// settle ranks the findings, counts them, and adds them to the index.
 func (c *scan) settle() {
 	for f, err := range c.Draft.settle(c.Policy) {
 		if err != nil {
@@ -486,7 +483,7 @@ func (c *scan) settle() {
 	c.Known = max(0, c.Known-c.rediscovered)
 }
 
-// describe notes in the report what was not looked at.
+// describe adds notes about skipped candidates to the report.
 func (c *scan) describe() {
 	r := c.report
 	if n := c.sources.unmatched; n > 0 {
@@ -500,7 +497,7 @@ func (c *scan) describe() {
 	}
 }
 
-// listFailure lists a failure in the report, or keeps it for the state store.
+// listFailure adds a failure to the report, or to unlisted if the report is full.
 func (c *scan) listFailure(failure report.Failure) {
 	if c.report.Fail(failure) {
 		return
@@ -511,11 +508,11 @@ func (c *scan) listFailure(failure report.Failure) {
 		err = c.unlisted.Add(fmt.Sprintf("%012d", c.unlisted.Len()), encoded)
 	}
 	if err != nil {
-		c.Log.Error("a failure is in no list", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
+		c.Log.Error("failure not listed", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
 	}
 }
 
-// Unlisted yields the failures for which the report has no room.
+// Unlisted returns the failures for which the report has no room.
 func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]) {
 	return f.unlisted.Len(), func(yield func(report.Failure, error) bool) {
 		for record, err := range f.unlisted.All() {
@@ -530,12 +527,12 @@ func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]
 	}
 }
 
-// isContext reports whether it was the run's time that was up.
+// isContext reports whether an error is the end of a context.
 func isContext(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// failureOf returns what a report lists of an error.
+// failureOf returns an error as a failure of the report.
 func failureOf(err error) report.Failure {
 	failure := report.Failure{Message: err.Error()}
 	var failed *mps.Error

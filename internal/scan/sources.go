@@ -20,11 +20,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// candidates are what one stage of a scan looks at.
+// candidates yields the candidates of one stage of a scan.
 type candidates = iter.Seq2[inventory.Candidate, error]
 
-// sources are the places that name candidates: prefixes, whose objects come in order, and
-// lists, which are read to their ends before the first candidate is looked at.
+// sources name candidates. Prefixes list them in order. Lists are read to the end before the
+// first look-up.
 type sources struct {
 	prefixes []media.Object
 	lines    []*report.Source // of the prefixes
@@ -33,20 +33,19 @@ type sources struct {
 	unmatched int
 	// rowErrors are failures that a resumed scan meets again.
 	rowErrors []report.Failure
-	// What the lists name.
+	// hasIDs and hasObjects are true if the lists name media IDs or objects.
 	hasIDs, hasObjects bool
 }
 
 // list is a source without an order.
 type list struct {
-	name string // in the report; empty for one that has no line there
+	name string // in the report; empty if it has no line there
 	read func(context.Context) candidates
-	// isReport says that it names whatever is in a bucket.
+	// isReport is true for a report of OSS Inventory, which names all objects of a bucket.
 	isReport bool
 }
 
-// stages returns what the request asks for, in stages that are looked at one after another,
-// and the scope of the plan.
+// stages returns the candidates of the request, in stages, and sets the scope of the plan.
 func (c *scan) stages() []candidates {
 	request := c.request
 	if request.Trigger != trigger.OSS {
@@ -126,12 +125,12 @@ func (s *Scanner) sourcesOf(request *trigger.Request) sources {
 	return all
 }
 
-// names reports whether an object may be one that a source names.
+// names reports whether a source may name an object.
 func (s *sources) names(object media.Object) bool {
 	return s.hasObjects || slices.ContainsFunc(s.prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
 }
 
-// called returns what the sources are called.
+// called returns the names of the sources.
 func (s *sources) called() []string {
 	names := addresses(s.prefixes)
 	for _, one := range s.lists {
@@ -153,15 +152,15 @@ func (c *scan) line(name string) *report.Source {
 	return &r.Sources[i]
 }
 
-// ofSources returns what an earlier scan left over, and then what the sources name, each
-// candidate once: first by its object. A medium that was found by its object is not looked
-// up by its ID again.
+// ofSources returns the stages of the sources: the lists, the pending candidates of the
+// checkpoint, objects, and media IDs. Each candidate comes once. A medium found by its object is
+// not looked up by its ID.
 func (c *scan) ofSources() []candidates {
 	for _, name := range c.sources.called() {
 		c.line(name)
 	}
 	for _, prefix := range c.sources.prefixes {
-		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // they stay where they are
+		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // no lines are added from here on
 	}
 	lazily := func(read func() candidates) candidates {
 		return func(yield func(inventory.Candidate, error) bool) { read()(yield) }
@@ -185,7 +184,7 @@ func failed(err error) candidates {
 	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
 }
 
-// listed lists the prefixes, if their objects come in order.
+// listed lists the prefixes in order. It yields nothing if gather has sorted them.
 func (c *scan) listed(after string) candidates {
 	if c.sorted {
 		return func(func(inventory.Candidate, error) bool) {}
@@ -195,11 +194,11 @@ func (c *scan) listed(after string) candidates {
 
 var errTimeLimit = errors.New("source not read to the end: time limit reached; the remaining entries were skipped")
 
-// maxBadRows is the number of bad rows after which a source is not read any further.
+// maxBadRows is the number of bad rows after which the reading of a source stops.
 const maxBadRows = 10_000
 
-// gather reads the lists, and yields only errors. All of them together have half of the
-// time that is left, so that the other half is left for look-ups.
+// gather reads the lists, and yields only errors. Reading may take half of the remaining time;
+// the other half is for look-ups.
 func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
 	half, cancel := portion(c.admit, 0.5)
 	defer cancel()
@@ -223,7 +222,7 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 	rows, bad := 0, 0
 	defer func() {
 		if one.name != "" {
-			c.line(one.name).Named = rows // also if an earlier scan has counted it
+			c.line(one.name).Named = rows // replaces the count of an earlier scan
 		}
 	}()
 	for candidate, err := range one.read(ctx) {
@@ -231,7 +230,7 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
-		late := (ctx.Err() != nil || isContext(err)) && c.admit.Err() == nil && !isSpool(err)
+		late := (ctx.Err() != nil || isContext(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
 		if late {
 			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
 		}
@@ -252,8 +251,8 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 	return true
 }
 
-// yieldError yields an error of a source. One that a resumed scan meets again is not saved
-// for it.
+// yieldError yields an error of a source. If again is true, a resumed scan meets the error again,
+// and the checkpoint does not contain it.
 func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate, error) bool) bool {
 	listed := len(c.report.Failures)
 	more := yield(inventory.Candidate{}, err)
@@ -275,7 +274,7 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 	return c.gathered.Add(candidate)
 }
 
-// sortPrefixes gathers what the prefixes list. It reports whether the scan goes on.
+// sortPrefixes gathers the objects of the prefixes. It reports whether the scan goes on.
 func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
 	for _, line := range c.sources.lines {
 		line.Named = 0
@@ -292,7 +291,7 @@ func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
 	return true
 }
 
-// portion returns a context that ends after a part of the time that is left.
+// portion returns a context with a part of the remaining time.
 func portion(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -301,7 +300,7 @@ func portion(ctx context.Context, part float64) (context.Context, context.Cancel
 	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(deadline))))
 }
 
-// leftOver yields what an earlier scan left over, in both forms.
+// leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.
 func (c *scan) leftOver() candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
 		for _, open := range c.cursor.left() {
@@ -316,7 +315,7 @@ func (c *scan) leftOver() candidates {
 	}
 }
 
-// taken yields what is to be looked at of what sources name.
+// taken yields the candidates that the index does not skip.
 func (c *scan) taken(all candidates) candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
 		for candidate, err := range all {
@@ -330,7 +329,7 @@ func (c *scan) taken(all candidates) candidates {
 	}
 }
 
-// takes takes a candidate, or passes over it.
+// takes moves the cursor past a candidate. It returns false if the index skips the candidate.
 func (c *scan) takes(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
@@ -344,7 +343,7 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 	c.Passed++
 	c.Known += live
 	if c.cursor.accounted%checkpointStep == 0 {
-		c.maybeCheckpoint() // no look-up may ever come
+		c.maybeCheckpoint() // there may be no look-up that does
 	}
 	return false
 }
@@ -363,7 +362,7 @@ func (c *scan) sourceFailed(err error) {
 	switch {
 	case isContext(err):
 		c.stop(err)
-	case isSpool(err), errors.As(err, &unordered), c.request.Plan != "":
+	case isTemporaryFile(err), errors.As(err, &unordered), c.request.Plan != "":
 		c.fail(err)
 	default:
 		c.Missing = true
@@ -371,8 +370,8 @@ func (c *scan) sourceFailed(err error) {
 	}
 }
 
-// isSpool reports whether there is no room for what a scan has to keep for a while.
-func isSpool(err error) bool {
+// isTemporaryFile reports whether an error is of a temporary file.
+func isTemporaryFile(err error) bool {
 	var failed *extsort.Error
 	return errors.As(err, &failed)
 }
@@ -396,8 +395,8 @@ func (c *scan) ofPlan(id string) candidates {
 	}
 }
 
-// mayBeGone returns the candidates of a batch whose source objects may be gone: an event,
-// or the plan that is applied, says so.
+// mayBeGone returns the candidates of a batch whose source objects may be gone, according to an
+// event or to the plan that is applied.
 func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
 	for _, candidate := range batch {
 		if c.orphanIDs[candidate.MediaID] || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {

@@ -170,8 +170,9 @@ func (r *run) saveFailures(found *scan.Found) {
 func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 	var beside errgroup.Group
 	defer func() { _ = beside.Wait() }() // it logs its errors
+	now := r.Now()
 	beside.Go(func() error {
-		err := task.Do(func() error { return found.WriteIndex(ctx, r.Now(), r.report.Run) })
+		err := task.Do(func() error { return found.WriteIndex(ctx, now, r.report.Run) })
 		if err != nil {
 			r.Log.Warn("index not written: the next sweep looks up again what this one did", "error", text.Bound(err.Error()))
 		}

@@ -1,0 +1,150 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// reportFolder holds the reports of runs: one for each time that a run's request came.
+const reportFolder = "runs/"
+
+const reportSuffix = ".json"
+
+func reportName(run string, number int) string {
+	return fmt.Sprintf("%s%s/%06d%s", reportFolder, state.SafeName(run), number, reportSuffix)
+}
+
+// reportRecord is a saved report. The answer of a run lacks its ledger and its request's digest.
+type reportRecord struct {
+	Format int            `json:"format"`
+	Report *report.Report `json:"report"`
+	Ledger string         `json:"ledger,omitempty"`
+	Asked  string         `json:"asked,omitempty"`
+}
+
+// reportFormat is the version of reportRecord. A reader refuses others.
+const reportFormat = 1
+
+// maxReport bounds the record of a report in bytes. A report has at most a hundred failures of
+// some two kilobytes each.
+const maxReport = 4 << 20
+
+// SaveReport saves a report after the earlier ones of its run.
+func SaveReport(ctx context.Context, store state.Store, r *report.Report) error {
+	record, err := json.Marshal(reportRecord{reportFormat, r, r.Ledger, r.Asked})
+	if err == nil && len(record) > maxReport {
+		err = fmt.Errorf("it has %d bytes, and the limit is %d", len(record), maxReport)
+	}
+	if err == nil {
+		err = state.ErrExists
+	}
+	for number := 1; errors.Is(err, state.ErrExists); number++ {
+		err = store.Create(ctx, reportName(r.Run, number), record)
+	}
+	if err != nil {
+		return fmt.Errorf("save the report of run %s: %w", text.Quote(r.Run), err)
+	}
+	return nil
+}
+
+// ReadReport returns the latest report of a run, or an error with state.ErrNotFound.
+func ReadReport(ctx context.Context, store state.Store, run string) (*report.Report, error) {
+	var latest []byte
+	for number := 1; ; number++ {
+		data, err := store.Read(ctx, reportName(run, number))
+		if errors.Is(err, state.ErrNotFound) && latest != nil {
+			return decodeReport(run, latest)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", text.Quote(run), err)
+		}
+		latest = data
+	}
+}
+
+func decodeReport(run string, data []byte) (*report.Report, error) {
+	var record reportRecord
+	switch err := state.Decode(data, maxReport, &record); {
+	case err != nil:
+		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(run), state.ErrDamaged, err)
+	case record.Format != reportFormat || record.Report == nil:
+		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", text.Quote(run), state.ErrDamaged, record.Format, reportFormat)
+	}
+	record.Report.Ledger, record.Report.Asked = record.Ledger, record.Asked
+	return record.Report, nil
+}
+
+// LatestReports returns the latest MaxListed reports, newest first, and the records that it skipped.
+func LatestReports(ctx context.Context, store state.Store) ([]*report.Report, []Skipped, error) {
+	return newest(ctx, store, reportFolder, reportSuffix, decodeReport)
+}
+
+// MaxListed is the number of reports or plans that a list has at most.
+const MaxListed = 100
+
+// Skipped is a record that a list lacks because it has vanished or cannot be read.
+type Skipped struct{ Record, Problem string }
+
+func (s Skipped) String() string { return fmt.Sprintf("record %s skipped: %s", s.Record, s.Problem) }
+
+// newest decodes the records of a folder that were written last, newest first. It fails if
+// it can read none of them.
+func newest[T any](ctx context.Context, store state.Store, folder, suffix string, decode func(name string, data []byte) (T, error)) (list []T, skipped []Skipped, err error) {
+	records, err := newestRecords(ctx, store, folder, suffix)
+	if err != nil {
+		return nil, nil, err
+	}
+	list = []T{}
+	unread := 0
+	for _, record := range records {
+		var one T
+		data, err := store.Read(ctx, record.Name)
+		switch {
+		case err == nil:
+			one, err = decode(record.Name, data)
+		case ctx.Err() != nil:
+			return nil, nil, err
+		case !errors.Is(err, state.ErrNotFound):
+			if unread++; unread == len(records) {
+				return nil, nil, err
+			}
+		}
+		if err != nil {
+			skipped = append(skipped, Skipped{record.Name, text.Bound(err.Error())})
+			continue
+		}
+		list = append(list, one)
+	}
+	return list, skipped, nil
+}
+
+// newestRecords lists the MaxListed records of a folder that were written last, newest first.
+func newestRecords(ctx context.Context, store state.Store, folder, suffix string) ([]state.Record, error) {
+	var records []state.Record
+	newestFirst := func(a, b state.Record) int {
+		return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
+	}
+	for record, err := range store.List(ctx, folder, "") {
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(record.Name, suffix) {
+			continue
+		}
+		if records = append(records, record); len(records) == 4*MaxListed {
+			slices.SortFunc(records, newestFirst)
+			records = records[:MaxListed]
+		}
+	}
+	slices.SortFunc(records, newestFirst)
+	return records[:min(len(records), MaxListed)], nil
+}

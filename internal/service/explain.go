@@ -1,0 +1,90 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Explain explains the decision on each medium that a request for media IDs or objects names. For
+// a rule that keeps the latest of a group it surveys the group's other media in the inventory.
+// It returns the report of its worst survey.
+func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
+	budget := deadline.New(ctx)
+	found := map[string]media.Medium{}
+	r := s.survey(ctx, budget, call, request, s.policy, func(m media.Medium) { found[m.ID] = m })
+	list := []*retention.Explanation{}
+	if r.Status == report.Failed {
+		return list, r
+	}
+	for _, id := range request.MediaIDs {
+		if _, ok := found[id]; !ok && r.Status == report.Done {
+			list = append(list, retention.ExplainAbsent(id, r.AsOf))
+		}
+	}
+	worst := r
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		m := found[id]
+		var notes []string
+		if !s.policy.Inventory.Names(&m) {
+			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
+		}
+		facts, others := s.factsOf(ctx, budget, call, request.Trigger, &m, r)
+		if others.Status != report.Done {
+			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
+		}
+		if isWorse(others.Status, worst.Status) {
+			worst = others
+		}
+		e := retention.Explain(s.policy, &m, facts)
+		e.Notes = notes
+		list = append(list, e)
+	}
+	return list, worst
+}
+
+// factsOf returns the facts for the decision on a medium, and the report of the survey of
+// its groups.
+func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call, kind trigger.Kind, m *media.Medium, r *report.Report) (retention.Facts, *report.Report) {
+	others := &report.Report{Status: report.Done}
+	facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: s.tombstones.Of(m)}
+	known := facts
+	known.AsOf = retention.WhenKnown(m, r.AsOf)
+	rank := retention.RankOf(s.policy, m, known)
+	if len(rank.Groups) == 0 {
+		return facts, others
+	}
+	forecaster := retention.NewForecaster(s.policy, r.AsOf)
+	forecaster.Mark = s.tombstones.Of
+	decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
+		if other.ID == m.ID {
+			facts = its
+		}
+	}
+	forecaster.Add(*m, decided)
+	if where := scan.Where(s.policy, rank); len(where) > 0 {
+		group := *s.policy
+		group.Inventory = policy.Inventory{Prefixes: where}
+		others = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, &group, func(other media.Medium) {
+			if other.ID != m.ID {
+				forecaster.Add(other, decided)
+			}
+		})
+	}
+	forecaster.Finish(decided)
+	return facts, others
+}
+
+// isWorse reports whether a survey of one status found less than one of another.
+func isWorse(a, b report.Status) bool {
+	order := []report.Status{report.Done, report.Partial, report.Incomplete, report.Busy, report.Failed}
+	return slices.Index(order, a) > slices.Index(order, b)
+}

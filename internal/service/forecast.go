@@ -1,0 +1,44 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Forecast counts the media of the inventory that expire on each of the coming days.
+func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
+	budget := deadline.New(ctx)
+	if s.broken != nil {
+		return nil, s.reject(s.newReport(call, kind), s.broken)
+	}
+	if days < 1 || days > retention.MaxForecastDays {
+		return nil, s.reject(s.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
+	}
+	forecast := retention.NewForecast(s.policy, s.asOf(), days)
+	forecast.Remember(s.tombstones.Of)
+	r := s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, s.policy, forecast.Add)
+	forecast.Finish()
+	return forecast, r
+}
+
+// Diff compares the decisions of the service's policy with those of the next one on the media of
+// both inventories. It passes each difference to each, which may be nil.
+func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
+	budget := deadline.New(ctx)
+	if s.broken != nil {
+		return nil, s.reject(s.newReport(call, trigger.CLI), s.broken)
+	}
+	either := *s.policy
+	either.Inventory = s.policy.Inventory.And(next.Inventory)
+	diff := retention.NewDiff(s.policy, next, s.asOf(), each)
+	diff.Remember(s.tombstones.Of)
+	r := s.survey(ctx, budget, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
+	diff.Finish()
+	return diff, r
+}

@@ -1,0 +1,89 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// sweepInventory sweeps the inventory under the lease of the context. A scheduled run first
+// finishes the plans of earlier ones. Once it has finished one, a sweep that fails makes the
+// call incomplete, not failed.
+func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
+	finished := 0
+	if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
+		var err error
+		if finished, err = s.finishPlans(ctx, budget, call); err != nil {
+			s.end(r, report.Incomplete, err)
+			return
+		}
+	}
+	s.run(ctx, budget, call, request, r)
+	if finished > 0 && r.Status == report.Failed {
+		s.end(r, report.Incomplete, fmt.Errorf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error))
+	}
+}
+
+// finishPlans finishes the plans of earlier scheduled runs that were cut off, each in a run of its
+// own. It returns the number of finished plans. An error means that a plan is left.
+func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call Call) (finished int, err error) {
+	store := s.store(call)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	intents, damaged, err := journal.Unfinished(work, store)
+	if err != nil {
+		return 0, err
+	}
+	for _, err := range damaged {
+		s.log.Error("record damaged", "error", err.Error())
+	}
+	for _, intent := range intents {
+		r := s.finishPlan(ctx, budget, call, intent)
+		switch r.Status {
+		case report.Failed: // the sweep that follows finds its media
+			continue
+		case report.Incomplete, report.Busy:
+			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", text.Quote(intent.Run), r.Error)
+		case report.Done, report.Partial, report.Blocked: // a person applies a blocked plan
+		}
+		if err := closeIntent(ctx, budget, store, intent); err != nil {
+			return finished, err
+		}
+		finished++
+	}
+	if len(intents) == 0 {
+		return 0, nil
+	}
+	return finished, s.tombstones.Refresh(work, store) // these runs left new ones
+}
+
+// finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.
+// It passes over a plan that may not be applied any more.
+func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call Call, intent journal.Intent) *report.Report {
+	r := report.New(newRunID(), trigger.Timer, s.policy, s.now())
+	r.Mode, r.Ledger = policy.Enforce, intent.Run
+	s.log.Info("finishing a plan that was cut off", "run", r.Run, "of", intent.Run, "plan", intent.Plan)
+	if err := s.checkAge(intent.AsOf, intent.Policy, r.AsOf); err != nil {
+		s.log.Info("the sweep that follows makes a new plan", "plan", intent.Plan, "reason", err.Error())
+		r.Finish(report.Done, s.now())
+	} else {
+		s.run(ctx, budget, call, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
+	}
+	s.finish(ctx, budget, call, r)
+	return r
+}
+
+// closeIntent records that a plan is finished, also when the time for work is up: the next run
+// would repeat it.
+func closeIntent(ctx context.Context, budget deadline.Budget, store state.Store, intent journal.Intent) error {
+	ctx, cancel := budget.Record(ctx)
+	defer cancel()
+	return intent.Close(ctx, store)
+}

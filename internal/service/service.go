@@ -1,0 +1,204 @@
+// Package service has the use cases of one deployment: sweep, restore, explain, forecast, diff,
+// and the lists of runs and plans. New wires it from the environment. It alone saves the reports of
+// runs and logs "run finished".
+package service
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/logs"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Options configure a service. All fields are optional.
+type Options struct {
+	// Getenv reads the environment; os.Getenv by default. The README lists the variables.
+	// Credentials are read at every call.
+	Getenv func(string) string
+	// Log receives one JSON object a line; os.Stderr by default.
+	Log io.Writer
+	// Policy replaces the file that MEDIASWEEP_POLICY names.
+	Policy *policy.Policy
+	// Now is the clock; time.Now by default.
+	Now func() time.Time
+	// AsOf is the time for decisions on media; the time of the call by default.
+	AsOf time.Time
+	// Dial opens connections to the services; by default through the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Progress receives the progress of a run several times a second. By default the log
+	// receives it every few seconds.
+	Progress func(sweep.Progress)
+	// Broken is the reason why the caller cannot serve. Every request is refused with it.
+	Broken error
+}
+
+// Call is what the platform says about one call. Fields may be empty.
+type Call struct {
+	// RequestID names the run.
+	RequestID string
+	// The function's credentials are used where the environment has none that a service takes.
+	AccessKeyID, AccessKeySecret, SecurityToken string
+}
+
+// Service is one deployment. It is safe for concurrent use.
+type Service struct {
+	*deployment
+	clock
+	log      *slog.Logger
+	progress display
+	// The process shares these between its runs.
+	tombstones *journal.Tombstones
+	events     *journal.EventBudget
+	requests   requests
+	surveys    chan struct{} // holds a value while a survey of the inventory is under way
+}
+
+// New wires a service from its environment. It makes no call. A service that cannot be wired
+// refuses every request with the reason.
+func New(o Options) *Service {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = os.Stderr
+	}
+	s := &Service{
+		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
+		progress:   display{show: logProgress, every: 5 * time.Second},
+		tombstones: journal.NewTombstones(), events: journal.NewEventBudget(), surveys: make(chan struct{}, 1),
+	}
+	if o.Progress != nil {
+		s.progress = display{show: func(_ *slog.Logger, p sweep.Progress) { o.Progress(p) }, every: 200 * time.Millisecond}
+	}
+	return s
+}
+
+// Broken returns the reason why the service refuses every request, or nil.
+func (s *Service) Broken() error { return s.broken }
+
+// Log returns the log of the deployment.
+func (s *Service) Log() *slog.Logger { return s.log }
+
+// clock has the times of a service.
+type clock struct {
+	now   func() time.Time
+	fixed time.Time // Options.AsOf
+}
+
+// asOf returns the time for decisions on media.
+func (c clock) asOf() time.Time {
+	if !c.fixed.IsZero() {
+		return c.fixed.UTC().Truncate(time.Second)
+	}
+	return c.now().UTC().Truncate(time.Second)
+}
+
+// display shows the progress of runs.
+type display struct {
+	show  func(log *slog.Logger, p sweep.Progress)
+	every time.Duration
+}
+
+func logProgress(log *slog.Logger, p sweep.Progress) {
+	if !p.Over {
+		log.Info("progress", "deleting", p.Deleting, "done", p.Done, "of", p.Total)
+	}
+}
+
+// refusedError rejects a request that cannot be carried out. Nothing was tried.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
+
+// IsRefusal reports whether an error rejects the request itself.
+func IsRefusal(err error) bool {
+	var refusal refusedError
+	return errors.As(err, &refusal)
+}
+
+// Refuse reports a request that cannot be carried out, and logs it as a finished run.
+func (s *Service) Refuse(call Call, kind trigger.Kind, err error) *report.Report {
+	return s.refuse(s.newReport(call, kind), err)
+}
+
+func (s *Service) newReport(call Call, kind trigger.Kind) *report.Report {
+	r := report.New(cmp.Or(call.RequestID, newRunID()), kind, s.policy, s.now())
+	r.AsOf = s.asOf()
+	return r
+}
+
+// newRunID returns an ID for a run without a request ID.
+func newRunID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// reject finishes the report of a request that cannot be carried out.
+func (s *Service) reject(r *report.Report, err error) *report.Report {
+	r.Refused = true
+	s.end(r, report.Failed, err)
+	return r
+}
+
+// refuse finishes and logs the report of a request that cannot be carried out.
+func (s *Service) refuse(r *report.Report, err error) *report.Report {
+	s.logFinished(s.reject(r, err))
+	return r
+}
+
+// fail finishes and logs the report of a run that looked at nothing.
+func (s *Service) fail(r *report.Report, status report.Status, err error) *report.Report {
+	s.end(r, status, err)
+	s.logFinished(r)
+	return r
+}
+
+// end finishes a report with an error.
+func (s *Service) end(r *report.Report, status report.Status, err error) {
+	r.Error = err.Error()
+	r.Finish(status, s.now())
+}
+
+// finish saves and logs the report of a run. An unsaved report is still the answer.
+func (s *Service) finish(ctx context.Context, budget deadline.Budget, call Call, r *report.Report) {
+	ctx, cancel := budget.Record(ctx)
+	defer cancel()
+	if err := journal.SaveReport(ctx, s.store(call), r); err != nil {
+		s.log.Error("report not saved", "run", r.Run, "error", err.Error())
+	}
+	s.logFinished(r)
+}
+
+// logFinished logs the line that alarms watch.
+func (s *Service) logFinished(r *report.Report) {
+	var level slog.Level
+	switch r.Status {
+	case report.Done:
+		level = slog.LevelInfo
+	case report.Partial, report.Incomplete, report.Busy:
+		level = slog.LevelWarn
+	case report.Blocked, report.Failed:
+		level = slog.LevelError
+	}
+	s.log.Log(context.Background(), level, "run finished", "run", r.Run, "trigger", r.Trigger, "mode", r.Mode, "status", r.Status,
+		"plan", r.Plan, "counts", r.Counts, "calls", r.Calls, "guard", r.Guard.Reason, "error", r.Error,
+		"seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
+}

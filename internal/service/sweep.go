@@ -1,0 +1,257 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/manifest"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Sweep runs one request and reports on it. A panic fails the run, and does not end the process.
+func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
+	if err := task.Run(func() { r = s.sweep(ctx, call, request) }); err != nil {
+		return s.fail(s.newReport(call, request.Trigger), report.Failed, err)
+	}
+	return r
+}
+
+func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	budget := deadline.New(ctx)
+	r := s.newReport(call, request.Trigger)
+	r.Asked = request.Digest()
+	if err := s.admit(call, request, r); err != nil {
+		return s.refuse(r, err)
+	}
+	if request.Trigger == trigger.OSS {
+		if request = s.splitEvent(request, r); len(request.Objects)+len(request.Manifests) == 0 {
+			r.Finish(report.Done, s.now())
+			s.logFinished(r)
+			return r
+		}
+	}
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	leave, err := s.requests.enter(work, call.RequestID)
+	if err != nil {
+		return s.fail(r, report.Busy, err)
+	}
+	defer leave()
+	switch earlier, err := s.prepare(work, call, request, r); {
+	case IsRefusal(err):
+		return s.refuse(r, err)
+	case err != nil:
+		return s.fail(r, report.Failed, err)
+	case earlier != nil:
+		return earlier
+	}
+	var finishing sync.WaitGroup
+	defer finishing.Wait()
+	if request.Inventory {
+		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
+		switch {
+		case errors.Is(err, state.ErrBusy):
+			return s.fail(r, report.Busy, err)
+		case err != nil:
+			return s.fail(r, report.Failed, err)
+		}
+		// A call may have no time for two writes in turn: the report is saved meanwhile.
+		defer s.release(ctx, lease, budget)
+		s.sweepInventory(lease.Hold(ctx), budget, call, request, r)
+	} else {
+		s.run(ctx, budget, call, request, r)
+	}
+	finishing.Go(func() {
+		if err := task.Run(func() { s.finish(ctx, budget, call, r) }); err != nil {
+			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
+		}
+	})
+	return r
+}
+
+func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadline.Budget) {
+	ctx, cancel := budget.Record(ctx)
+	defer cancel()
+	if err := lease.Release(ctx); err != nil {
+		s.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
+	}
+}
+
+// admit refuses a request that cannot be carried out, whatever the services answer, and sets the
+// mode of its report.
+func (s *Service) admit(call Call, request *trigger.Request, r *report.Report) error {
+	if s.broken != nil {
+		return s.broken
+	}
+	mode, err := request.EffectiveMode(s.policy.Mode)
+	if err != nil {
+		return err
+	}
+	r.Mode = mode
+	if request.Trigger == trigger.HTTP {
+		if err := s.mayRead(request.Manifests); err != nil {
+			return err
+		}
+	}
+	if r.Mode == policy.Enforce && s.account.InFC && !s.state.InOSS() {
+		return errors.New("enforce needs state that outlives the instance, and a folder goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/")
+	}
+	if request.Inventory && s.policy.Inventory.IsEmpty() {
+		return errNoInventory
+	}
+	_, err = s.credentials(call).Current()
+	return err
+}
+
+var errNoInventory = errors.New("the policy has no inventory to look at")
+
+// mayRead refuses manifests that the policy does not name. Messages about a manifest quote it, and
+// an HTTP caller must not read with the function's permissions.
+func (s *Service) mayRead(manifests []media.Object) error {
+	for _, object := range manifests {
+		if !s.policy.IsManifest(object) && !slices.Contains(s.policy.Inventory.Manifests, object) {
+			return fmt.Errorf("manifest %s: over HTTP a request may name only what `manifests` or `inventory` of the policy names", text.Quote(object.String()))
+		}
+	}
+	return nil
+}
+
+// splitEvent splits the objects of an OSS event into media and manifests. It drops records of
+// the state store: an event for one must not write another.
+func (s *Service) splitEvent(request *trigger.Request, r *report.Report) *trigger.Request {
+	own := *request
+	own.Objects, own.Manifests, own.Removed = nil, nil, nil
+	removed := make(map[media.Object]bool, len(request.Removed))
+	for _, object := range request.Removed {
+		removed[object] = true
+	}
+	for _, object := range request.Objects {
+		switch {
+		case s.state.InOSS() && s.state.Prefix.Covers(object):
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", text.Quote(object.String())))
+		case !s.policy.IsManifest(object):
+			own.Objects = append(own.Objects, object)
+			if removed[object] {
+				own.Removed = append(own.Removed, object)
+			}
+		case removed[object]:
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a manifest, and was deleted", text.Quote(object.String())))
+		case manifest.NoList(object.Key) != "":
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is no list: it is %s", text.Quote(object.String()), manifest.NoList(object.Key)))
+		default:
+			own.Manifests = append(own.Manifests, object)
+		}
+	}
+	for _, reason := range text.First(own.Ignored, "records") {
+		reason = text.Bound(reason)
+		s.log.Info("event record ignored", "run", r.Run, "reason", reason)
+		r.Notes = append(r.Notes, "ignored: "+reason)
+	}
+	return &own
+}
+
+// prepare checks the state store and the request's plan before a run. It returns the report of an
+// earlier run that answered the same request.
+func (s *Service) prepare(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
+	store := s.store(call)
+	if err := s.checkVersioning(ctx, store); err != nil {
+		return nil, err
+	}
+	if call.RequestID != "" {
+		if earlier, err = s.answered(ctx, call, r); err != nil || earlier != nil {
+			return earlier, err
+		}
+	}
+	if err := s.tombstones.Refresh(ctx, store); err != nil {
+		return nil, err
+	}
+	if request.Plan == "" {
+		return nil, nil
+	}
+	return nil, s.checkPlan(ctx, store, request, r)
+}
+
+// checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
+func (s *Service) checkVersioning(ctx context.Context, store state.Store) error {
+	bucket, ok := store.(state.Bucket)
+	if !ok || s.versioningChecked.Load() {
+		return nil
+	}
+	switch err := bucket.Check(ctx); {
+	case errors.Is(err, state.ErrVersioned):
+		return refusedError{err}
+	case err != nil:
+		// Plans are named by their content, and no safety rests on the lease: a role without
+		// this permission may go on.
+		s.log.Warn("cannot check the state bucket's versioning", "error", err.Error())
+	}
+	s.versioningChecked.Store(true)
+	return nil
+}
+
+// answered returns the report that answered the same request before, or nil. It sets the
+// report's run: a request ID that came with another request gets the request's digest added.
+func (s *Service) answered(ctx context.Context, call Call, r *report.Report) (*report.Report, error) {
+	_, digest, _ := strings.Cut(r.Asked, ":")
+	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
+		earlier, err := journal.ReadReport(ctx, s.store(call), id)
+		switch {
+		case errors.Is(err, state.ErrDamaged): // the request runs again
+			s.log.Error("record damaged", "run", id, "error", err.Error())
+		case errors.Is(err, state.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case earlier.Asked != r.Asked:
+			s.log.Warn("the request ID came with another request before", "run", id)
+			continue
+		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
+			s.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
+			return earlier, nil
+		}
+		r.Run = id
+		return nil, nil
+	}
+	r.Run = newRunID()
+	return nil, nil
+}
+
+// run carries out a request. Concurrent events share calls.
+func (s *Service) run(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
+	library := s.library.Session(s.credentials(call))
+	if request.Trigger == trigger.OSS {
+		library = s.library.Sharing(s.credentials(call))
+	}
+	s.newSweep(call, r, library).Run(ctx, budget, request, r)
+	r.Calls = callsOf(library)
+}
+
+func (s *Service) newSweep(call Call, r *report.Report, library *mps.Session) *sweep.Sweep {
+	log := s.log.With("run", r.Run)
+	return &sweep.Sweep{
+		Policy: s.policy, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
+		Tombstones: s.tombstones, Events: s.events, Now: s.now, Log: log,
+		Progress: func(p sweep.Progress) { s.progress.show(log, p) }, Every: s.progress.every,
+	}
+}
+
+func callsOf(library *mps.Session) report.Calls {
+	return report.Calls{
+		DeleteMedia: library.Calls(mps.DeleteMedia), QueryMediaList: library.Calls(mps.QueryMediaList),
+		QueryMediaListByURL: library.Calls(mps.QueryMediaListByURL), Throttled: library.Throttled(), Retried: library.Retried(),
+		ListExecutions: library.Calls(mps.ListExecutions),
+	}
+}

@@ -1,0 +1,99 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// deployment is the policy, the account and the clients that the environment configures.
+type deployment struct {
+	policy  *policy.Policy
+	account account.Account
+	keyring *account.Keyring
+	state   state.Location
+	library *mps.Client
+	objects *objects.Client
+	// versioningChecked is true once the state bucket was asked for its versioning.
+	versioningChecked atomic.Bool
+	// broken is the reason why no request can be served. The other fields may then be empty.
+	broken error
+}
+
+func newDeployment(o Options) *deployment {
+	d := &deployment{policy: o.Policy, keyring: account.NewKeyring(o.Getenv)}
+	d.broken = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.wire(o))
+	return d
+}
+
+func (d *deployment) wire(o Options) (err error) {
+	if d.policy == nil {
+		if d.policy, err = configuredPolicy(o.Getenv); err != nil {
+			return err
+		}
+	}
+	if d.account, err = account.FromEnvironment(o.Getenv); err != nil {
+		return err
+	}
+	d.account.Dial = o.Dial
+	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
+		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
+	}
+	if err = d.checkStatePrefix(); err != nil {
+		return err
+	}
+	if d.library, err = mps.New(d.account, d.policy.Pace.Share); err != nil {
+		return err
+	}
+	d.objects = objects.New(d.account)
+	return nil
+}
+
+// checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
+// records would be read as media or lists, or the reverse.
+func (d *deployment) checkStatePrefix() error {
+	if !d.state.InOSS() {
+		return nil
+	}
+	own := d.state.Prefix
+	for _, prefix := range d.policy.Inventory.Prefixes {
+		if prefix.Covers(own) {
+			return fmt.Errorf("MEDIASWEEP_STATE lies below the inventory's %s: state would be taken for media", prefix)
+		}
+		if own.Covers(prefix) {
+			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: media would be taken for state", prefix)
+		}
+	}
+	for _, manifest := range d.policy.Inventory.Manifests {
+		if own.Covers(manifest) {
+			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: state would be taken for a list of media", manifest)
+		}
+	}
+	for _, glob := range d.policy.Manifests {
+		if glob.Meets(own) {
+			return fmt.Errorf("MEDIASWEEP_STATE and the policy's manifests %s have objects in common: state would be taken for lists of media", glob)
+		}
+	}
+	return nil
+}
+
+// store returns the state store with the credentials of a call.
+func (d *deployment) store(call Call) state.Store {
+	if d.state.InOSS() {
+		return state.Bucket{OSS: d.objects.Session(d.credentials(call)), Prefix: d.state.Prefix}
+	}
+	return state.Folder(d.state.Folder)
+}
+
+// credentials returns the provider of a call's credentials.
+func (d *deployment) credentials(call Call) *account.Provider {
+	return d.keyring.Or(account.Credentials{
+		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
+	})
+}
