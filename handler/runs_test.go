@@ -352,11 +352,16 @@ func TestTheNextRunFinishesAPlan(t *testing.T) {
 		t.Errorf("%d deleted, %+v", got, next.Counts)
 	}
 	seen := map[string]bool{}
-	for _, id := range slices.Concat(w.sent()...) {
-		if seen[id] {
-			t.Errorf("%s was sent twice", id)
+	for _, call := range w.e.Calls() {
+		if call.Operation != "DeleteMedia" || call.Code != "" { // a busy machine's calls can come in bursts: those are throttled
+			continue
 		}
-		seen[id] = true
+		for _, id := range call.MediaIDs {
+			if seen[id] {
+				t.Errorf("%s was sent twice", id)
+			}
+			seen[id] = true
+		}
 	}
 	runs, _, err := w.f.Runs(context.Background(), handler.Call{})
 	if err != nil || len(runs) != 3 {

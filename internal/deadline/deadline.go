@@ -61,12 +61,25 @@ func until(ctx context.Context, end time.Time) (context.Context, context.CancelF
 	return context.WithDeadline(ctx, end)
 }
 
+// maxRecord is the longest time for a record. A store that needs longer does not answer.
+const maxRecord = 5 * time.Second
+
 // Record returns a context for what must be recorded although the work's time is up. It
 // lasts for at most 5 s, and for three quarters of what is left.
 func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc) {
-	left := 5 * time.Second
+	left := maxRecord
 	if !b.record.IsZero() {
 		left = min(left, time.Until(b.record)*3/4)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), left)
+}
+
+// Finish returns a context for the last records of a call. They are written side by side, so
+// each has all of the time that is left, up to 5 s.
+func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	left := maxRecord
+	if !b.record.IsZero() {
+		left = min(left, time.Until(b.record))
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), left)
 }

@@ -105,3 +105,25 @@ func TestBudgetWithoutADeadline(t *testing.T) {
 		}
 	})
 }
+
+// The last records of a call have all of its time for records.
+func TestFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		budget := deadline.New(ctx)
+		time.Sleep(3600 * time.Millisecond) // the work's end
+		for range 2 {
+			finish, cancel := budget.Finish(ctx)
+			defer cancel()
+			if end, _ := finish.Deadline(); time.Until(end) != 300*time.Millisecond {
+				t.Errorf("a last record has %v, want 300ms", time.Until(end))
+			}
+		}
+		finish, cancelFinish := deadline.Budget{}.Finish(ctx)
+		defer cancelFinish()
+		if end, _ := finish.Deadline(); time.Until(end) != 5*time.Second {
+			t.Errorf("a last record without a deadline has %v, want 5s", time.Until(end))
+		}
+	})
+}

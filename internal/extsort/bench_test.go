@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// BenchmarkSpool sorts two million names, in the order of a report's rows and in none.
-func BenchmarkSpool(b *testing.B) {
+// BenchmarkSorter sorts two million names, in the order of a report's rows and in none.
+func BenchmarkSorter(b *testing.B) {
 	const records = 2_000_000
 	for name, step := range map[string]int{"sorted": 1, "unsorted": 7919} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				var s Spool
+				var s Sorter
 				rest := binary.AppendVarint(nil, 1_700_000_000)
 				for i := range records {
 					at := i * step % records

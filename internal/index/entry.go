@@ -1,6 +1,6 @@
-// Package index keeps what scans found out about objects: whether an object has a medium, and
-// when that medium is due. A scan skips an object that the index knows. The index never causes a
-// deletion or a failure: an object that it does not know is looked up.
+// Package index stores the results of scans: whether an object has a medium, and when that medium is
+// due. A scan skips an object that the index knows. The index never causes a deletion or a failure:
+// an object that it does not know is looked up.
 package index
 
 import (
@@ -108,7 +108,7 @@ func decode(segment []byte) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(zip, maxSegment+1)) // to its end, where the checksum is
+	text, err := io.ReadAll(io.LimitReader(zip, maxSegment+1)) // the checksum is at the end
 	if err == nil && len(text) > maxSegment {
 		err = fmt.Errorf("more than %d bytes", maxSegment)
 	}
@@ -187,7 +187,7 @@ func (w *writer) cut(n int) {
 		s.Newest = max(s.Newest, e.Found)
 		last = e
 	}
-	_ = w.zip.Close() // as above
+	_ = w.zip.Close() // a Buffer returns no error
 	w.entries = slices.Delete(w.entries, 0, n)
 	w.keep(s, data.Bytes())
 }

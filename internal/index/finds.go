@@ -14,27 +14,27 @@ import (
 // Finds collects the entries of one scan in any order. The zero value is empty. It is not safe
 // for concurrent use.
 type Finds struct {
-	spool extsort.Spool
-	err   error
+	sorter extsort.Sorter
+	err    error
 }
 
-// Add takes an entry; its Found is that of the scan.
+// Add adds an entry. Write sets its Found.
 func (f *Finds) Add(e Entry) {
 	if f.err != nil {
 		return
 	}
-	if f.err = f.spool.Add(e.Name, e.appendTo(nil)); f.err != nil {
-		f.spool.Close() // the plan needs the space
+	if f.err = f.sorter.Add(e.Name, e.appendTo(nil)); f.err != nil {
+		f.sorter.Close() // the plan needs the space
 	}
 }
 
 // Close frees the memory and the temporary file.
-func (f *Finds) Close() { f.spool.Close() }
+func (f *Finds) Close() { f.sorter.Close() }
 
 // Write merges the finds into the old generation, and writes the result as the next one. Without
 // finds the old generation stays the newest.
 func (f *Finds) Write(ctx context.Context, old *Generation, now time.Time, run string) error {
-	if f.err != nil || f.spool.Len() == 0 {
+	if f.err != nil || f.sorter.Len() == 0 {
 		return f.err
 	}
 	folder := Folder + state.RunName(now, run)
@@ -46,7 +46,7 @@ func (f *Finds) Write(ctx context.Context, old *Generation, now time.Time, run s
 			m.err = old.store.Create(ctx, s.Record, data)
 		}
 	})
-	for found, err := range f.spool.All() {
+	for found, err := range f.sorter.All() {
 		d := decoder{rest: found.Rest}
 		e := d.entry()
 		e.Name, e.Found = found.Name, old.asOf.Unix()
@@ -81,7 +81,7 @@ type merge struct {
 	rest []Entry // of the open segment, not yet merged
 }
 
-// add takes the next find in the order of names. It replaces the old entries of its name.
+// add adds the next find, in the order of names. It replaces the old entries of the name.
 func (m *merge) add(ctx context.Context, e Entry) {
 	for m.at+1 < len(m.old.segments) && m.old.segments[m.at+1].First <= e.Name {
 		m.pass()
@@ -113,7 +113,7 @@ func (m *merge) pass() {
 	m.at++
 }
 
-// keep takes an old entry unless it has expired.
+// keep adds an old entry unless it has expired.
 func (m *merge) keep(e Entry) {
 	if e.Found > m.old.since {
 		m.writer.add(e)

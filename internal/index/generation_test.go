@@ -345,7 +345,7 @@ func TestDamagedSegment(t *testing.T) {
 					finds.Add(e)
 				}
 			}
-			if got := finds.spool.Len(); logged != 1 || got != 3*segmentEntries {
+			if got := finds.sorter.Len(); logged != 1 || got != 3*segmentEntries {
 				t.Errorf("%d names are not known, logged %d times", got, logged)
 			}
 			elsewhere := &Finds{} // its own names could not be looked up
@@ -433,7 +433,7 @@ func TestNoRoom(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	finds := &Finds{}
 	defer finds.Close()
-	for _, e := range named("b/a name of some length/", 100_000) { // more than a spool keeps in memory
+	for _, e := range named("b/a name of some length/", 100_000) { // more than a Sorter keeps in memory
 		finds.Add(e)
 	}
 	if err := finds.Write(t.Context(), open(t, store, day0), day0.Add(time.Hour), "r"); err == nil || len(store) != before {

@@ -1,6 +1,5 @@
-// Package inventory is where candidates come from: the media IDs or objects that a request
-// names, the objects below prefixes, manifests and workflow executions. It merges them in
-// the order of their names, each once.
+// Package inventory reads candidates from requests, prefixes, manifests and workflow executions. It
+// merges them in the order of their names, each once.
 package inventory
 
 import (
@@ -9,21 +8,19 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// Candidate is a medium that may be looked at: by its ID, or by the object that it was
-// made of. One of the two is set.
+// Candidate names a medium to look up, by its ID or by its source object. One of the two is set.
 type Candidate struct {
 	MediaID string
 	Object  media.Object
-	// Modified is when the source says that the object was written, in seconds since 1970;
-	// 0 where none does.
+	// Modified is the LastModified of the object, in seconds since 1970; 0 if unknown.
 	Modified int64
-	// Listed says that the object is in a bucket that was listed.
+	// Listed is true if a listing of the bucket had the object.
 	Listed bool
 
-	name string // if it has been put together
+	name string // the cached result of Name
 }
 
-// Of yields media by their IDs, and then by their objects.
+// Of yields media IDs, and then objects.
 func Of(ids []string, objects []media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		for _, id := range ids {

@@ -14,25 +14,25 @@ import (
 
 // Lister lists the objects below a prefix; an error ends the sequence.
 type Lister interface {
-	// Entries yields the objects whose keys come after another one.
+	// Entries yields the objects below a prefix whose keys come after another one.
 	Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error]
 }
 
-// A listing goes page by page, and each page is a call of some tens of milliseconds. So
-// several stretches of the names are listed at a time, and each keeps some objects ready.
+// A page of a listing takes tens of milliseconds. Several stretches are listed concurrently; each
+// buffers some chunks of objects.
 const (
 	maxLanes   = 4
 	laneChunks = 5
 	chunkSize  = 1000
 )
 
-// OfPrefixes lists prefixes in the order of their names, those objects whose names come
-// after another one. A prefix that another one covers is listed once. An error is of one
-// prefix; the others go on.
+// OfPrefixes lists prefixes in the order of their names. It yields objects whose names come after
+// another one. A prefix inside another one is listed once. After an error of one prefix it goes on
+// with the next.
 //
-// Splits are names, in order, at which a listing may be parted: what lies between is then
-// listed beside. What comes is what one listing after the other would have, in whatever
-// order OSS has objects: where two parts do not meet the rest is listed alone.
+// splits are sorted names at which a listing may be split into stretches, which are listed
+// concurrently. The result is that of a sequential listing, in any order that OSS has: if two
+// stretches do not meet, the rest is listed sequentially.
 func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, after string, splits []string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		l := &lanes{ctx: ctx, lister: lister, rest: stretches(prefixes, after, splits)}
@@ -46,14 +46,14 @@ func OfPrefixes(ctx context.Context, lister Lister, prefixes []media.Object, aft
 	}
 }
 
-// stretch is a part of the keys below a prefix: those after one key, up to another one
-// if that is not empty.
+// stretch is a range of the keys below a prefix: after one key, and up to another one unless that is
+// empty.
 type stretch struct {
 	prefix      media.Object
 	after, upTo string
 }
 
-// stretches parts what is to be listed.
+// stretches splits prefixes into stretches.
 func stretches(prefixes []media.Object, after string, splits []string) (list []stretch) {
 	for _, prefix := range outermost(prefixes) {
 		one := stretch{prefix: prefix}
@@ -76,7 +76,7 @@ func stretches(prefixes []media.Object, after string, splits []string) (list []s
 	return list
 }
 
-// outermost returns the prefixes that no other one covers, in the order of their names.
+// outermost returns the prefixes that are not inside another one, in the order of their names.
 func outermost(prefixes []media.Object) (outer []media.Object) {
 	sorted := slices.SortedFunc(slices.Values(prefixes), func(a, b media.Object) int { return strings.Compare(objectName(a), objectName(b)) })
 	for _, prefix := range sorted {
@@ -87,29 +87,29 @@ func outermost(prefixes []media.Object) (outer []media.Object) {
 	return outer
 }
 
-// lanes list the first of some stretches.
+// lanes lists the first stretches of rest concurrently.
 type lanes struct {
-	ctx    context.Context //nolint:containedctx // of the one who lists
+	ctx    context.Context //nolint:containedctx // of one call
 	lister Lister
 	rest   []stretch
-	open   []*lane // of the first of them
+	open   []*lane // of the first stretches of rest
 	work   sync.WaitGroup
 }
 
-// lane is one stretch that is being listed.
+// lane lists one stretch.
 type lane struct {
 	chunks chan chunk
 	cancel context.CancelFunc
-	head   chunk // what has been read of it and not been handed over
-	ready  bool  // whether anything has
+	head   chunk // received by first, and not yet returned by next
+	ready  bool  // head is set
 }
 
-// chunk is some objects of a stretch. The last one says how it came to its end.
+// chunk holds some objects of a stretch. The last one has the reason for the end.
 type chunk struct {
 	objects []listedObject
 	last    bool
 	err     error
-	// beyond is the key that came after the stretch.
+	// beyond is the first key after the stretch, or empty at the end of the prefix.
 	beyond string
 }
 
@@ -118,7 +118,7 @@ type listedObject struct {
 	modified int64
 }
 
-// start has as many stretches listed as there are lanes for.
+// start opens lanes for the first stretches.
 func (l *lanes) start() {
 	for len(l.open) < min(maxLanes, len(l.rest)) {
 		ctx, cancel := context.WithCancel(l.ctx)
@@ -129,7 +129,7 @@ func (l *lanes) start() {
 	}
 }
 
-// stop ends all lanes.
+// stop cancels all lanes, and waits for them.
 func (l *lanes) stop() {
 	for _, one := range l.open {
 		one.cancel()
@@ -138,8 +138,8 @@ func (l *lanes) stop() {
 	l.work.Wait()
 }
 
-// drain hands over the first stretch and sees to it that the next goes on where it ended.
-// It reports whether more is wanted.
+// drain yields the first stretch, and checks that the next one continues it. It reports whether the
+// caller wants more.
 func (l *lanes) drain(yield func(Candidate, error) bool) bool {
 	now, one := l.rest[0], l.open[0]
 	defer one.cancel()
@@ -161,7 +161,7 @@ func (l *lanes) drain(yield func(Candidate, error) bool) bool {
 			l.leave(now.prefix)
 			return yield(Candidate{}, c.err)
 		case c.beyond == "":
-			l.leave(now.prefix) // there is no more
+			l.leave(now.prefix) // the listing has ended
 		case len(l.open) == 0 || l.open[0].first() != c.beyond:
 			l.leave(now.prefix)
 			l.stop()
@@ -171,7 +171,7 @@ func (l *lanes) drain(yield func(Candidate, error) bool) bool {
 	}
 }
 
-// leave gives up the stretches of a prefix.
+// leave drops the stretches of a prefix.
 func (l *lanes) leave(prefix media.Object) {
 	for len(l.rest) > 0 && l.rest[0].prefix == prefix {
 		if l.rest = l.rest[1:]; len(l.open) > 0 {
@@ -198,7 +198,7 @@ func (one *lane) receive() chunk {
 	return c
 }
 
-// first returns the first key of a lane that nothing has been taken of, or nothing.
+// first returns the first key of a lane that has not been read, or nothing.
 func (one *lane) first() string {
 	one.head, one.ready = one.receive(), true
 	if len(one.head.objects) == 0 {

@@ -20,33 +20,31 @@ import (
 
 // Opener reads objects.
 type Opener interface {
-	// Open returns the content of an object as a stream, and its version. If a version is
-	// given, any other is an error.
+	// Open returns the content of an object as a stream, and its version. If version is not empty,
+	// another version is an error.
 	Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error)
 }
 
 const (
-	// maxInventory bounds a manifest.json: it has some two hundred bytes for each of up to
-	// seventy thousand files.
+	// maxInventory bounds a manifest.json, in bytes: it has 200 for each of up to 70,000 files.
 	maxInventory = 16 << 20
-	// maxChecksum bounds the text of a checksum.
+	// maxChecksum bounds a checksum, in bytes.
 	maxChecksum = 1 << 10
 )
 
-// OSS may write the checksum of a report a little after the report. One that is not there,
-// or empty, is looked for again after each of these pauses.
+// OSS may write the checksum of a report after the report. A missing or empty checksum is read again
+// after each of these pauses.
 var checksumPauses = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
-// IsReport reports whether a manifest is a report of OSS Inventory, which names whatever is
-// in a bucket.
+// IsReport reports whether a manifest is a report of OSS Inventory, which names all objects of a
+// bucket.
 func IsReport(object media.Object) bool { return path.Base(object.Key) == manifest.InventoryName }
 
-// OfManifest reads a manifest: CSV, JSON Lines or, where that is its name, the
-// manifest.json of a report of OSS Inventory. A row that cannot be read is an error that
-// names manifest and line; the other rows go on.
+// OfManifest reads a manifest: CSV, JSON Lines, or a report of OSS Inventory if the name is
+// manifest.json. It yields an error with manifest and line for each bad row, and goes on.
 //
-// All of the manifest, a report's files included, is verified before the first row is
-// used: one that is not whole names nothing. It is read twice, in the same version.
+// It verifies the complete manifest, including the files of a report, before the first row: an
+// incomplete manifest names nothing. It reads the manifest twice, in the same version.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		files, err := filesOf(ctx, opener, object)
@@ -77,7 +75,7 @@ func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Se
 	}
 }
 
-// OfFile reads a list in a file of this machine: see OfManifest.
+// OfFile reads a manifest in a local file; see OfManifest.
 func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		if filepath.Base(name) == manifest.InventoryName {
@@ -114,14 +112,14 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// verified reads a list again that was verified. It must have as many bytes as then: the
-// last row of a list that is cut could name another medium.
+// verified reads a verified list. Another length than during the verification is an error: the last
+// row of a truncated list could name another medium.
 type verified struct {
 	from io.Reader
 	left int64
 }
 
-var errNotVerified = errors.New("it has another length than when it was verified")
+var errNotVerified = errors.New("its length has changed since it was verified")
 
 func (v *verified) Read(p []byte) (int, error) {
 	n, err := v.from.Read(p)
@@ -132,9 +130,9 @@ func (v *verified) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cancelable ends reading with its context.
+// cancelable ends a read with its context.
 type cancelable struct {
-	ctx  context.Context //nolint:containedctx // of the one who reads
+	ctx  context.Context //nolint:containedctx // of one read
 	from io.Reader
 }
 
@@ -148,13 +146,13 @@ func (c cancelable) Read(p []byte) (int, error) {
 // listFile is one file of a manifest.
 type listFile struct {
 	object  media.Object
-	version string // that was verified
-	size    int64  // of it, in bytes
+	version string // the verified one
+	size    int64  // of that version, in bytes
 	check   func(io.Reader) error
 	rows    func(io.Reader) iter.Seq2[manifest.Row, error]
 }
 
-// filesOf returns the files with the rows of a manifest.
+// filesOf returns the files that have the rows of a manifest.
 func filesOf(ctx context.Context, opener Opener, object media.Object) ([]listFile, error) {
 	if !IsReport(object) {
 		return []listFile{{object: object, check: manifest.Verify, rows: manifest.Rows}}, nil
@@ -186,7 +184,7 @@ func (f *listFile) verify(ctx context.Context, opener Opener) error {
 	return err
 }
 
-// read yields what the file names, and reports whether more is wanted.
+// read yields the candidates of the file. It reports whether the caller wants more.
 func (f *listFile) read(ctx context.Context, opener Opener, yield func(Candidate, error) bool) bool {
 	stream, _, err := opener.Open(ctx, f.object, f.version)
 	if err != nil {
@@ -196,7 +194,7 @@ func (f *listFile) read(ctx context.Context, opener Opener, yield func(Candidate
 	return candidates("manifest "+f.object.String(), f.rows(&verified{stream, f.size}), yield)
 }
 
-// candidates yields what rows name, and reports whether more is wanted.
+// candidates yields the candidates of rows. It reports whether the caller wants more.
 func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candidate, error) bool) bool {
 	for row, err := range rows {
 		if err != nil {

@@ -13,11 +13,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// idMark starts the names of media: it comes after all that a bucket's name may have.
+// idMark starts the names of media. It sorts after all bytes of a bucket's name.
 const idMark = "~"
 
-// Name returns what the candidate is called wherever candidates have an order: bucket/key
-// for an object, in the order of OSS, and behind all of them ~ID for a medium.
+// Name returns the name by which candidates sort: bucket/key for an object, as OSS sorts, and ~ID for
+// a medium ID, after all objects.
 func (c Candidate) Name() string {
 	switch {
 	case c.name != "":
@@ -44,11 +44,10 @@ func Named(name string, modified int64) (Candidate, error) {
 	return c, err
 }
 
-// Gathered are the candidates of sources that name them in no order and more than once:
-// all of them are read before the first is handed over. It is not safe for concurrent use.
-type Gathered struct{ objects, ids extsort.Spool }
+// Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
+type Gathered struct{ objects, ids extsort.Sorter }
 
-// Add takes a candidate. Its error is a *extsort.Error.
+// Add adds a candidate. Its error is a *extsort.Error.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
 		return g.ids.Add(c.Name(), nil)
@@ -56,25 +55,24 @@ func (g *Gathered) Add(c Candidate) error {
 	return g.objects.Add(c.Name(), binary.AppendVarint(nil, c.Modified))
 }
 
-// HasIDs reports whether any candidate is a medium, and HasObjects whether one is an
-// object.
+// HasIDs reports whether any candidate is a media ID.
 func (g *Gathered) HasIDs() bool { return g.ids.Len() > 0 }
 
 // HasObjects reports whether any candidate is an object.
 func (g *Gathered) HasObjects() bool { return g.objects.Len() > 0 }
 
-// Close lets everything go.
+// Close frees the memory and the temporary files.
 func (g *Gathered) Close() {
 	g.objects.Close()
 	g.ids.Close()
 }
 
-// DropIDs takes away the media whose IDs are found, which come in order.
+// DropIDs drops media IDs. found must be sorted.
 func (g *Gathered) DropIDs(found iter.Seq2[string, error]) error {
 	next, stop := iter.Pull2(found)
 	defer stop()
 	id, err, more := next()
-	var left extsort.Spool
+	var left extsort.Sorter
 	for record, readErr := range g.ids.All() {
 		for more && err == nil && idMark+id < record.Name {
 			id, err, more = next()
@@ -96,21 +94,19 @@ func (g *Gathered) DropIDs(found iter.Seq2[string, error]) error {
 	return nil
 }
 
-// IDs yields the gathered media whose names come after another one, each once and in
-// order.
+// IDs yields the gathered media IDs whose names come after another one, sorted, each once.
 func (g *Gathered) IDs(after string) iter.Seq2[Candidate, error] { return unique(&g.ids, after) }
 
-// Unordered is a listing that does not come in the order of its names. Gather its prefix
-// and begin again.
+// Unordered is the error of a listing that is not sorted by name. The caller should gather its prefix
+// and start again.
 type Unordered struct{ Name, After string }
 
 func (e *Unordered) Error() string {
 	return fmt.Sprintf("the bucket is not listed in the order of its names: %s comes after %s", text.Quote(e.Name), text.Quote(e.After))
 }
 
-// Objects yields the gathered objects whose names come after another one, and those that
-// are listed in the same order; each once, and as the latest is said to have been written.
-// Errors come through as they are. An *Unordered ends the sequence.
+// Objects merges the gathered objects whose names come after another one with a listing. It yields
+// each object once, with the latest Modified, and errors unchanged. An *Unordered is the last value.
 func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		next, stop := iter.Pull2(unique(&g.objects, after))
@@ -151,8 +147,8 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) ite
 	}
 }
 
-// unique yields what a spool holds of candidates, each once, with the latest time.
-func unique(from *extsort.Spool, after string) iter.Seq2[Candidate, error] {
+// unique yields sorted candidates, each once, with the latest Modified.
+func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		var one Candidate
 		flush := func() bool { return one.name == "" || yield(one, nil) }
@@ -164,7 +160,7 @@ func unique(from *extsort.Spool, after string) iter.Seq2[Candidate, error] {
 			if err == nil {
 				modified, n := binary.Varint(record.Rest)
 				if c, err = Named(record.Name, modified); n < 0 {
-					err = errors.New("read what was spooled: a time is damaged")
+					err = errors.New("temporary file: a time is damaged")
 				}
 			}
 			switch {

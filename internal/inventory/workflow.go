@@ -9,18 +9,17 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Executions tells of the media of workflow executions, a page at a time.
+// Executions lists the media of workflow executions, page by page.
 type Executions interface {
 	Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error)
 }
 
-// maxEmpty bounds the pages of executions that name no medium: that a list ends with an
-// empty token is not documented.
+// maxEmpty bounds the consecutive pages without a medium. MPS does not document how a list ends.
 const maxEmpty = 1000
 
-// OfWorkflow yields the media of the executions of a workflow, or of all workflows for
-// an empty name, in the last 90 days. A medium comes for each execution. An error ends
-// it, but for one of a MediaId that is none.
+// OfWorkflow yields the media of a workflow's executions in the last 90 days, once for each execution.
+// An empty name means all workflows. It yields an error for an invalid MediaId and goes on; other
+// errors are the last value.
 func OfWorkflow(ctx context.Context, library Executions, workflow string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		tokens := map[string]bool{}

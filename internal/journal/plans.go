@@ -73,7 +73,7 @@ func createPlan(ctx context.Context, store state.Store, name string, data []byte
 	return nil
 }
 
-// ErrDamagedPlan: a record of the plan exists with other content.
+// ErrDamagedPlan means that a record of the plan exists with other content.
 var ErrDamagedPlan = errors.New("it is damaged and cannot be overwritten")
 
 // sameLines reports whether two segments have the same lines. Versions of the compressor may differ.

@@ -18,16 +18,16 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// InventoryName is what the record is called that completes a report of OSS Inventory,
-// and ChecksumName that of its checksum beside it.
+// InventoryName is the name of the object that completes a report of OSS Inventory. ChecksumName is
+// the name of its checksum, in the same folder.
 // Source: OSS "Bucket inventory".
 const (
 	InventoryName = "manifest.json"
 	ChecksumName  = "manifest.checksum"
 )
 
-// NoList says what an object is that lies among lists and is none, by its key; nothing
-// for a list. A report of OSS Inventory is named by its manifest.json alone.
+// NoList describes an object below manifests that is not a list, by its key. It returns nothing for a
+// list. Only the manifest.json of a report of OSS Inventory is a list.
 func NoList(key string) string {
 	folder, name := path.Split(key)
 	switch {
@@ -193,8 +193,7 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	if bucket := fields[i.bucket]; bucket != i.Bucket {
 		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(bucket), text.Quote(i.Bucket))
 	}
-	// Keys are escaped, with slashes or without. No sample tells what a plus means:
-	// it is taken for one.
+	// Keys are escaped, with or without slashes. No documented sample has a plus: it stays a plus.
 	key, err := url.PathUnescape(fields[i.key])
 	if err != nil {
 		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(fields[i.key]))

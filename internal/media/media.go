@@ -1,5 +1,5 @@
-// Package media holds the record that everything else speaks of: a medium as
-// ApsaraVideo Media Processing (MPS) describes it, and the OSS object behind it.
+// Package media holds the record of a medium in ApsaraVideo Media Processing (MPS), and its OSS
+// object.
 // It is pure: no SDK, no clock, no network.
 package media
 
@@ -59,7 +59,7 @@ type Maybe[T any] struct {
 	Known bool
 }
 
-// Known returns a field that the record tells.
+// Known returns a field that the record has.
 func Known[T any](value T) Maybe[T] { return Maybe[T]{value, true} }
 
 // maxIDBytes bounds a MediaId. Every documented sample has 32 hexadecimal characters;

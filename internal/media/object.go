@@ -16,8 +16,8 @@ import (
 // Source: OSS "Object naming conventions" and "Bucket naming conventions".
 const maxKeyBytes = 1023
 
-// MaxURLBytes is what QueryMediaListByURL takes. Its page can be read as a limit
-// for each URL or for the whole list, so mediasweep keeps the list within it.
+// MaxURLBytes bounds the file URLs of QueryMediaListByURL, in bytes. The documents may mean each URL or
+// the list: mediasweep bounds the list.
 // Source: MPS QueryMediaListByURL, parameter FileURLs.
 const MaxURLBytes = 3200
 

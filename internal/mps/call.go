@@ -14,7 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 )
 
-// MaxTries is how often a call is tried at most.
+// MaxTries bounds the tries of a call.
 const MaxTries = 6
 
 // Backoff uses decorrelated jitter between these bounds, so that workers do not return in step.
@@ -23,14 +23,13 @@ const (
 	lastBackoff  = 3 * time.Second
 )
 
-// spareRetries is how many calls a session may repeat beyond the number of those
-// that it sent for the first time: a service that fails throughout is not asked
-// six times for everything.
+// spareRetries is the number of retries that a session may have beyond the number of its calls. It
+// limits the calls to a service that always fails.
 const spareRetries = 100
 
-// callNow sends a request until the library has answered it, or says why not; each
-// try has a request and a place for its answer of its own. A deletion or an addition that
-// may have taken effect is not repeated here: the caller reads that back.
+// callNow sends a request, and repeats it after throttled and ambiguous tries. build and into make the
+// request and the answer of each try. callNow never repeats DeleteMedia or AddMedia, which may
+// have taken effect: the caller must read back first.
 func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
 	s.first.Add(1)
 	var pause time.Duration
@@ -42,7 +41,7 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		case !errors.As(err, &failure):
 			return err
 		case failure.credentialsAtFault() && !renewed:
-			renewed = true // each try asks for its credentials
+			renewed = true // the next try uses other credentials
 			s.retried.Add(1)
 		case try < MaxTries && op != DeleteMedia && op != AddMedia && (failure.Kind == Throttled || failure.Kind == Ambiguous):
 			next, stop := s.Backoff(ctx, pause)
@@ -60,12 +59,12 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 	}
 }
 
-// errEnough says that a session has repeated as many calls as it may.
-var errEnough = errors.New("too many calls of this run had to be repeated")
+// errEnough: the session has no retries left.
+var errEnough = errors.New("too many retries in this run")
 
-// Backoff waits before a call is repeated, and counts it as such. It takes the pause
-// before the last try, or 0, and returns this one. An error is returned at once:
-// the context's if it would end meanwhile, or that the session has repeated enough.
+// Backoff waits before a retry, and counts the retry. previous is the pause before the last try, or 0.
+// It returns the new pause. It returns an error at once if the context would end during the pause,
+// or if the session has no retries left.
 func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Duration, error) {
 	if s.retried.Load() >= s.first.Load()+spareRetries {
 		return 0, errEnough
@@ -81,12 +80,11 @@ func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Dur
 	return pause, nil
 }
 
-// maxWaiting is how many calls of an operation a session has waiting for the pace. It
-// is small so that sessions take turns: an event is not kept waiting by all that a
-// sweep of the inventory has to ask.
+// maxWaiting bounds the calls of an operation that wait for the pace in one session. It is small, so
+// that the calls of an event do not wait behind all calls of a sweep.
 const maxWaiting = 2
 
-// acquire waits until the pace lets a call of the session leave.
+// acquire waits until the pace allows a call of the session.
 func (s *Session) acquire(ctx context.Context, op Operation) error {
 	line := s.lines[op]
 	select {
@@ -121,14 +119,13 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 		s.throttled.Add(1)
 		s.client.pace[op].throttled(failure.RetryAfter)
 	case failure.Kind == Ambiguous:
-		failure.Cause = ctx.Err() // if that is what cut it off
+		failure.Cause = ctx.Err()
 	}
 	return err
 }
 
-// read decides what an answer means. Only a success with a RequestId is one, and
-// only a refusal with a Code, or for want of quota, is one: whatever else came says
-// nothing about what the service did.
+// read classifies an answer. A success must have a RequestId. A rejection must have a Code, or be a
+// throttling. All other answers are Ambiguous.
 func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into answer) error {
 	status, body := a.status, a.body
 	if status == 0 {
@@ -151,10 +148,10 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 	return nil
 }
 
-// answer is what every answer has.
+// answer is implemented by all answers.
 type answer interface{ is() *envelope }
 
-// envelope is a refusal if it has a Code, and else a success if it has a RequestId.
+// envelope holds the common fields of an answer. An error has a Code, a success only a RequestId.
 type envelope struct {
 	RequestID string `json:"RequestId"`
 	Code      string
@@ -163,7 +160,7 @@ type envelope struct {
 
 func (e *envelope) is() *envelope { return e }
 
-// plainly drops the URL that net/http puts around an error: it is signed.
+// plainly removes the signed URL that net/http adds to an error.
 func plainly(err error) string {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {

@@ -19,23 +19,20 @@ import (
 )
 
 const (
-	// callTimeout is for one try, its connection included; the SDK's own default.
+	// callTimeout bounds one try, including its connection. It is the SDK's default.
 	callTimeout = 10 * time.Second
-	// maxAnswer bounds what is read of an answer: ten records with their outputs
-	// have some tens of kilobytes.
+	// maxAnswer bounds an answer, in bytes. Ten records with outputs have tens of kilobytes.
 	maxAnswer = 2 << 20
-	// MaxRetryAfter bounds the delay that the service may ask for: no quota of MPS is
-	// counted over more than a second, and a function has minutes.
+	// MaxRetryAfter bounds the delay that the service may request. The quotas of MPS are per second,
+	// and a function has minutes.
 	MaxRetryAfter = 30 * time.Second
-	// idleConnections is what two operations keep in flight at 100 calls a second
-	// and a latency of over a second; with the default of two, most paced calls
-	// would open a connection of their own.
+	// idleConnections is the number of calls in flight of two operations at 100 calls a second and a
+	// latency above a second. With the default of two, most calls would open a new connection.
 	idleConnections = 256
 )
 
-// caller sends requests through SDK clients. One SDK client used by two
-// goroutines is a data race in the SDK, so each call has one to itself, and all
-// of them share the transport and its connections.
+// caller sends requests through SDK clients. Concurrent calls of one SDK client are a data race in the
+// SDK, so each call has its own client. All clients share the transport and its connections.
 type caller struct {
 	account   account.Account
 	transport *http.Transport
@@ -59,15 +56,14 @@ func newCaller(a account.Account) (*caller, error) {
 	return c, nil
 }
 
-// httpAnswer holds what matters of an HTTP response.
+// httpAnswer holds the used parts of an HTTP response.
 type httpAnswer struct {
 	status     int // 0 without a response
 	body       []byte
-	retryAfter time.Duration // as the service asks for, at most MaxRetryAfter; 0 if it does not
+	retryAfter time.Duration // the requested delay, at most MaxRetryAfter; 0 for none
 }
 
-// do sends one request and returns its answer, or an answer with status 0 and an error
-// when there was none.
+// do sends one request and returns its answer. Without an answer, the status is 0 and the error is set.
 func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) (httpAnswer, error) {
 	w, err := c.take()
 	if err != nil {
@@ -98,8 +94,7 @@ func (c *caller) giveBack(w *worker) {
 	c.idle = append(c.idle, w)
 }
 
-// worker is one SDK client and what the SDK asks of it during a call: it is the
-// client's transport and its source of credentials.
+// worker is one SDK client. It implements the transport and the credentials provider of the client.
 type worker struct {
 	caller      *caller
 	sdk         *mts.Client
@@ -108,8 +103,7 @@ type worker struct {
 	retryAfter  time.Duration // of the latest response
 }
 
-// makeClients guards the making of SDK clients, which fills a map of the SDK's
-// package without a lock.
+// makeClients guards the creation of SDK clients, which writes to a global map of the SDK.
 var makeClients sync.Mutex
 
 func (c *caller) newWorker() (*worker, error) {
@@ -134,15 +128,15 @@ func (c *caller) newWorker() (*worker, error) {
 			client.Domain = "mts." + c.account.Region + ".aliyuncs.com"
 		}
 	}
-	// The SDK's timeout would end calls by a clock of its own; ctx does that.
+	// The context bounds the call. The SDK's timeout must not.
 	client.SetReadTimeout(24 * time.Hour)
 	w.sdk = client
 	return w, nil
 }
 
-// send calls the SDK, which panics on error bodies that are not as documented.
+// send calls the SDK, which panics on undocumented error bodies.
 func (w *worker) send(request requests.AcsRequest) (a httpAnswer, err error) {
-	// A CommonResponse keeps the body as it came: the whole record is needed.
+	// A CommonResponse keeps the body unchanged: plans need the complete record.
 	response := responses.NewCommonResponse()
 	defer func() {
 		a = httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter}
@@ -153,16 +147,15 @@ func (w *worker) send(request requests.AcsRequest) (a httpAnswer, err error) {
 	return httpAnswer{}, w.sdk.DoAction(request, response)
 }
 
-// RoundTrip sends the SDK's request under the caller's context, which the SDK
-// has no way to pass on.
+// RoundTrip sends the SDK's request with the caller's context, which the SDK cannot pass on.
 func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := w.caller.transport.RoundTrip(r.WithContext(w.ctx))
 	if err != nil {
 		return nil, err
 	}
 	w.retryAfter = parseRetryAfter(response.Header.Get("X-Acs-Retry-After"))
-	// The SDK's client would follow a redirect with the signed request, and name
-	// it to the new host as the referrer. Without a place to go it does not.
+	// The SDK's client would follow a redirect, and send the signed URL to the new host as the
+	// referrer. Without a Location it does not.
 	response.Header.Del("Location")
 	response.Body = struct {
 		io.Reader
@@ -171,7 +164,7 @@ func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// parseRetryAfter reads a delay in milliseconds. Whatever is none asks for nothing.
+// parseRetryAfter parses a delay in milliseconds. An invalid delay is 0.
 func parseRetryAfter(header string) time.Duration {
 	milliseconds, err := text.Decimal(header)
 	if err != nil {
@@ -180,7 +173,7 @@ func parseRetryAfter(header string) time.Duration {
 	return time.Duration(min(milliseconds, MaxRetryAfter.Milliseconds())) * time.Millisecond
 }
 
-// GetCredentials hands the SDK the credentials of the call.
+// GetCredentials returns the credentials of the call to the SDK.
 func (w *worker) GetCredentials() (*sdkcredentials.Credentials, error) {
 	return &sdkcredentials.Credentials{
 		AccessKeyId:     w.credentials.AccessKeyID,
@@ -189,5 +182,5 @@ func (w *worker) GetCredentials() (*sdkcredentials.Credentials, error) {
 	}, nil
 }
 
-// GetProviderName is what the SDK tells the service about GetCredentials.
+// GetProviderName returns the name of the provider, which the SDK sends to the service.
 func (w *worker) GetProviderName() string { return "static_sts" }

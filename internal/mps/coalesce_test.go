@@ -395,7 +395,7 @@ func TestSharedCallIsCountedOnce(t *testing.T) {
 		var parts sync.WaitGroup
 		for _, id := range ids {
 			parts.Go(func() {
-				if _, err := s.ByID(t.Context(), []string{id}); err != nil {
+				if _, err := byID(t.Context(), s, []string{id}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -417,7 +417,7 @@ func TestSharedRetry(t *testing.T) {
 		for _, id := range ids {
 			runs.Go(func() {
 				s := l.sharing()
-				if found, err := s.ByID(t.Context(), []string{id}); err != nil || len(found.Media) != 1 || s.Calls(mps.QueryMediaList) != 3 || s.Retried() != 2 {
+				if found, err := byID(t.Context(), s, []string{id}); err != nil || len(found.Media) != 1 || s.Calls(mps.QueryMediaList) != 3 || s.Retried() != 2 {
 					t.Errorf("%d media, %v, %d calls, %d repeated", len(found.Media), err, s.Calls(mps.QueryMediaList), s.Retried())
 				}
 			})
@@ -582,14 +582,14 @@ func TestAbandonedGroupIsNotSent(t *testing.T) {
 			runs.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 				defer cancel()
-				if _, err := l.sharing().ByID(ctx, []string{id}); !errors.Is(err, context.DeadlineExceeded) || kindOf(err) >= 0 {
+				if _, err := byID(ctx, l.sharing(), []string{id}); !errors.Is(err, context.DeadlineExceeded) || kindOf(err) >= 0 {
 					t.Errorf("error %v", err)
 				}
 			})
 		}
 		runs.Wait()
 		start := time.Now()
-		if _, err := l.sharing().ByID(t.Context(), ids[2:]); err != nil || time.Since(start) > 20*time.Millisecond {
+		if _, err := byID(t.Context(), l.sharing(), ids[2:]); err != nil || time.Since(start) > 20*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		if got := l.sent(0); len(got) != 1 || len(got[0]) != 1 {
@@ -621,7 +621,7 @@ func TestSharedURLs(t *testing.T) {
 				var runs sync.WaitGroup
 				for _, url := range test.urls {
 					runs.Go(func() {
-						if found, err := l.sharing().ByURL(t.Context(), []string{url}); err != nil || !slices.Equal(found.Missing, []string{url}) {
+						if found, err := byURL(t.Context(), l.sharing(), []string{url}); err != nil || !slices.Equal(found.Missing, []string{url}) {
 							t.Errorf("missing %q, %v", found.Missing, err)
 						}
 					})
@@ -643,7 +643,7 @@ func TestSharedStrays(t *testing.T) {
 		var runs sync.WaitGroup
 		for i, url := range urls {
 			runs.Go(func() {
-				found, err := l.sharing().ByURL(t.Context(), []string{url})
+				found, err := byURL(t.Context(), l.sharing(), []string{url})
 				var got []string
 				for _, m := range found.Media {
 					got = append(got, m.ID)
@@ -664,7 +664,7 @@ func TestSharedAnswersAreCopies(t *testing.T) {
 		l := newLibrary(t, emulator.MPSOptions{}, 1)
 		ids, _ := l.add(1)
 		names := append(ids, "unknown")
-		want, err := l.client.Session(l.credentials).ByID(t.Context(), names)
+		want, err := byID(t.Context(), l.client.Session(l.credentials), names)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -673,7 +673,7 @@ func TestSharedAnswersAreCopies(t *testing.T) {
 		for i := range found {
 			runs.Go(func() {
 				var err error
-				if found[i], err = l.sharing().ByID(t.Context(), names); err != nil {
+				if found[i], err = byID(t.Context(), l.sharing(), names); err != nil {
 					t.Error(err)
 				}
 			})
@@ -750,7 +750,7 @@ func TestSharedPace(t *testing.T) {
 				if i%10 > 4 && i >= 10 {
 					time.Sleep(200 * time.Millisecond) // at 500 and 800 ms
 				}
-				if _, err := l.sharing().ByID(t.Context(), []string{id}); err != nil {
+				if _, err := byID(t.Context(), l.sharing(), []string{id}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Kind says what a failed call means for the run.
+// Kind is the meaning of a failed call.
 type Kind int
 
 // The kinds.
 const (
-	// Rejected: the service will not do this, however often it is asked.
+	// Rejected: a retry cannot succeed.
 	Rejected Kind = iota
-	// Throttled: the account's quota is used up for the moment.
+	// Throttled: the account's quota is exhausted for the moment.
 	Throttled
-	// Ambiguous: no answer, or one that does not tell whether the call took effect.
+	// Ambiguous: without an answer, or with one that does not show whether the call took effect.
 	Ambiguous
-	// Unauthorized: no call of this run can succeed until somebody mends its cause.
+	// Unauthorized: no call of this run can succeed until a person removes the cause.
 	Unauthorized
 )
 
@@ -30,8 +30,8 @@ type Error struct {
 	Status    int    // the HTTP status; 0 without an answer
 	Message   string
 	RequestID string
-	Cause     error // the context's error, where that ended the call
-	// RetryAfter is the delay that the service asks for; see MaxRetryAfter.
+	Cause     error // the context's error, if that ended the call
+	// RetryAfter is the delay that the service requests; see MaxRetryAfter.
 	RetryAfter time.Duration
 }
 
@@ -57,13 +57,12 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unknown reports whether the service says that it has no such medium. The code is that
-// of the table of common errors; which call refuses for it is not documented.
+// Unknown reports whether the service has no such medium. The code is in the table of common errors.
+// The calls that return it are not documented.
 func (e *Error) Unknown() bool { return e.Code == "InvalidParameter.ResourceNotFound" }
 
-// kindOf classifies by code: sources give different statuses for the same one. Only
-// status 429 and a delay that the service asks for outrank the code, as in the vendor's
-// newer SDKs.
+// kindOf classifies an error by its code, since sources document different statuses for one code.
+// Status 429 and a requested delay come before the code, as in the vendor's newer SDKs.
 // Source: MPS "Error codes", the common codes of the API gateway, and the cores of the
 // vendor's SDKs (darabonba-openapi).
 func kindOf(code string, a httpAnswer) Kind {
@@ -87,12 +86,12 @@ func kindOf(code string, a httpAnswer) Kind {
 	return Rejected
 }
 
-// throttled reports whether an answer is a refusal for want of quota, whatever its code.
+// throttled reports whether an answer is a throttling, independent of its code.
 func (a httpAnswer) throttled() bool {
 	return a.status == http.StatusTooManyRequests || a.status >= 400 && a.retryAfter > 0
 }
 
-// credentialsAtFault reports whether other credentials may be all that is needed.
+// credentialsAtFault reports whether the call may succeed with other credentials.
 func (e *Error) credentialsAtFault() bool {
 	switch head, _, _ := strings.Cut(e.Code, "."); head {
 	case "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired", "InvalidAccessKeyId":
@@ -101,7 +100,7 @@ func (e *Error) credentialsAtFault() bool {
 	return false
 }
 
-// advice says what to mend, where a code tells.
+// advice returns what the operator should do about a code, or nothing.
 func advice(code string) string {
 	switch head, _, _ := strings.Cut(code, "."); head {
 	case "Forbidden", "NoPermission":

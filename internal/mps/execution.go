@@ -8,17 +8,16 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 )
 
-// executionsPage is the most that one call returns; without it MPS returns 10.
+// executionsPage is the largest page of one call; the default is 10.
 // Source: MPS ListMediaWorkflowExecutions, MaximumPageSize.
 const executionsPage = 100
 
-// A workflow's ID has 32 hexadecimal digits in every documented sample; what has not is
-// taken for a name.
+// workflowID matches the IDs of all documented samples. Other texts are names.
 var workflowID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 
-// Executions returns what a page of executions has for IDs of media: of the workflow of an
-// ID or a name, or of all for an empty text, in the last 90 days. A medium comes for each
-// execution. The first page has an empty token, and so has what follows the last.
+// Executions returns the media IDs of a page of workflow executions in the last 90 days, one for each
+// execution. workflow is an ID or a name; empty means all workflows. The first page has an empty
+// token. next is empty after the last page.
 func (s *Session) Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error) {
 	if err := s.acquire(ctx, ListExecutions); err != nil {
 		return nil, "", err
@@ -47,7 +46,7 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 		return nil, "", err
 	}
 	for _, execution := range list.MediaWorkflowExecutionList.value.MediaWorkflowExecution {
-		if execution.MediaID != "" { // else it has not come to a medium
+		if execution.MediaID != "" { // empty before the execution has a medium
 			ids = append(ids, execution.MediaID)
 		}
 	}

@@ -1,7 +1,6 @@
-// Package mps speaks to the media library through the official SDK, and keeps
-// the SDK's traps to itself: HTTPS, a pinned endpoint, one SDK client for each
-// call in flight over one shared transport, the caller's context, retries by
-// meaning, and errors that carry a code and no secret.
+// Package mps calls the media library through the official SDK, and contains the SDK's traps: HTTPS, a
+// pinned endpoint, one SDK client for each call in flight over one shared transport, the caller's
+// context, retries by meaning, and errors with a code and without a secret.
 package mps
 
 import (
@@ -27,13 +26,12 @@ import (
 // Source: MPS DeleteMedia, QueryMediaList and QueryMediaListByURL.
 const MaxBatch = 10
 
-// quota is what an account may call each operation in a second, all its users
-// together. Source: MPS "QPS limits".
+// quota is the number of calls of an operation that all users of an account may make in a second.
+// Source: MPS "QPS limits".
 const quota = 100
 
-// InFlight bounds the calls that are under way at once. It is the pace that says
-// how many leave, so that those in flight follow the latency by themselves; 256
-// fill the quota up to a latency of two and a half seconds.
+// InFlight bounds the concurrent calls. The pace limits the calls that leave; 256 in flight fill the
+// quota up to a latency of 2.5 s.
 const InFlight = 256
 
 // Operation is an operation of the MPS API.
@@ -49,18 +47,17 @@ const (
 	ListExecutions Operation = "ListMediaWorkflowExecutions"
 )
 
-// Client is the library of one account and region. It is safe for concurrent
-// use; make one for a process, since it holds the pace of all its calls.
+// Client calls the library of one account and region. A process must have one, because it holds the
+// pace of all calls. It is safe for concurrent use.
 type Client struct {
 	caller *caller
 	pace   map[Operation]*pace
 
-	mu   sync.Mutex // guards open, and what groups say that it guards
+	mu   sync.Mutex // guards open, and the fields of groups that refer to it
 	open map[form]*group
 }
 
-// New returns a client that uses a share of the quota, 0 < share <= 1. It makes
-// no call.
+// New returns a client that uses a share of the quota, 0 < share <= 1. It makes no call.
 func New(a account.Account, share float64) (*Client, error) {
 	caller, err := newCaller(a)
 	if err != nil {
@@ -73,8 +70,7 @@ func New(a account.Account, share float64) (*Client, error) {
 	return c, nil
 }
 
-// Session is a run's view of the library: its credentials and its count of
-// calls. It is safe for concurrent use.
+// Session holds the credentials and the call counts of one run. It is safe for concurrent use.
 type Session struct {
 	client      *Client
 	credentials *account.Provider
@@ -89,7 +85,7 @@ type Session struct {
 	answered  atomic.Bool
 }
 
-// Session starts a run.
+// Session returns a session for a run.
 func (c *Client) Session(credentials *account.Provider) *Session {
 	s := &Session{client: c, credentials: credentials, lines: map[Operation]chan struct{}{}, calls: map[Operation]*atomic.Int64{}}
 	for op := range c.pace {
@@ -98,48 +94,45 @@ func (c *Client) Session(credentials *account.Provider) *Session {
 	return s
 }
 
-// Background starts a survey: its calls give way to those of runs.
+// Background returns a session for a survey. Its calls give way to those of runs.
 func (c *Client) Background(credentials *account.Provider) *Session {
 	s := c.Session(credentials)
 	s.line = background
 	return s
 }
 
-// Calls returns how many calls of an operation the session has sent, retries
-// included.
+// Calls returns the number of calls of an operation, including retries.
 func (s *Session) Calls(op Operation) int { return int(s.calls[op].Load()) }
 
-// Throttled returns how many calls were refused because the quota was used up.
+// Throttled returns the number of throttled calls.
 func (s *Session) Throttled() int { return int(s.throttled.Load()) }
 
-// Retried returns how many calls repeated an earlier one.
+// Retried returns the number of retries.
 func (s *Session) Retried() int { return int(s.retried.Load()) }
 
 // Answered reports whether any call has succeeded.
 func (s *Session) Answered() bool { return s.answered.Load() }
 
-// Permit is leave to send one call of an operation now. It is for one use.
+// Permit allows one call of an operation, now. It is for one use.
 type Permit interface {
 	// Delete deletes up to MaxBatch media, logically: their objects stay in OSS. The
-	// service answers for the batch and never for a medium, so no error means that it
-	// took the batch, and an Ambiguous one that it may have done so. It is not repeated,
-	// whatever comes of it.
+	// service answers for the batch. Without an error it accepted the batch; after an Ambiguous
+	// error it may have accepted it. Delete never repeats the call.
 	Delete(ctx context.Context, ids []string) error
-	// ByID looks up to MaxBatch media up by ID, with the outputs that a workflow made of
-	// them.
+	// ByID looks up at most MaxBatch media by ID, including the outputs of workflows.
 	ByID(ctx context.Context, ids []string) (Found, error)
-	// ByURL looks the media of up to MaxBatch file URLs up, which together may have
+	// ByURL looks up the media of at most MaxBatch file URLs, of together at most
 	// media.MaxURLBytes.
 	ByURL(ctx context.Context, urls []string) (Found, error)
 }
 
 type permit struct {
 	session *Session
-	bound   context.Context // that of Session.Permit
+	bound   context.Context // the argument of Session.Permit
 }
 
-// Permit waits until the pace lets a call leave. Its context bounds the waiting and not
-// the call, so that a run can stop starting calls while it finishes those under way.
+// Permit waits until the pace allows a call. The context bounds the wait and not the call, so that a
+// run can stop starting calls and finish those in flight.
 func (s *Session) Permit(ctx context.Context, op Operation) (Permit, error) {
 	return s.permit(ctx, op)
 }
@@ -180,10 +173,10 @@ func (p *permit) send(ctx context.Context, form form, names []string) (Found, er
 	return p.session.send(ctx, form, names)
 }
 
-// form is a kind of call about a list of names: the IDs or the file URLs of media.
+// form is the operation of a call with a list of names: media IDs or file URLs.
 type form struct {
 	op      Operation
-	outputs bool // a look-up returns what a workflow made of the media
+	outputs bool // a look-up returns the outputs of workflows
 }
 
 func (f form) request(names []string) requests.AcsRequest {
@@ -212,16 +205,15 @@ func (f form) request(names []string) requests.AcsRequest {
 	}
 }
 
-// Texts are what AddMedia takes of a medium beside its file.
+// Texts holds the parameters of AddMedia besides the file URL.
 type Texts struct {
 	Title, Description, CoverURL string
 	Category                     string // a CateId; empty for none
 	Tags                         []string
 }
 
-// Add adds a medium for a file and returns its ID. It starts no workflow. A file
-// that has a medium keeps that; an error with Ambiguous may be of a medium that was
-// added.
+// Add adds a medium for a file, and returns its ID. It starts no workflow. If the file has a medium, it
+// returns that. After an Ambiguous error the medium may have been added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
 	var added struct {
 		envelope
@@ -244,35 +236,16 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 	return added.Media.MediaID, nil
 }
 
-// Found is what a look-up found.
+// Found is the answer to a look-up.
 type Found struct {
 	// Media has each ID once. A medium is in doubt if the answer contradicts itself.
 	Media []media.Medium
-	// Missing holds the IDs, or the URLs, of which the library says that it has
-	// no medium. What was asked for and is in neither list was not answered.
+	// Missing holds the IDs or URLs without a medium, according to MPS. A name in neither list was
+	// not answered.
 	Missing []string
 }
 
-// ByID waits for its permit and looks media up; see Permit.
-func (s *Session) ByID(ctx context.Context, ids []string) (Found, error) {
-	permit, err := s.Permit(ctx, QueryMediaList)
-	if err != nil {
-		return Found{}, err
-	}
-	return permit.ByID(ctx, ids)
-}
-
-// ByURL waits for its permit and looks media up; see Permit.
-func (s *Session) ByURL(ctx context.Context, urls []string) (Found, error) {
-	permit, err := s.Permit(ctx, QueryMediaListByURL)
-	if err != nil {
-		return Found{}, err
-	}
-	return permit.ByURL(ctx, urls)
-}
-
-// Probe reads up to MaxBatch media again, without their outputs: enough to see
-// whether they are still there.
+// Probe reads at most MaxBatch media without outputs, to check whether they exist.
 func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 	permit, err := s.permit(ctx, QueryMediaList)
 	if err != nil {
@@ -281,8 +254,8 @@ func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 	return permit.send(ctx, form{op: QueryMediaList}, ids)
 }
 
-// looked is the answer to a look-up. Its lists come in wrappers that the service
-// leaves out, or sends empty, when there is nothing in them.
+// looked is the JSON of an answer to a look-up. MPS omits the wrapper of an empty list, or sends an
+// empty one.
 type looked struct {
 	envelope
 	MediaList        wrapper[struct{ Media list[json.RawMessage] }]
@@ -292,7 +265,7 @@ type looked struct {
 	NonExistFileURLs wrapper[struct{ FileURL list[string] }]
 }
 
-// send sends a call that has its permit. What a deletion found is empty.
+// send sends a call with a permit. The Found of a deletion is empty.
 func (s *Session) send(ctx context.Context, form form, names []string) (Found, error) {
 	var found looked
 	request := func() requests.AcsRequest { return form.request(names) }
@@ -302,8 +275,8 @@ func (s *Session) send(ctx context.Context, form form, names []string) (Found, e
 	return settle(found.MediaList.value.Media, append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)), nil
 }
 
-// settle reads the records of an answer, which may contradict each other, or the list
-// of what is missing. A record that is no object answers for nothing.
+// settle parses the records of an answer, and marks contradictions between records and with missing. It
+// ignores a record that is not a JSON object.
 func settle(records []json.RawMessage, missing []string) Found {
 	var found Found
 	place := map[string]int{}
@@ -344,32 +317,32 @@ func settle(records []json.RawMessage, missing []string) Found {
 	return found
 }
 
-// contradict notes that an answer returns a medium and says that there is none. Of a
-// deleted one both are true.
+// contradict puts a medium in doubt that an answer returned and listed as missing. Both are true for
+// a deleted medium.
 func contradict(m *media.Medium) {
 	if m.State != media.StateDeleted {
 		doubt(m, "MPS returned it and said that it does not exist")
 	}
 }
 
-// doubt takes from a medium the state, which proves nothing any more.
+// doubt puts a medium in doubt, and clears its state.
 func doubt(m *media.Medium, why string) {
 	m.State, m.Doubt = "", cmp.Or(m.Doubt, why)
 }
 
-// wrapper is an object that may come as "", [] or null when it is empty.
+// wrapper is an object that MPS may send as "", [] or null if it is empty.
 type wrapper[T any] struct{ value T }
 
-// Bounds of an answer to a look-up of MaxBatch media, many times what one has.
+// Bounds of an answer to a look-up of MaxBatch media. Usual answers are far smaller.
 const (
 	maxListed = 1000
 	maxRecord = 256 << 10 // bytes
 )
 
-// list reads a JSON array of at most maxListed entries.
+// list is a JSON array of at most maxListed entries.
 type list[T any] []T
 
-// UnmarshalJSON stops at the first entry too many, before memory is spent on the rest.
+// UnmarshalJSON stops at the first entry beyond the limit, to save memory.
 func (l *list[T]) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil

@@ -54,6 +54,23 @@ func remove(ctx context.Context, s *mps.Session, ids ...string) error {
 	return permit.Delete(ctx, ids)
 }
 
+// byID and byURL look media up with a permit.
+func byID(ctx context.Context, s *mps.Session, ids []string) (mps.Found, error) {
+	permit, err := s.Permit(ctx, mps.QueryMediaList)
+	if err != nil {
+		return mps.Found{}, err
+	}
+	return permit.ByID(ctx, ids)
+}
+
+func byURL(ctx context.Context, s *mps.Session, urls []string) (mps.Found, error) {
+	permit, err := s.Permit(ctx, mps.QueryMediaListByURL)
+	if err != nil {
+		return mps.Found{}, err
+	}
+	return permit.ByURL(ctx, urls)
+}
+
 func TestLookUpAndDelete(t *testing.T) {
 	e, s := session(t, emulator.Config{}, 1)
 	kept := e.Add(emulator.Medium{Key: "dir/a b,c+d%.mp4", CreationTime: "2026-01-01T00:00:00Z", Tags: []string{"x"},
@@ -61,7 +78,7 @@ func TestLookUpAndDelete(t *testing.T) {
 	gone := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
 	ctx := context.Background()
 
-	found, err := s.ByID(ctx, []string{kept.ID, gone.ID, "unknown"})
+	found, err := byID(ctx, s, []string{kept.ID, gone.ID, "unknown"})
 	if err != nil || len(found.Media) != 2 || len(found.Missing) != 1 || found.Missing[0] != "unknown" {
 		t.Fatalf("ByID = %+v, %v", found, err)
 	}
@@ -70,7 +87,7 @@ func TestLookUpAndDelete(t *testing.T) {
 	}
 	object := media.Object{Bucket: kept.Bucket, Key: kept.Key}
 	other := media.Object{Bucket: kept.Bucket, Key: "none.mp4"}
-	found, err = s.ByURL(ctx, []string{object.URL("cn-shanghai", media.SlashPlain), other.URL("cn-shanghai", media.SlashPlain)})
+	found, err = byURL(ctx, s, []string{object.URL("cn-shanghai", media.SlashPlain), other.URL("cn-shanghai", media.SlashPlain)})
 	if err != nil || len(found.Media) != 1 || found.Media[0].ID != kept.ID || found.Media[0].Object != object || len(found.Missing) != 1 {
 		t.Fatalf("ByURL = %+v, %v", found, err)
 	}
@@ -116,7 +133,7 @@ func TestThrottling(t *testing.T) {
 			e, s := session(t, emulator.Config{MPS: test.options}, 1)
 			m := e.Add(emulator.Medium{CreationTime: "2026-01-01T00:00:00Z"})
 			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Throttle, Count: 1}, emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Throttle, Count: 1})
-			_, err := s.ByID(t.Context(), []string{m.ID})
+			_, err := byID(t.Context(), s, []string{m.ID})
 			if (err != nil) != (test.want != mps.Throttled) {
 				t.Errorf("look-up: %v", err)
 			}
@@ -179,7 +196,7 @@ func TestExpiredTokenGivesWay(t *testing.T) {
 			}
 			provider := account.NewKeyring(func(name string) string { return sources.environment[name] }).Or(of(sources.call))
 			for _, op := range []func(*mps.Session) error{
-				func(s *mps.Session) error { _, err := s.ByID(t.Context(), []string{m.ID}); return err },
+				func(s *mps.Session) error { _, err := byID(t.Context(), s, []string{m.ID}); return err },
 				func(s *mps.Session) error {
 					_, err := s.Add(t.Context(), "http://media-in.oss-cn-shanghai.aliyuncs.com/"+m.Key, mps.Texts{})
 					return err
@@ -247,7 +264,7 @@ func TestKinds(t *testing.T) {
 			// A look-up changes nothing and is repeated until it is answered.
 			e.ClearFaults()
 			e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: test.fault, Count: 1})
-			if _, err := s.ByID(context.Background(), []string{m.ID}); (err != nil) != (test.kind == mps.Unauthorized && !test.mended) {
+			if _, err := byID(context.Background(), s, []string{m.ID}); (err != nil) != (test.kind == mps.Unauthorized && !test.mended) {
 				t.Errorf("look-up: %v", err)
 			}
 		})
@@ -377,7 +394,7 @@ func TestConcurrentCalls(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, m := range e.Media() {
 		wg.Go(func() {
-			if _, err := s.ByID(context.Background(), []string{m.ID, fmt.Sprint("unknown", i)}); err != nil {
+			if _, err := byID(context.Background(), s, []string{m.ID, fmt.Sprint("unknown", i)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -398,7 +415,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	t.Cleanup(func() { _ = e.Close() })
 	env := e.Env()
 	s := sessionIn(t, env, 1)
-	if _, err := s.ByID(context.Background(), []string{"a"}); err != nil {
+	if _, err := byID(context.Background(), s, []string{"a"}); err != nil {
 		t.Fatal(err)
 	}
 	e.ExpireToken()
@@ -422,7 +439,7 @@ func TestRetriesAreBudgeted(t *testing.T) {
 	var workers sync.WaitGroup
 	for range 60 {
 		workers.Go(func() {
-			if _, err := s.ByID(context.Background(), []string{"a"}); err == nil {
+			if _, err := byID(context.Background(), s, []string{"a"}); err == nil {
 				t.Error("a call that was never answered succeeds")
 			}
 		})
@@ -448,7 +465,7 @@ func TestShare(t *testing.T) {
 	start := time.Now()
 	for range calls {
 		workers.Go(func() {
-			if _, err := s.ByID(context.Background(), []string{"a"}); err != nil {
+			if _, err := byID(context.Background(), s, []string{"a"}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -6,48 +6,45 @@ import (
 	"time"
 )
 
-// Calls leave evenly at headroom of the share. The way to the service bunches them:
-// a second there may hold what left within a second and 20 ms. While calls that were
-// held up are caught up, no more than the share leave within a second and 10 ms.
+// Calls leave evenly at headroom of the share. The network bunches them: calls that left within 1.02 s
+// may arrive within a second. While delayed calls are caught up, at most the share leaves within
+// 1.01 s.
 const (
 	headroom = 0.98
 	crowding = 0.99
 )
 
-// How the pace follows an account whose quota others use as well: a call that is
-// throttled takes a part off it at once, and each second gives a little back.
+// The pace adapts to other users of the account's quota: a throttled call reduces it, and it recovers
+// over time.
 const (
-	slowDown  = 0.7  // the pace after a throttled call, of what it was
-	recovery  = 0.03 // of the full pace, a second
+	slowDown  = 0.7  // the factor after a throttled call
+	recovery  = 0.03 // of the full pace, per second
 	leastPart = 0.05 // of the full pace
 )
 
-// catchUp is by how much calls may be late, for want of a processor, and still be
-// caught up.
+// catchUp is the largest delay, for want of a processor, that is caught up.
 const catchUp = 100 * time.Millisecond
 
-// pace lets calls leave one by one, and no more of them in any window of time
-// than the quota has room for. It counts calls when they leave, not when they
-// were to leave: a process that was held up does not send in a heap what it
-// missed, and catches up as far as the window has room.
+// pace bounds the calls in any window of time. It counts calls when they leave, so that a process that
+// was delayed catches up within the limit and sends no burst.
 type pace struct {
 	window time.Duration
-	gap    time.Duration // between two calls that leave evenly
+	gap    time.Duration // between two calls
 	turn   queue         // held by the call that leaves next; guards next, left and oldest
-	next   time.Time     // when the next call is to leave
-	left   []time.Time   // when the latest calls left: as many as a window may hold
-	oldest int           // the index in left of the one that leaves the window first
+	next   time.Time     // the planned time of the next call
+	left   []time.Time   // the times of the latest calls, one for each that a window may hold
+	oldest int           // the index of the oldest time in left
 
 	mu      sync.Mutex
 	part    float64   // of the full pace
 	changed time.Time // when part last changed
 	slowed  time.Time // when it last fell
-	held    time.Time // until when the service asked for no call
+	held    time.Time // the end of the delay that the service requested
 }
 
 // newPace returns the pace of a limit in calls a second.
 func newPace(limit float64) *pace {
-	// Part of a call is none: 1.5 a second would otherwise be two in some of them.
+	// Fractions are dropped: with 1.5 calls a second, some seconds would have two.
 	calls := max(1, int(limit))
 	window := float64(time.Second) * max(1, 1/limit)
 	return &pace{
@@ -58,8 +55,7 @@ func newPace(limit float64) *pace {
 	}
 }
 
-// wait returns when a call of a line may leave, and counts it; or when the context
-// ends.
+// wait waits until a call of a line may leave, and counts it.
 func (p *pace) wait(ctx context.Context, line int) error {
 	if err := p.turn.enter(ctx, line); err != nil {
 		return err
@@ -67,8 +63,8 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	defer p.turn.leave()
 	part := p.now()
 	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
-	// What is late by little is caught up, half a gap faster than even; what is
-	// late by more was not there to be sent.
+	// A delay up to catchUp is caught up, at half a gap. After a longer one there were no calls to
+	// send.
 	if now := time.Now(); now.Sub(p.next) > catchUp {
 		p.next = now
 	}
@@ -83,7 +79,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 		if err := sleep(ctx, time.Until(at)); err != nil {
 			return err
 		}
-		held := p.heldUntil() // perhaps since this call began to wait
+		held := p.heldUntil() // may have changed during the sleep
 		if !held.After(at) {
 			break
 		}
@@ -95,7 +91,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	return nil
 }
 
-// sleep returns after a time, or with the context's error once that has ended.
+// sleep waits for a time. It returns the context's error if that ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -103,10 +99,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return ctx.Err() // also when both had come
+	return ctx.Err()
 }
 
-// now returns which part of the full pace holds now.
+// now returns the current part of the full pace.
 func (p *pace) now() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,15 +112,15 @@ func (p *pace) now() float64 {
 	return p.part
 }
 
-// heldUntil returns until when the service asked for no call.
+// heldUntil returns the end of the delay that the service requested.
 func (p *pace) heldUntil() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held
 }
 
-// throttled slows the pace down, and stops it for as long as the service asks. What was
-// under way together is throttled together, and counts once.
+// throttled reduces the pace, and pauses it for the requested delay. Several throttled calls within a
+// window reduce it once.
 func (p *pace) throttled(retryAfter time.Duration) {
 	part := p.now()
 	p.mu.Lock()

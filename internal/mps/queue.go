@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// backgroundEvery is the number of foreground calls before a background call, while both
-// wait. A survey so takes a twentieth of the pace at most, and never stops.
+// backgroundEvery is the number of foreground calls before a background call, while both wait. A survey
+// takes at most a twentieth of the pace, and never starves.
 const backgroundEvery = 19
 
-// queue lets in one holder at a time, each line in its order and the foreground first.
-// Its zero value is ready.
+// queue is a mutex with two lines, in the order of arrival; the foreground has priority. The zero value
+// is ready.
 type queue struct {
 	mu     sync.Mutex
 	held   bool
 	lines  [2][]chan struct{} // foreground and background; a channel is closed when its turn comes
-	passed int                // foreground turns since the background's last, while that waits
+	passed int                // foreground turns since the last background turn, while the background waits
 }
 
 const (
@@ -24,10 +24,10 @@ const (
 	background
 )
 
-// enter waits for a turn, which ends with leave.
+// enter waits for a turn. The caller must end it with leave.
 func (q *queue) enter(ctx context.Context, line int) error {
 	q.mu.Lock()
-	if !q.held { // then nobody waits
+	if !q.held {
 		q.held = true
 		q.mu.Unlock()
 		return nil
@@ -44,7 +44,7 @@ func (q *queue) enter(ctx context.Context, line int) error {
 	defer q.mu.Unlock()
 	if at := slices.Index(q.lines[line], turn); at >= 0 {
 		q.lines[line] = slices.Delete(q.lines[line], at, at+1)
-	} else { // its turn came meanwhile
+	} else { // the turn came with the end of ctx
 		q.next()
 	}
 	return ctx.Err()
@@ -57,7 +57,7 @@ func (q *queue) leave() {
 	q.next()
 }
 
-// next gives the turn to who is first. The mutex is held.
+// next gives the turn to the first in line. The caller must hold mu.
 func (q *queue) next() {
 	line := foreground
 	switch {

@@ -19,19 +19,19 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// pageSize is the most that one list call returns; without it OSS returns 100.
+// pageSize is the largest page of one call; the default is 100.
 // Source: OSS ListObjectsV2, max-keys.
 const pageSize = 1000
 
-// maxPage bounds a page: a thousand keys of up to 1,023 bytes, each of them escaped.
+// maxPage bounds a page, in bytes: it has 1,000 escaped keys of up to 1,023 bytes.
 const maxPage = 16 << 20
 
-// A page of a bucket with many delete markers takes OSS long to find: up to pageWait
-// until it begins to answer. pageTimeout is for a page with its retries.
+// A page of a bucket with many delete markers is slow. pageWait bounds the time until an answer
+// starts. pageTimeout bounds a page with its retries.
 const (
 	pageWait    = 20 * time.Second
 	pageTimeout = 60 * time.Second
-	pageTries   = 3 // of a page whose answer is cut off
+	pageTries   = 3 // of a page with a truncated answer
 	pagePause   = 200 * time.Millisecond
 )
 
@@ -39,16 +39,15 @@ const (
 type Entry struct {
 	Object   media.Object
 	Modified time.Time
-	// Listed is the clock of OSS when it answered.
+	// Listed is the time of the answer, by the clock of OSS.
 	Listed time.Time
 }
 
-// Entries yields the objects below a prefix in the order of OSS, a page at a time, those
-// after a key only. An error ends it.
+// Entries yields the objects below a prefix whose keys come after another one, in the order of OSS. An
+// error is the last value.
 func (s *Session) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		// Its XML makes a listing cheap to send and dear to read: the SDK takes ten
-		// microseconds for each object. It sends the call, and we read the answer.
+		// The SDK sends the call. It is not used to decode the XML: that takes 10 µs for each object.
 		input := &oss.OperationInput{OpName: "ListObjectsV2", Method: http.MethodGet, Bucket: oss.Ptr(prefix.Bucket), Parameters: map[string]string{
 			"list-type": "2", "encoding-type": "url", "max-keys": strconv.Itoa(pageSize)}}
 		if prefix.Key != "" {
@@ -58,7 +57,7 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 			input.Parameters["start-after"] = after
 		}
 		last := ""
-		var body bytes.Buffer // of each page: they are large
+		var body bytes.Buffer // reused for each page
 		var tokens, firstKeys circle
 		for number := 1; ; number++ {
 			p, err := s.listPage(ctx, input, &body)
@@ -66,7 +65,7 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 				err = p.check(input.Parameters)
 			}
 			if err == nil && (tokens.closes(p.NextContinuationToken) || len(p.Contents) > 0 && firstKeys.closes(p.Contents[0].Key)) {
-				err = p.fault("the continuation tokens go round: an earlier page is listed again")
+				err = p.fault("the continuation tokens repeat: an earlier page is listed again")
 			}
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("list %s: page %d: %w", prefix, number, err))
@@ -74,7 +73,7 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 			}
 			for _, content := range p.Contents {
 				if content.Key == last {
-					continue // it stands on two pages
+					continue // the page repeats it
 				}
 				last = content.Key
 				entry := Entry{Object: media.Object{Bucket: prefix.Bucket, Key: content.Key}, Modified: content.LastModified, Listed: p.listed}
@@ -90,14 +89,13 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 	}
 }
 
-// check refuses a page that is no answer to what was asked: whoever relies on it would
-// take objects that nobody named, or go round in a circle.
+// check refuses a page with objects that are not below the prefix, or without progress.
 func (p *page) check(asked map[string]string) error {
 	switch token := p.NextContinuationToken; {
 	case p.IsTruncated && token == "":
-		return p.fault("it says that there are more pages and not where")
+		return p.fault("it is truncated and has no continuation token")
 	case token != "" && token == asked["continuation-token"]:
-		return p.fault("the continuation tokens go round: it goes on where it began itself")
+		return p.fault("the continuation tokens repeat: the page returns the token of its request")
 	}
 	for _, content := range p.Contents {
 		if content.Key == "" || !strings.HasPrefix(content.Key, asked["prefix"]) {
@@ -107,20 +105,19 @@ func (p *page) check(asked map[string]string) error {
 	return nil
 }
 
-// fault returns an error about a page that was read.
+// fault returns an error about a page.
 func (p *page) fault(message string) error {
 	return &Error{Op: "ListObjectsV2", Status: http.StatusOK, Message: message, RequestID: p.requestID}
 }
 
-// circle finds out that a sequence of positions goes round. It remembers a single one
-// (Brent's algorithm), so that a listing of any length takes the same memory.
+// circle detects a cycle in a sequence of positions in constant memory, by Brent's algorithm.
 type circle struct {
 	met, next int
 	mark      string
 }
 
-// closes takes the next position and reports whether the sequence was there before: at
-// the latest when it has gone round a few times. An empty position is none.
+// closes adds a position, and reports whether a cycle is detected, at the latest after a few rounds. It
+// ignores an empty position.
 func (c *circle) closes(position string) bool {
 	if position == "" {
 		return false
@@ -134,7 +131,7 @@ func (c *circle) closes(position string) bool {
 	return false
 }
 
-// page is one answer to ListObjectsV2.
+// page is an answer to ListObjectsV2.
 type page struct {
 	IsTruncated           bool
 	NextContinuationToken string
@@ -149,7 +146,7 @@ type content struct {
 	LastModified time.Time
 }
 
-// listPage asks for a page, and again if its answer is cut off.
+// listPage reads a page. It repeats a call with a truncated answer.
 func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body *bytes.Buffer) (page, error) {
 	call, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
@@ -160,7 +157,7 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 		switch {
 		case err != nil && ctx.Err() == nil && call.Err() != nil:
 			return page{}, &Error{Op: "ListObjectsV2", Message: fmt.Sprintf("no answer within %s", pageTimeout)}
-		case err != nil: // the SDK has repeated what may be repeated
+		case err != nil: // after the retries of the SDK
 			return page{}, s.plain(ctx, "ListObjectsV2", err)
 		}
 		p, cutOff, err := readPage(output, body)
@@ -170,7 +167,7 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 		case ctx.Err() != nil:
 			return page{}, s.plain(ctx, "ListObjectsV2", err)
 		case !cutOff || try == pageTries || call.Err() != nil:
-			return page{}, p.fault("the answer is no whole listing: " + s.credentials.Redact(err.Error()))
+			return page{}, p.fault("the answer is not a complete listing: " + s.credentials.Redact(err.Error()))
 		}
 		timer := time.NewTimer(time.Duration(try) * pagePause)
 		select {
@@ -181,12 +178,12 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 	}
 }
 
-// readPage reads an answer. If that is no page it returns the request's ID, and whether
-// only its end is missing.
+// readPage decodes an answer. After an error the page has only the request ID. cutOff is true if the
+// answer is truncated.
 func readPage(output *oss.OperationOutput, body *bytes.Buffer) (p page, cutOff bool, err error) {
 	defer output.Body.Close()
 	head := page{requestID: output.Headers.Get("X-Oss-Request-Id")}
-	head.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero for none
+	head.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero without one
 	body.Reset()
 	if _, err := body.ReadFrom(io.LimitReader(output.Body, maxPage+1)); err != nil {
 		return head, true, err
@@ -204,8 +201,7 @@ func readPage(output *oss.OperationOutput, body *bytes.Buffer) (p page, cutOff b
 	return p, false, nil
 }
 
-// unescape undoes the escapes that the call has asked for. A space is a plus, as in a
-// form.
+// unescape decodes the URL encoding of keys and token. A plus is a space.
 func (p *page) unescape() (err error) {
 	if p.EncodingType != "url" {
 		return nil
@@ -220,7 +216,7 @@ func (p *page) unescape() (err error) {
 	return err
 }
 
-// decodePage reads a page whatever its XML looks like.
+// decodePage decodes any XML of a page.
 func decodePage(body []byte) (p page, err error) {
 	var form struct {
 		XMLName xml.Name `xml:"ListBucketResult"`
@@ -230,9 +226,8 @@ func decodePage(body []byte) (p page, err error) {
 	return form.page, err
 }
 
-// scanPage reads a page that is written as OSS writes it: elements without attributes,
-// one in another, and texts without markup. It takes a tenth of the time of decodePage,
-// and leaves whatever is written in another way to that.
+// scanPage decodes the XML that OSS writes: elements without attributes, and texts without markup. It
+// takes a tenth of the time of decodePage. ok is false for other XML.
 func scanPage(body []byte) (p page, ok bool) {
 	body = bytes.TrimSpace(body)
 	if declared, rest, found := bytes.Cut(body, []byte("?>")); found && bytes.HasPrefix(declared, []byte("<?xml")) {
@@ -264,14 +259,14 @@ func scanPage(body []byte) (p page, ok bool) {
 	return page{}, false
 }
 
-// scanner goes through simple XML. Once it has met anything else it is broken.
+// scanner decodes simple XML. It is broken after any other XML.
 type scanner struct {
 	rest   []byte
 	broken bool
 }
 
-// open reads the start of an element and returns its name; nothing at the end of the
-// element around it.
+// open reads the start tag of an element, and returns its name. It returns nothing at the end of the
+// parent element.
 func (s *scanner) open() string {
 	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
 	if len(s.rest) < 2 || s.rest[0] != '<' {
@@ -290,16 +285,16 @@ func (s *scanner) open() string {
 	s.rest = s.rest[end+1:]
 	for _, known := range names {
 		if string(name) == known {
-			return known // without a copy
+			return known // no allocation
 		}
 	}
 	return string(name)
 }
 
-// names are those of the elements of an object.
+// names are the names of the elements of an object.
 var names = [...]string{"Contents", "Key", "LastModified", "ETag", "Type", "Size", "StorageClass"}
 
-// close reads the end of an element.
+// close reads the end tag of an element.
 func (s *scanner) close(name string) bool {
 	n := len(name)
 	ok := len(s.rest) >= n+3 && s.rest[0] == '<' && s.rest[1] == '/' && string(s.rest[2:n+2]) == name && s.rest[n+2] == '>'
@@ -310,8 +305,7 @@ func (s *scanner) close(name string) bool {
 	return ok
 }
 
-// textOf reads the text of an element that has been opened, and its end. Elements in it
-// are passed over.
+// textOf reads the text and the end tag of an open element. It skips child elements.
 func (s *scanner) textOf(name string) []byte {
 	end := bytes.IndexByte(s.rest, '<')
 	if end < 0 {
@@ -333,8 +327,7 @@ func (s *scanner) textOf(name string) []byte {
 	return text
 }
 
-// plain returns a text without the escapes of XML that have names. Others are not
-// simple.
+// plain replaces the named entities of a text. Other entities break the scanner.
 func (s *scanner) plain(text []byte) string {
 	if bytes.IndexByte(text, '&') < 0 {
 		return string(text)
@@ -344,13 +337,13 @@ func (s *scanner) plain(text []byte) string {
 	return plain
 }
 
-// entities are the escapes that have names; marked finds them.
+// entities replaces the named entities of XML. marked marks them, so that they can be counted.
 var (
 	entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
 	marked   = strings.NewReplacer("&amp;", "\x00", "&lt;", "\x00", "&gt;", "\x00", "&quot;", "\x00", "&apos;", "\x00", "\x00", "")
 )
 
-// content reads an object of the listing.
+// content decodes an object of the listing.
 func (s *scanner) content() (c content) {
 	for !s.broken {
 		name := s.open()

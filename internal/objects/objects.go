@@ -1,6 +1,5 @@
-// Package objects speaks to OSS through the official SDK: it lists, and it
-// writes records that nobody can overwrite. It has no call that deletes or
-// overwrites an object, and keeps the SDK's traps to itself.
+// Package objects calls OSS through the official SDK, and contains the SDK's traps. It reads, lists, and
+// creates objects. It has no call that deletes or overwrites an object.
 package objects
 
 import (
@@ -23,10 +22,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// callTimeout is for one call with its retries.
+// callTimeout bounds one call, including its retries.
 const callTimeout = 30 * time.Second
 
-// ErrExists says that a name is taken: what it holds was not touched.
+// ErrExists means that an object of this name exists. It was not changed.
 var ErrExists = errors.New("the object exists already")
 
 // Error is a failed call. Its text carries no key, token, signature or URL.
@@ -35,7 +34,7 @@ type Error struct {
 	Code    string // the service's code; empty without an answer
 	Status  int    // the HTTP status; 0 without an answer
 	Message string
-	// RequestID is OSS's; empty without an answer.
+	// RequestID is empty without an answer.
 	RequestID string
 }
 
@@ -51,11 +50,11 @@ func (e *Error) Error() string {
 	return message
 }
 
-// Client is OSS in one account and region. It is safe for concurrent use; make
-// one for a process, since it holds the connections.
+// Client calls OSS in one account and region. A process should have one, because it holds the
+// connections. It is safe for concurrent use.
 type Client struct {
 	sdk *oss.Client
-	// lists is for listings, whose pages take longer than what is done to one object.
+	// lists is for listings, whose pages take longer than other calls.
 	lists *oss.Client
 }
 
@@ -64,8 +63,8 @@ func New(a account.Account) *Client {
 	return &Client{sdk: newSDK(a, 10*time.Second), lists: newSDK(a, pageWait)}
 }
 
-// newSDK returns an SDK client that waits so long for the start of an answer. Its calls
-// use the credentials that renewing put in their context.
+// newSDK returns an SDK client. wait bounds the time until an answer starts. Its calls use the
+// credentials in their context; see renewing.
 func newSDK(a account.Account, wait time.Duration) *oss.Client {
 	config := oss.NewConfig().
 		WithRegion(a.Region).
@@ -76,11 +75,10 @@ func newSDK(a account.Account, wait time.Duration) *oss.Client {
 				ResponseHeaderTimeout: wait,
 				MaxIdleConnsPerHost:   16,
 				IdleConnTimeout:       50 * time.Second,
-				// OSS compresses listings, and then leaves the ETag out, for
-				// whoever accepts it.
+				// A compressed answer of OSS has no ETag.
 				DisableCompression: true,
 			},
-			// A redirect would take a signed request to a host that was not named.
+			// A redirect would send a signed request to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}).
 		WithUserAgent("mediasweep").
@@ -95,8 +93,7 @@ func newSDK(a account.Account, wait time.Duration) *oss.Client {
 			}, nil
 		}))
 	if endpoint := a.OSS; !endpoint.IsZero() {
-		// OSS itself refuses path style; what listens on loopback has no
-		// bucket hosts.
+		// OSS refuses path style. A server on loopback has no bucket hosts.
 		config.WithEndpoint(endpoint.URL()).WithUsePathStyle(endpoint.Plain)
 	} else {
 		config.WithUseInternalEndpoint(a.InFC)
@@ -104,20 +101,20 @@ func newSDK(a account.Account, wait time.Duration) *oss.Client {
 	return oss.NewClient(config)
 }
 
-// Session is a run's view of OSS: its credentials.
+// Session holds the credentials of one run.
 type Session struct {
 	client      *Client
 	credentials *account.Provider
 }
 
-// Session starts a run.
+// Session returns a session for a run.
 func (c *Client) Session(credentials *account.Provider) *Session { return &Session{c, credentials} }
 
-// credentialsKey finds a call's credentials in its context.
+// credentialsKey is the key of a call's credentials in its context.
 type credentialsKey struct{}
 
-// renewing makes a call with the credentials of the moment, and once more if OSS calls
-// them expired or invalid and there are others.
+// renewing makes a call with the current credentials. If OSS rejects them as expired or invalid and
+// there are others, it repeats the call once.
 func renewing[T any](ctx context.Context, credentials *account.Provider, call func(context.Context) (T, error)) (T, error) {
 	for renewed := false; ; renewed = true {
 		current, err := credentials.Current()
@@ -132,7 +129,7 @@ func renewing[T any](ctx context.Context, credentials *account.Provider, call fu
 	}
 }
 
-// credentialsAtFault reports whether other credentials may be all that is needed.
+// credentialsAtFault reports whether the call may succeed with other credentials.
 // Source: OSS "HTTP status code 403".
 func credentialsAtFault(err error) bool {
 	var service *oss.ServiceError
@@ -146,9 +143,9 @@ func credentialsAtFault(err error) bool {
 	return false
 }
 
-// Create writes an object that does not exist yet. ErrExists says that the name
-// is taken, which after a lost answer can be by this very call: the SDK repeats
-// it. A bucket with versioning ignores the condition.
+// Create creates an object. It returns ErrExists if the object exists, possibly from an earlier try of
+// this call: the SDK repeats a call whose answer was lost. A bucket with versioning overwrites
+// the object instead.
 func (s *Session) Create(ctx context.Context, object media.Object, body []byte) error {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -164,28 +161,27 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 	case err != nil:
 		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))
 	case result.ETag == nil && result.HashCRC64 == nil:
-		// OSS says of what it has stored what it is. Somebody else has answered: a
-		// gateway, perhaps, that has stored nothing.
+		// Every answer of OSS has both. A gateway may have answered and stored nothing.
 		there, err := s.Read(ctx, object, int64(len(body)))
 		if err == nil && !bytes.Equal(there, body) {
-			err = errors.New("another content is there")
+			err = errors.New("the object has other content")
 		}
 		if err != nil {
-			return fmt.Errorf("create %s: the answer is not one of OSS: %w", object, err)
+			return fmt.Errorf("create %s: the answer is not from OSS: %w", object, err)
 		}
 	}
 	return nil
 }
 
-// ErrNotFound says that there is no such object.
+// ErrNotFound means that the object does not exist.
 var ErrNotFound = errors.New("there is no such object")
 
-// Read returns the content of an object of at most so many bytes.
+// Read returns the content of an object. More than most bytes are an error.
 func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]byte, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	body, err := s.readAll(call, object, most)
-	if err != nil && ctx.Err() == nil && call.Err() != nil { // it was not the caller's time that was up
+	if err != nil && ctx.Err() == nil && call.Err() != nil { // callTimeout has passed
 		err = fmt.Errorf("read %s: %w", object, &Error{Op: "GetObject", Message: fmt.Sprintf("no answer within %s", callTimeout)})
 	}
 	return body, err
@@ -208,10 +204,10 @@ func (s *Session) readAll(ctx context.Context, object media.Object, most int64) 
 	return body.Bytes(), err
 }
 
-// Open returns the content of an object as a stream, and its version (ETag). If a version
-// is given, any other is an error. The stream ends in an error if its content differs from
-// the object's CRC-64, or has neither a CRC-64 nor a length to verify it. After a broken connection the stream goes on at the
-// same place; an object that was overwritten meanwhile is an error.
+// Open returns the content of an object as a stream, and its version (ETag). If version is not empty,
+// another version is an error. The stream returns an error if the CRC-64 differs, or if the answer
+// has neither a CRC-64 nor a length. After a broken connection it continues at the same place, in
+// the same version.
 func (s *Session) Open(ctx context.Context, object media.Object, version string) (io.ReadCloser, string, error) {
 	stream := &stream{session: s, ctx: ctx, object: object}
 	if version != "" {
@@ -227,8 +223,7 @@ func (s *Session) get(ctx context.Context, request *oss.GetObjectRequest) (*oss.
 	return renewing(ctx, s.credentials, func(ctx context.Context) (*oss.GetObjectResult, error) { return s.client.sdk.GetObject(ctx, request) })
 }
 
-// streamTries is how often a stream goes on without having read anything, and streamIdle
-// how long it waits for more.
+// streamTries bounds the consecutive reconnections without data. streamIdle bounds the wait for data.
 const (
 	streamTries = 3
 	streamIdle  = 10 * time.Second
@@ -236,21 +231,21 @@ const (
 
 type stream struct {
 	session *Session
-	ctx     context.Context //nolint:containedctx // of the one who reads
+	ctx     context.Context //nolint:containedctx // of one read
 	object  media.Object
 	body    io.ReadCloser
-	cancel  context.CancelFunc // ends the call that the body is of
+	cancel  context.CancelFunc // ends the call of body
 	etag    *string
-	size    int64  // -1 if OSS did not say
-	crc     string // CRC-64 of the whole object; empty if OSS did not say
+	size    int64  // -1 if unknown
+	crc     string // CRC-64 of the object; empty if unknown
 	read    int64
-	sum     uint64 // CRC-64 of what was read
-	tries   int    // since something was read
+	sum     uint64 // CRC-64 of the bytes read
+	tries   int    // reconnections since the last data
 }
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// open asks for what has not been read.
+// open requests the rest of the object.
 func (s *stream) open() error {
 	request := &oss.GetObjectRequest{Bucket: oss.Ptr(s.object.Bucket), Key: oss.Ptr(s.object.Key)}
 	request.IfMatch = s.etag
@@ -274,7 +269,7 @@ func (s *stream) open() error {
 		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))
 	case s.read > 0 && result.StatusCode != http.StatusPartialContent, s.etag != nil && oss.ToString(result.ETag) != *s.etag:
 		cancel()
-		_ = result.Body.Close() // another error counts
+		_ = result.Body.Close() // not read
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	}
 	if s.read == 0 {
@@ -310,14 +305,14 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, fmt.Errorf("read %s: the connection broke after %d bytes", s.object, s.read)
 		}
 		s.tries++
-		_ = s.Close() // it is broken
+		_ = s.Close() // the connection is broken
 		if err := s.open(); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// end returns io.EOF if what was read is known to be the whole object.
+// end returns io.EOF if the stream is verified to be complete.
 func (s *stream) end() error {
 	switch sum := strconv.FormatUint(s.sum, 10); {
 	case s.crc == "" && s.size < 0:
@@ -334,8 +329,8 @@ func (s *stream) Close() error {
 	return s.body.Close()
 }
 
-// Exists reports whether an object is there. It is gone only if OSS says so: anybody on
-// the way can answer with status 404.
+// Exists reports whether an object exists. It returns false only for the code NoSuchKey of OSS: a proxy
+// can answer with status 404 too.
 func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -346,7 +341,7 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 	var service *oss.ServiceError
 	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" ||
 		service.StatusCode == http.StatusForbidden && withoutCode(service)) {
-		// HEAD has no body, and its code may be lost with a header: GET has one.
+		// The answer to HEAD has no body with a code. That to GET has one.
 		op = "GetObject"
 		var result *oss.GetObjectResult
 		result, err = s.get(call, &oss.GetObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), Range: oss.Ptr("bytes=0-0")})
@@ -358,13 +353,13 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 	case errors.As(err, &service) && service.StatusCode == http.StatusNotFound && service.Code == "NoSuchKey":
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look for %s: %w", object, s.plain(ctx, op, err))
+		return false, fmt.Errorf("check whether %s exists: %w", object, s.plain(ctx, op, err))
 	}
 	return true, nil
 }
 
-// Versioned reports whether a bucket has ever had versioning enabled. There OSS
-// ignores that an object must not be overwritten.
+// Versioned reports whether versioning of a bucket is or was enabled. OSS then ignores the condition of
+// Create.
 func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -372,16 +367,16 @@ func (s *Session) Versioned(ctx context.Context, bucket string) (bool, error) {
 		return s.client.sdk.GetBucketVersioning(ctx, &oss.GetBucketVersioningRequest{Bucket: oss.Ptr(bucket)})
 	})
 	if err != nil {
-		return false, fmt.Errorf("ask for the versioning of %s: %w", bucket, s.plain(ctx, "GetBucketVersioning", err))
+		return false, fmt.Errorf("check the versioning of %s: %w", bucket, s.plain(ctx, "GetBucketVersioning", err))
 	}
 	return oss.ToString(result.VersionStatus) != "", nil
 }
 
-// withoutCode reports whether an answer is not one of OSS. The SDK then quotes its body.
+// withoutCode reports whether an answer is not from OSS. The SDK then quotes its body.
 func withoutCode(e *oss.ServiceError) bool { return e.Code == "" || e.Code == "BadErrorResponse" }
 
-// plain makes an error of the SDK's that may be shown. It wraps the context's
-// error only where ctx, which is the caller's, has ended.
+// plain converts an error of the SDK into one without secrets. It wraps the error of ctx, which must be
+// the caller's, if that has ended.
 func (s *Session) plain(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", op, ctx.Err())
@@ -392,7 +387,7 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 	var service *oss.ServiceError
 	if errors.As(err, &service) {
 		if withoutCode(service) {
-			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not one of OSS", service.StatusCode)}
+			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
 		}
 		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
 			Message: s.credentials.Redact(service.Message), RequestID: s.credentials.Redact(service.RequestID)}

@@ -254,7 +254,7 @@ func TestPagesThatAreCutOff(t *testing.T) {
 		"by a gateway that ends the answer properly": func(w http.ResponseWriter) { _, _ = io.WriteString(w, whole[:len(whole)-4]) },
 	}
 	for name, breakOff := range breaks {
-		for times, want := range map[int]string{1: "", 2: "", 1000: "page 1: ListObjectsV2: the answer is no whole listing"} {
+		for times, want := range map[int]string{1: "", 2: "", 1000: "page 1: ListObjectsV2: the answer is not a complete listing"} {
 			t.Run(fmt.Sprintf("%s, %d times", name, times), func(t *testing.T) {
 				t.Parallel()
 				var calls atomic.Int64
@@ -284,7 +284,7 @@ func TestPagesThatAreCutOff(t *testing.T) {
 	}
 }
 
-// Tokens that go round, in a circle of any length and after any number of pages, end a
+// Tokens that repeat, in a circle of any length and after any number of pages, end a
 // listing; so do pages that come again under tokens of their own.
 func TestListingsThatGoRound(t *testing.T) {
 	for before := range 6 {
@@ -318,7 +318,7 @@ func TestListingsThatGoRound(t *testing.T) {
 					var last error
 					for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in"}, "") {
 					}
-					if last == nil || !strings.Contains(last.Error(), fmt.Sprintf("page %d: ", calls)) || !strings.Contains(last.Error(), "go round") {
+					if last == nil || !strings.Contains(last.Error(), fmt.Sprintf("page %d: ", calls)) || !strings.Contains(last.Error(), "tokens repeat") {
 						t.Errorf("%v after %d pages", last, calls)
 					}
 				})
@@ -337,7 +337,7 @@ func TestEmulatedCircle(t *testing.T) {
 	var last error
 	for _, last = range s.Entries(t.Context(), media.Object{Bucket: "media-in", Key: "in/"}, "") {
 	}
-	if last == nil || !strings.Contains(last.Error(), "go round") {
+	if last == nil || !strings.Contains(last.Error(), "tokens repeat") {
 		t.Errorf("%v", last)
 	}
 	if list := keys(t, s, media.Object{Bucket: "media-in", Key: "in/00"}); len(list) != 100 {

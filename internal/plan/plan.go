@@ -1,6 +1,5 @@
-// Package plan is the canonical form of what a run would delete. A plan is named
-// by the hash of its content, so a dry run and the real run over the same
-// library, rules and clock have the same plan. It is pure.
+// Package plan is the canonical form of a plan. Its ID is the hash of its content: a dry run and the
+// real run over the same library, rules and clock have the same plan. It is pure.
 package plan
 
 import (
@@ -18,13 +17,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// format is the version of the form. A reader refuses others.
+// format is the version of the form. Other versions are refused.
 const format = 1
 
-// SegmentEntries is how many entries a segment of a kept plan has at most.
+// SegmentEntries is the largest number of entries of a segment.
 const SegmentEntries = 1000
 
-// Head is what a plan was made from.
+// Head holds the inputs of a plan.
 type Head struct {
 	// AsOf is the run's clock, in whole seconds.
 	AsOf time.Time
@@ -33,11 +32,10 @@ type Head struct {
 	Scope  Scope
 }
 
-// Scope is what the run was asked to look at. One of its fields is set; an event can
-// name objects and manifests, and the command line objects and prefixes, which count as
-// Inventory.
+// Scope is the scope of the request. One of its fields is set. An event can have objects and manifests,
+// and the command line objects and prefixes, which count as Inventory.
 type Scope struct {
-	// Plan is the ID of a plan whose media were looked at again.
+	// Plan is the ID of a plan that was applied.
 	Plan      string   `json:"plan,omitempty"`
 	MediaIDs  []string `json:"mediaIds,omitempty"`
 	Objects   []string `json:"objects,omitempty"`
@@ -49,8 +47,8 @@ type Scope struct {
 	Names  int    `json:"names,omitempty"`
 }
 
-// MaxScope is the size in bytes, as JSON, up to which a plan holds what it was asked to
-// look at: a plan must be small enough to be read back.
+// MaxScope is the size of a scope, in bytes of JSON, above which a plan has only its digest. A plan
+// must be small enough to be read back.
 const MaxScope = 1 << 20
 
 // canonical sorts what the scope names. Of a large one only the digest is left.
@@ -124,7 +122,7 @@ func canonical(record json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(value)
 }
 
-// headForm is how a head is written.
+// headForm is the JSON of a head.
 type headForm struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`
@@ -244,7 +242,7 @@ func Name(id string) string { return folder(id) + "plan.json" }
 // apart: most events make one.
 func EmptyName(id string) string { return "plans-empty/" + safe(id) + ".json" }
 
-// SegmentName returns the name of a segment, the first of which is 1.
+// SegmentName returns the name of a segment. Numbers start at 1.
 func SegmentName(id string, number int) string {
 	return fmt.Sprintf("%s%06d.jsonl.gz", folder(id), number)
 }

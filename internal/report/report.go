@@ -1,5 +1,5 @@
-// Package report is what a run answers: its outcome, in the form that every
-// trigger, the command line and the logs share.
+// Package report holds the report of a run, in the form that all triggers, the command line and the
+// logs share. It is pure.
 package report
 
 import (
@@ -25,10 +25,10 @@ const (
 	Failed     Status = "failed"     // a bad request or policy, or nothing could be done
 )
 
-// maxFailures is how many failures a report lists; its counts are of all.
+// maxFailures is the largest number of failures that a report lists.
 const maxFailures = 100
 
-// Report tells what a run looked at, decided and did.
+// Report is the result of a run.
 type Report struct {
 	Run        string       `json:"run"`
 	Trigger    trigger.Kind `json:"trigger"`
@@ -39,21 +39,19 @@ type Report struct {
 	AsOf       time.Time    `json:"asOf"`
 	StartedAt  time.Time    `json:"startedAt"`
 	FinishedAt time.Time    `json:"finishedAt"`
-	// Sources are where the candidates of a sweep come from, where it has such.
+	// Sources are the sources of candidates, if the scope has any.
 	Sources []Source `json:"sources,omitempty"`
 	Counts  Counts   `json:"counts"`
 	Rules   []Rule   `json:"rules"`
 	Guard   Guard    `json:"guard"`
 	Calls   Calls    `json:"calls"`
-	// Notes are what a reader should know beside.
+	// Notes are further information for people.
 	Notes    []string  `json:"notes,omitempty"`
 	Failures []Failure `json:"failures"`
 	Error    string    `json:"error"`
-	// Refused says of a failed run that the request, the policy or the
-	// configuration was at fault, and not what the run met.
+	// Refused is true for a failed run if the request, the policy or the configuration is wrong.
 	Refused bool `json:"-"`
-	// Ledger is the run whose ledger tells of this one's deletions, where that is
-	// another: of the events that share a run it is the first's.
+	// Ledger is the run in whose folder the outcomes are, if this run finished that run's plan.
 	Ledger string `json:"-"`
 	// Asked is the digest of the request that the report answers.
 	Asked string `json:"-"`
@@ -202,7 +200,7 @@ func (r *Report) Problem() string {
 	return r.Error
 }
 
-// ExitCode is what a command that ends with this report exits with.
+// ExitCode returns the exit code of a command with this report.
 func (r *Report) ExitCode() int {
 	switch r.Status {
 	case Done:
@@ -223,7 +221,7 @@ func (r *Report) ExitCode() int {
 	return 1
 }
 
-// HTTPStatus is what an HTTP caller gets with this report.
+// HTTPStatus returns the HTTP status of an answer with this report.
 func (r *Report) HTTPStatus() int {
 	switch r.Status {
 	case Done, Partial, Incomplete:

@@ -1,5 +1,5 @@
-// Package restore adds media again that a run deleted: from the records in its plan, and
-// the objects that stayed.
+// Package restore adds deleted media again, from the records in the run's plan and the source objects
+// in OSS.
 package restore
 
 import (
@@ -27,18 +27,18 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// Library is the media library: it looks media up, and adds them.
+// Library looks media up, and adds them.
 type Library interface {
 	lookup.Library
 	Add(ctx context.Context, fileURL string, texts mps.Texts) (id string, err error)
 }
 
-// Sources tells whether objects are there.
+// Sources checks whether source objects exist.
 type Sources interface {
 	Exists(ctx context.Context, object media.Object) (bool, error)
 }
 
-// Restorer brings back media that a run deleted.
+// Restorer holds the dependencies of a restore.
 type Restorer struct {
 	Library Library
 	Sources Sources
@@ -51,16 +51,16 @@ type Restorer struct {
 // Deletion is a run whose media are to be restored.
 type Deletion struct {
 	Run string
-	// Plan is the run's, and Ledger the run whose ledger tells of it: its own, or that
-	// of the run it was a part of.
+	// Plan is the run's plan. Ledger is the run in whose folder the outcomes are: Run itself, or the
+	// run that it resumed.
 	Plan, Ledger string
-	// CutOff says that the run may have deleted more than Ended media, of which its
-	// ledger should tell.
+	// CutOff is true if the run may have deleted media without recording an outcome. Ended is the
+	// number of outcomes that it reported.
 	CutOff bool
 	Ended  int
 }
 
-// Report tells what a restore did.
+// Report is the result of a restore.
 type Report struct {
 	Run      string     `json:"run"`
 	Plan     string     `json:"plan"`
@@ -69,21 +69,21 @@ type Report struct {
 	Failed   []Skipped  `json:"failed"`
 }
 
-// Restored is one medium that was added again: it has a new ID.
+// Restored is a medium that was added again, with a new ID.
 type Restored struct {
 	OldID  string `json:"oldId"`
 	NewID  string `json:"newId"`
 	Object string `json:"object"`
 }
 
-// Skipped is one medium that was not restored, and why.
+// Skipped is a medium that was not restored, with the reason.
 type Skipped struct {
 	MediaID string `json:"mediaId"`
 	Object  string `json:"object"`
 	Reason  string `json:"reason"`
 }
 
-// record is what a restore takes of a media record.
+// record holds the fields of a media record that a restore needs.
 type record struct {
 	Title, Description, CoverURL string
 	CateID                       json.Number `json:"CateId"`
@@ -91,18 +91,18 @@ type record struct {
 	File                         struct{ URL string }
 }
 
-// Run restores the media that a run deleted, or only some of them. It is partial
-// where it says so, and its error is why it went no further.
+// Run restores the deleted media of a run, or only those of some IDs. After an error the report has
+// the media up to the error.
 //
-// A medium is restored if its object is there and has no medium again. Before it is
-// added its object is marked, so that the next sweep does not take it again.
+// A medium is restored if its object exists and has no medium. A hold on the object is recorded
+// first, so that the next sweep does not delete the medium again.
 func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report, error) {
 	done := &Report{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
 	outcomes, _, err := journal.Outcomes(ctx, s.Store, of.Ledger, of.Run)
 	if err != nil {
 		return done, err
 	}
-	// A run whose request came again has a plan for each time.
+	// A run has several plans if its request was repeated.
 	plans := map[string]bool{}
 	for _, outcome := range outcomes {
 		plans[outcome.Plan] = true
@@ -147,7 +147,7 @@ func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report
 	return done, nil
 }
 
-// entries yields the entries of a kept plan.
+// entries yields the entries of a saved plan.
 func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
 	contents, err := journal.ReadPlan(ctx, s.Store, id)
 	if err != nil {
@@ -156,21 +156,21 @@ func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry,
 	return journal.Entries(ctx, s.Store, contents)
 }
 
-// lost is a medium that may be restored, and what comes of it: one of the last three.
+// lost is a medium that may be restored. Its result is one of the last three fields.
 type lost struct {
 	id     string
 	object media.Object
 	texts  mps.Texts
 
 	newID   string
-	skipped string // why
+	skipped string // the reason
 	failed  error
 }
 
-// open reports whether nothing has come of it yet.
+// open reports whether the medium has no result yet.
 func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed == nil }
 
-// lostOf reads what a restore needs of an entry, or says why it cannot be restored.
+// lostOf parses an entry. It sets skipped if the entry cannot be restored.
 func lostOf(entry plan.Entry) lost {
 	one := lost{id: entry.MediaID}
 	var r record
@@ -188,8 +188,7 @@ func lostOf(entry plan.Entry) lost {
 	return one
 }
 
-// restore restores some media, many at a time, and tells what came of each also when an
-// error ends it.
+// restore restores some media concurrently. It adds their results to the report, also after an error.
 func (s *Restorer) restore(ctx context.Context, some []lost, done *Report) error {
 	err := s.addMissing(ctx, some)
 	for _, one := range some {
@@ -205,8 +204,8 @@ func (s *Restorer) restore(ctx context.Context, some []lost, done *Report) error
 	return err
 }
 
-// addMissing adds those media whose objects are there and have none. All of them are
-// marked before, in one record.
+// addMissing adds the media whose objects exist and have no medium. It records holds for all of them
+// first.
 func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 	var objects []media.Object
 	for i := range some {
@@ -242,20 +241,19 @@ func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
 		}
 	}
 	if err := journal.HoldRestored(ctx, s.Store, s.Now(), held); err != nil {
-		return fmt.Errorf("mark what is restored: %w", err)
+		return fmt.Errorf("hold the restored media: %w", err)
 	}
 	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
 		one.newID, one.failed = s.add(ctx, one)
 		var refusal *mps.Error
 		if ctx.Err() != nil || errors.As(one.failed, &refusal) && refusal.Kind == mps.Unauthorized {
-			return one.failed // nor can the others be added
+			return one.failed // no other medium can be added
 		}
 		return nil
 	})
 }
 
-// forOpen does something to all open media, as many at a time as the service answers
-// in a second. The first error ends it.
+// forOpen calls do for all open media, concurrently. The first error ends it.
 func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(mps.InFlight)
@@ -267,12 +265,12 @@ func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) e
 	return group.Wait()
 }
 
-// add adds a medium. An answer that was lost is looked for before it is tried again.
+// add adds a medium. After an ambiguous try it looks for the medium before it tries again.
 func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
 		if err == nil && id == "" {
-			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer names no medium"}
+			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer has no MediaId"}
 		}
 		var failed *mps.Error
 		if err == nil || !errors.As(err, &failed) || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
@@ -289,8 +287,8 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	return "", err
 }
 
-// there returns the IDs of the live media of objects. A library may show a deleted
-// medium as Initiated: one that this program deleted is not live.
+// there returns the IDs of the live media of objects. A medium with a tombstone is not live, although
+// MPS may show it as Initiated.
 func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
 	var mu sync.Mutex

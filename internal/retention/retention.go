@@ -1,6 +1,5 @@
-// Package retention decides what becomes of a medium. It is pure: the same
-// policy, record and facts give the same decision, and the reason comes from the
-// line that decided.
+// Package retention decides whether a medium is kept or has expired. It is pure: the same policy,
+// record and facts give the same decision and reason.
 package retention
 
 import (
@@ -12,15 +11,15 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Verdict is what becomes of a medium. Keep is the zero value.
+// Verdict is the result of a decision. Keep is the zero value.
 type Verdict int
 
 // The verdicts. Only Expired leads to a deletion.
 const (
-	Keep      Verdict = iota // no rule applies, or the one that does says not yet
-	Unknown                  // the record does not tell enough; it is kept
+	Keep      Verdict = iota // no rule applies, or it has not expired yet
+	Unknown                  // the record lacks a field; it is kept
 	Protected                // a protect rule matches; it is kept
-	Absent                   // MPS does not know it, or says that it is deleted
+	Absent                   // not in MPS any more
 	Expired
 )
 
@@ -37,32 +36,32 @@ type Cause int
 
 // The causes.
 const (
-	NoRule         Cause = iota // Keep: no expire rule applies
-	TooYoung                    // Keep: its time has not come
-	AmongLatest                 // Keep: it is among the newest of its group
-	TimeIsUp                    // Expired
-	Matched                     // Protected by a rule without a date
-	DateAhead                   // Protected until a day that has not passed
-	DateMalformed               // Protected, or Unknown, because a tag names no day
-	FieldUnknown                // Unknown: a rule asks for what the record does not tell
-	NoCreationTime              // Unknown
-	FutureCreation              // Unknown: its CreationTime lies in the future
-	OddState                    // Unknown: its PublishState is not documented
-	Doubtful                    // Unknown: its record cannot be believed
-	StateDeleted                // Absent
-	DeletedByUs                 // Absent: this program deleted it
-	SentUnverified              // Keep: its deletion was sent and could not be verified
-	WasRestored                 // Keep: this program restored it
+	NoRule               Cause = iota // Keep: no expire rule applies
+	TooYoung                          // Keep: its time has not come
+	AmongLatest                       // Keep: it is among the newest of its group
+	TimeIsUp                          // Expired
+	Matched                           // Protected by a rule without a date
+	DateAhead                         // Protected until a day that has not passed
+	DateMalformed                     // Protected, or Unknown, because a tag names no day
+	FieldUnknown                      // Unknown: a rule asks for what the record does not tell
+	NoCreationTime                    // Unknown
+	FutureCreation                    // Unknown: its CreationTime lies in the future
+	UndocumentedState                 // Unknown: its PublishState is not documented
+	Doubtful                          // Unknown: its record cannot be believed
+	StateDeleted                      // Absent
+	DeletedByUs                       // Absent: this program deleted it
+	AwaitingVerification              // Keep: its deletion was sent and could not be verified
+	WasRestored                       // Keep: this program restored it
 )
 
-// Mark is what this program remembers of a medium from its earlier runs.
+// Mark is the tombstone or hold of a medium from earlier runs.
 type Mark struct {
 	Kind MarkKind
 	// Until is when the hold of an Unverified or Restored medium ends.
 	Until time.Time
 }
 
-// MarkKind says what an earlier run did to a medium.
+// MarkKind is the kind of a mark.
 type MarkKind int
 
 // The kinds of marks. All but Restored are valid for one record, by its ID and
@@ -123,7 +122,7 @@ func (d Decision) Reason() string {
 		return "the record has no readable CreationTime of 2010 or later"
 	case FutureCreation:
 		return "its CreationTime lies in the future"
-	case OddState:
+	case UndocumentedState:
 		return "its PublishState is not a documented one"
 	case Doubtful:
 		return d.Key
@@ -131,7 +130,7 @@ func (d Decision) Reason() string {
 		return "its PublishState is Deleted"
 	case DeletedByUs:
 		return "an earlier run deleted it, and the library shows it as Initiated"
-	case SentUnverified:
+	case AwaitingVerification:
 		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again until %s", rule, at)
 	case WasRestored:
 		return fmt.Sprintf("rule %s: it was restored, and is held until %s", rule, at)
@@ -139,7 +138,7 @@ func (d Decision) Reason() string {
 	return ""
 }
 
-// Facts are what a decision rests on beside the policy and the record.
+// Facts are the inputs of a decision besides the policy and the record.
 type Facts struct {
 	// AsOf is the instant at which the medium is judged.
 	AsOf time.Time
@@ -153,7 +152,7 @@ type Facts struct {
 	// NotLatestFrom is from when on NotLatest holds, since media that are dated ahead
 	// join the group; zero if they do not change it.
 	NotLatestFrom time.Time
-	// Mark is what earlier runs left of it.
+	// Mark is its mark from earlier runs.
 	Mark Mark
 }
 
@@ -205,7 +204,7 @@ func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	case m.Created.After(facts.AsOf):
 		return Decision{Verdict: Unknown, Cause: FutureCreation}
 	case !policy.IsLive(m.State):
-		return Decision{Verdict: Unknown, Cause: OddState}
+		return Decision{Verdict: Unknown, Cause: UndocumentedState}
 	}
 	return expire(p, m, facts)
 }
@@ -270,7 +269,7 @@ func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts)
 	}
 	switch {
 	case facts.isHeld() && facts.Mark.Until.After(d.ExpiresAt):
-		d.ExpiresAt, d.Cause = facts.Mark.Until, SentUnverified
+		d.ExpiresAt, d.Cause = facts.Mark.Until, AwaitingVerification
 		if facts.Mark.Kind == Restored {
 			d.Cause = WasRestored
 		}

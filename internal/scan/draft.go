@@ -14,8 +14,11 @@ import (
 // contradictions are found. It needs a constant amount of memory. The zero value is empty. It is
 // not safe for concurrent use.
 type Draft struct {
-	findings extsort.Spool
+	findings extsort.Sorter
 	ranker   *retention.Ranker
+	// resumed says that some findings come from a checkpoint. These are hints: a medium that
+	// they may outrank is read again with the newest of its groups.
+	resumed bool
 }
 
 // add adds a finding. Its error is an *extsort.Error.
@@ -62,7 +65,7 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 				return
 			case f.mediaID == "":
 				return
-			case f.uncounted:
+			case f.uncounted, f.isStray():
 			case !yield(f.mediaID, nil):
 				return
 			}
@@ -116,6 +119,9 @@ func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 			}
 			l := plan.Line{MediaID: f.mediaID, Rule: f.rule, State: f.state, Created: f.created, ReadAt: f.readAt,
 				Outranked: len(f.rank.Groups) > 0 && f.readAt != plan.Unread, Text: f.line}
+			if d.resumed && l.Outranked {
+				l.ReadAt, l.Outranked = plan.Unread, false
+			}
 			if !yield(l, nil) {
 				return
 			}

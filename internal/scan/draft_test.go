@@ -9,6 +9,8 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -234,5 +236,67 @@ func TestCursor(t *testing.T) {
 	once.account([]inventory.Candidate{a}, []inventory.Candidate{a})
 	if once.accounted != 0 || once.left() != nil || !once.hasBegun() {
 		t.Errorf("%d accounted for, left %+v", once.accounted, once.left())
+	}
+}
+
+// What stands in a checkpoint is a hint: a medium that it may outrank is read again, with the
+// newest of its groups, however recently it was read itself.
+func TestLinesOfAResumedScan(t *testing.T) {
+	p, err := policy.Parse("p", []byte("version: 1\nexpire: [{name: series, match: {title: s}, after: 30d, keepLatest: {count: 1, per: folder}}, {name: rest, after: 30d}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, resumed := range []bool{false, true} {
+		d := Draft{resumed: resumed}
+		defer d.Close()
+		rank := func(at int64) retention.Rank {
+			return retention.Rank{Rule: "series", Groups: []string{"g"}, Created: at}
+		}
+		for _, f := range []*finding{
+			{mediaID: "old", name: "b/old", verdict: retention.Expired, rule: "series", rank: rank(1), readAt: 99},
+			{mediaID: "new", name: "b/new", verdict: retention.Keep, rule: "series", rank: rank(2), readAt: plan.Unread},
+			{mediaID: "other", name: "b/other", verdict: retention.Expired, rule: "rest", readAt: 99},
+		} {
+			if err := d.add(f.key(), f.encode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, err := range d.settle(p) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[string]plan.Line{}
+		for l, err := range d.Lines() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[l.MediaID] = l
+		}
+		old, other := got["old"], got["other"]
+		if len(got) != 2 || old.Outranked == resumed || (old.ReadAt == plan.Unread) != resumed || other.ReadAt != 99 {
+			t.Errorf("resumed %v: %+v", resumed, got)
+		}
+	}
+}
+
+// A medium that was returned for another object is looked up by its ID, if a list names it.
+func TestStraysAreNoFinds(t *testing.T) {
+	var d Draft
+	defer d.Close()
+	for _, f := range []*finding{{mediaID: "found", name: "b/k"}, {mediaID: "stray", verdict: retention.Unknown}} {
+		if err := d.add(f.key(), f.encode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ids []string
+	for id, err := range d.mediaIDs() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if !slices.Equal(ids, []string{"found"}) {
+		t.Errorf("%q", ids)
 	}
 }

@@ -22,6 +22,7 @@ const youth = 24 * time.Hour
 func (c *scan) openIndex(ctx context.Context) {
 	since := expiry(c.Policy.FullEvery, c.Policy.Timezone, c.report.AsOf)
 	c.known, c.finds = index.Open(ctx, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
+	c.splits = c.known.Splits()
 }
 
 // expiry returns the latest second from which a period has passed at asOf.
@@ -37,14 +38,6 @@ func (f *Found) WriteIndex(ctx context.Context, now time.Time, run string) error
 		return nil
 	}
 	return f.finds.Write(ctx, f.known, now, run)
-}
-
-// splits returns names at which a listing can be split.
-func (c *scan) splits() []string {
-	if c.finds == nil {
-		return nil
-	}
-	return c.known.Splits()
 }
 
 // isKnown reports whether a candidate need not be looked up, and whether it has a live

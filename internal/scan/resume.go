@@ -26,6 +26,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -274,6 +275,9 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	live := 0
 	for f, err := range c.savedFindings(ctx, folder, head.Segments) {
 		if err == nil {
+			err = c.checkRules(f)
+		}
+		if err == nil {
 			err = draft.add(f.key(), f.encode())
 		}
 		if err != nil {
@@ -288,6 +292,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		draft.Close()
 		return err
 	}
+	draft.resumed = true
 	c.Draft, c.cursor, c.sorted = draft, cursor, head.Sorted
 	c.Passed, c.Known, c.Missing = head.Passed, head.Known, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
@@ -295,6 +300,18 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		c.report.Fail(failure)
 	}
 	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After, prefixes: c.Policy.Inventory.Prefixes, newest: map[rankGroup][]ranked{}}
+	return nil
+}
+
+// checkRules refuses a finding by a rule that the policy does not have.
+func (c *scan) checkRules(f *finding) error {
+	rule := c.report.Rule(f.rule)
+	switch {
+	case f.rule != "" && rule == nil, f.verdict == retention.Expired && (rule == nil || rule.Kind != "expire"):
+		return fmt.Errorf("a finding is by rule %s, which the policy does not have", text.Quote(f.rule))
+	case len(f.rank.Groups) > 0 && c.Policy.KeepLatest(f.rank.Rule) == 0:
+		return fmt.Errorf("a finding is ranked by rule %s, which ranks nothing", text.Quote(f.rank.Rule))
+	}
 	return nil
 }
 
@@ -422,13 +439,16 @@ func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (li
 		return 0, 0, fmt.Errorf("count the candidates of the inventory: %w", err)
 	}
 	own := max(0, live-f.resumed.claimed)
-	return own + min(f.resumed.claimed, names), own + max(f.resumed.claimed, names), nil
+	return min(live, own+min(f.resumed.claimed, names)), own + max(f.resumed.claimed, names), nil
 }
 
 // countNamed counts the candidates of the inventory, up to the last of the checkpoint. If a
 // listing fails, it counts the objects before the failure.
 func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
-	listed := inventory.OfPrefixes(ctx, s.Objects, unique(s.Policy.Inventory.Prefixes), "", nil)
+	listed := inventory.OfPrefixes(ctx, s.Objects, unique(s.Policy.Inventory.Prefixes), "", f.splits)
+	if f.head.Sorted { // then the gathered objects are all
+		listed = nothing
+	}
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {
 		for candidate, err := range all {
 			if isContext(err) {

@@ -74,15 +74,17 @@ type Found struct {
 
 	// known is the index of earlier scans. finds collects the entries of this scan. Both are nil
 	// for a scan that is not scheduled.
-	known      *index.Generation
-	finds      *index.Finds
+	known *index.Generation
+	finds *index.Finds
+	// splits are names at which a listing may be parted.
+	splits     []string
 	resumed    resumed
 	checkpoint *checkpointer // nil for a scan that is not scheduled
 	head       checkpoint    // the position at the end of the scan
 	// begun is true if any candidate was taken. progressed is true if any was accounted for since
 	// the scan was resumed.
 	begun, progressed bool
-	unlisted          extsort.Spool // failures for which the report has no room
+	unlisted          extsort.Sorter // failures for which the report has no room
 	gathered          inventory.Gathered
 }
 
@@ -487,7 +489,7 @@ func (c *scan) settle() {
 func (c *scan) describe() {
 	r := c.report
 	if n := c.sources.unmatched; n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d rows of inventory reports are of objects that no rule can take: they were not looked at", n))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d rows of inventory reports skipped: no rule can match their objects", n))
 	}
 	c.literals.describe(r)
 	for _, prefix := range c.request.Prefixes {

@@ -180,6 +180,8 @@ func (c *scan) ofSources() []candidates {
 	}
 }
 
+func nothing(func(inventory.Candidate, error) bool) {}
+
 func failed(err error) candidates {
 	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
 }
@@ -187,9 +189,9 @@ func failed(err error) candidates {
 // listed lists the prefixes in order. It yields nothing if gather has sorted them.
 func (c *scan) listed(after string) candidates {
 	if c.sorted {
-		return func(func(inventory.Candidate, error) bool) {}
+		return nothing
 	}
-	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits())
+	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits)
 }
 
 var errTimeLimit = errors.New("source not read to the end: time limit reached; the remaining entries were skipped")

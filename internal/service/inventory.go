@@ -76,7 +76,9 @@ func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call C
 	} else {
 		s.run(ctx, budget, call, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
 	}
-	s.finish(ctx, budget, call, r)
+	ctx, cancel := budget.Record(ctx)
+	defer cancel()
+	s.finish(ctx, call, r)
 	return r
 }
 

@@ -15,7 +15,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -178,9 +177,7 @@ func (s *Service) end(r *report.Report, status report.Status, err error) {
 }
 
 // finish saves and logs the report of a run. An unsaved report is still the answer.
-func (s *Service) finish(ctx context.Context, budget deadline.Budget, call Call, r *report.Report) {
-	ctx, cancel := budget.Record(ctx)
-	defer cancel()
+func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
 	if err := journal.SaveReport(ctx, s.store(call), r); err != nil {
 		s.log.Error("report not saved", "run", r.Run, "error", err.Error())
 	}

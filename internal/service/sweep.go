@@ -76,7 +76,9 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 		s.run(ctx, budget, call, request, r)
 	}
 	finishing.Go(func() {
-		if err := task.Run(func() { s.finish(ctx, budget, call, r) }); err != nil {
+		ctx, cancel := budget.Finish(ctx)
+		defer cancel()
+		if err := task.Run(func() { s.finish(ctx, call, r) }); err != nil {
 			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
 		}
 	})
@@ -84,7 +86,7 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 }
 
 func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadline.Budget) {
-	ctx, cancel := budget.Record(ctx)
+	ctx, cancel := budget.Finish(ctx)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
 		s.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())

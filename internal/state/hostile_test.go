@@ -108,7 +108,7 @@ func TestRecordsThatAreTooLarge(t *testing.T) {
 func TestLeasesWithOddNumbers(t *testing.T) {
 	record := []byte(`{"format":1,"holder":"x","run":"other","released":false}`)
 	for name, want := range map[string]string{
-		"lease/0000000000000000000.json":                        "no number comes after",
+		"lease/0000000000000000000.json":                        "the last possible one",
 		"lease/0000000000000000001.json":                        "under way",
 		fmt.Sprintf("lease/%019d.json", int64(math.MaxInt64-1)): "under way",
 		fmt.Sprintf("lease/%019d.json", int64(math.MaxInt64)):   "",
@@ -126,7 +126,7 @@ func TestLeasesWithOddNumbers(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
-		if want == "no number comes after" && !strings.Contains(err.Error(), name) {
+		if want == "the last possible one" && !strings.Contains(err.Error(), name) {
 			t.Errorf("%v names no record", err)
 		}
 		if err == nil {

@@ -15,35 +15,34 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// ErrBusy says that another run holds the lease.
+// ErrBusy means that another run holds the lease.
 var ErrBusy = errors.New("another run is under way")
 
-// A record of a lease lasts for leaseTerm by the store's clock, and not beyond the time of the run that wrote
-// it: a run that is cut off cannot release its lease. The holder writes a new record every leaseRenewal. The
-// lease saves quota; no safety rests on it.
+// A record of a lease is valid for leaseTerm by the store's clock, and not beyond the deadline of its
+// run: an interrupted run cannot release its lease. The holder writes a new record every
+// leaseRenewal. The lease saves quota; safety does not depend on it.
 const (
 	leaseTerm    = 30 * time.Second
 	leaseRenewal = 10 * time.Second
 )
 
-// The leases: of runs that look at the inventory, and of those that restore. Each is a
-// folder of numbered records, of which the latest counts. Numbers are written backwards,
-// so that the latest comes first in a listing.
+// The leases of sweeps of the inventory and of restores. Each is a folder of numbered records; the
+// latest counts. Names count down, so that the latest record is the first of a listing.
 const (
 	InventoryLease = "lease/"
 	RestoreLease   = "restoring/"
 )
 
-// leaseRecord says who holds the lease from the moment that it is written.
+// leaseRecord names the holder of the lease since the record was written.
 type leaseRecord struct {
 	Format   int    `json:"format"`
 	Holder   string `json:"holder"` // differs for each acquisition
 	Run      string `json:"run"`
 	Released bool   `json:"released"`
-	Seconds  int    `json:"seconds,omitempty"` // how long it lasts; 0 for leaseTerm
+	Seconds  int    `json:"seconds,omitempty"` // its term; 0 for leaseTerm
 }
 
-// term returns how long a record lasts.
+// term returns the time for which a record is valid.
 func (r leaseRecord) term() time.Duration {
 	if r.Seconds <= 0 || r.Seconds >= int(leaseTerm/time.Second) {
 		return leaseTerm
@@ -53,19 +52,20 @@ func (r leaseRecord) term() time.Duration {
 
 const leaseFormat = 1
 
-// Lease is what a run holds while it looks at the inventory.
+// Lease excludes other runs of the same kind.
 type Lease struct {
 	store  Store
 	folder string
 	record leaseRecord
 	number int64
-	// written is when the last record was begun, by this machine's clock.
+	// written is the time before the write of the last record, by the local clock.
 	written time.Time
-	until   time.Time // the time of the run ends; zero for never
-	end     func()    // ends the renewal; nil before there is one
+	until   time.Time // the deadline of the run; zero for none
+	end     func()    // ends the renewal; nil before Hold
 }
 
-// Acquire takes a lease for a run, or returns ErrBusy. The lease ends with the time of ctx, or of Hold's.
+// Acquire takes a lease for a run, or returns ErrBusy. The lease ends with the deadline of ctx, or of
+// Hold's.
 func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, error) {
 	latest, err := newestLease(ctx, store, folder)
 	if err != nil {
@@ -78,15 +78,15 @@ func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, erro
 	l.until, _ = ctx.Deadline()
 	if err := l.write(ctx); err != nil {
 		if errors.Is(err, ErrExists) {
-			err = ErrBusy // somebody was faster
+			err = ErrBusy // another run was faster
 		}
 		return nil, fmt.Errorf("take the lease: %w", err)
 	}
 	return l, nil
 }
 
-// Hold renews the lease until it is released, or the time of ctx ends. The returned context ends when the
-// lease is lost.
+// Hold renews the lease until it is released or ctx ends. The returned context ends when the lease is
+// lost.
 func (l *Lease) Hold(ctx context.Context) context.Context {
 	l.until, _ = ctx.Deadline()
 	held, end := context.WithCancelCause(ctx)
@@ -109,7 +109,7 @@ func (l *Lease) Hold(ctx context.Context) context.Context {
 func (l *Lease) write(ctx context.Context) error {
 	l.record.Seconds = 0
 	if !l.until.IsZero() {
-		// The store's clock has whole seconds: of two times, it can show one more than passed.
+		// The store's clock has whole seconds: it can show one more than passed.
 		l.record.Seconds = int(min(leaseTerm, max(0, time.Until(l.until)))/time.Second) + 2
 	}
 	data, err := json.Marshal(l.record)
@@ -127,8 +127,7 @@ func leaseName(folder string, number int64) string {
 	return fmt.Sprintf("%s%019d.json", folder, math.MaxInt64-number)
 }
 
-// renew writes the lease again until it is stopped. A store that does not answer is
-// tried again while the term lasts.
+// renew renews the lease until it is stopped. It repeats failed writes within the term.
 func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
 	ticker := time.NewTicker(leaseRenewal)
 	defer ticker.Stop()
@@ -149,14 +148,14 @@ func (l *Lease) renew(stop context.Context, lost context.CancelCauseFunc) {
 	}
 }
 
-// Release gives the lease back.
+// Release releases the lease.
 func (l *Lease) Release(ctx context.Context) error {
 	if l.end != nil {
 		l.end()
 	}
 	l.record.Released = true
 	if err := l.write(ctx); err != nil && !errors.Is(err, ErrExists) {
-		return fmt.Errorf("give the lease back: %w", err)
+		return fmt.Errorf("release the lease: %w", err)
 	}
 	return nil
 }
@@ -167,22 +166,22 @@ type leased struct {
 	age    time.Duration
 }
 
-// newestLease returns the latest record of the lease; number 0 for none.
+// newestLease returns the latest record of the lease. Its number is 0 without a record.
 func newestLease(ctx context.Context, store Store, folder string) (leased, error) {
 	for listed, err := range store.List(ctx, folder, "") {
 		if err != nil {
-			return leased{}, fmt.Errorf("look for the lease: %w", err)
+			return leased{}, fmt.Errorf("read the lease: %w", err)
 		}
 		number, ours := leaseNumber(folder, listed.Name)
 		switch {
 		case !ours:
 			continue
 		case number == math.MaxInt64:
-			return leased{}, fmt.Errorf("look for the lease: record %s: %w: no number comes after its own: remove it", listed.Name, ErrDamaged)
+			return leased{}, fmt.Errorf("read the lease: record %s: %w: its number is the last possible one: remove it", listed.Name, ErrDamaged)
 		}
 		data, err := store.Read(ctx, listed.Name)
 		if err != nil {
-			return leased{}, fmt.Errorf("look for the lease: record %s: %w", listed.Name, err)
+			return leased{}, fmt.Errorf("read the lease: record %s: %w", listed.Name, err)
 		}
 		now := listed.Now
 		if now.IsZero() {
@@ -190,18 +189,18 @@ func newestLease(ctx context.Context, store Store, folder string) (leased, error
 		}
 		l := leased{number: number, age: now.Sub(listed.Written)}
 		if l.age < -leaseTerm {
-			l.age = leaseTerm // a time that has not come says nothing
+			l.age = leaseTerm // the time is far in the future
 		}
 		if l.record, err = decodeLease(data); err != nil {
-			// Whoever wrote it may hold it, and not for longer than anybody.
-			l.record = leaseRecord{Run: "of a record that cannot be read: " + listed.Name}
+			// Its writer may hold the lease, for at most leaseTerm.
+			l.record = leaseRecord{Run: "unknown: cannot read record " + listed.Name}
 		}
 		return l, nil
 	}
 	return leased{}, nil
 }
 
-// leaseNumber returns the number of a record of the lease, from 1, by its name.
+// leaseNumber parses the name of a record of the lease. Numbers start at 1.
 func leaseNumber(folder, name string) (number int64, ours bool) {
 	digits := strings.TrimSuffix(strings.TrimPrefix(name, folder), ".json")
 	left, err := strconv.ParseInt(digits, 10, 64)

@@ -1,5 +1,5 @@
-// Package state keeps what a run must not lose: immutable records, each written
-// once under a name of its own, in a folder or in OSS.
+// Package state stores immutable records, in a folder or in OSS. Each is written once, under its own
+// name.
 package state
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Decode reads a record of JSON that has at most so many bytes.
+// Decode decodes a record of JSON. More than most bytes are an error.
 func Decode(data []byte, most int, into any) error {
 	if len(data) > most {
 		return fmt.Errorf("it has %d bytes: the limit is %d", len(data), most)
@@ -35,24 +35,21 @@ func Decode(data []byte, most int, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// ErrExists says that another record of this name is there already. It was not
-// touched.
+// ErrExists means that a record of this name exists with other content. It was not changed.
 var ErrExists = errors.New("the record exists already")
 
-// ErrNotFound says that there is no record of this name.
+// ErrNotFound means that there is no record of this name.
 var ErrNotFound = errors.New("there is no such record")
 
-// ErrDamaged says that a record is not what this program writes. It is for those who
-// read what is in records.
+// ErrDamaged means that the content of a record is not valid. Packages that decode records return it.
 var ErrDamaged = errors.New("the record cannot be read")
 
-// ErrVersioned says that a bucket cannot keep state.
+// ErrVersioned means that the bucket has versioning, and records could be overwritten.
 var ErrVersioned = errors.New("the bucket has versioning, enabled or suspended, and there OSS ignores that a record must not be overwritten: use another one")
 
 var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
 
-// SafeName returns a text as it can stand in a record's name: itself if it is plain,
-// else its hash.
+// SafeName returns a text for the name of a record: the text if it is plain, else its hash.
 func SafeName(text string) string {
 	if plainName.MatchString(text) {
 		return text
@@ -61,54 +58,51 @@ func SafeName(text string) string {
 	return "sha256-" + hex.EncodeToString(sum[:])
 }
 
-// Stamp returns a time as it starts a record's name: names sort as their times do.
+// Stamp returns a time for the start of a record's name. Stamps sort by time.
 func Stamp(at time.Time) string { return at.UTC().Format("20060102T150405.000000000Z") }
 
-// RunName returns what a run calls a record, or a folder of them, that it begins then.
+// RunName returns the name of a record or folder that a run begins at a time.
 func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }
 
-// MaxBytes bounds a record, in bytes as it is stored: what could not be read back is not
-// written.
+// MaxBytes bounds a stored record, in bytes. A larger one could not be read back, and is not written.
 const MaxBytes = 64 << 20
 
-// checkSize refuses a record that could not be read back.
+// checkSize refuses a record above MaxBytes.
 func checkSize(name string, size int64) error {
 	if size > MaxBytes {
-		return fmt.Errorf("record %s: %w: it has %d bytes, and at most %d are read", name, ErrDamaged, size, MaxBytes)
+		return fmt.Errorf("record %s: %w: it has %d bytes: the limit is %d", name, ErrDamaged, size, MaxBytes)
 	}
 	return nil
 }
 
-// Record is one record of a listing.
+// Record is a record of a listing.
 type Record struct {
 	Name string
-	// Written is when it was written, and Now what the clock showed when it was
-	// listed: the store's clock in both cases.
+	// Written is the time when the record was written. Now is the time of the listing. Both are by
+	// the store's clock.
 	Written, Now time.Time
 }
 
-// Store keeps records. Names use slashes; a record never changes.
+// Store stores records. Names use slashes. A record never changes.
 type Store interface {
-	// Create writes a record, all of it or nothing. When it returns without an
-	// error the record, or one of the very same content, is durable. ErrExists
-	// says that the name is taken by another content.
+	// Create writes a record atomically. Without an error the record, or one with the same
+	// content, is durable. ErrExists: a record of this name has other content.
 	Create(ctx context.Context, name string, data []byte) error
 	// Read returns a record, or ErrNotFound.
 	Read(ctx context.Context, name string) ([]byte, error)
-	// List yields the records below a folder (a name that ends at a slash) in the
-	// order of their names, those after a name only.
+	// List yields the records below a folder, which ends in a slash, in the order of their names.
+	// It skips names up to after.
 	List(ctx context.Context, folder, after string) iter.Seq2[Record, error]
 }
 
-// Location says where records are kept. One of the two is set.
+// Location is the place of the records. One of the two fields is set.
 type Location struct {
 	Folder string       // an absolute path
-	Prefix media.Object // a bucket and a prefix that ends at a slash
+	Prefix media.Object // a bucket and a prefix that ends in a slash
 }
 
-// ParseLocation reads "file:///folder" or "oss://bucket/prefix/". An empty text
-// means a folder under the user's state directory. Its errors do not quote the text, which
-// may be a secret that was put into the wrong variable.
+// ParseLocation parses "file:///folder" or "oss://bucket/prefix/". An empty text is a folder in the
+// user's state directory. Errors do not quote the text, which may be a misplaced secret.
 func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	switch {
 	case s == "":
@@ -136,9 +130,8 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	return Location{}, errors.New("neither file:///folder nor oss://bucket/prefix/")
 }
 
-// defaultFolder follows the XDG base directories. Without a home directory, as in some
-// containers, it is a folder in the temporary folder. Others may have created that name,
-// so it must be the user's own.
+// defaultFolder follows the XDG base directories. Without a home directory, as in some containers, it
+// is in the temporary folder. It must belong to the user, because others may have created it.
 func defaultFolder(getenv func(string) string) (string, error) {
 	const name = "mediasweep"
 	if base := getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
@@ -148,7 +141,7 @@ func defaultFolder(getenv func(string) string) (string, error) {
 		return filepath.Join(home, ".local", "state", name), nil
 	}
 	folder := filepath.Join(os.TempDir(), name)
-	_ = os.Mkdir(folder, 0o700) // what is there is looked at, and what is not fails when it is written
+	_ = os.Mkdir(folder, 0o700) // checked below; a failure shows at the first write
 	info, err := os.Lstat(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return folder, nil
@@ -168,10 +161,10 @@ func defaultFolder(getenv func(string) string) (string, error) {
 	return folder, nil
 }
 
-// InOSS reports whether records outlive the machine.
+// InOSS reports whether the records are in OSS, and outlive the machine.
 func (l Location) InOSS() bool { return l.Folder == "" }
 
-// String returns the location as it is written in MEDIASWEEP_STATE.
+// String returns the location in the form of MEDIASWEEP_STATE.
 func (l Location) String() string {
 	if l.InOSS() {
 		return l.Prefix.String()
@@ -179,8 +172,7 @@ func (l Location) String() string {
 	return (&url.URL{Scheme: "file", Path: l.Folder}).String()
 }
 
-// Folder keeps records as files below a folder, which it makes when it first
-// writes.
+// Folder stores records as files below a folder. It creates the folder at the first write.
 type Folder string
 
 // Create writes a record; see Store.
@@ -193,8 +185,8 @@ func (f Folder) Create(ctx context.Context, name string, data []byte) (err error
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("write a record: %w", err)
 	}
-	// Written beside its place and then linked to it: the link is refused if the
-	// name is taken, and no reader ever sees half a record.
+	// The file is written under a temporary name, and then linked. The link fails if the name
+	// exists, and no reader sees a partial record.
 	temporary, err := os.CreateTemp(folder, temporaryPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write a record: %w", err)
@@ -218,14 +210,14 @@ func (f Folder) Create(ctx context.Context, name string, data []byte) (err error
 	return syncFolders(folder, string(f))
 }
 
-// temporaryPrefix is what names of files start with that are no records yet.
+// temporaryPrefix starts the names of files that are not records yet.
 const temporaryPrefix = ".new-"
 
 func (f Folder) path(name string) (string, error) {
 	return filepath.Join(string(f), filepath.FromSlash(name)), checkName(name)
 }
 
-// checkName refuses what would lead out of the place where records are kept.
+// checkName refuses a name that would lead out of the location.
 func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." {
 		return fmt.Errorf("record name %s is not valid", text.Quote(name))
@@ -233,8 +225,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// sameAs returns nil if the record of a name has this content, as after a write
-// whose answer was lost, and else ErrExists.
+// sameAs returns nil if the record of a name has this content, for example after a lost answer. Else it
+// returns ErrExists.
 func sameAs(ctx context.Context, s Store, name string, data []byte) error {
 	there, err := s.Read(ctx, name)
 	switch {
@@ -246,8 +238,7 @@ func sameAs(ctx context.Context, s Store, name string, data []byte) error {
 	return fmt.Errorf("record %s: %w", name, ErrExists)
 }
 
-// Read returns a record; see Store. A file system that hangs keeps nobody beyond the end
-// of ctx.
+// Read returns a record; see Store. It returns at the end of ctx even if the file system hangs.
 func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	path, err := f.path(name)
 	if err != nil {
@@ -278,14 +269,14 @@ func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readFile reads the regular file of a record. What is none, such as a pipe, may never end.
+// readFile reads a record. It refuses other files than regular ones: a pipe may never end.
 func readFile(path, name string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%w: it is no file", ErrDamaged)
+		return nil, fmt.Errorf("%w: it is not a regular file", ErrDamaged)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -310,7 +301,7 @@ func (f Folder) List(ctx context.Context, folder, after string) iter.Seq2[Record
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
-				return nil // nothing written yet, or gone since
+				return nil
 			case err != nil:
 				return err
 			case ctx.Err() != nil:
@@ -338,8 +329,7 @@ func (f Folder) List(ctx context.Context, folder, after string) iter.Seq2[Record
 	}
 }
 
-// syncFolders makes new names durable, from a folder up to the one that holds
-// the state.
+// syncFolders makes new names durable, from a folder up to the parent of top.
 func syncFolders(folder, top string) error {
 	for {
 		if err := syncFolder(folder); err != nil {
@@ -360,7 +350,7 @@ func syncFolder(folder string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Bucket keeps records as objects below a prefix, and writes nowhere else.
+// Bucket stores records as objects below a prefix. It writes only there.
 type Bucket struct {
 	OSS    *objects.Session
 	Prefix media.Object
@@ -376,8 +366,8 @@ func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
 		if err = b.OSS.Create(ctx, object, data); !errors.Is(err, objects.ErrExists) {
 			return err
 		}
-		// The SDK repeats a write whose answer was lost, and then finds its own. What
-		// cannot be found at all has met another write that came to nothing.
+		// The SDK repeats a write whose answer was lost: then the record is our own. If it cannot be
+		// read, a concurrent write had failed.
 		if err = sameAs(ctx, b, name, data); !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -385,8 +375,7 @@ func (b Bucket) Create(ctx context.Context, name string, data []byte) error {
 	return err
 }
 
-// conflictTries is how often a record is written that OSS says exists, and then does
-// not have.
+// conflictTries bounds the writes of a record that OSS says exists and then cannot read.
 const conflictTries = 3
 
 func (b Bucket) object(name string) (media.Object, error) {
@@ -422,7 +411,7 @@ func (b Bucket) List(ctx context.Context, folder, after string) iter.Seq2[Record
 	}
 }
 
-// Check refuses a bucket in which a record could be overwritten.
+// Check refuses a bucket with versioning.
 func (b Bucket) Check(ctx context.Context) error {
 	versioned, err := b.OSS.Versioned(ctx, b.Prefix.Bucket)
 	switch {

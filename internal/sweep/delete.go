@@ -19,8 +19,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// purge deletes the media of lines, and records what became of them. Interrupted says that an
-// earlier run may have deleted some without an outcome.
+// purge deletes the media of lines, and records their outcomes. interrupted is true if an earlier run
+// may have deleted some without recording an outcome.
 func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Origin, interrupted bool, lines iter.Seq2[plan.Line, error]) {
 	r.progress.deleting(r.report.Counts.Pending)
 	r.outcomes.plan, r.outcomes.interrupted = planID, interrupted
@@ -44,13 +44,13 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	if err := r.outcomes.close(ctx, r); err != nil {
-		// It has happened all the same.
+		// The counts of the report stay as they are.
 		r.partial = true
 		r.report.Fail(failureOf(fmt.Errorf("outcomes not recorded: %w", err)))
 	}
 }
 
-// settle moves media from pending to what became of them.
+// settle counts outcomes, and takes their media from pending.
 func (r *run) settle(some []purge.Outcome) {
 	c := &r.report.Counts
 	for _, o := range some {
@@ -81,7 +81,7 @@ func (r *run) settle(some []purge.Outcome) {
 	r.progress.deleted(len(some))
 }
 
-// stays takes a medium of the plan from its counts into those of another verdict.
+// stays counts a medium of the plan under its new verdict.
 func (r *run) stays(o purge.Outcome) {
 	before := r.report.Rule(o.Line.Rule)
 	before.Applied--
@@ -99,14 +99,14 @@ func (r *run) stays(o purge.Outcome) {
 	}
 }
 
-// outcomes collects what became of media, and writes it by the thousand.
+// outcomes collects outcomes, and writes them by the thousand.
 type outcomes struct {
 	store       state.Store
 	run, plan   string
 	interrupted bool
-	last        int // number of the run's last record
+	last        int // the number of the run's last record
 	unwritten   []journal.Outcome
-	tried       int // how many could not be written
+	tried       int // the number of unwritten outcomes after a failed write
 
 	deleted, unverified []journal.Tombstone
 }
@@ -130,18 +130,18 @@ func (o *outcomes) add(of purge.Outcome, code, by string) {
 	}
 }
 
-// storeTime bounds the writing of outcomes during the purge, which waits for it.
+// storeTime bounds the time for which the purge waits for outcomes to be written.
 const storeTime = 5 * time.Second
 
-// maybeFlush writes outcomes if there are a thousand more. What cannot be written is tried
-// again with the next thousand.
+// maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
+// next thousand.
 func (o *outcomes) maybeFlush(ctx context.Context) {
 	if len(o.unwritten) < o.tried+plan.SegmentEntries {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	_ = o.flush(ctx) // close says so if it never succeeds
+	_ = o.flush(ctx) // close returns the error of the last try
 	o.tried = len(o.unwritten)
 }
 
@@ -156,21 +156,20 @@ func (o *outcomes) flush(ctx context.Context) error {
 	return err
 }
 
-// close writes what is left: outcomes and tombstones.
+// close writes the remaining outcomes, and the tombstones.
 func (o *outcomes) close(ctx context.Context, r *run) error {
 	return errors.Join(o.flush(ctx), journal.AddTombstones(ctx, o.store, r.Now(), o.deleted, o.unverified))
 }
 
-// resumePlan deletes what is left of a plan that another run began to delete. Each medium is
-// read again, so that a run of any length gets on: the plan's records are durable. The plan
-// lifts no guard: one that was blocked, or has more media left than guard.maxDelete, deletes
-// nothing. Of a plan of the inventory only media go that the inventory still names.
+// resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
+// applies: nothing is deleted of a blocked plan, or if more than guard.maxDelete media are left.
+// A plan of the inventory deletes only media that the inventory still names.
 func (r *run) resumePlan(ctx, admit context.Context) error {
 	done, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
 	if err != nil {
 		return err
 	}
-	r.outcomes.run, r.outcomes.last = r.request.Resume, records // the next name is free
+	r.outcomes.run, r.outcomes.last = r.request.Resume, records // or less than the last number: the next free one is used
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil {
 		return err
@@ -234,7 +233,7 @@ func (r *run) leftOf(ctx context.Context, contents plan.Contents, done map[strin
 	}
 }
 
-// failureOf returns what a report lists of an error.
+// failureOf returns an error as a failure of the report.
 func failureOf(err error) report.Failure {
 	failure := report.Failure{Message: err.Error()}
 	var failed *mps.Error

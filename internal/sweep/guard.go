@@ -11,8 +11,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// guard checks whether the run would delete too much, and says so in the report. What an
-// event spends is recorded before anything is deleted.
+// guard checks whether the run would delete too much, and trips the guard of the report. It records
+// the spending of an event before any deletion.
 func (r *run) guard(ctx context.Context, found *scan.Found) (spending journal.Spending, err error) {
 	if r.request.Plan != "" {
 		return spending, r.guardApply(ctx)
@@ -32,7 +32,7 @@ func (r *run) guard(ctx context.Context, found *scan.Found) (spending journal.Sp
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}
 	if err == nil && !spending.Allowed {
-		r.trip(fmt.Sprintf("%d media have expired, events of the last 24 hours set out to delete %d, and guard.maxDelete is %d", c.Expired, spending.Spent, limit))
+		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", c.Expired, spending.Spent, limit))
 	}
 	return spending, err
 }
@@ -43,8 +43,8 @@ func (r *run) trip(reason string) {
 	}
 }
 
-// tripped returns the reason why a guard stops a run, or nothing. The percentage applies if
-// most reaches the least population.
+// tripped returns the reason why the guard trips, or nothing. The percentage applies if most is at
+// least guard.minPopulation.
 func tripped(guard policy.Guard, expired, live, most int) string {
 	switch {
 	case expired > guard.MaxDelete:
@@ -60,9 +60,8 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 	return ""
 }
 
-// guardApply lets a plan pass that was checked when it was made, against the library that was
-// then looked at. Who applies one that a guard has blocked has seen how much it deletes: it
-// passes, until it has been applied to its end.
+// guardApply trips the guard for a blocked plan that was applied completely before. Other plans pass:
+// the guard checked them when they were made, and a person applies a blocked one knowingly.
 func (r *run) guardApply(ctx context.Context) error {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil || contents.Blocked == "" || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 {
@@ -70,7 +69,7 @@ func (r *run) guardApply(ctx context.Context) error {
 	}
 	applied, err := journal.IsApplied(ctx, r.Store, r.request.Plan)
 	if applied {
-		r.trip("the plan was blocked, and has been applied before: " + contents.Blocked)
+		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
 	}
 	return err
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// StopName is the name of the record that ends every run before its next batch, for as long
-// as it exists. People write and remove it; this program does neither.
+// StopName is the name of the kill switch: while this record exists, every run ends before its next
+// batch. This program never writes or removes it.
 const StopName = "stop"
 
-// ErrStopped says that the kill switch is on.
+// ErrStopped means that the kill switch is on.
 var ErrStopped = errors.New("the record " + StopName + " in the state store stops all runs")
 
-// watchKillSwitch returns a context that ends as admit does, and when the record exists. It
-// looks at once, and then every second.
+// watchKillSwitch returns a context that ends with admit, or when the record exists. It checks at
+// once, and then every second.
 func watchKillSwitch(ctx, admit context.Context, store state.Store) (context.Context, context.CancelFunc) {
 	watched, stop := context.WithCancelCause(admit)
 	if isStopped(ctx, store) {
@@ -40,8 +40,8 @@ func watchKillSwitch(ctx, admit context.Context, store state.Store) (context.Con
 	return watched, func() { stop(nil) }
 }
 
-// isStopped reports whether the record exists. A store that does not answer stops nothing:
-// the plan could then not be saved anyway.
+// isStopped reports whether the record exists. An error of the store does not stop the run: saving
+// the plan would fail too.
 func isStopped(ctx context.Context, store state.Store) bool {
 	return nil == task.Do(func() error {
 		_, err := store.Read(ctx, StopName)

@@ -7,21 +7,20 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// Progress is how far a run is.
+// Progress is the state of a run.
 type Progress struct {
-	// Deleting says that the plan is saved and its media are being deleted; before, candidates
-	// are looked up.
+	// Deleting is true while media of the plan are deleted. Before, candidates are looked up.
 	Deleting bool
-	// Done counts candidates or media, and Total is how many there will be; 0 if unknown.
+	// Done counts candidates or media. Total is their final number; 0 if unknown.
 	Done, Total int
-	// Over says that nothing more will be shown.
+	// Over is true for the last call of Show.
 	Over bool
 }
 
-// Show shows how far a run is.
+// Show shows the progress of a run.
 type Show func(Progress)
 
-// progress shows a run's progress now and then.
+// progress shows a run's progress at intervals.
 type progress struct {
 	show Show
 	mu   sync.Mutex
@@ -30,7 +29,7 @@ type progress struct {
 	over sync.WaitGroup
 }
 
-// show begins to show progress, until stop is called.
+// show shows progress until stop is called.
 func show(show Show, every time.Duration) *progress {
 	p := &progress{show: show, done: make(chan struct{})}
 	ticker := time.NewTicker(every)
@@ -44,19 +43,19 @@ func show(show Show, every time.Duration) *progress {
 				p.mu.Lock()
 				now := p.now
 				p.mu.Unlock()
-				_ = task.Run(func() { p.show(now) }) // nothing rests on it
+				_ = task.Run(func() { p.show(now) }) // a panic of show must not end the run
 			}
 		}
 	})
 	return p
 }
 
-// stop shows the progress once more.
+// stop ends the intervals, and shows the progress a last time.
 func (p *progress) stop() {
 	close(p.done)
 	p.over.Wait()
 	p.now.Over = true
-	p.show(p.now)
+	_ = task.Run(func() { p.show(p.now) })
 }
 
 func (p *progress) scanned(done int) { p.set(Progress{Done: done}) }

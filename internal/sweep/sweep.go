@@ -1,6 +1,5 @@
-// Package sweep is one run: it scans the candidates, checks the guard, saves the plan,
-// deletes exactly the plan, and accounts for every medium. A dry run stops at the plan and
-// is otherwise the same code.
+// Package sweep carries out one run: it scans the candidates, checks the guard, saves the plan,
+// deletes exactly the plan, and accounts for every medium. A dry run stops after the plan.
 package sweep
 
 import (
@@ -33,19 +32,19 @@ type Library interface {
 	purge.Library
 }
 
-// Sweep is what a run works with.
+// Sweep holds the dependencies of a run.
 type Sweep struct {
 	Policy  *policy.Policy
 	Region  string
 	Library Library
 	Objects scan.Objects
 	Store   state.Store
-	// Tombstones and Events are those of the process.
+	// Tombstones and Events are shared by all runs of the process.
 	Tombstones *journal.Tombstones
 	Events     *journal.EventBudget
 	Now        func() time.Time
 	Log        *slog.Logger
-	// Progress is shown every Every.
+	// Progress is called at intervals of Every.
 	Progress Show
 	Every    time.Duration
 }
@@ -54,8 +53,8 @@ func (s *Sweep) scanner() *scan.Scanner {
 	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Tombstones.Of, Now: s.Now, Log: s.Log}
 }
 
-// Run carries out a request in its report's mode, and finishes the report. It stops early
-// enough to account for what is under way, and to leave time for an answer.
+// Run carries out a request in the mode of its report, and finishes the report. It stops early enough
+// to finish the calls in flight and to answer.
 func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
@@ -76,26 +75,26 @@ type run struct {
 	report   *report.Report
 	progress *progress
 	outcomes outcomes
-	// ended is why the run came to its end before its work; its status is failed or incomplete.
+	// ended is the error that ended the run early. how is failed or incomplete.
 	ended error
 	how   report.Status
-	// partial says that not all could be looked at, or recorded.
+	// partial is true if some candidates could not be read, or some outcomes not be recorded.
 	partial bool
-	// nothingSeen says that there was something to look at, and none of it could be.
+	// nothingSeen is true if there were candidates or sources, and none could be read.
 	nothingSeen bool
 	passed      int
-	// timeUp is why no deletion was started any more.
+	// timeUp is the reason why deletions were no longer started.
 	timeUp error
 }
 
-// end notes why the run ends. The first reason counts, and a failure more than want of time.
+// end sets the reason why the run ends. The first reason counts; failed replaces incomplete.
 func (r *run) end(status report.Status, why error) {
 	if r.ended == nil || r.how == report.Incomplete && status == report.Failed {
 		r.how, r.ended = status, why
 	}
 }
 
-// endBy notes an error that ended the run, if it is one.
+// endBy ends the run if err is not nil: incomplete for the end of a context, else failed.
 func (r *run) endBy(err error) {
 	switch {
 	case isContext(err):
@@ -124,7 +123,7 @@ func (r *run) carryOut(ctx context.Context) {
 	r.endBy(r.deleteFound(ctx, admit, found))
 }
 
-// take takes over what the scan found out about itself.
+// take copies the state of a scan into the run and its report.
 func (r *run) take(found *scan.Found) {
 	r.partial, r.passed = found.Missing, found.Passed
 	c := &r.report.Counts
@@ -150,7 +149,7 @@ func (r *run) note(format string, args ...any) {
 	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
 }
 
-// saveFailures saves the failures for which the report has no room.
+// saveFailures stores the failures for which the report has no room.
 func (r *run) saveFailures(found *scan.Found) {
 	count, failures := found.Unlisted()
 	if count == 0 {
@@ -160,7 +159,7 @@ func (r *run) saveFailures(found *scan.Found) {
 	defer cancel()
 	folder, err := journal.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
 	if err != nil {
-		r.Log.Error("failures are in no list", "failures", count, "error", err.Error())
+		r.Log.Error("failures not listed", "failures", count, "error", err.Error())
 		return
 	}
 	r.note("%d more failures are in %s", count, folder)
@@ -179,6 +178,9 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 		return nil
 	})
 	spending, err := r.guard(ctx, found)
+	if isContext(err) {
+		return found.Suspend(ctx, r.budget, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was deleted", err)
 	}
@@ -189,10 +191,10 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Expired == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
 	case isContext(err):
-		return found.Suspend(ctx, r.budget, err) // there was time for the scan, and not for the plan
+		return found.Suspend(ctx, r.budget, err)
 	default:
 		if errors.Is(err, journal.ErrDamagedPlan) {
-			r.closeCheckpoint(ctx, found) // a resumed scan would come to the same plan
+			r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
 		}
 		return fmt.Errorf("%w; nothing was deleted", err)
 	}
@@ -210,9 +212,9 @@ func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
 	}
 }
 
-// deletePlan deletes the plan. What is left of it in the end is known to the next scheduled
-// run; where a lease keeps that from running at the same time it is known from the beginning,
-// so that a run may be killed.
+// deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the
+// inventory holds a lease and records its intent first, so that it may be killed. Other runs
+// record theirs if media are pending in the end.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf}
 	begun := r.request.Inventory
@@ -228,7 +230,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	c := &r.report.Counts
 	if r.request.Trigger == trigger.OSS {
 		if err := spending.Refund(ctx, r.Store, r.Now(), c.Failed+c.Gone); err != nil {
-			r.Log.Warn("media that were not deleted count as deleted by events", "error", err.Error())
+			r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
 		}
 	}
 	switch {
@@ -238,7 +240,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 		err = intent.Close(ctx, r.Store)
 	}
 	if err != nil {
-		r.Log.Warn("the next scheduled run does not know how far this one came", "error", err.Error())
+		r.Log.Warn("intent not updated", "error", err.Error())
 	}
 	if r.request.Plan != "" && c.Pending == 0 && c.Deleted+c.Unverified > 0 {
 		if err := journal.MarkApplied(ctx, r.Store, r.request.Plan, r.report.Run); err != nil {
@@ -248,7 +250,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	return nil
 }
 
-// status returns how the run ended, and says why in the report.
+// status returns the status of the run, and sets the error of the report.
 func (r *run) status() report.Status {
 	c := &r.report.Counts
 	status := r.outcome()
@@ -268,9 +270,9 @@ func (r *run) status() report.Status {
 	return report.Done
 }
 
-var errTimeUp = errors.New("the time was up")
+var errTimeUp = errors.New("time limit reached")
 
-// outcome returns done, or failed or incomplete for a reason that is then in the report.
+// outcome returns done, failed or incomplete. It sets the error of the report unless done.
 func (r *run) outcome() report.Status {
 	answered := r.Library.Answered()
 	switch {
@@ -279,7 +281,7 @@ func (r *run) outcome() report.Status {
 		return report.Failed
 	case r.nothingSeen && !answered:
 		if len(r.report.Failures) > 0 {
-			r.report.Error = "nothing could be looked at: " + r.report.Failures[0].Message
+			r.report.Error = "no candidate could be read: " + r.report.Failures[0].Message
 		}
 		return report.Failed
 	case r.ended != nil:
@@ -292,8 +294,8 @@ func (r *run) outcome() report.Status {
 	return report.Done
 }
 
-// Survey looks at what a request names, hands each medium over, and finishes the report. It
-// decides nothing and changes nothing.
+// Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
+// decides nothing and writes nothing.
 func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
@@ -314,7 +316,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	r.Finish(status, s.Now())
 }
 
-// isContext reports whether it was the run's time that was up.
+// isContext reports whether an error is the end of a context.
 func isContext(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -1,5 +1,4 @@
-// Package task runs work whose panics become errors: a mistake of this program, or a
-// record that nobody foresaw, fails one run and does not end the process.
+// Package task turns panics into errors, so that a defect fails one run and does not end the process.
 package task
 
 import (

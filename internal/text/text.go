@@ -1,5 +1,4 @@
-// Package text shows values of unknown origin to people, and reads the numbers
-// that people write. It is pure.
+// Package text quotes and bounds foreign values for people, and parses decimal numbers. It is pure.
 package text
 
 import (

@@ -10,9 +10,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// created holds the OSS events after which the media behind an object are worth a
-// look, and removed those after which its source may be gone. The others (a part
-// uploaded, an upload started or given up) happen to no finished object.
+// created reports whether an OSS event may have changed the media of an object. The other events (a
+// part uploaded, an upload started or aborted) concern unfinished objects.
 // Source: OSS trigger event names, Function Compute.
 func created(eventName string) bool {
 	switch eventName {
@@ -23,6 +22,7 @@ func created(eventName string) bool {
 	return false
 }
 
+// removed reports whether an OSS event deletes an object.
 func removed(eventName string) bool {
 	return eventName == "ObjectRemoved:DeleteObject" || eventName == "ObjectRemoved:DeleteObjects"
 }

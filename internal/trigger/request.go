@@ -18,9 +18,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Request is what a run is asked to do. It has exactly one scope: MediaIDs,
-// Objects, Manifests, Plan or Inventory. Only an OSS event can have none, when all of its records
-// were ignored; only the command line can name Prefixes or Files.
+// Request is a request for a run. It has exactly one scope: MediaIDs, Objects, Manifests, Plan or
+// Inventory. An OSS event has none if all of its records were ignored. Only the command line can
+// set Prefixes or Files.
 type Request struct {
 	Trigger Kind
 	// Mode is empty where the request does not say; see EffectiveMode.
@@ -34,11 +34,10 @@ type Request struct {
 	// line has them.
 	Prefixes []media.Object
 	Files    []string
-	// Removed are those of the objects that an event says were deleted.
+	// Removed are the objects of deletion events.
 	Removed []media.Object
-	// Plan is the ID of a kept plan, whose media are looked at again and deleted if
-	// they have still expired. Anyway says that the plan may be old, or of another
-	// policy.
+	// Plan is the ID of a saved plan: its media are read again, and deleted if they are still
+	// expired. Anyway allows an old plan, or one of another policy.
 	Plan   string
 	Anyway bool
 	// Resume is the run that was cut off while it deleted the plan, if one was.

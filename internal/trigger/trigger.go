@@ -1,6 +1,6 @@
-// Package trigger reads what woke the function (a timer, OSS directly or through
-// EventBridge, an HTTP call, or a request as it stands) into one Request with an
-// explicit scope. It is pure, and strict about what it does not know.
+// Package trigger parses the payloads of all triggers into a Request with an explicit scope. Triggers
+// are timers, OSS (directly or through EventBridge), HTTP calls and plain requests. It is pure, and
+// refuses unknown fields.
 package trigger
 
 import (

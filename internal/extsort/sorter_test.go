@@ -8,18 +8,18 @@ import (
 	"testing"
 )
 
-// few bytes are enough for a spool of its tests.
+// few bytes make a Sorter of the tests write to its file.
 const few = 100_000
 
-// A spool hands over what it was given, in order and as often as it is asked,
+// A Sorter yields what it was given, in order and as often as it is asked,
 // whether it fits into memory or not; its file goes when it is closed.
-func TestSpool(t *testing.T) {
+func TestSorter(t *testing.T) {
 	for name, records := range map[string]int{"nothing": 0, "one record": 1, "in memory": 500, "a file": 6000, "a file and a rest": 9700, "many pieces": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
 			random := rand.New(rand.NewPCG(1, uint64(records)))
 			text := func(n int) []byte { return fmt.Appendf(bytes.Repeat([]byte{byte(n)}, 80), "%d\n", n) }
-			s := Spool{most: few}
+			s := Sorter{most: few}
 			for _, n := range random.Perm(records) {
 				if err := s.Add(fmt.Sprintf("%08d", n), text(n)); err != nil {
 					t.Fatal(err)
@@ -55,7 +55,7 @@ func TestSpool(t *testing.T) {
 // the file.
 func TestRecordsOfOneName(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	s := Spool{most: few}
+	s := Sorter{most: few}
 	defer s.Close()
 	const records = 300_000 // more pieces than are read at once
 	for n := range records {
@@ -83,10 +83,10 @@ func TestRecordsOfOneName(t *testing.T) {
 	}
 }
 
-// A spool whose file is damaged says so, and does not end early.
-func TestSpoolThatIsDamaged(t *testing.T) {
+// A Sorter whose file is damaged returns an error.
+func TestDamagedFile(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	s := Spool{most: few}
+	s := Sorter{most: few}
 	defer s.Close()
 	for n := range 4000 {
 		if err := s.Add(fmt.Sprintf("%08d", n), bytes.Repeat([]byte{'x'}, 100)); err != nil {

@@ -1,4 +1,4 @@
-// Package extsort sorts records of which there may be more than memory holds.
+// Package extsort sorts records in a constant amount of memory, by an external merge sort.
 package extsort
 
 import (
@@ -17,53 +17,52 @@ import (
 )
 
 const (
-	// memory is what a spool keeps of its records, in bytes, before they go to a file.
+	// memory is the size of the records in memory, in bytes, at which they are written to the file.
 	memory = 2 << 20
-	// fanIn is how many sorted pieces of a file become one: each that is read takes some
-	// fifty kilobytes.
+	// fanIn is the number of pieces that are merged into one. Reading a piece takes fifty kilobytes
+	// of memory.
 	fanIn = 64
 )
 
-// Record is what a spool holds: a name, by which it sorts, and whatever belongs to it.
+// Record is a record: a Sorter sorts by Name.
 type Record struct {
 	Name string
 	Rest []byte
 }
 
-// Error is a temporary file that could not be written or read.
+// Error is a failure to write or read the temporary file.
 type Error struct{ Err error }
 
-func (e *Error) Error() string { return fmt.Sprintf("spool: %v", e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("temporary file: %v", e.Err) }
 
-// Unwrap returns what the system says.
+// Unwrap returns the error of the system.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Spool takes records in any order, and hands them over in the order of their names; those
-// of one name in the order in which they came. It sorts a little at a time, and keeps
-// what is more in a temporary file, compressed, so that its memory does not grow. Its zero
-// value holds nothing. It is not safe for concurrent use.
-type Spool struct {
-	most   int    // bytes, in place of memory
-	arena  []byte // records that are not in the file yet, as they stand there
-	starts []int  // of each of them
+// Sorter takes records in any order, and yields them in the order of their names. It keeps the order
+// of records with the same name. It writes sorted pieces to a compressed temporary file, so that
+// its memory does not grow. The zero value is empty. It is not safe for concurrent use.
+type Sorter struct {
+	most   int    // replaces memory in tests; 0 for memory
+	arena  []byte // the encoded records in memory
+	starts []int  // their offsets in arena
 	file   *os.File
-	named  bool // the file still has its name: some systems keep it while it is open
+	named  bool // the file could not be removed while it is open
 	end    int64
 	pieces []piece
 	count  int
 }
 
-// piece is a sorted part of the file. One of a higher level holds fanIn of the one below.
+// piece is a sorted part of the file. A piece of a level is the merge of fanIn pieces of the level below.
 type piece struct {
 	start, end int64
 	level      int
 }
 
-// Len returns how many records there are.
-func (s *Spool) Len() int { return s.count }
+// Len returns the number of records.
+func (s *Sorter) Len() int { return s.count }
 
-// Add takes a record. Its error is an *Error.
-func (s *Spool) Add(name string, rest []byte) error {
+// Add adds a record. Its error is an *Error.
+func (s *Sorter) Add(name string, rest []byte) error {
 	s.starts = append(s.starts, len(s.arena))
 	s.arena = binary.AppendUvarint(s.arena, uint64(len(name)))
 	s.arena = append(s.arena, name...)
@@ -79,13 +78,13 @@ func (s *Spool) Add(name string, rest []byte) error {
 	return nil
 }
 
-// flush sorts what is in memory to the end of the file, and makes one of many pieces.
-func (s *Spool) flush() (err error) {
+// flush writes the records in memory as a piece. It merges the last fanIn pieces of one level.
+func (s *Sorter) flush() (err error) {
 	if s.file == nil {
-		if s.file, err = os.CreateTemp("", "mediasweep-spool-*"); err != nil {
+		if s.file, err = os.CreateTemp("", "mediasweep-sort-*"); err != nil {
 			return err
 		}
-		s.named = os.Remove(s.file.Name()) != nil // a run that is killed leaves nothing behind
+		s.named = os.Remove(s.file.Name()) != nil // a killed run leaves no file
 	}
 	s.sort()
 	err = s.append(0, func(out io.Writer) error {
@@ -120,10 +119,10 @@ func (s *Spool) flush() (err error) {
 	return err
 }
 
-// append adds a piece to the file.
-func (s *Spool) append(level int, write func(io.Writer) error) error {
+// append appends a piece to the file.
+func (s *Sorter) append(level int, write func(io.Writer) error) error {
 	counted := &counter{w: io.NewOffsetWriter(s.file, s.end)}
-	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is a valid one
+	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is valid
 	out := bufio.NewWriter(squeezed)
 	if err := cmp.Or(write(out), out.Flush(), squeezed.Close()); err != nil {
 		return err
@@ -144,8 +143,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sort sorts what is in memory.
-func (s *Spool) sort() {
+// sort sorts the records in memory.
+func (s *Sorter) sort() {
 	slices.SortFunc(s.starts, func(a, b int) int {
 		one, _, _ := at(s.arena[a:])
 		other, _, _ := at(s.arena[b:])
@@ -153,19 +152,19 @@ func (s *Spool) sort() {
 	})
 }
 
-// at returns the record that bytes start with, and how many it has.
+// at decodes the first record of b. size is its length in b.
 func at(b []byte) (name, rest []byte, size int) {
 	length, n := binary.Uvarint(b)
-	name = b[n : n+int(length)] //nolint:gosec // it stands in memory
+	name = b[n : n+int(length)] //nolint:gosec // the length of a slice
 	size = n + len(name)
 	length, n = binary.Uvarint(b[size:])
-	rest = b[size+n : size+n+int(length)] //nolint:gosec // as above
+	rest = b[size+n : size+n+int(length)] //nolint:gosec // the length of a slice
 	return name, rest, size + n + len(rest)
 }
 
-// All yields the records in order, as often as it is asked. Their bytes are the caller's
-// to keep. An error is an *Error, and ends it.
-func (s *Spool) All() iter.Seq2[Record, error] {
+// All yields the records in order. It may be called several times. The caller may keep their bytes.
+// An error is an *Error, and the last value.
+func (s *Sorter) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		s.sort()
 		sources := append(s.open(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
@@ -180,8 +179,8 @@ func (s *Spool) All() iter.Seq2[Record, error] {
 	}
 }
 
-// open begins to read pieces.
-func (s *Spool) open(pieces []piece) (sources merge) {
+// open returns sources that read pieces.
+func (s *Sorter) open(pieces []piece) (sources merge) {
 	for i, p := range pieces {
 		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
 		sources = append(sources, &source{number: i, file: bufio.NewReader(flate.NewReader(compressed))})
@@ -189,7 +188,7 @@ func (s *Spool) open(pieces []piece) (sources merge) {
 	return sources
 }
 
-// source is a sorted sequence of records: of the file, or in memory.
+// source is a sorted sequence of records, in the file or in memory.
 type source struct {
 	head   Record
 	number int
@@ -198,7 +197,7 @@ type source struct {
 	starts []int
 }
 
-// next moves on to the next record; io.EOF says that there is none.
+// next moves to the next record. It returns io.EOF at the end.
 func (s *source) next() error {
 	if s.file == nil {
 		if len(s.starts) == 0 {
@@ -229,7 +228,7 @@ func (s *source) next() error {
 // merge is a heap of sources by their first records.
 type merge []*source
 
-// all yields what the sources have, in order.
+// all yields the records of all sources, in order.
 func (m merge) all() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for i := 0; i < len(m); {
@@ -273,13 +272,13 @@ func (m *merge) Pop() any {
 	return last
 }
 
-// Close lets everything go, its file too.
-func (s *Spool) Close() {
+// Close frees the memory and the temporary file.
+func (s *Sorter) Close() {
 	if s.file != nil {
-		_ = s.file.Close() // a temporary file
+		_ = s.file.Close() // the file is temporary
 	}
 	if s.named {
-		_ = os.Remove(s.file.Name()) // as above
+		_ = os.Remove(s.file.Name()) // the file is temporary
 	}
-	*s = Spool{}
+	*s = Sorter{}
 }
