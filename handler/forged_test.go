@@ -429,3 +429,27 @@ func TestAPlanOfLongNames(t *testing.T) {
 		}
 	})
 }
+
+// An event whose plan cannot be saved deletes nothing, and takes nothing from the budget of
+// the events after it.
+func TestAPlanThatIsNotSavedCostsNoBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, strings.Replace(simulated, "maxDelete: 100000", "maxDelete: 1", 1), emulator.MPSOptions{})
+		defer s.end()
+		s.e.Add(emulator.Medium{Bucket: "media-in", Key: "clips/a", PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"})
+		s.programs = []*program{s.start(0)}
+		invoke := func(id string) report.Report {
+			body, _ := s.programs[0].f.Invoke(context.Background(), handler.Call{RequestID: id}, ossEvent("clips/a"))
+			return s.adds(body)
+		}
+		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Millisecond, Count: 1}, // the spending
+			emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: 1, Count: 1}) // the plan
+		if r := invoke("first"); r.Status != report.Failed || s.e.Count()["DeleteMedia"] > 0 {
+			t.Errorf("%s %s", r.Status, r.Error)
+		}
+		if r := invoke("second"); r.Status != report.Done || r.Counts.Deleted != 1 {
+			t.Errorf("%s %s, %+v, %s", r.Status, r.Error, r.Counts, r.Guard.Reason)
+		}
+	})
+}

@@ -32,7 +32,9 @@ func NewEventBudget() *EventBudget { return &EventBudget{newLock()} }
 type Spending struct {
 	Spent   int // media of earlier runs, within the last 24 hours
 	Allowed bool
-	spender string
+	// recorded is the number of media that the record of this spending has.
+	recorded int
+	spender  string
 }
 
 // Spend requests budget for the deletion of some media. If commit is true, it records the spending,
@@ -62,13 +64,14 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 	if err := s.record(ctx, store, now, want); err != nil {
 		return s, skipped, fmt.Errorf("record the spending: %w", err)
 	}
+	s.recorded = want
 	return s, skipped, nil
 }
 
 // Refund returns the budget of media that were not deleted, so that a repeated event has budget for
 // them.
 func (s Spending) Refund(ctx context.Context, store state.Store, now time.Time, media int) error {
-	if media == 0 {
+	if media = min(media, s.recorded); media == 0 {
 		return nil
 	}
 	if err := s.record(ctx, store, now, -media); err != nil {

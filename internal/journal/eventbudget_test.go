@@ -88,7 +88,7 @@ func TestSpendFails(t *testing.T) {
 		t.Errorf("a record without a number: %+v, %v", s, err)
 	}
 	store.down = "create"
-	if err := (Spending{spender: "A"}).Refund(t.Context(), store, asOf, 1); !errors.Is(err, errDown) {
+	if err := (Spending{spender: "A", recorded: 1}).Refund(t.Context(), store, asOf, 1); !errors.Is(err, errDown) {
 		t.Errorf("Refund: %v", err)
 	}
 }

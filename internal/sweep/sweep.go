@@ -191,8 +191,10 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Expired == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
 	case isContext(err):
+		r.refund(ctx, spending, r.report.Counts.Expired)
 		return found.Suspend(ctx, r.budget, err)
 	default:
+		r.refund(ctx, spending, r.report.Counts.Expired)
 		if errors.Is(err, journal.ErrDamagedPlan) {
 			r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
 		}
@@ -204,6 +206,16 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 		return nil
 	}
 	return r.deletePlan(ctx, admit, contents.ID, found, spending)
+}
+
+// refund returns media that an event did not delete to the event budget. Other runs spend
+// nothing, and have nothing to refund.
+func (r *run) refund(ctx context.Context, spending journal.Spending, media int) {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
+	if err := spending.Refund(ctx, r.Store, r.Now(), media); err != nil {
+		r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
+	}
 }
 
 func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
@@ -228,11 +240,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	c := &r.report.Counts
-	if r.request.Trigger == trigger.OSS {
-		if err := spending.Refund(ctx, r.Store, r.Now(), c.Failed+c.Gone); err != nil {
-			r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
-		}
-	}
+	r.refund(ctx, spending, c.Failed+c.Gone)
 	switch {
 	case c.Pending > 0 && !begun:
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
