@@ -240,6 +240,7 @@ func TestPanicIsReportedAndTheProcessStays(t *testing.T) {
 			t.Errorf("answered at %s: %s", a.path, a.body)
 		}
 	}
+	f.stop()
 	if printed := f.printed(); !strings.Contains(printed, `"panic":"state of the program"`) {
 		t.Errorf("printed %s", printed)
 	}
@@ -250,18 +251,14 @@ func TestStopEndsTheProcess(t *testing.T) {
 	if a := f.call("first", refusedEvent, time.Minute); a.path != "first/error" {
 		t.Errorf("answered at %s", a.path)
 	}
-	if err := f.process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-f.exited; err != nil {
-		t.Errorf("%v, want exit 0", err)
-	}
+	f.stop()
 }
 
 // Whatever the SDK and the function write to stderr is JSON.
 func TestLogIsJSON(t *testing.T) {
 	f := start(t, nil)
 	f.call("log-1", refusedEvent, time.Minute)
+	f.stop()
 	for line := range strings.Lines(f.printed()) {
 		if !strings.HasPrefix(line, "FC Invoke ") && !json.Valid([]byte(line)) {
 			t.Errorf("printed %q", line)
@@ -403,6 +400,17 @@ func startAs(t *testing.T, as string, mps http.HandlerFunc, outages ...func(http
 		}
 	})
 	return f
+}
+
+// stop ends the process: all that it printed has been read then.
+func (f *instance) stop() {
+	f.t.Helper()
+	if err := f.process.Signal(syscall.SIGTERM); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := <-f.exited; err != nil {
+		f.t.Errorf("%v, want exit 0", err)
+	}
 }
 
 // call hands the function an event and returns its answer.
