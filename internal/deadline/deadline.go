@@ -3,6 +3,7 @@ package deadline
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -82,4 +83,9 @@ func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc
 		left = min(left, time.Until(b.record))
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), left)
+}
+
+// Passed reports whether an error is the end of a context.
+func Passed(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

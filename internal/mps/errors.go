@@ -1,6 +1,7 @@
 package mps
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -55,6 +56,15 @@ func (e *Error) Error() string {
 		b.WriteString(advice)
 	}
 	return b.String()
+}
+
+// CodeOf returns the service's code of an error, or nothing.
+func CodeOf(err error) string {
+	var failed *Error
+	if errors.As(err, &failed) {
+		return failed.Code
+	}
+	return ""
 }
 
 // Unknown reports whether the service has no such medium. The code is in the table of common errors.

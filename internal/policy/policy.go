@@ -69,8 +69,12 @@ func (i Inventory) IsEmpty() bool { return len(i.Prefixes)+len(i.Manifests)+len(
 // Names reports whether a sweep of the inventory may look at a medium: it does if a
 // prefix takes in its object, and may where a manifest or a workflow could name it.
 func (i Inventory) Names(m *media.Medium) bool {
-	return len(i.Manifests)+len(i.Workflows) > 0 ||
-		slices.ContainsFunc(i.Prefixes, func(prefix media.Object) bool { return prefix.Covers(m.Object) })
+	return len(i.Manifests)+len(i.Workflows) > 0 || i.Covers(m.Object)
+}
+
+// Covers reports whether a prefix takes in an object.
+func (i Inventory) Covers(object media.Object) bool {
+	return slices.ContainsFunc(i.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
 }
 
 // And returns an inventory of everything that either names.
@@ -405,16 +409,17 @@ func (p *Policy) HasOrphanRule() bool {
 	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved })
 }
 
-// TakesOrphans reports whether the rule of a name is one that does.
-func (p *Policy) TakesOrphans(rule string) bool {
-	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved && r.Name == rule })
+// ExpireRule returns the expire rule of a name, or nil.
+func (p *Policy) ExpireRule(name string) *Rule {
+	at := slices.IndexFunc(p.Expire, func(r Rule) bool { return r.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &p.Expire[at]
 }
 
-// KeepLatest returns how many media of a group the rule of a name keeps; 0 if it ranks none.
-func (p *Policy) KeepLatest(rule string) int {
-	at := slices.IndexFunc(p.Expire, func(r Rule) bool { return r.Name == rule })
-	if at < 0 {
-		return 0
-	}
-	return p.Expire[at].KeepLatest.Count
+// TakesOrphans reports whether the rule of a name expires media whose source objects were deleted.
+func (p *Policy) TakesOrphans(name string) bool {
+	rule := p.ExpireRule(name)
+	return rule != nil && rule.OnSourceRemoved
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -262,7 +263,7 @@ func (w *worker) purge(batch []plan.Line) error {
 // otherwise backOff reports them as failed with the cause.
 func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (time.Duration, error) {
 	next, err := w.Library.Backoff(w.ctx, previous)
-	if err != nil && !isContext(err) {
+	if err != nil && !deadline.Passed(err) {
 		w.all(batch, journal.Failed, cause, false)
 	}
 	return next, err
@@ -283,7 +284,7 @@ func (w *worker) verify(batch []plan.Line) error {
 // unread reports media that were sent and could not be read back. They stay pending if the time
 // is up.
 func (w *worker) unread(batch []plan.Line, err error) error {
-	if !isContext(err) {
+	if !deadline.Passed(err) {
 		w.all(batch, journal.Unverified, err, false)
 	}
 	var failure *mps.Error
@@ -349,8 +350,4 @@ func ids(batch []plan.Line) []string {
 		list[i] = l.MediaID
 	}
 	return list
-}
-
-func isContext(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -79,7 +80,7 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 	for _, l := range batch {
 		m, err := found[l.MediaID], failed[l.MediaID]
 		switch {
-		case err != nil && isContext(err):
+		case err != nil && deadline.Passed(err):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
 		case m == nil:
@@ -169,7 +170,7 @@ func (n *newestMedia) add(ranker *retention.Ranker, ids []string) (unread []stri
 		if !ok {
 			unread = append(unread, id)
 		}
-		ranker.Add(rank)
+		ranker.Add(id, rank)
 	}
 	return unread
 }

@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -63,18 +64,23 @@ func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
 	return asOf
 }
 
-// Ranker finds the newest media of each group. It keeps at most the rule's count of
-// creation times for each group. Add each medium once.
+// Ranker finds the newest media of each group. It keeps at most the rule's count of media for
+// each group. Add each medium once.
 type Ranker struct {
 	counts map[string]int // by rule
-	newest map[group][]int64
+	newest map[group][]member
 }
 
 type group struct{ rule, name string }
 
+type member struct {
+	mediaID string
+	created int64
+}
+
 // NewRanker returns a ranker for the rules of a policy.
 func NewRanker(p *policy.Policy) *Ranker {
-	r := &Ranker{counts: map[string]int{}, newest: map[group][]int64{}}
+	r := &Ranker{counts: map[string]int{}, newest: map[group][]member{}}
 	for _, rule := range p.Expire {
 		r.counts[rule.Name] = rule.KeepLatest.Count
 	}
@@ -82,34 +88,34 @@ func NewRanker(p *policy.Policy) *Ranker {
 }
 
 // Add takes a medium.
-func (r *Ranker) Add(rank Rank) {
+func (r *Ranker) Add(mediaID string, rank Rank) {
 	for _, name := range rank.Groups {
 		of := group{rank.Rule, name}
-		times := r.newest[of]
-		at, _ := slices.BinarySearchFunc(times, rank.Created, latestFirst)
+		members := r.newest[of]
+		at, _ := slices.BinarySearchFunc(members, rank.Created, func(m member, created int64) int { return cmp.Compare(created, m.created) })
 		if at == r.counts[rank.Rule] {
 			continue
 		}
-		times = slices.Insert(times, at, rank.Created)
-		r.newest[of] = times[:min(len(times), r.counts[rank.Rule])]
+		members = slices.Insert(members, at, member{mediaID, rank.Created})
+		r.newest[of] = members[:min(len(members), r.counts[rank.Rule])]
 	}
-}
-
-func latestFirst(a, b int64) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
 }
 
 // IsLatest reports whether a medium is among the newest of a group of its own, ties
 // included: fewer media than the rule keeps are newer.
 func (r *Ranker) IsLatest(rank Rank) bool {
 	return slices.ContainsFunc(rank.Groups, func(name string) bool {
-		times, count := r.newest[group{rank.Rule, name}], r.counts[rank.Rule]
-		return len(times) < count || rank.Created >= times[count-1]
+		members, count := r.newest[group{rank.Rule, name}], r.counts[rank.Rule]
+		return len(members) < count || rank.Created >= members[count-1].created
 	})
+}
+
+// Newest returns the newest media of a medium's groups.
+func (r *Ranker) Newest(rank Rank) (mediaIDs []string) {
+	for _, name := range rank.Groups {
+		for _, m := range r.newest[group{rank.Rule, name}] {
+			mediaIDs = append(mediaIDs, m.mediaID)
+		}
+	}
+	return mediaIDs
 }

@@ -24,7 +24,7 @@ func decideAll(p *policy.Policy, library []media.Medium, asOf time.Time, mark fu
 			facts[i].Mark = mark(&m)
 		}
 		ranks[i] = retention.RankOf(p, &m, facts[i])
-		ranker.Add(ranks[i])
+		ranker.Add("", ranks[i])
 	}
 	decisions := map[string]retention.Decision{}
 	for i, m := range library {
@@ -132,7 +132,7 @@ func TestRankerProperties(t *testing.T) {
 		for _, m := range rankedLibrary(rng) {
 			rank := retention.RankOf(p, &m, retention.Facts{AsOf: asOf, NotLatest: true})
 			ranks = append(ranks, rank)
-			ranker.Add(rank)
+			ranker.Add("", rank)
 		}
 		for _, rank := range ranks {
 			want := false
@@ -161,7 +161,7 @@ func TestRankerIgnoresUnranked(t *testing.T) {
 	p := parse(t, rankedRules)
 	ranker := retention.NewRanker(p)
 	for range 3 {
-		ranker.Add(retention.Rank{})
+		ranker.Add("", retention.Rank{})
 	}
 	if ranker.IsLatest(retention.Rank{}) {
 		t.Error("the zero rank is among the latest")
@@ -228,5 +228,23 @@ func TestSweepProperties(t *testing.T) {
 				t.Errorf("a part of the library loses %s and the whole does not", id)
 			}
 		}
+	}
+}
+
+// The newest media of several groups come with their IDs, and no more than the rule keeps.
+func TestNewest(t *testing.T) {
+	p, err := policy.Parse("p", []byte("version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: 2, per: folder}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranker := retention.NewRanker(p)
+	rank := func(created int64, groups ...string) retention.Rank {
+		return retention.Rank{Rule: "series", Groups: groups, Created: created}
+	}
+	ranker.Add("oldest", rank(1, "g"))
+	ranker.Add("newest", rank(3, "g", "h"))
+	ranker.Add("newer", rank(2, "g"))
+	if got := ranker.Newest(rank(0, "g", "h", "none")); !slices.Equal(got, []string{"newest", "newer", "newest"}) {
+		t.Errorf("%q", got)
 	}
 }

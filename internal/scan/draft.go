@@ -82,7 +82,7 @@ func (d *Draft) settle(p *policy.Policy) iter.Seq2[*finding, error] {
 				yield(nil, err)
 				return
 			}
-			d.ranker.Add(f.rank)
+			d.ranker.Add(f.mediaID, f.rank)
 		}
 		for f, err := range d.settled() {
 			if !yield(f, err) || err != nil {

@@ -30,7 +30,7 @@ func (c *scan) lookAtGroups() {
 		return
 	}
 	others := c.groupScan(where, c.sorted)
-	if others.isUnordered() {
+	if isUnordered(others.Failed) {
 		others.Close()
 		others = c.groupScan(where, true)
 	}
@@ -63,8 +63,7 @@ func Where(p *policy.Policy, rank retention.Rank) []media.Object {
 	if len(rank.Groups) == 0 {
 		return nil
 	}
-	at := slices.IndexFunc(p.Expire, func(rule policy.Rule) bool { return rule.Name == rank.Rule })
-	if at < 0 || p.Expire[at].KeepLatest.Per != policy.PerFolder {
+	if rule := p.ExpireRule(rank.Rule); rule == nil || rule.KeepLatest.Per != policy.PerFolder {
 		return p.Inventory.Prefixes
 	}
 	folder, err := media.ParsePrefix(rank.Groups[0])

@@ -68,6 +68,9 @@ func (c *scan) dueWithoutMedium(candidate inventory.Candidate) int64 {
 
 // dueOf returns when a medium is looked up again.
 func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
+	if c.finds == nil {
+		return 0
+	}
 	known := facts // a medium with a future CreationTime is ranked from then on
 	known.AsOf = retention.WhenKnown(m, facts.AsOf)
 	switch due, _, ok := retention.Due(c.Policy, m, facts); {

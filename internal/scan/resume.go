@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -37,19 +38,9 @@ type resumed struct {
 	// names are hashes of the names in lists and workflows of the inventory.
 	names map[uint64]struct{}
 	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
-	claimed int
-	upTo    string
-	// prefixes are the inventory's.
-	prefixes []media.Object
-	// newest holds the newest media of each group.
-	newest map[rankGroup][]ranked
-}
-
-type rankGroup struct{ rule, group string }
-
-type ranked struct {
-	mediaID string
-	created int64
+	claimed   int
+	upTo      string
+	inventory policy.Inventory
 }
 
 func (r *resumed) isResumed() bool { return r.names != nil }
@@ -73,7 +64,7 @@ func (r *resumed) hasName(c inventory.Candidate) bool {
 
 // covers reports whether the inventory names a medium, by a prefix of its object or in a list.
 func (r *resumed) covers(object media.Object, id string) bool {
-	return slices.ContainsFunc(r.prefixes, func(prefix media.Object) bool { return prefix.Covers(object) }) ||
+	return r.inventory.Covers(object) ||
 		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
 }
 
@@ -89,7 +80,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
 	c.pool = newPool(ctx, admit, s)
 	defer c.pool.close()
-	c.resumed = resumed{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
+	c.resumed = resumed{names: map[uint64]struct{}{}, inventory: s.Policy.Inventory}
 	if listed {
 		c.sources = s.inventorySources()
 		c.gather(func(_ inventory.Candidate, err error) bool {
@@ -100,42 +91,13 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	return c.Found
 }
 
-// CoveredBy reports whether the inventory names an object by a prefix.
-func (s *Scanner) CoveredBy(object media.Object) bool {
-	return slices.ContainsFunc(s.Policy.Inventory.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
-}
-
-// Newest returns the newest media of a medium's groups, according to a checkpoint.
-func (f *Found) Newest(rank retention.Rank) (ids []string) {
-	for _, group := range rank.Groups {
-		for _, one := range f.resumed.newest[rankGroup{rank.Rule, group}] {
-			ids = append(ids, one.mediaID)
-		}
+// Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
+// read them again before they rely on them.
+func (f *Found) Newest(rank retention.Rank) []string {
+	if !f.Draft.resumed {
+		return nil
 	}
-	return ids
-}
-
-// rank adds a medium to the newest of its groups. Callers must read it again before they rely on it.
-func (r *resumed) rank(f *finding, count int) {
-	if !r.isResumed() {
-		return
-	}
-	for _, group := range f.rank.Groups {
-		of := rankGroup{f.rank.Rule, group}
-		at, _ := slices.BinarySearchFunc(r.newest[of], f.rank.Created, func(one ranked, created int64) int {
-			switch {
-			case one.created > created:
-				return -1
-			case one.created < created:
-				return 1
-			}
-			return 0
-		})
-		if at < count {
-			list := slices.Insert(r.newest[of], at, ranked{f.mediaID, f.rank.Created})
-			r.newest[of] = list[:min(len(list), count)]
-		}
-	}
+	return f.Draft.ranker.Newest(rank)
 }
 
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
@@ -299,7 +261,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)
 	}
-	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After, prefixes: c.Policy.Inventory.Prefixes, newest: map[rankGroup][]ranked{}}
+	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After, inventory: c.Policy.Inventory}
 	return nil
 }
 
@@ -309,7 +271,9 @@ func (c *scan) checkRules(f *finding) error {
 	switch {
 	case f.rule != "" && rule == nil, f.verdict == retention.Expired && (rule == nil || rule.Kind != "expire"):
 		return fmt.Errorf("a finding is by rule %s, which the policy does not have", text.Quote(f.rule))
-	case len(f.rank.Groups) > 0 && c.Policy.KeepLatest(f.rank.Rule) == 0:
+	}
+	ranking := c.Policy.ExpireRule(f.rank.Rule)
+	if len(f.rank.Groups) > 0 && (ranking == nil || ranking.KeepLatest.Count == 0) {
 		return fmt.Errorf("a finding is ranked by rule %s, which ranks nothing", text.Quote(f.rank.Rule))
 	}
 	return nil
@@ -451,7 +415,7 @@ func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err erro
 	}
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {
 		for candidate, err := range all {
-			if isContext(err) {
+			if deadline.Passed(err) {
 				return 0, err
 			}
 			if err == nil && candidate.Name() > f.resumed.upTo {

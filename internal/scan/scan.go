@@ -147,7 +147,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 				c.fail(err)
 			case f.verdict != retention.Keep || f.mediaID == "": // the caller has the others
 				f.count(r)
-			case c.isUnordered():
+			case isUnordered(c.Failed):
 				handed[f.mediaID] = true
 			}
 		}
@@ -160,11 +160,10 @@ func (s *Scanner) inOrder(r *report.Report, attempt func(sorted bool) *Found) *F
 	before := *r
 	before.Rules, before.Notes = slices.Clone(r.Rules), slices.Clone(r.Notes)
 	found := attempt(false)
-	var unordered *inventory.Unordered
-	if !errors.As(found.Failed, &unordered) {
+	if !isUnordered(found.Failed) {
 		return found
 	}
-	s.Log.Warn("scanning again with sorted listings", "reason", unordered.Error())
+	s.Log.Warn("scanning again with sorted listings", "reason", found.Failed.Error())
 	found.Close()
 	*r = before
 	return attempt(true)
@@ -204,9 +203,10 @@ func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r 
 	return c
 }
 
-func (c *scan) isUnordered() bool {
+// isUnordered reports whether an error is of a listing that is not in order.
+func isUnordered(err error) bool {
 	var unordered *inventory.Unordered
-	return errors.As(c.Failed, &unordered)
+	return errors.As(err, &unordered)
 }
 
 // lookAtAll looks up all candidates of the request.
@@ -365,7 +365,7 @@ func (c *scan) answered(one checked) {
 // missed accounts for candidates that could not be looked up. It fails the scan if no other
 // look-up can succeed.
 func (c *scan) missed(candidates []inventory.Candidate, err error) {
-	if isContext(err) {
+	if deadline.Passed(err) {
 		c.stop(cmp.Or(context.Cause(c.admit), err))
 		return // they stay pending
 	}
@@ -374,7 +374,7 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		c.fail(err)
 	}
 	c.Missing = true
-	failure := failureOf(err)
+	failure := report.Failure{Code: mps.CodeOf(err), Message: err.Error()}
 	for _, candidate := range candidates {
 		failure.MediaID, failure.Object = candidate.MediaID, ""
 		if candidate.MediaID == "" {
@@ -475,7 +475,6 @@ func (c *scan) settle() {
 			return
 		}
 		f.count(c.report)
-		c.resumed.rank(f, c.Policy.KeepLatest(f.rank.Rule))
 		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
 		}
@@ -527,19 +526,4 @@ func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]
 			}
 		}
 	}
-}
-
-// isContext reports whether an error is the end of a context.
-func isContext(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// failureOf returns an error as a failure of the report.
-func failureOf(err error) report.Failure {
-	failure := report.Failure{Message: err.Error()}
-	var failed *mps.Error
-	if errors.As(err, &failed) {
-		failure.Code = failed.Code
-	}
-	return failure
 }

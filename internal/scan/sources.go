@@ -9,11 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -232,7 +234,7 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
-		late := (ctx.Err() != nil || isContext(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
+		late := (ctx.Err() != nil || deadline.Passed(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
 		if late {
 			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
 		}
@@ -360,15 +362,14 @@ func (c *scan) countListed(candidate inventory.Candidate) {
 
 // sourceFailed accounts for a source that could not be read.
 func (c *scan) sourceFailed(err error) {
-	var unordered *inventory.Unordered
 	switch {
-	case isContext(err):
+	case deadline.Passed(err):
 		c.stop(err)
-	case isTemporaryFile(err), errors.As(err, &unordered), c.request.Plan != "":
+	case isTemporaryFile(err), isUnordered(err), c.request.Plan != "":
 		c.fail(err)
 	default:
 		c.Missing = true
-		c.listFailure(failureOf(err))
+		c.listFailure(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -38,7 +39,7 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	if err = errors.Join(failed, err); err != nil {
 		r.end(report.Failed, err)
 	}
-	if admit.Err() != nil && !isContext(context.Cause(admit)) {
+	if admit.Err() != nil && !deadline.Passed(context.Cause(admit)) {
 		r.timeUp = context.Cause(admit)
 	}
 	ctx, cancel := r.budget.Record(ctx)
@@ -46,7 +47,7 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	if err := r.outcomes.close(ctx, r); err != nil {
 		// The counts of the report stay as they are.
 		r.partial = true
-		r.report.Fail(failureOf(fmt.Errorf("outcomes not recorded: %w", err)))
+		r.report.Fail(report.Failure{Message: "outcomes not recorded: " + err.Error()})
 	}
 }
 
@@ -59,12 +60,7 @@ func (r *run) settle(some []purge.Outcome) {
 			r.stays(o)
 			continue
 		}
-		failure := report.Failure{}
-		if o.Cause != nil {
-			failure = failureOf(o.Cause)
-			failure.MediaID = o.Line.MediaID
-			r.report.Fail(failure)
-		}
+		r.failed(o)
 		switch o.Became {
 		case journal.Deleted:
 			c.Deleted++
@@ -76,7 +72,7 @@ func (r *run) settle(some []purge.Outcome) {
 		case journal.Unverified:
 			c.Unverified++
 		}
-		r.outcomes.add(o, failure.Code, r.report.Run)
+		r.outcomes.add(o, mps.CodeOf(o.Cause), r.report.Run)
 	}
 	r.progress.deleted(len(some))
 }
@@ -88,14 +84,17 @@ func (r *run) stays(o purge.Outcome) {
 	before.Expired--
 	r.report.Counts.Expired--
 	r.report.Count(o.Now.Verdict, o.Now.RuleName(), 1)
-	if o.Cause != nil {
-		r.partial = true
-		failure := failureOf(o.Cause)
-		failure.MediaID = o.Line.MediaID
-		r.report.Fail(failure)
-	}
+	r.failed(o)
+	r.partial = r.partial || o.Cause != nil
 	if o.Now.Verdict == retention.Unknown {
 		r.Log.Warn("kept as unknown", "mediaId", o.Line.MediaID, "reason", o.Now.Reason())
+	}
+}
+
+// failed adds the cause of an outcome, if it has one, to the failures of the report.
+func (r *run) failed(o purge.Outcome) {
+	if o.Cause != nil {
+		r.report.Fail(report.Failure{MediaID: o.Line.MediaID, Code: mps.CodeOf(o.Cause), Message: o.Cause.Error()})
 	}
 }
 
@@ -184,7 +183,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		r.report.Counts.Looked++
 		r.report.Counts.Pending++
 		r.report.Count(retention.Expired, left.Rule, 1)
-		listed = listed || ofInventory && !scanner.CoveredBy(left.object)
+		listed = listed || ofInventory && !r.Policy.Inventory.Covers(left.object)
 	}
 	reason := contents.Blocked
 	if c := r.report.Counts; reason == "" && c.Expired > r.Policy.Guard.MaxDelete {
@@ -231,14 +230,4 @@ func (r *run) leftOf(ctx context.Context, contents plan.Contents, done map[strin
 			}
 		}
 	}
-}
-
-// failureOf returns an error as a failure of the report.
-func failureOf(err error) report.Failure {
-	failure := report.Failure{Message: err.Error()}
-	var failed *mps.Error
-	if errors.As(err, &failed) {
-		failure.Code = failed.Code
-	}
-	return failure
 }

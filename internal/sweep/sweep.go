@@ -97,7 +97,7 @@ func (r *run) end(status report.Status, why error) {
 // endBy ends the run if err is not nil: incomplete for the end of a context, else failed.
 func (r *run) endBy(err error) {
 	switch {
-	case isContext(err):
+	case deadline.Passed(err):
 		r.end(report.Incomplete, err)
 	case err != nil:
 		r.end(report.Failed, err)
@@ -178,7 +178,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 		return nil
 	})
 	spending, err := r.guard(ctx, found)
-	if isContext(err) {
+	if deadline.Passed(err) {
 		return found.Suspend(ctx, r.budget, err)
 	}
 	if err != nil {
@@ -190,7 +190,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 	case err == nil:
 	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Expired == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
-	case isContext(err):
+	case deadline.Passed(err):
 		r.refund(ctx, spending, r.report.Counts.Expired)
 		return found.Suspend(ctx, r.budget, err)
 	default:
@@ -322,9 +322,4 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 		status = report.Partial
 	}
 	r.Finish(status, s.Now())
-}
-
-// isContext reports whether an error is the end of a context.
-func isContext(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
