@@ -18,11 +18,8 @@ import (
 // Options configure the function's service.
 type Options = service.Options
 
-// Call is what the platform says about one call.
+// Call holds the platform's request ID and credentials for one call.
 type Call = service.Call
-
-// IsRefusal reports whether an error rejects the request itself.
-func IsRefusal(err error) bool { return service.IsRefusal(err) }
 
 // Function serves a deployment's events and HTTP requests. It is safe for concurrent use.
 type Function struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -117,7 +118,7 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 		}
 	}
 	dry := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
-	if _, err := w.f.Restore(context.Background(), handler.Call{}, dry.Run, nil); !handler.IsRefusal(err) {
+	if _, err := w.f.Restore(context.Background(), handler.Call{}, dry.Run, nil); !service.IsRefusal(err) {
 		t.Errorf("a dry run is restored: %v", err)
 	}
 }

@@ -56,30 +56,6 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// pipes carries connections within the program: a turned clock cannot wait for a
-// network.
-type pipes struct {
-	dialed chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.dialed:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
 // program is one process of the deployment. Once it is killed nothing that it still
 // does reaches the services.
 type program struct {
@@ -91,20 +67,17 @@ type program struct {
 	conns  []net.Conn
 }
 
-func (p *program) dial(network *pipes) (net.Conn, error) {
+func (p *program) dial(network *emulator.Pipes) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.killed {
 		return nil, errors.New("killed")
 	}
-	client, server := net.Pipe()
-	select {
-	case network.dialed <- server:
+	client, err := network.Dial(context.Background(), "", "")
+	if err == nil {
 		p.conns = append(p.conns, client)
-		return client, nil
-	case <-network.closed:
-		return nil, net.ErrClosed
 	}
+	return client, err
 }
 
 func (p *program) kill() {
@@ -120,7 +93,7 @@ func (p *program) kill() {
 type simulation struct {
 	t        *testing.T
 	rng      *rand.Rand
-	network  *pipes
+	network  *emulator.Pipes
 	e        *emulator.Emulator
 	policy   *policy.Policy
 	programs []*program
@@ -144,7 +117,7 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	t.Helper()
 	// A turned clock starts in the year 2000, and no record of before 2010 is believed.
 	time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
-	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}}
+	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes()}
 	var err error
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)

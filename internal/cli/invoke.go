@@ -46,8 +46,7 @@ events has a sample of each.`,
 	return cmd
 }
 
-// read reads a payload. Of one that is too large it reads a byte more than is allowed: the function
-// refuses it.
+// read reads a payload, up to one byte more than the limit: the function refuses what is larger.
 func (c *Command) read(file string) ([]byte, error) {
 	in := c.Stdin
 	if file != "-" {

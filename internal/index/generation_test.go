@@ -95,7 +95,7 @@ func named(prefix string, n int) []Entry {
 	return entries
 }
 
-// find is what one scan added by one name.
+// find holds the entries that one scan added under one name.
 type find struct {
 	asOf    time.Time
 	policy  string

@@ -25,39 +25,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// pipes carries connections within the program: a turned clock cannot wait for a network.
-type pipes struct {
-	dialed chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.dialed:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.dialed <- server:
-		return client, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
 // library is an emulator behind pipes, and a client of it.
 type library struct {
 	*emulator.Emulator
@@ -68,7 +35,7 @@ type library struct {
 
 func newLibrary(t *testing.T, options emulator.MPSOptions, share float64) *library {
 	t.Helper()
-	network := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
+	network := emulator.NewPipes()
 	e, err := emulator.Start(emulator.Config{Listener: network, MPS: options})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +47,7 @@ func newLibrary(t *testing.T, options emulator.MPSOptions, share float64) *libra
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Dial = network.dial
+	a.Dial = network.Dial
 	client, err := mps.New(a, share)
 	if err != nil {
 		t.Fatal(err)

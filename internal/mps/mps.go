@@ -1,6 +1,6 @@
-// Package mps calls the media library through the official SDK, and contains the SDK's traps: HTTPS, a
-// pinned endpoint, one SDK client for each call in flight over one shared transport, the caller's
-// context, retries by meaning, and errors with a code and without a secret.
+// Package mps calls the media library through the official SDK. It uses HTTPS, a pinned endpoint, and
+// one SDK client for each call in flight. Calls share one transport, keep the caller's context and
+// are retried by the meaning of their errors. Errors have a code, and never a secret.
 package mps
 
 import (

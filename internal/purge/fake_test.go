@@ -60,7 +60,7 @@ func lineOf(m media.Medium, rule string, readAt time.Time) plan.Line {
 type library struct {
 	t  *testing.T
 	mu sync.Mutex
-	// media are those that look-ups return, by ID.
+	// media holds the answers of look-ups, by ID.
 	media map[string]media.Medium
 	// sent has the IDs of each DeleteMedia call.
 	sent [][]string

@@ -110,9 +110,9 @@ func (r *Recheck) read(ctx context.Context, ids []string) []lookup.Result {
 	return lookup.Run(ctx, ctx, r.Library, batch, r.Region)
 }
 
-// decide decides once more on a medium of the plan. One whose record has changed stands in no
-// plan: the next sweep decides on it. The error is that its source could not be asked for:
-// the medium stays, though another rule may take it.
+// decide decides again on a medium of the plan. A changed record is in no plan: its medium stays, and
+// the next sweep decides. An error means that the source object could not be checked: its
+// medium stays too.
 func (r *Recheck) decide(ctx context.Context, l plan.Line, m *media.Medium) (now retention.Decision, err error) {
 	facts := retention.Facts{AsOf: r.Judge.AsOf, ReadAt: r.Judge.Now(), NotLatest: true, Mark: r.Judge.Mark(m)}
 	if r.Judge.Policy.TakesOrphans(l.Rule) {

@@ -170,7 +170,7 @@ func TestOneStaleDecision(t *testing.T) {
 	})
 }
 
-// A batch of which nothing is left is not sent, and does not hold up the last one.
+// An empty batch is not sent, and does not delay the last one.
 func TestNothingOfABatchIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t)

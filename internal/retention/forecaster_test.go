@@ -14,7 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// outlook is what a forecaster hands over.
+// outlook holds the results of a forecaster.
 type outlook struct {
 	Decision retention.Decision
 	Facts    retention.Facts

@@ -20,7 +20,7 @@ import (
 // contradiction is a way in which two answers of one scan speak of the medium "x".
 type contradiction struct {
 	name string
-	// first and second are what the two candidates are answered with. Nothing means missing.
+	// first and second are the answers for the two candidates. Nothing means missing.
 	first, second []media.Medium
 	harmless      bool // the answers agree
 }
@@ -128,7 +128,7 @@ func TestAnswersWithMediaThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// A medium of which two answers have different records is unknown: it counts once, and it
+// A medium with different records in two answers is unknown: it counts once, and it
 // stands in no plan.
 func TestAnswersThatContradictEachOther(t *testing.T) {
 	for _, ask := range asks() {

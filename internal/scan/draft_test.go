@@ -16,7 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// modelled is what a model of Draft makes of the findings of one medium.
+// modelled is the result of a model of Draft for one medium.
 type modelled struct {
 	verdicts  []retention.Verdict // any of these
 	rank      retention.Rank

@@ -172,7 +172,7 @@ func (c *cloud) scanner(rules string) *Scanner {
 
 var daily = &trigger.Request{Trigger: trigger.Timer, Inventory: true}
 
-// outcome is what a scan came to.
+// outcome is the result of a scan.
 type outcome struct {
 	counts report.Counts
 	ids    []string // of the lines

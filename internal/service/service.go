@@ -45,7 +45,7 @@ type Options struct {
 	Broken error
 }
 
-// Call is what the platform says about one call. Fields may be empty.
+// Call holds the platform's request ID and credentials for one call. Fields may be empty.
 type Call struct {
 	// RequestID names the run.
 	RequestID string
