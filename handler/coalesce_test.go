@@ -52,8 +52,9 @@ func (w *world) storm(keys []string, atOnce int) []report.Report {
 
 // Events that come together share their calls, and each has the report that it
 // would have had alone.
-func TestEventsAreCoalesced(t *testing.T) {
-	w := newWorld(t, emulator.Config{}, enforcing)
+func TestEventsAreCoalesced(t *testing.T) { onTurnedClock(t, enforcing, testEventsAreCoalesced) }
+
+func testEventsAreCoalesced(t *testing.T, w *world) {
 	var keys []string
 	for i := range 60 {
 		key := fmt.Sprintf("clips/event %d, 50%%.mp4", i)
@@ -98,7 +99,7 @@ func TestEventsAreCoalesced(t *testing.T) {
 		}
 	}
 	calls := w.e.Count()
-	if calls["QueryMediaListByURL"] > 2*10 || calls["DeleteMedia"] > 10 || calls["DeleteMedia"] == 0 {
+	if calls["QueryMediaListByURL"] > 14 || calls["DeleteMedia"] > 3 || calls["DeleteMedia"] == 0 {
 		t.Errorf("calls %v for %d events", calls, len(keys))
 	}
 	for _, batch := range w.sent() {

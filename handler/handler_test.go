@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	_ "time/tzdata"
 
@@ -47,7 +49,9 @@ type world struct {
 	env map[string]string
 	log bytes.Buffer
 	now func() time.Time
-	f   *handler.Function
+	// dial opens connections to the services; nil means through the network.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	f    *handler.Function
 	// requests counts the platform's requests, each of which has an ID.
 	requests int
 }
@@ -60,6 +64,9 @@ func newWorld(t *testing.T, config emulator.Config, policy string, env ...string
 	}
 	t.Cleanup(func() { _ = e.Close() })
 	w := &world{t: t, e: e, env: e.Env()}
+	if network, ok := config.Listener.(*emulator.Pipes); ok {
+		w.dial = network.Dial
+	}
 	dir := t.TempDir()
 	w.env["MEDIASWEEP_POLICY"] = filepath.Join(dir, "retention.yaml")
 	w.env["MEDIASWEEP_STATE"] = "file://" + filepath.Join(dir, "state")
@@ -77,7 +84,17 @@ func (w *world) setPolicy(policy string) {
 		w.t.Fatal(err)
 	}
 	env := maps.Clone(w.env)
-	w.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: &w.log, Now: w.now})
+	w.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: &w.log, Now: w.now, Dial: w.dial})
+}
+
+// onTurnedClock tests a world on a turned clock: what happens at the same time does so on any machine.
+func onTurnedClock(t *testing.T, policy string, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		// The clock starts in the year 2000, and no record of before 2010 is believed.
+		time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
+		test(t, newWorld(t, emulator.Config{Listener: emulator.NewPipes()}, policy))
+	})
 }
 
 // invoke answers one payload, with the report if the run has one.
