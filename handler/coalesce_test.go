@@ -99,7 +99,7 @@ func testEventsAreCoalesced(t *testing.T, w *world) {
 		}
 	}
 	calls := w.e.Count()
-	if calls["QueryMediaListByURL"] > 14 || calls["DeleteMedia"] > 3 || calls["DeleteMedia"] == 0 {
+	if calls["QueryMediaListByURL"] > 14 || calls["DeleteMedia"] > 5 || calls["DeleteMedia"] == 0 {
 		t.Errorf("calls %v for %d events", calls, len(keys))
 	}
 	for _, batch := range w.sent() {
