@@ -85,6 +85,48 @@ func TestParseLeavesDamagedFieldsUnknown(t *testing.T) {
 	}
 }
 
+// The bounds are the last values that are not believed.
+func TestParseBounds(t *testing.T) {
+	const century = 100 * 366 * 24 * 3600
+	for _, test := range []struct {
+		size, seconds          int64
+		sizeKnown, lengthKnown bool
+	}{
+		{1<<50 - 1, century - 1, true, true},
+		{1 << 50, century, false, false},
+	} {
+		m, err := media.Parse(fmt.Appendf(nil, `{"MediaId":"a","Size":"%d","Duration":"%d"}`, test.size, test.seconds))
+		if err != nil || m.Size.Known != test.sizeKnown || m.Duration.Known != test.lengthKnown {
+			t.Errorf("size %d, %d s: %+v, %v", test.size, test.seconds, m, err)
+		}
+	}
+}
+
+func TestParseTexts(t *testing.T) {
+	for _, test := range []struct{ json, want string }{
+		{`""`, ``}, {`"plain"`, `plain`}, {`"a \"quoted\" word"`, `a "quoted" word`}, {`"\u7247\u5934"`, "片头"}, {`"C:\\clips"`, `C:\clips`},
+	} {
+		m, err := media.Parse([]byte(`{"MediaId":"a","Title":` + test.json + `}`))
+		if err != nil || !m.Title.Known || m.Title.Value != test.want {
+			t.Errorf("title %s: %+v, %v, want %q", test.json, m.Title, err, test.want)
+		}
+	}
+}
+
+func TestCheckID(t *testing.T) {
+	const allowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	for r := range rune(0x100) {
+		if got, want := media.CheckID("a"+string(r)+"b") == nil, strings.ContainsRune(allowed, r); got != want {
+			t.Errorf("%q in an ID: %t, want %t", r, got, want)
+		}
+	}
+	for length, want := range map[int]bool{0: false, 1: true, 64: true, 65: false} {
+		if got := media.CheckID(strings.Repeat("a", length)) == nil; got != want {
+			t.Errorf("an ID of %d bytes: %t, want %t", length, got, want)
+		}
+	}
+}
+
 func TestParseRefusesWhatIsNoRecord(t *testing.T) {
 	for _, record := range []string{``, `[]`, `"a"`, `null`, `7`, `{`, `{"MediaId":"a"`, `{"MediaId":"a",}`, `{"MediaId":"a"}{}`, "{\"MediaId\":\"a\",\"Title\":\"\xff\"}"} {
 		if m, err := media.Parse([]byte(record)); err == nil {

@@ -338,6 +338,7 @@ func TestBounds(t *testing.T) {
 		{"records that fit", `{"events":` + list(trigger.MaxNames, `{}`) + `}`, ""},
 		{"one record more", `{"events":` + list(trigger.MaxNames+1, `{}`) + `}`, "more than 10000"},
 		{"CloudEvents", list(trigger.MaxNames+1, `{}`), "more than 10000"},
+		{"as many problems as are listed", `{"mediaIds":` + list(20, `"."`) + `}`, `mediaIds[19]: `},
 		{"many problems", `{"mediaIds":` + list(9999, `"a,b"`) + `}`, "9999 problems, the first 20: mediaIds[0]: "},
 		{"many long problems", `{"objects":` + list(900, `"`+strings.Repeat("x", 5000)+`"`) + `}`, "900 problems, the first 20: "},
 		{"a long name", `{"objects":["` + strings.Repeat("x", 1<<20) + `"]}`, "does not start with oss://"},
@@ -376,6 +377,16 @@ func TestBounds(t *testing.T) {
 				t.Errorf("the error has %d bytes, and was made with %.0f allocations", len(err.Error()), allocated)
 			}
 		})
+	}
+}
+
+// A body is bounded as a payload is.
+func TestParseRequestBound(t *testing.T) {
+	body := `{"inventory":true}`
+	for spaces, fits := range map[int]bool{trigger.MaxBytes - len(body): true, trigger.MaxBytes - len(body) + 1: false} {
+		if _, err := trigger.ParseRequest([]byte(body+strings.Repeat(" ", spaces)), trigger.HTTP); (err == nil) != fits {
+			t.Errorf("%d bytes: %v", len(body)+spaces, err)
+		}
 	}
 }
 
