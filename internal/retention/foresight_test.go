@@ -1,6 +1,7 @@
 package retention_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -355,6 +356,12 @@ func TestHoldsEnd(t *testing.T) {
 	}
 }
 
+// groupKey is what all differences of a group have in common.
+type groupKey struct {
+	kind             retention.Kind
+	oldRule, newRule string
+}
+
 // TestDiff: what is newly deleted and newly kept is the difference of two sweeps.
 func TestDiff(t *testing.T) {
 	var earlier *policy.Policy
@@ -364,7 +371,12 @@ func TestDiff(t *testing.T) {
 		}
 		library := anyLibrary(rng)
 		found := map[retention.Kind][]string{}
-		d := retention.NewDiff(earlier, p, asOf, func(one retention.Difference) { found[one.Kind] = append(found[one.Kind], one.MediaID) })
+		all := map[groupKey][]string{}
+		d := retention.NewDiff(earlier, p, asOf, func(one retention.Difference) {
+			found[one.Kind] = append(found[one.Kind], one.MediaID)
+			own := groupKey{one.Kind, one.Old.Rule, one.New.Rule}
+			all[own] = append(all[own], one.MediaID)
+		})
 		same := retention.NewDiff(p, p, asOf, nil)
 		for _, m := range library {
 			d.Add(m)
@@ -385,9 +397,25 @@ func TestDiff(t *testing.T) {
 		n := 0
 		for _, group := range d.Changes {
 			n += group.Media
-			if len(group.Samples) != min(5, group.Media) || !slices.IsSortedFunc(group.Samples, func(a, b retention.Difference) int { return strings.Compare(a.MediaID, b.MediaID) }) {
-				t.Errorf("%d samples of %d", len(group.Samples), group.Media)
+			var samples []string
+			for _, one := range group.Samples {
+				samples = append(samples, one.MediaID)
 			}
+			own := groupKey{group.Kind, group.OldRule, group.NewRule}
+			first := slices.Sorted(slices.Values(all[own]))
+			if want := first[:min(5, len(first))]; !slices.Equal(samples, want) || group.Media != len(first) {
+				t.Errorf("%+v: %d media, samples %v, want %v of %d", own, group.Media, samples, want, len(first))
+			}
+			delete(all, own) // a second group of the same rules would have no media
+		}
+		if len(all) > 0 {
+			t.Errorf("no groups for %v", all)
+		}
+		order := []retention.Kind{retention.NewlyDeleted, retention.NewlyKept, retention.Sooner, retention.Later}
+		if !slices.IsSortedFunc(d.Changes, func(a, b retention.DiffGroup) int {
+			return cmp.Or(slices.Index(order, a.Kind)-slices.Index(order, b.Kind), b.Media-a.Media)
+		}) {
+			t.Errorf("groups in no order: %+v", d.Changes)
 		}
 		if listed := len(slices.Concat(slices.Collect(maps.Values(found))...)); n != listed || n+d.Unchanged != len(library) || d.Media != len(library) {
 			t.Errorf("%d changes in groups, %d handed over, %d unchanged of %d", n, listed, d.Unchanged, len(library))
