@@ -252,6 +252,16 @@ func TestForecast(t *testing.T) {
 		if f.Total.Media != sum || sum+f.Later+f.Never != live || len(f.Days) != days || f.Days[0].Date != asOf.In(p.Timezone).Format(time.DateOnly) {
 			t.Errorf("%d live media, the forecast has %+v, %d later, %d never", live, f.Total, f.Later, f.Never)
 		}
+		for _, tally := range append([]retention.Tally{f.Overdue, f.Total}, talliesOf(f.Days)...) {
+			at := -1
+			for _, rule := range tally.Rules { // each once, in the order of the policy
+				place := slices.IndexFunc(p.Expire, func(of policy.Rule) bool { return of.Name == rule.Name })
+				if place <= at || rule.Media == 0 {
+					t.Errorf("rules %+v", tally.Rules)
+				}
+				at = place
+			}
+		}
 		byRule, bytes := 0, int64(0)
 		for _, rule := range f.Total.Rules {
 			byRule, bytes = byRule+rule.Media, bytes+rule.Bytes
@@ -260,6 +270,13 @@ func TestForecast(t *testing.T) {
 			t.Errorf("%d media and %d bytes by rule, %d and %d in all", byRule, bytes, sum, f.Total.Bytes)
 		}
 	})
+}
+
+func talliesOf(days []retention.Day) (tallies []retention.Tally) {
+	for _, day := range days {
+		tallies = append(tallies, day.Tally)
+	}
+	return tallies
 }
 
 // A forecast has each calendar day once, also where clocks skip midnight or a day.
