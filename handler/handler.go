@@ -18,7 +18,7 @@ import (
 // Options configure the function's service.
 type Options = service.Options
 
-// Call holds the platform's request ID and credentials for one call.
+// Call holds the platform's request ID and credentials for one call, and who calls.
 type Call = service.Call
 
 // Function serves a deployment's events and HTTP requests. It is safe for concurrent use.
@@ -52,9 +52,12 @@ func (f *Function) Invoke(ctx context.Context, call Call, payload []byte) (json.
 		return answer(f.Refuse(call, trigger.Invoke, err))
 	case event.HTTP != nil:
 		return f.serveHTTPCall(ctx, call, event.HTTP)
-	case f.access.anonymous:
+	case f.access.trigger == anonymous:
 		return answer(f.Refuse(call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
 			"a function whose HTTP trigger lets anybody in takes requests with a token only")))
+	}
+	if call.Caller == "" {
+		call.Caller = string(event.Request.Trigger)
 	}
 	return answer(f.Sweep(ctx, call, event.Request))
 }

@@ -645,7 +645,7 @@ func TestMisconfiguredFunctionSaysWhy(t *testing.T) {
 		{"no credentials", []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", ""}, enforcing, []string{"no credentials"}},
 		{"enforce in FC without lasting state", []string{"FC_FUNCTION_NAME", "f"}, enforcing, []string{"MEDIASWEEP_STATE to oss://"}},
 		{"open to everybody", []string{"MEDIASWEEP_HTTP_AUTH", "anonymous"}, enforcing, []string{"MEDIASWEEP_HTTP_TOKEN"}},
-		{"unknown authentication", []string{"MEDIASWEEP_HTTP_AUTH", "basic"}, enforcing, []string{"MEDIASWEEP_HTTP_AUTH"}},
+		{"unknown authentication", []string{"MEDIASWEEP_HTTP_AUTH", "digest"}, enforcing, []string{"MEDIASWEEP_HTTP_AUTH"}},
 		{"event calls of an anonymous trigger", []string{"MEDIASWEEP_HTTP_AUTH", "anonymous", "MEDIASWEEP_HTTP_TOKEN", "0123456789abcdef"}, enforcing, []string{"switches event calls off"}},
 		{"the SDK's debug output", []string{"DEBUG", "sdk"}, enforcing, []string{"DEBUG"}},
 	}
@@ -744,6 +744,7 @@ func TestHTTPAccess(t *testing.T) {
 		{"health is open", "", "", "", "GET", "/healthz", "", 200},
 		{"the platform authenticates", "function", "", "", "POST", "/v1/sweeps", sweep, 200},
 		{"JWT", "jwt", "", "", "POST", "/v1/sweeps", sweep, 200},
+		{"basic", "basic", "", "", "POST", "/v1/sweeps", sweep, 200},
 		{"token", "", token, token, "POST", "/v1/sweeps", sweep, 200},
 		{"wrong token", "", token, token + "x", "POST", "/v1/sweeps", sweep, 401},
 		{"no token", "", token, "", "POST", "/v1/sweeps", sweep, 401},

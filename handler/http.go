@@ -25,11 +25,19 @@ import (
 type access struct {
 	// token must come in X-Mediasweep-Token; empty for none.
 	token string
-	// platform says that Function Compute authenticates every caller.
-	platform bool
-	// anonymous says that it lets everybody in; event calls are then off.
-	anonymous bool
+	// trigger is how the HTTP trigger authenticates callers; empty for unknown.
+	trigger authentication
 }
+
+// authentication is a value of MEDIASWEEP_HTTP_AUTH.
+type authentication string
+
+const (
+	byFunction authentication = "function" // a signature of Alibaba Cloud
+	byJWT      authentication = "jwt"
+	byBasic    authentication = "basic"
+	anonymous  authentication = "anonymous" // everybody passes; event calls are then off
+)
 
 // minToken is the least length of a token, in bytes: a shorter one can be guessed.
 const minToken = 16
@@ -45,17 +53,14 @@ func readAccess(getenv func(string) string) (access, error) {
 	case len(a.token) < minToken:
 		return access{}, fmt.Errorf("MEDIASWEEP_HTTP_TOKEN is too short: it needs at least %d characters", minToken)
 	}
-	switch auth := getenv("MEDIASWEEP_HTTP_AUTH"); auth {
-	case "":
-	case "function", "jwt":
-		a.platform = true
-	case "anonymous":
-		a.anonymous = true
+	switch a.trigger = authentication(getenv("MEDIASWEEP_HTTP_AUTH")); a.trigger {
+	case "", byFunction, byJWT, byBasic:
+	case anonymous:
 		if a.token == "" {
 			return access{}, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous needs MEDIASWEEP_HTTP_TOKEN: without it anybody could delete media")
 		}
 	default:
-		return access{}, errors.New("MEDIASWEEP_HTTP_AUTH must be function, jwt or anonymous")
+		return access{}, errors.New("MEDIASWEEP_HTTP_AUTH must be function, jwt, basic or anonymous")
 	}
 	return a, nil
 }
@@ -70,8 +75,8 @@ func (a access) check(r *http.Request) (status int, reason string) {
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			return http.StatusUnauthorized, "X-Mediasweep-Token is missing or wrong"
 		}
-	case !a.platform:
-		return http.StatusForbidden, "nothing authenticates callers: set MEDIASWEEP_HTTP_AUTH to what the HTTP trigger does (function or jwt), or MEDIASWEEP_HTTP_TOKEN to at least 16 characters without white space around them"
+	case a.trigger == "":
+		return http.StatusForbidden, "nothing authenticates callers: set MEDIASWEEP_HTTP_AUTH to what the HTTP trigger does (function, jwt or basic), or MEDIASWEEP_HTTP_TOKEN to at least 16 characters without white space around them"
 	}
 	return 0, ""
 }
@@ -108,6 +113,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 		writeFailure(w, http.StatusNotFound, noRoute)
 		return
 	}
+	call.Caller = f.access.caller(r.Header)
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	if h, pattern := f.routes.Handler(r); pattern == "" {
 		// What the mux says itself is not JSON.
@@ -205,7 +211,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	}
 	request.URL = target
 	for name, value := range event.Header {
-		request.Header.Set(name, value)
+		request.Header.Add(name, value) // two spellings of a name are two headers
 	}
 	return f.respond(request, call).event()
 }

@@ -43,12 +43,12 @@ program. The policy's mode is raised for the emulator only.`,
 			var b strings.Builder
 			fmt.Fprintln(&b, "An emulated library: what a nightly timer sweeps, by the policy that ships with mediasweep.")
 			fmt.Fprint(&b, "\n1. Dry run: decide, plan and report, and delete nothing\n\n")
-			dry := s.Sweep(cmd.Context(), service.Call{}, &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
+			dry := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
 			if err := finished(dry, &b); err != nil {
 				return err
 			}
 			fmt.Fprint(&b, "\n2. Enforced: the same code, the same plan, and then the deletion\n\n")
-			real := s.Sweep(cmd.Context(), service.Call{}, &trigger.Request{Trigger: trigger.Timer, Inventory: true})
+			real := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.Timer, Inventory: true})
 			if err := finished(real, &b); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ program. The policy's mode is raised for the emulator only.`,
 				return exitError{exitFailed, err}
 			}
 			fmt.Fprint(&b, "\n4. Undone: the media are added again, from the records of the plan\n\n")
-			restored, err := s.Restore(cmd.Context(), service.Call{}, real.Run, nil)
+			restored, err := s.Restore(cmd.Context(), localCall(), real.Run, nil)
 			if err == nil && len(restored.Restored) != real.Counts.Deleted {
 				err = fmt.Errorf("%d of %d media restored", len(restored.Restored), real.Counts.Deleted)
 			}

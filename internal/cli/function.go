@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +70,18 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, p *policy.P
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	return do(ctx, f)
+}
+
+// localCall returns a call by the user of this process.
+func localCall() service.Call {
+	caller := "unknown"
+	if who, err := user.Current(); err == nil {
+		caller = who.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		caller += "@" + host
+	}
+	return service.Call{Caller: text.Name(caller)}
 }
 
 // function wires the function from the environment, or with an emulator that runs

@@ -32,9 +32,9 @@ events has a sample of each.`,
 			return flags.withFunction(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
 				event, err := trigger.Parse(payload)
 				if err != nil || event.HTTP != nil {
-					return c.answerOf(f.Invoke(ctx, handler.Call{}, payload))
+					return c.answerOf(f.Invoke(ctx, localCall(), payload))
 				}
-				return c.writeReport(f.Sweep(ctx, handler.Call{}, event.Request), flags.output)
+				return c.writeReport(f.Sweep(ctx, localCall(), event.Request), flags.output)
 			})
 		},
 	}

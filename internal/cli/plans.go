@@ -128,14 +128,14 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 // decisions of its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-		r := s.Sweep(ctx, service.Call{}, request)
+		r := s.Sweep(ctx, localCall(), request)
 		if flags.output != "csv" || r.Plan == "" {
 			return c.writeReport(r, flags.output)
 		}
 		entries := func(func(plan.Entry, error) bool) {} // a plan to delete nothing is not kept
 		var err error
 		if r.Counts.Expired > 0 {
-			_, entries, err = s.Entries(ctx, service.Call{}, r.Plan)
+			_, entries, err = s.Entries(ctx, localCall(), r.Plan)
 		}
 		if err == nil {
 			err = report.WriteEntriesCSV(c.Stdout, entries)
@@ -159,7 +159,7 @@ func (c *Command) plans() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					_, entries, err := s.Entries(ctx, service.Call{}, args[0])
+					_, entries, err := s.Entries(ctx, localCall(), args[0])
 					if err != nil {
 						return err
 					}
@@ -175,7 +175,7 @@ func (c *Command) plans() *cobra.Command {
 					}
 					return nil
 				}
-				plans, skipped, err := s.Plans(ctx, service.Call{})
+				plans, skipped, err := s.Plans(ctx, localCall())
 				c.note(skipped)
 				switch {
 				case err != nil:
@@ -201,7 +201,7 @@ func (c *Command) runs() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					run, err := s.Run(ctx, service.Call{}, args[0])
+					run, err := s.Run(ctx, localCall(), args[0])
 					switch {
 					case err != nil:
 						return err
@@ -210,7 +210,7 @@ func (c *Command) runs() *cobra.Command {
 					}
 					return run.WriteTable(b)
 				}
-				runs, skipped, err := s.Runs(ctx, service.Call{})
+				runs, skipped, err := s.Runs(ctx, localCall())
 				c.note(skipped)
 				switch {
 				case err != nil:

@@ -36,7 +36,7 @@ plan, what has gone is brought back, whoever deleted it.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
-				done, err := s.Restore(ctx, service.Call{}, args[0], only)
+				done, err := s.Restore(ctx, localCall(), args[0], only)
 				if done == nil {
 					code := exitFailed
 					switch {

@@ -36,7 +36,7 @@ the medium falls due, and what would turn the decision.`,
 				return exitError{exitUsage, err}
 			}
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-				list, r := s.Explain(ctx, service.Call{}, request)
+				list, r := s.Explain(ctx, localCall(), request)
 				if len(list) == 0 && r.Status == report.Done {
 					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
 				}
@@ -75,7 +75,7 @@ hours of their video, where the records have them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-				forecast, r := s.Forecast(ctx, service.Call{}, trigger.CLI, days)
+				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
 				return c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":
@@ -122,7 +122,7 @@ an inventory is held against the other's.`,
 					_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
 					each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
 				}
-				diff, r := s.Diff(ctx, service.Call{}, policies[1], each)
+				diff, r := s.Diff(ctx, localCall(), policies[1], each)
 				err := c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":

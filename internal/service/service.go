@@ -45,10 +45,13 @@ type Options struct {
 	Broken error
 }
 
-// Call holds the platform's request ID and credentials for one call. Fields may be empty.
+// Call holds the platform's request ID and credentials for one call, and who calls. Fields may be empty.
 type Call struct {
 	// RequestID names the run.
 	RequestID string
+	// Caller says who calls, as far as that is known: at most text.MaxValue printable characters.
+	// It is for people, and allows nothing.
+	Caller string
 	// The function's credentials are used where the environment has none that a service takes.
 	AccessKeyID, AccessKeySecret, SecurityToken string
 }

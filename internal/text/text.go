@@ -27,14 +27,27 @@ const (
 // Quote returns a value in quotes for a message: at most MaxValue characters, with
 // whatever a terminal would act on escaped, and without what looks like a credential.
 func Quote(value string) string {
-	shown, mark := value, ""
-	characters := 0
-	for at := range value {
-		if characters == MaxValue {
-			shown, mark = value[:at], "…"
-			break
-		}
-		characters++
+	shown, mark := short(value)
+	return strconv.Quote(shown) + mark
+}
+
+// Name is Quote without the quotes: a value of at most MaxValue characters on one line.
+func Name(value string) string {
+	shown, mark := short(value)
+	name := Line(shown) + mark
+	if _, more := cut(name, MaxValue); more {
+		name, _ = cut(name, MaxValue-1)
+		name += "…"
+	}
+	return name
+}
+
+// short returns the first MaxValue characters of a value without what looks like a credential. The
+// mark is not empty if characters are missing.
+func short(value string) (shown, mark string) {
+	shown, more := cut(value, MaxValue)
+	if more {
+		mark = "…"
 	}
 	searched := value[:min(len(value), len(shown)+lookahead)]
 	var hidden []Span
@@ -44,7 +57,18 @@ func Quote(value string) string {
 			hidden = append(hidden, secret)
 		}
 	}
-	return strconv.Quote(Replace(shown, hidden)) + mark
+	return Replace(shown, hidden), mark
+}
+
+// cut returns the first characters of a value, and whether there are more.
+func cut(value string, characters int) (first string, more bool) {
+	for at := range value {
+		if characters == 0 {
+			return value[:at], true
+		}
+		characters--
+	}
+	return value, false
 }
 
 // Bound cuts a message to MaxMessage bytes, at a character's border.

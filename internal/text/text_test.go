@@ -22,6 +22,25 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestName(t *testing.T) {
+	long := strings.Repeat("é", 80)
+	tests := []struct{ name, value, want string }{
+		{"plain", "jens@host", "jens@host"},
+		{"quotes", `a "b"`, `a "b"`},
+		{"eighty characters", long, long},
+		{"one more", long + "é", strings.Repeat("é", 79) + "…"},
+		{"escapes need more room", strings.Repeat("\n", 41), strings.Repeat(`\n`, 39) + `\` + "…"},
+		{"a terminal", "a\x1b[2J\u202e\xff", `a\x1b[2J\u202e\xff`},
+		{"an AccessKey", "by LTAI5tExample0123456789", "by (redacted)"},
+		{"an AccessKey at the cut", strings.Repeat("a", 70) + " LTAI5tExample0123456789", strings.Repeat("a", 70) + " (redacte…"},
+	}
+	for _, test := range tests {
+		if got := text.Name(test.value); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
 func TestFirst(t *testing.T) {
 	lines := make([]string, text.MaxListed+2)
 	if got := text.First(lines[:text.MaxListed], "lines"); len(got) != text.MaxListed {
