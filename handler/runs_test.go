@@ -110,6 +110,9 @@ func TestApply(t *testing.T) {
 	if c := r.Counts; status != http.StatusOK || r.Plan != blocked.Plan || c.Deleted != 23 || c.Protected != 1 || c.Absent != 1 || r.Guard.Tripped {
 		t.Errorf("%d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
 	}
+	if want := "plan " + blocked.Plan + " was blocked: " + blocked.Guard.Reason + "; applied by a signed request"; r.Guard.Overridden != want || blocked.Guard.Overridden != "" {
+		t.Errorf("overridden %q, want %q", r.Guard.Overridden, want)
+	}
 	for _, batch := range w.sent() {
 		if slices.Contains(batch, ids[3]) || slices.Contains(batch, ids[20]) {
 			t.Error("a medium was sent that is held or gone")
@@ -121,7 +124,7 @@ func TestApply(t *testing.T) {
 		m.Deleted = false
 		w.e.Add(m)
 	}
-	if status, r := w.askReport("POST", "/v1/plans/"+blocked.Plan+"/apply", ""); status != http.StatusConflict || r.Counts.Pending != 12 {
+	if status, r := w.askReport("POST", "/v1/plans/"+blocked.Plan+"/apply", ""); status != http.StatusConflict || r.Counts.Pending != 12 || r.Guard.Overridden != "" || !strings.HasPrefix(r.Next, "make a new plan") {
 		t.Errorf("applied twice: %d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
 	}
 	w.noViolations()

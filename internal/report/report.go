@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -49,12 +50,16 @@ type Report struct {
 	Notes    []string  `json:"notes,omitempty"`
 	Failures []Failure `json:"failures"`
 	Error    string    `json:"error"`
+	// Next says what to do after the run; empty for nothing.
+	Next string `json:"next"`
 	// Refused is true for a failed run if the request, the policy or the configuration is wrong.
 	Refused bool `json:"-"`
 	// Ledger is the run in whose folder the outcomes are, if this run finished that run's plan.
 	Ledger string `json:"-"`
 	// Asked is the digest of the request that the report answers.
 	Asked string `json:"-"`
+	// most is the mode of the policy.
+	most policy.Mode
 }
 
 // Counts are numbers of media. The first line adds up to Looked, the second to
@@ -96,6 +101,8 @@ type Rule struct {
 type Guard struct {
 	Tripped bool   `json:"tripped"`
 	Reason  string `json:"reason"`
+	// Overridden names the blocked plan and who applied it; empty if the run overrode no guard.
+	Overridden string `json:"overridden"`
 }
 
 // Calls are the calls to MPS, repeated ones included.
@@ -122,7 +129,7 @@ type Failure struct {
 func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
 	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Rules: []Rule{}, Failures: []Failure{}}
 	if p != nil {
-		r.Policy = p.Digest()
+		r.Policy, r.most = p.Digest(), p.Mode
 		for _, rule := range p.Protect {
 			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "protect"})
 		}
@@ -186,7 +193,8 @@ func (r *Report) Finish(status Status, now time.Time) {
 	if sum := c.Deleted + c.Gone + c.Failed + c.Unverified + c.Pending; sum != c.Expired {
 		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media expired, %d accounted for; %s", c.Expired, sum, r.Error)
 	}
-	r.Error, r.Guard.Reason = text.Bound(r.Error), text.Bound(r.Guard.Reason)
+	r.Error, r.Next = text.Bound(r.Error), text.Bound(cmp.Or(r.Next, r.next()))
+	r.Guard.Reason, r.Guard.Overridden = text.Bound(r.Guard.Reason), text.Bound(r.Guard.Overridden)
 	for i, note := range r.Notes {
 		r.Notes[i] = text.Bound(note)
 	}

@@ -78,11 +78,17 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if r.Guard.Tripped {
 		say(&b, "\nblocked: %s", r.Guard.Reason)
 	}
+	if r.Guard.Overridden != "" {
+		say(&b, "\noverridden: %s", r.Guard.Overridden)
+	}
 	if r.Error != "" {
 		fmt.Fprintf(&b, "\nerror: %s\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	for _, f := range r.Failures {
 		say(&b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
+	}
+	if r.Next != "" {
+		say(&b, "\nnext: %s", r.Next)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -199,6 +199,6 @@ func (s *Service) logFinished(r *report.Report) {
 		level = slog.LevelError
 	}
 	s.log.Log(context.Background(), level, "run finished", "run", r.Run, "trigger", r.Trigger, "mode", r.Mode, "status", r.Status,
-		"plan", r.Plan, "counts", r.Counts, "calls", r.Calls, "guard", r.Guard.Reason, "error", r.Error,
+		"plan", r.Plan, "counts", r.Counts, "calls", r.Calls, "guard", r.Guard.Reason, "overridden", r.Guard.Overridden, "error", r.Error,
 		"seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
 }

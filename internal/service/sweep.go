@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -245,7 +246,7 @@ func (s *Service) newSweep(call Call, r *report.Report, library *mps.Session) *s
 	log := s.log.With("run", r.Run)
 	return &sweep.Sweep{
 		Policy: s.policy, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
-		Tombstones: s.tombstones, Events: s.events, Now: s.now, Log: log,
+		Tombstones: s.tombstones, Events: s.events, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
 		Progress: func(p sweep.Progress) { s.progress.show(log, p) }, Every: s.progress.every,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -60,16 +61,22 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 	return ""
 }
 
-// guardApply trips the guard for a blocked plan that was applied completely before. Other plans pass:
-// the guard checked them when they were made, and a person applies a blocked one knowingly.
+// guardApply checks a saved plan. The guard checked it when it was made. A person who applies a blocked
+// plan overrides the guard, once.
 func (r *run) guardApply(ctx context.Context) error {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil || contents.Blocked == "" || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 {
 		return err
 	}
 	applied, err := journal.IsApplied(ctx, r.Store, r.request.Plan)
-	if applied {
+	switch {
+	case err != nil:
+		return err
+	case applied:
 		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
+		r.report.Next = "make a new plan: a blocked plan can be applied once"
+	default:
+		r.report.Guard.Overridden = fmt.Sprintf("plan %s was blocked: %s; applied by %s", r.request.Plan, text.Bound(contents.Blocked), r.Caller)
 	}
-	return err
+	return nil
 }

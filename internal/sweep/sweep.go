@@ -44,6 +44,8 @@ type Sweep struct {
 	Events     *journal.EventBudget
 	Now        func() time.Time
 	Log        *slog.Logger
+	// Caller says who asked for the run.
+	Caller string
 	// Progress is called at intervals of Every.
 	Progress Show
 	Every    time.Duration

@@ -1,0 +1,45 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// next returns what to do after the run, or nothing.
+func (r *Report) next() string {
+	switch r.Status {
+	case Blocked:
+		return r.approve()
+	case Done, Partial:
+		if r.Mode == policy.DryRun && r.Counts.Expired > 0 {
+			return r.approve()
+		}
+	case Incomplete:
+		switch r.Trigger {
+		case trigger.Timer:
+			return "the next scheduled run resumes this one"
+		case trigger.OSS:
+			return "the next scheduled sweep of the inventory looks at the remaining media"
+		case trigger.HTTP, trigger.Invoke, trigger.CLI:
+			return "send the request again: what is done is not done twice"
+		}
+	case Busy:
+		if r.Trigger == trigger.Timer {
+			return "the next scheduled run does what this one did not"
+		}
+		return "send the request again when the other run has ended"
+	case Failed:
+	}
+	return ""
+}
+
+// approve says how a person applies the plan of the run.
+func (r *Report) approve() string {
+	how := fmt.Sprintf("review plan %[1]s; to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", r.Plan)
+	if r.most == policy.DryRun {
+		how += "; first set mode: enforce in the policy"
+	}
+	return how
+}

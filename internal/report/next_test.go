@@ -1,0 +1,65 @@
+package report_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func TestNext(t *testing.T) {
+	const plan = "sha256:0123"
+	approve := []string{"mediasweep apply " + plan, "POST /v1/plans/" + plan + "/apply", `{"mode":"enforce","plan":"` + plan + `"}`}
+	tests := []struct {
+		name    string
+		trigger trigger.Kind
+		most    policy.Mode
+		mode    policy.Mode
+		status  report.Status
+		expired int
+		want    []string // nothing for an empty next
+	}{
+		{"blocked", trigger.Timer, policy.Enforce, policy.Enforce, report.Blocked, 7, approve},
+		{"dry run", trigger.CLI, policy.Enforce, policy.DryRun, report.Done, 7, approve},
+		{"dry run with failures", trigger.CLI, policy.Enforce, policy.DryRun, report.Partial, 7, approve},
+		{"dry run under a dry-run policy", trigger.Timer, policy.DryRun, policy.DryRun, report.Done, 7, append(approve, "first set mode: enforce in the policy")},
+		{"dry run with nothing to delete", trigger.CLI, policy.Enforce, policy.DryRun, report.Done, 0, nil},
+		{"deleted", trigger.Timer, policy.Enforce, policy.Enforce, report.Done, 7, nil},
+		{"interrupted timer", trigger.Timer, policy.Enforce, policy.Enforce, report.Incomplete, 7, []string{"the next scheduled run resumes"}},
+		{"interrupted event", trigger.OSS, policy.Enforce, policy.Enforce, report.Incomplete, 7, []string{"the next scheduled sweep"}},
+		{"interrupted request", trigger.HTTP, policy.Enforce, policy.Enforce, report.Incomplete, 7, []string{"send the request again"}},
+		{"busy timer", trigger.Timer, policy.Enforce, policy.Enforce, report.Busy, 0, []string{"the next scheduled run"}},
+		{"busy request", trigger.Invoke, policy.Enforce, policy.Enforce, report.Busy, 0, []string{"send the request again when"}},
+		{"failed", trigger.CLI, policy.Enforce, policy.Enforce, report.Failed, 0, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := policy.Parse("p", []byte("version: 1\nmode: "+string(test.most)+"\nexpire: [{name: all, after: 1h}]\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := report.New("r", test.trigger, p, asOf)
+			r.Mode, r.Plan = test.mode, plan
+			r.Counts.Looked, r.Counts.Expired, r.Counts.Pending = test.expired, test.expired, test.expired
+			r.Finish(test.status, asOf)
+			if len(test.want) == 0 && r.Next != "" {
+				t.Errorf("next %q, want nothing", r.Next)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(r.Next, want) {
+					t.Errorf("next %q, want %q in it", r.Next, want)
+				}
+			}
+			if strings.Contains(r.Next, "first set mode") != (test.most == policy.DryRun) {
+				t.Errorf("next %q under a policy of mode %s", r.Next, test.most)
+			}
+			body, err := json.Marshal(r)
+			if err != nil || !strings.Contains(string(body), `"next":"`) || !strings.Contains(string(body), `"overridden":"`) {
+				t.Errorf("next or overridden is missing: %s, %v", body, err)
+			}
+		})
+	}
+}
