@@ -70,6 +70,13 @@ func New(a account.Account, share float64) (*Client, error) {
 	return c, nil
 }
 
+// SetShare changes the share of the quota for the calls that have not left yet.
+func (c *Client) SetShare(share float64) {
+	for _, pace := range c.pace {
+		pace.setLimit(quota * share)
+	}
+}
+
 // Session holds the credentials and the call counts of one run. It is safe for concurrent use.
 type Session struct {
 	client      *Client

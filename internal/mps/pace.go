@@ -28,14 +28,16 @@ const catchUp = 100 * time.Millisecond
 // pace bounds the calls in any window of time. It counts calls when they leave, so that a process that
 // was delayed catches up within the limit and sends no burst.
 type pace struct {
-	window time.Duration
+	turn   queue         // held by the call that leaves next; guards the fields up to mu
+	limit  float64       // in calls a second
+	window time.Duration // changes with the turn and mu held
 	gap    time.Duration // between two calls
-	turn   queue         // held by the call that leaves next; guards next, left and oldest
 	next   time.Time     // the planned time of the next call
 	left   []time.Time   // the times of the latest calls, one for each that a window may hold
 	oldest int           // the index of the oldest time in left
 
 	mu      sync.Mutex
+	wanted  float64   // the limit from the next call on
 	part    float64   // of the full pace
 	changed time.Time // when part last changed
 	slowed  time.Time // when it last fell
@@ -43,16 +45,31 @@ type pace struct {
 }
 
 // newPace returns the pace of a limit in calls a second.
-func newPace(limit float64) *pace {
-	// Fractions are dropped: with 1.5 calls a second, some seconds would have two.
-	calls := max(1, int(limit))
-	window := float64(time.Second) * max(1, 1/limit)
-	return &pace{
-		window: time.Duration(window / crowding),
-		gap:    time.Duration(window / headroom / float64(calls)),
-		left:   make([]time.Time, calls),
-		part:   1,
+func newPace(limit float64) *pace { return &pace{wanted: limit, part: 1} }
+
+// setLimit changes the limit from the next call on.
+func (p *pace) setLimit(limit float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = limit
+}
+
+// adopt changes to the wanted limit. Calls that have left count towards it. The caller holds the turn.
+func (p *pace) adopt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.limit == p.wanted {
+		return
 	}
+	p.limit = p.wanted
+	// Fractions are dropped: with 1.5 calls a second, some seconds would have two.
+	calls := max(1, int(p.limit))
+	window := float64(time.Second) * max(1, 1/p.limit)
+	p.window = time.Duration(window / crowding)
+	p.gap = time.Duration(window / headroom / float64(calls))
+	latest := append(p.left[p.oldest:len(p.left):len(p.left)], p.left[:p.oldest]...)
+	latest = latest[max(0, len(latest)-calls):]
+	p.left, p.oldest = append(make([]time.Time, calls-len(latest)), latest...), 0
 }
 
 // wait waits until a call of a line may leave, and counts it.
@@ -61,6 +78,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 		return err
 	}
 	defer p.turn.leave()
+	p.adopt()
 	part := p.now()
 	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
 	// A delay up to catchUp is caught up, at half a gap. After a longer one there were no calls to

@@ -94,6 +94,78 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceChangesItsLimit: calls come at a new limit soon, and no second that reaches over
+// the change holds more calls than the larger limit of the two.
+func TestPaceChangesItsLimit(t *testing.T) {
+	for name, limits := range map[string][]float64{
+		"more":           {10, 100},
+		"less":           {100, 10},
+		"there and back": {100, 1, 100, 3, 50, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPace(limits[0])
+				ctx, cancel := context.WithCancel(t.Context())
+				var left []time.Time
+				var worker sync.WaitGroup
+				worker.Go(func() {
+					for p.wait(ctx, foreground) == nil {
+						left = append(left, time.Now())
+					}
+				})
+				before := limits[0]
+				for _, limit := range limits {
+					changed := time.Now()
+					p.setLimit(limit)
+					time.Sleep(4567 * time.Millisecond) // the next change comes amid a wait
+					synctest.Wait()
+					after := func(d time.Duration) []time.Time {
+						return left[slices.IndexFunc(left, func(at time.Time) bool { return at.After(changed.Add(d)) }):]
+					}
+					if n := busiest(after(-time.Second), time.Second); n > int(max(limit, before)) {
+						t.Errorf("%d calls within a second, the limit was %v and became %v", n, before, limit)
+					}
+					if n := busiest(after(1500*time.Millisecond), time.Second); n > int(limit) || float64(n) < 0.97*limit-1 {
+						t.Errorf("%d calls within a second, long after the limit became %v", n, limit)
+					}
+					before = limit
+				}
+				cancel()
+				worker.Wait()
+			})
+		})
+	}
+}
+
+// TestPaceRemembersCalls: a new limit keeps the times of the calls that have left, on which
+// it rests while a process that stalled catches up.
+func TestPaceRemembersCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(4)
+		var left []time.Time
+		for range 6 {
+			if err := p.wait(t.Context(), foreground); err != nil {
+				t.Fatal(err)
+			}
+			left = append(left, time.Now())
+		}
+		for _, step := range []struct {
+			limit float64
+			want  []time.Time
+		}{
+			{3, left[3:]},
+			{5, append(make([]time.Time, 2), left[3:]...)},
+			{1, left[5:]},
+		} {
+			p.setLimit(step.limit)
+			p.adopt()
+			if p.oldest != 0 || !slices.Equal(p.left, step.want) {
+				t.Errorf("limit %v: %v from %d, want %v", step.limit, p.left, p.oldest, step.want)
+			}
+		}
+	})
+}
+
 // TestPaceOfASharedQuota: a throttled call slows the pace at once, however many
 // are throttled together, and it comes back by itself.
 func TestPaceOfASharedQuota(t *testing.T) {
