@@ -176,30 +176,43 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 // ErrNotFound means that the object does not exist.
 var ErrNotFound = errors.New("there is no such object")
 
-// Read returns the content of an object. More than most bytes are an error.
+// ErrTooLarge means that the object has more bytes than the caller takes.
+var ErrTooLarge = errors.New("the object is too large")
+
+// ErrUnchanged means that the object still has the version that the caller knows.
+var ErrUnchanged = errors.New("the object has not changed")
+
+// Read returns the content of an object, or ErrTooLarge for more than most bytes.
 func (s *Session) Read(ctx context.Context, object media.Object, most int64) ([]byte, error) {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	body, err := s.readAll(call, object, most)
-	if err != nil && ctx.Err() == nil && call.Err() != nil { // callTimeout has passed
-		err = fmt.Errorf("read %s: %w", object, &Error{Op: "GetObject", Message: fmt.Sprintf("no answer within %s", callTimeout)})
-	}
+	body, _, err := s.ReadChanged(ctx, object, most, "")
 	return body, err
 }
 
-func (s *Session) readAll(ctx context.Context, object media.Object, most int64) ([]byte, error) {
-	content := &stream{session: s, ctx: ctx, object: object}
-	if err := content.open(); err != nil {
+// ReadChanged is Read with the version (ETag) of the content. It returns ErrUnchanged, without a
+// transfer, for a version that is not empty and still current.
+func (s *Session) ReadChanged(ctx context.Context, object media.Object, most int64, version string) ([]byte, string, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	content := &stream{session: s, ctx: call, object: object, known: version}
+	body, err := content.readAll(most)
+	if err != nil && ctx.Err() == nil && call.Err() != nil { // callTimeout has passed
+		err = fmt.Errorf("read %s: %w", object, &Error{Op: "GetObject", Message: fmt.Sprintf("no answer within %s", callTimeout)})
+	}
+	return body, oss.ToString(content.etag), err
+}
+
+func (s *stream) readAll(most int64) ([]byte, error) {
+	if err := s.open(); err != nil {
 		return nil, err
 	}
-	defer content.Close() //nolint:errcheck // only read
-	if content.size > most {
-		return nil, fmt.Errorf("read %s: it has %d bytes: the limit is %d", object, content.size, most)
+	defer s.Close() //nolint:errcheck // only read
+	if s.size > most {
+		return nil, fmt.Errorf("read %s: %w: it has %d bytes: the limit is %d", s.object, ErrTooLarge, s.size, most)
 	}
-	body := bytes.NewBuffer(make([]byte, 0, max(0, content.size)+bytes.MinRead))
-	_, err := body.ReadFrom(io.LimitReader(content, most+1))
+	body := bytes.NewBuffer(make([]byte, 0, max(0, s.size)+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(s, most+1))
 	if err == nil && int64(body.Len()) > most {
-		err = fmt.Errorf("read %s: it has more than %d bytes", object, most)
+		err = fmt.Errorf("read %s: %w: it has more than %d bytes", s.object, ErrTooLarge, most)
 	}
 	return body.Bytes(), err
 }
@@ -233,6 +246,7 @@ type stream struct {
 	session *Session
 	ctx     context.Context //nolint:containedctx // of one read
 	object  media.Object
+	known   string // open returns ErrUnchanged for this version
 	body    io.ReadCloser
 	cancel  context.CancelFunc // ends the call of body
 	etag    *string
@@ -248,7 +262,9 @@ var crcTable = crc64.MakeTable(crc64.ECMA)
 // open requests the rest of the object.
 func (s *stream) open() error {
 	request := &oss.GetObjectRequest{Bucket: oss.Ptr(s.object.Bucket), Key: oss.Ptr(s.object.Key)}
-	request.IfMatch = s.etag
+	if request.IfMatch = s.etag; s.etag == nil && s.known != "" {
+		request.IfNoneMatch = &s.known
+	}
 	if s.read > 0 {
 		request.Range, request.RangeBehavior = oss.Ptr(fmt.Sprintf("bytes=%d-", s.read)), oss.Ptr("standard")
 	}
@@ -263,6 +279,8 @@ func (s *stream) open() error {
 	switch {
 	case errors.As(err, &service) && service.Code == "NoSuchKey":
 		return fmt.Errorf("read %s: %w", s.object, ErrNotFound)
+	case errors.As(err, &service) && service.StatusCode == http.StatusNotModified && request.IfNoneMatch != nil:
+		return fmt.Errorf("read %s: %w", s.object, ErrUnchanged)
 	case errors.As(err, &service) && service.StatusCode == http.StatusPreconditionFailed:
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	case err != nil:

@@ -589,3 +589,30 @@ func TestReadOnlyWhatIsWhole(t *testing.T) {
 		})
 	}
 }
+
+// A version that the caller knows is not transferred again, and a changed object is.
+func TestReadChanged(t *testing.T) {
+	e := start(t, emulator.Config{})
+	s, object := session(t, e.Env()), media.Object{Bucket: "media-in", Key: "retention.yaml"}
+	e.PutObject(object.Bucket, object.Key, []byte("one"), time.Now())
+	body, first, err := s.ReadChanged(t.Context(), object, 3, "")
+	if string(body) != "one" || first == "" || err != nil {
+		t.Fatalf("%q, %q, %v", body, first, err)
+	}
+	if body, _, err = s.ReadChanged(t.Context(), object, 3, first); !errors.Is(err, objects.ErrUnchanged) || len(body) > 0 {
+		t.Errorf("%q, %v; want that it is unchanged", body, err)
+	}
+	e.PutObject(object.Bucket, object.Key, []byte("two"), time.Now())
+	if body, second, err := s.ReadChanged(t.Context(), object, 3, first); string(body) != "two" || second == first || err != nil {
+		t.Errorf("%q, %q, %v; want the new content", body, second, err)
+	}
+	e.PutObject(object.Bucket, object.Key, []byte("four"), time.Now())
+	for _, fault := range []emulator.FaultKind{"", emulator.NoLength} {
+		if fault != "" {
+			e.Inject(emulator.Fault{Operation: "GetObject", Kind: fault})
+		}
+		if _, _, err := s.ReadChanged(t.Context(), object, 3, first); !errors.Is(err, objects.ErrTooLarge) {
+			t.Errorf("%s: %v, want that it is too large", fault, err)
+		}
+	}
+}
