@@ -70,7 +70,7 @@ func Parse(file string, data []byte) (*Policy, error) {
 		})
 		return nil, p.errs
 	}
-	policy.warnings = p.warnings
+	policy.warnings, policy.text = p.warnings, data
 	policy.seal()
 	return policy, nil
 }

@@ -44,6 +44,7 @@ type Policy struct {
 	Guard   Guard
 	Pace    Pace
 
+	text     []byte
 	digest   string    // every report carries it
 	warnings []Warning // of single values, in the order of their places
 }
@@ -237,6 +238,9 @@ type Pace struct {
 
 // DefaultPace returns the pace of a policy that names none.
 func DefaultPace() Pace { return Pace{Share: 0.5} }
+
+// Text returns the policy as it was read.
+func (p *Policy) Text() []byte { return p.text }
 
 // Digest identifies what the policy decides: "sha256:" and the hash of its
 // canonical form.
