@@ -717,8 +717,8 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	// the lease twice, a segment and the contents of plan and index, what was begun and done, the ledger, and the report
-	if written != 10 || r.Counts.Deleted == 0 {
+	// the policy, the lease twice, a segment and the contents of plan and index, what was begun and done, the ledger, and the report
+	if written != 11 || r.Counts.Deleted == 0 {
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -33,7 +33,7 @@ the working folder or beside the program. It shows every mistake with its place,
 exits with 2. Of a policy without a mistake it
 says what seems unmeant, and what each rule does.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
 			}
@@ -46,7 +46,7 @@ says what seems unmeant, and what each rule does.`,
 				return c.starter(cmp.Or(name, policyFile), shown)
 			}
 			name = cmp.Or(name, service.PolicyFile())
-			data, err := service.PolicyText(name)
+			data, err := service.PolicyText(cmd.Context(), c.Getenv, name)
 			return c.aboutPolicy(args, c.writeCheck(name, data, err, output))
 		},
 	}

@@ -109,7 +109,7 @@ an inventory is held against the other's.`,
 			var policies [2]*policy.Policy
 			var mistakes [2]error
 			for i, name := range args {
-				policies[i], mistakes[i] = service.ReadPolicy(name)
+				policies[i], mistakes[i] = service.ReadPolicy(cmd.Context(), c.Getenv, name)
 			}
 			if err := errors.Join(mistakes[:]...); err != nil {
 				return exitError{exitUsage, err}

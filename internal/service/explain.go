@@ -19,9 +19,13 @@ import (
 // It returns the report of its worst survey.
 func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
 	budget := deadline.New(ctx)
-	found := map[string]media.Medium{}
-	r := s.survey(ctx, budget, call, request, s.policy, func(m media.Medium) { found[m.ID] = m })
 	list := []*retention.Explanation{}
+	p, r := s.begin(ctx, budget, call, request.Trigger)
+	if p == nil {
+		return list, r
+	}
+	found := map[string]media.Medium{}
+	r = s.survey(ctx, budget, call, request, p, func(m media.Medium) { found[m.ID] = m })
 	if r.Status == report.Failed {
 		return list, r
 	}
@@ -34,17 +38,17 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
 		var notes []string
-		if !s.policy.Inventory.Names(&m) {
+		if !p.Inventory.Names(&m) {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		facts, others := s.factsOf(ctx, budget, call, request.Trigger, &m, r)
+		facts, others := s.factsOf(ctx, budget, call, p, request.Trigger, &m, r)
 		if others.Status != report.Done {
 			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
 		}
 		if isWorse(others.Status, worst.Status) {
 			worst = others
 		}
-		e := retention.Explain(s.policy, &m, facts)
+		e := retention.Explain(p, &m, facts)
 		e.Notes = notes
 		list = append(list, e)
 	}
@@ -53,16 +57,16 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 
 // factsOf returns the facts for the decision on a medium, and the report of the survey of
 // its groups.
-func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call, kind trigger.Kind, m *media.Medium, r *report.Report) (retention.Facts, *report.Report) {
+func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, kind trigger.Kind, m *media.Medium, r *report.Report) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
 	facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: s.tombstones.Of(m)}
 	known := facts
 	known.AsOf = retention.WhenKnown(m, r.AsOf)
-	rank := retention.RankOf(s.policy, m, known)
+	rank := retention.RankOf(p, m, known)
 	if len(rank.Groups) == 0 {
 		return facts, others
 	}
-	forecaster := retention.NewForecaster(s.policy, r.AsOf)
+	forecaster := retention.NewForecaster(p, r.AsOf)
 	forecaster.Mark = s.tombstones.Of
 	decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 		if other.ID == m.ID {
@@ -70,8 +74,8 @@ func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call
 		}
 	}
 	forecaster.Add(*m, decided)
-	if where := scan.Where(s.policy, rank); len(where) > 0 {
-		group := *s.policy
+	if where := scan.Where(p, rank); len(where) > 0 {
+		group := *p
 		group.Inventory = policy.Inventory{Prefixes: where}
 		others = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, &group, func(other media.Medium) {
 			if other.ID != m.ID {

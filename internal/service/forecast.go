@@ -14,15 +14,16 @@ import (
 // Forecast counts the media of the inventory that expire on each of the coming days.
 func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
 	budget := deadline.New(ctx)
-	if s.broken != nil {
-		return nil, s.reject(s.newReport(call, kind), s.broken)
+	p, r := s.begin(ctx, budget, call, kind)
+	if p == nil {
+		return nil, r
 	}
 	if days < 1 || days > retention.MaxForecastDays {
-		return nil, s.reject(s.newReport(call, kind), fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
+		return nil, s.reject(r, fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
 	}
-	forecast := retention.NewForecast(s.policy, s.asOf(), days)
+	forecast := retention.NewForecast(p, s.asOf(), days)
 	forecast.Remember(s.tombstones.Of)
-	r := s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, s.policy, forecast.Add)
+	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, p, forecast.Add)
 	forecast.Finish()
 	return forecast, r
 }
@@ -31,14 +32,15 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 // both inventories. It passes each difference to each, which may be nil.
 func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
 	budget := deadline.New(ctx)
-	if s.broken != nil {
-		return nil, s.reject(s.newReport(call, trigger.CLI), s.broken)
+	p, r := s.begin(ctx, budget, call, trigger.CLI)
+	if p == nil {
+		return nil, r
 	}
-	either := *s.policy
-	either.Inventory = s.policy.Inventory.And(next.Inventory)
-	diff := retention.NewDiff(s.policy, next, s.asOf(), each)
+	either := *p
+	either.Inventory = p.Inventory.And(next.Inventory)
+	diff := retention.NewDiff(p, next, s.asOf(), each)
 	diff.Remember(s.tombstones.Of)
-	r := s.survey(ctx, budget, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
+	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
 	diff.Finish()
 	return diff, r
 }

@@ -16,16 +16,16 @@ import (
 // sweepInventory sweeps the inventory under the lease of the context. A scheduled run first
 // finishes the plans of earlier ones. Once it has finished one, a sweep that fails makes the
 // call incomplete, not failed.
-func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
+func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) {
 	finished := 0
 	if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 		var err error
-		if finished, err = s.finishPlans(ctx, budget, call); err != nil {
+		if finished, err = s.finishPlans(ctx, budget, call, p); err != nil {
 			s.end(r, report.Incomplete, err)
 			return
 		}
 	}
-	s.run(ctx, budget, call, request, r)
+	s.run(ctx, budget, call, p, request, r)
 	if finished > 0 && r.Status == report.Failed {
 		s.end(r, report.Incomplete, fmt.Errorf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error))
 	}
@@ -33,7 +33,7 @@ func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, ca
 
 // finishPlans finishes the plans of earlier scheduled runs that were cut off, each in a run of its
 // own. It returns the number of finished plans. An error means that a plan is left.
-func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call Call) (finished int, err error) {
+func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy) (finished int, err error) {
 	store := s.store(call)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
@@ -45,7 +45,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		s.log.Error("record damaged", "error", err.Error())
 	}
 	for _, intent := range intents {
-		r := s.finishPlan(ctx, budget, call, intent)
+		r := s.finishPlan(ctx, budget, call, p, intent)
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds its media
 			continue
@@ -66,15 +66,15 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 
 // finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.
 // It passes over a plan that may not be applied any more.
-func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call Call, intent journal.Intent) *report.Report {
-	r := report.New(newRunID(), trigger.Timer, s.policy, s.now())
+func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, intent journal.Intent) *report.Report {
+	r := report.New(newRunID(), trigger.Timer, p, s.now())
 	r.Mode, r.Ledger = policy.Enforce, intent.Run
 	s.log.Info("finishing a plan that was cut off", "run", r.Run, "of", intent.Run, "plan", intent.Plan)
-	if err := s.checkAge(intent.AsOf, intent.Policy, r.AsOf); err != nil {
+	if err := checkAge(p, intent.AsOf, intent.Policy, r.AsOf); err != nil {
 		s.log.Info("the sweep that follows makes a new plan", "plan", intent.Plan, "reason", err.Error())
 		r.Finish(report.Done, s.now())
 	} else {
-		s.run(ctx, budget, call, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
+		s.run(ctx, budget, call, p, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
 	}
 	ctx, cancel := budget.Record(ctx)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -38,7 +39,7 @@ func (s *Service) Entries(ctx context.Context, call Call, id string) (plan.Conte
 }
 
 // checkPlan refuses the plan of a request if it does not exist or may not be applied.
-func (s *Service) checkPlan(ctx context.Context, store state.Store, request *trigger.Request, r *report.Report) error {
+func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Policy, request *trigger.Request, r *report.Report) error {
 	contents, err := journal.ReadPlan(ctx, store, request.Plan)
 	switch {
 	case errors.Is(err, state.ErrNotFound):
@@ -48,7 +49,7 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, request *tri
 	case request.Anyway:
 		return nil
 	}
-	if err := s.checkAge(contents.Head.AsOf, contents.Head.Policy, r.AsOf); err != nil {
+	if err := checkAge(p, contents.Head.AsOf, contents.Head.Policy, r.AsOf); err != nil {
 		return refusedError{err}
 	}
 	return nil
@@ -58,15 +59,15 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, request *tri
 const clockSkew = time.Hour
 
 // checkAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
-func (s *Service) checkAge(made time.Time, digest string, now time.Time) error {
+func checkAge(p *policy.Policy, made time.Time, digest string, now time.Time) error {
 	const remedy = "make a new plan, or add --anyway (?anyway=true over HTTP)"
-	guard := s.policy.Guard
+	guard := p.Guard
 	switch {
 	case made.After(now.Add(clockSkew)):
 		return fmt.Errorf("the plan was made at %s, which has not come: check the clocks, and make a new plan", made.Format(time.RFC3339))
-	case digest != s.policy.Digest():
-		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", digest, s.policy.Digest(), remedy)
-	case now.After(guard.PlanMaxAge.After(made, s.policy.Timezone)):
+	case digest != p.Digest():
+		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", digest, p.Digest(), remedy)
+	case now.After(guard.PlanMaxAge.After(made, p.Timezone)):
 		return fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: %s", now.Sub(made).Round(time.Minute), guard.PlanMaxAge, remedy)
 	}
 	return nil

@@ -1,28 +1,157 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// configuredPolicy reads the policy that MEDIASWEEP_POLICY names, else that of PolicyFile.
-func configuredPolicy(getenv func(string) string) (*policy.Policy, error) {
+// policies returns the policy of each call. A file is read once. An object is read for every call.
+type policies struct {
+	file   *policy.Policy
+	object media.Object // zero for a file
+
+	mu     sync.Mutex
+	latest *policy.Policy // the last policy of the object without a mistake
+	etag   string         // of latest
+	saved  string         // the digest of the policy whose text was saved last
+}
+
+// configure reads the policy file of the environment, or the name of the policy object.
+func (p *policies) configure(getenv func(string) string) (err error) {
 	name := getenv("MEDIASWEEP_POLICY")
-	if name == "" {
-		return ReadPolicy(PolicyFile())
+	if InOSS(name) {
+		p.object, err = policyObject(name)
+		return err
 	}
-	p, err := ReadPolicy(name)
+	if name == "" {
+		p.file, err = readFile(PolicyFile())
+		return err
+	}
+	p.file, err = readFile(name)
 	var mistakes policy.Errors
 	if err != nil && !errors.As(err, &mistakes) {
 		err = fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
 	}
-	return p, err
+	return err
+}
+
+// InOSS reports whether the name of a policy is that of an object.
+func InOSS(name string) bool { return strings.HasPrefix(name, "oss://") }
+
+// policyObject parses the name of a policy object. The error does not quote it, because MEDIASWEEP_POLICY
+// may hold a misplaced secret.
+func policyObject(name string) (media.Object, error) {
+	object, err := media.ParseObject(name)
+	if err != nil {
+		return object, errors.New("the policy is not at a bucket and a key that OSS allows: write oss://bucket/retention.yaml")
+	}
+	return object, nil
+}
+
+// read returns the policy of the object. An unchanged object is not transferred again. A policy that
+// cannot be read, or has a mistake, is an error: an earlier one is not used.
+func (p *policies) read(ctx context.Context, session *objects.Session) (*policy.Policy, error) {
+	p.mu.Lock()
+	latest, etag := p.latest, p.etag
+	p.mu.Unlock()
+	data, etag, err := readObject(ctx, session, p.object, etag)
+	switch {
+	case errors.Is(err, objects.ErrUnchanged):
+		return latest, nil
+	case err != nil:
+		return nil, err
+	}
+	if latest, err = policy.Parse(p.object.String(), data); err != nil {
+		return nil, refusedError{err}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latest, p.etag = latest, etag
+	return latest, nil
+}
+
+func readObject(ctx context.Context, session *objects.Session, object media.Object, known string) (data []byte, etag string, err error) {
+	data, etag, err = session.ReadChanged(ctx, object, policy.MaxBytes, known)
+	switch {
+	case errors.Is(err, objects.ErrTooLarge):
+		err = refusedError{err}
+	case err != nil && !errors.Is(err, objects.ErrUnchanged):
+		err = fmt.Errorf("no policy: %w: MEDIASWEEP_POLICY must name an object that the credentials may read (oss:GetObject)", err)
+	}
+	return data, etag, err
+}
+
+// policyOf returns the policy of a call. The calls to MPS keep its pace from now on.
+func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, err error) {
+	if s.broken != nil {
+		return nil, refusedError{s.broken}
+	}
+	if p = s.policies.file; p == nil {
+		if p, err = s.policies.read(ctx, s.objects.Session(s.credentials(call))); err != nil {
+			return nil, err
+		}
+		if err := s.checkStatePrefix(p); err != nil {
+			return nil, refusedError{fmt.Errorf("%s: %w", s.policies.object, err)}
+		}
+	}
+	s.library.SetShare(p.Pace.Share)
+	return p, nil
+}
+
+// begin returns the policy of a call, and a report under it. Without a policy the report is finished.
+func (s *Service) begin(ctx context.Context, budget deadline.Budget, call Call, kind trigger.Kind) (*policy.Policy, *report.Report) {
+	ctx, cancel := budget.Work(ctx)
+	defer cancel()
+	p, err := s.policyOf(ctx, call)
+	r := s.newReport(call, kind, p)
+	switch {
+	case IsRefusal(err):
+		return nil, s.reject(r, err)
+	case err != nil:
+		s.end(r, report.Failed, err)
+	}
+	return p, r
+}
+
+// savePolicy saves the text of the policy of a run. A run that may delete fails without it: its
+// outcomes name the policy by its digest.
+func (s *Service) savePolicy(ctx context.Context, store state.Store, p *policy.Policy, r *report.Report) error {
+	s.policies.mu.Lock()
+	saved := s.policies.saved == p.Digest()
+	s.policies.mu.Unlock()
+	if saved {
+		return nil
+	}
+	err := journal.SavePolicy(ctx, store, p)
+	switch {
+	case err == nil:
+		s.policies.mu.Lock()
+		s.policies.saved = p.Digest()
+		s.policies.mu.Unlock()
+	case r.Mode == policy.Enforce:
+		return fmt.Errorf("%w; nothing was deleted", err)
+	default:
+		s.log.Warn("policy not saved", "run", r.Run, "error", err.Error())
+		r.Notes = append(r.Notes, text.Bound(err.Error()))
+	}
+	return nil
 }
 
 // PolicyFile returns the name of retention.yaml in the working folder, or beside the
@@ -39,18 +168,43 @@ func PolicyFile() string {
 	return name
 }
 
-// ReadPolicy reads the policy in a file; see policy.Parse.
-func ReadPolicy(name string) (*policy.Policy, error) {
-	data, err := PolicyText(name)
+// ReadPolicy reads the policy in a file or at oss://bucket/key; see policy.Parse.
+func ReadPolicy(ctx context.Context, getenv func(string) string, name string) (*policy.Policy, error) {
+	data, err := PolicyText(ctx, getenv, name)
 	if err != nil {
 		return nil, err
 	}
 	return policy.Parse(name, data)
 }
 
-// PolicyText reads a policy file without parsing it. Its error for a file that is too large is
-// that of policy.Parse.
-func PolicyText(name string) ([]byte, error) {
+// PolicyText reads a policy without parsing it: a file, or oss://bucket/key with the account of the
+// environment. The error for a policy that is too large rejects it; see IsRefusal.
+func PolicyText(ctx context.Context, getenv func(string) string, name string) ([]byte, error) {
+	if !InOSS(name) {
+		return fileText(name)
+	}
+	object, err := policyObject(name)
+	if err != nil {
+		return nil, refusedError{err}
+	}
+	a, err := account.FromEnvironment(getenv)
+	if err != nil {
+		return nil, refusedError{err}
+	}
+	data, _, err := readObject(ctx, objects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{})), object, "")
+	return data, err
+}
+
+func readFile(name string) (*policy.Policy, error) {
+	data, err := fileText(name)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(name, data)
+}
+
+// fileText reads a policy file. Its error for a file that is too large is that of policy.Parse.
+func fileText(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)

@@ -34,6 +34,9 @@ func (s *Service) Restore(ctx context.Context, call Call, run string, only []str
 	}
 	defer s.release(ctx, lease, deadline.Budget{})
 	ctx = lease.Hold(ctx)
+	if _, err := s.policyOf(ctx, call); err != nil { // only the pace is at stake
+		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
+	}
 	if err := s.tombstones.Refresh(ctx, store); err != nil {
 		return nil, err
 	}

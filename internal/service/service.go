@@ -30,7 +30,7 @@ type Options struct {
 	Getenv func(string) string
 	// Log receives one JSON object a line; os.Stderr by default.
 	Log io.Writer
-	// Policy replaces the file that MEDIASWEEP_POLICY names.
+	// Policy replaces the file or object that MEDIASWEEP_POLICY names.
 	Policy *policy.Policy
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
@@ -137,11 +137,12 @@ func IsRefusal(err error) bool {
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(call Call, kind trigger.Kind, err error) *report.Report {
-	return s.refuse(s.newReport(call, kind), err)
+	return s.refuse(s.newReport(call, kind, s.policies.file), err)
 }
 
-func (s *Service) newReport(call Call, kind trigger.Kind) *report.Report {
-	r := report.New(cmp.Or(call.RequestID, newRunID()), kind, s.policy, s.now())
+// newReport starts the report of a call under a policy, which may be nil.
+func (s *Service) newReport(call Call, kind trigger.Kind, p *policy.Policy) *report.Report {
+	r := report.New(cmp.Or(call.RequestID, newRunID()), kind, p, s.now())
 	r.AsOf = s.asOf()
 	return r
 }

@@ -17,10 +17,7 @@ var errSurveyed = errors.New("another forecast, diff or explanation is under way
 // survey passes the media that a request names to found, and decides nothing. It admits one survey
 // of the inventory at a time, and its calls give way to those of runs.
 func (s *Service) survey(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
-	r := s.newReport(call, request.Trigger)
-	if s.broken != nil {
-		return s.reject(r, s.broken)
-	}
+	r := s.newReport(call, request.Trigger, p)
 	if _, err := s.credentials(call).Current(); err != nil {
 		return s.reject(r, err)
 	}
@@ -44,9 +41,7 @@ func (s *Service) survey(ctx context.Context, budget deadline.Budget, call Call,
 		s.end(r, report.Failed, err)
 		return r
 	}
-	surveyor := s.newSweep(call, r, library)
-	surveyor.Policy = p
-	surveyor.Survey(ctx, budget, request, r, found)
+	s.newSweep(call, p, r, library).Survey(ctx, budget, request, r, found)
 	r.Calls = callsOf(library)
 	return r
 }

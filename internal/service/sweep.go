@@ -26,33 +26,37 @@ import (
 // Sweep runs one request and reports on it. A panic fails the run, and does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
 	if err := task.Run(func() { r = s.sweep(ctx, call, request) }); err != nil {
-		return s.fail(s.newReport(call, request.Trigger), report.Failed, err)
+		return s.fail(s.newReport(call, request.Trigger, nil), report.Failed, err)
 	}
 	return r
 }
 
 func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	budget := deadline.New(ctx)
-	r := s.newReport(call, request.Trigger)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	leave, err := s.requests.enter(work, call.RequestID)
+	if err != nil {
+		return s.fail(s.newReport(call, request.Trigger, nil), report.Busy, err)
+	}
+	defer leave()
+	p, r := s.begin(ctx, budget, call, request.Trigger)
+	if p == nil {
+		s.logFinished(r)
+		return r
+	}
 	r.Asked = request.Digest()
-	if err := s.admit(call, request, r); err != nil {
+	if err := s.admit(call, p, request, r); err != nil {
 		return s.refuse(r, err)
 	}
 	if request.Trigger == trigger.OSS {
-		if request = s.splitEvent(request, r); len(request.Objects)+len(request.Manifests) == 0 {
+		if request = s.splitEvent(p, request, r); len(request.Objects)+len(request.Manifests) == 0 {
 			r.Finish(report.Done, s.now())
 			s.logFinished(r)
 			return r
 		}
 	}
-	work, cancel := budget.Work(ctx)
-	defer cancel()
-	leave, err := s.requests.enter(work, call.RequestID)
-	if err != nil {
-		return s.fail(r, report.Busy, err)
-	}
-	defer leave()
-	switch earlier, err := s.prepare(work, call, request, r); {
+	switch earlier, err := s.prepare(work, call, p, request, r); {
 	case IsRefusal(err):
 		return s.refuse(r, err)
 	case err != nil:
@@ -72,9 +76,9 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
 		defer s.release(ctx, lease, budget)
-		s.sweepInventory(lease.Hold(ctx), budget, call, request, r)
+		s.sweepInventory(lease.Hold(ctx), budget, call, p, request, r)
 	} else {
-		s.run(ctx, budget, call, request, r)
+		s.run(ctx, budget, call, p, request, r)
 	}
 	finishing.Go(func() {
 		ctx, cancel := budget.Finish(ctx)
@@ -96,24 +100,21 @@ func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadli
 
 // admit refuses a request that cannot be carried out, whatever the services answer, and sets the
 // mode of its report.
-func (s *Service) admit(call Call, request *trigger.Request, r *report.Report) error {
-	if s.broken != nil {
-		return s.broken
-	}
-	mode, err := request.EffectiveMode(s.policy.Mode)
+func (s *Service) admit(call Call, p *policy.Policy, request *trigger.Request, r *report.Report) error {
+	mode, err := request.EffectiveMode(p.Mode)
 	if err != nil {
 		return err
 	}
 	r.Mode = mode
 	if request.Trigger == trigger.HTTP {
-		if err := s.mayRead(request.Manifests); err != nil {
+		if err := mayRead(p, request.Manifests); err != nil {
 			return err
 		}
 	}
 	if r.Mode == policy.Enforce && s.account.InFC && !s.state.InOSS() {
 		return errors.New("enforce needs state that outlives the instance, and a folder goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/")
 	}
-	if request.Inventory && s.policy.Inventory.IsEmpty() {
+	if request.Inventory && p.Inventory.IsEmpty() {
 		return errNoInventory
 	}
 	_, err = s.credentials(call).Current()
@@ -124,18 +125,18 @@ var errNoInventory = errors.New("the policy has no inventory to look at")
 
 // mayRead refuses manifests that the policy does not name. Messages about a manifest quote it, and
 // an HTTP caller must not read with the function's permissions.
-func (s *Service) mayRead(manifests []media.Object) error {
+func mayRead(p *policy.Policy, manifests []media.Object) error {
 	for _, object := range manifests {
-		if !s.policy.IsManifest(object) && !slices.Contains(s.policy.Inventory.Manifests, object) {
+		if !p.IsManifest(object) && !slices.Contains(p.Inventory.Manifests, object) {
 			return fmt.Errorf("manifest %s: over HTTP a request may name only what `manifests` or `inventory` of the policy names", text.Quote(object.String()))
 		}
 	}
 	return nil
 }
 
-// splitEvent splits the objects of an OSS event into media and manifests. It drops records of
-// the state store: an event for one must not write another.
-func (s *Service) splitEvent(request *trigger.Request, r *report.Report) *trigger.Request {
+// splitEvent splits the objects of an OSS event into media and manifests. It drops the policy, and
+// records of the state store: an event for one must not write another.
+func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *report.Report) *trigger.Request {
 	own := *request
 	own.Objects, own.Manifests, own.Removed = nil, nil, nil
 	removed := make(map[media.Object]bool, len(request.Removed))
@@ -146,7 +147,9 @@ func (s *Service) splitEvent(request *trigger.Request, r *report.Report) *trigge
 		switch {
 		case s.state.InOSS() && s.state.Prefix.Covers(object):
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", text.Quote(object.String())))
-		case !s.policy.IsManifest(object):
+		case object == s.policies.object:
+			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is the policy", text.Quote(object.String())))
+		case !p.IsManifest(object):
 			own.Objects = append(own.Objects, object)
 			if removed[object] {
 				own.Removed = append(own.Removed, object)
@@ -169,7 +172,7 @@ func (s *Service) splitEvent(request *trigger.Request, r *report.Report) *trigge
 
 // prepare checks the state store and the request's plan before a run. It returns the report of an
 // earlier run that answered the same request.
-func (s *Service) prepare(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
+func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
 	store := s.store(call)
 	if err := s.checkVersioning(ctx, store); err != nil {
 		return nil, err
@@ -182,10 +185,13 @@ func (s *Service) prepare(ctx context.Context, call Call, request *trigger.Reque
 	if err := s.tombstones.Refresh(ctx, store); err != nil {
 		return nil, err
 	}
+	if err := s.savePolicy(ctx, store, p, r); err != nil {
+		return nil, err
+	}
 	if request.Plan == "" {
 		return nil, nil
 	}
-	return nil, s.checkPlan(ctx, store, request, r)
+	return nil, s.checkPlan(ctx, store, p, request, r)
 }
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
@@ -233,19 +239,19 @@ func (s *Service) answered(ctx context.Context, call Call, r *report.Report) (*r
 }
 
 // run carries out a request. Concurrent events share calls.
-func (s *Service) run(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) {
+func (s *Service) run(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) {
 	library := s.library.Session(s.credentials(call))
 	if request.Trigger == trigger.OSS {
 		library = s.library.Sharing(s.credentials(call))
 	}
-	s.newSweep(call, r, library).Run(ctx, budget, request, r)
+	s.newSweep(call, p, r, library).Run(ctx, budget, request, r)
 	r.Calls = callsOf(library)
 }
 
-func (s *Service) newSweep(call Call, r *report.Report, library *mps.Session) *sweep.Sweep {
+func (s *Service) newSweep(call Call, p *policy.Policy, r *report.Report, library *mps.Session) *sweep.Sweep {
 	log := s.log.With("run", r.Run)
 	return &sweep.Sweep{
-		Policy: s.policy, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
+		Policy: p, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
 		Tombstones: s.tombstones, Events: s.events, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
 		Progress: func(p sweep.Progress) { s.progress.show(log, p) }, Every: s.progress.every,
 	}

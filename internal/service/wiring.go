@@ -12,14 +12,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// deployment is the policy, the account and the clients that the environment configures.
+// deployment is the policies, the account and the clients that the environment configures.
 type deployment struct {
-	policy  *policy.Policy
-	account account.Account
-	keyring *account.Keyring
-	state   state.Location
-	library *mps.Client
-	objects *objects.Client
+	policies policies
+	account  account.Account
+	keyring  *account.Keyring
+	state    state.Location
+	library  *mps.Client
+	objects  *objects.Client
 	// versioningChecked is true once the state bucket was asked for its versioning.
 	versioningChecked atomic.Bool
 	// broken is the reason why no request can be served. The other fields may then be empty.
@@ -27,14 +27,14 @@ type deployment struct {
 }
 
 func newDeployment(o Options) *deployment {
-	d := &deployment{policy: o.Policy, keyring: account.NewKeyring(o.Getenv)}
+	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv)}
 	d.broken = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.wire(o))
 	return d
 }
 
 func (d *deployment) wire(o Options) (err error) {
-	if d.policy == nil {
-		if d.policy, err = configuredPolicy(o.Getenv); err != nil {
+	if o.Policy == nil {
+		if err = d.policies.configure(o.Getenv); err != nil {
 			return err
 		}
 	}
@@ -45,10 +45,15 @@ func (d *deployment) wire(o Options) (err error) {
 	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
 		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
 	}
-	if err = d.checkStatePrefix(); err != nil {
+	if d.policies.file != nil {
+		err = d.checkStatePrefix(d.policies.file)
+	} else if d.state.InOSS() && d.state.Prefix.Covers(d.policies.object) {
+		err = errors.New("MEDIASWEEP_POLICY lies below MEDIASWEEP_STATE, where only this program's records may be: move the policy")
+	}
+	if err != nil {
 		return err
 	}
-	if d.library, err = mps.New(d.account, d.policy.Pace.Share); err != nil {
+	if d.library, err = mps.New(d.account, policy.DefaultPace().Share); err != nil { // policyOf changes the share
 		return err
 	}
 	d.objects = objects.New(d.account)
@@ -57,12 +62,12 @@ func (d *deployment) wire(o Options) (err error) {
 
 // checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
 // records would be read as media or lists, or the reverse.
-func (d *deployment) checkStatePrefix() error {
+func (d *deployment) checkStatePrefix(p *policy.Policy) error {
 	if !d.state.InOSS() {
 		return nil
 	}
 	own := d.state.Prefix
-	for _, prefix := range d.policy.Inventory.Prefixes {
+	for _, prefix := range p.Inventory.Prefixes {
 		if prefix.Covers(own) {
 			return fmt.Errorf("MEDIASWEEP_STATE lies below the inventory's %s: state would be taken for media", prefix)
 		}
@@ -70,12 +75,12 @@ func (d *deployment) checkStatePrefix() error {
 			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: media would be taken for state", prefix)
 		}
 	}
-	for _, manifest := range d.policy.Inventory.Manifests {
+	for _, manifest := range p.Inventory.Manifests {
 		if own.Covers(manifest) {
 			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: state would be taken for a list of media", manifest)
 		}
 	}
-	for _, glob := range d.policy.Manifests {
+	for _, glob := range p.Manifests {
 		if glob.Meets(own) {
 			return fmt.Errorf("MEDIASWEEP_STATE and the policy's manifests %s have objects in common: state would be taken for lists of media", glob)
 		}
