@@ -444,7 +444,7 @@ func TestAPlanThatIsNotSavedCostsNoBudget(t *testing.T) {
 			return s.adds(body)
 		}
 		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Millisecond, Count: 2}, // the policy, and the spending
-			emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: 2, Count: 1}) // the plan
+			emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: 1, Count: 1}) // the plan
 		if r := invoke("first"); r.Status != report.Failed || s.e.Count()["DeleteMedia"] > 0 {
 			t.Errorf("%s %s", r.Status, r.Error)
 		}
