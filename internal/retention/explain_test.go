@@ -9,7 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// Changes are told in this order, and none but those that reverse the verdict.
+// Explain lists the changes that reverse the verdict, the likeliest first.
 func TestChanges(t *testing.T) {
 	const dated = `
 version: 1
@@ -69,7 +69,7 @@ func TestChangesKeepTheGroup(t *testing.T) {
 	}
 }
 
-// Each rule that applies tells its own date, without what holds the medium.
+// Each rule that applies has its own date. A hold does not change it.
 func TestExplainedRules(t *testing.T) {
 	p := parse(t, "version: 1\nexpire:\n  - {name: orphans, onSourceRemoved: true}\n  - {name: drafts, match: {state: [UnPublish]}, after: 7d}\n  - {name: rest, after: 180d}\n")
 	m := series("a", 200)

@@ -373,7 +373,7 @@ func TestHoldsEnd(t *testing.T) {
 	}
 }
 
-// groupKey is what all differences of a group have in common.
+// groupKey identifies a group of differences.
 type groupKey struct {
 	kind             retention.Kind
 	oldRule, newRule string
