@@ -30,7 +30,7 @@ func (s *simulation) cutOff(limit time.Duration) (name string, head map[string]a
 	}
 	var last emulator.Object
 	for _, object := range s.e.Objects("ops") {
-		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".json") && object.Key > last.Key {
+		if strings.HasPrefix(object.Key, "state/checkpoints") && strings.HasSuffix(object.Key, ".json") && object.Key > last.Key {
 			last = object
 		}
 	}

@@ -79,7 +79,7 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 	case run.Plan == "" && run.Status != report.Done:
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status))
 	default:
-		f.writeEntries(w, r, run.Plan, run.Counts.Expired == 0, "run-"+state.SafeName(run.Run))
+		f.writeDecisions(w, r, run)
 	}
 }
 
@@ -107,13 +107,13 @@ func writeList(w http.ResponseWriter, kind string, list any, skipped []string, e
 // they are read.
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	if r.URL.Query().Get("format") == "csv" {
-		f.writeEntries(w, r, id, false, "plan-"+state.SafeName(strings.TrimPrefix(id, "sha256:")))
-		return
-	}
 	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
 	if err != nil {
 		writeError(w, "plan", id, err)
+		return
+	}
+	if r.URL.Query().Get("format") == "csv" {
+		f.writeCSV(w, contents.ID, entries, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"))
 		return
 	}
 	head, err := json.Marshal(contents.Head)
@@ -138,22 +138,27 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	write("]}\n")
 }
 
-// writeEntries writes the decisions of a plan as CSV, under the name of a file. A plan that is
-// known to be empty need not have been kept. A browser saves CSV. FC takes "attachment" from
-// no function, and adds it on its own domains. Source: FC custom runtime, "Limits on HTTP
-// responses".
-func (f *Function) writeEntries(w http.ResponseWriter, r *http.Request, id string, empty bool, name string) {
+// writeDecisions writes the decisions of a run as CSV. A plan without media need not have been saved.
+func (f *Function) writeDecisions(w http.ResponseWriter, r *http.Request, run *report.Report) {
 	var entries iter.Seq2[plan.Entry, error] = func(func(plan.Entry, error) bool) {}
-	if id != "" || !empty {
-		_, kept, err := f.Entries(r.Context(), callOf(r), id)
+	empty := run.Counts.Expired == 0
+	if run.Plan != "" || !empty {
+		_, saved, err := f.Entries(r.Context(), callOf(r), run.Plan)
 		switch {
 		case err == nil:
-			entries = kept
+			entries = saved
 		case !empty || !errors.Is(err, state.ErrNotFound):
-			writeError(w, "plan", id, err)
+			writeError(w, "plan", run.Plan, err)
 			return
 		}
 	}
+	f.writeCSV(w, run.Plan, entries, "run-"+state.SafeName(run.Run))
+}
+
+// writeCSV writes the entries of a plan as CSV, under the name of a file. A browser saves CSV. FC
+// takes "attachment" from no function, and adds it on its own domains. Source: FC custom runtime,
+// "Limits on HTTP responses".
+func (f *Function) writeCSV(w http.ResponseWriter, id string, entries iter.Seq2[plan.Entry, error], name string) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
 	if err := report.WriteEntriesCSV(w, entries); err != nil {

@@ -503,7 +503,7 @@ func (s *simulation) list(n int) {
 func (s *simulation) checkpoints() int {
 	n := 0
 	for _, object := range s.e.Objects("ops") {
-		if strings.HasPrefix(object.Key, "state/checkpoints/") && strings.HasSuffix(object.Key, ".json") && !strings.HasSuffix(object.Key, "/closed.json") {
+		if strings.HasPrefix(object.Key, "state/checkpoints") && strings.HasSuffix(object.Key, ".json") && !strings.HasSuffix(object.Key, "/closed.json") {
 			n++
 		}
 	}

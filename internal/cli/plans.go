@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -104,11 +105,14 @@ func (c *Command) apply() *cobra.Command {
 	var flags functionFlags
 	var anyway bool
 	cmd := &cobra.Command{
-		Use:   "apply PLAN",
+		Use:   "apply PLAN|latest",
 		Short: "Delete what a plan names and has still expired",
 		Long: `apply reads every medium of a plan again and deletes those that have still expired
 under today's policy; what has changed since is kept and told. Applying a plan that
-a guard has blocked clears the guard for it, once. The policy must say enforce.`,
+a guard has blocked clears the guard for it, once. The policy must say enforce.
+
+PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan that was
+saved last and has media.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
@@ -116,7 +120,17 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.`
 				return exitError{exitUsage, err}
 			}
 			request.Anyway = anyway
-			return c.request(cmd, &flags, request)
+			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+				if !trigger.IsPlanID(request.Plan) {
+					contents, _, err := s.Entries(ctx, localCall(), request.Plan)
+					if err != nil {
+						return storeError("plans", request.Plan, err)
+					}
+					request.Plan = contents.ID
+					fmt.Fprintf(c.Stderr, "mediasweep: applying plan %s of %s with %d media\n", contents.ID, contents.Head.AsOf.Format(time.RFC3339), contents.Entries) //nolint:errcheck // there is no other place to say it
+				}
+				return c.writeReport(s.Sweep(ctx, localCall(), request), flags.output)
+			})
 		},
 	}
 	flags.add(cmd, "table", "json")
@@ -153,9 +167,11 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 func (c *Command) plans() *cobra.Command {
 	var flags functionFlags
 	cmd := &cobra.Command{
-		Use:   "plans [PLAN]",
-		Short: "List the plans that were kept, or the media of one",
-		Args:  cobra.MaximumNArgs(1),
+		Use:   "plans [PLAN|latest]",
+		Short: "List the plans that were saved, or the media of one",
+		Long: `plans lists the latest plans, or the media of one. PLAN is a plan's ID, or at least
+8 of its first digits; latest is the plan that was saved last and has media.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
@@ -238,16 +254,22 @@ func (c *Command) note(skipped []string) {
 func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, write func(context.Context, *service.Service, *strings.Builder) error) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		var b strings.Builder
-		switch err := write(ctx, s, &b); {
-		case errors.Is(err, state.ErrNotFound) && len(args) == 1:
-			list := cmd.Name() // runs or plans
-			return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and MEDIASWEEP_STATE says where they are",
-				strings.TrimSuffix(list, "s"), text.Quote(args[0]), list)}
-		case service.IsRefusal(err):
-			return exitError{exitUsage, err}
-		case err != nil:
-			return exitError{exitFailed, err}
+		if err := write(ctx, s, &b); err != nil {
+			return storeError(cmd.Name(), strings.Join(args, ""), err)
 		}
 		return c.print(&b)
 	})
+}
+
+// storeError says why the state store did not give a record of a list (runs or plans), or the list
+// if name is empty.
+func storeError(list, name string, err error) error {
+	switch {
+	case errors.Is(err, state.ErrNotFound) && name != "":
+		return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and MEDIASWEEP_STATE says where they are",
+			strings.TrimSuffix(list, "s"), text.Quote(name), list)}
+	case service.IsRefusal(err):
+		return exitError{exitUsage, err}
+	}
+	return exitError{exitFailed, err}
 }

@@ -24,6 +24,7 @@ type memory struct {
 	records map[string][]byte
 	created []string // in the order of their creation
 	reads   map[string]int
+	written map[string]time.Time // of records for which it matters
 	// down is the operation that fails, for names that contain of.
 	down, of string
 	slow     time.Duration // of each List
@@ -31,7 +32,9 @@ type memory struct {
 	hang bool
 }
 
-func newMemory() *memory { return &memory{records: map[string][]byte{}, reads: map[string]int{}} }
+func newMemory() *memory {
+	return &memory{records: map[string][]byte{}, reads: map[string]int{}, written: map[string]time.Time{}}
+}
 
 func (m *memory) fails(operation, name string) error {
 	if m.down == operation && strings.Contains(name, m.of) {
@@ -80,7 +83,7 @@ func (m *memory) List(ctx context.Context, folder, after string) iter.Seq2[state
 		names := m.names(folder)
 		time.Sleep(m.slow)
 		for _, name := range names {
-			if name > after && !yield(state.Record{Name: name}, nil) {
+			if name > after && !yield(state.Record{Name: name, Written: m.written[name]}, nil) {
 				return
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -241,6 +242,18 @@ func Name(id string) string { return folder(id) + "plan.json" }
 // EmptyName returns the name of the record of a plan without media. These stand
 // apart: most events make one.
 func EmptyName(id string) string { return "plans-empty/" + safe(id) + ".json" }
+
+// IDOf returns the ID of the plan that a record of this name completes. ok is false for other records.
+func IDOf(name string) (id string, ok bool) {
+	match := completing.FindStringSubmatch(name)
+	if match == nil {
+		return "", false
+	}
+	id = "sha256:" + match[1]
+	return id, name == Name(id) || name == EmptyName(id)
+}
+
+var completing = regexp.MustCompile(`^plans(?:-empty)?/sha256-([0-9a-f]{64})(?:/plan)?\.json$`)
 
 // SegmentName returns the name of a segment. Numbers start at 1.
 func SegmentName(id string, number int) string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -21,10 +22,16 @@ import (
 
 // The next scheduled run resumes an interrupted scan, up to checkpointAge later: a day, and an hour
 // for a timer that fires once a day.
-const (
-	checkpointFolder = "checkpoints/"
-	checkpointAge    = 25 * time.Hour
-)
+const checkpointAge = 25 * time.Hour
+
+// checkpointFolder returns the folder of the checkpoints of a mode. A dry run takes no lease: it must
+// neither resume nor close the scan of an enforcing run under way.
+func checkpointFolder(mode policy.Mode) string {
+	if mode == policy.Enforce {
+		return "checkpoints/"
+	}
+	return "checkpoints-dry-run/"
+}
 
 const (
 	// A checkpoint is due after checkpointTime and checkpointStep candidates, or after maxUnsaved

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
 // resumable is a daily sweep over objects in both forms of URLs, lists, groups, media that
@@ -181,8 +183,31 @@ func TestResumeAfterAKill(t *testing.T) {
 	}
 }
 
+// A dry run takes no lease: it leaves the interrupted scan of an enforcing run to the next one.
+func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
+	const size = 150
+	want := newResumable(t, size).scan(0, false)
+	r := newResumable(t, size)
+	r.mode = policy.Enforce
+	if cut := r.scan(5, false); cut.found.Stopped == nil {
+		t.Fatal("not interrupted")
+	}
+	before := r.store.names(checkpointFolder(policy.Enforce))
+	r.mode = policy.DryRun
+	dry := r.scan(0, false)
+	if dry.found.resumed.isResumed() || len(before) == 0 || !slices.Equal(before, r.store.names(checkpointFolder(policy.Enforce))) {
+		t.Errorf("resumed %v, checkpoints %q, before %q", dry.found.resumed.isResumed(), r.store.names(checkpointFolder(policy.Enforce)), before)
+	}
+	r.same("dry run", dry, want)
+	r.mode = policy.Enforce
+	got := r.scan(0, false)
+	if !got.found.resumed.isResumed() || !slices.Equal(got.ids, want.ids) {
+		t.Errorf("resumed %v, %d lines, want %d", got.found.resumed.isResumed(), len(got.ids), len(want.ids))
+	}
+}
+
 func (r *resumable) heads() (heads []string) {
-	for _, name := range r.store.names(checkpointFolder) {
+	for _, name := range r.store.names(checkpointFolder(policy.DryRun)) {
 		if strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, closedName) {
 			heads = append(heads, name)
 		}
@@ -238,7 +263,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 					t.Fatalf("not cut off: %v", cut.found.End())
 				}
 			}
-			records := r.store.names(checkpointFolder)
+			records := r.store.names(checkpointFolder(policy.DryRun))
 			if len(records) != 6 {
 				t.Fatalf("records %q", records)
 			}

@@ -74,6 +74,7 @@ type cloud struct {
 	listed []string
 	list   string
 	store  *memoryStore
+	mode   policy.Mode // of the scans; dry-run by default
 
 	mu    sync.Mutex
 	calls int
@@ -185,6 +186,7 @@ type outcome struct {
 func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, run ...string) outcome {
 	c.t.Helper()
 	r := report.New(cmp.Or(append(run, "run")...), request.Trigger, s.Policy, s.Now())
+	r.Mode = cmp.Or(c.mode, r.Mode)
 	f := s.Run(ctx, ctx, deadline.Budget{}, request, r, func(int) {})
 	defer f.Close()
 	o := outcome{counts: r.Counts, found: f, report: r}

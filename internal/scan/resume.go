@@ -103,7 +103,7 @@ func (f *Found) Newest(rank retention.Rank) []string {
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
 // logs a checkpoint that cannot be read, and tries the one before it.
 func (c *scan) resume(ctx context.Context) {
-	c.checkpoint = newCheckpointer(c.Store, checkpointFolder+state.RunName(c.Now(), c.report.Run)+"/")
+	c.checkpoint = newCheckpointer(c.Store, checkpointFolder(c.report.Mode)+state.RunName(c.Now(), c.report.Run)+"/")
 	c.cursor.open = map[string]pending{}
 	folder, heads, last, err := c.interrupted(ctx)
 	if err != nil {
@@ -131,8 +131,8 @@ func (c *scan) resume(ctx context.Context) {
 // interrupted returns the folder of the latest scan, and the last number in use there. If that
 // scan was interrupted, it also returns the numbers of its checkpoints.
 func (c *scan) interrupted(ctx context.Context) (folder string, heads []int, last int, err error) {
-	closed := false
-	for record, err := range c.Store.List(ctx, checkpointFolder, checkpointFolder+state.Stamp(c.Now().Add(-checkpointAge))) {
+	closed, all := false, checkpointFolder(c.report.Mode)
+	for record, err := range c.Store.List(ctx, all, all+state.Stamp(c.Now().Add(-checkpointAge))) {
 		if err != nil {
 			return "", nil, 0, fmt.Errorf("list the checkpoints: %w", err)
 		}

@@ -13,9 +13,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// sweepInventory sweeps the inventory under the lease of the context. A scheduled run first
-// finishes the plans of earlier ones. Once it has finished one, a sweep that fails makes the
-// call incomplete, not failed.
+// sweepInventory sweeps the inventory, under the lease of the context if the run deletes. A
+// scheduled run first finishes the plans of earlier ones. Once it has finished one, a sweep that
+// fails makes the call incomplete, not failed.
 func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) {
 	finished := 0
 	if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {

@@ -25,25 +25,46 @@ func (s *Service) Plans(ctx context.Context, call Call) (list []plan.Contents, s
 	return list, s.noteSkipped(unread), err
 }
 
-// Entries returns a saved plan and its entries; see journal.Entries.
-func (s *Service) Entries(ctx context.Context, call Call, id string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
+// Entries returns the saved plan that a reference names, and its entries; see trigger.CheckPlan and
+// journal.Entries.
+func (s *Service) Entries(ctx context.Context, call Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
 	if s.broken != nil {
 		return plan.Contents{}, nil, refusedError{s.broken}
 	}
-	if !trigger.IsPlanID(id) {
-		return plan.Contents{}, nil, refusedError{fmt.Errorf("plan must be the whole ID of a plan, sha256: and 64 of 0-9 and a-f, not %s: list the plans, and copy one", text.Quote(id))}
-	}
 	store := s.store(call)
+	id, err := findPlan(ctx, store, reference)
+	if err != nil {
+		return plan.Contents{}, nil, err
+	}
 	contents, err := journal.ReadPlan(ctx, store, id)
 	return contents, journal.Entries(ctx, store, contents), err
 }
 
-// checkPlan refuses the plan of a request if it does not exist or may not be applied.
+// findPlan returns the ID of the plan that a reference names.
+func findPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
+	if err := trigger.CheckPlan(reference); err != nil {
+		return "", refusedError{err}
+	}
+	id, err = journal.FindPlan(ctx, store, reference)
+	var ambiguous *journal.AmbiguousPlanError
+	if errors.As(err, &ambiguous) {
+		err = refusedError{err}
+	}
+	return id, err
+}
+
+// checkPlan replaces the reference to the plan of a request by the plan's ID. It refuses a plan that
+// does not exist or may not be applied.
 func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Policy, request *trigger.Request, r *report.Report) error {
-	contents, err := journal.ReadPlan(ctx, store, request.Plan)
+	var contents plan.Contents
+	id, err := findPlan(ctx, store, request.Plan)
+	if err == nil {
+		request.Plan, r.Plan = id, id
+		contents, err = journal.ReadPlan(ctx, store, id)
+	}
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		return refusedError{fmt.Errorf("there is no plan %s in the state store: mediasweep plans or GET /v1/plans lists the latest", request.Plan)}
+		return refusedError{fmt.Errorf("there is no plan %s in the state store: mediasweep plans or GET /v1/plans lists the latest", text.Quote(request.Plan))}
 	case err != nil:
 		return err
 	case request.Anyway:

@@ -66,7 +66,7 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	if request.Inventory {
+	if r.Mode == policy.Enforce && (request.Inventory || request.Plan != "") {
 		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
@@ -76,7 +76,10 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
 		defer s.release(ctx, lease, budget)
-		s.sweepInventory(lease.Hold(ctx), budget, call, p, request, r)
+		ctx = lease.Hold(ctx)
+	}
+	if request.Inventory {
+		s.sweepInventory(ctx, budget, call, p, request, r)
 	} else {
 		s.run(ctx, budget, call, p, request, r)
 	}
@@ -178,7 +181,7 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 		return nil, err
 	}
 	if call.RequestID != "" {
-		if earlier, err = s.answered(ctx, call, r); err != nil || earlier != nil {
+		if earlier, err = s.answered(ctx, call, request, r); err != nil || earlier != nil {
 			return earlier, err
 		}
 	}
@@ -213,8 +216,9 @@ func (s *Service) checkVersioning(ctx context.Context, store state.Store) error 
 }
 
 // answered returns the report that answered the same request before, or nil. It sets the
-// report's run: a request ID that came with another request gets the request's digest added.
-func (s *Service) answered(ctx context.Context, call Call, r *report.Report) (*report.Report, error) {
+// report's run: a request ID that came with another request gets the request's digest added. A
+// repeated request for the latest plan goes on with the plan that it took before.
+func (s *Service) answered(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (*report.Report, error) {
 	_, digest, _ := strings.Cut(r.Asked, ":")
 	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
 		earlier, err := journal.ReadReport(ctx, s.store(call), id)
@@ -230,6 +234,8 @@ func (s *Service) answered(ctx context.Context, call Call, r *report.Report) (*r
 		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
 			s.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
 			return earlier, nil
+		case request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
+			request.Plan = earlier.Plan
 		}
 		r.Run = id
 		return nil, nil

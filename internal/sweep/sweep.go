@@ -227,11 +227,11 @@ func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
 }
 
 // deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the
-// inventory holds a lease and records its intent first, so that it may be killed. Other runs
-// record theirs if media are pending in the end.
+// inventory or of a plan holds a lease and records its intent first, so that it may be killed. Other
+// runs record theirs if media are pending in the end.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf}
-	begun := r.request.Inventory
+	begun := r.request.Inventory || r.request.Plan != ""
 	var err error
 	if begun {
 		if intent, err = journal.Begin(ctx, r.Store, r.Now(), intent); err != nil {

@@ -36,8 +36,8 @@ type Request struct {
 	Files    []string
 	// Removed are the objects of deletion events.
 	Removed []media.Object
-	// Plan is the ID of a saved plan: its media are read again, and deleted if they are still
-	// expired. Anyway allows an old plan, or one of another policy.
+	// Plan names a saved plan; see CheckPlan. Its media are read again, and deleted if they are
+	// still expired. Anyway allows an old plan, or one of another policy.
 	Plan   string
 	Anyway bool
 	// Resume is the run that was cut off while it deleted the plan, if one was.
@@ -57,7 +57,22 @@ const (
 // IsPlanID reports whether a text has the form of a plan's ID.
 func IsPlanID(text string) bool { return planID.MatchString(text) }
 
-var planID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+// LatestPlan names the plan that was saved last and has media.
+const LatestPlan = "latest"
+
+// CheckPlan checks the reference to a plan: its ID, at least eight of the ID's first digits, or
+// LatestPlan. The prefix sha256: may be missing.
+func CheckPlan(reference string) error {
+	if !planReference.MatchString(reference) {
+		return fmt.Errorf("plan must be %s, the ID of a plan, or at least 8 of its digits, not %s: list the plans, and copy one", LatestPlan, text.Quote(reference))
+	}
+	return nil
+}
+
+var (
+	planID        = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	planReference = regexp.MustCompile(`^(?:latest|(?:sha256:)?[0-9a-f]{8,64})$`)
+)
 
 // ParseRequest reads a request that stands by itself, such as an HTTP body.
 func ParseRequest(data []byte, kind Kind) (*Request, error) {
@@ -132,8 +147,12 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				wrong.add("inventory must be true, not %s: leave it out otherwise", quote(value))
 			}
 		case "plan":
-			if json.Unmarshal(value, &request.Plan) != nil || !IsPlanID(request.Plan) {
-				wrong.add("plan must be the whole ID of a plan, sha256: and 64 of 0-9 and a-f, not %s: list the plans, and copy one", quote(value))
+			if json.Unmarshal(value, &request.Plan) != nil || request.Plan == "" {
+				wrong.add("plan must be a text, not %s", quote(value))
+			} else if err := CheckPlan(request.Plan); err != nil {
+				wrong.add("%v", err)
+			} else if kind == Timer && request.Plan == LatestPlan {
+				wrong.add("a timer must name its plan by ID: the latest one may be a plan that nobody has reviewed")
 			}
 		case "manifest":
 			name, err := text.OfJSON(value)

@@ -1,0 +1,109 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// store returns the folder of a world's state.
+func (w *world) store() state.Folder {
+	return state.Folder(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"))
+}
+
+// A plan is named by its ID, by eight of its digits, or as the latest; the report has the whole ID.
+func TestPlansByReference(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	w.add("clips/b", 300)
+	_, older := w.askReport("POST", "/v1/plans", request("objects", []string{"oss://media-in/clips/a"}))
+	_, newer := w.askReport("POST", "/v1/plans", request("objects", []string{"oss://media-in/clips/b"}))
+	for reference, want := range map[string]string{older.Plan: older.Plan, older.Plan[:15]: older.Plan, older.Plan[7:15]: older.Plan, "latest": newer.Plan} {
+		status, answer := w.ask("GET", "/v1/plans/"+reference, "")
+		var got struct{ ID string }
+		if err := json.Unmarshal([]byte(answer), &got); status != http.StatusOK || err != nil || got.ID != want {
+			t.Errorf("GET %s: %d %s", reference, status, answer)
+		}
+	}
+	if status, answer := w.ask("GET", "/v1/plans/latest?format=csv", ""); status != http.StatusOK || !strings.Contains(answer, "clips/b") {
+		t.Errorf("as CSV: %d %s", status, answer)
+	}
+	for _, wrong := range []string{"newest", "0123456", "sha256:" + strings.Repeat("g", 8), strings.ToUpper(older.Plan[7:15]) + "G"} {
+		if status, answer := w.ask("GET", "/v1/plans/"+wrong, ""); status != http.StatusBadRequest || !strings.Contains(answer, "plan must be latest") {
+			t.Errorf("GET %s: %d %s", wrong, status, answer)
+		}
+	}
+	if status, answer := w.ask("GET", "/v1/plans/00000000", ""); status != http.StatusNotFound {
+		t.Errorf("GET an unknown plan: %d %s", status, answer)
+	}
+	if status, r := w.askReport("POST", "/v1/plans/latest/apply", ""); status != http.StatusOK || r.Plan != newer.Plan || r.Counts.Deleted != 1 {
+		t.Errorf("apply: %d, %s %s, plan %s, want %s", status, r.Status, r.Error, r.Plan, newer.Plan)
+	}
+	if status, r := w.askReport("POST", "/v1/sweeps", `{"mode":"enforce","plan":"`+older.Plan[7:15]+`"}`); status != http.StatusOK || r.Plan != older.Plan || r.Counts.Deleted != 1 {
+		t.Errorf("apply by eight digits: %d, %s %s, plan %s, want %s", status, r.Status, r.Error, r.Plan, older.Plan)
+	}
+}
+
+// A request for the latest plan that comes again goes on with the plan that it took.
+func TestARepeatedRequestForTheLatestPlan(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.add("clips/a", 300)
+	w.add("clips/b", 300)
+	first := w.mustInvoke(request("objects", []string{"oss://media-in/clips/a"}), report.Done)
+	apply := func() (r report.Report) {
+		body, err := w.f.Invoke(context.Background(), handler.Call{RequestID: "apply"}, []byte(`{"mode":"enforce","plan":"latest"}`))
+		if jsonErr := json.Unmarshal(body, &r); jsonErr != nil {
+			t.Fatal(err, jsonErr)
+		}
+		return r
+	}
+	w.e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Forbidden, Count: 1})
+	if r := apply(); r.Status != report.Failed || r.Plan != first.Plan {
+		t.Fatalf("%s, plan %s", r.Status, r.Plan)
+	}
+	second := w.mustInvoke(request("objects", []string{"oss://media-in/clips/b"}), report.Done)
+	if r := apply(); r.Status != report.Done || r.Plan != first.Plan || second.Plan == first.Plan {
+		t.Errorf("%s %s, plan %s, want %s", r.Status, r.Error, r.Plan, first.Plan)
+	}
+}
+
+// An apply takes the lease of the inventory, and a dry run takes none.
+func TestWhoTakesTheLease(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	lease, err := state.Acquire(context.Background(), w.store(), state.InventoryLease, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dry := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	w.mustInvoke(everything, report.Busy)
+	status, r := w.askReport("POST", "/v1/plans/"+dry.Plan+"/apply", "")
+	if status != http.StatusConflict || r.Status != report.Busy || r.ExitCode() != 6 || r.Next == "" || len(w.sent()) > 0 {
+		t.Errorf("apply beside a run: %d, %s, next %q", status, r.Status, r.Next)
+	}
+	if err := lease.Release(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Latency, Delay: 300 * time.Millisecond})
+	done := make(chan report.Report, 1)
+	go func() {
+		_, r := w.askReport("POST", "/v1/plans/"+dry.Plan+"/apply", "")
+		done <- r
+	}()
+	for w.e.Count()["DeleteMedia"] == 0 {
+		time.Sleep(time.Millisecond) // until the apply deletes
+	}
+	w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	if r := <-done; r.Status != report.Done || r.Counts.Deleted != 1 {
+		t.Errorf("apply beside a dry run: %s %s, %+v", r.Status, r.Error, r.Counts)
+	}
+	w.mustInvoke(everything, report.Done) // the lease was released
+}
