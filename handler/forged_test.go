@@ -337,7 +337,7 @@ func TestAForgedOpenPlanDeletesNothingMore(t *testing.T) {
 				w.setPolicy(strings.Replace(enforcing, "guard: {maxPercent: 100}", test.policy, 1))
 			}
 			_, _ = w.invoke(everything)
-			runs, _, err := w.f.Runs(context.Background(), handler.Call{})
+			runs, err := w.runs()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -351,7 +351,7 @@ func TestAForgedOpenPlanDeletesNothingMore(t *testing.T) {
 				t.Errorf("%d deleted, want %d: %s", got, test.want, w.log.String())
 			}
 			_, _ = w.invoke(everything)
-			again, _, err := w.f.Runs(context.Background(), handler.Call{})
+			again, err := w.runs()
 			if test.want == 0 && len(again) > len(runs)+1 && name != "of an odd plan" && name != "of a negative plan" {
 				t.Errorf("the plan is finished again: %d runs more, %v", len(again)-len(runs), err)
 			}

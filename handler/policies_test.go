@@ -255,13 +255,14 @@ func TestTextOfThePolicyIsKept(t *testing.T) {
 				w = newWorldOfObject(t, emulator.Config{Media: 40}, enforcing, "MEDIASWEEP_STATE", "oss://state/mediasweep/")
 				w.e.PutBucket("state", "")
 			}
-			w.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, Count: 2})
+			w.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden})
 			if r, err := w.invoke(everything); err == nil || !strings.Contains(r.Error, "save the text of the policy as policies/") || len(w.sent()) > 0 {
 				t.Fatalf("%s: %s; %d calls that delete", r.Status, r.Error, len(w.sent()))
 			}
 			if r := w.mustInvoke(`{"mediaIds":["none"]}`, report.Done); len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "save the text of the policy") {
 				t.Errorf("notes %q of a dry run", r.Notes)
 			}
+			w.e.ClearFaults()
 			r := w.mustInvoke(everything, report.Done)
 			name := "mediasweep/policies/" + strings.TrimPrefix(r.Policy, "sha256:") + ".yaml"
 			if object, ok := w.e.Object("state", name); !ok || string(object.Body) != enforcing {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -63,9 +64,57 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
 }
 
+// getRuns answers a page of runs. The header Link has the address of the next page.
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
-	runs, skipped, err := f.Runs(r.Context(), callOf(r))
-	writeList(w, "run", runs, skipped, err)
+	query := r.URL.Query()
+	filter, asCSV, err := runFilter(query)
+	if err != nil {
+		writeFailure(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	list, err := f.Runs(r.Context(), callOf(r), filter)
+	if err == nil && list.Next != "" {
+		query.Set("before", list.Next)
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), query.Encode()))
+	}
+	if err != nil || !asCSV {
+		writeList(w, "run", list.Reports, list.Skipped, err)
+		return
+	}
+	noteSkipped(w, list.Skipped)
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `inline; filename="runs.csv"`)
+	_ = report.WriteRunsCSV(w, list.Reports) // the caller has gone
+}
+
+// runFilter reads the parameters of a list of runs.
+func runFilter(query url.Values) (f service.RunFilter, asCSV bool, err error) {
+	f.Limit = service.DefaultRuns
+	for name, values := range query {
+		value := strings.Join(values, ",")
+		switch name {
+		case "trigger":
+			f.Trigger = value
+		case "status":
+			f.Status = value
+		case "since":
+			f.Since = value
+		case "before":
+			f.Before = value
+		case "limit":
+			n, problem := text.Decimal(value)
+			if f.Limit = int(n); problem != nil {
+				err = errors.Join(err, fmt.Errorf("limit %s: %w", text.Quote(value), problem))
+			}
+		case "format":
+			if asCSV = value == "csv"; !asCSV && value != "json" {
+				err = errors.Join(err, fmt.Errorf("format %s is neither json nor csv", text.Quote(value)))
+			}
+		default:
+			err = errors.Join(err, fmt.Errorf("there is no parameter %s: this route takes trigger, status, since, before, limit and format", text.Quote(name)))
+		}
+	}
+	return f, asCSV, err
 }
 
 func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
@@ -96,11 +145,15 @@ func writeList(w http.ResponseWriter, kind string, list any, skipped []string, e
 		writeError(w, kind, "", err)
 		return
 	}
+	noteSkipped(w, skipped)
+	writeJSON(w, http.StatusOK, list)
+}
+
+func noteSkipped(w http.ResponseWriter, skipped []string) {
 	if len(skipped) > 0 {
 		notes := strconv.QuoteToASCII(text.Bound(strings.Join(skipped, "; ")))
 		w.Header().Set(notesHeader, strings.Trim(notes, `"`))
 	}
-	writeJSON(w, http.StatusOK, list)
 }
 
 // getPlan answers a plan with its entries, which can be many: they are written as

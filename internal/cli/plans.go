@@ -208,41 +208,6 @@ func (c *Command) plans() *cobra.Command {
 	return cmd
 }
 
-func (c *Command) runs() *cobra.Command {
-	var flags functionFlags
-	cmd := &cobra.Command{
-		Use:   "runs [RUN]",
-		Short: "List the latest runs, or tell what one did",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
-				if len(args) == 1 {
-					run, err := s.Run(ctx, localCall(), args[0])
-					switch {
-					case err != nil:
-						return err
-					case flags.output == "json":
-						return writeJSON(b, run)
-					}
-					return run.WriteTable(b)
-				}
-				runs, skipped, err := s.Runs(ctx, localCall())
-				c.note(skipped)
-				switch {
-				case err != nil:
-					return err
-				case flags.output == "json":
-					return writeJSON(b, runs)
-				}
-				report.WriteRuns(b, runs)
-				return nil
-			})
-		},
-	}
-	flags.add(cmd, "table", "json")
-	return cmd
-}
-
 // note lists on stderr the records that a result skipped.
 func (c *Command) note(skipped []string) {
 	for _, one := range skipped {

@@ -40,6 +40,24 @@ const maxReport = 4 << 20
 
 // SaveReport saves a report after the earlier ones of its run.
 func SaveReport(ctx context.Context, store state.Store, r *report.Report) error {
+	return saveReport(ctx, store, r, func(number int) string { return reportName(r.Run, number) })
+}
+
+// SaveFirstReport saves the report of a run that looked at nothing, unless the run has another one.
+func SaveFirstReport(ctx context.Context, store state.Store, r *report.Report) error {
+	if err := saveReport(ctx, store, r, func(int) string { return reportName(r.Run, 1) }); !errors.Is(err, state.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+// LogReport adds a report to the log, from which runs are listed and deletions are totalled.
+func LogReport(ctx context.Context, store state.Store, r *report.Report) error {
+	return saveReport(ctx, store, r, func(number int) string { return logName(r, number) })
+}
+
+// saveReport creates a record under the first name that is free. It ends when a name repeats.
+func saveReport(ctx context.Context, store state.Store, r *report.Report, nameOf func(number int) string) error {
 	record, err := json.Marshal(reportRecord{reportFormat, r, r.Ledger, r.Asked})
 	if err == nil && len(record) > maxReport {
 		err = fmt.Errorf("it has %d bytes, and the limit is %d", len(record), maxReport)
@@ -47,8 +65,10 @@ func SaveReport(ctx context.Context, store state.Store, r *report.Report) error 
 	if err == nil {
 		err = state.ErrExists
 	}
-	for number := 1; errors.Is(err, state.ErrExists); number++ {
-		err = store.Create(ctx, reportName(r.Run, number), record)
+	last := ""
+	for number := 1; errors.Is(err, state.ErrExists) && nameOf(number) != last; number++ {
+		last = nameOf(number)
+		err = store.Create(ctx, last, record)
 	}
 	if err != nil {
 		return fmt.Errorf("save the report of run %s: %w", text.Quote(r.Run), err)
@@ -83,12 +103,7 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	return record.Report, nil
 }
 
-// LatestReports returns the latest MaxListed reports, newest first, and the records that it skipped.
-func LatestReports(ctx context.Context, store state.Store) ([]*report.Report, []Skipped, error) {
-	return newest(ctx, store, reportFolder, reportSuffix, decodeReport)
-}
-
-// MaxListed is the number of reports or plans that a list has at most.
+// MaxListed is the number of plans that a list has at most.
 const MaxListed = 100
 
 // Skipped is a record that a list lacks because it has vanished or cannot be read.

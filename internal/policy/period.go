@@ -95,6 +95,11 @@ func (p Period) After(start time.Time, zone *time.Location) time.Time {
 	return last(start.Add(time.Duration(p.hours) * time.Hour))
 }
 
+// Before returns the instant that lies a period before end. Months are counted on the calendar of zone.
+func (p Period) Before(end time.Time, zone *time.Location) time.Time {
+	return end.In(zone).AddDate(0, -p.months, 0).Add(-time.Duration(p.hours) * time.Hour).UTC()
+}
+
 // wall returns the instant at which the clocks of zone show what clock shows in
 // UTC. Of a time that they show twice it is the later, and for one that they skip
 // the end of the gap and what the time is beyond its start: nothing is due early.

@@ -26,6 +26,9 @@ const (
 	Failed     Status = "failed"     // a bad request or policy, or nothing could be done
 )
 
+// Statuses returns all outcomes.
+func Statuses() []Status { return []Status{Done, Partial, Incomplete, Blocked, Busy, Failed} }
+
 // maxFailures is the largest number of failures that a report lists.
 const maxFailures = 100
 

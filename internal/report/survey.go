@@ -179,16 +179,6 @@ func WriteEntriesCSV(w io.Writer, entries iter.Seq2[plan.Entry, error]) error {
 	return table.Error() // of any of the writes
 }
 
-// WriteRuns writes a list of runs for a person at a terminal.
-func WriteRuns(b *strings.Builder, runs []*Report) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "run\tstarted\ttrigger\tmode\tstatus\texpired\tdeleted\tplan") //nolint:errcheck // a Builder takes everything
-	for _, r := range runs {
-		say(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, r.Plan)
-	}
-	_ = t.Flush() // as above
-}
-
 // WritePlans writes a list of plans for a person at a terminal.
 func WritePlans(b *strings.Builder, plans []plan.Contents) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)

@@ -1,11 +1,23 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // Run returns the latest report of a run, or an error with state.ErrNotFound.
@@ -16,13 +28,99 @@ func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report
 	return journal.ReadReport(ctx, s.store(call), id)
 }
 
-// Runs returns the reports of the latest runs, newest first, and the records that it skipped.
-func (s *Service) Runs(ctx context.Context, call Call) (list []*report.Report, skipped []string, err error) {
+// RunFilter selects runs, as a person wrote it. Empty fields select all.
+type RunFilter struct {
+	Trigger, Status string
+	// Since is the earliest end of a run: a day, a time, or how long ago.
+	Since string
+	// Before is the Next of an earlier page, or a run.
+	Before string
+	Limit  int // 1 to MaxRuns
+}
+
+// A page has DefaultRuns runs, and at most MaxRuns.
+const (
+	DefaultRuns = 100
+	MaxRuns     = journal.MaxRuns
+)
+
+// RunList is a page of runs, newest first, with notes on the records that it skipped.
+type RunList struct {
+	Reports []*report.Report
+	Skipped []string
+	Next    string // RunFilter.Before for the next page; empty on the last one
+}
+
+// Runs returns a page of the reports of runs.
+func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, error) {
 	if s.broken != nil {
-		return nil, nil, refusedError{s.broken}
+		return RunList{}, refusedError{s.broken}
 	}
-	list, unread, err := journal.LatestReports(ctx, s.store(call))
-	return list, s.noteSkipped(unread), err
+	q := journal.RunQuery{Trigger: trigger.Kind(f.Trigger), Status: report.Status(f.Status), Before: f.Before, Limit: f.Limit}
+	err := errors.Join(known("trigger", q.Trigger, trigger.Kinds()), known("status", q.Status, report.Statuses()))
+	if f.Limit < 1 || f.Limit > MaxRuns {
+		err = errors.Join(err, fmt.Errorf("limit %d: a page has 1 to %d runs", f.Limit, MaxRuns))
+	}
+	if err != nil {
+		return RunList{}, refusedError{err}
+	}
+	if q.Since, err = s.since(ctx, call, f.Since); err != nil {
+		return RunList{}, err
+	}
+	if f.Before != "" && !journal.IsCursor(f.Before) {
+		r, err := journal.ReadReport(ctx, s.store(call), f.Before)
+		if errors.Is(err, state.ErrNotFound) {
+			err = refusedError{fmt.Errorf("before %s: there is no such run: take the value that the page before gives", text.Quote(f.Before))}
+		}
+		if err != nil {
+			return RunList{}, err
+		}
+		q.Before = journal.Cursor(r)
+	}
+	page, err := journal.ListReports(ctx, s.store(call), q)
+	return RunList{page.Reports, s.noteSkipped(page.Skipped), page.Next}, err
+}
+
+// known refuses a value that is none of those allowed.
+func known[T ~string](name string, value T, allowed []T) error {
+	if value == "" || slices.Contains(allowed, value) {
+		return nil
+	}
+	names := make([]string, len(allowed))
+	for i, one := range allowed {
+		names[i] = string(one)
+	}
+	return fmt.Errorf("%s %s is none of %s", name, text.Quote(string(value)), strings.Join(names, ", "))
+}
+
+// since reads a day such as 2026-11-25, which begins in the policy's timezone, a time such as
+// 2026-11-25T19:00:00Z, or a period such as 24h or 7d until now.
+func (s *Service) since(ctx context.Context, call Call, written string) (time.Time, error) {
+	if written == "" {
+		return time.Time{}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, written); err == nil {
+		return at.UTC(), nil
+	}
+	if _, err := time.Parse(time.DateOnly, written); err == nil {
+		day, err := time.ParseInLocation(time.DateOnly, written, s.zone(ctx, call))
+		return day.UTC(), err
+	}
+	period, err := policy.ParsePeriod(written)
+	if err != nil {
+		return time.Time{}, refusedError{fmt.Errorf("since %s: write a day such as 2026-11-25, a time such as 2026-11-25T19:00:00Z, or a period such as 24h or 7d", text.Quote(written))}
+	}
+	return period.Before(s.now(), s.zone(ctx, call)), nil
+}
+
+// zone returns the timezone of the policy, or UTC if the policy cannot be read.
+func (s *Service) zone(ctx context.Context, call Call) *time.Location {
+	p, err := s.policyOf(ctx, call)
+	if err != nil {
+		s.log.Warn("policy not read: days and months are those of UTC", "error", text.Bound(err.Error()))
+		return time.UTC
+	}
+	return p.Timezone
 }
 
 // noteSkipped logs the records that a list lacks, and returns its notes.
@@ -33,4 +131,62 @@ func (s *Service) noteSkipped(records []journal.Skipped) []string {
 		notes = append(notes, one.String())
 	}
 	return text.First(notes, "records skipped")
+}
+
+// finish saves and logs the report of a run. An unsaved report is still the answer.
+func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
+	s.record(ctx, call, r, journal.SaveReport)
+	s.logFinished(r)
+}
+
+// finishEarly logs the report of a run that looked at nothing. It saves the report, unless it refuses
+// a request of a person, or is about records of this program: those must not lead to others.
+func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) *report.Report {
+	r.Asked = cmp.Or(r.Asked, request.Digest())
+	byPlatform := r.Trigger == trigger.Timer || r.Trigger == trigger.OSS
+	if s.broken == nil && (byPlatform || !r.Refused) && !s.isOwn(request) {
+		ctx, cancel := budget.Finish(ctx)
+		defer cancel()
+		s.record(ctx, call, r, journal.SaveFirstReport)
+	}
+	s.logFinished(r)
+	return r
+}
+
+// isOwn reports whether all objects of a request are records of the state store.
+func (s *Service) isOwn(request *trigger.Request) bool {
+	for _, object := range request.Objects {
+		if !s.state.InOSS() || !s.state.Prefix.Covers(object) {
+			return false
+		}
+	}
+	return len(request.Objects) > 0
+}
+
+// record saves a report and adds it to the log of runs, side by side: a call may have no time for two
+// writes in turn.
+func (s *Service) record(ctx context.Context, call Call, r *report.Report, save func(context.Context, state.Store, *report.Report) error) {
+	store := s.store(call)
+	s.beginLog(ctx, store)
+	var writing sync.WaitGroup
+	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, journal.LogReport} {
+		writing.Go(func() {
+			if err := task.Do(func() error { return write(ctx, store, r) }); err != nil {
+				s.log.Error("report not saved", "run", r.Run, "error", err.Error())
+			}
+		})
+	}
+	writing.Wait()
+}
+
+// beginLog begins the log of runs, once.
+func (s *Service) beginLog(ctx context.Context, store state.Store) {
+	if s.logBegun.Load() {
+		return
+	}
+	if err := journal.BeginLog(ctx, store); err != nil {
+		s.log.Warn("lists of runs read every report that is older than the log", "error", err.Error())
+		return
+	}
+	s.logBegun.Store(true)
 }

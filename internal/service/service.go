@@ -157,8 +157,7 @@ func newRunID() string {
 // reject finishes the report of a request that cannot be carried out.
 func (s *Service) reject(r *report.Report, err error) *report.Report {
 	r.Refused = true
-	s.end(r, report.Failed, err)
-	return r
+	return s.end(r, report.Failed, err)
 }
 
 // refuse finishes and logs the report of a request that cannot be carried out.
@@ -167,25 +166,11 @@ func (s *Service) refuse(r *report.Report, err error) *report.Report {
 	return r
 }
 
-// fail finishes and logs the report of a run that looked at nothing.
-func (s *Service) fail(r *report.Report, status report.Status, err error) *report.Report {
-	s.end(r, status, err)
-	s.logFinished(r)
-	return r
-}
-
 // end finishes a report with an error.
-func (s *Service) end(r *report.Report, status report.Status, err error) {
+func (s *Service) end(r *report.Report, status report.Status, err error) *report.Report {
 	r.Error = err.Error()
 	r.Finish(status, s.now())
-}
-
-// finish saves and logs the report of a run. An unsaved report is still the answer.
-func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
-	if err := journal.SaveReport(ctx, s.store(call), r); err != nil {
-		s.log.Error("report not saved", "run", r.Run, "error", err.Error())
-	}
-	s.logFinished(r)
+	return r
 }
 
 // logFinished logs the line that alarms watch.

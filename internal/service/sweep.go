@@ -26,7 +26,8 @@ import (
 // Sweep runs one request and reports on it. A panic fails the run, and does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
 	if err := task.Run(func() { r = s.sweep(ctx, call, request) }); err != nil {
-		return s.fail(s.newReport(call, request.Trigger, nil), report.Failed, err)
+		r = s.end(s.newReport(call, request.Trigger, nil), report.Failed, err)
+		return s.finishEarly(ctx, deadline.New(ctx), call, request, r)
 	}
 	return r
 }
@@ -35,19 +36,19 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 	budget := deadline.New(ctx)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
+	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }
 	leave, err := s.requests.enter(work, call.RequestID)
 	if err != nil {
-		return s.fail(s.newReport(call, request.Trigger, nil), report.Busy, err)
+		return early(s.end(s.newReport(call, request.Trigger, nil), report.Busy, err))
 	}
 	defer leave()
 	p, r := s.begin(ctx, budget, call, request.Trigger)
 	if p == nil {
-		s.logFinished(r)
-		return r
+		return early(r)
 	}
 	r.Asked = request.Digest()
 	if err := s.admit(call, p, request, r); err != nil {
-		return s.refuse(r, err)
+		return early(s.reject(r, err))
 	}
 	if request.Trigger == trigger.OSS {
 		if request = s.splitEvent(p, request, r); len(request.Objects)+len(request.Manifests) == 0 {
@@ -57,10 +58,12 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 		}
 	}
 	switch earlier, err := s.prepare(work, call, p, request, r); {
-	case IsRefusal(err):
+	case errors.Is(err, state.ErrVersioned): // nothing is written there
 		return s.refuse(r, err)
+	case IsRefusal(err):
+		return early(s.reject(r, err))
 	case err != nil:
-		return s.fail(r, report.Failed, err)
+		return early(s.end(r, report.Failed, err))
 	case earlier != nil:
 		return earlier
 	}
@@ -70,9 +73,9 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
-			return s.fail(r, report.Busy, err)
+			return early(s.end(r, report.Busy, err))
 		case err != nil:
-			return s.fail(r, report.Failed, err)
+			return early(s.end(r, report.Failed, err))
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
 		defer s.release(ctx, lease, budget)
@@ -180,6 +183,7 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 	if err := s.checkVersioning(ctx, store); err != nil {
 		return nil, err
 	}
+	s.beginLog(ctx, store)
 	if call.RequestID != "" {
 		if earlier, err = s.answered(ctx, call, request, r); err != nil || earlier != nil {
 			return earlier, err

@@ -22,6 +22,8 @@ type deployment struct {
 	objects  *objects.Client
 	// versioningChecked is true once the state bucket was asked for its versioning.
 	versioningChecked atomic.Bool
+	// logBegun is true once the state store is known to have a log of runs.
+	logBegun atomic.Bool
 	// broken is the reason why no request can be served. The other fields may then be empty.
 	broken error
 }

@@ -56,6 +56,9 @@ const (
 	CLI    Kind = "cli"
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind { return []Kind{Timer, OSS, HTTP, Invoke, CLI} }
+
 // Event is a payload that has been read: a Request, or an HTTP call that the
 // go1 runtime hands over as an event and that has a request in its body.
 type Event struct {

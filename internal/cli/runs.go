@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
+)
+
+func (c *Command) runs() *cobra.Command {
+	var flags functionFlags
+	var filter service.RunFilter
+	cmd := &cobra.Command{
+		Use:   "runs [RUN]",
+		Short: "List the latest runs, or tell what one did",
+		Long: `runs lists runs, the one that ended last first, also those that were blocked, busy
+or failed. A note on stderr has the --before of the next page. Refused requests of
+people are not runs, and are in the log only.`,
+		Example: `  mediasweep runs --trigger timer --since 7d
+  mediasweep runs --status blocked --since 2026-11-01 -o csv`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && filter != (service.RunFilter{Limit: service.DefaultRuns}) {
+				return exitError{exitUsage, errors.New("a run has one report: leave the other flags out")}
+			}
+			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+				if len(args) == 1 {
+					return writeRun(ctx, s, b, args[0], flags.output)
+				}
+				list, err := s.Runs(ctx, localCall(), filter)
+				c.note(list.Skipped)
+				if list.Next != "" {
+					c.note([]string{"there are earlier runs: add --before " + list.Next})
+				}
+				switch {
+				case err != nil:
+					return err
+				case flags.output == "json":
+					return writeJSON(b, list.Reports)
+				case flags.output == "csv":
+					return report.WriteRunsCSV(b, list.Reports)
+				}
+				report.WriteRuns(b, list.Reports)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	cmd.Flags().StringVar(&filter.Trigger, "trigger", "", "only runs of timer, oss, http, invoke or cli")
+	cmd.Flags().StringVar(&filter.Status, "status", "", "only runs that ended done, partial, incomplete, blocked, busy or failed")
+	cmd.Flags().StringVar(&filter.Since, "since", "", "only runs that ended since a day (2026-11-25), a time, or for a period (7d)")
+	cmd.Flags().StringVar(&filter.Before, "before", "", "only runs that ended before this one: the next page")
+	cmd.Flags().Var(newDecimal(&filter.Limit, service.DefaultRuns), "limit", fmt.Sprintf("at most this many runs, and at most %d", service.MaxRuns))
+	return cmd
+}
+
+// writeRun writes the report of one run.
+func writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id, output string) error {
+	run, err := s.Run(ctx, localCall(), id)
+	switch {
+	case err != nil:
+		return err
+	case output == "json":
+		return writeJSON(b, run)
+	case output == "csv":
+		return report.WriteRunsCSV(b, []*report.Report{run})
+	}
+	return run.WriteTable(b)
+}

@@ -1,0 +1,282 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// RunQuery selects reports. Empty fields select all.
+type RunQuery struct {
+	Trigger trigger.Kind
+	Status  report.Status
+	Since   time.Time // the earliest end of a run
+	Before  string    // a cursor: only older reports
+	Limit   int       // at most this many reports, and at most MaxRuns
+}
+
+// RunPage is a page of reports, newest first.
+type RunPage struct {
+	Reports []*report.Report
+	Skipped []Skipped
+	Next    string // the cursor for the next page; empty on the last one
+}
+
+const (
+	// MaxRuns is the largest page of reports.
+	MaxRuns = 1000
+	// maxPageReads bounds the records that are read for a page: records may be damaged, and
+	// reports that are older than the log must be read before they are selected.
+	maxPageReads = 2 * MaxRuns
+	// maxPageBytes bounds the reports of a page.
+	maxPageBytes = 32 << 20
+	// parallelReads is the number of records that are read at once.
+	parallelReads = 32
+)
+
+// candidate is a record that may be on a page.
+type candidate struct {
+	key  string // sorts newest first
+	name string
+	read func(data []byte) (*report.Report, error)
+}
+
+// ListReports returns a page of reports. The number of its requests does not depend on the number of
+// reports that the query leaves out. It fails if it can read no record.
+func ListReports(ctx context.Context, store state.Store, q RunQuery) (RunPage, error) {
+	page := RunPage{Reports: []*report.Report{}}
+	next, stop := iter.Pull2(q.candidates(ctx, store))
+	defer stop()
+	last, reads, bytes, unread := "", 0, 0, 0
+	for reads < maxPageReads && bytes < maxPageBytes && len(page.Reports) < q.Limit {
+		batch, err := take(next, min(parallelReads, q.Limit-len(page.Reports)))
+		if err != nil || len(batch) == 0 {
+			return page, err
+		}
+		records, errs := readAll(ctx, store, batch)
+		for i, one := range batch {
+			var r *report.Report
+			err := errs[i]
+			if err == nil {
+				r, err = one.read(records[i])
+			} else if !errors.Is(err, state.ErrNotFound) {
+				unread++
+			}
+			last, reads, bytes = one.key, reads+1, bytes+len(records[i])
+			switch {
+			case err != nil:
+				page.Skipped = append(page.Skipped, Skipped{one.name, text.Bound(err.Error())})
+			case q.selects(r):
+				page.Reports = append(page.Reports, r)
+			}
+		}
+		if err := errors.Join(errs...); ctx.Err() != nil || unread == reads {
+			return RunPage{}, err
+		}
+	}
+	more, err := take(next, 1)
+	if len(more) > 0 {
+		page.Next = cursorOf(last)
+	}
+	return page, err
+}
+
+// take returns the next candidates, at most most.
+func take(next func() (candidate, error, bool), most int) (batch []candidate, err error) {
+	for len(batch) < most {
+		one, err, more := next()
+		if err != nil || !more {
+			return batch, err
+		}
+		batch = append(batch, one)
+	}
+	return batch, nil
+}
+
+func (q RunQuery) selects(r *report.Report) bool {
+	return (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
+}
+
+// readAll reads records at once. Each has its own error.
+func readAll(ctx context.Context, store state.Store, batch []candidate) (records [][]byte, errs []error) {
+	records, errs = make([][]byte, len(batch)), make([]error, len(batch))
+	var reading errgroup.Group
+	for i, one := range batch {
+		reading.Go(func() error {
+			errs[i] = task.Do(func() (err error) {
+				records[i], err = store.Read(ctx, one.name)
+				return err
+			})
+			return nil
+		})
+	}
+	_ = reading.Wait() // it returns nil
+	return records, errs
+}
+
+// A cursor has the key of a report, with its time as people read it.
+func cursorOf(key string) string {
+	stamp, rest, _ := strings.Cut(key, "-")
+	at, _ := uninverted(stamp) // of a key of this package's
+	return state.Stamp(at) + "-" + rest
+}
+
+// Cursor returns the cursor for the reports before the end of a run.
+func Cursor(r *report.Report) string { return cursorOf(logKey(r.FinishedAt, r.Run, 1)) }
+
+// IsCursor reports whether a text is a cursor.
+func IsCursor(s string) bool { return keyOf(s) != "" }
+
+// keyOf returns the key of a cursor, or nothing.
+func keyOf(cursor string) string {
+	stamp, rest, _ := strings.Cut(cursor, "-")
+	at, err := time.Parse(stampForm, stamp)
+	if run, number, _ := strings.Cut(rest, "."); err != nil || cursor != state.Stamp(at)+"-"+rest || run != state.SafeName(run) || strings.Trim(number, "0123456789") != "" || number == "" {
+		return ""
+	}
+	return inverted(at) + "-" + rest
+}
+
+// stampForm is the format of state.Stamp.
+const stampForm = "20060102T150405.000000000Z"
+
+// candidates yields the records of a page, newest first.
+func (q RunQuery) candidates(ctx context.Context, store state.Store) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		for l, err := range q.logged(ctx, store) {
+			read := func(data []byte) (*report.Report, error) { return readLogged(data, l) }
+			if !yield(candidate{l.key, l.name, read}, err) || err != nil {
+				return
+			}
+		}
+		older, err := q.unlogged(ctx, store)
+		if err != nil {
+			yield(candidate{}, err)
+			return
+		}
+		for _, one := range older {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
+// logged yields the names of the log that the query selects, newest first. It merges the folders of
+// the triggers and statuses, and reads of each only what it yields.
+func (q RunQuery) logged(ctx context.Context, store state.Store) iter.Seq2[logged, error] {
+	return func(yield func(logged, error) bool) {
+		var open []*logFolderReader
+		for _, kind := range trigger.Kinds() {
+			for _, status := range report.Statuses() {
+				if q.selects(&report.Report{Trigger: kind, Status: status}) {
+					f := &logFolderReader{}
+					f.pull, f.stop = iter.Pull2(q.folder(ctx, store, logFolderOf(kind, status)))
+					defer f.stop()
+					open = append(open, f)
+				}
+			}
+		}
+		var first errgroup.Group
+		for _, f := range open {
+			first.Go(func() error { return task.Run(f.next) })
+		}
+		if err := first.Wait(); err != nil {
+			yield(logged{}, err)
+			return
+		}
+		for {
+			open = slices.DeleteFunc(open, func(f *logFolderReader) bool { return f.ended })
+			if len(open) == 0 {
+				return
+			}
+			newest := slices.MinFunc(open, func(a, b *logFolderReader) int { return strings.Compare(a.head.key, b.head.key) })
+			if !yield(newest.head, newest.err) || newest.err != nil {
+				return
+			}
+			newest.next()
+		}
+	}
+}
+
+// logFolderReader reads a folder of the log. An error sorts first.
+type logFolderReader struct {
+	pull  func() (logged, error, bool)
+	stop  func()
+	head  logged
+	err   error
+	ended bool
+}
+
+func (f *logFolderReader) next() {
+	head, err, more := f.pull()
+	f.head, f.err, f.ended = head, err, !more
+}
+
+// folder yields the names of one folder of the log. It skips names that no run has written.
+func (q RunQuery) folder(ctx context.Context, store state.Store, folder string) iter.Seq2[logged, error] {
+	after := ""
+	if q.Before != "" {
+		after = folder + keyOf(q.Before) + ".~" // "~" sorts behind the counts of the record itself
+	}
+	return func(yield func(logged, error) bool) {
+		for record, err := range store.List(ctx, folder, after) {
+			if err != nil {
+				yield(logged{}, fmt.Errorf("list the runs: %w", err))
+				return
+			}
+			l, err := parseLogName(record.Name)
+			if err != nil {
+				continue
+			}
+			if l.at.Before(q.Since) || !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+// unlogged returns reports that were saved before the log began, newest first. It lists all reports
+// of such a store, as the version before the log did.
+func (q RunQuery) unlogged(ctx context.Context, store state.Store) ([]candidate, error) {
+	began, older, err := begun(ctx, store)
+	if err != nil || !older || !q.Since.Before(began) {
+		return nil, err
+	}
+	var list []candidate
+	cut := func(most int) {
+		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
+		list = list[:min(len(list), most)]
+	}
+	for record, err := range store.List(ctx, reportFolder, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list the runs: %w", err)
+		}
+		number, err := strconv.Atoi(strings.TrimSuffix(path.Base(record.Name), reportSuffix))
+		key := logKey(record.Written, path.Base(path.Dir(record.Name)), number)
+		if err != nil || number < 1 || !record.Written.Before(began) || record.Written.Before(q.Since) || key <= keyOf(q.Before) {
+			continue
+		}
+		read := func(data []byte) (*report.Report, error) { return decodeReport(record.Name, data) }
+		if list = append(list, candidate{key, record.Name, read}); len(list) >= 4*maxPageReads {
+			cut(maxPageReads + 1)
+		}
+	}
+	cut(maxPageReads + 1)
+	return list, nil
+}

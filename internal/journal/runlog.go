@@ -1,0 +1,169 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// logFolder holds a copy of each report, in a folder for each trigger and status. A name has the
+// inverted time of the run's end, so that the first name is the latest run; then the run, a number,
+// the deleted media, and a hash and a count for each rule that deleted. Lists and totals need no
+// other record to find a run.
+const logFolder = "log/"
+
+// logFolderOf returns the folder of a trigger and a status.
+func logFolderOf(kind trigger.Kind, status report.Status) string {
+	return fmt.Sprintf("%s%s/%s/", logFolder, kind, status)
+}
+
+// logged is the name of a record in the log.
+type logged struct {
+	name    string
+	key     string // sorts newest first, and differs for each record
+	at      time.Time
+	run     string
+	deleted int
+	rules   map[string]int // deleted media by the hash of the rule
+	partly  bool           // the name has no room for the rules
+}
+
+const (
+	// maxLogName keeps a name within the 255 bytes of a file system.
+	maxLogName = 240
+	// morePart ends a name without its rules.
+	morePart = ".more"
+)
+
+// inverted returns a text for a time. Later times sort first.
+func inverted(at time.Time) string {
+	return fmt.Sprintf("%019d", math.MaxInt64-max(0, at.UnixNano()))
+}
+
+// uninverted returns the time of an inverted text.
+func uninverted(s string) (time.Time, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || len(s) != len("9223372036854775807") || n < 0 {
+		return time.Time{}, fmt.Errorf("%s is no time", text.Quote(s))
+	}
+	return time.Unix(0, math.MaxInt64-n).UTC(), nil
+}
+
+// logKey returns the key of a run's record.
+func logKey(at time.Time, run string, number int) string {
+	return fmt.Sprintf("%s-%s.%d", inverted(at), state.SafeName(run), number)
+}
+
+// hashRule returns the short hash by which names in the log name a rule.
+func hashRule(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:4])
+}
+
+// logName returns the name of a report's record.
+func logName(r *report.Report, number int) string {
+	name := fmt.Sprintf("%s.%d", logKey(r.FinishedAt, r.Run, number), r.Counts.Deleted)
+	rules := ""
+	for _, rule := range r.Rules {
+		if rule.Deleted > 0 {
+			rules += fmt.Sprintf(".%sx%d", hashRule(rule.Name), rule.Deleted)
+		}
+	}
+	if len(name)+len(rules) > maxLogName {
+		rules = morePart
+	}
+	return logFolderOf(r.Trigger, r.Status) + name + rules
+}
+
+// parseLogName reads a name in the log.
+func parseLogName(name string) (logged, error) {
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	parts := strings.Split(base, ".")
+	stamp, run, _ := strings.Cut(parts[0], "-")
+	l := logged{name: name, run: run, rules: map[string]int{}}
+	var err error
+	if l.at, err = uninverted(stamp); err != nil || run == "" || len(parts) < 3 || len(base) > maxLogName+len(morePart) {
+		return l, fmt.Errorf("%s is no name of the log", text.Quote(base))
+	}
+	l.key = parts[0] + "." + parts[1]
+	deleted, err := text.Decimal(parts[2])
+	sum := int64(0)
+	for _, part := range parts[3:] {
+		if l.partly = "."+part == morePart; l.partly {
+			break
+		}
+		rule, digits, _ := strings.Cut(part, "x")
+		count, countErr := text.Decimal(digits)
+		err = errors.Join(err, countErr)
+		l.rules[rule] += int(count)
+		sum = max(sum, count)
+	}
+	if l.deleted = int(deleted); err != nil || deleted > maxSpent || sum > deleted {
+		return l, fmt.Errorf("%s is no name of the log: its counts are wrong", text.Quote(base))
+	}
+	return l, nil
+}
+
+// readLogged reads a report of the log. One that is not of its name is damaged.
+func readLogged(data []byte, l logged) (*report.Report, error) {
+	r, err := decodeReport(l.name, data)
+	if err == nil && (l.run != state.SafeName(r.Run) || !strings.HasPrefix(l.name, logFolderOf(r.Trigger, r.Status))) {
+		err = fmt.Errorf("record %s: %w: it is a report of another run", l.name, state.ErrDamaged)
+	}
+	return r, err
+}
+
+// begunFolder has one record, which was written before the first one of the log. Its name says whether
+// the store had reports by then.
+const (
+	begunFolder = logFolder + "begun/"
+	begunNew    = begunFolder + "new"
+	begunOld    = begunFolder + "old"
+)
+
+// BeginLog records that all reports are logged from now on, unless a run has. It precedes the first report.
+func BeginLog(ctx context.Context, store state.Store) error {
+	_, found, err := firstOfFolder(ctx, store, begunFolder)
+	if err == nil && !found {
+		name := begunNew
+		if _, found, err = firstOfFolder(ctx, store, reportFolder); found {
+			name = begunOld
+		}
+		if err == nil {
+			err = store.Create(ctx, name, []byte(emptyRecord))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("begin the log of runs: %w", err)
+	}
+	return nil
+}
+
+// begun returns the time from which the log has all reports, and whether there are older ones. Without
+// the record all reports may be older.
+func begun(ctx context.Context, store state.Store) (at time.Time, older bool, err error) {
+	record, found, err := firstOfFolder(ctx, store, begunFolder)
+	if !found {
+		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), true, err
+	}
+	return record.Written, record.Name != begunNew, nil
+}
+
+// firstOfFolder returns the record of a folder with the first name.
+func firstOfFolder(ctx context.Context, store state.Store, folder string) (first state.Record, found bool, err error) {
+	for record, err := range store.List(ctx, folder, "") {
+		return record, err == nil, err
+	}
+	return state.Record{}, false, nil
+}
