@@ -100,6 +100,9 @@ func endOf(t *testing.T, date string, zone *time.Location) time.Time {
 // policies runs a check on many made-up policies that are right.
 func policies(t *testing.T, n int, check func(*rand.Rand, *policy.Policy)) {
 	t.Helper()
+	if testing.Short() {
+		n /= 3
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -121,7 +124,7 @@ func policies(t *testing.T, n int, check func(*rand.Rand, *policy.Policy)) {
 
 // TestExplainIsDecide: an explanation's verdict, rule and changes are Decide's.
 func TestExplainIsDecide(t *testing.T) {
-	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
+	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
 		m := anyMedium(rng, 1)
 		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
 		d, e := retention.Decide(p, &m, facts), retention.Explain(p, &m, facts)
@@ -191,7 +194,7 @@ func TestChangesIntoAGroup(t *testing.T) {
 
 // TestDue: before the instant a medium is not expired, and from it on it is.
 func TestDue(t *testing.T) {
-	policies(t, 2000, func(rng *rand.Rand, p *policy.Policy) {
+	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
 		m := anyMedium(rng, 1)
 		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
 		facts.Mark = anyMark(rng)
@@ -223,7 +226,7 @@ func TestDue(t *testing.T) {
 // would take.
 func TestForecast(t *testing.T) {
 	const days = 90
-	policies(t, 300, func(rng *rand.Rand, p *policy.Policy) {
+	policies(t, 100, func(rng *rand.Rand, p *policy.Policy) {
 		library, marks := anyLibrary(rng), map[string]retention.Mark{}
 		for _, m := range library {
 			marks[m.ID] = anyMark(rng)
@@ -382,7 +385,7 @@ type groupKey struct {
 // TestDiff: what is newly deleted and newly kept is the difference of two sweeps.
 func TestDiff(t *testing.T) {
 	var earlier *policy.Policy
-	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
+	policies(t, 300, func(rng *rand.Rand, p *policy.Policy) {
 		if earlier == nil {
 			earlier = p
 		}

@@ -96,7 +96,7 @@ func TestDecideProperties(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 2000 {
+	for range 600 {
 		days := 1 + rng.IntN(300)
 		base := randomPolicy(rng, days)
 		p, longer, guarded := parse(t, base), parse(t, withLongerAge(base, days)), parse(t, base+"  - {name: extra, match: {tags: [t1]}}\n")
