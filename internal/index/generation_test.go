@@ -118,7 +118,7 @@ type model struct {
 // TestModel: Find returns the latest find of the policy that is younger than a week, and nothing
 // else; with damaged records it may return an earlier one, or none.
 func TestModel(t *testing.T) {
-	seeds := uint64(6)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 2
 	}
@@ -130,7 +130,7 @@ func TestModel(t *testing.T) {
 				m.names = append(m.names, fmt.Sprintf("b/%d/%05d", i%3, i))
 			}
 			slices.Sort(m.names)
-			for range 25 {
+			for range 12 {
 				m.clock = m.clock.Add(time.Duration(1+m.random.IntN(60)) * time.Hour)
 				if seed%2 == 1 && m.random.IntN(4) == 0 {
 					m.damage()
