@@ -99,8 +99,10 @@ func utf16LE(text string) []byte {
 // Of what lies below manifests only lists are read. The rest is passed over with a note;
 // a report whose checksum is not there yet fails, and is read when the event comes again.
 func TestObjectsThatAreNoLists(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, emulator.Config{}, withInventory("", listPolicy))
+	onTurnedClock(t, withInventory("", listPolicy), testObjectsThatAreNoLists)
+}
+
+func testObjectsThatAreNoLists(t *testing.T, w *world) {
 	for i := range 3 {
 		w.add(fmt.Sprint("clips/", i), 300)
 	}

@@ -139,8 +139,10 @@ func TestAnExpiredTokenGivesWay(t *testing.T) {
 
 // A delay that the service asks for ends with the call's time: the answer comes before
 // the deadline.
-func TestADelayEndsWithTheCall(t *testing.T) {
-	w := newWorld(t, emulator.Config{Media: 50, MPS: emulator.MPSOptions{ThrottleStatus: 429, ThrottleCode: "FlowControl.Exceeded", RetryAfter: time.Hour}}, enforcing)
+func TestADelayEndsWithTheCall(t *testing.T) { turnClock(t, testADelayEndsWithTheCall) }
+
+func testADelayEndsWithTheCall(t *testing.T) {
+	w := newPipedWorld(t, emulator.Config{Media: 50, MPS: emulator.MPSOptions{ThrottleStatus: 429, ThrottleCode: "FlowControl.Exceeded", RetryAfter: time.Hour}}, enforcing)
 	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Throttle})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()

@@ -141,32 +141,34 @@ func TestWhatEarlierRunsLeft(t *testing.T) {
 			t.Errorf("%+v, %d more calls", r.Counts, len(w.sent())-sent)
 		}
 	})
-	t.Run("unverified", func(t *testing.T) {
-		w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeleteNothing: true}}, enforcing)
-		clock := time.Now()
-		w.now = func() time.Time { return clock }
-		w.setPolicy(enforcing)
-		id := w.add("clips/a", 300).ID
-		if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
-			t.Fatalf("%+v", r.Counts)
-		}
-		sent := len(w.sent())
-		w.setPolicy(enforcing)
-		if r := w.mustInvoke(everything, report.Done); r.Counts.Kept != 1 || len(w.sent()) != sent {
-			t.Errorf("%+v, %d more calls", r.Counts, len(w.sent())-sent)
-		}
-		m, _ := w.e.Medium(id)
-		m.CreationTime = "2020-01-01T00:00:00Z" // another medium of the same ID
-		w.e.Add(m)
-		if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
-			t.Errorf("another record: %+v", r.Counts)
-		}
-		clock = clock.Add(31 * 24 * time.Hour)
-		w.e.SetMPS(emulator.MPSOptions{})
-		if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 1 {
-			t.Errorf("after 30 days: %+v", r.Counts)
-		}
-	})
+	t.Run("unverified", func(t *testing.T) { turnClock(t, testWhatCouldNotBeVerified) })
+}
+
+func testWhatCouldNotBeVerified(t *testing.T) {
+	w := newPipedWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeleteNothing: true}}, enforcing)
+	clock := time.Now()
+	w.now = func() time.Time { return clock }
+	w.setPolicy(enforcing)
+	id := w.add("clips/a", 300).ID
+	if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
+		t.Fatalf("%+v", r.Counts)
+	}
+	sent := len(w.sent())
+	w.setPolicy(enforcing)
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Kept != 1 || len(w.sent()) != sent {
+		t.Errorf("%+v, %d more calls", r.Counts, len(w.sent())-sent)
+	}
+	m, _ := w.e.Medium(id)
+	m.CreationTime = "2020-01-01T00:00:00Z" // another medium of the same ID
+	w.e.Add(m)
+	if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
+		t.Errorf("another record: %+v", r.Counts)
+	}
+	clock = clock.Add(31 * 24 * time.Hour)
+	w.e.SetMPS(emulator.MPSOptions{})
+	if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 1 {
+		t.Errorf("after 30 days: %+v", r.Counts)
+	}
 }
 
 // Of events that share a run each has its own deletions restored.

@@ -97,8 +97,11 @@ func TestExplain(t *testing.T) {
 // A forecast's overdue media are those that a sweep takes, and a policy that would
 // delete them is not like one that would not.
 func TestForecastAndDiffAgreeWithTheSweep(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, emulator.Config{Media: 400, Seed: 5}, enforcing)
+	turnClock(t, testForecastAndDiffAgreeWithTheSweep)
+}
+
+func testForecastAndDiffAgreeWithTheSweep(t *testing.T) {
+	w := newPipedWorld(t, emulator.Config{Media: 400, Seed: 5}, enforcing)
 	forecast, r := w.f.Forecast(context.Background(), handler.Call{}, trigger.CLI, 400)
 	if r.Status != report.Done || forecast.Total.Media+forecast.Later+forecast.Never+r.Counts.Absent+r.Counts.Unknown < 380 || forecast.Total.Bytes == 0 {
 		t.Errorf("%s, forecast %+v", r.Status, forecast)
@@ -245,10 +248,7 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 
 // Ten forecasts at once, one after another, hardly slow a sweep down, and are answered.
 func TestForecastsGiveWayToASweep(t *testing.T) {
-	media := 4000
-	if testing.Short() {
-		media = 1000
-	}
+	const media = 1000
 	synctest.Test(t, func(t *testing.T) {
 		took := func(forecasts int) time.Duration {
 			s := newSimulation(t, 1, strings.Replace(simulated, "share: 1", "share: 0.2", 1), emulator.MPSOptions{})
@@ -282,8 +282,10 @@ func TestForecastsGiveWayToASweep(t *testing.T) {
 }
 
 // What is not the whole of a forecast has another status than a whole one has.
-func TestHTTPStatusesOfSurveys(t *testing.T) {
-	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "[{bucket: oss://media-in/}]", "[{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+func TestHTTPStatusesOfSurveys(t *testing.T) { turnClock(t, testHTTPStatusesOfSurveys) }
+
+func testHTTPStatusesOfSurveys(t *testing.T) {
+	w := newPipedWorld(t, emulator.Config{}, strings.Replace(enforcing, "[{bucket: oss://media-in/}]", "[{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]", 1), "MEDIASWEEP_HTTP_AUTH", "function")
 	for i := range 40 {
 		w.add(fmt.Sprint("clips/", i), 300)
 	}
@@ -337,8 +339,10 @@ func TestHTTPStatusesOfSurveys(t *testing.T) {
 }
 
 // An explanation of one of a group that could not be looked at to its end is a part.
-func TestExplanationsOfAPart(t *testing.T) {
-	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "  - {name: everything-else",
+func TestExplanationsOfAPart(t *testing.T) { turnClock(t, testExplanationsOfAPart) }
+
+func testExplanationsOfAPart(t *testing.T) {
+	w := newPipedWorld(t, emulator.Config{}, strings.Replace(enforcing, "  - {name: everything-else",
 		"  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 90d, keepLatest: {count: 2, per: folder}}\n  - {name: everything-else", 1), "MEDIASWEEP_HTTP_AUTH", "function")
 	var id string
 	for i := range 30 {
