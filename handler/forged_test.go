@@ -196,7 +196,7 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				s := newSimulation(t, 1, test.rules, emulator.MPSOptions{})
 				defer s.end()
 				must := map[string]bool{} // stay
-				for i := range 600 {
+				for i := range 300 {
 					m := emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("clips/%03d", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}
 					switch {
 					case i%100 == 0:
@@ -218,7 +218,7 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}).ID] = true
 				}
 				s.programs = []*program{s.start(0)}
-				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 31})
+				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 16})
 				record, head := s.cutOff(2 * time.Second)
 				if name == "held since" {
 					for _, m := range s.e.Media() {

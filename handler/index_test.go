@@ -32,7 +32,7 @@ type days struct {
 func newDays(t *testing.T, policy string) *days {
 	d := &days{t: t, clock: time.Now(), rng: rand.New(rand.NewPCG(3, 4))}
 	for i := range d.two {
-		w := newWorld(t, emulator.Config{}, policy, "MEDIASWEEP_STATE", "file://"+filepath.Join(t.TempDir(), "state"))
+		w := newPipedWorld(t, emulator.Config{}, policy, "MEDIASWEEP_STATE", "file://"+filepath.Join(t.TempDir(), "state"))
 		w.now = func() time.Time { return d.clock }
 		w.setPolicy(policy)
 		d.two[i] = w
@@ -85,7 +85,9 @@ func (d *days) records() []string {
 
 // A daily sweep looks at what is new, changed or due, and deletes what one deletes that
 // looks at everything.
-func TestDailySweeps(t *testing.T) {
+func TestDailySweeps(t *testing.T) { turnClock(t, testDailySweeps) }
+
+func testDailySweeps(t *testing.T) {
 	d := newDays(t, indexed)
 	const objects = 300
 	for i := range objects {
@@ -157,15 +159,17 @@ func TestDailySweepsOfLists(t *testing.T) {
 	for inventory, write := range tests {
 		t.Run(inventory, func(t *testing.T) {
 			t.Parallel()
-			testDailySweepsOfLists(t, withInventory(inventory), write)
+			turnClock(t, func(t *testing.T) { testDailySweepsOfLists(t, withInventory(inventory), write) })
 		})
 	}
 	t.Run("all and the bucket", func(t *testing.T) {
 		t.Parallel()
-		testDailySweepsOfLists(t, withInventory(all+"{bucket: oss://media-in/}"), func(w *world, list []emulator.Medium) {
-			for _, write := range tests {
-				write(w, list)
-			}
+		turnClock(t, func(t *testing.T) {
+			testDailySweepsOfLists(t, withInventory(all+"{bucket: oss://media-in/}"), func(w *world, list []emulator.Medium) {
+				for _, write := range tests {
+					write(w, list)
+				}
+			})
 		})
 	})
 }
@@ -325,17 +329,19 @@ func TestAnIndexThatIsNotToBeReliedOn(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			d := newDays(t, indexed)
-			for i := range 200 {
-				d.add(fmt.Sprintf("clips/%d.mp4", i), 100+d.rng.IntN(70))
-			}
-			_, whole := d.sweep()
-			d.clock = d.clock.Add(24 * time.Hour)
-			test.change(d)
-			r, calls := d.sweep()
-			if everything := calls >= whole; everything != test.looked || test.looked != (len(r.Notes) == 0) {
-				t.Errorf("%d look-ups of %d, %q", calls, whole, r.Notes)
-			}
+			turnClock(t, func(t *testing.T) {
+				d := newDays(t, indexed)
+				for i := range 100 {
+					d.add(fmt.Sprintf("clips/%d.mp4", i), 100+d.rng.IntN(70))
+				}
+				_, whole := d.sweep()
+				d.clock = d.clock.Add(24 * time.Hour)
+				test.change(d)
+				r, calls := d.sweep()
+				if everything := calls >= whole; everything != test.looked || test.looked != (len(r.Notes) == 0) {
+					t.Errorf("%d look-ups of %d, %q", calls, whole, r.Notes)
+				}
+			})
 		})
 	}
 }
@@ -358,7 +364,9 @@ func (d *days) each(name string, do func(path string) error) {
 }
 
 // The guard's percentage is of the library, and not of what a day looks at of it.
-func TestTheGuardKnowsTheLibrary(t *testing.T) {
+func TestTheGuardKnowsTheLibrary(t *testing.T) { turnClock(t, testTheGuardKnowsTheLibrary) }
+
+func testTheGuardKnowsTheLibrary(t *testing.T) {
 	d := newDays(t, strings.Replace(indexed, "maxPercent: 100", "maxPercent: 10", 1))
 	for i := range 300 {
 		d.add(fmt.Sprintf("clips/%d.mp4", i), 10)

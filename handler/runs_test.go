@@ -644,58 +644,72 @@ func TestListsThatCannotBeReadAtAll(t *testing.T) {
 
 // A damaged plan breaks its answer off, in every form: no part of it ends as a whole one.
 func TestDamagedPlansBreakOff(t *testing.T) {
-	t.Parallel()
-	for name, damage := range map[string]func(segments []string) error{
-		"a segment is missing":      func(segments []string) error { return os.Remove(segments[len(segments)-1]) },
-		"a segment is cut":          func(segments []string) error { return os.Truncate(segments[len(segments)-1], 200) },
-		"a segment is another's":    func(segments []string) error { return copyFile(segments[0], segments[len(segments)-1]) },
-		"a segment is empty":        func(segments []string) error { return os.Truncate(segments[0], 0) },
-		"the last segment is empty": func(segments []string) error { return os.Truncate(segments[len(segments)-1], 0) },
+	w := newWorld(t, emulator.Config{}, dryRun, "MEDIASWEEP_HTTP_AUTH", "function")
+	for i := range 1100 { // a segment has a thousand
+		w.add(fmt.Sprint("clips/", i), 300)
+	}
+	r := w.mustInvoke(everything, report.Done)
+	segments, err := filepath.Glob(filepath.Join(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://"), "plans", "*", "*.jsonl.gz"))
+	if err != nil || len(segments) != 2 {
+		t.Fatal(segments, err)
+	}
+	first, last := segments[0], segments[1]
+	server := httptest.NewServer(w.f)
+	defer server.Close()
+	for name, damage := range map[string]func() error{
+		"a segment is missing":      func() error { return os.Remove(last) },
+		"a segment is cut":          func() error { return os.Truncate(last, 200) },
+		"a segment is another's":    func() error { return copyFile(first, last) },
+		"a segment is empty":        func() error { return os.Truncate(first, 0) },
+		"the last segment is empty": func() error { return os.Truncate(last, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, emulator.Config{}, dryRun, "MEDIASWEEP_HTTP_AUTH", "function")
-			for i := range 1500 {
-				w.add(fmt.Sprint("clips/", i), 300)
-			}
-			r := w.mustInvoke(everything, report.Done)
-			folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
-			segments, err := filepath.Glob(filepath.Join(folder, "plans", "*", "*.jsonl.gz"))
-			if err != nil || len(segments) != 2 {
-				t.Fatal(segments, err)
-			}
-			if err := damage(segments); err != nil {
-				t.Fatal(err)
-			}
-			server := httptest.NewServer(w.f)
-			defer server.Close()
-			for _, target := range []string{"/v1/plans/" + r.Plan, "/v1/plans/" + r.Plan + "?format=csv", "/v1/runs/" + r.Run + "?format=csv"} {
-				if response, err := http.Get(server.URL + target); err == nil {
-					body, err := io.ReadAll(response.Body)
-					_ = response.Body.Close()
-					if err == nil && response.StatusCode == http.StatusOK {
-						t.Errorf("GET %s: a whole answer of %d bytes", target, len(body))
-					}
-				}
-				path, query, _ := strings.Cut(target, "?")
-				parameters := map[string]string{}
-				if format, ok := strings.CutPrefix(query, "format="); ok {
-					parameters["format"] = format
-				}
-				event, err := json.Marshal(map[string]any{"version": "v1", "rawPath": path, "queryParameters": parameters, "headers": map[string]string{}, "body": "",
-					"requestContext": map[string]any{"http": map[string]string{"method": "GET", "path": path}}})
-				if err != nil {
+			for _, segment := range segments {
+				if err := copyFile(segment, segment+".whole"); err != nil {
 					t.Fatal(err)
 				}
-				answer, _ := w.f.Invoke(t.Context(), handler.Call{}, event)
-				var response struct {
-					StatusCode int
-					Body       string
-				}
-				if err := json.Unmarshal(answer, &response); err != nil || response.StatusCode != http.StatusBadGateway || !json.Valid([]byte(response.Body)) {
-					t.Errorf("%s as an event: %v, %.200s", target, err, answer)
-				}
+				defer func() { _ = os.Rename(segment+".whole", segment) }() // an error shows below
+			}
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			for _, target := range []string{"/v1/plans/" + r.Plan, "/v1/plans/" + r.Plan + "?format=csv", "/v1/runs/" + r.Run + "?format=csv"} {
+				w.mustBreakOff(t, server.URL, target)
 			}
 		})
+	}
+	if status, answer := w.ask("GET", "/v1/plans/"+r.Plan, ""); status != http.StatusOK || !json.Valid([]byte(answer)) {
+		t.Errorf("the whole plan: %d", status)
+	}
+}
+
+// mustBreakOff asks for a target by a server and by an event: neither answer may be a whole one.
+func (w *world) mustBreakOff(t *testing.T, server, target string) {
+	t.Helper()
+	if response, err := http.Get(server + target); err == nil {
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err == nil && response.StatusCode == http.StatusOK {
+			t.Errorf("GET %s: a whole answer of %d bytes", target, len(body))
+		}
+	}
+	path, query, _ := strings.Cut(target, "?")
+	parameters := map[string]string{}
+	if format, ok := strings.CutPrefix(query, "format="); ok {
+		parameters["format"] = format
+	}
+	event, err := json.Marshal(map[string]any{"version": "v1", "rawPath": path, "queryParameters": parameters, "headers": map[string]string{}, "body": "",
+		"requestContext": map[string]any{"http": map[string]string{"method": "GET", "path": path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := w.f.Invoke(t.Context(), handler.Call{}, event)
+	var response struct {
+		StatusCode int
+		Body       string
+	}
+	if err := json.Unmarshal(answer, &response); err != nil || response.StatusCode != http.StatusBadGateway || !json.Valid([]byte(response.Body)) {
+		t.Errorf("%s as an event: %v, %.200s", target, err, answer)
 	}
 }
 

@@ -176,7 +176,7 @@ pace: {share: 1}
 // tags which name no day.
 func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 	const days = 45
-	seeds := uint64(4)
+	seeds := uint64(2)
 	if testing.Short() {
 		seeds = 1
 	}
