@@ -22,17 +22,9 @@ func say(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...) //nolint:errcheck // a Builder takes everything
 }
 
-// WriteTable writes the report for a person at a terminal.
-func (r *Report) WriteTable(w io.Writer) error {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	line := func(format string, args ...any) { say(t, format, args...) }
+// writeCounts writes a line for each count.
+func (r *Report) writeCounts(line func(format string, args ...any)) {
 	c := r.Counts
-	line("mode\t%s", r.Mode)
-	line("status\t%s", r.Status)
-	if r.Plan != "" {
-		line("plan\t%s", r.Plan)
-	}
 	line("looked at\t%d\tmedia", c.Looked)
 	line("  absent\t%d\tMPS does not know them, or says that they are deleted", c.Absent)
 	line("  protected\t%d\ta protect rule matches", c.Protected)
@@ -55,6 +47,27 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if n := r.Calls.ListExecutions; n > 0 {
 		line("\t%d\tListMediaWorkflowExecutions", n)
 	}
+}
+
+// WriteTable writes the report for a person at a terminal. An error comes first, and without counts if
+// the run looked at nothing.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	if r.Error != "" {
+		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
+	}
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	line := func(format string, args ...any) { say(t, format, args...) }
+	c := r.Counts
+	line("mode\t%s", r.Mode)
+	line("status\t%s", r.Status)
+	if r.Plan != "" {
+		line("plan\t%s", r.Plan)
+	}
+	counted := r.Status != Failed || c.Looked+c.ObjectsWithoutMedia > 0
+	if counted {
+		r.writeCounts(line)
+	}
 	_ = t.Flush() // a Builder takes everything
 	if len(r.Sources) > 1 {
 		b.WriteString("\n")
@@ -64,7 +77,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		_ = t.Flush() // as above
 	}
-	if len(r.Rules) > 0 {
+	if counted && len(r.Rules) > 0 {
 		b.WriteString("\n")
 		line("rule\tkind\tdecided\texpired\tdeleted")
 		for _, rule := range r.Rules {
@@ -80,9 +93,6 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	if r.Guard.Overridden != "" {
 		say(&b, "\noverridden: %s", r.Guard.Overridden)
-	}
-	if r.Error != "" {
-		fmt.Fprintf(&b, "\nerror: %s\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	for _, f := range r.Failures {
 		say(&b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
