@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -88,6 +89,20 @@ func (k *Keyring) allRefused() []Credentials {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Collect(maps.Keys(k.refused))
+}
+
+// Source says where the current credentials come from, without any of them.
+func (p *Provider) Source() string {
+	c, err := p.Current()
+	switch {
+	case err != nil:
+		return "none: " + strings.TrimPrefix(err.Error(), "no credentials: ")
+	case c == p.call:
+		return "the call"
+	case c.SecurityToken == "":
+		return "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, without a token"
+	}
+	return "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
 }
 
 // sources returns the environment's and the call's credentials, those that are whole.

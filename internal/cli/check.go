@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -28,16 +29,19 @@ func (c *Command) check() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a policy, and restate it in plain English",
-		Long: `check reads a policy: FILE, else what MEDIASWEEP_POLICY names, else retention.yaml in
-the working folder or beside the program. It shows every mistake with its place, and
-exits with 2. Of a policy without a mistake it
-says what seems unmeant, and what each rule does.`,
+		Long: `check reads a policy: FILE or oss://bucket/key, else what MEDIASWEEP_POLICY names,
+else retention.yaml in the working folder or beside the program. It shows every mistake
+with its place, and exits with 2. Of a policy without a mistake it says what seems
+unmeant, what each rule does, and where policy, credentials and state come from.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"))
+			if start && service.InOSS(name) {
+				return exitError{exitUsage, errors.New("--init writes a file: name one, and upload it to OSS")}
+			}
 			if start {
 				shown := text.Line(cmp.Or(name, policyFile))
 				if c.policyOfEnvironment(args) {
@@ -47,12 +51,24 @@ says what seems unmeant, and what each rule does.`,
 			}
 			name = cmp.Or(name, service.PolicyFile())
 			data, err := service.PolicyText(cmd.Context(), c.Getenv, name)
-			return c.aboutPolicy(args, c.writeCheck(name, data, err, output))
+			if service.InOSS(name) && err != nil {
+				return exitError{exitOf(name, err), err}
+			}
+			return c.aboutPolicy(args, c.writeCheck(c.sourcesOf(name, args), data, err, output))
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd
+}
+
+// exitOf returns the exit code for a policy that was not read: a mistake, or OSS did not give it.
+func exitOf(name string, err error) int {
+	var mistakes policy.Errors
+	if service.InOSS(name) && !service.IsRefusal(err) && !errors.As(err, &mistakes) {
+		return exitFailed
+	}
+	return exitUsage
 }
 
 // aboutPolicy keeps an error from quoting the environment, if that named the policy.
@@ -69,6 +85,41 @@ func (c *Command) policyOfEnvironment(args []string) bool {
 	return len(args) == 0 && c.Getenv("MEDIASWEEP_POLICY") != ""
 }
 
+// sources says where the parts of a deployment come from. It has no secret.
+type sources struct {
+	Policy      string `json:"policy"`
+	Credentials string `json:"credentials"`
+	State       string `json:"state"`
+
+	name string // of the policy
+}
+
+func (c *Command) sourcesOf(name string, args []string) sources {
+	from := sources{name: name, Policy: "the argument", State: "MEDIASWEEP_STATE"}
+	switch {
+	case len(args) > 0:
+	case c.policyOfEnvironment(args):
+		from.Policy = "MEDIASWEEP_POLICY"
+	case name == policyFile:
+		from.Policy = "the working folder"
+	default:
+		from.Policy = "the folder of the program"
+	}
+	from.Policy = name + ", from " + from.Policy
+	from.Credentials = account.NewKeyring(c.Getenv).Or(account.Credentials{}).Source()
+	value := c.Getenv("MEDIASWEEP_STATE")
+	location, err := state.ParseLocation(value, c.Getenv)
+	switch {
+	case err != nil:
+		from.State = "none: MEDIASWEEP_STATE: " + err.Error()
+	case value == "":
+		from.State = location.String() + ", the default"
+	default:
+		from.State = location.String() + ", from MEDIASWEEP_STATE"
+	}
+	return from
+}
+
 // checked is the result of a check as editors read it.
 type checked struct {
 	File     string           `json:"file"`
@@ -76,14 +127,15 @@ type checked struct {
 	Warnings []policy.Warning `json:"warnings"`
 	Rules    []string         `json:"rules"`
 	Digest   string           `json:"digest,omitempty"`
+	From     sources          `json:"from"`
 }
 
 // writeCheck writes what there is to say of a policy's text, or of why it was not read.
-func (c *Command) writeCheck(name string, data []byte, err error, output string) error {
-	result := checked{File: name, Errors: []policy.Error{}, Warnings: []policy.Warning{}, Rules: []string{}}
+func (c *Command) writeCheck(from sources, data []byte, err error, output string) error {
+	result := checked{File: from.name, From: from, Errors: []policy.Error{}, Warnings: []policy.Warning{}, Rules: []string{}}
 	var p *policy.Policy
 	if err == nil {
-		p, err = policy.Parse(name, data)
+		p, err = policy.Parse(from.name, data)
 	}
 	var mistakes policy.Errors
 	switch {
@@ -142,6 +194,7 @@ func (r *checked) writeText(w *bufio.Writer, data []byte) {
 		for _, sentence := range r.Rules {
 			print("  %s\n", text.Line(sentence))
 		}
+		print("policy: %s\ncredentials: %s\nstate: %s\n", text.Line(r.From.Policy), r.From.Credentials, text.Line(r.From.State))
 	}
 }
 

@@ -107,12 +107,15 @@ an inventory is held against the other's.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var policies [2]*policy.Policy
-			var mistakes [2]error
+			exit := exitError{}
 			for i, name := range args {
-				policies[i], mistakes[i] = service.ReadPolicy(cmd.Context(), c.Getenv, name)
+				var err error
+				if policies[i], err = service.ReadPolicy(cmd.Context(), c.Getenv, name); err != nil {
+					exit = exitError{exitOf(name, err), errors.Join(exit.err, err)}
+				}
 			}
-			if err := errors.Join(mistakes[:]...); err != nil {
-				return exitError{exitUsage, err}
+			if exit.err != nil {
+				return exit
 			}
 			return flags.with(cmd, c, policies[0], func(ctx context.Context, s *service.Service) error {
 				var rows strings.Builder

@@ -90,10 +90,10 @@ func (p *policies) read(ctx context.Context, session *objects.Session) (*policy.
 func readObject(ctx context.Context, session *objects.Session, object media.Object, known string) (data []byte, etag string, err error) {
 	data, etag, err = session.ReadChanged(ctx, object, policy.MaxBytes, known)
 	switch {
-	case errors.Is(err, objects.ErrTooLarge):
+	case errors.Is(err, objects.ErrTooLarge), errors.Is(err, account.ErrNoCredentials):
 		err = refusedError{err}
 	case err != nil && !errors.Is(err, objects.ErrUnchanged):
-		err = fmt.Errorf("no policy: %w: MEDIASWEEP_POLICY must name an object that the credentials may read (oss:GetObject)", err)
+		err = fmt.Errorf("no policy: %w: name an object that the credentials may read (oss:GetObject)", err)
 	}
 	return data, etag, err
 }
