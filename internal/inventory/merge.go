@@ -50,9 +50,24 @@ type Gathered struct{ objects, ids extsort.Sorter }
 // Add adds a candidate. Its error is a *extsort.Error.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
-		return g.ids.Add(c.Name(), nil)
+		return g.ids.Add(c.Name(), binary.AppendVarint(nil, c.flags()))
 	}
 	return g.objects.Add(c.Name(), binary.AppendVarint(nil, c.Modified))
+}
+
+const (
+	leadFlag = 1 << iota
+	orphanFlag
+)
+
+func (c Candidate) flags() (flags int64) {
+	if c.Lead {
+		flags |= leadFlag
+	}
+	if c.Orphan {
+		flags |= orphanFlag
+	}
+	return flags
 }
 
 // HasIDs reports whether any candidate is a media ID.
@@ -158,9 +173,12 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 				continue
 			}
 			if err == nil {
-				modified, n := binary.Varint(record.Rest)
-				if c, err = Named(record.Name, modified); n < 0 {
+				number, n := binary.Varint(record.Rest)
+				if c, err = Named(record.Name, number); n < 0 {
 					err = errors.New("temporary file: a time is damaged")
+				}
+				if c.MediaID != "" {
+					c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
 				}
 			}
 			switch {
@@ -169,6 +187,7 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 				return
 			case c.name == one.name:
 				one.Modified = max(one.Modified, c.Modified)
+				one.Lead, one.Orphan = one.Lead || c.Lead, one.Orphan || c.Orphan
 				continue
 			case !flush():
 				return

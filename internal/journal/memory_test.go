@@ -57,6 +57,9 @@ func (m *memory) Create(_ context.Context, name string, data []byte) error {
 	}
 	m.records[name] = data
 	m.created = append(m.created, name)
+	if strings.HasPrefix(name, "announced/") {
+		m.written[name] = time.Unix(int64(len(m.created)), 0)
+	}
 	return nil
 }
 
@@ -83,7 +86,7 @@ func (m *memory) List(ctx context.Context, folder, after string) iter.Seq2[state
 		names := m.names(folder)
 		time.Sleep(m.slow)
 		for _, name := range names {
-			if name > after && !yield(state.Record{Name: name, Written: m.written[name]}, nil) {
+			if name > after && !yield(state.Record{Name: name, Written: m.writtenAt(name)}, nil) {
 				return
 			}
 		}
@@ -103,6 +106,13 @@ func (m *memory) names(folder string) (names []string) {
 		}
 	}
 	return names
+}
+
+// writtenAt returns the second in which a record was created: the store creates one a second.
+func (m *memory) writtenAt(name string) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.written[name]
 }
 
 // put replaces a record, as a person or a broken disk does.

@@ -5,6 +5,7 @@ package plan
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -109,6 +110,24 @@ func ParseEntry(line []byte) (Entry, error) {
 func HasRecord(line []byte, record json.RawMessage) bool {
 	same, err := canonical(record)
 	return err == nil && bytes.HasSuffix(line, append(append([]byte(`"record":`), same...), "}\n"...))
+}
+
+// LineDigest returns a digest of the record in an entry's line. Lines have one digest if HasRecord
+// takes their records for the same.
+func LineDigest(line []byte) uint64 {
+	_, record, _ := bytes.Cut(line, []byte(`,"record":`)) // texts before it have their quotes escaped
+	return shortDigest(bytes.TrimSuffix(record, []byte("}\n")))
+}
+
+// RecordDigest returns the LineDigest of an entry with this record.
+func RecordDigest(record json.RawMessage) (uint64, error) {
+	same, err := canonical(record)
+	return shortDigest(same), err
+}
+
+func shortDigest(record []byte) uint64 {
+	sum := sha256.Sum256(record)
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // canonical orders the keys of a record, which the service does not promise to

@@ -46,6 +46,9 @@ func (p *Policy) Describe() []string {
 		list = append(list, fmt.Sprintf("%s: %s deleted %s%s.", rule.Name, rule.Match.describe(), when, keep))
 	}
 	list = append(list, "Media to which no expire rule applies are kept.")
+	if !p.Notice.IsZero() {
+		list = append(list, fmt.Sprintf("A medium is deleted only if a run announced it at least %s before, and every sweep since found it expired.", p.Notice))
+	}
 	guard := fmt.Sprintf("A run that would delete more than %d media", p.Guard.MaxDelete)
 	if p.Guard.MaxPercent < 100*OnePercent {
 		guard += fmt.Sprintf(", or more than %s %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)

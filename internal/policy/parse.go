@@ -200,6 +200,7 @@ func (p *parser) policy(n *yaml.Node) *Policy {
 		{name: "inventory", read: func(n *yaml.Node) { policy.Inventory = p.inventory(n) }},
 		{name: "manifests", read: func(n *yaml.Node) { policy.Manifests = p.globs(n) }},
 		{name: "fullEvery", read: func(n *yaml.Node) { policy.FullEvery = p.period(n) }},
+		{name: "notice", read: func(n *yaml.Node) { policy.Notice = p.notice(n) }},
 		{name: "protect", read: func(n *yaml.Node) { policy.Protect = p.rules(n, "protect") }},
 		{name: "expire", read: func(n *yaml.Node) { policy.Expire = p.rules(n, "expire") }},
 		{name: "guard", read: func(n *yaml.Node) { p.guard(n, &policy.Guard) }},
@@ -437,6 +438,16 @@ func (p *parser) period(n *yaml.Node) Period {
 	period, err := ParsePeriod(n.Value)
 	if err != nil {
 		p.errorf(n, "%v", err)
+	}
+	return period
+}
+
+// notice reads a period of at most a year: media are looked at by every sweep for so long.
+func (p *parser) notice(n *yaml.Node) Period {
+	period := p.period(n)
+	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	if period.After(begin, time.UTC).Sub(begin) > 366*24*time.Hour {
+		p.errorf(n, "%s is too long: a notice is at most 1y", text.Quote(n.Value))
 	}
 	return period
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -98,6 +99,13 @@ func (p Period) After(start time.Time, zone *time.Location) time.Time {
 // Before returns the instant that lies a period before end. Months are counted on the calendar of zone.
 func (p Period) Before(end time.Time, zone *time.Location) time.Time {
 	return end.In(zone).AddDate(0, -p.months, 0).Add(-time.Duration(p.hours) * time.Hour).UTC()
+}
+
+// Began returns the latest second from which a period has passed at asOf, a whole second.
+func (p Period) Began(asOf time.Time, zone *time.Location) time.Time {
+	ago := func(seconds int) time.Time { return asOf.Add(-time.Duration(seconds) * time.Second) }
+	longest := p.After(asOf, zone).Sub(asOf) + 5*24*time.Hour // months differ in length
+	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !p.After(ago(seconds), zone).After(asOf) }))
 }
 
 // wall returns the instant at which the clocks of zone show what clock shows in

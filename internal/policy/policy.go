@@ -37,6 +37,8 @@ type Policy struct {
 	Manifests []Glob
 	// FullEvery is how long a sweep goes by what earlier ones found out.
 	FullEvery Period
+	// Notice is how long a medium must have been announced before a run deletes it; zero for none.
+	Notice Period
 	// Protect rules win over Expire rules. Among the latter the first that
 	// applies decides.
 	Protect []Rule
@@ -267,9 +269,10 @@ func (p *Policy) Canonical() []byte {
 		Inventory []source        `json:"inventory"`
 		Manifests []string        `json:"manifests,omitempty"`
 		FullEvery string          `json:"fullEvery,omitempty"`
+		Notice    string          `json:"notice,omitempty"`
 		Protect   []canonicalRule `json:"protect"`
 		Expire    []canonicalRule `json:"expire"`
-	}{version, p.Timezone.String(), []source{}, nil, "", []canonicalRule{}, []canonicalRule{}}
+	}{version, p.Timezone.String(), []source{}, nil, "", p.Notice.String(), []canonicalRule{}, []canonicalRule{}}
 	for _, prefix := range p.Inventory.Prefixes {
 		form.Inventory = append(form.Inventory, source{Bucket: prefix.String()})
 	}

@@ -47,8 +47,10 @@ type Report struct {
 	Sources []Source `json:"sources,omitempty"`
 	Counts  Counts   `json:"counts"`
 	Rules   []Rule   `json:"rules"`
-	Guard   Guard    `json:"guard"`
-	Calls   Calls    `json:"calls"`
+	// Announced says from which day on announced media are deleted.
+	Announced []Announced `json:"announced,omitempty"`
+	Guard     Guard       `json:"guard"`
+	Calls     Calls       `json:"calls"`
 	// Notes are further information for people.
 	Notes    []string  `json:"notes,omitempty"`
 	Failures []Failure `json:"failures"`
@@ -80,6 +82,8 @@ type Counts struct {
 	Failed     int `json:"failed"`
 	Unverified int `json:"unverified"`
 	Pending    int `json:"pending"`
+	// Announced media have expired, and stay until the policy's notice has run.
+	Announced int `json:"announced"`
 
 	ObjectsWithoutMedia int `json:"objectsWithoutMedia"`
 }
@@ -98,6 +102,14 @@ type Rule struct {
 	Applied int    `json:"applied"`
 	Expired int    `json:"expired"`
 	Deleted int    `json:"deleted"`
+}
+
+// Announced counts the media whose notice ends on a day. The first sweep after that deletes them.
+type Announced struct {
+	Day   string `json:"day"` // YYYY-MM-DD in the policy's timezone
+	Media int    `json:"media"`
+	// MediaIDs are the first of them. A report lists at most 100.
+	MediaIDs []string `json:"mediaIds,omitempty"`
 }
 
 // Guard says whether the run was stopped before it deleted too much.
@@ -193,7 +205,7 @@ func (r *Report) Finish(status Status, now time.Time) {
 	if sum := c.Absent + c.Unknown + c.Protected + c.Kept + c.Expired; sum != c.Looked {
 		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media looked at, %d decided; %s", c.Looked, sum, r.Error)
 	}
-	if sum := c.Deleted + c.Gone + c.Failed + c.Unverified + c.Pending; sum != c.Expired {
+	if sum := c.Deleted + c.Gone + c.Failed + c.Unverified + c.Pending + c.Announced; sum != c.Expired {
 		r.Status, r.Error = Failed, fmt.Sprintf("internal error: %d media expired, %d accounted for; %s", c.Expired, sum, r.Error)
 	}
 	r.Error, r.Next = text.Bound(r.Error), text.Bound(cmp.Or(r.Next, r.next()))

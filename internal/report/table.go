@@ -33,6 +33,9 @@ func (r *Report) writeCounts(line func(format string, args ...any)) {
 	line("  expired\t%d", c.Expired)
 	line("    deleted\t%d\tand read back as gone", c.Deleted)
 	line("    pending\t%d", c.Pending)
+	for _, on := range r.Announced {
+		line("    announced\t%d\tdeleted from %s on", on.Media, on.Day)
+	}
 	for _, other := range []struct {
 		name  string
 		count int

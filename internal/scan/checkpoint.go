@@ -74,6 +74,8 @@ type pendingRecord struct {
 	Name     string `json:"name"`
 	Modified int64  `json:"modified,omitempty"`
 	Escaped  bool   `json:"escaped,omitempty"`
+	Lead     bool   `json:"lead,omitempty"`
+	Orphan   bool   `json:"orphan,omitempty"`
 }
 
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
@@ -199,7 +201,7 @@ func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
 		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered), Missing: c.Missing, Sources: c.report.Sources}
 	for _, open := range c.cursor.left() {
-		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped})
+		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan})
 	}
 	for _, failure := range c.report.Failures {
 		if !slices.Contains(c.sources.rowErrors, failure) {

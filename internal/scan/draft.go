@@ -109,24 +109,47 @@ func (d *Draft) settled() iter.Seq2[*finding, error] {
 // Lines yields the expired media in the order of their MediaIds. It may be called several times.
 func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
+		for l, err := range d.Media() {
+			if (err != nil || l.Text != nil) && !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
+// Media yields all media in the order of their MediaIds. The lines of those that have not expired have no
+// text.
+func (d *Draft) Media() iter.Seq2[plan.Line, error] {
+	return func(yield func(plan.Line, error) bool) {
 		for f, err := range d.settled() {
 			if err != nil {
 				yield(plan.Line{}, err)
 				return
 			}
-			if f.verdict != retention.Expired || f.uncounted {
+			if f.mediaID == "" {
+				return // objects without a medium come last
+			}
+			if f.uncounted {
 				continue
 			}
-			l := plan.Line{MediaID: f.mediaID, Rule: f.rule, State: f.state, Created: f.created, ReadAt: f.readAt,
-				Outranked: len(f.rank.Groups) > 0 && f.readAt != plan.Unread, Text: f.line}
-			if d.resumed && l.Outranked {
-				l.ReadAt, l.Outranked = plan.Unread, false
+			l := plan.Line{MediaID: f.mediaID}
+			if f.verdict == retention.Expired {
+				l = d.lineOf(f)
 			}
 			if !yield(l, nil) {
 				return
 			}
 		}
 	}
+}
+
+func (d *Draft) lineOf(f *finding) plan.Line {
+	l := plan.Line{MediaID: f.mediaID, Rule: f.rule, State: f.state, Created: f.created, ReadAt: f.readAt,
+		Outranked: len(f.rank.Groups) > 0 && f.readAt != plan.Unread, Text: f.line}
+	if d.resumed && l.Outranked {
+		l.ReadAt, l.Outranked = plan.Unread, false
+	}
+	return l
 }
 
 // count adds a finding to the counts of a report.

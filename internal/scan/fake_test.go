@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
@@ -167,7 +168,7 @@ func (c *cloud) scanner(rules string) *Scanner {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} },
+	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &journal.Announcements{},
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
 }
 

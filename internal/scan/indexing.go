@@ -2,13 +2,11 @@ package scan
 
 import (
 	"context"
-	"sort"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -20,16 +18,9 @@ const youth = 24 * time.Hour
 
 // openIndex opens the index of earlier scans, and starts to collect entries for the next.
 func (c *scan) openIndex(ctx context.Context) {
-	since := expiry(c.Policy.FullEvery, c.Policy.Timezone, c.report.AsOf)
+	since := c.Policy.FullEvery.Began(c.report.AsOf, c.Policy.Timezone)
 	c.known, c.finds = index.Open(ctx, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
 	c.splits = c.known.Splits()
-}
-
-// expiry returns the latest second from which a period has passed at asOf.
-func expiry(period policy.Period, zone *time.Location, asOf time.Time) time.Time {
-	ago := func(seconds int) time.Time { return asOf.Add(-time.Duration(seconds) * time.Second) }
-	longest := period.After(asOf, zone).Sub(asOf) + 5*24*time.Hour // months differ in length
-	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !period.After(ago(seconds), zone).After(asOf) }))
 }
 
 // WriteIndex writes the next generation of the index.
@@ -43,7 +34,7 @@ func (f *Found) WriteIndex(ctx context.Context, now time.Time, run string) error
 // isKnown reports whether a candidate need not be looked up, and whether it has a live
 // medium: 1 or 0, since the guard must not count more than the inventory names.
 func (c *scan) isKnown(candidate inventory.Candidate) (live int, known bool) {
-	if c.finds == nil {
+	if c.finds == nil || candidate.Lead {
 		return 0, false
 	}
 	entries := c.known.Find(c.admit, candidate.Name())

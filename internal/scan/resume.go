@@ -226,6 +226,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		if err != nil {
 			return err
 		}
+		candidate.Lead, candidate.Orphan = open.Lead, open.Orphan
 		slash := media.SlashPlain
 		if open.Escaped {
 			slash = media.SlashEscaped

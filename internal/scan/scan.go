@@ -19,6 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -55,9 +56,11 @@ type Scanner struct {
 	Library Library
 	Objects Objects
 	Store   state.Store
-	Mark    func(*media.Medium) retention.Mark
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Announced has the media to which earlier events and requests led. The inventory's scans look at them.
+	Announced *journal.Announcements
+	Mark      func(*media.Medium) retention.Mark
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Found is the result of a scan. The caller must close it.

@@ -218,7 +218,25 @@ func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
 		return
 	}
 	c.sources.hasIDs, c.sources.hasObjects = c.gathered.HasIDs(), c.gathered.HasObjects()
+	if c.request.Inventory && !c.gatherLeads(yield) {
+		return
+	}
 	c.dropUnnamed()
+}
+
+// gatherLeads gathers the media to which earlier events and requests led. It reports whether the scan goes on.
+func (c *scan) gatherLeads(yield func(inventory.Candidate, error) bool) bool {
+	for lead, err := range c.Announced.Leads(c.admit) {
+		candidate := inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan}
+		if err == nil {
+			c.resumed.addName(candidate.Name())
+			err = c.gathered.Add(candidate)
+		}
+		if err != nil && !yield(inventory.Candidate{}, err) {
+			return false
+		}
+	}
+	return true
 }
 
 // read reads one list. It reports whether the scan goes on.
@@ -399,10 +417,10 @@ func (c *scan) ofPlan(id string) candidates {
 }
 
 // mayBeGone returns the candidates of a batch whose source objects may be gone, according to an
-// event or to the plan that is applied.
+// event, an announcement, or the plan that is applied.
 func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
 	for _, candidate := range batch {
-		if c.orphanIDs[candidate.MediaID] || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
+		if c.orphanIDs[candidate.MediaID] || candidate.Orphan && c.Policy.HasOrphanRule() || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
 			some = append(some, candidate)
 		}
 	}

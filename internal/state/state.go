@@ -59,7 +59,12 @@ func SafeName(text string) string {
 }
 
 // Stamp returns a time for the start of a record's name. Stamps sort by time.
-func Stamp(at time.Time) string { return at.UTC().Format("20060102T150405.000000000Z") }
+func Stamp(at time.Time) string { return at.UTC().Format(stampForm) }
+
+const stampForm = "20060102T150405.000000000Z"
+
+// ParseStamp returns the time of a stamp.
+func ParseStamp(stamp string) (time.Time, error) { return time.Parse(stampForm, stamp) }
 
 // RunName returns the name of a record or folder that a run begins at a time.
 func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }

@@ -14,7 +14,7 @@ import (
 
 // guard checks whether the run would delete too much, and trips the guard of the report. It records
 // the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found) (spending journal.Spending, err error) {
+func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (spending journal.Spending, err error) {
 	if r.request.Plan != "" {
 		return spending, r.guardApply(ctx)
 	}
@@ -23,17 +23,19 @@ func (r *run) guard(ctx context.Context, found *scan.Found) (spending journal.Sp
 	if err != nil {
 		return spending, err
 	}
-	r.trip(tripped(r.Policy.Guard, c.Expired, live, most))
-	if r.request.Trigger != trigger.OSS || c.Expired == 0 || r.report.Guard.Tripped {
+	notice.warnGuard(live, most)
+	due := c.Pending
+	r.trip(tripped(r.Policy.Guard, due, live, most))
+	if r.request.Trigger != trigger.OSS || due == 0 || r.report.Guard.Tripped {
 		return spending, nil
 	}
 	limit := r.Policy.Guard.MaxDelete
-	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), c.Expired, limit, r.report.Mode == policy.Enforce)
+	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), due, limit, r.report.Mode == policy.Enforce)
 	for _, reason := range skipped {
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}
 	if err == nil && !spending.Allowed {
-		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", c.Expired, spending.Spent, limit))
+		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", due, spending.Spent, limit))
 	}
 	return spending, err
 }

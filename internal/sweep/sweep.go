@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -52,7 +53,7 @@ type Sweep struct {
 }
 
 func (s *Sweep) scanner() *scan.Scanner {
-	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Tombstones.Of, Now: s.Now, Log: s.Log}
+	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Tombstones.Of, Announced: &journal.Announcements{}, Now: s.Now, Log: s.Log}
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough
@@ -116,13 +117,21 @@ func (r *run) carryOut(ctx context.Context) {
 		r.endBy(r.resumePlan(ctx, admit))
 		return
 	}
-	found := r.scanner().Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)
+	announced, err := r.openAnnouncements(ctx)
+	if err != nil {
+		r.endBy(r.suspend(ctx, &scan.Found{}, err))
+		return
+	}
+	defer announced.Close()
+	scanner := r.scanner()
+	scanner.Announced = announced
+	found := scanner.Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)
 	defer found.Close()
 	r.take(found)
 	if r.ended != nil || r.nothingSeen && !r.Library.Answered() {
 		return
 	}
-	r.endBy(r.deleteFound(ctx, admit, found))
+	r.endBy(r.deleteFound(ctx, admit, found, announced))
 }
 
 // take copies the state of a scan into the run and its report.
@@ -168,7 +177,7 @@ func (r *run) saveFailures(found *scan.Found) {
 }
 
 // deleteFound checks the guard, saves the plan, and deletes it.
-func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
+func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announced *journal.Announcements) error {
 	var beside errgroup.Group
 	defer func() { _ = beside.Wait() }() // it logs its errors
 	now := r.Now()
@@ -179,35 +188,48 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found) error {
 		}
 		return nil
 	})
-	spending, err := r.guard(ctx, found)
-	if deadline.Passed(err) {
-		return found.Suspend(ctx, r.budget, err)
-	}
+	notice, err := r.split(ctx, found, announced)
+	defer notice.retract()
 	if err != nil {
-		return fmt.Errorf("%w; nothing was deleted", err)
+		return r.suspend(ctx, found, err)
+	}
+	due := r.report.Counts.Pending
+	spending, err := r.guard(ctx, found, notice)
+	if err != nil {
+		return r.suspend(ctx, found, err)
 	}
 	head := plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}
-	contents, err := journal.SavePlan(ctx, r.Store, head, r.report.Guard.Reason, found.Draft.Lines())
+	contents, err := journal.SavePlan(ctx, r.Store, head, r.report.Guard.Reason, notice.dueLines(found))
 	switch {
 	case err == nil:
-	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Expired == 0:
+	case contents.ID != "" && contents.Entries == 0 && due == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
-	case deadline.Passed(err):
-		r.refund(ctx, spending, r.report.Counts.Expired)
-		return found.Suspend(ctx, r.budget, err)
 	default:
-		r.refund(ctx, spending, r.report.Counts.Expired)
+		r.refund(ctx, spending, due)
 		if errors.Is(err, journal.ErrDamagedPlan) {
 			r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
 		}
-		return fmt.Errorf("%w; nothing was deleted", err)
+		return r.suspend(ctx, found, err)
+	}
+	if err := notice.record(ctx); err != nil {
+		r.refund(ctx, spending, due)
+		return r.suspend(ctx, found, err)
 	}
 	r.report.Plan = cmp.Or(r.request.Plan, contents.ID)
 	r.closeCheckpoint(ctx, found)
-	if r.report.Mode != policy.Enforce || r.report.Guard.Tripped || r.report.Counts.Expired == 0 {
+	if r.report.Mode != policy.Enforce || r.report.Guard.Tripped || due == 0 {
 		return nil
 	}
-	return r.deletePlan(ctx, admit, contents.ID, found, spending)
+	return r.deletePlan(ctx, admit, contents.ID, found, notice.dueLines(found), spending)
+}
+
+// suspend returns an error that ended the run before the first deletion. The next scheduled run resumes a scan whose
+// time was up.
+func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
+	if deadline.Passed(err) {
+		return found.Suspend(ctx, r.budget, err)
+	}
+	return fmt.Errorf("%w; nothing was deleted", err)
 }
 
 // refund returns media that an event did not delete to the event budget. Other runs spend
@@ -229,7 +251,7 @@ func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
 // deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the
 // inventory or of a plan holds a lease and records its intent first, so that it may be killed. Other
 // runs record theirs if media are pending in the end.
-func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, spending journal.Spending) error {
+func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf}
 	begun := r.request.Inventory || r.request.Plan != ""
 	var err error
@@ -238,7 +260,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 			return fmt.Errorf("%w; nothing was deleted", err)
 		}
 	}
-	r.purge(ctx, admit, planID, found, false, found.Draft.Lines())
+	r.purge(ctx, admit, planID, found, false, lines)
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	c := &r.report.Counts

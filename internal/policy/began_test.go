@@ -1,4 +1,4 @@
-package scan
+package policy_test
 
 import (
 	"math/rand/v2"
@@ -8,8 +8,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// What was found at the expiry has expired, and what was found a second later has not.
-func TestExpiry(t *testing.T) {
+// A period that began then has passed, and one that began a second later has not.
+func TestPeriodBegan(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, zone := range []string{"UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York"} {
 		location, err := time.LoadLocation(zone)
@@ -23,7 +23,7 @@ func TestExpiry(t *testing.T) {
 			}
 			for range 300 {
 				asOf := time.Unix(1_700_000_000+random.Int64N(10*366*86400), 0)
-				at := expiry(period, location, asOf)
+				at := period.Began(asOf, location)
 				if period.After(at, location).After(asOf) || !period.After(at.Add(time.Second), location).After(asOf) {
 					t.Fatalf("%s in %s at %v: %v", text, zone, asOf, at)
 				}

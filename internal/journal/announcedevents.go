@@ -1,0 +1,206 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/extsort"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// eventFolder holds a record of each announcement by a run of an event or a request. The name has the time,
+// the flag, the digest and the media ID, so that a listing suffices.
+const eventFolder = "announced/events/"
+
+// MaxAnnounced bounds the media that an event or a request announces.
+const MaxAnnounced = 10_000
+
+// writersAtOnce is the number of records that are written at once. One write takes tens of milliseconds.
+const writersAtOnce = 32
+
+// Announce records announcements of a run that is no sweep of the inventory.
+func Announce(ctx context.Context, store state.Store, now time.Time, list []Announcement) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writersAtOnce)
+	for _, one := range list {
+		group.Go(func() error {
+			return task.Do(func() error { return store.Create(ctx, one.eventName(now), []byte(emptyRecord)) })
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("write the announcements: %w", err)
+	}
+	return nil
+}
+
+func (n Announcement) eventName(now time.Time) string {
+	flag := "i"
+	if n.Orphan {
+		flag = orphanFlag
+	}
+	return fmt.Sprintf("%s%s-%s-%016x-%s", eventFolder, state.Stamp(now), flag, n.Digest, n.MediaID)
+}
+
+func parseEventName(name string) (n Announcement, err error) {
+	parts := strings.SplitN(strings.TrimPrefix(name, eventFolder), "-", 4)
+	if len(parts) != 4 {
+		return n, errors.New("it is no announcement")
+	}
+	at, err := state.ParseStamp(parts[0])
+	if err != nil {
+		return n, err
+	}
+	n = Announcement{MediaID: parts[3], Lead: true, Orphan: parts[1] == orphanFlag, At: ceil(at).Unix()}
+	n.Digest, err = strconv.ParseUint(parts[2], 16, 64)
+	if err = cmp.Or(err, media.CheckID(n.MediaID)); err == nil && n.eventName(at) != name {
+		err = errors.New("it is no announcement")
+	}
+	return n, err
+}
+
+// ceil rounds up to a second.
+func ceil(at time.Time) time.Time {
+	if whole := at.Truncate(time.Second); whole.Before(at) {
+		return whole.Add(time.Second)
+	}
+	return at
+}
+
+// LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
+const LeadTime = 31 * 24 * time.Hour
+
+// lateTime is the time by which a record may be written late, or by another clock.
+const lateTime = time.Hour
+
+// ReadEvents reads what events and requests announced since the latest generation. Without one it reads
+// the announcements of LeadTime before the notice of a run. An announcement from before the generation
+// counts from now on: the sweep may have seen that its medium is not expired.
+func (a *Announcements) ReadEvents(ctx context.Context, noticeBegan time.Time) error {
+	after := noticeBegan.Add(-LeadTime)
+	if since := a.latest.At.Add(-lateTime); since.After(after) && since.Before(a.now) {
+		after = since
+	}
+	for record, err := range a.store.List(ctx, eventFolder, eventFolder+state.Stamp(after)) {
+		if err != nil {
+			return fmt.Errorf("read the announcements: %w", err)
+		}
+		one, err := parseEventName(record.Name)
+		if err != nil {
+			a.lost(record.Name, err)
+			continue
+		}
+		if a.number > 0 && !record.Written.After(a.written) {
+			one.At = a.now.Unix()
+		}
+		if err := a.events.add(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsStale reports whether the latest generation is from before the notice of a run: what events announced
+// since may be due.
+func (a *Announcements) IsStale(noticeBegan time.Time) bool { return a.latest.At.Before(noticeBegan) }
+
+// Leads yields the media that sweeps look at by their IDs, in any order. A medium may come several times.
+func (a *Announcements) Leads(ctx context.Context) iter.Seq2[Announcement, error] {
+	return func(yield func(Announcement, error) bool) {
+		for one, err := range a.events.all() {
+			if !yield(one, err) || err != nil {
+				return
+			}
+		}
+		for lead := (part{segments: a.latest.Leads, leads: true}); ; {
+			if err := lead.fill(ctx, a, lastID); err != nil {
+				yield(Announcement{}, err)
+				return
+			}
+			if len(lead.rest) == 0 {
+				return
+			}
+			for _, one := range lead.rest {
+				if !yield(one, nil) {
+					return
+				}
+			}
+			lead.rest = nil
+		}
+	}
+}
+
+// lastID sorts after all media IDs.
+const lastID = "\x7f"
+
+// Rest yields the announcements that Until has not yielded.
+func (a *Announcements) Rest(ctx context.Context) iter.Seq2[Announcement, error] {
+	return a.Until(ctx, lastID)
+}
+
+// events are announcements of events and requests, sorted by media.
+type events struct {
+	sorter extsort.Sorter
+	next   func() (extsort.Record, error, bool)
+	stop   func()
+	rest   []Announcement // the next one
+}
+
+func (e *events) add(one Announcement) error {
+	rest := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, one.Digest), uint64(one.At)) //nolint:gosec // read back as it was
+	if one.Orphan {
+		rest = append(rest, orphanFlag...)
+	}
+	return e.sorter.Add(one.MediaID, rest)
+}
+
+func decodeEvent(r extsort.Record) Announcement {
+	return Announcement{MediaID: r.Name, Digest: binary.BigEndian.Uint64(r.Rest), At: int64(binary.BigEndian.Uint64(r.Rest[8:])), //nolint:gosec // as it was added
+		Lead: true, Orphan: len(r.Rest) > 16}
+}
+
+func (e *events) all() iter.Seq2[Announcement, error] {
+	return func(yield func(Announcement, error) bool) {
+		for record, err := range e.sorter.All() {
+			if err != nil {
+				yield(Announcement{}, err)
+				return
+			}
+			if !yield(decodeEvent(record), nil) {
+				return
+			}
+		}
+	}
+}
+
+// fill reads the next announcement, if there is one and rest is empty.
+func (e *events) fill() error {
+	if e.next == nil {
+		e.next, e.stop = iter.Pull2(e.sorter.All())
+	}
+	if len(e.rest) > 0 {
+		return nil
+	}
+	record, err, ok := e.next()
+	if err == nil && ok {
+		e.rest = []Announcement{decodeEvent(record)}
+	}
+	return err
+}
+
+func (e *events) close() {
+	if e.stop != nil {
+		e.stop()
+	}
+	e.sorter.Close()
+}

@@ -1,0 +1,329 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// Each sweep of the inventory writes a generation: the media that it found expired, and since when
+// they are announced. The name of its record has its number, latest first, since clocks differ.
+// The name of a segment is the digest of its lines, so that generations share unchanged segments.
+const (
+	generationFolder = "announced/generations/"
+	announcedFolder  = "announced/segments/"
+)
+
+// announcedFormat is the version of generation and segment. Other versions announce again.
+const announcedFormat = 1
+
+// Announcement says since when a run has announced that a medium will be deleted.
+type Announcement struct {
+	MediaID string
+	Digest  uint64 // of the medium's record; see plan.LineDigest
+	At      int64  // in seconds since 1970
+	// Lead is true if an event or a request led to the medium: sweeps look at it by its ID. Orphan
+	// is true if it expired because its source object was removed.
+	Lead, Orphan bool
+}
+
+// generation refers to the segments of media of the inventory, and of leads.
+type generation struct {
+	Format   int                `json:"format"`
+	Region   string             `json:"region"` // media IDs are valid in one region
+	At       time.Time          `json:"at"`
+	Segments []announcedSegment `json:"segments"`
+	Leads    []announcedSegment `json:"leads"`
+}
+
+// announcedSegment has the media from First up to the First of the next segment.
+type announcedSegment struct {
+	Sum   string `json:"sum"`
+	First string `json:"first"`
+}
+
+// Announcements are the announcements of earlier runs. They are not safe for concurrent use.
+type Announcements struct {
+	store   state.Store
+	region  string
+	now     time.Time
+	number  uint64 // of the latest generation; 0 for none
+	latest  generation
+	written time.Time // when the generation was written, by the store's clock
+	// whole is true if Until yields all announcements.
+	whole           bool
+	inventory, lead part
+	events          events
+	sums            map[string]bool // of segments that could be read
+	problems        []string
+}
+
+// OpenAnnouncements reads the latest generation. A lost or damaged one leaves no announcement. If whole
+// is false, Until yields only announcements of the given media.
+func OpenAnnouncements(ctx context.Context, store state.Store, region string, now time.Time, whole bool) (*Announcements, error) {
+	a := &Announcements{store: store, region: region, now: now, whole: whole, sums: map[string]bool{}}
+	name := ""
+	for record, err := range store.List(ctx, generationFolder, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list the announcements: %w", err)
+		}
+		digits, _ := strings.CutSuffix(strings.TrimPrefix(record.Name, generationFolder), ".json")
+		inverted, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil || record.Name != generationName(math.MaxUint64-inverted) {
+			continue
+		}
+		name, a.number, a.written = record.Name, math.MaxUint64-inverted, record.Written
+		break
+	}
+	if name == "" {
+		return a, nil
+	}
+	latest, err := a.readGeneration(ctx, name)
+	switch {
+	case isLost(err):
+		a.lost(name, err)
+	case err != nil:
+		return nil, fmt.Errorf("read the announcements: %w", err)
+	default:
+		a.latest = latest
+		a.inventory, a.lead = part{segments: latest.Segments}, part{segments: latest.Leads, leads: true}
+	}
+	return a, nil
+}
+
+// generationName returns the name of a generation. Higher numbers sort first.
+func generationName(number uint64) string {
+	return fmt.Sprintf("%s%020d.json", generationFolder, math.MaxUint64-number)
+}
+
+// isLost reports whether an error is of a record that is missing or damaged. Others may pass.
+func isLost(err error) bool {
+	return errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrDamaged)
+}
+
+func (a *Announcements) lost(record string, err error) {
+	problem := fmt.Sprintf("record %s: its media are announced again: %s", record, text.Bound(err.Error()))
+	if !slices.Contains(a.problems, problem) { // leads are read twice
+		a.problems = append(a.problems, problem)
+	}
+}
+
+// Problems returns what could not be read.
+func (a *Announcements) Problems() []string { return a.problems }
+
+// maxGeneration bounds a generation, in bytes: ten million announcements take 300 kilobytes.
+const maxGeneration = 16 << 20
+
+func (a *Announcements) readGeneration(ctx context.Context, name string) (g generation, err error) {
+	data, err := a.store.Read(ctx, name)
+	if err != nil {
+		return generation{}, err
+	}
+	if err = state.Decode(data, maxGeneration, &g); err == nil {
+		err = g.check(a.region)
+	}
+	if err != nil {
+		return generation{}, fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
+	return g, nil
+}
+
+func (g *generation) check(region string) error {
+	switch {
+	case g.Format != announcedFormat:
+		return fmt.Errorf("format %d: this program reads format %d", g.Format, announcedFormat)
+	case g.Region != region:
+		return fmt.Errorf("it is of region %s", text.Quote(g.Region))
+	case g.At.IsZero():
+		return errors.New("it has no time")
+	}
+	for _, segments := range [][]announcedSegment{g.Segments, g.Leads} {
+		for i, s := range segments {
+			if media.CheckID(s.First) != nil || i > 0 && s.First <= segments[i-1].First {
+				return fmt.Errorf("segment %d is out of order", i+1)
+			}
+			if sum, err := hex.DecodeString(s.Sum); err != nil || len(sum) != sha256.Size {
+				return fmt.Errorf("segment %d has no checksum", i+1)
+			}
+		}
+	}
+	return nil
+}
+
+// Until yields the announcements up to a media ID that earlier calls did not yield, in the order of their
+// media. If the announcements are not whole, it skips those of other media where it can.
+func (a *Announcements) Until(ctx context.Context, id string) iter.Seq2[Announcement, error] {
+	return func(yield func(Announcement, error) bool) {
+		for {
+			var first *[]Announcement
+			for _, p := range []*part{&a.inventory, &a.lead} {
+				if err := p.fill(ctx, a, id); err != nil {
+					yield(Announcement{}, err)
+					return
+				}
+				first = nearer(first, &p.rest)
+			}
+			if err := a.events.fill(); err != nil {
+				yield(Announcement{}, err)
+				return
+			}
+			first = nearer(first, &a.events.rest)
+			if first == nil || (*first)[0].MediaID > id {
+				return
+			}
+			one := (*first)[0]
+			*first = (*first)[1:]
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
+// nearer returns the list whose first medium comes first. Empty lists come last.
+func nearer(a, b *[]Announcement) *[]Announcement {
+	if len(*b) == 0 || a != nil && (*a)[0].MediaID <= (*b)[0].MediaID {
+		return a
+	}
+	return b
+}
+
+// part is a sorted list of segments.
+type part struct {
+	segments []announcedSegment
+	leads    bool
+	at       int            // the next segment
+	rest     []Announcement // of the segment before
+}
+
+// fill reads the next segment if there may be announcements up to a media ID.
+func (p *part) fill(ctx context.Context, a *Announcements, id string) error {
+	if !a.whole {
+		p.rest = p.rest[sort.Search(len(p.rest), func(i int) bool { return p.rest[i].MediaID >= id }):]
+	}
+	for len(p.rest) == 0 && p.at < len(p.segments) && p.segments[p.at].First <= id {
+		for !a.whole && p.at+1 < len(p.segments) && p.segments[p.at+1].First <= id {
+			p.at++
+		}
+		s, end := p.segments[p.at], ""
+		if p.at+1 < len(p.segments) {
+			end = p.segments[p.at+1].First
+		}
+		p.at++
+		rest, err := a.readSegment(ctx, s, end, p.leads)
+		switch {
+		case isLost(err):
+			a.lost(announcedName(s.Sum), err)
+		case err != nil:
+			return fmt.Errorf("read the announcements: %w", err)
+		}
+		p.rest = rest
+		if !a.whole {
+			p.rest = p.rest[sort.Search(len(p.rest), func(i int) bool { return p.rest[i].MediaID >= id }):]
+			return nil
+		}
+	}
+	return nil
+}
+
+func announcedName(sum string) string { return announcedFolder + sum + ".gz" }
+
+// readSegment returns the announcements of a segment that ends before a media ID, if end is not empty.
+func (a *Announcements) readSegment(ctx context.Context, s announcedSegment, end string, leads bool) ([]Announcement, error) {
+	data, err := a.store.Read(ctx, announcedName(s.Sum))
+	if err != nil {
+		return nil, err
+	}
+	list, err := decodeAnnouncements(data, s, end, leads)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
+	a.sums[s.Sum] = true
+	return list, nil
+}
+
+// A segment has at most maxAnnounced lines of at most maxAnnouncedLine bytes.
+const (
+	maxAnnounced     = 1 << 15
+	maxAnnouncedLine = 128
+)
+
+func decodeAnnouncements(data []byte, s announcedSegment, end string, leads bool) ([]Announcement, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	lines, err := io.ReadAll(io.LimitReader(zip, maxAnnounced*maxAnnouncedLine+1))
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(lines); hex.EncodeToString(sum[:]) != s.Sum {
+		return nil, errors.New("its content is not that of its name")
+	}
+	list := make([]Announcement, 0, bytes.Count(lines, []byte("\n")))
+	for line := range strings.Lines(string(lines)) {
+		one, err := parseAnnouncement(line)
+		if n := len(list); err == nil && (n == 0 && one.MediaID != s.First || n > 0 && one.MediaID <= list[n-1].MediaID || end != "" && one.MediaID >= end) {
+			err = errors.New("it is out of order")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", len(list)+1, err)
+		}
+		one.Lead = leads
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+const orphanFlag = "o"
+
+// appendTo appends the line of a segment.
+func (n Announcement) appendTo(b []byte) []byte {
+	b = append(append(b, n.MediaID...), ' ')
+	b = append(appendDigest(b, n.Digest), ' ')
+	b = append(strconv.AppendInt(b, n.At, 10), ' ')
+	flag := "-"
+	if n.Orphan {
+		flag = orphanFlag
+	}
+	return append(append(b, flag...), '\n')
+}
+
+func appendDigest(b []byte, digest uint64) []byte {
+	return hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, digest))
+}
+
+func parseAnnouncement(line string) (n Announcement, err error) {
+	id, rest, _ := strings.Cut(line, " ")
+	digest, rest, _ := strings.Cut(rest, " ")
+	at, flag, _ := strings.Cut(rest, " ")
+	n.MediaID, n.Orphan = id, flag == orphanFlag+"\n"
+	n.Digest, err = strconv.ParseUint(digest, 16, 64)
+	atErr := error(nil)
+	n.At, atErr = strconv.ParseInt(at, 10, 64)
+	if err = cmp.Or(media.CheckID(id), err, atErr); err == nil && string(n.appendTo(nil)) != line {
+		err = errors.New("it is no announcement")
+	}
+	return n, err
+}
+
+// Close frees the memory and the temporary files.
+func (a *Announcements) Close() { a.events.close() }

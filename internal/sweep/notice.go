@@ -1,0 +1,243 @@
+package sweep
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/scan"
+)
+
+// needsNotice reports whether the run deletes only what was announced before. A person who applies a plan is the
+// notice.
+func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request.Plan == "" }
+
+// openAnnouncements reads what earlier runs announced. A run of the inventory reads all.
+func (r *run) openAnnouncements(ctx context.Context) (*journal.Announcements, error) {
+	if !r.needsNotice() {
+		return &journal.Announcements{}, nil
+	}
+	a, err := journal.OpenAnnouncements(ctx, r.Store, r.Region, r.Now(), r.request.Inventory)
+	if err != nil {
+		return nil, err
+	}
+	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
+	if r.request.Inventory || a.IsStale(began) {
+		err = a.ReadEvents(ctx, began)
+	}
+	if err != nil {
+		a.Close()
+	}
+	return a, err
+}
+
+// notice splits the expired media of a run into due ones, which were announced before the notice, and
+// announced ones.
+type notice struct {
+	*run
+	announced *journal.Announcements
+	// A sweep of the inventory writes the next generation. Other runs write the new announcements.
+	next  *journal.NextAnnouncements
+	added []journal.Announcement
+
+	now, began int64
+	seenAll    bool   // no candidate was missing
+	due        bitset // of the lines of the draft
+	lines      int
+	recorded   bool
+	days       map[int64]*report.Announced // by the time of the announcement
+}
+
+// split finds the due media of a scan, and counts the announced ones. It begins the next generation.
+func (r *run) split(ctx context.Context, found *scan.Found, announced *journal.Announcements) (*notice, error) {
+	n := &notice{run: r, announced: announced, next: announced.Next(), seenAll: !found.Missing, days: map[int64]*report.Announced{}}
+	if !r.needsNotice() {
+		return n, nil
+	}
+	asOf := r.report.AsOf
+	n.began = r.Policy.Notice.Began(asOf, r.Policy.Timezone).Unix()
+	n.now = max(r.Now().Add(time.Second-1).Unix(), asOf.Unix()) // rounded up
+	for l, err := range found.Draft.Media() {
+		if err == nil {
+			err = n.take(ctx, l)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	for earlier, err := range announced.Rest(ctx) {
+		if err == nil {
+			err = n.unseen(ctx, earlier)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	n.describe()
+	return n, nil
+}
+
+// take decides on one medium. What is not expired loses its announcement.
+func (n *notice) take(ctx context.Context, l plan.Line) error {
+	one := journal.Announcement{MediaID: l.MediaID, At: n.now, Lead: !n.request.Inventory}
+	one.Orphan = l.Text != nil && n.Policy.TakesOrphans(l.Rule)
+	if l.Text != nil {
+		one.Digest = plan.LineDigest(l.Text)
+	}
+	for earlier, err := range n.announced.Until(ctx, l.MediaID) {
+		switch {
+		case err != nil:
+			return err
+		case earlier.MediaID != l.MediaID:
+			if err := n.unseen(ctx, earlier); err != nil {
+				return err
+			}
+			continue
+		}
+		one.Lead = one.Lead || earlier.Lead
+		if earlier.Digest == one.Digest {
+			one.At = min(one.At, earlier.At)
+		}
+	}
+	if l.Text == nil {
+		return nil
+	}
+	isDue := one.At <= n.began
+	n.due.add(n.lines, isDue)
+	n.lines++
+	if !isDue {
+		n.count(one)
+	}
+	switch {
+	case n.writes() && n.request.Inventory:
+		return n.next.Add(ctx, one)
+	case n.writes() && one.At == n.now && len(n.added) < journal.MaxAnnounced:
+		n.added = append(n.added, one)
+	}
+	return nil
+}
+
+// unseen keeps the announcement of a medium that the sweep did not see, if it might have: some candidates could not
+// be read, or the medium is a lead.
+func (n *notice) unseen(ctx context.Context, earlier journal.Announcement) error {
+	if !n.writes() || !n.request.Inventory || n.seenAll && !earlier.Lead || time.Unix(n.began, 0).Sub(time.Unix(earlier.At, 0)) > journal.LeadTime {
+		return nil
+	}
+	earlier.At = min(earlier.At, n.now)
+	return n.next.Add(ctx, earlier)
+}
+
+func (n *notice) writes() bool { return n.report.Mode == policy.Enforce }
+
+// maxListed bounds the announced media that a report lists.
+const maxListed = 100
+
+func (n *notice) count(one journal.Announcement) {
+	c := &n.report.Counts
+	c.Pending--
+	c.Announced++
+	on := n.days[one.At]
+	if on == nil {
+		ends := n.Policy.Notice.After(time.Unix(one.At, 0), n.Policy.Timezone)
+		on = &report.Announced{Day: ends.In(n.Policy.Timezone).Format(time.DateOnly)}
+		n.days[one.At] = on
+	}
+	if on.Media++; c.Announced <= maxListed {
+		on.MediaIDs = append(on.MediaIDs, one.MediaID)
+	}
+}
+
+// describe adds the days to the report, and what was lost.
+func (n *notice) describe() {
+	byDay := map[string]report.Announced{}
+	for _, on := range n.days {
+		day := byDay[on.Day]
+		byDay[on.Day] = report.Announced{Day: on.Day, Media: day.Media + on.Media, MediaIDs: append(day.MediaIDs, on.MediaIDs...)}
+	}
+	for _, on := range byDay {
+		slices.Sort(on.MediaIDs)
+		n.report.Announced = append(n.report.Announced, on)
+	}
+	slices.SortFunc(n.report.Announced, func(a, b report.Announced) int { return strings.Compare(a.Day, b.Day) })
+	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
+		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
+	}
+	for _, problem := range n.announced.Problems() {
+		n.Log.Error("announcements lost", "problem", problem)
+	}
+	if problems := n.announced.Problems(); len(problems) > 0 {
+		n.note("announcements lost: %s (%d records)", problems[0], len(problems))
+	}
+	if more := n.report.Counts.Announced - journal.MaxAnnounced; more > 0 && !n.request.Inventory {
+		n.note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, journal.MaxAnnounced)
+	}
+}
+
+// warnGuard adds a note if the guard would trip on the day on which most announced media go.
+func (n *notice) warnGuard(live, most int) {
+	if len(n.report.Announced) == 0 {
+		return
+	}
+	on := slices.MaxFunc(n.report.Announced, func(a, b report.Announced) int { return a.Media - b.Media })
+	if reason := tripped(n.Policy.Guard, on.Media, live, most); reason != "" {
+		n.note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
+	}
+}
+
+// record makes the announcements durable.
+func (n *notice) record(ctx context.Context) (err error) {
+	switch {
+	case !n.needsNotice() || !n.writes():
+		return nil
+	case n.request.Inventory:
+		err = n.next.Commit(ctx, n.Now())
+	default:
+		err = journal.Announce(ctx, n.Store, n.Now(), n.added)
+	}
+	n.recorded = err == nil
+	return err
+}
+
+// retract counts announced media as pending if a run that should have recorded them ended before.
+func (n *notice) retract() {
+	if c := &n.report.Counts; n.writes() && !n.recorded {
+		c.Pending, c.Announced, n.report.Announced = c.Pending+c.Announced, 0, nil
+	}
+}
+
+// dueLines yields the lines of the due media. It may be called several times.
+func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
+	if !n.needsNotice() {
+		return found.Draft.Lines()
+	}
+	return func(yield func(plan.Line, error) bool) {
+		i := 0
+		for l, err := range found.Draft.Lines() {
+			if (err != nil || n.due.has(i)) && !yield(l, err) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// bitset has one bit for each expired medium: a million take 125 kilobytes.
+type bitset []uint64
+
+// add adds the next bit.
+func (b *bitset) add(i int, set bool) {
+	if i%64 == 0 {
+		*b = append(*b, 0)
+	}
+	if set {
+		(*b)[i/64] |= 1 << (i % 64)
+	}
+}
+
+func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
