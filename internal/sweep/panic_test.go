@@ -56,7 +56,7 @@ func TestAMistakeFailsTheRun(t *testing.T) {
 				if r.Status != report.Failed && r.Status != report.Partial || !strings.Contains(r.Error, "internal error") || !strings.Contains(r.Error, "sweep_test") {
 					t.Errorf("%s, %q, %+v", r.Status, r.Error, r.Counts)
 				}
-				if c := r.Counts; c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending {
+				if c := r.Counts; c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
 					t.Errorf("%+v", c)
 				}
 			})

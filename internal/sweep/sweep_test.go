@@ -434,7 +434,7 @@ func FuzzSweep(f *testing.F) {
 			}
 			return nil
 		}, ids)
-		if c := r.Counts; c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending {
+		if c := r.Counts; c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
 			t.Errorf("counts %+v", c)
 		}
 		gone := 0

@@ -1,0 +1,381 @@
+package handler_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+const noticed = simulated + "notice: 7d\nfullEvery: 1h\n"
+
+// announced is a deployment with a notice on a turned clock.
+type announced struct{ *simulation }
+
+func withNotice(t *testing.T, rules string, test func(announced)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, rules, emulator.MPSOptions{})
+		defer s.end()
+		s.programs = []*program{s.start(0)}
+		test(announced{s})
+	})
+}
+
+// night sleeps for a day, and runs the timer.
+func (s announced) night() report.Report {
+	time.Sleep(24 * time.Hour)
+	return s.timer(10 * time.Minute)
+}
+
+// invoke answers a payload.
+func (s announced) invoke(payload string) report.Report {
+	s.t.Helper()
+	body, _ := s.programs[0].f.Invoke(s.t.Context(), handler.Call{}, []byte(payload))
+	return s.adds(body)
+}
+
+// want fails the test unless a run has these counts.
+func (s announced) want(r report.Report, when string, announced, deleted int) {
+	s.t.Helper()
+	if c := r.Counts; c.Announced != announced || c.Deleted != deleted || c.Pending > 0 && r.Mode == "enforce" && !r.Guard.Tripped {
+		s.t.Errorf("%s: %s %s, %+v, want %d announced and %d deleted; notes %q", when, r.Status, r.Error, c, announced, deleted, r.Notes)
+	}
+}
+
+// tag gives a medium tags.
+func (s announced) tag(id string, tags ...string) {
+	m, _ := s.e.Medium(id)
+	m.Tags = tags
+	s.e.Add(m)
+}
+
+// The first night of a backlog announces it, and deletes nothing. Seven days later it goes, and what came meanwhile later.
+func TestABacklogIsAnnounced(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		s.addOld("media-in", 30)
+		began := time.Now()
+		r := s.timer(time.Hour)
+		s.want(r, "the first night", 30, 0)
+		if day := began.Add(7 * 24 * time.Hour).Format(time.DateOnly); len(r.Announced) != 1 || r.Announced[0].Day != day || r.Announced[0].Media != 30 || len(r.Announced[0].MediaIDs) != 30 || r.Status != report.Done {
+			t.Errorf("%s, announced %+v, want 30 for %s", r.Status, r.Announced, day)
+		}
+		for night := 1; night <= 7; night++ {
+			s.want(s.night(), fmt.Sprint("night ", night), 30, 0)
+		}
+		s.e.Add(emulator.Medium{Bucket: "media-in", Key: "new.mp4", PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
+		s.e.PutObject("media-in", "new.mp4", nil, time.Now())
+		s.want(s.night(), "night 8", 1, 30)
+		for night := 9; night <= 15; night++ {
+			s.want(s.night(), fmt.Sprint("night ", night), 1, 0)
+		}
+		s.want(s.night(), "night 16", 0, 1)
+	})
+}
+
+// What stops being expired, or gets another record, is announced again.
+func TestALostAnnouncement(t *testing.T) {
+	for name, change := range map[string]func(s announced, id string){
+		"held for a night": func(s announced, id string) {
+			s.tag(id, "legal-hold")
+			s.night()
+			s.tag(id)
+		},
+		"another title": func(s announced, id string) {
+			m, _ := s.e.Medium(id)
+			m.Title = "another"
+			s.e.Add(m)
+		},
+		"records lost": func(s announced, _ string) {
+			for _, o := range s.e.Objects("ops") {
+				if strings.HasPrefix(o.Key, "state/announced/") {
+					s.e.RemoveObject("ops", o.Key)
+				}
+			}
+		},
+		"a record damaged": func(s announced, _ string) {
+			for _, o := range s.e.Objects("ops") {
+				if strings.HasPrefix(o.Key, "state/announced/segments/") {
+					s.e.PutObject("ops", o.Key, o.Body[:len(o.Body)/2], time.Now())
+				}
+			}
+		},
+		"the latest generation damaged": func(s announced, _ string) {
+			for _, o := range s.e.Objects("ops") {
+				if strings.HasPrefix(o.Key, "state/announced/generations/") {
+					s.e.PutObject("ops", o.Key, []byte("{}"), time.Now())
+					return
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				id := s.addOld("media-in", 1)[0]
+				s.timer(time.Hour)
+				for range 5 {
+					s.night()
+				}
+				change(s, id)
+				for night := range 7 {
+					s.want(s.night(), fmt.Sprintf("night %d after it", night+1), 1, 0)
+				}
+				s.night()
+				if s.want(s.night(), "the last night", 0, 0); s.gone() != 1 {
+					t.Error("it was announced for ever")
+				}
+			})
+		})
+	}
+}
+
+// A night that fails, is cut off or cannot see a medium does not cost its announcement. A dry run announces nothing.
+func TestNightsThatDoNotLook(t *testing.T) {
+	faulty := func(s announced, limit time.Duration, f emulator.Fault) report.Report {
+		time.Sleep(24 * time.Hour)
+		s.e.Inject(f)
+		defer s.e.ClearFaults()
+		return s.timer(limit)
+	}
+	for status, night := range map[report.Status]func(s announced) report.Report{
+		report.Failed: func(s announced) report.Report {
+			return faulty(s, time.Hour, emulator.Fault{Operation: "*", Kind: emulator.Forbidden})
+		},
+		report.Incomplete: func(s announced) report.Report {
+			return faulty(s, 5*time.Second, emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.HangAfter, After: 1})
+		},
+		report.Partial: func(s announced) report.Report {
+			return faulty(s, time.Hour, emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Unavailable, After: 1})
+		},
+		report.Done: func(s announced) report.Report {
+			time.Sleep(24 * time.Hour)
+			return s.invoke(`{"inventory":true}`)
+		},
+	} {
+		t.Run(string(status), func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				s.addOld("media-in", 12)
+				s.timer(time.Hour)
+				for range 3 {
+					s.night()
+				}
+				if r := night(s); r.Status != status {
+					t.Fatalf("%s %s", r.Status, r.Error)
+				}
+				for range 2 { // the bad night may have taken hours
+					s.want(s.night(), "a good night", 12, 0)
+				}
+				s.night()
+				if s.night(); s.gone() != 12 {
+					t.Errorf("%d of 12 are gone", s.gone())
+				}
+			})
+		})
+	}
+}
+
+// A dry run has the plan of the run after it, and both that of the due media only.
+func TestANoticeAndADryRun(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		s.addOld("media-in", 5)
+		dry := s.invoke(`{"inventory":true}`)
+		s.want(dry, "a dry run before", 5, 0)
+		if dry.Counts.Pending != 0 {
+			t.Errorf("%+v", dry.Counts)
+		}
+		s.timer(time.Hour)
+		time.Sleep(8 * 24 * time.Hour)
+		s.e.Add(emulator.Medium{Bucket: "media-in", Key: "new.mp4", PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
+		s.e.PutObject("media-in", "new.mp4", nil, time.Now())
+		at := time.Now().Truncate(time.Second).Add(time.Second)
+		time.Sleep(time.Until(at))
+		dry = s.invoke(`{"inventory":true}`)
+		time.Sleep(time.Until(at.Add(999 * time.Millisecond)))
+		if dry.Counts.Pending != 5 || dry.Counts.Announced != 1 {
+			t.Errorf("%+v", dry.Counts)
+		}
+		if !dry.AsOf.Equal(at) {
+			t.Fatalf("as of %s", dry.AsOf)
+		}
+		if time.Now().Truncate(time.Second).Equal(at) {
+			r := s.timer(time.Hour)
+			if s.want(r, "the real run", 1, 5); r.Plan != dry.Plan || r.Plan == "" {
+				t.Errorf("plans %s and %s", dry.Plan, r.Plan)
+			}
+		}
+	})
+}
+
+// A plan that a person applies is not bound: the person is the notice.
+func TestAPlanIsNotBoundByTheNotice(t *testing.T) {
+	withNotice(t, simulated, func(s announced) {
+		s.addOld("media-in", 5)
+		plan := s.invoke(`{"inventory":true}`).Plan
+		s.policy.Notice, _ = s.policy.FullEvery, 0
+		s.want(s.timer(time.Hour), "a sweep", 5, 0)
+		s.want(s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan)), "the plan applied", 0, 5)
+	})
+}
+
+// The guard counts what a run would delete. That a later sweep would be blocked is told a notice before.
+func TestANoticeAndTheGuard(t *testing.T) {
+	withNotice(t, strings.Replace(noticed, "maxDelete: 100000", "maxDelete: 9", 1), func(s announced) {
+		s.addOld("media-in", 20)
+		r := s.timer(time.Hour)
+		if s.want(r, "the first night", 20, 0); r.Status != report.Done || !strings.Contains(strings.Join(r.Notes, "\n"), "guard will block") {
+			t.Errorf("%s %s, notes %q", r.Status, r.Guard.Reason, r.Notes)
+		}
+		time.Sleep(8 * 24 * time.Hour)
+		if r = s.timer(time.Hour); r.Status != report.Blocked || r.Counts.Pending != 20 || r.Counts.Announced != 0 {
+			t.Errorf("%s, %+v", r.Status, r.Counts)
+		}
+		s.want(s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, r.Plan)), "the plan applied", 0, 20)
+	})
+}
+
+// An event announces, and the next sweeps look at its medium, wherever it is. Another event deletes only what was
+// announced long enough ago, also without any sweep.
+func TestEventsAnnounce(t *testing.T) {
+	elsewhere := strings.Replace(noticed, "oss://media-in/}", "oss://media-in/other/}", 1)
+	for name, scenario := range map[string]func(s announced, event string){
+		"sweeps": func(s announced, _ string) {
+			for night := range 7 {
+				s.want(s.night(), fmt.Sprint("night ", night), 1, 0)
+			}
+			s.want(s.night(), "the eighth night", 0, 1)
+		},
+		"events": func(s announced, event string) {
+			time.Sleep(7*24*time.Hour - 2*time.Second)
+			s.want(s.invoke(event), "an event too early", 1, 0)
+			time.Sleep(4 * time.Second)
+			s.want(s.invoke(event), "an event in time", 0, 1)
+		},
+		"an event after sweeps": func(s announced, event string) {
+			for range 7 {
+				s.night()
+			}
+			time.Sleep(time.Hour)
+			s.want(s.invoke(event), "an event in time", 0, 1)
+		},
+		"a sweep that saw it kept": func(s announced, event string) {
+			id := s.e.Media()[0].ID
+			s.tag(id, "legal-hold")
+			s.want(s.night(), "a night with a hold", 0, 0)
+			s.tag(id)
+			time.Sleep(7 * 24 * time.Hour)
+			s.want(s.invoke(event), "an event", 1, 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, elsewhere, func(s announced) {
+				s.addOld("media-in", 1)
+				event := string(ossEvent("clips/0"))
+				r := s.invoke(event)
+				if s.want(r, "the event", 1, 0); len(r.Announced) != 1 || len(r.Announced[0].MediaIDs) != 1 {
+					t.Errorf("%+v", r.Announced)
+				}
+				scenario(s, event)
+			})
+		})
+	}
+}
+
+// A request is bound as an event is.
+func TestRequestsAnnounce(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		ids := s.addOld("others", 25)
+		list, _ := json.Marshal(ids)
+		request := fmt.Sprintf(`{"mode":"enforce","mediaIds":%s}`, list)
+		s.want(s.invoke(request), "the request", 25, 0)
+		s.want(s.night(), "the night after", 25, 0)
+		time.Sleep(7 * 24 * time.Hour)
+		s.want(s.invoke(request), "the request again", 0, 25)
+	})
+}
+
+// An orphan that an event announced is deleted by a sweep, if its source is still gone then.
+func TestOrphansAreAnnounced(t *testing.T) {
+	rules := strings.Replace(noticed, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1)
+	for _, back := range []bool{false, true} {
+		t.Run(fmt.Sprintf("back %v", back), func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, rules, func(s announced) {
+				m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: "a.mp4", PublishState: "Published", CreationTime: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)})
+				s.e.RemoveObject("media-in", "a.mp4")
+				s.want(s.invoke(removal("ObjectRemoved:DeleteObject", "a.mp4")), "the event", 1, 0)
+				s.want(s.night(), "the first night", 1, 0)
+				announced, deleted := 1, 1
+				if back {
+					s.e.PutObject("media-in", "a.mp4", nil, time.Now())
+					announced, deleted = 0, 0
+				}
+				for range 6 {
+					s.want(s.night(), "a night", announced, 0)
+				}
+				s.want(s.night(), "the last night", 0, deleted)
+				if m, _ = s.e.Medium(m.ID); m.Deleted == back {
+					t.Errorf("%+v", m)
+				}
+			})
+		})
+	}
+}
+
+// A store that is down postpones deletions, and costs no announcement.
+func TestAnnouncementsThatCannotBeRead(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		s.addOld("media-in", 3)
+		s.timer(time.Hour)
+		time.Sleep(8 * 24 * time.Hour)
+		s.e.Inject(emulator.Fault{Operation: "GetObject", Kind: emulator.Forbidden, After: 1, Count: 50})
+		r := s.timer(time.Hour)
+		if s.want(r, "a night without the store", 0, 0); r.Status != report.Failed {
+			t.Errorf("%s %s", r.Status, r.Error)
+		}
+		s.e.ClearFaults()
+		s.want(s.timer(time.Hour), "the run after it", 0, 3)
+	})
+}
+
+// generations returns the names of the records of generations, latest first.
+func (s announced) generations() (names []string) {
+	for _, o := range s.e.Objects("ops") {
+		if strings.HasPrefix(o.Key, "state/announced/generations/") {
+			names = append(names, o.Key)
+		}
+	}
+	return slices.Sorted(slices.Values(names))
+}
+
+// A run that could not record its announcements has announced and deleted nothing.
+func TestAnnouncementsThatCannotBeWritten(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		s.addOld("media-in", 3)
+		s.timer(time.Hour)
+		time.Sleep(8 * 24 * time.Hour)
+		s.addOld("media-in", 5)
+		before := len(s.generations())
+		for write := range 12 {
+			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 1})
+			deletions := s.e.Count()["DeleteMedia"]
+			r := s.timer(time.Hour)
+			s.e.ClearFaults()
+			if written := len(s.generations()) - before; r.Counts.Announced > 0 && written == 0 {
+				t.Errorf("write %d: %s %s, %+v, and no generation", write, r.Status, r.Error, r.Counts)
+			} else if s.e.Count()["DeleteMedia"] > deletions && written == 0 {
+				t.Errorf("write %d: deletions without a generation", write)
+			}
+			before = len(s.generations())
+		}
+	})
+}
