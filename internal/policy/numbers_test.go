@@ -20,6 +20,7 @@ var places = []struct{ name, policy, number string }{
 	{"after", "version: 1\nexpire: [{name: a, after: %sd}]\n", "10"},
 	{"a part of after", "version: 1\nexpire: [{name: a, after: 1y%smo}]\n", "10"},
 	{"fullEvery", "version: 1\nfullEvery: %sd\n", "10"},
+	{"notice", "version: 1\nnotice: %sd\n", "10"},
 	{"planMaxAge", "version: 1\nguard: {planMaxAge: %sd}\n", "10"},
 	{"minSize", "version: 1\nexpire: [{name: a, after: 7d, match: {minSize: %s}}]\n", "10"},
 	{"maxSize", "version: 1\nexpire: [{name: a, after: 7d, match: {maxSize: %sMB}}]\n", "10"},

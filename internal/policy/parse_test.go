@@ -109,6 +109,7 @@ func TestDigestIsOfTheDecisions(t *testing.T) {
 		"tags":     strings.Replace(base, "[a, b]", "[a]", 1),
 		"timezone": "timezone: Asia/Shanghai\n" + base,
 		"protect":  base + "protect: [{name: hold}]\n",
+		"notice":   "notice: 7d\n" + base,
 		"scope":    "inventory: [{bucket: oss://abc/}]\n" + base,
 	} {
 		if digest(text) == digest(base) {
@@ -123,6 +124,7 @@ version: 1
 mode: enforce
 timezone: Asia/Shanghai
 inventory: [{bucket: oss://media-in/}, {bucket: oss://other/x/}]
+notice: 1y
 protect:
   - {name: legal-hold, match: {tags: [legal-hold, "<&>"], tagsAll: [a, b]}}
   - {name: promised, until: {tag: "keep-until:"}}
