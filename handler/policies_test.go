@@ -84,6 +84,10 @@ func TestPolicyInOSSChangesBetweenRuns(t *testing.T) {
 		t.Fatal("a policy with a mistake deleted media")
 	}
 
+	w.putPolicy(strings.Replace(enforcing, "180d", "170d", 1))
+	if r, _ := w.invoke(`{"mode":"enforce","plan":"` + first.Plan + `"}`); r.Status != report.Failed || !strings.Contains(r.Error, "made under another policy") {
+		t.Errorf("a plan of an earlier policy is %s: %s", r.Status, r.Error)
+	}
 	w.putPolicy(enforcing)
 	if r := w.mustInvoke(everything, report.Done); r.Mode != policy.Enforce || r.Counts.Deleted == 0 || r.Policy != first.Policy {
 		t.Errorf("mode %s, %d deleted, policy %s; the rules are those of %s", r.Mode, r.Counts.Deleted, r.Policy, first.Policy)

@@ -119,8 +119,10 @@ func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, er
 func (s *Service) begin(ctx context.Context, budget deadline.Budget, call Call, kind trigger.Kind) (*policy.Policy, *report.Report) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
+	started := s.now().UTC()
 	p, err := s.policyOf(ctx, call)
 	r := s.newReport(call, kind, p)
+	r.StartedAt = started
 	switch {
 	case IsRefusal(err):
 		return nil, s.reject(r, err)
