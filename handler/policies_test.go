@@ -225,6 +225,18 @@ func TestSurveysUnderThePolicyInOSS(t *testing.T) {
 	}
 }
 
+// What was deleted can be restored whatever the policy says.
+func TestRestoreUnderAPolicyWithAMistake(t *testing.T) {
+	w := newWorldOfObject(t, emulator.Config{}, enforcing)
+	m := w.add("clips/a", 400)
+	w.e.PutObject(m.Bucket, m.Key, []byte("video"), time.Now())
+	run := w.mustInvoke(everything, report.Done)
+	w.putPolicy("version: 2\n")
+	if restored := w.restore(run.Run); len(restored.Restored) != 1 || !strings.Contains(w.log.String(), "policy not read") {
+		t.Errorf("%+v of %+v", restored, run.Counts)
+	}
+}
+
 // The pace is that of the policy of the latest run.
 func TestPaceOfThePolicyInOSS(t *testing.T) {
 	slow := strings.Replace(dryRun, "share: 1", "share: 0.01", 1)
