@@ -16,7 +16,7 @@ import (
 
 // enforce runs a request against an emulated library, under a policy whose hold needs
 // tags and which expires everything else.
-func enforce(t *testing.T, e *emulator.Emulator, request *trigger.Request) *report.Report {
+func enforce(t *testing.T, e *cloud, request *trigger.Request) *report.Report {
 	t.Helper()
 	request.Trigger = trigger.Invoke
 	return runWith(t.Context(), t, e, time.Now, func() error { return nil }, request, whole)
@@ -33,7 +33,7 @@ func scopes(list []emulator.Medium) map[string]*trigger.Request {
 }
 
 // sent returns all IDs of DeleteMedia calls.
-func sent(e *emulator.Emulator) (ids []string) {
+func sent(e *cloud) (ids []string) {
 	for _, call := range e.Calls() {
 		if call.Operation == "DeleteMedia" {
 			ids = append(ids, call.MediaIDs...)
@@ -43,13 +43,9 @@ func sent(e *emulator.Emulator) (ids []string) {
 }
 
 // threeOf adds three expired media; the second is the odd one of a test.
-func threeOf(t *testing.T) (*emulator.Emulator, []emulator.Medium) {
+func threeOf(t *testing.T) (*cloud, []emulator.Medium) {
 	t.Helper()
-	e, err := emulator.Start(emulator.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
+	e := newCloud(t, emulator.MPSOptions{})
 	var list []emulator.Medium
 	for i := range 3 {
 		list = append(list, e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprintf("a%d.mp4", i), CreationTime: "2020-01-01T00:00:00Z"}))
@@ -94,24 +90,26 @@ func TestOddRecordsAreUnknown(t *testing.T) {
 		for _, scope := range []string{"by ID", "by object"} {
 			t.Run(test.name+", "+scope, func(t *testing.T) {
 				t.Parallel()
-				e, list := threeOf(t)
-				address := media.Object{Bucket: "media-in", Key: list[1].Key}.URL("cn-shanghai", media.SlashPlain)
-				options := emulator.MPSOptions{Records: map[string][]string{}}
-				for _, record := range test.records {
-					record = strings.Replace(strings.Replace(record, `"ID"`, `"`+list[1].ID+`"`, 1), `"URL":"URL"`, `"URL":"`+address+`"`, 1)
-					options.Records[list[1].ID] = append(options.Records[list[1].ID], record)
-				}
-				if test.both {
-					options.AlsoMissing = []string{list[1].ID, address}
-				}
-				e.SetMPS(options)
-				r := enforce(t, e, scopes(list)[scope])
-				if slices.Contains(sent(e), list[1].ID) != test.deleted {
-					t.Errorf("sent: %v; want the medium there: %v", sent(e), test.deleted)
-				}
-				if c := r.Counts; !test.deleted && (r.Status != report.Done || c.Looked != 3 || c.Unknown != 1 || c.Deleted != 2) {
-					t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
-				}
+				turnClock(t, func(t *testing.T) {
+					e, list := threeOf(t)
+					address := media.Object{Bucket: "media-in", Key: list[1].Key}.URL("cn-shanghai", media.SlashPlain)
+					options := emulator.MPSOptions{Records: map[string][]string{}}
+					for _, record := range test.records {
+						record = strings.Replace(strings.Replace(record, `"ID"`, `"`+list[1].ID+`"`, 1), `"URL":"URL"`, `"URL":"`+address+`"`, 1)
+						options.Records[list[1].ID] = append(options.Records[list[1].ID], record)
+					}
+					if test.both {
+						options.AlsoMissing = []string{list[1].ID, address}
+					}
+					e.SetMPS(options)
+					r := enforce(t, e, scopes(list)[scope])
+					if slices.Contains(sent(e), list[1].ID) != test.deleted {
+						t.Errorf("sent: %v; want the medium there: %v", sent(e), test.deleted)
+					}
+					if c := r.Counts; !test.deleted && (r.Status != report.Done || c.Looked != 3 || c.Unknown != 1 || c.Deleted != 2) {
+						t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
+					}
+				})
 			})
 		}
 	}
@@ -141,23 +139,27 @@ func TestMediaIDsThatAreNone(t *testing.T) {
 func TestWhatNoAnswerMentions(t *testing.T) {
 	for _, scope := range []string{"by ID", "by object"} {
 		t.Run("once, "+scope, func(t *testing.T) {
-			e, list := threeOf(t)
-			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Omit, Count: 1})
-			r := enforce(t, e, scopes(list)[scope])
-			if r.Status != report.Done || r.Counts.Deleted != 3 || r.Counts.Looked != 3 || len(r.Failures) > 0 {
-				t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-			}
+			turnClock(t, func(t *testing.T) {
+				e, list := threeOf(t)
+				e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Omit, Count: 1})
+				r := enforce(t, e, scopes(list)[scope])
+				if r.Status != report.Done || r.Counts.Deleted != 3 || r.Counts.Looked != 3 || len(r.Failures) > 0 {
+					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+				}
+			})
 		})
 		t.Run("never, "+scope, func(t *testing.T) {
-			e, list := threeOf(t)
-			e.SetMPS(emulator.MPSOptions{Records: map[string][]string{list[1].ID: {}}})
-			r := enforce(t, e, scopes(list)[scope])
-			if c := r.Counts; r.Status != report.Partial || c.Deleted != 2 || c.Looked != 2 || c.Unknown != 0 || len(r.Failures) != 1 || c.ObjectsWithoutMedia != 0 {
-				t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-			}
-			if slices.Contains(sent(e), list[1].ID) {
-				t.Error("a medium was sent that no answer mentions")
-			}
+			turnClock(t, func(t *testing.T) {
+				e, list := threeOf(t)
+				e.SetMPS(emulator.MPSOptions{Records: map[string][]string{list[1].ID: {}}})
+				r := enforce(t, e, scopes(list)[scope])
+				if c := r.Counts; r.Status != report.Partial || c.Deleted != 2 || c.Looked != 2 || c.Unknown != 0 || len(r.Failures) != 1 || c.ObjectsWithoutMedia != 0 {
+					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+				}
+				if slices.Contains(sent(e), list[1].ID) {
+					t.Error("a medium was sent that no answer mentions")
+				}
+			})
 		})
 	}
 }
@@ -173,22 +175,26 @@ func TestOddAnswersBeforeADeletion(t *testing.T) {
 		"present and missing": {func(id string) emulator.MPSOptions { return emulator.MPSOptions{AlsoMissing: []string{id}} }, report.Done, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, ids := library(t, emulator.MPSOptions{}, 3)
-			clock := time.Now()
-			r := run(context.Background(), t, e, func() time.Time { return clock }, func() error {
-				clock = clock.Add(61 * time.Minute)
-				e.SetMPS(test.options(ids[1]))
-				return nil
-			}, ids)
-			if r.Status != test.status || r.Counts.Unknown != test.unknown || r.Counts.Deleted != 2 || r.Counts.Failed != 1-test.unknown || slices.Contains(sent(e), ids[1]) {
-				t.Errorf("%s, %+v, %+v, sent %v", r.Status, r.Counts, r.Failures, sent(e))
-			}
+			turnClock(t, func(t *testing.T) {
+				e, ids := library(t, emulator.MPSOptions{}, 3)
+				clock := time.Now()
+				r := run(context.Background(), t, e, func() time.Time { return clock }, func() error {
+					clock = clock.Add(61 * time.Minute)
+					e.SetMPS(test.options(ids[1]))
+					return nil
+				}, ids)
+				if r.Status != test.status || r.Counts.Unknown != test.unknown || r.Counts.Deleted != 2 || r.Counts.Failed != 1-test.unknown || slices.Contains(sent(e), ids[1]) {
+					t.Errorf("%s, %+v, %+v, sent %v", r.Status, r.Counts, r.Failures, sent(e))
+				}
+			})
 		})
 	}
 }
 
 // An answer that contradicts itself proves no deletion.
-func TestAnOddReadBackProvesNothing(t *testing.T) {
+func TestAnOddReadBackProvesNothing(t *testing.T) { turnClock(t, testAnOddReadBackProvesNothing) }
+
+func testAnOddReadBackProvesNothing(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 3)
 	r := run(context.Background(), t, e, time.Now, func() error {
 		e.SetMPS(emulator.MPSOptions{DeleteNothing: true, AlsoMissing: ids[1:2]})

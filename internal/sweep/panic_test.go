@@ -43,22 +43,24 @@ func TestAMistakeFailsTheRun(t *testing.T) {
 		for _, after := range []int32{0, 1} {
 			t.Run(in, func(t *testing.T) {
 				t.Parallel()
-				e, ids := library(t, emulator.MPSOptions{}, 45)
-				left := &atomic.Int32{}
-				left.Store(after)
-				whenPlanned := func() error {
-					if in == "the store" {
-						panic("no store")
+				turnClock(t, func(t *testing.T) {
+					e, ids := library(t, emulator.MPSOptions{}, 45)
+					left := &atomic.Int32{}
+					left.Store(after)
+					whenPlanned := func() error {
+						if in == "the store" {
+							panic("no store")
+						}
+						return nil
 					}
-					return nil
-				}
-				r := runWith(context.Background(), t, e, time.Now, whenPlanned, timerOf(ids), func(l *mps.Session) sweep.Library { return mistaken{l, in, left} })
-				if r.Status != report.Failed && r.Status != report.Partial || !strings.Contains(r.Error, "internal error") || !strings.Contains(r.Error, "sweep_test") {
-					t.Errorf("%s, %q, %+v", r.Status, r.Error, r.Counts)
-				}
-				if c := r.Counts; c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
-					t.Errorf("%+v", c)
-				}
+					r := runWith(context.Background(), t, e, time.Now, whenPlanned, timerOf(ids), func(l *mps.Session) sweep.Library { return mistaken{l, in, left} })
+					if r.Status != report.Failed && r.Status != report.Partial || !strings.Contains(r.Error, "internal error") || !strings.Contains(r.Error, "sweep_test") {
+						t.Errorf("%s, %q, %+v", r.Status, r.Error, r.Counts)
+					}
+					if c := r.Counts; c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
+						t.Errorf("%+v", c)
+					}
+				})
 			})
 		}
 	}

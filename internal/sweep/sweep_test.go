@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -39,7 +40,7 @@ func (f storeFunc) List(context.Context, string, string) iter.Seq2[state.Record,
 }
 func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, state.ErrNotFound }
 
-func run(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
+func run(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
 	t.Helper()
 	return runWith(ctx, t, e, now, whenPlanned, timerOf(ids), whole)
 }
@@ -52,7 +53,7 @@ func timerOf(ids []string) *trigger.Request {
 // whole is a library as it is.
 func whole(l *mps.Session) sweep.Library { return l }
 
-func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
+func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
 	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
@@ -64,6 +65,7 @@ func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func()
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Dial = e.network.Dial
 	client, err := mps.New(a, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -77,13 +79,36 @@ func runWith(ctx context.Context, t *testing.T, e *emulator.Emulator, now func()
 	return r
 }
 
-func library(t *testing.T, options emulator.MPSOptions, n int) (e *emulator.Emulator, ids []string) {
+// cloud is an emulator whose connections no network carries.
+type cloud struct {
+	*emulator.Emulator
+	network *emulator.Pipes
+}
+
+func newCloud(t *testing.T, options emulator.MPSOptions) *cloud {
 	t.Helper()
-	e, err := emulator.Start(emulator.Config{MPS: options})
+	network := emulator.NewPipes()
+	e, err := emulator.Start(emulator.Config{Listener: network, MPS: options})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
+	return &cloud{e, network}
+}
+
+// turnClock runs a test on a turned clock: what happens at the same time does so on any machine.
+func turnClock(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		// The clock starts in the year 2000, and no record of before 2010 is believed.
+		time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
+		test(t)
+	})
+}
+
+func library(t *testing.T, options emulator.MPSOptions, n int) (e *cloud, ids []string) {
+	t.Helper()
+	e = newCloud(t, options)
 	for range n {
 		ids = append(ids, e.Add(emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}).ID)
 	}
@@ -98,23 +123,25 @@ func TestMediaThatVanishDoNotHoldTheOthers(t *testing.T) {
 		for bad := range 11 {
 			t.Run(fmt.Sprintf("%q, %d vanish", unknown, bad), func(t *testing.T) {
 				t.Parallel()
-				e, ids := library(t, emulator.MPSOptions{UnknownID: unknown}, 30)
-				r := run(context.Background(), t, e, time.Now, func() error {
-					for i := range bad {
-						m, _ := e.Medium(ids[10+i*7%10])
-						m.Deleted = true
-						e.Add(m)
+				turnClock(t, func(t *testing.T) {
+					e, ids := library(t, emulator.MPSOptions{UnknownID: unknown}, 30)
+					r := run(context.Background(), t, e, time.Now, func() error {
+						for i := range bad {
+							m, _ := e.Medium(ids[10+i*7%10])
+							m.Deleted = true
+							e.Add(m)
+						}
+						return nil
+					}, ids)
+					if r.Status != report.Done || r.Counts.Deleted != 30 {
+						t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
 					}
-					return nil
-				}, ids)
-				if r.Status != report.Done || r.Counts.Deleted != 30 {
-					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-				}
-				for _, m := range e.Media() {
-					if !m.Deleted {
-						t.Errorf("%s is still there", m.ID)
+					for _, m := range e.Media() {
+						if !m.Deleted {
+							t.Errorf("%s is still there", m.ID)
+						}
 					}
-				}
+				})
 			})
 		}
 	}
@@ -123,6 +150,10 @@ func TestMediaThatVanishDoNotHoldTheOthers(t *testing.T) {
 // A decision holds for an hour: what is older is read and decided on again, so
 // that what was held or has vanished meanwhile is not sent.
 func TestDecisionsThatAreTooOldAreMadeAgain(t *testing.T) {
+	turnClock(t, testDecisionsThatAreTooOldAreMadeAgain)
+}
+
+func testDecisionsThatAreTooOldAreMadeAgain(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 23)
 	clock := time.Now()
 	now := func() time.Time { return clock }
@@ -165,6 +196,10 @@ func (w waiting) Permit(ctx context.Context, op mps.Operation) (mps.Permit, erro
 
 // So is one that has become too old while its deletion waited for its turn.
 func TestDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
+	turnClock(t, testDecisionsThatAreTooOldWhenTheirTurnComes)
+}
+
+func testDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 10)
 	clock := time.Now()
 	pass := sync.OnceFunc(func() {
@@ -188,6 +223,10 @@ func TestDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
 // A medium whose record is another by the time it is read again has that in no plan:
 // it is left to the next run.
 func TestARecordThatHasChangedIsNotSent(t *testing.T) {
+	turnClock(t, testARecordThatHasChangedIsNotSent)
+}
+
+func testARecordThatHasChangedIsNotSent(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 12)
 	clock := time.Now()
 	r := run(context.Background(), t, e, func() time.Time { return clock }, func() error {
@@ -213,12 +252,14 @@ func TestADeletionThatWasLostIsSentAgain(t *testing.T) {
 	for _, lost := range []int{1, 5} {
 		t.Run(fmt.Sprint(lost, " lost"), func(t *testing.T) {
 			t.Parallel()
-			e, ids := library(t, emulator.MPSOptions{}, 30)
-			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Unavailable, Count: lost})
-			r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
-			if calls := e.Count()["DeleteMedia"]; r.Status != report.Done || r.Counts.Deleted != 30 || calls != 3+lost {
-				t.Errorf("%s, %+v, %d deletions", r.Status, r.Counts, calls)
-			}
+			turnClock(t, func(t *testing.T) {
+				e, ids := library(t, emulator.MPSOptions{}, 30)
+				e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Unavailable, Count: lost})
+				r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+				if calls := e.Count()["DeleteMedia"]; r.Status != report.Done || r.Counts.Deleted != 30 || calls != 3+lost {
+					t.Errorf("%s, %+v, %d deletions", r.Status, r.Counts, calls)
+				}
+			})
 		})
 	}
 }
@@ -229,21 +270,25 @@ func TestTimeIsUpInAPause(t *testing.T) {
 		for _, fault := range []emulator.FaultKind{emulator.Throttle, emulator.Unavailable} {
 			t.Run(fmt.Sprint(operation, " ", fault), func(t *testing.T) {
 				t.Parallel()
-				e, ids := library(t, emulator.MPSOptions{}, 30)
-				e.Inject(emulator.Fault{Operation: operation, Kind: fault, After: min(1, 1-want/30)})
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-				defer cancel()
-				r := run(ctx, t, e, time.Now, func() error { return nil }, ids)
-				if r.Status != report.Incomplete || r.Counts.Failed+r.Counts.Unverified > 0 || len(r.Failures) > 0 || want > 0 && r.Counts.Pending != want {
-					t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
-				}
+				turnClock(t, func(t *testing.T) {
+					e, ids := library(t, emulator.MPSOptions{}, 30)
+					e.Inject(emulator.Fault{Operation: operation, Kind: fault, After: min(1, 1-want/30)})
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					defer cancel()
+					r := run(ctx, t, e, time.Now, func() error { return nil }, ids)
+					if r.Status != report.Incomplete || r.Counts.Failed+r.Counts.Unverified > 0 || len(r.Failures) > 0 || want > 0 && r.Counts.Pending != want {
+						t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+					}
+				})
 			})
 		}
 	}
 }
 
 // The plan's write that the deadline cuts off leaves the run to the next one.
-func TestTimeIsUpWhileThePlanIsWritten(t *testing.T) {
+func TestTimeIsUpWhileThePlanIsWritten(t *testing.T) { turnClock(t, testTimeIsUpWhileThePlanIsWritten) }
+
+func testTimeIsUpWhileThePlanIsWritten(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 3)
 	r := run(context.Background(), t, e, time.Now, func() error { return context.DeadlineExceeded }, ids)
 	if r.Status != report.Incomplete || e.Count()["DeleteMedia"] != 0 {
@@ -252,7 +297,9 @@ func TestTimeIsUpWhileThePlanIsWritten(t *testing.T) {
 }
 
 // The short batch is the last that is sent, however long the full ones take.
-func TestTheShortBatchIsTheLast(t *testing.T) {
+func TestTheShortBatchIsTheLast(t *testing.T) { turnClock(t, testTheShortBatchIsTheLast) }
+
+func testTheShortBatchIsTheLast(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 43)
 	e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Latency, Delay: 100 * time.Millisecond, Count: 3})
 	run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
@@ -269,7 +316,9 @@ func TestTheShortBatchIsTheLast(t *testing.T) {
 
 // Batches are verified side by side, the short one too: a library that is slow to
 // show deletions costs a run three seconds once, not for each batch.
-func TestSlowDeletionsAreWaitedForOnce(t *testing.T) {
+func TestSlowDeletionsAreWaitedForOnce(t *testing.T) { turnClock(t, testSlowDeletionsAreWaitedForOnce) }
+
+func testSlowDeletionsAreWaitedForOnce(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{DeletionDelay: 2 * time.Second}, 23)
 	start := time.Now()
 	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
@@ -280,8 +329,10 @@ func TestSlowDeletionsAreWaitedForOnce(t *testing.T) {
 
 // A run whose time is up deletes nothing on half a look, and never calls that
 // done, even if the limiter foresees the end long before it comes.
-func TestTimeIsUpWhileLooking(t *testing.T) {
-	e, ids := library(t, emulator.MPSOptions{}, 2000)
+func TestTimeIsUpWhileLooking(t *testing.T) { turnClock(t, testTimeIsUpWhileLooking) }
+
+func testTimeIsUpWhileLooking(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 1500) // a second has time for a thousand
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	r := run(ctx, t, e, time.Now, func() error {
@@ -294,8 +345,10 @@ func TestTimeIsUpWhileLooking(t *testing.T) {
 }
 
 // A run that is denied halfway stops at once and says so.
-func TestDeniedHalfway(t *testing.T) {
-	e, ids := library(t, emulator.MPSOptions{}, 1000)
+func TestDeniedHalfway(t *testing.T) { turnClock(t, testDeniedHalfway) }
+
+func testDeniedHalfway(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 800)
 	e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 20})
 	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
 	if r.Status != report.Partial || r.Counts.Deleted != 200 || r.Counts.Failed == 0 || r.Counts.Pending == 0 || r.Error == "" {
@@ -308,7 +361,9 @@ func TestDeniedHalfway(t *testing.T) {
 
 // A look-up that the service refuses for good is split until what it objects to
 // stands alone: the others are decided on and deleted.
-func TestALookUpThatIsRefusedIsSplit(t *testing.T) {
+func TestALookUpThatIsRefusedIsSplit(t *testing.T) { turnClock(t, testALookUpThatIsRefusedIsSplit) }
+
+func testALookUpThatIsRefusedIsSplit(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 30)
 	e.SetMPS(emulator.MPSOptions{Refused: []string{ids[3], ids[17]}})
 	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
@@ -331,26 +386,30 @@ func TestCallsToIsolate(t *testing.T) {
 	for bad := range 11 {
 		t.Run(fmt.Sprint(bad, " bad"), func(t *testing.T) {
 			t.Parallel()
-			e, ids := library(t, emulator.MPSOptions{UnknownID: emulator.RefuseWhole}, 10)
-			r := run(context.Background(), t, e, time.Now, func() error {
-				for _, id := range ids[:bad] {
-					m, _ := e.Medium(id)
-					m.Deleted = true
-					e.Add(m)
+			turnClock(t, func(t *testing.T) {
+				e, ids := library(t, emulator.MPSOptions{UnknownID: emulator.RefuseWhole}, 10)
+				r := run(context.Background(), t, e, time.Now, func() error {
+					for _, id := range ids[:bad] {
+						m, _ := e.Medium(id)
+						m.Deleted = true
+						e.Add(m)
+					}
+					return nil
+				}, ids)
+				if calls := e.Count()["DeleteMedia"]; r.Counts.Deleted != 10 || calls > 2 {
+					t.Errorf("%d calls, %+v", calls, r.Counts)
 				}
-				return nil
-			}, ids)
-			if calls := e.Count()["DeleteMedia"]; r.Counts.Deleted != 10 || calls > 2 {
-				t.Errorf("%d calls, %+v", calls, r.Counts)
-			}
+			})
 		})
 	}
 }
 
 // Where nothing can be read back, nothing more is sent.
-func TestReadBackThatIsDenied(t *testing.T) {
-	e, ids := library(t, emulator.MPSOptions{}, 3000)
-	e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Forbidden, After: 300}) // the look-ups
+func TestReadBackThatIsDenied(t *testing.T) { turnClock(t, testReadBackThatIsDenied) }
+
+func testReadBackThatIsDenied(t *testing.T) {
+	e, ids := library(t, emulator.MPSOptions{}, 1000)
+	e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Forbidden, After: 100}) // the look-ups
 	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
 	if r.Status == report.Done || !strings.Contains(r.Error, "Forbidden") || r.Counts.Pending == 0 || e.Count()["DeleteMedia"] > 50 {
 		t.Errorf("%s, %q, %+v, %d deletions", r.Status, r.Error, r.Counts, e.Count()["DeleteMedia"])
@@ -363,12 +422,14 @@ func TestSlowDeletionsThatAreRefused(t *testing.T) {
 	for _, unknown := range []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial} {
 		t.Run(fmt.Sprintf("%q", unknown), func(t *testing.T) {
 			t.Parallel()
-			e, ids := library(t, emulator.MPSOptions{UnknownID: unknown, DeletionDelay: 1500 * time.Millisecond}, 30)
-			e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropAfter, Count: 1})
-			r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
-			if c := r.Counts; r.Status != report.Done || c.Deleted != 30 || e.Count()["DeleteMedia"] != 3 {
-				t.Errorf("%s, %+v, %d deletions", r.Status, c, e.Count()["DeleteMedia"])
-			}
+			turnClock(t, func(t *testing.T) {
+				e, ids := library(t, emulator.MPSOptions{UnknownID: unknown, DeletionDelay: 1500 * time.Millisecond}, 30)
+				e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropAfter, Count: 1})
+				r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
+				if c := r.Counts; r.Status != report.Done || c.Deleted != 30 || e.Count()["DeleteMedia"] != 3 {
+					t.Errorf("%s, %+v, %d deletions", r.Status, c, e.Count()["DeleteMedia"])
+				}
+			})
 		})
 	}
 }
@@ -384,80 +445,75 @@ func FuzzSweep(f *testing.F) {
 		return kind == emulator.Hang || kind == emulator.HangAfter || kind == emulator.Latency // these only take time
 	})
 	f.Fuzz(func(t *testing.T, seed uint64, size byte, choices uint16) {
-		rng := rand.New(rand.NewPCG(seed, uint64(choices)))
-		options := emulator.MPSOptions{
-			UnknownID:     []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial}[choices%3],
-			DeletedView:   []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated}[choices/3%3],
-			EmptyNonExist: choices&1 == 1,
-		}
-		e, err := emulator.Start(emulator.Config{MPS: options})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer e.Close() //nolint:errcheck // the test is over
-		due := map[string]bool{}
-		var ids, later []string
-		for range size % 40 {
-			m := emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}
-			switch rng.IntN(6) {
-			case 0:
-				m.CreationTime = time.Now().UTC().Format(time.RFC3339)
-			case 1:
-				m.CreationTime = "soon"
-			case 2:
-				m.Deleted = true
+		turnClock(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, uint64(choices)))
+			options := emulator.MPSOptions{
+				UnknownID:     []emulator.UnknownID{emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial}[choices%3],
+				DeletedView:   []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated}[choices/3%3],
+				EmptyNonExist: choices&1 == 1,
 			}
-			m = e.Add(m)
-			ids = append(ids, m.ID)
-			// A library may show what is deleted as it shows what is new.
-			seen := !m.Deleted || options.DeletedView == emulator.ViewInitiated
-			due[m.ID] = m.CreationTime == "2020-01-01T00:00:00Z" && seen
-			if due[m.ID] && rng.IntN(8) == 0 {
-				later = append(later, m.ID) // somebody else deletes it meanwhile
-			}
-		}
-		if len(ids) == 0 {
-			return
-		}
-		for range rng.IntN(4) {
-			e.Inject(emulator.Fault{Operation: []string{"DeleteMedia", "QueryMediaList"}[rng.IntN(2)], Kind: kinds[rng.IntN(len(kinds))],
-				After: rng.IntN(3), Count: 1 + rng.IntN(3)})
-		}
-		// The fuzzer takes an input for hung that needs ten seconds.
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
-		defer cancel()
-		r := run(ctx, t, e, time.Now, func() error {
-			for _, id := range later {
-				m, _ := e.Medium(id)
-				m.Deleted = true
-				e.Add(m)
-			}
-			return nil
-		}, ids)
-		if c := r.Counts; c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
-			t.Errorf("counts %+v", c)
-		}
-		gone := 0
-		for _, m := range e.Media() {
-			if m.Deleted && due[m.ID] {
-				gone++
-			}
-		}
-		if r.Counts.Deleted > gone {
-			t.Errorf("%d reported as deleted, %d are", r.Counts.Deleted, gone)
-		}
-		for _, call := range e.Calls() {
-			if call.Operation != "DeleteMedia" {
-				continue
-			}
-			if len(call.MediaIDs) > mps.MaxBatch {
-				t.Errorf("a call with %d IDs", len(call.MediaIDs))
-			}
-			for _, id := range call.MediaIDs {
-				if !due[id] {
-					t.Errorf("%s was sent and must stay", id)
+			e := newCloud(t, options)
+			due := map[string]bool{}
+			var ids, later []string
+			for range size % 40 {
+				m := emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}
+				switch rng.IntN(6) {
+				case 0:
+					m.CreationTime = time.Now().UTC().Format(time.RFC3339)
+				case 1:
+					m.CreationTime = "soon"
+				case 2:
+					m.Deleted = true
+				}
+				m = e.Add(m)
+				ids = append(ids, m.ID)
+				// A library may show what is deleted as it shows what is new.
+				seen := !m.Deleted || options.DeletedView == emulator.ViewInitiated
+				due[m.ID] = m.CreationTime == "2020-01-01T00:00:00Z" && seen
+				if due[m.ID] && rng.IntN(8) == 0 {
+					later = append(later, m.ID) // somebody else deletes it meanwhile
 				}
 			}
-		}
+			if len(ids) == 0 {
+				return
+			}
+			for range rng.IntN(4) {
+				e.Inject(emulator.Fault{Operation: []string{"DeleteMedia", "QueryMediaList"}[rng.IntN(2)], Kind: kinds[rng.IntN(len(kinds))],
+					After: rng.IntN(3), Count: 1 + rng.IntN(3)})
+			}
+			r := run(t.Context(), t, e, time.Now, func() error {
+				for _, id := range later {
+					m, _ := e.Medium(id)
+					m.Deleted = true
+					e.Add(m)
+				}
+				return nil
+			}, ids)
+			if c := r.Counts; c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced {
+				t.Errorf("counts %+v", c)
+			}
+			gone := 0
+			for _, m := range e.Media() {
+				if m.Deleted && due[m.ID] {
+					gone++
+				}
+			}
+			if r.Counts.Deleted > gone {
+				t.Errorf("%d reported as deleted, %d are", r.Counts.Deleted, gone)
+			}
+			for _, call := range e.Calls() {
+				if call.Operation != "DeleteMedia" {
+					continue
+				}
+				if len(call.MediaIDs) > mps.MaxBatch {
+					t.Errorf("a call with %d IDs", len(call.MediaIDs))
+				}
+				for _, id := range call.MediaIDs {
+					if !due[id] {
+						t.Errorf("%s was sent and must stay", id)
+					}
+				}
+			}
+		})
 	})
 }
