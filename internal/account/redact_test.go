@@ -120,13 +120,14 @@ func TestRedactFindsSignaturesInAnyEscapes(t *testing.T) {
 	}
 }
 
-// TestRedactIsBounded gives it what a service must not slow a run down with.
+// TestRedactIsBounded gives it what a service must not slow a run down with: each takes
+// milliseconds, and hours if the time grew with the square of the length.
 func TestRedactIsBounded(t *testing.T) {
 	c := account.Credentials{AccessKeyID: "LTAI5tKeyOfNobody", AccessKeySecret: strings.Repeat("s3cret", 5), SecurityToken: strings.Repeat("CAIStoken", 100)}
 	for _, unit := range []string{"x", "%25", "&amp;", `\\`, "&", "%", ";", "&#x", `\u005c`, "a=b&", "token", "CAIStoken", "http://", "\xff"} {
 		start := time.Now()
 		got := c.Redact(strings.Repeat(unit, 8<<20/len(unit)))
-		if took := time.Since(start); took > 2*time.Second || len(got) > 410 {
+		if took := time.Since(start); took > time.Minute || len(got) > 410 {
 			t.Errorf("%q: %d bytes after %s", unit, len(got), took)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -294,18 +295,22 @@ func TestDeleteSendsMediaIDsOnly(t *testing.T) {
 }
 
 func TestDeadlineEndsAHangingCall(t *testing.T) {
-	_, s := session(t, emulator.Config{Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Hang}}}, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	err := remove(ctx, s, "a")
-	var failed *mps.Error
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Ambiguous {
-		t.Errorf("a call given up: %v", err)
-	}
-	err = remove(ctx, s, "a")
-	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failed) && s.Calls(mps.DeleteMedia) > 1 {
-		t.Errorf("a call after the deadline: %v, %d calls", err, s.Calls(mps.DeleteMedia))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t, emulator.MPSOptions{}, 1)
+		l.Inject(emulator.Fault{Operation: "*", Kind: emulator.Hang})
+		s := l.client.Session(l.credentials)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		err := remove(ctx, s, "a")
+		var failed *mps.Error
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.Kind != mps.Ambiguous {
+			t.Errorf("a call given up: %v", err)
+		}
+		err = remove(ctx, s, "a")
+		if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failed) && s.Calls(mps.DeleteMedia) > 1 {
+			t.Errorf("a call after the deadline: %v, %d calls", err, s.Calls(mps.DeleteMedia))
+		}
+	})
 }
 
 // An answer without a RequestId is none, and a redirect leads nowhere.
@@ -453,30 +458,28 @@ func TestRetriesAreBudgeted(t *testing.T) {
 }
 
 // TestShare is promise 6 as the service sees it: it counts, and would refuse what
-// is above its quota. The exact bound is TestPace's: what a busy machine adds on
-// the way may bunch the calls here by a tenth.
+// is above its quota.
 func TestShare(t *testing.T) {
-	const share, limit, calls = 0.5, 50, 130
-	e, s := session(t, emulator.Config{
-		MPS:    emulator.MPSOptions{Quota: map[string]int{"QueryMediaList": limit * 11 / 10}},
-		Faults: []emulator.Fault{{Operation: "*", Kind: emulator.Latency, Delay: 20 * time.Millisecond}},
-	}, share)
-	var workers sync.WaitGroup
-	start := time.Now()
-	for range calls {
-		workers.Go(func() {
-			if _, err := byID(context.Background(), s, []string{"a"}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	workers.Wait()
-	took := time.Since(start)
-	if got := e.Violations(); len(got) > 0 || s.Throttled() > 0 {
-		t.Errorf("%d calls throttled: %v", s.Throttled(), got)
-	}
-	// Not a measure of speed: half the pace would take twice this.
-	if most := time.Duration(float64(time.Second) * calls / limit * 1.5); took > most {
-		t.Errorf("%d calls took %v: the share is not used", calls, took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const share, limit, calls = 0.5, 50, 130
+		l := newLibrary(t, emulator.MPSOptions{Quota: map[string]int{"QueryMediaList": limit}}, share)
+		l.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 20 * time.Millisecond})
+		s := l.client.Session(l.credentials)
+		var workers sync.WaitGroup
+		start := time.Now()
+		for range calls {
+			workers.Go(func() {
+				if _, err := byID(t.Context(), s, []string{"a"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		workers.Wait()
+		if got := l.Violations(); len(got) > 0 || s.Throttled() > 0 {
+			t.Errorf("%d calls throttled: %v", s.Throttled(), got)
+		}
+		if took, most := time.Since(start), time.Second*calls/limit*11/10; took > most {
+			t.Errorf("%d calls took %v, want at most %v: the share is not used", calls, took, most)
+		}
+	})
 }

@@ -45,6 +45,9 @@ func costly() map[string]string {
 // A policy of any content is checked in bounded memory. All that is allocated bounds
 // what is in use.
 func TestCheckAllocatesLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures memory")
+	}
 	const most = 160 << 20
 	for name, content := range costly() {
 		t.Run(name, func(t *testing.T) {
