@@ -203,7 +203,7 @@ func FuzzLines(f *testing.F) {
 		if zip {
 			text = squeezed(string(text))
 		}
-		for line, err := range boundedLines(text, 10, 30) {
+		for line, err := range BoundedLines(text, 10, 30) {
 			if len(line) > 10 || err == nil && !bytes.HasSuffix(line, []byte("\n")) {
 				t.Errorf("a line of %d bytes, %v", len(line), err)
 			}

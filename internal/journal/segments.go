@@ -69,12 +69,12 @@ func (s *Segments) Close() error {
 
 // Lines yields the lines of a segment, including their newlines.
 func Lines(segment []byte) iter.Seq2[[]byte, error] {
-	return boundedLines(segment, plan.MaxLine, maxSegment)
+	return BoundedLines(segment, plan.MaxLine, maxSegment)
 }
 
-// boundedLines yields the lines of a gzipped text. It bounds the length of a line and of the text,
+// BoundedLines yields the lines of a gzipped text. It bounds the length of a line and of the text,
 // because a few kilobytes can decompress to gigabytes.
-func boundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
+func BoundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
 		if err != nil {

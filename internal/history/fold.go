@@ -1,0 +1,247 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+const (
+	// fanIn is the number of tables of a level that are merged into one of the next level.
+	fanIn = 8
+	// topLevel is the level whose tables are not merged. With one table a night, such a table has 64
+	// nights, and ten years have 57 of them.
+	topLevel = 2
+	// A step of Fold ends with stepRecords loose records, or stepDecisions decisions.
+	stepRecords   = 10_000
+	stepDecisions = 10_000
+	// maxUnread bounds the loose records that a head lists as unread. With more of them the store is
+	// ill, and Fold ends.
+	maxUnread = 1000
+	// merging is the number of ranges that a merge has in memory: inFlight by fanIn.
+	merging = inFlight / fanIn
+)
+
+// Fold moves loose records into tables, and merges tables. It starts nothing after admit has ended.
+// What was cut off is done by the next Fold. The caller holds the lease: of two Folds at
+// a time, the work of one is lost, and no decision.
+func Fold(ctx, admit context.Context, store state.Store, now func() time.Time) error {
+	h, _, err := latestHead(admit, store, now())
+	if err != nil {
+		return err
+	}
+	f := folder{store: store, now: now, head: h}
+	for more := true; more; {
+		if more, err = f.takeLoose(ctx, admit); err != nil {
+			return err
+		}
+	}
+	for level := range topLevel {
+		for more := true; more; {
+			if more, err = f.merge(admit, level); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// folder is the state of one Fold.
+type folder struct {
+	store state.Store
+	now   func() time.Time
+	head  head
+	// listed is the time of the first listing, by the store's clock. Records that were written later,
+	// and have earlier names than that listing's last, are left for the next Fold.
+	listed time.Time
+}
+
+// takeLoose makes a table of some loose records, and reports whether there may be more.
+func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
+	names, first, err := f.list(admit)
+	if err != nil || len(names) == 0 {
+		return false, err
+	}
+	next := f.head
+	if next.Since.IsZero() {
+		next.Since, _ = stampOf(names[0]) // checked by list
+		if next.Earlier, err = outcomesBefore(admit, f.store, first); err != nil {
+			return false, err
+		}
+	}
+	lines, taken, unread, err := f.read(admit, names)
+	if err != nil {
+		return false, err
+	}
+	if next.Unread = slices.Concat(next.Unread, unread); len(next.Unread) > maxUnread {
+		return false, fmt.Errorf("%d records of the history cannot be read, the last is %s", len(next.Unread), unread[len(unread)-1])
+	}
+	next.Bound, next.Listed = max(next.Bound, names[taken-1]), f.listed
+	if len(lines) > 0 {
+		t := newTable(f.tableName(), 0, len(lines))
+		if err := t.write(ctx, f.store, 0, 1<<t.Bits, lines); err != nil {
+			return false, err
+		}
+		next.Tables = append(slices.Clone(next.Tables), t)
+	}
+	return taken < len(names) || taken == stepRecords, f.commit(ctx, next)
+}
+
+// list returns the names of the next loose records, and when the first was written.
+func (f *folder) list(admit context.Context) (names []string, first time.Time, err error) {
+	records := f.head.loose(admit, f.store)
+	if !f.listed.IsZero() { // late records were taken by the first step
+		records = f.store.List(admit, looseFolder, f.head.Bound)
+	}
+	for record, err := range records {
+		if err != nil {
+			return nil, first, err
+		}
+		if f.listed.IsZero() {
+			f.listed = record.Now
+		}
+		if at, err := stampOf(record.Name); err != nil || at.After(f.now()) {
+			continue // no run writes such a name, or the clock of its run was wrong
+		}
+		if len(names) == 0 {
+			first = record.Written
+		}
+		if names = append(names, record.Name); len(names) == stepRecords {
+			break
+		}
+	}
+	return names, first, nil
+}
+
+// read returns the lines of loose records, until there are enough for a table. taken is the number of
+// records that it read, unread the names of those that it could not read.
+func (f *folder) read(admit context.Context, names []string) (lines [][]byte, taken int, unread []string, err error) {
+	all := func(*Decision) bool { return true }
+	decisions := 0
+	for some := range slices.Chunk(names, inFlight) {
+		results := make([][]Decision, len(some))
+		failed := make([]error, len(some))
+		err := each(admit, len(some), inFlight, func(ctx context.Context, i int) error {
+			results[i], failed[i] = readLoose(ctx, f.store, some[i], all)
+			return nil
+		})
+		if err != nil && taken == 0 {
+			return nil, 0, nil, err
+		}
+		if err != nil { // the time is up: what was read is kept
+			return lines, taken, unread, nil
+		}
+		for i, list := range results {
+			if failed[i] != nil {
+				unread = append(unread, some[i])
+				continue
+			}
+			for _, d := range list {
+				if lines, err = appendLines(lines, d); err != nil {
+					return nil, 0, nil, err
+				}
+			}
+			decisions += len(list)
+		}
+		if taken += len(some); decisions >= stepDecisions {
+			break
+		}
+	}
+	return lines, taken, unread, nil
+}
+
+// appendLines appends a line of a decision for each of its keys.
+func appendLines(lines [][]byte, d Decision) ([][]byte, error) {
+	text, err := d.encode()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range d.keys() {
+		lines = append(lines, append([]byte(k.String()), text...))
+	}
+	return lines, nil
+}
+
+// merge merges the oldest tables of a level if there are fanIn of them, and reports whether it did.
+// A table that cannot be read becomes one of the top level, and so is not merged again.
+func (f *folder) merge(admit context.Context, level int) (merged bool, err error) {
+	var old []int
+	lines, bits := 0, 0
+	for i, t := range f.head.Tables {
+		if t.Level == level && len(old) < fanIn {
+			old = append(old, i)
+			lines, bits = lines+t.Lines, max(bits, t.Bits)
+		}
+	}
+	if len(old) < fanIn {
+		return false, nil
+	}
+	next := f.head
+	next.Tables = slices.Clone(next.Tables)
+	t := newTable(f.tableName(), level+1, lines) // with no fewer bits than the others
+	from := make([]table, fanIn)
+	for i := range old {
+		from[i] = f.head.Tables[old[i]]
+	}
+	err = each(admit, 1<<bits, merging, func(ctx context.Context, part int) error {
+		lines, err := f.part(ctx, from, part, bits)
+		if err != nil {
+			return err
+		}
+		shards := 1 << (t.Bits - bits)
+		return t.write(ctx, f.store, part*shards, shards, lines)
+	})
+	var bad damagedTable
+	switch {
+	case errors.As(err, &bad):
+		next.Tables[old[bad.index]].Level = topLevel
+	case err != nil:
+		return false, err
+	default:
+		next.Tables[old[0]] = t
+		for _, i := range slices.Backward(old[1:]) {
+			next.Tables = slices.Delete(next.Tables, i, i+1)
+		}
+	}
+	return true, f.commit(admit, next)
+}
+
+// part returns the lines of tables whose keys begin with some bits, of a number not below theirs.
+func (f *folder) part(ctx context.Context, tables []table, part, bits int) (lines [][]byte, err error) {
+	some := make([][][]byte, len(tables))
+	failed := make([]error, len(tables))
+	inPart := func(k key) bool { return int(k>>(64-bits)) == part } //nolint:gosec // at most maxBits bits
+	err = each(ctx, len(tables), fanIn, func(ctx context.Context, i int) error {
+		some[i], failed[i] = tables[i].read(ctx, f.store, part>>(bits-tables[i].Bits), inPart)
+		return nil
+	})
+	for i := range some {
+		if err == nil && failed[i] != nil {
+			err = damagedTable{i, failed[i]}
+		}
+		lines = append(lines, some[i]...)
+	}
+	return lines, err
+}
+
+// damagedTable is the error of a merge for a table that cannot be read.
+type damagedTable struct {
+	index int // among the merged tables
+	error
+}
+
+// commit writes the next head.
+func (f *folder) commit(ctx context.Context, next head) error {
+	if err := next.write(ctx, f.store); err != nil {
+		return err
+	}
+	f.head = next
+	return nil
+}
+
+func (f *folder) tableName() string { return state.Stamp(f.now()) + "-" + rand.Text() }

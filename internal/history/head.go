@@ -1,0 +1,183 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// headFolder holds the heads. Their numbers count up and their names down, so that the latest head is
+// the first of a listing.
+const headFolder = "history/heads/"
+
+func headName(number int64) string {
+	return fmt.Sprintf("%s%019d.json", headFolder, math.MaxInt64-number)
+}
+
+// numberOf returns the number of a head, or 0 for a name that no run writes.
+func numberOf(name string) int64 {
+	down, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(name, headFolder), ".json"), 10, 64)
+	if number := math.MaxInt64 - down; err == nil && headName(number) == name {
+		return number
+	}
+	return 0
+}
+
+// head lists the tables. They have all loose records up to Bound that were written before Listed.
+type head struct {
+	Format int    `json:"format"`
+	Bound  string `json:"bound"` // the name of a loose record
+	// Listed is a time by the store's clock.
+	Listed time.Time `json:"listed"`
+	Tables []table   `json:"tables"`
+	// Unread are loose records that could not be read. They are in no table.
+	Unread []string `json:"unread,omitempty"`
+	// Since is the time of the first loose record. Earlier is true if there were outcomes before it.
+	Since   time.Time `json:"since"`
+	Earlier bool      `json:"earlier,omitempty"`
+
+	number int64 // of the latest head, which need not be usable
+}
+
+const (
+	// headFormat is the version of head and table. Other versions are skipped.
+	headFormat = 1
+	// maxHead bounds a head, in bytes. Ten years take ten kilobytes.
+	maxHead = 1 << 20
+	// maxTried is the number of heads that are read until one is usable. Without one, all loose records
+	// are read: a damaged head costs time, and no decision.
+	maxTried = 8
+	// lateness is the time for which a record may be late: its stamp is older than the head's bound,
+	// and it was written after the head.
+	lateness = 2 * time.Hour
+)
+
+// latestHead returns the latest usable head, or an empty one. damaged names the heads that it skipped.
+func latestHead(ctx context.Context, store state.Store, now time.Time) (h head, damaged []string, err error) {
+	tried, number := 0, int64(0)
+	for record, err := range store.List(ctx, headFolder, "") {
+		if err != nil {
+			return head{}, nil, fmt.Errorf("list the history: %w", err)
+		}
+		number = max(number, numberOf(record.Name))
+		h, err := readHead(ctx, store, record.Name)
+		if ctx.Err() != nil {
+			return head{}, nil, ctx.Err()
+		}
+		if bound, _ := stampOf(h.Bound); err == nil && bound.After(now.Add(lateness)) {
+			err = errors.New("the clock of its run was wrong")
+		}
+		if err == nil {
+			h.number = number
+			return h, damaged, nil
+		}
+		damaged = append(damaged, problem(record.Name, err))
+		if tried++; tried == maxTried {
+			break
+		}
+	}
+	return head{Format: headFormat, number: number}, damaged, nil
+}
+
+func problem(record string, err error) string {
+	return text.Bound(fmt.Sprintf("record %s: %v", record, err))
+}
+
+func readHead(ctx context.Context, store state.Store, name string) (h head, err error) {
+	data, err := store.Read(ctx, name)
+	if err == nil {
+		err = state.Decode(data, maxHead, &h)
+	}
+	switch {
+	case err != nil:
+		return head{}, err
+	case h.Format != headFormat:
+		return head{}, fmt.Errorf("format %d: this program reads format %d", h.Format, headFormat)
+	}
+	if _, err := stampOf(h.Bound); err != nil {
+		return head{}, err
+	}
+	for _, t := range h.Tables {
+		if err := t.check(); err != nil {
+			return head{}, err
+		}
+	}
+	return h, nil
+}
+
+// write writes the head under the next number. Of two writers at a time one gets state.ErrExists.
+func (h *head) write(ctx context.Context, store state.Store) error {
+	data, err := json.Marshal(h)
+	if err == nil && len(data) > maxHead {
+		err = fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxHead)
+	}
+	if err == nil {
+		err = store.Create(ctx, headName(h.number+1), data)
+	}
+	if err != nil {
+		return fmt.Errorf("write the head of the history: %w", err)
+	}
+	h.number++
+	return nil
+}
+
+// loose yields the loose records that are in no table, in the order of their stamps.
+func (h *head) loose(ctx context.Context, store state.Store) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		after := ""
+		if bound, err := stampOf(h.Bound); err == nil {
+			after = looseFolder + state.Stamp(bound.Add(-lateness))
+		}
+		for record, err := range store.List(ctx, looseFolder, after) {
+			if err != nil {
+				yield(record, fmt.Errorf("list the history: %w", err))
+				return
+			}
+			// The store's clock may have whole seconds.
+			if record.Name <= h.Bound && record.Written.Before(h.Listed.Add(-2*time.Second)) {
+				continue
+			}
+			if !yield(record, nil) {
+				return
+			}
+		}
+	}
+}
+
+// stampOf returns the time in the name of a loose record.
+func stampOf(name string) (time.Time, error) {
+	stamp, _, _ := strings.Cut(strings.TrimPrefix(name, looseFolder), "-")
+	at, err := time.Parse("20060102T150405.000000000Z", stamp)
+	if err != nil || state.Stamp(at) != stamp {
+		return time.Time{}, fmt.Errorf("%w: its name has no time", state.ErrDamaged)
+	}
+	return at, nil
+}
+
+// outcomesBefore reports whether a run wrote outcomes a minute or more before a time by the store's
+// clock. It looks at the first thousand: an earlier version has left more, and their runs' IDs say
+// nothing of the time.
+func outcomesBefore(ctx context.Context, store state.Store, at time.Time) (bool, error) {
+	seen := 0
+	for record, err := range store.List(ctx, "ledger/", "") {
+		if err != nil {
+			return false, fmt.Errorf("check for runs before the history: %w", err)
+		}
+		if at.IsZero() || record.Written.Before(at.Add(-time.Minute)) {
+			return true, nil
+		}
+		if seen++; seen == 1000 {
+			break
+		}
+	}
+	return false, nil
+}

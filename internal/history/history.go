@@ -1,0 +1,97 @@
+// Package history finds every decision to delete a medium, by its ID or object, in an index of its
+// own. Record adds the decisions of a run as a loose record. Fold moves loose records into tables.
+// Of reads both. History is for people: nothing is deleted or kept because of it.
+package history
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// Restored is the outcome of a restore. Its Decision has the new ID, and the run whose deletion it
+// undid.
+const Restored journal.Became = "restored"
+
+// Decision is a decision of a run to delete a medium, and its outcome.
+type Decision struct {
+	At      time.Time      `json:"at"` // in whole seconds
+	MediaID string         `json:"mediaId"`
+	Outcome journal.Became `json:"outcome"`
+	NewID   string         `json:"newId,omitempty"`
+	Code    string         `json:"code,omitempty"` // of a failure
+	Run     string         `json:"run"`
+	Plan    string         `json:"plan"`
+	Policy  string         `json:"policy,omitempty"`
+	Rule    string         `json:"rule,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+	Title   string         `json:"title,omitempty"`
+	Object  string         `json:"object,omitempty"`
+}
+
+// isGone reports whether the medium is gone and a restore may bring it back.
+func (d *Decision) isGone() bool {
+	return d.Outcome == journal.Deleted || d.Outcome == journal.Unverified || d.Outcome == journal.Lost
+}
+
+// keys returns the hashes by which the decision is found.
+func (d *Decision) keys() []key {
+	keys := []key{keyOf(d.MediaID)}
+	for _, name := range []string{d.Object, d.NewID} {
+		if name != "" {
+			keys = append(keys, keyOf(name))
+		}
+	}
+	return keys
+}
+
+func (d *Decision) isOf(name string) bool {
+	return d.MediaID == name || d.Object == name || d.NewID == name
+}
+
+// key is a hash of a media ID or an object.
+type key uint64
+
+func keyOf(name string) key {
+	sum := sha256.Sum256([]byte(name))
+	return key(binary.BigEndian.Uint64(sum[:]))
+}
+
+// String returns the key as keyLength hexadecimal digits.
+func (k key) String() string { return fmt.Sprintf("%016x", uint64(k)) }
+
+const keyLength = 16
+
+// maxLine bounds a line in bytes: its four foreign texts have at most text.MaxMessage each, and an
+// escaped byte takes six.
+const maxLine = 32 * text.MaxMessage
+
+// encode returns the decision as a line of JSON. Lines of one key sort by time.
+func (d Decision) encode() ([]byte, error) {
+	d.At = d.At.UTC().Truncate(time.Second)
+	d.Code, d.Reason, d.Title = text.Bound(d.Code), text.Bound(d.Reason), text.Bound(d.Title)
+	line, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("decision on %s: %w", text.Quote(d.MediaID), err)
+	}
+	return append(line, '\n'), nil
+}
+
+func decode(line []byte) (Decision, error) {
+	var d Decision
+	if err := json.Unmarshal(line, &d); err != nil {
+		return Decision{}, err
+	}
+	switch {
+	case media.CheckID(d.MediaID) != nil, d.Run == "", d.At.IsZero():
+		return Decision{}, errors.New("a decision has no medium, no run or no time")
+	}
+	return d, nil
+}

@@ -1,0 +1,412 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// memory is a store in memory. Each request takes a time, and a listing has a thousand names.
+type memory struct {
+	mu      sync.Mutex
+	names   []string // in order
+	records map[string][]byte
+	written map[string]time.Time
+	latency time.Duration
+	// creates is the number of writes after which all fail; negative for none.
+	creates                 int
+	requests, read, created int // bytes for the last two
+}
+
+func newMemory() *memory {
+	return &memory{records: map[string][]byte{}, written: map[string]time.Time{}, creates: -1}
+}
+
+var errFull = errors.New("no space left")
+
+func (s *memory) request(ctx context.Context) error {
+	s.mu.Lock()
+	s.requests++
+	s.mu.Unlock()
+	if s.latency > 0 {
+		time.Sleep(s.latency)
+	}
+	return ctx.Err()
+}
+
+func (s *memory) Create(ctx context.Context, name string, data []byte) error {
+	if err := s.request(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.creates == 0 {
+		return errFull
+	}
+	s.creates--
+	if old, ok := s.records[name]; ok {
+		if bytes.Equal(old, data) {
+			return nil
+		}
+		return state.ErrExists
+	}
+	i, _ := slices.BinarySearch(s.names, name)
+	s.names = slices.Insert(s.names, i, name)
+	s.records[name], s.written[name] = data, time.Now()
+	s.created += len(data)
+	return nil
+}
+
+func (s *memory) Read(ctx context.Context, name string) ([]byte, error) {
+	if err := s.request(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.records[name]
+	if !ok {
+		return nil, state.ErrNotFound
+	}
+	s.read += len(data)
+	return data, nil
+}
+
+func (s *memory) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		for {
+			if err := s.request(ctx); err != nil {
+				yield(state.Record{}, err)
+				return
+			}
+			var page []state.Record
+			s.mu.Lock()
+			i, _ := slices.BinarySearch(s.names, max(folder, after))
+			for ; i < len(s.names) && len(page) < 1000 && strings.HasPrefix(s.names[i], folder); i++ {
+				if name := s.names[i]; name > after {
+					page = append(page, state.Record{Name: name, Written: s.written[name], Now: time.Now()})
+				}
+			}
+			s.mu.Unlock()
+			for _, record := range page {
+				if after = record.Name; !yield(record, nil) {
+					return
+				}
+			}
+			if len(page) < 1000 {
+				return
+			}
+		}
+	}
+}
+
+// decision returns a decision with texts of usual lengths.
+func decision(id int, run string, at time.Time) Decision {
+	return Decision{
+		At: at, MediaID: idOf(id), Outcome: journal.Deleted, Run: run, Plan: "sha256:" + strings.Repeat(run, 64)[:64], Policy: "sha256:" + strings.Repeat("5", 64),
+		Rule: "drafts", Reason: fmt.Sprintf("CreationTime %s and 180d have passed", at.AddDate(0, 0, -200).Format(time.RFC3339)),
+		Title: fmt.Sprintf("Evening news, part %d", id%1000), Object: fmt.Sprintf("oss://media-in/drafts/%s/%08d.mp4", at.Format("2006/01"), id),
+	}
+}
+
+func idOf(id int) string {
+	k := keyOf(fmt.Sprint(id))
+	return k.String() + (k * 0x9e3779b97f4a7c15).String()
+}
+
+// world is a store with a model of what its history must say.
+type world struct {
+	*memory
+	t     *testing.T
+	clock time.Time
+	all   []Decision
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{memory: newMemory(), t: t, clock: time.Now()}
+}
+
+func (w *world) now() time.Time { return w.clock }
+
+func (w *world) record(at time.Time, decisions ...Decision) {
+	w.t.Helper()
+	if err := Record(w.t.Context(), w, at, decisions); err != nil {
+		w.t.Fatal(err)
+	}
+	w.all = append(w.all, decisions...)
+}
+
+func (w *world) fold() error { return Fold(w.t.Context(), w.t.Context(), w, w.now) }
+
+func (w *world) of(name string) *History {
+	w.t.Helper()
+	found, err := Of(w.t.Context(), w, w.clock, name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found
+}
+
+// check compares the histories of names with the model.
+func (w *world) check(names ...string) {
+	w.t.Helper()
+	for _, name := range names {
+		want := History{Decisions: []Decision{}}
+		for _, d := range w.all {
+			if d.isOf(name) {
+				d.At = d.At.UTC().Truncate(time.Second)
+				want.Decisions = append(want.Decisions, d)
+			}
+		}
+		want.order()
+		found := w.of(name)
+		if diff := cmp.Diff(want.Decisions, found.Decisions); diff != "" {
+			w.t.Errorf("history of %s (-want +got):\n%s", name, diff)
+		}
+		if len(found.Unread) > 0 || found.Next != want.Next {
+			w.t.Errorf("history of %s: next %q, want %q; unread %q", name, found.Next, want.Next, found.Unread)
+		}
+	}
+}
+
+// Every decision is found by its media ID, object and new ID, whatever was folded, merged, late, or
+// cut off.
+func TestHistoryHasEveryDecision(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 0))
+				w := newWorld(t)
+				for run := range 100 {
+					time.Sleep(time.Duration(random.IntN(3600)) * time.Second)
+					w.clock = time.Now()
+					size := []int{1, 1, 1, 3, 4, 5, 40}[random.IntN(7)]
+					if run == 20 {
+						size = 2500 // several shards
+					}
+					var some []Decision
+					for range size {
+						d := decision(random.IntN(60), fmt.Sprint(run), w.clock)
+						if random.IntN(9) == 0 {
+							d.Outcome, d.NewID = Restored, idOf(1000+random.IntN(5))
+						}
+						some = append(some, d)
+					}
+					w.record(w.clock.Add(-time.Duration(random.IntN(100))*time.Minute), some...)
+					if random.IntN(2) == 0 {
+						if w.creates = -1; random.IntN(2) == 0 {
+							w.creates = random.IntN(4)
+						}
+						if err := w.fold(); err != nil && !errors.Is(err, errFull) {
+							t.Fatal(err)
+						}
+						w.creates = -1
+					}
+					if run%10 == 0 {
+						w.check(idOf(random.IntN(60)), idOf(1000+random.IntN(5)), w.all[random.IntN(len(w.all))].Object, "oss://nobody/knows.mp4")
+					}
+				}
+				if err := w.fold(); err != nil {
+					t.Fatal(err)
+				}
+				for id := range 20 {
+					w.check(idOf(id))
+				}
+				h, _, err := latestHead(t.Context(), w, w.clock)
+				if err != nil || len(h.Tables) > 2*fanIn+2 {
+					t.Errorf("%d tables are left, %v", len(h.Tables), err)
+				}
+			})
+		})
+	}
+}
+
+// A damaged record is named, and the rest of the history is there. A damaged head costs nothing.
+func TestHistoryNamesDamagedRecords(t *testing.T) {
+	damages := map[string]func([]byte) []byte{
+		"cut":    func(data []byte) []byte { return data[:len(data)/2] },
+		"empty":  func([]byte) []byte { return nil },
+		"{}":     func([]byte) []byte { return []byte("{}") },
+		"random": func([]byte) []byte { return []byte("\x1f\x8b\x08\x00random") },
+		"a line that is no decision": func([]byte) []byte {
+			data, _ := pack([][]byte{[]byte(keyOf(idOf(1)).String() + "{}\n")})
+			return data
+		},
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for _, folder := range []string{looseFolder, tableFolder, headFolder} {
+					w := newWorld(t)
+					w.record(w.clock, decision(1, "a", w.clock))
+					if folder != looseFolder {
+						time.Sleep(time.Minute)
+						w.clock = time.Now()
+						if err := w.fold(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					time.Sleep(time.Hour)
+					w.clock = time.Now()
+					w.record(w.clock, decision(1, "b", w.clock))
+					i := slices.IndexFunc(w.names, func(name string) bool { return strings.HasPrefix(name, folder) })
+					bad := w.names[i]
+					w.records[bad] = damage(w.records[bad])
+					for step := range 2 * fanIn { // damage survives folds and merges
+						found := w.of(idOf(1))
+						if folder == headFolder {
+							w.check(idOf(1))
+							if step == 0 && !strings.Contains(strings.Join(found.Notes, " "), bad) {
+								t.Errorf("notes %q do not name %s", found.Notes, bad)
+							}
+						} else if len(found.Unread) != 1 || name != "a line that is no decision" && !strings.Contains(found.Unread[0], bad) || found.Decisions[len(found.Decisions)-1].Run != "b" {
+							t.Fatalf("%s, step %d: unread %q, %d decisions", folder, step, found.Unread, len(found.Decisions))
+						}
+						time.Sleep(24 * time.Hour)
+						w.clock = time.Now()
+						w.record(w.clock, decision(1, fmt.Sprint("c", step), w.clock))
+						if err := w.fold(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A head of a wrong clock hides nothing.
+func TestHistoryOfAWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.record(w.clock, decision(1, "a", w.clock))
+		ahead := func() time.Time { return w.clock.AddDate(1, 0, 0) }
+		w.record(ahead(), decision(1, "ahead", ahead()))
+		if err := Fold(t.Context(), t.Context(), w, ahead); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(24 * time.Hour)
+			w.clock = time.Now()
+			w.record(w.clock, decision(1, "b", w.clock))
+			w.check(idOf(1))
+			if err := w.fold(); err != nil {
+				t.Fatal(err)
+			}
+			w.check(idOf(1))
+		}
+	})
+}
+
+// Outcomes of an earlier version have no history, and the history says so before and after a fold.
+func TestHistorySaysWhatIsEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		note := func(w *world) string { return strings.Join(w.of(idOf(1)).Notes, " ") }
+		w := newWorld(t)
+		if got := note(w); got != "" {
+			t.Errorf("an empty store: note %q", got)
+		}
+		if err := w.Create(t.Context(), "ledger/a/000001.jsonl.gz", nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := note(w); !strings.Contains(got, "all runs were of an earlier version") {
+			t.Errorf("a store without history: note %q", got)
+		}
+		time.Sleep(time.Hour)
+		w.clock = time.Now()
+		w.record(w.clock, decision(1, "b", w.clock))
+		for range 2 {
+			if got := note(w); !strings.Contains(got, "runs before "+w.clock.UTC().Format(time.RFC3339)) {
+				t.Errorf("a store of two versions: note %q", got)
+			}
+			if err := w.fold(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fresh := newWorld(t)
+		fresh.record(fresh.clock, decision(1, "b", fresh.clock))
+		if err := fresh.Create(t.Context(), "ledger/b/000001.jsonl.gz", nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := note(fresh); got != "" {
+			t.Errorf("a new store: note %q", got)
+		}
+	})
+}
+
+// Of a medium with very many decisions the latest are listed.
+func TestHistoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for run := range 3 {
+			var some []Decision
+			for i := range maxOfKey {
+				some = append(some, decision(1, fmt.Sprintf("%d-%d", run, i), w.clock.Add(time.Duration(run*maxOfKey+i)*time.Second)))
+			}
+			w.record(w.clock, some...)
+		}
+		for range 2 {
+			found := w.of(idOf(1))
+			if len(found.Decisions) != maxOfKey || found.Decisions[0].Run != fmt.Sprint("2-", maxOfKey-1) || len(found.Notes) == 0 {
+				t.Errorf("%d decisions, the latest of run %s, notes %q", len(found.Decisions), found.Decisions[0].Run, found.Notes)
+			}
+			if err := w.fold(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A fold whose time is up keeps what it read, and the next goes on.
+func TestFoldEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 200 {
+			w.record(w.clock, decision(i, "a", w.clock))
+		}
+		w.latency = 100 * time.Millisecond
+		time.Sleep(time.Minute)
+		w.clock = time.Now()
+		folds := 0
+		for left := 200; left > 0; folds++ {
+			admit, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			started := time.Now()
+			_ = Fold(t.Context(), admit, w, w.now)
+			cancel()
+			if took := time.Since(started); took > time.Second {
+				t.Fatalf("a fold took %v", took)
+			}
+			h, _, err := latestHead(t.Context(), w, w.clock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := left
+			left = 0
+			for range h.loose(t.Context(), w) {
+				left++
+			}
+			if left >= before {
+				t.Fatalf("%d records left after a fold of %d", left, before)
+			}
+		}
+		if folds < 2 {
+			t.Errorf("%d folds: the test's time is no limit", folds)
+		}
+		for _, id := range []int{0, 99, 199} {
+			w.check(idOf(id))
+		}
+	})
+}

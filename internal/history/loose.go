@@ -1,0 +1,113 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// looseFolder holds the records that runs write. Their names have the time, and the keys of their
+// decisions if these are few: most runs are of one event, and most names answer without a read.
+const looseFolder = "history/new/"
+
+const (
+	// maxNamed is the number of decisions up to which the name of a record has their keys. A name has
+	// at most 255 bytes in a folder.
+	maxNamed = 4
+	// many stands for the keys of more decisions.
+	many = "many"
+)
+
+// Record adds decisions, in records of at most a thousand.
+func Record(ctx context.Context, store state.Store, now time.Time, decisions []Decision) error {
+	keys := many
+	if len(decisions) <= maxNamed {
+		keys = ""
+		for _, d := range decisions {
+			for _, k := range d.keys() {
+				keys += k.String()
+			}
+		}
+	}
+	written := journal.NewSegments(func(_ int, record []byte) error {
+		return store.Create(ctx, looseFolder+state.Stamp(now)+"-"+keys+"-"+rand.Text(), record)
+	})
+	for _, d := range decisions {
+		line, err := d.encode()
+		if err == nil {
+			err = written.Add(line)
+		}
+		if err != nil {
+			return fmt.Errorf("record the history: %w", err)
+		}
+	}
+	if err := written.Close(); err != nil {
+		return fmt.Errorf("record the history: %w", err)
+	}
+	return nil
+}
+
+// mayHave reports whether a loose record may have decisions of a key, by the record's name.
+func mayHave(name string, k key) bool {
+	parts := strings.Split(strings.TrimPrefix(name, looseFolder), "-")
+	if len(parts) != 3 || len(parts[1])%keyLength != 0 { // many, or a name that no run writes
+		return true
+	}
+	for keys := parts[1]; keys != ""; keys = keys[keyLength:] {
+		if keys[:keyLength] == k.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// readLoose returns the decisions of a loose record that a function wants.
+func readLoose(ctx context.Context, store state.Store, name string, wants func(*Decision) bool) (list []Decision, err error) {
+	data, err := store.Read(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for line, err := range journal.BoundedLines(data, maxLine, maxRecord) {
+		var d Decision
+		if err == nil {
+			d, err = decode(line)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
+		}
+		if wants(&d) {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// maxRecord bounds a loose record and a shard, in bytes after decompression.
+const maxRecord = 64 << 20
+
+// inFlight is the number of concurrent requests to the store.
+const inFlight = 32
+
+// each calls do with 0 to n-1, concurrently. The first error ends it.
+func each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(limit)
+	for i := range n {
+		if groupCtx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return task.Do(func() error { return do(groupCtx, i) }) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,167 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// History is all decisions to delete a medium, or the media of an object.
+type History struct {
+	Of        string     `json:"of"`        // the media ID or the object
+	Decisions []Decision `json:"decisions"` // newest first
+	// Unread are records that could not be read. With any the history may be incomplete.
+	Unread []string `json:"unread"`
+	Notes  []string `json:"notes"`
+	// Next says how to get the medium back. It is empty if it is not gone.
+	Next string `json:"next"`
+}
+
+// Of returns the history of a media ID, or of an object as oss://bucket/key. An error means that it
+// is not known at all.
+func Of(ctx context.Context, store state.Store, now time.Time, name string) (*History, error) {
+	found := &History{Of: name, Decisions: []Decision{}, Unread: []string{}, Notes: []string{}}
+	h, damaged, err := latestHead(ctx, store, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range damaged {
+		found.Notes = append(found.Notes, one+"; skipped, and no decision is lost by that")
+	}
+	sources, err := sourcesOf(ctx, store, h, name)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([][]Decision, len(sources))
+	failed := make([]error, len(sources))
+	err = each(ctx, len(sources), inFlight, func(ctx context.Context, i int) error {
+		lists[i], failed[i] = sources[i].read(ctx)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the history: %w", err)
+	}
+	for i, list := range lists {
+		if failed[i] != nil {
+			found.Unread = append(found.Unread, problem(sources[i].record, failed[i]))
+		}
+		found.Decisions = append(found.Decisions, list...)
+	}
+	found.order()
+	return found, found.noteEarlier(ctx, store, h)
+}
+
+// source is a record that may have decisions of the name.
+type source struct {
+	record string
+	read   func(context.Context) ([]Decision, error)
+}
+
+func sourcesOf(ctx context.Context, store state.Store, h head, name string) (list []source, err error) {
+	k := keyOf(name)
+	isOf := func(d *Decision) bool { return d.isOf(name) }
+	for _, t := range h.Tables {
+		list = append(list, source{t.shardName(t.shard(k)), func(ctx context.Context) (list []Decision, err error) {
+			lines, err := t.read(ctx, store, t.shard(k), func(other key) bool { return other == k })
+			for _, line := range lines {
+				switch d, lineErr := decode(line[keyLength:]); {
+				case lineErr != nil: // merges do not decode
+					err = fmt.Errorf("%w: %w", state.ErrDamaged, lineErr)
+				case isOf(&d):
+					list = append(list, d)
+				}
+			}
+			return list, err
+		}})
+	}
+	add := func(record string) {
+		if mayHave(record, k) {
+			list = append(list, source{record, func(ctx context.Context) ([]Decision, error) {
+				return readLoose(ctx, store, record, isOf)
+			}})
+		}
+	}
+	for _, record := range h.Unread {
+		add(record)
+	}
+	for record, err := range h.loose(ctx, store) {
+		if err != nil {
+			return nil, err
+		}
+		add(record.Name)
+	}
+	return list, nil
+}
+
+// order sorts the decisions, newest first, drops duplicates and those above maxOfKey, and says how
+// to get the medium back.
+func (found *History) order() {
+	slices.SortFunc(found.Decisions, func(a, b Decision) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(rankOf(b), rankOf(a)), cmp.Compare(a.MediaID, b.MediaID), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Plan, b.Plan), cmp.Compare(a.NewID, b.NewID))
+	})
+	found.Decisions = slices.CompactFunc(found.Decisions, func(a, b Decision) bool {
+		a.At, b.At = a.At.UTC(), b.At.UTC()
+		return a == b
+	})
+	if len(found.Decisions) > maxOfKey {
+		found.Decisions = found.Decisions[:maxOfKey]
+		found.Notes = append(found.Notes, fmt.Sprintf("only the latest %d decisions are listed", maxOfKey))
+	}
+	for _, d := range found.Decisions {
+		if d.Outcome == Restored {
+			return
+		}
+		if d.isGone() {
+			found.Next = fmt.Sprintf("to get it back: mediasweep restore %s --only %s", d.Run, d.MediaID)
+			return
+		}
+	}
+}
+
+// rankOf orders decisions of one second: a restore comes after the deletion.
+func rankOf(d Decision) int {
+	if d.Outcome == Restored {
+		return 1
+	}
+	return 0
+}
+
+// Deletion returns the decision by which the medium went, or nil if it was not deleted, or restored
+// since.
+func (found *History) Deletion() *Decision {
+	if found.Next == "" {
+		return nil
+	}
+	return &found.Decisions[slices.IndexFunc(found.Decisions, func(d Decision) bool { return d.isGone() })]
+}
+
+// noteEarlier notes that runs of an earlier version left outcomes and no history.
+func (found *History) noteEarlier(ctx context.Context, store state.Store, h head) (err error) {
+	since, earlier := h.Since, h.Earlier
+	if since.IsZero() {
+		var written time.Time
+		for record, err := range store.List(ctx, looseFolder, "") {
+			if err != nil {
+				return fmt.Errorf("list the history: %w", err)
+			}
+			since, _ = stampOf(record.Name)
+			written = record.Written
+			break
+		}
+		if earlier, err = outcomesBefore(ctx, store, written); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !earlier:
+	case since.IsZero():
+		found.Notes = append(found.Notes, "all runs were of an earlier version, which kept no history: mediasweep runs and mediasweep plans list what they did")
+	default:
+		found.Notes = append(found.Notes, fmt.Sprintf("runs before %s were of an earlier version, which kept no history: mediasweep runs and mediasweep plans list what they did", since.UTC().Format(time.RFC3339)))
+	}
+	return nil
+}
