@@ -33,7 +33,7 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	err := task.Run(func() {
 		failed = p.Run(ctx, admit, lines, func(some []purge.Outcome) {
 			r.settle(some)
-			r.outcomes.maybeFlush(ctx)
+			r.outcomes.maybeFlush(ctx, r)
 		})
 	})
 	if err = errors.Join(failed, err); err != nil {
@@ -72,7 +72,8 @@ func (r *run) settle(some []purge.Outcome) {
 		case journal.Unverified:
 			c.Unverified++
 		}
-		r.outcomes.add(o, mps.CodeOf(o.Cause), r.report.Run)
+		outcome := r.outcomes.add(o, mps.CodeOf(o.Cause), r.report.Run)
+		r.decisions.add(r, o.Line, outcome)
 	}
 	r.progress.deleted(len(some))
 }
@@ -110,7 +111,7 @@ type outcomes struct {
 	deleted, unverified []journal.Tombstone
 }
 
-func (o *outcomes) add(of purge.Outcome, code, by string) {
+func (o *outcomes) add(of purge.Outcome, code, by string) journal.Outcome {
 	outcome := journal.Outcome{MediaID: of.Line.MediaID, Became: of.Became, Code: code, Plan: o.plan}
 	if o.interrupted {
 		outcome.Runs = []string{o.run, by}
@@ -127,6 +128,7 @@ func (o *outcomes) add(of purge.Outcome, code, by string) {
 	default:
 		o.deleted = append(o.deleted, tombstone)
 	}
+	return outcome
 }
 
 // storeTime bounds the time for which the purge waits for outcomes to be written.
@@ -134,13 +136,15 @@ const storeTime = 5 * time.Second
 
 // maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
 // next thousand.
-func (o *outcomes) maybeFlush(ctx context.Context) {
+func (o *outcomes) maybeFlush(ctx context.Context, r *run) {
 	if len(o.unwritten) < o.tried+plan.SegmentEntries {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
+	recorded := r.decisions.record(ctx, r)
 	_ = o.flush(ctx) // close returns the error of the last try
+	recorded()
 	o.tried = len(o.unwritten)
 }
 
@@ -157,7 +161,11 @@ func (o *outcomes) flush(ctx context.Context) error {
 
 // close writes the remaining outcomes, and the tombstones.
 func (o *outcomes) close(ctx context.Context, r *run) error {
-	return errors.Join(o.flush(ctx), journal.AddTombstones(ctx, o.store, r.Now(), o.deleted, o.unverified))
+	recorded := r.decisions.record(ctx, r)
+	err := o.flush(ctx)
+	recorded()
+	r.decisions.close(r)
+	return errors.Join(err, journal.AddTombstones(ctx, o.store, r.Now(), o.deleted, o.unverified))
 }
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard

@@ -78,6 +78,8 @@ type run struct {
 	report   *report.Report
 	progress *progress
 	outcomes outcomes
+	// decisions go to the history.
+	decisions decisions
 	// ended is the error that ended the run early. how is failed or incomplete.
 	ended error
 	how   report.Status

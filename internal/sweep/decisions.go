@@ -1,0 +1,56 @@
+package sweep
+
+import (
+	"context"
+
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// decisions collects what the history does not have yet.
+type decisions struct {
+	unwritten []history.Decision
+	err       error // of the last write
+}
+
+func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
+	one := history.Decision{
+		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: o.Plan, Policy: r.report.Policy, Rule: line.Rule,
+	}
+	if entry, err := plan.ParseEntry(line.Text); err == nil {
+		one.Reason = entry.Reason
+		if m, err := media.Parse(entry.Record); err == nil {
+			one.Title = m.Title.Value
+			if !m.Object.IsZero() {
+				one.Object = m.Object.String()
+			}
+		}
+	}
+	d.unwritten = append(d.unwritten, one)
+}
+
+// record writes the decisions beside the outcomes. wait waits for the write. After a failure the next
+// call tries again.
+func (d *decisions) record(ctx context.Context, r *run) (wait func()) {
+	some, written, now := d.unwritten, make(chan error, 1), r.Now()
+	go func() {
+		written <- task.Do(func() error { return history.Record(ctx, r.Store, now, some) })
+	}()
+	return func() {
+		if d.err = <-written; d.err == nil {
+			d.unwritten = nil
+		}
+	}
+}
+
+// close notes a gap in the history. It changes nothing else of the run.
+func (d *decisions) close(r *run) {
+	if d.err != nil {
+		r.Log.Warn("history not recorded", "media", len(d.unwritten), "error", text.Bound(d.err.Error()))
+		r.note("history lacks %d media of this run: they could not be recorded", len(d.unwritten))
+	}
+}
