@@ -149,6 +149,7 @@ func (f *Function) newRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /v1/plans/{id}", inTime(f.getPlan))
 	mux.HandleFunc("POST /v1/plans/{id}/apply", f.postApply)
 	mux.HandleFunc("GET /v1/media/{id}/explain", f.getExplain)
+	mux.HandleFunc("GET /v1/media/{id}/history", inTime(f.getHistory))
 	mux.HandleFunc("GET /v1/forecast", f.getForecast)
 	return mux
 }

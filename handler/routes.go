@@ -237,6 +237,19 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// getHistory answers every decision to delete a medium. The ID may be an escaped oss://bucket/key.
+func (f *Function) getHistory(w http.ResponseWriter, r *http.Request) {
+	found, err := f.History(r.Context(), callOf(r), r.PathValue("id"))
+	switch {
+	case err != nil:
+		writeError(w, "medium", "", err)
+	case len(found.Unread) > 0:
+		writeJSON(w, http.StatusPartialContent, found)
+	default:
+		writeJSON(w, http.StatusOK, found)
+	}
+}
+
 // surveyStatus returns the HTTP status of a survey: 200 for a whole one, 206 for a part,
 // and 503 if its time was up.
 func surveyStatus(r *report.Report) int {

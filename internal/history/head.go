@@ -153,9 +153,9 @@ func (h *head) loose(ctx context.Context, store state.Store) iter.Seq2[state.Rec
 	}
 }
 
-// stampOf returns the time in the name of a loose record.
+// stampOf returns the time in the name of a loose record or of a table's shard.
 func stampOf(name string) (time.Time, error) {
-	stamp, _, _ := strings.Cut(strings.TrimPrefix(name, looseFolder), "-")
+	stamp, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, looseFolder), tableFolder), "-")
 	at, err := time.Parse("20060102T150405.000000000Z", stamp)
 	if err != nil || state.Stamp(at) != stamp {
 		return time.Time{}, fmt.Errorf("%w: its name has no time", state.ErrDamaged)

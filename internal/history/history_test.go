@@ -370,6 +370,30 @@ func TestHistoryIsBounded(t *testing.T) {
 	})
 }
 
+// A record that vanished is named, but for an old one: a lifecycle rule removed that.
+func TestHistoryOfRemovedRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.record(w.clock, decision(1, "a", w.clock))
+		time.Sleep(time.Minute)
+		w.clock = time.Now()
+		if err := w.fold(); err != nil {
+			t.Fatal(err)
+		}
+		for name := range w.records {
+			if strings.HasPrefix(name, tableFolder) {
+				delete(w.records, name)
+			}
+		}
+		for _, days := range []int{0, 31} {
+			w.clock = w.clock.AddDate(0, 0, days)
+			if found := w.of(idOf(1)); len(found.Unread) == 0 != (days > 30) || len(found.Notes) == 0 != (days == 0) {
+				t.Errorf("after %d days: unread %q, notes %q", days, found.Unread, found.Notes)
+			}
+		}
+	})
+}
+
 // A fold whose time is up keeps what it read, and the next goes on.
 func TestFoldEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -45,14 +46,31 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
+	var removed time.Time
 	for i, list := range lists {
+		if at, err := stampOf(sources[i].record); errors.Is(failed[i], state.ErrNotFound) && err == nil && now.Sub(at) > minExpiry {
+			removed, failed[i] = later(removed, at), nil
+		}
 		if failed[i] != nil {
 			found.Unread = append(found.Unread, problem(sources[i].record, failed[i]))
 		}
 		found.Decisions = append(found.Decisions, list...)
 	}
+	if !removed.IsZero() {
+		found.Notes = append(found.Notes, fmt.Sprintf("decisions before %s may be missing: records of the history were removed, for example by a lifecycle rule", removed.Format(time.RFC3339)))
+	}
 	found.order()
 	return found, found.noteEarlier(ctx, store, h)
+}
+
+// minExpiry is the age from which a missing record is taken for an expired one: nothing is wrong.
+const minExpiry = 30 * 24 * time.Hour
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // source is a record that may have decisions of the name.

@@ -49,9 +49,9 @@ func fill(tb testing.TB, store *memory, nights, media, events int) (end time.Tim
 // events that no fold has seen.
 func TestHistoryOf400Nights(t *testing.T) {
 	store := newMemory()
-	now := fill(t, store, 400, 10, 2000)
+	now := fill(t, store, 400, 8, 1100)
 	synctest.Test(t, func(t *testing.T) {
-		for id, decisions := range map[int]int{0: 400, 1234: 1, 4000: 1, 5500: 1, 9999: 0} {
+		for id, decisions := range map[int]int{0: 400, 1234: 1, 3000: 1, 4200: 1, 9999: 0} {
 			store.latency, store.requests = 30*time.Millisecond, 0
 			started := time.Now()
 			found, err := Of(t.Context(), store, now, idOf(id))

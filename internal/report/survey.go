@@ -21,6 +21,12 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { say(t, format, args...) }
 	flush := func() { _ = t.Flush() } // a Builder takes everything
+	if d := e.Deleted; d != nil {
+		line("%s\t%s, %s, by run %s", d.Outcome, d.At.Format(time.RFC3339), retention.Distance(e.AsOf, d.At), d.Run)
+		line("\t%s", d.Reason)
+		line("\tplan %s, policy %s", d.Plan, d.Policy)
+		line("\t%s", d.Next)
+	}
 	line("medium\t%s", e.MediaID)
 	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
 		if field[1] != "" {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -131,13 +132,13 @@ func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report
 				one.skipped = strings.TrimSuffix("the run did not delete it: "+string(outcome.Became), ": ")
 			}
 			if some = append(some, one); len(some) == plan.SegmentEntries {
-				if err := s.restore(ctx, some, done); err != nil {
+				if err := s.restore(ctx, id, some, done); err != nil {
 					return done, err
 				}
 				some = nil
 			}
 		}
-		if err := s.restore(ctx, some, done); err != nil {
+		if err := s.restore(ctx, id, some, done); err != nil {
 			return done, err
 		}
 	}
@@ -188,9 +189,11 @@ func lostOf(entry plan.Entry) lost {
 	return one
 }
 
-// restore restores some media concurrently. It adds their results to the report, also after an error.
-func (s *Restorer) restore(ctx context.Context, some []lost, done *Report) error {
+// restore restores some media of a plan concurrently. It adds their results to the report and the
+// history, also after an error.
+func (s *Restorer) restore(ctx context.Context, planID string, some []lost, done *Report) error {
 	err := s.addMissing(ctx, some)
+	earlier := len(done.Restored)
 	for _, one := range some {
 		switch {
 		case one.newID != "":
@@ -201,7 +204,25 @@ func (s *Restorer) restore(ctx context.Context, some []lost, done *Report) error
 			done.Failed = append(done.Failed, Skipped{one.id, one.object.String(), one.failed.Error()})
 		}
 	}
+	s.record(ctx, done.Run, planID, done.Restored[earlier:])
 	return err
+}
+
+// recordTime bounds the time for the record of a thousand restored media.
+const recordTime = 5 * time.Second
+
+// record adds restored media to the history. A failure is no error: the history then says how to restore
+// them, and a second restore skips them.
+func (s *Restorer) record(ctx context.Context, run, planID string, restored []Restored) {
+	var decisions []history.Decision
+	for _, one := range restored {
+		decisions = append(decisions, history.Decision{
+			At: s.Now(), MediaID: one.OldID, Outcome: history.Restored, NewID: one.NewID, Run: run, Plan: planID, Object: one.Object,
+		})
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	_ = history.Record(ctx, s.Store, s.Now(), decisions)
 }
 
 // addMissing adds the media whose objects exist and have no medium. It records holds for all of them

@@ -40,6 +40,20 @@ type Explanation struct {
 	Changes []Change `json:"changes"`
 	// Notes are for who asked to add.
 	Notes []string `json:"notes,omitempty"`
+	// Deleted is the deletion of an absent medium. Nil: no run of this program deleted it.
+	Deleted *Deletion `json:"deleted,omitempty"`
+}
+
+// Deletion is the decision by which a run deleted a medium.
+type Deletion struct {
+	At      time.Time `json:"at"`
+	Outcome string    `json:"outcome"`
+	Run     string    `json:"run"`
+	Plan    string    `json:"plan"`
+	Policy  string    `json:"policy"`
+	Rule    string    `json:"rule"`
+	Reason  string    `json:"reason"`
+	Next    string    `json:"next"` // how to get it back
 }
 
 // Answer is what one rule says of a medium. Only one decides: the others are told

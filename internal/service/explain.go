@@ -29,9 +29,12 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	if r.Status == report.Failed {
 		return list, r
 	}
-	for _, id := range request.MediaIDs {
-		if _, ok := found[id]; !ok && r.Status == report.Done {
-			list = append(list, retention.ExplainAbsent(id, r.AsOf))
+	for _, name := range absent(request, found) {
+		if r.Status != report.Done {
+			break
+		}
+		if e := s.explainAbsent(ctx, budget, call, name, r.AsOf); e != nil {
+			list = append(list, e)
 		}
 	}
 	worst := r
@@ -50,9 +53,31 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 		}
 		e := retention.Explain(p, &m, facts)
 		e.Notes = notes
+		if e.Verdict == retention.Absent {
+			s.addDeletion(ctx, budget, call, e)
+		}
 		list = append(list, e)
 	}
 	return list, worst
+}
+
+// absent returns the IDs and objects of a request that have no medium.
+func absent(request *trigger.Request, found map[string]media.Medium) (names []string) {
+	objects := map[media.Object]bool{}
+	for _, m := range found {
+		objects[m.Object] = true
+	}
+	for _, id := range request.MediaIDs {
+		if _, ok := found[id]; !ok {
+			names = append(names, id)
+		}
+	}
+	for _, object := range request.Objects {
+		if !objects[object] {
+			names = append(names, object.String())
+		}
+	}
+	return names
 }
 
 // factsOf returns the facts for the decision on a medium, and the report of the survey of

@@ -93,6 +93,9 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
 		}
 	})
+	if request.Inventory && r.Mode == policy.Enforce {
+		s.foldHistory(ctx, budget, call)
+	}
 	return r
 }
 

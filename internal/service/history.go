@@ -1,0 +1,92 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// History returns all decisions to delete a medium, by its ID, or the media of an object.
+func (s *Service) History(ctx context.Context, call Call, name string) (*history.History, error) {
+	if s.broken != nil {
+		return nil, refusedError{s.broken}
+	}
+	if strings.HasPrefix(name, "oss://") {
+		object, err := media.ParseObject(name)
+		if err != nil {
+			return nil, refusedError{err}
+		}
+		name = object.String()
+	} else if media.CheckID(name) != nil {
+		return nil, refusedError{fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(name))}
+	}
+	found, err := history.Of(ctx, s.store(call), s.now(), name)
+	if err != nil {
+		return nil, err
+	}
+	for _, record := range found.Unread {
+		s.log.Warn("history incomplete", "of", name, "error", record)
+	}
+	return found, nil
+}
+
+// foldHistory moves what runs recorded into the tables of the history, in the time that a sweep left.
+// The caller holds the lease.
+func (s *Service) foldHistory(ctx context.Context, budget deadline.Budget, call Call) {
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	admit, cancel := budget.Admit(work)
+	defer cancel()
+	err := task.Do(func() error { return history.Fold(work, admit, s.store(call), s.now) })
+	switch {
+	case deadline.Passed(err):
+		s.log.Info("history not folded: the next sweep does it")
+	case err != nil:
+		s.log.Warn("history not folded: the next sweep tries again", "error", text.Bound(err.Error()))
+	}
+}
+
+// explainAbsent explains an ID or object that MPS does not know. It returns nil for an object whose medium no
+// run deleted.
+func (s *Service) explainAbsent(ctx context.Context, budget deadline.Budget, call Call, name string, asOf time.Time) *retention.Explanation {
+	e := retention.ExplainAbsent(name, asOf)
+	s.addDeletion(ctx, budget, call, e)
+	if e.Deleted == nil && strings.HasPrefix(name, "oss://") {
+		return nil
+	}
+	return e
+}
+
+// addDeletion adds to the explanation of an absent medium how it went, if a run deleted it. Its ID may
+// be an object.
+func (s *Service) addDeletion(ctx context.Context, budget deadline.Budget, call Call, e *retention.Explanation) {
+	ctx, cancel := budget.Work(ctx)
+	defer cancel()
+	found, err := s.History(ctx, call, e.MediaID)
+	if err != nil {
+		e.Notes = append(e.Notes, text.Bound("its history cannot be read: "+err.Error()))
+		return
+	}
+	for _, record := range text.First(found.Unread, "records") {
+		e.Notes = append(e.Notes, "its history is incomplete: "+record)
+	}
+	d := found.Deletion()
+	if d == nil {
+		if len(found.Decisions) > 0 {
+			last := found.Decisions[0]
+			e.Notes = append(e.Notes, fmt.Sprintf("run %s: %s %s at %s: see its history", last.Run, last.Outcome, last.NewID, last.At.Format(time.RFC3339)))
+		}
+		e.Notes = append(e.Notes, found.Notes...)
+		return
+	}
+	e.MediaID, e.Object, e.Title = d.MediaID, d.Object, d.Title
+	e.Deleted = &retention.Deletion{At: d.At, Outcome: string(d.Outcome), Run: d.Run, Plan: d.Plan, Policy: d.Policy, Rule: d.Rule, Reason: d.Reason, Next: found.Next}
+}
