@@ -419,8 +419,10 @@ func TestFoldEndsInTime(t *testing.T) {
 			}
 			before := left
 			left = 0
-			for range h.loose(t.Context(), w) {
-				left++
+			for _, err := range h.loose(t.Context(), w) {
+				if left++; err != nil {
+					t.Fatal(err)
+				}
 			}
 			if left >= before {
 				t.Fatalf("%d records left after a fold of %d", left, before)

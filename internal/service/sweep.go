@@ -69,7 +69,8 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	if r.Mode == policy.Enforce && (request.Inventory || request.Plan != "") {
+	leased := r.Mode == policy.Enforce && (request.Inventory || request.Plan != "")
+	if leased {
 		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
 		switch {
 		case errors.Is(err, state.ErrBusy):
@@ -93,7 +94,7 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
 		}
 	})
-	if request.Inventory && r.Mode == policy.Enforce {
+	if leased {
 		s.foldHistory(ctx, budget, call)
 	}
 	return r
