@@ -443,7 +443,7 @@ func TestAPlanThatIsNotSavedCostsNoBudget(t *testing.T) {
 			body, _ := s.programs[0].f.Invoke(context.Background(), handler.Call{RequestID: id}, ossEvent("clips/a"))
 			return s.adds(body)
 		}
-		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Millisecond, Count: 2}, // the policy, and the spending
+		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Millisecond, Count: 3}, // the beginning of the log, the policy, the spending
 			emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: 1, Count: 1}) // the plan
 		if r := invoke("first"); r.Status != report.Failed || s.e.Count()["DeleteMedia"] > 0 {
 			t.Errorf("%s %s", r.Status, r.Error)
