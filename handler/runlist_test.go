@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -142,5 +145,31 @@ func TestStrangersAreNotRecorded(t *testing.T) {
 	}
 	if _, err := os.Stat(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")); !os.IsNotExist(err) {
 		t.Errorf("the state store has something: %v", err)
+	}
+}
+
+// A scheduled run saves the totals of the days that have ended. They are counted without the log.
+func TestScheduledRunsSaveTotals(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 40}, enforcing)
+	first := w.mustInvoke(everything, report.Done)
+	w.now = func() time.Time { return time.Now().Add(50 * time.Hour) }
+	w.setPolicy(enforcing)
+	w.mustInvoke(`{"inventory":true}`, report.Done)
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if _, err := os.Stat(filepath.Join(folder, "totals")); !os.IsNotExist(err) {
+		t.Errorf("a run that was not scheduled saved totals: %v", err)
+	}
+	w.mustInvoke(everything, report.Done)
+	for range 2 {
+		stats, err := w.f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
+		if err != nil || first.Counts.Deleted == 0 || stats.Total.Deleted != first.Counts.Deleted || len(stats.Notes) > 0 {
+			t.Errorf("%+v, %v, want %d deleted", stats, err, first.Counts.Deleted)
+		}
+		if err := os.RemoveAll(filepath.Join(folder, "log", "timer")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.f.Stats(t.Context(), handler.Call{}, "day", ""); !service.IsRefusal(err) {
+		t.Errorf("%v", err)
 	}
 }

@@ -87,6 +87,12 @@ func TestTablesAreForTerminals(t *testing.T) {
 			report.WriteRuns(&b, filled[[]*report.Report](with))
 			return b.String()
 		},
+		"stats": func(with string) string {
+			s := filled[report.Stats](with)
+			var b strings.Builder
+			report.WriteStats(&b, &s)
+			return b.String()
+		},
 		"plans": func(with string) string {
 			var b strings.Builder
 			report.WritePlans(&b, filled[[]plan.Contents](with))

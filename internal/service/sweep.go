@@ -94,6 +94,7 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
 		}
 	})
+	s.saveDays(ctx, budget, call, p, request)
 	if leased {
 		s.foldHistory(ctx, budget, call)
 	}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
+)
+
+func (c *Command) stats() *cobra.Command {
+	var flags functionFlags
+	var by, since string
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Total the deletions by month, week or rule",
+		Long: `stats totals the deletions that reports have, in whole days of the policy's
+timezone. Weeks are those of ISO 8601. A run that was killed has no report: what it
+deleted is in no total.`,
+		Example: `  mediasweep stats --by month
+  mediasweep stats --by rule --since 2026-11-01 -o csv`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+				stats, err := s.Stats(ctx, localCall(), by, since)
+				if err != nil {
+					return err
+				}
+				c.note(stats.Notes)
+				switch flags.output {
+				case "json":
+					return writeJSON(b, stats)
+				case "csv":
+					return report.WriteStatsCSV(b, stats)
+				}
+				report.WriteStats(b, stats)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json", "csv")
+	cmd.Flags().StringVar(&by, "by", report.ByMonth, strings.Join(report.StatsBy(), ", "))
+	cmd.Flags().StringVar(&since, "since", "", "only from this day on (2026-11-01), or for a period (1y)")
+	return cmd
+}

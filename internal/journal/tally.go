@@ -1,0 +1,181 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// tally adds up deletions by day.
+type tally struct {
+	store   state.Store
+	zone    *time.Location
+	days    map[string]*Day
+	rules   map[string]string // names by their hashes
+	skipped []Skipped
+}
+
+func newTally(store state.Store, zone *time.Location) *tally {
+	return &tally{store: store, zone: zone, days: map[string]*Day{}, rules: map[string]string{}}
+}
+
+// dateOf returns the date of a time, as its beginning in UTC: in other timezones a day may lack its midnight.
+func dateOf(at time.Time, zone *time.Location) time.Time {
+	year, month, day := at.In(zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// startOf returns the first instant of a date in a timezone.
+func startOf(date time.Time, zone *time.Location) time.Time {
+	at := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
+	for dateOf(at, zone).Before(date) {
+		at = at.Add(15 * time.Minute) // clocks change at quarters of an hour
+	}
+	return at
+}
+
+func (t *tally) day(date time.Time) *Day {
+	key := date.Format(time.DateOnly)
+	if t.days[key] == nil {
+		t.days[key] = &Day{Date: date, Rules: map[string]Total{}}
+	}
+	return t.days[key]
+}
+
+// readSaved reads the saved days from a date on, and returns their dates in order.
+func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Time, err error) {
+	var batch []candidate
+	read := func() error {
+		records, errs := readAll(ctx, t.store, batch)
+		for i, err := range errs {
+			date, _ := time.Parse(time.DateOnly, batch[i].key) // it was one below
+			var day *Day
+			if err == nil {
+				day, err = decodeTotals(records[i], t.zone, date)
+			}
+			if err != nil {
+				t.skip(batch[i].name, err)
+				continue
+			}
+			t.days[batch[i].key] = day
+			dates = append(dates, date)
+		}
+		batch = nil
+		return ctx.Err()
+	}
+	for record, err := range t.store.List(ctx, totalsFolderOf(t.zone), "") {
+		if err != nil {
+			return nil, err
+		}
+		base := strings.TrimSuffix(strings.TrimPrefix(record.Name, totalsFolderOf(t.zone)), reportSuffix)
+		date, err := time.Parse(time.DateOnly, base)
+		if err != nil || record.Name != totalsName(t.zone, date) || date.Before(from) {
+			continue
+		}
+		if batch = append(batch, candidate{key: base, name: record.Name}); len(batch) < parallelReads {
+			continue
+		}
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	return dates, read()
+}
+
+func (t *tally) skip(name string, err error) {
+	t.skipped = append(t.skipped, Skipped{name, text.Bound(err.Error())})
+}
+
+// hashed starts the hash of a rule where its name is not known yet. No rule's name starts so.
+const hashed = "#"
+
+// scan adds the runs that ended from one time to before another, newest first. It reads their names, and
+// one report for each rule: the names have hashes. Names without room for the rules need their reports.
+func (t *tally) scan(ctx context.Context, from, to time.Time) error {
+	samples := map[string]logged{}
+	var partly []logged
+	q := RunQuery{Since: from, Before: state.Stamp(to) + "-0.0"}
+	for l, err := range q.logged(ctx, t.store) {
+		switch {
+		case err != nil:
+			return err
+		case l.deleted == 0 || !l.at.Before(to):
+			continue
+		}
+		day := t.day(dateOf(l.at, t.zone))
+		day.add(Total{1, l.deleted})
+		for rule, deleted := range l.rules {
+			day.countRule(hashed+rule, Total{1, deleted})
+			samples[rule] = l
+		}
+		if l.partly {
+			partly = append(partly, l)
+		}
+		if len(partly) == parallelReads {
+			t.readRules(ctx, partly, true)
+			partly = nil
+		}
+	}
+	t.readRules(ctx, partly, true)
+	var unknown []logged
+	for rule, l := range samples {
+		if t.rules[rule] == "" {
+			unknown = append(unknown, l)
+		}
+	}
+	t.readRules(ctx, unknown, false)
+	t.nameRules()
+	return ctx.Err()
+}
+
+func (d *Day) countRule(rule string, n Total) {
+	total := d.Rules[rule]
+	total.add(n)
+	d.Rules[rule] = total
+}
+
+// readRules reads reports for the names of their rules. If count is true, it counts their rules too.
+func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
+	for batch := range slices.Chunk(list, parallelReads) {
+		wanted := make([]candidate, len(batch))
+		for i, l := range batch {
+			wanted[i] = candidate{name: l.name}
+		}
+		records, errs := readAll(ctx, t.store, wanted)
+		for i, l := range batch {
+			r, err := readLogged(records[i], l)
+			if errs[i] != nil {
+				err = errs[i]
+			}
+			if err != nil {
+				t.skip(l.name, fmt.Errorf("its rules are not counted or named: %w", err))
+				continue
+			}
+			for _, rule := range r.Rules {
+				t.rules[hashRule(rule.Name)] = rule.Name
+				if count && rule.Deleted > 0 {
+					t.day(dateOf(l.at, t.zone)).countRule(rule.Name, Total{1, rule.Deleted})
+				}
+			}
+		}
+	}
+}
+
+// nameRules replaces the hashes of rules by their names. A rule whose name no report had keeps its hash.
+func (t *tally) nameRules() {
+	for _, day := range t.days {
+		for key, total := range maps.Clone(day.Rules) {
+			hash, is := strings.CutPrefix(key, hashed)
+			if name := t.rules[hash]; is && name != "" {
+				delete(day.Rules, key)
+				day.countRule(name, total)
+			}
+		}
+	}
+}

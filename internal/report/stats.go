@@ -1,0 +1,156 @@
+package report
+
+import (
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// The ways to group totals.
+const (
+	ByMonth = "month"
+	ByWeek  = "week" // of ISO 8601
+	ByRule  = "rule"
+)
+
+// StatsBy returns the ways to group totals.
+func StatsBy() []string { return []string{ByMonth, ByWeek, ByRule} }
+
+// StatsTotal counts the runs that deleted media, and the media.
+type StatsTotal struct {
+	Runs    int `json:"runs"`
+	Deleted int `json:"deleted"`
+}
+
+func (t StatsTotal) and(other StatsTotal) StatsTotal {
+	return StatsTotal{t.Runs + other.Runs, t.Deleted + other.Deleted}
+}
+
+// Stats are totals of deletions. Periods are those of the timezone.
+type Stats struct {
+	By       string     `json:"by"`
+	Timezone string     `json:"timezone"`
+	Rows     []StatsRow `json:"rows"`
+	Total    StatsTotal `json:"total"`
+	Notes    []string   `json:"notes,omitempty"`
+
+	rows map[string]map[string]StatsTotal // by the name of a row and of a rule
+	sums map[string]StatsTotal            // by the name of a row
+}
+
+// StatsRow is the total of a month (2026-11), an ISO week (2026-W48), or a rule.
+type StatsRow struct {
+	Name string `json:"name"`
+	StatsTotal
+	Rules []StatsRule `json:"rules,omitempty"`
+}
+
+// StatsRule is the total of a rule. A run that deleted by several rules counts for each of them.
+type StatsRule struct {
+	Name string `json:"name"`
+	StatsTotal
+}
+
+// NewStats returns empty totals.
+func NewStats(by, timezone string) *Stats {
+	return &Stats{By: by, Timezone: timezone, rows: map[string]map[string]StatsTotal{}, sums: map[string]StatsTotal{}}
+}
+
+// Add adds the totals of a day.
+func (s *Stats) Add(date time.Time, total StatsTotal, rules map[string]StatsTotal) {
+	s.Total = s.Total.and(total)
+	name := date.Format("2006-01")
+	switch s.By {
+	case ByRule:
+		for rule, n := range rules {
+			s.sums[rule] = s.sums[rule].and(n)
+		}
+		return
+	case ByWeek:
+		year, week := date.ISOWeek()
+		name = fmt.Sprintf("%04d-W%02d", year, week)
+	}
+	s.sums[name] = s.sums[name].and(total)
+	if s.rows[name] == nil {
+		s.rows[name] = map[string]StatsTotal{}
+	}
+	for rule, n := range rules {
+		s.rows[name][rule] = s.rows[name][rule].and(n)
+	}
+}
+
+// Finish makes the rows: periods in order, rules with the most deletions first.
+func (s *Stats) Finish() {
+	s.Rows = []StatsRow{}
+	for _, name := range slices.Sorted(maps.Keys(s.sums)) {
+		s.Rows = append(s.Rows, StatsRow{name, s.sums[name], rulesOf(s.rows[name])})
+	}
+	if s.By != ByRule {
+		return
+	}
+	s.Rows = s.Rows[:0]
+	for _, rule := range rulesOf(s.sums) {
+		s.Rows = append(s.Rows, StatsRow{Name: rule.Name, StatsTotal: rule.StatsTotal})
+	}
+}
+
+func rulesOf(totals map[string]StatsTotal) []StatsRule {
+	rows := make([]StatsRule, 0, len(totals))
+	for name, total := range totals {
+		rows = append(rows, StatsRule{name, total})
+	}
+	slices.SortFunc(rows, func(a, b StatsRule) int {
+		return cmp.Or(cmp.Compare(b.Deleted, a.Deleted), strings.Compare(a.Name, b.Name))
+	})
+	return rows
+}
+
+// WriteStats writes totals for a person at a terminal.
+func WriteStats(b *strings.Builder, s *Stats) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(name string, total StatsTotal, rules []StatsRule) {
+		texts := make([]string, len(rules))
+		for i, rule := range rules {
+			texts[i] = fmt.Sprintf("%s %d", rule.Name, rule.Deleted)
+		}
+		say(t, "%s\t%d\t%d\t  %s", name, total.Runs, total.Deleted, strings.Join(texts, ", "))
+	}
+	heading := ""
+	if s.By != ByRule {
+		heading = "by rule"
+	}
+	say(t, "%s\truns\tdeleted\t  %s", s.By, heading)
+	for _, one := range s.Rows {
+		row(one.Name, one.StatsTotal, one.Rules)
+	}
+	row("total", s.Total, nil)
+	_ = t.Flush() // a Builder takes everything
+}
+
+// WriteStatsCSV writes totals with a row for each period and rule, or for each rule.
+func WriteStatsCSV(w io.Writer, s *Stats) error {
+	table := csv.NewWriter(w)
+	row := func(cells ...string) { _ = table.Write(cells) }
+	if s.By == ByRule {
+		row("rule", "runs", "deleted")
+	} else {
+		row(s.By, "rule", "runs", "deleted")
+	}
+	for _, one := range s.Rows {
+		if s.By == ByRule {
+			row(one.Name, strconv.Itoa(one.Runs), strconv.Itoa(one.Deleted))
+		}
+		for _, rule := range one.Rules {
+			row(one.Name, rule.Name, strconv.Itoa(rule.Runs), strconv.Itoa(rule.Deleted))
+		}
+	}
+	table.Flush()
+	return table.Error() // of any of the writes
+}

@@ -1,0 +1,49 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+func TestStats(t *testing.T) {
+	for by, want := range map[string]string{
+		report.ByMonth: "month,rule,runs,deleted\n2026-12,drafts,1,30\n2026-12,other,1,1\n2027-01,drafts,2,9\n2027-01,other,2,9\n",
+		report.ByWeek:  "week,rule,runs,deleted\n2026-W53,drafts,2,35\n2026-W53,other,2,6\n2027-W01,drafts,1,4\n2027-W01,other,1,4\n",
+		report.ByRule:  "rule,runs,deleted\ndrafts,3,39\nother,3,10\n",
+	} {
+		s := report.NewStats(by, "UTC")
+		for day, drafts := range map[int]int{31: 30, 32: 5, 35: 4} { // Thursday, Friday, Monday
+			other := drafts
+			if day == 31 {
+				other = 1
+			}
+			s.Add(time.Date(2026, 12, day, 0, 0, 0, 0, time.UTC), report.StatsTotal{Runs: 1, Deleted: drafts + other},
+				map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: drafts}, "other": {Runs: 1, Deleted: other}})
+		}
+		s.Finish()
+		var b strings.Builder
+		if err := report.WriteStatsCSV(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, b.String()); diff != "" || s.Total != (report.StatsTotal{Runs: 3, Deleted: 49}) {
+			t.Errorf("by %s: total %+v %s", by, s.Total, diff)
+		}
+	}
+}
+
+func TestWriteStats(t *testing.T) {
+	s := report.NewStats(report.ByMonth, "UTC")
+	s.Add(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), report.StatsTotal{Runs: 1, Deleted: 31}, map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 30}, "other": {Runs: 1, Deleted: 1}})
+	s.Finish()
+	var b strings.Builder
+	report.WriteStats(&b, s)
+	want := "    month  runs  deleted  by rule\n  2026-12     1       31  drafts 30, other 1\n    total     1       31  \n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,70 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Stats totals the deletions of the reports since a day, by month, week or rule.
+func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*report.Stats, error) {
+	if s.broken != nil {
+		return nil, refusedError{s.broken}
+	}
+	if !slices.Contains(report.StatsBy(), by) {
+		return nil, refusedError{fmt.Errorf("by %s: totals are by %s", text.Quote(by), strings.Join(report.StatsBy(), ", "))}
+	}
+	from, err := s.since(ctx, call, since)
+	if err != nil {
+		return nil, err
+	}
+	zone := s.zone(ctx, call)
+	found, err := journal.ReadDeletions(ctx, s.store(call), zone, from, s.now())
+	if err != nil {
+		return nil, err
+	}
+	stats := report.NewStats(by, zone.String())
+	for _, day := range found.Days {
+		rules := make(map[string]report.StatsTotal, len(day.Rules))
+		for name, total := range day.Rules {
+			rules[name] = report.StatsTotal(total)
+		}
+		stats.Add(day.Date, report.StatsTotal(day.Total), rules)
+	}
+	stats.Finish()
+	stats.Notes = s.noteSkipped(found.Skipped)
+	if !found.Uncounted.IsZero() {
+		stats.Notes = append(stats.Notes, fmt.Sprintf("runs before %s are not counted: an older version ran them", found.Uncounted.UTC().Format(time.RFC3339)))
+	}
+	return stats, nil
+}
+
+// maxTotalling is the longest time that a scheduled run spends on the totals of days.
+const maxTotalling = 30 * time.Second
+
+// saveDays saves the totals of the days that have ended, after a scheduled run of the inventory with
+// time left. The next such run goes on.
+func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request) {
+	if request.Trigger != trigger.Timer || !request.Inventory {
+		return
+	}
+	ctx, cancel := budget.Admit(ctx)
+	defer cancel()
+	ctx, cancelToo := context.WithTimeout(ctx, maxTotalling)
+	defer cancelToo()
+	if ctx.Err() != nil {
+		return
+	}
+	if err := journal.SaveDays(ctx, s.store(call), p.Timezone, s.now()); err != nil {
+		s.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
+	}
+}
