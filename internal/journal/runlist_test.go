@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -169,6 +171,21 @@ func TestListReportsOlderThanTheLog(t *testing.T) {
 	fresh.down, fresh.of = "list", "runs/"
 	if _, err := ListReports(t.Context(), fresh, q); err != nil {
 		t.Errorf("%v: a store that has no older report is searched for them", err)
+	}
+}
+
+// A lifecycle rule removes the first record of the log before others: the reports are not listed twice.
+func TestListReportsOfAnExpiredLog(t *testing.T) {
+	store := state.Folder(t.TempDir())
+	no(t, BeginLog(t.Context(), store))
+	r := ended("a", trigger.Timer, report.Done, 0)
+	no(t, errors.Join(SaveReport(t.Context(), store, r), LogReport(t.Context(), store, r)))
+	no(t, os.RemoveAll(filepath.Join(string(store), begunFolder)))
+	for range 2 {
+		if got := pages(t, store, RunQuery{Limit: 10}); len(got) != 1 {
+			t.Errorf("%v", got)
+		}
+		no(t, BeginLog(t.Context(), store))
 	}
 }
 

@@ -124,7 +124,7 @@ func readLogged(data []byte, l logged) (*report.Report, error) {
 	return r, err
 }
 
-// begunFolder has one record, which was written before the first one of the log. Its name says whether
+// begunFolder has one record, which is the first of the log by time and by name. Its name says whether
 // the store had reports by then.
 const (
 	begunFolder = logFolder + "begun/"
@@ -132,9 +132,10 @@ const (
 	begunOld    = begunFolder + "old"
 )
 
-// BeginLog records that all reports are logged from now on, unless a run has. It precedes the first report.
+// BeginLog records that all reports are logged from now on, unless the log has any record. It precedes
+// the first report.
 func BeginLog(ctx context.Context, store state.Store) error {
-	_, found, err := firstOfFolder(ctx, store, begunFolder)
+	_, found, err := firstOfFolder(ctx, store, logFolder)
 	if err == nil && !found {
 		name := begunNew
 		if _, found, err = firstOfFolder(ctx, store, reportFolder); found {
@@ -151,13 +152,16 @@ func BeginLog(ctx context.Context, store state.Store) error {
 }
 
 // begun returns the time from which the log has all reports, and whether there are older ones. Without
-// the record all reports may be older.
+// a log all reports are older. A log without its first record has expired in part, and older reports too.
 func begun(ctx context.Context, store state.Store) (at time.Time, older bool, err error) {
-	record, found, err := firstOfFolder(ctx, store, begunFolder)
-	if !found {
+	record, found, err := firstOfFolder(ctx, store, logFolder)
+	switch {
+	case !found:
 		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), true, err
+	case strings.HasPrefix(record.Name, begunFolder):
+		return record.Written, record.Name != begunNew, nil
 	}
-	return record.Written, record.Name != begunNew, nil
+	return time.Time{}, false, nil
 }
 
 // firstOfFolder returns the record of a folder with the first name.
