@@ -114,12 +114,16 @@ func TestRunsThatEndEarlyAreListed(t *testing.T) {
 	}
 	again()
 	w.putPolicy("mode: nonsense")
-	_, _ = w.f.Invoke(context.Background(), handler.Call{RequestID: busy.Run}, []byte(everything))
+	for _, id := range []string{busy.Run, "first-failed"} {
+		_, _ = w.f.Invoke(context.Background(), handler.Call{RequestID: id}, []byte(everything))
+	}
+	if _, r := w.askReport("GET", "/v1/runs/"+busy.Run, ""); r.Status != report.Done {
+		t.Errorf("%+v: a failure replaced the report of a run that was done", r)
+	}
 	w.putPolicy(enforcing)
 	again()
-	if _, r := w.askReport("GET", "/v1/runs/"+busy.Run, ""); r.Status != report.Done {
-		t.Errorf("%+v", r)
-	}
+	busy.Run = "first-failed"
+	again()
 }
 
 // An event of a record of ours leads to no other record, which would go on for ever: also without a policy.

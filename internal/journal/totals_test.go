@@ -54,7 +54,10 @@ func TestDeletions(t *testing.T) {
 			want := map[string]*Day{}
 			for i := range 300 {
 				at := now.Add(-time.Duration(random.IntN(12*24*60)) * time.Minute)
-				rules := map[string]int{"drafts": random.IntN(3), "其他": random.IntN(3)}
+				if i < 12 {
+					at = startOf(dateOf(now, zone).AddDate(0, 0, -i), zone) // counts for the day that it begins
+				}
+				rules := map[string]int{"drafts": min(1, 12/(i+1)) + random.IntN(3), "其他": random.IntN(3)}
 				if i%50 == 0 {
 					for n := range 20 {
 						rules[fmt.Sprint("rule-", n)] = 1
