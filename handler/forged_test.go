@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // guarded has the guard's defaults.
@@ -418,9 +419,8 @@ func TestAPlanOfLongNames(t *testing.T) {
 		if applied.Counts.Deleted > 0 {
 			run = "apply"
 		}
-		restored, err := s.programs[0].f.Restore(ctx, handler.Call{}, run, nil)
-		if err != nil || len(restored.Restored) != 3 {
-			t.Errorf("%+v, %v", restored, err)
+		if r := s.programs[0].f.Sweep(ctx, handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run}); r.Status != report.Done || r.Restore.Restored != 3 {
+			t.Errorf("%s %s, %+v", r.Status, r.Error, r.Restore)
 		}
 		for _, object := range s.e.Objects("ops") {
 			if strings.HasSuffix(object.Key, "/plan.json") && len(object.Body) > 1<<20 {

@@ -92,13 +92,13 @@ func TestHistoryAgreesWithTheRuns(t *testing.T) {
 			}
 			deleted := w.history("oss://media-in/clips/0, 50%.mp4", http.StatusOK).Decisions[0]
 			back := w.restore(deleted.Run, deleted.MediaID)
-			for _, name := range []string{deleted.MediaID, deleted.Object, back.Restored[0].NewID} {
+			for _, name := range []string{deleted.MediaID, deleted.Object, back.Restore.Media[0].NewID} {
 				found := w.history(name, http.StatusOK)
-				if d := found.Decisions[0]; d.Outcome != history.Restored || d.NewID != back.Restored[0].NewID || d.Run != deleted.Run || found.Next != "" {
+				if d := found.Decisions[0]; d.Outcome != history.Restored || d.NewID != back.Restore.Media[0].NewID || d.Run != deleted.Run || found.Next != "" {
 					t.Errorf("history of restored %s: %+v", name, found)
 				}
 			}
-			if e := w.explain(&trigger.Request{MediaIDs: []string{deleted.MediaID}}); e.Deleted != nil || !strings.Contains(strings.Join(e.Notes, " "), "restored "+back.Restored[0].NewID) {
+			if e := w.explain(&trigger.Request{MediaIDs: []string{deleted.MediaID}}); e.Deleted != nil || !strings.Contains(strings.Join(e.Notes, " "), "restored "+back.Restore.Media[0].NewID) {
 				t.Errorf("explanation of a restored medium: %+v", e)
 			}
 			w.history("no,id", http.StatusBadRequest)

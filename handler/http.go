@@ -144,6 +144,7 @@ func (f *Function) newRoutes() *http.ServeMux {
 	mux.HandleFunc("POST /v1/sweeps", f.postSweep)
 	mux.HandleFunc("GET /v1/runs", inTime(f.getRuns))
 	mux.HandleFunc("GET /v1/runs/{run}", inTime(f.getRun))
+	mux.HandleFunc("POST /v1/runs/{run}/restore", f.postRestore)
 	mux.HandleFunc("POST /v1/plans", f.postPlan)
 	mux.HandleFunc("GET /v1/plans", inTime(f.getPlans))
 	mux.HandleFunc("GET /v1/plans/{id}", inTime(f.getPlan))

@@ -232,8 +232,8 @@ func TestRestoreUnderAPolicyWithAMistake(t *testing.T) {
 	w.e.PutObject(m.Bucket, m.Key, []byte("video"), time.Now())
 	run := w.mustInvoke(everything, report.Done)
 	w.putPolicy("version: 2\n")
-	if restored := w.restore(run.Run); len(restored.Restored) != 1 || !strings.Contains(w.log.String(), "policy not read") {
-		t.Errorf("%+v of %+v", restored, run.Counts)
+	if restored := w.restore(run.Run); restored.Restore.Restored != 1 || !strings.Contains(w.log.String(), "policy not read") {
+		t.Errorf("%+v of %+v", restored.Restore, run.Counts)
 	}
 }
 

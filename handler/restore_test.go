@@ -16,18 +16,26 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/restore"
-	"github.com/mediasweep/mediasweep/internal/service"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-func (w *world) restore(run string, only ...string) *restore.Report {
+func (w *world) restore(run string, only ...string) *report.Report {
 	w.t.Helper()
-	done, err := w.f.Restore(context.Background(), handler.Call{}, run, only)
-	if err != nil {
-		w.t.Fatal(err)
+	r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run, Only: only})
+	if r.Status != report.Done {
+		w.t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Restore)
 	}
-	return done
+	return r
+}
+
+// mediaWith returns the media of a restore with a result.
+func mediaWith(r *report.Report, result report.Restoration) (media []report.RestoredMedium) {
+	for _, m := range r.Restore.Media {
+		if m.Result == result {
+			media = append(media, m)
+		}
+	}
+	return media
 }
 
 // living describes the live media by what a restore brings back.
@@ -66,19 +74,19 @@ func TestRestore(t *testing.T) {
 				t.Fatal("nothing was deleted")
 			}
 			done := w.restore(r.Run)
-			if len(done.Restored) != r.Counts.Deleted || len(done.Skipped)+len(done.Failed) > 0 {
-				t.Errorf("%d of %d restored, skipped %+v, failed %+v", len(done.Restored), r.Counts.Deleted, done.Skipped, done.Failed)
+			if c := done.Restore; c.Restored != r.Counts.Deleted || c.Skipped+c.Failed > 0 || len(c.Media) != min(100, c.Restored) {
+				t.Errorf("%d of %d restored, %+v, %+v", c.Restored, r.Counts.Deleted, c, done.Failures)
 			}
 			if diff := cmp.Diff(before, w.living()); diff != "" {
 				t.Errorf("the library is not what it was (-want +got):\n%s", diff)
 			}
 			added := w.e.Count()["AddMedia"]
-			if again := w.restore(r.Run); len(again.Restored) > 0 || w.e.Count()["AddMedia"] != added {
-				t.Errorf("restored twice: %+v", again.Restored)
+			if again := w.restore(r.Run); again.Restore.Restored > 0 || w.e.Count()["AddMedia"] != added {
+				t.Errorf("restored twice: %+v", again.Restore)
 			}
 			clock = clock.Add(29 * 24 * time.Hour) // old drafts are due again, but for the hold
 			w.mustInvoke(everything, report.Done)
-			for _, one := range done.Restored {
+			for _, one := range mediaWith(done, report.Restored) {
 				if m, _ := w.e.Medium(one.NewID); m.Deleted {
 					t.Errorf("%s was restored and is deleted again", one.Object)
 				}
@@ -103,23 +111,21 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	w.add("clips/1", 1) // somebody added it again
 	w.e.Inject(emulator.Fault{Operation: "AddMedia", Kind: emulator.DropAfter, Count: 1})
 	done := w.restore(r.Run, ids["clips/0"], ids["clips/1"], ids["clips/2"], ids["clips/3"], "nobody")
-	if len(done.Restored) != 2 || len(done.Skipped) != 3 || len(done.Failed) > 0 || w.e.Count()["AddMedia"] != 2 {
-		t.Errorf("%+v", done)
+	if c := done.Restore; c.Restored != 2 || c.Skipped != 3 || c.Failed > 0 || w.e.Count()["AddMedia"] != 2 {
+		t.Errorf("%+v", done.Restore)
 	}
-	for _, one := range done.Skipped {
+	for _, one := range mediaWith(done, report.Skipped) {
 		want := map[string]string{ids["clips/0"]: "is gone", ids["clips/1"]: "has a medium", "nobody": "plan does not have it"}[one.MediaID]
 		if want == "" || !strings.Contains(one.Reason, want) {
 			t.Errorf("skipped %+v, want %q", one, want)
 		}
 	}
-	for _, run := range []string{"nobody", ""} {
-		if _, err := w.f.Restore(context.Background(), handler.Call{}, run, nil); err == nil {
-			t.Errorf("run %q is restored", run)
-		}
-	}
 	dry := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
-	if _, err := w.f.Restore(context.Background(), handler.Call{}, dry.Run, nil); !service.IsRefusal(err) {
-		t.Errorf("a dry run is restored: %v", err)
+	for run, want := range map[string]string{"nobody": "there is no run", dry.Run: "has deleted nothing", done.Run: "is a restore of run"} {
+		r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run})
+		if r.Status != report.Failed || !r.Refused || !strings.Contains(r.Error, want) {
+			t.Errorf("run %q is restored: %s %s", run, r.Status, r.Error)
+		}
 	}
 }
 
@@ -188,14 +194,14 @@ func testRestoreOfOneOfManyEvents(t *testing.T, w *world) {
 	}
 	for i, key := range keys {
 		done := w.restore(reports[i].Run)
-		if len(done.Restored) != 1 || done.Restored[0].Object != "oss://media-in/"+key || len(w.living()) != i+1 {
-			t.Errorf("%s: %+v", key, done)
+		if done.Restore.Restored != 1 || done.Restore.Media[0].Object != "oss://media-in/"+key || len(w.living()) != i+1 {
+			t.Errorf("%s: %+v", key, done.Restore)
 		}
 	}
 }
 
-// A run whose ledger could not be written has deleted what has gone of its plan.
-func TestRestoreWithoutALedger(t *testing.T) {
+// A run whose outcomes could not be written has deleted what has gone of its plan.
+func TestRestoreWithoutOutcomes(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing)
 	var ids []string
 	for i := range 3 {
@@ -211,8 +217,8 @@ func TestRestoreWithoutALedger(t *testing.T) {
 	if err := os.Remove(filepath.Join(folder, "ledger")); err != nil {
 		t.Fatal(err)
 	}
-	if done := w.restore(r.Run); len(done.Restored) != 3 {
-		t.Errorf("%+v", done)
+	if done := w.restore(r.Run); done.Restore.Restored != 3 {
+		t.Errorf("%+v", done.Restore)
 	}
 }
 
@@ -229,12 +235,13 @@ func TestRestoreOfARunWhoseIDEndsAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, run := range []string{"0001", "aaaa-0001"} {
-		if _, err := w.f.Restore(context.Background(), handler.Call{}, run, nil); !errors.Is(err, state.ErrNotFound) {
-			t.Errorf("run %s: %v", run, err)
+		r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run})
+		if r.ExitCode() != 2 || !strings.Contains(r.Error, "there is no run") {
+			t.Errorf("run %s: %s %s", run, r.Status, r.Error)
 		}
 	}
-	if done := w.restore("1-aaaa-0001"); len(done.Restored) != 1 {
-		t.Errorf("%+v", done)
+	if done := w.restore("1-aaaa-0001"); done.Restore.Restored != 1 {
+		t.Errorf("%+v", done.Restore)
 	}
 }
 

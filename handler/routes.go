@@ -64,6 +64,19 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
 }
 
+// postRestore adds the media that a run deleted again, or says what it would add.
+func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
+	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run")}
+	if given, ok := r.URL.Query()["dryRun"]; ok {
+		value := strings.Join(given, ",")
+		if request.DryRun = value == "true"; !request.DryRun && value != "false" {
+			writeReport(w, f.Refuse(callOf(r), trigger.HTTP, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))))
+			return
+		}
+	}
+	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+}
+
 // getRuns answers a page of runs. The header Link has the address of the next page.
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()

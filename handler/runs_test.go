@@ -455,10 +455,10 @@ func TestApplyKeepsTheRecordsOfToday(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	done := w.restore(r.Run)
-	if len(done.Restored) != 1 {
-		t.Fatalf("%+v", done)
+	if done.Restore.Restored != 1 {
+		t.Fatalf("%+v", done.Restore)
 	}
-	if again, _ := w.e.Medium(done.Restored[0].NewID); again.Title != "A new title" || !slices.Equal(again.Tags, m.Tags) {
+	if again, _ := w.e.Medium(done.Restore.Media[0].NewID); again.Title != "A new title" || !slices.Equal(again.Tags, m.Tags) {
 		t.Errorf("restored as %q %v", again.Title, again.Tags)
 	}
 }
@@ -580,15 +580,15 @@ func TestRestoreOfAKilledRun(t *testing.T) {
 	if second.Counts.Absent != r.Counts.Deleted || second.Counts.Deleted != 0 {
 		t.Fatalf("%+v", second.Counts)
 	}
-	if done := w.restore(second.Run); len(done.Restored) != 0 {
-		t.Errorf("%d media restored of a run that deleted none", len(done.Restored))
+	if done := w.restore(second.Run); done.Restore.Restored != 0 {
+		t.Errorf("%d media restored of a run that deleted none", done.Restore.Restored)
 	}
 	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
 	if err := errors.Join(os.RemoveAll(filepath.Join(folder, "runs")), os.RemoveAll(filepath.Join(folder, "ledger"))); err != nil {
 		t.Fatal(err)
 	}
-	if done := w.restore(r.Plan); len(done.Restored) != r.Counts.Deleted {
-		t.Errorf("%d of %d restored: %+v", len(done.Restored), r.Counts.Deleted, done.Failed)
+	if done := w.restore(r.Plan); done.Restore.Restored != r.Counts.Deleted {
+		t.Errorf("%d of %d restored", done.Restore.Restored, r.Counts.Deleted)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // TestSimulation lives through random days of a deployment on a turned clock: up to
@@ -708,12 +708,12 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 						t.Fatalf("only %d are gone", gone)
 					}
 					began := time.Now()
-					done, err := s.programs[0].f.Restore(t.Context(), handler.Call{}, "killed", nil)
-					if err != nil || len(done.Failed) > 0 {
-						t.Fatal(err, done.Failed)
+					done := s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "killed"})
+					if done.Status != report.Done {
+						t.Fatal(done.Status, done.Error, done.Failures)
 					}
-					if view == emulator.ViewNonExist && len(done.Restored) != gone || s.e.Count()["AddMedia"] != len(done.Restored) {
-						t.Errorf("%d of %d restored, skipped %+v", len(done.Restored), gone, done.Skipped)
+					if restored := done.Restore.Restored; view == emulator.ViewNonExist && restored != gone || s.e.Count()["AddMedia"] != restored {
+						t.Errorf("%d of %d restored, %+v", restored, gone, done.Restore)
 					}
 					if took := time.Since(began); took > time.Duration(gone)*10*time.Millisecond+3*time.Second {
 						t.Errorf("it took %s to restore %d media", took, gone)
@@ -947,8 +947,8 @@ func TestTwoRestoresAtOnce(t *testing.T) {
 		busy := make(chan bool, 2)
 		for _, p := range s.programs {
 			s.calls.Go(func() {
-				_, err := p.f.Restore(t.Context(), handler.Call{}, r.Run, nil)
-				busy <- errors.Is(err, state.ErrBusy)
+				undone := p.f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: r.Run})
+				busy <- undone.Status == report.Busy
 			})
 		}
 		s.calls.Wait()

@@ -206,8 +206,9 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 				s.programs = []*program{s.start(0)}
 				f := s.programs[0].f
 				swept := s.timer(time.Minute)
-				if _, err := f.Restore(t.Context(), handler.Call{}, swept.Run, nil); swept.Counts.Deleted == 0 || err != nil {
-					t.Fatalf("%s %s, %+v, restore: %v", swept.Status, swept.Error, swept.Counts, err)
+				undone := f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: swept.Run})
+				if swept.Counts.Deleted == 0 || undone.Status != report.Done {
+					t.Fatalf("%s %s, %+v, restore: %s %s", swept.Status, swept.Error, swept.Counts, undone.Status, undone.Error)
 				}
 				forecast, looked := f.Forecast(t.Context(), handler.Call{}, trigger.CLI, days)
 				if looked.Status != report.Done {
@@ -385,7 +386,7 @@ func TestExplainOfWhatWasRestored(t *testing.T) {
 	w.add("clips/a", 300)
 	w.e.PutObject("media-in", "clips/a", nil, time.Now())
 	done := w.restore(w.mustInvoke(everything, report.Done).Run)
-	e := w.explain(&trigger.Request{MediaIDs: []string{done.Restored[0].NewID}})
+	e := w.explain(&trigger.Request{MediaIDs: []string{done.Restore.Media[0].NewID}})
 	if days := time.Until(e.DueAt).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is held until "+e.DueAt.Format(time.RFC3339)) {
 		t.Errorf("due in %.1f days: %s", days, e.Reason)
 	}

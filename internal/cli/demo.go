@@ -57,14 +57,11 @@ program. The policy's mode is raised for the emulator only.`,
 				return exitError{exitFailed, err}
 			}
 			fmt.Fprint(&b, "\n4. Undone: the media are added again, from the records of the plan\n\n")
-			restored, err := s.Restore(cmd.Context(), localCall(), real.Run, nil)
-			if err == nil && len(restored.Restored) != real.Counts.Deleted {
-				err = fmt.Errorf("%d of %d media restored", len(restored.Restored), real.Counts.Deleted)
+			undone := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.CLI, Restore: real.Run})
+			if undone.Status != report.Done || undone.Restore.Restored != real.Counts.Deleted {
+				return exitError{exitFailed, fmt.Errorf("the restore of %d media ended %s: %s", real.Counts.Deleted, undone.Status, undone.Problem())}
 			}
-			if err != nil {
-				return exitError{exitFailed, err}
-			}
-			fmt.Fprintf(&b, "%d media restored, with new IDs; they are held for 30 days\n", len(restored.Restored))
+			fmt.Fprintf(&b, "%d media restored, with new IDs; they are held for 30 days\n", undone.Restore.Restored)
 			return c.print(&b)
 		},
 	}

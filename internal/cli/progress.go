@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"io"
 	"time"
 
@@ -28,6 +29,8 @@ func (c *Command) progress() func(sweep.Progress) {
 			_ = bar.Set(now.Done) // as above
 		case now.Deleting:
 			bar = newBar(c.Stderr, now.Total, "deleting")
+		case now.Restoring:
+			bar = newBar(c.Stderr, cmp.Or(now.Total, -1), "restoring")
 		default:
 			bar = newBar(c.Stderr, -1, "looking up")
 		}

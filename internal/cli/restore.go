@@ -1,18 +1,18 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/restore"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
-	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 const restoreWarning = `What a restore brings back: the media, from their objects, with title, tags, category, description and cover.
@@ -22,74 +22,67 @@ starts no workflow. Restored media are held for 30 days.
 
 func (c *Command) restore() *cobra.Command {
 	var flags functionFlags
-	var only []string
+	request := trigger.Request{Trigger: trigger.CLI}
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "restore RUN|PLAN",
 		Short: "Bring back the media that a run deleted",
 		Long: `restore adds the media again that a run deleted, from the records of its plan and
-the objects that stayed. Media whose objects are gone, or have a medium again, are
-skipped; so restoring twice adds nothing twice. Of a run that was killed, or of a
-plan, what has gone is brought back, whoever deleted it.
+the objects that stayed. It says what would come back, and asks; without a terminal
+it needs --yes. Media whose objects are gone, or have a medium again, are skipped;
+so restoring twice adds nothing twice. Of a run that was killed, or of a plan, what
+has gone is brought back, whoever deleted it.
 
 ` + restoreWarning,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if request.Restore = args[0]; request.Restore == "" {
+				return exitError{exitUsage, errors.New("restore needs the ID of a run: mediasweep runs lists the latest")}
+			}
+			if !yes && !request.DryRun && !isTerminal(c.Stdin) {
+				return exitError{exitUsage, errors.New("restore asks before it adds media: without a terminal add --yes, or --dry-run to see what would come back")}
+			}
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
-				done, err := s.Restore(ctx, localCall(), args[0], only)
-				if done == nil {
-					code := exitFailed
-					switch {
-					case errors.Is(err, state.ErrNotFound), service.IsRefusal(err):
-						code = exitUsage
-					case errors.Is(err, state.ErrBusy):
-						code = exitBusy
+				if !yes && !request.DryRun {
+					if goOn, err := c.confirmRestore(ctx, s, request); !goOn {
+						return err
 					}
-					return exitError{code, err}
 				}
-				var b strings.Builder
-				if flags.output == "json" {
-					if err := writeJSON(&b, done); err != nil {
-						return exitError{exitFailed, err}
-					}
-				} else {
-					writeRestoration(&b, done)
-				}
-				if err := c.print(&b); err != nil {
-					return err
-				}
-				switch {
-				case err != nil && len(done.Restored) == 0:
-					return exitError{exitFailed, err}
-				case err != nil || len(done.Failed) > 0:
-					return exitError{exitPartial, err}
-				}
-				return nil
+				return c.writeReport(s.Sweep(ctx, localCall(), &request), flags.output)
 			})
 		},
 	}
 	flags.add(cmd, "table", "json")
-	cmd.Flags().StringSliceVar(&only, "only", nil, "only these media IDs; can be repeated")
+	cmd.Flags().StringSliceVar(&request.Only, "only", nil, "only these media IDs; can be repeated")
+	cmd.Flags().BoolVar(&request.DryRun, "dry-run", false, "say what would come back, and change nothing")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func writeRestoration(b *strings.Builder, done *restore.Report) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	line := func(cells ...string) {
-		for i, cell := range cells {
-			cells[i] = text.Line(cell)
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t")) //nolint:errcheck // a Builder takes everything
+// maxPreview bounds the media that a question lists.
+const maxPreview = 10
+
+// confirmRestore shows what would come back, and asks whether to go on.
+func (c *Command) confirmRestore(ctx context.Context, s *service.Service, request trigger.Request) (goOn bool, err error) {
+	request.DryRun = true
+	r := s.Sweep(ctx, localCall(), &request)
+	if r.Status != report.Done && r.Status != report.Partial || r.Restore.Restored == 0 {
+		return false, c.writeReport(r, "table")
 	}
-	for _, one := range done.Restored {
-		line("restored", one.OldID, "as "+one.NewID, one.Object)
+	r.Next = ""
+	r.Restore.Media = r.Restore.Media[:min(len(r.Restore.Media), maxPreview)]
+	if err := r.WriteTable(c.Stderr); err != nil {
+		return false, exitError{exitFailed, err}
 	}
-	for _, one := range done.Skipped {
-		line("skipped", one.MediaID, one.Reason, one.Object)
+	fmt.Fprintf(c.Stderr, "\nRestore %d media? [y/N] ", r.Restore.Restored) //nolint:errcheck // as above
+	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true, nil
 	}
-	for _, one := range done.Failed {
-		line("failed", one.MediaID, one.Reason, one.Object)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, exitError{exitFailed, err}
 	}
-	_ = t.Flush() // as above
-	fmt.Fprintf(b, "%d restored, %d skipped, %d failed\n", len(done.Restored), len(done.Skipped), len(done.Failed))
+	return false, exitError{exitFailed, errors.New("nothing was restored")}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// isTerminal reports whether what is written to w is seen at once.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal reports whether a person sees at once what is written to a stream, or types what is read.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 

@@ -58,6 +58,16 @@ func TestTablesAreForTerminals(t *testing.T) {
 		"report": func(with string) string {
 			r := filled[report.Report](with)
 			r.Error = strings.ReplaceAll(r.Error, "\n", "") // which may have lines
+			r.Restore = nil
+			var b strings.Builder
+			if err := r.WriteTable(&b); err != nil {
+				t.Fatal(err)
+			}
+			return b.String()
+		},
+		"restore": func(with string) string {
+			r := filled[report.Report](with)
+			r.Error = strings.ReplaceAll(r.Error, "\n", "")
 			var b strings.Builder
 			if err := r.WriteTable(&b); err != nil {
 				t.Fatal(err)

@@ -13,6 +13,9 @@ func (r *Report) next() string {
 	case Blocked:
 		return r.approve()
 	case Done, Partial:
+		if r.Restore != nil && r.Restore.DryRun && r.Restore.Restored > 0 {
+			return r.restoreAgain()
+		}
 		if r.Mode == policy.DryRun && r.Counts.Expired > 0 {
 			return r.approve()
 		}

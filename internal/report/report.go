@@ -50,7 +50,9 @@ type Report struct {
 	// Announced says from which day on announced media are deleted.
 	Announced []Announced `json:"announced,omitempty"`
 	Guard     Guard       `json:"guard"`
-	Calls     Calls       `json:"calls"`
+	// Restore is nil unless the run is a restore. Counts are then 0.
+	Restore *Restore `json:"restore,omitempty"`
+	Calls   Calls    `json:"calls"`
 	// Notes are further information for people.
 	Notes    []string  `json:"notes,omitempty"`
 	Failures []Failure `json:"failures"`
@@ -127,8 +129,10 @@ type Calls struct {
 	QueryMediaListByURL int `json:"QueryMediaListByURL"`
 	// ListExecutions is left out where no workflow is asked for.
 	ListExecutions int `json:"ListMediaWorkflowExecutions,omitempty"`
-	Throttled      int `json:"throttled"`
-	Retried        int `json:"retried"`
+	// AddMedia is left out where nothing is restored.
+	AddMedia  int `json:"AddMedia,omitempty"`
+	Throttled int `json:"throttled"`
+	Retried   int `json:"retried"`
 }
 
 // Failure is one medium with which something went wrong, or one object or prefix

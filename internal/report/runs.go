@@ -15,7 +15,11 @@ func WriteRuns(b *strings.Builder, runs []*Report) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "run\tstarted\ttrigger\tmode\tstatus\texpired\tdeleted\tplan") //nolint:errcheck // a Builder takes everything
 	for _, r := range runs {
-		say(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, r.Plan)
+		what := r.Plan
+		if r.Restore != nil {
+			what = fmt.Sprintf("%d restored of %s", r.Restore.Restored, r.Restore.Of)
+		}
+		say(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, what)
 	}
 	_ = t.Flush() // as above
 }

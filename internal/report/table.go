@@ -67,6 +67,13 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if r.Plan != "" {
 		line("plan\t%s", r.Plan)
 	}
+	if r.Restore != nil {
+		_ = t.Flush() // a Builder takes everything
+		r.Restore.writeRestore(&b)
+		r.writeEnd(&b)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
 	counted := r.Status != Failed || c.Looked+c.ObjectsWithoutMedia > 0
 	if counted {
 		r.writeCounts(line)
@@ -88,21 +95,51 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		_ = t.Flush() // as above
 	}
-	for _, note := range r.Notes {
-		say(&b, "\nnote: %s", note)
-	}
-	if r.Guard.Tripped {
-		say(&b, "\nblocked: %s", r.Guard.Reason)
-	}
-	if r.Guard.Overridden != "" {
-		say(&b, "\noverridden: %s", r.Guard.Overridden)
-	}
-	for _, f := range r.Failures {
-		say(&b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
-	}
-	if r.Next != "" {
-		say(&b, "\nnext: %s", r.Next)
-	}
+	r.writeEnd(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeEnd writes what a report says in words.
+func (r *Report) writeEnd(b *strings.Builder) {
+	for _, note := range r.Notes {
+		say(b, "\nnote: %s", note)
+	}
+	if r.Guard.Tripped {
+		say(b, "\nblocked: %s", r.Guard.Reason)
+	}
+	if r.Guard.Overridden != "" {
+		say(b, "\noverridden: %s", r.Guard.Overridden)
+	}
+	for _, f := range r.Failures {
+		say(b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
+	}
+	if r.Next != "" {
+		say(b, "\nnext: %s", r.Next)
+	}
+}
+
+// writeRestore writes the result of a restore.
+func (c *Restore) writeRestore(b *strings.Builder) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	b.WriteString("\n")
+	for _, m := range c.Media {
+		why := m.Reason
+		if m.NewID != "" {
+			why = "as " + m.NewID
+		}
+		say(t, "%s\t%s\t%s\t%s", m.Result, m.MediaID, why, m.Object)
+	}
+	_ = t.Flush() // a Builder takes everything
+	if rest := c.Restored + c.Skipped - len(c.Media); rest > 0 {
+		say(b, "%d more", rest)
+	}
+	did := "restored"
+	if c.DryRun {
+		did = "would be restored"
+	}
+	say(b, "%d %s, %d skipped, %d failed", c.Restored, did, c.Skipped, c.Failed)
+	if c.Records != "" {
+		say(b, "all results are in %s of the state store", c.Records)
+	}
 }

@@ -11,19 +11,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mediasweep/mediasweep/internal/history"
-	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -47,41 +44,22 @@ type Restorer struct {
 	Marks   *journal.Tombstones
 	Region  string
 	Now     func() time.Time
+	// DryRun finds out what would be restored, and changes nothing.
+	DryRun bool
+	// Only are the media IDs to restore; empty for all.
+	Only []string
 }
 
 // Deletion is a run whose media are to be restored.
 type Deletion struct {
 	Run string
-	// Plan is the run's plan. Ledger is the run in whose folder the outcomes are: Run itself, or the
-	// run that it resumed.
-	Plan, Ledger string
-	// CutOff is true if the run may have deleted media without recording an outcome. Ended is the
-	// number of outcomes that it reported.
-	CutOff bool
-	Ended  int
-}
-
-// Report is the result of a restore.
-type Report struct {
-	Run      string     `json:"run"`
-	Plan     string     `json:"plan"`
-	Restored []Restored `json:"restored"`
-	Skipped  []Skipped  `json:"skipped"`
-	Failed   []Skipped  `json:"failed"`
-}
-
-// Restored is a medium that was added again, with a new ID.
-type Restored struct {
-	OldID  string `json:"oldId"`
-	NewID  string `json:"newId"`
-	Object string `json:"object"`
-}
-
-// Skipped is a medium that was not restored, with the reason.
-type Skipped struct {
-	MediaID string `json:"mediaId"`
-	Object  string `json:"object"`
-	Reason  string `json:"reason"`
+	// Plan is the run's plan. Outcomes is the run in whose folder the outcomes are: Run itself, or
+	// the run that it resumed.
+	Plan, Outcomes string
+	// Interrupted is true if the run may have deleted media without recording an outcome. Ended is
+	// the number of outcomes that it reported.
+	Interrupted bool
+	Ended       int
 }
 
 // record holds the fields of a media record that a restore needs.
@@ -92,16 +70,15 @@ type record struct {
 	File                         struct{ URL string }
 }
 
-// Run restores the deleted media of a run, or only those of some IDs. After an error the report has
-// the media up to the error.
+// Run restores the deleted media of a run, and calls each with every result. It adds no medium after
+// admit has ended, and then returns its error.
 //
 // A medium is restored if its object exists and has no medium. A hold on the object is recorded
 // first, so that the next sweep does not delete the medium again.
-func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report, error) {
-	done := &Report{Run: of.Run, Plan: of.Plan, Restored: []Restored{}, Skipped: []Skipped{}, Failed: []Skipped{}}
-	outcomes, _, err := journal.Outcomes(ctx, s.Store, of.Ledger, of.Run)
+func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report.RestoredMedium)) error {
+	outcomes, _, err := journal.Outcomes(ctx, s.Store, of.Outcomes, of.Run)
 	if err != nil {
-		return done, err
+		return err
 	}
 	// A run has several plans if its request was repeated.
 	plans := map[string]bool{}
@@ -111,41 +88,41 @@ func (s *Restorer) Run(ctx context.Context, of Deletion, only []string) (*Report
 	if len(plans) == 0 {
 		plans[of.Plan] = true
 	}
-	of.CutOff = of.CutOff || len(outcomes) < of.Ended
+	of.Interrupted = of.Interrupted || len(outcomes) < of.Ended
 	wanted := map[string]bool{}
-	for _, id := range only {
+	for _, id := range s.Only {
 		wanted[id] = true
 	}
 	for _, id := range slices.Sorted(maps.Keys(plans)) {
-		var some []lost
+		var some []*lost
 		for entry, err := range s.entries(ctx, id) {
 			if err != nil {
-				return done, err
+				return err
 			}
 			outcome, known := outcomes[entry.MediaID]
-			if len(only) > 0 && !slices.Contains(only, entry.MediaID) || known && outcome.Plan != id {
+			if len(s.Only) > 0 && !slices.Contains(s.Only, entry.MediaID) || known && outcome.Plan != id {
 				continue
 			}
 			delete(wanted, entry.MediaID)
 			one := lostOf(entry)
-			if one.skipped == "" && (!known && !of.CutOff || outcome.IsNone()) {
+			if one.skipped == "" && (!known && !of.Interrupted || outcome.IsNone()) {
 				one.skipped = strings.TrimSuffix("the run did not delete it: "+string(outcome.Became), ": ")
 			}
 			if some = append(some, one); len(some) == plan.SegmentEntries {
-				if err := s.restore(ctx, id, some, done); err != nil {
-					return done, err
+				if err := s.restore(ctx, admit, of.Run, id, some, each); err != nil {
+					return err
 				}
 				some = nil
 			}
 		}
-		if err := s.restore(ctx, id, some, done); err != nil {
-			return done, err
+		if err := s.restore(ctx, admit, of.Run, id, some, each); err != nil {
+			return err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		done.Skipped = append(done.Skipped, Skipped{MediaID: id, Reason: "the run's plan does not have it"})
+		each(report.RestoredMedium{MediaID: id, Result: report.Skipped, Reason: "the run's plan does not have it"})
 	}
-	return done, nil
+	return nil
 }
 
 // entries yields the entries of a saved plan.
@@ -171,9 +148,21 @@ type lost struct {
 // open reports whether the medium has no result yet.
 func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed == nil }
 
+// result returns the result of the medium. An open one would be restored.
+func (l *lost) result() report.RestoredMedium {
+	result := report.RestoredMedium{MediaID: l.id, NewID: l.newID, Object: l.object.String(), Result: report.Restored}
+	switch {
+	case l.skipped != "":
+		result.Result, result.Reason = report.Skipped, l.skipped
+	case l.failed != nil:
+		result.Result, result.Reason = report.NotRestored, l.failed.Error()
+	}
+	return result
+}
+
 // lostOf parses an entry. It sets skipped if the entry cannot be restored.
-func lostOf(entry plan.Entry) lost {
-	one := lost{id: entry.MediaID}
+func lostOf(entry plan.Entry) *lost {
+	one := &lost{id: entry.MediaID}
 	var r record
 	if err := json.Unmarshal(entry.Record, &r); err != nil {
 		one.skipped = "its record cannot be read"
@@ -189,101 +178,108 @@ func lostOf(entry plan.Entry) lost {
 	return one
 }
 
-// restore restores some media of a plan concurrently. It adds their results to the report and the
-// history, also after an error.
-func (s *Restorer) restore(ctx context.Context, planID string, some []lost, done *Report) error {
-	err := s.addMissing(ctx, some)
-	earlier := len(done.Restored)
-	for _, one := range some {
-		switch {
-		case one.newID != "":
-			done.Restored = append(done.Restored, Restored{one.id, one.newID, one.object.String()})
-		case one.skipped != "":
-			done.Skipped = append(done.Skipped, Skipped{one.id, one.object.String(), one.skipped})
-		case one.failed != nil:
-			done.Failed = append(done.Failed, Skipped{one.id, one.object.String(), one.failed.Error()})
-		}
+// restore restores some media of a plan, and calls each with their results. It adds the restored ones
+// to the history, also after an error.
+func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some []*lost, each func(report.RestoredMedium)) error {
+	if err := s.check(ctx, some); err != nil {
+		return err
 	}
-	s.record(ctx, done.Run, planID, done.Restored[earlier:])
+	var open []*lost
+	var held []media.Object
+	for _, one := range some {
+		if one.open() && !s.DryRun {
+			open, held = append(open, one), append(held, one.object)
+			continue
+		}
+		each(one.result())
+	}
+	if err := admit.Err(); err != nil || len(open) == 0 {
+		return err
+	}
+	if err := journal.HoldRestored(ctx, s.Store, s.Now(), held); err != nil {
+		return fmt.Errorf("hold the restored media: %w", err)
+	}
+	err := s.addAll(ctx, admit, open, each)
+	s.record(ctx, run, planID, open)
 	return err
 }
 
-// recordTime bounds the time for the record of a thousand restored media.
-const recordTime = 5 * time.Second
-
-// record adds restored media to the history. A failure is no error: the history then says how to restore
-// them, and a second restore skips them.
-func (s *Restorer) record(ctx context.Context, run, planID string, restored []Restored) {
-	var decisions []history.Decision
-	for _, one := range restored {
-		decisions = append(decisions, history.Decision{
-			At: s.Now(), MediaID: one.OldID, Outcome: history.Restored, NewID: one.NewID, Run: run, Plan: planID, Object: one.Object,
-		})
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
-	defer cancel()
-	_ = history.Record(ctx, s.Store, s.Now(), decisions)
-}
-
-// addMissing adds the media whose objects exist and have no medium. It records holds for all of them
-// first.
-func (s *Restorer) addMissing(ctx context.Context, some []lost) error {
+// check skips the media whose objects are gone, or have a medium.
+func (s *Restorer) check(ctx context.Context, some []*lost) error {
 	var objects []media.Object
-	for i := range some {
-		if some[i].open() {
-			objects = append(objects, some[i].object)
+	for _, one := range some {
+		if one.open() {
+			objects = append(objects, one.object)
 		}
 	}
 	there, err := s.there(ctx, objects)
 	if err != nil {
 		return err
 	}
-	err = forOpen(ctx, some, func(ctx context.Context, one *lost) error {
-		if id := there[one.object]; id != "" {
-			one.skipped = "its object has a medium: " + id
-			return nil
-		}
-		exists, err := s.Sources.Exists(ctx, one.object)
-		switch {
-		case err != nil:
-			one.failed = err
-		case !exists:
-			one.skipped = "its object is gone"
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var held []media.Object
-	for i := range some {
-		if some[i].open() {
-			held = append(held, some[i].object)
-		}
-	}
-	if err := journal.HoldRestored(ctx, s.Store, s.Now(), held); err != nil {
-		return fmt.Errorf("hold the restored media: %w", err)
-	}
-	return forOpen(ctx, some, func(ctx context.Context, one *lost) error {
-		one.newID, one.failed = s.add(ctx, one)
-		var refusal *mps.Error
-		if ctx.Err() != nil || errors.As(one.failed, &refusal) && refusal.Kind == mps.Unauthorized {
-			return one.failed // no other medium can be added
-		}
-		return nil
-	})
-}
-
-// forOpen calls do for all open media, concurrently. The first error ends it.
-func forOpen(ctx context.Context, some []lost, do func(context.Context, *lost) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(mps.InFlight)
-	for i := range some {
-		if one := &some[i]; one.open() && ctx.Err() == nil {
-			group.Go(func() error { return task.Do(func() error { return do(ctx, one) }) })
+	for _, one := range some {
+		if id := there[one.object]; one.open() && id != "" {
+			one.skipped = "its object has a medium: " + id
+		}
+		if one.open() {
+			group.Go(func() error { return task.Do(func() error { return s.checkSource(ctx, one) }) })
 		}
 	}
 	return group.Wait()
+}
+
+func (s *Restorer) checkSource(ctx context.Context, one *lost) error {
+	exists, err := s.Sources.Exists(ctx, one.object)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		one.failed = err
+	case !exists:
+		one.skipped = "its object is gone"
+	}
+	return nil
+}
+
+// adding bounds the concurrent additions: those in flight when admit ends have the rest of the time.
+const adding = 64
+
+// addAll adds media concurrently, and calls each with every result as it comes.
+func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(report.RestoredMedium)) (err error) {
+	added := make(chan *lost)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(adding)
+	go func() {
+		defer close(added)
+		for _, one := range open {
+			if ctx.Err() != nil || admit.Err() != nil {
+				break
+			}
+			group.Go(func() error {
+				return task.Do(func() error {
+					one.newID, one.failed = s.add(ctx, one)
+					if one.failed != nil && ctx.Err() != nil {
+						return ctx.Err()
+					}
+					added <- one
+					var refusal *mps.Error
+					if errors.As(one.failed, &refusal) && refusal.Kind == mps.Unauthorized {
+						return one.failed // no other medium can be added
+					}
+					return nil
+				})
+			})
+		}
+		err = group.Wait()
+	}()
+	for one := range added {
+		each(one.result())
+	}
+	if err == nil {
+		err = admit.Err()
+	}
+	return err
 }
 
 // add adds a medium. After an ambiguous try it looks for the medium before it tries again.
@@ -306,53 +302,4 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 		}
 	}
 	return "", err
-}
-
-// there returns the IDs of the live media of objects. A medium with a tombstone is not live, although
-// MPS may show it as Initiated.
-func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media.Object]string, error) {
-	ids := map[media.Object]string{}
-	var mu sync.Mutex
-	for _, slash := range []media.Slash{media.SlashPlain, media.SlashEscaped} {
-		asked := slices.DeleteFunc(slices.Clone(objects), func(object media.Object) bool {
-			return ids[object] != "" || slash == media.SlashEscaped && !strings.Contains(object.Key, "/")
-		})
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(mps.InFlight)
-		for few, err := range lookup.Batches(inventory.Of(nil, asked), s.Region, slash) {
-			if err != nil {
-				return nil, err
-			}
-			group.Go(func() error {
-				return task.Do(func() error {
-					found, err := s.live(ctx, few)
-					mu.Lock()
-					defer mu.Unlock()
-					maps.Copy(ids, found)
-					return err
-				})
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
-// live returns the IDs of the live media of a batch of objects.
-func (s *Restorer) live(ctx context.Context, batch lookup.Batch) (map[media.Object]string, error) {
-	ids := map[media.Object]string{}
-	for _, result := range lookup.Run(ctx, ctx, s.Library, batch, s.Region) {
-		if result.Err != nil {
-			return ids, result.Err
-		}
-		for _, found := range result.Answer.Found {
-			m := &found.Medium
-			if m.Doubt == "" && m.State != media.StateDeleted && s.Marks.Of(m).Kind != retention.Deleted {
-				ids[m.Object] = m.ID
-			}
-		}
-	}
-	return ids, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -12,39 +13,131 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Restore adds the media that a run deleted again, or only some of them, from the records of its
+// restore adds the media that a run deleted again, or only some of them, from the records of its
 // plan. For the ID of a plan, and for a run that was killed, it adds all media of the plan that are
-// gone. A report beside an error has what was done before it.
-func (s *Service) Restore(ctx context.Context, call Call, run string, only []string) (*restore.Report, error) {
+// gone. It deletes nothing: neither the policy's mode nor the kill switch stops it.
+func (s *Service) restore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	budget := deadline.New(ctx)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }
+	p, policyErr := s.policyOf(work, call)
+	r := s.newReport(call, request.Trigger, p)
+	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Media: []report.RestoredMedium{}}
+	if !request.DryRun {
+		r.Mode = policy.Enforce
+	}
+	leave, err := s.requests.enter(work, call.RequestID)
+	if err != nil {
+		return early(s.end(r, report.Busy, err))
+	}
+	defer leave()
+	if policyErr != nil && s.broken == nil { // only the pace is at stake
+		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(policyErr.Error()))
+	}
+	of, earlier, err := s.prepareRestore(work, call, request, r)
+	switch {
+	case errors.Is(err, state.ErrVersioned): // nothing is written there
+		return s.refuse(r, err)
+	case IsRefusal(err), errors.Is(err, state.ErrNotFound):
+		return early(s.reject(r, err))
+	case err != nil:
+		return early(s.end(r, report.Failed, err))
+	case earlier != nil:
+		return earlier
+	}
+	var finishing sync.WaitGroup
+	defer finishing.Wait()
+	if !request.DryRun {
+		lease, err := state.Acquire(work, s.store(call), state.RestoreLease, r.Run)
+		switch {
+		case errors.Is(err, state.ErrBusy):
+			return early(s.end(r, report.Busy, err))
+		case err != nil:
+			return early(s.end(r, report.Failed, err))
+		}
+		defer s.release(ctx, lease, budget)
+		ctx = lease.Hold(ctx)
+	}
+	s.restoreMedia(ctx, budget, call, request, of, r)
+	finishing.Go(func() { s.finishInTime(ctx, budget, call, r) })
+	return r
+}
+
+// prepareRestore checks the state store, and finds what the run deleted. It returns the report of an
+// earlier run that answered the same request.
+func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (of restore.Deletion, earlier *report.Report, err error) {
 	if s.broken != nil {
-		return nil, refusedError{s.broken}
+		return of, nil, refusedError{s.broken}
 	}
-	of, err := s.deletionOf(ctx, call, run)
-	if err != nil {
-		return nil, err
+	if _, err := s.credentials(call).Current(); err != nil {
+		return of, nil, refusedError{err}
 	}
-	store := s.store(call)
-	lease, err := state.Acquire(ctx, store, state.RestoreLease, run)
-	if err != nil {
-		return nil, err
+	if err := s.checkVersioning(ctx, s.store(call)); err != nil {
+		return of, nil, err
 	}
-	defer s.release(ctx, lease, deadline.Budget{})
-	ctx = lease.Hold(ctx)
-	if _, err := s.policyOf(ctx, call); err != nil { // only the pace is at stake
-		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
+	if call.RequestID != "" {
+		if earlier, err := s.answered(ctx, call, request, r); err != nil || earlier != nil {
+			return of, earlier, err
+		}
 	}
-	if err := s.tombstones.Refresh(ctx, store); err != nil {
-		return nil, err
+	if of, err = s.deletionOf(ctx, call, request.Restore); err != nil {
+		return of, nil, err
 	}
+	return of, nil, s.tombstones.Refresh(ctx, s.store(call))
+}
+
+var errTimeUp = errors.New("time limit reached")
+
+// restoreMedia restores the media of a deletion, and finishes the report.
+func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, of restore.Deletion, r *report.Report) {
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	admit, cancelAdmit := budget.Admit(work)
+	defer cancelAdmit()
+	library := s.library.Session(s.credentials(call))
 	restorer := restore.Restorer{
-		Library: s.library.Session(s.credentials(call)), Sources: s.objects.Session(s.credentials(call)),
-		Store: store, Marks: s.tombstones, Region: s.account.Region, Now: s.now,
+		Library: library, Sources: s.objects.Session(s.credentials(call)), Store: s.store(call), Marks: s.tombstones,
+		Region: s.account.Region, Now: s.now, DryRun: request.DryRun, Only: request.Only,
 	}
-	return restorer.Run(ctx, of, only)
+	log := s.log.With("run", r.Run)
+	meter := sweep.NewMeter(func(p sweep.Progress) { s.progress.show(log, p) }, s.progress.every)
+	meter.Restoring(of.Ended)
+	results := &results{store: s.store(call), log: log, report: r}
+	err := task.Do(func() error {
+		return restorer.Run(work, admit, of, func(m report.RestoredMedium) {
+			r.AddRestored(m)
+			meter.Restored(1)
+			results.add(work, m)
+		})
+	})
+	meter.Stop()
+	r.Calls = callsOf(library)
+	record, cancelRecord := budget.Record(ctx)
+	defer cancelRecord()
+	results.flush(record)
+	c := r.Restore
+	switch {
+	case err == nil && c.Failed == 0:
+		r.Finish(report.Done, s.now())
+	case err == nil:
+		r.Finish(report.Partial, s.now())
+	case deadline.Passed(err) && library.Answered():
+		if err = errTimeUp; ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		s.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", err, c.Restored+c.Skipped+c.Failed))
+	case c.Restored > 0:
+		s.end(r, report.Partial, err)
+	default:
+		s.end(r, report.Failed, err)
+	}
 }
 
 // missingError is a state.ErrNotFound with the next step.
@@ -55,7 +148,7 @@ func (missingError) Unwrap() error   { return state.ErrNotFound }
 
 // deletionOf returns the deletion of a run, or of the plan that the ID names.
 func (s *Service) deletionOf(ctx context.Context, call Call, run string) (restore.Deletion, error) {
-	of := restore.Deletion{Run: run, Plan: run, Ledger: run, CutOff: true}
+	of := restore.Deletion{Run: run, Plan: run, Outcomes: run, Interrupted: true}
 	if trigger.IsPlanID(run) {
 		return of, nil
 	}
@@ -71,10 +164,12 @@ func (s *Service) deletionOf(ctx context.Context, call Call, run string) (restor
 		return of, err
 	case err != nil:
 		return of, err
+	case r.Restore != nil:
+		return of, refusedError{fmt.Errorf("run %s is a restore of run %s: it has deleted nothing", text.Quote(run), text.Quote(r.Restore.Of))}
 	case r.Mode != policy.Enforce || r.Plan == "":
 		return of, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", text.Quote(run), r.Mode, r.Status)}
 	}
 	c := r.Counts
-	of.Plan, of.Ledger, of.CutOff, of.Ended = r.Plan, cmp.Or(r.Ledger, run), r.Status == report.Incomplete, c.Deleted+c.Gone+c.Failed+c.Unverified
+	of.Plan, of.Outcomes, of.Interrupted, of.Ended = r.Plan, cmp.Or(r.Ledger, run), r.Status == report.Incomplete, c.Deleted+c.Gone+c.Failed+c.Unverified
 	return of, nil
 }

@@ -120,7 +120,7 @@ type display struct {
 
 func logProgress(log *slog.Logger, p sweep.Progress) {
 	if !p.Over {
-		log.Info("progress", "deleting", p.Deleting, "done", p.Done, "of", p.Total)
+		log.Info("progress", "deleting", p.Deleting, "restoring", p.Restoring, "done", p.Done, "of", p.Total)
 	}
 }
 
@@ -184,7 +184,11 @@ func (s *Service) logFinished(r *report.Report) {
 	case report.Blocked, report.Failed:
 		level = slog.LevelError
 	}
-	s.log.Log(context.Background(), level, "run finished", "run", r.Run, "trigger", r.Trigger, "mode", r.Mode, "status", r.Status,
+	log := s.log
+	if r.Restore != nil {
+		log = log.With("restoreOf", r.Restore.Of, "restored", r.Restore.Restored)
+	}
+	log.Log(context.Background(), level, "run finished", "run", r.Run, "trigger", r.Trigger, "mode", r.Mode, "status", r.Status,
 		"plan", r.Plan, "counts", r.Counts, "calls", r.Calls, "guard", r.Guard.Reason, "overridden", r.Guard.Overridden, "error", r.Error,
 		"seconds", r.FinishedAt.Sub(r.StartedAt).Seconds())
 }

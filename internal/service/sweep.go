@@ -23,9 +23,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Sweep runs one request and reports on it. A panic fails the run, and does not end the process.
+// Sweep runs one request, which may be for a restore, and reports on it. A panic fails the run, and
+// does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
-	if err := task.Run(func() { r = s.sweep(ctx, call, request) }); err != nil {
+	run := s.sweep
+	if request.Restore != "" {
+		run = s.restore
+	}
+	if err := task.Run(func() { r = run(ctx, call, request) }); err != nil {
 		r = s.end(s.newReport(call, request.Trigger, nil), report.Failed, err)
 		return s.finishEarly(ctx, deadline.New(ctx), call, request, r)
 	}
@@ -87,18 +92,21 @@ func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request
 	} else {
 		s.run(ctx, budget, call, p, request, r)
 	}
-	finishing.Go(func() {
-		ctx, cancel := budget.Finish(ctx)
-		defer cancel()
-		if err := task.Run(func() { s.finish(ctx, call, r) }); err != nil {
-			s.log.Error("report not saved", "run", r.Run, "error", err.Error())
-		}
-	})
+	finishing.Go(func() { s.finishInTime(ctx, budget, call, r) })
 	s.saveDays(ctx, budget, call, p, request)
 	if leased {
 		s.foldHistory(ctx, budget, call)
 	}
 	return r
+}
+
+// finishInTime saves and logs the report of a run within the rest of the call's time.
+func (s *Service) finishInTime(ctx context.Context, budget deadline.Budget, call Call, r *report.Report) {
+	ctx, cancel := budget.Finish(ctx)
+	defer cancel()
+	if err := task.Run(func() { s.finish(ctx, call, r) }); err != nil {
+		s.log.Error("report not saved", "run", r.Run, "error", err.Error())
+	}
 }
 
 func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadline.Budget) {
@@ -276,6 +284,6 @@ func callsOf(library *mps.Session) report.Calls {
 	return report.Calls{
 		DeleteMedia: library.Calls(mps.DeleteMedia), QueryMediaList: library.Calls(mps.QueryMediaList),
 		QueryMediaListByURL: library.Calls(mps.QueryMediaListByURL), Throttled: library.Throttled(), Retried: library.Retried(),
-		ListExecutions: library.Calls(mps.ListExecutions),
+		ListExecutions: library.Calls(mps.ListExecutions), AddMedia: library.Calls(mps.AddMedia),
 	}
 }

@@ -11,6 +11,8 @@ import (
 type Progress struct {
 	// Deleting is true while media of the plan are deleted. Before, candidates are looked up.
 	Deleting bool
+	// Restoring is true for a restore.
+	Restoring bool
 	// Done counts candidates or media. Total is their final number; 0 if unknown.
 	Done, Total int
 	// Over is true for the last call of Show.
@@ -20,8 +22,8 @@ type Progress struct {
 // Show shows the progress of a run.
 type Show func(Progress)
 
-// progress shows a run's progress at intervals.
-type progress struct {
+// Meter shows a run's progress at intervals.
+type Meter struct {
 	show Show
 	mu   sync.Mutex
 	now  Progress
@@ -29,9 +31,9 @@ type progress struct {
 	over sync.WaitGroup
 }
 
-// show shows progress until stop is called.
-func show(show Show, every time.Duration) *progress {
-	p := &progress{show: show, done: make(chan struct{})}
+// NewMeter shows progress until Stop is called.
+func NewMeter(show Show, every time.Duration) *Meter {
+	p := &Meter{show: show, done: make(chan struct{})}
 	ticker := time.NewTicker(every)
 	p.over.Go(func() {
 		defer ticker.Stop()
@@ -50,25 +52,31 @@ func show(show Show, every time.Duration) *progress {
 	return p
 }
 
-// stop ends the intervals, and shows the progress a last time.
-func (p *progress) stop() {
+// Stop ends the intervals, and shows the progress a last time.
+func (p *Meter) Stop() {
 	close(p.done)
 	p.over.Wait()
 	p.now.Over = true
 	_ = task.Run(func() { p.show(p.now) })
 }
 
-func (p *progress) scanned(done int) { p.set(Progress{Done: done}) }
+func (p *Meter) scanned(done int) { p.set(Progress{Done: done}) }
 
-func (p *progress) deleting(total int) { p.set(Progress{Deleting: true, Total: total}) }
+func (p *Meter) deleting(total int) { p.set(Progress{Deleting: true, Total: total}) }
 
-func (p *progress) deleted(media int) {
+func (p *Meter) deleted(media int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.Done += media
 }
 
-func (p *progress) set(now Progress) {
+// Restoring begins the restore of media.
+func (p *Meter) Restoring(total int) { p.set(Progress{Restoring: true, Total: total}) }
+
+// Restored counts media with a result.
+func (p *Meter) Restored(media int) { p.deleted(media) }
+
+func (p *Meter) set(now Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = now

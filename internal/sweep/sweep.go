@@ -61,12 +61,12 @@ func (s *Sweep) scanner() *scan.Scanner {
 func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: show(s.Progress, s.Every)}
+	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
 	run.outcomes = outcomes{store: s.Store, run: r.Run}
 	if err := task.Run(func() { run.carryOut(ctx) }); err != nil {
 		run.end(report.Failed, err)
 	}
-	run.progress.stop()
+	run.progress.Stop()
 	r.Finish(run.status(), s.Now())
 }
 
@@ -76,7 +76,7 @@ type run struct {
 	budget   deadline.Budget
 	request  *trigger.Request
 	report   *report.Report
-	progress *progress
+	progress *Meter
 	outcomes outcomes
 	// decisions go to the history.
 	decisions decisions
@@ -333,7 +333,7 @@ func (r *run) outcome() report.Status {
 func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: show(s.Progress, s.Every)}
+	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
 	err := task.Run(func() {
 		found := s.scanner().Survey(ctx, request, r, each, run.progress.scanned)
 		defer found.Close()
@@ -342,7 +342,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	if err != nil {
 		run.end(report.Failed, err)
 	}
-	run.progress.stop()
+	run.progress.Stop()
 	status := run.outcome()
 	if status == report.Done && run.partial {
 		status = report.Partial

@@ -18,8 +18,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Request is a request for a run. It has exactly one scope: MediaIDs, Objects, Manifests, Plan or
-// Inventory. An OSS event has none if all of its records were ignored. Only the command line can
+// Request is a request for a run. It has exactly one scope: MediaIDs, Objects, Manifests, Plan,
+// Inventory or Restore. An OSS event has none if all of its records were ignored. Only the command line can
 // set Prefixes or Files.
 type Request struct {
 	Trigger Kind
@@ -44,6 +44,11 @@ type Request struct {
 	Resume string
 	// Inventory asks for everything that the policy's inventory names.
 	Inventory bool
+	// Restore is the run or the plan whose media are added again. DryRun asks only what would be
+	// added. Only are their IDs, if not all are wanted: the command line has them.
+	Restore string
+	DryRun  bool
+	Only    []string
 	// Ignored says, for each OSS record that is no reason to look at a medium,
 	// why.
 	Ignored []string
@@ -51,7 +56,7 @@ type Request struct {
 
 const (
 	scopeKeys   = "mediaIds, objects, manifest, plan, inventory"
-	requestKeys = "mode, " + scopeKeys
+	requestKeys = "mode, " + scopeKeys + ", restore, dryRun"
 )
 
 // IsPlanID reports whether a text has the form of a plan's ID.
@@ -154,6 +159,16 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 			} else if kind == Timer && request.Plan == LatestPlan {
 				wrong.add("a timer must name its plan by ID: the latest one may be a plan that nobody has reviewed")
 			}
+		case "restore":
+			request.Restore = restoredRun(value, kind, &wrong)
+		case "dryRun":
+			if json.Unmarshal(value, &request.DryRun) != nil || string(value) == "null" {
+				wrong.add("dryRun must be true or false, not %s", quote(value))
+			}
+			if keys["restore"] == nil {
+				wrong.add(`dryRun belongs to restore: a sweep has "mode": %q`, policy.DryRun)
+			}
+			continue
 		case "manifest":
 			name, err := text.OfJSON(value)
 			if errors.Is(err, text.ErrNotText) {
@@ -176,6 +191,8 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 		return nil, err
 	}
 	switch {
+	case request.Restore != "" && request.Mode != "":
+		return nil, errors.New(`restore takes no mode: add "dryRun": true to see what it would restore`)
 	case len(scopes) > 1:
 		return nil, fmt.Errorf("a request has one scope, this one has %s", strings.Join(scopes, " and "))
 	case len(scopes) == 0 && kind == Timer:
@@ -184,6 +201,20 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 		return nil, fmt.Errorf("the request has no scope: say exactly one of %s (\"inventory\": true looks at everything that the policy names)", scopeKeys)
 	}
 	return request, nil
+}
+
+// restoredRun reads the run of a restore.
+func restoredRun(value json.RawMessage, kind Kind, wrong *problems) string {
+	run, err := text.OfJSON(value)
+	switch {
+	case err != nil || run == "":
+		wrong.add("restore must be the ID of a run, not %s", quote(value))
+	case kind == Timer:
+		wrong.add("a timer cannot restore: it would do so again and again")
+	case kind == HTTP:
+		wrong.add("restore has a route of its own: POST /v1/runs/{run}/restore")
+	}
+	return run
 }
 
 // texts reads a list of texts that must hold something, and folds duplicates.
@@ -226,6 +257,9 @@ func texts[T comparable](value json.RawMessage, name string, wrong *problems, pa
 func (r *Request) Digest() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %t %q %t", r.Trigger, r.Mode, r.MediaIDs, r.Objects, r.Manifests, r.Removed,
 		r.Plan, r.Anyway, r.Resume, r.Inventory))
+	if r.Restore != "" {
+		sum = sha256.Sum256(fmt.Appendf(sum[:], "%q %t %q", r.Restore, r.DryRun, r.Only))
+	}
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

@@ -1,0 +1,201 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// deletedWorld has a run that deleted so many media whose objects stayed.
+func deletedWorld(t *testing.T, media int, env ...string) (*world, report.Report) {
+	t.Helper()
+	w := newWorld(t, emulator.Config{}, enforcing, env...)
+	w.fill(media)
+	r := w.mustInvoke(everything, report.Done)
+	if r.Counts.Deleted != media {
+		t.Fatalf("%+v", r.Counts)
+	}
+	return w, r
+}
+
+func (w *world) fill(media int) {
+	for i := range media {
+		w.add(fmt.Sprint("clips/", i), 300)
+		w.e.PutObject("media-in", fmt.Sprint("clips/", i), nil, time.Now())
+	}
+}
+
+// A run is undone over HTTP, also as an event of go1: a dry run first, then the media, once, under a
+// policy of any mode.
+func TestUndoOverHTTP(t *testing.T) {
+	w, r := deletedWorld(t, 12, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.setPolicy(strings.Replace(enforcing, "mode: enforce", "mode: dry-run", 1))
+	send := func(query string) (int, report.Report) {
+		t.Helper()
+		by := w.send
+		if query == "" {
+			by = func(method, target, body string, _ ...string) *httptest.ResponseRecorder {
+				return w.sendEvent(method, target, body)
+			}
+		}
+		answer := by("POST", "/v1/runs/"+r.Run+"/restore"+query, "")
+		var done report.Report
+		if err := json.Unmarshal(answer.Body.Bytes(), &done); err != nil {
+			t.Fatalf("%s: %v", answer.Body, err)
+		}
+		return answer.Code, done
+	}
+	status, dry := send("?dryRun=true")
+	if c := dry.Restore; status != http.StatusOK || dry.Status != report.Done || c == nil || !c.DryRun || c.Of != r.Run || c.Restored != 12 || c.Records != "" ||
+		len(c.Media) != 12 || c.Media[0].NewID != "" || w.e.Count()["AddMedia"] > 0 || !strings.Contains(dry.Next, "POST /v1/runs/"+r.Run+"/restore") {
+		t.Fatalf("dry run: %d, %s %s, %+v, next %q", status, dry.Status, dry.Error, c, dry.Next)
+	}
+	for _, wrong := range []string{"?dryRun=yes", "?dryRun=", "?dryRun=true&dryRun=false"} {
+		if status, done := send(wrong); status != http.StatusBadRequest || !strings.Contains(done.Error, "dryRun must be true or false") {
+			t.Errorf("%s: %d %s", wrong, status, done.Error)
+		}
+	}
+	status, done := send("?dryRun=false")
+	if c := done.Restore; status != http.StatusOK || done.Status != report.Done || c.DryRun || c.Restored != 12 || c.Media[0].NewID == "" || done.Calls.AddMedia != 12 || done.Counts != (report.Counts{}) {
+		t.Errorf("restore: %d, %s %s, %+v", status, done.Status, done.Error, c)
+	}
+	if status, again := send(""); status != http.StatusOK || again.Restore.Restored != 0 || again.Restore.Skipped != 12 || w.e.Count()["AddMedia"] != 12 {
+		t.Errorf("restored twice, as an event of go1: %d, %s %s, %+v", status, again.Status, again.Error, again.Restore)
+	}
+	if status, saved := w.askReport("GET", "/v1/runs/"+done.Run, ""); status != http.StatusOK || saved.Restore == nil || saved.Restore.Restored != 12 || saved.Trigger != "http" {
+		t.Errorf("the report in runs: %d, %+v", status, saved.Restore)
+	}
+	lines := 0
+	data, err := w.store().Read(t.Context(), done.Restore.Records+"000001.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, err := range journal.Lines(data) {
+		var m report.RestoredMedium
+		if jsonErr := json.Unmarshal(line, &m); err != nil || jsonErr != nil || m.Result != report.Restored || m.NewID == "" {
+			t.Errorf("line %s: %v, %v", line, err, jsonErr)
+		}
+		lines++
+	}
+	if lines != 12 {
+		t.Errorf("%d results in %s", lines, done.Restore.Records)
+	}
+	if status, done := w.askReport("POST", "/v1/runs/nobody/restore", ""); status != http.StatusBadRequest || !strings.Contains(done.Error, "there is no run") {
+		t.Errorf("an unknown run: %d %s", status, done.Error)
+	}
+	if status, done := w.askReport("POST", "/v1/sweeps", `{"restore":"`+r.Run+`"}`); status != http.StatusBadRequest || !strings.Contains(done.Error, "POST /v1/runs/{run}/restore") {
+		t.Errorf("as a sweep: %d %s", status, done.Error)
+	}
+	w.noViolations()
+}
+
+// A request of s invoke restores too; a repeated one is answered from its report.
+func TestUndoByInvoke(t *testing.T) {
+	w, r := deletedWorld(t, 3)
+	request := fmt.Sprintf(`{"restore":%q}`, r.Run)
+	dry := w.mustInvoke(fmt.Sprintf(`{"restore":%q,"dryRun":true}`, r.Run), report.Done)
+	if dry.Restore.Restored != 3 || w.e.Count()["AddMedia"] > 0 || dry.Mode != "dry-run" || dry.Trigger != "invoke" {
+		t.Errorf("dry run: %+v", dry.Restore)
+	}
+	calls := 0
+	for range 2 {
+		body, err := w.f.Invoke(context.Background(), handler.Call{RequestID: "undo"}, []byte(request))
+		var done report.Report
+		if jsonErr := json.Unmarshal(body, &done); err != nil || jsonErr != nil || done.Run != "undo" || done.Restore.Restored != 3 {
+			t.Errorf("%s, %v", body, err)
+		}
+		if calls > 0 && len(w.e.Calls()) != calls {
+			t.Errorf("%d more calls for a repeated request", len(w.e.Calls())-calls)
+		}
+		calls = len(w.e.Calls())
+	}
+}
+
+// One restore is in progress at a time; a dry run is not kept waiting, and a stopped state does not
+// stop it.
+func TestRestoresTakeALease(t *testing.T) {
+	w, r := deletedWorld(t, 3)
+	store := w.store()
+	lease, err := state.Acquire(t.Context(), store, state.RestoreLease, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Busy)
+	if busy.HTTPStatus() != http.StatusConflict || busy.ExitCode() != 6 || w.e.Count()["AddMedia"] > 0 {
+		t.Errorf("%d, %d", busy.HTTPStatus(), busy.ExitCode())
+	}
+	w.mustInvoke(fmt.Sprintf(`{"restore":%q,"dryRun":true}`, r.Run), report.Done)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Create(t.Context(), "stop", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Done)
+	w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Done) // the lease was released
+}
+
+// A restore ends before the deadline of its call, and goes on when it is sent again.
+func TestARestoreThatIsCutOffGoesOn(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		const media = 1000
+		w.fill(media)
+		r := w.mustInvoke(everything, report.Done)
+		w.e.Inject(emulator.Fault{Operation: "AddMedia", Kind: emulator.Latency, Delay: 200 * time.Millisecond})
+		restored, calls := 0, 0
+		for ; restored < media && calls < 20; calls++ {
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+			began := time.Now()
+			body, err := w.f.Invoke(ctx, handler.Call{RequestID: "undo"}, fmt.Appendf(nil, `{"restore":%q}`, r.Run))
+			cancel()
+			var done report.Report
+			if jsonErr := json.Unmarshal(body, &done); err != nil || jsonErr != nil {
+				t.Fatalf("%s, %v", body, err)
+			}
+			if took := time.Since(began); took > 6*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			restored += done.Restore.Restored
+			if want := restored < media; (done.Status == report.Incomplete) != want || want && (done.Next == "" || !strings.Contains(done.Error, "time limit reached")) {
+				t.Fatalf("%s %s, next %q, %d restored", done.Status, done.Error, done.Next, restored)
+			}
+			if done.Restore.Restored == 0 {
+				t.Fatalf("no progress: %s, %+v", done.Error, done.Restore.Skipped)
+			}
+		}
+		if got := w.e.Count()["AddMedia"]; restored != media || got != media || calls < 3 || len(w.living()) != media {
+			t.Errorf("%d restored in %d calls, %d AddMedia, %d media", restored, calls, got, len(w.living()))
+		}
+		w.noViolations()
+	})
+}
+
+// What cannot be added is a failure of the report.
+func TestRestoreWithFailures(t *testing.T) {
+	w, r := deletedWorld(t, 3)
+	w.e.Inject(emulator.Fault{Operation: "AddMedia", Kind: emulator.Forbidden, Count: 100})
+	if done := w.mustRestore(t, r.Run); done.Status != report.Failed || done.Refused || done.ExitCode() != 1 {
+		t.Errorf("without permission: %s %s", done.Status, done.Error)
+	}
+}
+
+func (w *world) mustRestore(t *testing.T, run string) report.Report {
+	t.Helper()
+	body, _ := w.f.Invoke(t.Context(), handler.Call{}, fmt.Appendf(nil, `{"restore":%q}`, run))
+	var r report.Report
+	if err := json.Unmarshal(body, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
