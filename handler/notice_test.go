@@ -12,6 +12,8 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 const noticed = simulated + "notice: 7d\nfullEvery: 1h\n"
@@ -376,6 +378,53 @@ func TestAnnouncementsThatCannotBeWritten(t *testing.T) {
 				t.Errorf("write %d: deletions without a generation", write)
 			}
 			before = len(s.generations())
+		}
+	})
+}
+
+// What explain and forecast say of media with a notice is what sweeps do: the first sweep after that day deletes them.
+func TestExplainAndForecastKnowTheNotice(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		ids := s.addOld("media-in", 6)
+		for i := range 3 {
+			key := fmt.Sprintf("young/%d.mp4", i)
+			ids = append(ids, s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published",
+				CreationTime: time.Now().Add(-177 * 24 * time.Hour).UTC().Format(time.RFC3339)}).ID)
+			s.e.PutObject("media-in", key, nil, time.Now())
+		}
+		explain := func() map[string]*retention.Explanation {
+			list, r := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: ids})
+			if r.Status != report.Done || len(list) != len(ids) {
+				s.t.Fatalf("%s %s, %d explained", r.Status, r.Error, len(list))
+			}
+			of := map[string]*retention.Explanation{}
+			for _, e := range list {
+				of[e.MediaID] = e
+			}
+			return of
+		}
+		began := time.Now()
+		if e := explain()[ids[0]]; !e.AnnouncedAt.IsZero() || !strings.Contains(strings.Join(e.Notes, ""), "not announced yet") {
+			s.t.Errorf("%+v", e)
+		}
+		s.timer(time.Hour)
+		s.night()
+		told := explain()
+		if e := told[ids[0]]; e.AnnouncedAt.Sub(began) > time.Minute || e.DueAt != e.AnnouncedAt.Add(7*24*time.Hour) || !strings.Contains(strings.Join(e.Notes, ""), "announced at") {
+			s.t.Errorf("%+v", e)
+		}
+		forecast, r := s.programs[0].f.Forecast(s.t.Context(), handler.Call{}, trigger.CLI, 30)
+		if r.Status != report.Done || forecast.Overdue.Media != 0 || forecast.Days[6].Media != 6 || forecast.Days[9].Media != 3 {
+			s.t.Errorf("%s %s, %+v", r.Status, r.Error, forecast)
+		}
+		for range 12 {
+			s.night()
+		}
+		for _, id := range ids {
+			m, _ := s.e.Medium(id)
+			if due := told[id].DueAt; !m.Deleted || m.DeletedAt.Before(due) || m.DeletedAt.After(due.Add(48*time.Hour)) {
+				s.t.Errorf("%s: deleted %v at %s, told %s", m.Key, m.Deleted, m.DeletedAt, due)
+			}
 		}
 	})
 }

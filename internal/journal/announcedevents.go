@@ -15,6 +15,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -142,6 +143,24 @@ func (a *Announcements) Leads(ctx context.Context) iter.Seq2[Announcement, error
 
 // lastID sorts after all media IDs.
 const lastID = "\x7f"
+
+// Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of
+// media IDs.
+func (a *Announcements) Since(ctx context.Context, m *media.Medium) (since time.Time, err error) {
+	digest, err := plan.RecordDigest(m.Record)
+	if err != nil {
+		return time.Time{}, nil // such a record is never announced
+	}
+	for one, err := range a.Until(ctx, m.ID) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		if at := time.Unix(one.At, 0).UTC(); one.MediaID == m.ID && one.Digest == digest && !at.After(a.now) && (since.IsZero() || at.Before(since)) {
+			since = at
+		}
+	}
+	return since, nil
+}
 
 // Rest yields the announcements that Until has not yielded.
 func (a *Announcements) Rest(ctx context.Context) iter.Seq2[Announcement, error] {

@@ -38,7 +38,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	}
 	line("verdict\t%s: %s", e.Verdict, e.Reason)
 	switch {
-	case e.Verdict == retention.Expired:
+	case e.Verdict == retention.Expired && !e.DueAt.After(e.AsOf):
 		line("due\tsince %s, %s", e.DueAt.Format(time.RFC3339), e.DueIn)
 	case !e.DueAt.IsZero():
 		line("due\t%s, %s, by rule %s", e.DueAt.Format(time.RFC3339), e.DueIn, e.DueRule)

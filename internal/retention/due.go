@@ -53,3 +53,17 @@ func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then De
 	}
 	return due, Decide(p, m, facts.at(due)), true
 }
+
+// Goes returns when a sweep may delete a medium that is due, if sweeps come at every instant: the policy's notice
+// runs from its announcement on.
+func Goes(p *policy.Policy, facts Facts, due time.Time) time.Time {
+	switch {
+	case p.Notice.IsZero():
+		return due
+	case due.After(facts.AsOf):
+		return p.Notice.After(due, p.Timezone)
+	case facts.Announced.IsZero():
+		return p.Notice.After(facts.AsOf, p.Timezone)
+	}
+	return p.Notice.After(facts.Announced, p.Timezone)
+}

@@ -33,6 +33,8 @@ type Explanation struct {
 	DueAt   time.Time `json:"dueAt,omitzero"`
 	DueIn   string    `json:"dueIn,omitempty"`
 	DueRule string    `json:"dueRule,omitempty"`
+	// AnnouncedAt is since when it has been announced, if the policy has a notice.
+	AnnouncedAt time.Time `json:"announcedAt,omitzero"`
 
 	// Rules are all rules, in the order in which they are asked.
 	Rules []Answer `json:"rules"`
@@ -94,7 +96,11 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 		e.ExpiresIn = Distance(facts.AsOf, d.ExpiresAt)
 	}
 	if due, then, ok := Due(p, m, facts); ok {
-		e.DueAt, e.DueIn, e.DueRule = due, Distance(facts.AsOf, due), then.RuleName()
+		goes := Goes(p, facts, due)
+		e.DueAt, e.DueIn, e.DueRule = goes, Distance(facts.AsOf, goes), then.RuleName()
+		if d.Verdict == Expired {
+			e.AnnouncedAt = facts.Announced
+		}
 		if d.Verdict != Expired {
 			e.Changes = append(e.Changes, Change{What: fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), Verdict: then.Verdict, Reason: then.Reason()})
 		}

@@ -18,7 +18,8 @@ const MaxForecastDays = 3660
 type Forecast struct {
 	AsOf     time.Time `json:"asOf"`
 	Timezone string    `json:"timezone"`
-	// Overdue is what has expired by now; Days begin after it.
+	// Overdue is what a sweep may delete by now; Days begin after it. What is announced, or is not yet, counts on the
+	// day on which its notice ends.
 	Overdue Tally `json:"overdue"`
 	Days    []Day `json:"days"`
 	// Total is the sum of Overdue and Days.
@@ -68,8 +69,10 @@ func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 	return f
 }
 
-// Remember tells the forecast what earlier runs left of media.
-func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.forecaster.Mark = marks }
+// Remember tells the forecast what earlier runs left of media, and since when these are announced.
+func (f *Forecast) Remember(marks func(*media.Medium) Mark, announced func(*media.Medium) time.Time) {
+	f.forecaster.Mark, f.forecaster.Announced = marks, announced
+}
 
 // Add takes a medium.
 func (f *Forecast) Add(m media.Medium) { f.forecaster.Add(m, f.decided) }
@@ -98,8 +101,8 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 		return
 	}
 	tally := &f.Overdue
-	if d.Verdict != Expired {
-		day := f.day(due)
+	if goes := Goes(f.policy, facts, due); d.Verdict != Expired || goes.After(f.AsOf) {
+		day := f.day(goes)
 		if day >= len(f.Days) {
 			f.Later++
 			return

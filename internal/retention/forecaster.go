@@ -16,6 +16,8 @@ import (
 type Forecaster struct {
 	// Mark returns what earlier runs left of a medium: nothing by default.
 	Mark func(*media.Medium) Mark
+	// Announced returns since when a medium has been announced: never by default.
+	Announced func(*media.Medium) time.Time
 
 	policy *policy.Policy
 	asOf   time.Time
@@ -42,14 +44,15 @@ type ranked struct {
 // NewForecaster returns a forecaster as of an instant.
 func NewForecaster(p *policy.Policy, asOf time.Time) *Forecaster {
 	unmarked := func(*media.Medium) Mark { return Mark{} }
-	return &Forecaster{Mark: unmarked, policy: p, asOf: asOf, groups: map[groupOf][]*ranked{}}
+	never := func(*media.Medium) time.Time { return time.Time{} }
+	return &Forecaster{Mark: unmarked, Announced: never, policy: p, asOf: asOf, groups: map[groupOf][]*ranked{}}
 }
 
 // Add takes a medium, and hands over each decision that is final now. It ignores a medium
 // that it holds already.
 func (f *Forecaster) Add(m media.Medium, decided Decided) {
+	facts := Facts{AsOf: f.asOf, NotLatest: true, Mark: f.Mark(&m), Announced: f.Announced(&m)}
 	m.Record = nil // only a deletion needs it
-	facts := Facts{AsOf: f.asOf, NotLatest: true, Mark: f.Mark(&m)}
 	names, rule := Groups(f.policy, &m, facts.at(WhenKnown(&m, f.asOf)))
 	if rule == nil {
 		decided(&m, Decide(f.policy, &m, facts), facts)

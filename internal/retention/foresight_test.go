@@ -233,7 +233,7 @@ func TestForecast(t *testing.T) {
 		}
 		mark := func(m *media.Medium) retention.Mark { return marks[m.ID] }
 		f := retention.NewForecast(p, asOf, days)
-		f.Remember(mark)
+		f.Remember(mark, func(*media.Medium) time.Time { return time.Time{} })
 		for _, m := range library {
 			f.Add(m)
 		}

@@ -154,6 +154,8 @@ type Facts struct {
 	NotLatestFrom time.Time
 	// Mark is its mark from earlier runs.
 	Mark Mark
+	// Announced is since when its record has been announced; zero if it is not. It changes no decision.
+	Announced time.Time
 }
 
 // isNotLatest reports whether the medium is not among the newest of its group as of

@@ -37,6 +37,14 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			list = append(list, e)
 		}
 	}
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	announced, err := s.announcements(work, call, p, false)
+	if err != nil {
+		s.end(r, report.Failed, err)
+		return []*retention.Explanation{}, r
+	}
+	defer announced.Close()
 	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
@@ -51,8 +59,12 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 		if isWorse(others.Status, worst.Status) {
 			worst = others
 		}
+		if facts.Announced, err = announced.Since(work, &m); err != nil {
+			s.end(r, report.Failed, err)
+			return []*retention.Explanation{}, r
+		}
 		e := retention.Explain(p, &m, facts)
-		e.Notes = notes
+		e.Notes = append(notes, noteNotice(p, e)...)
 		if e.Verdict == retention.Absent {
 			s.addDeletion(ctx, budget, call, e)
 		}

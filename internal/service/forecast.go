@@ -22,7 +22,14 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 		return nil, s.reject(r, fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays))
 	}
 	forecast := retention.NewForecast(p, s.asOf(), days)
-	forecast.Remember(s.tombstones.Of)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	announced, err := s.allAnnounced(work, call, p)
+	if err != nil {
+		s.end(r, report.Failed, err)
+		return nil, r
+	}
+	forecast.Remember(s.tombstones.Of, announced.since)
 	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, p, forecast.Add)
 	forecast.Finish()
 	return forecast, r
