@@ -49,11 +49,11 @@ func (f *Function) Invoke(ctx context.Context, call Call, payload []byte) (json.
 	event, err := trigger.Parse(payload)
 	switch {
 	case err != nil:
-		return answer(f.Refuse(call, trigger.Invoke, err))
+		return answer(f.Refuse(ctx, call, trigger.Invoke, err))
 	case event.HTTP != nil:
 		return f.serveHTTPCall(ctx, call, event.HTTP)
 	case f.access.trigger == anonymous:
-		return answer(f.Refuse(call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
+		return answer(f.Refuse(ctx, call, event.Request.Trigger, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous switches event calls off: "+
 			"a function whose HTTP trigger lets anybody in takes requests with a token only")))
 	}
 	if call.Caller == "" {

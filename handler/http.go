@@ -200,7 +200,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.HTTPCall) (json.RawMessage, error) {
 	target, err := url.ParseRequestURI(event.Path)
 	if err != nil {
-		return answer(f.Refuse(call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path")))
+		return answer(f.Refuse(ctx, call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path")))
 	}
 	query := url.Values{}
 	for name, value := range event.Query {
@@ -209,7 +209,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, event.Method, "", bytes.NewReader(event.Body))
 	if err != nil {
-		return answer(f.Refuse(call, trigger.HTTP, errors.New("HTTP event: the method is not one")))
+		return answer(f.Refuse(ctx, call, trigger.HTTP, errors.New("HTTP event: the method is not one")))
 	}
 	request.URL = target
 	for name, value := range event.Header {

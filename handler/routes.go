@@ -27,7 +27,7 @@ func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *tri
 		request, err = trigger.ParseRequest(body, trigger.HTTP)
 	}
 	if err != nil {
-		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, err))
+		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
 		return nil, false
 	}
 	return request, true
@@ -46,7 +46,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if request.Mode == policy.Enforce {
-		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
+		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
 		return
 	}
 	request.Mode = policy.DryRun
@@ -57,7 +57,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 	request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")}, trigger.HTTP)
 	if err != nil {
-		writeReport(w, f.Refuse(callOf(r), trigger.HTTP, err))
+		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
 		return
 	}
 	request.Anyway = r.URL.Query().Get("anyway") == "true"
@@ -70,7 +70,7 @@ func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
 	if given, ok := r.URL.Query()["dryRun"]; ok {
 		value := strings.Join(given, ",")
 		if request.DryRun = value == "true"; !request.DryRun && value != "false" {
-			writeReport(w, f.Refuse(callOf(r), trigger.HTTP, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))))
+			writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))))
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,8 @@ func (c *Command) emulate() *cobra.Command {
 		Short: "Emulate MPS and OSS on loopback, with a seeded library",
 		Long: `emulate serves MPS and OSS on a loopback address until it is interrupted. It
 prints export lines with which any client finds it, and shows its library, the
-calls it took and what was wrong with them at /_emulator/.
+calls it took and what was wrong with them at /_emulator/. Chat robots that take
+digests are emulated too: /_emulator/digests shows what arrived.
 
 A fault is OPERATION:KIND, with options as in
   --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'`,
@@ -43,6 +45,7 @@ A fault is OPERATION:KIND, with options as in
 			for _, name := range slices.Sorted(maps.Keys(env)) {
 				fmt.Fprintf(c.Stdout, "export %s='%s'\n", name, env[name]) //nolint:errcheck // the reader has gone
 			}
+			fmt.Fprintf(c.Stdout, "export MEDIASWEEP_NOTIFY='%s'\n", strings.Join(e.Targets(), " "))                 //nolint:errcheck // as above
 			fmt.Fprintf(c.Stderr, "mediasweep: emulating MPS and OSS; what they saw is at %s/_emulator/\n", e.URL()) //nolint:errcheck // as above
 			<-cmd.Context().Done()
 			if err := e.Close(); err != nil {

@@ -10,12 +10,13 @@ import (
 // remembered: 15 minutes for both services.
 const maxSkew = 15 * time.Minute
 
-// A service is one of the two that the emulator serves.
+// A service is one of the three that the emulator serves.
 type service int
 
 const (
 	mps service = iota
 	oss
+	chat // robots of chats
 )
 
 // credentials are temporary, as a function's are: key, secret and token.

@@ -24,6 +24,8 @@ func (e *Emulator) admin(w http.ResponseWriter, r *http.Request) {
 		answer = e.Media()
 	case adminPath + "calls":
 		answer = e.Calls()
+	case adminPath + "digests":
+		answer = e.Digests()
 	case adminPath + "violations":
 		answer = append([]string{}, e.Violations()...)
 	default:

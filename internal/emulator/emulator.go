@@ -5,7 +5,8 @@
 //
 // The path "/" is MPS, an RPC service (version 2014-06-18) whose parameters come
 // from query and form; "/{bucket}/{key}" is OSS in path style with V4 header
-// signatures; "/_emulator/" is a read-only view of the emulator itself, as JSON.
+// signatures; "/_robots/" is the robots of five chats; "/_emulator/" is a read-only
+// view of the emulator itself, as JSON.
 //
 // Where the cloud's behaviour is not documented, [MPSOptions] offers each
 // plausible one, and a client has to be right under all of them. A [Fault] makes
@@ -105,6 +106,7 @@ type Emulator struct {
 	faults     []*faultState
 	calls      []*Call
 	violations []string
+	digests    []Digest
 }
 
 // Start serves an emulator until it is closed.
@@ -306,6 +308,8 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/":
 		e.serve(w, r, e.rpc(r))
+	case strings.HasPrefix(path, robotPath):
+		e.serve(w, r, e.robot(r))
 	case strings.HasPrefix(path, adminPath):
 		e.admin(w, r)
 	default:

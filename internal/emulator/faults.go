@@ -32,19 +32,20 @@ const (
 	HTML502      FaultKind = "html-502"      // a gateway's page with status 502
 	Unavailable  FaultKind = "unavailable"   // 503 ServiceUnavailable
 	Empty        FaultKind = "empty"         // 200 with an empty body
-	Throttle     FaultKind = "throttle"      // MPS: as MPSOptions says; OSS: 503 TotalQpsLimitExceeded
+	Throttle     FaultKind = "throttle"      // MPS: as MPSOptions says; OSS: 503 TotalQpsLimitExceeded; chat: 429, or its code
 	TokenExpired FaultKind = "token-expired" // MPS: 403 InvalidSecurityToken.Expired; OSS: 403 SecurityTokenExpired
 	Forbidden    FaultKind = "forbidden"     // MPS: 403 Forbidden.RAM; OSS: 403 AccessDenied
 	NonceUsed    FaultKind = "nonce-used"    // MPS only: 400 SignatureNonceUsed
 	Conflict     FaultKind = "conflict"      // OSS only: 409 FileAlreadyExists, as if another had just written
 	Omit         FaultKind = "omit"          // MPS only: a query's answer does not mention its first entry
+	Redirect     FaultKind = "redirect"      // chat only: 307 to another host
 	NumericCode  FaultKind = "numeric-code"  // MPS only: 500 whose Code is a number, on which the SDK panics
 )
 
 // FaultKinds is every kind, for help texts.
 func FaultKinds() []FaultKind {
 	return []FaultKind{Latency, Hang, HangAfter, DropBefore, DropAfter, Truncate, CutOff, NoLength, NoChecks, HTML500, HTML502,
-		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode, Omit}
+		Unavailable, Empty, Throttle, TokenExpired, Forbidden, Conflict, NonceUsed, NumericCode, Omit, Redirect}
 }
 
 func (k FaultKind) onlyMPS() bool { return k == NonceUsed || k == NumericCode || k == Omit }
@@ -139,14 +140,16 @@ func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
 	onlyMPS := f.Kind.onlyMPS()
 	switch {
-	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation):
+	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation) && !isRobot(f.Operation):
 		return fmt.Errorf("unknown operation %q", f.Operation)
 	case !slices.Contains(FaultKinds(), f.Kind):
 		return fmt.Errorf("unknown kind %q; one of %v", f.Kind, FaultKinds())
 	case onlyMPS && !mps && f.Operation != "*":
-		return fmt.Errorf("%s is a fault of MPS, and %s an operation of OSS", f.Kind, f.Operation)
-	case f.Kind.onlyOSS() && mps:
-		return fmt.Errorf("%s is a fault of OSS, and %s an operation of MPS", f.Kind, f.Operation)
+		return fmt.Errorf("%s is a fault of MPS, and %s no operation of MPS", f.Kind, f.Operation)
+	case f.Kind == Redirect && !isRobot(f.Operation):
+		return fmt.Errorf("%s is a fault of chat robots, and %s is none", f.Kind, f.Operation)
+	case f.Kind.onlyOSS() && (mps || isRobot(f.Operation)):
+		return fmt.Errorf("%s is a fault of OSS, and %s no operation of OSS", f.Kind, f.Operation)
 	case (f.Kind == Latency) != (f.Delay != 0):
 		return errors.New("latency, and nothing else, takes a delay")
 	case f.Delay < 0 || f.After < 0 || f.Every < 0 || f.Count < 0:
@@ -204,7 +207,7 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 		if f.Operation != "*" && f.Operation != operation {
 			continue
 		}
-		if s == oss && f.Kind.onlyMPS() || s == mps && f.Kind.onlyOSS() {
+		if s != mps && f.Kind.onlyMPS() || s != oss && f.Kind.onlyOSS() {
 			continue
 		}
 		if f.strikes() {
@@ -217,6 +220,9 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 // faultReply is the answer of a fault that has one instead of the service's;
 // e.mu is held.
 func (e *Emulator) faultReply(kind FaultKind, x exchange) (reply, bool) {
+	if x.service == chat {
+		return robotFault(kind, x)
+	}
 	switch kind {
 	case HTML500:
 		return htmlReply(http.StatusInternalServerError), true

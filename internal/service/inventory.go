@@ -6,6 +6,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -76,9 +77,10 @@ func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call C
 	} else {
 		s.run(ctx, budget, call, p, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
 	}
-	ctx, cancel := budget.Record(ctx)
+	record, cancel := budget.Record(ctx)
 	defer cancel()
-	s.finish(ctx, call, r)
+	s.finish(record, call, r)
+	s.tell(ctx, budget, call, notify.Library, r)
 	return r
 }
 

@@ -22,8 +22,7 @@ import (
 // restore adds the media that a run deleted again, or only some of them, from the records of its
 // plan. For the ID of a plan, and for a run that was killed, it adds all media of the plan that are
 // gone. It deletes nothing: neither the policy's mode nor the kill switch stops it.
-func (s *Service) restore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	budget := deadline.New(ctx)
+func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request) *report.Report {
 	work, cancel := budget.Work(ctx)
 	defer cancel()
 	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }

@@ -1,6 +1,6 @@
 // Package service has the use cases of one deployment: sweep, restore, explain, forecast, diff,
 // and the lists of runs and plans. New wires it from the environment. It alone saves the reports of
-// runs and logs "run finished".
+// runs, logs "run finished" and sends digests.
 package service
 
 import (
@@ -15,8 +15,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
+	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/sweep"
@@ -136,8 +138,10 @@ func IsRefusal(err error) bool {
 }
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
-func (s *Service) Refuse(call Call, kind trigger.Kind, err error) *report.Report {
-	return s.refuse(s.newReport(call, kind, s.policies.file), err)
+func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
+	r := s.refuse(s.newReport(call, kind, s.policies.file), err)
+	s.tell(ctx, deadline.New(ctx), call, notify.Request, r)
+	return r
 }
 
 // newReport starts the report of a call under a policy, which may be nil.

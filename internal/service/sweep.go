@@ -26,19 +26,22 @@ import (
 // Sweep runs one request, which may be for a restore, and reports on it. A panic fails the run, and
 // does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
+	budget := deadline.New(ctx)
 	run := s.sweep
 	if request.Restore != "" {
 		run = s.restore
 	}
-	if err := task.Run(func() { r = run(ctx, call, request) }); err != nil {
+	if err := task.Run(func() { r = run(ctx, budget, call, request) }); err != nil {
 		r = s.end(s.newReport(call, request.Trigger, nil), report.Failed, err)
-		return s.finishEarly(ctx, deadline.New(ctx), call, request, r)
+		r = s.finishEarly(ctx, budget, call, request, r)
+	}
+	if !s.isOwn(request) { // a record of a digest must not lead to another
+		s.tell(ctx, budget, call, scopeOf(request), r) // also a repeated call: the first may have been killed before
 	}
 	return r
 }
 
-func (s *Service) sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	budget := deadline.New(ctx)
+func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request) *report.Report {
 	work, cancel := budget.Work(ctx)
 	defer cancel()
 	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -20,6 +21,7 @@ type deployment struct {
 	state    state.Location
 	library  *mps.Client
 	objects  *objects.Client
+	digests  *digests
 	// versioningChecked is true once the state bucket was asked for its versioning.
 	versioningChecked atomic.Bool
 	// logBegun is true once the state store is known to have a log of runs.
@@ -30,7 +32,13 @@ type deployment struct {
 
 func newDeployment(o Options) *deployment {
 	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv)}
-	d.broken = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.wire(o))
+	var err error
+	d.digests, err = newDigests(o)
+	d.broken = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, err, d.wire(o))
+	d.digests.from = notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.account.Region}
+	if d.state != (state.Location{}) {
+		d.digests.from.State = d.state.String()
+	}
 	return d
 }
 

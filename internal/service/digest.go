@@ -1,0 +1,101 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/notify"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// digests sends the digests of a deployment, and limits those about events and requests.
+type digests struct {
+	*notify.Notifier
+	from notify.Deployment
+
+	mu   sync.Mutex
+	last time.Time // of a limited digest
+	held int       // since the last digest
+}
+
+// between is the least time between two limited digests of a process.
+const between = 10 * time.Minute
+
+// admit reports whether a digest may be sent now, and returns the number of those that were held back
+// before it. A digest that is not admitted is counted.
+func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if limited {
+		if !d.last.IsZero() && now.Sub(d.last).Abs() < between {
+			d.held++
+			return 0, false
+		}
+		d.last = now
+	}
+	held, d.held = d.held, 0
+	return held, true
+}
+
+// scopeOf returns the scope of a request for a digest.
+func scopeOf(request *trigger.Request) notify.Scope {
+	if request.Inventory || request.Plan != "" || request.Restore != "" {
+		return notify.Library
+	}
+	return notify.Request
+}
+
+// tell sends the digest of a finished run to chat, if the run matters. It changes nothing about
+// the run. One result of a run is sent once: the claim is durable before the first send.
+func (s *Service) tell(ctx context.Context, budget deadline.Budget, call Call, scope notify.Scope, r *report.Report) {
+	if !s.digests.Enabled() || !notify.Matters(r, scope) {
+		return
+	}
+	ctx, cancel := budget.Finish(ctx)
+	defer cancel()
+	claimed, err := s.claimDigest(ctx, call, r)
+	switch {
+	case err != nil:
+		s.log.Warn("digest not recorded", "run", r.Run, "error", text.Bound(err.Error()))
+	case !claimed:
+		return
+	}
+	// Nothing else keeps a run without a record from being told at each repetition.
+	held, ok := s.digests.admit(s.now(), scope == notify.Request || err != nil)
+	if !ok {
+		s.log.Info("digest held back", "run", r.Run, "status", r.Status)
+		return
+	}
+	for _, err := range s.digests.Send(ctx, notify.Digest{Report: r, Held: held}, s.digests.from) {
+		if err != nil {
+			s.log.Warn("digest not sent", "run", r.Run, "error", err.Error())
+		}
+	}
+}
+
+// claimTime bounds the record of a digest. The rest of the time is for the targets.
+const claimTime = 2 * time.Second
+
+// claimDigest records that the digest of a run is about to be sent. It returns false if it was before.
+// Nothing is written about a refused request, or into a bucket that may have versioning.
+func (s *Service) claimDigest(ctx context.Context, call Call, r *report.Report) (bool, error) {
+	if s.broken != nil || r.Refused || s.state.InOSS() && !s.versioningChecked.Load() {
+		return false, errors.New("no record of a refused request, or before the state store was checked")
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
+	defer cancel()
+	return journal.ClaimDigest(ctx, s.store(call), r.Run, r.Status)
+}
+
+// newDigests reads the targets of the environment.
+func newDigests(o Options) (*digests, error) {
+	notifier, err := notify.New(o.Getenv, (account.Account{Dial: o.Dial}).Dialer())
+	return &digests{Notifier: notifier}, err
+}
