@@ -44,7 +44,7 @@ func TestServeFindsTheEmulator(t *testing.T) {
 	}
 
 	lines := run(func(c *cli.Command, w io.Writer) { c.Stdout = w }, "emulate", "--media", "200")
-	for range 6 {
+	for range 7 {
 		if !lines.Scan() {
 			t.Fatal("emulate ended")
 		}

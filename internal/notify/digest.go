@@ -72,7 +72,7 @@ func (d Digest) Message(lang Lang, from Deployment) Message {
 	m := Message{lang: lang, report: r}
 	m.Title = line("mediasweep: " + m.outcome())
 	m.deployment(from)
-	m.say("Run %s: %s, %s, %s.", "运行 %s：%s，%s，%s。", r.Run, m.trigger(), m.mode(), m.status())
+	m.say("Run %s: %s.", "运行 %s：%s。", r.Run, m.kind())
 	if r.Guard.Tripped && r.Status == report.Blocked {
 		m.say("Why: %s", "原因：%s", r.Guard.Reason)
 	}
@@ -105,7 +105,7 @@ func (m *Message) outcome() string {
 	}
 	switch m.report.Status {
 	case report.Failed:
-		return title + m.words("failed", "运行失败")
+		return m.words("failed", "运行失败")
 	case report.Blocked:
 		return title + m.words("blocked, nothing was deleted", "已被拦截，未删除任何媒体")
 	case report.Partial:
@@ -150,30 +150,30 @@ func (m *Message) deployment(from Deployment) {
 	}
 }
 
-func (m *Message) trigger() string {
-	switch m.report.Trigger {
+// kind says what started the run, its mode and its status. The mode of a run without a policy is not known.
+func (m *Message) kind() string {
+	r := m.report
+	parts := []string{string(r.Trigger)}
+	switch r.Trigger {
 	case trigger.Timer:
-		return m.words("timer", "定时触发")
+		parts[0] = m.words("timer", "定时触发")
 	case trigger.OSS:
-		return m.words("OSS event", "OSS 事件")
+		parts[0] = m.words("OSS event", "OSS 事件")
 	case trigger.HTTP, trigger.Invoke, trigger.CLI:
 	}
-	return string(m.report.Trigger)
-}
-
-func (m *Message) mode() string {
-	if m.report.Mode == policy.DryRun {
-		return m.words("dry-run", "试运行")
+	switch {
+	case r.Policy == "":
+	case r.Mode == policy.DryRun:
+		parts = append(parts, m.words("dry-run", "试运行"))
+	default:
+		parts = append(parts, m.words("enforce", "正式执行"))
 	}
-	return m.words("enforce", "正式执行")
-}
-
-func (m *Message) status() string {
 	chinese := map[report.Status]string{
 		report.Done: "完成", report.Partial: "部分完成", report.Incomplete: "未完成",
 		report.Blocked: "已拦截", report.Busy: "忙", report.Failed: "失败",
 	}
-	return m.words(string(m.report.Status), chinese[m.report.Status])
+	parts = append(parts, m.words(string(r.Status), chinese[r.Status]))
+	return strings.Join(parts, m.words(", ", "，"))
 }
 
 // next says how to go on. The report has it in English only.

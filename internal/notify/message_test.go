@@ -1,0 +1,169 @@
+package notify
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const plan = "sha256:0f3a000000000000000000000000000000000000000000000000000000000000"
+
+func newReport(mode policy.Mode, status report.Status, counts report.Counts, change func(*report.Report)) *report.Report {
+	r := report.New("run-1", trigger.Timer, nil, time.Date(2026, time.January, 1, 2, 0, 0, 0, time.UTC))
+	r.Mode, r.Counts, r.Plan, r.Policy = mode, counts, plan, plan
+	if change != nil {
+		change(r)
+	}
+	r.Finish(status, r.StartedAt)
+	return r
+}
+
+func cases() map[string]Digest {
+	return map[string]Digest{
+		"deleted": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 1000, Kept: 860, Protected: 10, Unknown: 1, Absent: 1, Expired: 128, Deleted: 127, Gone: 1}, func(r *report.Report) {
+			r.Rules = []report.Rule{{Name: "legal-hold", Kind: "protect", Applied: 10}, {Name: "drafts", Kind: "expire", Expired: 28, Deleted: 28},
+				{Name: "series", Kind: "expire", Applied: 3}, {Name: "everything-else", Kind: "expire", Expired: 100, Deleted: 99}}
+		})},
+		"one": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 1, Expired: 1, Deleted: 1}, nil)},
+		"blocked": {Held: 3, Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 6000, Expired: 6000, Pending: 6000}, func(r *report.Report) {
+			r.Guard = report.Guard{Tripped: true, Reason: "6000 media would be deleted: the limit is 5000"}
+		})},
+		"blocked-dry-run": {Report: newReport(policy.DryRun, report.Blocked, report.Counts{Looked: 6000, Expired: 6000, Pending: 6000}, func(r *report.Report) {
+			r.Guard = report.Guard{Tripped: true, Reason: "6000 media would be deleted: the limit is 5000"}
+		})},
+		"approved": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 6000, Expired: 6000, Deleted: 6000}, func(r *report.Report) {
+			r.Guard = report.Guard{Tripped: true, Reason: "too many", Overridden: "plan " + plan + ", applied by ops@host"}
+		})},
+		"failed": {Report: newReport(policy.Enforce, report.Failed, report.Counts{}, func(r *report.Report) {
+			r.Plan, r.Policy, r.Error = "", "", "no policy: the object oss://ops/retention.yaml cannot be read"
+		})},
+		"partial": {Report: newReport(policy.Enforce, report.Partial, report.Counts{Looked: 10, Expired: 10, Deleted: 4, Failed: 5, Unverified: 1}, func(r *report.Report) {
+			for i := range 5 {
+				r.Fail(report.Failure{MediaID: fmt.Sprintf("%032d", i), Code: "Forbidden.RAM", Message: "not allowed"})
+			}
+		})},
+		"interrupted": {Report: newReport(policy.Enforce, report.Incomplete, report.Counts{Looked: 10, Expired: 10, Deleted: 4, Pending: 6}, func(r *report.Report) {
+			r.Error = "time limit reached"
+		})},
+		"hostile": {Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 2, Expired: 2, Pending: 2}, func(r *report.Report) {
+			r.Guard = report.Guard{Tripped: true, Reason: "oss://in/[x](http://e.example)<@all>**b**\n# head\u202e token=hunter2hunter2 & `c`"}
+			r.Rules = []report.Rule{{Name: "a_b*c", Kind: "expire", Expired: 2}}
+			r.Fail(report.Failure{Object: "oss://in/<font color=\"red\">", Code: "x|y", Message: "https://oapi.dingtalk.com/robot/send?access_token=hunter2hunter2&sign=hunter2hunter2"})
+		})},
+	}
+}
+
+func TestMessage(t *testing.T) {
+	from := Deployment{Function: "mediasweep", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}
+	for name, d := range cases() {
+		for _, lang := range []Lang{English, Chinese} {
+			t.Run(name+"."+string(lang), func(t *testing.T) {
+				m := d.Message(lang, from)
+				if !strings.Contains(m.Title, "mediasweep") {
+					t.Error("the title lacks the keyword of robots")
+				}
+				got := m.Title + "\n\n" + m.text() + "\n"
+				if name == "hostile" { // elsewhere nothing is escaped
+					got += "\n--- markdown\n" + m.markdown("\n", maxWeCom) + "\n\n--- slack\n" + m.slack() + "\n"
+				}
+				if strings.Contains(got, "hunter2") {
+					t.Error("the message shows a secret")
+				}
+				file := filepath.Join("testdata", name+"."+string(lang)+".golden")
+				if *update {
+					if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), got); diff != "" {
+					t.Errorf("message (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A message of hostile values keeps to the sizes of every target, and has a whole text and the next step.
+func TestMessageFits(t *testing.T) {
+	for name, value := range map[string]string{
+		"quotes": `"\`, "angles": "<>&", "characters": "媒体", "emoji": "👩‍👩‍👧‍👦", "bytes": "\xff\xfe", "lines": "\n\u2028",
+	} {
+		t.Run(name, func(t *testing.T) {
+			long := strings.Repeat(value, 5000)
+			r := newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 2000, Expired: 2000, Pending: 2000}, func(r *report.Report) {
+				r.Error, r.Guard = long, report.Guard{Tripped: true, Reason: long}
+				for i := range 1000 {
+					r.Rules = append(r.Rules, report.Rule{Name: long[:500], Kind: "expire", Expired: 2 + i})
+					r.Fail(report.Failure{MediaID: long, Code: long, Message: long})
+				}
+			})
+			for _, lang := range []Lang{English, Chinese} {
+				m := Digest{Report: r, Held: 1}.Message(lang, Deployment{State: "file:///" + long})
+				for _, k := range []kind{dingtalk, feishu, wecom, slack} {
+					made, err := target{kind: k, secret: "s"}.newRequest(m, stampTime)
+					var body struct{ Markdown struct{ Content string } }
+					jsonErr := json.Unmarshal(made.body, &body)
+					switch {
+					case err != nil || jsonErr != nil || !utf8.Valid(made.body):
+						t.Errorf("%s: %v, %v", k, err, jsonErr)
+					case len(made.body) > 20_000 || len(body.Markdown.Content) > 4096 && k == wecom:
+						t.Errorf("%s: %d bytes, of markdown %d", k, len(made.body), len(body.Markdown.Content))
+					case !strings.Contains(string(made.body), "mediasweep apply "+plan):
+						t.Errorf("%s does not say how to approve", k)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestMatters(t *testing.T) {
+	some := report.Counts{Looked: 1, Expired: 1, Deleted: 1}
+	for name, test := range map[string]struct {
+		status           report.Status
+		counts           report.Counts
+		kind             trigger.Kind
+		refused          bool
+		library, request bool
+	}{
+		"deleted":             {status: report.Done, counts: some, library: true},
+		"nothing to do":       {status: report.Done},
+		"interrupted":         {status: report.Incomplete, counts: some, library: true},
+		"nothing interrupted": {status: report.Incomplete},
+		"busy":                {status: report.Busy},
+		"partial":             {status: report.Partial, library: true},
+		"blocked":             {status: report.Blocked, library: true, request: true},
+		"failed":              {status: report.Failed, library: true, request: true},
+		"refused timer":       {status: report.Failed, kind: trigger.Timer, refused: true, library: true, request: true},
+		"refused caller":      {status: report.Failed, kind: trigger.HTTP, refused: true},
+		"refused command":     {status: report.Failed, kind: trigger.CLI, refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &report.Report{Status: test.status, Counts: test.counts, Trigger: test.kind, Refused: test.refused}
+			if got := Matters(r, Library); got != test.library {
+				t.Errorf("for the library: %t", got)
+			}
+			if got := Matters(r, Request); got != test.request {
+				t.Errorf("for a request: %t", got)
+			}
+		})
+	}
+}
