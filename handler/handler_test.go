@@ -734,8 +734,9 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	// the policy, the lease twice, a segment and the contents of plan and index, what was begun and done, the ledger, and the report
-	if written != 11 || r.Counts.Deleted == 0 {
+	// The beginning of the log, the policy, the lease twice, segment and contents of index and plan, the intent twice, the
+	// outcomes, the report, its copy in the log, and of the history a loose record, a table and the head.
+	if written != 16 || r.Counts.Deleted == 0 {
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -283,11 +283,7 @@ func TestStopRecord(t *testing.T) {
 // Of two runs of the inventory at once one is told that it is too many; runs over
 // given media are not kept waiting.
 func TestOneRunOfTheInventoryAtATime(t *testing.T) {
-	turnClock(t, testOneRunOfTheInventoryAtATime)
-}
-
-func testOneRunOfTheInventoryAtATime(t *testing.T) {
-	w := newPipedWorld(t, emulator.Config{Media: 100}, enforcing)
+	w := newWorld(t, emulator.Config{Media: 100}, enforcing)
 	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: 300 * time.Millisecond})
 	answers := make(chan string, 2)
 	for i := range 2 {
