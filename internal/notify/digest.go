@@ -236,7 +236,7 @@ func (m *Message) announced() {
 	}
 	var parts []string
 	for _, day := range days[:min(len(days), maxDays)] {
-		parts = append(parts, m.words("%s on %s", "%s 于 %s", m.media(day.Media), day.Day))
+		parts = append(parts, m.words("%[1]s on %[2]s", "%[2]s：%[1]s", m.media(day.Media), day.Day))
 	}
 	if more := len(days) - maxDays; more > 0 {
 		parts = append(parts, m.words("%d more days", "另有 %d 天", more))

@@ -59,6 +59,12 @@ func cases() map[string]Digest {
 		"interrupted": {Report: newReport(policy.Enforce, report.Incomplete, report.Counts{Looked: 10, Expired: 10, Deleted: 4, Pending: 6}, func(r *report.Report) {
 			r.Error = "time limit reached"
 		})},
+		"restored": {Report: newReport(policy.Enforce, report.Done, report.Counts{}, func(r *report.Report) {
+			r.Restore = &report.Restore{Of: "run-0", Restored: 12, Skipped: 2, Failed: 1}
+		})},
+		"announced": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 40, Kept: 10, Expired: 30, Announced: 30}, func(r *report.Report) {
+			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 29}, {Day: "2026-01-09", Media: 1}}
+		})},
 		"hostile": {Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 2, Expired: 2, Pending: 2}, func(r *report.Report) {
 			r.Guard = report.Guard{Tripped: true, Reason: "oss://in/[x](http://e.example)<@all>**b**\n# head\u202e token=hunter2hunter2 & `c`"}
 			r.Rules = []report.Rule{{Name: "a_b*c", Kind: "expire", Expired: 2}}
@@ -98,6 +104,26 @@ func TestMessage(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestMattersOfRestoresAndAnnouncements(t *testing.T) {
+	for name, test := range map[string]struct {
+		report report.Report
+		want   bool
+	}{
+		"restored":          {report.Report{Restore: &report.Restore{Restored: 1}}, true},
+		"nothing restored":  {report.Report{Restore: &report.Restore{Skipped: 1}}, false},
+		"restore previewed": {report.Report{Restore: &report.Restore{Restored: 1, DryRun: true}}, false},
+		"announced":         {report.Report{Mode: policy.Enforce, Counts: report.Counts{Announced: 1}}, true},
+		"dry run":           {report.Report{Mode: policy.DryRun, Counts: report.Counts{Announced: 1}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.report.Status = report.Done
+			if Matters(&test.report, Library) != test.want || Matters(&test.report, Request) {
+				t.Errorf("want %t for the library, and nothing for a request", test.want)
+			}
+		})
 	}
 }
 
