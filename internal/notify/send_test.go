@@ -42,9 +42,9 @@ func (l listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 
 func sendTo(t *testing.T, serve http.HandlerFunc, kinds ...string) (errs []error, took time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		l := listener{make(chan net.Conn)}
-		server := &http.Server{Handler: serve} //nolint:gosec // ends with the test
-		go server.Serve(l)                     //nolint:errcheck // as above
-		defer server.Close()
+		server := &http.Server{Handler: serve, ReadHeaderTimeout: time.Minute}
+		go server.Serve(l)   //nolint:errcheck // it ends with Close
+		defer server.Close() //nolint:errcheck // the test is over
 		dial := func(context.Context, string, string) (net.Conn, error) {
 			client, conn := net.Pipe()
 			l.conns <- conn
