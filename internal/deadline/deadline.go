@@ -85,6 +85,9 @@ func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(context.WithoutCancel(ctx), left)
 }
 
+// ErrTimeUp is the reason of a run that its time limit ended.
+var ErrTimeUp = errors.New("time limit reached")
+
 // Passed reports whether an error is the end of a context.
 func Passed(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)

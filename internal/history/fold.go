@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -70,7 +71,7 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 	next := f.head
 	if next.Since.IsZero() {
 		next.Since, _ = stampOf(names[0]) // checked by list
-		if next.Earlier, err = outcomesBefore(admit, f.store, first); err != nil {
+		if next.Earlier, err = journal.OutcomesBefore(admit, f.store, first); err != nil {
 			return false, err
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,22 +13,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// headFolder holds the heads. Their numbers count up and their names down, so that the latest head is
-// the first of a listing.
+// headFolder holds the heads, which are numbered.
 const headFolder = "history/heads/"
-
-func headName(number int64) string {
-	return fmt.Sprintf("%s%019d.json", headFolder, math.MaxInt64-number)
-}
-
-// numberOf returns the number of a head, or 0 for a name that no run writes.
-func numberOf(name string) int64 {
-	down, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(name, headFolder), ".json"), 10, 64)
-	if number := math.MaxInt64 - down; err == nil && headName(number) == name {
-		return number
-	}
-	return 0
-}
 
 // head lists the tables. They have all loose records up to Bound that were written before Listed.
 type head struct {
@@ -68,7 +52,7 @@ func latestHead(ctx context.Context, store state.Store, now time.Time) (h head, 
 		if err != nil {
 			return head{}, nil, fmt.Errorf("list the history: %w", err)
 		}
-		number = max(number, numberOf(record.Name))
+		number = max(number, state.NumberOf(headFolder, record.Name))
 		h, err := readHead(ctx, store, record.Name)
 		if ctx.Err() != nil {
 			return head{}, nil, ctx.Err()
@@ -121,7 +105,7 @@ func (h *head) write(ctx context.Context, store state.Store) error {
 		err = fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxHead)
 	}
 	if err == nil {
-		err = store.Create(ctx, headName(h.number+1), data)
+		err = store.Create(ctx, state.NumberedName(headFolder, h.number+1), data)
 	}
 	if err != nil {
 		return fmt.Errorf("write the head of the history: %w", err)
@@ -156,28 +140,9 @@ func (h *head) loose(ctx context.Context, store state.Store) iter.Seq2[state.Rec
 // stampOf returns the time in the name of a loose record or of a table's shard.
 func stampOf(name string) (time.Time, error) {
 	stamp, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, looseFolder), tableFolder), "-")
-	at, err := time.Parse("20060102T150405.000000000Z", stamp)
+	at, err := state.ParseStamp(stamp)
 	if err != nil || state.Stamp(at) != stamp {
 		return time.Time{}, fmt.Errorf("%w: its name has no time", state.ErrDamaged)
 	}
 	return at, nil
-}
-
-// outcomesBefore reports whether a run wrote outcomes a minute or more before a time by the store's
-// clock. It looks at the first thousand: an earlier version has left more, and their runs' IDs say
-// nothing of the time.
-func outcomesBefore(ctx context.Context, store state.Store, at time.Time) (bool, error) {
-	seen := 0
-	for record, err := range store.List(ctx, "ledger/", "") {
-		if err != nil {
-			return false, fmt.Errorf("check for runs before the history: %w", err)
-		}
-		if at.IsZero() || record.Written.Before(at.Add(-time.Minute)) {
-			return true, nil
-		}
-		if seen++; seen == 1000 {
-			break
-		}
-	}
-	return false, nil
 }

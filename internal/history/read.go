@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -170,7 +171,7 @@ func (found *History) noteEarlier(ctx context.Context, store state.Store, h head
 			written = record.Written
 			break
 		}
-		if earlier, err = outcomesBefore(ctx, store, written); err != nil {
+		if earlier, err = journal.OutcomesBefore(ctx, store, written); err != nil {
 			return err
 		}
 	}

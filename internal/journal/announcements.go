@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -25,7 +24,7 @@ import (
 )
 
 // Each sweep of the inventory writes a generation: the media that it found expired, and since when
-// they are announced. The name of its record has its number, latest first, since clocks differ.
+// they are announced. Generations are numbered, since clocks differ.
 // The name of a segment is the digest of its lines, so that generations share unchanged segments.
 const (
 	generationFolder = "announced/generations/"
@@ -65,7 +64,7 @@ type Announcements struct {
 	store   state.Store
 	region  string
 	now     time.Time
-	number  uint64 // of the latest generation; 0 for none
+	number  int64 // of the latest generation; 0 for none
 	latest  generation
 	written time.Time // when the generation was written, by the store's clock
 	// whole is true if Until yields all announcements.
@@ -85,13 +84,10 @@ func OpenAnnouncements(ctx context.Context, store state.Store, region string, no
 		if err != nil {
 			return nil, fmt.Errorf("list the announcements: %w", err)
 		}
-		digits, _ := strings.CutSuffix(strings.TrimPrefix(record.Name, generationFolder), ".json")
-		inverted, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil || record.Name != generationName(math.MaxUint64-inverted) {
-			continue
+		if number := state.NumberOf(generationFolder, record.Name); number > 0 {
+			name, a.number, a.written = record.Name, number, record.Written
+			break
 		}
-		name, a.number, a.written = record.Name, math.MaxUint64-inverted, record.Written
-		break
 	}
 	if name == "" {
 		return a, nil
@@ -109,9 +105,20 @@ func OpenAnnouncements(ctx context.Context, store state.Store, region string, no
 	return a, nil
 }
 
-// generationName returns the name of a generation. Higher numbers sort first.
-func generationName(number uint64) string {
-	return fmt.Sprintf("%s%020d.json", generationFolder, math.MaxUint64-number)
+// ReadAnnouncements is OpenAnnouncements for a run whose notice began at a time, with what events and
+// requests announced. If whole is false, it leaves these out where none can be due.
+func ReadAnnouncements(ctx context.Context, store state.Store, region string, now, noticeBegan time.Time, whole bool) (*Announcements, error) {
+	a, err := OpenAnnouncements(ctx, store, region, now, whole)
+	if err != nil {
+		return nil, err
+	}
+	if whole || a.IsStale(noticeBegan) {
+		if err := a.ReadEvents(ctx, noticeBegan); err != nil {
+			a.Close()
+			return nil, err
+		}
+	}
+	return a, nil
 }
 
 // isLost reports whether an error is of a record that is missing or damaged. Others may pass.

@@ -97,7 +97,7 @@ func (n *NextAnnouncements) Commit(ctx context.Context, now time.Time) error {
 	}
 	record, err := json.Marshal(generation{announcedFormat, n.earlier.region, now.UTC(), orEmpty(n.inventory.segments), orEmpty(n.lead.segments)})
 	if err == nil {
-		err = n.earlier.store.Create(ctx, generationName(n.earlier.number+1), record)
+		err = n.earlier.store.Create(ctx, state.NumberedName(generationFolder, n.earlier.number+1), record)
 	}
 	if err != nil {
 		return fmt.Errorf("write the announcements: %w", err)

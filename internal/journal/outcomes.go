@@ -3,9 +3,9 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -44,32 +44,33 @@ func (o Outcome) IsNone() bool { return o.Became == Gone || o.Became == Failed }
 // AddOutcomes appends outcomes to those of a run. last is the highest record number that may be in
 // use. It returns the new last number.
 func AddOutcomes(ctx context.Context, store state.Store, run string, last int, outcomes []Outcome) (int, error) {
-	written := NewSegments(func(_ int, record []byte) error {
-		// The first free name: a run whose request was repeated has more records.
-		err := state.ErrExists
-		for errors.Is(err, state.ErrExists) {
-			last++
-			err = store.Create(ctx, outcomeName(run, last), record)
-		}
-		return err
-	})
-	for _, o := range outcomes {
-		line, err := json.Marshal(o)
-		if err == nil {
-			err = written.Add(append(line, '\n'))
-		}
-		if err != nil {
-			return last, fmt.Errorf("write outcomes: %w", err)
-		}
+	last, err := appendLines(ctx, store, outcomesOf(run), last, outcomes)
+	if err != nil {
+		err = fmt.Errorf("write outcomes: %w", err)
 	}
-	if err := written.Close(); err != nil {
-		return last, fmt.Errorf("write outcomes: %w", err)
-	}
-	return last, nil
+	return last, err
 }
 
-func outcomeName(run string, number int) string {
-	return fmt.Sprintf("%s%s/%06d.jsonl.gz", outcomeFolder, state.SafeName(run), number)
+// outcomesOf returns the folder of the outcomes of a run.
+func outcomesOf(run string) string { return outcomeFolder + state.SafeName(run) + "/" }
+
+// OutcomesBefore reports whether a run wrote outcomes a minute or more before a time by the store's
+// clock. It looks at the first thousand: an earlier version has left more, and their runs' IDs say
+// nothing of the time.
+func OutcomesBefore(ctx context.Context, store state.Store, at time.Time) (bool, error) {
+	seen := 0
+	for record, err := range store.List(ctx, outcomeFolder, "") {
+		if err != nil {
+			return false, fmt.Errorf("check for earlier outcomes: %w", err)
+		}
+		if at.IsZero() || record.Written.Before(at.Add(-time.Minute)) {
+			return true, nil
+		}
+		if seen++; seen == 1000 {
+			break
+		}
+	}
+	return false, nil
 }
 
 func decodeOutcome(record []byte) (Outcome, error) {
@@ -88,7 +89,7 @@ func decodeOutcome(record []byte) (Outcome, error) {
 // run itself, or the run that it resumed.
 func Outcomes(ctx context.Context, store state.Store, folder, run string) (outcomes map[string]Outcome, records int, err error) {
 	outcomes = map[string]Outcome{}
-	for listed, err := range store.List(ctx, outcomeFolder+state.SafeName(folder)+"/", "") {
+	for listed, err := range store.List(ctx, outcomesOf(folder), "") {
 		var data []byte
 		if err == nil {
 			data, err = store.Read(ctx, listed.Name)

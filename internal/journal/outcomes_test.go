@@ -114,9 +114,9 @@ func TestDamagedOutcomes(t *testing.T) {
 		store := newMemory()
 		_, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))
 		no(t, err)
-		store.put(outcomeName("run", 2), record)
+		store.put(outcomesOf("run")+"000002.jsonl.gz", record)
 		got, _, err := Outcomes(t.Context(), store, "run", "run")
-		if err == nil || !strings.Contains(err.Error(), outcomeName("run", 2)) || len(got) > 0 {
+		if err == nil || !strings.Contains(err.Error(), outcomesOf("run")+"000002.jsonl.gz") || len(got) > 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

@@ -145,15 +145,12 @@ func IsCursor(s string) bool { return keyOf(s) != "" }
 // keyOf returns the key of a cursor, or nothing.
 func keyOf(cursor string) string {
 	stamp, rest, _ := strings.Cut(cursor, "-")
-	at, err := time.Parse(stampForm, stamp)
+	at, err := state.ParseStamp(stamp)
 	if run, number, _ := strings.Cut(rest, "."); err != nil || cursor != state.Stamp(at)+"-"+rest || run != state.SafeName(run) || strings.Trim(number, "0123456789") != "" || number == "" {
 		return ""
 	}
 	return inverted(at) + "-" + rest
 }
-
-// stampForm is the format of state.Stamp.
-const stampForm = "20060102T150405.000000000Z"
 
 // candidates yields the records of a page, newest first.
 func (q RunQuery) candidates(ctx context.Context, store state.Store) iter.Seq2[candidate, error] {

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 const (
@@ -65,6 +68,30 @@ func (s *Segments) Close() error {
 	s.record.Reset()
 	s.squeeze.Reset(&s.record)
 	return err
+}
+
+// appendLines writes lines of JSON into numbered segments of a folder. last is the highest number that may be
+// in use. It returns the new last number.
+func appendLines[T any](ctx context.Context, store state.Store, folder string, last int, lines []T) (int, error) {
+	written := NewSegments(func(_ int, record []byte) error {
+		// The first free name: a run whose request was repeated has more records.
+		err := state.ErrExists
+		for errors.Is(err, state.ErrExists) {
+			last++
+			err = store.Create(ctx, fmt.Sprintf("%s%06d.jsonl.gz", folder, last), record)
+		}
+		return err
+	})
+	for _, one := range lines {
+		line, err := json.Marshal(one)
+		if err == nil {
+			err = written.Add(append(line, '\n'))
+		}
+		if err != nil {
+			return last, err
+		}
+	}
+	return last, written.Close()
 }
 
 // Lines yields the lines of a segment, including their newlines.

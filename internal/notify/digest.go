@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -264,7 +265,7 @@ func (m *Message) rules() {
 	slices.SortStableFunc(expire, func(a, b report.Rule) int { return cmp.Compare(b.Expired, a.Expired) })
 	var parts []string
 	for _, rule := range expire[:min(len(expire), maxRules)] {
-		parts = append(parts, m.words("%s %d (%d deleted)", "%s %d（已删除 %d）", cut(rule.Name, 80), rule.Expired, rule.Deleted))
+		parts = append(parts, m.words("%s %d (%d deleted)", "%s %d（已删除 %d）", text.BoundTo(rule.Name, 80), rule.Expired, rule.Deleted))
 	}
 	if more := len(expire) - maxRules; more > 0 {
 		parts = append(parts, m.words("%d more rules", "另有 %d 条规则", more))
@@ -279,7 +280,7 @@ func (m *Message) failures() {
 	all := m.report.Failures
 	for _, f := range all[:min(len(all), maxFailures)] {
 		what := fmt.Sprintf("%s: %s: %s", cmp.Or(f.MediaID, f.Object), f.Code, f.Message)
-		m.say("Failed: %s", "失败：%s", cut(what, 300))
+		m.say("Failed: %s", "失败：%s", text.BoundTo(what, 300))
 	}
 	if len(all) > maxFailures {
 		m.say("More failures are in the report: mediasweep runs %s", "其余失败见报告：mediasweep runs %s", m.report.Run)

@@ -3,7 +3,6 @@ package notify
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -29,24 +28,11 @@ type Message struct {
 // a credential.
 func line(s string) string {
 	s = text.Line(text.Replace(s, text.Search(s, text.Secrets)))
-	return cut(s, maxLine)
-}
-
-// cut cuts a text to a number of bytes, at a character's edge.
-func cut(s string, most int) string {
-	const mark = " …"
-	if len(s) <= most {
-		return s
-	}
-	end := most - len(mark)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + mark
+	return text.BoundTo(s, maxLine)
 }
 
 // text returns the message as plain text.
-func (m Message) text() string { return cut(strings.Join(m.Lines, "\n"), maxText) }
+func (m Message) text() string { return text.BoundTo(strings.Join(m.Lines, "\n"), maxText) }
 
 // markup escapes what the dialects of Markdown act on. Mentions and fonts are written in angle
 // brackets. An entity keeps them inert even where a backslash is not an escape.

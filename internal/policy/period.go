@@ -96,11 +96,6 @@ func (p Period) After(start time.Time, zone *time.Location) time.Time {
 	return last(start.Add(time.Duration(p.hours) * time.Hour))
 }
 
-// Before returns the instant that lies a period before end. Months are counted on the calendar of zone.
-func (p Period) Before(end time.Time, zone *time.Location) time.Time {
-	return end.In(zone).AddDate(0, -p.months, 0).Add(-time.Duration(p.hours) * time.Hour).UTC()
-}
-
 // Began returns the latest second from which a period has passed at asOf, a whole second.
 func (p Period) Began(asOf time.Time, zone *time.Location) time.Time {
 	ago := func(seconds int) time.Time { return asOf.Add(-time.Duration(seconds) * time.Second) }

@@ -18,18 +18,7 @@ func (s *Service) announcements(ctx context.Context, call Call, p *policy.Policy
 	if p.Notice.IsZero() {
 		return &journal.Announcements{}, nil
 	}
-	a, err := journal.OpenAnnouncements(ctx, s.store(call), s.account.Region, s.now(), whole)
-	if err != nil {
-		return nil, err
-	}
-	began := p.Notice.Began(s.asOf(), p.Timezone)
-	if whole || a.IsStale(began) {
-		err = a.ReadEvents(ctx, began)
-	}
-	if err != nil {
-		a.Close()
-	}
-	return a, err
+	return journal.ReadAnnouncements(ctx, s.store(call), s.account.Region, s.now(), p.Notice.Began(s.asOf(), p.Timezone), whole)
 }
 
 // announcedTable has since when each medium is announced, by a hash of its ID: some 40 bytes each.

@@ -123,11 +123,8 @@ func (s *Service) begin(ctx context.Context, budget deadline.Budget, call Call, 
 	p, err := s.policyOf(ctx, call)
 	r := s.newReport(call, kind, p)
 	r.StartedAt = started
-	switch {
-	case IsRefusal(err):
-		return nil, s.reject(r, err)
-	case err != nil:
-		s.end(r, report.Failed, err)
+	if err != nil {
+		s.stop(r, err)
 	}
 	return p, r
 }

@@ -44,10 +44,10 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	switch {
 	case errors.Is(err, state.ErrVersioned): // nothing is written there
 		return s.refuse(r, err)
-	case IsRefusal(err), errors.Is(err, state.ErrNotFound):
+	case errors.Is(err, state.ErrNotFound):
 		return early(s.reject(r, err))
 	case err != nil:
-		return early(s.end(r, report.Failed, err))
+		return early(s.stop(r, err))
 	case earlier != nil:
 		return earlier
 	}
@@ -55,11 +55,8 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	defer finishing.Wait()
 	if !request.DryRun {
 		lease, err := state.Acquire(work, s.store(call), state.RestoreLease, r.Run)
-		switch {
-		case errors.Is(err, state.ErrBusy):
-			return early(s.end(r, report.Busy, err))
-		case err != nil:
-			return early(s.end(r, report.Failed, err))
+		if err != nil {
+			return early(s.stop(r, err))
 		}
 		defer s.release(ctx, lease, budget)
 		ctx = lease.Hold(ctx)
@@ -69,7 +66,7 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	return r
 }
 
-// prepareRestore checks the state store, and finds what the run deleted. It returns the report of an
+// prepareRestore opens the state store, and finds what the run deleted. It returns the report of an
 // earlier run that answered the same request.
 func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (of restore.Deletion, earlier *report.Report, err error) {
 	if s.broken != nil {
@@ -78,21 +75,12 @@ func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigge
 	if _, err := s.credentials(call).Current(); err != nil {
 		return of, nil, refusedError{err}
 	}
-	if err := s.checkVersioning(ctx, s.store(call)); err != nil {
-		return of, nil, err
+	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+		return of, earlier, err
 	}
-	if call.RequestID != "" {
-		if earlier, err := s.answered(ctx, call, request, r); err != nil || earlier != nil {
-			return of, earlier, err
-		}
-	}
-	if of, err = s.deletionOf(ctx, call, request.Restore); err != nil {
-		return of, nil, err
-	}
-	return of, nil, s.tombstones.Refresh(ctx, s.store(call))
+	of, err = s.deletionOf(ctx, call, request.Restore)
+	return of, nil, err
 }
-
-var errTimeUp = errors.New("time limit reached")
 
 // restoreMedia restores the media of a deletion, and finishes the report.
 func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, of restore.Deletion, r *report.Report) {
@@ -128,7 +116,7 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	case err == nil:
 		r.Finish(report.Partial, s.now())
 	case deadline.Passed(err) && library.Answered():
-		if err = errTimeUp; ctx.Err() != nil {
+		if err = deadline.ErrTimeUp; ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		s.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", err, c.Restored+c.Skipped+c.Failed))

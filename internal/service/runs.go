@@ -64,8 +64,10 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 	if err != nil {
 		return RunList{}, refusedError{err}
 	}
-	if q.Since, err = s.since(ctx, call, f.Since); err != nil {
-		return RunList{}, err
+	if f.Since != "" {
+		if q.Since, err = s.since(f.Since, s.zone(ctx, call)); err != nil {
+			return RunList{}, err
+		}
 	}
 	if f.Before != "" && !journal.IsCursor(f.Before) {
 		r, err := journal.ReadReport(ctx, s.store(call), f.Before)
@@ -93,24 +95,21 @@ func known[T ~string](name string, value T, allowed []T) error {
 	return fmt.Errorf("%s %s is none of %s", name, text.Quote(string(value)), strings.Join(names, ", "))
 }
 
-// since reads a day such as 2026-11-25, which begins in the policy's timezone, a time such as
-// 2026-11-25T19:00:00Z, or a period such as 24h or 7d until now.
-func (s *Service) since(ctx context.Context, call Call, written string) (time.Time, error) {
-	if written == "" {
-		return time.Time{}, nil
-	}
+// since reads a day such as 2026-11-25, which begins in the zone, a time such as 2026-11-25T19:00:00Z,
+// or a period such as 24h or 7d until now.
+func (s *Service) since(written string, zone *time.Location) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, written); err == nil {
 		return at.UTC(), nil
 	}
 	if _, err := time.Parse(time.DateOnly, written); err == nil {
-		day, err := time.ParseInLocation(time.DateOnly, written, s.zone(ctx, call))
+		day, err := time.ParseInLocation(time.DateOnly, written, zone)
 		return day.UTC(), err
 	}
 	period, err := policy.ParsePeriod(written)
 	if err != nil {
 		return time.Time{}, refusedError{fmt.Errorf("since %s: write a day such as 2026-11-25, a time such as 2026-11-25T19:00:00Z, or a period such as 24h or 7d", text.Quote(written))}
 	}
-	return period.Before(s.now(), s.zone(ctx, call)), nil
+	return period.Began(s.now().UTC().Truncate(time.Second), zone), nil
 }
 
 // zone returns the timezone of the policy, or UTC if the policy cannot be read.
@@ -156,7 +155,7 @@ func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call 
 // isOwn reports whether all objects of a request are records of the state store.
 func (s *Service) isOwn(request *trigger.Request) bool {
 	for _, object := range request.Objects {
-		if !s.state.InOSS() || !s.state.Prefix.Covers(object) {
+		if !s.state.Covers(object) {
 			return false
 		}
 	}

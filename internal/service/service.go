@@ -21,6 +21,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -161,6 +162,17 @@ func newRunID() string {
 // reject finishes the report of a request that cannot be carried out.
 func (s *Service) reject(r *report.Report, err error) *report.Report {
 	r.Refused = true
+	return s.end(r, report.Failed, err)
+}
+
+// stop finishes the report of a run that an error ends before it looks at anything.
+func (s *Service) stop(r *report.Report, err error) *report.Report {
+	switch {
+	case IsRefusal(err):
+		return s.reject(r, err)
+	case errors.Is(err, state.ErrBusy):
+		return s.end(r, report.Busy, err)
+	}
 	return s.end(r, report.Failed, err)
 }
 

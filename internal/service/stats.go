@@ -23,11 +23,14 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 	if !slices.Contains(report.StatsBy(), by) {
 		return nil, refusedError{fmt.Errorf("by %s: totals are by %s", text.Quote(by), strings.Join(report.StatsBy(), ", "))}
 	}
-	from, err := s.since(ctx, call, since)
-	if err != nil {
-		return nil, err
-	}
 	zone := s.zone(ctx, call)
+	var from time.Time
+	if since != "" {
+		var err error
+		if from, err = s.since(since, zone); err != nil {
+			return nil, err
+		}
+	}
 	found, err := journal.ReadDeletions(ctx, s.store(call), zone, from, s.now())
 	if err != nil {
 		return nil, err

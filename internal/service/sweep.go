@@ -68,10 +68,8 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 	switch earlier, err := s.prepare(work, call, p, request, r); {
 	case errors.Is(err, state.ErrVersioned): // nothing is written there
 		return s.refuse(r, err)
-	case IsRefusal(err):
-		return early(s.reject(r, err))
 	case err != nil:
-		return early(s.end(r, report.Failed, err))
+		return early(s.stop(r, err))
 	case earlier != nil:
 		return earlier
 	}
@@ -80,11 +78,8 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 	leased := r.Mode == policy.Enforce && (request.Inventory || request.Plan != "")
 	if leased {
 		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
-		switch {
-		case errors.Is(err, state.ErrBusy):
-			return early(s.end(r, report.Busy, err))
-		case err != nil:
-			return early(s.end(r, report.Failed, err))
+		if err != nil {
+			return early(s.stop(r, err))
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
 		defer s.release(ctx, lease, budget)
@@ -167,7 +162,7 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	}
 	for _, object := range request.Objects {
 		switch {
-		case s.state.InOSS() && s.state.Prefix.Covers(object):
+		case s.state.Covers(object):
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", text.Quote(object.String())))
 		case object == s.policies.object:
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is the policy", text.Quote(object.String())))
@@ -192,9 +187,25 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	return &own
 }
 
-// prepare checks the state store and the request's plan before a run. It returns the report of an
-// earlier run that answered the same request.
+// prepare opens the state store, saves the policy and checks the request's plan before a run. It returns
+// the report of an earlier run that answered the same request.
 func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
+	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+		return earlier, err
+	}
+	store := s.store(call)
+	if err := s.savePolicy(ctx, store, p, r); err != nil {
+		return nil, err
+	}
+	if request.Plan == "" {
+		return nil, nil
+	}
+	return nil, s.checkPlan(ctx, store, p, request, r)
+}
+
+// open checks the state store before a run, and reads the tombstones. It returns the report of an earlier run
+// that answered the same request.
+func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
 	store := s.store(call)
 	if err := s.checkVersioning(ctx, store); err != nil {
 		return nil, err
@@ -205,16 +216,7 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 			return earlier, err
 		}
 	}
-	if err := s.tombstones.Refresh(ctx, store); err != nil {
-		return nil, err
-	}
-	if err := s.savePolicy(ctx, store, p, r); err != nil {
-		return nil, err
-	}
-	if request.Plan == "" {
-		return nil, nil
-	}
-	return nil, s.checkPlan(ctx, store, p, request, r)
+	return nil, s.tombstones.Refresh(ctx, store)
 }
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.

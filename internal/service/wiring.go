@@ -57,7 +57,7 @@ func (d *deployment) wire(o Options) (err error) {
 	}
 	if d.policies.file != nil {
 		err = d.checkStatePrefix(d.policies.file)
-	} else if d.state.InOSS() && d.state.Prefix.Covers(d.policies.object) {
+	} else if d.state.Covers(d.policies.object) {
 		err = errors.New("MEDIASWEEP_POLICY lies below MEDIASWEEP_STATE, where only this program's records may be: move the policy")
 	}
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -116,15 +114,11 @@ func (l *Lease) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.store.Create(ctx, leaseName(l.folder, l.number+1), data); err != nil {
+	if err := l.store.Create(ctx, NumberedName(l.folder, l.number+1), data); err != nil {
 		return err
 	}
 	l.number++
 	return nil
-}
-
-func leaseName(folder string, number int64) string {
-	return fmt.Sprintf("%s%019d.json", folder, math.MaxInt64-number)
 }
 
 // renew renews the lease until it is stopped. It repeats failed writes within the term.
@@ -172,11 +166,11 @@ func newestLease(ctx context.Context, store Store, folder string) (leased, error
 		if err != nil {
 			return leased{}, fmt.Errorf("read the lease: %w", err)
 		}
-		number, ours := leaseNumber(folder, listed.Name)
-		switch {
-		case !ours:
+		number := NumberOf(folder, listed.Name)
+		switch number {
+		case 0:
 			continue
-		case number == math.MaxInt64:
+		case math.MaxInt64:
 			return leased{}, fmt.Errorf("read the lease: record %s: %w: its number is the last possible one: remove it", listed.Name, ErrDamaged)
 		}
 		data, err := store.Read(ctx, listed.Name)
@@ -198,16 +192,6 @@ func newestLease(ctx context.Context, store Store, folder string) (leased, error
 		return l, nil
 	}
 	return leased{}, nil
-}
-
-// leaseNumber parses the name of a record of the lease. Numbers start at 1.
-func leaseNumber(folder, name string) (number int64, ours bool) {
-	digits := strings.TrimSuffix(strings.TrimPrefix(name, folder), ".json")
-	left, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || left < 0 || left == math.MaxInt64 || name != leaseName(folder, math.MaxInt64-left) {
-		return 0, false
-	}
-	return math.MaxInt64 - left, true
 }
 
 func decodeLease(data []byte) (leaseRecord, error) {

@@ -5,8 +5,6 @@ package state
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -46,28 +43,6 @@ var ErrDamaged = errors.New("the record cannot be read")
 
 // ErrVersioned means that the bucket has versioning, and records could be overwritten.
 var ErrVersioned = errors.New("the bucket has versioning, enabled or suspended, and there OSS ignores that a record must not be overwritten: use another one")
-
-var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
-
-// SafeName returns a text for the name of a record: the text if it is plain, else its hash.
-func SafeName(text string) string {
-	if plainName.MatchString(text) {
-		return text
-	}
-	sum := sha256.Sum256([]byte(text))
-	return "sha256-" + hex.EncodeToString(sum[:])
-}
-
-// Stamp returns a time for the start of a record's name. Stamps sort by time.
-func Stamp(at time.Time) string { return at.UTC().Format(stampForm) }
-
-const stampForm = "20060102T150405.000000000Z"
-
-// ParseStamp returns the time of a stamp.
-func ParseStamp(stamp string) (time.Time, error) { return time.Parse(stampForm, stamp) }
-
-// RunName returns the name of a record or folder that a run begins at a time.
-func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }
 
 // MaxBytes bounds a stored record, in bytes. A larger one could not be read back, and is not written.
 const MaxBytes = 64 << 20
@@ -168,6 +143,9 @@ func defaultFolder(getenv func(string) string) (string, error) {
 
 // InOSS reports whether the records are in OSS, and outlive the machine.
 func (l Location) InOSS() bool { return l.Folder == "" }
+
+// Covers reports whether an object is a record of the location.
+func (l Location) Covers(object media.Object) bool { return l.InOSS() && l.Prefix.Covers(object) }
 
 // String returns the location in the form of MEDIASWEEP_STATE.
 func (l Location) String() string {

@@ -23,18 +23,8 @@ func (r *run) openAnnouncements(ctx context.Context) (*journal.Announcements, er
 	if !r.needsNotice() {
 		return &journal.Announcements{}, nil
 	}
-	a, err := journal.OpenAnnouncements(ctx, r.Store, r.Region, r.Now(), r.request.Inventory)
-	if err != nil {
-		return nil, err
-	}
 	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
-	if r.request.Inventory || a.IsStale(began) {
-		err = a.ReadEvents(ctx, began)
-	}
-	if err != nil {
-		a.Close()
-	}
-	return a, err
+	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Now(), began, r.request.Inventory)
 }
 
 // notice splits the expired media of a run into due ones, which were announced before the notice, and
@@ -166,7 +156,7 @@ func (n *notice) describe() {
 	}
 	slices.SortFunc(n.report.Announced, func(a, b report.Announced) int { return strings.Compare(a.Day, b.Day) })
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
-		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
+		n.note("announced: %d media, deleted from %s on, unless a tag or the policy keeps them", on.Media, on.Day)
 	}
 	for _, problem := range n.announced.Problems() {
 		n.Log.Error("announcements lost", "problem", problem)

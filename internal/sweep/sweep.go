@@ -296,15 +296,13 @@ func (r *run) status() report.Status {
 	case r.report.Guard.Tripped:
 		return report.Blocked
 	case r.report.Mode == policy.Enforce && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, errTimeUp), c.Pending)
+		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, deadline.ErrTimeUp), c.Pending)
 		return report.Incomplete
 	case r.partial || c.Failed > 0 || c.Unverified > 0:
 		return report.Partial
 	}
 	return report.Done
 }
-
-var errTimeUp = errors.New("time limit reached")
 
 // outcome returns done, failed or incomplete. It sets the error of the report unless done.
 func (r *run) outcome() report.Status {

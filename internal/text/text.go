@@ -72,12 +72,15 @@ func cut(value string, characters int) (first string, more bool) {
 }
 
 // Bound cuts a message to MaxMessage bytes, at a character's border.
-func Bound(message string) string {
+func Bound(message string) string { return BoundTo(message, MaxMessage) }
+
+// BoundTo cuts a message to a number of bytes, at a character's border.
+func BoundTo(message string, most int) string {
 	const mark = " …"
-	if len(message) <= MaxMessage {
+	if len(message) <= most {
 		return message
 	}
-	end := MaxMessage - len(mark)
+	end := most - len(mark)
 	for end > 0 && !utf8.RuneStart(message[end]) {
 		end--
 	}
