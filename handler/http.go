@@ -25,7 +25,7 @@ import (
 type access struct {
 	// token must come in X-Mediasweep-Token; empty for none.
 	token string
-	// trigger is how the HTTP trigger authenticates callers; empty for unknown.
+	// trigger names the authentication of the HTTP trigger; empty for unknown.
 	trigger authentication
 }
 

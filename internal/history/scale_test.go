@@ -61,8 +61,8 @@ func fill(tb testing.TB, store *memory, nights, media, events int) (end time.Tim
 	return now
 }
 
-// The history of a medium takes at most a second at 30 ms a request, after 79 nights, whose tables
-// are of all levels, and events on more than a page of names that no fold has seen.
+// After 79 nights there are tables of all levels. With a page of loose names on top, the history of a
+// medium takes at most a second at 30 ms a request.
 func TestHistoryTakesFewRequests(t *testing.T) {
 	const nights, media, events = 79, 8, 1100
 	store := newMemory()

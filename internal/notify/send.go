@@ -18,7 +18,7 @@ import (
 const (
 	// maxAnswer bounds what is read of an answer, in bytes.
 	maxAnswer = 16 << 10
-	// pause is how long a busy target is left alone if it does not say how long.
+	// pause is the time before a busy target is tried again, unless it names one.
 	pause = time.Second
 )
 
