@@ -34,7 +34,7 @@ import (
 // MEDIASWEEP_SEEDS says how many days there are; a day is told by its seed, which
 // MEDIASWEEP_SEED repeats.
 func TestSimulation(t *testing.T) {
-	first, days := uint64(0), 100
+	first, days := uint64(0), 30
 	if text := os.Getenv("MEDIASWEEP_SEEDS"); text != "" {
 		var err error
 		if days, err = strconv.Atoi(text); err != nil {
@@ -112,6 +112,9 @@ expire:
 guard: {maxPercent: 100, maxDelete: 100000}
 pace: {share: 1}
 `
+
+// slow slows a policy's calls down to ten a second: what takes a while needs few media.
+func slow(rules string) string { return strings.Replace(rules, "share: 1", "share: 0.1", 1) }
 
 func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPSOptions) *simulation {
 	t.Helper()
@@ -401,9 +404,9 @@ func (s *simulation) planned() map[string]bool {
 // comes to. What it had looked at it does not look at again.
 func TestALookIsCarriedOn(t *testing.T) {
 	cutOff := map[string]func(*simulation) report.Report{
-		"deadline": func(s *simulation) report.Report { return s.timer(3 * time.Second) },
+		"deadline": func(s *simulation) report.Report { return s.timer(6 * time.Second) },
 		"stop": func(s *simulation) report.Report {
-			stop := time.AfterFunc(1500*time.Millisecond, func() { s.e.PutObject("ops", "state/stop", nil, time.Now()) })
+			stop := time.AfterFunc(3*time.Second, func() { s.e.PutObject("ops", "state/stop", nil, time.Now()) })
 			defer stop.Stop()
 			r := s.timer(time.Minute)
 			if r.Status == report.Incomplete {
@@ -428,7 +431,7 @@ func TestALookIsCarriedOn(t *testing.T) {
 			return report.Report{Status: report.Incomplete}
 		},
 	}
-	rules := strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1)
+	rules := slow(strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1))
 	variants := []string{"raw, with a manifest", "escaped", "raw"}
 	if testing.Short() {
 		variants = variants[:1]
@@ -444,9 +447,9 @@ func TestALookIsCarriedOn(t *testing.T) {
 						rules = strings.Replace(rules, "inventory: [", "inventory: [{"+manifest+": oss://ops/list.csv}, ", 1)
 					}
 					s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: emulator.URLForm(form)})
-					s.library(4000)
+					s.library(1500)
 					if listed {
-						s.list(2000)
+						s.list(700)
 					}
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
@@ -516,9 +519,9 @@ func TestALookThatIsCutOffManyTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rules := strings.Replace(simulated, "inventory: [", "inventory: [{manifest: oss://ops/list.csv}, ", 1)
-		s := newSimulation(t, 1, strings.Replace(rules, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
+		s := newSimulation(t, 1, slow(strings.Replace(rules, "mode: enforce", "mode: dry-run", 1)), emulator.MPSOptions{})
 		defer s.end()
-		s.addOld("media-in", 6000)
+		s.addOld("media-in", 600)
 		s.e.PutObject("ops", "list.csv", []byte("object\nmedia-in/a\noss://media-in/clips/1\nb\n"), time.Now())
 		s.programs = []*program{s.start(0)}
 		r, runs, reads := s.timer(time.Second), 1, 0
@@ -527,7 +530,7 @@ func TestALookThatIsCutOffManyTimes(t *testing.T) {
 			r = s.timer(time.Second)
 			reads = s.e.Count()["GetObject"] - before
 		}
-		if r.Status != report.Partial || runs < 6 || r.Counts.Looked != 6000 || len(r.Failures) != 2 {
+		if r.Status != report.Partial || runs < 6 || r.Counts.Looked != 600 || len(r.Failures) != 2 {
 			t.Errorf("%d runs, %s %s, %+v, %+v", runs, r.Status, r.Error, r.Counts, r.Failures)
 		}
 		if reads > runs+8 {
@@ -551,7 +554,7 @@ pace: {share: 1}
 func TestIDsThatAreNamedOnlyLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSimulation(t, 5, latestTwo, emulator.MPSOptions{})
+		s := newSimulation(t, 5, slow(latestTwo), emulator.MPSOptions{})
 		defer s.end()
 		add := func(key string, days int) string {
 			s.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
@@ -562,7 +565,7 @@ func TestIDsThatAreNamedOnlyLater(t *testing.T) {
 		add("series/a/0", 40)
 		add("series/a/8", 50)
 		oldest := add("series/a/9", 60)
-		for i := range 7000 {
+		for i := range 700 {
 			s.e.PutObject("media-in", fmt.Sprintf("series/a/5/%05d.txt", i), nil, time.Now().Add(-48*time.Hour))
 		}
 		s.e.Inject(emulator.Fault{Operation: "ListMediaWorkflowExecutions", Kind: emulator.Forbidden, Count: 1},
@@ -588,7 +591,7 @@ func TestPagesThatOverlap(t *testing.T) {
 		defer s.end()
 		s.e.SetOSS(emulator.OSSOptions{Overlap: 3})
 		var kept []string
-		for i := range 2000 { // of each folder's ten the last two are the latest
+		for i := range 1100 { // of each folder's ten the last two are the latest
 			key := fmt.Sprintf("series/%03d/%d", i/10, i%10)
 			m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: time.Now().UTC().AddDate(0, 0, i%10-100).Format("2006-01-02T15:04:05Z")})
 			s.e.PutObject("media-in", key, nil, time.Now().Add(-48*time.Hour))
@@ -597,7 +600,7 @@ func TestPagesThatOverlap(t *testing.T) {
 			}
 		}
 		s.programs = []*program{s.start(0)}
-		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Deleted != 1600 || s.gone() != 1600 {
+		if r := s.timer(time.Hour); r.Status != report.Done || r.Counts.Deleted != 880 || s.gone() != 880 {
 			t.Errorf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
 		}
 		for _, id := range kept {
@@ -614,7 +617,7 @@ func TestAWorkflowThatIsSlowToTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "inventory: [", "inventory: [{workflow: all}, ", 1), emulator.MPSOptions{})
 		defer s.end()
-		s.addOld("media-in", 2000)
+		s.addOld("media-in", 500)
 		for i := range 4000 {
 			s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: time.Now().UTC().Format("2006-01-02T15:04:05Z"),
 				Runs: []emulator.Run{{ID: fmt.Sprintf("%032x", i), WorkflowName: "w", WorkflowID: strings.Repeat("a", 32), Time: time.Now().Add(-time.Hour), State: "Success"}}})
@@ -625,7 +628,7 @@ func TestAWorkflowThatIsSlowToTell(t *testing.T) {
 		for range 6 {
 			r = s.timer(12 * time.Second)
 		}
-		if r.Status != report.Partial || s.gone() != 2000 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "workflow:all") {
+		if r.Status != report.Partial || s.gone() != 500 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "workflow:all") {
 			t.Errorf("%s %s, %+v, %+v", r.Status, r.Error, r.Counts, r.Failures)
 		}
 	})
@@ -684,13 +687,13 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})
 					defer s.end()
-					s.addOld("media-in", 600)
+					s.addOld("media-in", 300)
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
 					s.calls.Go(func() {
 						_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything))
 					})
-					for s.e.Count()["DeleteMedia"] < 20 {
+					for s.e.Count()["DeleteMedia"] < 10 {
 						time.Sleep(10 * time.Millisecond)
 					}
 					s.programs[0].kill()
@@ -699,12 +702,12 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 					gone := s.gone()
 					if finished {
 						time.Sleep(31 * time.Second)
-						if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 600 {
+						if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 300 {
 							t.Fatalf("%s %s, %d are gone", r.Status, r.Error, s.gone())
 						}
-						gone = 600
+						gone = 300
 					}
-					if gone < 100 {
+					if gone < 50 {
 						t.Fatalf("only %d are gone", gone)
 					}
 					began := time.Now()
@@ -745,7 +748,7 @@ func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
 				failed := 0
 				for write := range 10 {
 					s := newSimulation(t, uint64(write), simulated, emulator.MPSOptions{})
-					due := s.library(60)
+					due := s.library(30)
 					s.programs = []*program{s.start(0)}
 					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write})
 					r := s.timer(time.Minute)
@@ -846,7 +849,7 @@ func TestLittleTimeAndASlowStore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 				defer s.end()
-				s.addOld("media-in", 800)
+				s.addOld("media-in", 400)
 				s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: delay})
 				s.programs = []*program{s.start(0)}
 				for calls := 1; ; calls++ {
@@ -863,7 +866,7 @@ func TestLittleTimeAndASlowStore(t *testing.T) {
 					}
 					time.Sleep(time.Minute)
 				}
-				if s.gone() != 800 {
+				if s.gone() != 400 {
 					t.Errorf("%d are gone", s.gone())
 				}
 			})
