@@ -91,10 +91,10 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), query.Encode()))
 	}
 	if err != nil || !asCSV {
-		writeList(w, "run", list.Reports, list.Skipped, err)
+		writeList(w, "run", list.Reports, list.Notes, err)
 		return
 	}
-	noteSkipped(w, list.Skipped)
+	noteSkipped(w, list.Notes)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="runs.csv"`)
 	_ = report.WriteRunsCSV(w, list.Reports) // the caller has gone

@@ -33,7 +33,7 @@ people are not runs, and are in the log only.`,
 					return writeRun(ctx, s, b, args[0], flags.output)
 				}
 				list, err := s.Runs(ctx, localCall(), filter)
-				c.note(list.Skipped)
+				c.note(list.Notes)
 				if list.Next != "" {
 					c.note([]string{"there are earlier runs: add --before " + list.Next})
 				}

@@ -17,7 +17,7 @@ func (c *Command) stats() *cobra.Command {
 		Use:   "stats",
 		Short: "Total the deletions by month, week or rule",
 		Long: `stats totals the deletions that reports have, in whole days of the policy's
-timezone. Weeks are those of ISO 8601. A run that was killed has no report: what it
+timezone, or of UTC if the policy cannot be read. Weeks are those of ISO 8601. A run that was killed has no report: what it
 deleted is in no total.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,

@@ -16,8 +16,9 @@ import (
 
 // History returns all decisions to delete a medium, by its ID, or the media of an object.
 func (s *Service) History(ctx context.Context, call Call, name string) (*history.History, error) {
-	if s.broken != nil {
-		return nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(name, "oss://") {
 		object, err := media.ParseObject(name)
@@ -28,7 +29,7 @@ func (s *Service) History(ctx context.Context, call Call, name string) (*history
 	} else if media.CheckID(name) != nil {
 		return nil, refusedError{fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(name))}
 	}
-	found, err := history.Of(ctx, s.store(call), s.now(), name)
+	found, err := history.Of(ctx, store, s.now(), name)
 	if err != nil {
 		return nil, err
 	}

@@ -18,20 +18,21 @@ import (
 
 // Plans returns the latest plans that have media, newest first, and the records that it skipped.
 func (s *Service) Plans(ctx context.Context, call Call) (list []plan.Contents, skipped []string, err error) {
-	if s.broken != nil {
-		return nil, nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return nil, nil, err
 	}
-	list, unread, err := journal.LatestPlans(ctx, s.store(call))
+	list, unread, err := journal.LatestPlans(ctx, store)
 	return list, s.noteSkipped(unread), err
 }
 
 // Entries returns the saved plan that a reference names, and its entries; see trigger.CheckPlan and
 // journal.Entries.
 func (s *Service) Entries(ctx context.Context, call Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
-	if s.broken != nil {
-		return plan.Contents{}, nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return plan.Contents{}, nil, err
 	}
-	store := s.store(call)
 	id, err := findPlan(ctx, store, reference)
 	if err != nil {
 		return plan.Contents{}, nil, err

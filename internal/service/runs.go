@@ -22,10 +22,11 @@ import (
 
 // Run returns the latest report of a run, or an error with state.ErrNotFound.
 func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report, error) {
-	if s.broken != nil {
-		return nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return nil, err
 	}
-	return journal.ReadReport(ctx, s.store(call), id)
+	return journal.ReadReport(ctx, store, id)
 }
 
 // RunFilter selects runs, as a person wrote it. Empty fields select all.
@@ -44,33 +45,37 @@ const (
 	MaxRuns     = journal.MaxRuns
 )
 
-// RunList is a page of runs, newest first, with notes on the records that it skipped.
+// RunList is a page of runs, newest first, with notes on the timezone and on records that it skipped.
 type RunList struct {
 	Reports []*report.Report
-	Skipped []string
+	Notes   []string
 	Next    string // RunFilter.Before for the next page; empty on the last one
 }
 
 // Runs returns a page of the reports of runs.
 func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, error) {
-	if s.broken != nil {
-		return RunList{}, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return RunList{}, err
 	}
 	q := journal.RunQuery{Trigger: trigger.Kind(f.Trigger), Status: report.Status(f.Status), Before: f.Before, Limit: f.Limit}
-	err := errors.Join(known("trigger", q.Trigger, trigger.Kinds()), known("status", q.Status, report.Statuses()))
+	err = errors.Join(known("trigger", q.Trigger, trigger.Kinds()), known("status", q.Status, report.Statuses()))
 	if f.Limit < 1 || f.Limit > MaxRuns {
 		err = errors.Join(err, fmt.Errorf("limit %d: a page has 1 to %d runs", f.Limit, MaxRuns))
 	}
 	if err != nil {
 		return RunList{}, refusedError{err}
 	}
+	var notes []string
 	if f.Since != "" {
-		if q.Since, err = s.since(f.Since, s.zone(ctx, call)); err != nil {
+		var zone *time.Location
+		zone, notes = s.zone(ctx, call)
+		if q.Since, err = s.since(f.Since, zone); err != nil {
 			return RunList{}, err
 		}
 	}
 	if f.Before != "" && !journal.IsCursor(f.Before) {
-		r, err := journal.ReadReport(ctx, s.store(call), f.Before)
+		r, err := journal.ReadReport(ctx, store, f.Before)
 		if errors.Is(err, state.ErrNotFound) {
 			err = refusedError{fmt.Errorf("before %s: there is no such run: take the value that the page before gives", text.Quote(f.Before))}
 		}
@@ -79,8 +84,8 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 		}
 		q.Before = journal.Cursor(r)
 	}
-	page, err := journal.ListReports(ctx, s.store(call), q)
-	return RunList{page.Reports, s.noteSkipped(page.Skipped), page.Next}, err
+	page, err := journal.ListReports(ctx, store, q)
+	return RunList{page.Reports, append(notes, s.noteSkipped(page.Skipped)...), page.Next}, err
 }
 
 // known refuses a value that is none of those allowed.
@@ -112,14 +117,16 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 	return period.Began(s.now().UTC().Truncate(time.Second), zone), nil
 }
 
-// zone returns the timezone of the policy, or UTC if the policy cannot be read.
-func (s *Service) zone(ctx context.Context, call Call) *time.Location {
+// zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
+func (s *Service) zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
+	if p := s.policies.file; p != nil {
+		return p.Timezone, nil
+	}
 	p, err := s.policyOf(ctx, call)
 	if err != nil {
-		s.log.Warn("policy not read: days and months are those of UTC", "error", text.Bound(err.Error()))
-		return time.UTC
+		return time.UTC, []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
 	}
-	return p.Timezone
+	return p.Timezone, nil
 }
 
 // noteSkipped logs the records that a list lacks, and returns its notes.

@@ -73,7 +73,7 @@ type Service struct {
 }
 
 // New wires a service from its environment. It makes no call. A service that cannot be wired
-// refuses every request with the reason.
+// refuses requests with the reason. Records are read without a policy.
 func New(o Options) *Service {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
@@ -95,7 +95,7 @@ func New(o Options) *Service {
 	return s
 }
 
-// Broken returns the reason why the service refuses every request, or nil.
+// Broken returns the reason why the service refuses every run, or nil.
 func (s *Service) Broken() error { return s.broken }
 
 // Log returns the log of the deployment.

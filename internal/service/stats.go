@@ -17,21 +17,21 @@ import (
 
 // Stats totals the deletions of the reports since a day, by month, week or rule.
 func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*report.Stats, error) {
-	if s.broken != nil {
-		return nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return nil, err
 	}
 	if !slices.Contains(report.StatsBy(), by) {
 		return nil, refusedError{fmt.Errorf("by %s: totals are by %s", text.Quote(by), strings.Join(report.StatsBy(), ", "))}
 	}
-	zone := s.zone(ctx, call)
+	zone, notes := s.zone(ctx, call)
 	var from time.Time
 	if since != "" {
-		var err error
 		if from, err = s.since(since, zone); err != nil {
 			return nil, err
 		}
 	}
-	found, err := journal.ReadDeletions(ctx, s.store(call), zone, from, s.now())
+	found, err := journal.ReadDeletions(ctx, store, zone, from, s.now())
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 		stats.Add(day.Date, report.StatsTotal(day.Total), rules)
 	}
 	stats.Finish()
-	stats.Notes = s.noteSkipped(found.Skipped)
+	stats.Notes = append(notes, s.noteSkipped(found.Skipped)...)
 	if !found.Uncounted.IsZero() {
 		stats.Notes = append(stats.Notes, fmt.Sprintf("runs before %s are not counted: an older version ran them", found.Uncounted.UTC().Format(time.RFC3339)))
 	}

@@ -26,15 +26,24 @@ type deployment struct {
 	versioningChecked atomic.Bool
 	// logBegun is true once the state store is known to have a log of runs.
 	logBegun atomic.Bool
-	// broken is the reason why no request can be served. The other fields may then be empty.
+	// broken is the reason why no run can be carried out. The other fields may then be empty.
 	broken error
+	// noStore is the reason why no record can be read, which needs neither a policy nor more of the
+	// environment than the state store does. It is part of broken.
+	noStore error
 }
 
 func newDeployment(o Options) *deployment {
 	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv)}
-	var err error
-	d.digests, err = newDigests(o)
-	d.broken = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, err, d.wire(o))
+	var noDigests, noPolicy error
+	d.digests, noDigests = newDigests(o)
+	if o.Policy == nil {
+		noPolicy = d.policies.configure(o.Getenv)
+	}
+	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.openStore(o))
+	if d.broken = errors.Join(d.noStore, noDigests, noPolicy); d.broken == nil {
+		d.broken = d.wire(o)
+	}
 	d.digests.from = notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.account.Region}
 	if d.state != (state.Location{}) {
 		d.digests.from.State = d.state.String()
@@ -42,18 +51,31 @@ func newDeployment(o Options) *deployment {
 	return d
 }
 
-func (d *deployment) wire(o Options) (err error) {
-	if o.Policy == nil {
-		if err = d.policies.configure(o.Getenv); err != nil {
-			return err
-		}
+func (d *deployment) openStore(o Options) (err error) {
+	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
+		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
 	}
+	if d.state.InOSS() {
+		return d.openAccount(o)
+	}
+	return nil
+}
+
+func (d *deployment) openAccount(o Options) (err error) {
 	if d.account, err = account.FromEnvironment(o.Getenv); err != nil {
 		return err
 	}
 	d.account.Dial = o.Dial
-	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
-		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
+	d.objects = objects.New(d.account)
+	return nil
+}
+
+// wire opens what only runs need, and checks that the policy and the state store do not overlap.
+func (d *deployment) wire(o Options) (err error) {
+	if d.objects == nil {
+		if err = d.openAccount(o); err != nil {
+			return err
+		}
 	}
 	if d.policies.file != nil {
 		err = d.checkStatePrefix(d.policies.file)
@@ -63,11 +85,8 @@ func (d *deployment) wire(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.library, err = mps.New(d.account, policy.DefaultPace().Share); err != nil { // policyOf changes the share
-		return err
-	}
-	d.objects = objects.New(d.account)
-	return nil
+	d.library, err = mps.New(d.account, policy.DefaultPace().Share) // policyOf changes the share
+	return err
 }
 
 // checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
@@ -96,6 +115,14 @@ func (d *deployment) checkStatePrefix(p *policy.Policy) error {
 		}
 	}
 	return nil
+}
+
+// records returns the state store to a use case that only reads records. An error rejects the request.
+func (d *deployment) records(call Call) (state.Store, error) {
+	if d.noStore != nil {
+		return nil, refusedError{d.noStore}
+	}
+	return d.store(call), nil
 }
 
 // store returns the state store with the credentials of a call.
