@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -97,7 +98,7 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	noteSkipped(w, list.Notes)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="runs.csv"`)
-	_ = report.WriteRunsCSV(w, list.Reports) // the caller has gone
+	_ = render.WriteRunsCSV(w, list.Reports) // the caller has gone
 }
 
 // runFilter reads the parameters of a list of runs.
@@ -227,7 +228,7 @@ func (f *Function) writeDecisions(w http.ResponseWriter, r *http.Request, run *r
 func (f *Function) writeCSV(w http.ResponseWriter, id string, entries iter.Seq2[plan.Entry, error], name string) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
-	if err := report.WriteEntriesCSV(w, entries); err != nil {
+	if err := render.WriteEntriesCSV(w, entries); err != nil {
 		f.Log().Error("a plan cannot be read", "plan", id, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -159,7 +160,7 @@ func (c *Command) writeReport(r *report.Report, output string) error {
 	var err error
 	switch output {
 	case "table":
-		err = r.WriteTable(c.Stdout)
+		err = render.WriteReport(c.Stdout, r)
 	default:
 		encoder := json.NewEncoder(c.Stdout)
 		encoder.SetIndent("", "  ")

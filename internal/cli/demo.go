@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -71,7 +72,7 @@ func finished(r *report.Report, w io.Writer) error {
 	if r.Status != report.Done {
 		return exitError{r.ExitCode(), fmt.Errorf("the %s run ended %s: %s%s", r.Mode, r.Status, r.Error, r.Guard.Reason)}
 	}
-	if err := r.WriteTable(w); err != nil {
+	if err := render.WriteReport(w, r); err != nil {
 		return exitError{exitFailed, err}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -152,7 +152,7 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 			_, entries, err = s.Entries(ctx, localCall(), r.Plan)
 		}
 		if err == nil {
-			err = report.WriteEntriesCSV(c.Stdout, entries)
+			err = render.WriteEntriesCSV(c.Stdout, entries)
 		}
 		if err != nil {
 			return exitError{exitFailed, err}
@@ -180,7 +180,7 @@ func (c *Command) plans() *cobra.Command {
 						return err
 					}
 					if flags.output != "json" {
-						return report.WriteEntriesCSV(b, entries)
+						return render.WriteEntriesCSV(b, entries)
 					}
 					for entry, err := range entries {
 						line, lineErr := entry.Line()
@@ -199,7 +199,7 @@ func (c *Command) plans() *cobra.Command {
 				case flags.output == "json":
 					return writeJSON(b, plans)
 				}
-				report.WritePlans(b, plans)
+				render.WritePlans(b, plans)
 				return nil
 			})
 		},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -72,7 +73,7 @@ func (c *Command) confirmRestore(ctx context.Context, s *service.Service, reques
 	}
 	r.Next = ""
 	r.Restore.Media = r.Restore.Media[:min(len(r.Restore.Media), maxPreview)]
-	if err := r.WriteTable(c.Stderr); err != nil {
+	if err := render.WriteReport(c.Stderr, r); err != nil {
 		return false, exitError{exitFailed, err}
 	}
 	fmt.Fprintf(c.Stderr, "\nRestore %d media? [y/N] ", r.Restore.Restored) //nolint:errcheck // as above

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 )
@@ -43,9 +44,9 @@ people are not runs, and are in the log only.`,
 				case flags.output == "json":
 					return writeJSON(b, list.Reports)
 				case flags.output == "csv":
-					return report.WriteRunsCSV(b, list.Reports)
+					return render.WriteRunsCSV(b, list.Reports)
 				}
-				report.WriteRuns(b, list.Reports)
+				render.WriteRuns(b, list.Reports)
 				return nil
 			})
 		},
@@ -68,7 +69,7 @@ func writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id, o
 	case output == "json":
 		return writeJSON(b, run)
 	case output == "csv":
-		return report.WriteRunsCSV(b, []*report.Report{run})
+		return render.WriteRunsCSV(b, []*report.Report{run})
 	}
-	return run.WriteTable(b)
+	return render.WriteReport(b, run)
 }

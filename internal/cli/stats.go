@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 )
@@ -33,9 +34,9 @@ deleted is in no total.`,
 				case "json":
 					return writeJSON(b, stats)
 				case "csv":
-					return report.WriteStatsCSV(b, stats)
+					return render.WriteStatsCSV(b, stats)
 				}
-				report.WriteStats(b, stats)
+				render.WriteStats(b, stats)
 				return nil
 			})
 		},

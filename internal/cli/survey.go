@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -51,7 +52,7 @@ the medium falls due, and what would turn the decision.`,
 						if i > 0 {
 							b.WriteByte('\n')
 						}
-						report.WriteExplanation(b, e)
+						render.WriteExplanation(b, e)
 					}
 					return nil
 				})
@@ -81,9 +82,9 @@ hours of their video, where the records have them.`,
 					case "json":
 						return writeJSON(b, report.NewForecast(forecast, r))
 					case "csv":
-						return report.WriteForecastCSV(b, forecast)
+						return render.WriteForecastCSV(b, forecast)
 					}
-					report.WriteForecast(b, forecast)
+					render.WriteForecast(b, forecast)
 					return nil
 				})
 			})
@@ -122,8 +123,8 @@ an inventory is held against the other's.`,
 				table := csv.NewWriter(&rows)
 				var each func(retention.Difference)
 				if flags.output == "csv" {
-					_ = table.Write(report.DifferenceColumns()) // a Builder takes everything
-					each = func(d retention.Difference) { _ = table.Write(report.DifferenceRow(d)) }
+					_ = table.Write(render.DifferenceColumns()) // a Builder takes everything
+					each = func(d retention.Difference) { _ = table.Write(render.DifferenceRow(d)) }
 				}
 				diff, r := s.Diff(ctx, localCall(), policies[1], each)
 				err := c.surveyed(r, func(b *strings.Builder) error {
@@ -135,7 +136,7 @@ an inventory is held against the other's.`,
 						b.WriteString(rows.String())
 						return nil
 					}
-					report.WriteDiff(b, diff)
+					render.WriteDiff(b, diff)
 					return nil
 				})
 				if err == nil && exitCode && len(diff.Changes) > 0 {

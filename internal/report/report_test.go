@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -93,29 +94,14 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	r := newReport(t)
-	r.Guard = report.Guard{Tripped: true, Reason: "too many"}
-	r.Fail(report.Failure{MediaID: "m1", Message: "gone wrong"})
-	r.Error = "an error"
-	var b strings.Builder
-	if err := r.WriteTable(&b); err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong"} {
-		if !strings.Contains(b.String(), text) {
-			t.Errorf("the table lacks %q:\n%s", text, b.String())
-		}
-	}
-}
-
-// A failed run that looked at nothing is its error, first, and not a page of zeros.
-func TestTableOfAnErrorStartsWithIt(t *testing.T) {
-	r := report.New("r", trigger.CLI, nil, time.Unix(0, 0))
-	r.Error = "retention.yaml:1:1: a mistake"
+func TestFinishBoundsWhatAReportSays(t *testing.T) {
+	long := strings.Repeat("视", 10000)
+	r := report.Report{Error: long, Notes: []string{long}, Guard: report.Guard{Reason: long}}
+	r.Fail(report.Failure{Message: long})
 	r.Finish(report.Failed, time.Unix(0, 0))
-	var b strings.Builder
-	if err := r.WriteTable(&b); err != nil || !strings.HasPrefix(b.String(), "error: retention.yaml:1:1: a mistake\n") || strings.Contains(b.String(), "looked at") {
-		t.Errorf("%v:\n%s", err, b.String())
+	for _, said := range append(r.Notes, r.Error, r.Guard.Reason, r.Failures[0].Message) {
+		if len(said) > text.MaxMessage || said == "" {
+			t.Errorf("%d bytes", len(said))
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package report_test
+package render_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
@@ -27,7 +28,7 @@ func TestStats(t *testing.T) {
 		}
 		s.Finish()
 		var b strings.Builder
-		if err := report.WriteStatsCSV(&b, s); err != nil {
+		if err := render.WriteStatsCSV(&b, s); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, b.String()); diff != "" || s.Total != (report.StatsTotal{Runs: 3, Deleted: 49}) {
@@ -41,7 +42,7 @@ func TestWriteStats(t *testing.T) {
 	s.Add(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), report.StatsTotal{Runs: 1, Deleted: 31}, map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 30}, "other": {Runs: 1, Deleted: 1}})
 	s.Finish()
 	var b strings.Builder
-	report.WriteStats(&b, s)
+	render.WriteStats(&b, s)
 	want := "    month  runs  deleted  by rule\n  2026-12     1       31  drafts 30, other 1\n    total     1       31  \n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)

@@ -1,4 +1,4 @@
-package report_test
+package render_test
 
 import (
 	"reflect"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -60,7 +61,7 @@ func TestTablesAreForTerminals(t *testing.T) {
 			r.Error = strings.ReplaceAll(r.Error, "\n", "") // which may have lines
 			r.Restore = nil
 			var b strings.Builder
-			if err := r.WriteTable(&b); err != nil {
+			if err := render.WriteReport(&b, &r); err != nil {
 				t.Fatal(err)
 			}
 			return b.String()
@@ -69,7 +70,7 @@ func TestTablesAreForTerminals(t *testing.T) {
 			r := filled[report.Report](with)
 			r.Error = strings.ReplaceAll(r.Error, "\n", "")
 			var b strings.Builder
-			if err := r.WriteTable(&b); err != nil {
+			if err := render.WriteReport(&b, &r); err != nil {
 				t.Fatal(err)
 			}
 			return b.String()
@@ -77,35 +78,35 @@ func TestTablesAreForTerminals(t *testing.T) {
 		"explanation": func(with string) string {
 			e := filled[retention.Explanation](with)
 			var b strings.Builder
-			report.WriteExplanation(&b, &e)
+			render.WriteExplanation(&b, &e)
 			return b.String()
 		},
 		"forecast": func(with string) string {
 			f := filled[retention.Forecast](with)
 			var b strings.Builder
-			report.WriteForecast(&b, &f)
+			render.WriteForecast(&b, &f)
 			return b.String()
 		},
 		"diff": func(with string) string {
 			d := filled[retention.Diff](with)
 			var b strings.Builder
-			report.WriteDiff(&b, &d)
+			render.WriteDiff(&b, &d)
 			return b.String()
 		},
 		"runs": func(with string) string {
 			var b strings.Builder
-			report.WriteRuns(&b, filled[[]*report.Report](with))
+			render.WriteRuns(&b, filled[[]*report.Report](with))
 			return b.String()
 		},
 		"stats": func(with string) string {
 			s := filled[report.Stats](with)
 			var b strings.Builder
-			report.WriteStats(&b, &s)
+			render.WriteStats(&b, &s)
 			return b.String()
 		},
 		"plans": func(with string) string {
 			var b strings.Builder
-			report.WritePlans(&b, filled[[]plan.Contents](with))
+			render.WritePlans(&b, filled[[]plan.Contents](with))
 			return b.String()
 		},
 	}
@@ -116,19 +117,6 @@ func TestTablesAreForTerminals(t *testing.T) {
 			if text.Printable(got) != got || strings.Count(got, "\n") != lines {
 				t.Errorf("%s of %q: %q", name, with, got)
 			}
-		}
-	}
-}
-
-func TestFinishBoundsWhatAReportSays(t *testing.T) {
-	long := strings.Repeat("视", 10000)
-	r := filled[report.Report](long)
-	r.Failures = nil
-	r.Fail(report.Failure{Message: long})
-	r.Finish(report.Failed, asOf)
-	for _, said := range append(r.Notes, r.Error, r.Guard.Reason, r.Failures[0].Message) {
-		if len(said) > text.MaxMessage || said == "" {
-			t.Errorf("%d bytes", len(said))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package report_test
+package render_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -56,13 +56,13 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 			differences = append(differences, retention.Difference{MediaID: id, Object: object.String()})
 		}
 		var planned, compared bytes.Buffer
-		if err := report.WriteEntriesCSV(&planned, each(entries)); err != nil {
+		if err := render.WriteEntriesCSV(&planned, each(entries)); err != nil {
 			t.Fatal(err)
 		}
 		table := csv.NewWriter(&compared)
-		_ = table.Write(report.DifferenceColumns())
+		_ = table.Write(render.DifferenceColumns())
 		for _, d := range differences {
-			_ = table.Write(report.DifferenceRow(d))
+			_ = table.Write(render.DifferenceRow(d))
 		}
 		table.Flush()
 		for name, written := range map[string]string{"plan": planned.String(), "diff": compared.String()} {

@@ -1,4 +1,4 @@
-package report_test
+package render_test
 
 import (
 	"flag"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -83,7 +83,7 @@ func TestExplanations(t *testing.T) {
 	forecaster := retention.NewForecaster(p, asOf)
 	explain := func(m *media.Medium, _ retention.Decision, facts retention.Facts) {
 		var b strings.Builder
-		report.WriteExplanation(&b, retention.Explain(p, m, facts))
+		render.WriteExplanation(&b, retention.Explain(p, m, facts))
 		golden(t, "explain-"+m.ID+".txt", b.String())
 		if strings.Contains(b.String(), "\x1b") {
 			t.Error("a title reaches the terminal as it is")
@@ -102,9 +102,9 @@ func TestForecasts(t *testing.T) {
 	}
 	f.Finish()
 	var table, rows strings.Builder
-	report.WriteForecast(&table, f)
+	render.WriteForecast(&table, f)
 	golden(t, "forecast.txt", table.String())
-	if err := report.WriteForecastCSV(&rows, f); err != nil {
+	if err := render.WriteForecastCSV(&rows, f); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "forecast.csv", rows.String())
@@ -113,16 +113,16 @@ func TestForecasts(t *testing.T) {
 func TestDiffs(t *testing.T) {
 	next := strings.NewReplacer("after: 180d", "after: 150d", "after: 90d", "after: 1y", "[legal-hold]", "[court]").Replace(rules)
 	var rows strings.Builder
-	rows.WriteString(strings.Join(report.DifferenceColumns(), ",") + "\n")
+	rows.WriteString(strings.Join(render.DifferenceColumns(), ",") + "\n")
 	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, func(one retention.Difference) {
-		rows.WriteString(strings.Join(report.DifferenceRow(one), ",") + "\n")
+		rows.WriteString(strings.Join(render.DifferenceRow(one), ",") + "\n")
 	})
 	for _, m := range library() {
 		d.Add(m)
 	}
 	d.Finish()
 	var b strings.Builder
-	report.WriteDiff(&b, d)
+	render.WriteDiff(&b, d)
 	golden(t, "diff.txt", b.String())
 	golden(t, "diff.csv", rows.String())
 }

@@ -1,4 +1,6 @@
-package report
+// Package render writes reports, plans, forecasts and histories for people: as tables for a terminal and
+// as CSV. It is pure.
+package render
 
 import (
 	"fmt"
@@ -6,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -22,8 +25,8 @@ func say(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...) //nolint:errcheck // a Builder takes everything
 }
 
-// writeCounts writes a line for each count.
-func (r *Report) writeCounts(line func(format string, args ...any)) {
+// writeCounts writes a line for each count of a report.
+func writeCounts(r *report.Report, line func(format string, args ...any)) {
 	c := r.Counts
 	line("looked at\t%d\tmedia", c.Looked)
 	line("  absent\t%d\tMPS does not know them, or says that they are deleted", c.Absent)
@@ -52,9 +55,9 @@ func (r *Report) writeCounts(line func(format string, args ...any)) {
 	}
 }
 
-// WriteTable writes the report for a person at a terminal. An error comes first, and without counts if
+// WriteReport writes a report for a person at a terminal. An error comes first, and without counts if
 // the run looked at nothing.
-func (r *Report) WriteTable(w io.Writer) error {
+func WriteReport(w io.Writer, r *report.Report) error {
 	var b strings.Builder
 	if r.Error != "" {
 		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
@@ -69,14 +72,14 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	if r.Restore != nil {
 		_ = t.Flush() // a Builder takes everything
-		r.Restore.writeRestore(&b)
-		r.writeEnd(&b)
+		writeRestore(&b, r.Restore)
+		writeEnd(&b, r)
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	counted := r.Status != Failed || c.Looked+c.ObjectsWithoutMedia > 0
+	counted := r.Status != report.Failed || c.Looked+c.ObjectsWithoutMedia > 0
 	if counted {
-		r.writeCounts(line)
+		writeCounts(r, line)
 	}
 	_ = t.Flush() // a Builder takes everything
 	if len(r.Sources) > 1 {
@@ -95,13 +98,13 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		_ = t.Flush() // as above
 	}
-	r.writeEnd(&b)
+	writeEnd(&b, r)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // writeEnd writes what a report says in words.
-func (r *Report) writeEnd(b *strings.Builder) {
+func writeEnd(b *strings.Builder, r *report.Report) {
 	for _, note := range r.Notes {
 		say(b, "\nnote: %s", note)
 	}
@@ -120,7 +123,7 @@ func (r *Report) writeEnd(b *strings.Builder) {
 }
 
 // writeRestore writes the result of a restore.
-func (c *Restore) writeRestore(b *strings.Builder) {
+func writeRestore(b *strings.Builder, c *report.Restore) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	b.WriteString("\n")
 	for _, m := range c.Media {

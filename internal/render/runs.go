@@ -1,4 +1,4 @@
-package report
+package render
 
 import (
 	"encoding/csv"
@@ -8,10 +8,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // WriteRuns writes a list of runs for a person at a terminal.
-func WriteRuns(b *strings.Builder, runs []*Report) {
+func WriteRuns(b *strings.Builder, runs []*report.Report) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "run\tstarted\ttrigger\tmode\tstatus\texpired\tdeleted\tplan") //nolint:errcheck // a Builder takes everything
 	for _, r := range runs {
@@ -25,7 +27,7 @@ func WriteRuns(b *strings.Builder, runs []*Report) {
 }
 
 // WriteRunsCSV writes a list of runs with a row for each.
-func WriteRunsCSV(w io.Writer, runs []*Report) error {
+func WriteRunsCSV(w io.Writer, runs []*report.Report) error {
 	table := csv.NewWriter(w)
 	_ = table.Write([]string{"run", "trigger", "mode", "status", "startedAt", "finishedAt", "looked", "expired", "deleted", "gone", "failed", "unverified", "pending",
 		"plan", "policy", "guard", "overridden", "error"})

@@ -1,0 +1,38 @@
+package render_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func TestTable(t *testing.T) {
+	r := report.New("r1", trigger.Timer, parse(t, "version: 1\nprotect: [{name: hold, match: {tags: [x]}}]\nexpire: [{name: all, after: 7d}]\n"), asOf)
+	r.Guard = report.Guard{Tripped: true, Reason: "too many"}
+	r.Fail(report.Failure{MediaID: "m1", Message: "gone wrong"})
+	r.Error = "an error"
+	var b strings.Builder
+	if err := render.WriteReport(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong"} {
+		if !strings.Contains(b.String(), text) {
+			t.Errorf("the table lacks %q:\n%s", text, b.String())
+		}
+	}
+}
+
+// A failed run that looked at nothing is its error, first, and not a page of zeros.
+func TestTableOfAnErrorStartsWithIt(t *testing.T) {
+	r := report.New("r", trigger.CLI, nil, time.Unix(0, 0))
+	r.Error = "retention.yaml:1:1: a mistake"
+	r.Finish(report.Failed, time.Unix(0, 0))
+	var b strings.Builder
+	if err := render.WriteReport(&b, r); err != nil || !strings.HasPrefix(b.String(), "error: retention.yaml:1:1: a mistake\n") || strings.Contains(b.String(), "looked at") {
+		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
