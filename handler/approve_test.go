@@ -52,6 +52,27 @@ func TestPlansByReference(t *testing.T) {
 	}
 }
 
+// The plan that an apply saves, of what has still expired, is not the latest.
+func TestLatestPlanAfterAnApply(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	later := time.Duration(0)
+	w.now = func() time.Time { return time.Now().Add(later) }
+	w.deploy()
+	w.add("clips/a", 300)
+	w.add("clips/b", 300)
+	older := w.mustInvoke(request("objects", []string{"oss://media-in/clips/a"}), report.Done)
+	later = time.Minute
+	latest := w.mustInvoke(`{"inventory":true}`, report.Done)
+	for _, apply := range []string{older.Plan, "latest", "latest"} {
+		later += time.Minute
+		_, r := w.askReport("POST", "/v1/plans/"+apply+"/apply", "")
+		_, answer := w.ask("GET", "/v1/plans/latest", "")
+		if !strings.HasPrefix(answer, `{"id":"`+latest.Plan+`"`) {
+			t.Errorf("after apply %s (%s %s): latest is %.90s, want %s", apply, r.Status, r.Error, answer, latest.Plan)
+		}
+	}
+}
+
 // A request for the latest plan that comes again goes on with the plan that it took.
 func TestARepeatedRequestForTheLatestPlan(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing)

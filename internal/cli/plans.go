@@ -111,8 +111,8 @@ func (c *Command) apply() *cobra.Command {
 under today's policy; what has changed since is kept and told. Applying a plan that
 a guard has blocked clears the guard for it, once. The policy must say enforce.
 
-PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan that was
-saved last and has media.`,
+PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan with
+media that was made last, by a run that is neither an apply nor of an OSS event.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
@@ -170,7 +170,8 @@ func (c *Command) plans() *cobra.Command {
 		Use:   "plans [PLAN|latest]",
 		Short: "List the plans that were saved, or the media of one",
 		Long: `plans lists the latest plans, or the media of one. PLAN is a plan's ID, or at least
-8 of its first digits; latest is the plan that was saved last and has media.`,
+8 of its first digits; latest is the plan with media that was made last, by a run
+that is neither an apply nor of an OSS event.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {

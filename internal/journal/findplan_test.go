@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 func TestFindPlan(t *testing.T) {
@@ -23,9 +25,6 @@ func TestFindPlan(t *testing.T) {
 		saved.written[other] = asOf.Add(time.Hour)
 	}
 	delete(saved.records, "plans/sha256-eeeeeeee/plan.json")
-	twice := newMemory()
-	twice.put(plan.Name(first), nil)
-	twice.put(plan.Name(third), nil)
 	tests := []struct {
 		name, reference string
 		store           *memory
@@ -42,9 +41,7 @@ func TestFindPlan(t *testing.T) {
 		{"ambiguous", "aaaaaaaa", saved, "", "several plans: give the whole ID of one: " + first + ", " + second},
 		{"no such plan", "12345678", saved, "", "not found"},
 		{"an incomplete plan", "dddddddd", saved, "", "not found"},
-		{"latest", "latest", saved, second, ""},
 		{"latest of none", "latest", newMemory(), "", "not found"},
-		{"latest of two at one time", "latest", twice, "", "several plans"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,9 +56,117 @@ func TestFindPlan(t *testing.T) {
 	}
 	down := newMemory()
 	down.down, down.of = "list", "plans/"
-	for _, reference := range []string{"latest", "aaaaaaaa"} {
-		if got, err := FindPlan(t.Context(), down, reference); !errors.Is(err, errDown) {
-			t.Errorf("%s: %q, %v, want the store's error", reference, got, err)
+	if got, err := FindPlan(t.Context(), down, "aaaaaaaa"); !errors.Is(err, errDown) {
+		t.Errorf("%q, %v, want the store's error", got, err)
+	}
+}
+
+// latestStore is a store with runs, one a minute.
+type latestStore struct {
+	*memory
+	t    *testing.T
+	last time.Time
+}
+
+// run logs a run, which makes a plan of so many media, or deletes an earlier one. It returns the plan.
+func (s *latestStore) run(kind trigger.Kind, status report.Status, media int, earlier string) string {
+	s.t.Helper()
+	s.last = s.last.Add(time.Minute)
+	r := &report.Report{Run: s.last.Format("150405"), Trigger: kind, Status: status, AsOf: s.last, FinishedAt: s.last, Plan: earlier}
+	if r.Counts.Expired = media; earlier == "" {
+		contents, err := SavePlan(s.t.Context(), s, plan.Head{AsOf: s.last, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}, "", entries(s.t, media))
+		no(s.t, err)
+		r.Plan = contents.ID
+	}
+	no(s.t, LogReport(s.t.Context(), s, r))
+	return r.Plan
+}
+
+func TestLatestPlan(t *testing.T) {
+	tests := []struct {
+		name  string
+		after func(s *latestStore, first, latest string)
+		fails string
+	}{
+		{"nothing more", func(*latestStore, string, string) {}, ""},
+		{"an event", func(s *latestStore, _, _ string) { s.run(trigger.OSS, report.Done, 3, "") }, ""},
+		{"a plan without media", func(s *latestStore, _, _ string) { s.run(trigger.Timer, report.Done, 0, "") }, ""},
+		{"an apply of it", func(s *latestStore, _, latest string) { s.run(trigger.CLI, report.Partial, 2, latest) }, ""},
+		{"an apply of an earlier plan", func(s *latestStore, first, _ string) { s.run(trigger.HTTP, report.Done, 3, first) }, ""},
+		{"many runs without a plan", func(s *latestStore, first, _ string) {
+			for range 40 {
+				s.run(trigger.Timer, report.Done, 0, first)
+			}
+		}, ""},
+		{"a plan that has expired", func(s *latestStore, _, _ string) {
+			delete(s.records, plan.Name(s.run(trigger.Timer, report.Done, 3, "")))
+		}, ""},
+		{"no ID of a plan", func(s *latestStore, _, _ string) { s.run(trigger.Timer, report.Done, 3, "../../plans") }, ""},
+		{"a damaged report", func(s *latestStore, _, _ string) {
+			s.run(trigger.Timer, report.Done, 3, "")
+			s.put(s.created[len(s.created)-1], []byte("{"))
+		}, "cannot be read"},
+		{"a damaged plan", func(s *latestStore, _, _ string) {
+			s.put(plan.Name(s.run(trigger.Timer, report.Done, 3, "")), []byte("{"))
+		}, "read plan"},
+		{"a log that cannot be listed", func(s *latestStore, _, _ string) { s.down, s.of = "list", "log/" }, errDown.Error()},
+		{"reports that cannot be read", func(s *latestStore, _, _ string) { s.down, s.of = "read", "log/" }, errDown.Error()},
+		{"too many runs without a plan", func(s *latestStore, first, _ string) {
+			for range maxPageReads + parallelReads {
+				s.run(trigger.HTTP, report.Done, 0, first)
+			}
+		}, "give its ID"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := &latestStore{newMemory(), t, asOf}
+			no(t, BeginLog(t.Context(), s))
+			first := s.run(trigger.Timer, report.Blocked, 3, "")
+			want := s.run(trigger.Invoke, report.Done, 2, "")
+			test.after(s, first, want)
+			got, err := FindPlan(t.Context(), s, "latest")
+			if test.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), test.fails) || got != "" {
+					t.Errorf("%q, %v, want %s", got, err, test.fails)
+				}
+				return
+			}
+			if err != nil || got != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
+// The number of plans and of events costs nothing.
+func TestLatestPlanReadsLittle(t *testing.T) {
+	s := &latestStore{newMemory(), t, asOf}
+	no(t, BeginLog(t.Context(), s))
+	want := ""
+	for range 100 {
+		want = s.run(trigger.Timer, report.Done, 1, "")
+		s.run(trigger.OSS, report.Done, 1, "")
+	}
+	s.reads = map[string]int{}
+	s.down, s.of = "list", "plans/"
+	if got, err := FindPlan(t.Context(), s, "latest"); err != nil || got != want || len(s.reads) != 2 {
+		t.Errorf("%q, %v, %d records read; want %q of 2", got, err, len(s.reads), want)
+	}
+}
+
+// A store of the version before the log has its reports only.
+func TestLatestPlanWithoutALog(t *testing.T) {
+	s := &latestStore{newMemory(), t, asOf}
+	want := s.run(trigger.Timer, report.Done, 2, "")
+	r, err := ListReports(t.Context(), s, RunQuery{Limit: 1})
+	no(t, err)
+	no(t, SaveReport(t.Context(), s, r.Reports[0]))
+	for name := range s.records {
+		if strings.HasPrefix(name, logFolder) {
+			delete(s.records, name)
 		}
+	}
+	if got, err := FindPlan(t.Context(), s, "latest"); err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }

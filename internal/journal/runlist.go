@@ -28,6 +28,8 @@ type RunQuery struct {
 	Since   time.Time // the earliest end of a run
 	Before  string    // a cursor: only older reports
 	Limit   int       // at most this many reports, and at most MaxRuns
+
+	except trigger.Kind // no runs of this trigger
 }
 
 // RunPage is a page of reports, newest first.
@@ -109,7 +111,7 @@ func take(next func() (candidate, error, bool), most int) (batch []candidate, er
 }
 
 func (q RunQuery) selects(r *report.Report) bool {
-	return (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
+	return r.Trigger != q.except && (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
 }
 
 // readAll reads records at once. Each has its own error.

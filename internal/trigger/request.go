@@ -62,7 +62,8 @@ const (
 // IsPlanID reports whether a text has the form of a plan's ID.
 func IsPlanID(text string) bool { return planID.MatchString(text) }
 
-// LatestPlan names the plan that was saved last and has media.
+// LatestPlan names the plan with media that the latest run made. Plans of OSS events do not count, and
+// an apply makes none.
 const LatestPlan = "latest"
 
 // CheckPlan checks the reference to a plan: its ID, at least eight of the ID's first digits, or
