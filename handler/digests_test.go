@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // listening is a world whose digests go to the emulated robots.
@@ -134,7 +135,7 @@ func TestDigestOfABlockedNight(t *testing.T) {
 		w.env["MEDIASWEEP_LANG"] = "zh"
 		w.listen(blocking)
 		r := w.mustInvoke(everything, report.Blocked)
-		if told := w.toldOnce(); !strings.Contains(told, "mediasweep apply "+r.Plan) || !strings.Contains(told, "已被拦截") || !strings.Contains(told, r.Guard.Reason) {
+		if told := w.toldOnce(); !strings.Contains(told, "mediasweep apply "+trigger.ShortPlan(r.Plan)) || !strings.Contains(told, "已被拦截") || !strings.Contains(told, r.Guard.Reason) {
 			t.Errorf("digest: %s", told)
 		}
 		w.env["MEDIASWEEP_LANG"] = "en"

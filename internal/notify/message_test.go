@@ -152,7 +152,7 @@ func TestMessageFits(t *testing.T) {
 						t.Errorf("%s: %v, %v", k, err, jsonErr)
 					case len(made.body) > 20_000 || len(body.Markdown.Content) > 4096 && k == wecom:
 						t.Errorf("%s: %d bytes, of markdown %d", k, len(made.body), len(body.Markdown.Content))
-					case !strings.Contains(string(made.body), "mediasweep apply "+plan):
+					case !strings.Contains(string(made.body), "mediasweep apply "+trigger.ShortPlan(plan)):
 						t.Errorf("%s does not say how to approve", k)
 					}
 				}

@@ -12,8 +12,8 @@ import (
 )
 
 func TestNext(t *testing.T) {
-	const plan = "sha256:0123"
-	approve := []string{"mediasweep apply " + plan, "POST /v1/plans/" + plan + "/apply", `{"mode":"enforce","plan":"` + plan + `"}`}
+	plan := "sha256:0123abcd" + strings.Repeat("0", 56)
+	approve := []string{"review plan 0123abcd;", "mediasweep apply 0123abcd,", "POST /v1/plans/0123abcd/apply", `{"mode":"enforce","plan":"0123abcd"}`}
 	tests := []struct {
 		name    string
 		trigger trigger.Kind

@@ -75,6 +75,14 @@ func CheckPlan(reference string) error {
 	return nil
 }
 
+// ShortPlan returns a reference to a plan by its ID that a person can type.
+func ShortPlan(id string) string {
+	if !IsPlanID(id) {
+		return id
+	}
+	return id[len("sha256:"):][:8]
+}
+
 var (
 	planID        = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	planReference = regexp.MustCompile(`^(?:latest|(?:sha256:)?[0-9a-f]{8,64})$`)
