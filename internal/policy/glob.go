@@ -44,6 +44,12 @@ func ParseGlob(s string) (Glob, error) {
 // String returns the pattern as it was written.
 func (g Glob) String() string { return "oss://" + g.bucket + "/" + g.pattern }
 
+// Literal returns the bucket, and the key up to the first star. It reports whether that is the whole
+// pattern.
+func (g Glob) Literal() (start media.Object, whole bool) {
+	return media.Object{Bucket: g.bucket, Key: g.pattern[:g.literal]}, g.literal == len(g.pattern)
+}
+
 // Meets reports whether an object whose key starts with a prefix can match. Each
 // segment is read once: "*" crosses no slash, and behind "**" any key can match.
 func (g Glob) Meets(prefix media.Object) bool {

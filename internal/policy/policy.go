@@ -183,15 +183,22 @@ func (r *Rule) End(m *media.Medium, zone *time.Location) (end time.Time, ok bool
 		if !dated {
 			continue
 		}
-		day, err := time.Parse(time.DateOnly, text)
-		if err != nil {
+		over, ok := EndOfDay(text, zone)
+		if !ok {
 			return time.Time{}, false
 		}
-		if over := last(wall(day.AddDate(0, 0, 1), zone)); over.After(end) {
+		if over.After(end) {
 			end = over
 		}
 	}
 	return end, !end.IsZero()
+}
+
+// EndOfDay returns the end of a day such as 2027-01-31 in a zone. It is false for a text that names
+// no day.
+func EndOfDay(day string, zone *time.Location) (end time.Time, ok bool) {
+	parsed, err := time.Parse(time.DateOnly, day)
+	return last(wall(parsed.AddDate(0, 0, 1), zone)), err == nil
 }
 
 // Guard holds the limits beyond which a run deletes nothing.

@@ -40,6 +40,11 @@ func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then De
 	}
 	after(m.Created) // it may have been dated back
 	after(facts.Mark.Until)
+	for _, hold := range []*Hold{facts.Mark.Hold, facts.Mark.MayHold} {
+		if hold != nil {
+			after(hold.Until)
+		}
+	}
 	if !facts.NotLatest && then.Rule.KeepLatest.Count > 0 && then.Rule.KeepLatest.Ranks(m) == policy.Yes {
 		after(facts.NotLatestFrom)
 	}

@@ -26,6 +26,8 @@ type Explanation struct {
 	Reason    string    `json:"reason"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	ExpiresIn string    `json:"expiresIn,omitempty"`
+	// Holds are all holds of the medium. It stays until the last has ended.
+	Holds []Hold `json:"holds,omitempty"`
 	// Groups are those in which it is ranked, if its rule keeps the latest.
 	Groups []string `json:"groups,omitempty"`
 	// DueAt is when a sweep may take it if nothing but time passes, and DueRule by
@@ -167,7 +169,8 @@ type edit struct {
 // key is equal for edits that come to the same medium and facts.
 func (e *edit) key() string {
 	tags := slices.Compact(slices.Sorted(slices.Values(e.medium.Tags)))
-	return fmt.Sprintf("%s %v %q", e.medium.State, e.facts.isNotLatest(), tags)
+	_, held := e.facts.Mark.Held(e.facts.AsOf)
+	return fmt.Sprintf("%s %v %v %q", e.medium.State, e.facts.isNotLatest(), held, tags)
 }
 
 // edits returns what might flip a decision, the likeliest first. Whether it does
@@ -194,6 +197,11 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 		older := facts
 		older.NotLatest = true
 		list = append(list, edit{fmt.Sprintf("newer media come into its group, so that it is not among the latest %d", d.Rule.KeepLatest.Count), *m, older, false})
+	}
+	if d.Hold != nil {
+		released := facts
+		released.Mark = released.Mark.Unheld()
+		list = append(list, edit{"all its holds are released", *m, released, false})
 	}
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(m.Tags))) {
 		tagged(fmt.Sprintf("the tag %s is removed", tag), without(func(t string) bool { return t == tag }))

@@ -70,16 +70,28 @@ func anyLibrary(rng *rand.Rand) []media.Medium {
 
 // anyMark makes up what an earlier run may have left of a medium, mostly nothing.
 func anyMark(rng *rand.Rand) retention.Mark {
-	ends := asOf.Add(time.Duration(rng.IntN(40*24)-10*24) * time.Hour)
+	ends := func() time.Time { return asOf.Add(time.Duration(rng.IntN(40*24)-10*24) * time.Hour) }
+	mark := retention.Mark{Hold: anyHold(rng, ends()), MayHold: anyHold(rng, ends())}
 	switch rng.IntN(8) {
 	case 0:
-		return retention.Mark{Kind: retention.Restored, Until: ends}
+		mark.Kind, mark.Until = retention.Restored, ends()
 	case 1:
-		return retention.Mark{Kind: retention.Unverified, Until: ends}
+		mark.Kind, mark.Until = retention.Unverified, ends()
 	case 2:
-		return retention.Mark{Kind: retention.Deleted}
+		mark.Kind = retention.Deleted
 	}
-	return retention.Mark{}
+	return mark
+}
+
+// anyHold makes up a hold, mostly none.
+func anyHold(rng *rand.Rand, ends time.Time) *retention.Hold {
+	switch rng.IntN(12) {
+	case 0:
+		return &retention.Hold{ID: "1", Until: ends}
+	case 1:
+		return &retention.Hold{ID: "2"}
+	}
+	return nil
 }
 
 // endOf returns the last instant of a calendar day in a zone.

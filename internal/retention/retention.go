@@ -52,13 +52,17 @@ const (
 	DeletedByUs                       // Absent: this program deleted it
 	AwaitingVerification              // Keep: its deletion was sent and could not be verified
 	WasRestored                       // Keep: this program restored it
+	Held                              // Protected by a hold
 )
 
-// Mark is the tombstone or hold of a medium from earlier runs.
+// Mark is what earlier runs and people have left for a medium.
 type Mark struct {
 	Kind MarkKind
-	// Until is when the hold of an Unverified or Restored medium ends.
+	// Until is until when an Unverified or Restored medium is kept.
 	Until time.Time
+	// Hold is the hold of the medium that lasts longest, and MayHold the hold on objects that
+	// does, if the medium's object is not known. Both may be nil.
+	Hold, MayHold *Hold
 }
 
 // MarkKind is the kind of a mark.
@@ -77,8 +81,9 @@ const (
 type Decision struct {
 	Verdict Verdict
 	Cause   Cause
-	// Rule is the rule that decided, or that could not; nil for none.
+	// Rule is the rule that decided, or that could not; nil for none. Hold is a hold instead.
 	Rule *policy.Rule
+	Hold *Hold
 	// Key is the field that the rule needs and the record lacks, for FieldUnknown; for
 	// Doubtful it is the medium's Doubt.
 	Key string
@@ -87,12 +92,15 @@ type Decision struct {
 	ExpiresAt time.Time
 }
 
-// RuleName returns the name of the rule that decided, or nothing.
+// RuleName returns the name of the rule or hold that decided, or nothing.
 func (d Decision) RuleName() string {
-	if d.Rule == nil {
-		return ""
+	switch {
+	case d.Hold != nil:
+		return d.Hold.Rule()
+	case d.Rule != nil:
+		return d.Rule.Name
 	}
-	return d.Rule.Name
+	return ""
 }
 
 // Reason says why, in words for a person.
@@ -134,6 +142,8 @@ func (d Decision) Reason() string {
 		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again until %s", rule, at)
 	case WasRestored:
 		return fmt.Sprintf("rule %s: it was restored, and is held until %s", rule, at)
+	case Held:
+		return fmt.Sprintf("held by %s until %s, by %s: %s", rule, d.Hold.Ends(), d.Hold.By, d.Hold.Reason)
 	}
 	return ""
 }
@@ -182,6 +192,9 @@ func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	}
 	if m.State == media.StateInitiated && facts.Mark.Kind == Deleted {
 		return Decision{Verdict: Absent, Cause: DeletedByUs}
+	}
+	if d, held := facts.Mark.Held(facts.AsOf); held {
+		return d
 	}
 	var unclear Decision
 	for i := range p.Protect {
