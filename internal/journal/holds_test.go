@@ -1,0 +1,307 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+func holdOn(target string) retention.Hold {
+	return retention.Hold{Target: target, Reason: "trial", By: "ops@host", At: asOf}
+}
+
+// inForce returns the IDs of the holds that a new process reads.
+func inForce(t *testing.T, store state.Store) (ids []string) {
+	t.Helper()
+	h := NewHolds()
+	no(t, h.Refresh(t.Context(), store))
+	for _, hold := range h.Now().All() {
+		ids = append(ids, hold.ID)
+	}
+	return ids
+}
+
+// holds123 places three holds.
+func holds123(t *testing.T, store state.Store) *Holds {
+	t.Helper()
+	h := NewHolds()
+	for i := range 3 {
+		hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprint("id", i+1)))
+		if no(t, err); hold.ID != fmt.Sprint(i+1) {
+			t.Fatalf("hold %s, want %d", hold.ID, i+1)
+		}
+	}
+	return h
+}
+
+func TestPlaceAndRelease(t *testing.T) {
+	store := newMemory()
+	ours, theirs := holds123(t, store), NewHolds()
+	hold, err := theirs.Release(t.Context(), store, "2", "dev@host", asOf)
+	if no(t, err); hold.Target != "id2" {
+		t.Errorf("released %+v", hold)
+	}
+	for _, id := range []string{"2", "4", "0", "", "../1"} {
+		if _, err := theirs.Release(t.Context(), store, id, "dev@host", asOf); !errors.Is(err, state.ErrNotFound) {
+			t.Errorf("released %q: %v", id, err)
+		}
+	}
+	if got := ours.Now().All(); len(got) != 3 {
+		t.Errorf("before Refresh: %v", got)
+	}
+	no(t, ours.Refresh(t.Context(), store))
+	for who, h := range map[string]*Holds{"ours": ours, "theirs": theirs} {
+		if all := h.Now().All(); len(all) != 2 || all[0].ID != "1" || all[1].ID != "3" {
+			t.Errorf("%s: %+v", who, all)
+		}
+	}
+	if got := inForce(t, store); !slices.Equal(got, []string{"1", "3"}) {
+		t.Errorf("a new process has %v", got)
+	}
+	if _, err := ours.Place(t.Context(), store, holdOn("no ID")); err == nil {
+		t.Error("placed a hold on nothing")
+	}
+}
+
+// A hold that cannot be read stops what deletes, and names the record. Once it is repaired, the
+// next read goes on.
+func TestDamagedHolds(t *testing.T) {
+	const name = "holds/0000000002.json"
+	whole := newMemory()
+	holds123(t, whole)
+	good := string(whole.records[name])
+	for what, data := range map[string]string{
+		"empty": "", "cut": good[:len(good)-3], "an empty object": "{}", "null": "null", "a list": "[]", "random": "\x00\x8f\xff\x17", "two": good + good,
+		"a tail": good + "}", "another number": strings.Replace(good, `"id":"2"`, `"id":"3"`, 1), "a future format": strings.Replace(good, `"format":1`, `"format":2`, 1),
+		"a field of the future": strings.Replace(good, `"target"`, `"tags":["x"],"target"`, 1), "no target": strings.Replace(good, `"id2"`, `""`, 1),
+		"a glob that is none": strings.Replace(good, `"id2"`, `"oss://media-in/a/"`, 1), "no reason": strings.Replace(good, `"trial"`, `""`, 1),
+		"an end that is no time": strings.Replace(good, `"reason"`, `"until":"soon","reason"`, 1), "huge": good + strings.Repeat(" ", maxHold),
+	} {
+		t.Run(what, func(t *testing.T) {
+			store := newMemory()
+			known := holds123(t, store)
+			store.put(name, []byte(data))
+			fresh := NewHolds()
+			for range 2 {
+				if err := fresh.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name) {
+					t.Fatalf("%v", err)
+				}
+			}
+			if _, err := fresh.Place(t.Context(), store, holdOn("id4")); err == nil {
+				t.Error("placed beside a damaged hold")
+			}
+			no(t, known.Refresh(t.Context(), store)) // it has read the record
+			store.put(name, []byte(good))
+			no(t, fresh.Refresh(t.Context(), store))
+			if n := len(fresh.Now().All()); n != 3 {
+				t.Errorf("%d holds after the repair", n)
+			}
+		})
+	}
+	for _, odd := range []string{"holds/x.json", "holds/0000000004", "holds/4.json", "holds/0000000004.json.bak", "holds/0000000004.json/x", "holds/-000000004.json"} {
+		store := newMemory()
+		known := holds123(t, store)
+		store.put(odd, []byte(good))
+		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
+			if err := h.Refresh(t.Context(), store); (err == nil || !strings.Contains(err.Error(), odd)) && odd > name[:16] {
+				t.Errorf("%s: record %s: %v", who, odd, err)
+			}
+		}
+	}
+}
+
+// A release that cannot be read releases nothing.
+func TestDamagedReleases(t *testing.T) {
+	const name = "releases/0000000001.json"
+	for what, data := range map[string]string{"empty": "", "cut": `{"format":1,"hold":"2"`, "an empty object": "{}", "a future format": `{"format":2,"hold":"2","by":"x","at":"2026-01-01T00:00:00Z"}`,
+		"no hold": `{"format":1,"hold":"","by":"x","at":"2026-01-01T00:00:00Z"}`, "all holds": `{"format":1,"hold":"*","by":"x","at":"2026-01-01T00:00:00Z"}`, "no time": `{"format":1,"hold":"2","by":"x"}`} {
+		store := newMemory()
+		known := holds123(t, store)
+		store.put(name, []byte(data))
+		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
+			no(t, h.Refresh(t.Context(), store))
+			if skipped := h.Skipped(); len(h.Now().All()) != 3 || len(skipped) != 1 || !strings.Contains(skipped[0], name) {
+				t.Errorf("%s: %s has %d holds, skipped %v", what, who, len(h.Now().All()), skipped)
+			}
+		}
+		if _, err := known.Release(t.Context(), store, "2", "x", asOf); err != nil {
+			t.Errorf("%s: released again: %v", what, err)
+		}
+		if got := inForce(t, store); !slices.Equal(got, []string{"1", "3"}) {
+			t.Errorf("%s: then %v are in force", what, got)
+		}
+	}
+}
+
+// A store that fails leaves the holds as they were, and an error.
+func TestHoldsOfAStoreThatFails(t *testing.T) {
+	for _, down := range [][2]string{{"list", "holds/"}, {"list", "releases/"}, {"read", "holds/0000000003"}, {"read", "releases/"}} {
+		store := newMemory()
+		_, err := holds123(t, store).Release(t.Context(), store, "1", "x", asOf)
+		no(t, err)
+		h := NewHolds()
+		store.down, store.of = down[0], down[1]
+		if err := h.Refresh(t.Context(), store); !errors.Is(err, errDown) {
+			t.Errorf("%v: %v", down, err)
+		}
+		store.down = ""
+		no(t, h.Refresh(t.Context(), store))
+		if n := len(h.Now().All()); n != 2 {
+			t.Errorf("%v: then %d holds", down, n)
+		}
+	}
+}
+
+// Programs that place and release at once lose nothing, and none takes another's number.
+func TestConcurrentHolds(t *testing.T) {
+	store := newMemory()
+	var all sync.WaitGroup
+	for who := range 5 {
+		all.Go(func() {
+			h := NewHolds()
+			for i := range 20 {
+				hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprintf("id-%d-%d", who, i)))
+				if err == nil && i%2 == 0 {
+					_, err = h.Release(t.Context(), store, hold.ID, "x", asOf)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	h := NewHolds()
+	no(t, h.Refresh(t.Context(), store))
+	targets := map[string]bool{}
+	for _, hold := range h.Now().All() {
+		targets[hold.Target] = true
+	}
+	if len(targets) != 50 || !targets["id-3-7"] || targets["id-3-6"] {
+		t.Errorf("%d holds: %v", len(targets), targets)
+	}
+}
+
+// A new process reads a catalog and the few records after it. Without one, or with one that is
+// damaged, it reads all.
+func TestCatalog(t *testing.T) {
+	store := newMemory()
+	h := NewHolds()
+	for i := range 2*catalogStep + 50 {
+		hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprint("id", i)))
+		if no(t, err); i%10 == 0 {
+			_, err = h.Release(t.Context(), store, hold.ID, "x", asOf)
+			no(t, err)
+		}
+	}
+	want := inForce(t, store)
+	if len(want) != 405 {
+		t.Fatalf("%d holds", len(want))
+	}
+	catalogs := store.names(catalogFolder)
+	if len(catalogs) != 2 {
+		t.Fatalf("catalogs %v", catalogs)
+	}
+	clear(store.reads)
+	if got := inForce(t, store); !slices.Equal(got, want) || len(store.reads) > catalogStep {
+		t.Errorf("%d holds after %d reads", len(got), len(store.reads))
+	}
+	good := store.records[catalogs[1]]
+	for what, data := range map[string][]byte{"cut": good[:len(good)/2], "empty": nil, "the other": store.records[catalogs[0]], "of the future": []byte(strings.Replace(string(good), `"format":1`, `"format":2`, 1)),
+		"with a wrong hold": []byte(strings.Replace(string(good), `"id9"`, `"?"`, 1))} {
+		store.put(catalogs[1], data)
+		if got := inForce(t, store); !slices.Equal(got, want) {
+			t.Errorf("catalog %s: %d holds", what, len(got))
+		}
+	}
+	store.put(catalogs[1], good)
+	running := NewHolds()
+	no(t, running.Refresh(t.Context(), store))
+	// Somebody removes the latest records, and their numbers are used again.
+	for number := h.catalog.Placed; number <= h.placed.last; number++ {
+		delete(store.records, h.placed.name(number))
+	}
+	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	no(t, err)
+	for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": running} {
+		no(t, h.Refresh(t.Context(), store))
+		if mark := h.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
+			t.Errorf("%s does not see hold %s on another", who, hold.ID)
+		}
+	}
+}
+
+// Callers that wait for a read share the next one.
+func TestRefreshIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		store.slow = time.Second
+		h := NewHolds()
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				if err := h.Refresh(t.Context(), store); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > 6*time.Second { // three lists, and two
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// A model of random holds and releases by several processes agrees with each after a read.
+func TestHoldsOfManyProcesses(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	store, model := newMemory(), map[string]bool{}
+	processes := []*Holds{NewHolds(), NewHolds(), NewHolds()}
+	for range 300 {
+		at := rng.IntN(len(processes))
+		switch rng.IntN(5) {
+		case 0:
+			processes[at] = NewHolds()
+		case 1, 2, 3:
+			hold, err := processes[at].Place(t.Context(), store, holdOn(fmt.Sprint("id", rng.IntN(50))))
+			no(t, err)
+			model[hold.ID] = true
+		case 4:
+			id := fmt.Sprint(1 + rng.IntN(len(model)+1))
+			_, err := processes[at].Release(t.Context(), store, id, "x", asOf)
+			if (err == nil) != model[id] {
+				t.Fatalf("release of %s: %v", id, err)
+			}
+			if err == nil {
+				model[id] = false
+			}
+		}
+		no(t, processes[at].Refresh(t.Context(), store))
+		n := 0
+		for _, held := range model {
+			if held {
+				n++
+			}
+		}
+		all := processes[at].Now().All()
+		for _, hold := range all {
+			if !model[hold.ID] {
+				t.Fatalf("hold %s is in force", hold.ID)
+			}
+		}
+		if len(all) != n {
+			t.Fatalf("%d holds, want %d", len(all), n)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package journal
+
+import (
+	"context"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// Marks are what earlier runs and people have left for media: tombstones and holds.
+type Marks struct {
+	*Tombstones
+	*Holds
+}
+
+// NewMarks returns empty caches.
+func NewMarks() Marks { return Marks{NewTombstones(), NewHolds()} }
+
+// Refresh reads the records written since the last call.
+func (m Marks) Refresh(ctx context.Context, store state.Store) error {
+	if err := m.Tombstones.Refresh(ctx, store); err != nil {
+		return err
+	}
+	return m.Holds.Refresh(ctx, store)
+}
+
+// Of returns the mark of a medium.
+func (m Marks) Of(medium *media.Medium) retention.Mark {
+	return m.Now().Mark(medium, m.Tombstones.Of(medium))
+}
