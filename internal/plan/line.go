@@ -37,6 +37,15 @@ func LineOf(e Entry, created, readAt time.Time) (Line, error) {
 	return Line{MediaID: e.MediaID, Rule: e.Rule, State: e.State, Created: created.Unix(), ReadAt: readAt.Unix(), Text: line}, err
 }
 
+// Medium returns the medium of the entry's record.
+func (l Line) Medium() (media.Medium, error) {
+	e, err := ParseEntry(l.Text)
+	if err != nil {
+		return media.Medium{}, err
+	}
+	return media.Parse(e.Record)
+}
+
 // Saved returns the line of an entry from the state store, and the medium of its record.
 func Saved(e Entry) (Line, media.Medium, error) {
 	m, err := media.Parse(e.Record)

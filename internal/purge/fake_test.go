@@ -201,10 +201,15 @@ func (l *library) purger(asOf time.Time, from Origin) *Purger {
 		l.t.Fatal(err)
 	}
 	mark := func(*media.Medium) retention.Mark { return retention.Mark{} }
-	return &Purger{Library: l, Now: time.Now, Recheck: &Recheck{
+	return &Purger{Library: l, Holds: steady{}, Now: time.Now, Recheck: &Recheck{
 		Judge: Judge{Policy: p, AsOf: asOf, Mark: mark, Now: time.Now}, Region: "cn-shanghai", Library: l, Sources: l, Origin: from,
 	}}
 }
+
+// steady are holds that do not change.
+type steady struct{}
+
+func (steady) Current(ctx context.Context) (context.Context, error) { return ctx, ctx.Err() }
 
 // fill adds media that have expired and returns their lines, read just now.
 func (l *library) fill(n int) (lines []plan.Line) {

@@ -28,6 +28,13 @@ type Library interface {
 	Backoff(ctx context.Context, previous time.Duration) (time.Duration, error)
 }
 
+// Holds are read again while media are deleted.
+type Holds interface {
+	// Current waits until the holds are as they were a moment ago. The context that it returns ends
+	// once they are not, or with its argument.
+	Current(ctx context.Context) (context.Context, error)
+}
+
 // Outcome is the result for one medium of the plan.
 type Outcome struct {
 	Line plan.Line
@@ -44,6 +51,7 @@ type Outcome struct {
 // Purger holds the dependencies of a purge.
 type Purger struct {
 	Library Library
+	Holds   Holds
 	Recheck *Recheck
 	Now     func() time.Time
 }
@@ -199,21 +207,22 @@ func (w *worker) recheck(batch []plan.Line) []plan.Line {
 func (w *worker) purge(batch []plan.Line) error {
 	var backoff time.Duration
 	for try := 1; len(batch) > 0; try++ {
-		permit, err := w.Library.Permit(w.admit, mps.DeleteMedia)
-		if err != nil {
-			return nil //nolint:nilerr // not sent: the media are still pending
+		left, permit, holds := w.permit(batch)
+		if permit == nil {
+			return nil // not sent: the media are still pending
 		}
-		if isStale(batch, w.Now()) { // it waited long for its permit
-			batch, try = w.recheck(batch), try-1
+		batch = left
+		err := permit.Delete(w.ctx, ids(batch))
+		var failure *mps.Error
+		if err != nil && !errors.As(err, &failure) && holds.Err() != nil && w.admit.Err() == nil { // not sent
+			try--
 			continue
 		}
-		err = permit.Delete(w.ctx, ids(batch))
 		w.sent()
-		var failure *mps.Error
 		switch {
 		case err == nil:
 			return w.verify(batch)
-		case !errors.As(err, &failure):
+		case failure == nil:
 			return nil // not sent: still pending
 		case failure.Kind == mps.Unauthorized:
 			w.all(batch, journal.Failed, err, false)
@@ -257,6 +266,35 @@ func (w *worker) purge(batch []plan.Line) error {
 		}
 	}
 	return nil
+}
+
+// permit waits for a permit to delete a batch. Whatever has changed meanwhile is decided again: it
+// returns the media that are left, and a context that ends if the holds change. Without a permit
+// nothing may be sent.
+func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit, holds context.Context) {
+	for {
+		holds, err := w.Holds.Current(w.admit)
+		if err != nil {
+			return nil, nil, nil
+		}
+		free, outcomes := w.Recheck.free(batch)
+		if w.report(outcomes...); len(free) == 0 {
+			return nil, nil, nil
+		}
+		batch = free
+		permit, err := w.Library.Permit(holds, mps.DeleteMedia)
+		switch {
+		case w.admit.Err() != nil:
+			return nil, nil, nil
+		case holds.Err() != nil:
+		case err != nil:
+			return nil, nil, nil
+		case isStale(batch, w.Now()): // it waited long for its permit
+			batch = w.recheck(batch)
+		default:
+			return batch, permit, holds
+		}
+	}
 }
 
 // backOff waits before media are sent again. After an error they stay pending if the time is up;

@@ -30,7 +30,7 @@ func writeCounts(r *report.Report, line func(format string, args ...any)) {
 	c := r.Counts
 	line("looked at\t%d\tmedia", c.Looked)
 	line("  absent\t%d\tMPS does not know them, or says that they are deleted", c.Absent)
-	line("  protected\t%d\ta protect rule matches", c.Protected)
+	line("  protected\t%d\ta protect rule or a hold keeps them", c.Protected)
 	line("  unknown\t%d\tthe record does not tell enough; kept", c.Unknown)
 	line("  kept\t%d\tnot due, or no rule applies", c.Kept)
 	line("  expired\t%d", c.Expired)

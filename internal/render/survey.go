@@ -42,6 +42,9 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	case e.Verdict != retention.Absent:
 		line("due\tnever, as things are")
 	}
+	for _, h := range e.Holds {
+		line("%s\tuntil %s, by %s: %s", h.Rule(), h.Ends(), h.By, h.Reason)
+	}
 	flush()
 	for _, note := range e.Notes {
 		say(b, "note: %s", note)

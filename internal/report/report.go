@@ -100,7 +100,7 @@ type Source struct {
 // Rule counts the media on which one rule decided.
 type Rule struct {
 	Name    string `json:"name"`
-	Kind    string `json:"kind"` // protect or expire
+	Kind    string `json:"kind"` // protect, expire or hold
 	Applied int    `json:"applied"`
 	Expired int    `json:"expired"`
 	Deleted int    `json:"deleted"`
@@ -169,11 +169,42 @@ func (r *Report) Rule(name string) *Rule {
 	return nil
 }
 
+// maxHoldLines is the largest number of holds with a line of their own. The others share one.
+const (
+	maxHoldLines = 100
+	otherHolds   = "other-holds"
+)
+
+// line returns the line of a rule or hold, or nil. A hold gets its line when it first applies.
+func (r *Report) line(rule string) *Rule {
+	line := r.Rule(rule)
+	if line != nil || !retention.IsHold(rule) {
+		return line
+	}
+	holds := 0
+	for i := range r.Rules {
+		if r.Rules[i].Kind == retention.HoldKind {
+			holds++
+		}
+	}
+	if holds >= maxHoldLines {
+		rule = otherHolds
+	}
+	if r.Rule(rule) == nil {
+		r.Rules = append(r.Rules, Rule{Name: rule, Kind: retention.HoldKind})
+	}
+	return r.Rule(rule)
+}
+
 // Count counts media by the verdict on them and the rule that decided. A negative number
 // takes them back. Looked is the caller's to count.
 func (r *Report) Count(verdict retention.Verdict, rule string, media int) {
-	c, line := &r.Counts, r.Rule(rule)
-	if line != nil && verdict != retention.Unknown {
+	c := &r.Counts
+	var line *Rule
+	if verdict != retention.Unknown {
+		line = r.line(rule)
+	}
+	if line != nil {
 		line.Applied += media
 	}
 	switch verdict {

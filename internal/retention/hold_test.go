@@ -127,7 +127,7 @@ func TestDueAfterAHold(t *testing.T) {
 		t.Errorf("due %s by %s, %t: want %s", due, then.RuleName(), ok, until)
 	}
 	forecast := retention.NewForecast(p, asOf, 30)
-	forecast.Remember(func(*media.Medium) retention.Mark { return facts.Mark })
+	forecast.Remember(func(*media.Medium) retention.Mark { return facts.Mark }, func(*media.Medium) time.Time { return time.Time{} })
 	forecast.Add(m)
 	forecast.Finish()
 	if forecast.Days[9].Media != 1 || forecast.Total.Media != 1 {

@@ -62,6 +62,10 @@ func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.V
 	if c.finds == nil {
 		return 0
 	}
+	if facts.Mark.Hold != nil || facts.Mark.MayHold != nil { // a release is no reason to look, so that a hold must not count
+		facts.Mark = facts.Mark.Unheld()
+		verdict = retention.Decide(c.Policy, m, facts).Verdict
+	}
 	known := facts // a medium with a future CreationTime is ranked from then on
 	known.AsOf = retention.WhenKnown(m, facts.AsOf)
 	switch due, _, ok := retention.Due(c.Policy, m, facts); {

@@ -238,6 +238,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	live := 0
 	for f, err := range c.savedFindings(ctx, folder, head.Segments) {
 		if err == nil {
+			c.holdSaved(f)
 			err = c.checkRules(f)
 		}
 		if err == nil {
@@ -266,10 +267,22 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	return nil
 }
 
+// holdSaved protects a medium of a checkpoint that has been held since.
+func (c *scan) holdSaved(f *finding) {
+	if f.verdict != retention.Expired {
+		return
+	}
+	m, err := plan.Line{Text: f.line}.Medium()
+	if d, held := c.Mark(&m).Held(c.report.AsOf); err == nil && held {
+		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), nil
+	}
+}
+
 // checkRules refuses a finding by a rule that the policy does not have.
 func (c *scan) checkRules(f *finding) error {
 	rule := c.report.Rule(f.rule)
 	switch {
+	case retention.IsHold(f.rule) && (f.verdict == retention.Protected || f.verdict == retention.Unknown): // it may have been released since
 	case f.rule != "" && rule == nil, f.verdict == retention.Expired && (rule == nil || rule.Kind != "expire"):
 		return fmt.Errorf("a finding is by rule %s, which the policy does not have", text.Quote(f.rule))
 	}

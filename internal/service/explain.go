@@ -64,6 +64,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			return []*retention.Explanation{}, r
 		}
 		e := retention.Explain(p, &m, facts)
+		e.Holds = s.marks.Now().Of(&m)
 		e.Notes = append(notes, noteNotice(p, e)...)
 		if e.Verdict == retention.Absent {
 			s.addDeletion(ctx, budget, call, e)
@@ -96,7 +97,7 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 // its groups.
 func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, kind trigger.Kind, m *media.Medium, r *report.Report) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
-	facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: s.tombstones.Of(m)}
+	facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: s.marks.Of(m)}
 	known := facts
 	known.AsOf = retention.WhenKnown(m, r.AsOf)
 	rank := retention.RankOf(p, m, known)
@@ -104,7 +105,7 @@ func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call
 		return facts, others
 	}
 	forecaster := retention.NewForecaster(p, r.AsOf)
-	forecaster.Mark = s.tombstones.Of
+	forecaster.Mark = s.marks.Of
 	decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 		if other.ID == m.ID {
 			facts = its

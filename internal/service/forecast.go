@@ -29,7 +29,7 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 		s.end(r, report.Failed, err)
 		return nil, r
 	}
-	forecast.Remember(s.tombstones.Of, announced.since)
+	forecast.Remember(s.marks.Of, announced.since)
 	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, p, forecast.Add)
 	forecast.Finish()
 	return forecast, r
@@ -46,7 +46,7 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	either := *p
 	either.Inventory = p.Inventory.And(next.Inventory)
 	diff := retention.NewDiff(p, next, s.asOf(), each)
-	diff.Remember(s.tombstones.Of)
+	diff.Remember(s.marks.Of)
 	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true}, &either, diff.Add)
 	diff.Finish()
 	return diff, r

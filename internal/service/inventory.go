@@ -62,7 +62,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 	if len(intents) == 0 {
 		return 0, nil
 	}
-	return finished, s.tombstones.Refresh(work, store) // these runs left new ones
+	return finished, s.marks.Refresh(work, store) // these runs left new ones
 }
 
 // finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.

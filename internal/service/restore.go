@@ -90,7 +90,7 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	defer cancelAdmit()
 	library := s.library.Session(s.credentials(call))
 	restorer := restore.Restorer{
-		Library: library, Sources: s.objects.Session(s.credentials(call)), Store: s.store(call), Marks: s.tombstones,
+		Library: library, Sources: s.objects.Session(s.credentials(call)), Store: s.store(call), Marks: s.marks.Tombstones,
 		Region: s.account.Region, Now: s.now, DryRun: request.DryRun, Only: request.Only,
 	}
 	log := s.log.With("run", r.Run)

@@ -66,10 +66,10 @@ type Service struct {
 	log      *slog.Logger
 	progress display
 	// The process shares these between its runs.
-	tombstones *journal.Tombstones
-	events     *journal.EventBudget
-	requests   requests
-	surveys    chan struct{} // holds a value while a survey of the inventory is under way
+	marks    journal.Marks
+	events   *journal.EventBudget
+	requests requests
+	surveys  chan struct{} // holds a value while a survey of the inventory is under way
 }
 
 // New wires a service from its environment. It makes no call. A service that cannot be wired
@@ -86,8 +86,8 @@ func New(o Options) *Service {
 	}
 	s := &Service{
 		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
-		progress:   display{show: logProgress, every: 5 * time.Second},
-		tombstones: journal.NewTombstones(), events: journal.NewEventBudget(), surveys: make(chan struct{}, 1),
+		progress: display{show: logProgress, every: 5 * time.Second},
+		marks:    journal.NewMarks(), events: journal.NewEventBudget(), surveys: make(chan struct{}, 1),
 	}
 	if o.Progress != nil {
 		s.progress = display{show: func(_ *slog.Logger, p sweep.Progress) { o.Progress(p) }, every: 200 * time.Millisecond}

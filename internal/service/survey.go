@@ -37,7 +37,7 @@ func (s *Service) survey(ctx context.Context, budget deadline.Budget, call Call,
 		}
 		library = s.library.Background(s.credentials(call))
 	}
-	if err := s.tombstones.Refresh(work, s.store(call)); err != nil {
+	if err := s.marks.Refresh(work, s.store(call)); err != nil {
 		s.end(r, report.Failed, err)
 		return r
 	}

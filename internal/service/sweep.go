@@ -187,13 +187,16 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	return &own
 }
 
-// prepare opens the state store, saves the policy and checks the request's plan before a run. It returns
+// prepare opens the state store, reads the holds, saves the policy and checks the request's plan before a run. It returns
 // the report of an earlier run that answered the same request.
 func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
 	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
 		return earlier, err
 	}
 	store := s.store(call)
+	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
+		return nil, err
+	}
 	if err := s.savePolicy(ctx, store, p, r); err != nil {
 		return nil, err
 	}
@@ -216,7 +219,7 @@ func (s *Service) open(ctx context.Context, call Call, request *trigger.Request,
 			return earlier, err
 		}
 	}
-	return nil, s.tombstones.Refresh(ctx, store)
+	return nil, s.marks.Tombstones.Refresh(ctx, store)
 }
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
@@ -280,7 +283,7 @@ func (s *Service) newSweep(call Call, p *policy.Policy, r *report.Report, librar
 	log := s.log.With("run", r.Run)
 	return &sweep.Sweep{
 		Policy: p, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
-		Tombstones: s.tombstones, Events: s.events, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
+		Marks: s.marks, Events: s.events, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
 		Progress: func(p sweep.Progress) { s.progress.show(log, p) }, Every: s.progress.every,
 	}
 }

@@ -25,8 +25,11 @@ import (
 func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Origin, interrupted bool, lines iter.Seq2[plan.Line, error]) {
 	r.progress.deleting(r.report.Counts.Pending)
 	r.outcomes.plan, r.outcomes.interrupted = planID, interrupted
-	p := purge.Purger{Library: r.Library, Now: r.Now, Recheck: &purge.Recheck{
-		Judge:  purge.Judge{Policy: r.Policy, AsOf: r.report.AsOf, Mark: r.Tombstones.Of, Now: r.Now},
+	admit, stop := context.WithCancelCause(admit)
+	holds := watchHolds(admit, r.Marks.Holds, r.Store, stop)
+	defer func() { stop(nil); holds.wait() }()
+	p := purge.Purger{Library: r.Library, Holds: holds, Now: r.Now, Recheck: &purge.Recheck{
+		Judge:  purge.Judge{Policy: r.Policy, AsOf: r.report.AsOf, Mark: r.Marks.Of, Now: r.Now},
 		Region: r.Region, Library: r.Library, Sources: r.Objects, Origin: origin, Interrupted: interrupted,
 	}}
 	var failed error

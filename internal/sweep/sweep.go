@@ -40,11 +40,11 @@ type Sweep struct {
 	Library Library
 	Objects scan.Objects
 	Store   state.Store
-	// Tombstones and Events are shared by all runs of the process.
-	Tombstones *journal.Tombstones
-	Events     *journal.EventBudget
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Marks and Events are shared by all runs of the process.
+	Marks  journal.Marks
+	Events *journal.EventBudget
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Caller says who asked for the run.
 	Caller string
 	// Progress is called at intervals of Every.
@@ -53,7 +53,7 @@ type Sweep struct {
 }
 
 func (s *Sweep) scanner() *scan.Scanner {
-	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Tombstones.Of, Announced: &journal.Announcements{}, Now: s.Now, Log: s.Log}
+	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Marks.Of, Announced: &journal.Announcements{}, Now: s.Now, Log: s.Log}
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough

@@ -71,7 +71,7 @@ func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, 
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: storeFunc(whenPlanned), Tombstones: journal.NewTombstones(), Events: journal.NewEventBudget(), Now: now, Log: slog.New(slog.DiscardHandler),
+		Store: storeFunc(whenPlanned), Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Now: now, Log: slog.New(slog.DiscardHandler),
 		Progress: func(sweep.Progress) {}, Every: time.Hour}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce

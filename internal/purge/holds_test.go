@@ -1,0 +1,125 @@
+package purge
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
+
+// changing are holds that a test changes.
+type changing struct {
+	mu     sync.Mutex
+	ids    []string
+	change context.CancelFunc
+	asked  int
+}
+
+func (c *changing) Current(ctx context.Context) (context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked++
+	ctx, c.change = context.WithCancel(ctx)
+	return ctx, ctx.Err()
+}
+
+func (c *changing) place(ids ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids = append(c.ids, ids...)
+	c.change()
+}
+
+func (c *changing) mark(m *media.Medium) (mark retention.Mark) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.ids, m.ID) {
+		mark.Hold = &retention.Hold{ID: "7", Target: m.ID}
+	}
+	return mark
+}
+
+// A hold that is placed before a batch is sent keeps its media out of it: while the batch waits for
+// its permit, and while a shared call waits for its pace.
+func TestAHoldBindsWhatIsNotSent(t *testing.T) {
+	for name, place := range map[string]func(*library, *changing){
+		"before": func(_ *library, c *changing) { c.ids = []string{"m003", "m007"} },
+		"waiting for a permit": func(l *library, c *changing) {
+			l.permits = sync.OnceValue(func() error { c.place("m003", "m007"); return nil })
+		},
+		"waiting in a shared call": func(l *library, c *changing) {
+			accept := l.onDelete
+			l.onDelete = func(int, []string) error {
+				c.place("m003", "m007")
+				l.sent, l.onDelete = nil, accept // it was not sent
+				return context.Canceled
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, c := newLibrary(t), &changing{change: func() {}}
+			lines := l.fill(10)
+			p := l.purger(time.Now(), origin{})
+			p.Holds, p.Recheck.Judge.Mark = c, c.mark
+			place(l, c)
+			all, err := l.purge(t.Context(), t.Context(), p, lines)
+			if err != nil || all.count(10)[journal.Deleted] != 8 || len(l.sent) != 1 || len(l.sent[0]) != 8 {
+				t.Errorf("%v, %v, sent %v", err, all.count(10), l.sent)
+			}
+			for _, id := range []string{"m003", "m007"} {
+				if o := all[id]; o.Became != "" || o.Now.Verdict != retention.Protected || o.Now.RuleName() != "hold:7" {
+					t.Errorf("%s: %+v", id, o)
+				}
+			}
+		})
+	}
+}
+
+// A whole batch may be held. Another change of the holds costs a look only.
+func TestAHoldOnAllOfABatch(t *testing.T) {
+	l, c := newLibrary(t), &changing{change: func() {}}
+	lines := l.fill(20)
+	for _, line := range lines[:10] {
+		c.ids = append(c.ids, line.MediaID)
+	}
+	p := l.purger(time.Now(), origin{})
+	p.Holds, p.Recheck.Judge.Mark = c, c.mark
+	l.permits = sync.OnceValue(func() error { c.place("another"); return nil })
+	all, err := l.purge(t.Context(), t.Context(), p, lines)
+	if err != nil || all.count(20)[journal.Deleted] != 10 || all.count(20)[""] != 10 || len(l.sent) != 1 || c.asked < 3 {
+		t.Errorf("%v, %v, sent %v, asked %d times", err, all.count(20), l.sent, c.asked)
+	}
+}
+
+// unread are holds that cannot be read.
+type unread struct{}
+
+func (unread) Current(context.Context) (context.Context, error) { return nil, errors.New("down") }
+
+func TestNothingIsSentWithoutHolds(t *testing.T) {
+	l := newLibrary(t)
+	lines := l.fill(20)
+	p := l.purger(time.Now(), origin{})
+	p.Holds = unread{}
+	if all, err := l.purge(t.Context(), t.Context(), p, lines); err != nil || len(all) > 0 || len(l.sent) > 0 {
+		t.Errorf("%v, %v, sent %v", err, all, l.sent)
+	}
+}
+
+// A line whose record cannot be read is not sent: a hold may name it.
+func TestALineWithoutARecord(t *testing.T) {
+	l := newLibrary(t)
+	lines := l.fill(2)
+	lines[0].Text = []byte("{}")
+	all, err := l.purge(t.Context(), t.Context(), l.purger(time.Now(), origin{}), lines)
+	if o := all["m000"]; err != nil || o.Became != journal.Failed || !strings.Contains(o.Cause.Error(), "no record") || len(l.sent) != 1 || len(l.sent[0]) != 1 {
+		t.Errorf("%v, %+v, sent %v", err, o, l.sent)
+	}
+}
