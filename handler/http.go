@@ -152,6 +152,9 @@ func (f *Function) newRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /v1/media/{id}/explain", f.getExplain)
 	mux.HandleFunc("GET /v1/media/{id}/history", inTime(f.getHistory))
 	mux.HandleFunc("GET /v1/forecast", f.getForecast)
+	mux.HandleFunc("GET /v1/holds", inTime(f.getHolds))
+	mux.HandleFunc("POST /v1/holds", inTime(f.postHold))
+	mux.HandleFunc("DELETE /v1/holds/{id}", inTime(f.deleteHold))
 	return mux
 }
 

@@ -151,7 +151,8 @@ func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
 	writeList(w, "plan", plans, skipped, err)
 }
 
-// notesHeader names the records that a list skipped. The list itself is a JSON array.
+// notesHeader names the records that a list skipped, and has the notes on a hold. The list itself is a
+// JSON array.
 const notesHeader = "X-Mediasweep-Notes"
 
 func writeList(w http.ResponseWriter, kind string, list any, skipped []string, err error) {

@@ -146,7 +146,7 @@ func (p *Policy) Lint() []Warning {
 // lintReach warns of globs of rules that match no object of the inventory.
 func (p *Policy) lintReach(warn func(string, ...any)) {
 	for i, rule := range slices.Concat(p.Protect, p.Expire) {
-		beyond := slices.DeleteFunc(slices.Clone(rule.Match.Object), p.Inventory.reaches)
+		beyond := slices.DeleteFunc(slices.Clone(rule.Match.Object), p.Inventory.Reaches)
 		if protects := i < len(p.Protect); protects && len(beyond) > 0 && len(beyond) == len(rule.Match.Object) {
 			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(texts(beyond)))
 			continue
@@ -186,7 +186,7 @@ func (i Inventory) twice() (list []string) {
 	return list
 }
 
-// reaches reports whether the inventory can name an object that a glob takes in.
-func (i Inventory) reaches(glob Glob) bool {
+// Reaches reports whether the inventory can name an object that a glob takes in.
+func (i Inventory) Reaches(glob Glob) bool {
 	return len(i.Manifests)+len(i.Workflows) > 0 || slices.ContainsFunc(i.Prefixes, glob.Meets)
 }

@@ -16,17 +16,18 @@ import (
 
 // changing are holds that a test changes.
 type changing struct {
-	mu     sync.Mutex
-	ids    []string
-	change context.CancelFunc
-	asked  int
+	mu    sync.Mutex
+	ids   []string
+	ends  []context.CancelFunc
+	asked int
 }
 
 func (c *changing) Current(ctx context.Context) (context.Context, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
-	ctx, c.change = context.WithCancel(ctx)
+	ctx, end := context.WithCancel(ctx)
+	c.ends = append(c.ends, end)
 	return ctx, ctx.Err()
 }
 
@@ -34,7 +35,9 @@ func (c *changing) place(ids ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ids = append(c.ids, ids...)
-	c.change()
+	for _, end := range c.ends {
+		end()
+	}
 }
 
 func (c *changing) mark(m *media.Medium) (mark retention.Mark) {
@@ -64,7 +67,7 @@ func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, c := newLibrary(t), &changing{change: func() {}}
+			l, c := newLibrary(t), &changing{}
 			lines := l.fill(10)
 			p := l.purger(time.Now(), origin{})
 			p.Holds, p.Recheck.Judge.Mark = c, c.mark
@@ -84,7 +87,7 @@ func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 
 // A whole batch may be held. Another change of the holds costs a look only.
 func TestAHoldOnAllOfABatch(t *testing.T) {
-	l, c := newLibrary(t), &changing{change: func() {}}
+	l, c := newLibrary(t), &changing{}
 	lines := l.fill(20)
 	for _, line := range lines[:10] {
 		c.ids = append(c.ids, line.MediaID)

@@ -129,7 +129,7 @@ func (s *Service) admit(call Call, p *policy.Policy, request *trigger.Request, r
 		}
 	}
 	if r.Mode == policy.Enforce && s.account.InFC && !s.state.InOSS() {
-		return errors.New("enforce needs state that outlives the instance, and a folder goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/")
+		return fmt.Errorf("enforce: %w", errFleeting)
 	}
 	if request.Inventory && p.Inventory.IsEmpty() {
 		return errNoInventory
@@ -137,6 +137,8 @@ func (s *Service) admit(call Call, p *policy.Policy, request *trigger.Request, r
 	_, err = s.credentials(call).Current()
 	return err
 }
+
+var errFleeting = errors.New("it needs state that outlives the instance, and a folder goes with it: set MEDIASWEEP_STATE to oss://bucket/prefix/")
 
 var errNoInventory = errors.New("the policy has no inventory to look at")
 
@@ -187,8 +189,8 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	return &own
 }
 
-// prepare opens the state store, reads the holds, saves the policy and checks the request's plan before a run. It returns
-// the report of an earlier run that answered the same request.
+// prepare opens the state store, reads the holds, saves the policy and checks the request's plan before a
+// run. It returns the report of an earlier run that answered the same request.
 func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
 	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
 		return earlier, err
@@ -197,6 +199,7 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
 		return nil, err
 	}
+	r.Notes = append(r.Notes, text.First(s.marks.Skipped(), "records")...)
 	if err := s.savePolicy(ctx, store, p, r); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,41 @@
+package handler
+
+import (
+	"net/http"
+
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func (f *Function) getHolds(w http.ResponseWriter, r *http.Request) {
+	holds, skipped, err := f.Holds(r.Context(), callOf(r))
+	writeList(w, "hold", holds, skipped, err)
+}
+
+// postHold places a hold. notesHeader says what the caller may not expect.
+func (f *Function) postHold(w http.ResponseWriter, r *http.Request) {
+	body, err := trigger.Read(r.Body)
+	var request trigger.HoldRequest
+	if err == nil {
+		request, err = trigger.ParseHold(body)
+	}
+	if err != nil {
+		writeFailure(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	hold, notes, err := f.Hold(r.Context(), callOf(r), request)
+	if err != nil {
+		writeError(w, "hold", "", err)
+		return
+	}
+	noteSkipped(w, notes)
+	writeJSON(w, http.StatusCreated, hold)
+}
+
+func (f *Function) deleteHold(w http.ResponseWriter, r *http.Request) {
+	hold, err := f.Release(r.Context(), callOf(r), r.PathValue("id"))
+	if err != nil {
+		writeError(w, "hold", r.PathValue("id"), err)
+		return
+	}
+	writeJSON(w, http.StatusOK, hold)
+}

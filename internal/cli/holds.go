@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func (c *Command) hold() *cobra.Command {
+	var flags functionFlags
+	var request trigger.HoldRequest
+	cmd := &cobra.Command{
+		Use:   "hold TARGET --reason TEXT",
+		Short: "Keep media, whatever the policy says",
+		Long: `hold keeps media until a day ends, or until its release, without a change of the
+policy. TARGET is a media ID, oss://bucket/key, or a glob over objects as in the
+policy: ** crosses slashes. A hold binds at once: every run that starts later, and
+every call that a run under way sends more than about a second later. A medium
+with several holds stays until all have ended.`,
+		Example: `  mediasweep hold oss://media-in/series/x/** --until 2099-01-31 --reason "licence dispute"
+  mediasweep hold 0319dd3b9680d28a4e16ae79898c1d24 --reason "asked for by legal"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request.Target = args[0]
+			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+				hold, notes, err := s.Hold(ctx, localCall(), request)
+				if err != nil {
+					return err
+				}
+				c.note(notes)
+				if flags.output == "json" {
+					return writeJSON(b, hold)
+				}
+				fmt.Fprintf(b, "hold %s keeps %s until %s\n", hold.ID, text.Line(hold.Target), hold.Ends())
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json")
+	cmd.Flags().StringVar(&request.Until, "until", "forever", "the last day of the hold, in the policy's timezone (2027-01-31), or forever")
+	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for whoever finds the hold later")
+	return cmd
+}
+
+func (c *Command) holds() *cobra.Command {
+	var flags functionFlags
+	cmd := &cobra.Command{
+		Use:     "holds",
+		Short:   "List the holds in force",
+		Example: "  mediasweep holds -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+				holds, skipped, err := s.Holds(ctx, localCall())
+				if err != nil {
+					return err
+				}
+				c.note(skipped)
+				if flags.output == "json" {
+					return writeJSON(b, holds)
+				}
+				report.WriteHolds(b, holds)
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json")
+	return cmd
+}
+
+func (c *Command) release() *cobra.Command {
+	var flags functionFlags
+	cmd := &cobra.Command{
+		Use:     "release HOLD",
+		Short:   "End a hold",
+		Example: "  mediasweep release 17",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+				hold, err := s.Release(ctx, localCall(), args[0])
+				switch {
+				case errors.Is(err, state.ErrNotFound):
+					return exitError{exitUsage, fmt.Errorf("hold %s is not in force: mediasweep holds lists those that are, and MEDIASWEEP_STATE says where they are", text.Quote(args[0]))}
+				case err != nil:
+					return err
+				case flags.output == "json":
+					return writeJSON(b, hold)
+				}
+				fmt.Fprintf(b, "hold %s on %s is released\n", hold.ID, text.Line(hold.Target))
+				return nil
+			})
+		},
+	}
+	flags.add(cmd, "table", "json")
+	return cmd
+}
+
+// held prints what a command on holds writes.
+func (c *Command) held(cmd *cobra.Command, flags *functionFlags, write func(context.Context, *service.Service, *strings.Builder) error) error {
+	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+		var b strings.Builder
+		var exit exitError
+		switch err := write(ctx, s, &b); {
+		case errors.As(err, &exit):
+			return err
+		case service.IsRefusal(err):
+			return exitError{exitUsage, err}
+		case err != nil:
+			return exitError{exitFailed, err}
+		}
+		return c.print(&b)
+	})
+}

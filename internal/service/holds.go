@@ -1,0 +1,87 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Hold places a hold. It binds every batch that is sent a moment later. The notes say what the caller
+// may not expect.
+func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, notes []string, err error) {
+	p, err := s.policyOf(ctx, call)
+	if err != nil {
+		return hold, nil, err
+	}
+	now := s.now().UTC()
+	until, err := retention.HoldEnd(request.Until, p.Timezone, now)
+	if err != nil {
+		return hold, nil, refusedError{err}
+	}
+	hold = retention.Hold{Target: request.Target, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
+	if err := hold.Check(); err != nil {
+		return hold, nil, refusedError{err}
+	}
+	store, err := s.holdStore(ctx, call)
+	if err != nil {
+		return hold, nil, err
+	}
+	if hold, err = s.marks.Place(ctx, store, hold); err != nil {
+		return hold, nil, err
+	}
+	s.log.Info("hold placed", "hold", hold.ID, "target", hold.Target, "until", hold.Ends(), "by", hold.By)
+	if id, glob, _ := retention.ParseTarget(hold.Target); id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob) {
+		notes = append(notes, "no object of the policy's inventory can match "+hold.Target+": check its spelling")
+	}
+	return hold, append(notes, s.marks.Skipped()...), nil
+}
+
+// Holds returns the holds in force, oldest first, and the records that it skipped.
+func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, skipped []string, err error) {
+	if s.broken != nil {
+		return nil, nil, refusedError{s.broken}
+	}
+	if err := s.marks.Holds.Refresh(ctx, s.store(call)); err != nil {
+		return nil, nil, err
+	}
+	list = slices.Clone(s.marks.Now().All())
+	list = slices.DeleteFunc(list, func(h retention.Hold) bool { return !h.Lasts(s.now()) })
+	return append([]retention.Hold{}, list...), s.marks.Skipped(), nil
+}
+
+// Release ends a hold, or returns state.ErrNotFound if it is not in force. Its ID may start with "hold:".
+func (s *Service) Release(ctx context.Context, call Call, id string) (retention.Hold, error) {
+	if s.broken != nil {
+		return retention.Hold{}, refusedError{s.broken}
+	}
+	store, err := s.holdStore(ctx, call)
+	if err != nil {
+		return retention.Hold{}, err
+	}
+	hold, err := s.marks.Release(ctx, store, strings.TrimPrefix(id, retention.HoldKind+":"), callerOf(call), s.now())
+	if err == nil {
+		s.log.Info("hold released", "hold", hold.ID, "target", hold.Target, "by", callerOf(call))
+	}
+	return hold, err
+}
+
+func callerOf(call Call) string { return text.Name(cmp.Or(call.Caller, "an unknown caller")) }
+
+// holdStore returns the state store if records outlive the instance there, and cannot be overwritten.
+func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error) {
+	if s.account.InFC && !s.state.InOSS() {
+		return nil, refusedError{fmt.Errorf("a hold: %w", errFleeting)}
+	}
+	if _, err := s.credentials(call).Current(); err != nil && s.state.InOSS() {
+		return nil, refusedError{err}
+	}
+	store := s.store(call)
+	return store, s.checkVersioning(ctx, store)
+}

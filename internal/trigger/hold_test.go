@@ -1,0 +1,23 @@
+package trigger
+
+import "testing"
+
+func TestParseHold(t *testing.T) {
+	for body, want := range map[string]HoldRequest{
+		`{"target":"id1","reason":"trial"}`:                                      {"id1", "forever", "trial"},
+		` {"target":"oss://b/**","until":"2027-01-31","reason":"\u8bc9\u8bbc"} `: {"oss://b/**", "2027-01-31", "诉讼"},
+		`{"target":"id1","until":"","reason":"x"}`:                               {"id1", "", "x"}, // refused by whoever reads the day
+	} {
+		if got, err := ParseHold([]byte(body)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+	for _, body := range []string{
+		``, `{`, `[]`, `null`, `"id1"`, `{"target":"id1","target":"id2"}`, `{"target":"id1","Reason":"x"}`, `{"target":null}`, `{"target":["id1"]}`,
+		`{"target":"id1","until":20270131}`, `{"target":"\ud800"}`, `{"target":"id1"} x`, "\xff\xfe{",
+	} {
+		if got, err := ParseHold([]byte(body)); err == nil {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+}
