@@ -13,6 +13,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
 var indexed = strings.Replace(enforcing, "expire:", `expire:
@@ -32,7 +33,7 @@ type days struct {
 func newDays(t *testing.T, policy string) *days {
 	d := &days{t: t, clock: time.Now(), rng: rand.New(rand.NewPCG(3, 4))}
 	for i := range d.two {
-		w := newPipedWorld(t, emulator.Config{}, policy, "MEDIASWEEP_STATE", "file://"+filepath.Join(t.TempDir(), "state"))
+		w := newPipedWorld(t, emulator.Config{}, policy, "MEDIASWEEP_STATE", "file://"+filepath.Join(t.TempDir(), "state"), "MEDIASWEEP_HTTP_AUTH", "function")
 		w.now = func() time.Time { return d.clock }
 		w.setPolicy(policy)
 		d.two[i] = w
@@ -69,6 +70,17 @@ func (d *days) sweep() (r report.Report, calls int) {
 		d.t.Errorf("%+v are named, and %+v when everything is looked at", r.Sources, whole.Sources)
 	}
 	return r, d.two[0].e.Count()["QueryMediaListByURL"] - before
+}
+
+// hold places holds, and releases those of three days before.
+func (d *days) hold(day int) {
+	for _, w := range d.two {
+		w.hold(fmt.Sprintf("oss://media-in/clips/*%d.mp4", day), "forever")
+		w.hold(fmt.Sprintf("%032d", 10*day+5), d.clock.AddDate(0, 0, 2).Format(time.DateOnly))
+		if day > 3 {
+			w.release(retention.Hold{ID: fmt.Sprint(2*(day-3) - 1)})
+		}
+	}
 }
 
 func (d *days) folder(i int) string {
@@ -113,6 +125,7 @@ func testDailySweeps(t *testing.T) {
 		for range 5 {
 			d.add(fmt.Sprintf("clips/new-%d.mp4", d.n), d.rng.IntN(200)) // also of old media
 		}
+		d.hold(day)
 		r, calls := d.sweep()
 		full := day == 7 // but for what was found out later
 		if len(r.Notes) != 1 || !full && calls > whole/3 || full && calls < whole/2 {
