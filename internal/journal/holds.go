@@ -159,7 +159,7 @@ func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
 		return ctx.Err()
 	}
 	if _, err := retention.NewHolds(c.Holds); err != nil {
-		return nil //nolint:nilerr // all records are read
+		return nil // all records are read
 	}
 	h.catalog, h.placed.last, h.released.last = c, c.Placed, c.Released
 	for _, hold := range c.Holds {
@@ -240,7 +240,7 @@ func decodeStrictly(data []byte, most int, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
-	if err == nil && decoder.Decode(&struct{}{}) != io.EOF { //nolint:errorlint // Decode does not wrap it
+	if err == nil && decoder.Decode(&struct{}{}) != io.EOF {
 		err = errors.New("there is more than one value")
 	}
 	if err != nil {

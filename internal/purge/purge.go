@@ -28,13 +28,6 @@ type Library interface {
 	Backoff(ctx context.Context, previous time.Duration) (time.Duration, error)
 }
 
-// Holds are read again while media are deleted.
-type Holds interface {
-	// Current waits until the holds are as they were a moment ago. The context that it returns ends
-	// once they are not, or with its argument.
-	Current(ctx context.Context) (context.Context, error)
-}
-
 // Outcome is the result for one medium of the plan.
 type Outcome struct {
 	Line plan.Line
@@ -266,35 +259,6 @@ func (w *worker) purge(batch []plan.Line) error {
 		}
 	}
 	return nil
-}
-
-// permit waits for a permit to delete a batch. Whatever has changed meanwhile is decided again: it
-// returns the media that are left, and a context that ends if the holds change. Without a permit
-// nothing may be sent.
-func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit, holds context.Context) {
-	for {
-		holds, err := w.Holds.Current(w.admit)
-		if err != nil {
-			return nil, nil, nil
-		}
-		free, outcomes := w.Recheck.free(batch)
-		if w.report(outcomes...); len(free) == 0 {
-			return nil, nil, nil
-		}
-		batch = free
-		permit, err := w.Library.Permit(holds, mps.DeleteMedia)
-		switch {
-		case w.admit.Err() != nil:
-			return nil, nil, nil
-		case holds.Err() != nil:
-		case err != nil:
-			return nil, nil, nil
-		case isStale(batch, w.Now()): // it waited long for its permit
-			batch = w.recheck(batch)
-		default:
-			return batch, permit, holds
-		}
-	}
 }
 
 // backOff waits before media are sent again. After an error they stay pending if the time is up;

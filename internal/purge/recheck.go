@@ -102,21 +102,6 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 	return still, outcomes
 }
 
-// free returns the media that no hold keeps, and the outcomes of the others.
-func (r *Recheck) free(batch []plan.Line) (free []plan.Line, outcomes []Outcome) {
-	for _, l := range batch {
-		m, err := l.Medium()
-		if err != nil {
-			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		} else if now, held := r.Judge.Mark(&m).Held(r.Judge.AsOf); held {
-			outcomes = append(outcomes, Outcome{Line: l, Now: now})
-		} else {
-			free = append(free, l)
-		}
-	}
-	return free, outcomes
-}
-
 func (r *Recheck) read(ctx context.Context, ids []string) []lookup.Result {
 	batch := lookup.Batch{}
 	for _, id := range ids {

@@ -62,7 +62,7 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 	defer ticker.Stop()
 	defer late.Stop()
 	now := offer{}
-	defer func() { now.withdraw() }()
+	defer now.withdraw()
 	known, good, reading := holds.Now(), time.Now(), true
 	for start(); ; {
 		select {
@@ -76,7 +76,7 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 				start()
 			}
 		case <-late.C:
-			now = now.withdraw()
+			now.withdraw()
 		case err := <-read:
 			reading = false
 			late.Stop()
@@ -85,7 +85,7 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 				stop(fmt.Errorf("nothing more is deleted: %w", err))
 				return
 			case err != nil:
-				now = now.withdraw()
+				now.withdraw()
 			case latest != known || now.to == nil:
 				now.withdraw()
 				now = newOffer(ctx, w.current)
@@ -97,7 +97,7 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 	}
 }
 
-// offer is the current context for whoever asks. Nobody gets that of the zero value.
+// offer is the current context for whoever asks. The zero value offers nothing.
 type offer struct {
 	to      chan<- context.Context
 	current context.Context //nolint:containedctx // it is what is offered
@@ -109,10 +109,10 @@ func newOffer(ctx context.Context, to chan<- context.Context) offer {
 	return offer{to, current, end}
 }
 
-// withdraw ends the context.
-func (o offer) withdraw() offer {
+// withdraw ends the context. Nobody gets it any more.
+func (o *offer) withdraw() {
 	if o.end != nil {
 		o.end()
 	}
-	return offer{}
+	*o = offer{}
 }
