@@ -495,7 +495,7 @@ func TestASweepThatPassesOverHasNotFailed(t *testing.T) {
 			t.Fatalf("%s %s", r.Status, r.Error)
 		}
 		time.Sleep(24 * time.Hour)
-		s.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Latency, Delay: time.Minute, After: 7})
+		s.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Latency, Delay: time.Minute, After: 10})
 		if r := s.timer(8 * time.Second); r.Status != report.Incomplete {
 			t.Errorf("%s %s, %+v", r.Status, r.Error, r.Counts)
 		}

@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -25,29 +23,6 @@ const (
 	releaseFolder = "releases/"
 	catalogFolder = "hold-catalogs/"
 )
-
-// holdFormat is the version of the three records. Other versions are refused.
-const holdFormat = 1
-
-type holdRecord struct {
-	Format int            `json:"format"`
-	Hold   retention.Hold `json:"hold"`
-}
-
-type releaseRecord struct {
-	Format int       `json:"format"`
-	Hold   string    `json:"hold"`
-	By     string    `json:"by"`
-	At     time.Time `json:"at"`
-}
-
-// catalog has the holds in force once the records up to two numbers were read.
-type catalog struct {
-	Format   int              `json:"format"`
-	Placed   int              `json:"placed"`
-	Released int              `json:"released"`
-	Holds    []retention.Hold `json:"holds"`
-}
 
 const (
 	// maxHold bounds the record of a hold or release, in bytes.
@@ -74,6 +49,7 @@ type Holds struct {
 	inForce          map[string]retention.Hold // by ID
 	freed            map[string]bool           // IDs of released holds
 	damaged          map[string]string         // releases that cannot be read
+	unread           map[string]int            // holds that cannot be read, or are missing: record and number
 	changed          bool                      // since now was made
 	catalog          catalog                   // the last one that was read or written
 }
@@ -90,7 +66,7 @@ func NewHolds() *Holds {
 
 func (h *Holds) reset() {
 	h.placed, h.released = sequence{folder: holdFolder}, sequence{folder: releaseFolder}
-	h.inForce, h.freed, h.damaged, h.changed = map[string]retention.Hold{}, map[string]bool{}, map[string]string{}, true
+	h.inForce, h.freed, h.damaged, h.unread, h.changed = map[string]retention.Hold{}, map[string]bool{}, map[string]string{}, map[string]int{}, true
 }
 
 // Now returns the holds as they were last read. The result changes if they do.
@@ -129,10 +105,14 @@ func (h *Holds) refresh(ctx context.Context, store state.Store) error {
 	if err != nil {
 		return fmt.Errorf("read the holds: %w", err)
 	}
+	lost := h.readUnread(ctx, store)
 	if h.changed {
 		if err := h.publish(); err != nil {
 			return err
 		}
+	}
+	if lost != nil {
+		return fmt.Errorf("read the holds: %w", lost)
 	}
 	h.began = began
 	return nil
@@ -168,10 +148,6 @@ func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
 	return nil
 }
 
-func (c catalog) name() string {
-	return fmt.Sprintf("%s%010d-%010d.json", catalogFolder, c.Placed, c.Released)
-}
-
 // readNew reads the new releases and then the new holds: each release then has its hold.
 func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 	err := h.released.each(ctx, store, func(_ int, name string, data []byte, err error) error {
@@ -195,20 +171,63 @@ func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 		return err
 	}
 	return h.placed.each(ctx, store, func(number int, name string, data []byte, err error) error {
-		var hold retention.Hold
-		if err == nil {
-			hold, err = decodeHold(number, data)
+		for missing := h.placed.last + 1; missing < number && len(h.unread) < maxUnread; missing++ {
+			h.unread[h.placed.name(missing)] = missing
 		}
-		switch {
-		case err != nil:
-			return fmt.Errorf("record %s is needed to spare held media: repair or remove it: %w", name, err)
-		case len(h.inForce) > 10*maxHolds:
-			return fmt.Errorf("%w: there are more than %d holds: release some", state.ErrDamaged, len(h.inForce))
-		case !h.freed[hold.ID]:
-			h.inForce[hold.ID], h.changed = hold, true
-		}
-		return nil
+		return h.takeHold(number, name, data, err)
 	})
+}
+
+// maxUnread bounds the missing records that are looked for.
+const maxUnread = 1000
+
+// takeHold adds a hold that was read, or notes its record in unread.
+func (h *Holds) takeHold(number int, name string, data []byte, err error) error {
+	var hold retention.Hold
+	if err == nil {
+		hold, err = decodeHold(number, data)
+	}
+	switch {
+	case errors.Is(err, state.ErrDamaged):
+		h.unread[name] = number
+		return nil
+	case err != nil:
+		return err
+	case len(h.inForce) > 10*maxHolds:
+		return fmt.Errorf("%w: there are more than %d holds: release some", state.ErrDamaged, len(h.inForce))
+	case !h.freed[hold.ID]:
+		h.inForce[hold.ID], h.changed = hold, true
+	}
+	return nil
+}
+
+// readUnread reads again what could not be read. Its error names a record that still cannot be. The
+// release of its hold ends that.
+func (h *Holds) readUnread(ctx context.Context, store state.Store) error {
+	for _, name := range slices.Sorted(maps.Keys(h.unread)) {
+		number := h.unread[name]
+		data, err := store.Read(ctx, name)
+		switch {
+		case h.freed[strconv.Itoa(number)], number == 0 && errors.Is(err, state.ErrNotFound):
+			delete(h.unread, name)
+		case number == 0:
+			return fmt.Errorf("record %s is no record of a hold: remove it: %w", name, state.ErrDamaged)
+		case errors.Is(err, state.ErrNotFound):
+			return fmt.Errorf("record %s is missing, and is needed to spare held media: put it back, or end the hold with mediasweep release %d: %w", name, number, state.ErrDamaged)
+		default:
+			if err == nil {
+				_, err = decodeHold(number, data)
+			}
+			if err != nil {
+				return fmt.Errorf("record %s is needed to spare held media: repair it, or end the hold with mediasweep release %d: %w", name, number, err)
+			}
+			delete(h.unread, name)
+			if err := h.takeHold(number, name, data, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (h *Holds) publish() error {
@@ -224,62 +243,8 @@ func (h *Holds) publish() error {
 	return nil
 }
 
-func number(id string) int {
-	n, err := text.Decimal(id)
-	if err != nil || n > maxNumber {
-		return 0
-	}
-	return int(n)
-}
-
-// decodeStrictly decodes a record of JSON that has no other fields.
-func decodeStrictly(data []byte, most int, into any) error {
-	if len(data) > most {
-		return fmt.Errorf("%w: it has %d bytes: the limit is %d", state.ErrDamaged, len(data), most)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if err == nil && decoder.Decode(&struct{}{}) != io.EOF {
-		err = errors.New("there is more than one value")
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
-	}
-	return nil
-}
-
-func decodeHold(number int, data []byte) (retention.Hold, error) {
-	var r holdRecord
-	err := decodeStrictly(data, maxHold, &r)
-	switch {
-	case err != nil:
-	case r.Format != holdFormat:
-		err = fmt.Errorf("%w: format %d: this program reads format %d", state.ErrDamaged, r.Format, holdFormat)
-	case r.Hold.ID != strconv.Itoa(number):
-		err = fmt.Errorf("%w: it is of hold %s", state.ErrDamaged, text.Quote(r.Hold.ID))
-	default:
-		if err = r.Hold.Check(); err != nil {
-			err = fmt.Errorf("%w: %w", state.ErrDamaged, err)
-		}
-	}
-	return r.Hold, err
-}
-
-func decodeRelease(data []byte) (releaseRecord, error) {
-	var r releaseRecord
-	err := decodeStrictly(data, maxHold, &r)
-	switch {
-	case err != nil:
-	case r.Format != holdFormat:
-		err = fmt.Errorf("%w: format %d: this program reads format %d", state.ErrDamaged, r.Format, holdFormat)
-	case number(r.Hold) == 0 || r.At.IsZero():
-		err = fmt.Errorf("%w: it names no hold, or no time", state.ErrDamaged)
-	}
-	return r, err
-}
-
-// Place records a hold, under the next number. It is in force when Place returns.
+// Place records a hold, under the next number. It is in force when Place returns. Another hold that
+// cannot be read is no reason not to.
 func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hold) (retention.Hold, error) {
 	if err := hold.Check(); err != nil {
 		return hold, err
@@ -288,7 +253,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 		return hold, fmt.Errorf("place the hold: %w", err)
 	}
 	defer h.reading.giveBack()
-	if err := h.refresh(ctx, store); err != nil {
+	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return hold, err
 	}
 	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-holdTime)) }) // no run decides as of then
@@ -305,19 +270,21 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	return hold, nil
 }
 
-// Release records the end of a hold, or returns state.ErrNotFound if it is not in force.
+// Release records the end of a hold, also of one that cannot be read. It returns state.ErrNotFound
+// if the hold is not in force.
 func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, at time.Time) (retention.Hold, error) {
 	if err := h.reading.take(ctx); err != nil {
 		return retention.Hold{}, fmt.Errorf("release the hold: %w", err)
 	}
 	defer h.reading.giveBack()
-	if err := h.refresh(ctx, store); err != nil {
+	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return retention.Hold{}, err
 	}
 	hold, ok := h.inForce[id]
-	if !ok {
+	if _, unread := h.unread[h.placed.name(number(id))]; !ok && (!unread || strconv.Itoa(number(id)) != id) {
 		return hold, fmt.Errorf("hold %s: %w", text.Quote(id), state.ErrNotFound)
 	}
+	hold.ID = id
 	err := h.add(ctx, store, &h.released, max(h.released.last, h.catalog.Released), func(int) any {
 		return releaseRecord{holdFormat, id, by, at.UTC()}
 	})
@@ -339,6 +306,9 @@ func (h *Holds) add(ctx context.Context, store state.Store, to *sequence, last i
 	}
 	if err == nil {
 		err = h.refresh(ctx, store)
+		if errors.Is(err, state.ErrDamaged) { // of another hold
+			return nil
+		}
 	}
 	if err == nil {
 		h.maybeCatalog(ctx, store)

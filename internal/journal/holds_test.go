@@ -96,14 +96,20 @@ func TestDamagedHolds(t *testing.T) {
 					t.Fatalf("%v", err)
 				}
 			}
-			if _, err := fresh.Place(t.Context(), store, holdOn("id4")); err == nil {
-				t.Error("placed beside a damaged hold")
+			if hold, err := fresh.Place(t.Context(), store, holdOn("id4")); err != nil || hold.ID != "4" || len(fresh.Now().All()) != 3 {
+				t.Errorf("placed %+v, %v, beside a damaged hold", hold, err)
 			}
 			no(t, known.Refresh(t.Context(), store)) // it has read the record
 			store.put(name, []byte(good))
 			no(t, fresh.Refresh(t.Context(), store))
-			if n := len(fresh.Now().All()); n != 3 {
+			if n := len(fresh.Now().All()); n != 4 {
 				t.Errorf("%d holds after the repair", n)
+			}
+			store.put(name, []byte(data))
+			_, err := NewHolds().Release(t.Context(), store, "2", "x", asOf)
+			no(t, err)
+			if got := inForce(t, store); !slices.Equal(got, []string{"1", "3", "4"}) {
+				t.Errorf("after the release of the damaged hold: %v", got)
 			}
 		})
 	}
@@ -115,6 +121,24 @@ func TestDamagedHolds(t *testing.T) {
 			if err := h.Refresh(t.Context(), store); (err == nil || !strings.Contains(err.Error(), odd)) && odd > name[:16] {
 				t.Errorf("%s: record %s: %v", who, odd, err)
 			}
+		}
+	}
+}
+
+// A record that is gone held something: that is no release.
+func TestMissingHolds(t *testing.T) {
+	for _, gone := range []int{1, 2} {
+		store := newMemory()
+		h := holds123(t, store)
+		name := h.placed.name(gone)
+		delete(store.records, name)
+		if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name+" is missing") {
+			t.Errorf("%v", err)
+		}
+		_, err := NewHolds().Release(t.Context(), store, fmt.Sprint(gone), "x", asOf)
+		no(t, err)
+		if got := inForce(t, store); len(got) != 2 {
+			t.Errorf("after the release of the missing hold %d: %v", gone, got)
 		}
 	}
 }
@@ -233,7 +257,9 @@ func TestCatalog(t *testing.T) {
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	no(t, err)
 	for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": running} {
-		no(t, h.Refresh(t.Context(), store))
+		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) { // what was removed held something
+			t.Errorf("%s: %v", who, err)
+		}
 		if mark := h.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
 			t.Errorf("%s does not see hold %s on another", who, hold.ID)
 		}

@@ -66,7 +66,7 @@ func (s *sequence) each(ctx context.Context, store state.Store, take func(number
 		for i, record := range some {
 			number := 0
 			_, _ = fmt.Sscanf(record.Name, s.folder+"%d.json", &number) // checked by its name
-			if number == 0 || record.Name != s.name(number) {
+			if number <= 0 || number > maxNumber || record.Name != s.name(number) {
 				number, errs[i] = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
 			}
 			if err := take(number, record.Name, data[i], errs[i]); err != nil {

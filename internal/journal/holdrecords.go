@@ -1,0 +1,97 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// holdFormat is the version of the three records. Other versions are refused.
+const holdFormat = 1
+
+type holdRecord struct {
+	Format int            `json:"format"`
+	Hold   retention.Hold `json:"hold"`
+}
+
+type releaseRecord struct {
+	Format int       `json:"format"`
+	Hold   string    `json:"hold"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+}
+
+// catalog has the holds in force once the records up to two numbers were read.
+type catalog struct {
+	Format   int              `json:"format"`
+	Placed   int              `json:"placed"`
+	Released int              `json:"released"`
+	Holds    []retention.Hold `json:"holds"`
+}
+
+func (c catalog) name() string {
+	return fmt.Sprintf("%s%010d-%010d.json", catalogFolder, c.Placed, c.Released)
+}
+
+func number(id string) int {
+	n, err := text.Decimal(id)
+	if err != nil || n > maxNumber {
+		return 0
+	}
+	return int(n)
+}
+
+// decodeStrictly decodes a record of JSON that has no other fields.
+func decodeStrictly(data []byte, most int, into any) error {
+	if len(data) > most {
+		return fmt.Errorf("%w: it has %d bytes: the limit is %d", state.ErrDamaged, len(data), most)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(into)
+	if err == nil && decoder.Decode(&struct{}{}) != io.EOF {
+		err = errors.New("there is more than one value")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
+	return nil
+}
+
+func decodeHold(number int, data []byte) (retention.Hold, error) {
+	var r holdRecord
+	err := decodeStrictly(data, maxHold, &r)
+	switch {
+	case err != nil:
+	case r.Format != holdFormat:
+		err = fmt.Errorf("%w: format %d: this program reads format %d", state.ErrDamaged, r.Format, holdFormat)
+	case r.Hold.ID != strconv.Itoa(number):
+		err = fmt.Errorf("%w: it is of hold %s", state.ErrDamaged, text.Quote(r.Hold.ID))
+	default:
+		if err = r.Hold.Check(); err != nil {
+			err = fmt.Errorf("%w: %w", state.ErrDamaged, err)
+		}
+	}
+	return r.Hold, err
+}
+
+func decodeRelease(data []byte) (releaseRecord, error) {
+	var r releaseRecord
+	err := decodeStrictly(data, maxHold, &r)
+	switch {
+	case err != nil:
+	case r.Format != holdFormat:
+		err = fmt.Errorf("%w: format %d: this program reads format %d", state.ErrDamaged, r.Format, holdFormat)
+	case number(r.Hold) == 0 || r.At.IsZero():
+		err = fmt.Errorf("%w: it names no hold, or no time", state.ErrDamaged)
+	}
+	return r, err
+}
