@@ -40,11 +40,11 @@ const (
 type Holds struct {
 	now     atomic.Pointer[retention.Holds]
 	skipped atomic.Pointer[[]string]
+	readAt  atomic.Pointer[time.Time]
 
 	// reading guards the fields below, and is held while records are read.
 	reading          lock
-	started          bool      // whether a catalog was looked for
-	began            time.Time // when the last complete read began
+	started          bool // whether a catalog was looked for
 	placed, released sequence
 	inForce          map[string]retention.Hold // by ID
 	freed            map[string]bool           // IDs of released holds
@@ -61,6 +61,7 @@ func NewHolds() *Holds {
 	none, _ := retention.NewHolds(nil) // no hold is wrong
 	h.now.Store(none)
 	h.skipped.Store(&[]string{})
+	h.readAt.Store(&time.Time{})
 	return h
 }
 
@@ -75,6 +76,9 @@ func (h *Holds) Now() *retention.Holds { return h.now.Load() }
 // Skipped returns the releases that cannot be read: their holds stay.
 func (h *Holds) Skipped() []string { return *h.skipped.Load() }
 
+// ReadAt returns when the last complete read began.
+func (h *Holds) ReadAt() time.Time { return *h.readAt.Load() }
+
 // Refresh reads the records written since the last call. After an error nothing may be deleted.
 // The error has state.ErrDamaged if a hold cannot be read.
 func (h *Holds) Refresh(ctx context.Context, store state.Store) error {
@@ -83,7 +87,7 @@ func (h *Holds) Refresh(ctx context.Context, store state.Store) error {
 		return fmt.Errorf("read the holds: %w", err)
 	}
 	defer h.reading.giveBack()
-	if h.began.After(asked) { // by another caller, while this one waited
+	if h.ReadAt().After(asked) { // by another caller, while this one waited
 		return nil
 	}
 	return h.refresh(ctx, store)
@@ -114,119 +118,7 @@ func (h *Holds) refresh(ctx context.Context, store state.Store) error {
 	if lost != nil {
 		return fmt.Errorf("read the holds: %w", lost)
 	}
-	h.began = began
-	return nil
-}
-
-// readCatalog starts from the latest catalog. One that cannot be read costs time only.
-func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
-	name := ""
-	for record, err := range store.List(ctx, catalogFolder, "") {
-		if err != nil {
-			return fmt.Errorf("list the catalogs of holds: %w", err)
-		}
-		name = record.Name
-	}
-	if name == "" {
-		return nil
-	}
-	data, err := store.Read(ctx, name)
-	var c catalog
-	if err == nil {
-		err = decodeStrictly(data, state.MaxBytes, &c)
-	}
-	if ctx.Err() != nil || err != nil || c.Format != holdFormat || c.name() != name {
-		return ctx.Err()
-	}
-	if _, err := retention.NewHolds(c.Holds); err != nil {
-		return nil // all records are read
-	}
-	h.catalog, h.placed.last, h.released.last = c, c.Placed, c.Released
-	for _, hold := range c.Holds {
-		h.inForce[hold.ID] = hold
-	}
-	return nil
-}
-
-// readNew reads the new releases and then the new holds: each release then has its hold.
-func (h *Holds) readNew(ctx context.Context, store state.Store) error {
-	err := h.released.each(ctx, store, func(_ int, name string, data []byte, err error) error {
-		var r releaseRecord
-		if err == nil {
-			r, err = decodeRelease(data)
-		}
-		switch {
-		case errors.Is(err, state.ErrDamaged):
-			h.changed = h.changed || h.damaged[name] == ""
-			h.damaged[name] = fmt.Sprintf("record %s skipped, and its hold stays: %s", name, text.Bound(err.Error()))
-		case err != nil:
-			return err
-		default:
-			delete(h.inForce, r.Hold)
-			h.freed[r.Hold], h.changed = true, true
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return h.placed.each(ctx, store, func(number int, name string, data []byte, err error) error {
-		for missing := h.placed.last + 1; missing < number && len(h.unread) < maxUnread; missing++ {
-			h.unread[h.placed.name(missing)] = missing
-		}
-		return h.takeHold(number, name, data, err)
-	})
-}
-
-// maxUnread bounds the missing records that are looked for.
-const maxUnread = 1000
-
-// takeHold adds a hold that was read, or notes its record in unread.
-func (h *Holds) takeHold(number int, name string, data []byte, err error) error {
-	var hold retention.Hold
-	if err == nil {
-		hold, err = decodeHold(number, data)
-	}
-	switch {
-	case errors.Is(err, state.ErrDamaged):
-		h.unread[name] = number
-		return nil
-	case err != nil:
-		return err
-	case len(h.inForce) > 10*maxHolds:
-		return fmt.Errorf("%w: there are more than %d holds: release some", state.ErrDamaged, len(h.inForce))
-	case !h.freed[hold.ID]:
-		h.inForce[hold.ID], h.changed = hold, true
-	}
-	return nil
-}
-
-// readUnread reads again what could not be read. Its error names a record that still cannot be. The
-// release of its hold ends that.
-func (h *Holds) readUnread(ctx context.Context, store state.Store) error {
-	for _, name := range slices.Sorted(maps.Keys(h.unread)) {
-		number := h.unread[name]
-		data, err := store.Read(ctx, name)
-		switch {
-		case h.freed[strconv.Itoa(number)], number == 0 && errors.Is(err, state.ErrNotFound):
-			delete(h.unread, name)
-		case number == 0:
-			return fmt.Errorf("record %s is no record of a hold: remove it: %w", name, state.ErrDamaged)
-		case errors.Is(err, state.ErrNotFound):
-			return fmt.Errorf("record %s is missing, and is needed to spare held media: put it back, or end the hold with mediasweep release %d: %w", name, number, state.ErrDamaged)
-		default:
-			if err == nil {
-				_, err = decodeHold(number, data)
-			}
-			if err != nil {
-				return fmt.Errorf("record %s is needed to spare held media: repair it, or end the hold with mediasweep release %d: %w", name, number, err)
-			}
-			delete(h.unread, name)
-			if err := h.takeHold(number, name, data, nil); err != nil {
-				return err
-			}
-		}
-	}
+	h.readAt.Store(&began)
 	return nil
 }
 

@@ -3,9 +3,12 @@ package journal
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Marks are what earlier runs and people have left for media: tombstones and holds.
@@ -19,10 +22,11 @@ func NewMarks() Marks { return Marks{NewTombstones(), NewHolds()} }
 
 // Refresh reads the records written since the last call.
 func (m Marks) Refresh(ctx context.Context, store state.Store) error {
-	if err := m.Tombstones.Refresh(ctx, store); err != nil {
-		return err
+	group, ctx := errgroup.WithContext(ctx)
+	for _, refresh := range []func(context.Context, state.Store) error{m.Tombstones.Refresh, m.Holds.Refresh} {
+		group.Go(func() error { return task.Do(func() error { return refresh(ctx, store) }) })
 	}
-	return m.Holds.Refresh(ctx, store)
+	return group.Wait()
 }
 
 // Of returns the mark of a medium.

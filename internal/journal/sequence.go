@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,52 +29,57 @@ func (s *sequence) name(number int) string { return fmt.Sprintf("%s%010d.json", 
 // numbers may be in use again.
 var errRenumbered = errors.New("records were removed")
 
-// each calls take with every new record, in the order of their numbers, and remembers those that
-// it takes without an error. Other names than those of records are damaged records.
-func (s *sequence) each(ctx context.Context, store state.Store, take func(number int, name string, data []byte, err error) error) error {
+// numbered is a record of a sequence. Its error says that it cannot be read, or has another name than
+// those of records: then it has no number.
+type numbered struct {
+	state.Record
+	number int
+	data   []byte
+	err    error
+}
+
+// fresh reads the records after the last, in the order of their numbers.
+func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, error) {
 	after := ""
 	if s.last > 0 {
 		after = s.name(s.last - 1)
 	}
-	var listed []state.Record
+	var records []numbered
 	for record, err := range store.List(ctx, s.folder, after) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		listed = append(listed, record)
+		records = append(records, numbered{Record: record})
 	}
 	if s.last > 0 {
-		if len(listed) == 0 || listed[0].Name != s.name(s.last) || !s.written.IsZero() && !s.written.Equal(listed[0].Written) {
-			return errRenumbered
+		if len(records) == 0 || records[0].Name != s.name(s.last) || !s.written.IsZero() && !s.written.Equal(records[0].Written) {
+			return nil, errRenumbered
 		}
-		s.written, listed = listed[0].Written, listed[1:]
+		s.written, records = records[0].Written, records[1:]
 	}
-	for some := range slices.Chunk(listed, holdReads) {
-		data, errs := make([][]byte, len(some)), make([]error, len(some))
-		var group errgroup.Group
-		for i, record := range some {
-			group.Go(func() error {
-				errs[i] = task.Do(func() (err error) {
-					data[i], err = store.Read(ctx, record.Name)
-					return err
-				})
-				return nil
-			})
-		}
-		_ = group.Wait() // it returns no error
-		for i, record := range some {
-			number := 0
-			_, _ = fmt.Sscanf(record.Name, s.folder+"%d.json", &number) // checked by its name
-			if number <= 0 || number > maxNumber || record.Name != s.name(number) {
-				number, errs[i] = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
-			}
-			if err := take(number, record.Name, data[i], errs[i]); err != nil {
-				return err
-			}
-			if number > 0 {
-				s.last, s.written = number, record.Written
-			}
-		}
+	var group errgroup.Group
+	group.SetLimit(holdReads)
+	for i := range records {
+		group.Go(func() error { s.read(ctx, store, &records[i]); return nil })
 	}
-	return nil
+	_ = group.Wait() // each record has its own error
+	return records, nil
+}
+
+func (s *sequence) read(ctx context.Context, store state.Store, r *numbered) {
+	r.err = task.Do(func() (err error) {
+		r.data, err = store.Read(ctx, r.Name)
+		return err
+	})
+	_, _ = fmt.Sscanf(r.Name, s.folder+"%d.json", &r.number) // checked by its name
+	if r.number <= 0 || r.number > maxNumber || r.Name != s.name(r.number) {
+		r.number, r.err = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
+	}
+}
+
+// took notes that a record was taken: the next are those after it.
+func (s *sequence) took(r numbered) {
+	if r.number > 0 {
+		s.last, s.written = r.number, r.Written
+	}
 }

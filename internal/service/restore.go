@@ -75,7 +75,7 @@ func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigge
 	if _, err := s.credentials(call).Current(); err != nil {
 		return of, nil, refusedError{err}
 	}
-	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+	if earlier, err = s.open(ctx, call, request, r, s.marks.Tombstones.Refresh); err != nil || earlier != nil {
 		return of, earlier, err
 	}
 	of, err = s.deletionOf(ctx, call, request.Restore)

@@ -189,16 +189,13 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	return &own
 }
 
-// prepare opens the state store, reads the holds, saves the policy and checks the request's plan before a
+// prepare opens the state store, saves the policy and checks the request's plan before a
 // run. It returns the report of an earlier run that answered the same request.
 func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
-	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+	if earlier, err = s.open(ctx, call, request, r, s.marks.Refresh); err != nil || earlier != nil {
 		return earlier, err
 	}
 	store := s.store(call)
-	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
-		return nil, err
-	}
 	r.Notes = append(r.Notes, text.First(s.marks.Skipped(), "records")...)
 	if err := s.savePolicy(ctx, store, p, r); err != nil {
 		return nil, err
@@ -209,9 +206,9 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 	return nil, s.checkPlan(ctx, store, p, request, r)
 }
 
-// open checks the state store before a run, and reads the tombstones. It returns the report of an earlier run
+// open checks the state store before a run, and reads the marks. It returns the report of an earlier run
 // that answered the same request.
-func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
+func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report, readMarks refresh) (earlier *report.Report, err error) {
 	store := s.store(call)
 	if err := s.checkVersioning(ctx, store); err != nil {
 		return nil, err
@@ -222,8 +219,11 @@ func (s *Service) open(ctx context.Context, call Call, request *trigger.Request,
 			return earlier, err
 		}
 	}
-	return nil, s.marks.Tombstones.Refresh(ctx, store)
+	return nil, readMarks(ctx, store)
 }
+
+// refresh reads the records written since the last call.
+type refresh func(context.Context, state.Store) error
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
 func (s *Service) checkVersioning(ctx context.Context, store state.Store) error {

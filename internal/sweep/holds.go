@@ -64,6 +64,9 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 	now := offer{}
 	defer now.withdraw()
 	known, good, reading := holds.Now(), time.Now(), true
+	if time.Since(holds.ReadAt()) < holdsEvery { // before the plan, or by another run
+		now = newOffer(ctx, w.current)
+	}
 	for start(); ; {
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,153 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// readCatalog starts from the latest catalog. One that cannot be read costs time only.
+func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
+	name := ""
+	for record, err := range store.List(ctx, catalogFolder, "") {
+		if err != nil {
+			return fmt.Errorf("list the catalogs of holds: %w", err)
+		}
+		name = record.Name
+	}
+	if name == "" {
+		return nil
+	}
+	data, err := store.Read(ctx, name)
+	var c catalog
+	if err == nil {
+		err = decodeStrictly(data, state.MaxBytes, &c)
+	}
+	if ctx.Err() != nil || err != nil || c.Format != holdFormat || c.name() != name {
+		return ctx.Err()
+	}
+	if _, err := retention.NewHolds(c.Holds); err != nil {
+		return nil // all records are read
+	}
+	h.catalog, h.placed.last, h.released.last = c, c.Placed, c.Released
+	for _, hold := range c.Holds {
+		h.inForce[hold.ID] = hold
+	}
+	return nil
+}
+
+// readNew reads the new releases and holds at once. A release may come before its hold.
+func (h *Holds) readNew(ctx context.Context, store state.Store) error {
+	var released, placed []numbered
+	group, groupCtx := errgroup.WithContext(ctx)
+	for of, into := range map[*sequence]*[]numbered{&h.released: &released, &h.placed: &placed} {
+		group.Go(func() error {
+			return task.Do(func() (err error) {
+				*into, err = of.fresh(groupCtx, store)
+				return err
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, record := range released {
+		if err := h.takeRelease(record); err != nil {
+			return err
+		}
+		h.released.took(record)
+	}
+	for _, record := range placed {
+		for missing := h.placed.last + 1; missing < record.number && len(h.unread) < maxUnread; missing++ {
+			h.unread[h.placed.name(missing)] = missing
+		}
+		if err := h.takeHold(record); err != nil {
+			return err
+		}
+		h.placed.took(record)
+	}
+	return nil
+}
+
+// takeRelease removes the hold of a release. A release that cannot be read is noted, and ends nothing.
+func (h *Holds) takeRelease(record numbered) error {
+	err := record.err
+	var r releaseRecord
+	if err == nil {
+		r, err = decodeRelease(record.data)
+	}
+	switch {
+	case errors.Is(err, state.ErrDamaged):
+		h.changed = h.changed || h.damaged[record.Name] == ""
+		h.damaged[record.Name] = fmt.Sprintf("record %s skipped, and its hold stays: %s", record.Name, text.Bound(err.Error()))
+	case err != nil:
+		return err
+	default:
+		delete(h.inForce, r.Hold)
+		h.freed[r.Hold], h.changed = true, true
+	}
+	return nil
+}
+
+// maxUnread bounds the missing records that are looked for.
+const maxUnread = 1000
+
+// takeHold adds a hold that was read, or notes its record in unread.
+func (h *Holds) takeHold(record numbered) error {
+	err := record.err
+	var hold retention.Hold
+	if err == nil {
+		hold, err = decodeHold(record.number, record.data)
+	}
+	switch {
+	case errors.Is(err, state.ErrDamaged):
+		h.unread[record.Name] = record.number
+		return nil
+	case err != nil:
+		return err
+	case len(h.inForce) > 10*maxHolds:
+		return fmt.Errorf("%w: there are more than %d holds: release some", state.ErrDamaged, len(h.inForce))
+	case !h.freed[hold.ID]:
+		h.inForce[hold.ID], h.changed = hold, true
+	}
+	return nil
+}
+
+// readUnread reads again what could not be read. Its error names a record that still cannot be. The
+// release of its hold ends that.
+func (h *Holds) readUnread(ctx context.Context, store state.Store) error {
+	for _, name := range slices.Sorted(maps.Keys(h.unread)) {
+		number := h.unread[name]
+		data, err := store.Read(ctx, name)
+		switch {
+		case h.freed[strconv.Itoa(number)], number == 0 && errors.Is(err, state.ErrNotFound):
+			delete(h.unread, name)
+		case number == 0:
+			return fmt.Errorf("record %s is no record of a hold: remove it: %w", name, state.ErrDamaged)
+		case errors.Is(err, state.ErrNotFound):
+			return fmt.Errorf("record %s is missing, and is needed to spare held media: put it back, or end the hold with mediasweep release %d: %w", name, number, state.ErrDamaged)
+		default:
+			if err == nil {
+				_, err = decodeHold(number, data)
+			}
+			if err != nil {
+				return fmt.Errorf("record %s is needed to spare held media: repair it, or end the hold with mediasweep release %d: %w", name, number, err)
+			}
+			delete(h.unread, name)
+			if err := h.takeHold(numbered{Record: state.Record{Name: name}, number: number, data: data}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
