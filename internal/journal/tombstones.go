@@ -17,7 +17,7 @@ import (
 // holdTime is the time for which an unverified or restored medium is not deleted.
 const holdTime = 30 * 24 * time.Hour
 
-// tombstoneFolder holds the tombstones and holds of runs. Most runs write none.
+// tombstoneFolder holds the tombstones of runs. Most runs write none.
 const tombstoneFolder = "marks/"
 
 // tombstoneFormat is the version of tombstoneRecord. Other versions are refused.

@@ -242,7 +242,7 @@ func (m *Message) announced() {
 	if more := len(days) - maxDays; more > 0 {
 		parts = append(parts, m.words("%d more days", "另有 %d 天", more))
 	}
-	m.say("To be deleted: %s. A tag that a protect rule names, or the policy, keeps them.", "即将删除：%s。添加 protect 规则中的标签或修改策略即可保留。", strings.Join(parts, m.words(", ", "，")))
+	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", strings.Join(parts, m.words(", ", "，")))
 }
 
 // restored says what became of the media of a restore.

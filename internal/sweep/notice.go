@@ -156,7 +156,7 @@ func (n *notice) describe() {
 	}
 	slices.SortFunc(n.report.Announced, func(a, b report.Announced) int { return strings.Compare(a.Day, b.Day) })
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
-		n.note("announced: %d media, deleted from %s on, unless a tag or the policy keeps them", on.Media, on.Day)
+		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
 	}
 	for _, problem := range n.announced.Problems() {
 		n.Log.Error("announcements lost", "problem", problem)
