@@ -649,11 +649,16 @@ func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
 		}
 		s.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Latency, Delay: 6 * time.Second})
 		pages := s.e.Count()["ListObjectsV2"]
-		kill := time.AfterFunc(94*time.Second, s.programs[0].kill)
-		s.timer(time.Hour)
-		if kill.Stop() {
-			t.Fatal("it was not killed")
+		began, ended := time.Now(), make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.timer(time.Hour)
+		}()
+		for !s.wrote("/000004.json", began) { // the checkpoint at the end of the first quarter of the bucket
+			time.Sleep(time.Second)
 		}
+		s.programs[0].kill()
+		<-ended
 		first := s.e.Count()["ListObjectsV2"] - pages
 		s.programs[0] = s.start(0)
 		time.Sleep(30 * time.Second)
@@ -666,6 +671,11 @@ func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
 			t.Errorf("%s %s, %+v, %q", r.Status, r.Error, r.Counts, r.Notes)
 		}
 	})
+}
+
+// wrote reports whether a record was written since then whose name ends so.
+func (s *simulation) wrote(end string, since time.Time) bool {
+	return slices.ContainsFunc(s.e.Calls(), func(c emulator.Call) bool { return c.Operation == "PutObject" && !c.Time.Before(since) && strings.HasSuffix(c.Key, end) })
 }
 
 // timer runs a scheduled sweep in the first program.
