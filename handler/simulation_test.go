@@ -675,7 +675,9 @@ func TestALookAtWhatIsKnownIsCarriedOn(t *testing.T) {
 
 // wrote reports whether a record was written since then whose name ends so.
 func (s *simulation) wrote(end string, since time.Time) bool {
-	return slices.ContainsFunc(s.e.Calls(), func(c emulator.Call) bool { return c.Operation == "PutObject" && !c.Time.Before(since) && strings.HasSuffix(c.Key, end) })
+	return slices.ContainsFunc(s.e.Calls(), func(c emulator.Call) bool {
+		return c.Operation == "PutObject" && !c.Time.Before(since) && strings.HasSuffix(c.Key, end)
+	})
 }
 
 // timer runs a scheduled sweep in the first program.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -68,7 +68,7 @@ func (c *Command) holds() *cobra.Command {
 				if flags.output == "json" {
 					return writeJSON(b, holds)
 				}
-				report.WriteHolds(b, holds)
+				render.WriteHolds(b, holds)
 				return nil
 			})
 		},

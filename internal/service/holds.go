@@ -45,10 +45,11 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 
 // Holds returns the holds in force, oldest first, and the records that it skipped.
 func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, skipped []string, err error) {
-	if s.broken != nil {
-		return nil, nil, refusedError{s.broken}
+	store, err := s.records(call)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := s.marks.Holds.Refresh(ctx, s.store(call)); err != nil {
+	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
 		return nil, nil, err
 	}
 	list = slices.Clone(s.marks.Now().All())
@@ -58,9 +59,6 @@ func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, 
 
 // Release ends a hold, or returns state.ErrNotFound if it is not in force. Its ID may start with "hold:".
 func (s *Service) Release(ctx context.Context, call Call, id string) (retention.Hold, error) {
-	if s.broken != nil {
-		return retention.Hold{}, refusedError{s.broken}
-	}
 	store, err := s.holdStore(ctx, call)
 	if err != nil {
 		return retention.Hold{}, err
@@ -82,6 +80,9 @@ func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error)
 	if _, err := s.credentials(call).Current(); err != nil && s.state.InOSS() {
 		return nil, refusedError{err}
 	}
-	store := s.store(call)
+	store, err := s.records(call)
+	if err != nil {
+		return nil, err
+	}
 	return store, s.checkVersioning(ctx, store)
 }
