@@ -12,7 +12,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -70,26 +69,20 @@ func TestUndoOverHTTP(t *testing.T) {
 	if c := done.Restore; status != http.StatusOK || done.Status != report.Done || c.DryRun || c.Restored != 12 || c.Media[0].NewID == "" || done.Calls.AddMedia != 12 || done.Counts != (report.Counts{}) {
 		t.Errorf("restore: %d, %s %s, %+v", status, done.Status, done.Error, c)
 	}
-	if status, again := send(""); status != http.StatusOK || again.Restore.Restored != 0 || again.Restore.Skipped != 12 || w.e.Count()["AddMedia"] != 12 {
+	status, again := send("")
+	if status != http.StatusOK || again.Restore.Restored != 0 || again.Restore.Skipped != 12 || w.e.Count()["AddMedia"] != 12 {
 		t.Errorf("restored twice, as an event of go1: %d, %s %s, %+v", status, again.Status, again.Error, again.Restore)
 	}
 	if status, saved := w.askReport("GET", "/v1/runs/"+done.Run, ""); status != http.StatusOK || saved.Restore == nil || saved.Restore.Restored != 12 || saved.Trigger != "http" {
 		t.Errorf("the report in runs: %d, %+v", status, saved.Restore)
 	}
-	lines := 0
-	data, err := w.store().Read(t.Context(), done.Restore.Records+"000001.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line, err := range journal.Lines(data) {
-		var m report.RestoredMedium
-		if jsonErr := json.Unmarshal(line, &m); err != nil || jsonErr != nil || m.Result != report.Restored || m.NewID == "" {
-			t.Errorf("line %s: %v, %v", line, err, jsonErr)
+	// The results as CSV: of a restore from its records, of a dry run from its report.
+	for run, rows := range map[string]string{done.Run: ",restored,\n", dry.Run: ",restored,\n", again.Run: ",skipped,its object has a medium"} {
+		answer := w.send("GET", "/v1/runs/"+run+"?format=csv", "")
+		if body := answer.Body.String(); answer.Code != http.StatusOK || !strings.HasPrefix(body, "mediaId,newId,object,outcome,message\n") ||
+			strings.Count(body, rows) != 12 || strings.Count(body, "oss://media-in/clips/") != 12 || strings.Contains(body, ",,") == (run == done.Run) {
+			t.Errorf("results of %s: %d %s", run, answer.Code, body)
 		}
-		lines++
-	}
-	if lines != 12 {
-		t.Errorf("%d results in %s", lines, done.Restore.Records)
 	}
 	if status, done := w.askReport("POST", "/v1/runs/nobody/restore", ""); status != http.StatusBadRequest || !strings.Contains(done.Error, "there is no run") {
 		t.Errorf("an unknown run: %d %s", status, done.Error)

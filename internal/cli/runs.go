@@ -68,6 +68,12 @@ func writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id, o
 		return err
 	case output == "json":
 		return writeJSON(b, run)
+	case output == "csv" && run.Restore != nil:
+		results, err := s.RestoredBy(ctx, localCall(), run)
+		if err != nil {
+			return err
+		}
+		return render.WriteRestoredCSV(b, results)
 	case output == "csv":
 		return render.WriteRunsCSV(b, []*report.Report{run})
 	}

@@ -2,10 +2,14 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // RestoredFolder returns the folder of the results of a restore.
@@ -19,4 +23,49 @@ func AddRestored(ctx context.Context, store state.Store, run string, last int, r
 		err = fmt.Errorf("write the results of the restore: %w", err)
 	}
 	return last, err
+}
+
+// Restored yields the results of a restore in the order of their writing. It ends with an error if
+// there are fewer than least.
+func Restored(ctx context.Context, store state.Store, run string, least int) iter.Seq2[report.RestoredMedium, error] {
+	return func(yield func(report.RestoredMedium, error) bool) {
+		for record, err := range store.List(ctx, RestoredFolder(run), "") {
+			var data []byte
+			if err == nil {
+				data, err = store.Read(ctx, record.Name)
+			}
+			if err != nil {
+				yield(report.RestoredMedium{}, fmt.Errorf("read the results of restore %s: %w", text.Quote(run), err))
+				return
+			}
+			for line, err := range Lines(data) {
+				var m report.RestoredMedium
+				if err == nil {
+					m, err = decodeRestored(line)
+				}
+				if err != nil {
+					err = fmt.Errorf("record %s: %w: %w", record.Name, state.ErrDamaged, err)
+				}
+				if !yield(m, err) || err != nil {
+					return
+				}
+				least--
+			}
+		}
+		if least > 0 {
+			yield(report.RestoredMedium{}, fmt.Errorf("read the results of restore %s: %w: %d are missing", text.Quote(run), state.ErrDamaged, least))
+		}
+	}
+}
+
+func decodeRestored(line []byte) (report.RestoredMedium, error) {
+	var m report.RestoredMedium
+	if err := json.Unmarshal(line, &m); err != nil {
+		return m, err
+	}
+	switch m.Result {
+	case report.Restored, report.Skipped, report.NotRestored:
+		return m, media.CheckID(m.MediaID)
+	}
+	return m, fmt.Errorf("result %s is not a known one", text.Quote(string(m.Result)))
 }

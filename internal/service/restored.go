@@ -2,13 +2,17 @@ package service
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // results writes the results of a restore by the thousand. A dry run writes none. Nothing depends on
@@ -49,4 +53,31 @@ func (o *results) flush(ctx context.Context) {
 	}
 	o.unwritten, o.tried = nil, 0
 	o.report.Restore.Records = journal.RestoredFolder(o.report.Run)
+}
+
+// RestoredBy returns the results of the run of a report, which is a restore. A dry run has those of
+// its report.
+func (s *Service) RestoredBy(ctx context.Context, call Call, r *report.Report) (iter.Seq2[report.RestoredMedium, error], error) {
+	store, err := s.records(call)
+	if err != nil {
+		return nil, err
+	}
+	c := r.Restore
+	if c.Records != "" {
+		return journal.Restored(ctx, store, r.Run, c.Restored+c.Skipped+c.Failed), nil
+	}
+	listed := slices.Clone(c.Media)
+	for _, f := range r.Failures {
+		listed = append(listed, report.RestoredMedium{MediaID: f.MediaID, Object: f.Object, Result: report.NotRestored, Reason: f.Message})
+	}
+	if len(listed) < c.Restored+c.Skipped+c.Failed {
+		return nil, refusedError{fmt.Errorf("run %s did not record its results, and its report lists only the first of them: read it as JSON", text.Quote(r.Run))}
+	}
+	return func(yield func(report.RestoredMedium, error) bool) {
+		for _, m := range listed {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}, nil
 }

@@ -1,0 +1,58 @@
+package journal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+func TestRestored(t *testing.T) {
+	const media = 2*plan.SegmentEntries + 1
+	results := make([]report.RestoredMedium, media)
+	for i := range results {
+		results[i] = report.RestoredMedium{MediaID: fmt.Sprintf("m%06d", i), NewID: "n", Result: report.Restored}
+	}
+	name := func(n int) string { return fmt.Sprintf("%s%06d.jsonl.gz", RestoredFolder("r"), n) }
+	tests := []struct {
+		name  string
+		alter func(m *memory)
+		want  int
+		fails string
+	}{
+		{"whole", func(*memory) {}, media, ""},
+		{"more than the report says", func(m *memory) { _, err := AddRestored(t.Context(), m, "r", 3, results[:5]); no(t, err) }, media + 5, ""},
+		{"a record is missing", func(m *memory) { delete(m.records, name(2)) }, media - plan.SegmentEntries, "1000 are missing"},
+		{"a record is damaged", func(m *memory) { m.put(name(2), []byte("no gzip")) }, plan.SegmentEntries, name(2)},
+		{"a record of another kind", func(m *memory) {
+			_, err := AddOutcomes(t.Context(), m, "o", 0, []Outcome{{MediaID: "m", Became: Deleted}})
+			no(t, err)
+			m.put(name(3), m.records[outcomesOf("o")+"000001.jsonl.gz"])
+		}, 2 * plan.SegmentEntries, name(3)},
+		{"a store that is down", func(m *memory) { m.down, m.of = "read", "restored/" }, 0, errDown.Error()},
+		{"a store that lists nothing", func(m *memory) { m.down, m.of = "list", "restored/" }, media, errDown.Error()},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			store := newMemory()
+			_, err := AddRestored(t.Context(), store, "r", 0, results)
+			no(t, err)
+			test.alter(store)
+			got := 0
+			err = nil
+			for m, problem := range Restored(t.Context(), store, "r", media) {
+				if err = problem; err == nil {
+					got++
+				}
+				if err == nil && m.Result != report.Restored {
+					t.Errorf("%+v", m)
+				}
+			}
+			if got != test.want || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+				t.Errorf("%d results, %v; want %d, %q", got, err, test.want, test.fails)
+			}
+		})
+	}
+}
