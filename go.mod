@@ -6,6 +6,7 @@ require (
 	github.com/aliyun/alibaba-cloud-sdk-go v1.63.107 // MPS: the official SDK with services/mts
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1 // OSS: the official SDK, with contexts and V4 signatures
 	github.com/aliyun/fc-runtime-go-sdk v0.3.1 // FC: the official SDK of the go1 runtime
+	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
@@ -17,6 +18,7 @@ require (
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/rogpeppe/go-internal v1.16.0 // testscript
+	golang.org/x/net v0.56.0 // html: what a browser makes of a page
 )
 
 require (
@@ -27,7 +29,6 @@ require (
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/opentracing/opentracing-go v1.2.1-0.20220228012449-10b1cf09e00b // indirect
-	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 	golang.org/x/time v0.16.0 // indirect

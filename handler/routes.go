@@ -110,7 +110,7 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Query().Get("format") == "csv" {
-		f.writeCSV(w, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"), func() error { return render.WriteEntriesCSV(w, entries) })
+		f.writeCSV(w, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"), render.Plan{Contents: contents, Items: render.Items(entries)}.CSV)
 		return
 	}
 	head, err := json.Marshal(contents.Head)
@@ -137,10 +137,10 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 
 // writeCSV answers CSV under the name of a file. A browser saves it. FC takes "attachment" from no
 // function, and adds it on its own domains. Source: FC custom runtime, "Limits on HTTP responses".
-func (f *Function) writeCSV(w http.ResponseWriter, name string, write func() error) {
+func (f *Function) writeCSV(w http.ResponseWriter, name string, write func(*render.CSV) error) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
-	if err := write(); err != nil {
+	if err := write(render.NewCSV(w, false)); err != nil {
 		f.Log().Error("records cannot be read", "of", name, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
 	}

@@ -36,7 +36,7 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	noteSkipped(w, list.Notes)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="runs.csv"`)
-	_ = render.WriteRunsCSV(w, list.Reports) // the caller has gone
+	_ = render.WriteRunsCSV(render.NewCSV(w, false), list.Reports) // the caller has gone
 }
 
 // runFilter reads the parameters of a list of runs.
@@ -83,7 +83,7 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 			writeError(w, "run", id, err)
 			return
 		}
-		f.writeCSV(w, "run-"+state.SafeName(run.Run), func() error { return render.WriteRestoredCSV(w, results) })
+		f.writeCSV(w, "run-"+state.SafeName(run.Run), func(c *render.CSV) error { return render.WriteRestoredCSV(c, results) })
 	case run.Plan == "" && run.Status != report.Done:
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status))
 	default:
@@ -94,16 +94,17 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 // writeDecisions writes the decisions of a run as CSV. A plan without media need not have been saved.
 func (f *Function) writeDecisions(w http.ResponseWriter, r *http.Request, run *report.Report) {
 	var entries iter.Seq2[plan.Entry, error] = func(func(plan.Entry, error) bool) {}
+	contents := plan.Contents{ID: run.Plan}
 	empty := run.Counts.Expired == 0
 	if run.Plan != "" || !empty {
-		_, saved, err := f.Entries(r.Context(), callOf(r), run.Plan)
+		found, saved, err := f.Entries(r.Context(), callOf(r), run.Plan)
 		switch {
 		case err == nil:
-			entries = saved
+			contents, entries = found, saved
 		case !empty || !errors.Is(err, state.ErrNotFound):
 			writeError(w, "plan", run.Plan, err)
 			return
 		}
 	}
-	f.writeCSV(w, "run-"+state.SafeName(run.Run), func() error { return render.WriteEntriesCSV(w, entries) })
+	f.writeCSV(w, "run-"+state.SafeName(run.Run), render.Plan{Contents: contents, Items: render.Items(entries)}.CSV)
 }

@@ -209,7 +209,7 @@ func TestRunsAndPlansOverHTTP(t *testing.T) {
 	for target, want := range map[string]string{
 		"/v1/runs":                                 `"run":"` + r.Run + `"`,
 		"/v1/runs/" + r.Run:                        `"status":"done"`,
-		"/v1/runs/" + r.Run + "?format=csv":        "mediaId,object,rule,reason,expiresAt,state\n",
+		"/v1/runs/" + r.Run + "?format=csv":        "mediaId,object,rule,reason,expiresAt,state,title,bytes,videoSeconds,created,ageDays,tags\n",
 		"/v1/plans":                                `"id":"` + r.Plan + `"`,
 		"/v1/plans/" + r.Plan:                      `"entries":[{"mediaId":"`,
 		"/v1/plans/" + r.Plan + "?format=csv":      ",everything-else,",
@@ -740,8 +740,8 @@ func TestAPlanWithoutMedia(t *testing.T) {
 		}
 		for target, want := range map[string]string{
 			"/v1/plans/" + r.Plan:                 `"entries":[]`,
-			"/v1/plans/" + r.Plan + "?format=csv": "mediaId,object,rule,reason,expiresAt,state\n",
-			"/v1/runs/" + r.Run + "?format=csv":   "mediaId,object,rule,reason,expiresAt,state\n",
+			"/v1/plans/" + r.Plan + "?format=csv": "mediaId,object,rule,reason,expiresAt,state,title,bytes,videoSeconds,created,ageDays,tags\n",
+			"/v1/runs/" + r.Run + "?format=csv":   "mediaId,object,rule,reason,expiresAt,state,title,bytes,videoSeconds,created,ageDays,tags\n",
 		} {
 			if status, answer := w.ask("GET", target, ""); status != http.StatusOK || !strings.Contains(answer, want) || strings.Contains(answer, young.ID) && strings.Contains(target, "csv") {
 				t.Errorf("%s: GET %s: %d %.300s", name, target, status, answer)

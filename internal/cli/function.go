@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/user"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -23,18 +26,28 @@ type functionFlags struct {
 	output  string
 	asOf    string
 	emulate bool
+	excel   bool
 }
 
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
 	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator")
+	if slices.Contains(outputs, "csv") {
+		cmd.Flags().BoolVar(&s.excel, "excel", false, "CSV for Excel: with a byte order mark, and no cell is taken for a formula")
+	}
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if s.excel && s.output != "csv" {
+			return exitError{exitUsage, errors.New("--excel is for -o csv")}
+		}
 		if !slices.Contains(outputs, s.output) {
 			return exitError{exitUsage, fmt.Errorf("output %s is none of %s", text.Quote(s.output), strings.Join(outputs, ", "))}
 		}
 		return nil
 	}
 }
+
+// csv returns a writer of CSV, for Excel if the flag says so.
+func (s *functionFlags) csv(w io.Writer) *render.CSV { return render.NewCSV(w, s.excel) }
 
 // addClock adds the flag that moves the clock. No command that deletes has it.
 func (s *functionFlags) addClock(cmd *cobra.Command) {

@@ -38,7 +38,10 @@ lost (gone after a run was killed) and restored.`,
 				case "json":
 					err = writeJSON(&b, found)
 				case "csv":
-					err = render.WriteHistoryCSV(&b, found)
+					err = render.WriteHistoryCSV(flags.csv(&b), found)
+				case "html":
+					lang, origin, zone := c.placeOf(ctx, s)
+					err = render.HistoryDocument(lang, origin, zone, found).WriteHTML(&b)
 				default:
 					render.WriteHistory(&b, found)
 				}
@@ -56,6 +59,6 @@ lost (gone after a run was killed) and restored.`,
 			})
 		},
 	}
-	flags.add(cmd, "table", "json", "csv")
+	flags.add(cmd, "table", "json", "csv", "html")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -14,10 +15,12 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 func (c *Command) plan() *cobra.Command {
@@ -42,7 +45,7 @@ mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
 		},
 	}
 	cmd.Flags().StringVar(&list, "manifest", "", "look at the media of this list: a file, or oss://bucket/key")
-	flags.add(cmd, "table", "json", "csv")
+	flags.add(cmd, "table", "json", "csv", "html")
 	flags.addClock(cmd)
 	return cmd
 }
@@ -138,21 +141,21 @@ media that was made last, by a run that is neither an apply nor of an OSS event.
 	return cmd
 }
 
-// request runs a request as the function does and writes its report, or the
-// decisions of its plan.
+// request runs a request as the function does and writes its report, or its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
-		if flags.output != "csv" || r.Plan == "" {
+		if flags.output != "csv" && flags.output != "html" || r.Plan == "" {
 			return c.writeReport(r, flags.output)
 		}
+		contents := plan.Contents{ID: r.Plan, Head: plan.Head{AsOf: r.AsOf, Policy: r.Policy}}
 		entries := func(func(plan.Entry, error) bool) {} // a plan to delete nothing is not kept
 		var err error
 		if r.Counts.Expired > 0 {
-			_, entries, err = s.Entries(ctx, localCall(), r.Plan)
+			contents, entries, err = s.Entries(ctx, localCall(), r.Plan)
 		}
 		if err == nil {
-			err = render.WriteEntriesCSV(c.Stdout, entries)
+			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: render.Items(entries)}, r)
 		}
 		if err != nil {
 			return exitError{exitFailed, err}
@@ -162,6 +165,29 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 		}
 		return nil
 	})
+}
+
+// writePlan writes the media of a plan. The report is that of the run that made it, or nil.
+func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan, r *report.Report) error {
+	if flags.output == "csv" {
+		return p.CSV(flags.csv(w))
+	}
+	lang, origin, zone := c.placeOf(ctx, s)
+	if p.Zone = zone; flags.output == "table" {
+		return render.WritePlan(w, p)
+	}
+	document, err := p.Document(lang, origin, r)
+	if err != nil {
+		return err
+	}
+	return document.WriteHTML(w)
+}
+
+// placeOf returns what a document says of the deployment, its language and timezone.
+func (c *Command) placeOf(ctx context.Context, s *service.Service) (words.Lang, render.Origin, *time.Location) {
+	zone, notes := s.Zone(ctx, localCall())
+	c.note(notes)
+	return words.Of(c.Getenv("MEDIASWEEP_LANG")), render.Origin(s.Origin()), zone
 }
 
 func (c *Command) plans() *cobra.Command {
@@ -174,14 +200,17 @@ func (c *Command) plans() *cobra.Command {
 that is neither an apply nor of an OSS event.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && flags.output == "html" {
+				return exitError{exitUsage, errors.New("-o html is for one plan: name it")}
+			}
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					_, entries, err := s.Entries(ctx, localCall(), args[0])
+					contents, entries, err := s.Entries(ctx, localCall(), args[0])
 					if err != nil {
 						return err
 					}
 					if flags.output != "json" {
-						return render.WriteEntriesCSV(b, entries)
+						return c.writePlan(ctx, s, b, &flags, render.Plan{Contents: contents, Items: render.Items(entries)}, nil)
 					}
 					for entry, err := range entries {
 						line, lineErr := entry.Line()
@@ -199,13 +228,15 @@ that is neither an apply nor of an OSS event.`,
 					return err
 				case flags.output == "json":
 					return writeJSON(b, plans)
+				case flags.output == "csv":
+					return render.WritePlansCSV(flags.csv(b), plans)
 				}
 				render.WritePlans(b, plans)
 				return nil
 			})
 		},
 	}
-	flags.add(cmd, "table", "json", "csv")
+	flags.add(cmd, "table", "json", "csv", "html")
 	return cmd
 }
 

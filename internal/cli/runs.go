@@ -29,9 +29,12 @@ people are not runs, and are in the log only.`,
 			if len(args) == 1 && filter != (service.RunFilter{Limit: service.DefaultRuns}) {
 				return exitError{exitUsage, errors.New("a run has one report: leave the other flags out")}
 			}
+			if len(args) == 0 && flags.output == "html" {
+				return exitError{exitUsage, errors.New("-o html is for one run: name it")}
+			}
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					return writeRun(ctx, s, b, args[0], flags.output)
+					return c.writeRun(ctx, s, b, args[0], &flags)
 				}
 				list, err := s.Runs(ctx, localCall(), filter)
 				c.note(list.Notes)
@@ -44,14 +47,14 @@ people are not runs, and are in the log only.`,
 				case flags.output == "json":
 					return writeJSON(b, list.Reports)
 				case flags.output == "csv":
-					return render.WriteRunsCSV(b, list.Reports)
+					return render.WriteRunsCSV(flags.csv(b), list.Reports)
 				}
 				render.WriteRuns(b, list.Reports)
 				return nil
 			})
 		},
 	}
-	flags.add(cmd, "table", "json", "csv")
+	flags.add(cmd, "table", "json", "csv", "html")
 	cmd.Flags().StringVar(&filter.Trigger, "trigger", "", "only runs of timer, oss, http, invoke or cli")
 	cmd.Flags().StringVar(&filter.Status, "status", "", "only runs that ended done, partial, incomplete, blocked, busy or failed")
 	cmd.Flags().StringVar(&filter.Since, "since", "", "only runs that ended since a day (2026-11-25), a time, or for a period (7d)")
@@ -61,21 +64,26 @@ people are not runs, and are in the log only.`,
 }
 
 // writeRun writes the report of one run.
-func writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id, output string) error {
+func (c *Command) writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id string, flags *functionFlags) error {
 	run, err := s.Run(ctx, localCall(), id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case output == "json":
+	}
+	switch flags.output {
+	case "json":
 		return writeJSON(b, run)
-	case output == "csv" && run.Restore != nil:
+	case "csv":
+		if run.Restore == nil {
+			return render.WriteRunsCSV(flags.csv(b), []*report.Report{run})
+		}
 		results, err := s.RestoredBy(ctx, localCall(), run)
 		if err != nil {
 			return err
 		}
-		return render.WriteRestoredCSV(b, results)
-	case output == "csv":
-		return render.WriteRunsCSV(b, []*report.Report{run})
+		return render.WriteRestoredCSV(flags.csv(b), results)
+	case "html":
+		lang, origin, zone := c.placeOf(ctx, s)
+		return render.ReportDocument(lang, origin, zone, run).WriteHTML(b)
 	}
 	return render.WriteReport(b, run)
 }

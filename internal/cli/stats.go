@@ -34,7 +34,7 @@ deleted is in no total.`,
 				case "json":
 					return writeJSON(b, stats)
 				case "csv":
-					return render.WriteStatsCSV(b, stats)
+					return render.WriteStatsCSV(flags.csv(b), stats)
 				}
 				render.WriteStats(b, stats)
 				return nil

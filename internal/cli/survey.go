@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,7 +81,10 @@ hours of their video, where the records have them.`,
 					case "json":
 						return writeJSON(b, report.NewForecast(forecast, r))
 					case "csv":
-						return render.WriteForecastCSV(b, forecast)
+						return render.WriteForecastCSV(flags.csv(b), forecast)
+					case "html":
+						lang, origin, zone := c.placeOf(ctx, s)
+						return render.ForecastDocument(lang, origin, zone, report.NewForecast(forecast, r)).WriteHTML(b)
 					}
 					render.WriteForecast(b, forecast)
 					return nil
@@ -90,7 +92,7 @@ hours of their video, where the records have them.`,
 			})
 		},
 	}
-	flags.add(cmd, "table", "json", "csv")
+	flags.add(cmd, "table", "json", "csv", "html")
 	flags.addClock(cmd)
 	cmd.Flags().Var(newDecimal(&days, 30), "days", "how many days, today included")
 	return cmd
@@ -120,11 +122,11 @@ an inventory is held against the other's.`,
 			}
 			return flags.with(cmd, c, policies[0], func(ctx context.Context, s *service.Service) error {
 				var rows strings.Builder
-				table := csv.NewWriter(&rows)
+				table := flags.csv(&rows)
 				var each func(retention.Difference)
 				if flags.output == "csv" {
-					_ = table.Write(render.DifferenceColumns()) // a Builder takes everything
-					each = func(d retention.Difference) { _ = table.Write(render.DifferenceRow(d)) }
+					table.Head(render.DifferenceColumns()...)
+					each = func(d retention.Difference) { table.Row(render.DifferenceRow(d)...) }
 				}
 				diff, r := s.Diff(ctx, localCall(), policies[1], each)
 				err := c.surveyed(r, func(b *strings.Builder) error {
@@ -132,9 +134,9 @@ an inventory is held against the other's.`,
 					case "json":
 						return writeJSON(b, diff)
 					case "csv":
-						table.Flush()
+						err := table.Flush()
 						b.WriteString(rows.String())
-						return nil
+						return err
 					}
 					render.WriteDiff(b, diff)
 					return nil

@@ -1,43 +1,141 @@
 package render
 
 import (
-	"encoding/csv"
+	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
-
-// WriteEntriesCSV writes the entries of a plan, the error of reading which it
-// returns.
-func WriteEntriesCSV(w io.Writer, entries iter.Seq2[plan.Entry, error]) error {
-	table := csv.NewWriter(w)
-	_ = table.Write([]string{"mediaId", "object", "rule", "reason", "expiresAt", "state"})
-	for entry, err := range entries {
-		if err != nil {
-			return err
-		}
-		object := ""
-		if m, err := media.Parse(entry.Record); err == nil && !m.Object.IsZero() {
-			object = m.Object.String()
-		}
-		_ = table.Write([]string{entry.MediaID, object, entry.Rule, entry.Reason, entry.ExpiresAt.Format(time.RFC3339), entry.State})
-	}
-	table.Flush()
-	return table.Error() // of any of the writes
-}
 
 // WritePlans writes a list of plans for a person at a terminal.
 func WritePlans(b *strings.Builder, plans []plan.Contents) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "plan\tas of\tmedia\tpolicy\tblocked") //nolint:errcheck // a Builder takes everything
+	t := &grid{out: b}
+	t.row("plan", "as of", "media", "policy", "blocked")
 	for _, p := range plans {
-		say(t, "%s\t%s\t%d\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked)
+		t.line("%s\t%s\t%d\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked)
 	}
-	_ = t.Flush() // as above
+	t.flush()
+}
+
+// WritePlansCSV writes a list of plans with a row for each.
+func WritePlansCSV(c *CSV, plans []plan.Contents) error {
+	c.Head("plan", "asOf", "media", "policy", "blocked")
+	for _, p := range plans {
+		c.Row(p.ID, p.Head.AsOf.Format(time.RFC3339), strconv.Itoa(p.Entries), p.Head.Policy, p.Blocked)
+	}
+	return c.Flush()
+}
+
+// Plan is a plan to be written. Items yields its media from the start each time.
+type Plan struct {
+	Contents plan.Contents
+	Items    iter.Seq2[review.Item, error]
+	Zone     *time.Location
+}
+
+func (p Plan) view() View { return View{p.Contents.Head.AsOf, p.Zone} }
+
+// CSV writes the media of the plan with all columns. It returns the error of reading them.
+func (p Plan) CSV(c *CSV) error {
+	all, view := columns(), View{AsOf: p.Contents.Head.AsOf, Zone: time.UTC}
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
+	}
+	c.Head(names...)
+	for item, err := range p.Items {
+		if err != nil {
+			return err
+		}
+		cells := make([]string, len(all))
+		for i := range all {
+			cells[i] = all[i].exact(&item, view)
+		}
+		c.Row(cells...)
+	}
+	return c.Flush()
+}
+
+// The largest widths of a title and an object in a table. CSV has them whole.
+const (
+	maxTitle  = 32
+	maxObject = 80
+)
+
+// maxGroups is the number of folders that totals list.
+const maxGroups = 20
+
+// WritePlan writes a plan for a person at a terminal: totals by rule and folder, then its media, which
+// it reads twice.
+func WritePlan(w io.Writer, p Plan) error {
+	out := bufio.NewWriter(w)
+	view, shown := p.view(), chosen("title", "object", "bytes", "created", "ageDays", "rule")
+	cellsOf := func(item *review.Item) []string {
+		cells := make([]string, len(shown))
+		for i := range shown {
+			cells[i] = text.Line(shown[i].text(item, view))
+			if shown[i].right {
+				cells[i] = fmt.Sprintf("%8s", cells[i])
+			}
+		}
+		cells[0], cells[1] = fit(cells[0], maxTitle), fit(cells[1], maxObject)
+		return cells
+	}
+	head := []string{"title", "object", "    size", "created", "     age", "rule"}
+	table, totals := &grid{out: out}, review.NewTotals()
+	table.measure(head)
+	for item, err := range p.Items {
+		if err != nil {
+			return err
+		}
+		totals.Add(&item)
+		table.measure(cellsOf(&item))
+	}
+	writeTotals(out, p, totals)
+	table.print(head)
+	for item, err := range p.Items {
+		if err != nil {
+			return err
+		}
+		table.print(cellsOf(&item))
+	}
+	return out.Flush()
+}
+
+func writeTotals(w io.Writer, p Plan, totals *review.Totals) {
+	t := &grid{out: w}
+	t.row("plan", p.Contents.ID)
+	t.row("as of", p.view().Time(p.Contents.Head.AsOf))
+	t.row("policy", p.Contents.Head.Policy)
+	if p.Contents.Blocked != "" {
+		t.row("blocked", p.Contents.Blocked)
+	}
+	t.flush()
+	t = &grid{out: w, right: true}
+	sum := func(name string, s review.Sum) {
+		t.line("%d\t%s\t%.1f h\t  %s", s.Media, Bytes(s.Bytes), s.Video.Hours(), name)
+	}
+	say(w, "")
+	t.row("media", "input", "video", "")
+	sum("total", totals.Sum)
+	for _, rule := range totals.Rules.Largest() {
+		sum("rule "+rule.Name, rule.Sum)
+	}
+	folders, rest := totals.Folders.First(maxGroups)
+	for _, folder := range folders {
+		sum(cmp.Or(folder.Name, "no object"), folder.Sum)
+	}
+	if rest.Media > 0 {
+		sum(fmt.Sprintf("%d other folders", len(totals.Folders)-maxGroups), rest)
+	}
+	t.flush()
+	say(w, "")
 }

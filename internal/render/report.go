@@ -6,24 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
-
-// say writes a line for a terminal. Titles, tags and keys are whatever somebody uploaded, so
-// of its arguments only numbers are taken as they are.
-func say(w io.Writer, format string, args ...any) {
-	for i, arg := range args {
-		switch arg.(type) {
-		case int, int64, float64:
-		default:
-			args[i] = text.Line(fmt.Sprint(arg))
-		}
-	}
-	fmt.Fprintf(w, format+"\n", args...) //nolint:errcheck // a Builder takes everything
-}
 
 // writeCounts writes a line for each count of a report.
 func writeCounts(r *report.Report, line func(format string, args ...any)) {
@@ -62,8 +48,8 @@ func WriteReport(w io.Writer, r *report.Report) error {
 	if r.Error != "" {
 		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	line := func(format string, args ...any) { say(t, format, args...) }
+	t := &grid{out: &b}
+	line := t.line
 	c := r.Counts
 	line("mode\t%s", r.Mode)
 	line("status\t%s", r.Status)
@@ -71,7 +57,7 @@ func WriteReport(w io.Writer, r *report.Report) error {
 		line("plan\t%s", r.Plan)
 	}
 	if r.Restore != nil {
-		_ = t.Flush() // a Builder takes everything
+		t.flush()
 		writeRestore(&b, r.Restore)
 		writeEnd(&b, r)
 		_, err := io.WriteString(w, b.String())
@@ -81,14 +67,14 @@ func WriteReport(w io.Writer, r *report.Report) error {
 	if counted {
 		writeCounts(r, line)
 	}
-	_ = t.Flush() // a Builder takes everything
+	t.flush()
 	if len(r.Sources) > 1 {
 		b.WriteString("\n")
 		line("source\tnames")
 		for _, source := range r.Sources {
 			line("%s\t%d", source.Source, source.Named)
 		}
-		_ = t.Flush() // as above
+		t.flush()
 	}
 	if counted && len(r.Rules) > 0 {
 		b.WriteString("\n")
@@ -96,7 +82,7 @@ func WriteReport(w io.Writer, r *report.Report) error {
 		for _, rule := range r.Rules {
 			line("%s\t%s\t%d\t%d\t%d", rule.Name, rule.Kind, rule.Applied, rule.Expired, rule.Deleted)
 		}
-		_ = t.Flush() // as above
+		t.flush()
 	}
 	writeEnd(&b, r)
 	_, err := io.WriteString(w, b.String())
@@ -124,16 +110,16 @@ func writeEnd(b *strings.Builder, r *report.Report) {
 
 // writeRestore writes the result of a restore.
 func writeRestore(b *strings.Builder, c *report.Restore) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	t := &grid{out: b}
 	b.WriteString("\n")
 	for _, m := range c.Media {
 		why := m.Reason
 		if m.NewID != "" {
 			why = "as " + m.NewID
 		}
-		say(t, "%s\t%s\t%s\t%s", m.Result, m.MediaID, why, m.Object)
+		t.line("%s\t%s\t%s\t%s", m.Result, m.MediaID, why, m.Object)
 	}
-	_ = t.Flush() // a Builder takes everything
+	t.flush()
 	if rest := c.Restored + c.Skipped - len(c.Media); rest > 0 {
 		say(b, "%d more", rest)
 	}

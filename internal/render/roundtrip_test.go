@@ -2,7 +2,6 @@ package render_test
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -48,23 +47,26 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 		var differences []retention.Difference
 		for i, object := range objects {
 			id := fmt.Sprintf("-%031x", i)
-			record, err := json.Marshal(map[string]any{"MediaId": id, "File": map[string]string{"URL": object.URL("cn-shanghai", media.Slash(i%2 == 0))}})
+			record, err := json.Marshal(map[string]any{"MediaId": id, "Title": hostileText(random), "File": map[string]string{"URL": object.URL("cn-shanghai", media.Slash(i%2 == 0))}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			entries = append(entries, plan.Entry{MediaID: id, Rule: hostileText(random), Reason: hostileText(random), State: hostileText(random), Record: record})
 			differences = append(differences, retention.Difference{MediaID: id, Object: object.String()})
 		}
+		excel := seed%2 == 0
 		var planned, compared bytes.Buffer
-		if err := render.WriteEntriesCSV(&planned, each(entries)); err != nil {
+		if err := (render.Plan{Items: render.Items(each(entries))}).CSV(render.NewCSV(&planned, excel)); err != nil {
 			t.Fatal(err)
 		}
-		table := csv.NewWriter(&compared)
-		_ = table.Write(render.DifferenceColumns())
+		table := render.NewCSV(&compared, excel)
+		table.Head(render.DifferenceColumns()...)
 		for _, d := range differences {
-			_ = table.Write(render.DifferenceRow(d))
+			table.Row(render.DifferenceRow(d)...)
 		}
-		table.Flush()
+		if err := table.Flush(); err != nil {
+			t.Fatal(err)
+		}
 		for name, written := range map[string]string{"plan": planned.String(), "diff": compared.String()} {
 			checkRows(t, seed, name+" by ID", written, func(i int) manifest.Row { return manifest.Row{MediaID: entries[i].MediaID} }, len(entries))
 			byObject := strings.Replace(written, "mediaId", "medium", 1)

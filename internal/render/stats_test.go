@@ -28,7 +28,7 @@ func TestStats(t *testing.T) {
 		}
 		s.Finish()
 		var b strings.Builder
-		if err := render.WriteStatsCSV(&b, s); err != nil {
+		if err := render.WriteStatsCSV(render.NewCSV(&b, false), s); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, b.String()); diff != "" || s.Total != (report.StatsTotal{Runs: 3, Deleted: 49}) {

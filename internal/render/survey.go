@@ -1,12 +1,9 @@
 package render
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -15,9 +12,8 @@ import (
 
 // WriteExplanation writes an explanation for a person at a terminal.
 func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	line := func(format string, args ...any) { say(t, format, args...) }
-	flush := func() { _ = t.Flush() } // a Builder takes everything
+	t := &grid{out: b}
+	line := t.line
 	if d := e.Deleted; d != nil {
 		line("%s\t%s, %s, by run %s", d.Outcome, d.At.Format(time.RFC3339), retention.Distance(e.AsOf, d.At), d.Run)
 		line("\t%s", d.Reason)
@@ -45,7 +41,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 	for _, h := range e.Holds {
 		line("%s\tuntil %s, by %s: %s", h.Rule(), h.Ends(), h.By, h.Reason)
 	}
-	flush()
+	t.flush()
 	for _, note := range e.Notes {
 		say(b, "note: %s", note)
 	}
@@ -64,7 +60,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 			}
 			line("  %s\t%s: %s", change.What, change.Verdict, reason)
 		}
-		flush()
+		t.flush()
 	}
 }
 
@@ -92,7 +88,7 @@ const chartWidth = 40
 // WriteForecast writes a forecast for a person at a terminal: the days on which
 // something falls due, with a bar each.
 func WriteForecast(b *strings.Builder, f *retention.Forecast) {
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := &grid{out: b, right: true}
 	most := 1
 	for _, day := range f.Days {
 		most = max(most, day.Media)
@@ -106,9 +102,9 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 		if tally.Media > 0 && when != "total" { // what is overdue may be more than fits
 			bar = strings.Repeat("█", min(chartWidth, max(1, tally.Media*chartWidth/most)))
 		}
-		say(t, "%s\t%d\t%s\t%.1f h\t  %-*s  %s", when, tally.Media, bytesText(tally.Bytes), tally.Seconds/3600, chartWidth, bar, strings.Join(rules, ", "))
+		t.line("%s\t%d\t%s\t%.1f h\t  %-*s  %s", when, tally.Media, Bytes(tally.Bytes), tally.Seconds/3600, chartWidth, bar, strings.Join(rules, ", "))
 	}
-	say(t, "%s\tmedia\tinput\tvideo\t  %-*s  by rule", "day", chartWidth, "")
+	t.line("%s\tmedia\tinput\tvideo\t  %-*s  by rule", "day", chartWidth, "")
 	row("overdue", f.Overdue)
 	for _, day := range f.Days {
 		if day.Media > 0 {
@@ -116,12 +112,12 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 		}
 	}
 	row("total", f.Total)
-	_ = t.Flush() // as above
+	t.flush()
 	say(b, "\n%d days from %s, in %s; %d media fall due later and %d never, as things are", len(f.Days), f.Days[0].Date, f.Timezone, f.Later, f.Never)
 }
 
-// bytesText writes bytes in the unit that shows them best, in powers of 1000.
-func bytesText(n int64) string {
+// Bytes writes a number of bytes in the unit that shows them best, in powers of 1000.
+func Bytes(n int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
 	value, unit := float64(n), 0
 	for value >= 1000 && unit < len(units)-1 {
@@ -135,20 +131,18 @@ func bytesText(n int64) string {
 
 // WriteForecastCSV writes a forecast with a row for each day and rule that has
 // media; the day of what is due already is "overdue".
-func WriteForecastCSV(w io.Writer, f *retention.Forecast) error {
-	table := csv.NewWriter(w)
+func WriteForecastCSV(c *CSV, f *retention.Forecast) error {
 	rows := func(when string, tally retention.Tally) {
 		for _, rule := range tally.Rules {
-			_ = table.Write([]string{when, rule.Name, strconv.Itoa(rule.Media), strconv.FormatInt(rule.Bytes, 10), strconv.FormatFloat(rule.Seconds, 'f', -1, 64)})
+			c.Row(when, rule.Name, strconv.Itoa(rule.Media), strconv.FormatInt(rule.Bytes, 10), strconv.FormatFloat(rule.Seconds, 'f', -1, 64))
 		}
 	}
-	_ = table.Write([]string{"date", "rule", "media", "bytes", "videoSeconds"})
+	c.Head("date", "rule", "media", "bytes", "videoSeconds")
 	rows("overdue", f.Overdue)
 	for _, day := range f.Days {
 		rows(day.Date, day.Tally)
 	}
-	table.Flush()
-	return table.Error() // of any of the writes
+	return c.Flush()
 }
 
 // WriteDiff writes a comparison of two policies for a person at a terminal.

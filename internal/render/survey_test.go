@@ -104,7 +104,7 @@ func TestForecasts(t *testing.T) {
 	var table, rows strings.Builder
 	render.WriteForecast(&table, f)
 	golden(t, "forecast.txt", table.String())
-	if err := render.WriteForecastCSV(&rows, f); err != nil {
+	if err := render.WriteForecastCSV(render.NewCSV(&rows, false), f); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "forecast.csv", rows.String())

@@ -69,7 +69,7 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 	var notes []string
 	if f.Since != "" {
 		var zone *time.Location
-		zone, notes = s.zone(ctx, call)
+		zone, notes = s.Zone(ctx, call)
 		if q.Since, err = s.since(f.Since, zone); err != nil {
 			return RunList{}, err
 		}
@@ -117,8 +117,8 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 	return period.Began(s.now().UTC().Truncate(time.Second), zone), nil
 }
 
-// zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
-func (s *Service) zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
+// Zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
+func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
 	if p := s.policies.file; p != nil {
 		return p.Timezone, nil
 	}

@@ -24,7 +24,7 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 	if !slices.Contains(report.StatsBy(), by) {
 		return nil, refusedError{fmt.Errorf("by %s: totals are by %s", text.Quote(by), strings.Join(report.StatsBy(), ", "))}
 	}
-	zone, notes := s.zone(ctx, call)
+	zone, notes := s.Zone(ctx, call)
 	var from time.Time
 	if since != "" {
 		if from, err = s.since(since, zone); err != nil {

@@ -11,17 +11,20 @@ import (
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // deployment is the policies, the account and the clients that the environment configures.
 type deployment struct {
 	policies policies
 	account  account.Account
-	keyring  *account.Keyring
-	state    state.Location
-	library  *mps.Client
-	objects  *objects.Client
-	digests  *digests
+	// accountID names the account for people. It may be empty.
+	accountID string
+	keyring   *account.Keyring
+	state     state.Location
+	library   *mps.Client
+	objects   *objects.Client
+	digests   *digests
 	// versioningChecked is true once the state bucket was asked for its versioning.
 	versioningChecked atomic.Bool
 	// logBegun is true once the state store is known to have a log of runs.
@@ -34,7 +37,7 @@ type deployment struct {
 }
 
 func newDeployment(o Options) *deployment {
-	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv)}
+	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv), accountID: text.Name(o.Getenv("FC_ACCOUNT_ID"))}
 	var noDigests, noPolicy error
 	d.digests, noDigests = newDigests(o)
 	if o.Policy == nil {
@@ -87,6 +90,22 @@ func (d *deployment) wire(o Options) (err error) {
 	}
 	d.library, err = mps.New(d.account, policy.DefaultPace().Share) // policyOf changes the share
 	return err
+}
+
+// Origin says where the records of a deployment come from, for people.
+type Origin struct {
+	Account string // FC_ACCOUNT_ID; empty if it is unset
+	Region  string
+	State   string
+}
+
+// Origin returns the deployment's origin. It may be empty if the service is broken.
+func (d *deployment) Origin() Origin {
+	o := Origin{d.accountID, d.account.Region, ""}
+	if d.state != (state.Location{}) {
+		o.State = d.state.String()
+	}
+	return o
 }
 
 // checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:

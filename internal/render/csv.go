@@ -1,0 +1,55 @@
+package render
+
+import (
+	"encoding/csv"
+	"io"
+	"strings"
+)
+
+// CSV writes rows of CSV.
+type CSV struct {
+	out   *csv.Writer
+	excel bool
+	ids   map[int]bool // columns of media IDs
+}
+
+// NewCSV returns a writer. For Excel the file starts with a byte order mark, and cells that a spreadsheet
+// would take for a formula are made text.
+func NewCSV(w io.Writer, excel bool) *CSV {
+	if excel {
+		_, _ = io.WriteString(w, "\ufeff") // the next write fails too
+	}
+	return &CSV{out: csv.NewWriter(w), excel: excel}
+}
+
+// Head writes the names of the columns.
+func (c *CSV) Head(names ...string) {
+	c.ids = map[int]bool{}
+	for i, name := range names {
+		c.ids[i] = name == "mediaId" || name == "newId"
+	}
+	_ = c.out.Write(names) // Flush returns the error
+}
+
+// Row writes a row.
+func (c *CSV) Row(cells ...string) {
+	for i, cell := range cells {
+		if c.excel && isFormula(cell) && !c.ids[i] { // an ID can start with -, and its letters call no function
+			cells[i] = "'" + cell
+		}
+	}
+	_ = c.out.Write(cells) // Flush returns the error
+}
+
+// Flush writes what is buffered, and returns the error of any of the writes.
+func (c *CSV) Flush() error {
+	c.out.Flush()
+	return c.out.Error()
+}
+
+// isFormula reports whether a spreadsheet may take a cell for a formula. Excel takes the wide signs of
+// Chinese and Japanese keyboards too. Source: OWASP, "CSV Injection".
+func isFormula(cell string) bool {
+	start := strings.TrimLeft(cell, " \u00a0\u3000\ufeff")
+	return start != "" && strings.ContainsRune("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20", []rune(start)[0])
+}

@@ -1,0 +1,207 @@
+package render
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
+)
+
+// maxRows is the number of media that a document lists.
+const maxRows = 5000
+
+// Document returns the plan as a document. The report, which may be nil, is that of the run that made the
+// plan. It returns the error of reading the media.
+func (p Plan) Document(lang words.Lang, origin Origin, r *report.Report) (*Document, error) {
+	totals, largest := review.NewTotals(), &review.Largest{}
+	var first []review.Item
+	for item, err := range p.Items {
+		if err != nil {
+			return nil, err
+		}
+		totals.Add(&item)
+		largest.Add(&item)
+		if len(first) < maxRows {
+			first = append(first, item)
+		}
+	}
+	w, view := newWriter(lang, origin, lang.Say("%d media are to be deleted", totals.Media)), p.view()
+	w.fact("plan", p.Contents.ID)
+	w.fact("as of", view.Time(p.Contents.Head.AsOf))
+	w.fact("policy", p.Contents.Head.Policy)
+	w.fact("blocked", p.Contents.Blocked)
+	if r != nil {
+		w.fact("status", string(r.Status))
+		w.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
+	}
+	w.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Sum{}, 0)
+	folders, rest := totals.Folders.First(maxGroups)
+	w.groups("By folder", "folder", totals.Sum, folders, rest, len(totals.Folders)-maxGroups)
+	if items := largest.Items(); len(items) > 0 {
+		w.items(lang.Say("Largest %d", len(items)), items, view)
+	}
+	s := w.items(lang.Say("Media"), first, view)
+	if more := totals.Media - len(first); more > 0 {
+		s.Text = lang.Say("%d more are in the CSV: %s", more, "mediasweep plans "+p.Contents.ID+" -o csv")
+	}
+	return w.doc, nil
+}
+
+// groups adds a table of sums, with bars.
+func (w *writer) groups(heading, name string, total review.Sum, groups []review.Group, rest review.Sum, others int) {
+	s := w.section(w.lang.Say(heading), name, ">media", ">input", ">video", "")
+	most := 0
+	row := func(name string, sum review.Sum) {
+		s.row(name, strconv.Itoa(sum.Media), Bytes(sum.Bytes), w.lang.Say("%.1f h", sum.Video.Hours()))
+	}
+	for _, group := range groups {
+		most = max(most, group.Media)
+	}
+	for _, group := range groups {
+		row(cmp.Or(group.Name, w.lang.Say("no object")), group.Sum)
+		s.bar(group.Media, most)
+	}
+	if rest.Media > 0 {
+		row(w.lang.Say("%d other folders", others), rest)
+	}
+	row(w.lang.Say("total"), total)
+}
+
+// items adds a table of media.
+func (w *writer) items(heading string, items []review.Item, view View) *Section {
+	shown := chosen("title", "object", "bytes", "videoSeconds", "created", "ageDays", "rule", "reason", "mediaId")
+	s := w.section(heading)
+	for i := range shown {
+		s.Columns = append(s.Columns, Column{w.lang.Say(shown[i].title), shown[i].right})
+	}
+	for n := range items {
+		cells := make([]string, len(shown))
+		for i := range shown {
+			cells[i] = shown[i].text(&items[n], view)
+		}
+		s.row(cells...)
+	}
+	return s
+}
+
+// ReportDocument returns a report as a document.
+func ReportDocument(lang words.Lang, origin Origin, zone *time.Location, r *report.Report) *Document {
+	w, view := newWriter(lang, origin, lang.Say("Run %s", r.Run)), View{r.AsOf, zone}
+	for _, f := range []Fact{
+		{"status", string(r.Status)}, {"error", r.Error}, {"trigger", string(r.Trigger)}, {"mode", string(r.Mode)}, {"as of", view.Time(r.AsOf)},
+		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", r.Guard.Reason},
+	} {
+		w.fact(f.Name, f.Value)
+	}
+	w.notes(append(append([]string{}, r.Notes...), r.Guard.Overridden, r.Next)...)
+	if r.Restore != nil {
+		w.restore(r.Restore)
+	} else {
+		w.counts(r)
+	}
+	if len(r.Failures) > 0 {
+		s := w.section(lang.Say("Failures"), "media ID", "object", "message")
+		for _, f := range r.Failures {
+			s.row(f.MediaID, f.Object, f.Message)
+		}
+	}
+	return w.doc
+}
+
+func (w *writer) counts(r *report.Report) {
+	c := r.Counts
+	s := w.section(w.lang.Say("Counts"), "", ">media")
+	for _, line := range []struct {
+		name  string
+		count int
+	}{
+		{"looked at", c.Looked}, {"absent", c.Absent}, {"protected", c.Protected}, {"unknown", c.Unknown}, {"kept", c.Kept}, {"expired", c.Expired},
+		{"deleted", c.Deleted}, {"gone", c.Gone}, {"failed", c.Failed}, {"unverified", c.Unverified}, {"pending", c.Pending}, {"announced", c.Announced},
+		{"objects without a medium", c.ObjectsWithoutMedia},
+	} {
+		s.row(w.lang.Say(line.name), strconv.Itoa(line.count))
+	}
+	if len(r.Rules) > 0 {
+		s := w.section(w.lang.Say("Rules"), "rule", "kind", ">decided", ">expired", ">deleted")
+		for _, rule := range r.Rules {
+			s.row(rule.Name, rule.Kind, strconv.Itoa(rule.Applied), strconv.Itoa(rule.Expired), strconv.Itoa(rule.Deleted))
+		}
+	}
+	if len(r.Announced) > 0 {
+		s := w.section(w.lang.Say("Announced"), "deleted from", ">media")
+		for _, on := range r.Announced {
+			s.row(on.Day, strconv.Itoa(on.Media))
+		}
+	}
+}
+
+func (w *writer) restore(c *report.Restore) {
+	s := w.section(w.lang.Say("Restored"), "result", "media ID", "new ID", "object", "reason")
+	said := "%d restored, %d skipped, %d failed"
+	if c.DryRun {
+		said = "%d would be restored, %d skipped, %d failed"
+	}
+	s.Text = w.lang.Say(said, c.Restored, c.Skipped, c.Failed)
+	w.fact("restore of", c.Of)
+	for _, m := range c.Media {
+		s.row(string(m.Result), m.MediaID, m.NewID, m.Object, m.Reason)
+	}
+}
+
+// ForecastDocument returns a forecast as a document.
+func ForecastDocument(lang words.Lang, origin Origin, zone *time.Location, f report.Forecast) *Document {
+	w := newWriter(lang, origin, lang.Say("Forecast of %d days", len(f.Days)))
+	w.fact("as of", View{Zone: zone}.Time(f.AsOf))
+	w.fact("timezone", f.Timezone)
+	if f.Status != report.Done {
+		w.fact("incomplete", cmp.Or(f.Error, string(f.Status)))
+	}
+	w.fact("due later", strconv.Itoa(f.Later))
+	w.fact("never due", strconv.Itoa(f.Never))
+	w.notes(f.Notes...)
+	groups := make([]review.Group, len(f.Total.Rules))
+	for i, rule := range f.Total.Rules {
+		groups[i] = review.Group{Name: rule.Name, Sum: sumOf(rule.Sum)}
+	}
+	w.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Sum{}, 0)
+	days := []review.Group{}
+	if f.Overdue.Media > 0 {
+		days = append(days, review.Group{Name: lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
+	}
+	for _, day := range f.Days {
+		if day.Media > 0 {
+			days = append(days, review.Group{Name: day.Date, Sum: sumOf(day.Sum)})
+		}
+	}
+	w.groups("By day", "day", sumOf(f.Total.Sum), days, review.Sum{}, 0)
+	return w.doc
+}
+
+func sumOf(s retention.Sum) review.Sum {
+	return review.Sum{Media: s.Media, Bytes: s.Bytes, Video: time.Duration(s.Seconds * float64(time.Second))}
+}
+
+// HistoryDocument returns a history as a document.
+func HistoryDocument(lang words.Lang, origin Origin, zone *time.Location, h *history.History) *Document {
+	w, view := newWriter(lang, origin, lang.Say("History of %s", h.Of)), View{Zone: zone}
+	w.fact("next", h.Next)
+	if len(h.Unread) > 0 {
+		w.fact("incomplete", strings.Join(text.First(h.Unread, "records"), "; "))
+	}
+	w.notes(h.Notes...)
+	s := w.section(lang.Say("Decisions"), "at", "outcome", "media ID", "new ID", "title", "object", "rule", "reason", "run", "plan")
+	if len(h.Decisions) == 0 {
+		s.Text = lang.Say("No decision to delete it is known.")
+	}
+	for _, d := range h.Decisions {
+		s.row(view.Time(d.At), strings.TrimSpace(string(d.Outcome)+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, d.Reason, d.Run, d.Plan)
+	}
+	return w.doc
+}

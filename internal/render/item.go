@@ -1,0 +1,152 @@
+package render
+
+import (
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/review"
+)
+
+// View is what the text of a value depends on.
+type View struct {
+	AsOf time.Time
+	Zone *time.Location
+}
+
+// Date writes a day of the view's timezone; nothing for the zero time.
+func (v View) Date(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.In(v.Zone).Format(time.DateOnly)
+}
+
+// Time writes a time in the view's timezone; nothing for the zero time.
+func (v View) Time(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.In(v.Zone).Format("2006-01-02 15:04:05 MST")
+}
+
+// column is a property of a medium of a plan, for programs (exact) and for people (shown). Shown is
+// nil where both are one.
+type column struct {
+	name, title string
+	right       bool
+	exact       func(*review.Item, View) string
+	shown       func(*review.Item, View) string
+}
+
+// columns returns all columns of a plan. A list is read back by its mediaId or object.
+func columns() []column {
+	return []column{
+		{name: "mediaId", title: "media ID", exact: func(i *review.Item, _ View) string { return i.MediaID }},
+		{name: "object", title: "object", exact: func(i *review.Item, _ View) string { return i.Object }},
+		{name: "rule", title: "rule", exact: func(i *review.Item, _ View) string { return i.Rule }},
+		{name: "reason", title: "reason", exact: func(i *review.Item, _ View) string { return i.Reason }},
+		{name: "expiresAt", title: "due since", exact: func(i *review.Item, _ View) string { return i.ExpiresAt.Format(time.RFC3339) },
+			shown: func(i *review.Item, v View) string { return v.Date(i.ExpiresAt) }},
+		{name: "state", title: "state", exact: func(i *review.Item, _ View) string { return i.State }},
+		{name: "title", title: "title", exact: func(i *review.Item, _ View) string { return i.Title }},
+		{name: "bytes", title: "size", right: true, exact: exactSize, shown: func(i *review.Item, _ View) string { return Size(i) }},
+		{name: "videoSeconds", title: "duration", right: true, exact: exactDuration, shown: func(i *review.Item, _ View) string { return Duration(i) }},
+		{name: "created", title: "created", exact: exactCreated, shown: func(i *review.Item, v View) string { return v.Date(i.Created) }},
+		{name: "ageDays", title: "age", right: true, exact: exactAge, shown: Age},
+		{name: "tags", title: "tags", exact: func(i *review.Item, _ View) string { return strings.Join(i.Tags, ",") }},
+	}
+}
+
+// chosen returns the columns with these names, in this order.
+func chosen(names ...string) []column {
+	list := make([]column, len(names))
+	for i, name := range names {
+		for _, c := range columns() {
+			if c.name == name {
+				list[i] = c
+			}
+		}
+	}
+	return list
+}
+
+func (c *column) text(i *review.Item, v View) string {
+	if c.shown == nil {
+		return c.exact(i, v)
+	}
+	return c.shown(i, v)
+}
+
+func exactSize(i *review.Item, _ View) string {
+	if !i.Size.Known {
+		return ""
+	}
+	return strconv.FormatInt(i.Size.Value, 10)
+}
+
+func exactDuration(i *review.Item, _ View) string {
+	if !i.Duration.Known {
+		return ""
+	}
+	return strconv.FormatFloat(i.Duration.Value.Seconds(), 'f', -1, 64)
+}
+
+func exactCreated(i *review.Item, _ View) string {
+	if i.Created.IsZero() {
+		return ""
+	}
+	return i.Created.Format(time.RFC3339)
+}
+
+func exactAge(i *review.Item, v View) string {
+	days, ok := i.Days(v.AsOf)
+	if !ok {
+		return ""
+	}
+	return strconv.Itoa(days)
+}
+
+// Size writes an item's size; nothing if it is unknown.
+func Size(i *review.Item) string {
+	if !i.Size.Known {
+		return ""
+	}
+	return Bytes(i.Size.Value)
+}
+
+// Duration writes an item's duration as h:mm:ss; nothing if it is unknown.
+func Duration(i *review.Item) string {
+	if !i.Duration.Known {
+		return ""
+	}
+	s := int(i.Duration.Value.Seconds())
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Age writes an item's age in days; nothing if it is unknown.
+func Age(i *review.Item, v View) string {
+	age := exactAge(i, v)
+	if age != "" {
+		age += " d"
+	}
+	return age
+}
+
+// Items returns the items of a plan's entries.
+func Items(entries iter.Seq2[plan.Entry, error]) iter.Seq2[review.Item, error] {
+	return func(yield func(review.Item, error) bool) {
+		for entry, err := range entries {
+			var item review.Item
+			if err == nil {
+				item = review.ItemOf(entry)
+			}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,42 @@
+// Package review is a plan as a person reviews it: an Item for each medium, and totals. It is pure.
+package review
+
+import (
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+)
+
+// Item is a medium of a plan. What its record lacks is zero, or not Known.
+type Item struct {
+	MediaID, Title, Object string
+	Rule, Reason, State    string
+	Tags                   []string
+	Size                   media.Maybe[int64]
+	Duration               media.Maybe[time.Duration]
+	Created, ExpiresAt     time.Time
+}
+
+// ItemOf returns the item of an entry.
+func ItemOf(e plan.Entry) Item {
+	item := Item{MediaID: e.MediaID, Rule: e.Rule, Reason: e.Reason, State: e.State, ExpiresAt: e.ExpiresAt}
+	m, err := media.Parse(e.Record)
+	if err != nil {
+		return item
+	}
+	item.Title, item.Tags, item.Size, item.Duration, item.Created = m.Title.Value, m.Tags, m.Size, m.Duration, m.Created
+	if !m.Object.IsZero() {
+		item.Object = m.Object.String()
+	}
+	return item
+}
+
+// Folder returns the folder of the item's object with its last slash; empty without an object.
+func (i *Item) Folder() string { return i.Object[:strings.LastIndexByte(i.Object, '/')+1] }
+
+// Days returns the item's age in whole days; ok is false if its creation time is unknown.
+func (i *Item) Days(asOf time.Time) (days int, ok bool) {
+	return int(asOf.Sub(i.Created) / (24 * time.Hour)), !i.Created.IsZero()
+}
