@@ -38,9 +38,9 @@ func (r *Report) next() string {
 	return ""
 }
 
-// approve says how a person applies the plan of the run. Eight digits name it.
+// approve says how a person applies the plan of the run. The commands name it by eight digits.
 func (r *Report) approve() string {
-	how := fmt.Sprintf("review plan %[1]s; to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", trigger.ShortPlan(r.Plan))
+	how := fmt.Sprintf("review plan %[2]s; to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", trigger.ShortPlan(r.Plan), r.Plan)
 	if r.most == policy.DryRun {
 		how += "; first set mode: enforce in the policy"
 	}
