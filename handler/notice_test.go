@@ -421,7 +421,9 @@ func TestExplainAndForecastKnowTheNotice(t *testing.T) {
 			s.t.Errorf("%s %s, %+v", r.Status, r.Error, forecast)
 		}
 		for range 12 {
-			s.night()
+			night := s.night()
+			forecast, _ := s.programs[0].f.Forecast(s.t.Context(), handler.Call{}, trigger.CLI, 30)
+			sameDue(s.t, "a sweep with a notice", night, forecast.Days)
 		}
 		for _, id := range ids {
 			m, _ := s.e.Medium(id)

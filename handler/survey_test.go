@@ -205,7 +205,9 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 				}
 				s.programs = []*program{s.start(0)}
 				f := s.programs[0].f
+				before, _ := f.Forecast(t.Context(), handler.Call{}, trigger.CLI, days)
 				swept := s.timer(time.Minute)
+				sameDue(t, "the first sweep", swept, before.Days)
 				undone := f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: swept.Run})
 				if swept.Counts.Deleted == 0 || undone.Status != report.Done {
 					t.Fatalf("%s %s, %+v, restore: %s %s", swept.Status, swept.Error, swept.Counts, undone.Status, undone.Error)
@@ -222,14 +224,16 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 					}
 				}
 				sum, gone := forecast.Overdue.Media, s.gone()
-				for _, day := range forecast.Days {
+				for i, day := range forecast.Days {
 					sum += day.Media
 					end, err := time.ParseInLocation(time.DateTime, day.Date+" 23:59:59", s.policy.Timezone)
 					if err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(time.Until(end))
-					if r := s.timer(time.Minute); r.Status != report.Done || s.gone()-gone != sum {
+					r := s.timer(time.Minute)
+					sameDue(t, "the sweep of "+day.Date, r, forecast.Days[i+1:])
+					if r.Status != report.Done || s.gone()-gone != sum {
 						t.Errorf("%s: %d media due by then, %d deleted (%s %s)", day.Date, sum, s.gone()-gone, r.Status, r.Error)
 					}
 					for _, m := range s.e.Media() {
@@ -244,6 +248,23 @@ func TestForecastsAgreeWithTheSweepsOfLaterDays(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// sameDue holds what a sweep says of the coming days against the days of a forecast.
+func sameDue(t *testing.T, sweep string, r report.Report, days []retention.Day) {
+	t.Helper()
+	media := map[string]int{}
+	for _, on := range r.Due {
+		media[on.Day] += on.Media
+	}
+	for _, on := range r.Announced {
+		media[on.Day] += on.Media
+	}
+	for _, day := range days {
+		if media[day.Date] != day.Media || r.Due == nil {
+			t.Errorf("%s: %d media are due on %s, by the forecast %d", sweep, media[day.Date], day.Date, day.Media)
+		}
 	}
 }
 

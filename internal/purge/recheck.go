@@ -139,7 +139,7 @@ type newestMedia struct {
 // isOutranked reports whether enough newer media of a medium's groups were read in this run. A
 // medium that cannot be read outranks nothing.
 func (r *Recheck) isOutranked(ctx context.Context, rank retention.Rank) bool {
-	ranker := retention.NewRanker(r.Judge.Policy)
+	ranker := retention.NewRanker(r.Judge.Policy, r.Judge.AsOf)
 	newest := slices.Compact(slices.Sorted(slices.Values(r.Origin.Newest(rank))))
 	unread := r.newest.add(ranker, newest)
 	for some := range slices.Chunk(unread, mps.MaxBatch) {

@@ -33,6 +33,14 @@ func writeCounts(r *report.Report, line func(format string, args ...any)) {
 			line("    %s\t%d", other.name, other.count)
 		}
 	}
+	if r.Due != nil {
+		all := 0
+		for _, on := range r.Due {
+			all += on.Media
+		}
+		_, soon := r.DueWithinSeven()
+		line("due later\t%d\twithin 90 days, %d of them within seven", all, soon)
+	}
 	line("no medium\t%d\tobjects", c.ObjectsWithoutMedia)
 	line("calls\t%d\tDeleteMedia, %d QueryMediaList, %d QueryMediaListByURL (%d throttled, %d retried)",
 		r.Calls.DeleteMedia, r.Calls.QueryMediaList, r.Calls.QueryMediaListByURL, r.Calls.Throttled, r.Calls.Retried)

@@ -15,11 +15,12 @@ func TestTable(t *testing.T) {
 	r.Guard = report.Guard{Tripped: true, Reason: "too many"}
 	r.Fail(report.Failure{MediaID: "m1", Message: "gone wrong"})
 	r.Error = "an error"
+	r.Due = []report.Due{{Day: asOf.AddDate(0, 0, 6).Format(time.DateOnly), Media: 3}, {Day: asOf.AddDate(0, 0, 8).Format(time.DateOnly), Media: 4}}
 	var b strings.Builder
 	if err := render.WriteReport(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong"} {
+	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong", "within 90 days, 3 of them within seven"} {
 		if !strings.Contains(b.String(), text) {
 			t.Errorf("the table lacks %q:\n%s", text, b.String())
 		}

@@ -49,7 +49,9 @@ type Report struct {
 	Rules   []Rule   `json:"rules"`
 	// Announced says from which day on announced media are deleted.
 	Announced []Announced `json:"announced,omitempty"`
-	Guard     Guard       `json:"guard"`
+	// Due says how many media fall due on which of the next 90 days. It is nil if the run does not know.
+	Due   []Due `json:"due,omitzero"`
+	Guard Guard `json:"guard"`
 	// Restore is nil unless the run is a restore. Counts are then 0.
 	Restore *Restore `json:"restore,omitempty"`
 	Calls   Calls    `json:"calls"`
@@ -112,6 +114,24 @@ type Announced struct {
 	Media int    `json:"media"`
 	// MediaIDs are the first of them. A report lists at most 100.
 	MediaIDs []string `json:"mediaIds,omitempty"`
+}
+
+// Due counts the media that fall due on a day, by what sweeps know. With a notice the day is the one on which it ends.
+// Days without media are left out.
+type Due struct {
+	Day   string `json:"day"` // YYYY-MM-DD in the policy's timezone
+	Media int    `json:"media"`
+}
+
+// DueWithinSeven returns the days of Due that begin less than seven days after AsOf, by UTC, and their media.
+func (r *Report) DueWithinSeven() (days []Due, media int) {
+	end := r.AsOf.UTC().AddDate(0, 0, 7)
+	for _, on := range r.Due {
+		if day, err := time.Parse(time.DateOnly, on.Day); err == nil && day.Before(end) {
+			days, media = append(days, on), media+on.Media
+		}
+	}
+	return days, media
 }
 
 // Guard says whether the run was stopped before it deleted too much.

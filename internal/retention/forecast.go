@@ -102,7 +102,7 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 	}
 	tally := &f.Overdue
 	if goes := Goes(f.policy, facts, due); d.Verdict != Expired || goes.After(f.AsOf) {
-		day := f.day(goes)
+		day := daysAfter(f.today, goes, f.policy.Timezone)
 		if day >= len(f.Days) {
 			f.Later++
 			return
@@ -114,9 +114,9 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 	}
 }
 
-// day returns how many calendar days after today an instant lies.
-func (f *Forecast) day(instant time.Time) int {
-	return int(dateOf(instant, f.policy.Timezone).Sub(f.today) / (24 * time.Hour))
+// daysAfter returns how many calendar days after today an instant lies.
+func daysAfter(today, instant time.Time, zone *time.Location) int {
+	return int(dateOf(instant, zone).Sub(today) / (24 * time.Hour))
 }
 
 // dateOf returns an instant's calendar day in a zone, as its midnight in UTC: clocks

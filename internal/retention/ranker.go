@@ -14,7 +14,7 @@ import (
 type Rank struct {
 	Rule   string
 	Groups []string
-	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to AsOf are ranked.
+	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to the AsOf of RankOf are ranked.
 	Created int64
 }
 
@@ -66,10 +66,12 @@ func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
 }
 
 // Ranker finds the newest media of each group. It keeps at most the rule's count of media for
-// each group. Add each medium once.
+// each group, and those that are dated ahead. Add each medium once.
 type Ranker struct {
+	asOf   int64
 	counts map[string]int // by rule
 	newest map[group][]member
+	ahead  int
 }
 
 type group struct{ rule, name string }
@@ -79,42 +81,73 @@ type member struct {
 	created int64
 }
 
-// NewRanker returns a ranker for the rules of a policy.
-func NewRanker(p *policy.Policy) *Ranker {
-	r := &Ranker{counts: map[string]int{}, newest: map[group][]member{}}
+// maxAhead bounds the memberships of media that are dated ahead.
+const maxAhead = 10_000
+
+// NewRanker returns a ranker for the rules of a policy, as of an instant.
+func NewRanker(p *policy.Policy, asOf time.Time) *Ranker {
+	r := &Ranker{asOf: asOf.UnixNano(), counts: map[string]int{}, newest: map[group][]member{}}
 	for _, rule := range p.Expire {
 		r.counts[rule.Name] = rule.KeepLatest.Count
 	}
 	return r
 }
 
-// Add takes a medium.
+// newerThan returns how many members, of which the newest comes first, were created after an instant.
+func newerThan(members []member, created int64) int {
+	at, _ := slices.BinarySearchFunc(members, created, func(m member, created int64) int { return cmp.Compare(created, m.created) })
+	return at
+}
+
+// Add takes a medium. One that is dated ahead joins its groups at its CreationTime.
 func (r *Ranker) Add(mediaID string, rank Rank) {
 	for _, name := range rank.Groups {
 		of := group{rank.Rule, name}
 		members := r.newest[of]
-		at, _ := slices.BinarySearchFunc(members, rank.Created, func(m member, created int64) int { return cmp.Compare(created, m.created) })
-		if at == r.counts[rank.Rule] {
+		at, kept := newerThan(members, rank.Created), newerThan(members, r.asOf)+r.counts[rank.Rule]
+		if rank.Created > r.asOf {
+			if r.ahead++; r.ahead > maxAhead {
+				continue
+			}
+			kept++
+		}
+		if at == kept {
 			continue
 		}
 		members = slices.Insert(members, at, member{mediaID, rank.Created})
-		r.newest[of] = members[:min(len(members), r.counts[rank.Rule])]
+		r.newest[of] = members[:min(len(members), kept)]
 	}
 }
 
 // IsLatest reports whether a medium is among the newest of a group of its own, ties
 // included: fewer media than the rule keeps are newer.
 func (r *Ranker) IsLatest(rank Rank) bool {
-	return slices.ContainsFunc(rank.Groups, func(name string) bool {
-		members, count := r.newest[group{rank.Rule, name}], r.counts[rank.Rule]
-		return len(members) < count || rank.Created >= members[count-1].created
-	})
+	from, ok := r.OutrankedFrom(rank)
+	return len(rank.Groups) > 0 && (!ok || from > r.asOf)
 }
 
-// Newest returns the newest media of a medium's groups.
+// OutrankedFrom returns when a medium is no longer among the newest of any group, in nanoseconds since
+// 1970. It returns false for a medium that stays among them.
+func (r *Ranker) OutrankedFrom(rank Rank) (from int64, ok bool) {
+	for _, name := range rank.Groups {
+		members, count := r.newest[group{rank.Rule, name}], r.counts[rank.Rule]
+		newer := newerThan(members, rank.Created)
+		if newer < count {
+			return 0, false
+		}
+		from = max(from, members[newer-count].created)
+	}
+	return from, true
+}
+
+// IsWhole reports whether OutrankedFrom knows all media that are dated ahead.
+func (r *Ranker) IsWhole() bool { return r.ahead <= maxAhead }
+
+// Newest returns the newest media of a medium's groups that are not dated ahead.
 func (r *Ranker) Newest(rank Rank) (mediaIDs []string) {
 	for _, name := range rank.Groups {
-		for _, m := range r.newest[group{rank.Rule, name}] {
+		members := r.newest[group{rank.Rule, name}]
+		for _, m := range members[newerThan(members, r.asOf):] {
 			mediaIDs = append(mediaIDs, m.mediaID)
 		}
 	}

@@ -2,6 +2,7 @@ package retention_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -16,7 +17,7 @@ import (
 
 // decideAll decides on a library as a sweep does: it ranks all media, and then decides.
 func decideAll(p *policy.Policy, library []media.Medium, asOf time.Time, mark func(*media.Medium) retention.Mark) map[string]retention.Decision {
-	ranker := retention.NewRanker(p)
+	ranker := retention.NewRanker(p, asOf)
 	facts, ranks := make([]retention.Facts, len(library)), make([]retention.Rank, len(library))
 	for i, m := range library {
 		facts[i] = retention.Facts{AsOf: asOf, NotLatest: true}
@@ -117,8 +118,8 @@ func rankedLibrary(rng *rand.Rand) []media.Medium {
 	return library
 }
 
-// TestRankerProperties holds IsLatest against its definition: in one of its groups fewer
-// media than the rule keeps are strictly newer.
+// TestRankerProperties holds IsLatest and OutrankedFrom against their definition: in one of its groups fewer
+// media than the rule keeps are strictly newer. Some media are dated ahead.
 func TestRankerProperties(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -127,27 +128,36 @@ func TestRankerProperties(t *testing.T) {
 	counts := map[string]int{"series": 2, "tagged": 1}
 	ranked := 0
 	for range 300 {
-		ranker := retention.NewRanker(p)
+		ranker := retention.NewRanker(p, asOf)
 		var ranks []retention.Rank
 		for _, m := range rankedLibrary(rng) {
-			rank := retention.RankOf(p, &m, retention.Facts{AsOf: asOf, NotLatest: true})
+			if !m.Created.IsZero() {
+				m.Created = m.Created.AddDate(0, 0, 100)
+			}
+			rank := retention.RankOf(p, &m, retention.Facts{AsOf: retention.WhenKnown(&m, asOf), NotLatest: true})
 			ranks = append(ranks, rank)
 			ranker.Add("", rank)
 		}
 		for _, rank := range ranks {
-			want := false
-			for _, name := range rank.Groups {
-				newer := 0
-				for _, other := range ranks {
-					if other.Rule == rank.Rule && slices.Contains(other.Groups, name) && other.Created > rank.Created {
-						newer++
+			isLatest := func(at int64) (latest bool) {
+				for _, name := range rank.Groups {
+					newer := 0
+					for _, other := range ranks {
+						if other.Rule == rank.Rule && slices.Contains(other.Groups, name) && other.Created > rank.Created && other.Created <= at {
+							newer++
+						}
 					}
+					ranked++
+					latest = latest || newer < counts[rank.Rule]
 				}
-				ranked++
-				want = want || newer < counts[rank.Rule]
+				return latest
 			}
-			if got := ranker.IsLatest(rank); got != want {
+			if got, want := ranker.IsLatest(rank), isLatest(asOf.UnixNano()); got != want {
 				t.Fatalf("IsLatest(%+v) = %v, want %v among %+v", rank, got, want, ranks)
+			}
+			from, ok := ranker.OutrankedFrom(rank)
+			if ok == isLatest(math.MaxInt64) || ok && from > asOf.UnixNano() && (isLatest(from) || !isLatest(from-1)) {
+				t.Fatalf("OutrankedFrom(%+v) = %d, %v among %+v", rank, from, ok, ranks)
 			}
 		}
 	}
@@ -159,7 +169,7 @@ func TestRankerProperties(t *testing.T) {
 // A medium that no rule ranks is never among the latest, and takes no place.
 func TestRankerIgnoresUnranked(t *testing.T) {
 	p := parse(t, rankedRules)
-	ranker := retention.NewRanker(p)
+	ranker := retention.NewRanker(p, asOf)
 	for range 3 {
 		ranker.Add("", retention.Rank{})
 	}
@@ -237,13 +247,14 @@ func TestNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ranker := retention.NewRanker(p)
+	ranker := retention.NewRanker(p, asOf)
 	rank := func(created int64, groups ...string) retention.Rank {
 		return retention.Rank{Rule: "series", Groups: groups, Created: created}
 	}
 	ranker.Add("oldest", rank(1, "g"))
 	ranker.Add("newest", rank(3, "g", "h"))
 	ranker.Add("newer", rank(2, "g"))
+	ranker.Add("ahead", rank(asOf.UnixNano()+1, "g"))
 	if got := ranker.Newest(rank(0, "g", "h", "none")); !slices.Equal(got, []string{"newest", "newer", "newest"}) {
 		t.Errorf("%q", got)
 	}

@@ -79,7 +79,7 @@ type pendingRecord struct {
 }
 
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
-const checkpointFormat = 6
+const checkpointFormat = 7
 
 // checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
 type checkpointer struct {
@@ -199,7 +199,7 @@ func (c *scan) maybeCheckpoint() {
 // place returns the head of a checkpoint at the cursor.
 func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
-		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered), Missing: c.Missing, Sources: c.report.Sources}
+		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered.count), Missing: c.Missing, Sources: c.report.Sources}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan})
 	}

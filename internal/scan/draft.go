@@ -2,6 +2,7 @@ package scan
 
 import (
 	"iter"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -74,9 +75,9 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 }
 
 // settle ranks all media, and yields each finding with its final verdict.
-func (d *Draft) settle(p *policy.Policy) iter.Seq2[*finding, error] {
+func (d *Draft) settle(p *policy.Policy, asOf time.Time) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
-		d.ranker = retention.NewRanker(p)
+		d.ranker = retention.NewRanker(p, asOf)
 		for f, err := range d.merged() {
 			if err != nil {
 				yield(nil, err)

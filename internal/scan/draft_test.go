@@ -116,7 +116,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 		}
 		r := report.New("run", trigger.Invoke, p, now)
 		var ids, names, wantLines []string
-		for f, err := range draft.settle(p) {
+		for f, err := range draft.settle(p, now) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestPresentAndMissingIsUnknown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for f, err := range draft.settle(p) {
+		for f, err := range draft.settle(p, now) {
 			if err != nil || absent && f.verdict == retention.Expired {
 				t.Fatalf("%+v, %v", f, err)
 			}
@@ -261,7 +261,7 @@ func TestLinesOfAResumedScan(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, err := range d.settle(p) {
+		for _, err := range d.settle(p, now) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,8 +26,9 @@ type finding struct {
 	digest uint64
 	// uncounted is true for a medium that was read only to rank others.
 	uncounted bool
-	// due is when the candidate must be looked up again, in seconds since 1970.
-	due int64
+	// due is when the candidate must be looked up again, in seconds since 1970. expires is when the
+	// medium expires if it is not among the latest; 0 for never.
+	due, expires int64
 
 	// contradicted is true if two answers have different records of the medium.
 	contradicted bool
@@ -60,7 +61,7 @@ func (f *finding) encode() []byte {
 		flags |= uncountedFlag
 	}
 	b = append(b, flags, byte(f.verdict)) //nolint:gosec // there are five verdicts
-	for _, number := range []int64{f.modified, f.due, f.created, f.readAt, f.rank.Created, int64(len(f.rank.Groups))} {
+	for _, number := range []int64{f.modified, f.due, f.expires, f.created, f.readAt, f.rank.Created, int64(len(f.rank.Groups))} {
 		b = binary.AppendVarint(b, number)
 	}
 	b = binary.LittleEndian.AppendUint64(b, f.digest)
@@ -89,7 +90,7 @@ func decode(key string, b []byte) (*finding, error) {
 	f.uncounted, f.verdict = b[0]&uncountedFlag != 0, retention.Verdict(b[1])
 	b = b[2:]
 	var groups int64
-	for _, into := range []*int64{&f.modified, &f.due, &f.created, &f.readAt, &f.rank.Created, &groups} {
+	for _, into := range []*int64{&f.modified, &f.due, &f.expires, &f.created, &f.readAt, &f.rank.Created, &groups} {
 		number, n := binary.Varint(b)
 		if n <= 0 {
 			return nil, errDamaged
@@ -149,6 +150,6 @@ func (f *finding) isStray() bool { return f.name == "" }
 
 // contradict makes the medium unknown, and clears the fields that come from its record.
 func (f *finding) contradict() {
-	f.verdict, f.rule, f.rank, f.due, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, nil
+	f.verdict, f.rule, f.rank, f.due, f.expires, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, 0, nil
 	f.contradicted = true
 }

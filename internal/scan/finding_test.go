@@ -29,7 +29,7 @@ func randomFinding(random *rand.Rand) *finding {
 	f := &finding{
 		modified: number(), verdict: retention.Verdict(random.IntN(int(retention.Expired) + 1)), rule: text(),
 		rank:   retention.Rank{Rule: text(), Created: number(), Groups: make([]string, random.IntN(4))},
-		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), state: text(), created: number(), readAt: number(), line: []byte(text()),
+		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), expires: number(), state: text(), created: number(), readAt: number(), line: []byte(text()),
 	}
 	for i := range f.rank.Groups {
 		f.rank.Groups[i] = text()

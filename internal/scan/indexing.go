@@ -31,22 +31,32 @@ func (f *Found) WriteIndex(ctx context.Context, now time.Time, run string) error
 	return f.finds.Write(ctx, f.known, now, run)
 }
 
-// isKnown reports whether a candidate need not be looked up, and whether it has a live
-// medium: 1 or 0, since the guard must not count more than the inventory names.
-func (c *scan) isKnown(candidate inventory.Candidate) (live int, known bool) {
+// isKnown returns the entries of a candidate that need not be looked up.
+func (c *scan) isKnown(candidate inventory.Candidate) (entries []index.Entry, known bool) {
 	if c.finds == nil || candidate.Lead {
-		return 0, false
+		return nil, false
 	}
-	entries := c.known.Find(c.admit, candidate.Name())
+	entries = c.known.Find(c.admit, candidate.Name())
 	for _, e := range entries {
 		if e.Modified != candidate.Modified || e.Due <= c.report.AsOf.Unix() {
-			return 0, false
-		}
-		if e.Medium && !e.Elsewhere {
-			live = 1
+			return nil, false
 		}
 	}
-	return live, len(entries) > 0
+	return entries, len(entries) > 0
+}
+
+// passOver counts a candidate that the index skips, and its live media. Known counts one of
+// these: the guard must not count more than the inventory names.
+func (c *scan) passOver(candidate inventory.Candidate, entries []index.Entry) {
+	live := 0
+	for _, e := range entries {
+		if e.Medium && !e.Elsewhere {
+			live = 1
+			c.countSkipped(candidate, e.Due)
+		}
+	}
+	c.Passed++
+	c.Known += live
 }
 
 // dueWithoutMedium returns when an object without a medium is looked up again.
@@ -79,13 +89,13 @@ func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.V
 	return index.Never
 }
 
-// index adds a finding to the index.
-func (c *scan) index(f *finding) {
+// index adds a finding to the index. elsewhere says that the index has the finding's medium by its object.
+func (c *scan) index(f *finding, elsewhere bool) {
 	if c.finds == nil || f.isStray() {
 		return
 	}
 	isMedium := f.mediaID != "" && f.verdict != retention.Absent
-	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium})
+	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium, Elsewhere: elsewhere})
 	byID := inventory.Candidate{MediaID: f.mediaID}
 	if isMedium && c.sources.hasIDs && f.name != byID.Name() && f.verdict != retention.Unknown {
 		// A list may name its ID too. The index then skips the ID.

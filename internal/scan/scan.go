@@ -122,6 +122,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 			c.resume(ctx)
 			c.openIndex(admit)
 		}
+		c.beginUpcoming()
 		c.lookAtAll()
 		if c.head, c.begun, c.progressed = c.place(), c.cursor.hasBegun(), c.cursor.accounted > 0; c.Stopped != nil && c.Failed == nil {
 			c.Stopped = c.Suspend(ctx, budget, c.Stopped)
@@ -194,10 +195,11 @@ type scan struct {
 	literals literals
 	sources  sources
 	// orphanIDs are media of an applied plan whose sources are gone.
-	orphanIDs map[string]bool
-	unknown   int // media that were kept as unknown
-	// rediscovered counts media found by ID whose objects the index may have skipped.
-	rediscovered int
+	orphanIDs    map[string]bool
+	unknown      int // media that were kept as unknown
+	rediscovered rediscovered
+	// upcoming counts what falls due; nil if the scan cannot know.
+	upcoming *retention.Upcoming
 }
 
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
@@ -339,7 +341,7 @@ func (c *scan) answered(one checked) {
 			c.listFailure(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
 		if found.Candidate.MediaID != "" && c.sources.names(found.Medium.Object) {
-			c.rediscovered++
+			c.rediscover(&found.Medium)
 		}
 		c.take(found, one.gone[found.Medium.Object])
 	}
@@ -433,8 +435,11 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 		}
 		f.line = l.Text
 	}
-	f.verdict, f.rule, f.rank = d.Verdict, d.RuleName(), retention.RankOf(c.Policy, m, facts)
-	f.due = c.dueOf(m, facts, d.Verdict)
+	f.verdict, f.rule, f.rank = d.Verdict, d.RuleName(), c.rankOf(m, facts)
+	f.due, f.expires = c.dueOf(m, facts, d.Verdict), c.expiryOf(m, facts)
+	if of.Candidate.Lead {
+		f.expires = 0 // the inventory may not name it
+	}
 	if d.Verdict == retention.Unknown {
 		c.warnUnknown(m.ID, d.Reason())
 	}
@@ -472,7 +477,9 @@ func (c *scan) warnUnknown(id, reason string) {
 
 // settle ranks the findings, counts them, and adds them to the index.
 func (c *scan) settle() {
-	for f, err := range c.Draft.settle(c.Policy) {
+	isSkipped, done := c.skipped()
+	defer done()
+	for f, err := range c.Draft.settle(c.Policy, c.report.AsOf) {
 		if err != nil {
 			c.fail(err)
 			return
@@ -481,10 +488,15 @@ func (c *scan) settle() {
 		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
 		}
-		c.index(f)
+		elsewhere := f.mediaID != "" && isSkipped(f.mediaID)
+		c.index(f, elsewhere)
+		if !elsewhere {
+			c.countDue(f)
+		}
 	}
+	c.reportUpcoming()
 	c.report.Counts.Pending = c.report.Counts.Expired
-	c.Known = max(0, c.Known-c.rediscovered)
+	c.Known = max(0, c.Known-c.rediscovered.count)
 }
 
 // describe adds notes about skipped candidates to the report.

@@ -356,14 +356,13 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
 	}
-	live, known := c.isKnown(candidate)
+	entries, known := c.isKnown(candidate)
 	if !known {
 		c.cursor.take(candidate)
 		return true
 	}
 	c.cursor.pass(candidate)
-	c.Passed++
-	c.Known += live
+	c.passOver(candidate, entries)
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
 	}

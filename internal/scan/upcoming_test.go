@@ -1,0 +1,200 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+const upcomingPolicy = `
+version: 1
+mode: enforce
+timezone: America/Santiago
+inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]
+protect:
+  - {name: legal, match: {tags: [legal-hold]}}
+  - {name: promised, until: {tag: "keep-until:"}}
+expire:
+  - {name: dated, at: {tag: "expire:"}}
+  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 30d, keepLatest: {count: 2, per: folder}}
+  - {name: shows, match: {object: ["oss://media-in/shows/**"]}, after: 30d, keepLatest: {count: 1, per: "tag:show:"}}
+  - {name: rest, after: 180d}
+`
+
+// addLibrary adds media of all ages, by object, by ID, and by both. It returns them.
+func addLibrary(c *cloud, rng *rand.Rand, size int) (library []media.Medium) {
+	c.list = "mediaId,object\n"
+	for i := range size {
+		id := fmt.Sprintf("m%03d", i)
+		key := []string{"clips/", "series/a/", "series/b/", "shows/"}[rng.IntN(4)] + id
+		age := rng.IntN(60) - 20
+		if i%2 == 0 {
+			age = 70 + rng.IntN(140)
+		}
+		day := now.AddDate(0, 0, rng.IntN(120)-10).Format(time.DateOnly)
+		tags := [][]string{{"keep-until:" + day}, {"expire:" + day}, {"legal-hold"}, {"show:x"}, {"show:x", "show:y"}, {"expire:soon"}, nil, nil, nil}[rng.IntN(9)]
+		m := testMedium(id, key, age, tags...)
+		library = append(library, m)
+		c.add(m)
+		named := rng.IntN(4)
+		if named < 3 {
+			c.listed = append(c.listed, key)
+		}
+		if named > 1 {
+			c.list += id + ",\n"
+		}
+	}
+	return library
+}
+
+// forecastOf returns the days of a forecast as a report has them.
+func forecastOf(s *Scanner, asOf time.Time, library []media.Medium) []report.Due {
+	f := retention.NewForecast(s.Policy, asOf, retention.UpcomingDays)
+	f.Remember(s.Mark, func(*media.Medium) time.Time { return time.Time{} })
+	for _, m := range library {
+		f.Add(m)
+	}
+	f.Finish()
+	days := []report.Due{}
+	for _, day := range f.Days {
+		if day.Media > 0 {
+			days = append(days, report.Due{Day: day.Date, Media: day.Media})
+		}
+	}
+	return days
+}
+
+// someHeld holds some media by the names by which the index knows them.
+func someHeld(t *testing.T, c *cloud, library []media.Medium) *retention.Holds {
+	t.Helper()
+	var list []retention.Hold
+	for i, m := range library {
+		until := []time.Time{{}, now.AddDate(0, 0, 3), now.AddDate(0, 0, 40)}[i%3]
+		target := m.ID
+		if slices.Contains(c.listed, m.Object.Key) {
+			target = m.Object.String()
+		}
+		if i%4 == 0 {
+			list = append(list, retention.Hold{ID: fmt.Sprint(i), Target: target, Until: until, Reason: "trial", By: "ops@host", At: now})
+		}
+	}
+	holds, err := retention.NewHolds(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return holds
+}
+
+// What a sweep counts as due is what a forecast of the same library says: on the first look, on the
+// looks for which the index skips media, and once a list names media that the index skips.
+func TestDueAgreesWithForecasts(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(16) {
+		c, rng := newCloud(t), rand.New(rand.NewPCG(seed, 21))
+		s := c.scanner(upcomingPolicy)
+		library := addLibrary(c, rng, 60)
+		if seed%2 == 1 { // at first no list names an ID
+			library = slices.DeleteFunc(library, func(m media.Medium) bool { return !slices.Contains(c.listed, m.Object.Key) })
+			c.list = "mediaId,object\n"
+			c.listed = append(c.listed, "clips/vacant")
+		}
+		holds, _ := retention.NewHolds(nil)
+		s.Mark = func(m *media.Medium) (mark retention.Mark) {
+			if strings.HasSuffix(m.ID, "7") {
+				mark = retention.Mark{Kind: retention.Restored, Until: now.AddDate(0, 0, 30)}
+			}
+			return holds.Mark(m, mark)
+		}
+		due := 0
+		for day := range 6 {
+			asOf := now.AddDate(0, 0, day).Add(time.Duration(rng.IntN(24)) * time.Hour)
+			s.Now = func() time.Time { return asOf }
+			if day == 2 {
+				holds = someHeld(t, c, library)
+			}
+			if day == 4 {
+				if seed%2 == 1 { // the objects of ranked media are removed, and another one has got a medium
+					for _, m := range library {
+						if strings.HasPrefix(m.Object.Key, "series/") && len(m.Tags) == 0 {
+							c.listed = slices.DeleteFunc(c.listed, func(key string) bool { return key == m.Object.Key })
+						}
+					}
+					m := testMedium("vacant", "clips/vacant", 175)
+					c.add(m)
+					library = append(library, m)
+				}
+				for _, m := range library {
+					c.list += m.ID + ",\n"
+				}
+			}
+			want := forecastOf(s, asOf, library)
+			got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day))
+			if diff := cmp.Diff(want, got.report.Due); diff != "" {
+				t.Errorf("seed %d, day %d, %d skipped: due (-forecast +sweep)\n%s", seed, day, got.found.Passed, diff)
+			}
+			if day > 0 && got.found.Passed == 0 {
+				t.Errorf("seed %d, day %d: the index skips nothing", seed, day)
+			}
+			for _, one := range got.report.Due {
+				due += one.Media
+			}
+		}
+		if due < 40 {
+			t.Errorf("seed %d: only %d media are due", seed, due)
+		}
+	}
+}
+
+// A scan that cannot know what falls due says nothing about it. A whole scan says that nothing does.
+func TestDueIsLeftOut(t *testing.T) {
+	events := &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{objectOf("clips/m000")}}
+	c := newCloud(t)
+	s := c.scanner(upcomingPolicy)
+	addLibrary(c, rand.New(rand.NewPCG(5, 6)), 60)
+	if got := c.scan(t.Context(), s, events).report; got.Due != nil || got.Counts.Looked == 0 {
+		t.Errorf("an event: %v, %+v", got.Due, got.Counts)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c.before = func(int) error { cancel(); return nil }
+	cut := c.scan(ctx, s, daily, "cut")
+	c.before = nil
+	if cut.found.Stopped == nil || cut.report.Due != nil {
+		t.Errorf("a scan that was cut off: %v, %v", cut.found.End(), cut.report.Due)
+	}
+	if again := c.scan(t.Context(), s, daily, "again"); !again.found.resumed.isResumed() || again.report.Due != nil {
+		t.Errorf("a resumed scan: %v, %v", again.found.resumed.isResumed(), again.report.Due)
+	}
+	if whole := c.scan(t.Context(), s, daily, "whole"); len(whole.report.Due) == 0 {
+		t.Error("a whole scan counts nothing")
+	}
+	empty := newCloud(t)
+	if got := empty.scan(t.Context(), empty.scanner(upcomingPolicy), daily).report; got.Due == nil || len(got.Due) > 0 {
+		t.Errorf("an empty library: %#v", got.Due)
+	}
+}
+
+// Thousands of media that are dated ahead make the count unknown, and not the program large.
+func TestDueWithManyMediaAhead(t *testing.T) {
+	c := newCloud(t)
+	s := c.scanner(upcomingPolicy)
+	for i := range 10_001 {
+		m := testMedium(fmt.Sprintf("m%05d", i), fmt.Sprintf("series/a/%05d", i), -1-i%60)
+		c.add(m)
+		c.listed = append(c.listed, m.Object.Key)
+	}
+	slices.Sort(c.listed)
+	if got := c.scan(t.Context(), s, daily); got.report.Due != nil || got.counts.Unknown != 10_001 {
+		t.Errorf("%v, %+v", got.report.Due, got.counts)
+	}
+}
