@@ -37,10 +37,12 @@ func cases() map[string]Digest {
 		"deleted": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 1000, Kept: 860, Protected: 10, Unknown: 1, Absent: 1, Expired: 128, Deleted: 127, Gone: 1}, func(r *report.Report) {
 			r.Rules = []report.Rule{{Name: "legal-hold", Kind: "protect", Applied: 10}, {Name: "drafts", Kind: "expire", Expired: 28, Deleted: 28},
 				{Name: "series", Kind: "expire", Applied: 3}, {Name: "everything-else", Kind: "expire", Expired: 100, Deleted: 99}}
+			r.Due = []report.Due{{Day: "2026-01-03", Media: 1}}
 		})},
 		"one": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 1, Expired: 1, Deleted: 1}, nil)},
 		"blocked": {Held: 3, Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 6000, Expired: 6000, Pending: 6000}, func(r *report.Report) {
 			r.Guard = report.Guard{Tripped: true, Reason: "6000 media would be deleted: the limit is 5000"}
+			r.Due = []report.Due{{Day: "2026-01-01", Media: 2}, {Day: "2026-01-08", Media: 10}, {Day: "2026-01-09", Media: 100}}
 		})},
 		"blocked-dry-run": {Report: newReport(policy.DryRun, report.Blocked, report.Counts{Looked: 6000, Expired: 6000, Pending: 6000}, func(r *report.Report) {
 			r.Guard = report.Guard{Tripped: true, Reason: "6000 media would be deleted: the limit is 5000"}
@@ -63,6 +65,7 @@ func cases() map[string]Digest {
 			r.Restore = &report.Restore{Of: "run-0", Restored: 12, Skipped: 2, Failed: 1}
 		})},
 		"announced": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 40, Kept: 10, Expired: 30, Announced: 30}, func(r *report.Report) {
+			r.Due = []report.Due{{Day: "2026-01-10", Media: 4}}
 			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 29}, {Day: "2026-01-09", Media: 1}}
 		})},
 		"hostile": {Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 2, Expired: 2, Pending: 2}, func(r *report.Report) {
