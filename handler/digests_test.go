@@ -2,12 +2,14 @@ package handler_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -264,4 +266,39 @@ func TestDigestTargetsAreChecked(t *testing.T) {
 	if !strings.Contains(r.Error, "MEDIASWEEP_NOTIFY: target 2: ") || strings.Contains(r.Error+w.log.String(), "hunter2") {
 		t.Errorf("error %s", r.Error)
 	}
+}
+
+// A record of a digest must not lead to an event whose failure leads to another record.
+func TestNoDigestOfOwnRecords(t *testing.T) {
+	w := &listening{world: newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://ops/mediasweep/")}
+	w.e.PutBucket("ops", "")
+	w.env["MEDIASWEEP_POLICY"] = "oss://ops/none.yaml" // every run fails
+	w.listenInOSS()
+	own := strings.ReplaceAll(string(ossEvent("mediasweep/digests/run-1/failed.json")), "media-in", "ops")
+	w.mustInvoke(own, report.Failed)
+	w.toldNothing()
+	w.mustInvoke(string(ossEvent("clips/a.mp4")), report.Failed)
+	w.toldOnce()
+}
+
+// Nothing about a digest is written before the state bucket is known to have no versioning.
+func TestNoRecordOfADigestInAnUncheckedBucket(t *testing.T) {
+	w := &listening{world: newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://ops/mediasweep/")}
+	w.e.PutBucket("ops", "Enabled")
+	w.env["MEDIASWEEP_POLICY"] = "oss://ops/none.yaml"
+	w.listenInOSS()
+	w.mustInvoke(everything, report.Failed)
+	w.toldOnce()
+	for _, o := range w.e.Objects("ops") {
+		if strings.Contains(o.Key, "/digests/") {
+			t.Errorf("record %s", o.Key)
+		}
+	}
+}
+
+// listenInOSS deploys the function with targets and with the policy of the environment.
+func (w *listening) listenInOSS() {
+	env := maps.Clone(w.env)
+	env["MEDIASWEEP_NOTIFY"] = strings.Join(w.e.Targets(), " ")
+	w.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: &w.log})
 }
