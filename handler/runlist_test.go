@@ -177,3 +177,39 @@ func TestScheduledRunsSaveTotals(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What a killed run deleted is in the totals, once, when a scheduled run has finished its plan.
+func TestStatsOfAKilledRun(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	w.add("clips/b", 300)
+	killed := w.mustInvoke(everything, report.Done)
+	var records []string
+	for _, pattern := range []string{"runs/*/*", "log/*/done/*", "open/*.done", "totals/*/*"} {
+		found, err := filepath.Glob(filepath.Join(string(w.store()), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, found...)
+	}
+	for _, record := range records { // as after a kill
+		if err := os.Remove(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.add("clips/c", 300)
+	for range 2 {
+		w.mustInvoke(everything, report.Done)
+		stats, err := w.f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
+		if err != nil || stats.Total != (report.StatsTotal{Runs: 2, Deleted: 3}) || len(stats.Rows) != 1 || stats.Rows[0].Deleted != 3 {
+			t.Errorf("%+v, %v", stats, err)
+		}
+	}
+	if runs, _ := w.listed("/v1/runs?status=incomplete"); strings.Join(runs, ", ") != "timer incomplete" {
+		t.Errorf("%s", runs)
+	}
+	status, r := w.askReport("GET", "/v1/runs/"+killed.Run, "")
+	if status != http.StatusOK || r.Counts.Deleted != 2 || r.Plan != killed.Plan || !strings.Contains(r.Error, "was killed: it recorded the outcome of 2 media") {
+		t.Errorf("the killed run: %d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
+	}
+}

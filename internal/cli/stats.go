@@ -18,8 +18,9 @@ func (c *Command) stats() *cobra.Command {
 		Use:   "stats",
 		Short: "Total the deletions by month, week or rule",
 		Long: `stats totals the deletions that reports have, in whole days of the policy's
-timezone, or of UTC if the policy cannot be read. Weeks are those of ISO 8601. A run that was killed has no report: what it
-deleted is in no total.`,
+timezone, or of UTC if the policy cannot be read. Weeks are those of ISO 8601. A
+killed run of the inventory or of a plan is counted when a scheduled run finishes its
+plan: with what it had recorded. Other killed runs are not counted.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,
 		Args: cobra.NoArgs,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,11 @@ type Intent struct {
 	Plan   string    `json:"plan"`
 	Policy string    `json:"policy"`
 	AsOf   time.Time `json:"asOf"`
+	// Trigger and Asked are those of the run's report. Earlier versions left them out.
+	Trigger trigger.Kind `json:"trigger,omitempty"`
+	Asked   string       `json:"asked,omitempty"`
+	// Applied is the plan that the run was told to delete. Plan has what was still expired of it.
+	Applied string `json:"applied,omitempty"`
 
 	name string
 }
@@ -121,6 +127,10 @@ func decodeIntent(data []byte) (Intent, error) {
 		return Intent{}, errors.New("it names no run")
 	case !trigger.IsPlanID(o.Plan):
 		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(o.Plan))
+	case o.Applied != "" && !trigger.IsPlanID(o.Applied):
+		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(o.Applied))
+	case o.Trigger != "" && !slices.Contains(trigger.Kinds(), o.Trigger):
+		return Intent{}, fmt.Errorf("%s is no trigger", text.Quote(string(o.Trigger)))
 	}
 	return o, nil
 }

@@ -82,7 +82,7 @@ func TestTombstonesOnlyKeep(t *testing.T) {
 func TestDecodersRefuse(t *testing.T) {
 	huge := strings.Repeat(" ", maxTombstoneBytes) + "{}"
 	for _, text := range []string{"", "{", "{}", "null", "[]", "0", `"x"`, "\x00\xff\xfe", `{"format":1}`, `{"format":-1}`, `{"format":99999999999999999999}`, `{"format":1,"at":"10000-01-01T00:00:00Z","asOf":"10000-01-01T00:00:00Z"}`,
-		`{"format":1,"run":"r","plan":"../../lease"}`, `{"format":1,"at":"2026-01-01T00:00:00Z","restored":{}}`, strings.Repeat("[", 100_000), huge} {
+		`{"format":1,"run":"r","plan":"../../lease"}`, `{"format":1,"run":"r","plan":"` + planID("1") + `","trigger":"../x"}`, `{"format":1,"run":"r","plan":"` + planID("1") + `","applied":"../x"}`, `{"format":1,"at":"2026-01-01T00:00:00Z","restored":{}}`, strings.Repeat("[", 100_000), huge} {
 		if o, err := decodeIntent([]byte(text)); err == nil {
 			t.Errorf("an intent of %.40q: %+v", text, o)
 		}

@@ -46,6 +46,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		s.log.Error("record damaged", "error", err.Error())
 	}
 	for _, intent := range intents {
+		s.reportKilled(work, call, intent)
 		r := s.finishPlan(ctx, budget, call, p, intent)
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds its media
@@ -63,6 +64,18 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		return 0, nil
 	}
 	return finished, s.marks.Refresh(work, store) // these runs left new ones
+}
+
+// reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,
+// their deletions are in no total.
+func (s *Service) reportKilled(ctx context.Context, call Call, intent journal.Intent) {
+	killed, err := journal.KilledRuns(ctx, s.store(call), intent)
+	if err != nil {
+		s.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
+	}
+	for _, r := range killed {
+		s.finish(ctx, call, r)
+	}
 }
 
 // finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.

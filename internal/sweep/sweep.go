@@ -254,7 +254,7 @@ func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
 // inventory or of a plan holds a lease and records its intent first, so that it may be killed. Other
 // runs record theirs if media are pending in the end.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
-	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf}
+	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	begun := r.request.Inventory || r.request.Plan != ""
 	var err error
 	if begun {

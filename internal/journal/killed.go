@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// KilledRuns returns a report for each run that recorded outcomes of an unfinished plan and was killed
+// before it saved its own. Each call returns the same reports, so that a repeated save changes nothing.
+// They count what the runs recorded, on the day of the plan.
+func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Report, error) {
+	outcomes, _, err := Outcomes(ctx, store, i.Run, i.Run)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(outcomes, func(_ string, o Outcome) bool { return o.Plan != i.Plan })
+	killed := map[string]*report.Report{i.Run: nil}
+	for _, o := range outcomes {
+		killed[o.run(i.Run)] = nil
+	}
+	for run := range killed {
+		switch reported, err := isReported(ctx, store, run, i); {
+		case err != nil:
+			return nil, err
+		case reported:
+			delete(killed, run)
+		default:
+			killed[run] = newKilled(run, i)
+		}
+	}
+	if len(killed) == 0 {
+		return nil, nil
+	}
+	contents, err := ReadPlan(ctx, store, i.Plan)
+	if err != nil {
+		return nil, err
+	}
+	for entry, err := range Entries(ctx, store, contents) {
+		if err != nil {
+			return nil, err
+		}
+		o, ok := outcomes[entry.MediaID]
+		if r := killed[o.run(i.Run)]; ok && r != nil {
+			countKilled(r, entry.Rule, o.Became)
+		}
+	}
+	for _, r := range killed {
+		r.Error = fmt.Sprintf("the run was killed: it recorded the outcome of %d media, and its plan has %d", r.Counts.Expired, contents.Entries)
+		r.Next = "a later scheduled run finishes the plan"
+		r.Finish(report.Incomplete, i.AsOf)
+	}
+	return slices.SortedFunc(maps.Values(killed), func(a, b *report.Report) int {
+		return slices.Compare([]string{a.Ledger, a.Run}, []string{b.Ledger, b.Run})
+	}), nil
+}
+
+// run returns the run that deleted the medium. folder is the run that began the plan.
+func (o Outcome) run(folder string) string {
+	if len(o.Runs) == 0 {
+		return folder
+	}
+	return o.Runs[len(o.Runs)-1]
+}
+
+// isReported reports whether a run saved a report. The run that began the plan has several if its request
+// was repeated: the clock tells them apart. A damaged report counts: no deletion is counted twice.
+func isReported(ctx context.Context, store state.Store, run string, i Intent) (bool, error) {
+	for number := 1; ; number++ {
+		data, err := store.Read(ctx, reportName(run, number))
+		if errors.Is(err, state.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		r, err := decodeReport(run, data)
+		if err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
+			return true, nil //nolint:nilerr // see above
+		}
+	}
+}
+
+// newKilled returns the report of a killed run without its counts.
+func newKilled(run string, i Intent) *report.Report {
+	kind := i.Trigger
+	if kind == "" || run != i.Run {
+		kind = trigger.Timer
+	}
+	r := report.New(run, kind, nil, i.AsOf)
+	r.Mode, r.Plan, r.Policy = policy.Enforce, cmp.Or(i.Applied, i.Plan), i.Policy
+	if run == i.Run {
+		r.Asked = i.Asked
+	} else {
+		r.Ledger = i.Run
+	}
+	return r
+}
+
+func countKilled(r *report.Report, rule string, became Became) {
+	line := r.Rule(rule)
+	if line == nil {
+		r.Rules = append(r.Rules, report.Rule{Name: rule, Kind: "expire"})
+		line = r.Rule(rule)
+	}
+	c := &r.Counts
+	c.Looked, c.Expired, line.Applied, line.Expired = c.Looked+1, c.Expired+1, line.Applied+1, line.Expired+1
+	switch became {
+	case Deleted:
+		c.Deleted++
+		line.Deleted++
+	case Gone, Lost:
+		c.Gone++
+	case Failed:
+		c.Failed++
+	case Unverified:
+		c.Unverified++
+	}
+}

@@ -1,0 +1,98 @@
+package journal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+func TestKilledRuns(t *testing.T) {
+	intent := Intent{Run: "killed", Policy: "sha256:p", AsOf: asOf, Trigger: trigger.HTTP, Asked: "sha256:asked", Applied: "sha256:applied"}
+	add := func(s *memory, count int, became Became, runs ...string) {
+		_, last, err := Outcomes(t.Context(), s, "killed", "killed")
+		no(t, err)
+		var list []Outcome
+		for i := range count {
+			list = append(list, Outcome{MediaID: fmt.Sprintf("m%06d", i), Became: became, Plan: intent.Plan, Runs: runs})
+		}
+		_, err = AddOutcomes(t.Context(), s, "killed", last, list)
+		no(t, err)
+	}
+	saved := func(s *memory, run string, days int) {
+		no(t, SaveReport(t.Context(), s, report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))))
+	}
+	tests := []struct {
+		name  string
+		alter func(s *memory)
+		want  []string // run, trigger, counts
+		fails string
+	}{
+		{"no outcome", func(*memory) {}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
+		{"some outcomes", func(s *memory) { add(s, 5, Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"all kinds", func(s *memory) {
+			add(s, 9, Deleted)
+			add(s, 6, Gone)
+			add(s, 4, Failed)
+			add(s, 2, Unverified)
+		}, []string{"killed http deleted 3 gone 2 unverified 2 failed 2"}, ""},
+		{"its report was saved", func(s *memory) { add(s, 5, Deleted); saved(s, "killed", 0) }, nil, ""},
+		{"its report is damaged", func(s *memory) { add(s, 5, Deleted); s.put(reportName("killed", 1), []byte("{")) }, nil, ""},
+		{"a report of its request's repetition", func(s *memory) { add(s, 5, Deleted); saved(s, "killed", 1) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"a run that resumed it was killed too", func(s *memory) {
+			add(s, 5, Deleted)
+			add(s, 2, Lost, "killed", "other")
+			saved(s, "killed", 0)
+		}, []string{"other timer deleted 0 gone 2 unverified 0 failed 0"}, ""},
+		{"both were killed", func(s *memory) { add(s, 5, Deleted); add(s, 2, Deleted, "killed", "other") },
+			[]string{"killed http deleted 3 gone 0 unverified 0 failed 0", "other timer deleted 2 gone 0 unverified 0 failed 0"}, ""},
+		{"outcomes of another plan", func(s *memory) {
+			_, err := AddOutcomes(t.Context(), s, "killed", 0, []Outcome{{MediaID: "m000000", Became: Deleted, Plan: "sha256:other"}})
+			no(t, err)
+		}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
+		{"no plan", func(s *memory) { delete(s.records, plan.Name(intent.Plan)) }, nil, "read plan"},
+		{"a damaged plan", func(s *memory) { s.put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "read plans/"},
+		{"damaged outcomes", func(s *memory) { s.put(outcomesOf("killed")+"000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
+		{"a store that is down", func(s *memory) { s.down, s.of = "read", "runs/" }, nil, errDown.Error()},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			store := newMemory()
+			contents, err := SavePlan(t.Context(), store, head(), "", entries(t, 10))
+			no(t, err)
+			intent.Plan = contents.ID
+			test.alter(store)
+			found, err := KilledRuns(t.Context(), store, intent)
+			if (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+				t.Fatalf("%v, want %q", err, test.fails)
+			}
+			var got []string
+			for _, r := range found {
+				c := r.Counts
+				got = append(got, fmt.Sprintf("%s %s deleted %d gone %d unverified %d failed %d", r.Run, r.Trigger, c.Deleted, c.Gone, c.Unverified, c.Failed))
+				if r.Status != report.Incomplete || r.Plan != intent.Applied || !r.FinishedAt.Equal(asOf) || c.Deleted > 0 && r.Rules[0].Deleted != c.Deleted || (r.Run == "killed") != (r.Asked == intent.Asked) {
+					t.Errorf("%+v", r)
+				}
+				no(t, SaveReport(t.Context(), store, r))
+				no(t, LogReport(t.Context(), store, r))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			// Saved again after a kill, they are saved once.
+			records := len(store.records)
+			for _, r := range found {
+				no(t, SaveReport(t.Context(), store, r))
+				no(t, LogReport(t.Context(), store, r))
+			}
+			if again, err := KilledRuns(t.Context(), store, intent); test.fails == "" && (err != nil || len(again) > 0) || len(store.records) != records {
+				t.Errorf("counted again: %v, %v, %d records more", again, err, len(store.records)-records)
+			}
+		})
+	}
+}
