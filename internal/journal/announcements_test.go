@@ -1,9 +1,12 @@
 package journal
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -151,6 +154,26 @@ func TestDamagedAnnouncements(t *testing.T) {
 		store.records[names[0]], store.records[names[1]] = store.records[names[1]], store.records[names[0]]
 		if a := openAnnounced(t, store, announcedNow, true); len(restOf(t, a)) == 12_000 || len(a.Problems()) < 2 {
 			t.Errorf("%q", a.Problems())
+		}
+	})
+	t.Run("earlier times under the name of a segment", func(t *testing.T) {
+		store, all := write(t)
+		for _, name := range store.names(announcedFolder) {
+			zip, err := gzip.NewReader(bytes.NewReader(store.records[name]))
+			no(t, err)
+			lines, err := io.ReadAll(zip)
+			no(t, err)
+			at := func(at time.Time) []byte { return fmt.Appendf(nil, " %d ", at.Unix()) }
+			forged := bytes.ReplaceAll(lines, at(announcedNow), at(announcedNow.Add(-30*announcedDay)))
+			var data bytes.Buffer
+			writer := gzip.NewWriter(&data)
+			_, err = writer.Write(forged)
+			no(t, errors.Join(err, writer.Close()))
+			store.put(name, data.Bytes())
+		}
+		a := openAnnounced(t, store, announcedNow, true)
+		if got := restOf(t, a); len(got) > 0 || len(a.Problems()) == 0 {
+			t.Errorf("%d of %d, %q", len(got), len(all), a.Problems())
 		}
 	})
 	t.Run("another region", func(t *testing.T) {

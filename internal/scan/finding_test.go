@@ -285,7 +285,7 @@ func FuzzSegment(f *testing.F) {
 // A head is refused, or its numbers are of use.
 func FuzzCheckpointHead(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"format":%d,"asOf":"2026-01-01T00:00:00Z","policy":"p","region":"r","segments":[1,2],"after":"media-in/a","pending":[{"name":"~a","modified":1}],"passed":1,"known":1}`, checkpointFormat))
-	f.Add([]byte(`{"format":6,"segments":[-1]}`))
+	f.Add(fmt.Appendf(nil, `{"format":%d,"segments":[-1]}`, checkpointFormat))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		head, err := decodeHead(data)

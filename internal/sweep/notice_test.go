@@ -1,0 +1,140 @@
+package sweep
+
+import (
+	"log/slog"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+var noticeNow = time.Date(2026, time.June, 30, 2, 0, 0, 0, time.UTC)
+
+// noticed returns a sweep of the inventory by a policy with a notice of seven days.
+func noticed(t *testing.T) *run {
+	t.Helper()
+	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nnotice: 7d\ninventory: [{bucket: oss://media-in/}]\nexpire: [{name: all, after: 1d}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.New("r", trigger.Timer, p, noticeNow)
+	r.Mode = policy.Enforce
+	s := &Sweep{Policy: p, Region: "cn-shanghai", Store: state.Folder(t.TempDir()), Now: func() time.Time { return noticeNow }, Log: slog.New(slog.DiscardHandler)}
+	return &run{Sweep: s, request: &trigger.Request{Trigger: trigger.Timer, Inventory: true}, report: r}
+}
+
+// announced returns the announcements of the latest generation.
+func (r *run) announced(t *testing.T) *journal.Announcements {
+	t.Helper()
+	a, err := r.openAnnouncements(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
+}
+
+// announce writes a generation with one announcement.
+func (r *run) announce(t *testing.T, one journal.Announcement) {
+	t.Helper()
+	next := r.announced(t).Next()
+	if err := next.Add(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Commit(t.Context(), noticeNow); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// latest returns the only announcement of the latest generation, or none.
+func (r *run) latest(t *testing.T) (latest journal.Announcement) {
+	t.Helper()
+	for one, err := range r.announced(t).Rest(t.Context()) {
+		if err != nil || latest.MediaID != "" {
+			t.Fatal(one, err)
+		}
+		latest = one
+	}
+	return latest
+}
+
+// A medium is due if it was announced at least the notice ago. A time ahead counts from now on.
+func TestWhenAnAnnouncementIsDue(t *testing.T) {
+	line, err := plan.LineOf(plan.Entry{MediaID: "m", Rule: "all", Record: []byte(`{"MediaId":"m"}`)}, noticeNow, noticeNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, week := noticeNow.Unix(), int64(7*24*3600)
+	for name, test := range map[string]struct {
+		at   int64
+		due  bool
+		next int64
+	}{
+		"seven days ago":     {now - week, true, now - week},
+		"a second less":      {now - week + 1, false, now - week + 1},
+		"now":                {now, false, now},
+		"in a second":        {now + 1, false, now},
+		"in a year":          {now + 52*week, false, now},
+		"at the end of time": {math.MaxInt64, false, now},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := noticed(t)
+			r.announce(t, journal.Announcement{MediaID: "m", Digest: plan.LineDigest(line.Text), At: test.at})
+			r.report.Counts.Pending = 1
+			n, err := r.split(t.Context(), &scan.Found{}, &journal.Announcements{}) // of nothing
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.announced = r.announced(t)
+			n.next = n.announced.Next()
+			if err := n.take(t.Context(), line); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.record(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if due := n.due.has(0); due != test.due || r.report.Counts.Announced == 1 == due {
+				t.Errorf("due: %v, %+v", due, r.report.Counts)
+			}
+			if got := r.latest(t).At; got != test.next {
+				t.Errorf("the next generation has it announced at %d, want %d (now is %d)", got, test.next, now)
+			}
+		})
+	}
+}
+
+// A complete sweep drops the announcement of a medium that it did not see. It keeps that of a lead, for a time.
+func TestAnnouncedMediaThatASweepDidNotSee(t *testing.T) {
+	day := int64(24 * 3600)
+	for name, test := range map[string]struct {
+		lead, missing bool
+		age           int64
+		kept          bool
+	}{
+		"a complete sweep":          {age: day},
+		"some could not be read":    {missing: true, age: day, kept: true},
+		"a lead":                    {lead: true, age: day, kept: true},
+		"a lead that is due":        {lead: true, age: 30 * day, kept: true},
+		"a lead that is long due":   {lead: true, age: 39 * day},
+		"long due, and some unread": {missing: true, age: 39 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := noticed(t)
+			r.announce(t, journal.Announcement{MediaID: "m", Digest: 1, At: noticeNow.Unix() - test.age, Lead: test.lead})
+			n, err := r.split(t.Context(), &scan.Found{Missing: test.missing}, r.announced(t))
+			if err == nil {
+				err = n.record(t.Context())
+			}
+			if kept := r.latest(t).MediaID == "m"; err != nil || kept != test.kept {
+				t.Errorf("kept: %v, want %v; %v", kept, test.kept, err)
+			}
+		})
+	}
+}
