@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +21,10 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -99,6 +103,9 @@ type simulation struct {
 	programs []*program
 	crowded  bool // there have been several programs
 	calls    sync.WaitGroup
+
+	mu   sync.Mutex
+	held map[string]time.Time // media that were held, since when; zero if it is not certain
 }
 
 const simulated = `
@@ -120,7 +127,7 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	t.Helper()
 	// A turned clock starts in the year 2000, and no record of before 2010 is believed.
 	time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
-	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes()}
+	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes(), held: map[string]time.Time{}}
 	var err error
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
@@ -182,7 +189,16 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	s.calls.Wait()
 	s.e.ClearFaults()
-	s.settle(due)
+	if rng.IntN(2) == 0 {
+		s.checkHeld()
+		s.releaseAll()
+	}
+	left := maps.Clone(due)
+	for id := range s.held {
+		delete(left, id)
+	}
+	s.settle(left)
+	s.checkHeld()
 	s.hold(due)
 }
 
@@ -277,7 +293,7 @@ func (s *simulation) happening() {
 	p := s.programs[at]
 	limit := time.Duration(5+s.rng.IntN(60)) * time.Second
 	media := s.e.Media()
-	switch s.rng.IntN(11) {
+	switch s.rng.IntN(12) {
 	case 0, 1, 2, 3:
 		id := fmt.Sprint("timer-", s.rng.IntN(100))
 		s.call(p, id, limit, everything)
@@ -300,6 +316,63 @@ func (s *simulation) happening() {
 	case 9, 10:
 		p.kill()
 		s.programs[at], s.crowded = s.start(p.skew), true
+	case 11:
+		m := pick(s.rng, media...)
+		s.place(p, pick(s.rng, m.ID, "oss://media-in/"+m.Key, "oss://media-in/"+path.Dir(m.Key)+"/*1*"))
+	}
+}
+
+// place holds media. The hold may be there although the call failed.
+func (s *simulation) place(p *program, target string) {
+	s.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, _, err := p.f.Hold(ctx, handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"})
+		id, objects, parseErr := retention.ParseTarget(target)
+		if parseErr != nil {
+			s.t.Error(parseErr)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, m := range s.e.Media() {
+			if m.ID != id && (id != "" || !objects.Match(&media.Object{Bucket: m.Bucket, Key: m.Key})) {
+				continue
+			}
+			since, held := s.held[m.ID]
+			switch {
+			case err == nil && since.IsZero():
+				s.held[m.ID] = time.Now()
+			case !held:
+				s.held[m.ID] = time.Time{}
+			}
+		}
+	})
+}
+
+// releaseAll ends all holds: what they held must go.
+func (s *simulation) releaseAll() {
+	f := s.programs[0].f
+	holds, _, err := f.Holds(s.t.Context(), handler.Call{})
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, hold := range holds {
+		if _, err := f.Release(s.t.Context(), handler.Call{}, hold.ID); err != nil {
+			s.t.Error(err)
+		}
+	}
+	clear(s.held)
+}
+
+// checkHeld holds the calls of the day against the holds: a run reads them every second, and waits for half
+// a second of a read.
+func (s *simulation) checkHeld() {
+	for _, call := range s.e.Calls() {
+		for _, id := range call.MediaIDs {
+			if since, held := s.held[id]; call.Operation == "DeleteMedia" && held && !since.IsZero() && call.Time.After(since.Add(1600*time.Millisecond)) {
+				s.t.Errorf("%s was sent %s after it was held", id, call.Time.Sub(since))
+			}
+		}
 	}
 }
 
