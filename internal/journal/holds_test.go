@@ -266,6 +266,26 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
+// The last record is removed, and its number is used again by another hold: the time of the record tells.
+func TestTheLastNumberIsUsedAgain(t *testing.T) {
+	store := newMemory()
+	running := holds123(t, store)
+	const last = "holds/0000000003.json"
+	store.written[last] = asOf
+	no(t, running.Refresh(t.Context(), store))
+	no(t, running.Refresh(t.Context(), store)) // knows the time now
+	delete(store.records, last)
+	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	if no(t, err); hold.ID != "3" {
+		t.Fatalf("hold %s", hold.ID)
+	}
+	store.written[last] = asOf.Add(time.Second)
+	no(t, running.Refresh(t.Context(), store))
+	if mark := running.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
+		t.Error("the process still has the hold that was removed")
+	}
+}
+
 // Callers that wait for a read share the next one.
 func TestRefreshIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

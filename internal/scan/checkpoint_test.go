@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
 // resumable is a daily sweep over objects in both forms of URLs, lists, groups, media that
@@ -122,6 +124,29 @@ func TestResumeAfterEveryCall(t *testing.T) {
 	}
 	if resumed < calls-1 {
 		t.Errorf("%d scans of %d were resumed", resumed, calls)
+	}
+}
+
+// A hold that was placed after a checkpoint binds the media in it.
+func TestAHoldBindsAResumedScan(t *testing.T) {
+	t.Parallel()
+	hold := func(m *media.Medium) (mark retention.Mark) {
+		if strings.HasPrefix(m.Object.Key, "clips/") {
+			mark.Hold = &retention.Hold{ID: "1"}
+		}
+		return mark
+	}
+	whole := newResumable(t, 150)
+	whole.scanner.Mark = hold
+	want := whole.scan(0, false)
+	for call := 2; call <= whole.calls; call++ {
+		r := newResumable(t, 150)
+		r.scan(call, false)
+		r.scanner.Mark = hold
+		got := r.scan(0, false)
+		if !slices.Equal(got.ids, want.ids) {
+			t.Errorf("held after call %d: %d lines; before the scan %d", call, len(got.ids), len(want.ids))
+		}
 	}
 }
 
