@@ -13,22 +13,23 @@ const UpcomingDays = 90
 // Upcoming counts media by the day on which a sweep may delete them, as Forecast does. The first of its
 // UpcomingDays is today. It does not count what has expired.
 type Upcoming struct {
-	policy      *policy.Policy
-	asOf, today time.Time
-	days        [UpcomingDays]int
+	policy            *policy.Policy
+	asOf, today, ends time.Time
+	days              [UpcomingDays]int
 }
 
 // NewUpcoming returns the counts of a sweep as of an instant. All are zero.
 func NewUpcoming(p *policy.Policy, asOf time.Time) *Upcoming {
-	return &Upcoming{policy: p, asOf: asOf, today: dateOf(asOf, p.Timezone)}
+	today := dateOf(asOf, p.Timezone)
+	return &Upcoming{policy: p, asOf: asOf, today: today, ends: today.AddDate(0, 0, UpcomingDays+2)}
 }
 
 // Ends returns an instant after the last day. What happens later changes no count.
-func (u *Upcoming) Ends() time.Time { return u.today.AddDate(0, 0, UpcomingDays+2) }
+func (u *Upcoming) Ends() time.Time { return u.ends }
 
 // Add counts a medium that falls due at a time, in seconds since 1970.
 func (u *Upcoming) Add(due int64) {
-	if due <= u.asOf.Unix() || due > u.Ends().Unix() {
+	if due <= u.asOf.Unix() || due > u.ends.Unix() {
 		return
 	}
 	goes := Goes(u.policy, Facts{AsOf: u.asOf}, time.Unix(due, 0))
