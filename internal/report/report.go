@@ -108,32 +108,6 @@ type Rule struct {
 	Deleted int    `json:"deleted"`
 }
 
-// Announced counts the media whose notice ends on a day. The first sweep after that deletes them.
-type Announced struct {
-	Day   string `json:"day"` // YYYY-MM-DD in the policy's timezone
-	Media int    `json:"media"`
-	// MediaIDs are the first of them. A report lists at most 100.
-	MediaIDs []string `json:"mediaIds,omitempty"`
-}
-
-// Due counts the media that fall due on a day, by what sweeps know. With a notice the day is the one on which it ends.
-// Days without media are left out.
-type Due struct {
-	Day   string `json:"day"` // YYYY-MM-DD in the policy's timezone
-	Media int    `json:"media"`
-}
-
-// DueWithinSeven returns the days of Due that begin less than seven days after AsOf, by UTC, and their media.
-func (r *Report) DueWithinSeven() (days []Due, media int) {
-	end := r.AsOf.UTC().AddDate(0, 0, 7)
-	for _, on := range r.Due {
-		if day, err := time.Parse(time.DateOnly, on.Day); err == nil && day.Before(end) {
-			days, media = append(days, on), media+on.Media
-		}
-	}
-	return days, media
-}
-
 // Guard says whether the run was stopped before it deleted too much.
 type Guard struct {
 	Tripped bool   `json:"tripped"`

@@ -1,0 +1,32 @@
+package notify
+
+import "strings"
+
+// announced says how many media go on which day, and how to keep them.
+func (m *Message) announced() {
+	days := m.report.Announced
+	if len(days) == 0 {
+		return
+	}
+	var parts []string
+	for _, day := range days[:min(len(days), maxDays)] {
+		parts = append(parts, m.words("%[1]s on %[2]s", "%[2]s：%[1]s", m.media(day.Media), day.Day))
+	}
+	if more := len(days) - maxDays; more > 0 {
+		parts = append(parts, m.words("%d more days", "另有 %d 天", more))
+	}
+	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", strings.Join(parts, m.words(", ", "，")))
+}
+
+// due says how many media fall due within seven days.
+func (m *Message) due() {
+	days, media := m.report.DueWithinSeven()
+	if media == 0 {
+		return
+	}
+	var parts []string
+	for _, on := range days {
+		parts = append(parts, m.words("%[1]d on %[2]s", "%[2]s：%[1]d", on.Media, on.Day))
+	}
+	m.say("Falls due within seven days: %s (%s).", "七天内到期：%s（%s）。", m.media(media), strings.Join(parts, m.words(", ", "，")))
+}
