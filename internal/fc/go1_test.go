@@ -327,7 +327,22 @@ func startAs(t *testing.T, as string, mps http.HandlerFunc, outages ...func(http
 	}
 	library := httptest.NewServer(mps)
 	t.Cleanup(library.Close)
+	dir := t.TempDir()
+	policy := filepath.Join(dir, "retention.yaml")
+	if err := os.WriteFile(policy, []byte("version: 1\nexpire:\n  - name: all\n    after: 180d\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return launch(t, as, []string{
+		"FC_REGION=cn-shanghai",
+		"MEDIASWEEP_POLICY=" + policy,
+		"MEDIASWEEP_STATE=file://" + filepath.Join(dir, "state"),
+		"MEDIASWEEP_MPS_ENDPOINT=" + library.URL,
+	}, outages...)
+}
 
+// launch runs what TestMain makes of a value of asFunction, in an environment.
+func launch(t *testing.T, as string, env []string, outages ...func(http.ResponseWriter, *http.Request) (failed bool)) *instance {
+	t.Helper()
 	f := &instance{t: t, calls: make(chan call), answers: make(chan answer, 1), exited: make(chan error, 1)}
 	const prefix = "/2020-11-11/runtime/invocation/"
 	mux := http.NewServeMux()
@@ -364,22 +379,13 @@ func startAs(t *testing.T, as string, mps http.HandlerFunc, outages ...func(http
 	api := httptest.NewServer(mux)
 	t.Cleanup(api.Close)
 
-	dir := t.TempDir()
-	policy := filepath.Join(dir, "retention.yaml")
-	if err := os.WriteFile(policy, []byte("version: 1\nexpire:\n  - name: all\n    after: 180d\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, f, f
-	cmd.Env = []string{
+	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), f, f
+	cmd.Env = append([]string{
 		asFunction + "=" + as,
 		"FC_RUNTIME_API=" + strings.TrimPrefix(api.URL, "http://"),
 		"FC_FUNCTION_NAME=mediasweep-go1",
-		"FC_REGION=cn-shanghai",
-		"MEDIASWEEP_POLICY=" + policy,
-		"MEDIASWEEP_STATE=file://" + filepath.Join(dir, "state"),
-		"MEDIASWEEP_MPS_ENDPOINT=" + library.URL,
-	}
+	}, env...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
