@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -64,15 +65,36 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 
 // postRestore adds the media that a run deleted again, or says what it would add.
 func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
-	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run")}
-	if given, ok := r.URL.Query()["dryRun"]; ok {
-		value := strings.Join(given, ",")
-		if request.DryRun = value == "true"; !request.DryRun && value != "false" {
-			writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))))
-			return
-		}
+	request, err := restoreRequest(r)
+	if err != nil {
+		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
+		return
 	}
 	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+}
+
+// restoreRequest reads the parameters of a restore. A misspelled one must not restore all media.
+func restoreRequest(r *http.Request) (*trigger.Request, error) {
+	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run")}
+	for name, values := range r.URL.Query() {
+		value := strings.Join(values, ",")
+		switch name {
+		case "dryRun":
+			if request.DryRun = value == "true"; !request.DryRun && value != "false" {
+				return nil, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))
+			}
+		case "only":
+			request.Only = strings.Split(value, ",")
+			for _, id := range request.Only {
+				if err := media.CheckID(id); err != nil {
+					return nil, fmt.Errorf("only %s: %w: separate several by commas", text.Quote(id), err)
+				}
+			}
+		default:
+			return nil, fmt.Errorf("there is no parameter %s: this route takes dryRun and only", text.Quote(name))
+		}
+	}
+	return request, nil
 }
 
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {

@@ -65,6 +65,14 @@ func TestUndoOverHTTP(t *testing.T) {
 			t.Errorf("%s: %d %s", wrong, status, done.Error)
 		}
 	}
+	for _, wrong := range []string{"?only=", "?only=a,,b", "?only=oss://media-in/clips/1", "?Only=a", "?dryrun=true", "?dryRun=true&limit=1"} {
+		if status, done := send(wrong); status != http.StatusBadRequest || !strings.Contains(done.Error, "only") || w.e.Count()["AddMedia"] > 0 {
+			t.Errorf("%s: %d %s", wrong, status, done.Error)
+		}
+	}
+	if status, some := send("?dryRun=true&only=" + dry.Restore.Media[0].MediaID + ",nobody&only=" + dry.Restore.Media[1].MediaID); status != http.StatusOK || some.Restore.Restored != 2 || some.Restore.Skipped != 1 {
+		t.Errorf("only some: %d, %s %+v", status, some.Error, some.Restore)
+	}
 	status, done := send("?dryRun=false")
 	if c := done.Restore; status != http.StatusOK || done.Status != report.Done || c.DryRun || c.Restored != 12 || c.Media[0].NewID == "" || done.Calls.AddMedia != 12 || done.Counts != (report.Counts{}) {
 		t.Errorf("restore: %d, %s %s, %+v", status, done.Status, done.Error, c)

@@ -45,7 +45,7 @@ type Request struct {
 	// Inventory asks for everything that the policy's inventory names.
 	Inventory bool
 	// Restore is the run or the plan whose media are added again. DryRun asks only what would be
-	// added. Only are their IDs, if not all are wanted: the command line has them.
+	// added. Only are their IDs, if not all are wanted: the command line and HTTP have them.
 	Restore string
 	DryRun  bool
 	Only    []string
