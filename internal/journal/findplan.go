@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,4 +112,75 @@ func plansWithPrefix(ctx context.Context, store state.Store, reference string) (
 		}
 	}
 	return ids, nil
+}
+
+// MaxListed is the number of plans that a list has at most.
+const MaxListed = 100
+
+// LatestPlans returns the MaxListed plans with media that were saved last, newest first, and the records
+// that it skipped. It fails if it can read none of them.
+func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, skipped []Skipped, err error) {
+	names, err := newestPlans(ctx, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	list = []plan.Contents{}
+	unread := 0
+	for batch := range slices.Chunk(names, parallelReads) {
+		records, errs := readAll(ctx, store, batch)
+		for i, one := range batch {
+			contents, err := plan.Contents{}, errs[i]
+			switch {
+			case err == nil:
+				contents, err = planOf(one.name, records[i])
+			case !errors.Is(err, state.ErrNotFound):
+				unread++
+			}
+			if err != nil {
+				skipped = append(skipped, Skipped{one.name, text.Bound(err.Error())})
+				continue
+			}
+			list = append(list, contents)
+		}
+		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(names)) {
+			return nil, nil, err
+		}
+	}
+	return list, skipped, nil
+}
+
+// planOf decodes the record of a plan.
+func planOf(name string, data []byte) (plan.Contents, error) {
+	contents, err := plan.ParseContents(data)
+	if err == nil && plan.Name(contents.ID) != name {
+		err = fmt.Errorf("it is the record of %s", text.Quote(contents.ID))
+	}
+	return contents, err
+}
+
+// newestPlans lists the MaxListed records of plans that were written last, newest first.
+func newestPlans(ctx context.Context, store state.Store) (names []candidate, err error) {
+	var records []state.Record
+	keepNewest := func() {
+		slices.SortFunc(records, func(a, b state.Record) int {
+			return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
+		})
+		records = records[:min(len(records), MaxListed)]
+	}
+	for record, err := range store.List(ctx, "plans/", "") {
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(record.Name, "/plan.json") {
+			continue
+		}
+		if records = append(records, record); len(records) == 4*MaxListed {
+			keepNewest()
+		}
+	}
+	keepNewest()
+	for _, record := range records {
+		names = append(names, candidate{name: record.Name})
+	}
+	return names, nil
 }

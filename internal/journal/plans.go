@@ -11,7 +11,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // SavePlan makes a plan durable, and returns its contents, which it writes last. Lines must be in the
@@ -152,18 +151,6 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
 		}
 	}
-}
-
-// LatestPlans returns the latest MaxListed plans that have media, newest first, and the records
-// that it skipped.
-func LatestPlans(ctx context.Context, store state.Store) ([]plan.Contents, []Skipped, error) {
-	return newest(ctx, store, "plans/", "/plan.json", func(name string, data []byte) (plan.Contents, error) {
-		contents, err := plan.ParseContents(data)
-		if err == nil && plan.Name(contents.ID) != name {
-			err = fmt.Errorf("it is the record of %s", text.Quote(contents.ID))
-		}
-		return contents, err
-	})
 }
 
 // IsApplied reports whether a plan has been applied to its end.

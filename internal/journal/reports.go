@@ -1,13 +1,10 @@
 package journal
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -103,63 +100,7 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	return record.Report, nil
 }
 
-// MaxListed is the number of plans that a list has at most.
-const MaxListed = 100
-
 // Skipped is a record that a list lacks because it has vanished or cannot be read.
 type Skipped struct{ Record, Problem string }
 
 func (s Skipped) String() string { return fmt.Sprintf("record %s skipped: %s", s.Record, s.Problem) }
-
-// newest decodes the records of a folder that were written last, newest first. It fails if
-// it can read none of them.
-func newest[T any](ctx context.Context, store state.Store, folder, suffix string, decode func(name string, data []byte) (T, error)) (list []T, skipped []Skipped, err error) {
-	records, err := newestRecords(ctx, store, folder, suffix)
-	if err != nil {
-		return nil, nil, err
-	}
-	list = []T{}
-	unread := 0
-	for _, record := range records {
-		var one T
-		data, err := store.Read(ctx, record.Name)
-		switch {
-		case err == nil:
-			one, err = decode(record.Name, data)
-		case ctx.Err() != nil:
-			return nil, nil, err
-		case !errors.Is(err, state.ErrNotFound):
-			if unread++; unread == len(records) {
-				return nil, nil, err
-			}
-		}
-		if err != nil {
-			skipped = append(skipped, Skipped{record.Name, text.Bound(err.Error())})
-			continue
-		}
-		list = append(list, one)
-	}
-	return list, skipped, nil
-}
-
-// newestRecords lists the MaxListed records of a folder that were written last, newest first.
-func newestRecords(ctx context.Context, store state.Store, folder, suffix string) ([]state.Record, error) {
-	var records []state.Record
-	newestFirst := func(a, b state.Record) int {
-		return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
-	}
-	for record, err := range store.List(ctx, folder, "") {
-		if err != nil {
-			return nil, err
-		}
-		if !strings.HasSuffix(record.Name, suffix) {
-			continue
-		}
-		if records = append(records, record); len(records) == 4*MaxListed {
-			slices.SortFunc(records, newestFirst)
-			records = records[:MaxListed]
-		}
-	}
-	slices.SortFunc(records, newestFirst)
-	return records[:min(len(records), MaxListed)], nil
-}
