@@ -26,6 +26,7 @@ type Function struct {
 	*service.Service
 	access access
 	routes *http.ServeMux
+	pages  http.Handler // nil for none
 }
 
 // New wires a function from its environment. It makes no call. A function that cannot be wired
@@ -40,6 +41,10 @@ func New(o Options) *Function {
 	f.routes = f.newRoutes()
 	return f
 }
+
+// SetPages adds pages for people beside the routes, behind the same access check. It must be called
+// before the first request.
+func (f *Function) SetPages(pages http.Handler) { f.pages = pages }
 
 // Invoke answers one event call. The body is the answer in every case: a report, or the response
 // to an HTTP event of go1. The error of a failed run adds nothing to the body.

@@ -115,6 +115,10 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	}
 	call.Caller = f.access.caller(r.Header)
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
+	if f.pages != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
+		f.pages.ServeHTTP(w, r)
+		return
+	}
 	if h, pattern := f.routes.Handler(r); pattern == "" {
 		// What the mux says itself is not JSON.
 		plain := response{header: http.Header{}, status: http.StatusOK}
@@ -132,6 +136,9 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 
 // callKey finds the Call of an HTTP request in its context.
 type callKey struct{}
+
+// CallOf returns the call of a request that a handler of SetPages serves.
+func CallOf(r *http.Request) Call { return callOf(r) }
 
 func callOf(r *http.Request) Call {
 	call, _ := r.Context().Value(callKey{}).(Call)

@@ -100,7 +100,10 @@ func localCall() service.Call {
 // function wires the function from the environment, or with an emulator that runs
 // until stop is called.
 func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
-	o.Getenv, o.Log, o.Progress, stop = c.Getenv, c.Stderr, c.progress(), func() {}
+	o.Getenv, o.Log, stop = c.Getenv, c.Stderr, func() {}
+	if o.Progress == nil {
+		o.Progress = c.progress()
+	}
 	if emulate {
 		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
 			return nil, nil, exitError{exitFailed, err}

@@ -217,7 +217,9 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		r.refund(ctx, spending, due)
 		return r.suspend(ctx, found, err)
 	}
-	r.report.Plan = cmp.Or(r.request.Plan, contents.ID)
+	if r.report.Plan = contents.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
+		r.report.Plan = r.request.Plan
+	}
 	r.closeCheckpoint(ctx, found)
 	if r.report.Mode != policy.Enforce || r.report.Guard.Tripped || due == 0 {
 		return nil

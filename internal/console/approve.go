@@ -1,0 +1,95 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// apply deletes the media of a plan whose number was typed.
+func (p *pages) apply(r *http.Request) (*page, error) {
+	contents, _, err := p.Service.Entries(r.Context(), p.Call(r), r.PathValue("plan"))
+	if err != nil {
+		return nil, err
+	}
+	if contents.ID != r.PathValue("plan") {
+		return nil, p.refuse(r, "Approve a plan by its whole ID. Nothing was deleted.")
+	}
+	typed := strings.TrimSpace(r.PostFormValue("count"))
+	if typed != strconv.Itoa(contents.Entries) {
+		return nil, p.refuse(r, "The plan has %d media, and %s was typed. Nothing was deleted.", contents.Entries, text.Quote(typed))
+	}
+	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.Enforce, Plan: contents.ID})
+}
+
+// maxHolds is the number of media that one action holds at most: each has a record of its own.
+const maxHolds = 500
+
+// holdMedia holds the selected media of a plan, or all that a filter selects, and makes a plan of the rest.
+func (p *pages) holdMedia(r *http.Request) (*page, error) {
+	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, fmt.Errorf("read the form: %w", err)
+	}
+	f, _, _ := filterOf(r.PostForm)
+	selected := list.Select(f)
+	ids := selected.IDs()
+	switch r.PostForm.Get("which") {
+	case "all":
+		if r.PostForm.Get("shown") != strconv.Itoa(len(ids)) || r.PostForm.Get("digest") != selected.Digest() {
+			return nil, p.refuse(r, "The filter selects other media than the page showed. Nothing was held: look again.")
+		}
+	case "selected":
+		chosen := r.PostForm["m"]
+		for _, id := range chosen {
+			if !slices.Contains(ids, id) {
+				return nil, p.refuse(r, "Medium %s is not among those that the page showed. Nothing was held: look again.", text.Quote(id))
+			}
+		}
+		ids = chosen
+	default:
+		return nil, p.refuse(r, "Select media, or hold all.")
+	}
+	reason := strings.TrimSpace(r.PostForm.Get("reason"))
+	switch {
+	case len(ids) == 0:
+		return nil, p.refuse(r, "No medium is selected. Nothing was held.")
+	case len(ids) > maxHolds:
+		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), maxHolds)
+	case reason == "":
+		return nil, p.refuse(r, "A hold needs a reason. Nothing was held.")
+	}
+	until := r.PostForm.Get("until")
+	if until == "" {
+		until = "forever"
+	}
+	for n, id := range ids {
+		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), trigger.HoldRequest{Target: id, Until: until, Reason: reason}); err != nil {
+			return nil, fmt.Errorf("%d of %d media were held, then: %w", n, len(ids), err)
+		}
+	}
+	return p.planAgain(r, contents.ID, len(ids))
+}
+
+// planAgain makes a plan of what is left of a plan.
+func (p *pages) planAgain(r *http.Request, id string, held int) (*page, error) {
+	done := p.Service.Sweep(r.Context(), p.Call(r), &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: id, Anyway: true})
+	if done.Status != report.Done && done.Status != report.Partial {
+		return nil, fmt.Errorf("%d media were held, but no new plan could be made: %s", held, done.Problem())
+	}
+	if done.Counts.Expired == 0 {
+		return redirect("/runs/" + url.PathEscape(done.Run))
+	}
+	return redirect("/plans/" + done.Plan)
+}

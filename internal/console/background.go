@@ -1,0 +1,69 @@
+package console
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// Progress is how far a run has come. Total is 0 if it is unknown.
+type Progress struct {
+	Deleting, Restoring bool
+	Done, Total         int
+}
+
+// Runs carries out runs in the background of a process.
+type Runs struct {
+	ctx      context.Context
+	underWay sync.WaitGroup
+
+	mu       sync.Mutex
+	progress Progress
+	open     map[string]bool
+	ended    map[string]*report.Report // of runs that have no saved report
+}
+
+// NewRuns returns the runs of a process. They end early when the context ends.
+func NewRuns(ctx context.Context) *Runs {
+	return &Runs{ctx: ctx, open: map[string]bool{}, ended: map[string]*report.Report{}}
+}
+
+// Show notes the progress of the run under way.
+func (b *Runs) Show(p Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress = p
+}
+
+// start carries out a run.
+func (b *Runs) start(id string, run func(context.Context) *report.Report) {
+	b.mu.Lock()
+	b.open[id] = true
+	b.progress = Progress{}
+	b.mu.Unlock()
+	b.underWay.Go(func() {
+		r := run(b.ctx)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.open, id)
+		b.ended[id] = r
+	})
+}
+
+// of returns the progress of a run under way, or the report of one that ended. Both are nil for an unknown run.
+func (b *Runs) of(id string) (*Progress, *report.Report) {
+	if b == nil {
+		return nil, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open[id] {
+		p := b.progress
+		return &p, nil
+	}
+	return nil, b.ended[id]
+}
+
+// Wait returns when no run is under way.
+func (b *Runs) Wait() { b.underWay.Wait() }

@@ -1,0 +1,188 @@
+// Package console serves pages on which a person reviews plans, approves them, and sees what happened.
+// New returns the pages, and Guard keeps others than the person who started the program away from them.
+package console
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
+)
+
+// Service has the use cases that pages show. *service.Service is one.
+type Service interface {
+	Origin() service.Origin
+	Zone(ctx context.Context, call service.Call) (*time.Location, []string)
+	Policy(ctx context.Context, call service.Call) (*policy.Policy, error)
+	Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error)
+	Run(ctx context.Context, call service.Call, id string) (*report.Report, error)
+	Plans(ctx context.Context, call service.Call) ([]plan.Contents, []string, error)
+	Entries(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error)
+	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
+	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, []string, error)
+	Release(ctx context.Context, call service.Call, id string) (retention.Hold, error)
+	Explain(ctx context.Context, call service.Call, request *trigger.Request) ([]*retention.Explanation, *report.Report)
+	History(ctx context.Context, call service.Call, name string) (*history.History, error)
+	Stats(ctx context.Context, call service.Call, by, since string) (*report.Stats, error)
+	Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report
+}
+
+// Options configure the pages.
+type Options struct {
+	Service Service
+	Log     *slog.Logger
+	// Call returns the call of a request.
+	Call func(*http.Request) service.Call
+	// Trigger is the trigger of the runs that pages start.
+	Trigger trigger.Kind
+	// Lang is MEDIASWEEP_LANG: empty for the language of the browser.
+	Lang string
+	// Runs carries out runs while the person looks at their progress. It is nil where a run must end with
+	// its request.
+	Runs *Runs
+	Now  func() time.Time
+}
+
+// pages serves the pages.
+type pages struct {
+	Options
+	templates templates
+	reviews   *reviews
+}
+
+//go:embed pages static
+var files embed.FS
+
+// New returns the pages. It is safe for concurrent use.
+func New(o Options) (http.Handler, error) {
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{Options: o, reviews: newReviews(o.Service)}
+	if p.templates, err = parseTemplates(); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	for pattern, page := range map[string]func(*http.Request) (*page, error){
+		"GET /{$}":                 p.overview,
+		"GET /runs":                p.runs,
+		"GET /runs/{run}":          p.run,
+		"GET /runs/{run}/restore":  p.askRestore,
+		"POST /runs/{run}/restore": p.restore,
+		"GET /plans":               p.plans,
+		"POST /plans":              p.makePlan,
+		"GET /plans/{plan}":        p.review,
+		"POST /plans/{plan}/hold":  p.holdMedia,
+		"POST /plans/{plan}/apply": p.apply,
+		"GET /media":               p.medium,
+		"GET /holds":               p.holds,
+		"POST /holds":              p.placeHold,
+		"POST /holds/{hold}":       p.release,
+		"GET /policy":              p.policy,
+	} {
+		mux.HandleFunc(pattern, p.serve(page))
+	}
+	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
+	mux.HandleFunc("/", p.serve(func(*http.Request) (*page, error) { return nil, state.ErrNotFound }))
+	return secured(mux), nil
+}
+
+// secured refuses what a page of another site sends, and keeps browsers from loading or running anything
+// but our own.
+func secured(next http.Handler) http.Handler {
+	checked := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// maxForm bounds a form: 200 media IDs, and a filter.
+const maxForm = 64 << 10
+
+// page is an answer: a template with its data, or another address.
+type page struct {
+	name   string // of the template
+	title  string
+	data   any
+	status int // 200 for 0
+	// refresh makes the browser ask again every so many seconds.
+	refresh int
+	goTo    string
+}
+
+// redirect returns an answer that leads to another page.
+func redirect(to string) (*page, error) { return &page{goTo: to}, nil }
+
+// serve returns the handler of a page.
+func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer, err := make(r)
+		if err != nil {
+			answer = p.problem(r, err)
+		}
+		if answer.goTo != "" {
+			http.Redirect(w, r, answer.goTo, http.StatusSeeOther)
+			return
+		}
+		p.write(w, r, answer)
+	}
+}
+
+// problem returns the page of an error.
+func (p *pages) problem(r *http.Request, err error) *page {
+	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
+	var refusal refusal
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		answer.title, answer.status = "Not found", http.StatusNotFound
+	case errors.As(err, &refusal):
+		answer.title, answer.status = "Not done", http.StatusConflict
+	case service.IsRefusal(err):
+		answer.title, answer.status = "Not done", http.StatusBadRequest
+	default:
+		p.Log.Warn("page not shown", "path", text.Name(r.URL.Path), "error", text.Bound(err.Error()))
+	}
+	answer.data = text.Bound(text.Printable(err.Error()))
+	return answer
+}
+
+// refusal is the reason why an action was not carried out, in the language of the person.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// refuse returns a refusal in the language of a request.
+func (p *pages) refuse(r *http.Request, english string, args ...any) error {
+	return refusal(p.lang(r).Say(english, args...))
+}
+
+// lang returns the language of a request.
+func (p *pages) lang(r *http.Request) words.Lang {
+	if p.Lang != "" {
+		return words.Of(p.Lang)
+	}
+	return words.Accepted(r.Header.Get("Accept-Language"))
+}

@@ -1,0 +1,89 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Guard lets only the person who started the program see the pages. A page whose name is made to resolve
+// to this machine (DNS rebinding) sends its own name as Host, so only names of this machine are
+// answered. It is safe for concurrent use.
+type Guard struct {
+	pages   http.Handler
+	hosts   []string
+	cookie  string // its name: cookies are shared by all ports of a host
+	session string
+
+	mu    sync.Mutex
+	token string // empty once it was used
+}
+
+// NewGuard returns a guard for pages at a loopback address.
+func NewGuard(pages http.Handler, address string) (*Guard, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{pages: pages, cookie: "mediasweep-" + port, session: rand.Text(), token: rand.Text(), hosts: []string{address}}
+	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		g.hosts = append(g.hosts, host+":"+port)
+	}
+	return g, nil
+}
+
+// Entry returns the path with the token that lets one browser in, once.
+func (g *Guard) Entry() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return "/?token=" + g.token
+}
+
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.isOurs(r.Host) {
+		http.Error(w, "this name is not the console's", http.StatusMisdirectedRequest)
+		return
+	}
+	if token := r.URL.Query().Get("token"); token != "" && r.URL.Path == "/" && r.Method == http.MethodGet && g.enter(token) {
+		http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // loopback has no TLS
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	if cookie, err := r.Cookie(g.cookie); err != nil || !same(cookie.Value, g.session) {
+		http.Error(w, "open the address that mediasweep console printed: it works once, in one browser; start the console again for another", http.StatusForbidden)
+		return
+	}
+	g.pages.ServeHTTP(w, r)
+}
+
+func (g *Guard) isOurs(host string) bool {
+	for _, one := range g.hosts {
+		if strings.EqualFold(one, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// enter reports whether a token is the right one, and uses it up.
+func (g *Guard) enter(token string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.token == "" || !same(token, g.token) {
+		return false
+	}
+	g.token = ""
+	return true
+}
+
+// same compares secrets. Hashes have one length, so the time tells nothing.
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}

@@ -1,0 +1,35 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+type plansData struct {
+	List  []plan.Contents
+	Notes []string
+}
+
+// plans lists the latest plans.
+func (p *pages) plans(r *http.Request) (*page, error) {
+	list, notes, err := p.Service.Plans(r.Context(), p.Call(r))
+	if err != nil {
+		return nil, err
+	}
+	return &page{name: "plans", title: "Plans", data: plansData{list, notes}}, nil
+}
+
+// makePlan makes a plan of the policy's inventory.
+func (p *pages) makePlan(r *http.Request) (*page, error) {
+	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Inventory: true})
+}
+
+// shortPlan returns the first digits of a plan's ID.
+func shortPlan(id string) string {
+	digits := strings.TrimPrefix(id, "sha256:")
+	return digits[:min(len(digits), 12)]
+}

@@ -1,0 +1,258 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+const (
+	pageItems = 100
+	// maxFacets is the number of values that a facet lists.
+	maxFacets = 12
+)
+
+// reviewData is the page of a plan.
+type reviewData struct {
+	Plan     plan.Contents
+	LeftOut  int // media of the plan that this one was made from
+	Path     string
+	Filter   review.Filter
+	Sort     string
+	Filtered bool
+
+	Total  int
+	Sum    review.Sum
+	Digest string
+	Rows   []reviewRow
+	Facets []facet
+	Heads  []sortHead
+	Hidden []hidden
+
+	From, To, Page, Pages int
+	Next, Previous        string
+	CSV, Excel, Clear     string
+	Trouble               []string
+}
+
+type reviewRow struct {
+	review.Item
+	Size, Duration, Created, Age, Held string
+}
+
+// facet is a property with the values that the selected media have.
+type facet struct {
+	Name   string
+	Values []facetValue
+	Others int
+	Clear  string // the address without a choice; empty if none was made
+}
+
+type facetValue struct {
+	Name, To string
+	review.Sum
+}
+
+type sortHead struct {
+	Name, To, Order string
+	Right           bool
+}
+
+type hidden struct{ Name, Value string }
+
+// filterOf reads the filter, the order and the number of a page.
+func filterOf(query url.Values) (f review.Filter, order string, number int) {
+	f = review.Filter{
+		Rule: query.Get("rule"), Tag: query.Get("tag"), Age: query.Get("age"), State: query.Get("state"), Folder: query.Get("folder"),
+		Search: strings.TrimSpace(query.Get("q")),
+	}
+	number, _ = strconv.Atoi(query.Get("page"))
+	return f, query.Get("sort"), max(number, 1)
+}
+
+// address returns the query of a filter. Empty fields are left out.
+func address(f review.Filter, order string, number int) string {
+	query := url.Values{}
+	for _, field := range fieldsOf(f, order) {
+		query.Set(field.Name, field.Value)
+	}
+	if number > 1 {
+		query.Set("page", strconv.Itoa(number))
+	}
+	if len(query) == 0 {
+		return "?"
+	}
+	return "?" + query.Encode()
+}
+
+// fieldsOf returns the fields of a form that has a filter.
+func fieldsOf(f review.Filter, order string) []hidden {
+	all := []hidden{{"rule", f.Rule}, {"tag", f.Tag}, {"age", f.Age}, {"state", f.State}, {"folder", f.Folder}, {"q", f.Search}, {"sort", order}}
+	return slices.DeleteFunc(all, func(h hidden) bool { return h.Value == "" })
+}
+
+// review shows a plan.
+func (p *pages) review(r *http.Request) (*page, error) {
+	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
+	if err != nil {
+		return nil, err
+	}
+	if contents.ID != r.PathValue("plan") { // a page is of one plan, whatever is the latest
+		return redirect("/plans/" + contents.ID + address(filterOf(r.URL.Query())))
+	}
+	f, order, number := filterOf(r.URL.Query())
+	selected := list.Select(f)
+	digest := selected.Digest()
+	selected.Sort(order)
+	d := &reviewData{
+		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Total: list.Len(), Sum: selected.Sum, Digest: digest,
+		Hidden: fieldsOf(f, order), Page: number, Pages: max(1, (selected.Media+pageItems-1)/pageItems), Clear: address(review.Filter{}, order, 1),
+	}
+	zone, notes := p.Service.Zone(r.Context(), p.Call(r))
+	d.Trouble = notes
+	if err := p.fillRows(r, d, selected.Page(number, pageItems), zone); err != nil {
+		return nil, err
+	}
+	d.links()
+	d.facets(p, r, selected)
+	if of := contents.Head.Scope.Plan; of != "" {
+		if before, _, err := p.Service.Entries(r.Context(), p.Call(r), of); err == nil {
+			d.LeftOut = before.Entries - contents.Entries
+		}
+	}
+	return &page{name: "review", title: "Plan", data: d}, nil
+}
+
+func (p *pages) fillRows(r *http.Request, d *reviewData, items []*review.Item, zone *time.Location) error {
+	holds, skipped, err := p.Service.Holds(r.Context(), p.Call(r))
+	if err != nil {
+		return err
+	}
+	d.Trouble = append(d.Trouble, skipped...)
+	held, err := retention.NewHolds(holds)
+	if err != nil {
+		return err
+	}
+	view := render.View{AsOf: d.Plan.Head.AsOf, Zone: zone}
+	for _, i := range items {
+		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view)}
+		object, _ := media.ParseObject(i.Object) // zero for none
+		if hold := held.Mark(&media.Medium{ID: i.MediaID, Object: object}, retention.Mark{}).Hold; hold != nil {
+			row.Held = hold.Reason
+		}
+		d.Rows = append(d.Rows, row)
+	}
+	d.From = (d.Page-1)*pageItems + 1
+	d.To = d.From + len(d.Rows) - 1
+	return nil
+}
+
+func (p *pages) age(r *http.Request, i *review.Item, view render.View) string {
+	days, ok := i.Days(view.AsOf)
+	if !ok {
+		return ""
+	}
+	return p.lang(r).Say("%d d", days)
+}
+
+// links adds the addresses of other pages and orders.
+func (d *reviewData) links() {
+	if d.To < d.Sum.Media {
+		d.Next = address(d.Filter, d.Sort, d.Page+1)
+	}
+	if d.Page > 1 {
+		d.Previous = address(d.Filter, d.Sort, d.Page-1)
+	}
+	d.CSV = d.Path + "/csv" + address(d.Filter, d.Sort, 1)
+	d.Excel = d.CSV + "&excel=true"
+	for _, name := range review.Sorts() {
+		head := sortHead{Name: name, To: address(d.Filter, name, 1), Right: name == "size" || name == "duration"}
+		switch d.Sort {
+		case name:
+			head.To, head.Order = address(d.Filter, "-"+name, 1), "ascending"
+		case "-" + name:
+			head.To, head.Order = address(d.Filter, name, 1), "descending"
+		}
+		d.Heads = append(d.Heads, head)
+	}
+}
+
+// facets adds the values of each facet. A choice narrows the selection.
+func (d *reviewData) facets(p *pages, r *http.Request, s *review.Selection) {
+	lang := p.lang(r)
+	add := func(name string, groups review.Groups, chosen string, choose func(*review.Filter, string), show func(string) string) {
+		one := facet{Name: lang.Say(name)}
+		list := groups.Largest()
+		if name == "Age" {
+			slices.SortStableFunc(list, func(a, b review.Group) int {
+				return slices.Index(review.Ages(), a.Name) - slices.Index(review.Ages(), b.Name)
+			})
+		}
+		for _, group := range list[:min(len(list), maxFacets)] {
+			f := d.Filter
+			choose(&f, group.Name)
+			value := facetValue{Name: text.Line(show(group.Name)), Sum: group.Sum}
+			if f != d.Filter && group.Name != "" {
+				value.To = address(f, d.Sort, 1)
+			}
+			one.Values = append(one.Values, value)
+		}
+		one.Others = max(0, len(list)-maxFacets)
+		if chosen != "" {
+			f := d.Filter
+			choose(&f, "")
+			one.Clear = address(f, d.Sort, 1)
+		}
+		d.Facets = append(d.Facets, one)
+	}
+	same := func(s string) string { return s }
+	add("Rule", s.Rules, d.Filter.Rule, func(f *review.Filter, v string) { f.Rule = v }, same)
+	add("Folder", s.Folders, d.Filter.Folder, func(f *review.Filter, v string) { f.Folder = v }, func(name string) string {
+		if name == "" {
+			return lang.Say("no object")
+		}
+		return strings.TrimPrefix(name, "oss://")
+	})
+	add("Tag", s.Tags, d.Filter.Tag, func(f *review.Filter, v string) { f.Tag = v }, same)
+	add("Age", s.Ages, d.Filter.Age, func(f *review.Filter, v string) { f.Age = v }, func(class string) string { return ageName(lang.Say, class) })
+	add("State", s.States, d.Filter.State, func(f *review.Filter, v string) { f.State = v }, same)
+}
+
+// ageName says which ages a class has.
+func ageName(say func(string, ...any) string, class string) string {
+	switch class {
+	case "more":
+		return say("more than 730 days")
+	case "unknown":
+		return say("unknown")
+	}
+	from := map[string]string{"30": "0", "90": "31", "180": "91", "365": "181", "730": "366"}[class]
+	return say("%s to %s days", from, class)
+}
+
+// export writes the media of a filter as CSV.
+func (p *pages) export(w http.ResponseWriter, r *http.Request) {
+	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
+	if err != nil {
+		p.write(w, r, p.problem(r, err))
+		return
+	}
+	f, order, _ := filterOf(r.URL.Query())
+	selected := list.Select(f)
+	selected.Sort(order)
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`inline; filename="plan-%s.csv"`, shortPlan(contents.ID)))
+	csv := render.NewCSV(w, r.URL.Query().Get("excel") == "true")
+	_ = render.Plan{Contents: contents, Items: selected.All()}.CSV(csv) // the caller has gone
+}

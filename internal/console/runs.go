@@ -1,0 +1,106 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// pageRuns is the number of runs on a page.
+const pageRuns = 50
+
+type runsData struct {
+	Filter             service.RunFilter
+	List               service.RunList
+	Triggers, Statuses []string
+	Next               string // address of the next page
+}
+
+// runs lists runs.
+func (p *pages) runs(r *http.Request) (*page, error) {
+	query := r.URL.Query()
+	f := service.RunFilter{Trigger: query.Get("trigger"), Status: query.Get("status"), Since: query.Get("since"), Before: query.Get("before"), Limit: pageRuns}
+	list, err := p.Service.Runs(r.Context(), p.Call(r), f)
+	if err != nil {
+		return nil, err
+	}
+	data := runsData{Filter: f, List: list}
+	for _, kind := range trigger.Kinds() {
+		data.Triggers = append(data.Triggers, string(kind))
+	}
+	for _, status := range report.Statuses() {
+		data.Statuses = append(data.Statuses, string(status))
+	}
+	if list.Next != "" {
+		next := url.Values{"trigger": {f.Trigger}, "status": {f.Status}, "since": {f.Since}, "before": {list.Next}}
+		data.Next = "/runs?" + next.Encode()
+	}
+	return &page{name: "runs", title: "Runs", data: data}, nil
+}
+
+type runData struct {
+	*report.Report
+	// CanRestore is true if the run may have deleted media.
+	CanRestore bool
+}
+
+// run shows a run: its progress while it is under way, then its report.
+func (p *pages) run(r *http.Request) (*page, error) {
+	id := r.PathValue("run")
+	progress, ended := p.Runs.of(id)
+	if progress != nil {
+		return &page{name: "progress", title: "A run is under way", data: progress, refresh: 2}, nil
+	}
+	found, err := p.Service.Run(r.Context(), p.Call(r), id)
+	if errors.Is(err, state.ErrNotFound) && ended != nil { // a refused request has no saved report
+		found, err = ended, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	restorable := found.Mode == policy.Enforce && found.Restore == nil && found.Plan != "" && found.Status != report.Blocked
+	return &page{name: "run", title: "Run", data: runData{found, restorable}}, nil
+}
+
+// carryOut carries out a request, and leads to the page of its run.
+func (p *pages) carryOut(r *http.Request, request *trigger.Request) (*page, error) {
+	call := p.Call(r)
+	if p.Runs == nil {
+		return p.ended(p.Service.Sweep(r.Context(), call, request))
+	}
+	call.RequestID = strings.ToLower(rand.Text())
+	p.Runs.start(call.RequestID, func(ctx context.Context) *report.Report { return p.Service.Sweep(ctx, call, request) })
+	return redirect("/runs/" + url.PathEscape(call.RequestID))
+}
+
+// ended leads to the report of a run that has one, and shows why there is none.
+func (p *pages) ended(done *report.Report) (*page, error) {
+	if done.Refused || done.Status == report.Failed {
+		return &page{name: "run", title: "Run", status: done.HTTPStatus(), data: runData{Report: done}}, nil
+	}
+	return redirect("/runs/" + url.PathEscape(done.Run))
+}
+
+// askRestore says what a restore of a run would bring back.
+func (p *pages) askRestore(r *http.Request) (*page, error) {
+	request := &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run"), DryRun: true}
+	preview := p.Service.Sweep(r.Context(), p.Call(r), request)
+	if preview.Status != report.Done && preview.Status != report.Partial {
+		return p.ended(preview)
+	}
+	return &page{name: "restore", title: "Restore", data: preview}, nil
+}
+
+// restore brings back the media that a run deleted.
+func (p *pages) restore(r *http.Request) (*page, error) {
+	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")})
+}

@@ -1,0 +1,95 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
+)
+
+// templates are the pages by name.
+type templates map[string]*template.Template
+
+// pageNames returns the names of the templates.
+func pageNames() []string {
+	return []string{"overview", "runs", "run", "progress", "restore", "plans", "review", "medium", "holds", "policy", "problem"}
+}
+
+func parseTemplates() (templates, error) {
+	all := templates{}
+	for _, name := range pageNames() {
+		// The functions of a request replace these.
+		one, err := template.New("layout.html").Funcs((&view{}).functions()).ParseFS(files, "pages/layout.html", "pages/"+name+".html")
+		if err != nil {
+			return nil, err
+		}
+		all[name] = one
+	}
+	return all, nil
+}
+
+// view is what the text of a page depends on.
+type view struct {
+	lang words.Lang
+	zone *time.Location
+	now  time.Time
+}
+
+// layout is the data of every page.
+type layout struct {
+	Lang, Title, Section string
+	Region, Account      string
+	Data                 any
+}
+
+// write writes a page. It is written as a whole, so that a failure cannot leave half of one.
+func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
+	call := p.Call(r)
+	v := &view{lang: p.lang(r), zone: time.UTC, now: p.Now()}
+	if answer.name != "problem" {
+		v.zone, _ = p.Service.Zone(r.Context(), call)
+	}
+	origin := p.Service.Origin()
+	page, err := p.templates[answer.name].Clone()
+	var b bytes.Buffer
+	if err == nil {
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, answer.data})
+	}
+	if err != nil {
+		p.Log.Error("page not written", "page", answer.name, "error", err.Error())
+		http.Error(w, "the page cannot be written: the log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if answer.refresh > 0 {
+		w.Header().Set("Refresh", strconv.Itoa(answer.refresh))
+	}
+	w.Header().Set("Vary", "Accept-Language")
+	w.WriteHeader(max(answer.status, http.StatusOK))
+	_, _ = w.Write(b.Bytes()) //nolint:gosec // made by html/template; an error means that the caller has gone
+}
+
+func asText(value any) string { return fmt.Sprint(value) }
+
+// functions are those of templates. Values that somebody uploaded go through html/template and line.
+func (v *view) functions() template.FuncMap {
+	return template.FuncMap{
+		"t":     func(english string, args ...any) string { return v.lang.Say(english, args...) },
+		"say":   func(word any) string { return v.lang.Say(asText(word)) },
+		"line":  func(value any) string { return text.Line(asText(value)) },
+		"time":  func(at time.Time) string { return render.View{Zone: v.zone}.Time(at) },
+		"date":  func(at time.Time) string { return render.View{Zone: v.zone}.Date(at) },
+		"bytes": render.Bytes,
+		"hours": func(d time.Duration) string { return v.lang.Say("%.1f h", d.Hours()) },
+		"path":  url.PathEscape,
+		"bar":   func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
+		"short": shortPlan,
+	}
+}
