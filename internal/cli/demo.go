@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/console"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -20,7 +22,8 @@ import (
 )
 
 func (c *Command) demo() *cobra.Command {
-	return &cobra.Command{
+	var inConsole bool
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Sweep an emulated library: a dry run, the real run, and undo",
 		Long: `demo needs no account and touches nothing but loopback: it starts the embedded
@@ -28,6 +31,9 @@ emulator with a library of 1000 media and applies the policy that ships with the
 program. The policy's mode is raised for the emulator only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if inConsole {
+				return c.demoConsole(cmd.Context())
+			}
 			p, err := policy.Parse(policyFile, c.Policy)
 			if err != nil {
 				return exitError{exitUsage, err}
@@ -66,6 +72,26 @@ program. The policy's mode is raised for the emulator only.`,
 			return c.print(&b)
 		},
 	}
+	cmd.Flags().BoolVar(&inConsole, "console", false, "open the emulated library in the console, with a plan to review")
+	return cmd
+}
+
+// demoConsole serves the console over an emulated library that was swept in a dry run.
+func (c *Command) demoConsole(ctx context.Context) error {
+	p, err := policy.Parse(policyFile, c.Policy)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	getenv, _, stop, err := c.emulated(func(string) string { return "" })
+	if err != nil {
+		return exitError{exitFailed, err}
+	}
+	defer stop()
+	p.Mode = policy.Enforce
+	runs := console.NewRuns(ctx)
+	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Progress: progressOf(runs)})
+	s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
+	return c.serveConsole(ctx, s, runs, "127.0.0.1:0")
 }
 
 func finished(r *report.Report, w io.Writer) error {

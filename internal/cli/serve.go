@@ -10,9 +10,11 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/console"
 	"github.com/mediasweep/mediasweep/internal/fc"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
@@ -44,8 +46,12 @@ func (c *Command) serve() *cobra.Command {
 			}
 			logger := logs.New(c.Stderr)
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
+			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
+			if err != nil {
+				return exitError{exitFailed, err}
+			}
 			rt := &fc.Custom{
-				Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
+				Function: f,
 				Timeout:  timeout, Local: !inFC, Log: c.Stderr, Logger: logger,
 			}
 			if err := rt.Serve(cmd.Context(), listener); err != nil {
@@ -67,8 +73,12 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
+	f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
+	if err != nil {
+		return exitError{exitFailed, err}
+	}
 	rt := &fc.Go1{
-		Function: handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}),
+		Function: f,
 		API:      c.Getenv(fc.RuntimeAPI), Timeout: timeout,
 		Logger: logs.New(c.Stderr),
 	}
@@ -77,6 +87,16 @@ func (c *Command) serveGo1(ctx context.Context) error {
 		return exitError{exitFailed, err}
 	}
 	return nil
+}
+
+// withPages adds the console to a function. A run that a page starts ends with its request: the platform
+// freezes an instance between requests.
+func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
+	pages, err := console.New(console.Options{
+		Service: f.Service, Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: c.Getenv("MEDIASWEEP_LANG"), Now: time.Now,
+	})
+	f.SetPages(pages)
+	return f, err
 }
 
 func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {

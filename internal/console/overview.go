@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ type overviewData struct {
 	Stats         *report.Stats
 	Most          int // deletions of a month
 	Ending        []retention.Hold
+	Due           *dueData // nil if no run has counted it
 	Trouble       []string
 }
 
@@ -31,11 +33,18 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Due == nil { // events may have pushed it out of the latest runs
+		timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: string(trigger.Timer), Limit: recentRuns})
+		if err != nil {
+			return nil, err
+		}
+		d.Due = dueOf(timers.Reports)
+	}
 	blocked, err := p.Service.Runs(ctx, call, service.RunFilter{Status: string(report.Blocked), Limit: recentRuns})
 	if err != nil {
 		return nil, err
 	}
-	d.Runs, d.Trouble = list.Reports, list.Notes
+	d.Runs, d.Trouble, d.Due = list.Reports, list.Notes, dueOf(list.Reports)
 	for _, one := range blocked.Reports {
 		if one.Plan != "" && one.Trigger != trigger.OSS {
 			d.Blocked = append(d.Blocked, one)
@@ -61,4 +70,59 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	}
 	slices.SortFunc(d.Ending, func(a, b retention.Hold) int { return a.Until.Compare(b.Until) })
 	return &page{name: "overview", title: "Overview", data: d}, nil
+}
+
+// dueDays is the number of days for which sweeps count what falls due.
+const dueDays = 90
+
+// dueData says what falls due, by what the latest sweep that counted it knows.
+type dueData struct {
+	Run, From, To string
+	Bars          []dueBar
+	Within        []within
+}
+
+// dueBar is a bar of a chart that is 100 high.
+type dueBar struct {
+	Title               string
+	X, Y, Width, Height int
+}
+
+type within struct{ Days, Media int }
+
+// dueOf returns what falls due by the latest report that says so.
+func dueOf(runs []*report.Report) *dueData {
+	at := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Due != nil })
+	if at < 0 {
+		return nil
+	}
+	r := runs[at]
+	first := r.AsOf.UTC().Truncate(24 * time.Hour)
+	if len(r.Due) > 0 { // the policy's day may be before or after that of UTC
+		if day, err := time.Parse(time.DateOnly, r.Due[0].Day); err == nil && day.Before(first) {
+			first = day
+		}
+	}
+	d := &dueData{Run: r.Run, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, dueDays-1).Format(time.DateOnly)}
+	most := 1
+	for _, on := range r.Due {
+		most = max(most, on.Media)
+	}
+	sums := []within{{Days: 7}, {Days: 30}, {Days: dueDays}}
+	for _, on := range r.Due {
+		day, err := time.Parse(time.DateOnly, on.Day)
+		if err != nil || on.Media <= 0 {
+			continue
+		}
+		number := int(day.Sub(first) / (24 * time.Hour))
+		height := max(2, on.Media*100/most)
+		d.Bars = append(d.Bars, dueBar{fmt.Sprintf("%s: %d", on.Day, on.Media), number * 8, 100 - height, 7, height})
+		for i := range sums {
+			if number < sums[i].Days {
+				sums[i].Media += on.Media
+			}
+		}
+	}
+	d.Within = sums
+	return d
 }

@@ -73,7 +73,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.WriteHeader(max(answer.status, http.StatusOK))
-	_, _ = w.Write(b.Bytes()) //nolint:gosec // made by html/template; an error means that the caller has gone
+	_, _ = w.Write(b.Bytes()) // the caller has gone
 }
 
 func asText(value any) string { return fmt.Sprint(value) }

@@ -1,101 +1,24 @@
 package words
 
-import "sync"
+import (
+	_ "embed"
+	"strings"
+	"sync"
+)
 
-// Has reports whether a text has a translation.
-func Has(english string) bool {
-	_, ok := chinese()[english]
-	return ok
-}
+// chineseTSV has a line for each text: English, a tab, Chinese.
+//
+//go:embed chinese.tsv
+var chineseTSV string
 
 var chinese = sync.OnceValue(func() map[string]string {
-	return map[string]string{
-		"account":                            "账号",
-		"region":                             "地域",
-		"state":                              "状态",
-		"state store":                        "状态存储",
-		"plan":                               "计划",
-		"as of":                              "截至",
-		"policy":                             "策略",
-		"blocked":                            "已阻止",
-		"total":                              "合计",
-		"Totals":                             "合计",
-		"by rule":                            "按规则",
-		"By rule":                            "按规则",
-		"By folder":                          "按目录",
-		"rule":                               "规则",
-		"kind":                               "类型",
-		"folder":                             "目录",
-		"media":                              "媒体数",
-		"input":                              "源文件",
-		"video":                              "时长",
-		"no object":                          "无对象",
-		"%d other folders":                   "其他 %d 个目录",
-		"Largest %d":                         "最大的 %d 个",
-		"Media":                              "媒体",
-		"media ID":                           "媒体 ID",
-		"object":                             "对象",
-		"title":                              "标题",
-		"size":                               "大小",
-		"duration":                           "时长",
-		"created":                            "创建于",
-		"age":                                "已存在",
-		"reason":                             "原因",
-		"due since":                          "到期于",
-		"tags":                               "标签",
-		"%d d":                               "%d 天",
-		"%.1f h":                             "%.1f 小时",
-		"%d media are to be deleted":         "将删除 %d 个媒体",
-		"%d more are in the CSV: %s":         "其余 %d 个见 CSV：%s",
-		"Notes":                              "备注",
-		"note":                               "备注",
-		"next":                               "下一步",
-		"error":                              "错误",
-		"run":                                "运行",
-		"Run %s":                             "运行 %s",
-		"trigger":                            "触发方式",
-		"mode":                               "模式",
-		"status":                             "结果",
-		"started":                            "开始",
-		"finished":                           "结束",
-		"Counts":                             "计数",
-		"looked at":                          "已检查",
-		"absent":                             "不存在",
-		"protected":                          "受保护",
-		"unknown":                            "未知",
-		"kept":                               "保留",
-		"expired":                            "到期",
-		"deleted":                            "已删除",
-		"gone":                               "已消失",
-		"failed":                             "失败",
-		"unverified":                         "未核实",
-		"pending":                            "待处理",
-		"announced":                          "已预告",
-		"objects without a medium":           "没有媒体的对象",
-		"Rules":                              "规则",
-		"decided":                            "裁定",
-		"Announced":                          "已预告",
-		"deleted from":                       "删除起始日",
-		"Failures":                           "失败",
-		"message":                            "信息",
-		"Restored":                           "恢复",
-		"restore of":                         "恢复自",
-		"result":                             "结果",
-		"new ID":                             "新 ID",
-		"%d restored, %d skipped, %d failed": "恢复 %d 个，跳过 %d 个，失败 %d 个",
-		"%d would be restored, %d skipped, %d failed": "将恢复 %d 个，跳过 %d 个，失败 %d 个",
-		"Forecast of %d days":                         "%d 天预测",
-		"By day":                                      "按日",
-		"day":                                         "日期",
-		"overdue":                                     "已到期",
-		"timezone":                                    "时区",
-		"due later":                                   "以后到期",
-		"never due":                                   "永不到期",
-		"incomplete":                                  "不完整",
-		"History of %s":                               "%s 的历史",
-		"Decisions":                                   "裁定",
-		"at":                                          "时间",
-		"outcome":                                     "结果",
-		"No decision to delete it is known.":          "没有删除它的记录。",
+	all := map[string]string{}
+	for line := range strings.Lines(chineseTSV) {
+		english, translated, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		all[english] = translated
 	}
+	return all
 })
+
+// Has reports whether a text has a translation.
+func Has(english string) bool { return chinese()[english] != "" }

@@ -1,0 +1,527 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/mediasweep/mediasweep/internal/console"
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// hostile is what somebody may call a medium.
+const hostile = `</td><script>alert(1)</script>"><img src=//evil.example/x onerror=alert(1)>` + "\u202e\x1b[2J"
+
+// library is a service that has one plan.
+type library struct {
+	entries  []plan.Entry
+	contents plan.Contents
+	list     []retention.Hold
+	requests []*trigger.Request
+	answer   *report.Report // of Sweep
+	saved    map[string]*report.Report
+}
+
+// newLibrary returns a service with a plan of n media. Every third is in drafts.
+func newLibrary(t *testing.T, n int) *library {
+	t.Helper()
+	l := &library{saved: map[string]*report.Report{}, answer: &report.Report{Run: "r1", Status: report.Done}}
+	for i := range n {
+		id, rule, folder := fmt.Sprintf("%032x", i), "everything-else", fmt.Sprintf("clips/%d", i%5)
+		if i%3 == 0 {
+			rule, folder = "drafts", "drafts"
+		}
+		object := media.Object{Bucket: "media-in", Key: fmt.Sprintf("%s/clip-%d.mp4", folder, i)}
+		title := fmt.Sprintf("clip %d 片头", i)
+		if i == 1 {
+			title = hostile
+		}
+		record, err := json.Marshal(map[string]any{
+			"MediaId": id, "Title": title, "Size": fmt.Sprint((n - i) * 1_000_000), "Duration": "60", "CreationTime": now.AddDate(0, 0, -i%400).Format(time.RFC3339),
+			"PublishState": "Published", "Tags": map[string]any{"Tag": []string{fmt.Sprint("tag", i%2)}}, "File": map[string]string{"URL": object.URL("cn-shanghai", media.SlashPlain)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.entries = append(l.entries, plan.Entry{MediaID: id, Rule: rule, Reason: "rule " + rule, State: "Published", ExpiresAt: now, Record: record})
+	}
+	l.contents = plan.Contents{ID: "sha256:" + strings.Repeat("ab", 32), Head: plan.Head{AsOf: now, Policy: "sha256:1"}, Entries: n}
+	return l
+}
+
+func (l *library) Origin() service.Origin {
+	return service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}
+}
+func (l *library) Zone(context.Context, service.Call) (*time.Location, []string) { return time.UTC, nil }
+func (l *library) Policy(context.Context, service.Call) (*policy.Policy, error) {
+	return policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"))
+}
+func (l *library) Runs(context.Context, service.Call, service.RunFilter) (service.RunList, error) {
+	r := &report.Report{Run: "a/b ?", Trigger: trigger.Timer, Mode: policy.DryRun, Status: report.Blocked, Plan: l.contents.ID, AsOf: now, FinishedAt: now, Guard: report.Guard{Tripped: true, Reason: hostile},
+		Due: []report.Due{{Day: "2026-11-26", Media: 3}, {Day: "2026-12-20", Media: 5}}}
+	return service.RunList{Reports: []*report.Report{r}, Notes: []string{hostile}, Next: "cursor"}, nil
+}
+func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Report, error) {
+	if r, ok := l.saved[id]; ok {
+		return r, nil
+	}
+	return nil, state.ErrNotFound
+}
+func (l *library) Plans(context.Context, service.Call) ([]plan.Contents, []string, error) {
+	return []plan.Contents{l.contents}, nil, nil
+}
+func (l *library) Entries(_ context.Context, _ service.Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
+	if reference != l.contents.ID && reference != trigger.LatestPlan {
+		return plan.Contents{}, nil, state.ErrNotFound
+	}
+	return l.contents, func(yield func(plan.Entry, error) bool) {
+		for _, entry := range l.entries {
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}, nil
+}
+func (l *library) Holds(context.Context, service.Call) ([]retention.Hold, []string, error) {
+	return l.list, nil, nil
+}
+func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, []string, error) {
+	l.list = append(l.list, retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Reason: request.Reason, By: "me", At: now})
+	return l.list[len(l.list)-1], nil, nil
+}
+func (l *library) Release(context.Context, service.Call, string) (retention.Hold, error) {
+	l.list = nil
+	return retention.Hold{}, nil
+}
+func (l *library) Explain(_ context.Context, _ service.Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
+	return []*retention.Explanation{{MediaID: request.MediaIDs[0], Title: hostile, Reason: hostile, Notes: []string{hostile}}}, &report.Report{Status: report.Done}
+}
+func (l *library) History(_ context.Context, _ service.Call, name string) (*history.History, error) {
+	return &history.History{Of: name, Decisions: []history.Decision{{MediaID: name, At: now, Outcome: "deleted", Reason: hostile, Run: "r"}}}, nil
+}
+func (l *library) Stats(context.Context, service.Call, string, string) (*report.Stats, error) {
+	s := report.NewStats(report.ByMonth, "UTC")
+	s.Add(now, report.StatsTotal{Runs: 1, Deleted: 7}, map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 7}})
+	s.Finish()
+	return s, nil
+}
+func (l *library) Sweep(_ context.Context, _ service.Call, request *trigger.Request) *report.Report {
+	l.requests = append(l.requests, request)
+	return l.answer
+}
+
+// site is the console over a library.
+type site struct {
+	t     *testing.T
+	pages http.Handler
+	lib   *library
+	plan  string // the path of the plan
+}
+
+func newSite(t *testing.T, lib *library, runs *console.Runs) *site {
+	t.Helper()
+	pages, err := console.New(console.Options{
+		Service: lib, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
+		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{t, pages, lib, "/plans/" + lib.contents.ID}
+}
+
+func (s *site) get(target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.pages.ServeHTTP(w, r)
+	return w
+}
+
+func (s *site) post(target string, form url.Values, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.pages.ServeHTTP(w, r)
+	return w
+}
+
+// nodes returns the elements of a page that match.
+func nodes(t *testing.T, page *bytes.Buffer, match func(*html.Node) bool) (found []*html.Node) {
+	t.Helper()
+	root, err := html.Parse(bytes.NewReader(page.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode && match(n) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// field returns the value of the first input of a name.
+func (s *site) field(page *bytes.Buffer, name string) string {
+	s.t.Helper()
+	found := nodes(s.t, page, func(n *html.Node) bool { return n.Data == "input" && attribute(n, "name") == name })
+	if len(found) == 0 {
+		s.t.Fatalf("the page has no input %s", name)
+	}
+	return attribute(found[0], "value")
+}
+
+func (s *site) ids(page *bytes.Buffer) (ids []string) {
+	for _, n := range nodes(s.t, page, func(n *html.Node) bool { return n.Data == "input" && attribute(n, "name") == "m" }) {
+		ids = append(ids, attribute(n, "value"))
+	}
+	return ids
+}
+
+// Every page is shown in both languages. Whatever media are called, nothing of it runs, and nothing is
+// loaded from elsewhere.
+func TestPages(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	s.lib.saved["r1"] = &report.Report{Run: "r1", Status: report.Partial, Mode: policy.Enforce, Plan: s.lib.contents.ID, Error: hostile, Notes: []string{hostile},
+		Rules: []report.Rule{{Name: hostile}}, Failures: []report.Failure{{MediaID: hostile, Object: hostile, Message: hostile}}, Counts: report.Counts{Expired: 1}}
+	s.lib.list = []retention.Hold{{ID: "1", Target: "00000000000000000000000000000001", Reason: hostile, By: hostile, At: now, Until: now.AddDate(0, 0, 3)}}
+	s.lib.answer = &report.Report{Run: "r2", Status: report.Done, Restore: &report.Restore{Of: "r1", DryRun: true, Restored: 1, Media: []report.RestoredMedium{{MediaID: hostile, Object: hostile, Reason: hostile}}}}
+	for _, path := range []string{"/", "/runs", "/runs/r1", "/runs/r1/restore", "/plans", s.plan, "/media", "/media?id=m1", "/holds", "/policy", "/nowhere", "/runs/none"} {
+		for _, lang := range []string{"en", "zh"} {
+			w := s.get(path, "Accept-Language", lang)
+			want := http.StatusOK
+			if path == "/nowhere" || path == "/runs/none" {
+				want = http.StatusNotFound
+			}
+			if w.Code != want {
+				t.Errorf("%s: %d, %s", path, w.Code, w.Body)
+			}
+			if strings.ContainsAny(w.Body.String(), "\u202e\x1b") {
+				t.Errorf("%s: a character that turns the text round, or a control character", path)
+			}
+			if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+				t.Errorf("%s: CSP %s", path, csp)
+			}
+			checkInert(t, path, w.Body)
+			if zh := strings.Contains(w.Body.String(), `lang="zh-Hans"`); zh != (lang == "zh") {
+				t.Errorf("%s: not in %s", path, lang)
+			}
+		}
+	}
+}
+
+func checkInert(t *testing.T, path string, page *bytes.Buffer) {
+	t.Helper()
+	for _, n := range nodes(t, page, func(*html.Node) bool { return true }) {
+		if n.Data == "img" || n.Data == "iframe" || n.Data == "style" || n.Data == "script" && attribute(n, "src") != "/static/select.js" {
+			t.Errorf("%s: element %s", path, n.Data)
+		}
+		for _, a := range n.Attr {
+			local := strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "//") || strings.HasPrefix(a.Val, "?") || strings.HasPrefix(a.Val, "#")
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || slices.Contains([]string{"href", "src", "action"}, a.Key) && !local {
+				t.Errorf("%s: %s of %s is %s", path, a.Key, n.Data, a.Val)
+			}
+		}
+	}
+}
+
+func TestReview(t *testing.T) {
+	s := newSite(t, newLibrary(t, 250), nil)
+	tests := map[string]struct {
+		query string
+		rows  int
+		says  string
+		first string // of the media IDs
+	}{
+		"first page":  {"", 100, "250 of 250 media", "00000000000000000000000000000000"},
+		"last page":   {"?page=3", 50, "201 to 250 of 250", "000000000000000000000000000000c8"},
+		"rule":        {"?rule=drafts", 84, "84 of 250 media", ""},
+		"tag":         {"?tag=tag1", 100, "125 of 250 media", ""},
+		"folder":      {"?folder=" + url.QueryEscape("oss://media-in/clips/2/"), 34, "34 of 250 media", ""},
+		"age":         {"?age=30", 31, "31 of 250 media", ""},
+		"search":      {"?q=CLIP+24", 11, "11 of 250 media", ""},
+		"Chinese":     {"?q=" + url.QueryEscape("249 片头"), 1, "1 of 250 media", ""},
+		"two filters": {"?rule=drafts&tag=tag0", 42, "42 of 250 media", ""},
+		"sorted":      {"?sort=size", 100, "250 of 250 media", "000000000000000000000000000000f9"},
+		"turned":      {"?sort=-size", 100, "250 of 250 media", "00000000000000000000000000000000"},
+		"nothing":     {"?q=nothing", 0, "No medium matches.", ""},
+		"beyond":      {"?page=99", 0, "250 of 250 media", ""},
+		"nonsense":    {"?page=-1&sort=%00&age=x&state=" + url.QueryEscape(hostile), 0, "0 of 250 media", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			page := s.get(s.plan + test.query).Body
+			ids := s.ids(page)
+			if len(ids) != test.rows || !strings.Contains(page.String(), test.says) || test.first != "" && ids[0] != test.first {
+				t.Errorf("%d rows, want %d, and %q", len(ids), test.rows, test.says)
+			}
+			checkInert(t, name, page)
+		})
+	}
+	// All pages have every medium once.
+	seen := map[string]bool{}
+	for target := s.plan; target != ""; {
+		page := s.get(target).Body
+		for _, id := range s.ids(page) {
+			if seen[id] {
+				t.Errorf("%s is shown twice", id)
+			}
+			seen[id] = true
+		}
+		target = ""
+		for _, next := range nodes(t, page, func(n *html.Node) bool { return attribute(n, "rel") == "next" }) {
+			target = s.plan + attribute(next, "href")
+		}
+	}
+	if len(seen) != 250 {
+		t.Errorf("the pages have %d media", len(seen))
+	}
+}
+
+func TestExport(t *testing.T) {
+	s := newSite(t, newLibrary(t, 250), nil)
+	if rows := strings.Count(s.get(s.plan+"/csv?rule=drafts").Body.String(), ",drafts,"); rows != 84 {
+		t.Errorf("%d rows", rows)
+	}
+	if csv := s.get(s.plan + "/csv?&excel=true").Body.String(); !strings.HasPrefix(csv, "\ufeffmediaId,") {
+		t.Errorf("%.50q", csv)
+	}
+}
+
+// A plan is approved by the number of its media, and deletes that plan.
+func TestApprove(t *testing.T) {
+	for name, test := range map[string]struct {
+		plan, count string
+		applied     bool
+	}{
+		"right":        {"", "10", true},
+		"white space":  {"", " 10 ", true},
+		"wrong":        {"", "9", false},
+		"empty":        {"", "", false},
+		"not a number": {"", "10.0", false},
+		"latest":       {"latest", "10", false},
+		"unknown":      {"sha256:" + strings.Repeat("00", 32), "10", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, newLibrary(t, 10), nil)
+			target := s.plan
+			if test.plan != "" {
+				target = "/plans/" + test.plan
+			}
+			w := s.post(target+"/apply", url.Values{"count": {test.count}})
+			if !test.applied {
+				if len(s.lib.requests) != 0 || w.Code < 400 {
+					t.Errorf("%d, %d requests", w.Code, len(s.lib.requests))
+				}
+				return
+			}
+			if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/runs/r1" || len(s.lib.requests) != 1 {
+				t.Fatalf("%d %v, %d requests", w.Code, w.Header(), len(s.lib.requests))
+			}
+			if r := s.lib.requests[0]; r.Plan != s.lib.contents.ID || r.Mode != policy.Enforce || r.Anyway {
+				t.Errorf("request %+v", r)
+			}
+		})
+	}
+}
+
+// The form that approves has one field that is seen, and its action ends in /apply.
+func TestApproveForm(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	forms := nodes(t, s.get(s.plan).Body, func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), "/apply") })
+	if len(forms) != 1 || attribute(forms[0], "method") != "post" {
+		t.Fatalf("%d forms", len(forms))
+	}
+	fields := 0
+	for n := range forms[0].Descendants() {
+		if n.Data == "input" {
+			fields++
+		}
+	}
+	if fields != 1 {
+		t.Errorf("%d fields", fields)
+	}
+}
+
+// A run in the background shows its progress, then its report, whatever pages are closed meanwhile.
+func TestProgress(t *testing.T) {
+	runs := console.NewRuns(context.Background())
+	lib := &waiting{library: newLibrary(t, 10), goOn: make(chan struct{})}
+	s := newSite(t, lib.library, runs)
+	pages, err := console.New(console.Options{Service: lib, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: time.Now, Call: func(*http.Request) service.Call { return service.Call{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pages = pages
+	page := s.post(s.plan+"/apply", url.Values{"count": {"10"}}).Header().Get("Location")
+	runs.Show(console.Progress{Deleting: true, Done: 3, Total: 10})
+	for range 2 {
+		if w := s.get(page); !strings.Contains(w.Body.String(), "Deleting: 3 of 10 media") || w.Header().Get("Refresh") == "" {
+			t.Errorf("%v %s", w.Header(), w.Body)
+		}
+	}
+	close(lib.goOn)
+	runs.Wait()
+	if w := s.get(page); !strings.Contains(w.Body.String(), `class="done"`) || w.Header().Get("Refresh") != "" {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+}
+
+// waiting is a library whose runs wait.
+type waiting struct {
+	*library
+	goOn chan struct{}
+}
+
+func (w *waiting) Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report {
+	<-w.goOn
+	return w.library.Sweep(ctx, call, request)
+}
+
+// A bulk action acts on what the page counted, or on nothing.
+func TestHold(t *testing.T) {
+	id := func(i int) string { return fmt.Sprintf("%032x", i) }
+	tests := map[string]struct {
+		query string // of the page
+		form  url.Values
+		held  int // 0: refused
+	}{
+		"selected":              {"", url.Values{"which": {"selected"}, "m": {id(3), id(4)}}, 2},
+		"all filtered":          {"?rule=drafts", url.Values{"which": {"all"}}, 84},
+		"all by a search":       {"?q=clip+24", url.Values{"which": {"all"}}, 11},
+		"all that are sorted":   {"?tag=tag1&sort=-title", url.Values{"which": {"all"}}, 125},
+		"no reason":             {"", url.Values{"which": {"selected"}, "m": {id(3)}, "reason": {" "}}, 0},
+		"none":                  {"", url.Values{"which": {"selected"}}, 0},
+		"no button":             {"", url.Values{"m": {id(3)}}, 0},
+		"not in the plan":       {"", url.Values{"which": {"selected"}, "m": {"other"}}, 0},
+		"not among the shown":   {"?rule=drafts", url.Values{"which": {"selected"}, "m": {id(4)}}, 0},
+		"another number":        {"?rule=drafts", url.Values{"which": {"all"}, "shown": {"83"}}, 0},
+		"another set":           {"?rule=drafts", url.Values{"which": {"all"}, "digest": {"x"}}, 0},
+		"another filter":        {"?rule=drafts", url.Values{"which": {"all"}, "rule": {"everything-else"}}, 0},
+		"a filter of same size": {"?tag=tag0", url.Values{"which": {"all"}, "tag": {"tag1"}}, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			lib := newLibrary(t, 250)
+			lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: "sha256:" + strings.Repeat("cd", 32), Counts: report.Counts{Expired: 250 - test.held}}
+			s := newSite(t, lib, nil)
+			page := s.get(s.plan + test.query).Body
+			form, _ := url.ParseQuery(strings.TrimPrefix(test.query, "?"))
+			form.Set("shown", s.field(page, "shown"))
+			form.Set("digest", s.field(page, "digest"))
+			form.Set("reason", "dispute")
+			for name, values := range test.form {
+				form[name] = values
+			}
+			w := s.post(s.plan+"/hold", form)
+			if len(lib.list) != test.held {
+				t.Fatalf("%d held, want %d: %s", len(lib.list), test.held, w.Body)
+			}
+			if test.held == 0 {
+				if w.Code != http.StatusConflict || len(lib.requests) > 0 {
+					t.Errorf("%d, %d requests", w.Code, len(lib.requests))
+				}
+				return
+			}
+			if r := lib.requests[0]; r.Plan != lib.contents.ID || r.Mode != policy.DryRun || w.Header().Get("Location") != "/plans/"+lib.answer.Plan {
+				t.Errorf("request %+v, %v", r, w.Header())
+			}
+		})
+	}
+}
+
+// Pages of other sites can send nothing.
+func TestOtherOrigins(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, {"Sec-Fetch-Site", "", "Origin", "null"}} {
+		if w := s.post(s.plan+"/apply", url.Values{"count": {"10"}}, header...); w.Code != http.StatusForbidden || len(s.lib.requests) > 0 {
+			t.Errorf("%v: %d", header, w.Code)
+		}
+	}
+	if w := s.get(s.plan + "/apply?count=10"); w.Code != http.StatusNotFound || len(s.lib.requests) > 0 {
+		t.Errorf("GET applies: %d", w.Code)
+	}
+	if w := s.post(s.plan+"/apply", url.Values{"count": {"10"}, "x": {strings.Repeat("x", 1<<20)}}); len(s.lib.requests) > 0 {
+		t.Errorf("a form of a megabyte: %d", w.Code)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	inside := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "inside") }) //nolint:errcheck // a recorder takes everything
+	guard, err := console.NewGuard(inside, "127.0.0.1:4321")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := guard.Entry()
+	ask := func(host, target string, cookie *http.Cookie) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		r.Host = host
+		if cookie != nil {
+			r.AddCookie(cookie)
+		}
+		w := httptest.NewRecorder()
+		guard.ServeHTTP(w, r)
+		return w
+	}
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"no cookie":     ask("127.0.0.1:4321", "/", nil),
+		"wrong token":   ask("127.0.0.1:4321", "/?token=x", nil),
+		"foreign host":  ask("evil.example:4321", entry, nil),
+		"another port":  ask("127.0.0.1:80", entry, nil),
+		"wrong session": ask("127.0.0.1:4321", "/", &http.Cookie{Name: "mediasweep-4321", Value: "x"}),
+	} {
+		if w.Code < 400 || len(w.Result().Cookies()) > 0 {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	cookies := ask("127.0.0.1:4321", entry, nil).Result().Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode || cookies[0].Path != "/" {
+		t.Fatalf("%+v", cookies)
+	}
+	if w := ask("localhost:4321", "/", cookies[0]); w.Body.String() != "inside" {
+		t.Errorf("with the cookie: %d", w.Code)
+	}
+	if w := ask("evil.example:4321", "/", cookies[0]); w.Code < 400 {
+		t.Errorf("with the cookie, foreign host: %d", w.Code)
+	}
+	if w := ask("127.0.0.1:4321", entry, nil); w.Code < 400 {
+		t.Errorf("the token works twice: %d", w.Code)
+	}
+}

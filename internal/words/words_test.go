@@ -1,0 +1,44 @@
+package words_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/words"
+)
+
+func TestAccepted(t *testing.T) {
+	for header, want := range map[string]words.Lang{
+		"": words.English, "zh-CN,zh;q=0.9,en;q=0.8": words.Chinese, "en-GB,en;q=0.9,zh;q=0.8": words.English, "de-DE,zh;q=0.5": words.Chinese, "ZH": words.Chinese, "*": words.English, ";,-": words.English,
+	} {
+		if got := words.Accepted(header); got != want {
+			t.Errorf("%q: %s", header, got)
+		}
+	}
+}
+
+// A translation takes the arguments of its text, in their order.
+func TestTranslationsTakeTheSameArguments(t *testing.T) {
+	table, err := os.ReadFile("chinese.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs := regexp.MustCompile(`%[.0-9]*[a-z]`)
+	for line := range strings.Lines(string(table)) {
+		english, chinese, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || chinese == "" || strings.Join(verbs.FindAllString(english, -1), "") != strings.Join(verbs.FindAllString(chinese, -1), "") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestSay(t *testing.T) {
+	if got := words.Chinese.Say("%d media are to be deleted", 3); got != "将删除 3 个媒体" {
+		t.Error(got)
+	}
+	if got := words.Chinese.Say("no such text %d", 3); got != "no such text 3" {
+		t.Error(got)
+	}
+}
