@@ -74,7 +74,9 @@ func newLibrary(t *testing.T, n int) *library {
 func (l *library) Origin() service.Origin {
 	return service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}
 }
-func (l *library) Zone(context.Context, service.Call) (*time.Location, []string) { return time.UTC, nil }
+func (l *library) Zone(context.Context, service.Call) (*time.Location, []string) {
+	return time.UTC, nil
+}
 func (l *library) Policy(context.Context, service.Call) (*policy.Policy, error) {
 	return policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"))
 }
@@ -365,7 +367,9 @@ func TestApprove(t *testing.T) {
 // The form that approves has one field that is seen, and its action ends in /apply.
 func TestApproveForm(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
-	forms := nodes(t, s.get(s.plan).Body, func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), "/apply") })
+	forms := nodes(t, s.get(s.plan).Body, func(n *html.Node) bool {
+		return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), "/apply")
+	})
 	if len(forms) != 1 || attribute(forms[0], "method") != "post" {
 		t.Fatalf("%d forms", len(forms))
 	}

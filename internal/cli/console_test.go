@@ -1,0 +1,145 @@
+package cli_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/cli"
+)
+
+// browser is a person's browser without JavaScript.
+type browser struct {
+	t      *testing.T
+	client *http.Client
+	base   string
+}
+
+func (b *browser) read(response *http.Response, err error) (page, path string) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(body), response.Request.URL.RequestURI()
+}
+
+func (b *browser) get(path string) (page, at string) { return b.read(b.client.Get(b.base + path)) }
+
+func (b *browser) post(path string, form url.Values) (page, at string) {
+	request, err := http.NewRequest(http.MethodPost, b.base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", b.base)
+	return b.read(b.client.Do(request))
+}
+
+// find returns the first group of a pattern in a page.
+func (b *browser) find(page, pattern string) string {
+	b.t.Helper()
+	match := regexp.MustCompile(pattern).FindStringSubmatch(page)
+	if match == nil {
+		b.t.Fatalf("the page has no %s:\n%s", pattern, page)
+	}
+	return match[1]
+}
+
+// startConsole runs a command that serves the console, and returns a browser that has opened its address.
+func startConsole(t *testing.T, args ...string) *browser {
+	t.Helper()
+	policy, err := os.ReadFile("../../retention.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	out, w := io.Pipe()
+	ended := make(chan int)
+	go func() {
+		command := &cli.Command{Stdin: strings.NewReader(""), Stdout: w, Stderr: io.Discard, Getenv: func(string) string { return "" }, Policy: policy}
+		code := command.Main(ctx, args)
+		_ = w.Close()
+		ended <- code
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := url.Parse(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, _ := cookiejar.New(nil) // never fails
+	b := &browser{t, &http.Client{Jar: jar, Timeout: time.Minute}, "http://" + address.Host}
+	if _, at := b.get(address.RequestURI()); at != "/" {
+		t.Fatalf("the address leads to %s", at)
+	}
+	return b
+}
+
+// A person reviews the plan of the demo, holds two media, approves the others by their number, and watches.
+func TestConsole(t *testing.T) {
+	b := startConsole(t, "demo", "--console")
+	plans, _ := b.get("/plans")
+	plan := "/plans/" + b.find(plans, `href="/plans/(sha256:[0-9a-f]{64})"`)
+	review, _ := b.get(plan + "?rule=drafts")
+	all := b.find(review, `of ([0-9]+) media</strong>`)
+	ids := regexp.MustCompile(`name="m" value="([0-9a-f]+)"`).FindAllStringSubmatch(review, 2)
+	_, rest := b.post(plan+"/hold", url.Values{"which": {"selected"}, "rule": {"drafts"}, "m": {ids[0][1], ids[1][1]}, "reason": {"a dispute"}})
+	review, _ = b.get(rest)
+	if !strings.Contains(review, "2 media were left out") || rest == plan {
+		t.Fatalf("%s:\n%s", rest, review)
+	}
+	count := b.find(review, `of ([0-9]+) media</strong>`)
+	if refused, _ := b.post(rest+"/apply", url.Values{"count": {all}}); !strings.Contains(refused, "Nothing was deleted.") {
+		t.Errorf("the number of the other plan is taken:\n%s", refused)
+	}
+	page, run := b.post(rest+"/apply", url.Values{"count": {count}})
+	for deadline := time.Now().Add(time.Minute); strings.Contains(page, "A run is under way") && time.Now().Before(deadline); {
+		page, _ = b.get(run)
+	}
+	for _, want := range []string{`<span class="done">done</span>`, `class="right">` + count + `</td><td class="right">` + count + `</td><td class="right">0</td>`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the report has no %s:\n%s", want, page)
+		}
+	}
+	if held, _ := b.get("/media?id=" + ids[0][1]); !strings.Contains(held, "<strong>protected</strong>") {
+		t.Errorf("the held medium:\n%s", held)
+	}
+	deleted := b.find(review, `name="m" value="([0-9a-f]+)"`)
+	if gone, _ := b.get("/media?id=" + deleted); !strings.Contains(gone, run) {
+		t.Errorf("the history of a deleted medium does not name the run:\n%s", gone)
+	}
+	preview, _ := b.get(run + "/restore")
+	if !strings.Contains(preview, count+" would be restored, 0 skipped, 0 failed") {
+		t.Errorf("preview of a restore:\n%s", preview)
+	}
+}
+
+// Only loopback is listened on.
+func TestConsoleAddresses(t *testing.T) {
+	var errors strings.Builder
+	command := &cli.Command{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errors, Getenv: func(string) string { return "" }}
+	if code := command.Main(context.Background(), []string{"console", "--emulate", "--addr", "192.0.2.1:0"}); code != 2 {
+		t.Errorf("exit %d: %s", code, errors.String())
+	}
+}

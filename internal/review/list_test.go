@@ -1,0 +1,110 @@
+package review_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/review"
+)
+
+var asOf = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+
+// items yields n items of three folders and two rules.
+func items(n int) iter.Seq2[review.Item, error] {
+	return func(yield func(review.Item, error) bool) {
+		for i := range n {
+			item := review.Item{
+				MediaID: fmt.Sprintf("%032x", i), Title: fmt.Sprintf("Clip %d 片头", i), Object: fmt.Sprintf("oss://media-in/clips/%d/CLIP-%d.mp4", i%3, i),
+				Rule: []string{"drafts", "rest"}[i%2], State: "Published", Tags: []string{fmt.Sprint("tag", i%4)}, Created: asOf.AddDate(0, 0, -i%1000),
+				Size: media.Known(int64(i % 77)), Duration: media.Known(time.Duration(i%90) * time.Second),
+			}
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+func listOf(t testing.TB, n int) *review.List {
+	t.Helper()
+	list, err := review.NewList(asOf, items(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// What facets say is what their filters select.
+func TestFacetsAgreeWithFilters(t *testing.T) {
+	list := listOf(t, 2000)
+	for _, before := range []review.Filter{{}, {Rule: "rest"}, {Search: "clip 1", Folder: "oss://media-in/clips/"}, {Tag: "tag2", Age: "90"}} {
+		all := list.Select(before)
+		for name, facet := range map[string]struct {
+			groups review.Groups
+			choose func(f *review.Filter, value string)
+		}{
+			"rule":   {all.Rules, func(f *review.Filter, v string) { f.Rule = v }},
+			"folder": {all.Folders, func(f *review.Filter, v string) { f.Folder = v }},
+			"tag":    {all.Tags, func(f *review.Filter, v string) { f.Tag = v }},
+			"age":    {all.Ages, func(f *review.Filter, v string) { f.Age = v }},
+			"state":  {all.States, func(f *review.Filter, v string) { f.State = v }},
+		} {
+			for _, group := range facet.groups.Largest() {
+				chosen := before
+				facet.choose(&chosen, group.Name)
+				if got := list.Select(chosen).Sum; got != group.Sum {
+					t.Errorf("%+v, %s %s: %+v, want %+v", before, name, group.Name, got, group.Sum)
+				}
+			}
+		}
+	}
+}
+
+// Sorting neither loses nor adds media, and does not change the set.
+func TestSortKeepsTheSet(t *testing.T) {
+	list := listOf(t, 500)
+	digest := list.Select(review.Filter{Rule: "rest"}).Digest()
+	for _, name := range append(review.Sorts(), "-size", "nonsense", "") {
+		selected := list.Select(review.Filter{Rule: "rest"})
+		selected.Sort(name)
+		if selected.Digest() != digest || len(selected.IDs()) != 250 {
+			t.Errorf("sorted by %q: another set", name)
+		}
+		size := func(i *review.Item) int64 { return i.Size.Value }
+		if name == "size" && !slices.IsSortedFunc(selected.Page(1, 500), func(a, b *review.Item) int { return int(size(a) - size(b)) }) {
+			t.Error("not sorted")
+		}
+	}
+	if list.Select(review.Filter{Rule: "drafts"}).Digest() == digest {
+		t.Error("two sets have one digest")
+	}
+}
+
+func TestListsAreBounded(t *testing.T) {
+	if _, err := review.NewList(asOf, items(review.MaxItems+1)); !errors.Is(err, review.ErrTooLarge) {
+		t.Error(err)
+	}
+	broken := errors.New("broken")
+	if _, err := review.NewList(asOf, func(yield func(review.Item, error) bool) { yield(review.Item{}, broken) }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+func BenchmarkSelect(b *testing.B) {
+	list := listOf(b, 100_000)
+	for name, f := range map[string]review.Filter{"all": {}, "rule": {Rule: "rest"}, "search": {Search: "片头"}, "none": {Search: "nothing"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				selected := list.Select(f)
+				selected.Digest()
+				selected.Sort("title")
+				selected.Page(1, 100)
+			}
+		})
+	}
+}
