@@ -181,6 +181,9 @@ func TestScheduledRunsSaveTotals(t *testing.T) {
 // What a killed run deleted is in the totals, once, when a scheduled run has finished its plan.
 func TestStatsOfAKilledRun(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	later := time.Duration(0)
+	w.now = func() time.Time { return time.Now().Add(later) }
+	w.deploy()
 	w.add("clips/a", 300)
 	w.add("clips/b", 300)
 	killed := w.mustInvoke(everything, report.Done)
@@ -198,8 +201,11 @@ func TestStatsOfAKilledRun(t *testing.T) {
 		}
 	}
 	w.add("clips/c", 300)
+	later = 72 * time.Hour
+	w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
 	for range 2 {
 		w.mustInvoke(everything, report.Done)
+		later += 72 * time.Hour // the days are saved
 		stats, err := w.f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
 		if err != nil || stats.Total != (report.StatsTotal{Runs: 2, Deleted: 3}) || len(stats.Rows) != 1 || stats.Rows[0].Deleted != 3 {
 			t.Errorf("%+v, %v", stats, err)

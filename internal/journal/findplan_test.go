@@ -143,7 +143,7 @@ func TestLatestPlanReadsLittle(t *testing.T) {
 	s := &latestStore{newMemory(), t, asOf}
 	no(t, BeginLog(t.Context(), s))
 	want := ""
-	for range 100 {
+	for range 20 {
 		want = s.run(trigger.Timer, report.Done, 1, "")
 		s.run(trigger.OSS, report.Done, 1, "")
 	}

@@ -56,7 +56,7 @@ const maxTotalling = 30 * time.Second
 
 // saveDays saves the totals of the days that have ended, after a scheduled run of the inventory with
 // time left. The next such run goes on.
-func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request) {
+func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, mode policy.Mode) {
 	if request.Trigger != trigger.Timer || !request.Inventory {
 		return
 	}
@@ -67,7 +67,15 @@ func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Cal
 	if ctx.Err() != nil {
 		return
 	}
-	if err := journal.SaveDays(ctx, s.store(call), p.Timezone, s.now()); err != nil {
+	now := s.now()
+	if mode == policy.DryRun {
+		// A dry run finishes no plan. The run that does adds the report of a killed run to an earlier day.
+		intents, _, err := journal.Unfinished(ctx, s.store(call))
+		if last := len(intents) - 1; err != nil || last >= 0 && intents[last].AsOf.After(now.AddDate(0, -1, 0)) {
+			return
+		}
+	}
+	if err := journal.SaveDays(ctx, s.store(call), p.Timezone, now); err != nil {
 		s.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
 	}
 }

@@ -91,7 +91,7 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 		s.run(ctx, budget, call, p, request, r)
 	}
 	finishing.Go(func() { s.finishInTime(ctx, budget, call, r) })
-	s.saveDays(ctx, budget, call, p, request)
+	s.saveDays(ctx, budget, call, p, request, r.Mode)
 	if leased {
 		s.foldHistory(ctx, budget, call)
 	}
