@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -121,5 +123,55 @@ func TestHistoryNotWritten(t *testing.T) {
 	r := w.mustInvoke(everything, report.Done)
 	if r.Counts.Deleted != 1 || !strings.Contains(strings.Join(r.Notes, " "), "history lacks 1 media") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// The next scheduled run adds to the history what an earlier version left, which had none.
+func TestHistoryOfAnEarlierVersion(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	for i := range 12 {
+		w.add(fmt.Sprintf("clips/%d.mp4", i), 300)
+		w.e.PutObject("media-in", fmt.Sprintf("clips/%d.mp4", i), nil, time.Now())
+	}
+	w.mustInvoke(string(ossEvent("clips/3.mp4")), report.Done)
+	w.mustInvoke(everything, report.Done)
+	want := map[string]history.History{}
+	for _, m := range w.e.Media() {
+		want[m.ID] = w.history(m.ID, http.StatusOK)
+	}
+	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
+	if err := os.RemoveAll(filepath.Join(folder, "history")); err != nil {
+		t.Fatal(err)
+	}
+	yesterday := time.Now().AddDate(0, 0, -1).Truncate(time.Second)
+	records, err := filepath.Glob(filepath.Join(folder, "ledger/*/*"))
+	if err != nil || len(records) != 2 {
+		t.Fatal(records, err)
+	}
+	for _, record := range records {
+		if err := os.Chtimes(record, yesterday, yesterday); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := w.e.Media()[0].ID
+	if found := w.history(id, http.StatusOK); len(found.Decisions) > 0 || !strings.Contains(strings.Join(found.Notes, " "), "earlier version") {
+		t.Errorf("before the run: %+v", found)
+	}
+	fresh := w.add("clips/new.mp4", 300)
+	w.mustInvoke(everything, report.Done)
+	for id, want := range want {
+		found := w.history(id, http.StatusOK)
+		for i := range want.Decisions {
+			want.Decisions[i].At = yesterday.UTC()
+		}
+		if diff := cmp.Diff(want, found); diff != "" {
+			t.Errorf("history of %s (-want +got):\n%s", id, diff)
+		}
+	}
+	if found := w.history(fresh.ID, http.StatusOK); len(found.Decisions) != 1 {
+		t.Errorf("history of a medium that the run deleted: %+v", found)
+	}
+	if e := w.explain(&trigger.Request{MediaIDs: []string{id}}); e.Deleted == nil || e.Deleted.Run != want[id].Decisions[0].Run {
+		t.Errorf("explanation: %+v", e)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -49,6 +48,13 @@ func Fold(ctx, admit context.Context, store state.Store, now func() time.Time) e
 			}
 		}
 	}
+	admit, cancel := context.WithTimeout(admit, olderTime)
+	defer cancel()
+	for more := true; more; {
+		if more, err = f.takeOlder(ctx, admit); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -64,44 +70,54 @@ type folder struct {
 
 // takeLoose makes a table of some loose records, and reports whether there may be more.
 func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
-	names, first, err := f.list(admit)
+	names, err := f.list(admit)
 	if err != nil || len(names) == 0 {
 		return false, err
 	}
 	next := f.head
-	if next.Since.IsZero() {
-		next.Since, _ = stampOf(names[0]) // checked by list
-		if next.Earlier, err = journal.OutcomesBefore(admit, f.store, first); err != nil {
-			return false, err
+	taken, err := f.addTable(ctx, admit, &next, 0, names, func(ctx context.Context, i int) ([]Decision, error) {
+		list, err := readLoose(ctx, f.store, names[i], func(*Decision) bool { return true })
+		if err != nil { // whoever reads the history tries again
+			err = fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
-	}
-	lines, taken, unread, err := f.read(admit, names)
+		return list, err
+	})
 	if err != nil {
 		return false, err
 	}
-	if next.Unread = slices.Concat(next.Unread, unread); len(next.Unread) > maxUnread {
-		return false, fmt.Errorf("%d records of the history cannot be read, the last is %s", len(next.Unread), unread[len(unread)-1])
-	}
 	next.Bound, next.Listed = max(next.Bound, names[taken-1]), f.listed
-	if len(lines) > 0 {
-		t := newTable(f.tableName(), 0, len(lines))
-		if err := t.write(ctx, f.store, 0, 1<<t.Bits, lines); err != nil {
-			return false, err
-		}
-		next.Tables = append(slices.Clone(next.Tables), t)
-	}
 	return taken < len(names) || taken == stepRecords, f.commit(ctx, next)
 }
 
-// list returns the names of the next loose records, and when the first was written.
-func (f *folder) list(admit context.Context) (names []string, first time.Time, err error) {
+// addTable adds a table with decisions of records to a head. read reads one of them. taken is the number of
+// records that were read until there were enough decisions for a table, or the time was up.
+func (f *folder) addTable(ctx, admit context.Context, next *head, level int, names []string, read func(context.Context, int) ([]Decision, error)) (taken int, err error) {
+	lines, taken, unread, err := readLines(admit, names, read)
+	if err != nil && taken == 0 {
+		return 0, err
+	} // else what was read is kept
+	if next.Unread = slices.Concat(next.Unread, unread); len(next.Unread) > maxUnread {
+		return 0, fmt.Errorf("%d records of the history cannot be read, the last is %s", len(next.Unread), next.Unread[maxUnread])
+	}
+	if len(lines) > 0 {
+		t := newTable(f.tableName(), level, len(lines))
+		if err := t.write(ctx, f.store, 0, 1<<t.Bits, lines); err != nil {
+			return 0, err
+		}
+		next.Tables = append(slices.Clone(next.Tables), t)
+	}
+	return taken, nil
+}
+
+// list returns the names of the next loose records.
+func (f *folder) list(admit context.Context) (names []string, err error) {
 	records := f.head.loose(admit, f.store)
 	if !f.listed.IsZero() { // late records were taken by the first step
 		records = f.store.List(admit, looseFolder, f.head.Bound)
 	}
 	for record, err := range records {
 		if err != nil {
-			return nil, first, err
+			return nil, err
 		}
 		if f.listed.IsZero() {
 			f.listed = record.Now
@@ -109,33 +125,29 @@ func (f *folder) list(admit context.Context) (names []string, first time.Time, e
 		if at, err := stampOf(record.Name); err != nil || at.After(f.now()) {
 			continue // no run writes such a name, or the clock of its run was wrong
 		}
-		if len(names) == 0 {
-			first = record.Written
-		}
 		if names = append(names, record.Name); len(names) == stepRecords {
 			break
 		}
 	}
-	return names, first, nil
+	return names, nil
 }
 
-// read returns the lines of loose records, until there are enough for a table. taken is the number of
-// records that it read, unread the names of those that it could not read.
-func (f *folder) read(admit context.Context, names []string) (lines [][]byte, taken int, unread []string, err error) {
-	all := func(*Decision) bool { return true }
+// readLines returns the lines of records, until there are enough for a table. taken is the number of
+// records that it read, also before an error, and unread are the names of the damaged ones.
+func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines [][]byte, taken int, unread []string, err error) {
 	decisions := 0
-	for some := range slices.Chunk(names, inFlight) {
+	for taken < len(names) && decisions < stepDecisions {
+		some := names[taken:min(len(names), taken+inFlight)]
 		results := make([][]Decision, len(some))
 		failed := make([]error, len(some))
 		err := each(admit, len(some), inFlight, func(ctx context.Context, i int) error {
-			results[i], failed[i] = readLoose(ctx, f.store, some[i], all)
+			if results[i], failed[i] = read(ctx, taken+i); !errors.Is(failed[i], state.ErrDamaged) {
+				return failed[i]
+			}
 			return nil
 		})
-		if err != nil && taken == 0 {
-			return nil, 0, nil, err
-		}
-		if err != nil { // the time is up: what was read is kept
-			return lines, taken, unread, nil
+		if err != nil {
+			return lines, taken, unread, err
 		}
 		for i, list := range results {
 			if failed[i] != nil {
@@ -149,9 +161,7 @@ func (f *folder) read(admit context.Context, names []string) (lines [][]byte, ta
 			}
 			decisions += len(list)
 		}
-		if taken += len(some); decisions >= stepDecisions {
-			break
-		}
+		taken += len(some)
 	}
 	return lines, taken, unread, nil
 }

@@ -25,9 +25,7 @@ type head struct {
 	Tables []table   `json:"tables"`
 	// Unread are loose records that could not be read. They are in no table.
 	Unread []string `json:"unread,omitempty"`
-	// Since is the time of the first loose record. Earlier is true if there were outcomes before it.
-	Since   time.Time `json:"since"`
-	Earlier bool      `json:"earlier,omitempty"`
+	Older  older    `json:"older"`
 
 	number int64 // of the latest head, which need not be usable
 }
@@ -87,7 +85,7 @@ func readHead(ctx context.Context, store state.Store, name string) (h head, err 
 	case h.Format != headFormat:
 		return head{}, fmt.Errorf("format %d: this program reads format %d", h.Format, headFormat)
 	}
-	if _, err := stampOf(h.Bound); err != nil {
+	if _, err := stampOf(h.Bound); err != nil && h.Bound != "" { // nothing loose was taken yet
 		return head{}, err
 	}
 	for _, t := range h.Tables {

@@ -1,6 +1,6 @@
 // Package history finds every decision to delete a medium, by its ID or object, in an index of its
-// own. Record adds the decisions of a run as a loose record. Fold moves loose records into tables.
-// Of reads both. History is for people: nothing is deleted or kept because of it.
+// own. Record adds the decisions of a run as a loose record. Fold moves loose records into tables, and
+// the outcomes of runs of an earlier version too. Of reads both. History is for people: nothing is deleted or kept because of it.
 package history
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -34,6 +35,17 @@ type Decision struct {
 	Reason  string         `json:"reason,omitempty"`
 	Title   string         `json:"title,omitempty"`
 	Object  string         `json:"object,omitempty"`
+}
+
+// Describe adds what the entry of the plan says of the medium.
+func (d *Decision) Describe(e plan.Entry) {
+	d.Rule, d.Reason = e.Rule, e.Reason
+	if m, err := media.Parse(e.Record); err == nil {
+		d.Title = m.Title.Value
+		if !m.Object.IsZero() {
+			d.Object = m.Object.String()
+		}
+	}
 }
 
 // isGone reports whether the medium is gone and a restore may bring it back.

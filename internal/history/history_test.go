@@ -311,42 +311,6 @@ func TestHistoryOfAWrongClock(t *testing.T) {
 	})
 }
 
-// Outcomes of an earlier version have no history, and the history says so before and after a fold.
-func TestHistorySaysWhatIsEarlier(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		note := func(w *world) string { return strings.Join(w.of(idOf(1)).Notes, " ") }
-		w := newWorld(t)
-		if got := note(w); got != "" {
-			t.Errorf("an empty store: note %q", got)
-		}
-		if err := w.Create(t.Context(), "ledger/a/000001.jsonl.gz", nil); err != nil {
-			t.Fatal(err)
-		}
-		if got := note(w); !strings.Contains(got, "all runs were of an earlier version") {
-			t.Errorf("a store without history: note %q", got)
-		}
-		time.Sleep(time.Hour)
-		w.clock = time.Now()
-		w.record(w.clock, decision(1, "b", w.clock))
-		for range 2 {
-			if got := note(w); !strings.Contains(got, "runs before "+w.clock.UTC().Format(time.RFC3339)) {
-				t.Errorf("a store of two versions: note %q", got)
-			}
-			if err := w.fold(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		fresh := newWorld(t)
-		fresh.record(fresh.clock, decision(1, "b", fresh.clock))
-		if err := fresh.Create(t.Context(), "ledger/b/000001.jsonl.gz", nil); err != nil {
-			t.Fatal(err)
-		}
-		if got := note(fresh); got != "" {
-			t.Errorf("a new store: note %q", got)
-		}
-	})
-}
-
 // Of a medium with very many decisions the latest are listed.
 func TestHistoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -61,7 +62,7 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 		found.Notes = append(found.Notes, fmt.Sprintf("decisions before %s may be missing: records of the history were removed, for example by a lifecycle rule", removed.Format(time.RFC3339)))
 	}
 	found.order()
-	return found, found.noteEarlier(ctx, store, h)
+	return found, found.noteOlder(ctx, store, h)
 }
 
 // minExpiry is the age from which a missing record is taken for an expired one: nothing is wrong.
@@ -105,7 +106,13 @@ func sourcesOf(ctx context.Context, store state.Store, h head, name string) (lis
 		}
 	}
 	for _, record := range h.Unread {
-		add(record)
+		if strings.HasPrefix(record, looseFolder) {
+			add(record)
+			continue
+		}
+		list = append(list, source{record, func(context.Context) ([]Decision, error) {
+			return nil, fmt.Errorf("%w: these outcomes of an earlier version are missing here", state.ErrDamaged)
+		}})
 	}
 	for record, err := range h.loose(ctx, store) {
 		if err != nil {
@@ -158,29 +165,26 @@ func (found *History) Deletion() *Decision {
 	return &found.Decisions[slices.IndexFunc(found.Decisions, func(d Decision) bool { return d.isGone() })]
 }
 
-// noteEarlier notes that runs of an earlier version left outcomes and no history.
-func (found *History) noteEarlier(ctx context.Context, store state.Store, h head) (err error) {
-	since, earlier := h.Since, h.Earlier
-	if since.IsZero() {
-		var written time.Time
-		for record, err := range store.List(ctx, looseFolder, "") {
-			if err != nil {
-				return fmt.Errorf("list the history: %w", err)
-			}
-			since, _ = stampOf(record.Name)
-			written = record.Written
-			break
-		}
-		if earlier, err = journal.OutcomesBefore(ctx, store, written); err != nil {
+// noteOlder notes that outcomes of an earlier version are not all in the tables.
+func (found *History) noteOlder(ctx context.Context, store state.Store, h head) error {
+	if h.Older.Done {
+		return nil
+	}
+	seen := 0
+	for record, err := range journal.OutcomeRecords(ctx, store, h.Older.Last) {
+		if err != nil {
 			return err
 		}
-	}
-	switch {
-	case !earlier:
-	case since.IsZero():
-		found.Notes = append(found.Notes, "all runs were of an earlier version, which kept no history: mediasweep runs and mediasweep plans list what they did")
-	default:
-		found.Notes = append(found.Notes, fmt.Sprintf("runs before %s were of an earlier version, which kept no history: mediasweep runs and mediasweep plans list what they did", since.UTC().Format(time.RFC3339)))
+		if err := h.Older.begin(ctx, store, record.Now); err != nil {
+			return err
+		}
+		if record.Written.Before(h.Older.Until) {
+			found.Notes = append(found.Notes, "runs of an earlier version are not all in the history yet: the next sweeps of the inventory in mode enforce add them; until then mediasweep runs and mediasweep plans list what they did")
+			return nil
+		}
+		if seen++; seen == 1000 { // an earlier version has left more
+			return nil
+		}
 	}
 	return nil
 }

@@ -3,9 +3,10 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -54,23 +55,37 @@ func AddOutcomes(ctx context.Context, store state.Store, run string, last int, o
 // outcomesOf returns the folder of the outcomes of a run.
 func outcomesOf(run string) string { return outcomeFolder + state.SafeName(run) + "/" }
 
-// OutcomesBefore reports whether a run wrote outcomes a minute or more before a time by the store's
-// clock. It looks at the first thousand: an earlier version has left more, and their runs' IDs say
-// nothing of the time.
-func OutcomesBefore(ctx context.Context, store state.Store, at time.Time) (bool, error) {
-	seen := 0
-	for record, err := range store.List(ctx, outcomeFolder, "") {
-		if err != nil {
-			return false, fmt.Errorf("check for earlier outcomes: %w", err)
-		}
-		if at.IsZero() || record.Written.Before(at.Add(-time.Minute)) {
-			return true, nil
-		}
-		if seen++; seen == 1000 {
-			break
+// OutcomeRecords yields the records with the outcomes of all runs, by their names after one of them.
+func OutcomeRecords(ctx context.Context, store state.Store, after string) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		for record, err := range store.List(ctx, outcomeFolder, after) {
+			if err != nil {
+				err = fmt.Errorf("list the outcomes of all runs: %w", err)
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
 		}
 	}
-	return false, nil
+}
+
+// ReadOutcomes returns the outcomes of a record.
+func ReadOutcomes(ctx context.Context, store state.Store, name string) (list []Outcome, err error) {
+	data, err := store.Read(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for line, err := range Lines(data) {
+		var o Outcome
+		if err == nil {
+			o, err = decodeOutcome(line)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w: %w", name, state.ErrDamaged, err)
+		}
+		list = append(list, o)
+	}
+	return list, nil
 }
 
 func decodeOutcome(record []byte) (Outcome, error) {
@@ -90,22 +105,18 @@ func decodeOutcome(record []byte) (Outcome, error) {
 func Outcomes(ctx context.Context, store state.Store, folder, run string) (outcomes map[string]Outcome, records int, err error) {
 	outcomes = map[string]Outcome{}
 	for listed, err := range store.List(ctx, outcomesOf(folder), "") {
-		var data []byte
+		var list []Outcome
 		if err == nil {
-			data, err = store.Read(ctx, listed.Name)
+			list, err = ReadOutcomes(ctx, store, listed.Name)
+		}
+		if errors.Is(err, state.ErrDamaged) {
+			err = fmt.Errorf("%w (restore by the ID of its plan needs no outcomes)", err)
 		}
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the outcomes of run %s: %w", folder, err)
 		}
 		records++
-		for record, err := range Lines(data) {
-			var o Outcome
-			if err == nil {
-				o, err = decodeOutcome(record)
-			}
-			if err != nil {
-				return nil, 0, fmt.Errorf("read the outcomes of run %s: record %s (restore by the ID of its plan needs no outcomes): %w", folder, listed.Name, err)
-			}
+		for _, o := range list {
 			if len(o.Runs) == 0 && folder == run || slices.Contains(o.Runs, run) {
 				outcomes[o.MediaID] = o
 			}

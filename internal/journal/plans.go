@@ -2,12 +2,14 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -112,7 +114,7 @@ func ReadPlan(ctx context.Context, store state.Store, id string) (plan.Contents,
 		err = fmt.Errorf("it says that it is %s", contents.ID)
 	}
 	if err != nil {
-		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
+		return plan.Contents{}, fmt.Errorf("read plan %s: %w: %w", id, state.ErrDamaged, err)
 	}
 	return contents, nil
 }
@@ -123,12 +125,9 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 	return func(yield func(plan.Entry, error) bool) {
 		sealer, count := plan.Resume(contents), 0
 		for _, name := range contents.Segments {
-			data, err := store.Read(ctx, name)
-			if errors.Is(err, state.ErrNotFound) {
-				err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
-			}
+			data, err := readSegment(ctx, store, contents, name)
 			if err != nil {
-				yield(plan.Entry{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
+				yield(plan.Entry{}, err)
 				return
 			}
 			for line, err := range Lines(data) {
@@ -149,6 +148,67 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 		}
 		if sealer.ID() != contents.ID || count != contents.Entries {
 			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
+		}
+	}
+}
+
+func readSegment(ctx context.Context, store state.Store, contents plan.Contents, name string) ([]byte, error) {
+	data, err := store.Read(ctx, name)
+	if errors.Is(err, state.ErrNotFound) {
+		err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
+	}
+	if err != nil {
+		err = fmt.Errorf("read plan %s: %w", contents.ID, err)
+	}
+	return data, err
+}
+
+// EntriesBetween yields the entries of a plan from one media ID to another. It reads few other segments,
+// and does not check the plan's ID.
+func EntriesBetween(ctx context.Context, store state.Store, contents plan.Contents, from, to string) iter.Seq2[plan.Entry, error] {
+	entries := func(name string) iter.Seq2[plan.Entry, error] {
+		return func(yield func(plan.Entry, error) bool) {
+			data, err := readSegment(ctx, store, contents, name)
+			if err != nil {
+				yield(plan.Entry{}, err)
+				return
+			}
+			for line, err := range Lines(data) {
+				var entry plan.Entry
+				if err == nil {
+					entry, err = plan.ParseEntry(line)
+				}
+				if err != nil {
+					err = fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
+				}
+				if !yield(entry, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	return func(yield func(plan.Entry, error) bool) {
+		var failed error
+		after := sort.Search(len(contents.Segments), func(i int) bool { // the first segment that begins after from
+			for first, err := range entries(contents.Segments[i]) {
+				failed = cmp.Or(failed, err)
+				return first.MediaID > from
+			}
+			return false
+		})
+		if failed != nil {
+			yield(plan.Entry{}, failed)
+			return
+		}
+		for _, name := range contents.Segments[max(0, after-1):] {
+			for entry, err := range entries(name) {
+				if err == nil && entry.MediaID > to {
+					return
+				}
+				if (err != nil || entry.MediaID >= from) && !yield(entry, err) || err != nil {
+					return
+				}
+			}
 		}
 	}
 }

@@ -238,3 +238,57 @@ func TestApplied(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Entries of a range are read from few segments.
+func TestEntriesBetween(t *testing.T) {
+	store := newMemory()
+	const media = 7500
+	contents, err := SavePlan(t.Context(), store, head(), "", entries(t, media))
+	no(t, err)
+	between := func(from, to string) (ids []string, err error) {
+		for entry, err := range EntriesBetween(t.Context(), store, contents, from, to) {
+			if err != nil {
+				return ids, err
+			}
+			ids = append(ids, entry.MediaID)
+		}
+		return ids, nil
+	}
+	for _, test := range []struct {
+		from, to    string
+		first, last int // last is excluded
+	}{
+		{"m000000", "m000000", 0, 1},
+		{"a", "m000001", 0, 2},
+		{"m000999", "m001000", 999, 1001},
+		{"m001000", "m001000", 1000, 1001},
+		{"m0010005", "m001002", 1001, 1003},
+		{"m006999", "z", 6999, media},
+		{"n", "z", media, media},
+		{"a", "b", 0, 0},
+		{"", "z", 0, media},
+	} {
+		ids, err := between(test.from, test.to)
+		no(t, err)
+		want := []string{}
+		for i := test.first; i < test.last; i++ {
+			want = append(want, fmt.Sprintf("m%06d", i))
+		}
+		if !slices.Equal(ids, want) {
+			t.Errorf("from %s to %s: %d entries, want %d", test.from, test.to, len(ids), len(want))
+		}
+	}
+	clear(store.reads)
+	_, err = between("m003100", "m003200")
+	reads := 0
+	for _, count := range store.reads {
+		reads += count
+	}
+	if err != nil || reads > 5 {
+		t.Errorf("%d reads of %d segments, %v", reads, len(contents.Segments), err)
+	}
+	delete(store.records, contents.Segments[4]) // the search reads it
+	if _, err := between("m001000", "m001000"); !errors.Is(err, state.ErrDamaged) {
+		t.Errorf("a missing segment: %v", err)
+	}
+}

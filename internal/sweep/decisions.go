@@ -5,7 +5,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -22,13 +21,7 @@ func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
 		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: o.Plan, Policy: r.report.Policy, Rule: line.Rule,
 	}
 	if entry, err := plan.ParseEntry(line.Text); err == nil {
-		one.Reason = entry.Reason
-		if m, err := media.Parse(entry.Record); err == nil {
-			one.Title = m.Title.Value
-			if !m.Object.IsZero() {
-				one.Object = m.Object.String()
-			}
-		}
+		one.Describe(entry)
 	}
 	d.unwritten = append(d.unwritten, one)
 }

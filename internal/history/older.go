@@ -1,0 +1,139 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// older says which outcomes of an earlier version are in the tables. It recorded outcomes and plans, and
+// no history.
+type older struct {
+	// Until is a time by the store's clock. Outcomes that were written later have a history.
+	Until time.Time `json:"until"`
+	Last  string    `json:"last,omitempty"` // the name of the last record that was taken
+	Done  bool      `json:"done,omitempty"`
+}
+
+// begin sets the time of the first history, by the first loose record. A run writes its outcomes at most
+// seconds before. Without a loose record all outcomes of the last minute may get a history.
+func (o *older) begin(ctx context.Context, store state.Store, now time.Time) error {
+	if !o.Until.IsZero() {
+		return nil
+	}
+	for first, err := range store.List(ctx, looseFolder, "") {
+		if err != nil {
+			return fmt.Errorf("list the history: %w", err)
+		}
+		now = first.Written
+		break
+	}
+	o.Until = now.Add(-time.Minute)
+	return nil
+}
+
+// olderTime bounds the time that one Fold takes for outcomes of an earlier version.
+const olderTime = 30 * time.Second
+
+// takeOlder makes a table of some outcomes of an earlier version, and reports whether there may be more. The
+// table is not merged: 400 nights with 5,000 deletions each have 63 of them.
+func (f *folder) takeOlder(ctx, admit context.Context) (more bool, err error) {
+	if f.head.Older.Done {
+		return false, nil
+	}
+	next, listed := f.head, 0
+	var names []string
+	var written []time.Time
+	for record, err := range journal.OutcomeRecords(admit, f.store, next.Older.Last) {
+		if err != nil {
+			return false, err
+		}
+		if err := next.Older.begin(admit, f.store, record.Now); err != nil {
+			return false, err
+		}
+		if record.Written.Before(next.Older.Until) {
+			names, written = append(names, record.Name), append(written, record.Written)
+		}
+		next.Older.Last = record.Name
+		if listed++; listed == stepRecords {
+			break
+		}
+	}
+	if listed == 0 && next.number == 0 {
+		return false, nil // the store is empty
+	}
+	taken, err := f.addTable(ctx, admit, &next, topLevel, names, func(ctx context.Context, i int) ([]Decision, error) {
+		return readOlder(ctx, f.store, names[i], written[i])
+	})
+	if err != nil {
+		return false, err
+	}
+	if next.Older.Done = taken == len(names) && listed < stepRecords; taken < len(names) {
+		next.Older.Last = names[taken-1]
+	}
+	return !next.Older.Done, f.commit(ctx, next)
+}
+
+// readOlder returns the decisions of a record of outcomes. Their rules and objects are in the entries of
+// their plans, as far as these can be read.
+func readOlder(ctx context.Context, store state.Store, name string, written time.Time) (list []Decision, err error) {
+	outcomes, err := journal.ReadOutcomes(ctx, store, name)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil, nil // it was removed after the listing
+	}
+	for _, o := range outcomes {
+		run := path.Base(path.Dir(name))
+		if len(o.Runs) > 0 {
+			run = o.Runs[len(o.Runs)-1]
+		}
+		list = append(list, Decision{At: written, MediaID: o.MediaID, Outcome: o.Became, Code: o.Code, Run: run, Plan: o.Plan})
+	}
+	slices.SortFunc(list, func(a, b Decision) int {
+		return cmp.Or(cmp.Compare(a.Plan, b.Plan), cmp.Compare(a.MediaID, b.MediaID))
+	})
+	for rest := list; len(rest) > 0 && err == nil; {
+		end := slices.IndexFunc(rest, func(d Decision) bool { return d.Plan != rest[0].Plan })
+		if end < 0 {
+			end = len(rest)
+		}
+		if err = describe(ctx, store, rest[:end]); errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrDamaged) {
+			err = nil
+		}
+		rest = rest[end:]
+	}
+	return list, err
+}
+
+// describe adds to decisions what the entries of their plan say. They are sorted by media.
+func describe(ctx context.Context, store state.Store, list []Decision) error {
+	if !trigger.IsPlanID(list[0].Plan) {
+		return nil
+	}
+	contents, err := journal.ReadPlan(ctx, store, list[0].Plan)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Policy = contents.Head.Policy
+	}
+	for entry, err := range journal.EntriesBetween(ctx, store, contents, list[0].MediaID, list[len(list)-1].MediaID) {
+		if err != nil {
+			return err
+		}
+		for len(list) > 0 && list[0].MediaID <= entry.MediaID {
+			if list[0].MediaID == entry.MediaID {
+				list[0].Describe(entry)
+			}
+			list = list[1:]
+		}
+	}
+	return nil
+}
