@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // hold places a hold over HTTP.
@@ -236,9 +237,9 @@ func TestAHoldInTheMiddleOfARun(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 				}
 				place := func(target string) time.Time {
-					asking := *w
-					asking.f = other
-					asking.hold(target, "forever")
+					if _, _, err := other.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"}); err != nil {
+						t.Error(err)
+					}
 					return time.Now()
 				}
 				durable := place("oss://media-in/clips/*5.mp4")

@@ -12,9 +12,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// lookAtGroups reads the other media of the groups of an applied plan, from the inventory of now.
+// lookUpGroups reads the other media of the groups of an applied plan, from the inventory of now.
 // They are ranked and not counted.
-func (c *scan) lookAtGroups() {
+func (c *scan) lookUpGroups() {
 	where, any := map[media.Object]bool{}, false
 	for f, err := range c.Draft.merged() {
 		if err != nil {
@@ -54,7 +54,7 @@ func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	defer others.pool.close()
 	others.sources = c.inventorySources() // a list may name media of any group
 	others.sources.prefixes = slices.Collect(maps.Keys(where))
-	others.lookAt(others.ofSources())
+	others.lookUp(others.ofSources())
 	return others
 }
 

@@ -1,34 +1,23 @@
 package scan
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // resumed holds what a resumed scan read from a checkpoint. It is only a hint: candidates must be
@@ -66,29 +55,6 @@ func (r *resumed) hasName(c inventory.Candidate) bool {
 func (r *resumed) covers(object media.Object, id string) bool {
 	return r.inventory.Covers(object) ||
 		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
-}
-
-// Names reports whether the scan's sources name a medium. Only a medium of a checkpoint may be
-// one that they do not name.
-func (f *Found) Names(m *media.Medium) bool {
-	return !f.resumed.isResumed() || f.resumed.covers(m.Object, m.ID)
-}
-
-// Named returns the names of the policy's inventory, to check media of a saved plan. It reads the
-// lists if listed is true. A list that cannot be read names nothing.
-func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
-	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
-	c.pool = newPool(ctx, admit, s)
-	defer c.pool.close()
-	c.resumed = resumed{names: map[uint64]struct{}{}, inventory: s.Policy.Inventory}
-	if listed {
-		c.sources = s.inventorySources()
-		c.gather(func(_ inventory.Candidate, err error) bool {
-			s.Log.Warn("source not read: its media are left to the next sweep", "error", err.Error())
-			return true
-		})
-	}
-	return c.Found
 }
 
 // Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
@@ -293,152 +259,10 @@ func (c *scan) checkRules(f *finding) error {
 	return nil
 }
 
-// readAhead is the number of segments that are read at once. One read takes tens of milliseconds.
-const readAhead = 16
-
-// savedFindings yields the findings of segments.
-func (c *scan) savedFindings(ctx context.Context, folder string, segments []int) iter.Seq2[*finding, error] {
-	return func(yield func(*finding, error) bool) {
-		for some := range slices.Chunk(segments, readAhead) {
-			records := make([][]byte, len(some))
-			group, ctx := errgroup.WithContext(ctx)
-			for i, number := range some {
-				group.Go(func() error {
-					return task.Do(func() (err error) {
-						records[i], err = c.Store.Read(ctx, fmt.Sprintf("%s%06d.gz", folder, number))
-						return err
-					})
-				})
-			}
-			if err := group.Wait(); err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, record := range records {
-				for f, err := range segmentFindings(record) {
-					if !yield(f, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// segmentFindings yields the findings of a segment, without the time when they were read.
-func segmentFindings(segment []byte) iter.Seq2[*finding, error] {
-	return func(yield func(*finding, error) bool) {
-		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		limited := &io.LimitedReader{R: unzipped, N: maxSegment}
-		reader := bufio.NewReader(limited)
-		for {
-			key, encoded, err := readRecord(reader)
-			switch {
-			case errors.Is(err, io.EOF) && key == "" && limited.N > 0:
-				return
-			case errors.Is(err, io.EOF):
-				err = errDamaged // it is longer
-			}
-			var f *finding
-			if err == nil {
-				f, err = saved(key, encoded)
-			}
-			if !yield(f, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// readRecord reads one record. At the end of the segment it returns io.EOF and no key.
-func readRecord(reader *bufio.Reader) (key string, encoded []byte, err error) {
-	keySize, err := binary.ReadUvarint(reader)
-	if err != nil {
-		return "", nil, err
-	}
-	size, err := binary.ReadUvarint(reader)
-	if err != nil || keySize > maxKey || size > 2*plan.MaxLine {
-		return "damaged", nil, errDamaged
-	}
-	record := make([]byte, keySize+size)
-	if _, err := io.ReadFull(reader, record); err != nil {
-		return "damaged", nil, errDamaged
-	}
-	return string(record[:keySize]), record[keySize:], nil
-}
-
-// maxKey bounds the key of a finding, in bytes. A bucket has up to 63, and an object key 1,023.
-const maxKey = 2 << 10
-
-// saved decodes a finding of a segment. It takes the fields of an expired medium from its line.
-func saved(key string, encoded []byte) (*finding, error) {
-	f, err := decode(key, encoded)
-	if err != nil {
-		return nil, err
-	}
-	f.readAt = plan.Unread
-	if f.verdict != retention.Expired {
-		f.line = nil
-		return f, nil
-	}
-	entry, err := plan.ParseEntry(f.line)
-	if err != nil {
-		return nil, err
-	}
-	l, _, err := plan.Saved(entry)
-	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
-		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
-	}
-	f.line, f.state, f.created = l.Text, l.State, l.Created
-	return f, err
-}
-
 // dropUnnamed drops pending candidates that the inventory does not name.
 func (c *scan) dropUnnamed() {
 	if !c.resumed.isResumed() {
 		return
 	}
 	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.resumed.covers(open.Object, open.MediaID) })
-}
-
-// Live returns a lower and an upper bound of the number of live media, including those that the
-// index skipped. It bounds the claim of a checkpoint by the number of candidates in the inventory.
-func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (live, most int, err error) {
-	live = counts.Looked - counts.Absent + f.Known
-	if !f.resumed.isResumed() || s.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
-		return live, live, nil
-	}
-	names, err := s.countNamed(ctx, f)
-	if err != nil {
-		return 0, 0, fmt.Errorf("count the candidates of the inventory: %w", err)
-	}
-	own := max(0, live-f.resumed.claimed)
-	return min(live, own+min(f.resumed.claimed, names)), own + max(f.resumed.claimed, names), nil
-}
-
-// countNamed counts the candidates of the inventory, up to the last of the checkpoint. If a
-// listing fails, it counts the objects before the failure.
-func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
-	listed := inventory.OfPrefixes(ctx, s.Objects, unique(s.Policy.Inventory.Prefixes), "", f.splits)
-	if f.head.Sorted { // then the gathered objects are all
-		listed = nothing
-	}
-	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {
-		for candidate, err := range all {
-			if deadline.Passed(err) {
-				return 0, err
-			}
-			if err == nil && candidate.Name() > f.resumed.upTo {
-				break
-			}
-			if err == nil {
-				count++
-			}
-		}
-	}
-	return count, ctx.Err()
 }

@@ -1,19 +1,15 @@
 package scan
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -194,132 +190,6 @@ func (c *scan) listed(after string) candidates {
 		return nothing
 	}
 	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits)
-}
-
-var errTimeLimit = errors.New("source not read to the end: time limit reached; the remaining entries were skipped")
-
-// maxBadRows is the number of bad rows after which the reading of a source stops.
-const maxBadRows = 10_000
-
-// gather reads the lists, and yields only errors. Reading may take half of the remaining time;
-// the other half is for look-ups.
-func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
-	half, cancel := portion(c.admit, 0.5)
-	defer cancel()
-	for i, one := range c.sources.lists {
-		share, done := portion(half, 1/float64(len(c.sources.lists)-i))
-		more := c.read(share, one, yield)
-		done()
-		if !more {
-			return
-		}
-	}
-	if c.sorted && !c.sortPrefixes(yield) {
-		return
-	}
-	c.sources.hasIDs, c.sources.hasObjects = c.gathered.HasIDs(), c.gathered.HasObjects()
-	if c.request.Inventory && !c.gatherLeads(yield) {
-		return
-	}
-	c.dropUnnamed()
-}
-
-// gatherLeads gathers the media to which earlier events and requests led. It reports whether the scan goes on.
-func (c *scan) gatherLeads(yield func(inventory.Candidate, error) bool) bool {
-	for lead, err := range c.Announced.Leads(c.admit) {
-		candidate := inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan}
-		if err == nil {
-			c.resumed.addName(candidate.Name())
-			err = c.gathered.Add(candidate)
-		}
-		if err != nil && !yield(inventory.Candidate{}, err) {
-			return false
-		}
-	}
-	return true
-}
-
-// read reads one list. It reports whether the scan goes on.
-func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidate, error) bool) bool {
-	rows, bad := 0, 0
-	defer func() {
-		if one.name != "" {
-			c.line(one.name).Named = rows // replaces the count of an earlier scan
-		}
-	}()
-	for candidate, err := range one.read(ctx) {
-		if err == nil {
-			rows++
-			err = c.gatherRow(one, candidate)
-		}
-		late := (ctx.Err() != nil || deadline.Passed(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
-		if late {
-			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
-		}
-		if err = cmp.Or(err, c.admit.Err()); err == nil {
-			continue
-		}
-		var row *manifest.RowError
-		if !c.yieldError(err, errors.As(err, &row), yield) {
-			return false
-		}
-		if late {
-			return true
-		}
-		if bad++; bad == maxBadRows {
-			return c.yieldError(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad), true, yield)
-		}
-	}
-	return true
-}
-
-// yieldError yields an error of a source. If again is true, a resumed scan meets the error again,
-// and the checkpoint does not contain it.
-func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate, error) bool) bool {
-	listed := len(c.report.Failures)
-	more := yield(inventory.Candidate{}, err)
-	if again {
-		c.sources.rowErrors = append(c.sources.rowErrors, c.report.Failures[listed:]...)
-	}
-	return more
-}
-
-func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
-	if one.isReport && !c.Policy.MayTake(&candidate.Object) {
-		c.sources.unmatched++
-		return nil
-	}
-	if !one.isReport && one.name != "" {
-		c.literals.add(candidate.Object)
-	}
-	c.resumed.addName(candidate.Name())
-	return c.gathered.Add(candidate)
-}
-
-// sortPrefixes gathers the objects of the prefixes. It reports whether the scan goes on.
-func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
-	for _, line := range c.sources.lines {
-		line.Named = 0
-	}
-	for candidate, err := range inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, "", nil) {
-		if err == nil {
-			c.countListed(candidate)
-			err = c.gathered.Add(candidate)
-		}
-		if err != nil && !yield(inventory.Candidate{}, err) {
-			return false
-		}
-	}
-	return true
-}
-
-// portion returns a context with a part of the remaining time.
-func portion(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(deadline))))
 }
 
 // leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.

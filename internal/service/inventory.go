@@ -46,7 +46,6 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		s.log.Error("record damaged", "error", err.Error())
 	}
 	for _, intent := range intents {
-		s.reportKilled(work, call, intent)
 		r := s.finishPlan(ctx, budget, call, p, intent)
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds its media
@@ -55,6 +54,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", text.Quote(intent.Run), r.Error)
 		case report.Done, report.Partial, report.Blocked: // a person applies a blocked plan
 		}
+		s.reportKilled(work, call, intent)
 		if err := closeIntent(ctx, budget, store, intent); err != nil {
 			return finished, err
 		}
@@ -67,7 +67,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 }
 
 // reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,
-// their deletions are in no total.
+// their deletions are in no total. It comes last, because deleting matters more than counting.
 func (s *Service) reportKilled(ctx context.Context, call Call, intent journal.Intent) {
 	killed, err := journal.KilledRuns(ctx, s.store(call), intent)
 	if err != nil {

@@ -1,0 +1,124 @@
+package scan
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// readAhead is the number of segments that are read at once. One read takes tens of milliseconds.
+const readAhead = 16
+
+// savedFindings yields the findings of segments.
+func (c *scan) savedFindings(ctx context.Context, folder string, segments []int) iter.Seq2[*finding, error] {
+	return func(yield func(*finding, error) bool) {
+		for some := range slices.Chunk(segments, readAhead) {
+			records := make([][]byte, len(some))
+			group, ctx := errgroup.WithContext(ctx)
+			for i, number := range some {
+				group.Go(func() error {
+					return task.Do(func() (err error) {
+						records[i], err = c.Store.Read(ctx, fmt.Sprintf("%s%06d.gz", folder, number))
+						return err
+					})
+				})
+			}
+			if err := group.Wait(); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, record := range records {
+				for f, err := range segmentFindings(record) {
+					if !yield(f, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// segmentFindings yields the findings of a segment, without the time when they were read.
+func segmentFindings(segment []byte) iter.Seq2[*finding, error] {
+	return func(yield func(*finding, error) bool) {
+		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		limited := &io.LimitedReader{R: unzipped, N: maxSegment}
+		reader := bufio.NewReader(limited)
+		for {
+			key, encoded, err := readRecord(reader)
+			switch {
+			case errors.Is(err, io.EOF) && key == "" && limited.N > 0:
+				return
+			case errors.Is(err, io.EOF):
+				err = errDamaged // it is longer
+			}
+			var f *finding
+			if err == nil {
+				f, err = saved(key, encoded)
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// readRecord reads one record. At the end of the segment it returns io.EOF and no key.
+func readRecord(reader *bufio.Reader) (key string, encoded []byte, err error) {
+	keySize, err := binary.ReadUvarint(reader)
+	if err != nil {
+		return "", nil, err
+	}
+	size, err := binary.ReadUvarint(reader)
+	if err != nil || keySize > maxKey || size > 2*plan.MaxLine {
+		return "damaged", nil, errDamaged
+	}
+	record := make([]byte, keySize+size)
+	if _, err := io.ReadFull(reader, record); err != nil {
+		return "damaged", nil, errDamaged
+	}
+	return string(record[:keySize]), record[keySize:], nil
+}
+
+// maxKey bounds the key of a finding, in bytes. A bucket has up to 63, and an object key 1,023.
+const maxKey = 2 << 10
+
+// saved decodes a finding of a segment. It takes the fields of an expired medium from its line.
+func saved(key string, encoded []byte) (*finding, error) {
+	f, err := decode(key, encoded)
+	if err != nil {
+		return nil, err
+	}
+	f.readAt = plan.Unread
+	if f.verdict != retention.Expired {
+		f.line = nil
+		return f, nil
+	}
+	entry, err := plan.ParseEntry(f.line)
+	if err != nil {
+		return nil, err
+	}
+	l, _, err := plan.Saved(entry)
+	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
+		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
+	}
+	f.line, f.state, f.created = l.Text, l.State, l.Created
+	return f, err
+}
