@@ -47,7 +47,7 @@ func TestRecordsNeedNoPolicy(t *testing.T) {
 			w.deploy()
 			before := len(w.sent())
 			notes := ""
-			for _, target := range []string{"/v1/runs", "/v1/runs?since=1d", "/v1/runs/" + r.Run, "/v1/runs/" + r.Run + "?format=csv", "/v1/plans", "/v1/plans/latest",
+			for _, target := range []string{"/v1/runs", "/v1/runs?since=1d", "/v1/runs/" + r.Run, "/v1/runs/" + r.Run + "?format=csv", "/v1/plans", "/v1/plans/latest", "/v1/holds",
 				"/v1/media/43b7335a4b1d4fe883670036affb0001/history"} {
 				answer := w.send(http.MethodGet, target, "")
 				if answer.Code != test.status {
