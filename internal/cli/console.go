@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,7 @@ func (c *Command) serveConsole(ctx context.Context, s *service.Service, runs *co
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
+	debug.SetGCPercent(50) // a plan of a hundred thousand media is most of the memory
 	server := &http.Server{Handler: guard, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry())               //nolint:errcheck // the reader has gone
 	fmt.Fprintln(c.Stderr, "mediasweep: open this address in a browser; Ctrl-C ends it") //nolint:errcheck // there is no other place to say it

@@ -42,6 +42,7 @@ type library struct {
 	requests []*trigger.Request
 	answer   *report.Report // of Sweep
 	saved    map[string]*report.Report
+	reads    int // of the entries of the plan
 }
 
 // newLibrary returns a service with a plan of n media. Every third is in drafts.
@@ -99,6 +100,7 @@ func (l *library) Entries(_ context.Context, _ service.Call, reference string) (
 		return plan.Contents{}, nil, state.ErrNotFound
 	}
 	return l.contents, func(yield func(plan.Entry, error) bool) {
+		l.reads++
 		for _, entry := range l.entries {
 			if !yield(entry, nil) {
 				return
@@ -417,6 +419,26 @@ type waiting struct {
 func (w *waiting) Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report {
 	<-w.goOn
 	return w.library.Sweep(ctx, call, request)
+}
+
+// A plan is read once: when the list of plans is shown, or when its own page is.
+func TestPlansAreReadOnce(t *testing.T) {
+	for name, runs := range map[string]*console.Runs{"read ahead": console.NewRuns(context.Background()), "read when asked for": nil} {
+		s := newSite(t, newLibrary(t, 250), runs)
+		s.get("/plans")
+		if runs != nil {
+			runs.Wait()
+		}
+		if want := map[bool]int{true: 1}[runs != nil]; s.lib.reads != want {
+			t.Errorf("%s: %d reads, want %d", name, s.lib.reads, want)
+		}
+		for range 3 {
+			s.get(s.plan + "?rule=drafts")
+		}
+		if s.lib.reads != 1 {
+			t.Errorf("%s: %d reads", name, s.lib.reads)
+		}
+	}
 }
 
 // A bulk action acts on what the page counted, or on nothing.

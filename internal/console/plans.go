@@ -20,6 +20,7 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.reviews.readAhead(p.Runs, p.Call(r), list)
 	return &page{name: "plans", title: "Plans", data: plansData{list, notes}}, nil
 }
 

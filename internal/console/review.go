@@ -134,7 +134,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	return &page{name: "review", title: "Plan", data: d}, nil
 }
 
-func (p *pages) fillRows(r *http.Request, d *reviewData, items []*review.Item, zone *time.Location) error {
+func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zone *time.Location) error {
 	holds, skipped, err := p.Service.Holds(r.Context(), p.Call(r))
 	if err != nil {
 		return err
@@ -145,7 +145,8 @@ func (p *pages) fillRows(r *http.Request, d *reviewData, items []*review.Item, z
 		return err
 	}
 	view := render.View{AsOf: d.Plan.Head.AsOf, Zone: zone}
-	for _, i := range items {
+	for n := range items {
+		i := &items[n]
 		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view)}
 		object, _ := media.ParseObject(i.Object) // zero for none
 		if hold := held.Mark(&media.Medium{ID: i.MediaID, Object: object}, retention.Mark{}).Hold; hold != nil {

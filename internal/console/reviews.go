@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -47,8 +48,9 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 	if contents.Entries > review.MaxItems {
 		return contents, nil, review.ErrTooLarge
 	}
+	defer debug.FreeOSMemory()   // parsing leaves several times the plan
 	v.keep(plan.Contents{}, nil) // two lists would take twice the memory
-	list, err := review.NewList(contents.Head.AsOf, render.Items(entries))
+	list, err := review.NewList(contents.Head.AsOf, contents.Entries, render.Items(entries))
 	if err != nil {
 		return contents, nil, err
 	}
@@ -56,6 +58,15 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 		v.keep(contents, list)
 	}
 	return contents, list, nil
+}
+
+// readAhead reads the latest plan of a list in the background, if no plan is in memory: its page is likely
+// to be the next.
+func (v *reviews) readAhead(runs *Runs, call service.Call, list []plan.Contents) {
+	if _, kept := v.latest(); runs == nil || kept != nil || len(list) == 0 || len(v.reading) > 0 {
+		return
+	}
+	runs.underWay.Go(func() { _, _, _ = v.of(runs.ctx, call, list[0].ID) }) // the page itself tells the error
 }
 
 func (v *reviews) latest() (plan.Contents, *review.List) {

@@ -148,8 +148,8 @@ func parseFile(raw json.RawMessage) Object {
 // parseTags reads {"Tag":["a","b"]}. MPS leaves the wrapper out, or empty, when a medium
 // has no tags. Any other shape is garbled, since a tag that protects may be in it.
 func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
-	switch list, isList := read[[]json.RawMessage](raw); {
-	case len(raw) == 0, string(raw) == "null", string(raw) == `""`, isList && len(list) == 0:
+	switch {
+	case len(raw) == 0, string(raw) == "null", string(raw) == `""`, raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0:
 		return nil, false
 	}
 	wrapper, err := readObject(raw, "Tag")

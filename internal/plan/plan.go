@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // format is the version of the form. Other versions are refused.
@@ -97,8 +98,29 @@ func (e Entry) Line() ([]byte, error) {
 // ParseEntry reads an entry's line.
 func ParseEntry(line []byte) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal(line, &e); err != nil {
+	members, err := text.Members(line)
+	if err != nil {
 		return Entry{}, err
+	}
+	for name, value := range members {
+		var err error
+		switch string(name) {
+		case "mediaId":
+			e.MediaID, err = text.OfJSON(value)
+		case "rule":
+			e.Rule, err = text.OfJSON(value)
+		case "reason":
+			e.Reason, err = text.OfJSON(value)
+		case "state":
+			e.State, err = text.OfJSON(value)
+		case "expiresAt":
+			err = e.ExpiresAt.UnmarshalJSON(value)
+		case "record":
+			e.Record = bytes.Clone(value)
+		}
+		if err != nil {
+			return Entry{}, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	if media.CheckID(e.MediaID) != nil || e.Rule == "" || len(e.Record) == 0 {
 		return Entry{}, errors.New("an entry has no medium, no rule or no record")

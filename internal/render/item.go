@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"iter"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -136,17 +137,53 @@ func Age(i *review.Item, v View) string {
 	return age
 }
 
-// Items returns the items of a plan's entries.
+// A batch of entries has so many entries, or bytes of records, at most.
+const (
+	batchEntries = 500
+	batchBytes   = 1 << 20
+)
+
+// Items returns the items of a plan's entries, in their order. Records are parsed on all processors.
 func Items(entries iter.Seq2[plan.Entry, error]) iter.Seq2[review.Item, error] {
 	return func(yield func(review.Item, error) bool) {
-		for entry, err := range entries {
-			var item review.Item
-			if err == nil {
-				item = review.ItemOf(entry)
+		var parsing []chan []review.Item // the batches under way, in order
+		var batch []plan.Entry
+		bytes, most := 0, runtime.GOMAXPROCS(0)
+		// pass parses the batch, and yields what was parsed before until at most so many batches are under way.
+		pass := func(left int) bool {
+			parsed := make(chan []review.Item, 1)
+			go parse(batch, parsed)
+			parsing, batch, bytes = append(parsing, parsed), nil, 0
+			for len(parsing) > left {
+				for _, item := range <-parsing[0] {
+					if !yield(item, nil) {
+						return false
+					}
+				}
+				parsing = parsing[1:]
 			}
-			if !yield(item, err) {
+			return true
+		}
+		for entry, err := range entries {
+			if err != nil {
+				if pass(0) {
+					yield(review.Item{}, err)
+				}
+				return
+			}
+			batch, bytes = append(batch, entry), bytes+len(entry.Record)
+			if (len(batch) == batchEntries || bytes > batchBytes) && !pass(most) {
 				return
 			}
 		}
+		pass(0)
 	}
+}
+
+func parse(batch []plan.Entry, parsed chan<- []review.Item) {
+	items := make([]review.Item, len(batch))
+	for i, entry := range batch {
+		items[i] = review.ItemOf(entry)
+	}
+	parsed <- items
 }

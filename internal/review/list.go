@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// MaxItems is the number of media that a List takes at most. A hundred thousand take some 40 MB.
+// MaxItems is the number of media that a List takes at most. A hundred thousand take some 25 MB.
 const MaxItems = 200_000
 
 // ErrTooLarge means that a plan has more than MaxItems media.
@@ -20,20 +22,26 @@ var ErrTooLarge = errors.New("the plan has too many media for a review here: rea
 // List is a plan in memory. It never changes, and is safe for concurrent use.
 type List struct {
 	asOf  time.Time
-	items []Item
+	items []packed
+	// Few values that many media have.
+	names []string
+	tags  [][]string
 }
 
-// NewList reads the media of a plan.
-func NewList(asOf time.Time, items iter.Seq2[Item, error]) (*List, error) {
-	l, shared := &List{asOf: asOf}, map[string]string{}
-	share := func(s string) string { // few values that many media have
-		if same, ok := shared[s]; ok {
-			return same
-		}
-		shared[s] = s
-		return s
-	}
-	tags := map[string][]string{}
+// packed is an Item in little memory.
+type packed struct {
+	texts             string // media ID, title, object and reason
+	title, object     uint32 // where they start in texts
+	reason            uint32
+	rule, state, tags uint32 // in names, names and tags
+	size, duration    int64  // -1 for unknown
+	created, expires  int64  // in seconds
+}
+
+// NewList reads the media of a plan. Many is their number, as far as it is known.
+func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, error) {
+	l := &List{asOf: asOf, items: make([]packed, 0, min(many, MaxItems))}
+	names, tags := map[string]uint32{}, map[string]uint32{}
 	for item, err := range items {
 		switch {
 		case err != nil:
@@ -41,16 +49,59 @@ func NewList(asOf time.Time, items iter.Seq2[Item, error]) (*List, error) {
 		case len(l.items) == MaxItems:
 			return nil, ErrTooLarge
 		}
-		item.Rule, item.State = share(item.Rule), share(item.State)
-		joined := strings.Join(item.Tags, ",")
-		if same, ok := tags[joined]; ok {
-			item.Tags = same
-		} else {
-			tags[joined] = item.Tags
+		p := packed{
+			texts: item.MediaID + item.Title + item.Object + item.Reason, size: -1, duration: -1, created: item.Created.Unix(), expires: item.ExpiresAt.Unix(),
+			rule: numberOf(names, &l.names, item.Rule, item.Rule), state: numberOf(names, &l.names, item.State, item.State),
+			tags: numberOf(tags, &l.tags, strings.Join(item.Tags, ","), item.Tags),
 		}
-		l.items = append(l.items, item)
+		p.title = uint32(len(item.MediaID))            //nolint:gosec // an entry has at most plan.MaxLine bytes
+		p.object = p.title + uint32(len(item.Title))   //nolint:gosec // as above
+		p.reason = p.object + uint32(len(item.Object)) //nolint:gosec // as above
+		if item.Size.Known {
+			p.size = item.Size.Value
+		}
+		if item.Duration.Known {
+			p.duration = int64(item.Duration.Value)
+		}
+		l.items = append(l.items, p)
 	}
 	return l, nil
+}
+
+// numberOf returns the number of a value in a list of different ones.
+func numberOf[T any](numbers map[string]uint32, list *[]T, key string, value T) uint32 {
+	number, ok := numbers[key]
+	if !ok {
+		number = uint32(len(*list)) //nolint:gosec // at most twice MaxItems
+		numbers[key] = number
+		*list = append(*list, value)
+	}
+	return number
+}
+
+// item returns the item of a number. It shares the memory of the list.
+func (l *List) item(number int32) Item {
+	p := &l.items[number]
+	i := Item{
+		MediaID: p.texts[:p.title], Title: p.texts[p.title:p.object], Object: p.texts[p.object:p.reason], Reason: p.texts[p.reason:],
+		Rule: l.names[p.rule], State: l.names[p.state], Tags: l.tags[p.tags],
+		Created: unix(p.created), ExpiresAt: unix(p.expires),
+	}
+	if p.size >= 0 {
+		i.Size = media.Known(p.size)
+	}
+	if p.duration >= 0 {
+		i.Duration = media.Known(time.Duration(p.duration))
+	}
+	return i
+}
+
+// unix returns a time of so many seconds. The zero time stays zero.
+func unix(seconds int64) time.Time {
+	if at := time.Unix(seconds, 0).UTC(); at.Year() > 1 {
+		return at
+	}
+	return time.Time{}
 }
 
 // Len returns the number of media.
@@ -111,43 +162,52 @@ func Sorts() []string {
 	return []string{"title", "object", "size", "duration", "created", "rule"}
 }
 
-// order returns the comparison of an order; by media ID for an unknown one.
-func order(name string) func(a, b *Item) int {
-	name, turned := strings.CutPrefix(name, "-")
-	by := map[string]func(a, b *Item) int{
-		"title":    func(a, b *Item) int { return strings.Compare(a.Title, b.Title) },
-		"object":   func(a, b *Item) int { return strings.Compare(a.Object, b.Object) },
-		"size":     func(a, b *Item) int { return cmp.Compare(a.Size.Value, b.Size.Value) },
-		"duration": func(a, b *Item) int { return cmp.Compare(a.Duration.Value, b.Duration.Value) },
-		"created":  func(a, b *Item) int { return a.Created.Compare(b.Created) },
-		"rule":     func(a, b *Item) int { return strings.Compare(a.Rule, b.Rule) },
+// key is what an order compares: a text, else a number.
+type key struct {
+	text   string
+	number int64
+	item   int32
+}
+
+func (k *key) compare(other *key) int {
+	return cmp.Or(strings.Compare(k.text, other.text), cmp.Compare(k.number, other.number))
+}
+
+// keyOf returns what returns the key of an item in an order; nil for an unknown order.
+func keyOf(name string) func(*Item) key {
+	return map[string]func(*Item) key{
+		"title":    func(i *Item) key { return key{text: i.Title} },
+		"object":   func(i *Item) key { return key{text: i.Object} },
+		"size":     func(i *Item) key { return key{number: i.Size.Value} },
+		"duration": func(i *Item) key { return key{number: int64(i.Duration.Value)} },
+		"created":  func(i *Item) key { return key{number: i.Created.Unix()} },
+		"rule":     func(i *Item) key { return key{text: i.Rule} },
 	}[name]
-	if by == nil {
-		return nil
-	}
-	if turned {
-		return func(a, b *Item) int { return by(b, a) }
-	}
-	return by
 }
 
 // Selection is the media that a filter selects, with their totals by each facet.
 type Selection struct {
 	Sum
 	Rules, Folders, Tags, Ages, States Groups
-	items                              []*Item
+
+	list    *List
+	numbers []int32 // of the items
+	digest  string
 }
 
 // Select returns the media of a filter.
 func (l *List) Select(f Filter) *Selection {
-	s := &Selection{Rules: Groups{}, Folders: Groups{}, Tags: Groups{}, Ages: Groups{}, States: Groups{}}
-	matches := f.matcher(l.asOf)
-	for n := range l.items {
-		i := &l.items[n]
+	s := &Selection{list: l, Rules: Groups{}, Folders: Groups{}, Tags: Groups{}, Ages: Groups{}, States: Groups{}}
+	matches, sum, line := f.matcher(l.asOf), sha256.New(), []byte{}
+	for n := range int32(len(l.items)) { //nolint:gosec // at most MaxItems
+		item := l.item(n)
+		i := &item
 		if !matches(i) {
 			continue
 		}
-		s.items = append(s.items, i)
+		s.numbers = append(s.numbers, n)
+		line = append(append(line[:0], i.MediaID...), '\n')
+		_, _ = sum.Write(line) // a hash takes everything
 		s.Sum.Add(i)
 		s.Rules.Add(i.Rule, i)
 		s.States.Add(i.State, i)
@@ -157,6 +217,7 @@ func (l *List) Select(f Filter) *Selection {
 		}
 		s.Folders.Add(below(i.Object, f.Folder), i)
 	}
+	s.digest = hex.EncodeToString(sum.Sum(nil)[:16])
 	return s
 }
 
@@ -173,49 +234,65 @@ func below(object, folder string) string {
 	if !found {
 		return folder // the object stands in the folder itself
 	}
-	return folder + step + "/"
+	return object[:len(folder)+len(step)+1]
 }
 
-// Sort orders the media.
+// Sort orders the media. Those that are equal keep the order of the plan.
 func (s *Selection) Sort(name string) {
-	by := order(name)
-	if by == nil {
+	name, turned := strings.CutPrefix(name, "-")
+	of := keyOf(name)
+	if of == nil {
 		return
 	}
-	slices.SortStableFunc(s.items, by)
+	keys := make([]key, len(s.numbers))
+	for i, n := range s.numbers {
+		item := s.list.item(n)
+		keys[i] = of(&item)
+		keys[i].item = n
+	}
+	slices.SortStableFunc(keys, func(a, b key) int {
+		if turned {
+			return b.compare(&a)
+		}
+		return a.compare(&b)
+	})
+	for i := range keys {
+		s.numbers[i] = keys[i].item
+	}
 }
 
-// Page returns a page of so many media, which is the first one for 1. The last page may be empty.
-func (s *Selection) Page(number, size int) []*Item {
-	from := min(max(number-1, 0)*size, len(s.items))
-	return s.items[from:min(from+size, len(s.items))]
+// Page returns a page of so many media, which is the first one for 1. A page after the last is empty.
+func (s *Selection) Page(number, size int) []Item {
+	from := len(s.numbers)
+	if number = max(number, 1); number <= from/size+1 {
+		from = min(from, (number-1)*size)
+	}
+	var page []Item
+	for _, n := range s.numbers[from:min(from+size, len(s.numbers))] {
+		page = append(page, s.list.item(n))
+	}
+	return page
 }
 
 // All yields the media.
 func (s *Selection) All() iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		for _, i := range s.items {
-			if !yield(*i, nil) {
+		for _, n := range s.numbers {
+			if !yield(s.list.item(n), nil) {
 				return
 			}
 		}
 	}
 }
 
-// IDs returns the media IDs in the order of the plan, if the selection was not sorted.
+// IDs returns the media IDs.
 func (s *Selection) IDs() []string {
-	ids := make([]string, len(s.items))
-	for n, i := range s.items {
-		ids[n] = i.MediaID
+	ids := make([]string, len(s.numbers))
+	for i, n := range s.numbers {
+		ids[i] = s.list.item(n).MediaID
 	}
 	return ids
 }
 
 // Digest names the set of the selected media.
-func (s *Selection) Digest() string {
-	sum := sha256.New()
-	for _, id := range slices.Sorted(slices.Values(s.IDs())) {
-		_, _ = sum.Write([]byte(id + "\n")) // a hash takes everything
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:16])
-}
+func (s *Selection) Digest() string { return s.digest }

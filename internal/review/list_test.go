@@ -32,7 +32,7 @@ func items(n int) iter.Seq2[review.Item, error] {
 
 func listOf(t testing.TB, n int) *review.List {
 	t.Helper()
-	list, err := review.NewList(asOf, items(n))
+	list, err := review.NewList(asOf, 10, items(n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestSortKeepsTheSet(t *testing.T) {
 			t.Errorf("sorted by %q: another set", name)
 		}
 		size := func(i *review.Item) int64 { return i.Size.Value }
-		if name == "size" && !slices.IsSortedFunc(selected.Page(1, 500), func(a, b *review.Item) int { return int(size(a) - size(b)) }) {
+		if name == "size" && !slices.IsSortedFunc(selected.Page(1, 500), func(a, b review.Item) int { return int(size(&a) - size(&b)) }) {
 			t.Error("not sorted")
 		}
 	}
@@ -86,11 +86,11 @@ func TestSortKeepsTheSet(t *testing.T) {
 }
 
 func TestListsAreBounded(t *testing.T) {
-	if _, err := review.NewList(asOf, items(review.MaxItems+1)); !errors.Is(err, review.ErrTooLarge) {
+	if _, err := review.NewList(asOf, 10, items(review.MaxItems+1)); !errors.Is(err, review.ErrTooLarge) {
 		t.Error(err)
 	}
 	broken := errors.New("broken")
-	if _, err := review.NewList(asOf, func(yield func(review.Item, error) bool) { yield(review.Item{}, broken) }); !errors.Is(err, broken) {
+	if _, err := review.NewList(asOf, 10, func(yield func(review.Item, error) bool) { yield(review.Item{}, broken) }); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }

@@ -162,6 +162,9 @@ var ErrNotText = errors.New("a text is expected")
 // OfJSON reads a JSON text byte for byte. It refuses a text that encoding/json would mend:
 // it replaces what is not Unicode by U+FFFD, and the result would be another name.
 func OfJSON(value []byte) (string, error) {
+	if size := len(value); size >= 2 && value[0] == '"' && value[size-1] == '"' && isPlain(value[1:size-1]) {
+		return string(value[1 : size-1]), nil
+	}
 	var s *string
 	if json.Unmarshal(value, &s) != nil || s == nil {
 		return "", ErrNotText
@@ -171,6 +174,16 @@ func OfJSON(value []byte) (string, error) {
 		return "", errors.New("the text is not Unicode")
 	}
 	return *s, nil
+}
+
+// isPlain reports whether a text stands in JSON as it is: nearly all do, and are quick to read.
+func isPlain(s []byte) bool {
+	for _, c := range s {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.Valid(s)
 }
 
 // marks counts the characters U+FFFD that a JSON text has itself.
