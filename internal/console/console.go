@@ -79,7 +79,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, r.PathValue("file")) })
 	for pattern, page := range map[string]func(*http.Request) (*page, error){
 		"GET /{$}":                 p.overview,
 		"GET /runs":                p.runs,

@@ -286,6 +286,7 @@ func TestReview(t *testing.T) {
 		"sorted":      {"?sort=size", 100, "250 of 250 media", "000000000000000000000000000000f9"},
 		"turned":      {"?sort=-size", 100, "250 of 250 media", "00000000000000000000000000000000"},
 		"nothing":     {"?q=nothing", 0, "No medium matches.", ""},
+		"far beyond":  {"?page=99999999999999999999", 0, "250 of 250 media", ""},
 		"beyond":      {"?page=99", 0, "250 of 250 media", ""},
 		"nonsense":    {"?page=-1&sort=%00&age=x&state=" + url.QueryEscape(hostile), 0, "0 of 250 media", ""},
 	}

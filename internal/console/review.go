@@ -78,7 +78,7 @@ func filterOf(query url.Values) (f review.Filter, order string, number int) {
 		Search: strings.TrimSpace(query.Get("q")),
 	}
 	number, _ = strconv.Atoi(query.Get("page"))
-	return f, query.Get("sort"), max(number, 1)
+	return f, query.Get("sort"), min(max(number, 1), review.MaxItems)
 }
 
 // address returns the query of a filter. Empty fields are left out.
