@@ -65,6 +65,27 @@ func TestFacetsAgreeWithFilters(t *testing.T) {
 	}
 }
 
+// A folder has what stands below it, and not what only names it.
+func TestFolder(t *testing.T) {
+	objects := []string{"oss://media-in/clips/0/a.mp4", "oss://media-in/x/oss://media-in/clips/0/b.mp4", "oss://media-in/clips/01/c.mp4", ""}
+	list, err := review.NewList(asOf, 4, func(yield func(review.Item, error) bool) {
+		for _, object := range objects {
+			if !yield(review.Item{MediaID: "m" + object, Object: object}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := list.Select(review.Filter{Folder: "oss://media-in/clips/0/"}).IDs(); len(ids) != 1 || ids[0] != "moss://media-in/clips/0/a.mp4" {
+		t.Errorf("%q", ids)
+	}
+	if none := list.Select(review.Filter{}).Folders[""]; none == nil || none.Media != 1 {
+		t.Errorf("without an object: %+v", none)
+	}
+}
+
 // Sorting neither loses nor adds media, and does not change the set.
 func TestSortKeepsTheSet(t *testing.T) {
 	list := listOf(t, 500)
