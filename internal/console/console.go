@@ -79,7 +79,9 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, r.PathValue("file")) })
+	for _, file := range []string{"style.css", "select.js"} {
+		mux.HandleFunc("GET /static/"+file, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, file) })
+	}
 	for pattern, page := range map[string]func(*http.Request) (*page, error){
 		"GET /{$}":                 p.overview,
 		"GET /runs":                p.runs,

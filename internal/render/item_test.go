@@ -36,8 +36,8 @@ func TestItemsKeepTheirOrder(t *testing.T) {
 	if n != 1750 || !errors.Is(end, broken) {
 		t.Errorf("%d items, then %v", n, end)
 	}
-	for item := range render.Items(entries) { // one who stops early gets no more
-		if item.MediaID == "600" {
+	for item, err := range render.Items(entries) { // one who stops early gets no more
+		if err != nil || item.MediaID == "600" {
 			break
 		}
 	}
