@@ -53,11 +53,12 @@ type Purger struct {
 // with outcomes, from the caller's goroutine. A medium without an outcome is still pending.
 // No call is started after admit has ended. Calls in flight are finished under ctx.
 //
-// An error means that no further call can succeed, or that the lines could not be read.
+// An error means that no further call can succeed, or that the lines could not be read. After a panic
+// of lines or settle nothing more is sent, and settle gets the outcomes of what was sent.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
 	w := workers{events: make(chan event)}
-	defer func() { stop(); w.wait() }() // after a panic of the caller nothing more is sent
+	defer func() { stop(); w.wait() }() // settle may panic again
 	var ended error
 	handle := func(e event) {
 		if len(e.outcomes) > 0 {
@@ -68,19 +69,22 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 			stop()
 		}
 	}
-	for batch, err := range batches(lines) {
-		if err != nil {
-			ended = err
-			break
+	err := task.Run(func() {
+		for batch, err := range batches(lines) {
+			if err != nil {
+				ended = err
+				break
+			}
+			for w.running == mps.InFlight || len(batch) < mps.MaxBatch && w.unsent > 0 {
+				handle(w.next())
+			}
+			if admit.Err() != nil {
+				break
+			}
+			w.start(&worker{p, ctx, admit, w.events, sync.Once{}}, batch)
 		}
-		for w.running == mps.InFlight || len(batch) < mps.MaxBatch && w.unsent > 0 {
-			handle(w.next())
-		}
-		if admit.Err() != nil {
-			break
-		}
-		w.start(&worker{p, ctx, admit, w.events, sync.Once{}}, batch)
-	}
+	})
+	handle(event{err: err})
 	for w.running > 0 {
 		handle(w.next())
 	}
@@ -152,7 +156,7 @@ func (w *workers) next() event {
 	return e
 }
 
-// wait waits for all workers, and drops their events. It matters after a panic of the caller.
+// wait waits for all workers, and drops their events. It matters if settle panics again and again.
 func (w *workers) wait() {
 	for w.running > 0 {
 		w.next()

@@ -328,6 +328,32 @@ func TestAPanicOfAWorker(t *testing.T) {
 	})
 }
 
+// A panic of what yields the lines ends the purge with an error, and no outcome is lost.
+func TestAPanicOfTheLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t)
+		lines := l.fill(50)
+		got := became{}
+		err := l.purger(asOf, origin{}).Run(t.Context(), t.Context(), func(yield func(plan.Line, error) bool) {
+			for _, line := range lines[:37] {
+				if !yield(line, nil) {
+					return
+				}
+			}
+			time.Sleep(time.Second) // the batches are sent meanwhile
+			panic("boom")
+		}, func(some []Outcome) {
+			for _, o := range some {
+				got[o.Became]++
+			}
+		})
+		var panicked *task.Panic
+		if !errors.As(err, &panicked) || !maps.Equal(got, became{"deleted": 30}) || len(l.sent) != 3 {
+			t.Errorf("%v, %v, %d calls", err, got, len(l.sent))
+		}
+	})
+}
+
 // After a panic of the caller, which takes no more outcomes, nothing more is sent.
 func TestAPanicOfTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
