@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 
@@ -49,7 +50,7 @@ func (g *grid) measure(cells []string) {
 		if i == len(g.widths) {
 			g.widths = append(g.widths, 0)
 		}
-		g.widths[i] = max(g.widths[i], uniseg.StringWidth(cell))
+		g.widths[i] = max(g.widths[i], width(cell))
 	}
 }
 
@@ -57,7 +58,7 @@ func (g *grid) measure(cells []string) {
 func (g *grid) print(cells []string) {
 	last := len(cells) - 1
 	for i, cell := range cells[:last] {
-		padding := strings.Repeat(" ", g.widths[i]-uniseg.StringWidth(cell))
+		padding := strings.Repeat(" ", g.widths[i]-width(cell))
 		if g.right {
 			cell = "  " + padding + cell
 		} else {
@@ -68,16 +69,24 @@ func (g *grid) print(cells []string) {
 	_, _ = io.WriteString(g.out, cells[last]+"\n") // as above
 }
 
+// width returns how many places a terminal gives a text without control characters.
+func width(s string) int {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return len(s)
+	}
+	return uniseg.StringWidth(s)
+}
+
 // fit cuts a value to a width, with a mark.
-func fit(value string, width int) string {
-	if uniseg.StringWidth(value) <= width {
+func fit(value string, most int) string {
+	if width(value) <= most {
 		return value
 	}
 	var b strings.Builder
 	state, used := -1, 1
 	for cluster, size := "", 0; value != ""; {
 		cluster, value, size, state = uniseg.FirstGraphemeClusterInString(value, state)
-		if used += size; used > width {
+		if used += size; used > most {
 			break
 		}
 		b.WriteString(cluster)
