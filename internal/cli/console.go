@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 func (c *Command) console() *cobra.Command {
@@ -56,7 +57,7 @@ func progressOf(runs *console.Runs) func(sweep.Progress) {
 // began.
 func (c *Command) serveConsole(ctx context.Context, s *service.Service, runs *console.Runs, address string) error {
 	pages, err := console.New(console.Options{
-		Service: s, Log: s.Log(), Trigger: trigger.CLI, Lang: c.Getenv("MEDIASWEEP_LANG"), Runs: runs, Now: time.Now,
+		Service: s, Log: s.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: runs, Now: time.Now,
 		Call: func(*http.Request) service.Call { return localCall() },
 	})
 	if err != nil {

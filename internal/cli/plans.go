@@ -187,7 +187,8 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 func (c *Command) placeOf(ctx context.Context, s *service.Service) (words.Lang, render.Origin, *time.Location) {
 	zone, notes := s.Zone(ctx, localCall())
 	c.note(notes)
-	return words.Of(c.Getenv("MEDIASWEEP_LANG")), render.Origin(s.Origin()), zone
+	lang, _ := words.Parse(c.Getenv("MEDIASWEEP_LANG")) // the service refuses a wrong one
+	return lang, render.Origin(s.Origin()), zone
 }
 
 func (c *Command) plans() *cobra.Command {

@@ -15,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
@@ -93,7 +94,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 // freezes an instance between requests.
 func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
 	pages, err := console.New(console.Options{
-		Service: f.Service, Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: c.Getenv("MEDIASWEEP_LANG"), Now: time.Now,
+		Service: f.Service, Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Now: time.Now,
 	})
 	f.SetPages(pages)
 	return f, err

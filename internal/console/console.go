@@ -50,8 +50,8 @@ type Options struct {
 	Call func(*http.Request) service.Call
 	// Trigger is the trigger of the runs that pages start.
 	Trigger trigger.Kind
-	// Lang is MEDIASWEEP_LANG: empty for the language of the browser.
-	Lang string
+	// Lang is empty for the language of the browser.
+	Lang words.Lang
 	// Runs carries out runs while the person looks at their progress. It is nil where a run must end with
 	// its request.
 	Runs *Runs
@@ -184,7 +184,7 @@ func (p *pages) refuse(r *http.Request, english string, args ...any) error {
 // lang returns the language of a request.
 func (p *pages) lang(r *http.Request) words.Lang {
 	if p.Lang != "" {
-		return words.Of(p.Lang)
+		return p.Lang
 	}
 	return words.Accepted(r.Header.Get("Accept-Language"))
 }

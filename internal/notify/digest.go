@@ -10,15 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
-)
-
-// Lang is the language of messages.
-type Lang string
-
-// The languages.
-const (
-	English Lang = "en"
-	Chinese Lang = "zh"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // Deployment names the deployment of a digest. Empty fields are left out.
@@ -68,7 +60,7 @@ const (
 
 // Message puts a digest into words. What a person must do comes before the lists, which a target
 // may cut.
-func (d Digest) Message(lang Lang, from Deployment) Message {
+func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	r := d.Report
 	m := Message{lang: lang, report: r}
 	m.Title = line("mediasweep: " + m.outcome())
@@ -183,7 +175,7 @@ func (m *Message) next() {
 	r := m.report
 	switch {
 	case r.Next == "":
-	case m.lang == English:
+	case m.lang == words.English:
 		m.say("Next: %s", "", r.Next)
 	case r.Status == report.Blocked && r.Plan != "":
 		m.say("", "批准：先审核计划，再执行 mediasweep apply %[1]s，或 POST /v1/plans/%[1]s/apply，"+

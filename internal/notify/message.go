@@ -6,6 +6,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // Bounds of a message, in bytes. JSON at most doubles a text: DingTalk and Feishu take 20,000 bytes.
@@ -20,7 +21,7 @@ type Message struct {
 	Title string
 	Lines []string
 
-	lang   Lang
+	lang   words.Lang
 	report *report.Report
 }
 
@@ -82,7 +83,7 @@ func (m Message) paragraphs() [][]object {
 }
 
 func (m Message) locale() string {
-	if m.lang == Chinese {
+	if m.lang == words.Chinese {
 		return "zh_cn"
 	}
 	return "en_us"
@@ -94,7 +95,7 @@ func (m *Message) say(english, chinese string, values ...any) {
 }
 
 func (m *Message) words(english, chinese string, values ...any) string {
-	if m.lang == Chinese {
+	if m.lang == words.Chinese {
 		english = chinese
 	}
 	return fmt.Sprintf(english, values...)

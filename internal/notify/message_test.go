@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -79,7 +80,7 @@ func cases() map[string]Digest {
 func TestMessage(t *testing.T) {
 	from := Deployment{Function: "mediasweep", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}
 	for name, d := range cases() {
-		for _, lang := range []Lang{English, Chinese} {
+		for _, lang := range []words.Lang{words.English, words.Chinese} {
 			t.Run(name+"."+string(lang), func(t *testing.T) {
 				m := d.Message(lang, from)
 				if !strings.Contains(m.Title, "mediasweep") {
@@ -144,7 +145,7 @@ func TestMessageFits(t *testing.T) {
 					r.Fail(report.Failure{MediaID: long, Code: long, Message: long})
 				}
 			})
-			for _, lang := range []Lang{English, Chinese} {
+			for _, lang := range []words.Lang{words.English, words.Chinese} {
 				m := Digest{Report: r, Held: 1}.Message(lang, Deployment{State: "file:///" + long})
 				for _, k := range []kind{dingtalk, feishu, wecom, slack} {
 					made, err := target{kind: k, secret: "s"}.newRequest(m, stampTime)

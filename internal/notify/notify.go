@@ -13,6 +13,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // MaxTime bounds the time that a digest takes, in all.
@@ -21,21 +22,17 @@ const MaxTime = 5 * time.Second
 // Notifier sends digests to the targets of a deployment. It is safe for concurrent use.
 type Notifier struct {
 	targets []target
-	lang    Lang
+	lang    words.Lang
 	client  *http.Client
 }
 
 // New reads MEDIASWEEP_NOTIFY and MEDIASWEEP_LANG. It makes no call. Errors quote neither.
 func New(getenv func(string) string, dial account.Dial) (*Notifier, error) {
-	n := &Notifier{lang: English, client: newClient(dial)}
-	switch getenv("MEDIASWEEP_LANG") {
-	case "", string(English):
-	case string(Chinese):
-		n.lang = Chinese
-	default:
-		return nil, errors.New("MEDIASWEEP_LANG is neither en nor zh")
-	}
+	n := &Notifier{client: newClient(dial)}
 	var err error
+	if n.lang, err = words.Parse(getenv("MEDIASWEEP_LANG")); err != nil {
+		return nil, err
+	}
 	if n.targets, err = parseTargets(getenv("MEDIASWEEP_NOTIFY")); err != nil {
 		return nil, fmt.Errorf("MEDIASWEEP_NOTIFY: %w", err)
 	}

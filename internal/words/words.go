@@ -2,6 +2,7 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -15,12 +16,16 @@ const (
 	Chinese Lang = "zh"
 )
 
-// Of returns the language of MEDIASWEEP_LANG: English, unless it is zh.
-func Of(name string) Lang {
-	if name == string(Chinese) {
-		return Chinese
+// Parse reads MEDIASWEEP_LANG. It is English if it is empty. Its error does not quote it: a secret may
+// stand in the wrong variable.
+func Parse(name string) (Lang, error) {
+	switch lang := Lang(name); lang {
+	case "":
+		return English, nil
+	case English, Chinese:
+		return lang, nil
 	}
-	return English
+	return English, errors.New("MEDIASWEEP_LANG is neither en nor zh")
 }
 
 // Accepted returns the language that a browser prefers, by its Accept-Language. Browsers send the preferred
