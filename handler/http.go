@@ -96,7 +96,7 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.serve(w, r, CallFromHeader(r.Header))
 }
 
-const noRoute = "there is no such route: the README lists them"
+const noRoute = "there is no such route: docs/http.md lists them"
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")

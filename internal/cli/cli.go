@@ -22,7 +22,7 @@ import (
 )
 
 // Exit codes. A command that ends with a report exits as the report says; see
-// report.Report.ExitCode. The README lists them all.
+// report.Report.ExitCode. docs/requests.md lists them all.
 const (
 	exitOK      = 0
 	exitFailed  = 1 // nothing could be done

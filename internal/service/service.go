@@ -28,7 +28,7 @@ import (
 
 // Options configure a service. All fields are optional.
 type Options struct {
-	// Getenv reads the environment; os.Getenv by default. The README lists the variables.
+	// Getenv reads the environment; os.Getenv by default. docs/deploy.md lists the variables.
 	// Credentials are read at every call.
 	Getenv func(string) string
 	// Log receives one JSON object a line; os.Stderr by default.
