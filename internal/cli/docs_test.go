@@ -1,0 +1,189 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// snippet is one fenced block of a page, with the line before its fence.
+type snippet struct {
+	line                   int
+	before, language, text string
+}
+
+// TestDocs runs every shell block of the pages, and parses every policy and JSON
+// document. A comment <!-- not run: why --> before a block excepts it; text is a picture.
+func TestDocs(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"../../README*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	tests := testNames(t)
+	for _, page := range pages {
+		t.Run(strings.TrimPrefix(page, "../../"), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllSubmatch(data, -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(link[1]))); err != nil {
+					t.Errorf("broken link: %v", err)
+				}
+			}
+			for _, name := range regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllSubmatch(data, -1) {
+				if !slices.Contains(tests, string(name[1])) {
+					t.Errorf("there is no %s", name[1])
+				}
+			}
+			checkSnippets(t, snippets(string(data)))
+		})
+	}
+}
+
+func checkSnippets(t *testing.T, all []snippet) {
+	t.Helper()
+	var shell func(string) error
+	for _, s := range all {
+		var err error
+		switch {
+		case strings.HasPrefix(s.before, "<!-- not run: ") || s.language == "text":
+		case s.language == "sh":
+			if shell == nil {
+				shell = newShell(t)
+			}
+			err = shell(s.text)
+		case s.language == "yaml":
+			_, err = policy.Parse("policy", []byte("version: 1\n"+strings.TrimPrefix(s.text, "version: 1\n")))
+		case s.language == "json" && json.Valid([]byte(s.text)):
+		default:
+			err = fmt.Errorf("a block of %q is neither run nor parsed: mark it <!-- not run: why -->", s.language)
+		}
+		if err != nil {
+			t.Errorf("line %d: %v", s.line, err)
+		}
+	}
+}
+
+func snippets(page string) []snippet {
+	var all []snippet
+	before, open := "", false
+	for i, line := range strings.Split(page, "\n") {
+		switch language, fence := strings.CutPrefix(line, "```"); {
+		case fence && !open:
+			all = append(all, snippet{line: i + 1, before: before, language: language})
+			open = true
+		case fence:
+			open = false
+		case open:
+			all[len(all)-1].text += line + "\n"
+		}
+		before = line
+	}
+	return all
+}
+
+// newShell returns a shell in a folder with an enforcing policy and an emulator.
+// $MEDIUM is a medium that has expired, and $RUN deleted others.
+func newShell(t *testing.T) func(script string) error {
+	t.Helper()
+	e, err := emulator.Start(emulator.Config{Media: 120, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = free.Close()
+	folder := t.TempDir()
+	shipped, err := os.ReadFile("../../retention.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := strings.NewReplacer("mode: dry-run\n", "mode: enforce\n", "share: 0.5", "share: 1", "maxPercent: 10", "maxPercent: 100").Replace(string(shipped))
+	files := map[string]string{
+		"retention.yaml": rules, "stricter.yaml": strings.Replace(rules, "180d", "90d", 1),
+		"media.csv": "object\noss://media-in/drafts/editor-8/take-0038.mov\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(folder, "events"), os.DirFS("../../events")); err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "SHIPPED_POLICY="+filepath.Join(folder, "retention.yaml"), "MEDIASWEEP_STATE=file://"+filepath.Join(folder, "state"))
+	for name, value := range e.Env() {
+		env = append(env, name+"="+value)
+	}
+	run := func(script string) ([]byte, error) {
+		cmd := exec.Command("sh", "-euc", strings.ReplaceAll(script, "127.0.0.1:9000", free.Addr().String()))
+		cmd.Dir, cmd.Env = folder, env
+		cmd.SysProcAttr, cmd.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, time.Second
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // servers of a script that failed
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w:\n%s%s", err, out, &stderr)
+		}
+		return out, nil
+	}
+	out, err := run(`mediasweep plan oss://media-in/series/ >plan; mediasweep apply latest >applied
+		mediasweep runs -o csv --limit 1 | sed -n '2s/,.*//p'
+		mediasweep plan oss://media-in/drafts/ >plan; mediasweep plans latest -o csv | sed -n '2s/,.*//p'`)
+	names := strings.Fields(string(out))
+	if err != nil || len(names) != 2 {
+		t.Fatalf("a run and a medium are missing: %q, %v", out, err)
+	}
+	env = append(env, "RUN="+names[0], "MEDIUM="+names[1])
+	return func(script string) error {
+		_, err := run(script)
+		return err
+	}
+}
+
+// testNames returns the names of all tests of the module.
+func testNames(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"../../handler/*_test.go", "../../internal/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(data, -1) {
+				names = append(names, string(match[1]))
+			}
+		}
+	}
+	return names
+}
