@@ -43,6 +43,7 @@ type library struct {
 	answer   *report.Report // of Sweep
 	saved    map[string]*report.Report
 	reads    int // of the entries of the plan
+	later    []*report.Report
 }
 
 // newLibrary returns a service with a plan of n media. Every third is in drafts.
@@ -84,7 +85,7 @@ func (l *library) Policy(context.Context, service.Call) (*policy.Policy, error) 
 func (l *library) Runs(context.Context, service.Call, service.RunFilter) (service.RunList, error) {
 	r := &report.Report{Run: "a/b ?", Trigger: trigger.Timer, Mode: policy.DryRun, Status: report.Blocked, Plan: l.contents.ID, AsOf: now, FinishedAt: now, Guard: report.Guard{Tripped: true, Reason: hostile},
 		Due: []report.Due{{Day: "2026-11-26", Media: 3}, {Day: "2026-12-20", Media: 5}}}
-	return service.RunList{Reports: []*report.Report{r}, Notes: []string{hostile}, Next: "cursor"}, nil
+	return service.RunList{Reports: append(slices.Clone(l.later), r), Notes: []string{hostile}, Next: "cursor"}, nil
 }
 func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Report, error) {
 	if r, ok := l.saved[id]; ok {
@@ -420,6 +421,17 @@ type waiting struct {
 func (w *waiting) Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report {
 	<-w.goOn
 	return w.library.Sweep(ctx, call, request)
+}
+
+// A blocked plan waits until it was applied.
+func TestBlockedPlansWait(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	for status, waits := range map[report.Status]bool{report.Failed: true, report.Busy: true, report.Done: false, report.Partial: false} {
+		s.lib.later = []*report.Report{{Run: "later", Mode: policy.Enforce, Plan: s.lib.contents.ID, Status: status, FinishedAt: now}}
+		if got := strings.Contains(s.get("/").Body.String(), "waiting for approval"); got != waits {
+			t.Errorf("after a run that ended %s: waits %t", status, got)
+		}
+	}
 }
 
 // A plan is read once: when the list of plans is shown, or when its own page is.

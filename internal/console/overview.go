@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -45,12 +46,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	d.Runs, d.Trouble, d.Due = list.Reports, list.Notes, dueOf(list.Reports)
-	for _, one := range blocked.Reports {
-		if one.Plan != "" && one.Trigger != trigger.OSS {
-			d.Blocked = append(d.Blocked, one)
-		}
-	}
-	d.Blocked = d.Blocked[:min(len(d.Blocked), 3)]
+	d.Blocked = waiting(blocked.Reports, list.Reports)
 	if d.Stats, err = p.Service.Stats(ctx, call, report.ByMonth, "1y"); err != nil {
 		return nil, err
 	}
@@ -70,6 +66,22 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	}
 	slices.SortFunc(d.Ending, func(a, b retention.Hold) int { return a.Until.Compare(b.Until) })
 	return &page{name: "overview", title: "Overview", data: d}, nil
+}
+
+// waiting returns the latest blocked run, unless one of the latest runs applied its plan. Earlier ones are
+// superseded: each sweep plans anew.
+func waiting(blocked, latest []*report.Report) []*report.Report {
+	at := slices.IndexFunc(blocked, func(r *report.Report) bool { return r.Plan != "" && r.Trigger != trigger.OSS })
+	if at < 0 {
+		return nil
+	}
+	applied := func(r *report.Report) bool {
+		return r.Plan == blocked[at].Plan && r.Mode == policy.Enforce && (r.Status == report.Done || r.Status == report.Partial)
+	}
+	if slices.ContainsFunc(latest, applied) {
+		return nil
+	}
+	return blocked[at : at+1]
 }
 
 // dueDays is the number of days for which sweeps count what falls due.
