@@ -23,8 +23,8 @@ const (
 	// maxUnread bounds the loose records that a head lists as unread. With more of them the store is
 	// ill, and Fold ends.
 	maxUnread = 1000
-	// merging is the number of ranges that a merge has in memory: inFlight by fanIn.
-	merging = inFlight / fanIn
+	// merging is the number of ranges that a merge has in memory: state.AtOnce by fanIn.
+	merging = state.AtOnce / fanIn
 )
 
 // Fold moves loose records into tables, and merges tables. It starts nothing after admit has ended.
@@ -137,10 +137,10 @@ func (f *folder) list(admit context.Context) (names []string, err error) {
 func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines [][]byte, taken int, unread []string, err error) {
 	decisions := 0
 	for taken < len(names) && decisions < stepDecisions {
-		some := names[taken:min(len(names), taken+inFlight)]
+		some := names[taken:min(len(names), taken+state.AtOnce)]
 		results := make([][]Decision, len(some))
 		failed := make([]error, len(some))
-		err := each(admit, len(some), inFlight, func(ctx context.Context, i int) error {
+		err := state.Each(admit, len(some), state.AtOnce, func(ctx context.Context, i int) error {
 			if results[i], failed[i] = read(ctx, taken+i); !errors.Is(failed[i], state.ErrDamaged) {
 				return failed[i]
 			}
@@ -199,7 +199,7 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 	for i := range old {
 		from[i] = f.head.Tables[old[i]]
 	}
-	err = each(admit, 1<<bits, merging, func(ctx context.Context, part int) error {
+	err = state.Each(admit, 1<<bits, merging, func(ctx context.Context, part int) error {
 		lines, err := f.part(ctx, from, part, bits)
 		if err != nil {
 			return err
@@ -227,7 +227,7 @@ func (f *folder) part(ctx context.Context, tables []table, part, bits int) (line
 	some := make([][][]byte, len(tables))
 	failed := make([]error, len(tables))
 	inPart := func(k key) bool { return int(k>>(64-bits)) == part } //nolint:gosec // at most maxBits bits
-	err = each(ctx, len(tables), fanIn, func(ctx context.Context, i int) error {
+	err = state.Each(ctx, len(tables), fanIn, func(ctx context.Context, i int) error {
 		some[i], failed[i] = tables[i].read(ctx, f.store, part>>(bits-tables[i].Bits), inPart)
 		return nil
 	})

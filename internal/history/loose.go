@@ -7,11 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // looseFolder holds the records that runs write. Their names have the time, and the keys of their
@@ -92,22 +89,3 @@ func readLoose(ctx context.Context, store state.Store, name string, wants func(*
 
 // maxRecord bounds a loose record and a shard, in bytes after decompression.
 const maxRecord = 64 << 20
-
-// inFlight is the number of concurrent requests to the store.
-const inFlight = 32
-
-// each calls do with 0 to n-1, concurrently. The first error ends it.
-func each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(limit)
-	for i := range n {
-		if groupCtx.Err() != nil {
-			break
-		}
-		group.Go(func() error { return task.Do(func() error { return do(groupCtx, i) }) })
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
-}

@@ -41,7 +41,7 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	}
 	lists := make([][]Decision, len(sources))
 	failed := make([]error, len(sources))
-	err = each(ctx, len(sources), inFlight, func(ctx context.Context, i int) error {
+	err = state.Each(ctx, len(sources), state.AtOnce, func(ctx context.Context, i int) error {
 		lists[i], failed[i] = sources[i].read(ctx)
 		return nil
 	})

@@ -108,7 +108,7 @@ func (t table) write(ctx context.Context, store state.Store, first, shards int, 
 	for i := range ends {
 		ends[i] = max(ends[i], ends[max(0, i-1)])
 	}
-	return each(ctx, shards, inFlight, func(ctx context.Context, i int) error {
+	return state.Each(ctx, shards, state.AtOnce, func(ctx context.Context, i int) error {
 		start := 0
 		if i > 0 {
 			start = ends[i-1]

@@ -11,13 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // eventFolder holds a record of each announcement by a run of an event or a request. The name has the time,
@@ -27,19 +24,12 @@ const eventFolder = "announced/events/"
 // MaxAnnounced bounds the media that an event or a request announces.
 const MaxAnnounced = 10_000
 
-// writersAtOnce is the number of records that are written at once. One write takes tens of milliseconds.
-const writersAtOnce = 32
-
 // Announce records announcements of a run that is no sweep of the inventory.
 func Announce(ctx context.Context, store state.Store, now time.Time, list []Announcement) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(writersAtOnce)
-	for _, one := range list {
-		group.Go(func() error {
-			return task.Do(func() error { return store.Create(ctx, one.eventName(now), []byte(emptyRecord)) })
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err := state.Each(ctx, len(list), state.AtOnce, func(ctx context.Context, i int) error {
+		return store.Create(ctx, list[i].eventName(now), []byte(emptyRecord))
+	})
+	if err != nil {
 		return fmt.Errorf("write the announcements: %w", err)
 	}
 	return nil

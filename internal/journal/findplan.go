@@ -56,7 +56,7 @@ func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
 	next, stop := iter.Pull2(RunQuery{except: trigger.OSS}.candidates(ctx, store))
 	defer stop()
 	for reads := 0; reads < maxPageReads; {
-		batch, err := take(next, min(reads+1, parallelReads)) // mostly the first report is the one
+		batch, err := take(next, min(reads+1, state.AtOnce)) // mostly the first report is the one
 		if err != nil || len(batch) == 0 {
 			return "", err
 		}
@@ -126,7 +126,7 @@ func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, 
 	}
 	list = []plan.Contents{}
 	unread := 0
-	for batch := range slices.Chunk(names, parallelReads) {
+	for batch := range slices.Chunk(names, state.AtOnce) {
 		records, errs := readAll(ctx, store, batch)
 		for i, one := range batch {
 			contents, err := plan.Contents{}, errs[i]

@@ -112,7 +112,7 @@ func TestLatestPlan(t *testing.T) {
 		{"a log that cannot be listed", func(s *latestStore, _, _ string) { s.down, s.of = "list", "log/" }, errDown.Error()},
 		{"reports that cannot be read", func(s *latestStore, _, _ string) { s.down, s.of = "read", "log/" }, errDown.Error()},
 		{"too many runs without a plan", func(s *latestStore, first, _ string) {
-			for range maxPageReads + parallelReads {
+			for range maxPageReads + state.AtOnce {
 				s.run(trigger.HTTP, report.Done, 0, first)
 			}
 		}, "give its ID"},

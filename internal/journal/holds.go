@@ -31,8 +31,6 @@ const (
 	maxHolds = 50_000
 	// catalogStep is the number of records after which the next catalog is written.
 	catalogStep = 200
-	// holdReads bounds the concurrent reads of records.
-	holdReads = 32
 )
 
 // Holds caches the holds in force. It reads each record once, since records never change. It is safe

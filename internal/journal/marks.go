@@ -3,12 +3,9 @@ package journal
 import (
 	"context"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Marks are what earlier runs and people have left for media: tombstones and holds.
@@ -22,11 +19,8 @@ func NewMarks() Marks { return Marks{NewTombstones(), NewHolds()} }
 
 // Refresh reads the records written since the last call.
 func (m Marks) Refresh(ctx context.Context, store state.Store) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, refresh := range []func(context.Context, state.Store) error{m.Tombstones.Refresh, m.Holds.Refresh} {
-		group.Go(func() error { return task.Do(func() error { return refresh(ctx, store) }) })
-	}
-	return group.Wait()
+	both := []func(context.Context, state.Store) error{m.Tombstones.Refresh, m.Holds.Refresh}
+	return state.Each(ctx, len(both), len(both), func(ctx context.Context, i int) error { return both[i](ctx, store) })
 }
 
 // Of returns the mark of a medium.

@@ -8,11 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -48,26 +45,21 @@ func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
 
 // readNew reads the new releases and holds at once. A release may come before its hold.
 func (h *Holds) readNew(ctx context.Context, store state.Store) error {
-	var released, placed []numbered
-	group, groupCtx := errgroup.WithContext(ctx)
-	for of, into := range map[*sequence]*[]numbered{&h.released: &released, &h.placed: &placed} {
-		group.Go(func() error {
-			return task.Do(func() (err error) {
-				*into, err = of.fresh(groupCtx, store)
-				return err
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
+	var fresh [2][]numbered
+	err := state.Each(ctx, len(fresh), len(fresh), func(ctx context.Context, i int) (err error) {
+		fresh[i], err = []*sequence{&h.released, &h.placed}[i].fresh(ctx, store)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	for _, record := range released {
+	for _, record := range fresh[0] {
 		if err := h.takeRelease(record); err != nil {
 			return err
 		}
 		h.released.took(record)
 	}
-	for _, record := range placed {
+	for _, record := range fresh[1] {
 		for missing := h.placed.last + 1; missing < record.number && len(h.unread) < maxUnread; missing++ {
 			h.unread[h.placed.name(missing)] = missing
 		}

@@ -47,8 +47,6 @@ const (
 	maxPageReads = 2 * MaxRuns
 	// maxPageBytes bounds the reports of a page.
 	maxPageBytes = 32 << 20
-	// parallelReads is the number of records that are read at once.
-	parallelReads = 32
 )
 
 // candidate is a record that may be on a page.
@@ -66,7 +64,7 @@ func ListReports(ctx context.Context, store state.Store, q RunQuery) (RunPage, e
 	defer stop()
 	last, reads, bytes, unread := "", 0, 0, 0
 	for reads < maxPageReads && bytes < maxPageBytes && len(page.Reports) < q.Limit {
-		batch, err := take(next, min(parallelReads, q.Limit-len(page.Reports)))
+		batch, err := take(next, min(state.AtOnce, q.Limit-len(page.Reports)))
 		if err != nil || len(batch) == 0 {
 			return page, err
 		}
@@ -114,21 +112,13 @@ func (q RunQuery) selects(r *report.Report) bool {
 	return r.Trigger != q.except && (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
 }
 
-// readAll reads records at once. Each has its own error.
+// readAll reads the records of candidates at once. Each has its own error.
 func readAll(ctx context.Context, store state.Store, batch []candidate) (records [][]byte, errs []error) {
-	records, errs = make([][]byte, len(batch)), make([]error, len(batch))
-	var reading errgroup.Group
+	names := make([]string, len(batch))
 	for i, one := range batch {
-		reading.Go(func() error {
-			errs[i] = task.Do(func() (err error) {
-				records[i], err = store.Read(ctx, one.name)
-				return err
-			})
-			return nil
-		})
+		names[i] = one.name
 	}
-	_ = reading.Wait() // it returns nil
-	return records, errs
+	return state.ReadAll(ctx, store, names)
 }
 
 // A cursor has the key of a report, with its time as people read it.

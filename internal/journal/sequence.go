@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // sequence is a folder of records with the numbers from 1. Whoever adds one takes the first free
@@ -57,24 +54,20 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 		}
 		s.written, records = records[0].Written, records[1:]
 	}
-	var group errgroup.Group
-	group.SetLimit(holdReads)
+	names := make([]string, len(records))
 	for i := range records {
-		group.Go(func() error { s.read(ctx, store, &records[i]); return nil })
+		names[i] = records[i].Name
 	}
-	_ = group.Wait() // each record has its own error
+	data, errs := state.ReadAll(ctx, store, names)
+	for i := range records {
+		r := &records[i]
+		r.data, r.err = data[i], errs[i]
+		_, _ = fmt.Sscanf(r.Name, s.folder+"%d.json", &r.number) // checked by its name
+		if r.number <= 0 || r.number > maxNumber || r.Name != s.name(r.number) {
+			r.number, r.err = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
+		}
+	}
 	return records, nil
-}
-
-func (s *sequence) read(ctx context.Context, store state.Store, r *numbered) {
-	r.err = task.Do(func() (err error) {
-		r.data, err = store.Read(ctx, r.Name)
-		return err
-	})
-	_, _ = fmt.Sscanf(r.Name, s.folder+"%d.json", &r.number) // checked by its name
-	if r.number <= 0 || r.number > maxNumber || r.Name != s.name(r.number) {
-		r.number, r.err = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
-	}
 }
 
 // took notes that a record was taken: the next are those after it.

@@ -78,7 +78,7 @@ func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Tim
 		if err != nil || record.Name != totalsName(t.zone, date) || date.Before(from) {
 			continue
 		}
-		if batch = append(batch, candidate{key: base, name: record.Name}); len(batch) < parallelReads {
+		if batch = append(batch, candidate{key: base, name: record.Name}); len(batch) < state.AtOnce {
 			continue
 		}
 		if err := read(); err != nil {
@@ -117,7 +117,7 @@ func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 		if l.partly {
 			partly = append(partly, l)
 		}
-		if len(partly) == parallelReads {
+		if len(partly) == state.AtOnce {
 			t.readRules(ctx, partly, true)
 			partly = nil
 		}
@@ -142,7 +142,7 @@ func (d *Day) countRule(rule string, n Total) {
 
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
-	for batch := range slices.Chunk(list, parallelReads) {
+	for batch := range slices.Chunk(list, state.AtOnce) {
 		wanted := make([]candidate, len(batch))
 		for i, l := range batch {
 			wanted[i] = candidate{name: l.name}

@@ -3,6 +3,7 @@ package scan
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/binary"
@@ -12,11 +13,9 @@ import (
 	"iter"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // readAhead is the number of segments that are read at once. One read takes tens of milliseconds.
@@ -26,17 +25,12 @@ const readAhead = 16
 func (c *scan) savedFindings(ctx context.Context, folder string, segments []int) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		for some := range slices.Chunk(segments, readAhead) {
-			records := make([][]byte, len(some))
-			group, ctx := errgroup.WithContext(ctx)
+			names := make([]string, len(some))
 			for i, number := range some {
-				group.Go(func() error {
-					return task.Do(func() (err error) {
-						records[i], err = c.Store.Read(ctx, fmt.Sprintf("%s%06d.gz", folder, number))
-						return err
-					})
-				})
+				names[i] = fmt.Sprintf("%s%06d.gz", folder, number)
 			}
-			if err := group.Wait(); err != nil {
+			records, errs := state.ReadAll(ctx, c.Store, names)
+			if err := cmp.Or(errs...); err != nil {
 				yield(nil, err)
 				return
 			}

@@ -1,0 +1,46 @@
+package state
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// AtOnce is the number of concurrent requests to a store. One takes tens of milliseconds.
+const AtOnce = 32
+
+// Each calls do with 0 to n-1, at most limit at once. The first error or the end of ctx ends it.
+func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(limit)
+	for i := range n {
+		if groupCtx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return task.Do(func() error { return do(groupCtx, i) }) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// ReadAll reads records at once. Each has its own error, also after the end of ctx.
+func ReadAll(ctx context.Context, store Store, names []string) (records [][]byte, errs []error) {
+	records, errs = make([][]byte, len(names)), make([]error, len(names))
+	var reading errgroup.Group
+	reading.SetLimit(AtOnce)
+	for i, name := range names {
+		reading.Go(func() error {
+			errs[i] = task.Do(func() (err error) {
+				records[i], err = store.Read(ctx, name)
+				return err
+			})
+			return nil
+		})
+	}
+	_ = reading.Wait() // it returns nil
+	return records, errs
+}
