@@ -58,8 +58,8 @@ func (b *browser) find(page, pattern string) string {
 	return match[1]
 }
 
-// startConsole runs a command that serves the console, and returns a browser that has opened its address.
-func startConsole(t *testing.T, args ...string) *browser {
+// serveConsole runs a command that serves the console, and returns its address.
+func serveConsole(t *testing.T, env map[string]string, args ...string) string {
 	t.Helper()
 	policy, err := os.ReadFile("../../retention.yaml")
 	if err != nil {
@@ -69,7 +69,7 @@ func startConsole(t *testing.T, args ...string) *browser {
 	out, w := io.Pipe()
 	ended := make(chan int)
 	go func() {
-		command := &cli.Command{Stdin: strings.NewReader(""), Stdout: w, Stderr: io.Discard, Getenv: func(string) string { return "" }, Policy: policy}
+		command := &cli.Command{Stdin: strings.NewReader(""), Stdout: w, Stderr: io.Discard, Getenv: func(name string) string { return env[name] }, Policy: policy}
 		code := command.Main(ctx, args)
 		_ = w.Close()
 		ended <- code
@@ -84,7 +84,13 @@ func startConsole(t *testing.T, args ...string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := url.Parse(strings.TrimSpace(line))
+	return strings.TrimSpace(line)
+}
+
+// startConsole runs a command that serves the console, and returns a browser that has opened its address.
+func startConsole(t *testing.T, args ...string) *browser {
+	t.Helper()
+	address, err := url.Parse(serveConsole(t, nil, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
