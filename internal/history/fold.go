@@ -27,9 +27,9 @@ const (
 	merging = state.AtOnce / fanIn
 )
 
-// Fold moves loose records into tables, and merges tables. It starts nothing after admit has ended.
-// What was cut off is done by the next Fold. The caller holds the lease: of two Folds at
-// a time, the work of one is lost, and no decision.
+// Fold moves loose records into tables, merges tables, and adds outcomes of an earlier version. It starts
+// nothing after admit has ended. What was cut off is done by the next Fold. The caller holds the lease:
+// of two Folds at a time, the work of one is lost, and no decision.
 func Fold(ctx, admit context.Context, store state.Store, now func() time.Time) error {
 	h, _, err := latestHead(admit, store, now())
 	if err != nil {
