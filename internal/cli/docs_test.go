@@ -1,8 +1,8 @@
 package cli_test
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -27,6 +26,7 @@ type snippet struct {
 
 // TestDocs runs every shell block of the pages, and parses every policy and JSON
 // document. A comment <!-- not run: why --> before a block excepts it; text is a picture.
+// With -short nothing is run.
 func TestDocs(t *testing.T) {
 	var pages []string
 	for _, pattern := range []string{"../../README*.md", "../../docs/*.md", "../../docs/*/*.md"} {
@@ -66,6 +66,7 @@ func checkSnippets(t *testing.T, all []snippet) {
 		var err error
 		switch {
 		case strings.HasPrefix(s.before, "<!-- not run: ") || s.language == "text":
+		case s.language == "sh" && testing.Short():
 		case s.language == "sh":
 			if shell == nil {
 				shell = newShell(t)
@@ -137,25 +138,30 @@ func newShell(t *testing.T) func(script string) error {
 	for name, value := range e.Env() {
 		env = append(env, name+"="+value)
 	}
-	run := func(script string) ([]byte, error) {
-		cmd := exec.Command("sh", "-euc", strings.ReplaceAll(script, "127.0.0.1:9000", free.Addr().String()))
-		cmd.Dir, cmd.Env = folder, env
-		cmd.SysProcAttr, cmd.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, time.Second
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if cmd.Process != nil {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // servers of a script that failed
-		}
+	run := func(script string) (string, error) {
+		// A file and no pipe: a server that a failed script left would hold the pipe open.
+		out, err := os.CreateTemp(folder, "out-")
 		if err != nil {
-			return nil, fmt.Errorf("%w:\n%s%s", err, out, &stderr)
+			return "", err
 		}
-		return out, nil
+		defer func() { _ = out.Close() }()
+		cmd := exec.Command("sh", "-euc", strings.ReplaceAll(script, "127.0.0.1:9000", free.Addr().String()))
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, env, out, out
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		failed := cmd.Run()
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // such a server
+		}
+		text, err := os.ReadFile(out.Name())
+		if err := errors.Join(failed, err); err != nil {
+			return "", fmt.Errorf("%w:\n%s", err, text)
+		}
+		return string(text), nil
 	}
-	out, err := run(`mediasweep plan oss://media-in/series/ >plan; mediasweep apply latest >applied
-		mediasweep runs -o csv --limit 1 | sed -n '2s/,.*//p'
-		mediasweep plan oss://media-in/drafts/ >plan; mediasweep plans latest -o csv | sed -n '2s/,.*//p'`)
-	names := strings.Fields(string(out))
+	out, err := run(`{ mediasweep plan oss://media-in/series/; mediasweep apply latest; mediasweep plan oss://media-in/drafts/; } >log 2>&1
+		mediasweep runs -o csv --trigger cli | sed -n '/,enforce,/{s/,.*//p;q}'
+		mediasweep plans latest -o csv | sed -n '2s/,.*//p'`)
+	names := strings.Fields(out)
 	if err != nil || len(names) != 2 {
 		t.Fatalf("a run and a medium are missing: %q, %v", out, err)
 	}
