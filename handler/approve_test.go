@@ -128,3 +128,25 @@ func TestWhoTakesTheLease(t *testing.T) {
 	}
 	w.mustInvoke(everything, report.Done) // the lease was released
 }
+
+// The rest of a blocked plan, once some of its media are held, stays blocked: who applies it overrides the guard.
+func TestTheRestOfABlockedPlan(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {", "guard: {maxDelete: 1, ", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	later := time.Duration(0)
+	w.now = func() time.Time { return time.Now().Add(later) }
+	w.deploy()
+	for _, key := range []string{"clips/a", "clips/b", "clips/c"} {
+		w.add(key, 300)
+	}
+	blocked := w.mustInvoke(everything, report.Blocked)
+	w.hold("oss://media-in/clips/a", "forever")
+	later = time.Minute
+	rest := w.mustInvoke(`{"plan":"`+blocked.Plan+`"}`, report.Done)
+	if rest.Plan == blocked.Plan || rest.Counts.Expired != 2 {
+		t.Fatalf("plan %s, %+v", rest.Plan, rest.Counts)
+	}
+	_, applied := w.askReport("POST", "/v1/plans/"+rest.Plan+"/apply", "")
+	if applied.Counts.Deleted != 2 || !strings.Contains(applied.Guard.Overridden, "guard.maxDelete is 1") {
+		t.Errorf("%s %s, %+v, overridden %q", applied.Status, applied.Error, applied.Counts, applied.Guard.Overridden)
+	}
+}

@@ -82,3 +82,13 @@ func (r *run) guardApply(ctx context.Context) error {
 	}
 	return nil
 }
+
+// blockedBy returns why the plan of the run is blocked, or nothing: the guard has tripped, or the plan is
+// the rest of a blocked one that a person reviews.
+func (r *run) blockedBy(ctx context.Context) (string, error) {
+	if r.request.Plan == "" || r.report.Mode == policy.Enforce {
+		return r.report.Guard.Reason, nil
+	}
+	reviewed, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
+	return reviewed.Blocked, err
+}

@@ -200,8 +200,12 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
+	blocked, err := r.blockedBy(ctx)
+	if err != nil {
+		return r.suspend(ctx, found, err)
+	}
 	head := plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}
-	contents, err := journal.SavePlan(ctx, r.Store, head, r.report.Guard.Reason, notice.dueLines(found))
+	contents, err := journal.SavePlan(ctx, r.Store, head, blocked, notice.dueLines(found))
 	switch {
 	case err == nil:
 	case contents.ID != "" && contents.Entries == 0 && due == 0:
