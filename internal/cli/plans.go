@@ -109,9 +109,9 @@ func (c *Command) apply() *cobra.Command {
 	var anyway bool
 	cmd := &cobra.Command{
 		Use:   "apply PLAN|latest",
-		Short: "Delete what a plan names and has still expired",
-		Long: `apply reads every medium of a plan again and deletes those that have still expired
-under today's policy; what has changed since is kept and told. Applying a plan that
+		Short: "Delete the media of a plan that are still expired",
+		Long: `apply reads every medium of a plan again and deletes those that are still expired
+under today's policy. It keeps and counts the others. Applying a plan that
 a guard has blocked clears the guard for it, once. The policy must say enforce.
 
 PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan with

@@ -130,7 +130,7 @@ func dueOf(runs []*report.Report) *dueData {
 		height := max(2, on.Media*100/most)
 		d.Bars = append(d.Bars, dueBar{fmt.Sprintf("%s: %d", on.Day, on.Media), number * 8, 100 - height, 7, height})
 		for i := range sums {
-			if number < sums[i].Days {
+			if number <= sums[i].Days { // as the digest counts: today is one more
 				sums[i].Media += on.Media
 			}
 		}

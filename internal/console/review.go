@@ -11,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
@@ -26,7 +27,8 @@ const (
 // reviewData is the page of a plan.
 type reviewData struct {
 	Plan     plan.Contents
-	LeftOut  int // media of the plan that this one was made from
+	DryRun   bool // the policy allows no deletion
+	LeftOut  int  // media of the plan that this one was made from
 	Path     string
 	Filter   review.Filter
 	Sort     string
@@ -126,6 +128,9 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	}
 	d.links()
 	d.facets(p, r, selected)
+	if found, err := p.Service.Policy(r.Context(), p.Call(r)); err == nil {
+		d.DryRun = found.Mode != policy.Enforce
+	}
 	if of := contents.Head.Scope.Plan; of != "" {
 		if before, _, err := p.Service.Entries(r.Context(), p.Call(r), of); err == nil {
 			d.LeftOut = before.Entries - contents.Entries

@@ -125,7 +125,11 @@ func writeRestore(b *strings.Builder, c *report.Restore) {
 		if m.NewID != "" {
 			why = "as " + m.NewID
 		}
-		t.line("%s\t%s\t%s\t%s", m.Result, m.MediaID, why, m.Object)
+		result := string(m.Result)
+		if c.DryRun && m.Result == report.Restored {
+			result = "would be restored"
+		}
+		t.line("%s\t%s\t%s\t%s", result, m.MediaID, why, m.Object)
 	}
 	t.flush()
 	if rest := c.Restored + c.Skipped - len(c.Media); rest > 0 {

@@ -16,7 +16,11 @@ func WriteRuns(b *strings.Builder, runs []*report.Report) {
 	for _, r := range runs {
 		what := r.Plan
 		if r.Restore != nil {
-			what = fmt.Sprintf("%d restored of %s", r.Restore.Restored, r.Restore.Of)
+			did := "restored"
+			if r.Restore.DryRun {
+				did = "would be restored"
+			}
+			what = fmt.Sprintf("%d %s of %s", r.Restore.Restored, did, r.Restore.Of)
 		}
 		t.line("%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", r.Run, r.StartedAt.Format(time.RFC3339), r.Trigger, r.Mode, r.Status, r.Counts.Expired, r.Counts.Deleted, what)
 	}

@@ -86,7 +86,7 @@ func checkAge(p *policy.Policy, made time.Time, digest string, now time.Time) er
 	guard := p.Guard
 	switch {
 	case made.After(now.Add(clockSkew)):
-		return fmt.Errorf("the plan was made at %s, which has not come: check the clocks, and make a new plan", made.Format(time.RFC3339))
+		return fmt.Errorf("the plan was made at %s, which is in the future: make a new plan, without --as-of; if none was given, check the clocks", made.Format(time.RFC3339))
 	case digest != p.Digest():
 		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", digest, p.Digest(), remedy)
 	case now.After(guard.PlanMaxAge.After(made, p.Timezone)):

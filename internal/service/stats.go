@@ -45,7 +45,7 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 	}
 	stats.Finish()
 	stats.Notes = append(notes, s.noteSkipped(found.Skipped)...)
-	if !found.Uncounted.IsZero() {
+	if !found.Uncounted.IsZero() && found.Uncounted.Before(s.now()) {
 		stats.Notes = append(stats.Notes, fmt.Sprintf("runs before %s are not counted: an older version ran them", found.Uncounted.UTC().Format(time.RFC3339)))
 	}
 	return stats, nil
