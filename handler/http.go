@@ -108,6 +108,14 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 		writeFailure(w, status, reason)
 		return
 	}
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		writeFailure(w, http.StatusForbidden, "a page of another origin may not send this request: its browser would add the credentials of the reader")
+		return
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // Query would drop what it cannot read
+		writeFailure(w, http.StatusBadRequest, text.Bound("the query cannot be read: "+err.Error()+": separate parameters by &, and escape other characters"))
+		return
+	}
 	// The mux redirects from a path that is not clean, and says so in HTML.
 	if escaped := r.URL.EscapedPath(); path.Clean("/"+escaped) != escaped {
 		writeFailure(w, http.StatusNotFound, noRoute)

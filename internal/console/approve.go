@@ -57,7 +57,7 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 				return nil, p.refuse(r, "Medium %s is not among those that the page showed. Nothing was held: look again.", text.Quote(id))
 			}
 		}
-		ids = chosen
+		ids = slices.Compact(slices.Sorted(slices.Values(chosen)))
 	default:
 		return nil, p.refuse(r, "Select media, or hold all.")
 	}

@@ -21,7 +21,7 @@ type mediumData struct {
 
 // medium explains a medium, and shows its history.
 func (p *pages) medium(r *http.Request) (*page, error) {
-	d := mediumData{Query: strings.TrimSpace(r.URL.Query().Get("id"))}
+	d := mediumData{Query: r.URL.Query().Get("id")}
 	answer := &page{name: "medium", title: "Medium", data: &d}
 	if d.Query == "" {
 		return answer, nil
@@ -59,7 +59,7 @@ func (p *pages) holds(r *http.Request) (*page, error) {
 
 // placeHold places a hold.
 func (p *pages) placeHold(r *http.Request) (*page, error) {
-	request := trigger.HoldRequest{Target: strings.TrimSpace(r.PostFormValue("target")), Until: r.PostFormValue("until"), Reason: strings.TrimSpace(r.PostFormValue("reason"))}
+	request := trigger.HoldRequest{Target: r.PostFormValue("target"), Until: r.PostFormValue("until"), Reason: strings.TrimSpace(r.PostFormValue("reason"))}
 	if request.Until == "" {
 		request.Until = "forever"
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -117,11 +118,12 @@ func dueOf(runs []*report.Report) *dueData {
 	}
 	d := &dueData{Run: r.Run, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, dueDays-1).Format(time.DateOnly)}
 	most := 1
-	for _, on := range r.Due {
+	all := withAnnounced(r)
+	for _, on := range all {
 		most = max(most, on.Media)
 	}
 	sums := []within{{Days: 7}, {Days: 30}, {Days: dueDays}}
-	for _, on := range r.Due {
+	for _, on := range all {
 		day, err := time.Parse(time.DateOnly, on.Day)
 		if err != nil || on.Media <= 0 {
 			continue
@@ -137,4 +139,20 @@ func dueOf(runs []*report.Report) *dueData {
 	}
 	d.Within = sums
 	return d
+}
+
+// withAnnounced returns what falls due by day, with the media that are announced for it.
+func withAnnounced(r *report.Report) []report.Due {
+	byDay := map[string]int{}
+	for _, on := range r.Due {
+		byDay[on.Day] += on.Media
+	}
+	for _, on := range r.Announced {
+		byDay[on.Day] += on.Media
+	}
+	var all []report.Due
+	for _, day := range slices.Sorted(maps.Keys(byDay)) {
+		all = append(all, report.Due{Day: day, Media: byDay[day]})
+	}
+	return all
 }

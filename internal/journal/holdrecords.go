@@ -2,11 +2,13 @@ package journal
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -37,8 +39,9 @@ type catalog struct {
 	Holds    []retention.Hold `json:"holds"`
 }
 
-func (c catalog) name() string {
-	return fmt.Sprintf("%s%010d-%010d.json", catalogFolder, c.Placed, c.Released)
+// name returns the name of the catalog's record. Its checksum shows a changed record.
+func (c catalog) name(record []byte) string {
+	return fmt.Sprintf("%s%010d-%010d-%.8x.json", catalogFolder, c.Placed, c.Released, sha256.Sum256(record))
 }
 
 func number(id string) int {
@@ -54,6 +57,9 @@ func decodeStrictly(data []byte, most int, into any) error {
 	if len(data) > most {
 		return fmt.Errorf("%w: it has %d bytes: the limit is %d", state.ErrDamaged, len(data), most)
 	}
+	if err := checkKeys(data); err != nil {
+		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
@@ -62,6 +68,29 @@ func decodeStrictly(data []byte, most int, into any) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
+	return nil
+}
+
+// checkKeys refuses an object with a key that is set twice or has an upper-case letter, and looks into objects
+// below it: encoding/json would take the last of several spellings.
+func checkKeys(data []byte) error {
+	members, err := text.Members(data)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for name, value := range members {
+		key := string(name)
+		if seen[key] || key != strings.ToLower(key) {
+			return fmt.Errorf("key %s is set twice, or in another spelling", text.Quote(key))
+		}
+		seen[key] = true
+		if len(value) > 0 && value[0] == '{' {
+			if err := checkKeys(value); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -154,6 +154,9 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 		hold.ID = strconv.Itoa(number)
 		return holdRecord{holdFormat, hold}
 	})
+	if _, inForce := h.inForce[hold.ID]; err == nil && !inForce {
+		err = fmt.Errorf("its record %s is not in force: look for a release of it in %s", h.placed.name(number(hold.ID)), releaseFolder)
+	}
 	if err != nil {
 		return hold, fmt.Errorf("place the hold: %w", err)
 	}
@@ -188,7 +191,8 @@ func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, a
 func (h *Holds) add(ctx context.Context, store state.Store, to *sequence, last int, record func(number int) any) error {
 	err := state.ErrExists
 	for errors.Is(err, state.ErrExists) {
-		last++
+		for last++; to == &h.placed && h.freed[strconv.Itoa(last)]; last++ { // the hold of a release was removed
+		}
 		var data []byte
 		if data, err = json.Marshal(record(last)); err == nil {
 			err = store.Create(ctx, to.name(last), data)
@@ -212,7 +216,7 @@ func (h *Holds) maybeCatalog(ctx context.Context, store state.Store) {
 	if c.Placed+c.Released < h.catalog.Placed+h.catalog.Released+catalogStep || len(h.damaged) > 0 {
 		return
 	}
-	if data, err := json.Marshal(c); err == nil && store.Create(ctx, c.name(), data) == nil {
+	if data, err := json.Marshal(c); err == nil && store.Create(ctx, c.name(data), data) == nil {
 		h.catalog = c
 	}
 }

@@ -85,6 +85,7 @@ func TestDamagedHolds(t *testing.T) {
 		"a field of the future": strings.Replace(good, `"target"`, `"tags":["x"],"target"`, 1), "no target": strings.Replace(good, `"id2"`, `""`, 1),
 		"a glob that is none": strings.Replace(good, `"id2"`, `"oss://media-in/a/"`, 1), "no reason": strings.Replace(good, `"trial"`, `""`, 1),
 		"an end that is no time": strings.Replace(good, `"reason"`, `"until":"soon","reason"`, 1), "huge": good + strings.Repeat(" ", maxHold),
+		"a key set twice": strings.Replace(good, `"reason"`, `"target":"id9","reason"`, 1), "a key in another spelling": strings.Replace(good, `"reason"`, `"Target":"id9","reason"`, 1),
 	} {
 		t.Run(what, func(t *testing.T) {
 			store := newMemory()
@@ -283,6 +284,23 @@ func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	no(t, running.Refresh(t.Context(), store))
 	if mark := running.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
 		t.Error("the process still has the hold that was removed")
+	}
+}
+
+// A release says that a hold was there: a new hold gets another number, and one that is missing before it is missed.
+func TestRecordsThatAReleaseProves(t *testing.T) {
+	store := newMemory()
+	_, err := holds123(t, store).Release(t.Context(), store, "3", "x", asOf)
+	no(t, err)
+	delete(store.records, "holds/0000000003.json")
+	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	if no(t, err); hold.ID != "4" || !slices.Equal(inForce(t, store), []string{"1", "2", "4"}) {
+		t.Errorf("hold %s, in force %v", hold.ID, inForce(t, store))
+	}
+	delete(store.records, "holds/0000000004.json")
+	delete(store.records, "holds/0000000002.json")
+	if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
+		t.Errorf("the last hold is missing: %v", err)
 	}
 }
 

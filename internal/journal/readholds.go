@@ -30,7 +30,7 @@ func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
 	if err == nil {
 		err = decodeStrictly(data, state.MaxBytes, &c)
 	}
-	if ctx.Err() != nil || err != nil || c.Format != holdFormat || c.name() != name {
+	if ctx.Err() != nil || err != nil || c.Format != holdFormat || c.name(data) != name {
 		return ctx.Err()
 	}
 	if _, err := retention.NewHolds(c.Holds); err != nil {
@@ -68,7 +68,23 @@ func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 		}
 		h.placed.took(record)
 	}
+	if len(fresh[0]) > 0 {
+		h.missReleased()
+	}
 	return nil
+}
+
+// missReleased notes records that are not there although a release names a later one: numbers have no gaps.
+func (h *Holds) missReleased() {
+	last := 0
+	for id := range h.freed {
+		last = max(last, number(id))
+	}
+	for missing := h.placed.last + 1; missing < last && len(h.unread) < maxUnread; missing++ {
+		if !h.freed[strconv.Itoa(missing)] {
+			h.unread[h.placed.name(missing)] = missing
+		}
+	}
 }
 
 // takeRelease removes the hold of a release. A release that cannot be read is noted, and ends nothing.

@@ -3,7 +3,9 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +27,9 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 	if err != nil {
 		return hold, nil, refusedError{err}
 	}
+	if len(text.Secrets(request.Reason)) > 0 {
+		return hold, nil, refusedError{errors.New("the reason has what looks like a credential: leave it out, because everybody who sees holds would see it")}
+	}
 	hold = retention.Hold{Target: request.Target, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
 	if err := hold.Check(); err != nil {
 		return hold, nil, refusedError{err}
@@ -37,6 +42,7 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 		return hold, nil, err
 	}
 	s.log.Info("hold placed", "hold", hold.ID, "target", hold.Target, "until", hold.Ends(), "by", hold.By)
+	notes = append(notes, oddTarget(hold.Target)...)
 	if id, glob, _ := retention.ParseTarget(hold.Target); id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob) {
 		notes = append(notes, "no object of the policy's inventory can match "+hold.Target+": check its spelling")
 	}
@@ -68,6 +74,20 @@ func (s *Service) Release(ctx context.Context, call Call, id string) (retention.
 		s.log.Info("hold released", "hold", hold.ID, "target", hold.Target, "by", callerOf(call))
 	}
 	return hold, err
+}
+
+// mediaID is the form of the IDs that MPS gives.
+var mediaID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// oddTarget returns a note on a target that may be misspelled.
+func oddTarget(target string) []string {
+	switch id, _, _ := retention.ParseTarget(target); {
+	case id != "" && !mediaID.MatchString(id):
+		return []string{"MPS gives media IDs of 32 digits 0-9 and a-f, and " + text.Quote(id) + " is none: check its spelling"}
+	case id == "" && strings.ContainsAny(target, "?[{"):
+		return []string{"only * and ** stand for other characters: ?, [ and { stand for themselves"}
+	}
+	return nil
 }
 
 func callerOf(call Call) string { return text.Name(cmp.Or(call.Caller, "an unknown caller")) }

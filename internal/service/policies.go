@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// policies returns the policy of each call. A file is read once. An object is read for every call.
+// policies returns the policy of each call. The file or object is read for every call.
 type policies struct {
-	file   *policy.Policy
+	path   string       // of the file; empty for a given policy, or an object
 	object media.Object // zero for a file
 
 	mu     sync.Mutex
+	file   *policy.Policy // nil for an object
 	latest *policy.Policy // the last policy of the object without a mistake
 	etag   string         // of latest
 	saved  string         // the digest of the policy whose text was saved last
@@ -41,15 +43,39 @@ func (p *policies) configure(getenv func(string) string) (err error) {
 		return err
 	}
 	if name == "" {
-		p.file, err = readFile(PolicyFile())
+		p.path = PolicyFile()
+		p.file, err = readFile(p.path)
 		return err
 	}
+	p.path = name
 	p.file, err = readFile(name)
 	var mistakes policy.Errors
 	if err != nil && !errors.As(err, &mistakes) {
 		err = fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
 	}
 	return err
+}
+
+// ofFile returns the policy of the file, or nil without one. A file that has changed since binds at once.
+func (p *policies) ofFile() (*policy.Policy, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == nil || p.path == "" {
+		return p.file, nil
+	}
+	data, err := fileText(p.path)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy again: %w", account.WithoutPath(err))
+	}
+	if bytes.Equal(data, p.file.Text()) {
+		return p.file, nil
+	}
+	changed, err := policy.Parse(p.path, data)
+	if err != nil {
+		return nil, err
+	}
+	p.file = changed
+	return changed, nil
 }
 
 // InOSS reports whether the name of a policy is that of an object.
@@ -108,13 +134,16 @@ func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, er
 	if s.broken != nil {
 		return nil, refusedError{s.broken}
 	}
-	if p = s.policies.file; p == nil {
+	if p, err = s.policies.ofFile(); err != nil {
+		return nil, refusedError{err}
+	}
+	if p == nil {
 		if p, err = s.policies.read(ctx, s.objects.Session(s.credentials(call))); err != nil {
 			return nil, err
 		}
-		if err := s.checkStatePrefix(p); err != nil {
-			return nil, refusedError{fmt.Errorf("%s: %w", s.policies.object, err)}
-		}
+	}
+	if err := s.checkStatePrefix(p); err != nil {
+		return nil, refusedError{fmt.Errorf("the policy: %w", err)}
 	}
 	s.library.SetShare(p.Pace.Share)
 	return p, nil

@@ -119,7 +119,7 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 
 // Zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
 func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
-	if p := s.policies.file; p != nil {
+	if p, err := s.policies.ofFile(); err == nil && p != nil {
 		return p.Timezone, nil
 	}
 	p, err := s.policyOf(ctx, call)

@@ -140,7 +140,8 @@ func IsRefusal(err error) bool {
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
-	r := s.refuse(s.newReport(call, kind, s.policies.file), err)
+	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
+	r := s.refuse(s.newReport(call, kind, p), err)
 	s.tell(ctx, deadline.New(ctx), call, notify.Request, r)
 	return r
 }

@@ -1,0 +1,61 @@
+package handler_test
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// A page of another origin cannot use the credentials that a reader's browser adds.
+func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "basic")
+	for _, target := range []string{"/v1/sweeps", "/v1/plans", "/v1/plans/latest/apply?anyway=true", "/v1/holds", "/v1/runs/x/restore"} {
+		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+			if answer := w.send(http.MethodPost, target, `{"inventory":true,"mode":"enforce"}`, header...); answer.Code != http.StatusForbidden {
+				t.Errorf("POST %s with %v: %d %s", target, header, answer.Code, answer.Body)
+			}
+		}
+	}
+	if len(w.sent()) > 0 {
+		t.Error("media were deleted")
+	}
+	if answer := w.send(http.MethodPost, "/v1/sweeps", `{"inventory":true}`, "Origin", "http://example.com"); answer.Code != http.StatusOK {
+		t.Errorf("our own origin: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// A query that cannot be read must not lose a parameter.
+func TestMalformedQueries(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	run := w.mustInvoke(everything, report.Done).Run
+	for _, query := range []string{"dryRun=true;x", "dryRun=%zz", "only=a;b"} {
+		if answer := w.send(http.MethodPost, "/v1/runs/"+run+"/restore?"+query, ""); answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "query") {
+			t.Errorf("?%s: %d %s", query, answer.Code, answer.Body)
+		}
+	}
+	if n := w.e.Count()["AddMedia"]; n > 0 {
+		t.Errorf("%d media were added", n)
+	}
+}
+
+// A change of the policy file binds the next request of a process that runs.
+func TestAPolicyFileThatChanges(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.mustInvoke(`{"inventory":true}`, report.Done)
+	for _, test := range []struct {
+		text   string
+		status report.Status
+	}{{strings.Replace(enforcing, "match: {tags: [legal-hold]}", `match: {object: ["oss://media-in/**"]}`, 1), report.Done}, {enforcing + "bogus: 1\n", report.Failed}} {
+		if err := os.WriteFile(w.env["MEDIASWEEP_POLICY"], []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.mustInvoke(everything, test.status)
+		if len(w.sent()) > 0 {
+			t.Fatal("media were deleted by the old policy")
+		}
+	}
+}
