@@ -4,19 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
-	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -295,20 +291,5 @@ func TestTextOfThePolicyIsKept(t *testing.T) {
 				t.Errorf("written %d times", written)
 			}
 		})
-	}
-}
-
-// A policy file is read at the start, as ever.
-func TestPolicyFileIsReadOnce(t *testing.T) {
-	w := newWorld(t, emulator.Config{Media: 20}, dryRun)
-	if err := os.WriteFile(w.env["MEDIASWEEP_POLICY"], []byte(enforcing), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.mustInvoke(everything, report.Done); r.Mode != policy.DryRun {
-		t.Errorf("mode %s", r.Mode)
-	}
-	p, err := journal.ReadPolicy(t.Context(), state.Folder(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")), w.mustInvoke(everything, report.Done).Policy)
-	if err != nil || string(p.Text()) != dryRun || !p.MayTake(&media.Object{Bucket: "media-in", Key: "a"}) {
-		t.Errorf("%v, %v", p, err)
 	}
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,6 +79,14 @@ func (p *policies) ofFile() (*policy.Policy, error) {
 	return changed, nil
 }
 
+// name returns the place of the policy for a message.
+func (p *policies) name() string {
+	if p.object != (media.Object{}) {
+		return p.object.String()
+	}
+	return cmp.Or(p.path, "the policy")
+}
+
 // InOSS reports whether the name of a policy is that of an object.
 func InOSS(name string) bool { return strings.HasPrefix(name, "oss://") }
 
@@ -143,7 +152,7 @@ func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, er
 		}
 	}
 	if err := s.checkStatePrefix(p); err != nil {
-		return nil, refusedError{fmt.Errorf("the policy: %w", err)}
+		return nil, refusedError{fmt.Errorf("%s: %w", s.policies.name(), err)}
 	}
 	s.library.SetShare(p.Pace.Share)
 	return p, nil
