@@ -61,21 +61,18 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	default:
 		return nil, p.refuse(r, "Select media, or hold all.")
 	}
-	reason := strings.TrimSpace(r.PostForm.Get("reason"))
+	hold := holdOf(r)
 	switch {
 	case len(ids) == 0:
 		return nil, p.refuse(r, "No medium is selected. Nothing was held.")
 	case len(ids) > maxHolds:
 		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), maxHolds)
-	case reason == "":
+	case hold.Reason == "":
 		return nil, p.refuse(r, "A hold needs a reason. Nothing was held.")
 	}
-	until := r.PostForm.Get("until")
-	if until == "" {
-		until = "forever"
-	}
 	for n, id := range ids {
-		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), trigger.HoldRequest{Target: id, Until: until, Reason: reason}); err != nil {
+		hold.Target = id
+		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
 			return nil, fmt.Errorf("%d of %d media were held, then: %w", n, len(ids), err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// Progress is how far a run has come. Total is 0 if it is unknown.
+// Progress is the progress of a run. Total is 0 if it is unknown.
 type Progress struct {
 	Deleting, Restoring bool
 	Done, Total         int
@@ -51,7 +51,7 @@ func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 	})
 }
 
-// of returns the progress of a run under way, or the report of one that ended. Both are nil for an unknown run.
+// of returns the progress of an open run, or the report of an ended one. Both are nil for an unknown run.
 func (b *Runs) of(id string) (*Progress, *report.Report) {
 	if b == nil {
 		return nil, nil

@@ -129,7 +129,8 @@ type page struct {
 	name   string // of the template
 	title  string
 	data   any
-	status int // 200 for 0
+	status int            // 200 for 0
+	zone   *time.Location // nil if the page did not need it
 	// refresh makes the browser ask again every so many seconds.
 	refresh int
 	goTo    string

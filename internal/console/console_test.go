@@ -31,7 +31,7 @@ import (
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// hostile is what somebody may call a medium.
+// hostile is a title with markup and control characters.
 const hostile = `</td><script>alert(1)</script>"><img src=//evil.example/x onerror=alert(1)>` + "\u202e\x1b[2J"
 
 // library is a service that has one plan.
@@ -562,5 +562,31 @@ func TestGuard(t *testing.T) {
 	}
 	if w := ask("127.0.0.1:4321", entry, nil); w.Code < 400 {
 		t.Errorf("the token works twice: %d", w.Code)
+	}
+}
+
+// busy is a service whose latest runs are of events. Only a sweep counts what falls due.
+type busy struct{ *library }
+
+func (b busy) Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error) {
+	list, err := b.library.Runs(ctx, call, f)
+	if f.Trigger == "" {
+		for _, r := range list.Reports {
+			r.Trigger, r.Due = trigger.OSS, nil
+		}
+	}
+	return list, err
+}
+
+func TestOverviewBehindEvents(t *testing.T) {
+	pages, err := console.New(console.Options{Service: busy{newLibrary(t, 1)}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Lang: "en",
+		Now: func() time.Time { return now }, Call: func(*http.Request) service.Call { return service.Call{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	pages.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	if !strings.Contains(answer.Body.String(), "within 30 days: 8 media") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }

@@ -2,17 +2,16 @@ package console
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Guard lets only the person who started the program see the pages. A page whose name is made to resolve
-// to this machine (DNS rebinding) sends its own name as Host, so only names of this machine are
-// answered. It is safe for concurrent use.
+// Guard lets only the person who started the program see the pages. It answers only to names of this
+// machine, because a foreign name can be made to resolve to it (DNS rebinding). It is safe for concurrent use.
 type Guard struct {
 	pages   http.Handler
 	hosts   []string
@@ -55,7 +54,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	if cookie, err := r.Cookie(g.cookie); err != nil || !same(cookie.Value, g.session) {
+	if cookie, err := r.Cookie(g.cookie); err != nil || !text.SameSecret(cookie.Value, g.session) {
 		http.Error(w, "open the address that mediasweep console printed: it works once, in one browser; start the console again for another", http.StatusForbidden)
 		return
 	}
@@ -75,15 +74,9 @@ func (g *Guard) isOurs(host string) bool {
 func (g *Guard) enter(token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.token == "" || !same(token, g.token) {
+	if g.token == "" || !text.SameSecret(token, g.token) {
 		return false
 	}
 	g.token = ""
 	return true
-}
-
-// same compares secrets. Hashes have one length, so the time tells nothing.
-func same(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }

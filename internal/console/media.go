@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -57,13 +58,14 @@ func (p *pages) holds(r *http.Request) (*page, error) {
 	return &page{name: "holds", title: "Holds", data: holdsData{list, skipped}}, nil
 }
 
+// holdOf reads the hold of a form. One without a last day lasts until its release.
+func holdOf(r *http.Request) trigger.HoldRequest {
+	return trigger.HoldRequest{Target: r.PostFormValue("target"), Until: cmp.Or(r.PostFormValue("until"), "forever"), Reason: strings.TrimSpace(r.PostFormValue("reason"))}
+}
+
 // placeHold places a hold.
 func (p *pages) placeHold(r *http.Request) (*page, error) {
-	request := trigger.HoldRequest{Target: r.PostFormValue("target"), Until: r.PostFormValue("until"), Reason: strings.TrimSpace(r.PostFormValue("reason"))}
-	if request.Until == "" {
-		request.Until = "forever"
-	}
-	_, notes, err := p.Service.Hold(r.Context(), p.Call(r), request)
+	_, notes, err := p.Service.Hold(r.Context(), p.Call(r), holdOf(r))
 	if err != nil {
 		return nil, err
 	}

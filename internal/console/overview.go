@@ -35,7 +35,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Due == nil { // events may have pushed it out of the latest runs
+	if d.Due = dueOf(list.Reports); d.Due == nil { // events may have pushed it out of the latest runs
 		timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: string(trigger.Timer), Limit: recentRuns})
 		if err != nil {
 			return nil, err
@@ -46,7 +46,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Runs, d.Trouble, d.Due = list.Reports, list.Notes, dueOf(list.Reports)
+	d.Runs, d.Trouble = list.Reports, list.Notes
 	d.Blocked = waiting(blocked.Reports, list.Reports)
 	if d.Stats, err = p.Service.Stats(ctx, call, report.ByMonth, "1y"); err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	return &page{name: "overview", title: "Overview", data: d}, nil
 }
 
-// waiting returns the latest blocked run, unless one of the latest runs applied its plan. Earlier ones are
-// superseded: each sweep plans anew.
+// waiting returns the latest blocked run, unless one of the latest runs applied its plan. A later
+// sweep supersedes earlier ones.
 func waiting(blocked, latest []*report.Report) []*report.Report {
 	at := slices.IndexFunc(blocked, func(r *report.Report) bool { return r.Plan != "" && r.Trigger != trigger.OSS })
 	if at < 0 {
@@ -84,9 +84,6 @@ func waiting(blocked, latest []*report.Report) []*report.Report {
 	}
 	return blocked[at : at+1]
 }
-
-// dueDays is the number of days for which sweeps count what falls due.
-const dueDays = 90
 
 // dueData says what falls due, by what the latest sweep that counted it knows.
 type dueData struct {
@@ -111,18 +108,18 @@ func dueOf(runs []*report.Report) *dueData {
 	}
 	r := runs[at]
 	first := r.AsOf.UTC().Truncate(24 * time.Hour)
-	if len(r.Due) > 0 { // the policy's day may be before or after that of UTC
-		if day, err := time.Parse(time.DateOnly, r.Due[0].Day); err == nil && day.Before(first) {
+	all := withAnnounced(r)
+	if len(all) > 0 { // the policy's day may be before or after that of UTC
+		if day, err := time.Parse(time.DateOnly, all[0].Day); err == nil && day.Before(first) {
 			first = day
 		}
 	}
-	d := &dueData{Run: r.Run, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, dueDays-1).Format(time.DateOnly)}
+	d := &dueData{Run: r.Run, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, retention.UpcomingDays-1).Format(time.DateOnly)}
 	most := 1
-	all := withAnnounced(r)
 	for _, on := range all {
 		most = max(most, on.Media)
 	}
-	sums := []within{{Days: 7}, {Days: 30}, {Days: dueDays}}
+	sums := []within{{Days: 7}, {Days: 30}, {Days: retention.UpcomingDays}}
 	for _, on := range all {
 		day, err := time.Parse(time.DateOnly, on.Day)
 		if err != nil || on.Media <= 0 {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -27,10 +26,4 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 // makePlan makes a plan of the policy's inventory.
 func (p *pages) makePlan(r *http.Request) (*page, error) {
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Inventory: true})
-}
-
-// shortPlan returns the first digits of a plan's ID.
-func shortPlan(id string) string {
-	digits := strings.TrimPrefix(id, "sha256:")
-	return digits[:min(len(digits), 12)]
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 const (
@@ -136,7 +137,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 			d.LeftOut = before.Entries - contents.Entries
 		}
 	}
-	return &page{name: "review", title: "Plan", data: d}, nil
+	return &page{name: "review", title: "Plan", data: d, zone: zone}, nil
 }
 
 func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zone *time.Location) error {
@@ -237,14 +238,14 @@ func (d *reviewData) facets(p *pages, r *http.Request, s *review.Selection) {
 
 // ageName says which ages a class has.
 func ageName(say func(string, ...any) string, class string) string {
-	switch class {
-	case "more":
+	first, last, ok := review.AgeRange(class)
+	switch {
+	case ok:
+		return say("%d to %d days", first, last)
+	case class == "more":
 		return say("more than 730 days")
-	case "unknown":
-		return say("unknown")
 	}
-	from := map[string]string{"30": "0", "90": "31", "180": "91", "365": "181", "730": "366"}[class]
-	return say("%s to %s days", from, class)
+	return say("unknown")
 }
 
 // export writes the media of a filter as CSV.
@@ -258,7 +259,7 @@ func (p *pages) export(w http.ResponseWriter, r *http.Request) {
 	selected := list.Select(f)
 	selected.Sort(order)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`inline; filename="plan-%s.csv"`, shortPlan(contents.ID)))
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`inline; filename="plan-%s.csv"`, trigger.ShortPlan(contents.ID)))
 	csv := render.NewCSV(w, r.URL.Query().Get("excel") == "true")
 	_ = render.Plan{Contents: contents, Items: selected.All()}.CSV(csv) // the caller has gone
 }

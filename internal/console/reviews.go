@@ -9,6 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -66,7 +67,12 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, list []plan.Contents)
 	if _, kept := v.latest(); runs == nil || kept != nil || len(list) == 0 || len(v.reading) > 0 {
 		return
 	}
-	runs.underWay.Go(func() { _, _, _ = v.of(runs.ctx, call, list[0].ID) }) // the page itself tells the error
+	runs.underWay.Go(func() {
+		_ = task.Do(func() error { // the page itself shows the error
+			_, _, err := v.of(runs.ctx, call, list[0].ID)
+			return err
+		})
+	})
 }
 
 func (v *reviews) latest() (plan.Contents, *review.List) {

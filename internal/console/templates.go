@@ -11,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
@@ -35,11 +36,10 @@ func parseTemplates() (templates, error) {
 	return all, nil
 }
 
-// view is what the text of a page depends on.
+// view is the language and timezone of a page.
 type view struct {
 	lang words.Lang
 	zone *time.Location
-	now  time.Time
 }
 
 // layout is the data of every page.
@@ -52,8 +52,11 @@ type layout struct {
 // write writes a page. It is written as a whole, so that a failure cannot leave half of one.
 func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	call := p.Call(r)
-	v := &view{lang: p.lang(r), zone: time.UTC, now: p.Now()}
-	if answer.name != "problem" {
+	v := &view{lang: p.lang(r), zone: answer.zone}
+	switch {
+	case answer.name == "problem":
+		v.zone = time.UTC
+	case v.zone == nil:
 		v.zone, _ = p.Service.Zone(r.Context(), call)
 	}
 	origin := p.Service.Origin()
@@ -78,7 +81,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 
 func asText(value any) string { return fmt.Sprint(value) }
 
-// functions are those of templates. Values that somebody uploaded go through html/template and line.
+// functions returns the functions of the templates. Values that somebody uploaded go through html/template and line.
 func (v *view) functions() template.FuncMap {
 	return template.FuncMap{
 		"t":     func(english string, args ...any) string { return v.lang.Say(english, args...) },
@@ -90,6 +93,6 @@ func (v *view) functions() template.FuncMap {
 		"hours": func(d time.Duration) string { return v.lang.Say("%.1f h", d.Hours()) },
 		"path":  url.PathEscape,
 		"bar":   func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
-		"short": shortPlan,
+		"short": trigger.ShortPlan,
 	}
 }

@@ -10,9 +10,10 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// View is what the text of a value depends on.
+// View is the time and timezone of a document.
 type View struct {
 	AsOf time.Time
 	Zone *time.Location
@@ -146,19 +147,24 @@ const (
 // Items returns the items of a plan's entries, in their order. Records are parsed on all processors.
 func Items(entries iter.Seq2[plan.Entry, error]) iter.Seq2[review.Item, error] {
 	return func(yield func(review.Item, error) bool) {
-		var parsing []chan []review.Item // the batches under way, in order
+		var parsing []chan parsed // the batches under way, in order
 		var batch []plan.Entry
 		bytes, most := 0, runtime.GOMAXPROCS(0)
 		// pass parses the batch, and yields what was parsed before until at most so many batches are under way.
 		pass := func(left int) bool {
-			parsed := make(chan []review.Item, 1)
-			go parse(batch, parsed)
-			parsing, batch, bytes = append(parsing, parsed), nil, 0
+			result, entries := make(chan parsed, 1), batch
+			go func() { result <- parse(entries) }()
+			parsing, batch, bytes = append(parsing, result), nil, 0
 			for len(parsing) > left {
-				for _, item := range <-parsing[0] {
+				first := <-parsing[0]
+				for _, item := range first.items {
 					if !yield(item, nil) {
 						return false
 					}
+				}
+				if first.err != nil {
+					yield(review.Item{}, first.err)
+					return false
 				}
 				parsing = parsing[1:]
 			}
@@ -180,10 +186,17 @@ func Items(entries iter.Seq2[plan.Entry, error]) iter.Seq2[review.Item, error] {
 	}
 }
 
-func parse(batch []plan.Entry, parsed chan<- []review.Item) {
-	items := make([]review.Item, len(batch))
-	for i, entry := range batch {
-		items[i] = review.ItemOf(entry)
-	}
-	parsed <- items
+// parsed has the items of a batch. A panic is its error.
+type parsed struct {
+	items []review.Item
+	err   error
+}
+
+func parse(batch []plan.Entry) (p parsed) {
+	p.err = task.Run(func() {
+		for _, entry := range batch {
+			p.items = append(p.items, review.ItemOf(entry))
+		}
+	})
+	return p
 }

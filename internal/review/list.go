@@ -52,7 +52,7 @@ func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, err
 		p := packed{
 			texts: item.MediaID + item.Title + item.Object + item.Reason, size: -1, duration: -1, created: item.Created.Unix(), expires: item.ExpiresAt.Unix(),
 			rule: numberOf(names, &l.names, item.Rule, item.Rule), state: numberOf(names, &l.names, item.State, item.State),
-			tags: numberOf(tags, &l.tags, strings.Join(item.Tags, ","), item.Tags),
+			tags: numberOf(tags, &l.tags, strings.Join(item.Tags, "\x00"), item.Tags), // a tag may have a comma
 		}
 		p.title = uint32(len(item.MediaID))            //nolint:gosec // an entry has at most plan.MaxLine bytes
 		p.object = p.title + uint32(len(item.Title))   //nolint:gosec // as above
@@ -107,25 +107,44 @@ func unix(seconds int64) time.Time {
 // Len returns the number of media.
 func (l *List) Len() int { return len(l.items) }
 
-// Ages are the names of the classes of age, the youngest first.
-func Ages() []string { return []string{"30", "90", "180", "365", "730", "more", "unknown"} }
+// age is a class of age.
+type age struct {
+	name string
+	last int // day
+}
+
+// ages returns the classes of age with a last day.
+func ages() [5]age { return [...]age{{"30", 30}, {"90", 90}, {"180", 180}, {"365", 365}, {"730", 730}} }
+
+// Ages returns the names of the classes of age, the youngest first: their last days, "more" and "unknown".
+func Ages() (names []string) {
+	for _, class := range ages() {
+		names = append(names, class.name)
+	}
+	return append(names, "more", "unknown")
+}
+
+// AgeRange returns the days of a class of age. It returns false for "more" and "unknown".
+func AgeRange(name string) (first, last int, ok bool) {
+	for _, class := range ages() {
+		if class.name == name {
+			return first, class.last, true
+		}
+		first = class.last + 1
+	}
+	return 0, 0, false
+}
 
 // ageClass returns the class of an item: its last day, or "more".
 func ageClass(i *Item, asOf time.Time) string {
 	days, ok := i.Days(asOf)
-	switch {
-	case !ok:
+	if !ok {
 		return "unknown"
-	case days <= 30:
-		return "30"
-	case days <= 90:
-		return "90"
-	case days <= 180:
-		return "180"
-	case days <= 365:
-		return "365"
-	case days <= 730:
-		return "730"
+	}
+	for _, class := range ages() {
+		if days <= class.last {
+			return class.name
+		}
 	}
 	return "more"
 }
@@ -162,7 +181,7 @@ func Sorts() []string {
 	return []string{"title", "object", "size", "duration", "created", "rule"}
 }
 
-// key is what an order compares: a text, else a number.
+// key is the property of an item that an order compares: a text, else a number.
 type key struct {
 	text   string
 	number int64

@@ -129,3 +129,17 @@ func BenchmarkSelect(b *testing.B) {
 		})
 	}
 }
+
+// A tag may have a comma: it is one tag all the same.
+func TestTagsWithCommas(t *testing.T) {
+	one, two := review.Item{MediaID: "1", Tags: []string{"a,b"}}, review.Item{MediaID: "2", Tags: []string{"a", "b"}}
+	list, err := review.NewList(asOf, 2, func(yield func(review.Item, error) bool) { _ = yield(one, nil) && yield(two, nil) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]string{"a,b": "1", "a": "2", "b": "2"} {
+		if ids := list.Select(review.Filter{Tag: tag}).IDs(); !slices.Equal(ids, []string{want}) {
+			t.Errorf("tag %s: %v", tag, ids)
+		}
+	}
+}

@@ -45,7 +45,11 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 	}
 	stats.Finish()
 	stats.Notes = append(notes, s.noteSkipped(found.Skipped)...)
-	if !found.Uncounted.IsZero() && found.Uncounted.Before(s.now()) {
+	switch {
+	case found.Uncounted.IsZero():
+	case found.Uncounted.After(s.now()):
+		stats.Notes = append(stats.Notes, "no run is counted yet: the totals begin with the first run of this version")
+	default:
 		stats.Notes = append(stats.Notes, fmt.Sprintf("runs before %s are not counted: an older version ran them", found.Uncounted.UTC().Format(time.RFC3339)))
 	}
 	return stats, nil

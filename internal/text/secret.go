@@ -1,6 +1,8 @@
 package text
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"html"
 	"iter"
 	"regexp"
@@ -170,4 +172,10 @@ func (l layer) character(match []int) string {
 		return l.text[match[4]:match[5]]
 	}
 	return html.UnescapeString(l.text[match[0]:match[1]])
+}
+
+// SameSecret compares two secrets. Its time depends on neither: it compares hashes, which have one length.
+func SameSecret(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
