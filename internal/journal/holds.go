@@ -16,8 +16,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// holdFolder holds a record of each hold, releaseFolder one of each release, and catalogFolder
-// catalogs of the holds in force, so that a process need not read thousands of records.
+// holdFolder has a record of each hold, and releaseFolder one of each release. catalogFolder has catalogs
+// of the holds in force, which save a new process thousands of reads.
 const (
 	holdFolder    = "holds/"
 	releaseFolder = "releases/"
@@ -163,7 +163,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	return hold, nil
 }
 
-// Release records the end of a hold, also of one that cannot be read. It returns state.ErrNotFound
+// Release records the end of a hold. A damaged hold can be released too. It returns state.ErrNotFound
 // if the hold is not in force.
 func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, at time.Time) (retention.Hold, error) {
 	if err := h.reading.take(ctx); err != nil {

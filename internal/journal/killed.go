@@ -113,15 +113,5 @@ func countKilled(r *report.Report, rule string, became Became) {
 	}
 	c := &r.Counts
 	c.Looked, c.Expired, line.Applied, line.Expired = c.Looked+1, c.Expired+1, line.Applied+1, line.Expired+1
-	switch became {
-	case Deleted:
-		c.Deleted++
-		line.Deleted++
-	case Gone, Lost:
-		c.Gone++
-	case Failed:
-		c.Failed++
-	case Unverified:
-		c.Unverified++
-	}
+	became.Count(c, line)
 }

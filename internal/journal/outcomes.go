@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -28,6 +29,21 @@ const (
 	// Lost: it is gone. An earlier run with incomplete outcomes may have deleted it.
 	Lost Became = "lost"
 )
+
+// Count counts a medium with the outcome, also in the line of its rule.
+func (b Became) Count(c *report.Counts, line *report.Rule) {
+	switch b {
+	case Deleted:
+		c.Deleted++
+		line.Deleted++
+	case Gone, Lost:
+		c.Gone++
+	case Failed:
+		c.Failed++
+	case Unverified:
+		c.Unverified++
+	}
+}
 
 // Outcome is the result for one medium of a plan.
 type Outcome struct {

@@ -125,23 +125,14 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 	return func(yield func(plan.Entry, error) bool) {
 		sealer, count := plan.Resume(contents), 0
 		for _, name := range contents.Segments {
-			data, err := readSegment(ctx, store, contents, name)
-			if err != nil {
-				yield(plan.Entry{}, err)
-				return
-			}
-			for line, err := range Lines(data) {
-				var entry plan.Entry
-				if err == nil {
-					sealer.Add(line)
-					count++
-					entry, err = plan.ParseEntry(line)
-				}
+			for line, err := range segmentLines(ctx, store, contents, name) {
 				if err != nil {
-					yield(plan.Entry{}, fmt.Errorf("read %s: %w", name, err))
+					yield(plan.Entry{}, err)
 					return
 				}
-				if !yield(entry, nil) {
+				sealer.Add(line.text)
+				count++
+				if !yield(line.entry, nil) {
 					return
 				}
 			}
@@ -152,47 +143,49 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 	}
 }
 
-func readSegment(ctx context.Context, store state.Store, contents plan.Contents, name string) ([]byte, error) {
-	data, err := store.Read(ctx, name)
-	if errors.Is(err, state.ErrNotFound) {
-		err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
+// segmentLine is a line of a segment, and its entry.
+type segmentLine struct {
+	text  []byte
+	entry plan.Entry
+}
+
+// segmentLines yields the lines of a segment of a plan. An error is the last. It has state.ErrDamaged for a
+// segment that is missing or has a wrong line.
+func segmentLines(ctx context.Context, store state.Store, contents plan.Contents, name string) iter.Seq2[segmentLine, error] {
+	return func(yield func(segmentLine, error) bool) {
+		data, err := store.Read(ctx, name)
+		if errors.Is(err, state.ErrNotFound) {
+			err = fmt.Errorf("%w: record %s is missing", state.ErrDamaged, name)
+		}
+		if err != nil {
+			yield(segmentLine{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
+			return
+		}
+		for text, err := range Lines(data) {
+			line := segmentLine{text: text}
+			if err == nil {
+				line.entry, err = plan.ParseEntry(text)
+			}
+			if err != nil {
+				yield(segmentLine{}, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err))
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
 	}
-	if err != nil {
-		err = fmt.Errorf("read plan %s: %w", contents.ID, err)
-	}
-	return data, err
 }
 
 // EntriesBetween yields the entries of a plan from one media ID to another. It reads few other segments,
 // and does not check the plan's ID.
 func EntriesBetween(ctx context.Context, store state.Store, contents plan.Contents, from, to string) iter.Seq2[plan.Entry, error] {
-	entries := func(name string) iter.Seq2[plan.Entry, error] {
-		return func(yield func(plan.Entry, error) bool) {
-			data, err := readSegment(ctx, store, contents, name)
-			if err != nil {
-				yield(plan.Entry{}, err)
-				return
-			}
-			for line, err := range Lines(data) {
-				var entry plan.Entry
-				if err == nil {
-					entry, err = plan.ParseEntry(line)
-				}
-				if err != nil {
-					err = fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
-				}
-				if !yield(entry, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
 	return func(yield func(plan.Entry, error) bool) {
 		var failed error
 		after := sort.Search(len(contents.Segments), func(i int) bool { // the first segment that begins after from
-			for first, err := range entries(contents.Segments[i]) {
+			for first, err := range segmentLines(ctx, store, contents, contents.Segments[i]) {
 				failed = cmp.Or(failed, err)
-				return first.MediaID > from
+				return first.entry.MediaID > from
 			}
 			return false
 		})
@@ -201,11 +194,11 @@ func EntriesBetween(ctx context.Context, store state.Store, contents plan.Conten
 			return
 		}
 		for _, name := range contents.Segments[max(0, after-1):] {
-			for entry, err := range entries(name) {
-				if err == nil && entry.MediaID > to {
+			for line, err := range segmentLines(ctx, store, contents, name) {
+				if err == nil && line.entry.MediaID > to {
 					return
 				}
-				if (err != nil || entry.MediaID >= from) && !yield(entry, err) || err != nil {
+				if (err != nil || line.entry.MediaID >= from) && !yield(line.entry, err) || err != nil {
 					return
 				}
 			}

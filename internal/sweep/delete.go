@@ -56,25 +56,14 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 
 // settle counts outcomes, and takes their media from pending.
 func (r *run) settle(some []purge.Outcome) {
-	c := &r.report.Counts
 	for _, o := range some {
-		c.Pending--
+		r.report.Counts.Pending--
 		if o.Became == "" {
 			r.stays(o)
 			continue
 		}
 		r.failed(o)
-		switch o.Became {
-		case journal.Deleted:
-			c.Deleted++
-			r.report.Rule(o.Line.Rule).Deleted++
-		case journal.Gone, journal.Lost:
-			c.Gone++
-		case journal.Failed:
-			c.Failed++
-		case journal.Unverified:
-			c.Unverified++
-		}
+		o.Became.Count(&r.report.Counts, r.report.Rule(o.Line.Rule))
 		outcome := r.outcomes.add(o, mps.CodeOf(o.Cause), r.report.Run)
 		r.decisions.add(r, o.Line, outcome)
 	}

@@ -12,12 +12,19 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// guard checks whether the run would delete too much, and trips the guard of the report. It records
-// the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (spending journal.Spending, err error) {
+// guard checks whether the run would delete too much, and trips the guard of the report. It returns why its
+// plan is blocked, or nothing, and records the spending of an event before any deletion.
+func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (blocked string, spending journal.Spending, err error) {
 	if r.request.Plan != "" {
-		return spending, r.guardApply(ctx)
+		blocked, err = r.guardApply(ctx)
+		return blocked, spending, err
 	}
+	spending, err = r.guardFound(ctx, found, notice)
+	return r.report.Guard.Reason, spending, err
+}
+
+// guardFound checks what a scan found.
+func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice) (spending journal.Spending, err error) {
 	c := &r.report.Counts
 	live, most, err := r.scanner().Live(ctx, found, c)
 	if err != nil {
@@ -64,31 +71,24 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 }
 
 // guardApply checks a saved plan. The guard checked it when it was made. A person who applies a blocked
-// plan overrides the guard, once.
-func (r *run) guardApply(ctx context.Context) error {
+// plan overrides the guard, once. The rest of a blocked plan that a person reviews stays blocked.
+func (r *run) guardApply(ctx context.Context) (blocked string, err error) {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
-	if err != nil || contents.Blocked == "" || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 {
-		return err
+	if err != nil || r.report.Mode != policy.Enforce {
+		return contents.Blocked, err
+	}
+	if contents.Blocked == "" || r.report.Counts.Expired == 0 {
+		return "", nil
 	}
 	applied, err := journal.IsApplied(ctx, r.Store, r.request.Plan)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case applied:
 		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
 		r.report.Next = "make a new plan: a blocked plan can be applied once"
 	default:
 		r.report.Guard.Overridden = fmt.Sprintf("plan %s was blocked: %s; applied by %s", r.request.Plan, text.Bound(contents.Blocked), r.Caller)
 	}
-	return nil
-}
-
-// blockedBy returns why the plan of the run is blocked, or nothing: the guard has tripped, or the plan is
-// the rest of a blocked one that a person reviews.
-func (r *run) blockedBy(ctx context.Context) (string, error) {
-	if r.request.Plan == "" || r.report.Mode == policy.Enforce {
-		return r.report.Guard.Reason, nil
-	}
-	reviewed, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
-	return reviewed.Blocked, err
+	return r.report.Guard.Reason, nil
 }

@@ -196,11 +196,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		return r.suspend(ctx, found, err)
 	}
 	due := r.report.Counts.Pending
-	spending, err := r.guard(ctx, found, notice)
-	if err != nil {
-		return r.suspend(ctx, found, err)
-	}
-	blocked, err := r.blockedBy(ctx)
+	blocked, spending, err := r.guard(ctx, found, notice)
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
