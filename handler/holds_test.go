@@ -337,3 +337,15 @@ func TestAHoldBetweenARunAndItsResume(t *testing.T) {
 		}
 	})
 }
+
+// Everybody who may list holds reads their reasons.
+func TestAHoldWithASecret(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	status, answer := w.ask("POST", "/v1/holds", `{"target":"oss://media-in/a","reason":"access_key_secret=Zq8vT2kLm4XcW9rBn7HsPd3JfYg5Ua"}`)
+	if status != http.StatusBadRequest || strings.Contains(answer, "Zq8v") || !strings.Contains(answer, "credential") {
+		t.Errorf("%d %s", status, answer)
+	}
+	if _, list := w.ask("GET", "/v1/holds", ""); list != "[]\n" {
+		t.Errorf("holds %s", list)
+	}
+}

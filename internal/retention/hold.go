@@ -222,8 +222,8 @@ func longer(a, b *Hold) *Hold {
 	return a
 }
 
-// Held returns the decision on a medium that a hold keeps as of an instant, or may keep: a hold on
-// objects, if the record does not tell the medium's object.
+// Held returns the decision on a medium that a hold keeps as of an instant. A medium whose record has no
+// object may be held by any hold on objects: it is Unknown.
 func (m Mark) Held(asOf time.Time) (d Decision, held bool) {
 	switch {
 	case m.Hold != nil && m.Hold.Lasts(asOf):

@@ -93,7 +93,7 @@ func NewRanker(p *policy.Policy, asOf time.Time) *Ranker {
 	return r
 }
 
-// newerThan returns how many members, of which the newest comes first, were created after an instant.
+// newerThan returns the number of members that were created after an instant. The newest member is the first.
 func newerThan(members []member, created int64) int {
 	at, _ := slices.BinarySearchFunc(members, created, func(m member, created int64) int { return cmp.Compare(created, m.created) })
 	return at
