@@ -16,10 +16,11 @@ const refused = '{"hello":1}';
 let program;
 
 function start(args, env) {
-  const command = args[0].replace(/^\/code\//, '');
-  program = spawn(path.resolve(folder, command), args.slice(1), {
+  const local = (text) => text.replace(/^\/code\//, '');
+  const environment = Object.entries(props.environmentVariables).map(([name, value]) => [name, local(value)]);
+  program = spawn(path.resolve(folder, local(args[0])), args.slice(1), {
     cwd: folder, stdio: 'inherit',
-    env: { HOME: '/nowhere', FC_FUNCTION_NAME: props.functionName, FC_REGION: props.region, ...props.environmentVariables, ...env },
+    env: { HOME: '/nowhere', FC_FUNCTION_NAME: props.functionName, FC_REGION: props.region, ...Object.fromEntries(environment), ...env },
   });
   program.on('exit', (code) => end(`the program exited with ${code}`));
 }
