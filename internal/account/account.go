@@ -53,7 +53,7 @@ func FromEnvironment(getenv func(string) string) (Account, error) {
 		a.Region = getenv("FC_REGION")
 	}
 	if a.Region == "" {
-		return a, errors.New("no region: set MEDIASWEEP_REGION, such as cn-shanghai")
+		return a, errors.New("no region: set MEDIASWEEP_REGION, or --region, to the region of the library, such as cn-shanghai")
 	}
 	if !regionName.MatchString(a.Region) || strings.HasPrefix(a.Region, "oss-") {
 		return a, errors.New("MEDIASWEEP_REGION, else FC_REGION, is not a region ID such as cn-shanghai")

@@ -33,10 +33,18 @@ func (c *Command) check() *cobra.Command {
 else retention.yaml in the working folder or beside the program. It shows every mistake
 with its place, and exits with 2. Of a policy without a mistake it says what seems
 unmeant, what each rule does, and where policy, credentials and state come from.`,
+		Example: `  mediasweep check
+  mediasweep check --init library.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
+			}
+			if flag := cmd.Flag("policy"); flag.Changed {
+				if len(args) > 0 {
+					return exitError{exitUsage, errors.New("FILE and --policy name two policies: give one of them")}
+				}
+				args = []string{flag.Value.String()}
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"))
 			if start && service.InOSS(name) {

@@ -109,19 +109,31 @@ Processing, by a retention policy. Source objects in OSS are never touched.
 Exit codes: 0 done, 1 nothing could be done, 2 bad usage, request, policy or
 environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 6 another run is under way, 7 diff --exit-code found a difference.`,
-		Args:              cobra.NoArgs,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Version:           version(),
-		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkEnvironment() },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(c.readSettings(cmd.Root()), c.checkEnvironment())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(shown(c.Stderr))
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
+	addSettings(root)
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for name, example := range map[string]string{
+		"help":       "  mediasweep help plan",
+		"completion": "  source <(mediasweep completion bash)",
+	} {
+		if cmd, _, err := root.Find([]string{name}); err == nil {
+			cmd.Example = example
+		}
+	}
 	return root
 }
 

@@ -29,6 +29,8 @@ func (c *Command) demo() *cobra.Command {
 		Long: `demo needs no account and touches nothing but loopback: it starts the embedded
 emulator with a library of 1000 media and applies the policy that ships with the
 program. The policy's mode is raised for the emulator only.`,
+		Example: `  mediasweep demo
+  mediasweep demo --console`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if inConsole {

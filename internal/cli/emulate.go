@@ -28,7 +28,8 @@ digests are emulated too: /_emulator/digests shows what arrived.
 
 A fault is OPERATION:KIND, with options as in
   --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'`,
-		Args: cobra.NoArgs,
+		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, text := range faults {
 				fault, err := emulator.ParseFault(text)

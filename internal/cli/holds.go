@@ -82,7 +82,7 @@ func (c *Command) release() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "release HOLD",
 		Short:   "End a hold",
-		Example: "  mediasweep release 17",
+		Example: "  mediasweep release 1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {

@@ -23,7 +23,8 @@ func (c *Command) invoke() *cobra.Command {
 		Long: `invoke reads one payload as Function Compute would deliver it (a timer or OSS
 event, an HTTP event of the go1 runtime, or a request) and runs it. The folder
 events has a sample of each.`,
-		Args: cobra.NoArgs,
+		Example: "  mediasweep invoke -f events/timer.json -o table",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			payload, err := c.read(file)
 			if err != nil {

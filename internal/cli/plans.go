@@ -36,6 +36,9 @@ same code as a deletion, up to the deletion.
 A name that ends in / or /** is a prefix: oss://bucket/drafts/ names every object
 below it. With --manifest, plan looks at the media of a list: CSV with a column
 mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
+		Example: `  mediasweep plan
+  mediasweep plan oss://media-in/drafts/
+  mediasweep plan --manifest media.csv -o html > plan.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := planRequest(args, list, cmd.Flags().Changed("manifest"))
 			if err != nil {
@@ -116,7 +119,8 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.
 
 PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan with
 media that was made last, by a run that is neither an apply nor of an OSS event.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  mediasweep apply latest",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
 			if err != nil {
@@ -199,6 +203,9 @@ func (c *Command) plans() *cobra.Command {
 		Long: `plans lists the latest plans, or the media of one. PLAN is a plan's ID, or at least
 8 of its first digits; latest is the plan with media that was made last, by a run
 that is neither an apply nor of an OSS event.`,
+		Example: `  mediasweep plans
+  mediasweep plans latest
+  mediasweep plans latest -o csv --excel > plan.csv`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && flags.output == "html" {

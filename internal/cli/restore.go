@@ -35,6 +35,8 @@ so restoring twice adds nothing twice. For a plan, or a run that was killed, res
 adds all its media that are gone, whichever run deleted them.
 
 ` + restoreWarning,
+		Example: `  mediasweep restore RUN --dry-run
+  mediasweep restore RUN --only 0319dd3b9680d28a4e16ae79898c1d24 --yes`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if request.Restore = args[0]; request.Restore == "" {

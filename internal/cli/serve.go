@@ -24,9 +24,10 @@ const defaultTimeout = 60 * time.Second
 func (c *Command) serve() *cobra.Command {
 	var address string
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Serve event calls and HTTP, as Function Compute's custom runtime expects",
-		Args:  cobra.NoArgs,
+		Use:     "serve",
+		Short:   "Serve event calls and HTTP, as Function Compute's custom runtime expects",
+		Example: "  mediasweep serve --addr 127.0.0.1:9000",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			timeout, err := readTimeout(c.Getenv, defaultTimeout)
 			if err != nil {

@@ -23,12 +23,13 @@ const exitDiffers = 7
 func (c *Command) explain() *cobra.Command {
 	var flags functionFlags
 	cmd := &cobra.Command{
-		Use:   "explain ID",
+		Use:   "explain ID|OBJECT",
 		Short: "Explain why a medium stays or goes, and what would change that",
 		Long: `explain reads a medium, by its ID or as the one behind oss://bucket/key, and tells
 what a sweep of the inventory would decide: the rule, each of its conditions, when
 the medium falls due, and what would turn the decision.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, names := trigger.Names(args...)
 			request, err := trigger.NewRequest(map[string]any{scope: names}, trigger.CLI)
@@ -72,7 +73,8 @@ func (c *Command) forecast() *cobra.Command {
 		Long: `forecast looks at the policy's inventory and tells what falls due on each of the
 coming days, by rule, if nothing but time passes. Bytes are of the inputs and
 hours of their video, where the records have them.`,
-		Args: cobra.NoArgs,
+		Example: "  mediasweep forecast --days 90",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
@@ -107,7 +109,8 @@ func (c *Command) diff() *cobra.Command {
 		Long: `diff holds two policies against the media of the inventory and tells which of them
 the new one newly deletes, newly keeps, or takes sooner or later. A policy without
 an inventory is held against the other's.`,
-		Args: cobra.ExactArgs(2),
+		Example: "  mediasweep diff retention.yaml stricter.yaml",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var policies [2]*policy.Policy
 			exit := exitError{}

@@ -196,18 +196,20 @@ func (s *Service) savePolicy(ctx context.Context, store state.Store, p *policy.P
 	return nil
 }
 
+// policyFile is the name of the policy where none is named.
+const policyFile = "retention.yaml"
+
 // PolicyFile returns the name of retention.yaml in the working folder, or beside the
 // program if only that one exists.
 func PolicyFile() string {
-	const name = "retention.yaml"
-	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(policyFile); errors.Is(err, os.ErrNotExist) {
 		program, err := os.Executable()
-		beside := filepath.Join(filepath.Dir(program), name)
+		beside := filepath.Join(filepath.Dir(program), policyFile)
 		if _, missing := os.Stat(beside); err == nil && !errors.Is(missing, os.ErrNotExist) {
 			return beside
 		}
 	}
-	return name
+	return policyFile
 }
 
 // ReadPolicy reads the policy in a file or at oss://bucket/key; see policy.Parse.
@@ -248,7 +250,10 @@ func readFile(name string) (*policy.Policy, error) {
 // fileText reads a policy file. Its error for a file that is too large is that of policy.Parse.
 func fileText(name string) ([]byte, error) {
 	file, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && name == policyFile:
+		return nil, errors.New("no policy: there is no retention.yaml here: mediasweep check --init writes one; MEDIASWEEP_POLICY, or --policy, names one elsewhere")
+	case err != nil:
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// settings are the flags of every command that stand for a variable of the environment.
+var settings = [...]struct{ flag, variable, usage string }{
+	{"policy", "MEDIASWEEP_POLICY", "the policy: a file, or oss://bucket/key"},
+	{"state", "MEDIASWEEP_STATE", "where the state is: oss://bucket/prefix/ or file:///folder"},
+	{"region", "MEDIASWEEP_REGION", "region of library and buckets, such as cn-shanghai"},
+}
+
+// addSettings adds the flags that every command has.
+func addSettings(root *cobra.Command) {
+	for _, s := range settings {
+		root.PersistentFlags().String(s.flag, "", s.usage+" ($"+s.variable+")")
+	}
+}
+
+// readSettings lets the flags of a command line win over the environment.
+func (c *Command) readSettings(root *cobra.Command) error {
+	given, outer := map[string]string{}, c.Getenv
+	for _, s := range settings {
+		flag := root.PersistentFlags().Lookup(s.flag)
+		if !flag.Changed {
+			continue
+		}
+		if flag.Value.String() == "" {
+			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
+		}
+		given[s.variable] = flag.Value.String()
+	}
+	c.Getenv = func(name string) string {
+		if value, ok := given[name]; ok {
+			return value
+		}
+		return outer(name)
+	}
+	return nil
+}
