@@ -18,6 +18,7 @@ import (
 func (c *Command) emulate() *cobra.Command {
 	var config emulator.Config
 	var faults []string
+	var permissions string
 	cmd := &cobra.Command{
 		Use:   "emulate",
 		Short: "Emulate MPS and OSS on loopback, with a seeded library",
@@ -37,6 +38,15 @@ A fault is OPERATION:KIND, with options as in
 					return exitError{exitUsage, err}
 				}
 				config.Faults = append(config.Faults, fault)
+			}
+			if permissions != "" {
+				document, err := os.ReadFile(permissions)
+				if err == nil {
+					config.Permissions, err = emulator.ParseRAMPolicy(document)
+				}
+				if err != nil {
+					return exitError{exitUsage, err}
+				}
 			}
 			e, err := emulator.Start(config)
 			if err != nil {
@@ -61,6 +71,7 @@ A fault is OPERATION:KIND, with options as in
 	flags.Var(newDecimal(&config.Seed, 1), "seed", "seed of the library")
 	flags.StringVar(&config.Region, "region", emulator.DefaultRegion, "region of library and buckets")
 	flags.StringArrayVar(&faults, "fault", nil, "inject a fault; can be repeated")
+	flags.StringVar(&permissions, "permissions", "", "file of a RAM policy: refuse what it does not allow")
 	flags.StringVar((*string)(&config.MPS.UnknownID), "unknown-id", "", "DeleteMedia of an unknown ID: refuse-whole or refuse-partial (default accept)")
 	flags.StringVar((*string)(&config.MPS.DeletedView), "deleted-view", "", "queries show deleted media as: deleted or initiated (default not at all)")
 	flags.StringVar((*string)(&config.MPS.URLForm), "url-form", "", "file URLs are known with slashes: raw or escaped (default both)")

@@ -64,6 +64,8 @@ type Config struct {
 	OSS OSSOptions
 	// Faults are injected from the start; see [Emulator.Inject].
 	Faults []Fault
+	// Permissions are what the credentials may do; nil for everything.
+	Permissions *RAMPolicy
 }
 
 // Call is the record of one request to MPS or OSS.
@@ -88,6 +90,7 @@ type Emulator struct {
 	region string
 	now    func() time.Time
 	asOf   time.Time
+	ram    *RAMPolicy // nil allows everything
 
 	url    string
 	server *http.Server
@@ -138,6 +141,7 @@ func Start(cfg Config) (*Emulator, error) {
 		region:     cfg.Region,
 		now:        cfg.Now,
 		asOf:       cfg.AsOf,
+		ram:        cfg.Permissions,
 		served:     make(chan error, 1),
 		hangs:      make(chan struct{}),
 		options:    cfg.MPS,
@@ -368,6 +372,9 @@ func (e *Emulator) arrive(x exchange) (*Call, Fault, *failure) {
 	call.Time = e.now()
 	e.calls = append(e.calls, call)
 	if refused := x.admit(); refused != nil {
+		return call, Fault{}, refused
+	}
+	if refused := e.permit(x); refused != nil {
 		return call, Fault{}, refused
 	}
 	if refused := e.throttle(call); refused != nil {
