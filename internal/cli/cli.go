@@ -123,7 +123,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetErr(shown(c.Stderr))
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	addSettings(root)
-	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console())
+	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console(), c.permissions())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for name, example := range map[string]string{
