@@ -1,12 +1,13 @@
 // Package emulator serves ApsaraVideo Media Processing (MPS) and Object Storage
-// Service (OSS) on one loopback listener, strictly enough that the official Go
-// SDKs cannot tell it from the cloud. It carries the tests of mediasweep and
+// Service (OSS) on one loopback listener, strictly enough that the official SDKs
+// for Go and Node cannot tell it from the cloud. It carries the tests of mediasweep and
 // the commands demo and emulate.
 //
 // The path "/" is MPS, an RPC service (version 2014-06-18) whose parameters come
-// from query and form; "/{bucket}/{key}" is OSS in path style with V4 header
-// signatures; "/_robots/" is the robots of five chats; "/_emulator/" is a read-only
-// view of the emulator itself, as JSON.
+// from query and form, signed with RPC signature 1.0 or with ACS3; "/{bucket}/{key}",
+// or "/{key}" at a Host that names the bucket, is OSS with signatures V1 and V4 in
+// headers or query; "/_robots/" is the robots of five chats; "/_emulator/" is a
+// read-only view of the emulator itself, as JSON.
 //
 // Where the cloud's behaviour is not documented, [MPSOptions] offers each
 // plausible one, and a client has to be right under all of them. A [Fault] makes
@@ -26,7 +27,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -303,22 +303,6 @@ type exchange struct {
 	admit   func() *failure          // checks signature and parameters common to all operations; e.mu is held
 	execute func() (reply, *failure) // e.mu is held
 	refuse  func(*failure) reply     // an error in the format of the service; e.mu is held
-}
-
-// route goes by the escaped path, not through a ServeMux: keys may contain "//"
-// and "/../", which a mux would redirect.
-func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.EscapedPath()
-	switch {
-	case path == "/":
-		e.serve(w, r, e.rpc(r))
-	case strings.HasPrefix(path, robotPath):
-		e.serve(w, r, e.robot(r))
-	case strings.HasPrefix(path, adminPath):
-		e.admin(w, r)
-	default:
-		e.serve(w, r, e.oss(r))
-	}
 }
 
 // serve answers one request. A call counts into its quota before a fault can

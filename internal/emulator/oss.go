@@ -22,21 +22,20 @@ const nextPosition = "X-Oss-Next-Append-Position"
 
 // ossOperations are the operations of OSS that are emulated.
 func ossOperations() []string {
-	return []string{"AppendObject", "DeleteObject", "GetBucketVersioning", "GetObject", "HeadObject", "ListObjectsV2", "PutObject"}
+	return []string{"AppendObject", "DeleteObject", "GetBucketVersioning", "GetObject", "HeadObject", "ListObjects", "ListObjectsV2", "PutObject"}
 }
 
 // ossRequest is a request to OSS, decoded.
 type ossRequest struct {
 	*http.Request
-	operation   string // empty when it is not emulated
-	bucket, key string
-	query       url.Values
-	body        []byte
+	ossAddress
+	operation string // empty when it is not emulated
+	query     url.Values
+	body      []byte
 }
 
-func parseOSS(r *http.Request) (*ossRequest, error) {
-	name, escaped, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	key, err := url.PathUnescape(escaped)
+func parseOSS(r *http.Request, to ossAddress) (*ossRequest, error) {
+	key, err := url.PathUnescape(to.key)
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +47,15 @@ func parseOSS(r *http.Request) (*ossRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &ossRequest{Request: r, bucket: name, key: key, query: query, body: body}
+	to.key = key
+	q := &ossRequest{Request: r, ossAddress: to, query: query, body: body}
 	switch {
 	case key == "" && r.Method == http.MethodGet && query.Get("list-type") == "2":
 		q.operation = "ListObjectsV2"
 	case key == "" && r.Method == http.MethodGet && query.Has("versioning"):
 		q.operation = "GetBucketVersioning"
+	case key == "" && r.Method == http.MethodGet && to.bucket != "" && !slices.ContainsFunc(slices.Collect(maps.Keys(query)), isSubresource):
+		q.operation = "ListObjects"
 	case key == "":
 	case r.Method == http.MethodGet:
 		q.operation = "GetObject"
@@ -70,8 +72,8 @@ func parseOSS(r *http.Request) (*ossRequest, error) {
 }
 
 // oss decodes a request of OSS.
-func (e *Emulator) oss(r *http.Request) exchange {
-	q, parseErr := parseOSS(r)
+func (e *Emulator) oss(r *http.Request, to ossAddress) exchange {
+	q, parseErr := parseOSS(r, to)
 	if parseErr != nil {
 		q = &ossRequest{Request: r}
 	}
@@ -87,7 +89,7 @@ func (e *Emulator) oss(r *http.Request) exchange {
 		execute: func() (reply, *failure) { return e.executeOSS(q) },
 		refuse:  func(f *failure) reply { return e.refuseOSS(q, f) },
 	}
-	if q.operation == "ListObjectsV2" {
+	if strings.HasPrefix(q.operation, "ListObjects") {
 		x.call.Key = q.query.Get("prefix")
 	}
 	return x
@@ -98,6 +100,9 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 	switch {
 	case q.operation == "":
 		return reply{}, mistake(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource: "+q.Method+" "+q.URL.Path)
+	case q.region != "" && q.region != e.region:
+		return reply{}, mistake(http.StatusForbidden, "AccessDenied",
+			"The bucket you are attempting to access must be addressed using the specified endpoint.").with("Endpoint", "oss-"+e.region+".aliyuncs.com")
 	case b == nil:
 		return reply{}, refusal(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist.")
 	case q.key != "" && !validKey(q.key):
@@ -110,7 +115,7 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 	var rep reply
 	var refused *failure
 	switch q.operation {
-	case "ListObjectsV2":
+	case "ListObjects", "ListObjectsV2":
 		rep, refused = b.list(q, e.ossOptions)
 	case "GetBucketVersioning":
 		rep = xmlReply(http.StatusOK, versioningConfiguration{Status: b.versioning})

@@ -35,12 +35,14 @@ func (o OSSOptions) compare(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// listing is the answer to ListObjectsV2.
+// listing is the answer to ListObjects and ListObjectsV2.
 type listing struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
 	Name                  string
 	Prefix                string
-	StartAfter            string
+	StartAfter            *string // of V2
+	Marker                *string // of V1
+	NextMarker            string  `xml:",omitempty"`
 	Delimiter             string
 	MaxKeys               int
 	EncodingType          string `xml:",omitempty"`
@@ -66,28 +68,40 @@ type listedOwner struct{ ID, DisplayName string }
 
 type listedPrefix struct{ Prefix string }
 
-// list answers ListObjectsV2. A token is the key at which the next page begins,
-// and wins over start-after when both are sent.
-func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
+// page reads how many entries a listing may have, and how it writes keys.
+func (q *ossRequest) page() (size int, encode func(string) string, refused *failure) {
 	const byDefault, most = 100, 1000
-	size := byDefault
+	size = byDefault
 	if s := q.query.Get("max-keys"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > most {
-			return reply{}, ossInvalid("max-keys %q is not within 1 and %d", s, most)
+			return 0, nil, ossInvalid("max-keys %q is not within 1 and %d", s, most)
 		}
 		size = n
 	}
-	encode := func(s string) string { return s }
-	encoding := q.query.Get("encoding-type")
-	switch encoding {
+	encode = func(s string) string { return s }
+	switch encoding := q.query.Get("encoding-type"); encoding {
 	case "":
 	case "url":
 		encode = percentEncode
 	default:
-		return reply{}, ossInvalid("encoding-type %q is not url", encoding)
+		return 0, nil, ossInvalid("encoding-type %q is not url", encoding)
 	}
+	return size, encode, nil
+}
+
+// list answers ListObjects and ListObjectsV2. A token is the key at which the next page
+// begins, and wins over start-after when both are sent. A marker is the key before it.
+func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
+	size, encode, refused := q.page()
+	if refused != nil {
+		return reply{}, refused
+	}
+	v1 := q.operation == "ListObjects"
 	prefix, delimiter, after, token := q.query.Get("prefix"), q.query.Get("delimiter"), q.query.Get("start-after"), q.query.Get("continuation-token")
+	if v1 {
+		after = q.query.Get("marker")
+	}
 	keys := b.sorted()
 	if options.FoldedOrder {
 		keys = slices.SortedFunc(slices.Values(keys), options.compare)
@@ -110,8 +124,13 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 	}
 
 	l := listing{
-		Name: q.bucket, Prefix: encode(prefix), StartAfter: encode(after), Delimiter: encode(delimiter),
-		MaxKeys: size, EncodingType: encoding, ContinuationToken: encode(token),
+		Name: q.bucket, Prefix: encode(prefix), Delimiter: encode(delimiter),
+		MaxKeys: size, EncodingType: q.query.Get("encoding-type"), ContinuationToken: encode(token),
+	}
+	if after = encode(after); v1 {
+		l.Marker = &after
+	} else {
+		l.StartAfter = &after
 	}
 	if options.TokensGoRound && token != "" && len(keys) > 0 {
 		l.IsTruncated = true // the loop below replaces the token of a page before the last
@@ -131,7 +150,12 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 		}
 		if l.KeyCount == size {
 			l.IsTruncated = true
-			l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys[start+at-min(options.Overlap, at-1)])))
+			next := start + at - min(options.Overlap, at-1)
+			if v1 {
+				l.NextMarker = encode(keys[next-1])
+			} else {
+				l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys[next])))
+			}
 			break
 		}
 		l.KeyCount++
@@ -145,7 +169,7 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 			Key: encode(key), LastModified: o.Modified.UTC().Format(ossTime), ETag: o.etag(),
 			Type: o.Type, Size: o.Size, StorageClass: "Standard",
 		}
-		if q.query.Get("fetch-owner") == "true" {
+		if v1 || q.query.Get("fetch-owner") == "true" {
 			entry.Owner = &listedOwner{"1000", "1000"}
 		}
 		l.Contents = append(l.Contents, entry)

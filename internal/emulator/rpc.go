@@ -2,17 +2,13 @@ package emulator
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 )
 
 const (
@@ -45,10 +41,15 @@ var rpcOperations = map[string]rpcOperation{
 
 // rpc decodes a call of MPS.
 func (e *Emulator) rpc(r *http.Request) exchange {
-	parseErr := r.ParseForm()
-	// net/http notices that a client has gone only once the body is read.
-	_, _ = io.Copy(io.Discard, r.Body)
+	// ACS3 signs all of it, and net/http notices that a client has gone only once it is read.
+	body, readErr := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	parseErr := errors.Join(readErr, r.ParseForm())
 	p := r.Form
+	if isACS3(r) {
+		p.Set("Action", r.Header.Get("X-Acs-Action"))
+		p.Set("Version", r.Header.Get("X-Acs-Version"))
+	}
 	return exchange{
 		service: mps,
 		call: Call{
@@ -60,7 +61,7 @@ func (e *Emulator) rpc(r *http.Request) exchange {
 			if parseErr != nil {
 				return mistake(http.StatusBadRequest, "InvalidParameter", "The parameters cannot be decoded.")
 			}
-			return e.admitRPC(r.Method, p)
+			return e.admitRPC(r, p, string(body))
 		},
 		execute: func() (reply, *failure) {
 			answer, refused := rpcOperations[p.Get("Action")].run(e, p)
@@ -121,14 +122,13 @@ func jsonReply(status int, v any) reply {
 
 // admitRPC checks what all operations have in common, in the gateway's order:
 // the call itself, then the caller.
-func (e *Emulator) admitRPC(method string, p url.Values) *failure {
-	if method != http.MethodGet && method != http.MethodPost {
+func (e *Emulator) admitRPC(r *http.Request, p url.Values, body string) *failure {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return mistake(http.StatusBadRequest, "UnsupportedHTTPMethod", "This http method is not supported.")
 	}
-	for _, name := range []string{"Action", "Version", "AccessKeyId", "Signature", "SignatureMethod", "SignatureVersion", "SignatureNonce", "Timestamp"} {
-		if p.Get(name) == "" {
-			return missing(name)
-		}
+	signature, refused := readSignature(r, p, body)
+	if refused != nil {
+		return refused
 	}
 	if _, ok := rpcOperations[p.Get("Action")]; !ok {
 		return mistake(http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
@@ -139,70 +139,11 @@ func (e *Emulator) admitRPC(method string, p url.Values) *failure {
 	if f := p.Get("Format"); f != "" && !strings.EqualFold(f, "JSON") {
 		return mistake(http.StatusBadRequest, "InvalidParameter.Format", "Of the formats, only JSON is emulated.")
 	}
-	if p.Get("SignatureMethod") != "HMAC-SHA1" || p.Get("SignatureVersion") != "1.0" {
-		return mistake(http.StatusBadRequest, "InvalidSignatureMethod", "Specified signature method is not supported.")
-	}
 	// The code is not documented for this API: an endpoint serves its own region.
 	if r := p.Get("RegionId"); r != "" && r != e.region {
 		return mistake(http.StatusNotFound, "InvalidOperation.NotSupportedEndpoint", "The specified endpoint cannot operate this region.")
 	}
-	return e.authenticateRPC(method, p)
-}
-
-// authenticateRPC checks signature, time, token and nonce. None of these is a
-// violation: clocks and credentials are not the program's to choose.
-func (e *Emulator) authenticateRPC(method string, p url.Values) *failure {
-	c, expired, ok := e.access.find(p.Get("AccessKeyId"))
-	if !ok {
-		return refusal(http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-	}
-	at, err := time.Parse(timeFormat, p.Get("Timestamp"))
-	if err != nil {
-		return refusal(http.StatusBadRequest, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
-	}
-	if e.now().Sub(at).Abs() >= maxSkew {
-		return refusal(http.StatusBadRequest, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
-	}
-	toSign := rpcStringToSign(method, p)
-	mac := hmac.New(sha1.New, []byte(c.secret+"&"))
-	mac.Write([]byte(toSign))
-	if want := base64.StdEncoding.EncodeToString(mac.Sum(nil)); !hmac.Equal([]byte(want), []byte(p.Get("Signature"))) {
-		return refusal(http.StatusBadRequest, "SignatureDoesNotMatch",
-			"Specified signature is not matched with our calculation. server string to sign is:"+toSign)
-	}
-	switch token := p.Get("SecurityToken"); {
-	case token == "":
-		return refusal(http.StatusForbidden, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
-	case token != c.token:
-		return refusal(http.StatusForbidden, "InvalidSecurityToken.MismatchWithAccessKey", "Specified SecurityToken mismatches with the AccessKey.")
-	case expired:
-		return tokenExpired(mps)
-	}
-	if !e.access.use(p.Get("SignatureNonce"), e.now()) {
-		return nonceUsed()
-	}
-	return nil
-}
-
-func nonceUsed() *failure {
-	return refusal(http.StatusBadRequest, "SignatureNonceUsed", "Specified signature nonce was used already.")
-}
-
-// rpcStringToSign follows RPC signature 1.0: all parameters but the signature,
-// empty ones too, sorted, and encoded twice.
-func rpcStringToSign(method string, p url.Values) string {
-	var pairs []string
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if name != "Signature" {
-			pairs = append(pairs, percentEncode(name)+"="+percentEncode(p.Get(name)))
-		}
-	}
-	return method + "&%2F&" + percentEncode(strings.Join(pairs, "&"))
-}
-
-// percentEncode escapes all but the unreserved characters of RFC 3986.
-func percentEncode(s string) string {
-	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+	return e.authenticateRPC(signature)
 }
 
 func missing(name string) *failure {

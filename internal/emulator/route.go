@@ -1,0 +1,56 @@
+package emulator
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// route chooses the service of a request. A Host that names a bucket is of OSS; so is any path
+// but "/", and "/" itself if it is signed as OSS has it. What remains is MPS.
+//
+// Paths are compared as they are escaped, and not by a ServeMux: keys may contain "//" and "/../",
+// which a mux would redirect.
+func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
+	region, bucket := splitHost(r.Host)
+	switch {
+	case bucket != "":
+		e.serve(w, r, e.oss(r, ossAddress{region, bucket, path}))
+	case path == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "OSS"):
+		e.serve(w, r, e.rpc(r))
+	case strings.HasPrefix("/"+path, robotPath):
+		e.serve(w, r, e.robot(r))
+	case strings.HasPrefix("/"+path, adminPath):
+		e.admin(w, r)
+	default:
+		bucket, key, _ := strings.Cut(path, "/")
+		e.serve(w, r, e.oss(r, ossAddress{bucket: bucket, key: key}))
+	}
+}
+
+// ossAddress is where a request to OSS goes.
+type ossAddress struct {
+	region string // that the Host names; empty if it names none
+	bucket string
+	key    string
+}
+
+// splitHost is the region and the bucket of a Host such as
+// films.oss-cn-shanghai.aliyuncs.com, which clients send to an IP address too, or the
+// bucket of one such as films.localhost.
+func splitHost(host string) (region, bucket string) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	bucket, endpoint, _ := strings.Cut(host, ".")
+	if endpoint == "localhost" {
+		return "", bucket
+	}
+	region, aliyun := strings.CutSuffix(endpoint, ".aliyuncs.com")
+	region, of := strings.CutPrefix(strings.TrimSuffix(region, "-internal"), "oss-")
+	if !aliyun || !of {
+		return "", ""
+	}
+	return region, bucket
+}
