@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -278,158 +277,6 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 	return inventory
 }
 
-var ruleName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,63}$`)
-
-func (p *parser) rules(n *yaml.Node, kind string) []Rule {
-	items := p.list(n)
-	rules := make([]Rule, len(items))
-	sound := make([]bool, len(items))
-	for i, item := range items {
-		rule, mistakes := &rules[i], len(p.errs)
-		fields := []field{
-			{name: "name", required: true, read: func(n *yaml.Node) {
-				name, ok := p.text(n)
-				if ok && !ruleName.MatchString(name) {
-					p.errorf(n, "%s is not a rule's name: up to 64 letters and digits of any script, ., _ and -, starting with a letter or digit", text.Quote(name))
-				}
-				rule.Name = name
-			}},
-			{name: "match", read: func(n *yaml.Node) { rule.Match = p.match(n) }},
-		}
-		dateKey := "until"
-		if kind == "expire" {
-			dateKey = "at"
-			fields = append(fields,
-				field{name: "after", read: func(n *yaml.Node) { rule.After = p.period(n) }},
-				field{name: "onSourceRemoved", read: func(n *yaml.Node) { rule.OnSourceRemoved = p.isTrue(n) }},
-				field{name: "keepLatest", read: func(n *yaml.Node) { rule.KeepLatest = p.keepLatest(n) }})
-		}
-		fields = append(fields, field{name: dateKey, read: func(n *yaml.Node) { rule.Date = p.date(n, dateKey) }})
-		p.mapping(item, "a rule of "+kind, fields)
-		if kind == "expire" && item.Kind == yaml.MappingNode && valueOf(item, "<<").Kind == 0 {
-			p.oneWay(item)
-		}
-		rule.compile(dateKey)
-		sound[i] = len(p.errs) == mistakes
-	}
-	if kind == "expire" {
-		p.unreachable(items, rules, sound)
-	}
-	return rules
-}
-
-// oneWay sees to it that a rule says in exactly one way when media expire.
-func (p *parser) oneWay(rule *yaml.Node) {
-	var set []string
-	var last *yaml.Node
-	for i := 0; i+1 < len(rule.Content); i += 2 {
-		if key := rule.Content[i]; slices.Contains([]string{"after", "at", "onSourceRemoved"}, key.Value) && !slices.Contains(set, key.Value) {
-			set, last = append(set, key.Value), key
-		}
-	}
-	switch {
-	case len(set) == 0:
-		p.errorf(rule, "a rule of expire needs one of the keys after, at and onSourceRemoved")
-	case len(set) > 1:
-		p.errorf(last, "a rule of expire has one of after, at and onSourceRemoved, this one has %s", strings.Join(set, " and "))
-	}
-}
-
-func (p *parser) match(n *yaml.Node) Match {
-	var match Match
-	tags := func(into *[]string) func(*yaml.Node) {
-		return func(n *yaml.Node) {
-			p.texts(n, func(item *yaml.Node, s string) {
-				p.warn(item, oddTag(s))
-				*into = append(*into, s)
-			})
-		}
-	}
-	size := func(into *int64) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = p.scalar(n, parseSize) }
-	}
-	duration := func(into *time.Duration) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = time.Duration(p.scalar(n, parseDuration)) }
-	}
-	p.mapping(n, "match", []field{
-		{name: "object", read: func(n *yaml.Node) { match.Object = p.globs(n) }},
-		{name: "tags", read: tags(&match.Tags)},
-		{name: "tagsAll", read: tags(&match.TagsAll)},
-		{name: "category", read: func(n *yaml.Node) { match.Category = p.categories(n) }},
-		{name: "state", read: func(n *yaml.Node) {
-			p.texts(n, func(item *yaml.Node, s string) {
-				if !slices.Contains(LiveStates(), s) {
-					p.errorf(item, "%s is not a state of a live medium: allowed are %s", text.Quote(s), strings.Join(LiveStates(), ", "))
-				}
-				match.State = append(match.State, s)
-			})
-		}},
-		{name: "title", read: func(n *yaml.Node) { match.Title = p.title(n) }},
-		{name: "minSize", read: size(&match.Size.Min)},
-		{name: "maxSize", read: size(&match.Size.Max)},
-		{name: "minDuration", read: duration(&match.Duration.Min)},
-		{name: "maxDuration", read: duration(&match.Duration.Max)},
-	})
-	switch {
-	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
-		p.errorf(n, "match is empty: leave it out for a rule that applies to every medium")
-	case match.Size.Max > 0 && match.Size.Min > match.Size.Max:
-		p.errorf(n, "minSize is above maxSize: no medium can match")
-	case match.Duration.Max > 0 && match.Duration.Min > match.Duration.Max:
-		p.errorf(n, "minDuration is above maxDuration: no medium can match")
-	}
-	return match
-}
-
-// globs reads a list of globs.
-func (p *parser) globs(n *yaml.Node) (globs []Glob) {
-	p.texts(n, func(item *yaml.Node, s string) {
-		glob, err := ParseGlob(s)
-		if err != nil {
-			p.errorf(item, "%v", err)
-			return
-		}
-		p.warn(item, oddGlob(glob))
-		globs = append(globs, glob)
-	})
-	return globs
-}
-
-// title reads a regular expression. The first title beyond maxTitleSteps is a mistake,
-// and those after it are not compiled.
-func (p *parser) title(n *yaml.Node) *regexp.Regexp {
-	s, ok := p.text(n)
-	if !ok || p.titleSteps > maxTitleSteps {
-		return nil
-	}
-	program, err := parseTitle(s)
-	if err != nil {
-		p.errorf(n, "%v", err)
-		return nil
-	}
-	if p.titleSteps += titleSteps(program); p.titleSteps > maxTitleSteps {
-		p.errorf(n, "the titles up to here compile to %d steps, the limit is %d: write smaller repetitions or fewer titles", p.titleSteps, maxTitleSteps)
-		return nil
-	}
-	p.warn(n, oddTitle(s, program))
-	return regexp.MustCompile(s)
-}
-
-// categories reads one CateId or a list of them.
-func (p *parser) categories(n *yaml.Node) []int64 {
-	items := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		items = p.filled(n)
-	}
-	var list []int64
-	for _, item := range items {
-		if id, ok := p.integer(item, 0); ok {
-			list = append(list, int64(id))
-		}
-	}
-	return list
-}
-
 func (p *parser) period(n *yaml.Node) Period {
 	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || n.Value == "" || tag != "!!str" && tag != "!!int" && tag != "!!float" {
 		p.errorf(n, "must be a period such as 180d or 1y6mo")
@@ -452,37 +299,6 @@ func (p *parser) notice(n *yaml.Node) Period {
 	return period
 }
 
-// date reads {tag: PREFIX}.
-func (p *parser) date(n *yaml.Node, key string) (prefix string) {
-	p.mapping(n, key, []field{{name: "tag", required: true, read: func(n *yaml.Node) {
-		prefix, _ = p.text(n)
-		p.warn(n, oddTagPrefix(prefix, "a day", "2027-01-31"))
-	}}})
-	return prefix
-}
-
-func (p *parser) keepLatest(n *yaml.Node) KeepLatest {
-	var keep KeepLatest
-	p.mapping(n, "keepLatest", []field{
-		{name: "count", required: true, read: func(n *yaml.Node) { keep.Count, _ = p.integer(n, 1) }},
-		{name: "per", required: true, read: func(n *yaml.Node) {
-			s, ok := p.text(n)
-			prefix, tagged := strings.CutPrefix(s, string(PerTag))
-			switch {
-			case !ok:
-			case s == string(PerFolder), s == string(PerCategory):
-				keep.Per = Per(s)
-			case tagged && prefix != "":
-				keep.Per, keep.Tag = PerTag, prefix
-				p.warn(n, oddTagPrefix(prefix, "a value", "VALUE"))
-			default:
-				p.errorf(n, "%s makes no groups: allowed are folder, category and tag:PREFIX", text.Quote(s))
-			}
-		}},
-	})
-	return keep
-}
-
 func (p *parser) guard(n *yaml.Node, guard *Guard) {
 	p.mapping(n, "guard", []field{
 		{name: "maxDelete", read: func(n *yaml.Node) { guard.MaxDelete, _ = p.integer(n, 0) }},
@@ -501,22 +317,4 @@ func (p *parser) pace(n *yaml.Node, pace *Pace) {
 			pace.Share = float64(p.fraction(n, "a share from 0.01, which is one call a second, to 1", whole/100, whole)) / whole
 		}},
 	})
-}
-
-// uniqueNames reports rules that share a name: the report counts by name.
-func (p *parser) uniqueNames(policy *yaml.Node) {
-	first := map[string]int{}
-	for _, list := range []string{"protect", "expire"} {
-		for _, rule := range valueOf(policy, list).Content {
-			name := valueOf(rule, "name")
-			if name.Value == "" {
-				continue
-			}
-			if line, taken := first[name.Value]; taken {
-				p.errorf(name, "the rule at line %d is called %s already", line, text.Quote(name.Value))
-				continue
-			}
-			first[name.Value] = name.Line
-		}
-	}
 }

@@ -162,22 +162,6 @@ func (r *run) note(format string, args ...any) {
 	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
 }
 
-// saveFailures stores the failures for which the report has no room.
-func (r *run) saveFailures(found *scan.Found) {
-	count, failures := found.Unlisted()
-	if count == 0 {
-		return
-	}
-	ctx, cancel := r.budget.Record(context.Background())
-	defer cancel()
-	folder, err := journal.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
-	if err != nil {
-		r.Log.Error("failures not listed", "failures", count, "error", err.Error())
-		return
-	}
-	r.note("%d more failures are in %s", count, folder)
-}
-
 // deleteFound checks the guard, saves the plan, and deletes it.
 func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announced *journal.Announcements) error {
 	var beside errgroup.Group
@@ -225,31 +209,6 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		return nil
 	}
 	return r.deletePlan(ctx, admit, contents.ID, found, notice.dueLines(found), spending)
-}
-
-// suspend returns an error that ended the run before the first deletion. The next scheduled run resumes a scan whose
-// time was up.
-func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
-	if deadline.Passed(err) {
-		return found.Suspend(ctx, r.budget, err)
-	}
-	return fmt.Errorf("%w; nothing was deleted", err)
-}
-
-// refund returns media that an event did not delete to the event budget. Other runs spend
-// nothing, and have nothing to refund.
-func (r *run) refund(ctx context.Context, spending journal.Spending, media int) {
-	ctx, cancel := r.budget.Record(ctx)
-	defer cancel()
-	if err := spending.Refund(ctx, r.Store, r.Now(), media); err != nil {
-		r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
-	}
-}
-
-func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
-	if err := found.CloseCheckpoint(ctx); err != nil {
-		r.Log.Warn("checkpoint not closed", "error", err.Error())
-	}
 }
 
 // deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the

@@ -1,0 +1,87 @@
+package objects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+)
+
+// ErrExists means that an object of this name exists. It was not changed.
+var ErrExists = errors.New("the object exists already")
+
+// Error is a failed call. Its text carries no key, token, signature or URL.
+type Error struct {
+	Op      string
+	Code    string // the service's code; empty without an answer
+	Status  int    // the HTTP status; 0 without an answer
+	Message string
+	// RequestID is empty without an answer.
+	RequestID string
+}
+
+func (e *Error) Error() string {
+	message := e.Op + ": "
+	if e.Code != "" {
+		message += e.Code + ": "
+	}
+	message += e.Message
+	if e.RequestID != "" {
+		message += " (request " + e.RequestID + ")"
+	}
+	return message
+}
+
+// credentialsAtFault reports whether the call may succeed with other credentials.
+// Source: OSS "HTTP status code 403".
+func credentialsAtFault(err error) bool {
+	var service *oss.ServiceError
+	if !errors.As(err, &service) {
+		return false
+	}
+	switch service.Code {
+	case "SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId":
+		return true
+	}
+	return false
+}
+
+// ErrNotFound means that the object does not exist.
+var ErrNotFound = errors.New("there is no such object")
+
+// ErrTooLarge means that the object has more bytes than the caller takes.
+var ErrTooLarge = errors.New("the object is too large")
+
+// ErrUnchanged means that the object still has the version that the caller knows.
+var ErrUnchanged = errors.New("the object has not changed")
+
+// withoutCode reports whether an answer is not from OSS. The SDK then quotes its body.
+func withoutCode(e *oss.ServiceError) bool { return e.Code == "" || e.Code == "BadErrorResponse" }
+
+// plain converts an error of the SDK into one without secrets. It wraps the error of ctx, which must be
+// the caller's, if that has ended.
+func (s *Session) plain(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, ctx.Err())
+	}
+	if errors.Is(err, account.ErrNoCredentials) {
+		return err
+	}
+	var service *oss.ServiceError
+	if errors.As(err, &service) {
+		if withoutCode(service) {
+			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
+		}
+		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
+			Message: s.credentials.Redact(service.Message), RequestID: s.credentials.Redact(service.RequestID)}
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &Error{Op: op, Message: s.credentials.Redact(err.Error())}
+}

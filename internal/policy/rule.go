@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+)
+
+// Rule is one protect or expire rule. An expire rule has exactly one of After,
+// Date and OnSourceRemoved; a protect rule can have a Date.
+type Rule struct {
+	Name  string
+	Match Match
+	// After is the age at which a medium expires.
+	After Period
+	// Date is the prefix of a tag that carries a date, as in expire:2026-06-30: a
+	// medium expires, or is protected, until the end of that day. The rule
+	// applies only to media that carry such a tag.
+	Date string
+	// OnSourceRemoved expires a medium whose source object was deleted; the rule
+	// applies to no other.
+	OnSourceRemoved bool
+	// KeepLatest keeps the newest of a group, whatever their age.
+	KeepLatest KeepLatest
+
+	clauses []clause
+}
+
+// KeepLatest keeps the newest Count media of each group; Count 0 for no such key.
+type KeepLatest struct {
+	Count int
+	Per   Per
+	// Tag is the prefix of the tag whose value makes a group, for PerTag.
+	Tag string
+}
+
+// Per says what makes a group.
+type Per string
+
+// The groups.
+const (
+	PerFolder   Per = "folder"   // the folder of the object
+	PerCategory Per = "category" // the CateId
+	PerTag      Per = "tag:"     // the value of a tag with a prefix
+)
+
+// Ranks tells whether a medium is ranked: Unknown where the record does not tell
+// its group, and No where it has none, for want of such a tag.
+func (k KeepLatest) Ranks(m *media.Medium) Truth {
+	switch k.Per {
+	case PerFolder:
+		return known(!m.Object.IsZero())
+	case PerCategory:
+		return known(m.Category.Known)
+	case PerTag:
+	}
+	if m.TagsGarbled {
+		return Unknown
+	}
+	return truth(carries(m, k.Tag))
+}
+
+// Groups returns the groups of a medium that is ranked. One that has several tags
+// with the prefix is in the group of each.
+func (k KeepLatest) Groups(m *media.Medium) []string {
+	switch k.Per {
+	case PerFolder:
+		return []string{m.Object.String()[:strings.LastIndexByte(m.Object.String(), '/')+1]}
+	case PerCategory:
+		return []string{strconv.FormatInt(m.Category.Value, 10)}
+	case PerTag:
+	}
+	var groups []string
+	for _, tag := range m.Tags {
+		if strings.HasPrefix(tag, k.Tag) && !slices.Contains(groups, tag) {
+			groups = append(groups, tag)
+		}
+	}
+	return groups
+}
+
+// Applies holds the rule's conditions against a medium: No if any says no, else
+// Unknown if any cannot tell, else Yes. The key that cannot tell is named.
+func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
+	answer = Yes
+	for i := range r.clauses {
+		switch r.clauses[i].holds(m) {
+		case No:
+			return No, ""
+		case Unknown:
+			answer, unknownKey = Unknown, r.clauses[i].key
+		case Yes:
+		}
+	}
+	return answer, unknownKey
+}
+
+// compile readies a rule for decisions.
+func (r *Rule) compile(dateKey string) {
+	r.clauses = r.Match.clauses()
+	if r.Date != "" {
+		r.clauses = append(r.clauses, clause{
+			key:  dateKey,
+			says: "with a tag that starts with " + r.Date,
+			has:  func(m *media.Medium) string { return strings.Join(m.Tags, ", ") },
+			holds: func(m *media.Medium) Truth {
+				if m.TagsGarbled {
+					return Unknown
+				}
+				return truth(carries(m, r.Date))
+			},
+		})
+	}
+}
+
+// End returns the end of the latest day that the medium's tags name for a rule
+// with a Date. It is false if any of them names no day.
+func (r *Rule) End(m *media.Medium, zone *time.Location) (end time.Time, ok bool) {
+	for _, tag := range m.Tags {
+		text, dated := strings.CutPrefix(tag, r.Date)
+		if !dated {
+			continue
+		}
+		over, ok := EndOfDay(text, zone)
+		if !ok {
+			return time.Time{}, false
+		}
+		if over.After(end) {
+			end = over
+		}
+	}
+	return end, !end.IsZero()
+}
+
+// EndOfDay returns the end of a day such as 2027-01-31 in a zone. It is false for a text that names
+// no day.
+func EndOfDay(day string, zone *time.Location) (end time.Time, ok bool) {
+	parsed, err := time.Parse(time.DateOnly, day)
+	return last(wall(parsed.AddDate(0, 0, 1), zone)), err == nil
+}

@@ -1,0 +1,87 @@
+package purge
+
+import (
+	"errors"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
+)
+
+var errStillShown = errors.New("MPS took the deletion and still shows the medium")
+
+// verify reads back a batch that the service accepted.
+func (w *worker) verify(batch []plan.Line) error {
+	live, err := w.readBack(batch, true)
+	if err != nil {
+		return w.unread(live, err)
+	}
+	w.all(live, journal.Unverified, errStillShown, true)
+	return nil
+}
+
+// unread reports media that were sent and could not be read back. They stay pending if the time
+// is up.
+func (w *worker) unread(batch []plan.Line, err error) error {
+	if !deadline.Passed(err) {
+		w.all(batch, journal.Unverified, err, false)
+	}
+	var failure *mps.Error
+	if errors.As(err, &failure) && failure.Kind == mps.Unauthorized && len(batch) > 0 {
+		return err // no deletion can be verified
+	}
+	return nil
+}
+
+// MPS may show a deletion late. Media are read again after each of these pauses, 3 s in all.
+var pauses = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
+
+// readBack reads a batch after a call. It reports media that are gone as deleted, and returns the
+// others. If patient is true, it reads again after each of pauses.
+func (w *worker) readBack(batch []plan.Line, patient bool) (live []plan.Line, err error) {
+	live, err = w.readOnce(batch)
+	for _, pause := range pauses {
+		if err != nil || len(live) == 0 || !patient {
+			break
+		}
+		select {
+		case <-w.ctx.Done():
+			return live, w.ctx.Err()
+		case <-time.After(pause):
+			live, err = w.readOnce(live)
+		}
+	}
+	return live, err
+}
+
+func (w *worker) readOnce(batch []plan.Line) (live []plan.Line, err error) {
+	found, err := w.Library.Probe(w.ctx, ids(batch))
+	if err != nil {
+		return batch, err
+	}
+	missing := make(map[string]bool, len(batch))
+	for _, id := range found.Missing {
+		missing[id] = true
+	}
+	states := make(map[string]string, len(found.Media))
+	for _, m := range found.Media {
+		if m.Doubt == "" {
+			states[m.ID] = m.State
+		}
+	}
+	var went []Outcome
+	for _, l := range batch {
+		state := states[l.MediaID]
+		hidden := state == media.StateInitiated && l.State != media.StateInitiated // MPS shows some deleted media as Initiated
+		if hidden || missing[l.MediaID] || state == media.StateDeleted {
+			went = append(went, Outcome{Line: l, Became: journal.Deleted, Tombstone: hidden})
+		} else {
+			live = append(live, l)
+		}
+	}
+	w.report(went...)
+	return live, nil
+}

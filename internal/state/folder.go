@@ -1,0 +1,174 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// Folder stores records as files below a folder. It creates the folder at the first write.
+type Folder string
+
+// Create writes a record; see Store.
+func (f Folder) Create(ctx context.Context, name string, data []byte) (err error) {
+	path, err := f.path(name)
+	if err = errors.Join(err, checkSize(name, int64(len(data)))); err != nil {
+		return err
+	}
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("write a record: %w", err)
+	}
+	// The file is written under a temporary name, and then linked. The link fails if the name
+	// exists, and no reader sees a partial record.
+	temporary, err := os.CreateTemp(folder, temporaryPrefix+"*")
+	if err != nil {
+		return fmt.Errorf("write a record: %w", err)
+	}
+	defer func() {
+		err = errors.Join(err, os.Remove(temporary.Name()))
+	}()
+	_, err = temporary.Write(data)
+	if err == nil {
+		err = temporary.Sync()
+	}
+	if err = errors.Join(err, temporary.Close()); err != nil {
+		return fmt.Errorf("write record %s: %w", name, err)
+	}
+	switch err := os.Link(temporary.Name(), path); {
+	case errors.Is(err, fs.ErrExist):
+		return sameAs(ctx, f, name, data)
+	case err != nil:
+		return fmt.Errorf("write record %s: %w", name, err)
+	}
+	return syncFolders(folder, string(f))
+}
+
+// temporaryPrefix starts the names of files that are not records yet.
+const temporaryPrefix = ".new-"
+
+func (f Folder) path(name string) (string, error) {
+	return filepath.Join(string(f), filepath.FromSlash(name)), checkName(name)
+}
+
+// Read returns a record; see Store. It returns at the end of ctx even if the file system hangs.
+func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
+	path, err := f.path(name)
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	read := make(chan error, 1)
+	go func() {
+		var text []byte
+		err := task.Do(func() (err error) {
+			text, err = readFile(path, name)
+			return err
+		})
+		data = text
+		read <- err
+	}()
+	select {
+	case err = <-read:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read record %s: %w", name, ctx.Err())
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("record %s: %w", name, ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("read record %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// readFile reads a record. It refuses other files than regular ones: a pipe may never end.
+func readFile(path, name string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: it is not a regular file", ErrDamaged)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	if err := checkSize(name, info.Size()); err != nil {
+		return nil, err
+	}
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(file, MaxBytes+1)); err != nil {
+		return nil, err
+	}
+	return data.Bytes(), checkSize(name, int64(data.Len()))
+}
+
+// List yields records; see Store.
+func (f Folder) List(ctx context.Context, folder, after string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		stop := errors.New("stop")
+		root := filepath.Join(string(f), filepath.FromSlash(folder))
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil
+			case err != nil:
+				return err
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case entry.IsDir(), strings.HasPrefix(entry.Name(), temporaryPrefix):
+				return nil
+			}
+			relative, err := filepath.Rel(string(f), path)
+			name := filepath.ToSlash(relative)
+			if err != nil || name <= after {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			if !yield(Record{Name: name, Written: info.ModTime(), Now: time.Now()}, nil) {
+				return stop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stop) {
+			yield(Record{}, fmt.Errorf("list %s: %w", folder, err))
+		}
+	}
+}
+
+// syncFolders makes new names durable, from a folder up to the parent of top.
+func syncFolders(folder, top string) error {
+	for {
+		if err := syncFolder(folder); err != nil {
+			return fmt.Errorf("make a record durable: %w", err)
+		}
+		if folder == top || folder == filepath.Dir(folder) {
+			return syncFolder(filepath.Dir(top))
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+func syncFolder(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
