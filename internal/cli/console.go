@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,29 +23,49 @@ import (
 func (c *Command) console() *cobra.Command {
 	var flags functionFlags
 	var address string
+	var places, policies *[]string
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Review plans, approve them and see what happened, in a browser on this machine",
 		Long: `console serves pages on a loopback address until it is interrupted, over the same
 state as the function. It prints one address, whose token lets one browser in, once.
 The pages work without JavaScript, and load nothing from elsewhere. They are English
-or Chinese, as MEDIASWEEP_LANG or the browser says.`,
-		Example: "  mediasweep console --emulate",
-		Args:    cobra.NoArgs,
+or Chinese, as MEDIASWEEP_LANG or the browser says. With several stores the head of
+each page chooses one: what a page does, it does there, by the policy of that store.`,
+		Example: `  mediasweep console --emulate
+  mediasweep console --state cn-shanghai=oss://ops/mediasweep/ --state cn-beijing=oss://ops-bj/mediasweep/`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			runs := console.NewRuns(cmd.Context())
-			f, stop, err := c.function(flags.emulate, handler.Options{Progress: progressOf(runs)})
+			stores, err := c.stores(*places, *policies)
 			if err != nil {
 				return err
 			}
-			defer stop()
-			return c.serveConsole(cmd.Context(), f.Service, runs, address)
+			var all []pagesOf
+			for _, one := range stores {
+				runs := console.NewRuns(cmd.Context())
+				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: progressOf(runs)})
+				if err != nil {
+					return err
+				}
+				defer stop()
+				all = append(all, pagesOf{one.place, f.Service, runs})
+			}
+			return c.serveConsole(cmd.Context(), all, address)
 		},
 	}
+	places = addStates(cmd)
+	policies = cmd.Flags().StringArray("policy", nil, "the policy: a file, or oss://bucket/key; can be repeated, one for each --state ($MEDIASWEEP_POLICY)")
 	flags.add(cmd, "table")
 	cmd.Flags().Lookup("output").Hidden = true
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:0", "loopback address to listen on")
 	return cmd
+}
+
+// pagesOf is a service with pages, and the runs that they start.
+type pagesOf struct {
+	place   string
+	service *service.Service
+	runs    *console.Runs
 }
 
 func progressOf(runs *console.Runs) func(sweep.Progress) {
@@ -53,13 +74,39 @@ func progressOf(runs *console.Runs) func(sweep.Progress) {
 	}
 }
 
-// serveConsole serves the console of a service until the context ends, and waits for the runs that it
+// newPages returns the pages of services: of several, each at a path of its own.
+func (c *Command) newPages(all []pagesOf) (http.Handler, error) {
+	var stores []console.Store
+	for i, one := range all {
+		if len(all) > 1 {
+			stores = append(stores, console.Store{Name: strings.TrimSpace(one.service.Origin().Region + " " + one.place), Path: console.StorePath(i + 1)})
+		}
+	}
+	var list []http.Handler
+	for i, one := range all {
+		o := console.Options{
+			Service: one.service, Log: one.service.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: one.runs, Now: time.Now,
+			Call: func(*http.Request) service.Call { return localCall() }, Stores: stores,
+		}
+		if stores != nil {
+			o.Path = stores[i].Path
+		}
+		pages, err := console.New(o)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, pages)
+	}
+	if stores == nil {
+		return list[0], nil
+	}
+	return console.Stores(list), nil
+}
+
+// serveConsole serves the console of services until the context ends, and waits for the runs that it
 // began.
-func (c *Command) serveConsole(ctx context.Context, s *service.Service, runs *console.Runs, address string) error {
-	pages, err := console.New(console.Options{
-		Service: s, Log: s.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: runs, Now: time.Now,
-		Call: func(*http.Request) service.Call { return localCall() },
-	})
+func (c *Command) serveConsole(ctx context.Context, all []pagesOf, address string) error {
+	pages, err := c.newPages(all)
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
@@ -79,6 +126,8 @@ func (c *Command) serveConsole(ctx context.Context, s *service.Service, runs *co
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return exitError{exitFailed, err}
 	}
-	runs.Wait()
+	for _, one := range all {
+		one.runs.Wait()
+	}
 	return nil
 }

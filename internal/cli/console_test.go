@@ -87,16 +87,17 @@ func serveConsole(t *testing.T, env map[string]string, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// startConsole runs a command that serves the console, and returns a browser that has opened its address.
-func startConsole(t *testing.T, args ...string) *browser {
+// startConsole runs a command that serves the console, and returns a browser that has opened its address,
+// which leads to the first page.
+func startConsole(t *testing.T, first string, env map[string]string, args ...string) *browser {
 	t.Helper()
-	address, err := url.Parse(serveConsole(t, nil, args...))
+	address, err := url.Parse(serveConsole(t, env, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	jar, _ := cookiejar.New(nil) // never fails
 	b := &browser{t, &http.Client{Jar: jar, Timeout: time.Minute}, "http://" + address.Host}
-	if _, at := b.get(address.RequestURI()); at != "/" {
+	if _, at := b.get(address.RequestURI()); at != first {
 		t.Fatalf("the address leads to %s", at)
 	}
 	return b
@@ -104,7 +105,7 @@ func startConsole(t *testing.T, args ...string) *browser {
 
 // A person reviews the plan of the demo, holds two media, approves the others by their number, and watches.
 func TestConsole(t *testing.T) {
-	b := startConsole(t, "demo", "--console")
+	b := startConsole(t, "/", nil, "demo", "--console")
 	plans, _ := b.get("/plans")
 	plan := "/plans/" + b.find(plans, `href="/plans/(sha256:[0-9a-f]{64})"`)
 	review, _ := b.get(plan + "?rule=drafts")

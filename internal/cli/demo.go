@@ -93,7 +93,7 @@ func (c *Command) demoConsole(ctx context.Context) error {
 	runs := console.NewRuns(ctx)
 	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Progress: progressOf(runs)})
 	s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
-	return c.serveConsole(ctx, s, runs, "127.0.0.1:0")
+	return c.serveConsole(ctx, []pagesOf{{"", s, runs}}, "127.0.0.1:0")
 }
 
 func finished(r *report.Report, w io.Writer) error {

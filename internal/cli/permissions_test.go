@@ -21,23 +21,26 @@ import (
 
 // office runs commands in-process, in one environment.
 type office struct {
-	t   *testing.T
-	env map[string]string
+	t        *testing.T
+	env      map[string]string
+	out, log bytes.Buffer // of the latest command
+}
+
+// exit runs a command, and returns its exit code.
+func (o *office) exit(stdin, args string) int {
+	o.out.Reset()
+	o.log.Reset()
+	command := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &o.out, Stderr: &o.log, Getenv: func(name string) string { return o.env[name] }}
+	return command.Main(o.t.Context(), strings.Fields(args))
 }
 
 // run returns what a command prints. It may exit with one of the codes, else with 0.
 func (o *office) run(stdin, args string, codes ...int) string {
 	o.t.Helper()
-	var out, log bytes.Buffer
-	command := cli.Command{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &log, Getenv: func(name string) string { return o.env[name] }}
-	exit := command.Main(o.t.Context(), strings.Fields(args))
-	for _, code := range append(codes, 0) {
-		if exit == code {
-			return out.String()
-		}
+	if exit := o.exit(stdin, args); !slices.Contains(append(codes, 0), exit) {
+		o.t.Fatalf("%s: exit %d\n%s%s", args, exit, o.out.String(), o.log.String())
 	}
-	o.t.Fatalf("%s: exit %d\n%s%s", args, exit, out.String(), log.String())
-	return ""
+	return o.out.String()
 }
 
 // invoke passes payloads to the function.

@@ -1,27 +1,34 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 func (c *Command) runs() *cobra.Command {
 	var flags functionFlags
 	var filter service.RunFilter
+	var places *[]string
 	cmd := &cobra.Command{
 		Use:   "runs [RUN]",
 		Short: "List the latest runs, or tell what one did",
 		Long: `runs lists runs, the one that ended last first, also those that were blocked, busy
 or failed. A note on stderr has the --before of the next page. Refused requests of
-people are not runs, and are in the log only.`,
+people are not runs, and are in the log only. Runs of several stores are in one list,
+with the place of each: a store that cannot be read is in a note, and the exit code is 3.`,
 		Example: `  mediasweep runs --trigger timer --since 7d
   mediasweep runs --status blocked --since 2026-11-01 -o csv`,
 		Args: cobra.MaximumNArgs(1),
@@ -32,28 +39,19 @@ people are not runs, and are in the log only.`,
 			if len(args) == 0 && flags.output == "html" {
 				return exitError{exitUsage, errors.New("-o html is for one run: name it")}
 			}
-			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
-				if len(args) == 1 {
-					return c.writeRun(ctx, s, b, args[0], &flags)
-				}
-				list, err := s.Runs(ctx, localCall(), filter)
-				c.note(list.Notes)
-				if list.Next != "" {
-					c.note([]string{"there are earlier runs: add --before " + list.Next})
-				}
-				switch {
-				case err != nil:
-					return err
-				case flags.output == "json":
-					return writeJSON(b, list.Reports)
-				case flags.output == "csv":
-					return render.WriteRunsCSV(flags.csv(b), list.Reports)
-				}
-				render.WriteRuns(b, list.Reports)
-				return nil
-			})
+			stores, err := c.stores(*places, nil)
+			switch {
+			case err != nil:
+				return err
+			case len(args) == 1:
+				return showRun(cmd, &flags, stores, args[0])
+			case len(stores) > 1 && filter.Before != "" && !journal.IsCursor(filter.Before):
+				return exitError{exitUsage, errors.New("--before takes the value that the page before gives, where there are several stores")}
+			}
+			return c.listRuns(cmd, &flags, stores, filter)
 		},
 	}
+	places = addStates(cmd)
 	flags.add(cmd, "table", "json", "csv", "html")
 	cmd.Flags().StringVar(&filter.Trigger, "trigger", "", "only runs of timer, oss, http, invoke or cli")
 	cmd.Flags().StringVar(&filter.Status, "status", "", "only runs that ended done, partial, incomplete, blocked, busy or failed")
@@ -61,6 +59,113 @@ people are not runs, and are in the log only.`,
 	cmd.Flags().StringVar(&filter.Before, "before", "", "only runs that ended before this one: the next page")
 	cmd.Flags().Var(newDecimal(&filter.Limit, service.DefaultRuns), "limit", fmt.Sprintf("at most this many runs, and at most %d", service.MaxRuns))
 	return cmd
+}
+
+// listRuns writes the latest runs of all stores.
+func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
+	var list []located
+	var next string // the newest of the pages' ends: the lists of other stores may go on before it
+	var failed []error
+	for _, one := range stores {
+		err := flags.with(cmd, one.command, nil, func(ctx context.Context, s *service.Service) error {
+			page, err := s.Runs(ctx, localCall(), filter)
+			c.note(one.of(page.Notes...))
+			if page.Next != "" && (next == "" || journal.CompareCursors(page.Next, next) < 0) {
+				next = page.Next
+			}
+			for _, r := range page.Reports {
+				list = append(list, located{one.place, r})
+			}
+			return err
+		})
+		if err != nil {
+			failed = append(failed, storeError("runs", "", err))
+			if len(stores) > 1 {
+				c.note(one.of("not read: " + text.Bound(err.Error())))
+			}
+		}
+	}
+	if len(failed) == len(stores) {
+		return failed[0]
+	}
+	list, next = page(list, next, filter.Limit)
+	if next != "" {
+		c.note([]string{"there are earlier runs: add --before " + next})
+	}
+	var b strings.Builder
+	if err := writeRuns(&b, flags, list); err != nil {
+		return exitError{exitFailed, err}
+	}
+	if err := c.print(&b); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return exitError{exitPartial, fmt.Errorf("%d of %d stores could not be read", len(failed), len(stores))}
+	}
+	return nil
+}
+
+// located is a run, and the store that has its report: empty for the only one.
+type located struct {
+	Store string `json:"store,omitempty"`
+	*report.Report
+}
+
+// page sorts runs, newest first, and cuts them where the list of a store ends before its last run, and at
+// a limit. It returns the cursor of the next page.
+func page(list []located, end string, limit int) (shown []located, next string) {
+	slices.SortStableFunc(list, func(a, b located) int {
+		return journal.CompareCursors(journal.Cursor(a.Report), journal.Cursor(b.Report))
+	})
+	if end != "" {
+		list = slices.DeleteFunc(list, func(l located) bool { return journal.CompareCursors(journal.Cursor(l.Report), end) > 0 })
+	}
+	if len(list) > limit {
+		return list[:limit], journal.Cursor(list[limit-1].Report)
+	}
+	return list, end
+}
+
+// writeRuns writes a list of runs in the form that was asked for.
+func writeRuns(b *strings.Builder, flags *functionFlags, list []located) error {
+	var reports []*report.Report
+	var stores []string
+	for _, one := range list {
+		reports = append(reports, one.Report)
+		if one.Store != "" {
+			stores = append(stores, one.Store)
+		}
+	}
+	switch flags.output {
+	case "json":
+		return writeJSON(b, append([]located{}, list...))
+	case "csv":
+		return render.WriteRunsCSV(flags.csv(b), reports, stores...)
+	}
+	render.WriteRuns(b, reports, stores...)
+	return nil
+}
+
+// showRun writes the report of a run from the first store that has it.
+func showRun(cmd *cobra.Command, flags *functionFlags, stores []store, id string) error {
+	var missing, failed error
+	for _, one := range stores {
+		lacks := false
+		err := one.command.kept(cmd, flags, []string{id}, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+			err := one.command.writeRun(ctx, s, b, id, flags)
+			lacks = errors.Is(err, state.ErrNotFound)
+			return err
+		})
+		switch {
+		case err == nil:
+			return nil
+		case lacks:
+			missing = err
+		case failed == nil:
+			failed = err
+		}
+	}
+	return cmp.Or(failed, missing)
 }
 
 // writeRun writes the report of one run.

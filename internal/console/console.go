@@ -56,6 +56,9 @@ type Options struct {
 	// its request.
 	Runs *Runs
 	Now  func() time.Time
+	// Path is where the pages are, if an address has those of several Stores.
+	Path   string
+	Stores []Store
 }
 
 // pages serves the pages.
@@ -147,7 +150,7 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 			answer = p.problem(r, err)
 		}
 		if answer.goTo != "" {
-			http.Redirect(w, r, answer.goTo, http.StatusSeeOther)
+			http.Redirect(w, r, p.Path+answer.goTo, http.StatusSeeOther)
 			return
 		}
 		p.write(w, r, answer)

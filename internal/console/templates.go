@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,6 +47,8 @@ type view struct {
 type layout struct {
 	Lang, Title, Section string
 	Region, Account      string
+	Path                 string
+	Stores               []Store
 	Data                 any
 }
 
@@ -63,7 +66,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	page, err := p.templates[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
-		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, answer.data})
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, p.Path, p.Stores, answer.data})
 	}
 	if err != nil {
 		p.Log.Error("page not written", "page", answer.name, "error", err.Error())
@@ -76,7 +79,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.WriteHeader(max(answer.status, http.StatusOK))
-	_, _ = w.Write(b.Bytes()) // the caller has gone
+	_, _ = io.WriteString(w, below(p.Path, b.String())) // the caller has gone
 }
 
 func asText(value any) string { return fmt.Sprint(value) }

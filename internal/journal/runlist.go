@@ -134,6 +134,9 @@ func Cursor(r *report.Report) string { return cursorOf(logKey(r.FinishedAt, r.Ru
 // IsCursor reports whether a text is a cursor.
 func IsCursor(s string) bool { return keyOf(s) != "" }
 
+// CompareCursors orders cursors, newest first.
+func CompareCursors(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) }
+
 // keyOf returns the key of a cursor, or nothing.
 func keyOf(cursor string) string {
 	stamp, rest, _ := strings.Cut(cursor, "-")
