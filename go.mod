@@ -7,20 +7,20 @@ require (
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1 // OSS: the official SDK, with contexts and V4 signatures
 	github.com/aliyun/fc-runtime-go-sdk v0.3.1 // FC: the official SDK of the go1 runtime
 	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
-	github.com/schollz/progressbar/v3 v3.19.1
-	github.com/spf13/cobra v1.10.2
+	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a run on a terminal
+	github.com/spf13/cobra v1.10.2 // commands, their help and completion
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
-	golang.org/x/sync v0.24.0
-	golang.org/x/term v0.44.0 // whether stderr is a terminal
+	golang.org/x/sync v0.25.0 // errgroup: workers that end together
+	golang.org/x/term v0.48.0 // whether stderr is a terminal
 )
 
 // For tests only.
 require (
-	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/cdproto v0.159.3 // the protocol of that browser
 	github.com/chromedp/chromedp v0.23.0 // a real browser
-	github.com/google/go-cmp v0.7.0
+	github.com/google/go-cmp v0.7.0 // what differs
 	github.com/rogpeppe/go-internal v1.16.0 // testscript
-	golang.org/x/net v0.56.0 // html: what a browser makes of a page
+	golang.org/x/net v0.62.0 // html: what a browser makes of a page
 )
 
 require (
@@ -33,7 +33,7 @@ require (
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/opentracing/opentracing-go v1.2.1-0.20220228012449-10b1cf09e00b // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
-	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
 	gopkg.in/ini.v1 v1.67.0 // indirect
