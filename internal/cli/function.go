@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"os/user"
@@ -100,7 +101,7 @@ func localCall() service.Call {
 // function wires the function from the environment, or with an emulator that runs
 // until stop is called.
 func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
-	o.Getenv, o.Log, stop = c.Getenv, c.Stderr, func() {}
+	o.Getenv, o.Log, stop = c.Getenv, c.log(slog.LevelWarn), func() {}
 	if o.Progress == nil {
 		o.Progress = c.progress()
 	}

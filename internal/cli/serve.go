@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"syscall"
 	"time"
 
@@ -46,15 +47,16 @@ func (c *Command) serve() *cobra.Command {
 			case err != nil:
 				return exitError{exitUsage, err}
 			}
-			logger := logs.New(c.Stderr)
+			log := c.log(slog.LevelInfo)
+			logger := logs.New(log)
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
-			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
+			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: log}))
 			if err != nil {
 				return exitError{exitFailed, err}
 			}
 			rt := &fc.Custom{
 				Function: f,
-				Timeout:  timeout, Local: !inFC, Log: c.Stderr, Logger: logger,
+				Timeout:  timeout, Local: !inFC, Log: log, Logger: logger,
 			}
 			if err := rt.Serve(cmd.Context(), listener); err != nil {
 				return exitError{exitFailed, err}

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"io"
+	"log/slog"
 	"os"
 	"unicode/utf8"
 
 	"golang.org/x/term"
 
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -23,6 +26,15 @@ func shown(w io.Writer) io.Writer {
 		return &screen{terminal: w}
 	}
 	return w
+}
+
+// log returns where the program logs, from a level on: JSON for programs, or sentences where stderr is
+// a terminal and a person runs the program.
+func (c *Command) log(least slog.Level) io.Writer {
+	if isTerminal(c.Stderr) && !account.InFC(c.Getenv) {
+		return logs.Terminal{Out: c.Stderr, Least: least}
+	}
+	return c.Stderr
 }
 
 // screen escapes what a terminal would act on.
