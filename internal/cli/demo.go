@@ -36,60 +36,86 @@ program. The policy's mode is raised for the emulator only.`,
 			if inConsole {
 				return c.demoConsole(cmd.Context())
 			}
-			p, err := policy.Parse(policyFile, c.Policy)
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			getenv, e, stop, err := c.emulated(func(string) string { return "" })
-			if err != nil {
-				return exitError{exitFailed, err}
-			}
-			defer stop()
-			now := time.Now()
-			p.Mode = policy.Enforce
-			s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
-			before := e.Objects(emulator.InputBucket)
-			var b strings.Builder
-			fmt.Fprintln(&b, "An emulated library: what a nightly timer sweeps, by the policy that ships with mediasweep.")
-			fmt.Fprint(&b, "\n1. Dry run: decide, plan and report, and delete nothing\n\n")
-			dry := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
-			if err := finished(dry, &b); err != nil {
-				return err
-			}
-			fmt.Fprint(&b, "\n2. Enforced: the same code, the same plan, and then the deletion\n\n")
-			real := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.Timer, Inventory: true})
-			if err := finished(real, &b); err != nil {
-				return err
-			}
-			fmt.Fprint(&b, "\n3. What the emulator saw\n\n")
-			if err := witness(&b, e, before, dry, real); err != nil {
-				return exitError{exitFailed, err}
-			}
-			fmt.Fprint(&b, "\n4. Undone: the media are added again, from the records of the plan\n\n")
-			undone := s.Sweep(cmd.Context(), localCall(), &trigger.Request{Trigger: trigger.CLI, Restore: real.Run})
-			if undone.Status != report.Done || undone.Restore.Restored != real.Counts.Deleted {
-				return exitError{exitFailed, fmt.Errorf("the restore of %d media ended %s: %s", real.Counts.Deleted, undone.Status, undone.Problem())}
-			}
-			fmt.Fprintf(&b, "%d media restored, with new IDs; they are held for 30 days\n", undone.Restore.Restored)
-			return c.print(&b)
+			return c.demoRuns(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&inConsole, "console", false, "open the emulated library in the console, with a plan to review")
 	return cmd
 }
 
-// demoConsole serves the console over an emulated library that was swept in a dry run.
-func (c *Command) demoConsole(ctx context.Context) error {
+// demoRuns shows a dry run, the real run, what the emulator saw, and undo.
+func (c *Command) demoRuns(ctx context.Context) error {
+	p, err := c.demoPolicy()
+	if err != nil {
+		return err
+	}
+	getenv, e, stop, err := c.emulated(func(string) string { return "" })
+	if err != nil {
+		return exitError{exitFailed, err}
+	}
+	defer stop()
+	now := time.Now()
+	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
+	before := e.Objects(emulator.InputBucket)
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("An emulated library: what a nightly timer sweeps, by the policy that ships with mediasweep.")
+	say("\n1. Dry run: decide, plan and report, and delete nothing\n")
+	dry := s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
+	if dry.Status == report.Done {
+		contents, entries, err := s.Entries(ctx, localCall(), dry.Plan)
+		if err != nil {
+			return exitError{exitFailed, err}
+		}
+		say("%d media have expired, such as:\n", contents.Entries)
+		if err := render.WriteSample(&b, render.Plan{Contents: contents, Items: render.Items(entries), Zone: time.UTC}, 2); err != nil {
+			return exitError{exitFailed, err}
+		}
+		say("")
+	}
+	if err := finished(dry, &b); err != nil {
+		return err
+	}
+	say("\n2. Enforced: the same code, the same plan, and then the deletion\n")
+	real := s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Inventory: true})
+	say("It looks at %d media and not at %d: the dry run saw the others a moment ago. They are unchanged and not due, so no call is spent on them.\n", real.Counts.Looked, dry.Counts.Looked)
+	if err := finished(real, &b); err != nil {
+		return err
+	}
+	say("\n3. What the emulator saw\n")
+	if err := witness(&b, e, before, dry, real); err != nil {
+		return exitError{exitFailed, err}
+	}
+	say("\n4. Undone: the media are added again, from the records of the plan\n")
+	undone := s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.CLI, Restore: real.Run})
+	if undone.Status != report.Done || undone.Restore.Restored != real.Counts.Deleted {
+		return exitError{exitFailed, fmt.Errorf("the restore of %d media ended %s: %s", real.Counts.Deleted, undone.Status, undone.Problem())}
+	}
+	say("%d media restored, with new IDs; they are held for 30 days", undone.Restore.Restored)
+	return c.print(&b)
+}
+
+// demoPolicy returns the policy that the program ships with, in mode enforce.
+func (c *Command) demoPolicy() (*policy.Policy, error) {
 	p, err := policy.Parse(policyFile, c.Policy)
 	if err != nil {
-		return exitError{exitUsage, err}
+		return nil, exitError{exitUsage, err}
+	}
+	p.Mode = policy.Enforce
+	return p, nil
+}
+
+// demoConsole serves the console over an emulated library that was swept in a dry run.
+func (c *Command) demoConsole(ctx context.Context) error {
+	p, err := c.demoPolicy()
+	if err != nil {
+		return err
 	}
 	getenv, _, stop, err := c.emulated(func(string) string { return "" })
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
 	defer stop()
-	p.Mode = policy.Enforce
 	runs := console.NewRuns(ctx)
 	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Progress: progressOf(runs)})
 	s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})

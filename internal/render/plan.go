@@ -110,6 +110,23 @@ func WritePlan(w io.Writer, p Plan) error {
 	return out.Flush()
 }
 
+// WriteSample writes the first media of each rule of a plan for a person, with the reasons.
+func WriteSample(w io.Writer, p Plan, perRule int) error {
+	out := bufio.NewWriter(w)
+	t, shown := &grid{out: out}, map[string]int{}
+	t.row("title", "object", "age", "rule", "reason")
+	for item, err := range p.Items {
+		if err != nil {
+			return err
+		}
+		if shown[item.Rule]++; shown[item.Rule] <= perRule {
+			t.row(fit(item.Title, maxTitle), fit(item.Object, maxObject), Age(&item, p.view()), item.Rule, strings.TrimPrefix(item.Reason, "rule "+item.Rule+": "))
+		}
+	}
+	t.flush()
+	return out.Flush()
+}
+
 func writeTotals(w io.Writer, p Plan, totals *review.Totals) {
 	t := &grid{out: w}
 	t.row("plan", p.Contents.ID)
