@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,11 +45,7 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllSubmatch(data, -1) {
-				if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(link[1]))); err != nil {
-					t.Errorf("broken link: %v", err)
-				}
-			}
+			checkLinks(t, page, string(data))
 			for _, name := range regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllSubmatch(data, -1) {
 				if !slices.Contains(tests, string(name[1])) {
 					t.Errorf("there is no %s", name[1])
@@ -56,6 +53,29 @@ func TestDocs(t *testing.T) {
 			}
 			checkSnippets(t, snippets(string(data)))
 		})
+	}
+}
+
+// checkLinks looks up the pages and headings that a page links to.
+func checkLinks(t *testing.T, page, text string) {
+	t.Helper()
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`).FindAllStringSubmatch(text, -1) {
+		target := text
+		if link[1] != "" {
+			data, err := os.ReadFile(filepath.Join(filepath.Dir(page), link[1]))
+			if err != nil && !strings.Contains(err.Error(), "is a directory") {
+				t.Errorf("broken link: %v", err)
+			}
+			target = string(data)
+		}
+		found := link[2] == ""
+		for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(target, -1) {
+			anchor := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+			found = found || strings.ReplaceAll(anchor, " ", "-") == link[2]
+		}
+		if !found {
+			t.Errorf("broken link: %s has no heading #%s", cmp.Or(link[1], "the page"), link[2])
+		}
 	}
 }
 
