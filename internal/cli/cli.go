@@ -70,8 +70,9 @@ func (c *Command) main(ctx context.Context, args []string) int {
 		}
 		return exit.code
 	}
-	c.complain(err)
-	return exitUsage // what cobra itself refuses
+	// What cobra itself refuses, with suggestions that it indents by tabs.
+	c.complain(errors.New(strings.TrimSpace(strings.ReplaceAll(err.Error(), "\t", "  "))))
+	return exitUsage
 }
 
 func (c *Command) execute(ctx context.Context, args []string) error {
@@ -109,7 +110,6 @@ Processing, by a retention policy. Source objects in OSS are never touched.
 Exit codes: 0 done, 1 nothing could be done, 2 bad usage, request, policy or
 environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 6 another run is under way, 7 diff --exit-code found a difference.`,
-		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),

@@ -89,7 +89,7 @@ func (c *Command) release() *cobra.Command {
 				hold, err := s.Release(ctx, localCall(), args[0])
 				switch {
 				case errors.Is(err, state.ErrNotFound):
-					return exitError{exitUsage, fmt.Errorf("hold %s is not in force: mediasweep holds lists those that are, and MEDIASWEEP_STATE says where they are", text.Quote(args[0]))}
+					return exitError{exitUsage, fmt.Errorf("hold %s is not in force: mediasweep holds lists those that are, and --state names another store", text.Quote(args[0]))}
 				case err != nil:
 					return err
 				case flags.output == "json":

@@ -239,6 +239,9 @@ that is neither an apply nor of an OSS event.`,
 				case flags.output == "csv":
 					return render.WritePlansCSV(flags.csv(b), plans)
 				}
+				if len(plans) == 0 {
+					c.note([]string{"no plan is in the state store: mediasweep plan makes one, and --state names another store"})
+				}
 				render.WritePlans(b, plans)
 				return nil
 			})
@@ -271,7 +274,7 @@ func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, 
 func storeError(list, name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNotFound) && name != "":
-		return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and MEDIASWEEP_STATE says where they are",
+		return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
 			strings.TrimSuffix(list, "s"), text.Quote(name), list)}
 	case service.IsRefusal(err):
 		return exitError{exitUsage, err}

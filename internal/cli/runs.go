@@ -92,6 +92,9 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	if next != "" {
 		c.note([]string{"there are earlier runs: add --before " + next})
 	}
+	if len(list) == 0 && len(failed) == 0 && flags.output == "table" {
+		c.note([]string{"the state store has no such run: mediasweep plan makes the first, and --state names another store"})
+	}
 	var b strings.Builder
 	if err := writeRuns(&b, flags, list); err != nil {
 		return exitError{exitFailed, err}
