@@ -56,6 +56,23 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestDesignNamesEveryPackage holds the table of docs/design.md against the tree.
+func TestDesignNamesEveryPackage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		if !regexp.MustCompile("[`/]" + folder.Name() + "`").Match(page) {
+			t.Errorf("docs/design.md does not name internal/%s", folder.Name())
+		}
+	}
+}
+
 // checkLinks looks up the pages and headings that a page links to.
 func checkLinks(t *testing.T, page, text string) {
 	t.Helper()
