@@ -14,8 +14,8 @@ import (
 // Terminal shows the lines of a log to a person. It is a writer for New.
 type Terminal struct {
 	Out io.Writer
-	// Least is the lowest level that is shown. Above INFO the end of a run is left out too: its
-	// report is on the screen.
+	// Least is the lowest level that is shown. Above INFO there is one run, and its report is on the
+	// screen: neither its ID nor its end is shown.
 	Least slog.Level
 }
 
@@ -50,7 +50,7 @@ func (t Terminal) sentence(line []byte) (string, bool) {
 			return "", false
 		}
 		switch {
-		case name == slog.TimeKey, value == "":
+		case name == slog.TimeKey, value == "", name == "run" && t.Least > slog.LevelInfo:
 		case name == slog.LevelKey && level.UnmarshalText([]byte(value)) != nil:
 			return "", false
 		case name == slog.LevelKey:

@@ -19,7 +19,8 @@ func TestTerminal(t *testing.T) {
 	}{
 		{"a warning with its reason", slog.LevelWarn, func(l *slog.Logger) {
 			l.Warn("index not written", "run", "r1", "error", errors.New("timeout"))
-		}, "mediasweep: warning: index not written (run r1): timeout\n"},
+		}, "mediasweep: warning: index not written: timeout\n"},
+		{"an error of a server", slog.LevelInfo, func(l *slog.Logger) { l.Error("record damaged", "run", "r1", "record", "a") }, "mediasweep: error: record damaged (run r1, record a)\n"},
 		{"an error", slog.LevelWarn, func(l *slog.Logger) { l.Error("record damaged") }, "mediasweep: error: record damaged\n"},
 		{"less than a warning", slog.LevelWarn, func(l *slog.Logger) { l.Info("hold placed", "hold", "1") }, ""},
 		{"the end of a run with a report", slog.LevelWarn, func(l *slog.Logger) { l.Error("run finished", "status", "failed") }, ""},
