@@ -50,6 +50,9 @@ function againstRules(props) {
 
   const state = /^oss:\/\/([^/]+)\/(.+\/)$/.exec(environment.MEDIASWEEP_STATE);
   want(state, 'MEDIASWEEP_STATE is not oss://bucket/prefix/');
+  const policy = environment.MEDIASWEEP_POLICY;
+  want(/^\/code\/.|^oss:\/\/[^/]+\/./.test(policy), 'MEDIASWEEP_POLICY is neither a file of the package nor oss://bucket/key');
+  want(!policy.startsWith(environment.MEDIASWEEP_STATE), 'the policy lies among the records');
   const watched = [];
   for (const { triggerName: name, triggerType: type, triggerConfig: config, sourceArn } of props.triggers) {
     if (type === 'http') {
@@ -78,6 +81,8 @@ const trigger = (props, type) => props.triggers.find((t) => t.triggerType === ty
 const broken = {
   rules: {
     'state in the inbox': (p) => { p.environmentVariables.MEDIASWEEP_STATE = 'oss://' + trigger(p, 'oss').sourceArn.split(':').pop() + '/retention/inbox/state/'; },
+    'a policy of the laptop': (p) => { p.environmentVariables.MEDIASWEEP_POLICY = 'retention.yaml'; },
+    'a policy among the records': (p) => { p.environmentVariables.MEDIASWEEP_POLICY = p.environmentVariables.MEDIASWEEP_STATE + 'retention.yaml'; },
     'open HTTP trigger': (p) => { trigger(p, 'http').triggerConfig.authType = 'anonymous'; },
     'bucket elsewhere': (p) => { trigger(p, 'oss').sourceArn = 'acs:oss:us-west-1:1:ops'; },
     'overlapping triggers': (p) => { p.triggers.push(trigger(p, 'oss')); },
