@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Deployment is what permissions depend on.
@@ -70,9 +71,9 @@ func (d Document) JSON() string {
 			panic("permissions: texts do not encode: " + err.Error())
 		}
 		if i < len(d.Statements)-1 {
-			text := strings.TrimSuffix(b.String(), "\n")
+			written := strings.TrimSuffix(b.String(), "\n")
 			b.Reset()
-			b.WriteString(text + ",\n")
+			b.WriteString(written + ",\n")
 		}
 	}
 	b.WriteString("  ]\n}\n")
@@ -83,9 +84,9 @@ func (d Document) JSON() string {
 func (d Document) Text() string {
 	var b strings.Builder
 	for _, s := range d.Statements {
-		fmt.Fprintf(&b, "%s: %s %s on %s", s.why, strings.ToLower(string(s.Effect)), strings.Join(s.Action, ", "), strings.Join(s.Resource, ", "))
+		fmt.Fprintf(&b, "%s: %s %s on %s", s.why, strings.ToLower(string(s.Effect)), strings.Join(s.Action, ", "), text.Line(strings.Join(s.Resource, ", ")))
 		for _, keys := range s.Condition {
-			fmt.Fprintf(&b, " below %s", strings.Join(keys[prefixKey], ", "))
+			fmt.Fprintf(&b, " below %s", text.Line(strings.Join(keys[prefixKey], ", ")))
 		}
 		b.WriteByte('\n')
 	}
@@ -236,7 +237,9 @@ func mayBeReport(name string) bool {
 	return err == nil && !strings.Contains(name, "**") && glob.Match(&media.Object{Bucket: "bucket", Key: manifest.InventoryName})
 }
 
-// sources returns the objects of the media that the policy may delete.
+// sources returns the objects of the media that the policy may delete. Whoever may read an object may find
+// out that it is gone.
+// Source: OSS SDK "Determine whether an object exists".
 func (d Deployment) sources() (list []string) {
 	for _, rule := range d.Policy.Expire {
 		for _, glob := range rule.Match.Object {
