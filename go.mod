@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/aliyun/alibaba-cloud-sdk-go v1.63.107 // MPS: the official SDK with services/mts
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1 // OSS: the official SDK, with contexts and V4 signatures
+	github.com/aliyun/credentials-go v1.4.14 // roles, sign-ins and metadata on a person's machine: the official providers
 	github.com/aliyun/fc-runtime-go-sdk v0.3.1 // FC: the official SDK of the go1 runtime
 	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
 	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a run on a terminal
@@ -24,6 +25,7 @@ require (
 )
 
 require (
+	github.com/alibabacloud-go/debug v1.0.1 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jmespath/go-jmespath v0.4.0 // indirect

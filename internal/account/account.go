@@ -132,11 +132,13 @@ func WithoutPath(err error) error {
 	return err
 }
 
-// CheckEnvironment refuses an environment in which the MPS SDK would print its
-// requests, keys and tokens included: it does so wherever DEBUG names "sdk".
+// CheckEnvironment refuses an environment in which the MPS SDK or credentials-go would print
+// requests, keys and tokens included: they do so wherever DEBUG names "sdk" or "credential".
 func CheckEnvironment(getenv func(string) string) error {
-	if strings.Contains(getenv("DEBUG"), "sdk") {
-		return errors.New(`DEBUG names "sdk", which makes the MPS SDK print keys and tokens: unset it`)
+	for _, name := range []string{"sdk", "credential"} {
+		if strings.Contains(getenv("DEBUG"), name) {
+			return fmt.Errorf("DEBUG names %q, which makes the Alibaba Cloud SDKs print keys and tokens: unset it", name)
+		}
 	}
 	return nil
 }

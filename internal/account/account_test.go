@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"reflect"
@@ -74,12 +75,12 @@ func TestCredentialsAreNeverMixed(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, err := account.NewKeyring(env(test.env...)).Or(test.call).Current(); err != nil || got != test.want {
+			if got, err := account.NewKeyring(env(test.env...)).Or(test.call).Current(t.Context()); err != nil || got != test.want {
 				t.Errorf("%+v, %v; want %+v", got, err, test.want)
 			}
 		})
 	}
-	if _, err := account.NewKeyring(env()).Or(account.Credentials{}).Current(); !errors.Is(err, account.ErrNoCredentials) {
+	if _, err := account.NewKeyring(env()).Or(account.Credentials{}).Current(t.Context()); !errors.Is(err, account.ErrNoCredentials) {
 		t.Errorf("without any: %v", err)
 	}
 }
@@ -116,7 +117,7 @@ func TestRefusedCredentialsGiveWay(t *testing.T) {
 			for _, name := range test.refused {
 				keyring.Or(of("call")).Refuse(of(name))
 			}
-			if got, err := keyring.Or(of("call")).Current(); err != nil || got != of(test.want) {
+			if got, err := keyring.Or(of("call")).Current(t.Context()); err != nil || got != of(test.want) {
 				t.Errorf("%+v, %v; want %s", got, err, test.want)
 			}
 		})
@@ -131,6 +132,57 @@ func TestRefusedCredentialsGiveWay(t *testing.T) {
 	keyring.Or(of("call")).Refuse(of("old"))
 	if text := keyring.Or(of("call")).Redact("env-token call-secret env-id old-token"); strings.Contains(text, "-") {
 		t.Errorf("secrets are shown: %s", text)
+	}
+}
+
+// elsewhere is a source with one key.
+type elsewhere struct{ refused []account.Credentials }
+
+func (e *elsewhere) Current(context.Context) (account.Credentials, error) {
+	return account.Credentials{AccessKeyID: "found-id", AccessKeySecret: "found-secret"}, nil
+}
+func (e *elsewhere) Refuse(c account.Credentials) { e.refused = append(e.refused, c) }
+func (e *elsewhere) String() string               { return "elsewhere" }
+
+// A source is asked last: it may have another account's key.
+func TestSourceIsAskedLast(t *testing.T) {
+	key := []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "env-secret"}
+	of := func(name string) account.Credentials {
+		return account.Credentials{AccessKeyID: name + "-id", AccessKeySecret: name + "-secret"}
+	}
+	for _, test := range []struct {
+		name       string
+		env        []string
+		call       account.Credentials
+		want, from string
+	}{
+		{"the environment's", key, account.Credentials{}, "env", "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, without a token"},
+		{"the call's", nil, of("call"), "call", "the call"},
+		{"the source's", nil, account.Credentials{}, "found", "elsewhere"},
+		{"half a key does not count", key[:2], account.Credentials{}, "found", "elsewhere"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source := &elsewhere{}
+			provider := account.NewKeyringWith(env(test.env...), source).Or(test.call)
+			got, err := provider.Current(t.Context())
+			if err != nil || got != of(test.want) || provider.Source() != test.from {
+				t.Errorf("%+v, %v, from %s; want %s", got, err, provider.Source(), test.want)
+			}
+			if text := provider.Redact(got.AccessKeyID + " " + got.AccessKeySecret); strings.Contains(text, "-") {
+				t.Errorf("secrets are shown: %s", text)
+			}
+			asked := test.want == "found"
+			if others := provider.Refuse(got); others != asked || (len(source.refused) > 0) != asked {
+				t.Errorf("other credentials: %t; the source was told %v", others, source.refused)
+			}
+			// One try is enough for a key that stays refused.
+			if provider.Refuse(got) {
+				t.Error("a key that was refused twice is tried again")
+			}
+			if got, err := provider.Current(t.Context()); err != nil || got != of(test.want) {
+				t.Errorf("%+v, %v: after a refusal another source was asked", got, err)
+			}
+		})
 	}
 }
 
@@ -169,7 +221,7 @@ func TestRedact(t *testing.T) {
 }
 
 func TestCheckEnvironment(t *testing.T) {
-	for value, refused := range map[string]bool{"": false, "1": false, "sdk": true, "a,sdk,b": true} {
+	for value, refused := range map[string]bool{"": false, "1": false, "sdk": true, "credential": true, "a,sdk,b": true} {
 		if err := account.CheckEnvironment(env("DEBUG", value)); (err != nil) != refused {
 			t.Errorf("DEBUG=%q: %v", value, err)
 		}

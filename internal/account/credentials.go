@@ -1,10 +1,10 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -17,86 +17,150 @@ type Credentials struct {
 }
 
 // ErrNoCredentials says that neither the environment nor the call has any.
-var ErrNoCredentials = errors.New("no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give the function a role")
+var ErrNoCredentials = errors.New("no credentials: " + needed)
+
+const needed = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give the function a role"
+
+// Source has credentials that are neither in the environment nor in a call. It is safe for
+// concurrent use.
+type Source interface {
+	// Current returns the credentials to use now. Its error has no secret, and is ErrNoCredentials.
+	Current(ctx context.Context) (Credentials, error)
+	// Refuse notes that a service called these credentials expired or invalid.
+	Refuse(c Credentials)
+	// String names the source, without a secret. It makes no call.
+	String() string
+}
+
+// NoSource has no credentials.
+type NoSource struct{}
+
+// Current returns ErrNoCredentials.
+func (NoSource) Current(context.Context) (Credentials, error) {
+	return Credentials{}, ErrNoCredentials
+}
+
+// Refuse does nothing.
+func (NoSource) Refuse(Credentials) {}
+
+func (NoSource) String() string { return "none: " + needed }
 
 // Keyring holds the credentials of one process. It remembers which of them a service
 // refused. It is safe for concurrent use.
 type Keyring struct {
-	getenv func(string) string
+	getenv    func(string) string
+	elsewhere Source
 
 	mu      sync.Mutex
 	refused map[Credentials]bool
+	found   map[Credentials]bool // what the source handed out
 }
 
 // NewKeyring returns a keyring over an environment, which is read at every call:
 // Function Compute renews its role's credentials.
-func NewKeyring(getenv func(string) string) *Keyring {
-	return &Keyring{getenv: getenv, refused: map[Credentials]bool{}}
+func NewKeyring(getenv func(string) string) *Keyring { return NewKeyringWith(getenv, NoSource{}) }
+
+// NewKeyringWith returns a keyring that asks a source if neither the environment nor the call has
+// credentials.
+func NewKeyringWith(getenv func(string) string, elsewhere Source) *Keyring {
+	return &Keyring{getenv: getenv, elsewhere: elsewhere, refused: map[Credentials]bool{}, found: map[Credentials]bool{}}
 }
+
+// HasKey reports whether the environment has a whole access key.
+func (k *Keyring) HasKey() bool { return len(k.Or(Credentials{}).sources()) > 0 }
 
 // Or returns a provider of the environment's credentials, where Function Compute puts
 // its role's in every runtime. It hands out those of the call where the environment
-// has none, or has only those that a service refused.
+// has none, or has only those that a service refused. Where both have none, it asks the source.
 func (k *Keyring) Or(call Credentials) *Provider { return &Provider{k, call} }
 
-// Provider hands out the credentials of one call, each of its two sources whole.
+// Provider hands out the credentials of one call, always those of one source.
 type Provider struct {
 	keyring *Keyring
 	call    Credentials
 }
 
 // Current returns the credentials to use now. Ask at every call, and keep none.
-func (p *Provider) Current() (Credentials, error) {
+func (p *Provider) Current(ctx context.Context) (Credentials, error) {
+	if c, ok := p.given(); ok {
+		return c, nil
+	}
+	return p.keyring.find(ctx)
+}
+
+// given returns the credentials of the environment or of the call, the first that no service
+// refused.
+func (p *Provider) given() (c Credentials, ok bool) {
 	sources := p.sources()
 	if len(sources) == 0 {
-		return Credentials{}, ErrNoCredentials
+		return Credentials{}, false
 	}
 	p.keyring.mu.Lock()
 	defer p.keyring.mu.Unlock()
 	for _, c := range sources {
 		if !p.keyring.refused[c] {
-			return c, nil
+			return c, true
 		}
 	}
-	return sources[0], nil
+	return sources[0], true
 }
 
-// maxRefused bounds what a keyring remembers: a role has one set of credentials at a
-// time, and an instance lives for hours.
-const maxRefused = 16
+// find asks the source, and notes its credentials for Redact.
+func (k *Keyring) find(ctx context.Context) (Credentials, error) {
+	c, err := k.elsewhere.Current(ctx)
+	if err != nil {
+		return Credentials{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	note(k.found, c)
+	return c, nil
+}
+
+// maxNoted bounds each set of a keyring: a source has one set of credentials at a time, and a process
+// lives for hours.
+const maxNoted = 16
+
+func note(set map[Credentials]bool, c Credentials) {
+	if len(set) >= maxNoted {
+		clear(set)
+	}
+	set[c] = true
+}
 
 // Refuse notes that a service called these credentials expired or invalid. It reports
-// whether there are others to use now.
+// whether there may be others to use now.
 func (p *Provider) Refuse(c Credentials) bool {
 	k := p.keyring
 	k.mu.Lock()
-	if len(k.refused) >= maxRefused {
-		clear(k.refused)
-	}
-	k.refused[c] = true
+	again := k.refused[c]
+	note(k.refused, c)
 	k.mu.Unlock()
-	current, err := p.Current()
-	return err == nil && current != c
+	if current, ok := p.given(); ok {
+		return current != c
+	}
+	k.elsewhere.Refuse(c)
+	return !again
 }
 
-// Redact removes the credentials of both sources, and those that a service refused, from
+// Redact removes the credentials of all sources, and those that a service refused, from
 // a text; see Credentials.Redact.
 func (p *Provider) Redact(text string) string {
-	return redact(text, append(p.sources(), p.keyring.allRefused()...)...)
+	return redact(text, append(p.sources(), p.keyring.noted()...)...)
 }
 
-func (k *Keyring) allRefused() []Credentials {
+func (k *Keyring) noted() []Credentials {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Collect(maps.Keys(k.refused))
+	return slices.AppendSeq(slices.Collect(maps.Keys(k.refused)), maps.Keys(k.found))
 }
 
-// Source says where the current credentials come from, without any of them.
+// Source says where the current credentials come from, without any of them. It makes no call.
 func (p *Provider) Source() string {
-	c, err := p.Current()
+	c, ok := p.given()
 	switch {
-	case err != nil:
-		return "none: " + strings.TrimPrefix(err.Error(), "no credentials: ")
+	case !ok:
+		return p.keyring.elsewhere.String()
 	case c == p.call:
 		return "the call"
 	case c.SecurityToken == "":

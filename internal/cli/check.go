@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/credentials"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -58,7 +59,7 @@ unmeant, what each rule does, and where policy, credentials and state come from.
 				return c.starter(cmp.Or(name, policyFile), shown)
 			}
 			name = cmp.Or(name, service.PolicyFile())
-			data, err := service.PolicyText(cmd.Context(), c.Getenv, name)
+			data, err := service.PolicyText(cmd.Context(), c.Getenv, c.credentials(), name)
 			if service.InOSS(name) && err != nil {
 				return exitError{exitOf(name, err), err}
 			}
@@ -114,7 +115,7 @@ func (c *Command) sourcesOf(name string, args []string) sources {
 		from.Policy = "the folder of the program"
 	}
 	from.Policy = name + ", from " + from.Policy
-	from.Credentials = account.NewKeyring(c.Getenv).Or(account.Credentials{}).Source()
+	from.Credentials = account.NewKeyringWith(c.Getenv, credentials.New(c.Getenv)).Or(account.Credentials{}).Source()
 	value := c.Getenv("MEDIASWEEP_STATE")
 	location, err := state.ParseLocation(value, c.Getenv)
 	switch {

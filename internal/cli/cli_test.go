@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SHIPPED_POLICY", filepath.Join(root, "retention.yaml"))
 			env.Setenv("EVENTS", filepath.Join(root, "events"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
 			return nil
 		},
 	})

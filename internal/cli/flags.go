@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mediasweep/mediasweep/internal/account"
 )
 
 // settings are the flags of every command that stand for a variable of the environment.
@@ -11,6 +14,7 @@ var settings = [...]struct{ flag, variable, usage string }{
 	{"policy", "MEDIASWEEP_POLICY", "the policy: a file, or oss://bucket/key"},
 	{"state", "MEDIASWEEP_STATE", "where the state is: oss://bucket/prefix/ or file:///folder"},
 	{"region", "MEDIASWEEP_REGION", "region of library and buckets, such as cn-shanghai"},
+	{"profile", profileVariable, "a profile of the aliyun CLI, for a machine without ALIBABA_CLOUD_ACCESS_KEY_ID"},
 }
 
 // addSettings adds the flags that every command has.
@@ -32,6 +36,9 @@ func (c *Command) readSettings(root *cobra.Command) error {
 			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
 		}
 		given[s.variable] = flag.Value.String()
+	}
+	if given[profileVariable] != "" && account.InFC(outer) {
+		return exitError{exitUsage, errors.New("--profile is for use outside Function Compute, where the function's role gives the credentials")}
 	}
 	c.Getenv = func(name string) string {
 		if value, ok := given[name]; ok {

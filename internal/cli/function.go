@@ -102,6 +102,9 @@ func localCall() service.Call {
 // until stop is called.
 func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
 	o.Getenv, o.Log, stop = c.Getenv, c.log(slog.LevelWarn), func() {}
+	if !emulate {
+		o.Credentials = c.credentials()
+	}
 	if o.Progress == nil {
 		o.Progress = c.progress()
 	}

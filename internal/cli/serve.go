@@ -50,7 +50,7 @@ func (c *Command) serve() *cobra.Command {
 			log := c.log(slog.LevelInfo)
 			logger := logs.New(log)
 			logger.Info("listening", "address", listener.Addr().String(), "version", version())
-			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: log}))
+			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: log, Credentials: c.credentials()}))
 			if err != nil {
 				return exitError{exitFailed, err}
 			}

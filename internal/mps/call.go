@@ -101,8 +101,11 @@ func (s *Session) acquire(ctx context.Context, op Operation) error {
 
 // once sends one request and reads its answer.
 func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into answer) error {
-	credentials, err := s.credentials.Current()
-	if err != nil {
+	credentials, err := s.credentials.Current(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%s: waiting for credentials: %w", op, ctx.Err())
+	case err != nil:
 		return &Error{Op: op, Kind: Unauthorized, Message: err.Error()}
 	}
 	s.calls[op].Add(1)

@@ -87,7 +87,7 @@ type credentialsKey struct{}
 // there are others, it repeats the call once.
 func renewing[T any](ctx context.Context, credentials *account.Provider, call func(context.Context) (T, error)) (T, error) {
 	for renewed := false; ; renewed = true {
-		current, err := credentials.Current()
+		current, err := credentials.Current(ctx)
 		if err != nil {
 			var none T
 			return none, err

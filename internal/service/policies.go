@@ -213,8 +213,8 @@ func PolicyFile() string {
 }
 
 // ReadPolicy reads the policy in a file or at oss://bucket/key; see policy.Parse.
-func ReadPolicy(ctx context.Context, getenv func(string) string, name string) (*policy.Policy, error) {
-	data, err := PolicyText(ctx, getenv, name)
+func ReadPolicy(ctx context.Context, getenv func(string) string, credentials account.Source, name string) (*policy.Policy, error) {
+	data, err := PolicyText(ctx, getenv, credentials, name)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func ReadPolicy(ctx context.Context, getenv func(string) string, name string) (*
 
 // PolicyText reads a policy without parsing it: a file, or oss://bucket/key with the account of the
 // environment. The error for a policy that is too large rejects it; see IsRefusal.
-func PolicyText(ctx context.Context, getenv func(string) string, name string) ([]byte, error) {
+func PolicyText(ctx context.Context, getenv func(string) string, credentials account.Source, name string) ([]byte, error) {
 	if !InOSS(name) {
 		return fileText(name)
 	}
@@ -235,7 +235,7 @@ func PolicyText(ctx context.Context, getenv func(string) string, name string) ([
 	if err != nil {
 		return nil, refusedError{err}
 	}
-	data, _, err := readObject(ctx, objects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{})), object, "")
+	data, _, err := readObject(ctx, objects.New(a).Session(account.NewKeyringWith(getenv, credentials).Or(account.Credentials{})), object, "")
 	return data, err
 }
 

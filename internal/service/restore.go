@@ -72,7 +72,7 @@ func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigge
 	if s.broken != nil {
 		return of, nil, refusedError{s.broken}
 	}
-	if _, err := s.credentials(call).Current(); err != nil {
+	if _, err := s.credentials(call).Current(ctx); err != nil {
 		return of, nil, refusedError{err}
 	}
 	if earlier, err = s.open(ctx, call, request, r, s.marks.Tombstones.Refresh); err != nil || earlier != nil {

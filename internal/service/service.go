@@ -15,6 +15,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
@@ -33,6 +34,9 @@ type Options struct {
 	Getenv func(string) string
 	// Log receives one JSON object a line; os.Stderr by default.
 	Log io.Writer
+	// Credentials are asked for where neither the environment nor the call has any; by default
+	// there are none. It is for use outside Function Compute.
+	Credentials account.Source
 	// Policy replaces the file or object that MEDIASWEEP_POLICY names.
 	Policy *policy.Policy
 	// Now is the clock; time.Now by default.
@@ -83,6 +87,9 @@ func New(o Options) *Service {
 	}
 	if o.Log == nil {
 		o.Log = os.Stderr
+	}
+	if o.Credentials == nil {
+		o.Credentials = account.NoSource{}
 	}
 	s := &Service{
 		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),

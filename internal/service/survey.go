@@ -18,7 +18,7 @@ var errSurveyed = errors.New("another forecast, diff or explanation is under way
 // of the inventory at a time, and its calls give way to those of runs.
 func (s *Service) survey(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
 	r := s.newReport(call, request.Trigger, p)
-	if _, err := s.credentials(call).Current(); err != nil {
+	if _, err := s.credentials(call).Current(ctx); err != nil {
 		return s.reject(r, err)
 	}
 	if request.Inventory && p.Inventory.IsEmpty() {

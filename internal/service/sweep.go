@@ -55,7 +55,7 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 		return early(r)
 	}
 	r.Asked = request.Digest()
-	if err := s.admit(call, p, request, r); err != nil {
+	if err := s.admit(work, call, p, request, r); err != nil {
 		return early(s.reject(r, err))
 	}
 	if request.Trigger == trigger.OSS {
@@ -117,7 +117,7 @@ func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadli
 
 // admit refuses a request that cannot be carried out, whatever the services answer, and sets the
 // mode of its report.
-func (s *Service) admit(call Call, p *policy.Policy, request *trigger.Request, r *report.Report) error {
+func (s *Service) admit(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) error {
 	mode, err := request.EffectiveMode(p.Mode)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (s *Service) admit(call Call, p *policy.Policy, request *trigger.Request, r
 	if request.Inventory && p.Inventory.IsEmpty() {
 		return errNoInventory
 	}
-	_, err = s.credentials(call).Current()
+	_, err = s.credentials(call).Current(ctx)
 	return err
 }
 

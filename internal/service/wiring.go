@@ -37,7 +37,7 @@ type deployment struct {
 }
 
 func newDeployment(o Options) *deployment {
-	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyring(o.Getenv), accountID: text.Name(o.Getenv("FC_ACCOUNT_ID"))}
+	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials), accountID: text.Name(o.Getenv("FC_ACCOUNT_ID"))}
 	var noDigests, noPolicy error
 	d.digests, noDigests = newDigests(o)
 	if o.Policy == nil {

@@ -1,0 +1,145 @@
+// Package credentials finds credentials on a person's machine, where the environment has no access
+// key: a profile of the aliyun CLI, or what credentials-go knows. The first source that is configured
+// is used. If it fails, no other is tried: the other may be another account's.
+package credentials
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+)
+
+// retryAfter is the time between two tries to renew credentials that are still in use.
+const retryAfter = 30 * time.Second
+
+// chain is an account.Source.
+type chain struct {
+	getenv func(string) string
+	now    func() time.Time
+
+	turn chan struct{} // holds a value while a lookup is under way
+	// The goroutine of the lookup owns these.
+	profile string              // of the first lookup: another may be another account's
+	origin  *origin             // nil before the first lookup, and after one that failed
+	last    account.Credentials // handed out, and not refused
+	retryAt time.Time           // for renewing last
+
+	mu      sync.Mutex
+	refused account.Credentials // the latest
+}
+
+// New returns the source of an environment. It is empty in Function Compute, where the function's
+// role gives the credentials.
+func New(getenv func(string) string) account.Source {
+	if account.InFC(getenv) {
+		return account.NoSource{}
+	}
+	return newChain(getenv, time.Now)
+}
+
+func newChain(getenv func(string) string, now func() time.Time) *chain {
+	return &chain{getenv: getenv, now: now, turn: make(chan struct{}, 1), profile: getenv("ALIBABA_CLOUD_PROFILE")}
+}
+
+// String names the source that a lookup would use.
+func (c *chain) String() string {
+	origin, err := find(c.getenv, c.now, c.getenv("ALIBABA_CLOUD_PROFILE"))
+	if err != nil {
+		return "none: " + reason(err)
+	}
+	return origin.name
+}
+
+// Refuse makes the next lookup read the configuration again.
+func (c *chain) Refuse(refused account.Credentials) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = refused
+}
+
+// Current returns the credentials to use now. Those that expire are renewed before. It waits no longer
+// than ctx, which credentials-go does not take.
+func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
+	type result struct {
+		found account.Credentials
+		err   error
+	}
+	late := failure("no answer in time")
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return account.Credentials{}, late
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() { <-c.turn }()
+		found, err := c.lookup()
+		done <- result{found, err}
+	}()
+	select {
+	case r := <-done:
+		return r.found, r.err
+	case <-ctx.Done():
+		return account.Credentials{}, late
+	}
+}
+
+// lookup returns the credentials in use, renewed if it is time to. If that fails, they stay in use until
+// a service refuses them.
+func (c *chain) lookup() (account.Credentials, error) {
+	none := account.Credentials{}
+	c.mu.Lock()
+	if c.last != none && c.last == c.refused {
+		c.last, c.origin, c.refused = none, nil, none
+	}
+	c.mu.Unlock()
+	if c.last != none && c.now().Before(c.retryAt) {
+		return c.last, nil
+	}
+	found, err := c.ask()
+	switch {
+	case err == nil:
+		c.last = found
+	case c.last == none:
+		return none, err
+	default:
+		c.retryAt = c.now().Add(retryAfter)
+	}
+	return c.last, nil
+}
+
+// ask asks the origin, and finds it first if there is none. An origin that failed is dropped.
+func (c *chain) ask() (found account.Credentials, err error) {
+	from := c.origin
+	c.origin = nil
+	if from == nil {
+		if from, err = find(c.getenv, c.now, c.profile); err != nil {
+			return found, err
+		}
+	}
+	given, err := get(from.provider)
+	if err != nil {
+		return found, failure(cmp.Or(from.failed, from.name+": "+reason(err)))
+	}
+	c.origin, c.profile = from, from.profile
+	return account.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken}, nil
+}
+
+// get asks a provider. credentials-go panics if an answer lacks a field.
+func get(p providers.CredentialsProvider) (given *providers.Credentials, err error) {
+	defer func() {
+		if recover() != nil {
+			err = failure("the answer has an unexpected form")
+		}
+	}()
+	given, err = p.GetCredentials()
+	if err == nil && (given.AccessKeyId == "" || given.AccessKeySecret == "") {
+		err = failure("the answer has no access key")
+	}
+	return given, err
+}

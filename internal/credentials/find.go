@@ -1,0 +1,139 @@
+package credentials
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+)
+
+// origin is a source that is configured.
+type origin struct {
+	name     string // for people
+	failed   string // what to say if it fails, in place of the reason; may be empty
+	profile  string // of the aliyun CLI; may be empty
+	provider providers.CredentialsProvider
+}
+
+// find returns the first source that is configured. It makes no call. A profile that is not empty is the
+// only source.
+func find(getenv func(string) string, now func() time.Time, profile string) (*origin, error) {
+	if profile != "" || !strings.EqualFold(getenv("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), "true") {
+		found, err := ofProfile(getenv, now, profile)
+		if !errors.Is(err, errNotConfigured) {
+			return found, err
+		}
+	}
+	return ofEnvironment(getenv)
+}
+
+// errNotConfigured says that a source is not configured, and another may be.
+var errNotConfigured = errors.New("not configured")
+
+func ofProfile(getenv func(string) string, now func() time.Time, name string) (*origin, error) {
+	path, shown := filepath.Join(home(getenv), ".aliyun", "config.json"), "~/.aliyun/config.json"
+	if own := getenv("ALIBABA_CLOUD_CONFIG_FILE"); own != "" {
+		path, shown = own, "the file of ALIBABA_CLOUD_CONFIG_FILE"
+	}
+	data, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && name == "":
+		return nil, errNotConfigured
+	case err != nil:
+		return nil, failure(shown + ": " + err.Error() + ": run `aliyun configure`")
+	}
+	return ofConfig(data, shown, now, name)
+}
+
+// ofConfig returns the profile of a configuration file: the current one if the name is empty.
+func ofConfig(data []byte, shown string, now func() time.Time, name string) (*origin, error) {
+	config, err := parse(data)
+	if err != nil {
+		return nil, failure(shown + ": " + err.Error() + ": mend it, or run `aliyun configure`")
+	}
+	if name == "" && !config.isConfigured() {
+		return nil, errNotConfigured
+	}
+	if name == "" {
+		name = config.Current
+	}
+	p, err := config.profile(name)
+	if err != nil {
+		return nil, failure(shown + ": " + err.Error())
+	}
+	source := p.name() + " of " + shown
+	provider, err := config.provider(p, now, maxRoles)
+	if err != nil {
+		return nil, failure(source + ": " + err.Error())
+	}
+	return &origin{name: source, profile: name, provider: provider}, nil
+}
+
+// ofEnvironment returns what credentials-go finds without the aliyun CLI. A source that someone named comes
+// before the metadata service, which would have to be asked.
+func ofEnvironment(getenv func(string) string) (found *origin, err error) {
+	found = &origin{}
+	file := filepath.Join(home(getenv), ".alibabacloud", "credentials")
+	if own := getenv("ALIBABA_CLOUD_CREDENTIALS_FILE"); own != "" {
+		file = own
+	}
+	_, noFile := os.Stat(file)
+	switch {
+	case getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN") != "" && getenv("ALIBABA_CLOUD_ROLE_ARN") != "":
+		found.name = "the OIDC token of the environment"
+		found.provider, err = providers.NewOIDCCredentialsProviderBuilder().Build()
+	case getenv("ALIBABA_CLOUD_CREDENTIALS_URI") != "":
+		found.name = "ALIBABA_CLOUD_CREDENTIALS_URI"
+		found.provider, err = providers.NewURLCredentialsProviderBuilder().Build()
+	case noFile == nil:
+		found.name = "the file ~/.alibabacloud/credentials or of ALIBABA_CLOUD_CREDENTIALS_FILE"
+		if _, err = readFile(file); err == nil {
+			found.provider, err = providers.NewProfileCredentialsProviderBuilder().Build()
+		}
+	case strings.EqualFold(getenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED"), "true"):
+		return nil, failure(setSome)
+	default:
+		found.name = "the metadata service of ECS"
+		found.failed = "the metadata service of ECS gave none, and nothing else is configured: " + setSome
+		found.provider, err = providers.NewECSRAMRoleCredentialsProviderBuilder().Build()
+	}
+	if err != nil {
+		return nil, failure(found.name + ": credentials-go does not accept its settings")
+	}
+	return found, nil
+}
+
+const setSome = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, name a profile of the aliyun CLI with --profile, or run `aliyun configure`"
+
+// home returns the folder of the user, as the aliyun CLI finds it.
+func home(getenv func(string) string) string {
+	if runtime.GOOS == "windows" {
+		return getenv("USERPROFILE")
+	}
+	return getenv("HOME")
+}
+
+// maxFile bounds a configuration file, in bytes.
+const maxFile = 1 << 20
+
+// readFile reads a configuration file. Its error does not name the file.
+func readFile(path string) ([]byte, error) {
+	about, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, account.WithoutPath(err)
+	case !about.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case about.Size() > maxFile:
+		return nil, errors.New("larger than 1 MiB")
+	}
+	data, err := os.ReadFile(path)
+	return data, account.WithoutPath(err)
+}

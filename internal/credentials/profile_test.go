@@ -1,0 +1,149 @@
+package credentials
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMalformedConfiguration(t *testing.T) {
+	tests := []struct{ name, profile, file, says string }{
+		{"cut", "", `{"current": "now", "profiles": [{"access_key_secret": "hunter2`, "~/.aliyun/config.json: not valid JSON at byte 62: mend it, or run `aliyun configure`"},
+		{"text behind a value", "", `{"profiles": [{"access_key_secret": "a" hunter2}]}`, "not valid JSON at byte 41"},
+		{"not JSON", "", "hunter2", "not valid JSON at byte 1"},
+		{"a number for a text", "", `{"profiles": [{"access_key_secret": 72}]}`, "the value of profiles.access_key_secret at byte 38 has the wrong type"},
+		{"a text for a number", "", `{"profiles": [{"expired_seconds": "hunter2"}]}`, "the value of profiles.expired_seconds at byte"},
+		{"a text for all", "", `"hunter2"`, "the value of the file at byte 9 has the wrong type"},
+		{"empty", "", "", "not valid JSON at byte 0"},
+		{"no such profile", "mine", `{"current": "now", "profiles": [` + byKey + "," + first + `]}`, `~/.aliyun/config.json: no profile "mine": there are "first", "now"`},
+		{"a key for a name", "LTAI5thunter2hunter2", `{"profiles": [{"name": "LTAI5thunter2hunter2x"}]}`, "no profile"},
+		{"no profile at all", "mine", `{}`, "no profile \"mine\", nor any other: run `aliyun configure`"},
+		{"the current one is missing", "", `{"current": "gone", "profiles": [` + byKey + `]}`, `no profile "gone": there are "now"`},
+		{"an unknown mode", "", `{"current": "now", "profiles": [{"name": "now", "mode": "hunter2"}]}`, `profile "now" of ~/.aliyun/config.json: its mode is none of AK`},
+		{"half a key", "", `{"current": "now", "profiles": [{"name": "now", "mode": "AK", "access_key_secret": "hunter2"}]}`, "access_key_id is empty: run"},
+		{"an empty profile by name", "now", `{"profiles": [{"name": "now", "mode": "AK"}]}`, "access_key_id, access_key_secret is empty"},
+		{"no token", "", `{"current": "now", "profiles": [{"name": "now", "mode": "StsToken", "access_key_id": "i", "access_key_secret": "hunter2"}]}`, "sts_token is empty"},
+		{"a circle", "", `{"current": "now", "profiles": [{"name": "now", "mode": "ChainableRamRoleArn", "ram_role_arn": "r", "source_profile": "now"}]}`, "in a circle"},
+		{"a source that is missing", "", `{"current": "now", "profiles": [` + byChain + `]}`, `its source_profile: no profile "first"`},
+		{"a short session", "", `{"current": "now", "profiles": [{"name": "now", "mode": "EcsRamRole", "expired_seconds": 60}]}`, "below 900"},
+		{"a host for a region", "", `{"current": "now", "profiles": [{"name": "now", "mode": "EcsRamRole", "sts_region": "hunter2.example/"}]}`, "sts_region is not a region ID"},
+		{"an old sign-in", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun configure --mode CloudSSO`"},
+		{"a token over http", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "https:", "http:"), "not an https address"},
+		{"an old OAuth token", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+byOAuth+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun sts GetCallerIdentity`"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			printed := capture(t)
+			c := newCloud(t)
+			// What a profile lacks must not come from the environment.
+			home := machine(t, "ALIBABA_CLOUD_PROFILE", test.profile, "ALIBABA_CLOUD_ACCESS_KEY_ID", "another-id", "ALIBABA_CLOUD_SECURITY_TOKEN", "another-token")
+			write(t, filepath.Join(home, ".aliyun", "config.json"), test.file)
+			source := New(os.Getenv)
+			said := fails(t, t.Context(), source)
+			if !strings.Contains(said, test.says) || strings.Contains(source.String(), hidden) || !strings.HasPrefix(source.String(), "none: ") {
+				t.Errorf("%s, from %s; want %s", said, source, test.says)
+			}
+			if said := printed() + c.requests(); said != "" {
+				t.Errorf("printed or asked: %s", said)
+			}
+		})
+	}
+}
+
+func TestUnreadableConfiguration(t *testing.T) {
+	home := machine(t, "ALIBABA_CLOUD_CONFIG_FILE", "$HOME/hunter2", "ALIBABA_CLOUD_PROFILE", "now")
+	check := func(want string) {
+		t.Helper()
+		if said := fails(t, t.Context(), New(os.Getenv)); !strings.Contains(said, "the file of ALIBABA_CLOUD_CONFIG_FILE: "+want) {
+			t.Errorf("%s, want %s", said, want)
+		}
+	}
+	check("no such file")
+	write(t, filepath.Join(home, "hunter2"), strings.Repeat(" ", maxFile+1))
+	check("larger than 1 MiB")
+	if err := os.Remove(filepath.Join(home, "hunter2")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(home, "hunter2"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	check("not a regular file")
+}
+
+func TestExternalPrograms(t *testing.T) {
+	for name, test := range map[string]struct{ program, says string }{
+		"malformed output": {`echo '{"access_key_secret": "hunter2'`, "does not print JSON"},
+		"half a key":       {`echo '{"access_key_secret": "hunter2"}'`, "does not print JSON"},
+		"it fails":         {"echo hunter2; echo hunter2 >&2; exit 3", "process_command fails (exit status 3): run it by hand"},
+		"endless output":   {"while echo hunter2hunter2hunter2hunter2hunter2hunter2; do :; done", "process_command fails"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			printed := capture(t)
+			home := machine(t)
+			configure(t, home, byExternal)
+			write(t, filepath.Join(home, "a program.sh"), test.program)
+			if said := fails(t, t.Context(), New(os.Getenv)); !strings.Contains(said, test.says) {
+				t.Errorf("%s, want %s", said, test.says)
+			}
+			if said := printed(); said != "" {
+				t.Errorf("printed: %s", said)
+			}
+		})
+	}
+	now := time.Now()
+	program := external{command: `sh -c 'echo "{\"access_key_id\": \"$$\", \"access_key_secret\": \"s\", \"expiration\": \"` + now.Add(time.Hour).Format(time.RFC3339) + `\"}"'`, now: func() time.Time { return now }}
+	one, err := program.GetCredentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err := program.GetCredentials(); err != nil || two != one {
+		t.Error("the program runs again though its credentials are good", err)
+	}
+	now = now.Add(time.Hour - early + time.Second)
+	if two, err := program.GetCredentials(); err != nil || two == one {
+		t.Error("the program does not run again before its credentials end", err)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for command, want := range map[string][]string{
+		`a b  c`: {"a", "b", "c"}, `"a b" 'c "d"' ""`: {"a b", `c "d"`, ""}, `a\ b \"c\"`: {"a b", `"c"`}, `a 'b\'`: {"a", `b\`}, ` `: nil, `''`: nil, `"a`: nil, `a\`: nil,
+	} {
+		if got, err := split(command, false); !reflect.DeepEqual(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("split(%q): %q, %v; want %q", command, got, err, want)
+		}
+	}
+	if got, err := split(`"C:\a b\c.exe" \d`, true); err != nil || !reflect.DeepEqual(got, []string{`C:\a b\c.exe`, `\d`}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// FuzzConfiguration looks for a secret of a configuration file in what is said of it.
+func FuzzConfiguration(f *testing.F) {
+	for _, profile := range []string{byKey, byToken, byRole, byMachine, byBoth, byOIDC, bySSO, byOAuth, byURI, byExternal, byChain} {
+		f.Add([]byte(`{"current": "now", "profiles": [`+profile+`]}`), "")
+		f.Add([]byte(`{"current": "now", "profiles": [`+profile), "other")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, name string) {
+		_, err := ofConfig(data, "config.json", time.Now, name)
+		if err == nil || !strings.Contains(err.Error(), hidden) {
+			return
+		}
+		var c config
+		if json.Unmarshal(data, &c) != nil {
+			t.Fatalf("%q: %s", data, err)
+		}
+		// Names of profiles are no secrets.
+		names := name + c.Current
+		for _, p := range c.Profiles {
+			names += p.Name + p.SourceProfile
+		}
+		if !strings.Contains(names, hidden) {
+			t.Errorf("%q: %s", data, err)
+		}
+	})
+}
