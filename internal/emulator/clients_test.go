@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 	sdkoss "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -142,7 +143,7 @@ func TestListObjects(t *testing.T) {
 		for delimiter, want := range map[string]string{"": "[a b+ b/1 b/2 b/c/3 d] []", "/": "[a b+ d] [b/]"} {
 			keys, prefixes := []string{}, []string{}
 			p := ossClient(e).NewListObjectsPaginator(&sdkoss.ListObjectsRequest{Bucket: sdkoss.Ptr("ops"), Delimiter: &delimiter, MaxKeys: size})
-			for p.HasNext() {
+			for pages := 0; p.HasNext() && pages < 10; pages++ {
 				page, err := p.NextPage(t.Context())
 				if err != nil {
 					t.Fatal(err)
@@ -181,8 +182,8 @@ func TestForeignAddresses(t *testing.T) {
 	}
 }
 
-// acs3 signs a call of MPS by hand, with parameters in query and body, changed by tamper after
-// signing, and returns status and code of the answer.
+// acs3 signs a call of MPS by hand and changes it by tamper after that. It returns
+// status and code of the answer.
 func acs3(t *testing.T, e *emulator.Emulator, nonce, query, body string, tamper func(*http.Request)) string {
 	t.Helper()
 	env := e.Env()
@@ -263,5 +264,49 @@ func TestACS3(t *testing.T) {
 	}
 	if acs3(t, e, "twice", ids, "", none); acs3(t, e, "twice", ids, "", none) != "400 SignatureNonceUsed" {
 		t.Error("a nonce can be used twice")
+	}
+}
+
+// The steps of .ci/clients.cjs, with the SDKs for Go.
+func TestGoClients(t *testing.T) {
+	e := start(t, emulator.Config{Media: 20})
+	mps, oss := mpsClient(t, e), ossClient(e)
+	page, err := oss.ListObjectsV2(t.Context(), &sdkoss.ListObjectsV2Request{Bucket: sdkoss.Ptr("media-in"), MaxKeys: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := queryURLs(mps, fileURL(*page.Contents[0].Key))
+	if err != nil || len(known.MediaList.Media) != 1 {
+		t.Fatalf("look-up by URL: %+v, %v", known, err)
+	}
+	const key = "clients/ü & 'a+b'.mp4"
+	if _, err := put(t.Context(), oss, "media-in", key, "film", nil); err != nil {
+		t.Fatal(err)
+	}
+	add := mts.CreateAddMediaRequest()
+	add.FileURL, add.Title = fileURL(key), `ü, "&+%2F"`
+	added, err := mps.AddMedia(add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := queryMedia(mps, added.Media.MediaId)
+	if err != nil || len(read.MediaList.Media) != 1 || read.MediaList.Media[0].Title != add.Title {
+		t.Errorf("read back: %+v, %v", read, err)
+	}
+	if _, err := deleteMedia(mps, added.Media.MediaId); err != nil {
+		t.Error(err)
+	}
+	if read, err = queryMedia(mps, added.Media.MediaId); err != nil || len(read.NonExistMediaIds.MediaId) != 1 {
+		t.Errorf("read back what is deleted: %+v, %v", read, err)
+	}
+	noViolations(t, e)
+	for variable, want := range map[string]string{
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": "404 InvalidAccessKeyId.NotFound", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "400 SignatureDoesNotMatch",
+	} {
+		env := e.Env()
+		env[variable] = "x"
+		if _, err := queryMedia(mpsClientWith(t, e, env), unknownID); mpsCode(err) != want {
+			t.Errorf("wrong %s: %v, want %s", variable, err, want)
+		}
 	}
 }

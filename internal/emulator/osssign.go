@@ -157,7 +157,7 @@ func (q *ossRequest) signatureV4(date, credential, token, additional, sent strin
 	}, nil
 }
 
-// resource is what a request is about, as signatures name it however it is addressed.
+// resource is the path of bucket and key, wherever the request names them.
 func (q *ossRequest) resource() string {
 	if q.bucket == "" {
 		return "/"
@@ -206,7 +206,7 @@ func (q *ossRequest) canonicalV4(additional []string) string {
 	}, "\n")
 }
 
-// toSignV1 is what V1 signs. date is that of the signature, or when a URL expires.
+// toSignV1 is the text that V1 signs, with the date of the signature or the expiry of a URL.
 func (q *ossRequest) toSignV1(date string) string {
 	var pairs []string
 	for name, values := range q.query {

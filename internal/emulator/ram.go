@@ -88,7 +88,7 @@ func (s RAMStatement) Matches(c Call) bool {
 func (c Call) permission() (action, resource string) {
 	resource = "acs:oss:*:*:" + c.Bucket
 	switch c.Operation {
-	case "ListObjectsV2":
+	case "ListObjects", "ListObjectsV2":
 		return "oss:ListObjects", resource
 	case "GetBucketVersioning":
 		return "oss:GetBucketVersioning", resource

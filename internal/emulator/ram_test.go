@@ -32,6 +32,7 @@ func TestRAMPolicy(t *testing.T) {
 		{"AppendObject", "ops", "ab/d.csv", false},
 		{"DeleteObject", "ops", "ab/d.csv", false},
 		{"ListObjectsV2", "ops", "a/b", true},
+		{"ListObjects", "ops", "a/b", true},
 		{"ListObjectsV2", "ops", "b/", false},
 		{"ListObjectsV2", "ops", "", false},
 		{"GetBucketVersioning", "ops", "", false},

@@ -37,8 +37,8 @@ type ossAddress struct {
 }
 
 // splitHost is the region and the bucket of a Host such as
-// films.oss-cn-shanghai.aliyuncs.com, which clients send to an IP address too, or the
-// bucket of one such as films.localhost.
+// films.oss-cn-shanghai.aliyuncs.com, or the bucket of films.localhost. Clients send
+// such a Host to an IP address too.
 func splitHost(host string) (region, bucket string) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
