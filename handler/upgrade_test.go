@@ -19,6 +19,10 @@ import (
 // of testdata/upgrade/fixture_test.go.txt made it.
 func upgraded(t *testing.T) *world {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it is long")
+	}
+	t.Parallel()
 	folder := t.TempDir()
 	if out, err := exec.Command("tar", "-xzf", "testdata/upgrade/state.tar.gz", "-C", folder).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
