@@ -73,6 +73,7 @@ func (c *Command) demoRuns(ctx context.Context) error {
 		}
 		say("")
 	}
+	dry.Next = "" // step 2
 	if err := finished(dry, &b); err != nil {
 		return err
 	}
