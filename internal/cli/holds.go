@@ -26,7 +26,7 @@ policy. TARGET is a media ID, oss://bucket/key, or a glob over objects as in the
 policy: ** crosses slashes. A hold binds at once: every run that starts later, and
 every call that a run under way sends more than about a second later. A medium
 with several holds stays until all have ended.`,
-		Example: `  mediasweep hold oss://media-in/series/x/** --until 2099-01-31 --reason "licence dispute"
+		Example: `  mediasweep hold "oss://media-in/series/x/**" --until 2099-01-31 --reason "licence dispute"
   mediasweep hold 0319dd3b9680d28a4e16ae79898c1d24 --reason "asked for by legal"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
