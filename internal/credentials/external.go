@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -41,7 +40,7 @@ func (e *external) GetCredentials() (*providers.Credentials, error) {
 	if e.current != nil && (e.expire.IsZero() || e.now().Add(early).Before(e.expire)) {
 		return e.current, nil
 	}
-	output, err := e.run()
+	text, err := e.run()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +50,7 @@ func (e *external) GetCredentials() (*providers.Credentials, error) {
 		Token   string `json:"sts_token"`
 		Expires string `json:"expiration"`
 	}
-	if err := json.Unmarshal(output, &printed); err != nil || printed.ID == "" || printed.Secret == "" {
+	if err := json.Unmarshal(text, &printed); err != nil || printed.ID == "" || printed.Secret == "" {
 		return nil, failure("process_command does not print JSON with access_key_id and access_key_secret")
 	}
 	e.current = &providers.Credentials{AccessKeyId: printed.ID, AccessKeySecret: printed.Secret, SecurityToken: printed.Token, ProviderName: e.GetProviderName()}
@@ -68,21 +67,13 @@ func (e *external) run() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
 	command := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the user's own file names the command
-	command.WaitDelay = time.Second
-	pipe, err := command.StdoutPipe()
-	if err == nil {
-		err = command.Start()
-	}
-	if err != nil {
-		return nil, failure("process_command cannot be started: run it by hand")
-	}
-	output, err := io.ReadAll(io.LimitReader(pipe, maxOutput))
-	if err != nil || len(output) == maxOutput {
-		cancel()
-	}
-	err = command.Wait()
+	command.WaitDelay = time.Second                             // a program that it leaves behind may hold the output open
+	var printed output
+	command.Stdout = &printed
+	err = command.Run()
 	var exit *exec.ExitError
 	switch {
+	case errors.Is(err, exec.ErrWaitDelay):
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, failure("process_command does not end within a minute: run it by hand")
 	case errors.As(err, &exit):
@@ -90,7 +81,18 @@ func (e *external) run() ([]byte, error) {
 	case err != nil:
 		return nil, failure("process_command fails: run it by hand")
 	}
-	return output, nil
+	return printed.data, nil
+}
+
+// output is what a command prints, up to a bound.
+type output struct{ data []byte }
+
+func (o *output) Write(p []byte) (int, error) {
+	if len(o.data)+len(p) > maxOutput {
+		return 0, errors.New("too much output")
+	}
+	o.data = append(o.data, p...)
+	return len(p), nil
 }
 
 // split splits a command into words, as the aliyun CLI does: quotes group, and outside Windows a backslash

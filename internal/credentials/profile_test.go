@@ -94,6 +94,13 @@ func TestExternalPrograms(t *testing.T) {
 			}
 		})
 	}
+	home := machine(t)
+	configure(t, home, byExternal)
+	write(t, filepath.Join(home, "a program.sh"), `sleep 30 & echo '{"access_key_id": "printed", "access_key_secret": "hunter2"}'`)
+	started := time.Now()
+	if got := current(t, New(os.Getenv)); got.AccessKeyID != "printed" || time.Since(started) > 20*time.Second {
+		t.Errorf("%+v after %s", got, time.Since(started))
+	}
 	now := time.Now()
 	program := external{command: `sh -c 'echo "{\"access_key_id\": \"$$\", \"access_key_secret\": \"s\", \"expiration\": \"` + now.Add(time.Hour).Format(time.RFC3339) + `\"}"'`, now: func() time.Time { return now }}
 	one, err := program.GetCredentials()
