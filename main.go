@@ -17,10 +17,13 @@ import (
 //go:embed retention.yaml
 var shippedPolicy []byte
 
+// version is set by the linker in a release; see internal/dist.
+var version string
+
 func main() {
 	tuneMemory(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy}
+	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy, Version: version}
 	code := command.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

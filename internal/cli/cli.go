@@ -39,6 +39,8 @@ type Command struct {
 	Getenv func(string) string
 	// Policy is the text of the policy that the program ships with.
 	Policy []byte
+	// Version is that of a release, else empty.
+	Version string
 }
 
 // Main runs the program with its arguments, the program's name not included, and
@@ -112,7 +114,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 6 another run is under way, 7 diff --exit-code found a difference.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
+		Version:       c.version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return errors.Join(c.readSettings(cmd.Root()), c.checkEnvironment())
 		},
@@ -144,8 +146,14 @@ func (c *Command) checkEnvironment() error {
 	return nil
 }
 
-// version is the module's, or the commit's where there is none.
-func version() string {
+// Root returns the tree of commands, for completions and man pages.
+func (c *Command) Root() *cobra.Command { return c.root() }
+
+// version is the release's, else the module's, else the commit's.
+func (c *Command) version() string {
+	if c.Version != "" {
+		return c.Version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	_ "time/tzdata"
@@ -44,4 +45,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+func TestVersionOfARelease(t *testing.T) {
+	var out strings.Builder
+	command := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }, Version: "v1.2.3"}
+	if code := command.Main(t.Context(), []string{"--version"}); code != 0 || out.String() != "mediasweep v1.2.3\n" {
+		t.Errorf("exit %d: %q", code, out.String())
+	}
 }

@@ -49,7 +49,7 @@ func (c *Command) serve() *cobra.Command {
 			}
 			log := c.log(slog.LevelInfo)
 			logger := logs.New(log)
-			logger.Info("listening", "address", listener.Addr().String(), "version", version())
+			logger.Info("listening", "address", listener.Addr().String(), "version", c.version())
 			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: log, Credentials: c.credentials()}))
 			if err != nil {
 				return exitError{exitFailed, err}
@@ -86,7 +86,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 		API:      c.Getenv(fc.RuntimeAPI), Timeout: timeout,
 		Logger: logs.New(c.Stderr),
 	}
-	rt.Logger.Info("serving the go1 runtime", "version", version())
+	rt.Logger.Info("serving the go1 runtime", "version", c.version())
 	if err := rt.Serve(ctx); err != nil {
 		return exitError{exitFailed, err}
 	}
