@@ -1,9 +1,14 @@
 # Shortcuts for people; `.ci/run` is what a change has to pass.
 
-.PHONY: build test bench fault mutate lint demo ci
+.PHONY: build dist test bench fault mutate lint demo ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o mediasweep .
+
+# Archives of VERSION for all platforms; docs/releases.md. Two minutes of one processor.
+dist:
+	rm -rf dist
+	go run ./internal/dist release $(VERSION)
 
 test:
 	go test -race -shuffle=on ./...
