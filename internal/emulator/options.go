@@ -1,0 +1,92 @@
+package emulator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// MPSOptions chooses among behaviours of MPS that its documentation leaves
+// open. The zero value is the likeliest of them.
+type MPSOptions struct {
+	UnknownID   UnknownID   // what DeleteMedia does with an unknown or deleted ID
+	DeletedView DeletedView // how queries show a deleted medium
+	URLForm     URLForm     // which file URLs QueryMediaListByURL finds
+
+	// DeletionDelay is how long queries still show a deleted medium as live.
+	DeletionDelay time.Duration
+	// DeleteNothing makes DeleteMedia answer success and delete nothing.
+	DeleteNothing bool
+	// EmptyNonExist serves {} as the list of missing IDs or URLs when nothing is
+	// missing; by default the list is left out.
+	EmptyNonExist bool
+	// Refused are IDs and file URLs that make a look-up fail as a whole.
+	Refused []string
+	// WrongFile is the key of an object whose medium is shown with another file.
+	WrongFile string
+	// Records are the records, as JSON, with which queries answer for an ID in place of
+	// its medium's own; an answer without any does not mention the ID.
+	Records map[string][]string
+	// AlsoMissing are IDs and file URLs that answers list as missing, though they may
+	// return their media.
+	AlsoMissing []string
+	// ReuseID makes AddMedia of a deleted medium's source give it its old ID;
+	// by default it gets a new one.
+	ReuseID bool
+
+	// Quota overrides the calls a second of an operation; the documented ones
+	// are 100, and 10 for ListAllMediaBucket.
+	Quota map[string]int
+	// ThrottleCode and ThrottleStatus are how a call beyond the quota is
+	// refused; the default is Throttling.User with status 400. Throttling and
+	// Throttling.Api, and status 429, are also seen; other services of the vendor send
+	// QpsLimitExceeded, FlowControl.Exceeded and ServiceBusy.
+	ThrottleCode   string
+	ThrottleStatus int
+	// RetryAfter is the delay that such a refusal asks for in x-acs-retry-after; none by
+	// default.
+	RetryAfter time.Duration
+}
+
+// UnknownID is what DeleteMedia does with an ID that is unknown or deleted.
+type UnknownID string
+
+// What DeleteMedia does with an unknown ID.
+const (
+	AcceptUnknown UnknownID = ""               // success; the others are deleted
+	RefuseWhole   UnknownID = "refuse-whole"   // the call fails and deletes nothing
+	RefusePartial UnknownID = "refuse-partial" // the call fails, the IDs before it deleted
+)
+
+// DeletedView is how queries show a deleted medium.
+type DeletedView string
+
+// The views of a deleted medium.
+const (
+	ViewNonExist  DeletedView = ""          // among the IDs or URLs that do not exist
+	ViewDeleted   DeletedView = "deleted"   // with PublishState Deleted
+	ViewInitiated DeletedView = "initiated" // with PublishState Initiated
+)
+
+// URLForm is how the slashes of an object's name stand in a file URL.
+type URLForm string
+
+// The forms of a file URL. The documentation shows both ways.
+const (
+	AnySlash     URLForm = ""        // either form finds the medium; raw ones are served
+	RawSlash     URLForm = "raw"     // only "/" finds it
+	EscapedSlash URLForm = "escaped" // only "%2F" finds it
+)
+
+// validate refuses words that are none of the choices.
+func (o MPSOptions) validate() error {
+	switch {
+	case !slices.Contains([]UnknownID{AcceptUnknown, RefuseWhole, RefusePartial}, o.UnknownID):
+		return fmt.Errorf("unknown-ID behaviour %q: refuse-whole, refuse-partial or empty", o.UnknownID)
+	case !slices.Contains([]DeletedView{ViewNonExist, ViewDeleted, ViewInitiated}, o.DeletedView):
+		return fmt.Errorf("view of deleted media %q: deleted, initiated or empty", o.DeletedView)
+	case !slices.Contains([]URLForm{AnySlash, RawSlash, EscapedSlash}, o.URLForm):
+		return fmt.Errorf("URL form %q: raw, escaped or empty", o.URLForm)
+	}
+	return nil
+}
