@@ -96,25 +96,24 @@ func Parse(record json.RawMessage) (Medium, error) {
 	if err != nil {
 		return Medium{}, fmt.Errorf("media record: %w", err)
 	}
-	fields := o.values
 	m := Medium{Record: record}
-	m.ID, _ = readText(fields["MediaId"])
-	m.State, _ = readText(fields["PublishState"])
-	m.Object = parseFile(fields["File"])
-	m.Tags, m.TagsGarbled = parseTags(fields["Tags"])
-	m.Title.Value, m.Title.Known = readText(fields["Title"])
-	if category, err := text.Decimal(string(fields["CateId"])); err == nil {
+	m.ID, _ = readText(o.value("MediaId"))
+	m.State, _ = readText(o.value("PublishState"))
+	m.Object = parseFile(o.value("File"))
+	m.Tags, m.TagsGarbled = parseTags(o.value("Tags"))
+	m.Title.Value, m.Title.Known = readText(o.value("Title"))
+	if category, err := text.Decimal(string(o.value("CateId"))); err == nil {
 		m.Category = Known(category)
 	}
-	size, _ := readText(fields["Size"])
+	size, _ := readText(o.value("Size"))
 	if size, err := text.Decimal(size); err == nil && size < maxSize {
 		m.Size = Known(size)
 	}
-	seconds, _ := readText(fields["Duration"])
+	seconds, _ := readText(o.value("Duration"))
 	if nanoseconds, err := text.Fraction(seconds, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
 		m.Duration = Known(time.Duration(nanoseconds))
 	}
-	m.Created = parseTime(fields["CreationTime"])
+	m.Created = parseTime(o.value("CreationTime"))
 	switch {
 	case CheckID(m.ID) != nil:
 		m.Doubt = fmt.Sprintf("its MediaId %s is no media ID", text.Quote(m.ID))
@@ -137,7 +136,7 @@ func parseTime(raw json.RawMessage) time.Time {
 // parseFile reads {"URL":"http://…"}.
 func parseFile(raw json.RawMessage) Object {
 	file, err := readObject(raw, "URL")
-	address, _ := readText(file.values["URL"])
+	address, _ := readText(file.value("URL"))
 	source, urlErr := ParseURL(address)
 	if err != nil || urlErr != nil {
 		return Object{}
@@ -153,21 +152,23 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 		return nil, false
 	}
 	wrapper, err := readObject(raw, "Tag")
-	value := wrapper.values["Tag"]
-	list, isList := read[[]*string](value)
+	value := wrapper.value("Tag")
 	switch {
 	case err != nil || wrapper.odd != "" || wrapper.others > 0:
 		return nil, true
 	case len(value) == 0, string(value) == "null":
 		return nil, false
-	case !isList || slices.Contains(list, nil):
+	}
+	list, err := text.Elements(value)
+	if err != nil {
 		return nil, true
 	}
-	for _, tag := range list {
-		if strings.Contains(*tag, ",") || strings.TrimSpace(*tag) != *tag { // commas separate tags, so it is none or two
+	for element := range list {
+		tag, ok := readText(element)
+		if !ok || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag { // commas separate tags, so it is none or two
 			return nil, true
 		}
-		tags = append(tags, *tag)
+		tags = append(tags, tag)
 	}
 	return tags, false
 }
@@ -191,12 +192,21 @@ func read[T any](raw json.RawMessage) (value T, ok bool) {
 
 // object has the values of some known names of a JSON object.
 type object struct {
-	values map[string]json.RawMessage
+	known  []string
+	values []json.RawMessage // of known; nil for a name that is not there
 	// odd is a known name that stands there twice, or in another case, and so has no
 	// value: json.Unmarshal would take the last one.
 	odd string
 	// others counts the other names.
 	others int
+}
+
+// value returns the value of a known name; nil if it is not there.
+func (o *object) value(name string) json.RawMessage {
+	if i := slices.Index(o.known, name); i >= 0 && i < len(o.values) {
+		return o.values[i]
+	}
+	return nil
 }
 
 // readObject reads the known names of a JSON object.
@@ -208,17 +218,20 @@ func readObject(data json.RawMessage, known ...string) (object, error) {
 	if err != nil {
 		return object{}, err
 	}
-	o := object{values: make(map[string]json.RawMessage, len(known))}
+	o := object{known: known, values: make([]json.RawMessage, len(known))}
 	for name, value := range members {
-		field := slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(string(name), field) })
+		field := slices.IndexFunc(known, func(field string) bool { return string(name) == field })
+		if field < 0 {
+			field = slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(string(name), field) })
+		}
 		if field < 0 {
 			o.others++
 			continue
 		}
-		if _, again := o.values[known[field]]; again || string(name) != known[field] {
-			o.odd, value = max(o.odd, known[field]), nil
+		if o.values[field] != nil || string(name) != known[field] {
+			o.odd, value = max(o.odd, known[field]), json.RawMessage{}
 		}
-		o.values[known[field]] = value
+		o.values[field] = value
 	}
 	return o, nil
 }
