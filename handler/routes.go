@@ -126,13 +126,18 @@ func noteSkipped(w http.ResponseWriter, skipped []string) {
 // they are read.
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
+	if r.URL.Query().Get("format") == "csv" {
+		contents, items, err := f.Items(r.Context(), callOf(r), id)
+		if err != nil {
+			writeError(w, "plan", id, err)
+			return
+		}
+		f.writeCSV(w, r, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"), render.Plan{Contents: contents, Items: items}.CSV)
+		return
+	}
 	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
 	if err != nil {
 		writeError(w, "plan", id, err)
-		return
-	}
-	if r.URL.Query().Get("format") == "csv" {
-		f.writeCSV(w, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"), render.Plan{Contents: contents, Items: render.Items(entries)}.CSV)
 		return
 	}
 	head, err := json.Marshal(contents.Head)
@@ -159,10 +164,10 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 
 // writeCSV answers CSV under the name of a file. A browser saves it. FC takes "attachment" from no
 // function, and adds it on its own domains. Source: FC custom runtime, "Limits on HTTP responses".
-func (f *Function) writeCSV(w http.ResponseWriter, name string, write func(*render.CSV) error) {
+func (f *Function) writeCSV(w http.ResponseWriter, r *http.Request, name string, write func(*render.CSV) error) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
-	if err := write(render.NewCSV(w, false)); err != nil {
+	if err := write(render.NewCSV(w, r.URL.Query().Get("excel") == "true")); err != nil {
 		f.Log().Error("records cannot be read", "of", name, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
 	}

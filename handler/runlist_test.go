@@ -66,7 +66,7 @@ func TestPagesOfRuns(t *testing.T) {
 	}
 	for target, says := range map[string]string{
 		"?trigger=cron": "trigger", "?status=ok": "status", "?since=0d": "since", "?since=2026-13-01": "since", "?limit=0": "limit", "?limit=1001": "limit", "?limit=-1": "limit",
-		"?limit=99999999999999999999": "limit", "?limit=1&limit=2": "limit", "?before=x/../../y": "before", "?before=20260101T000000.000000000Z-": "before", "?format=xml": "format", "?statu=done": "statu",
+		"?limit=99999999999999999999": "limit", "?limit=1&limit=2": "limit", "?before=x/../../y": "before", "?before=20260101T000000.000000000Z-": "before", "?format=xml": "format", "?format=csv&excel=1": "excel", "?statu=done": "statu",
 	} {
 		if status, answer := w.ask("GET", "/v1/runs"+target, ""); status != http.StatusBadRequest || !strings.Contains(answer, says) {
 			t.Errorf("GET /v1/runs%s: %d %s", target, status, answer)

@@ -3,12 +3,10 @@ package handler
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -62,8 +60,12 @@ func runFilter(query url.Values) (f service.RunFilter, asCSV bool, err error) {
 			if asCSV = value == "csv"; !asCSV && value != "json" {
 				err = errors.Join(err, fmt.Errorf("format %s is neither json nor csv", text.Quote(value)))
 			}
+		case "excel": // writeCSV reads it
+			if value != "true" && value != "false" {
+				err = errors.Join(err, fmt.Errorf("excel %s is neither true nor false", text.Quote(value)))
+			}
 		default:
-			err = errors.Join(err, fmt.Errorf("there is no parameter %s: this route takes trigger, status, since, before, limit and format", text.Quote(name)))
+			err = errors.Join(err, fmt.Errorf("there is no parameter %s: this route takes trigger, status, since, before, limit, format and excel", text.Quote(name)))
 		}
 	}
 	return f, asCSV, err
@@ -83,28 +85,15 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 			writeError(w, "run", id, err)
 			return
 		}
-		f.writeCSV(w, "run-"+state.SafeName(run.Run), func(c *render.CSV) error { return render.WriteRestoredCSV(c, results) })
+		f.writeCSV(w, r, "run-"+state.SafeName(run.Run), func(c *render.CSV) error { return render.WriteRestoredCSV(c, results) })
 	case run.Plan == "" && run.Status != report.Done:
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status))
 	default:
-		f.writeDecisions(w, r, run)
-	}
-}
-
-// writeDecisions writes the decisions of a run as CSV. A plan without media need not have been saved.
-func (f *Function) writeDecisions(w http.ResponseWriter, r *http.Request, run *report.Report) {
-	var entries iter.Seq2[plan.Entry, error] = func(func(plan.Entry, error) bool) {}
-	contents := plan.Contents{ID: run.Plan}
-	empty := run.Counts.Expired == 0
-	if run.Plan != "" || !empty {
-		found, saved, err := f.Entries(r.Context(), callOf(r), run.Plan)
-		switch {
-		case err == nil:
-			contents, entries = found, saved
-		case !empty || !errors.Is(err, state.ErrNotFound):
+		contents, items, err := f.Decisions(r.Context(), callOf(r), run)
+		if err != nil {
 			writeError(w, "plan", run.Plan, err)
 			return
 		}
+		f.writeCSV(w, r, "run-"+state.SafeName(run.Run), render.Plan{Contents: contents, Items: items}.CSV)
 	}
-	f.writeCSV(w, "run-"+state.SafeName(run.Run), render.Plan{Contents: contents, Items: render.Items(entries)}.CSV)
 }

@@ -207,14 +207,15 @@ func TestRunsAndPlansOverHTTP(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	r := w.mustInvoke(everything, report.Done)
 	for target, want := range map[string]string{
-		"/v1/runs":                                 `"run":"` + r.Run + `"`,
-		"/v1/runs/" + r.Run:                        `"status":"done"`,
-		"/v1/runs/" + r.Run + "?format=csv":        "mediaId,object,rule,reason,expiresAt,state,title,bytes,videoSeconds,created,ageDays,tags\n",
-		"/v1/plans":                                `"id":"` + r.Plan + `"`,
-		"/v1/plans/" + r.Plan:                      `"entries":[{"mediaId":"`,
-		"/v1/plans/" + r.Plan + "?format=csv":      ",everything-else,",
-		"/v1/forecast?days=3":                      `"overdue":{`,
-		"/v1/media/" + w.deleted()[0] + "/explain": `"verdict":"absent"`,
+		"/v1/runs":                                     `"run":"` + r.Run + `"`,
+		"/v1/runs/" + r.Run:                            `"status":"done"`,
+		"/v1/runs/" + r.Run + "?format=csv":            "mediaId,object,rule,reason,expiresAt,state,title,bytes,videoSeconds,created,ageDays,tags\n",
+		"/v1/runs/" + r.Run + "?format=csv&excel=true": "\ufeffmediaId,object,",
+		"/v1/plans":                                    `"id":"` + r.Plan + `"`,
+		"/v1/plans/" + r.Plan:                          `"entries":[{"mediaId":"`,
+		"/v1/plans/" + r.Plan + "?format=csv":          ",everything-else,",
+		"/v1/forecast?days=3":                          `"overdue":{`,
+		"/v1/media/" + w.deleted()[0] + "/explain":     `"verdict":"absent"`,
 	} {
 		if status, answer := w.ask("GET", target, ""); status != http.StatusOK || !strings.Contains(answer, want) {
 			t.Errorf("GET %s: %d, %.300s", target, status, answer)

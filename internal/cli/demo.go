@@ -63,12 +63,12 @@ func (c *Command) demoRuns(ctx context.Context) error {
 	say("\n1. Dry run: decide, plan and report, and delete nothing\n")
 	dry := s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
 	if dry.Status == report.Done {
-		contents, entries, err := s.Entries(ctx, localCall(), dry.Plan)
+		contents, items, err := s.Items(ctx, localCall(), dry.Plan)
 		if err != nil {
 			return exitError{exitFailed, err}
 		}
 		say("%d media have expired, such as:\n", contents.Entries)
-		if err := render.WriteSample(&b, render.Plan{Contents: contents, Items: render.Items(entries), Zone: time.UTC}, 2); err != nil {
+		if err := render.WriteSample(&b, render.Plan{Contents: contents, Items: items, Zone: time.UTC}, 2); err != nil {
 			return exitError{exitFailed, err}
 		}
 		say("")

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -153,13 +154,13 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 			return c.writeReport(r, flags.output)
 		}
 		contents := plan.Contents{ID: r.Plan, Head: plan.Head{AsOf: r.AsOf, Policy: r.Policy}}
-		entries := func(func(plan.Entry, error) bool) {} // a plan to delete nothing is not kept
+		items := func(func(review.Item, error) bool) {} // a plan to delete nothing is not kept
 		var err error
 		if r.Counts.Expired > 0 {
-			contents, entries, err = s.Entries(ctx, localCall(), r.Plan)
+			contents, items, err = s.Items(ctx, localCall(), r.Plan)
 		}
 		if err == nil {
-			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: render.Items(entries)}, r)
+			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: items}, r)
 		}
 		if err != nil {
 			return exitError{exitFailed, err}
@@ -213,12 +214,16 @@ that is neither an apply nor of an OSS event.`,
 			}
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					contents, entries, err := s.Entries(ctx, localCall(), args[0])
+					if flags.output != "json" {
+						contents, items, err := s.Items(ctx, localCall(), args[0])
+						if err != nil {
+							return err
+						}
+						return c.writePlan(ctx, s, b, &flags, render.Plan{Contents: contents, Items: items}, nil)
+					}
+					_, entries, err := s.Entries(ctx, localCall(), args[0])
 					if err != nil {
 						return err
-					}
-					if flags.output != "json" {
-						return c.writePlan(ctx, s, b, &flags, render.Plan{Contents: contents, Items: render.Items(entries)}, nil)
 					}
 					for entry, err := range entries {
 						line, lineErr := entry.Line()

@@ -182,7 +182,11 @@ func (c *Command) writeRun(ctx context.Context, s *service.Service, b *strings.B
 		return writeJSON(b, run)
 	case "csv":
 		if run.Restore == nil {
-			return render.WriteRunsCSV(flags.csv(b), []*report.Report{run})
+			contents, items, err := s.Decisions(ctx, localCall(), run)
+			if err != nil {
+				return err
+			}
+			return render.Plan{Contents: contents, Items: items}.CSV(flags.csv(b))
 		}
 		results, err := s.RestoredBy(ctx, localCall(), run)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // apply deletes the media of a plan whose number was typed.
 func (p *pages) apply(r *http.Request) (*page, error) {
-	contents, _, err := p.Service.Entries(r.Context(), p.Call(r), r.PathValue("plan"))
+	contents, _, err := p.Service.Items(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
 		return nil, err
 	}

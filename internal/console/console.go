@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -32,7 +33,7 @@ type Service interface {
 	Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error)
 	Run(ctx context.Context, call service.Call, id string) (*report.Report, error)
 	Plans(ctx context.Context, call service.Call) ([]plan.Contents, []string, error)
-	Entries(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error)
+	Items(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error)
 	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
 	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, []string, error)
 	Release(ctx context.Context, call service.Call, id string) (retention.Hold, error)

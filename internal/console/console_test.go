@@ -24,6 +24,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -96,14 +97,14 @@ func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Rep
 func (l *library) Plans(context.Context, service.Call) ([]plan.Contents, []string, error) {
 	return []plan.Contents{l.contents}, nil, nil
 }
-func (l *library) Entries(_ context.Context, _ service.Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
+func (l *library) Items(_ context.Context, _ service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error) {
 	if reference != l.contents.ID && reference != trigger.LatestPlan {
 		return plan.Contents{}, nil, state.ErrNotFound
 	}
-	return l.contents, func(yield func(plan.Entry, error) bool) {
+	return l.contents, func(yield func(review.Item, error) bool) {
 		l.reads++
 		for _, entry := range l.entries {
-			if !yield(entry, nil) {
+			if !yield(review.ItemOf(entry), nil) {
 				return
 			}
 		}

@@ -133,7 +133,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 		d.DryRun = found.Mode != policy.Enforce
 	}
 	if of := contents.Head.Scope.Plan; of != "" {
-		if before, _, err := p.Service.Entries(r.Context(), p.Call(r), of); err == nil {
+		if before, _, err := p.Service.Items(r.Context(), p.Call(r), of); err == nil {
 			d.LeftOut = before.Entries - contents.Entries
 		}
 	}

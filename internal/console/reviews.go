@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -42,7 +41,7 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 	if contents, list := v.latest(); list != nil && contents.ID == reference { // another request has read it
 		return contents, list, nil
 	}
-	contents, entries, err := v.service.Entries(ctx, call, reference)
+	contents, items, err := v.service.Items(ctx, call, reference)
 	if err != nil {
 		return contents, nil, err
 	}
@@ -51,7 +50,7 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 	}
 	defer debug.FreeOSMemory()   // parsing leaves several times the plan
 	v.keep(plan.Contents{}, nil) // two lists would take twice the memory
-	list, err := review.NewList(contents.Head.AsOf, contents.Entries, render.Items(entries))
+	list, err := review.NewList(contents.Head.AsOf, contents.Entries, items)
 	if err != nil {
 		return contents, nil, err
 	}

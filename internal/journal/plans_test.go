@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 var asOf = time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
@@ -48,7 +51,17 @@ func read(t *testing.T, store state.Store, id string) (ids []string, err error) 
 	if err != nil {
 		return nil, err
 	}
-	for entry, err := range Entries(t.Context(), store, contents) {
+	ids, err = idsOf(Entries(t.Context(), store, contents))
+	mapped, mapErr := idsOf(MapEntries(t.Context(), store, contents, func(e plan.Entry) plan.Entry { return e }))
+	if !slices.Equal(mapped, ids) || fmt.Sprint(mapErr) != fmt.Sprint(err) {
+		t.Errorf("MapEntries has %d entries and %v, Entries %d and %v", len(mapped), mapErr, len(ids), err)
+	}
+	return ids, err
+}
+
+// idsOf reads entries to their end, or to an error.
+func idsOf(entries iter.Seq2[plan.Entry, error]) (ids []string, err error) {
+	for entry, err := range entries {
 		if err != nil {
 			return ids, err
 		}
@@ -190,6 +203,34 @@ func TestSavePlanFails(t *testing.T) {
 			t.Errorf("without %s it is read: %v", of, err)
 		}
 	}
+}
+
+// Whoever stops early, or panics, leaves nothing under way.
+func TestMapEntriesStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 10*plan.SegmentEntries))
+		no(t, err)
+		count := 0
+		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry) string { return e.MediaID }) {
+			no(t, err)
+			if count++; count == 1500 {
+				break
+			}
+		}
+		wrong := func(e plan.Entry) string { return e.MediaID[:len(e.MediaID)-7*count] }
+		for _, err := range MapEntries(t.Context(), store, saved, wrong) {
+			var panicked *task.Panic
+			if !errors.As(err, &panicked) {
+				t.Errorf("a panic gives %v", err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if ids, err := idsOf(MapEntries(ctx, store, saved, func(e plan.Entry) plan.Entry { return e })); !errors.Is(err, context.Canceled) || len(ids) > plan.SegmentEntries {
+			t.Errorf("%d entries after the end, then %v", len(ids), err)
+		}
+	})
 }
 
 func TestEntriesFail(t *testing.T) {

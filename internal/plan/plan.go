@@ -95,7 +95,7 @@ func (e Entry) Line() ([]byte, error) {
 	return append(append(line, record...), "}\n"...), nil
 }
 
-// ParseEntry reads an entry's line.
+// ParseEntry reads an entry's line. The record shares the line's memory.
 func ParseEntry(line []byte) (Entry, error) {
 	var e Entry
 	members, err := text.Members(line)
@@ -116,7 +116,7 @@ func ParseEntry(line []byte) (Entry, error) {
 		case "expiresAt":
 			err = e.ExpiresAt.UnmarshalJSON(value)
 		case "record":
-			e.Record = bytes.Clone(value)
+			e.Record = slices.Clip(value)
 		}
 		if err != nil {
 			return Entry{}, fmt.Errorf("%s: %w", name, err)

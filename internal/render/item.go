@@ -2,15 +2,11 @@ package render
 
 import (
 	"fmt"
-	"iter"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/review"
-	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // View is the time and timezone of a document.
@@ -136,67 +132,4 @@ func Age(i *review.Item, v View) string {
 		age += " d"
 	}
 	return age
-}
-
-// A batch of entries has so many entries, or bytes of records, at most.
-const (
-	batchEntries = 500
-	batchBytes   = 1 << 20
-)
-
-// Items returns the items of a plan's entries, in their order. Records are parsed on all processors.
-func Items(entries iter.Seq2[plan.Entry, error]) iter.Seq2[review.Item, error] {
-	return func(yield func(review.Item, error) bool) {
-		var parsing []chan parsed // the batches under way, in order
-		var batch []plan.Entry
-		bytes, most := 0, runtime.GOMAXPROCS(0)
-		// pass parses the batch, and yields what was parsed before until at most so many batches are under way.
-		pass := func(left int) bool {
-			result, entries := make(chan parsed, 1), batch
-			go func() { result <- parse(entries) }()
-			parsing, batch, bytes = append(parsing, result), nil, 0
-			for len(parsing) > left {
-				first := <-parsing[0]
-				for _, item := range first.items {
-					if !yield(item, nil) {
-						return false
-					}
-				}
-				if first.err != nil {
-					yield(review.Item{}, first.err)
-					return false
-				}
-				parsing = parsing[1:]
-			}
-			return true
-		}
-		for entry, err := range entries {
-			if err != nil {
-				if pass(0) {
-					yield(review.Item{}, err)
-				}
-				return
-			}
-			batch, bytes = append(batch, entry), bytes+len(entry.Record)
-			if (len(batch) == batchEntries || bytes > batchBytes) && !pass(most) {
-				return
-			}
-		}
-		pass(0)
-	}
-}
-
-// parsed has the items of a batch. A panic is its error.
-type parsed struct {
-	items []review.Item
-	err   error
-}
-
-func parse(batch []plan.Entry) (p parsed) {
-	p.err = task.Run(func() {
-		for _, entry := range batch {
-			p.items = append(p.items, review.ItemOf(entry))
-		}
-	})
-	return p
 }

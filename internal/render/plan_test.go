@@ -37,7 +37,7 @@ func planOf(t *testing.T, titles ...string) render.Plan {
 		entries = append(entries, plan.Entry{MediaID: id, Rule: "drafts", Reason: title, State: "UnPublish", ExpiresAt: asOf, Record: record})
 	}
 	contents := plan.Contents{ID: "sha256:0123", Head: plan.Head{AsOf: asOf, Policy: "sha256:4567"}, Entries: len(entries)}
-	return render.Plan{Contents: contents, Items: render.Items(each(entries)), Zone: zone}
+	return render.Plan{Contents: contents, Items: itemsOf(entries), Zone: zone}
 }
 
 func tableOf(t *testing.T, p render.Plan) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
 )
 
 // hostileText returns a text of characters that lists give a meaning.
@@ -56,7 +57,7 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 		}
 		excel := seed%2 == 0
 		var planned, compared bytes.Buffer
-		if err := (render.Plan{Items: render.Items(each(entries))}).CSV(render.NewCSV(&planned, excel)); err != nil {
+		if err := (render.Plan{Items: itemsOf(entries)}).CSV(render.NewCSV(&planned, excel)); err != nil {
 			t.Fatal(err)
 		}
 		table := render.NewCSV(&compared, excel)
@@ -75,10 +76,10 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 	}
 }
 
-func each(entries []plan.Entry) iter.Seq2[plan.Entry, error] {
-	return func(yield func(plan.Entry, error) bool) {
+func itemsOf(entries []plan.Entry) iter.Seq2[review.Item, error] {
+	return func(yield func(review.Item, error) bool) {
 		for _, entry := range entries {
-			if !yield(entry, nil) {
+			if !yield(review.ItemOf(entry), nil) {
 				return
 			}
 		}

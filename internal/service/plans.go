@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -29,16 +30,37 @@ func (s *Service) Plans(ctx context.Context, call Call) (list []plan.Contents, s
 // Entries returns the saved plan that a reference names, and its entries; see trigger.CheckPlan and
 // journal.Entries.
 func (s *Service) Entries(ctx context.Context, call Call, reference string) (plan.Contents, iter.Seq2[plan.Entry, error], error) {
-	store, err := s.records(call)
-	if err != nil {
-		return plan.Contents{}, nil, err
+	store, contents, err := s.readPlan(ctx, call, reference)
+	return contents, journal.Entries(ctx, store, contents), err
+}
+
+// Items returns the saved plan that a reference names, and its media; see Entries.
+func (s *Service) Items(ctx context.Context, call Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error) {
+	store, contents, err := s.readPlan(ctx, call, reference)
+	return contents, journal.MapEntries(ctx, store, contents, review.ItemOf), err
+}
+
+// Decisions returns the plan of a run and its media. A plan without media need not have been saved.
+func (s *Service) Decisions(ctx context.Context, call Call, run *report.Report) (plan.Contents, iter.Seq2[review.Item, error], error) {
+	if run.Plan == "" && run.Status != report.Done {
+		return plan.Contents{}, nil, refusedError{fmt.Errorf("run %s made no plan: it ended %s", run.Run, run.Status)}
+	}
+	contents, items, err := s.Items(ctx, call, run.Plan)
+	if run.Counts.Expired == 0 && (run.Plan == "" || errors.Is(err, state.ErrNotFound)) {
+		return plan.Contents{ID: run.Plan}, func(func(review.Item, error) bool) {}, nil
+	}
+	return contents, items, err
+}
+
+func (s *Service) readPlan(ctx context.Context, call Call, reference string) (store state.Store, contents plan.Contents, err error) {
+	if store, err = s.records(call); err != nil {
+		return nil, contents, err
 	}
 	id, err := findPlan(ctx, store, reference)
-	if err != nil {
-		return plan.Contents{}, nil, err
+	if err == nil {
+		contents, err = journal.ReadPlan(ctx, store, id)
 	}
-	contents, err := journal.ReadPlan(ctx, store, id)
-	return contents, journal.Entries(ctx, store, contents), err
+	return store, contents, err
 }
 
 // findPlan returns the ID of the plan that a reference names.
