@@ -52,6 +52,34 @@ func TestPlansByReference(t *testing.T) {
 	}
 }
 
+// The list of plans says which run deleted one: the plan that a person approved, and the one that the apply
+// saved. The history names the approved one.
+func TestPlansSayWhatDeletedThem(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	now := time.Now()
+	w.now = func() time.Time { return now }
+	w.deploy()
+	gone, left := w.add("clips/a", 300), w.add("clips/b", 300)
+	planned := w.mustInvoke(`{"inventory":true}`, report.Done)
+	now = now.Add(time.Minute) // the apply saves a plan of its own
+	_, applied := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", "")
+	_, answer := w.ask("GET", "/v1/plans", "")
+	var plans []struct{ ID, Run string }
+	if err := json.Unmarshal([]byte(answer), &plans); err != nil || len(plans) != 2 {
+		t.Fatalf("%v: %s", err, answer)
+	}
+	for _, plan := range plans {
+		if plan.Run != applied.Run {
+			t.Errorf("plan %s was deleted by %q, want %q", plan.ID, plan.Run, applied.Run)
+		}
+	}
+	for _, id := range []string{gone.ID, left.ID} {
+		if d := w.history(id, http.StatusOK).Decisions[0]; d.Plan != planned.Plan {
+			t.Errorf("the history names plan %s, want %s", d.Plan, planned.Plan)
+		}
+	}
+}
+
 // The plan that an apply saves, of what has still expired, is not the latest.
 func TestLatestPlanAfterAnApply(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")

@@ -369,6 +369,23 @@ func TestApprove(t *testing.T) {
 	}
 }
 
+// A plan that a run has deleted awaits nothing.
+func TestAppliedPlan(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	s.lib.contents.Run = "r 7"
+	page := s.get(s.plan).Body.String()
+	for _, form := range []string{"/apply", `name="which"`} {
+		if strings.Contains(page, form) {
+			t.Errorf("a plan that was applied has %s", form)
+		}
+	}
+	for path, page := range map[string]string{s.plan: page, "/plans": s.get("/plans").Body.String()} {
+		if !strings.Contains(page, `href="/runs/r%207"`) {
+			t.Errorf("%s does not name the run", path)
+		}
+	}
+}
+
 // The form that approves has one field that is seen, and its action ends in /apply.
 func TestApproveForm(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)

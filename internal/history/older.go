@@ -123,6 +123,7 @@ func describe(ctx context.Context, store state.Store, list []Decision) error {
 	}
 	for i := range list {
 		list[i].Policy = contents.Head.Policy
+		list[i].Plan = cmp.Or(contents.Head.Scope.Plan, contents.ID) // what a person approved
 	}
 	for entry, err := range journal.EntriesBetween(ctx, store, contents, list[0].MediaID, list[len(list)-1].MediaID) {
 		if err != nil {

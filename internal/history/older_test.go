@@ -39,7 +39,7 @@ func deletedBy(tb testing.TB, store *memory, run string, ids ...int) []Decision 
 		outcomes = append(outcomes, journal.Outcome{MediaID: name, Became: d.Outcome})
 	}
 	head := plan.Head{AsOf: now, Policy: decision(0, run, now).Policy}
-	contents, err := journal.SavePlan(tb.Context(), store, head, "", func(yield func(plan.Line, error) bool) {
+	contents, err := journal.SavePlan(tb.Context(), store, plan.Contents{Head: head}, func(yield func(plan.Line, error) bool) {
 		for _, d := range decisions {
 			bucket, key, _ := strings.Cut(strings.TrimPrefix(d.Object, "oss://"), "/")
 			record, _ := json.Marshal(map[string]any{

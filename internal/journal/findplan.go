@@ -82,9 +82,9 @@ func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
 }
 
 // madePlan reports whether a run made the plan of its report, and the plan has media. A run that
-// deletes an earlier plan has a later clock than that plan.
+// deletes an earlier plan has a later clock than that plan. A plan as of another time is not one to apply.
 func madePlan(ctx context.Context, store state.Store, r *report.Report) (bool, error) {
-	if r.Trigger == trigger.OSS || r.Counts.Expired == 0 || !trigger.IsPlanID(r.Plan) {
+	if r.Trigger == trigger.OSS || r.IsWhatIf() || r.Counts.Expired == 0 || !trigger.IsPlanID(r.Plan) {
 		return false, nil
 	}
 	contents, err := ReadPlan(ctx, store, r.Plan)
@@ -120,7 +120,7 @@ const MaxListed = 100
 // LatestPlans returns the MaxListed plans with media that were saved last, newest first, and the records
 // that it skipped. It fails if it can read none of them.
 func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, skipped []Skipped, err error) {
-	names, err := newestPlans(ctx, store)
+	names, applied, err := newestPlans(ctx, store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,6 +140,11 @@ func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, 
 				skipped = append(skipped, Skipped{one.name, text.Bound(err.Error())})
 				continue
 			}
+			if contents.Run == "" && applied[contents.ID] {
+				if contents.Run, err = AppliedBy(ctx, store, contents.ID); err != nil {
+					return nil, nil, err
+				}
+			}
 			list = append(list, contents)
 		}
 		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(names)) {
@@ -158,8 +163,10 @@ func planOf(name string, data []byte) (plan.Contents, error) {
 	return contents, err
 }
 
-// newestPlans lists the MaxListed records of plans that were written last, newest first.
-func newestPlans(ctx context.Context, store state.Store) (names []candidate, err error) {
+// newestPlans lists the MaxListed records of plans that were written last, newest first. applied has the IDs of
+// plans that were applied.
+func newestPlans(ctx context.Context, store state.Store) (names []candidate, applied map[string]bool, err error) {
+	applied = map[string]bool{}
 	var records []state.Record
 	keepNewest := func() {
 		slices.SortFunc(records, func(a, b state.Record) int {
@@ -169,7 +176,11 @@ func newestPlans(ctx context.Context, store state.Store) (names []candidate, err
 	}
 	for record, err := range store.List(ctx, "plans/", "") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		folder, isApplied := strings.CutSuffix(record.Name, "/applied.json")
+		if isApplied {
+			applied["sha256:"+strings.TrimPrefix(folder, "plans/sha256-")] = true
 		}
 		if !strings.HasSuffix(record.Name, "/plan.json") {
 			continue
@@ -182,5 +193,5 @@ func newestPlans(ctx context.Context, store state.Store) (names []candidate, err
 	for _, record := range records {
 		names = append(names, candidate{name: record.Name})
 	}
-	return names, nil
+	return names, applied, nil
 }

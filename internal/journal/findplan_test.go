@@ -66,15 +66,16 @@ type latestStore struct {
 	*memory
 	t    *testing.T
 	last time.Time
+	skew time.Duration // of the time that runs decide as of
 }
 
 // run logs a run, which makes a plan of so many media, or deletes an earlier one. It returns the plan.
 func (s *latestStore) run(kind trigger.Kind, status report.Status, media int, earlier string) string {
 	s.t.Helper()
 	s.last = s.last.Add(time.Minute)
-	r := &report.Report{Run: s.last.Format("150405"), Trigger: kind, Status: status, AsOf: s.last, FinishedAt: s.last, Plan: earlier}
+	r := &report.Report{Run: s.last.Format("150405"), Trigger: kind, Status: status, AsOf: s.last.Add(s.skew), StartedAt: s.last, FinishedAt: s.last, Plan: earlier}
 	if r.Counts.Expired = media; earlier == "" {
-		contents, err := SavePlan(s.t.Context(), s, plan.Head{AsOf: s.last, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}, "", entries(s.t, media))
+		contents, err := SavePlan(s.t.Context(), s, plan.Contents{Head: plan.Head{AsOf: r.AsOf, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}}, entries(s.t, media))
 		no(s.t, err)
 		r.Plan = contents.ID
 	}
@@ -90,6 +91,12 @@ func TestLatestPlan(t *testing.T) {
 	}{
 		{"nothing more", func(*latestStore, string, string) {}, ""},
 		{"an event", func(s *latestStore, _, _ string) { s.run(trigger.OSS, report.Done, 3, "") }, ""},
+		{"a plan as of another time", func(s *latestStore, _, _ string) {
+			s.skew = 2 * time.Hour
+			s.run(trigger.CLI, report.Done, 3, "")
+			s.skew = -2 * time.Hour
+			s.run(trigger.CLI, report.Done, 3, "")
+		}, ""},
 		{"a plan without media", func(s *latestStore, _, _ string) { s.run(trigger.Timer, report.Done, 0, "") }, ""},
 		{"an apply of it", func(s *latestStore, _, latest string) { s.run(trigger.CLI, report.Partial, 2, latest) }, ""},
 		{"an apply of an earlier plan", func(s *latestStore, first, _ string) { s.run(trigger.HTTP, report.Done, 3, first) }, ""},
@@ -119,7 +126,7 @@ func TestLatestPlan(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := &latestStore{newMemory(), t, asOf}
+			s := &latestStore{memory: newMemory(), t: t, last: asOf}
 			no(t, BeginLog(t.Context(), s))
 			first := s.run(trigger.Timer, report.Blocked, 3, "")
 			want := s.run(trigger.Invoke, report.Done, 2, "")
@@ -140,7 +147,7 @@ func TestLatestPlan(t *testing.T) {
 
 // The number of plans and of events costs nothing.
 func TestLatestPlanReadsLittle(t *testing.T) {
-	s := &latestStore{newMemory(), t, asOf}
+	s := &latestStore{memory: newMemory(), t: t, last: asOf}
 	no(t, BeginLog(t.Context(), s))
 	want := ""
 	for range 20 {
@@ -156,7 +163,7 @@ func TestLatestPlanReadsLittle(t *testing.T) {
 
 // A store of the version before the log has its reports only.
 func TestLatestPlanWithoutALog(t *testing.T) {
-	s := &latestStore{newMemory(), t, asOf}
+	s := &latestStore{memory: newMemory(), t: t, last: asOf}
 	want := s.run(trigger.Timer, report.Done, 2, "")
 	r, err := ListReports(t.Context(), s, RunQuery{Limit: 1})
 	no(t, err)

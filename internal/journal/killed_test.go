@@ -63,7 +63,7 @@ func TestKilledRuns(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			store := newMemory()
-			contents, err := SavePlan(t.Context(), store, head(), "", entries(t, 10))
+			contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
 			no(t, err)
 			intent.Plan = contents.ID
 			test.alter(store)

@@ -13,13 +13,14 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// SavePlan makes a plan durable, and returns its contents, which it writes last. Lines must be in the
-// order of their MediaIds; they are read twice. A plan without media is for review only: the
-// caller may ignore the error.
-func SavePlan(ctx context.Context, store state.Store, head plan.Head, blocked string, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
-	sealer, err := plan.NewSealer(head)
+// SavePlan makes a plan durable, and returns its contents, which it writes last. The draft has its head, and
+// what a run says of it. Lines must be in the order of their MediaIds; they are read twice. A plan
+// without media is for review only: the caller may ignore the error.
+func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
+	sealer, err := plan.NewSealer(draft.Head)
 	if err != nil {
 		return plan.Contents{}, err
 	}
@@ -30,7 +31,8 @@ func SavePlan(ctx context.Context, store state.Store, head plan.Head, blocked st
 		sealer.Add(l.Text)
 	}
 	id := sealer.ID()
-	contents := plan.Contents{ID: id, Head: head, Segments: []string{}, Blocked: blocked}
+	contents := draft
+	contents.ID, contents.Entries, contents.Segments = id, 0, []string{}
 	written := NewSegments(func(number int, record []byte) error {
 		name := plan.SegmentName(id, number)
 		contents.Segments = append(contents.Segments, name)
@@ -206,24 +208,31 @@ func EntriesBetween(ctx context.Context, store state.Store, contents plan.Conten
 	}
 }
 
-// IsApplied reports whether a plan has been applied to its end.
-func IsApplied(ctx context.Context, store state.Store, id string) (bool, error) {
-	_, err := store.Read(ctx, plan.AppliedName(id))
+// appliedRecord says that a run applied a plan completely.
+type appliedRecord struct {
+	Format int    `json:"format"`
+	Run    string `json:"run"`
+}
+
+// AppliedBy returns the run that has applied a plan to its end, or nothing.
+func AppliedBy(ctx context.Context, store state.Store, id string) (run string, err error) {
+	data, err := store.Read(ctx, plan.AppliedName(id))
 	if errors.Is(err, state.ErrNotFound) {
-		return false, nil
+		return "", nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("check whether the plan has been applied: %w", err)
+		return "", fmt.Errorf("check whether the plan has been applied: %w", err)
 	}
-	return true, nil
+	var r appliedRecord
+	if err := json.Unmarshal(data, &r); err != nil || r.Run == "" {
+		r.Run = "an unknown run" // the record itself says that the plan was applied
+	}
+	return text.Name(r.Run), nil
 }
 
 // MarkApplied records that a run applied a plan completely.
 func MarkApplied(ctx context.Context, store state.Store, id, run string) error {
-	record, err := json.Marshal(struct {
-		Format int    `json:"format"`
-		Run    string `json:"run"`
-	}{1, run})
+	record, err := json.Marshal(appliedRecord{1, run})
 	if err == nil {
 		err = store.Create(ctx, plan.AppliedName(id), record)
 	}

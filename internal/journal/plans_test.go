@@ -73,7 +73,7 @@ func idsOf(entries iter.Seq2[plan.Entry, error]) (ids []string, err error) {
 func TestPlansRoundTrip(t *testing.T) {
 	for _, count := range []int{0, 1, plan.SegmentEntries, 2*plan.SegmentEntries + 500} {
 		store := newMemory()
-		saved, err := SavePlan(t.Context(), store, head(), "blocked", entries(t, count))
+		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head(), Blocked: "blocked"}, entries(t, count))
 		no(t, err)
 		contents, err := ReadPlan(t.Context(), store, saved.ID)
 		no(t, err)
@@ -90,7 +90,7 @@ func TestPlansRoundTrip(t *testing.T) {
 		if _, inPlans := store.records[plan.Name(saved.ID)]; inPlans == (count == 0) {
 			t.Errorf("%d entries: the records are %q", count, store.created)
 		}
-		again, err := SavePlan(t.Context(), store, head(), "another reason", entries(t, count))
+		again, err := SavePlan(t.Context(), store, plan.Contents{Head: head(), Blocked: "another reason"}, entries(t, count))
 		if err != nil || again.ID != saved.ID || len(store.records) != len(store.created) {
 			t.Errorf("saved twice: %s and %s, %v", saved.ID, again.ID, err)
 		}
@@ -100,7 +100,7 @@ func TestPlansRoundTrip(t *testing.T) {
 // A segment of another compressor is as good as this program's.
 func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 	store := newMemory()
-	saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 10))
+	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
 	no(t, err)
 	name := plan.SegmentName(saved.ID, 1)
 	var text []byte
@@ -117,7 +117,7 @@ func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 		t.Fatal("both compressors write the same bytes")
 	}
 	store.put(name, squeezed.Bytes())
-	if _, err = SavePlan(t.Context(), store, head(), "", entries(t, 10)); err != nil {
+	if _, err = SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10)); err != nil {
 		t.Error(err)
 	}
 }
@@ -126,7 +126,7 @@ func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 func TestDamagedPlans(t *testing.T) {
 	other := func(store *memory, id string, count int) []byte { // a segment with other lines
 		one := newMemory()
-		saved, err := SavePlan(t.Context(), one, head(), "", entries(t, count))
+		saved, err := SavePlan(t.Context(), one, plan.Contents{Head: head()}, entries(t, count))
 		no(t, err)
 		return one.records[plan.SegmentName(saved.ID, 1)]
 	}
@@ -171,13 +171,13 @@ func TestDamagedPlans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := newMemory()
-			saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+			saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 			no(t, err)
 			test.damage(store, saved.ID)
 			if _, err := read(t, store, saved.ID); err == nil || !strings.Contains(err.Error(), test.reads) {
 				t.Errorf("read: %v, want %q", err, test.reads)
 			}
-			_, err = SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+			_, err = SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 			if test.saves != (err == nil) || err != nil && !errors.Is(err, ErrDamagedPlan) {
 				t.Errorf("saved again: %v", err)
 			}
@@ -189,13 +189,13 @@ func TestDamagedPlans(t *testing.T) {
 func TestSavePlanFails(t *testing.T) {
 	broken := errors.New("cannot be read")
 	failing := func(yield func(plan.Line, error) bool) { yield(plan.Line{}, broken) }
-	if _, err := SavePlan(t.Context(), newMemory(), head(), "", failing); !errors.Is(err, broken) {
+	if _, err := SavePlan(t.Context(), newMemory(), plan.Contents{Head: head()}, failing); !errors.Is(err, broken) {
 		t.Errorf("lines that fail: %v", err)
 	}
 	for _, of := range []string{"000001.jsonl.gz", "000002.jsonl.gz", "plan.json"} {
 		store := newMemory()
 		store.down, store.of = "create", of
-		contents, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+		contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 		if !errors.Is(err, errDown) || contents.ID == "" {
 			t.Errorf("without %s: %v", of, err)
 		}
@@ -209,7 +209,7 @@ func TestSavePlanFails(t *testing.T) {
 func TestMapEntriesStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
-		saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 10*plan.SegmentEntries))
+		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10*plan.SegmentEntries))
 		no(t, err)
 		count := 0
 		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry) string { return e.MediaID }) {
@@ -235,7 +235,7 @@ func TestMapEntriesStops(t *testing.T) {
 
 func TestEntriesFail(t *testing.T) {
 	store := newMemory()
-	saved, err := SavePlan(t.Context(), store, head(), "", entries(t, 1500))
+	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 	no(t, err)
 	for range Entries(t.Context(), store, saved) { //nolint:errcheck // only the stop counts
 		break
@@ -257,22 +257,26 @@ func TestEntriesFail(t *testing.T) {
 func TestApplied(t *testing.T) {
 	store := newMemory()
 	const id = "sha256:0"
-	applied := func() bool {
-		is, err := IsApplied(t.Context(), store, id)
+	applied := func() string {
+		run, err := AppliedBy(t.Context(), store, id)
 		no(t, err)
-		return is
+		return run
 	}
-	if applied() {
+	if applied() != "" {
 		t.Error("a new plan is applied")
 	}
 	no(t, MarkApplied(t.Context(), store, id, "r1"))
 	no(t, MarkApplied(t.Context(), store, id, "r2")) // both came to its end
-	if !applied() {
-		t.Error("an applied plan is not")
+	if run := applied(); run != "r1" {
+		t.Errorf("an applied plan is of run %q", run)
+	}
+	store.put(plan.AppliedName(id), []byte("damaged"))
+	if applied() == "" {
+		t.Error("a plan whose record is damaged is not applied")
 	}
 	store.down = "read"
-	if is, err := IsApplied(t.Context(), store, id); is || !errors.Is(err, errDown) {
-		t.Errorf("%v, %v", is, err)
+	if run, err := AppliedBy(t.Context(), store, id); run != "" || !errors.Is(err, errDown) {
+		t.Errorf("%v, %v", run, err)
 	}
 	store.down = "create"
 	if err := MarkApplied(t.Context(), store, "sha256:1", "r1"); !errors.Is(err, errDown) {
@@ -284,7 +288,7 @@ func TestApplied(t *testing.T) {
 func TestEntriesBetween(t *testing.T) {
 	store := newMemory()
 	const media = 7500
-	contents, err := SavePlan(t.Context(), store, head(), "", entries(t, media))
+	contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, media))
 	no(t, err)
 	between := func(from, to string) (ids []string, err error) {
 		for entry, err := range EntriesBetween(t.Context(), store, contents, from, to) {

@@ -224,6 +224,8 @@ type Contents struct {
 	Segments []string `json:"segments"` // names of records: gzipped lines of entries
 	// Blocked is why a guard stopped the run that made it; empty if none did.
 	Blocked string `json:"blocked,omitempty"`
+	// Run is the run that deletes the plan, or has deleted it; empty for a plan that may await approval.
+	Run string `json:"run,omitempty"`
 }
 
 // MaxContents bounds in bytes what is read and written of Contents: the names of a

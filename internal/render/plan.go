@@ -18,18 +18,18 @@ import (
 // WritePlans writes a list of plans for a person at a terminal.
 func WritePlans(b *strings.Builder, plans []plan.Contents) {
 	t := &grid{out: b}
-	t.row("plan", "as of", "media", "policy", "blocked")
+	t.row("plan", "as of", "media", "policy", "deleted by run", "blocked")
 	for _, p := range plans {
-		t.line("%s\t%s\t%d\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Blocked)
+		t.line("%s\t%s\t%d\t%s\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Run, p.Blocked)
 	}
 	t.flush()
 }
 
 // WritePlansCSV writes a list of plans with a row for each.
 func WritePlansCSV(c *CSV, plans []plan.Contents) error {
-	c.Head("plan", "asOf", "media", "policy", "blocked")
+	c.Head("plan", "asOf", "media", "policy", "blocked", "run")
 	for _, p := range plans {
-		c.Row(p.ID, p.Head.AsOf.Format(time.RFC3339), strconv.Itoa(p.Entries), p.Head.Policy, p.Blocked)
+		c.Row(p.ID, p.Head.AsOf.Format(time.RFC3339), strconv.Itoa(p.Entries), p.Head.Policy, p.Blocked, p.Run)
 	}
 	return c.Flush()
 }
@@ -132,6 +132,9 @@ func writeTotals(w io.Writer, p Plan, totals *review.Totals) {
 	t.row("plan", p.Contents.ID)
 	t.row("as of", p.view().Time(p.Contents.Head.AsOf))
 	t.row("policy", p.Contents.Head.Policy)
+	if p.Contents.Run != "" {
+		t.row("deleted by run", p.Contents.Run)
+	}
 	if p.Contents.Blocked != "" {
 		t.row("blocked", p.Contents.Blocked)
 	}

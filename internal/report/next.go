@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -38,8 +39,19 @@ func (r *Report) next() string {
 	return ""
 }
 
+// clockSkew is the accepted difference between the clocks of a run and of its machine.
+const clockSkew = time.Hour
+
+// IsWhatIf reports whether the run decided as of another time than its own. Its plan is for review only.
+func (r *Report) IsWhatIf() bool {
+	return !r.StartedAt.IsZero() && r.AsOf.Sub(r.StartedAt).Abs() > clockSkew
+}
+
 // approve says how a person applies the plan of the run. The commands name it by eight digits.
 func (r *Report) approve() string {
+	if r.IsWhatIf() {
+		return fmt.Sprintf("review plan %s: it is as of %s, so make another one without --as-of to delete media", r.Plan, r.AsOf.Format(time.RFC3339))
+	}
 	how := fmt.Sprintf("review plan %[2]s; to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", trigger.ShortPlan(r.Plan), r.Plan)
 	if r.most == policy.DryRun {
 		how += "; first set mode: enforce in the policy"

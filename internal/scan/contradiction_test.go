@@ -262,7 +262,7 @@ func TestKeysInAnotherOrder(t *testing.T) {
 	planned := report.New("plan", trigger.Invoke, s.Policy, now)
 	found := s.Run(t.Context(), t.Context(), deadline.Budget{}, &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned, func(int) {})
 	defer found.Close()
-	contents, err := journal.SavePlan(t.Context(), c.store, plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Scope}, "", found.Draft.Lines())
+	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Scope}}, found.Draft.Lines())
 	if err != nil || contents.Entries != 1 {
 		t.Fatalf("%+v, %v", contents, err)
 	}

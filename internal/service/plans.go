@@ -60,6 +60,9 @@ func (s *Service) readPlan(ctx context.Context, call Call, reference string) (st
 	if err == nil {
 		contents, err = journal.ReadPlan(ctx, store, id)
 	}
+	if err == nil && contents.Run == "" {
+		contents.Run, err = journal.AppliedBy(ctx, store, id)
+	}
 	return store, contents, err
 }
 

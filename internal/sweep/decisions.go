@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/mediasweep/mediasweep/internal/history"
@@ -13,12 +14,13 @@ import (
 // decisions collects what the history does not have yet.
 type decisions struct {
 	unwritten []history.Decision
-	err       error // of the last write
+	err       error  // of the last write
+	approved  string // the plan that a person approved; the run's own has what was still expired of it
 }
 
 func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
 	one := history.Decision{
-		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: o.Plan, Policy: r.report.Policy, Rule: line.Rule,
+		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: cmp.Or(d.approved, o.Plan), Policy: r.report.Policy, Rule: line.Rule,
 	}
 	if entry, err := plan.ParseEntry(line.Text); err == nil {
 		one.Describe(entry)

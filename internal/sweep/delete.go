@@ -174,6 +174,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		return err
 	}
 	r.report.Plan = r.request.Plan
+	r.decisions.approved = contents.Head.Scope.Plan
 	scanner := r.scanner()
 	ofInventory, listed := len(contents.Head.Scope.Inventory) > 0, false
 	for left, err := range r.leftOf(ctx, contents, done) {

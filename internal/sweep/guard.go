@@ -80,11 +80,11 @@ func (r *run) guardApply(ctx context.Context) (blocked string, err error) {
 	if contents.Blocked == "" || r.report.Counts.Expired == 0 {
 		return "", nil
 	}
-	applied, err := journal.IsApplied(ctx, r.Store, r.request.Plan)
+	applied, err := journal.AppliedBy(ctx, r.Store, r.request.Plan)
 	switch {
 	case err != nil:
 		return "", err
-	case applied:
+	case applied != "":
 		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
 		r.report.Next = "make a new plan: a blocked plan can be applied once"
 	default:

@@ -185,7 +185,11 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		return r.suspend(ctx, found, err)
 	}
 	head := plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}
-	contents, err := journal.SavePlan(ctx, r.Store, head, blocked, notice.dueLines(found))
+	draft := plan.Contents{Head: head, Blocked: blocked}
+	if r.report.Mode == policy.Enforce && blocked == "" {
+		draft.Run = r.report.Run
+	}
+	contents, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
 	switch {
 	case err == nil:
 	case contents.ID != "" && contents.Entries == 0 && due == 0:
@@ -217,6 +221,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	begun := r.request.Inventory || r.request.Plan != ""
+	r.decisions.approved = r.request.Plan
 	var err error
 	if begun {
 		if intent, err = journal.Begin(ctx, r.Store, r.Now(), intent); err != nil {
