@@ -75,7 +75,7 @@ func TestHoldRoutes(t *testing.T) {
 	third := w.hold("oss://media-in/clips/a.mp4", "forever")
 	var list []retention.Hold
 	status, answer := w.ask("GET", "/v1/holds", "")
-	if err := json.Unmarshal([]byte(answer), &list); err != nil || status != 200 || len(list) != 1 || list[0] != third {
+	if err := json.Unmarshal([]byte(answer), &list); err != nil || status != 200 || len(list) != 1 || !list[0].Says(&third) {
 		t.Errorf("status %d, %s, want %+v", status, answer, third)
 	}
 	w.release(third)
@@ -122,7 +122,7 @@ func TestHoldsBindEveryRequest(t *testing.T) {
 		Holds []retention.Hold
 		DueAt time.Time
 	}
-	if err := json.Unmarshal([]byte(answer), &e); err != nil || status != 200 || e.Rule != byObject.Rule() || len(e.Holds) != 1 || e.Holds[0] != byObject || !e.DueAt.Equal(byObject.Until) {
+	if err := json.Unmarshal([]byte(answer), &e); err != nil || status != 200 || e.Rule != byObject.Rule() || len(e.Holds) != 1 || !e.Holds[0].Says(&byObject) || !e.DueAt.Equal(byObject.Until) {
 		t.Errorf("explained as %s", answer)
 	}
 	w.release(byID)

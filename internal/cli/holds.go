@@ -40,7 +40,7 @@ with several holds stays until all have ended.`,
 				if flags.output == "json" {
 					return writeJSON(b, hold)
 				}
-				fmt.Fprintf(b, "hold %s keeps %s until %s\n", hold.ID, text.Line(hold.Target), hold.Ends())
+				fmt.Fprintf(b, "hold %s keeps %s until %s\n", hold.ID, text.Line(hold.On()), hold.Ends())
 				return nil
 			})
 		},
@@ -95,7 +95,7 @@ func (c *Command) release() *cobra.Command {
 				case flags.output == "json":
 					return writeJSON(b, hold)
 				}
-				fmt.Fprintf(b, "hold %s on %s is released\n", hold.ID, text.Line(hold.Target))
+				fmt.Fprintf(b, "hold %s on %s is released\n", hold.ID, text.Line(hold.On()))
 				return nil
 			})
 		},

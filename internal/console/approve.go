@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -29,9 +31,6 @@ func (p *pages) apply(r *http.Request) (*page, error) {
 	}
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.Enforce, Plan: contents.ID})
 }
-
-// maxHolds is the number of media that one action holds at most: each has a record of its own.
-const maxHolds = 500
 
 // holdMedia holds the selected media of a plan, or all that a filter selects, and makes a plan of the rest.
 func (p *pages) holdMedia(r *http.Request) (*page, error) {
@@ -53,7 +52,7 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	case "selected":
 		chosen := r.PostForm["m"]
 		for _, id := range chosen {
-			if !slices.Contains(ids, id) {
+			if _, ok := slices.BinarySearch(ids, id); !ok { // they are in the order of the plan
 				return nil, p.refuse(r, "Medium %s is not among those that the page showed. Nothing was held: look again.", text.Quote(id))
 			}
 		}
@@ -65,23 +64,30 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	switch {
 	case len(ids) == 0:
 		return nil, p.refuse(r, "No medium is selected. Nothing was held.")
-	case len(ids) > maxHolds:
-		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), maxHolds)
+	case len(ids) > retention.MaxHoldMedia:
+		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), retention.MaxHoldMedia)
 	case hold.Reason == "":
 		return nil, p.refuse(r, "A hold needs a reason. Nothing was held.")
 	}
-	for n, id := range ids {
-		hold.Target = id
-		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
-			return nil, fmt.Errorf("%d of %d media were held, then: %w", n, len(ids), err)
-		}
+	if hold.Media = slices.Sorted(slices.Values(ids)); len(ids) == 1 {
+		hold.Target, hold.Media = ids[0], nil
 	}
-	return p.planAgain(r, contents.ID, len(ids))
+	if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
+		return nil, err
+	}
+	return p.planAgain(r, contents, len(ids))
 }
 
+// maxWait is the number of media of a plan that a person waits for: they are read again in seconds.
+const maxWait = 5000
+
 // planAgain makes a plan of what is left of a plan.
-func (p *pages) planAgain(r *http.Request, id string, held int) (*page, error) {
-	done := p.Service.Sweep(r.Context(), p.Call(r), &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: id, Anyway: true})
+func (p *pages) planAgain(r *http.Request, of plan.Contents, held int) (*page, error) {
+	request := &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: of.ID, Anyway: true}
+	if p.Runs != nil && of.Entries > maxWait {
+		return p.carryOut(r, request)
+	}
+	done := p.Service.Sweep(r.Context(), p.Call(r), request)
 	if done.Status != report.Done && done.Status != report.Partial {
 		return nil, fmt.Errorf("%d media were held, but no new plan could be made: %s", held, done.Problem())
 	}

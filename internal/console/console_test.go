@@ -114,7 +114,7 @@ func (l *library) Holds(context.Context, service.Call) ([]retention.Hold, []stri
 	return l.list, nil, nil
 }
 func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, []string, error) {
-	l.list = append(l.list, retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Reason: request.Reason, By: "me", At: now})
+	l.list = append(l.list, retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Media: request.Media, Reason: request.Reason, By: "me", At: now})
 	return l.list[len(l.list)-1], nil, nil
 }
 func (l *library) Release(context.Context, service.Call, string) (retention.Hold, error) {
@@ -508,8 +508,12 @@ func TestHold(t *testing.T) {
 				form[name] = values
 			}
 			w := s.post(s.plan+"/hold", form)
-			if len(lib.list) != test.held {
-				t.Fatalf("%d held, want %d: %s", len(lib.list), test.held, w.Body)
+			held := 0
+			for _, hold := range lib.list {
+				held += max(1, len(hold.Media))
+			}
+			if held != test.held || len(lib.list) > 1 {
+				t.Fatalf("%d held by %d holds, want %d: %s", held, len(lib.list), test.held, w.Body)
 			}
 			if test.held == 0 {
 				if w.Code != http.StatusConflict || len(lib.requests) > 0 {

@@ -97,9 +97,11 @@ func checkKeys(data []byte) error {
 
 func decodeHold(number int, data []byte) (retention.Hold, error) {
 	var r holdRecord
-	err := decodeStrictly(data, maxHold, &r)
+	err := decodeStrictly(data, maxHold+maxListed*retention.MaxHoldMedia, &r)
 	switch {
 	case err != nil:
+	case len(data) > maxHold+maxListed*len(r.Hold.Media):
+		err = fmt.Errorf("%w: it has %d bytes: too many for what it says", state.ErrDamaged, len(data))
 	case r.Format != holdFormat:
 		err = fmt.Errorf("%w: format %d: this program reads format %d", state.ErrDamaged, r.Format, holdFormat)
 	case r.Hold.ID != strconv.Itoa(number):

@@ -25,8 +25,10 @@ const (
 )
 
 const (
-	// maxHold bounds the record of a hold or release, in bytes.
+	// maxHold bounds the record of a hold or release, in bytes, but for the list of a hold.
 	maxHold = 16 << 10
+	// maxListed bounds a media ID in the list of a hold, in bytes.
+	maxListed = 80
 	// maxHolds bounds the holds in force.
 	maxHolds = 50_000
 	// catalogStep is the number of records after which the next catalog is written.
@@ -147,7 +149,14 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 		return hold, err
 	}
 	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-holdTime)) }) // no run decides as of then
-	if len(h.inForce) >= maxHolds {
+	listed := len(hold.Media)
+	for _, old := range h.inForce {
+		if old.Says(&hold) { // a form was sent again
+			return old, nil
+		}
+		listed += len(old.Media)
+	}
+	if len(h.inForce) >= maxHolds || listed > 10*maxHolds {
 		return hold, fmt.Errorf("there are %d holds: release some first", len(h.inForce))
 	}
 	err := h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed), func(number int) any {

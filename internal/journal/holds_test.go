@@ -72,6 +72,49 @@ func TestPlaceAndRelease(t *testing.T) {
 	}
 }
 
+// One record holds many media, and one release frees them. A form that is sent again places no other hold.
+func TestHoldOnMany(t *testing.T) {
+	store := newMemory()
+	many := holdOn("")
+	for i := range retention.MaxHoldMedia {
+		many.Media = append(many.Media, fmt.Sprintf("%064x", i))
+	}
+	for range 2 {
+		hold, err := NewHolds().Place(t.Context(), store, many)
+		if no(t, err); hold.ID != "1" {
+			t.Fatalf("hold %s", hold.ID)
+		}
+	}
+	fresh := NewHolds()
+	no(t, fresh.Refresh(t.Context(), store))
+	for id, held := range map[string]bool{many.Media[0]: true, many.Media[99_999]: true, "other": false} {
+		if mark := fresh.Now().Mark(medium(id), retention.Mark{}); (mark.Hold != nil) != held {
+			t.Errorf("%s is held: %v", id, mark.Hold != nil)
+		}
+	}
+	_, err := NewHolds().Release(t.Context(), store, "1", "x", asOf)
+	no(t, err)
+	if got := inForce(t, store); len(got) > 0 {
+		t.Errorf("in force after the release: %v", got)
+	}
+	other := many
+	other.Media = many.Media[:10]
+	hold, err := fresh.Place(t.Context(), store, other)
+	if no(t, err); hold.ID != "2" {
+		t.Errorf("another hold has the ID %s", hold.ID)
+	}
+	for name, media := range map[string][]string{"too many": append(many.Media, "z"), "not sorted": {"b", "a"}, "twice": {"a", "a"}, "no ID": {"a,b"}} {
+		other.Media = media
+		if _, err := fresh.Place(t.Context(), store, other); err == nil {
+			t.Errorf("%s: placed", name)
+		}
+	}
+	other.Media, other.Target = []string{"a"}, "b"
+	if _, err := fresh.Place(t.Context(), store, other); err == nil {
+		t.Error("a list beside a target: placed")
+	}
+}
+
 // A hold that cannot be read stops what deletes, and names the record. Once it is repaired, the
 // next read goes on.
 func TestDamagedHolds(t *testing.T) {
@@ -84,7 +127,8 @@ func TestDamagedHolds(t *testing.T) {
 		"a tail": good + "}", "another number": strings.Replace(good, `"id":"2"`, `"id":"3"`, 1), "a future format": strings.Replace(good, `"format":1`, `"format":2`, 1),
 		"a field of the future": strings.Replace(good, `"target"`, `"tags":["x"],"target"`, 1), "no target": strings.Replace(good, `"id2"`, `""`, 1),
 		"a glob that is none": strings.Replace(good, `"id2"`, `"oss://media-in/a/"`, 1), "no reason": strings.Replace(good, `"trial"`, `""`, 1),
-		"an end that is no time": strings.Replace(good, `"reason"`, `"until":"soon","reason"`, 1), "huge": good + strings.Repeat(" ", maxHold),
+		"an end that is no time": strings.Replace(good, `"reason"`, `"until":"soon","reason"`, 1), "a list beside its target": strings.Replace(good, `"reason"`, `"media":["a"],"reason"`, 1),
+		"a list in disorder": strings.Replace(good, `"target":"id2"`, `"media":["b","a"]`, 1), "huge": good + strings.Repeat(" ", maxHold),
 		"a key set twice": strings.Replace(good, `"reason"`, `"target":"id9","reason"`, 1), "a key in another spelling": strings.Replace(good, `"reason"`, `"Target":"id9","reason"`, 1),
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -12,12 +12,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Hold keeps the media that its target names, whatever the policy says. It never changes.
+// Hold keeps the media that its target or its list names, whatever the policy says. It never changes.
 type Hold struct {
 	// ID is a number, which the journal gives.
 	ID string `json:"id"`
-	// Target is a media ID, oss://bucket/key, or a glob over objects.
-	Target string `json:"target"`
+	// Target is a media ID, oss://bucket/key, or a glob over objects; empty for a list.
+	Target string `json:"target,omitempty"`
+	// Media are at most MaxHoldMedia media IDs, sorted. One release ends the hold on all.
+	Media []string `json:"media,omitempty"`
 	// Until is when the hold ends; zero for a hold that only a release ends.
 	Until  time.Time `json:"until,omitzero"`
 	Reason string    `json:"reason"`
@@ -53,13 +55,29 @@ func (h *Hold) Ends() string {
 	return h.Until.Format(time.RFC3339)
 }
 
+// MaxHoldMedia bounds the list of a hold.
+const MaxHoldMedia = 100_000
+
+// On says what the hold keeps.
+func (h *Hold) On() string {
+	if len(h.Media) > 0 {
+		return fmt.Sprintf("%d media", len(h.Media))
+	}
+	return h.Target
+}
+
+// Says reports whether another hold keeps the same media, until the same time and for the same reason.
+func (h *Hold) Says(other *Hold) bool {
+	return h.Target == other.Target && slices.Equal(h.Media, other.Media) && h.Until.Equal(other.Until) && h.Reason == other.Reason && h.By == other.By
+}
+
 // MaxHoldReason bounds the reason of a hold, in bytes.
 const MaxHoldReason = 500
 
 // Check refuses a hold that keeps nothing, or does not say why and by whom.
 func (h *Hold) Check() error {
-	if _, _, err := ParseTarget(h.Target); err != nil {
-		return fmt.Errorf("target: %w", err)
+	if err := h.checkTarget(); err != nil {
+		return err
 	}
 	switch {
 	case strings.TrimSpace(h.Reason) == "":
@@ -72,6 +90,28 @@ func (h *Hold) Check() error {
 		return errors.New("it does not say by whom, on one line")
 	case h.At.IsZero():
 		return errors.New("it does not say when it was placed")
+	}
+	return nil
+}
+
+func (h *Hold) checkTarget() error {
+	if len(h.Media) == 0 {
+		_, _, err := ParseTarget(h.Target)
+		if err != nil {
+			err = fmt.Errorf("target: %w", err)
+		}
+		return err
+	}
+	if h.Target != "" || len(h.Media) > MaxHoldMedia {
+		return fmt.Errorf("it has a target beside its list, or lists more than %d media", MaxHoldMedia)
+	}
+	for i, id := range h.Media {
+		if err := media.CheckID(id); err != nil {
+			return fmt.Errorf("medium %s: %w", text.Quote(id), err)
+		}
+		if i > 0 && id <= h.Media[i-1] {
+			return fmt.Errorf("medium %s is not in order", text.Quote(id))
+		}
 	}
 	return nil
 }
@@ -145,13 +185,18 @@ func NewHolds(list []Hold) (*Holds, error) {
 
 // add adds a hold that is not longer than those before.
 func (s *Holds) add(h *Hold) error {
-	id, glob, err := ParseTarget(h.Target)
-	if err != nil {
+	if err := h.checkTarget(); err != nil {
 		return err
 	}
-	if id != "" {
-		if s.ids[id] == nil {
-			s.ids[id] = h
+	id, glob, _ := ParseTarget(h.Target)
+	if names := h.Media; id != "" || len(names) > 0 {
+		if id != "" {
+			names = []string{id}
+		}
+		for _, id := range names {
+			if s.ids[id] == nil {
+				s.ids[id] = h
+			}
 		}
 		return nil
 	}
@@ -202,12 +247,15 @@ func (s *Holds) Mark(m *media.Medium, mark Mark) Mark {
 	return mark
 }
 
-// Of returns all holds of a medium, ended ones included.
+// Of returns all holds of a medium, ended ones included. Of a list it names the medium only.
 func (s *Holds) Of(m *media.Medium) []Hold {
 	var own []Hold
 	for _, h := range s.list {
 		id, glob, err := ParseTarget(h.Target)
-		if err == nil && (id == m.ID && id != "" || id == "" && glob.Match(&m.Object)) {
+		if _, listed := slices.BinarySearch(h.Media, m.ID); listed {
+			h.Media = []string{m.ID}
+			own = append(own, h)
+		} else if err == nil && (id == m.ID && id != "" || id == "" && glob.Match(&m.Object)) {
 			own = append(own, h)
 		}
 	}

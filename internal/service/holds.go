@@ -30,7 +30,7 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 	if len(text.Secrets(request.Reason)) > 0 {
 		return hold, nil, refusedError{errors.New("the reason has what looks like a credential: leave it out, because everybody who sees holds would see it")}
 	}
-	hold = retention.Hold{Target: request.Target, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
+	hold = retention.Hold{Target: request.Target, Media: request.Media, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
 	if err := hold.Check(); err != nil {
 		return hold, nil, refusedError{err}
 	}
@@ -41,7 +41,10 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 	if hold, err = s.marks.Place(ctx, store, hold); err != nil {
 		return hold, nil, err
 	}
-	s.log.Info("hold placed", "hold", hold.ID, "target", hold.Target, "until", hold.Ends(), "by", hold.By)
+	s.log.Info("hold placed", "hold", hold.ID, "target", hold.On(), "until", hold.Ends(), "by", hold.By)
+	if len(hold.Media) > 0 {
+		return hold, s.marks.Skipped(), nil
+	}
 	notes = append(notes, oddTarget(hold.Target)...)
 	if id, glob, _ := retention.ParseTarget(hold.Target); id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob) {
 		notes = append(notes, "no object of the policy's inventory can match "+hold.Target+": check its spelling")
@@ -71,7 +74,7 @@ func (s *Service) Release(ctx context.Context, call Call, id string) (retention.
 	}
 	hold, err := s.marks.Release(ctx, store, strings.TrimPrefix(id, retention.HoldKind+":"), callerOf(call), s.now())
 	if err == nil {
-		s.log.Info("hold released", "hold", hold.ID, "target", hold.Target, "by", callerOf(call))
+		s.log.Info("hold released", "hold", hold.ID, "target", hold.On(), "by", callerOf(call))
 	}
 	return hold, err
 }

@@ -13,6 +13,8 @@ import (
 type HoldRequest struct {
 	// Target is a media ID, oss://bucket/key, or a glob over objects.
 	Target string
+	// Media are media IDs instead of a target.
+	Media []string
 	// Until is a day such as 2027-01-31, or forever: the default.
 	Until  string
 	Reason string

@@ -1,14 +1,17 @@
 package trigger
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 func TestParseHold(t *testing.T) {
 	for body, want := range map[string]HoldRequest{
-		`{"target":"id1","reason":"trial"}`:                                      {"id1", "forever", "trial"},
-		` {"target":"oss://b/**","until":"2027-01-31","reason":"\u8bc9\u8bbc"} `: {"oss://b/**", "2027-01-31", "诉讼"},
-		`{"target":"id1","until":"","reason":"x"}`:                               {"id1", "", "x"}, // refused by whoever reads the day
+		`{"target":"id1","reason":"trial"}`:                                      {Target: "id1", Until: "forever", Reason: "trial"},
+		` {"target":"oss://b/**","until":"2027-01-31","reason":"\u8bc9\u8bbc"} `: {Target: "oss://b/**", Until: "2027-01-31", Reason: "诉讼"},
+		`{"target":"id1","until":"","reason":"x"}`:                               {Target: "id1", Until: "", Reason: "x"}, // refused by whoever reads the day
 	} {
-		if got, err := ParseHold([]byte(body)); err != nil || got != want {
+		if got, err := ParseHold([]byte(body)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", body, got, err)
 		}
 	}
