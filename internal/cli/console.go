@@ -70,7 +70,7 @@ type pagesOf struct {
 
 func progressOf(runs *console.Runs) func(sweep.Progress) {
 	return func(p sweep.Progress) {
-		runs.Show(console.Progress{Deleting: p.Deleting, Restoring: p.Restoring, Done: p.Done, Total: p.Total})
+		runs.Show(p.Run, console.Progress{Deleting: p.Deleting, Restoring: p.Restoring, Done: p.Done, Total: p.Total})
 	}
 }
 
@@ -111,6 +111,9 @@ func (c *Command) serveConsole(ctx context.Context, all []pagesOf, address strin
 		return exitError{exitFailed, err}
 	}
 	listener, err := fc.Listen(address, false, false)
+	if errors.Is(err, fc.ErrNotLoopback) {
+		err = errors.New("console: other machines reach this address: listen on 127.0.0.1; the function serves the same pages to them")
+	}
 	if err != nil {
 		return exitError{exitUsage, err}
 	}

@@ -146,7 +146,7 @@ func TestConsole(t *testing.T) {
 func TestConsoleAddresses(t *testing.T) {
 	var errors strings.Builder
 	command := &cli.Command{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errors, Getenv: func(string) string { return "" }}
-	if code := command.Main(context.Background(), []string{"console", "--emulate", "--addr", "192.0.2.1:0"}); code != 2 {
+	if code := command.Main(context.Background(), []string{"console", "--emulate", "--addr", "192.0.2.1:0"}); code != 2 || strings.Contains(errors.String(), "TOKEN") {
 		t.Errorf("exit %d: %s", code, errors.String())
 	}
 }

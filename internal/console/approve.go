@@ -38,10 +38,7 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.ParseForm(); err != nil {
-		return nil, fmt.Errorf("read the form: %w", err)
-	}
-	f, _, _ := filterOf(r.PostForm)
+	f, _, _ := filterOf(r.URL.Query()) // a browser changes line feeds in the fields of a form
 	selected := list.Select(f)
 	ids := selected.IDs()
 	switch r.PostForm.Get("which") {

@@ -18,29 +18,29 @@ type Runs struct {
 	ctx      context.Context
 	underWay sync.WaitGroup
 
-	mu       sync.Mutex
-	progress Progress
-	open     map[string]bool
-	ended    map[string]*report.Report // of runs that have no saved report
+	mu    sync.Mutex
+	open  map[string]Progress
+	ended map[string]*report.Report // of runs that have no saved report
 }
 
 // NewRuns returns the runs of a process. They end early when the context ends.
 func NewRuns(ctx context.Context) *Runs {
-	return &Runs{ctx: ctx, open: map[string]bool{}, ended: map[string]*report.Report{}}
+	return &Runs{ctx: ctx, open: map[string]Progress{}, ended: map[string]*report.Report{}}
 }
 
-// Show notes the progress of the run under way.
-func (b *Runs) Show(p Progress) {
+// Show notes the progress of a run, if it is open.
+func (b *Runs) Show(id string, p Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.progress = p
+	if _, ok := b.open[id]; ok {
+		b.open[id] = p
+	}
 }
 
 // start carries out a run.
 func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 	b.mu.Lock()
-	b.open[id] = true
-	b.progress = Progress{}
+	b.open[id] = Progress{}
 	b.mu.Unlock()
 	b.underWay.Go(func() {
 		r := run(b.ctx)
@@ -58,8 +58,7 @@ func (b *Runs) of(id string) (*Progress, *report.Report) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.open[id] {
-		p := b.progress
+	if p, ok := b.open[id]; ok {
 		return &p, nil
 	}
 	return nil, b.ended[id]

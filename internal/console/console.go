@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -121,7 +122,15 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		checked.ServeHTTP(w, r)
+		var tooLarge *http.MaxBytesError
+		switch err := r.ParseForm(); { // it reads the query too, of which Query would drop what it cannot read
+		case errors.As(err, &tooLarge):
+			http.Error(w, fmt.Sprintf("the form has more than %d bytes: select fewer media. Nothing was done.", maxForm), http.StatusRequestEntityTooLarge)
+		case err != nil:
+			http.Error(w, "the query or the form cannot be read. Nothing was done.", http.StatusBadRequest)
+		default:
+			checked.ServeHTTP(w, r)
+		}
 	})
 }
 

@@ -58,12 +58,13 @@ func newLibrary(t *testing.T, n int) *library {
 		}
 		object := media.Object{Bucket: "media-in", Key: fmt.Sprintf("%s/clip-%d.mp4", folder, i)}
 		title := fmt.Sprintf("clip %d 片头", i)
+		tags := []string{fmt.Sprint("tag", i%2)}
 		if i == 1 {
-			title = hostile
+			title, tags = hostile, append(tags, "two\nlines")
 		}
 		record, err := json.Marshal(map[string]any{
 			"MediaId": id, "Title": title, "Size": fmt.Sprint((n - i) * 1_000_000), "Duration": "60", "CreationTime": now.AddDate(0, 0, -i%400).Format(time.RFC3339),
-			"PublishState": "Published", "Tags": map[string]any{"Tag": []string{fmt.Sprint("tag", i%2)}}, "File": map[string]string{"URL": object.URL("cn-shanghai", media.SlashPlain)},
+			"PublishState": "Published", "Tags": map[string]any{"Tag": tags}, "File": map[string]string{"URL": object.URL("cn-shanghai", media.SlashPlain)},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -288,8 +289,8 @@ func TestReview(t *testing.T) {
 		"sorted":      {"?sort=size", 100, "250 of 250 media", "000000000000000000000000000000f9"},
 		"turned":      {"?sort=-size", 100, "250 of 250 media", "00000000000000000000000000000000"},
 		"nothing":     {"?q=nothing", 0, "No medium matches.", ""},
-		"far beyond":  {"?page=99999999999999999999", 0, "250 of 250 media", ""},
-		"beyond":      {"?page=99", 0, "250 of 250 media", ""},
+		"far beyond":  {"?page=99999999999999999999", 50, "201 to 250 of 250", ""},
+		"beyond":      {"?page=99", 50, "201 to 250 of 250", ""},
 		"nonsense":    {"?page=-1&sort=%00&age=x&state=" + url.QueryEscape(hostile), 0, "0 of 250 media", ""},
 	}
 	for name, test := range tests {
@@ -406,6 +407,26 @@ func TestApproveForm(t *testing.T) {
 	}
 }
 
+// What cannot be read as a whole is refused: nothing is done for a part of it.
+func TestMalformed(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	if w := s.get(s.plan + "?rule=drafts;tag=x"); w.Code != http.StatusBadRequest {
+		t.Errorf("a query with a semicolon: %d", w.Code)
+	}
+	for name, test := range map[string]struct {
+		form url.Values
+		want int
+	}{
+		"too large": {url.Values{"m": {strings.Repeat("a", 70_000)}, "which": {"selected"}, "reason": {"x"}}, http.StatusRequestEntityTooLarge},
+		"whole":     {url.Values{"m": {"00000000000000000000000000000001"}, "which": {"selected"}, "reason": {"x"}}, http.StatusSeeOther},
+	} {
+		if w := s.post(s.plan+"/hold", test.form); w.Code != test.want || (len(s.lib.list) > 0) != (test.want == http.StatusSeeOther) {
+			t.Errorf("a form that is %s: %d %s, %d holds", name, w.Code, w.Body, len(s.lib.list))
+		}
+		s.lib.list = nil
+	}
+}
+
 // A run in the background shows its progress, then its report, whatever pages are closed meanwhile.
 func TestProgress(t *testing.T) {
 	runs := console.NewRuns(context.Background())
@@ -417,7 +438,8 @@ func TestProgress(t *testing.T) {
 	}
 	s.pages = pages
 	page := s.post(s.plan+"/apply", url.Values{"count": {"10"}}).Header().Get("Location")
-	runs.Show(console.Progress{Deleting: true, Done: 3, Total: 10})
+	runs.Show(strings.TrimPrefix(page, "/runs/"), console.Progress{Deleting: true, Done: 3, Total: 10})
+	runs.Show("another", console.Progress{Deleting: true, Done: 9, Total: 9})
 	for range 2 {
 		if w := s.get(page); !strings.Contains(w.Body.String(), "Deleting: 3 of 10 media") || w.Header().Get("Refresh") == "" {
 			t.Errorf("%v %s", w.Header(), w.Body)
@@ -491,8 +513,9 @@ func TestHold(t *testing.T) {
 		"not among the shown":   {"?rule=drafts", url.Values{"which": {"selected"}, "m": {id(4)}}, 0},
 		"another number":        {"?rule=drafts", url.Values{"which": {"all"}, "shown": {"83"}}, 0},
 		"another set":           {"?rule=drafts", url.Values{"which": {"all"}, "digest": {"x"}}, 0},
-		"another filter":        {"?rule=drafts", url.Values{"which": {"all"}, "rule": {"everything-else"}}, 0},
-		"a filter of same size": {"?tag=tag0", url.Values{"which": {"all"}, "tag": {"tag1"}}, 0},
+		"another filter":        {"?rule=drafts", url.Values{"which": {"all"}, "filter": {"?rule=everything-else"}}, 0},
+		"a filter of same size": {"?tag=tag0", url.Values{"which": {"all"}, "filter": {"?tag=tag1"}}, 0},
+		"a tag of two lines":    {"?tag=two%0Alines", url.Values{"which": {"all"}}, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -500,14 +523,17 @@ func TestHold(t *testing.T) {
 			lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: "sha256:" + strings.Repeat("cd", 32), Counts: report.Counts{Expired: 250 - test.held}}
 			s := newSite(t, lib, nil)
 			page := s.get(s.plan + test.query).Body
-			form, _ := url.ParseQuery(strings.TrimPrefix(test.query, "?"))
+			form, filter := url.Values{}, test.query
 			form.Set("shown", s.field(page, "shown"))
 			form.Set("digest", s.field(page, "digest"))
 			form.Set("reason", "dispute")
 			for name, values := range test.form {
 				form[name] = values
 			}
-			w := s.post(s.plan+"/hold", form)
+			for _, other := range form["filter"] {
+				filter = other
+			}
+			w := s.post(s.plan+"/hold"+filter, form)
 			held := 0
 			for _, hold := range lib.list {
 				held += max(1, len(hold.Media))

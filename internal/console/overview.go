@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -94,7 +93,8 @@ type dueData struct {
 
 // dueBar is a bar of a chart that is 100 high.
 type dueBar struct {
-	Title               string
+	Day                 string
+	Media               int
 	X, Y, Width, Height int
 }
 
@@ -127,7 +127,7 @@ func dueOf(runs []*report.Report) *dueData {
 		}
 		number := int(day.Sub(first) / (24 * time.Hour))
 		height := max(2, on.Media*100/most)
-		d.Bars = append(d.Bars, dueBar{fmt.Sprintf("%s: %d", on.Day, on.Media), number * 8, 100 - height, 7, height})
+		d.Bars = append(d.Bars, dueBar{on.Day, on.Media, number * 8, 100 - height, 7, height})
 		for i := range sums {
 			if number <= sums[i].Days { // as the digest counts: today is one more
 				sums[i].Media += on.Media

@@ -43,10 +43,11 @@ type reviewData struct {
 	Heads  []sortHead
 	Hidden []hidden
 
-	From, To, Page, Pages int
-	Next, Previous        string
-	CSV, Excel, Clear     string
-	Trouble               []string
+	From, To, Page    int
+	Next, Previous    string
+	CSV, Excel, Clear string
+	Hold              string // the address of the form that holds what is filtered
+	Trouble           []string
 }
 
 type reviewRow struct {
@@ -116,22 +117,26 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	}
 	f, order, number := filterOf(r.URL.Query())
 	selected := list.Select(f)
+	pages := max(1, (selected.Media+pageItems-1)/pageItems)
+	number = min(number, pages)
 	digest := selected.Digest()
 	selected.Sort(order)
 	d := &reviewData{
 		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Total: list.Len(), Sum: selected.Sum, Digest: digest,
-		Hidden: fieldsOf(f, order), Page: number, Pages: max(1, (selected.Media+pageItems-1)/pageItems), Clear: address(review.Filter{}, order, 1),
+		Hidden: fieldsOf(f, order), Page: number, Hold: "/plans/" + contents.ID + "/hold" + address(f, order, 1), Clear: address(review.Filter{}, order, 1),
 	}
-	zone, notes := p.Service.Zone(r.Context(), p.Call(r))
-	d.Trouble = notes
+	found, err := p.Service.Policy(r.Context(), p.Call(r))
+	zone := time.UTC
+	if err == nil {
+		zone, d.DryRun = found.Timezone, found.Mode != policy.Enforce
+	} else {
+		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
+	}
 	if err := p.fillRows(r, d, selected.Page(number, pageItems), zone); err != nil {
 		return nil, err
 	}
 	d.links()
 	d.facets(p, r, selected)
-	if found, err := p.Service.Policy(r.Context(), p.Call(r)); err == nil {
-		d.DryRun = found.Mode != policy.Enforce
-	}
 	if of := contents.Head.Scope.Plan; of != "" {
 		if before, _, err := p.Service.Items(r.Context(), p.Call(r), of); err == nil {
 			d.LeftOut = before.Entries - contents.Entries

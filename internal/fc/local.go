@@ -9,6 +9,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 )
 
+// ErrNotLoopback means that other machines reach an address without a token.
+var ErrNotLoopback = errors.New("listen: other machines reach this address, and nothing authenticates them: set MEDIASWEEP_HTTP_TOKEN, or listen on 127.0.0.1")
+
 // Listen listens on an address. Outside Function Compute, which authenticates nobody there, an
 // address that other machines reach needs a token.
 func Listen(address string, inFC, hasToken bool) (net.Listener, error) {
@@ -17,7 +20,7 @@ func Listen(address string, inFC, hasToken bool) (net.Listener, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if !inFC && !hasToken && !resolved.IP.IsLoopback() {
-		return nil, errors.New("listen: other machines reach this address, and nothing authenticates them: set MEDIASWEEP_HTTP_TOKEN, or listen on 127.0.0.1")
+		return nil, ErrNotLoopback
 	}
 	return net.ListenTCP("tcp", resolved)
 }

@@ -94,7 +94,7 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 		Region: s.account.Region, Now: s.now, DryRun: request.DryRun, Only: request.Only,
 	}
 	log := s.log.With("run", r.Run)
-	meter := sweep.NewMeter(func(p sweep.Progress) { s.progress.show(log, p) }, s.progress.every)
+	meter := sweep.NewMeter(s.showOf(log, r.Run), s.progress.every)
 	meter.Restoring(of.Ended)
 	results := &results{store: s.store(call), log: log, report: r}
 	err := task.Do(func() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -287,7 +288,15 @@ func (s *Service) newSweep(call Call, p *policy.Policy, r *report.Report, librar
 	return &sweep.Sweep{
 		Policy: p, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
 		Marks: s.marks, Events: s.events, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
-		Progress: func(p sweep.Progress) { s.progress.show(log, p) }, Every: s.progress.every,
+		Progress: s.showOf(log, r.Run), Every: s.progress.every,
+	}
+}
+
+// showOf shows the progress of a run.
+func (s *Service) showOf(log *slog.Logger, run string) sweep.Show {
+	return func(p sweep.Progress) {
+		p.Run = run
+		s.progress.show(log, p)
 	}
 }
 

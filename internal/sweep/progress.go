@@ -9,6 +9,7 @@ import (
 
 // Progress is the state of a run.
 type Progress struct {
+	Run string
 	// Deleting is true while media of the plan are deleted. Before, candidates are looked up.
 	Deleting bool
 	// Restoring is true for a restore.
