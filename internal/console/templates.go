@@ -47,6 +47,7 @@ type view struct {
 type layout struct {
 	Lang, Title, Section string
 	Region, Account      string
+	Zone                 string // of all times of the page
 	Path                 string
 	Stores               []Store
 	Data                 any
@@ -66,7 +67,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	page, err := p.templates[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
-		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, p.Path, p.Stores, answer.data})
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, v.zone.String(), p.Path, p.Stores, answer.data})
 	}
 	if err != nil {
 		p.Log.Error("page not written", "page", answer.name, "error", err.Error())

@@ -23,12 +23,16 @@ func (v View) Date(at time.Time) string {
 	return at.In(v.Zone).Format(time.DateOnly)
 }
 
-// Time writes a time in the view's timezone; nothing for the zero time.
+// Time writes a time in the view's timezone, with its offset: an abbreviation such as CST has several
+// meanings. It writes nothing for the zero time.
 func (v View) Time(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return at.In(v.Zone).Format("2006-01-02 15:04:05 MST")
+	if at = at.In(v.Zone); v.Zone == time.UTC {
+		return at.Format("2006-01-02 15:04:05 MST")
+	}
+	return at.Format("2006-01-02 15:04:05 -07:00")
 }
 
 // column is a property of a medium of a plan, for programs (exact) and for people (shown). Shown is

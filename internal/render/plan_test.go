@@ -105,7 +105,7 @@ func pageOf(t *testing.T, p render.Plan, lang words.Lang) string {
 func TestPlanDocument(t *testing.T) {
 	page := pageOf(t, planOf(t, "intro", "片头"), words.English)
 	last := 0
-	for _, want := range []string{"2 media are to be deleted", "1234567890123456", "cn-shanghai", "sha256:0123", "2026-07-01 02:00:00 CST", "By rule", "By folder", "Largest 2", "片头", "intro", ">Media<", "0:01:30"} {
+	for _, want := range []string{"2 media are to be deleted", "1234567890123456", "cn-shanghai", "sha256:0123", "2026-07-01 02:00:00 &#43;08:00", "By rule", "By folder", "Largest 2", "片头", "intro", ">Media<", "0:01:30"} {
 		at := strings.Index(page[last:], want)
 		if at < 0 {
 			t.Fatalf("%q is missing, or out of order", want)
