@@ -387,6 +387,16 @@ func TestAppliedPlan(t *testing.T) {
 	}
 }
 
+// The usual reason is said in the person's language and timezone, and others as they are.
+func TestReasons(t *testing.T) {
+	s := newSite(t, newLibrary(t, 2), nil)
+	s.lib.entries[0].Reason = "rule drafts: expired since " + now.Format(time.RFC3339)
+	page := s.get(s.plan, "Accept-Language", "zh").Body.String()
+	if !strings.Contains(page, "自 2026-11-25 12:00:00 UTC 起已到期") || !strings.Contains(page, "rule everything-else") {
+		t.Error(page)
+	}
+}
+
 // The form that approves has one field that is seen, and its action ends in /apply.
 func TestApproveForm(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)

@@ -159,6 +159,9 @@ func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zo
 	for n := range items {
 		i := &items[n]
 		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view)}
+		if i.Reason == "rule "+i.Rule+": expired since "+i.ExpiresAt.UTC().Format(time.RFC3339) { // the rule has a column
+			row.Reason = p.lang(r).Say("expired since %s", view.Time(i.ExpiresAt))
+		}
 		object, _ := media.ParseObject(i.Object) // zero for none
 		if hold := held.Mark(&media.Medium{ID: i.MediaID, Object: object}, retention.Mark{}).Hold; hold != nil {
 			row.Held = hold.Reason
