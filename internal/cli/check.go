@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/credentials"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -115,7 +114,7 @@ func (c *Command) sourcesOf(name string, args []string) sources {
 		from.Policy = "the folder of the program"
 	}
 	from.Policy = name + ", from " + from.Policy
-	from.Credentials = account.NewKeyringWith(c.Getenv, credentials.New(c.Getenv)).Or(account.Credentials{}).Source()
+	from.Credentials = account.NewKeyringWith(c.Getenv, c.credentials()).Or(account.Credentials{}).Source()
 	value := c.Getenv("MEDIASWEEP_STATE")
 	location, err := state.ParseLocation(value, c.Getenv)
 	switch {

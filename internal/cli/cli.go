@@ -41,6 +41,9 @@ type Command struct {
 	Policy []byte
 	// Version is that of a release, else empty.
 	Version string
+
+	// credentials returns the source beside the environment, one for all stores. readSettings sets it.
+	credentials func() account.Source
 }
 
 // Main runs the program with its arguments, the program's name not included, and

@@ -9,9 +9,9 @@ import (
 
 const profileVariable = "ALIBABA_CLOUD_PROFILE"
 
-// credentials returns the source of credentials beside the environment. It warns if the environment makes it
-// useless.
-func (c *Command) credentials() account.Source {
+// newCredentials returns the source of credentials beside the environment. It warns if the environment
+// makes it useless.
+func (c *Command) newCredentials() account.Source {
 	if !account.InFC(c.Getenv) && c.Getenv(profileVariable) != "" && account.NewKeyring(c.Getenv).HasKey() {
 		fmt.Fprintln(c.Stderr, "mediasweep: the profile is not used: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET come first: unset them to use it") //nolint:errcheck // there is no other place to say it
 	}

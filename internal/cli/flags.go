@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -46,5 +47,6 @@ func (c *Command) readSettings(root *cobra.Command) error {
 		}
 		return outer(name)
 	}
+	c.credentials = sync.OnceValue(c.newCredentials)
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/credentials"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/permissions"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -69,7 +68,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 func (c *Command) permitted(cmd *cobra.Command, args []string) (d permissions.Deployment, err error) {
 	named := c.Getenv("MEDIASWEEP_POLICY")
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())
-	if d.Policy, err = service.ReadPolicy(cmd.Context(), c.Getenv, credentials.New(c.Getenv), name); err != nil {
+	if d.Policy, err = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name); err != nil {
 		return d, c.aboutPolicy(args, exitError{exitOf(name, err), err})
 	}
 	d.HTTP = c.Getenv("MEDIASWEEP_HTTP_AUTH")+c.Getenv("MEDIASWEEP_HTTP_TOKEN") != ""

@@ -79,6 +79,13 @@ func TestRunsOfSeveralStores(t *testing.T) {
 		}
 	}
 
+	o.env["ALIBABA_CLOUD_PROFILE"] = "ops"
+	list(both)
+	if said := strings.Count(o.log.String(), "the profile is not used"); said != 1 {
+		t.Errorf("a profile beside an access key is a warning %d times", said)
+	}
+	delete(o.env, "ALIBABA_CLOUD_PROFILE")
+
 	// Without its region the store is not read: the others are listed.
 	runs, _ := list("--state "+b+" --state "+a, 3)
 	if want := slices.DeleteFunc(slices.Clone(want), func(one string) bool { return strings.HasSuffix(one, b) }); !slices.Equal(runs, want) {

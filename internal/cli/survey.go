@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/credentials"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -117,7 +116,7 @@ an inventory is held against the other's.`,
 			exit := exitError{}
 			for i, name := range args {
 				var err error
-				if policies[i], err = service.ReadPolicy(cmd.Context(), c.Getenv, credentials.New(c.Getenv), name); err != nil {
+				if policies[i], err = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name); err != nil {
 					exit = exitError{exitOf(name, err), errors.Join(exit.err, err)}
 				}
 			}
