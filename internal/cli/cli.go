@@ -81,7 +81,7 @@ func (c *Command) main(ctx context.Context, args []string) int {
 }
 
 func (c *Command) execute(ctx context.Context, args []string) error {
-	root := c.root()
+	root := c.Root()
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }
@@ -105,7 +105,8 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.err }
 
-func (c *Command) root() *cobra.Command {
+// Root returns the tree of commands.
+func (c *Command) Root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mediasweep",
 		Short: "Keeps an ApsaraVideo Media Processing library within its retention policy",
@@ -148,9 +149,6 @@ func (c *Command) checkEnvironment() error {
 	}
 	return nil
 }
-
-// Root returns the tree of commands, for completions and man pages.
-func (c *Command) Root() *cobra.Command { return c.root() }
 
 // version is the release's, else the module's, else the commit's.
 func (c *Command) version() string {
