@@ -27,7 +27,7 @@ func addSettings(root *cobra.Command) {
 
 // readSettings lets the flags of a command line win over the environment.
 func (c *Command) readSettings(root *cobra.Command) error {
-	given, outer := map[string]string{}, c.Getenv
+	given := map[string]string{}
 	for _, s := range settings {
 		flag := root.PersistentFlags().Lookup(s.flag)
 		if !flag.Changed {
@@ -38,15 +38,20 @@ func (c *Command) readSettings(root *cobra.Command) error {
 		}
 		given[s.variable] = flag.Value.String()
 	}
-	if given[profileVariable] != "" && account.InFC(outer) {
+	if given[profileVariable] != "" && account.InFC(c.Getenv) {
 		return exitError{exitUsage, errors.New("--profile is for use outside Function Compute, where the function's role gives the credentials")}
 	}
-	c.Getenv = func(name string) string {
+	c.Getenv = overlay(c.Getenv, given)
+	c.credentials = sync.OnceValue(c.newCredentials)
+	return nil
+}
+
+// overlay returns an environment in which the given variables win.
+func overlay(getenv func(string) string, given map[string]string) func(string) string {
+	return func(name string) string {
 		if value, ok := given[name]; ok {
 			return value
 		}
-		return outer(name)
+		return getenv(name)
 	}
-	c.credentials = sync.OnceValue(c.newCredentials)
-	return nil
 }

@@ -65,12 +65,7 @@ func (c *Command) stores(places, policies []string) ([]store, error) {
 			}
 		}
 		own := *c
-		own.Getenv = func(name string) string {
-			if value, ok := given[name]; ok {
-				return value
-			}
-			return c.Getenv(name)
-		}
+		own.Getenv = overlay(c.Getenv, given)
 		one := store{command: &own}
 		if len(places) > 1 {
 			location, err := state.ParseLocation(given["MEDIASWEEP_STATE"], c.Getenv)
