@@ -61,23 +61,17 @@ const MaxBytes = 6144
 
 // JSON returns the policy as RAM takes it, with a line for each statement.
 func (d Document) JSON() string {
-	var b strings.Builder
-	b.WriteString("{\n  \"Version\": \"1\",\n  \"Statement\": [\n")
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for i, statement := range d.Statements {
-		b.WriteString("    ")
+	var lines []string
+	for _, statement := range d.Statements {
+		var line strings.Builder
+		encoder := json.NewEncoder(&line)
+		encoder.SetEscapeHTML(false)
 		if err := encoder.Encode(statement); err != nil {
 			panic("permissions: texts do not encode: " + err.Error())
 		}
-		if i < len(d.Statements)-1 {
-			written := strings.TrimSuffix(b.String(), "\n")
-			b.Reset()
-			b.WriteString(written + ",\n")
-		}
+		lines = append(lines, "    "+strings.TrimSuffix(line.String(), "\n"))
 	}
-	b.WriteString("  ]\n}\n")
-	return b.String()
+	return "{\n  \"Version\": \"1\",\n  \"Statement\": [\n" + strings.Join(lines, ",\n") + "\n  ]\n}\n"
 }
 
 // Text returns each statement as a line for people.
