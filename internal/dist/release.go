@@ -74,7 +74,7 @@ func (r release) compile(ctx context.Context, target string) ([]byte, error) {
 	defer func() { _ = os.RemoveAll(folder) }()
 	program := filepath.Join(folder, "program")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+r.version, "-o", program, ".") //nolint:gosec // the version was checked
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+system, "GOARCH="+processor)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+system, "GOARCH="+processor)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, err
