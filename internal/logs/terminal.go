@@ -69,7 +69,7 @@ func (t Terminal) sentence(line []byte) (string, bool) {
 		return "", true
 	}
 	// A progress bar may stand on this line.
-	const clear = "\r\x1b[K"
+	const clearLine = "\r\x1b[K"
 	s := "mediasweep: "
 	switch {
 	case level >= slog.LevelError:
@@ -81,5 +81,5 @@ func (t Terminal) sentence(line []byte) (string, bool) {
 	if len(details) > 0 {
 		s += " (" + strings.Join(details, ", ") + ")"
 	}
-	return clear + text.Line(s+reason) + "\n", true
+	return clearLine + text.Line(s+reason) + "\n", true
 }
