@@ -133,17 +133,15 @@ func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, 
 			switch {
 			case err == nil:
 				contents, err = planOf(one.name, records[i])
+				if err == nil && contents.Run == "" && applied[plan.AppliedName(contents.ID)] {
+					contents.Run, err = AppliedBy(ctx, store, contents.ID)
+				}
 			case !errors.Is(err, state.ErrNotFound):
 				unread++
 			}
 			if err != nil {
 				skipped = append(skipped, Skipped{one.name, text.Bound(err.Error())})
 				continue
-			}
-			if contents.Run == "" && applied[contents.ID] {
-				if contents.Run, err = AppliedBy(ctx, store, contents.ID); err != nil {
-					return nil, nil, err
-				}
 			}
 			list = append(list, contents)
 		}
@@ -163,8 +161,8 @@ func planOf(name string, data []byte) (plan.Contents, error) {
 	return contents, err
 }
 
-// newestPlans lists the MaxListed records of plans that were written last, newest first. applied has the IDs of
-// plans that were applied.
+// newestPlans lists the MaxListed records of plans that were written last, newest first, and all that
+// mark a plan as applied.
 func newestPlans(ctx context.Context, store state.Store) (names []candidate, applied map[string]bool, err error) {
 	applied = map[string]bool{}
 	var records []state.Record
@@ -178,9 +176,8 @@ func newestPlans(ctx context.Context, store state.Store) (names []candidate, app
 		if err != nil {
 			return nil, nil, err
 		}
-		folder, isApplied := strings.CutSuffix(record.Name, "/applied.json")
-		if isApplied {
-			applied["sha256:"+strings.TrimPrefix(folder, "plans/sha256-")] = true
+		if strings.HasSuffix(record.Name, "/applied.json") {
+			applied[record.Name] = true
 		}
 		if !strings.HasSuffix(record.Name, "/plan.json") {
 			continue

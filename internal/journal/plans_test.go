@@ -285,6 +285,21 @@ func TestApplied(t *testing.T) {
 }
 
 // Entries of a range are read from few segments.
+func TestLatestPlansNamesTheRun(t *testing.T) {
+	store := newMemory()
+	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1))
+	no(t, err)
+	no(t, MarkApplied(t.Context(), store, saved.ID, "r1"))
+	list, skipped, err := LatestPlans(t.Context(), store)
+	if err != nil || len(skipped) > 0 || len(list) != 1 || list[0].Run != "r1" {
+		t.Errorf("%+v, %v, %v", list, skipped, err)
+	}
+	store.down, store.of = "read", "applied.json"
+	if list, skipped, err = LatestPlans(t.Context(), store); err != nil || len(skipped) != 1 || len(list) > 0 {
+		t.Errorf("unread: %+v, %v, %v", list, skipped, err)
+	}
+}
+
 func TestEntriesBetween(t *testing.T) {
 	store := newMemory()
 	const media = 7500
