@@ -37,8 +37,8 @@ func addStates(cmd *cobra.Command) *[]string {
 	return cmd.Flags().StringArray("state", nil, "where the state is: oss://bucket/prefix/ or file:///folder, after REGION= if it is in another region; can be repeated ($MEDIASWEEP_STATE)")
 }
 
-// stores returns the deployments that --state names, or that of the environment. policies are those of
-// --policy: none, one for all, or one for each.
+// stores returns the deployments that --state names, or that of the environment. policies has the values
+// of --policy: none, one for all, or one for each.
 func (c *Command) stores(places, policies []string) ([]store, error) {
 	if len(policies) > 1 && len(policies) != len(places) {
 		return nil, exitError{exitUsage, fmt.Errorf("%d times --policy and %d times --state: give one policy for all, or one for each in the same order", len(policies), len(places))}

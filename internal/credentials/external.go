@@ -84,7 +84,7 @@ func (e *external) run() ([]byte, error) {
 	return printed.data, nil
 }
 
-// output is what a command prints, up to a bound.
+// output collects at most maxOutput bytes that a command prints.
 type output struct{ data []byte }
 
 func (o *output) Write(p []byte) (int, error) {

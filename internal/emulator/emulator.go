@@ -57,7 +57,7 @@ type Config struct {
 	Region string
 	// MPS chooses among behaviours that the documentation leaves open.
 	MPS MPSOptions
-	// OSS does likewise.
+	// OSS chooses among the behaviours of OSS.
 	OSS OSSOptions
 	// Faults are injected from the start; see [Emulator.Inject].
 	Faults []Fault
@@ -200,7 +200,7 @@ func (e *Emulator) SetMPS(o MPSOptions) {
 	e.options = o
 }
 
-// SetOSS changes the behaviour of OSS likewise.
+// SetOSS changes the behaviour of OSS from the next call on.
 func (e *Emulator) SetOSS(o OSSOptions) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -37,8 +37,8 @@ type MPSOptions struct {
 	// Quota overrides the calls a second of an operation; the documented ones
 	// are 100, and 10 for ListAllMediaBucket.
 	Quota map[string]int
-	// ThrottleCode and ThrottleStatus are how a call beyond the quota is
-	// refused; the default is Throttling.User with status 400. Throttling and
+	// ThrottleCode and ThrottleStatus refuse a call beyond the quota; the
+	// default is Throttling.User with status 400. Throttling and
 	// Throttling.Api, and status 429, are also seen; other services of the vendor send
 	// QpsLimitExceeded, FlowControl.Exceeded and ServiceBusy.
 	ThrottleCode   string

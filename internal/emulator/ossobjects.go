@@ -116,7 +116,7 @@ func (b *bucket) putObject(q *ossRequest, now time.Time) (reply, *failure) {
 	return rep, nil
 }
 
-// metadata is what an object keeps of the headers it came with.
+// metadata returns the headers that an object keeps.
 func (q *ossRequest) metadata() http.Header {
 	h := http.Header{}
 	for name, values := range q.Header {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// view is how queries show a medium; ok is false when they do not.
+// view returns a medium as queries show it; ok is false if they do not.
 func (e *Emulator) view(m *Medium) (shown Medium, ok bool) {
 	shown = *m
 	if !m.Deleted || e.now().Sub(m.DeletedAt) < e.options.DeletionDelay {

@@ -118,7 +118,7 @@ func (e *Emulator) arrive(x exchange) (*Call, Fault, *failure) {
 	return call, fault, nil
 }
 
-// answer is what the service says, fault included, and completes the record.
+// answer returns the reply of the service, or of the fault, and completes the record of the call.
 func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure) reply {
 	e.mu.Lock()
 	defer e.mu.Unlock()

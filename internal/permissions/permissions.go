@@ -15,7 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Deployment is what permissions depend on.
+// Deployment has the settings that permissions depend on.
 type Deployment struct {
 	Policy *policy.Policy
 	// Mode replaces that of the policy.

@@ -47,8 +47,8 @@ const (
 	PerTag      Per = "tag:"     // the value of a tag with a prefix
 )
 
-// Ranks tells whether a medium is ranked: Unknown where the record does not tell
-// its group, and No where it has none, for want of such a tag.
+// Ranks reports whether a medium is ranked: Unknown if the record does not name
+// its group, and No if it has no such tag.
 func (k KeepLatest) Ranks(m *media.Medium) Truth {
 	switch k.Per {
 	case PerFolder:
