@@ -31,6 +31,8 @@ const (
 	maxListed = 80
 	// maxHolds bounds the holds in force.
 	maxHolds = 50_000
+	// maxMedia bounds the media in the lists of the holds in force.
+	maxMedia = 500_000
 	// catalogStep is the number of records after which the next catalog is written.
 	catalogStep = 200
 )
@@ -156,8 +158,11 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 		}
 		listed += len(old.Media)
 	}
-	if len(h.inForce) >= maxHolds || listed > 10*maxHolds {
+	switch {
+	case len(h.inForce) >= maxHolds:
 		return hold, fmt.Errorf("there are %d holds: release some first", len(h.inForce))
+	case listed > maxMedia:
+		return hold, fmt.Errorf("holds would list %d media, and at most %d can be listed: release a hold that lists media first, or hold a folder by a glob", listed, maxMedia)
 	}
 	err := h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed), func(number int) any {
 		hold.ID = strconv.Itoa(number)

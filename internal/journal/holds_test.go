@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,26 @@ func TestHoldOnMany(t *testing.T) {
 	other.Media, other.Target = []string{"a"}, "b"
 	if _, err := fresh.Place(t.Context(), store, other); err == nil {
 		t.Error("a list beside a target: placed")
+	}
+}
+
+// The lists of all holds together are bounded.
+func TestHoldsListTooManyMedia(t *testing.T) {
+	h, store := NewHolds(), newMemory()
+	many := holdOn("")
+	for i := range retention.MaxHoldMedia {
+		many.Media = append(many.Media, fmt.Sprintf("%06x", i))
+	}
+	for i := range maxMedia / retention.MaxHoldMedia {
+		id := strconv.Itoa(i + 1)
+		h.inForce[id] = retention.Hold{ID: id, Media: many.Media}
+	}
+	many.Media = []string{"a"}
+	if _, err := h.Place(t.Context(), store, many); err == nil || !strings.Contains(err.Error(), "500001 media") {
+		t.Errorf("placed beside full lists: %v", err)
+	}
+	if _, err := h.Place(t.Context(), store, holdOn("a")); err != nil {
+		t.Errorf("a hold without a list: %v", err)
 	}
 }
 
