@@ -18,6 +18,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // policyFile is the name of the policy that check --init writes.
@@ -153,7 +154,7 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 		return exitError{exitUsage, err}
 	default:
 		result.Warnings = append(result.Warnings, p.Lint()...)
-		result.Rules, result.Digest = p.Describe(), p.Digest()
+		result.Rules, result.Digest = p.Describe(words.English), p.Digest()
 	}
 	w := bufio.NewWriter(c.Stdout)
 	if output == "json" {

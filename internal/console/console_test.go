@@ -397,6 +397,28 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// What the program says in words is Chinese on Chinese pages, and what people wrote stays as it is.
+func TestChineseSentences(t *testing.T) {
+	s := newSite(t, newLibrary(t, 2), nil)
+	s.lib.entries[0].Reason = "held by hold:3 until its release, by ann: no expire rule applies <b>"
+	s.lib.contents.Blocked = "2 media have expired and guard.maxDelete is 1"
+	s.lib.saved["r1"] = &report.Report{Run: "r1", Status: report.Blocked, Guard: report.Guard{Tripped: true, Reason: s.lib.contents.Blocked},
+		Notes: []string{"3 skipped: unchanged since an earlier sweep, and not due", "a new note"}, Next: "the next scheduled run resumes this one"}
+	for path, texts := range map[string][]string{
+		s.plan:     {"操作人 ann：no expire rule applies &lt;b&gt;", "已有 2 个媒体到期，而 guard.maxDelete 为 1"},
+		"/plans":   {"已有 2 个媒体到期，而 guard.maxDelete 为 1"},
+		"/runs/r1": {"已有 2 个媒体到期，而 guard.maxDelete 为 1", "跳过 3 个：自更早的扫描以来没有变化，也未到期", "a new note", "下一次定时运行会继续此次运行"},
+		"/policy":  {"没有 inventory：定时器没有可检查的媒体", "all：所有媒体，在创建 7 天后删除。"},
+	} {
+		chinese, english := s.get(path, "Accept-Language", "zh").Body.String(), s.get(path, "Accept-Language", "en").Body.String()
+		for _, text := range texts {
+			if !strings.Contains(chinese, text) || text != "a new note" && strings.Contains(english, text) {
+				t.Errorf("%s: %q is missing, or on the English page:\n%s", path, text, chinese)
+			}
+		}
+	}
+}
+
 // The form that approves has one field that is seen, and its action ends in /apply.
 func TestApproveForm(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)

@@ -100,5 +100,5 @@ func (p *pages) policy(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &page{name: "policy", title: "Policy", data: policyData{found, found.Describe(), found.Lint(), text.Printable(string(found.Text()))}}, nil
+	return &page{name: "policy", title: "Policy", data: policyData{found, found.Describe(p.lang(r)), found.Lint(), text.Printable(string(found.Text()))}}, nil
 }

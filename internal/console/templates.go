@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -88,15 +89,17 @@ func asText(value any) string { return fmt.Sprint(value) }
 // functions returns the functions of the templates. Values that somebody uploaded go through html/template and line.
 func (v *view) functions() template.FuncMap {
 	return template.FuncMap{
-		"t":     func(english string, args ...any) string { return v.lang.Say(english, args...) },
-		"say":   func(word any) string { return v.lang.Say(asText(word)) },
-		"line":  func(value any) string { return text.Line(asText(value)) },
-		"time":  func(at time.Time) string { return render.View{Zone: v.zone}.Time(at) },
-		"date":  func(at time.Time) string { return render.View{Zone: v.zone}.Date(at) },
-		"bytes": render.Bytes,
-		"hours": func(d time.Duration) string { return v.lang.Say("%.1f h", d.Hours()) },
-		"path":  url.PathEscape,
-		"bar":   func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
-		"short": trigger.ShortPlan,
+		"t":         func(english string, args ...any) string { return v.lang.Say(english, args...) },
+		"say":       func(word any) string { return v.lang.Say(asText(word)) },
+		"line":      func(value any) string { return text.Line(asText(value)) },
+		"sentence":  func(english any) string { return text.Line(v.lang.Sentence(asText(english))) },
+		"condition": func(c policy.Condition) string { return text.Line(c.In(v.lang)) },
+		"time":      func(at time.Time) string { return render.View{Zone: v.zone}.Time(at) },
+		"date":      func(at time.Time) string { return render.View{Zone: v.zone}.Date(at) },
+		"bytes":     render.Bytes,
+		"hours":     func(d time.Duration) string { return v.lang.Say("%.1f h", d.Hours()) },
+		"path":      url.PathEscape,
+		"bar":       func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
+		"short":     trigger.ShortPlan,
 	}
 }

@@ -14,9 +14,10 @@ func TestWordsAreTranslated(t *testing.T) {
 	patterns := []*regexp.Regexp{
 		regexp.MustCompile(`\bt "([^"]+)"`), regexp.MustCompile(`[sS]ay\("([^"]+)"`), regexp.MustCompile(`\btitle: +"([^"]+)"`), regexp.MustCompile(`answer\.title, answer\.status = "([^"]+)"`),
 		regexp.MustCompile(`refuse\(r, "([^"]+)"`), regexp.MustCompile(`\tadd\("([^"]+)"`), regexp.MustCompile(`w\.fact\("([^"]+)"`),
+		regexp.MustCompile(`\bof\("([^"]+)"`), regexp.MustCompile(`joined\(lang, "([^"]+)"`), regexp.MustCompile(`says\(lang, "([^"]+)"`), regexp.MustCompile(`says\(lang, "[^"]+", "([^"]+)"`), regexp.MustCompile(`, "(%d[a-z]+)"}`),
 	}
 	found := 0
-	for _, glob := range []string{"pages/*.html", "*.go", "../render/*.go"} {
+	for _, glob := range []string{"pages/*.html", "*.go", "../render/*.go", "../policy/*.go"} {
 		files, err := filepath.Glob(glob)
 		if err != nil {
 			t.Fatal(err)

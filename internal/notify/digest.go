@@ -67,10 +67,10 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	m.deployment(from)
 	m.say("Run %s: %s.", "运行 %s：%s。", r.Run, m.kind())
 	if r.Guard.Tripped && r.Status == report.Blocked {
-		m.say("Why: %s", "原因：%s", r.Guard.Reason)
+		m.say("Why: %s", "原因：%s", m.lang.Sentence(r.Guard.Reason))
 	}
 	if r.Error != "" {
-		m.say("Error: %s", "错误：%s", r.Error)
+		m.say("Error: %s", "错误：%s", m.lang.Sentence(r.Error))
 	}
 	m.next()
 	if r.Guard.Overridden != "" {
@@ -170,7 +170,7 @@ func (m *Message) kind() string {
 	return strings.Join(parts, m.words(", ", "，"))
 }
 
-// next says how to go on. The report has it in English only.
+// next says how to go on.
 func (m *Message) next() {
 	r := m.report
 	switch {
@@ -183,7 +183,7 @@ func (m *Message) next() {
 	case r.Status == report.Incomplete && r.Trigger == trigger.Timer:
 		m.say("", "下一步：下一次定时运行会继续。")
 	default:
-		m.say("", "下一步：%s", r.Next)
+		m.say("", "下一步：%s", m.lang.Sentence(r.Next))
 	}
 }
 

@@ -3,94 +3,103 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// Describe restates the policy in plain English, a sentence for the mode, the
+// Describe restates the policy in a language, a sentence for the mode, the
 // inventory, each rule and the guard.
-func (p *Policy) Describe() []string {
-	list := []string{"This deployment decides and reports, and deletes nothing (dry-run)."}
+func (p *Policy) Describe(lang words.Lang) []string {
+	list := []string{lang.Say("This deployment decides and reports, and deletes nothing (dry-run).")}
 	if p.Mode == Enforce {
-		list[0] = "This deployment deletes what has expired (enforce)."
+		list[0] = lang.Say("This deployment deletes what has expired (enforce).")
 	}
-	if sources := p.Inventory.describe(); len(sources) > 0 {
-		list = append(list, fmt.Sprintf("A scheduled sweep looks at the media %s.", strings.Join(sources, ", and ")))
+	if sources := p.Inventory.describe(lang); len(sources) > 0 {
+		list = append(list, lang.Say("A scheduled sweep looks at the media %s.", joined(lang, "%s, and %s", sources)))
 	}
 	if len(p.Manifests) > 0 {
-		list = append(list, fmt.Sprintf("An OSS event for %s is for a list of media.", anyOf(texts(p.Manifests))))
+		list = append(list, lang.Say("An OSS event for %s is for a list of media.", anyOf(lang, texts(p.Manifests))))
 	}
 	for i := range p.Protect {
 		rule := &p.Protect[i]
-		until := "whatever else holds"
+		until := lang.Say("whatever else holds")
 		if rule.Date != "" {
-			until = fmt.Sprintf("until the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
+			until = lang.Say("until the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
 		}
-		list = append(list, fmt.Sprintf("%s: %s never deleted, %s.", rule.Name, rule.Match.describe(), until))
+		list = append(list, lang.Say("%s: %s never deleted, %s.", rule.Name, rule.Match.describe(lang), until))
 	}
 	for i := range p.Expire {
 		rule := &p.Expire[i]
-		when := fmt.Sprintf("%s after creation", rule.After)
+		when := lang.Say("%s after creation", rule.After.in(lang))
 		switch {
 		case rule.Date != "":
-			when = fmt.Sprintf("at the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
+			when = lang.Say("at the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
 		case rule.OnSourceRemoved:
-			when = "when the source object is removed"
+			when = lang.Say("when the source object is removed")
 		}
 		keep := ""
 		if rule.KeepLatest.Count > 0 {
-			keep = fmt.Sprintf(", except the latest %d of each %s", rule.KeepLatest.Count, rule.KeepLatest.per())
+			keep = lang.Say(", except the latest %d of each %s", rule.KeepLatest.Count, rule.KeepLatest.per(lang))
 		}
-		list = append(list, fmt.Sprintf("%s: %s deleted %s%s.", rule.Name, rule.Match.describe(), when, keep))
+		list = append(list, lang.Say("%s: %s deleted %s%s.", rule.Name, rule.Match.describe(lang), when, keep))
 	}
-	list = append(list, "Media to which no expire rule applies are kept.")
+	list = append(list, lang.Say("Media to which no expire rule applies are kept."))
 	if !p.Notice.IsZero() {
-		list = append(list, fmt.Sprintf("A medium is deleted only if a run announced it at least %s before, and every sweep since found it expired.", p.Notice))
+		list = append(list, lang.Say("A medium is deleted only if a run announced it at least %s before, and every sweep since found it expired.", p.Notice.in(lang)))
 	}
-	guard := fmt.Sprintf("A run that would delete more than %d media", p.Guard.MaxDelete)
+	guard := lang.Say("A run that would delete more than %d media deletes nothing.", p.Guard.MaxDelete)
 	if p.Guard.MaxPercent < 100*OnePercent {
-		guard += fmt.Sprintf(", or more than %s %% of at least %d live ones,", p.Guard.MaxPercent, p.Guard.MinPopulation)
+		guard = lang.Say("A run that would delete more than %d media, or more than %s %% of at least %d live ones, deletes nothing.", p.Guard.MaxDelete, p.Guard.MaxPercent, p.Guard.MinPopulation)
 	}
-	return append(list, guard+" deletes nothing.")
+	return append(list, guard)
 }
 
-func (i Inventory) describe() (sources []string) {
+func (i Inventory) describe(lang words.Lang) (sources []string) {
 	if len(i.Prefixes) > 0 {
-		sources = append(sources, "behind "+anyOf(texts(i.Prefixes)))
+		sources = append(sources, lang.Say("behind %s", anyOf(lang, texts(i.Prefixes))))
 	}
 	if len(i.Manifests) > 0 {
-		sources = append(sources, "that are listed in "+anyOf(texts(i.Manifests)))
+		sources = append(sources, lang.Say("that are listed in %s", anyOf(lang, texts(i.Manifests))))
 	}
 	for _, workflow := range i.Workflows {
 		if workflow == AllWorkflows {
-			sources = append(sources, "of all workflow executions of the last 90 days")
+			sources = append(sources, lang.Say("of all workflow executions of the last 90 days"))
 		} else {
-			sources = append(sources, fmt.Sprintf("of the executions of workflow %s in the last 90 days", workflow))
+			sources = append(sources, lang.Say("of the executions of workflow %s in the last 90 days", workflow))
 		}
 	}
 	return sources
 }
 
-func (k KeepLatest) per() string {
+func (k KeepLatest) per(lang words.Lang) string {
 	if k.Per == PerTag {
-		return "tag that starts with " + k.Tag
+		return lang.Say("tag that starts with %s", k.Tag)
 	}
-	return string(k.Per)
+	return lang.Say(string(k.Per))
 }
 
 // describe names the media that match, and says that they are.
-func (m *Match) describe() string {
+func (m *Match) describe(lang words.Lang) string {
 	clauses := m.clauses()
 	if len(clauses) == 0 {
-		return "every medium is"
+		return lang.Say("every medium is")
 	}
 	with := make([]string, len(clauses))
 	for i, c := range clauses {
-		with[i] = c.says
+		with[i] = c.says(lang)
 	}
-	return "media " + strings.Join(with, ", ") + " are"
+	return lang.Say("media %s are", joined(lang, "%s, %s", with))
+}
+
+// joined joins texts by the format of two.
+func joined(lang words.Lang, two string, list []string) string {
+	all := list[0]
+	for _, one := range list[1:] {
+		all = lang.Say(two, all, one)
+	}
+	return all
 }
 
 // Warning is something that a policy says and may not mean.
@@ -148,7 +157,7 @@ func (p *Policy) lintReach(warn func(string, ...any)) {
 	for i, rule := range slices.Concat(p.Protect, p.Expire) {
 		beyond := slices.DeleteFunc(slices.Clone(rule.Match.Object), p.Inventory.Reaches)
 		if protects := i < len(p.Protect); protects && len(beyond) > 0 && len(beyond) == len(rule.Match.Object) {
-			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(texts(beyond)))
+			warn("rule %s protects nothing: the inventory has no object that matches %s", rule.Name, anyOf(words.English, texts(beyond)))
 			continue
 		}
 		for _, glob := range beyond {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // costly are policies that cost much for their bytes. Each fills a policy file, but for
@@ -88,7 +89,7 @@ func everyPrivate(most int) string {
 func check(content string) {
 	if p, err := policy.Parse("p", []byte(content)); err == nil {
 		p.Lint()
-		p.Describe()
+		p.Describe(words.Chinese)
 	}
 }
 

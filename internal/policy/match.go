@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // Match selects media. Every key that is set must hold; a Match without keys
@@ -78,7 +79,7 @@ func known(b bool) Truth {
 // clause is one condition of a rule, by its key in retention.yaml.
 type clause struct {
 	key   string
-	says  string // what it selects, after "media"
+	says  func(words.Lang) string // what it selects, after "media"
 	holds func(*media.Medium) Truth
 	has   func(*media.Medium) string
 }
@@ -89,28 +90,43 @@ type Condition struct {
 	Says  string `json:"says"` // what the rule asks for, after "media"
 	Has   string `json:"has"`  // what the record has; empty for nothing
 	Holds Truth  `json:"holds"`
+
+	says func(words.Lang) string // nil for one that is not of a clause
+}
+
+// In says what the rule asks for in a language.
+func (c Condition) In(lang words.Lang) string {
+	if c.says == nil {
+		return lang.Sentence(c.Says)
+	}
+	return c.says(lang)
 }
 
 // Conditions tells one by one what Applies holds against a medium.
 func (r *Rule) Conditions(m *media.Medium) []Condition {
 	list := make([]Condition, len(r.clauses))
 	for i, c := range r.clauses {
-		list[i] = Condition{c.key, c.says, c.has(m), c.holds(m)}
+		list[i] = Condition{c.key, c.says(words.English), c.has(m), c.holds(m), c.says}
 	}
 	return list
+}
+
+// of says what a clause with choices selects.
+func of(format string, choices []string) func(words.Lang) string {
+	return func(lang words.Lang) string { return lang.Say(format, anyOf(lang, choices)) }
 }
 
 // clauses compiles the keys that are set, so that a decision costs only those.
 func (m *Match) clauses() []clause {
 	var list []clause
-	add := func(set bool, key, says string, has func(*media.Medium) string, holds func(*media.Medium) Truth) {
+	add := func(set bool, key string, says func(words.Lang) string, has func(*media.Medium) string, holds func(*media.Medium) Truth) {
 		if set {
 			list = append(list, clause{key, says, holds, has})
 		}
 	}
 	tags := func(medium *media.Medium) string { return strings.Join(medium.Tags, ", ") }
 	state := func(medium *media.Medium) string { return medium.State }
-	add(len(m.State) > 0, "state", "in state "+anyOf(m.State), state, func(medium *media.Medium) Truth {
+	add(len(m.State) > 0, "state", of("in state %s", m.State), state, func(medium *media.Medium) Truth {
 		if !IsLive(medium.State) {
 			return Unknown
 		}
@@ -122,7 +138,7 @@ func (m *Match) clauses() []clause {
 		}
 		return medium.Object.String()
 	}
-	add(len(m.Object) > 0, "object", "behind "+anyOf(texts(m.Object)), object, func(medium *media.Medium) Truth {
+	add(len(m.Object) > 0, "object", of("behind %s", texts(m.Object)), object, func(medium *media.Medium) Truth {
 		if medium.Object.IsZero() {
 			return Unknown
 		}
@@ -133,7 +149,7 @@ func (m *Match) clauses() []clause {
 		}
 		return No
 	})
-	add(len(m.Tags) > 0, "tags", "tagged "+anyOf(m.Tags), tags, func(medium *media.Medium) Truth {
+	add(len(m.Tags) > 0, "tags", of("tagged %s", m.Tags), tags, func(medium *media.Medium) Truth {
 		if medium.TagsGarbled {
 			return Unknown
 		}
@@ -144,7 +160,7 @@ func (m *Match) clauses() []clause {
 		}
 		return No
 	})
-	add(len(m.TagsAll) > 0, "tagsAll", "tagged "+strings.Join(m.TagsAll, " and "), tags, func(medium *media.Medium) Truth {
+	add(len(m.TagsAll) > 0, "tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tags, func(medium *media.Medium) Truth {
 		if medium.TagsGarbled {
 			return Unknown
 		}
@@ -158,17 +174,23 @@ func (m *Match) clauses() []clause {
 	category := func(medium *media.Medium) string {
 		return textOf(medium.Category, func(id int64) string { return strconv.FormatInt(id, 10) })
 	}
-	add(len(m.Category) > 0, "category", "of category "+anyOf(texts(m.Category)), category, func(medium *media.Medium) Truth {
+	add(len(m.Category) > 0, "category", of("of category %s", texts(m.Category)), category, func(medium *media.Medium) Truth {
 		if !medium.Category.Known {
 			return Unknown
 		}
 		return truth(slices.Contains(m.Category, medium.Category.Value))
 	})
-	add(!m.Size.IsZero(), m.Size.key("Size"), m.Size.says(bytesOf), func(medium *media.Medium) string { return textOf(medium.Size, bytesOf) },
+	add(!m.Size.IsZero(), m.Size.key("Size"), func(lang words.Lang) string { return m.Size.says(lang, "of at least %d bytes", "of at most %d bytes") }, func(medium *media.Medium) string {
+		return textOf(medium.Size, bytesOf)
+	},
 		func(medium *media.Medium) Truth { return m.Size.holds(medium.Size) })
-	add(!m.Duration.IsZero(), m.Duration.key("Duration"), m.Duration.says(videoOf), func(medium *media.Medium) string { return textOf(medium.Duration, videoOf) },
+	add(!m.Duration.IsZero(), m.Duration.key("Duration"), func(lang words.Lang) string {
+		return m.Duration.says(lang, "of at least %s of video", "of at most %s of video")
+	}, func(medium *media.Medium) string {
+		return textOf(medium.Duration, videoOf)
+	},
 		func(medium *media.Medium) Truth { return m.Duration.holds(medium.Duration) })
-	add(m.Title != nil, "title", fmt.Sprintf("whose title matches %q", m.Title), func(medium *media.Medium) string { return medium.Title.Value },
+	add(m.Title != nil, "title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) }, func(medium *media.Medium) string { return medium.Title.Value },
 		func(medium *media.Medium) Truth {
 			if !medium.Title.Known {
 				return Unknown
@@ -190,15 +212,15 @@ func bytesOf(n int64) string         { return fmt.Sprintf("%d bytes", n) }
 func videoOf(d time.Duration) string { return d.String() + " of video" }
 
 // says names the bounds that are set.
-func (r Range[T]) says(text func(T) string) string {
+func (r Range[T]) says(lang words.Lang, least, most string) string {
 	var list []string
 	if r.Min > 0 {
-		list = append(list, "of at least "+text(r.Min))
+		list = append(list, lang.Say(least, r.Min))
 	}
 	if r.Max > 0 {
-		list = append(list, "of at most "+text(r.Max))
+		list = append(list, lang.Say(most, r.Max))
 	}
-	return strings.Join(list, ", ")
+	return joined(lang, "%s, %s", list)
 }
 
 func texts[T any](list []T) []string {
@@ -209,11 +231,11 @@ func texts[T any](list []T) []string {
 	return written
 }
 
-func anyOf(list []string) string {
+func anyOf(lang words.Lang, list []string) string {
 	if len(list) < 2 {
 		return strings.Join(list, "")
 	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+	return lang.Say("%s or %s", strings.Join(list[:len(list)-1], lang.Say(", ")), list[len(list)-1])
 }
 
 // key names the bounds that are set.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // Period is a length of time as retention rules give it. Hours, days and weeks
@@ -68,15 +68,17 @@ func (p Period) IsZero() bool { return p.months == 0 && p.hours == 0 }
 
 // String returns the period in its shortest canonical form: "7d" and "1w" are
 // one period, "30d" and "1mo" are two.
-func (p Period) String() string {
+func (p Period) String() string { return p.in(words.English) }
+
+// in writes the period in a language.
+func (p Period) in(lang words.Lang) string {
 	var b strings.Builder
 	for _, unit := range []struct {
-		n    int
-		name string
-	}{{p.months / 12, "y"}, {p.months % 12, "mo"}, {p.hours / 24, "d"}, {p.hours % 24, "h"}} {
+		n      int
+		format string
+	}{{p.months / 12, "%dy"}, {p.months % 12, "%dmo"}, {p.hours / 24, "%dd"}, {p.hours % 24, "%dh"}} {
 		if unit.n > 0 {
-			b.WriteString(strconv.Itoa(unit.n))
-			b.WriteString(unit.name)
+			b.WriteString(lang.Say(unit.format, unit.n))
 		}
 	}
 	return b.String()

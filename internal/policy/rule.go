@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // Rule is one protect or expire rule. An expire rule has exactly one of After,
@@ -104,7 +105,7 @@ func (r *Rule) compile(dateKey string) {
 	if r.Date != "" {
 		r.clauses = append(r.clauses, clause{
 			key:  dateKey,
-			says: "with a tag that starts with " + r.Date,
+			says: func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) },
 			has:  func(m *media.Medium) string { return strings.Join(m.Tags, ", ") },
 			holds: func(m *media.Medium) Truth {
 				if m.TagsGarbled {

@@ -104,7 +104,7 @@ func (w *writer) notes(lines ...string) {
 	}
 	s := w.section(w.lang.Say("Notes"))
 	for _, line := range lines {
-		s.row(line)
+		s.row(w.lang.Sentence(line))
 	}
 }
 

@@ -36,7 +36,7 @@ func (p Plan) Document(lang words.Lang, origin Origin, r *report.Report) (*Docum
 	w.fact("plan", p.Contents.ID)
 	w.fact("as of", view.Time(p.Contents.Head.AsOf))
 	w.fact("policy", p.Contents.Head.Policy)
-	w.fact("blocked", p.Contents.Blocked)
+	w.fact("blocked", lang.Sentence(p.Contents.Blocked))
 	if r != nil {
 		w.fact("status", string(r.Status))
 		w.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
@@ -84,7 +84,9 @@ func (w *writer) items(heading string, items []review.Item, view View) *Section 
 	for n := range items {
 		cells := make([]string, len(shown))
 		for i := range shown {
-			cells[i] = shown[i].text(&items[n], view)
+			if cells[i] = shown[i].text(&items[n], view); shown[i].name == "reason" {
+				cells[i] = w.lang.Sentence(cells[i])
+			}
 		}
 		s.row(cells...)
 	}
@@ -95,8 +97,8 @@ func (w *writer) items(heading string, items []review.Item, view View) *Section 
 func ReportDocument(lang words.Lang, origin Origin, zone *time.Location, r *report.Report) *Document {
 	w, view := newWriter(lang, origin, lang.Say("Run %s", r.Run)), View{r.AsOf, zone}
 	for _, f := range []Fact{
-		{"status", string(r.Status)}, {"error", r.Error}, {"trigger", string(r.Trigger)}, {"mode", string(r.Mode)}, {"as of", view.Time(r.AsOf)},
-		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", r.Guard.Reason},
+		{"status", string(r.Status)}, {"error", lang.Sentence(r.Error)}, {"trigger", string(r.Trigger)}, {"mode", string(r.Mode)}, {"as of", view.Time(r.AsOf)},
+		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", lang.Sentence(r.Guard.Reason)},
 	} {
 		w.fact(f.Name, f.Value)
 	}
@@ -151,7 +153,7 @@ func (w *writer) restore(c *report.Restore) {
 	s.Text = w.lang.Say(said, c.Restored, c.Skipped, c.Failed)
 	w.fact("restore of", c.Of)
 	for _, m := range c.Media {
-		s.row(string(m.Result), m.MediaID, m.NewID, m.Object, m.Reason)
+		s.row(w.lang.Say(string(m.Result)), m.MediaID, m.NewID, m.Object, w.lang.Sentence(m.Reason))
 	}
 }
 
@@ -191,7 +193,7 @@ func sumOf(s retention.Sum) review.Sum {
 // HistoryDocument returns a history as a document.
 func HistoryDocument(lang words.Lang, origin Origin, zone *time.Location, h *history.History) *Document {
 	w, view := newWriter(lang, origin, lang.Say("History of %s", h.Of)), View{Zone: zone}
-	w.fact("next", h.Next)
+	w.fact("next", lang.Sentence(h.Next))
 	if len(h.Unread) > 0 {
 		w.fact("incomplete", strings.Join(text.First(h.Unread, "records"), "; "))
 	}
@@ -201,7 +203,7 @@ func HistoryDocument(lang words.Lang, origin Origin, zone *time.Location, h *his
 		s.Text = lang.Say("No decision to delete it is known.")
 	}
 	for _, d := range h.Decisions {
-		s.row(view.Time(d.At), strings.TrimSpace(string(d.Outcome)+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, d.Reason, d.Run, d.Plan)
+		s.row(view.Time(d.At), strings.TrimSpace(string(d.Outcome)+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), d.Run, d.Plan)
 	}
 	return w.doc
 }

@@ -1,0 +1,91 @@
+package console_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every sentence that reaches a page has a Chinese form: whoever writes a new one adds it to sentences.tsv.
+func TestSentencesOfProducersAreTranslated(t *testing.T) {
+	table, err := os.ReadFile("../words/sentences.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known strings.Builder
+	for line := range strings.Lines(string(table)) {
+		english, _, _ := strings.Cut(line, "\t")
+		known.WriteString(english + "\n")
+	}
+	for _, test := range []struct {
+		file      string
+		functions string   // with spaces between them; empty for all
+		except    []string // errors, what only the log has, and separators
+	}{
+		{"../retention/retention.go", "Reason", nil},
+		{"../retention/explain.go", "ExplainAbsent", nil},
+		{"../media/media.go", "", []string{"a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _", "media record: %w", "not UTF-8"}},
+		{"../policy/describe.go", "Lint lintReach lintAges", nil},
+		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
+		{"../sweep/guard.go", "", []string{"refund not counted"}},
+		{"../sweep/notice.go", "describe warnGuard", []string{"announcements lost"}},
+		{"../sweep/sweep.go", "take", nil},
+		{"../sweep/decisions.go", "", []string{"history not recorded"}},
+		{"../report/next.go", "", nil},
+		{"../report/restore.go", "restoreAgain", nil},
+		{"../restore/restore.go", "", []string{"hold the restored media: %w", "the answer has no MediaId"}},
+		{"../scan/scan.go", "describe", nil},
+		{"../scan/literal.go", "describe", nil},
+		{"../history/read.go", "", []string{"read the history: %w", "%w: %w", "%w: these outcomes of an earlier version are missing here"}},
+		{"../service/announced.go", "noteNotice", nil},
+		{"../service/history.go", "addDeletion", nil},
+		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
+		{"../service/holds.go", "oddTarget", nil},
+	} {
+		found := 0
+		for _, literal := range literals(t, test.file, strings.Fields(test.functions)) {
+			found++
+			if !slices.Contains(test.except, literal) && !strings.Contains(known.String(), literal) {
+				t.Errorf("%s: %q is in no sentence with a Chinese form", test.file, literal)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s: no sentence was found", test.file)
+		}
+	}
+}
+
+// literals returns the texts of several words in the functions of a file.
+func literals(t *testing.T, file string, functions []string) (list []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, declared := range parsed.Decls {
+		function, ok := declared.(*ast.FuncDecl)
+		if !ok || len(functions) > 0 && !slices.Contains(functions, function.Name.Name) {
+			continue
+		}
+		ast.Inspect(function, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			value, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(strings.TrimSpace(value), " ") && !strings.Contains(value, "\n") {
+				list = append(list, value)
+			}
+			return true
+		})
+	}
+	return list
+}

@@ -1,0 +1,96 @@
+package words_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/words"
+)
+
+// args returns the sorted numbers of the arguments that a format takes.
+func args(format string) []int {
+	numbers, next := map[int]bool{}, 1
+	for _, verb := range regexp.MustCompile(`%(?:\[(\d)\])?[0-9.]*([a-zA-Z%])`).FindAllStringSubmatch(format, -1) {
+		if verb[2] == "%" {
+			continue
+		}
+		if verb[1] != "" {
+			next, _ = strconv.Atoi(verb[1])
+		}
+		numbers[next] = true
+		next++
+	}
+	list := []int{}
+	for number := range numbers {
+		list = append(list, number)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Each Chinese sentence takes the arguments of the English one, and its own text is found again.
+func TestSentencesTakeTheSameArguments(t *testing.T) {
+	table, err := os.ReadFile("sentences.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verb := regexp.MustCompile(`%(?:\[(\d)\])?[0-9.]*([a-zA-Z%])`)
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(table)) {
+		english, chinese, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok || chinese == "" || seen[english] || !slices.Equal(args(english), args(chinese)) {
+			t.Errorf("%q", line)
+		}
+		seen[english] = true
+		text := verb.ReplaceAllStringFunc(english, func(found string) string {
+			value := verb.FindStringSubmatch(found)
+			switch number := "7" + value[1]; value[2] {
+			case "%":
+				return "%"
+			case "f":
+				return number + ".5"
+			case "q":
+				return `"` + number + `"`
+			default:
+				return number
+			}
+		})
+		if got := words.Chinese.Sentence(text); got == text || strings.Contains(got, "%[") {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+func TestSentence(t *testing.T) {
+	long := "rule a: expired since " + strings.Repeat("b", 5000)
+	for english, want := range map[string]string{
+		"": "", "title of somebody": "title of somebody", long: long,
+		"3000 media have expired and guard.maxDelete is 100":                                                    "已有 3000 个媒体到期，而 guard.maxDelete 为 100",
+		"612 of 947 live media have expired (64.6 %) and guard.maxPercent is 10":                                "947 个现存媒体中已有 612 个到期（64.6 %），而 guard.maxPercent 为 10",
+		"the plan was blocked, and was applied before: 3 media have expired and guard.maxDelete is 1":           "计划曾被阻止，并且已经执行过：已有 3 个媒体到期，而 guard.maxDelete 为 1",
+		"held by hold:17 until its release, by ann: no expire rule applies: %s\n<b>":                            "被 hold:17 保留到解除时，操作人 ann：no expire rule applies: %s\n<b>",
+		"protected by rule 法务 until 2027-01-31T16:00:00Z":                                                       "受规则 法务 保护到 2027-01-31T16:00:00Z",
+		"so: 3000 media have expired and guard.maxDelete is 100":                                                "so: 3000 media have expired and guard.maxDelete is 100",
+		fmt.Sprintf("the tag %q has U+FF1A, which looks like %q: write %q if that is meant", "a：b", ":", "a:b"): `标签 "a：b" 含有 U+FF1A（看起来像 ":"）：如果不是有意的，请写 "a:b"`,
+	} {
+		if got := words.Chinese.Sentence(english); got != want {
+			t.Errorf("%q: %s", english, got)
+		}
+		if got := words.English.Sentence(english); got != english {
+			t.Errorf("%q: %s", english, got)
+		}
+	}
+}
+
+// A sentence in a sentence in a sentence is the last one that is read.
+func TestSentencesAreBounded(t *testing.T) {
+	nested := strings.Repeat("the plan was blocked, and was applied before: ", 50)
+	if got := words.Chinese.Sentence(nested + "end"); strings.Count(got, "计划") != 3 || !strings.HasSuffix(got, "end") {
+		t.Error(got)
+	}
+}
