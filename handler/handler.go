@@ -35,8 +35,8 @@ func New(o Options) *Function {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	allowed, err := readAccess(o.Getenv)
-	o.Broken = errors.Join(o.Broken, err)
+	allowed := readAccess(o.Getenv)
+	o.Broken = errors.Join(o.Broken, allowed.broken)
 	f := &Function{Service: service.New(o), access: allowed}
 	f.routes = f.newRoutes()
 	return f

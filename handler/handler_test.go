@@ -760,6 +760,8 @@ func TestHTTPAccess(t *testing.T) {
 	}{
 		{"nothing authenticates", "", "", "", "POST", "/v1/sweeps", sweep, 403},
 		{"nothing authenticates, other route", "", "", "", "GET", "/v1/runs", "", 403},
+		{"a token too short", "function", "short", "short", "GET", "/v1/runs", "", 403},
+		{"an unknown authentication", "digest", token, token, "GET", "/v1/runs", "", 403},
 		{"health is open", "", "", "", "GET", "/healthz", "", 200},
 		{"the platform authenticates", "function", "", "", "POST", "/v1/sweeps", sweep, 200},
 		{"JWT", "jwt", "", "", "POST", "/v1/sweeps", sweep, 200},
@@ -785,6 +787,9 @@ func TestHTTPAccess(t *testing.T) {
 			w.f.ServeHTTP(recorder, r)
 			if recorder.Code != test.want || !json.Valid(recorder.Body.Bytes()) {
 				t.Errorf("status %d: %s; want %d", recorder.Code, recorder.Body, test.want)
+			}
+			if unset := test.auth == "" && test.token == ""; !unset && strings.Contains(recorder.Body.String(), "nothing authenticates") {
+				t.Errorf("%s: the environment says who authenticates, if wrongly", recorder.Body)
 			}
 			for name := range recorder.Header() {
 				if strings.HasPrefix(strings.ToLower(name), "x-fc-") {

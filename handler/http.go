@@ -25,6 +25,8 @@ type access struct {
 	token string
 	// trigger names the authentication of the HTTP trigger; empty for unknown.
 	trigger authentication
+	// broken is the reason why nobody may use the routes, or nil.
+	broken error
 }
 
 // authentication is a value of MEDIASWEEP_HTTP_AUTH.
@@ -40,33 +42,35 @@ const (
 // minToken is the least length of a token, in bytes: a shorter one can be guessed.
 const minToken = 16
 
-// readAccess reads MEDIASWEEP_HTTP_TOKEN and MEDIASWEEP_HTTP_AUTH. Its errors quote neither:
+// readAccess reads MEDIASWEEP_HTTP_TOKEN and MEDIASWEEP_HTTP_AUTH. The reason in broken quotes neither:
 // a secret may stand in the wrong one.
-func readAccess(getenv func(string) string) (access, error) {
+func readAccess(getenv func(string) string) access {
 	a := access{token: getenv("MEDIASWEEP_HTTP_TOKEN")}
 	switch {
 	case a.token == "":
 	case strings.TrimSpace(a.token) != a.token:
-		return access{}, errors.New("MEDIASWEEP_HTTP_TOKEN has white space around it: remove it")
+		return access{broken: errors.New("MEDIASWEEP_HTTP_TOKEN has white space around it: remove it")}
 	case len(a.token) < minToken:
-		return access{}, fmt.Errorf("MEDIASWEEP_HTTP_TOKEN is too short: it needs at least %d characters", minToken)
+		return access{broken: fmt.Errorf("MEDIASWEEP_HTTP_TOKEN is too short: it needs at least %d characters", minToken)}
 	}
 	switch a.trigger = authentication(getenv("MEDIASWEEP_HTTP_AUTH")); a.trigger {
 	case "", byFunction, byJWT, byBasic:
 	case anonymous:
 		if a.token == "" {
-			return access{}, errors.New("MEDIASWEEP_HTTP_AUTH=anonymous needs MEDIASWEEP_HTTP_TOKEN: without it anybody could delete media")
+			return access{broken: errors.New("MEDIASWEEP_HTTP_AUTH=anonymous needs MEDIASWEEP_HTTP_TOKEN: without it anybody could delete media")}
 		}
 	default:
-		return access{}, errors.New("MEDIASWEEP_HTTP_AUTH must be function, jwt, basic or anonymous")
+		return access{broken: errors.New("MEDIASWEEP_HTTP_AUTH must be function, jwt, basic or anonymous")}
 	}
-	return a, nil
+	return a
 }
 
 // check returns the status with which a request is turned away, and why; 0 lets
 // it through.
 func (a access) check(r *http.Request) (status int, reason string) {
 	switch {
+	case a.broken != nil:
+		return http.StatusForbidden, a.broken.Error()
 	case a.token != "":
 		if !text.SameSecret(strings.Join(r.Header.Values("X-Mediasweep-Token"), ","), a.token) {
 			return http.StatusUnauthorized, "X-Mediasweep-Token is missing or wrong"

@@ -93,13 +93,16 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	return nil
 }
 
-// withPages adds the console to a function. A run that a page starts ends with its request: the platform
-// freezes an instance between requests.
+// withPages adds the console to a function, and logs why a broken function refuses every run. A run
+// that a page starts ends with its request: the platform freezes an instance between requests.
 func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
 	pages, err := console.New(console.Options{
 		Service: f.Service, Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Now: time.Now,
 	})
 	f.SetPages(pages)
+	if broken := f.Broken(); broken != nil {
+		f.Log().Error("not configured", "error", broken.Error())
+	}
 	return f, err
 }
 

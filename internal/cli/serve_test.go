@@ -140,3 +140,19 @@ func TestRuntimes(t *testing.T) {
 	default:
 	}
 }
+
+// TestServeSaysWhyItIsNotConfigured reads the log: /healthz refers to it.
+func TestServeSaysWhyItIsNotConfigured(t *testing.T) {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	for name, value := range map[string]string{"MEDIASWEEP_POLICY": "/hunter2", "MEDIASWEEP_HTTP_TOKEN": "hunter2", "MEDIASWEEP_HTTP_AUTH": "hunter2", "MEDIASWEEP_REGION": "hunter2", "": ""} {
+		env := map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_POLICY": "../../retention.yaml", "MEDIASWEEP_STATE": "file://" + t.TempDir(), name: value}
+		var log bytes.Buffer
+		command := &cli.Command{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &log, Getenv: func(name string) string { return env[name] }}
+		command.Main(ended, []string{"serve", "--addr", "127.0.0.1:0"})
+		said := strings.Count(log.String(), `"level":"ERROR","msg":"not configured","error":"`)
+		if name == "" && said != 0 || name != "" && (said != 1 || !strings.Contains(log.String(), name)) || strings.Contains(log.String(), "hunter2") {
+			t.Errorf("%s: %s", name, log.String())
+		}
+	}
+}
