@@ -36,7 +36,7 @@ with its place, and exits with 2. Of a policy without a mistake it says what see
 unmeant, what each rule does, and where policy, credentials and state come from.`,
 		Example: `  mediasweep check
   mediasweep check --init library.yaml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}

@@ -143,6 +143,23 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	return root
 }
 
+// takes checks the number of a command's arguments. Their names are the first words after the command's in Use.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			names := strings.Fields(cmd.Use)[1+len(args) : 1+least]
+			return fmt.Errorf("%s lacks %s: %s", cmd.Name(), strings.Join(names, " and "), usage(cmd))
+		case len(args) > most:
+			return fmt.Errorf("%s: %s is one argument too many: %s", cmd.Name(), text.Quote(args[most]), usage(cmd))
+		}
+		return nil
+	}
+}
+
+// usage returns the usage line of a command, for an error.
+func usage(cmd *cobra.Command) string { return "usage: " + cmd.UseLine() }
+
 func (c *Command) checkEnvironment() error {
 	if err := account.CheckEnvironment(c.Getenv); err != nil {
 		return exitError{exitUsage, err}

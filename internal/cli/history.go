@@ -23,7 +23,7 @@ It takes a media ID, or oss://bucket/key for all media of an object. Outcomes ar
 deleted, gone (somebody else deleted it), failed, unverified (MPS still showed it),
 lost (gone after a run was killed) and restored.`,
 		Example: "  mediasweep history oss://media-in/drafts/editor-8/take-0038.mov",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				found, err := s.History(ctx, localCall(), args[0])

@@ -28,7 +28,7 @@ every call that a run under way sends more than about a second later. A medium
 with several holds stays until all have ended.`,
 		Example: `  mediasweep hold "oss://media-in/series/x/**" --until 2099-01-31 --reason "licence dispute"
   mediasweep hold 0319dd3b9680d28a4e16ae79898c1d24 --reason "asked for by legal"`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Target = args[0]
 			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
@@ -83,7 +83,7 @@ func (c *Command) release() *cobra.Command {
 		Use:     "release HOLD",
 		Short:   "End a hold",
 		Example: "  mediasweep release 1",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				hold, err := s.Release(ctx, localCall(), args[0])

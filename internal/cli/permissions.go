@@ -29,7 +29,7 @@ MEDIASWEEP_MEDIA_BUCKET adds a bucket of source objects that the policy does not
 FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 		Example: `  mediasweep permissions --state oss://ops/mediasweep/ --mode enforce > permissions.json
   mediasweep permissions --for operator -o text`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, flag := range []struct {
 				name, value string

@@ -121,7 +121,7 @@ a guard has blocked clears the guard for it, once. The policy must say enforce.
 PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan with
 media that was made last, by a run that is neither an apply nor of an OSS event.`,
 		Example: "  mediasweep apply latest",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
 			if err != nil {
@@ -207,7 +207,7 @@ that is neither an apply nor of an OSS event.`,
 		Example: `  mediasweep plans
   mediasweep plans latest
   mediasweep plans latest -o csv --excel > plan.csv`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && flags.output == "html" {
 				return exitError{exitUsage, errors.New("-o html is for one plan: name it")}

@@ -37,7 +37,7 @@ adds all its media that are gone, whichever run deleted them.
 ` + restoreWarning,
 		Example: `  mediasweep restore RUN --dry-run
   mediasweep restore RUN --only 0319dd3b9680d28a4e16ae79898c1d24 --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if request.Restore = args[0]; request.Restore == "" {
 				return exitError{exitUsage, errors.New("restore needs the ID of a run: mediasweep runs lists the latest")}

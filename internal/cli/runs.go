@@ -31,7 +31,7 @@ people are not runs, and are in the log only. Runs of several stores are in one 
 with the place of each: a store that cannot be read is in a note, and the exit code is 3.`,
 		Example: `  mediasweep runs --trigger timer --since 7d
   mediasweep runs --status blocked --since 2026-11-01 -o csv`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && filter != (service.RunFilter{Limit: service.DefaultRuns}) {
 				return exitError{exitUsage, errors.New("a run has one report: leave the other flags out")}

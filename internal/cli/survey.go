@@ -29,7 +29,7 @@ func (c *Command) explain() *cobra.Command {
 what a sweep of the inventory would decide: the rule, each of its conditions, when
 the medium falls due, and what would turn the decision.`,
 		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, names := trigger.Names(args...)
 			request, err := trigger.NewRequest(map[string]any{scope: names}, trigger.CLI)
@@ -110,7 +110,7 @@ func (c *Command) diff() *cobra.Command {
 the new one newly deletes, newly keeps, or takes sooner or later. A policy without
 an inventory is held against the other's.`,
 		Example: "  mediasweep diff retention.yaml stricter.yaml",
-		Args:    cobra.ExactArgs(2),
+		Args:    takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var policies [2]*policy.Policy
 			exit := exitError{}
