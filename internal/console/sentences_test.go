@@ -34,7 +34,6 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
 		{"../sweep/guard.go", "", []string{"refund not counted"}},
 		{"../sweep/notice.go", "describe warnGuard", []string{"announcements lost"}},
-		{"../sweep/sweep.go", "take", nil},
 		{"../sweep/decisions.go", "", []string{"history not recorded"}},
 		{"../report/next.go", "", nil},
 		{"../report/restore.go", "restoreAgain", nil},
@@ -46,6 +45,10 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/history.go", "addDeletion", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
 		{"../service/holds.go", "oddTarget", nil},
+		{"../trigger/request.go", "EffectiveMode", nil},
+		{"../service/plans.go", "checkAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
+		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
+		{"../sweep/sweep.go", "take status outcome", nil},
 	} {
 		found := 0
 		for _, literal := range literals(t, test.file, strings.Fields(test.functions)) {

@@ -56,7 +56,7 @@ func newSentence(english, translated string) sentence {
 		if at[2] >= 0 {
 			next, _ = strconv.Atoi(english[at[2]:at[3]]) // a digit
 		}
-		b.WriteString(map[string]string{"d": `(\d+)`, "f": `(\d+\.\d+)`, "X": `([0-9A-F]+)`, "q": `(".*?")`, "s": `(.+?)`}[letter])
+		b.WriteString(map[string]string{"d": `(\d+)`, "f": `(\d+\.\d+)`, "X": `([0-9A-F]+)`, "q": `(".*?")`, "s": `(.+?)`, "v": `(.+?)`}[letter])
 		s.args = append(s.args, next)
 		next++
 	}

@@ -75,6 +75,8 @@ func TestSentence(t *testing.T) {
 		"the plan was blocked, and was applied before: 3 media have expired and guard.maxDelete is 1":           "计划曾被阻止，并且已经执行过：已有 3 个媒体到期，而 guard.maxDelete 为 1",
 		"held by hold:17 until its release, by ann: no expire rule applies: %s\n<b>":                            "被 hold:17 保留到解除时，操作人 ann：no expire rule applies: %s\n<b>",
 		"protected by rule 法务 until 2027-01-31T16:00:00Z":                                                       "受规则 法务 保护到 2027-01-31T16:00:00Z",
+		"another run is under way: r1; nothing was deleted":                                                     "另一次运行正在进行：r1；未删除任何媒体",
+		"time limit reached, with 3 media still to delete":                                                      "到达时限，还有 3 个媒体要删除",
 		"so: 3000 media have expired and guard.maxDelete is 100":                                                "so: 3000 media have expired and guard.maxDelete is 100",
 		fmt.Sprintf("the tag %q has U+FF1A, which looks like %q: write %q if that is meant", "a：b", ":", "a:b"): `标签 "a：b" 含有 U+FF1A（看起来像 ":"）：如果不是有意的，请写 "a:b"`,
 	} {
