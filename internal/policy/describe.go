@@ -26,16 +26,16 @@ func (p *Policy) Describe(lang words.Lang) []string {
 		rule := &p.Protect[i]
 		until := lang.Say("whatever else holds")
 		if rule.Date != "" {
-			until = lang.Say("until the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
+			until = lang.Say("until the end of that day, in %s", p.Timezone)
 		}
-		list = append(list, lang.Say("%s: %s never deleted, %s.", rule.Name, rule.Match.describe(lang), until))
+		list = append(list, lang.Say("%s: %s never deleted, %s.", rule.Name, rule.describe(lang), until))
 	}
 	for i := range p.Expire {
 		rule := &p.Expire[i]
 		when := lang.Say("%s after creation", rule.After.in(lang))
 		switch {
 		case rule.Date != "":
-			when = lang.Say("at the end of the day that the tag %sYYYY-MM-DD names, in %s", rule.Date, p.Timezone)
+			when = lang.Say("at the end of that day, in %s", p.Timezone)
 		case rule.OnSourceRemoved:
 			when = lang.Say("when the source object is removed")
 		}
@@ -43,7 +43,7 @@ func (p *Policy) Describe(lang words.Lang) []string {
 		if rule.KeepLatest.Count > 0 {
 			keep = lang.Say(", except the latest %d of each %s", rule.KeepLatest.Count, rule.KeepLatest.per(lang))
 		}
-		list = append(list, lang.Say("%s: %s deleted %s%s.", rule.Name, rule.Match.describe(lang), when, keep))
+		list = append(list, lang.Say("%s: %s deleted %s%s.", rule.Name, rule.describe(lang), when, keep))
 	}
 	list = append(list, lang.Say("Media to which no expire rule applies are kept."))
 	if !p.Notice.IsZero() {
@@ -80,15 +80,17 @@ func (k KeepLatest) per(lang words.Lang) string {
 	return lang.Say(string(k.Per))
 }
 
-// describe names the media that match, and says that they are.
-func (m *Match) describe(lang words.Lang) string {
-	clauses := m.clauses()
-	if len(clauses) == 0 {
-		return lang.Say("every medium is")
+// describe names the media to which the rule applies, and says that they are.
+func (r *Rule) describe(lang words.Lang) string {
+	var with []string
+	for _, c := range r.Match.clauses() {
+		with = append(with, c.says(lang))
 	}
-	with := make([]string, len(clauses))
-	for i, c := range clauses {
-		with[i] = c.says(lang)
+	if r.Date != "" {
+		with = append(with, lang.Say("with a tag %sYYYY-MM-DD", r.Date))
+	}
+	if len(with) == 0 {
+		return lang.Say("every medium is")
 	}
 	return lang.Say("media %s are", joined(lang, "%s, %s", with))
 }

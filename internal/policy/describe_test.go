@@ -25,6 +25,7 @@ protect:
 expire:
   - {name: drafts, match: {object: ["oss://media-in/drafts/**", "oss://media-in/%s/**"], state: [UnPublish]}, after: 1y6mo, keepLatest: {count: 3, per: folder}}
   - {name: both, match: {tagsAll: [x, y], minDuration: 90s, title: "^t"}, onSourceRemoved: true}
+  - {name: named, at: {tag: "expire:"}}
   - {name: all, after: 7d, keepLatest: {count: 1, per: "tag:s:"}}
 `))
 	if err != nil {
@@ -38,12 +39,14 @@ An OSS event for oss://ops/inbox/** is for a list of media.
 oss://ops/inbox/** 的 OSS 事件表示媒体清单。
 法务: media tagged a or b, c or d are never deleted, whatever else holds.
 法务：带有标签 a or b、c 或 d 的媒体从不删除，不论其他规则如何。
-dated: media of at least 1000000 bytes, of at most 2000000 bytes are never deleted, until the end of the day that the tag keep:YYYY-MM-DD names, in Asia/Shanghai.
-dated：大小不小于 1000000 B，且大小不超过 2000000 B 的媒体从不删除，直到标签 keep:YYYY-MM-DD 所写的那一天结束（时区 Asia/Shanghai）。
+dated: media of at least 1000000 bytes, of at most 2000000 bytes, with a tag keep:YYYY-MM-DD are never deleted, until the end of that day, in Asia/Shanghai.
+dated：大小不小于 1000000 B，且大小不超过 2000000 B，且带有标签 keep:YYYY-MM-DD 的媒体从不删除，直到标签所写的那一天结束（时区 Asia/Shanghai）。
 drafts: media in state UnPublish, behind oss://media-in/drafts/** or oss://media-in/%s/** are deleted 1y6mo after creation, except the latest 3 of each folder.
 drafts：状态为 UnPublish，且对象位于 oss://media-in/drafts/** 或 oss://media-in/%s/** 的媒体，在创建 1 年 6 个月后删除，但最新的 3 个除外（按目录）。
 both: media tagged x and y, of at least 1m30s of video, whose title matches "^t" are deleted when the source object is removed.
 both：带有标签 x 和 y，且视频时长不小于 1m30s，且标题匹配 "^t" 的媒体，在源对象被删除后删除。
+named: media with a tag expire:YYYY-MM-DD are deleted at the end of that day, in Asia/Shanghai.
+named：带有标签 expire:YYYY-MM-DD 的媒体，在标签所写的那一天结束时（时区 Asia/Shanghai）删除。
 all: every medium is deleted 7d after creation, except the latest 1 of each tag that starts with s:.
 all：所有媒体，在创建 7 天后删除，但最新的 1 个除外（按以 s: 开头的标签）。
 Media to which no expire rule applies are kept.

@@ -140,7 +140,10 @@ func (p *parser) text(n *yaml.Node) (string, bool) {
 	case n.Kind == yaml.ScalarNode && n.Value != "" && tag != "!!str" && tag != "!!null":
 		p.errorf(n, "must be a text: write %s in quotes", text.Quote(n.Value))
 		return "", false
-	case n.Kind != yaml.ScalarNode || tag != "!!str" || n.Value == "":
+	case n.Kind == yaml.ScalarNode && tag == "!!str" && n.Value == "":
+		p.errorf(n, "must not be empty")
+		return "", false
+	case n.Kind != yaml.ScalarNode || tag != "!!str":
 		p.errorf(n, "must be a text")
 		return "", false
 	}
