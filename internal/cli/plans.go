@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,6 +152,7 @@ media that was made last, by a run that is neither an apply nor of an OSS event.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
+		c.note(prefixNote(request.Objects, r.Counts))
 		if flags.output != "csv" && flags.output != "html" || r.Plan == "" {
 			return c.writeReport(r, flags.output)
 		}
@@ -170,6 +173,15 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 		}
 		return nil
 	})
+}
+
+// prefixNote explains prefixes if no named object has a medium, and one has no extension: it may be a folder.
+func prefixNote(objects []media.Object, counts report.Counts) []string {
+	folder := slices.IndexFunc(objects, func(o media.Object) bool { return path.Ext(o.Key) == "" })
+	if folder < 0 || counts.Looked > 0 || counts.ObjectsWithoutMedia != len(objects) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%[1]s is one object, and has no medium: for what is below it, write %[1]s/**", strings.TrimRight(objects[folder].String(), "/*"))}
 }
 
 // writePlan writes the media of a plan. The report is that of the run that made it, or nil.
