@@ -93,7 +93,11 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 		c.note([]string{"there are earlier runs: add --before " + next})
 	}
 	if len(list) == 0 && len(failed) == 0 && flags.output == "table" {
-		c.note([]string{"the state store has no such run: mediasweep plan makes the first, and --state names another store"})
+		none := "no such run: leave flags out for more runs, and --state names another store"
+		if filter == (service.RunFilter{Limit: filter.Limit}) {
+			none = "no run yet: mediasweep plan makes the first, and --state names another store"
+		}
+		c.note([]string{none})
 	}
 	var b strings.Builder
 	if err := writeRuns(&b, flags, list); err != nil {
