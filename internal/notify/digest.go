@@ -74,7 +74,7 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	}
 	m.next()
 	if r.Guard.Overridden != "" {
-		m.say("Overridden: %s", "越过限制：%s", r.Guard.Overridden)
+		m.say("Overridden: %s", "越过限制：%s", m.lang.Sentence(r.Guard.Overridden))
 	}
 	m.counts()
 	m.announced()
