@@ -658,6 +658,18 @@ func (b busy) Runs(ctx context.Context, call service.Call, f service.RunFilter) 
 	return list, err
 }
 
+// A run that failed has counted nothing.
+func TestOverviewAfterAFailedRun(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	s.lib.later = []*report.Report{{Run: "r2", Trigger: trigger.CLI, Status: report.Failed, AsOf: now.Add(time.Hour), FinishedAt: now.Add(time.Hour), Due: []report.Due{}}}
+	page := s.get("/", "Accept-Language", "en").Body.String()
+	for _, want := range []string{"within 30 days: 8 media", `run <a href="/runs/a%2Fb%20%3F">` + now.Format("2006-01-02 15:04")} {
+		if !strings.Contains(page, want) {
+			t.Errorf("without %q: %s", want, page)
+		}
+	}
+}
+
 func TestOverviewBehindEvents(t *testing.T) {
 	pages, err := console.New(console.Options{Service: busy{newLibrary(t, 1)}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Lang: "en",
 		Now: func() time.Time { return now }, Call: func(*http.Request) service.Call { return service.Call{} }})

@@ -86,9 +86,11 @@ func waiting(blocked, latest []*report.Report) []*report.Report {
 
 // dueData says what falls due, by what the latest sweep that counted it knows.
 type dueData struct {
-	Run, From, To string
-	Bars          []dueBar
-	Within        []within
+	Run      string
+	AsOf     time.Time
+	From, To string
+	Bars     []dueBar
+	Within   []within
 }
 
 // dueBar is a bar of a chart that is 100 high.
@@ -100,9 +102,9 @@ type dueBar struct {
 
 type within struct{ Days, Media int }
 
-// dueOf returns what falls due by the latest report that says so.
+// dueOf returns what falls due by the latest report that says so. A run that failed may have read nothing.
 func dueOf(runs []*report.Report) *dueData {
-	at := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Due != nil })
+	at := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Due != nil && r.Status != report.Failed })
 	if at < 0 {
 		return nil
 	}
@@ -114,7 +116,7 @@ func dueOf(runs []*report.Report) *dueData {
 			first = day
 		}
 	}
-	d := &dueData{Run: r.Run, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, retention.UpcomingDays-1).Format(time.DateOnly)}
+	d := &dueData{Run: r.Run, AsOf: r.AsOf, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, retention.UpcomingDays-1).Format(time.DateOnly)}
 	most := 1
 	for _, on := range all {
 		most = max(most, on.Media)
