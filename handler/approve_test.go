@@ -1,15 +1,19 @@
 package handler_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -77,6 +81,33 @@ func TestPlansSayWhatDeletedThem(t *testing.T) {
 		if d := w.history(id, http.StatusOK).Decisions[0]; d.Plan != planned.Plan {
 			t.Errorf("the history names plan %s, want %s", d.Plan, planned.Plan)
 		}
+	}
+}
+
+// A plan is not applied to the library of another region, whose media may have the same IDs. Plans of earlier
+// versions name no region.
+func TestAPlanOfAnotherRegion(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	w.env["MEDIASWEEP_REGION"] = "cn-beijing"
+	w.deploy()
+	const want = `the plan is of region "cn-shanghai" and this run of cn-beijing`
+	for _, query := range []string{"", "?anyway=true"} {
+		if status, r := w.askReport("POST", "/v1/plans/latest/apply"+query, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, want) {
+			t.Errorf("apply%s: %d, %s %s", query, status, r.Status, r.Error)
+		}
+	}
+	name := filepath.Join(string(w.store()), plan.Name(planned.Plan))
+	record, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, bytes.Replace(record, []byte(`,"region":"cn-shanghai"`), nil, 1), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, r := w.askReport("POST", "/v1/plans/latest/apply", ""); strings.Contains(r.Error, "the plan is of") {
+		t.Errorf("a plan of an earlier version: %s %s", r.Status, r.Error)
 	}
 }
 

@@ -226,6 +226,16 @@ type Contents struct {
 	Blocked string `json:"blocked,omitempty"`
 	// Run is the run that deletes the plan, or has deleted it; empty for a plan that may await approval.
 	Run string `json:"run,omitempty"`
+	// Region is the region of the library; empty in a plan of an earlier version.
+	Region string `json:"region,omitempty"`
+}
+
+// CheckRegion refuses a plan of another region's library, whose media may have the same IDs.
+func (c *Contents) CheckRegion(region string) error {
+	if c.Region == "" || c.Region == region {
+		return nil
+	}
+	return fmt.Errorf("the plan is of region %s and this run of %s: set that region, or use the state of this one", text.Quote(c.Region), region)
 }
 
 // MaxContents bounds in bytes what is read and written of Contents: the names of a

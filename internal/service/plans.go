@@ -93,7 +93,11 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Po
 		return refusedError{fmt.Errorf("there is no plan %s in the state store: mediasweep plans or GET /v1/plans lists the latest", text.Quote(request.Plan))}
 	case err != nil:
 		return err
-	case request.Anyway:
+	}
+	if err := contents.CheckRegion(s.account.Region); err != nil {
+		return refusedError{err}
+	}
+	if request.Anyway {
 		return nil
 	}
 	if err := checkAge(p, contents.Head.AsOf, contents.Head.Policy, r.AsOf); err != nil {

@@ -170,6 +170,9 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	r.outcomes.run, r.outcomes.last = r.request.Resume, records // or less than the last number: the next free one is used
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
+	if err == nil {
+		err = contents.CheckRegion(r.Region)
+	}
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		return r.suspend(ctx, found, err)
 	}
 	head := plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}
-	draft := plan.Contents{Head: head, Blocked: blocked}
+	draft := plan.Contents{Head: head, Blocked: blocked, Region: r.Region}
 	if r.report.Mode == policy.Enforce && blocked == "" {
 		draft.Run = r.report.Run
 	}
