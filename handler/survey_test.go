@@ -408,7 +408,7 @@ func TestExplainOfWhatWasRestored(t *testing.T) {
 	w.e.PutObject("media-in", "clips/a", nil, time.Now())
 	done := w.restore(w.mustInvoke(everything, report.Done).Run)
 	e := w.explain(&trigger.Request{MediaIDs: []string{done.Restore.Media[0].NewID}})
-	if days := time.Until(e.DueAt).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is held until "+e.DueAt.Format(time.RFC3339)) {
+	if days := time.Until(e.DueAt).Hours() / 24; days < 29.9 || days > 30.1 || !strings.Contains(e.Reason, "it was restored, and is kept until "+e.DueAt.Format(time.RFC3339)) {
 		t.Errorf("due in %.1f days: %s", days, e.Reason)
 	}
 	forecast, _ := w.f.Forecast(t.Context(), handler.Call{}, trigger.CLI, 32)

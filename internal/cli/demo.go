@@ -92,7 +92,7 @@ func (c *Command) demoRuns(ctx context.Context) error {
 	if undone.Status != report.Done || undone.Restore.Restored != real.Counts.Deleted {
 		return exitError{exitFailed, fmt.Errorf("the restore of %d media ended %s: %s", real.Counts.Deleted, undone.Status, undone.Problem())}
 	}
-	say("%d media restored, with new IDs; they are held for 30 days", undone.Restore.Restored)
+	say("%d media restored, with new IDs; they are kept for 30 days", undone.Restore.Restored)
 	return c.print(&b)
 }
 

@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	date := regexp.MustCompile(`\d{4}[-/]\d\d(-\d\d(T[\d:]+Z)?)?`)
 	printed := strings.Split(date.ReplaceAllString(out.String(), "DATE"), "\n")
 	for _, want := range []string{"70 media deleted in 7 calls of up to 10, none twice and none beyond the plan", "1020 of 1020 source objects are still in oss://media-in/",
-		"70 media restored, with new IDs; they are held for 30 days"} {
+		"70 media restored, with new IDs; they are kept for 30 days"} {
 		if !strings.Contains(out.String(), want+"\n") {
 			t.Errorf("the demo does not say %q", want)
 		}

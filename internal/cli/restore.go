@@ -18,7 +18,7 @@ import (
 
 const restoreWarning = `What a restore brings back: the media, from their objects, with title, tags, category, description and cover.
 What it does not: their IDs and creation times, publish and censor states, media details and workflow outputs. It
-starts no workflow. Restored media are held for 30 days.
+starts no workflow. Restored media are kept for 30 days.
 `
 
 func (c *Command) restore() *cobra.Command {

@@ -369,8 +369,8 @@ func TestHoldsEnd(t *testing.T) {
 		due   time.Time
 		says  string
 	}{
-		{"restored, and due by its rule", retention.Restored, 100, until, until, "it was restored, and is held until 2026-07-12T12:00:00Z"},
-		{"restored, and due before its hold ends", retention.Restored, 25, until, until, "it was restored, and is held until 2026-07-12T12:00:00Z"},
+		{"restored, and due by its rule", retention.Restored, 100, until, until, "it was restored, and is kept until 2026-07-12T12:00:00Z"},
+		{"restored, and due before its hold ends", retention.Restored, 25, until, until, "it was restored, and is kept until 2026-07-12T12:00:00Z"},
 		{"restored, and due after its hold", retention.Restored, 1, until, asOf.AddDate(0, 0, 29), "keeps it until 2026-07-29T12:00:00Z"},
 		{"restored long ago", retention.Restored, 100, asOf, asOf, "expired since"},
 		{"not verified", retention.Unverified, 100, until, until, "not sent again until 2026-07-12T12:00:00Z"},

@@ -141,7 +141,7 @@ func (d Decision) Reason() string {
 	case AwaitingVerification:
 		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again until %s", rule, at)
 	case WasRestored:
-		return fmt.Sprintf("rule %s: it was restored, and is held until %s", rule, at)
+		return fmt.Sprintf("rule %s: it was restored, and is kept until %s", rule, at)
 	case Held:
 		return fmt.Sprintf("held by %s until %s, by %s: %s", rule, d.Hold.Ends(), d.Hold.By, d.Hold.Reason)
 	}
