@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -33,7 +36,8 @@ func (c *Command) check() *cobra.Command {
 		Long: `check reads a policy: FILE or oss://bucket/key, else what MEDIASWEEP_POLICY names,
 else retention.yaml in the working folder or beside the program. It shows every mistake
 with its place, and exits with 2. Of a policy without a mistake it says what seems
-unmeant, what each rule does, and where policy, credentials and state come from.`,
+unmeant, what each rule does, where policy, region, credentials and state come from,
+and why a run in this environment is refused.`,
 		Example: `  mediasweep check
   mediasweep check --init library.yaml`,
 		Args: takes(0, 1),
@@ -97,6 +101,7 @@ func (c *Command) policyOfEnvironment(args []string) bool {
 // sources says where the parts of a deployment come from. It has no secret.
 type sources struct {
 	Policy      string `json:"policy"`
+	Region      string `json:"region"`
 	Credentials string `json:"credentials"`
 	State       string `json:"state"`
 
@@ -104,7 +109,10 @@ type sources struct {
 }
 
 func (c *Command) sourcesOf(name string, args []string) sources {
-	from := sources{name: name, Policy: "the argument", State: "MEDIASWEEP_STATE"}
+	from := sources{name: name, Policy: "the argument", Region: "none", State: "MEDIASWEEP_STATE"}
+	if a, err := account.FromEnvironment(c.Getenv); err == nil {
+		from.Region = a.Region
+	}
 	switch {
 	case len(args) > 0:
 	case c.policyOfEnvironment(args):
@@ -153,7 +161,7 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 	case err != nil:
 		return exitError{exitUsage, err}
 	default:
-		result.Warnings = append(result.Warnings, p.Lint()...)
+		result.Warnings = append(append(result.Warnings, p.Lint()...), c.refusals(p)...)
 		result.Rules, result.Digest = p.Describe(words.English), p.Digest()
 	}
 	w := bufio.NewWriter(c.Stdout)
@@ -172,6 +180,22 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 		return exitError{code: exitUsage}
 	}
 	return nil
+}
+
+// refusals returns a warning for each mistake of the environment that makes runs refuse it.
+func (c *Command) refusals(p *policy.Policy) (list []policy.Warning) {
+	broken := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p}).Broken() // at least the first mistake
+	_, noAccount := account.FromEnvironment(c.Getenv)
+	_, noTimeout := readTimeout(c.Getenv, defaultTimeout)
+	if err := errors.Join(broken, noAccount, noTimeout); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			warning := policy.Warning{Message: "a run in this environment is refused: " + strings.TrimSpace(line)}
+			if !slices.Contains(list, warning) {
+				list = append(list, warning)
+			}
+		}
+	}
+	return list
 }
 
 // writeText shows each mistake with its line, and a caret below its place.
@@ -203,7 +227,7 @@ func (r *checked) writeText(w *bufio.Writer, data []byte) {
 		for _, sentence := range r.Rules {
 			print("  %s\n", text.Line(sentence))
 		}
-		print("policy: %s\ncredentials: %s\nstate: %s\n", text.Line(r.From.Policy), r.From.Credentials, text.Line(r.From.State))
+		print("policy: %s\nregion: %s\ncredentials: %s\nstate: %s\n", text.Line(r.From.Policy), text.Line(r.From.Region), r.From.Credentials, text.Line(r.From.State))
 	}
 }
 

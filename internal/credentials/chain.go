@@ -52,6 +52,9 @@ func (c *chain) String() string {
 	if err != nil {
 		return "none: " + reason(err)
 	}
+	if origin.failed != "" {
+		return "none configured; would ask " + origin.name
+	}
 	return origin.name
 }
 
