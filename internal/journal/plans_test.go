@@ -284,7 +284,6 @@ func TestApplied(t *testing.T) {
 	}
 }
 
-// Entries of a range are read from few segments.
 func TestLatestPlansNamesTheRun(t *testing.T) {
 	store := newMemory()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1))
@@ -300,6 +299,7 @@ func TestLatestPlansNamesTheRun(t *testing.T) {
 	}
 }
 
+// Entries of a range are read from few segments.
 func TestEntriesBetween(t *testing.T) {
 	store := newMemory()
 	const media = 7500
