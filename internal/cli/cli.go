@@ -120,7 +120,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 		SilenceUsage:  true,
 		Version:       c.version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(c.readSettings(cmd.Root()), c.checkEnvironment())
+			return errors.Join(c.readSettings(cmd), c.checkEnvironment())
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/credentials"
 )
 
 // settings are the flags of every command that stand for a variable of the environment.
@@ -26,10 +27,10 @@ func addSettings(root *cobra.Command) {
 }
 
 // readSettings lets the flags of a command line win over the environment.
-func (c *Command) readSettings(root *cobra.Command) error {
+func (c *Command) readSettings(cmd *cobra.Command) error {
 	given := map[string]string{}
 	for _, s := range settings {
-		flag := root.PersistentFlags().Lookup(s.flag)
+		flag := cmd.Root().PersistentFlags().Lookup(s.flag)
 		if !flag.Changed {
 			continue
 		}
@@ -43,6 +44,12 @@ func (c *Command) readSettings(root *cobra.Command) error {
 	}
 	c.Getenv = overlay(c.Getenv, given)
 	c.credentials = sync.OnceValue(c.newCredentials)
+	emulate := cmd.Flags().Lookup("emulate")
+	if given[profileVariable] != "" && c.hasKey() && (emulate == nil || emulate.Value.String() != "true") {
+		if err := credentials.CheckProfile(c.Getenv); err != nil {
+			return exitError{exitUsage, fmt.Errorf("--profile: %w", err)}
+		}
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ package credentials
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -40,6 +41,15 @@ func New(getenv func(string) string) account.Source {
 		return account.NoSource{}
 	}
 	return newChain(getenv, time.Now)
+}
+
+// CheckProfile returns what is wrong with the profile that the environment names, without a secret. It
+// makes no call.
+func CheckProfile(getenv func(string) string) error {
+	if _, err := find(getenv, time.Now, getenv("ALIBABA_CLOUD_PROFILE")); err != nil {
+		return errors.New(reason(err))
+	}
+	return nil
 }
 
 func newChain(getenv func(string) string, now func() time.Time) *chain {
