@@ -52,7 +52,7 @@ var sources = []struct {
 		"id-1", "POST sts.aliyuncs.com/ AssumeRoleWithOIDC " + role + " by hunter2-oidc", "the OIDC token of the environment"},
 	{"an address of the environment", []string{"ALIBABA_CLOUD_CREDENTIALS_URI", "http://uri.example/?token=hunter2"}, "", nil, "id-1", "GET uri.example/   by", "ALIBABA_CLOUD_CREDENTIALS_URI"},
 	{"the file of credentials-go", nil, "", []string{".alibabacloud/credentials", "[default]\ntype = access_key\naccess_key_id = file-id\naccess_key_secret = hunter2\n"}, "file-id", "",
-		"the file ~/.alibabacloud/credentials or of ALIBABA_CLOUD_CREDENTIALS_FILE"},
+		"~/.alibabacloud/credentials"},
 	{"metadata", nil, "", nil, "id-4", getsRole + getsNamed + "machine-role   by", "none configured; would ask the metadata service of ECS"},
 	{"an empty profile does not count", nil, `{"name": "now", "mode": "AK", "access_key_id": "", "access_key_secret": ""}`, nil, "id-4", getsRole + getsNamed + "machine-role   by",
 		"none configured; would ask the metadata service of ECS"},

@@ -23,8 +23,15 @@ type origin struct {
 }
 
 // find returns the first source that is configured. It makes no call. A profile that is not empty is the
-// only source.
+// only source. Half a key is a mistake, and the next source may be another account's.
 func find(getenv func(string) string, now func() time.Time, profile string) (*origin, error) {
+	const id, secret = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+	switch hasID, hasSecret := getenv(id) != "", getenv(secret) != ""; {
+	case hasID && !hasSecret:
+		return nil, failure(id + " is set, and " + secret + " is not: set both or none")
+	case hasSecret && !hasID:
+		return nil, failure(secret + " is set, and " + id + " is not: set both or none")
+	}
 	if profile != "" || !strings.EqualFold(getenv("ALIBABA_CLOUD_CLI_PROFILE_DISABLED"), "true") {
 		found, err := ofProfile(getenv, now, profile)
 		if !errors.Is(err, errNotConfigured) {
@@ -39,12 +46,13 @@ var errNotConfigured = errors.New("not configured")
 
 func ofProfile(getenv func(string) string, now func() time.Time, name string) (*origin, error) {
 	path, shown := filepath.Join(home(getenv), ".aliyun", "config.json"), "~/.aliyun/config.json"
-	if own := getenv("ALIBABA_CLOUD_CONFIG_FILE"); own != "" {
+	own := getenv("ALIBABA_CLOUD_CONFIG_FILE")
+	if own != "" {
 		path, shown = own, "the file of ALIBABA_CLOUD_CONFIG_FILE"
 	}
 	data, err := readFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && name == "":
+	case errors.Is(err, fs.ErrNotExist) && name == "" && own == "":
 		return nil, errNotConfigured
 	case err != nil:
 		return nil, failure(shown + ": " + err.Error() + ": run `aliyun configure`")
@@ -80,9 +88,10 @@ func ofConfig(data []byte, shown string, now func() time.Time, name string) (*or
 // before the metadata service, which would have to be asked.
 func ofEnvironment(getenv func(string) string) (found *origin, err error) {
 	found = &origin{}
-	file := filepath.Join(home(getenv), ".alibabacloud", "credentials")
-	if own := getenv("ALIBABA_CLOUD_CREDENTIALS_FILE"); own != "" {
-		file = own
+	file, shown := filepath.Join(home(getenv), ".alibabacloud", "credentials"), "~/.alibabacloud/credentials"
+	own := getenv("ALIBABA_CLOUD_CREDENTIALS_FILE")
+	if own != "" {
+		file, shown = own, "the file of ALIBABA_CLOUD_CREDENTIALS_FILE"
 	}
 	_, noFile := os.Stat(file)
 	switch {
@@ -92,11 +101,12 @@ func ofEnvironment(getenv func(string) string) (found *origin, err error) {
 	case getenv("ALIBABA_CLOUD_CREDENTIALS_URI") != "":
 		found.name = "ALIBABA_CLOUD_CREDENTIALS_URI"
 		found.provider, err = providers.NewURLCredentialsProviderBuilder().Build()
-	case noFile == nil:
-		found.name = "the file ~/.alibabacloud/credentials or of ALIBABA_CLOUD_CREDENTIALS_FILE"
-		if _, err = readFile(file); err == nil {
-			found.provider, err = providers.NewProfileCredentialsProviderBuilder().Build()
+	case noFile == nil || own != "":
+		found.name = shown
+		if _, err = readFile(file); err != nil {
+			return nil, failure(shown + ": " + err.Error())
 		}
+		found.provider, err = providers.NewProfileCredentialsProviderBuilder().Build()
 	case strings.EqualFold(getenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED"), "true"):
 		return nil, failure(setSome)
 	default:

@@ -40,7 +40,7 @@ func TestMalformedConfiguration(t *testing.T) {
 			printed := capture(t)
 			c := newCloud(t)
 			// What a profile lacks must not come from the environment.
-			home := machine(t, "ALIBABA_CLOUD_PROFILE", test.profile, "ALIBABA_CLOUD_ACCESS_KEY_ID", "another-id", "ALIBABA_CLOUD_SECURITY_TOKEN", "another-token")
+			home := machine(t, "ALIBABA_CLOUD_PROFILE", test.profile, "ALIBABA_CLOUD_ACCESS_KEY_ID", "another-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "another-secret", "ALIBABA_CLOUD_SECURITY_TOKEN", "another-token")
 			write(t, filepath.Join(home, ".aliyun", "config.json"), test.file)
 			source := New(os.Getenv)
 			said := fails(t, t.Context(), source)
@@ -51,6 +51,26 @@ func TestMalformedConfiguration(t *testing.T) {
 				t.Errorf("printed or asked: %s", said)
 			}
 		})
+	}
+}
+
+// What someone set by half, or named and is not there, is no reason to look elsewhere.
+func TestHalfAConfiguration(t *testing.T) {
+	for name, want := range map[string]string{
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     "ALIBABA_CLOUD_ACCESS_KEY_ID is set, and ALIBABA_CLOUD_ACCESS_KEY_SECRET is not: set both or none",
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "ALIBABA_CLOUD_ACCESS_KEY_SECRET is set, and ALIBABA_CLOUD_ACCESS_KEY_ID is not: set both or none",
+		"ALIBABA_CLOUD_CONFIG_FILE":       "the file of ALIBABA_CLOUD_CONFIG_FILE: no such file or directory: run `aliyun configure`",
+		"ALIBABA_CLOUD_CREDENTIALS_FILE":  "the file of ALIBABA_CLOUD_CREDENTIALS_FILE: no such file or directory",
+	} {
+		c := newCloud(t)
+		home := machine(t, name, "hunter2")
+		if name != "ALIBABA_CLOUD_CREDENTIALS_FILE" { // profiles come before it
+			configure(t, home, byKey)
+		}
+		source := New(os.Getenv)
+		if said := fails(t, t.Context(), source); said != "no credentials: "+want || source.String() != "none: "+want || c.requests() != "" {
+			t.Errorf("%s: %s, from %s", name, said, source)
+		}
 	}
 }
 
