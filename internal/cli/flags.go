@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -22,9 +23,23 @@ var settings = [...]struct{ flag, variable, usage string }{
 // addSettings adds the flags that every command has.
 func addSettings(root *cobra.Command) {
 	for _, s := range settings {
-		root.PersistentFlags().String(s.flag, "", s.usage+" ($"+s.variable+")")
+		root.PersistentFlags().Var(new(setting), s.flag, s.usage+" ($"+s.variable+")")
 	}
 }
+
+// setting is the value of a flag. It keeps all that a command line gives, for readSettings to refuse the
+// second.
+type setting []string
+
+func (s *setting) Set(value string) error {
+	*s = append(*s, value)
+	return nil
+}
+
+func (s *setting) String() string { return strings.Join(*s, " ") }
+
+// Type is what the help shows.
+func (*setting) Type() string { return "string" }
 
 // readSettings lets the flags of a command line win over the environment.
 func (c *Command) readSettings(cmd *cobra.Command) error {
@@ -33,6 +48,9 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 		flag := cmd.Root().PersistentFlags().Lookup(s.flag)
 		if !flag.Changed {
 			continue
+		}
+		if values, ok := flag.Value.(*setting); ok && len(*values) > 1 {
+			return exitError{exitUsage, fmt.Errorf("%s takes one --%s", cmd.Name(), s.flag)}
 		}
 		if flag.Value.String() == "" {
 			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
