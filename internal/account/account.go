@@ -55,7 +55,7 @@ func FromEnvironment(getenv func(string) string) (Account, error) {
 	if a.Region == "" {
 		return a, errors.New("no region: set MEDIASWEEP_REGION, or --region, to the region of the library, such as cn-shanghai")
 	}
-	if !regionName.MatchString(a.Region) || strings.HasPrefix(a.Region, "oss-") {
+	if !IsRegion(a.Region) {
 		return a, errors.New("MEDIASWEEP_REGION, else FC_REGION, is not a region ID such as cn-shanghai")
 	}
 	var err error
@@ -67,6 +67,9 @@ func FromEnvironment(getenv func(string) string) (Account, error) {
 	}
 	return a, nil
 }
+
+// IsRegion reports whether a text has the form of a region ID.
+func IsRegion(s string) bool { return regionName.MatchString(s) && !strings.HasPrefix(s, "oss-") }
 
 // InFC reports whether Function Compute runs the program. It sets FC_FUNCTION_NAME
 // in every runtime, and users cannot set names that start with FC_.

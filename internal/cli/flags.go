@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/credentials"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // settings are the flags of every command that stand for a variable of the environment.
@@ -59,6 +60,14 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	}
 	if given[profileVariable] != "" && account.InFC(c.Getenv) {
 		return exitError{exitUsage, errors.New("--profile is for use outside Function Compute, where the function's role gives the credentials")}
+	}
+	if region := given["MEDIASWEEP_REGION"]; region != "" && !account.IsRegion(region) {
+		return exitError{exitUsage, errors.New("--region is not a region ID such as cn-shanghai")}
+	}
+	if place := given["MEDIASWEEP_STATE"]; place != "" {
+		if _, err := state.ParseLocation(place, c.Getenv); err != nil {
+			return exitError{exitUsage, fmt.Errorf("--state: %w", err)}
+		}
 	}
 	c.Getenv = overlay(c.Getenv, given)
 	c.credentials = sync.OnceValue(c.newCredentials)

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -30,7 +32,7 @@ func (s store) of(notes ...string) []string {
 }
 
 // regional is the value of --state with a region.
-var regional = regexp.MustCompile(`^([a-z0-9-]+)=((?:oss|file)://.*)$`)
+var regional = regexp.MustCompile(`^([^=:/]*)=((?:oss|file)://.*)$`)
 
 // addStates replaces the flag --state of every command by one that can be repeated.
 func addStates(cmd *cobra.Command) *[]string {
@@ -58,27 +60,42 @@ func (c *Command) stores(places, policies []string) ([]store, error) {
 		if len(policies) > 0 {
 			given["MEDIASWEEP_POLICY"] = policies[min(i, len(policies)-1)]
 		}
+		one := store{}
 		if place != "" {
-			given["MEDIASWEEP_STATE"] = place
-			if found := regional.FindStringSubmatch(place); found != nil {
-				given["MEDIASWEEP_REGION"], given["MEDIASWEEP_STATE"] = found[1], found[2]
+			name := "--state"
+			if len(places) > 1 {
+				name = fmt.Sprintf("--state %d", i+1)
+			}
+			location, err := placeOf(place, given, c.Getenv)
+			if err != nil {
+				return nil, exitError{exitUsage, fmt.Errorf("%s: %w", name, err)}
+			}
+			if seen[location] {
+				return nil, exitError{exitUsage, fmt.Errorf("--state names %s twice", text.Line(location))}
+			}
+			seen[location] = true
+			if len(places) > 1 {
+				one.place = location
 			}
 		}
 		own := *c
 		own.Getenv = overlay(c.Getenv, given)
-		one := store{command: &own}
-		if len(places) > 1 {
-			location, err := state.ParseLocation(given["MEDIASWEEP_STATE"], c.Getenv)
-			if err != nil {
-				return nil, exitError{exitUsage, fmt.Errorf("--state %d: %w", i+1, err)}
-			}
-			one.place = location.String()
-			if seen[one.place] {
-				return nil, exitError{exitUsage, fmt.Errorf("--state names %s twice", text.Line(one.place))}
-			}
-			seen[one.place] = true
-		}
+		one.command = &own
 		list = append(list, one)
 	}
 	return list, nil
+}
+
+// placeOf sets the variables that a value of --state stands for, and returns the place of the state. Its
+// errors do not quote the value, which may be a misplaced secret.
+func placeOf(place string, given map[string]string, getenv func(string) string) (string, error) {
+	if found := regional.FindStringSubmatch(place); found != nil {
+		if !account.IsRegion(found[1]) {
+			return "", errors.New("what stands before = is not a region ID such as cn-shanghai")
+		}
+		given["MEDIASWEEP_REGION"], place = found[1], found[2]
+	}
+	given["MEDIASWEEP_STATE"] = place
+	location, err := state.ParseLocation(place, getenv)
+	return location.String(), err
 }

@@ -102,6 +102,17 @@ func TestRunsOfSeveralStores(t *testing.T) {
 			t.Errorf("%s: %s", args, o.log.String())
 		}
 	}
+	for args, want := range map[string]string{
+		"console --state Shanghai=" + a:                "--state: what stands before = is not a region ID such as cn-shanghai",
+		"console --state /tmp/x":                       "--state: neither file:///folder nor oss://bucket/prefix/",
+		"runs --state " + a + " --state nonsense=" + b: "--state 2: what stands before = is not a region ID such as cn-shanghai",
+		"plans --state /tmp/x":                         "--state: neither file:///folder nor oss://bucket/prefix/",
+		"plans --region shanghai":                      "--region is not a region ID such as cn-shanghai",
+	} {
+		if code := o.exit("", args); code != 2 || !strings.Contains(o.log.String(), "mediasweep: "+want+"\n") {
+			t.Errorf("%s: exit %d: %s", args, code, o.log.String())
+		}
+	}
 	if code := o.exit("", "runs "+both+" 00000000"); code != 2 || !strings.Contains(o.log.String(), "there is no run") {
 		t.Errorf("a run that is nowhere: %d %s", code, o.log.String())
 	}
