@@ -32,6 +32,19 @@ func readFiles(names ...string) ([]file, error) {
 	return files, nil
 }
 
+// pages returns the licence, the sample policy, and the README with the files that it leads to.
+func pages() ([]file, error) {
+	names := []string{"LICENSE", "retention.yaml", "README.md", "README-CN.md", "CHANGELOG.md", "BENCHMARKS.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/zh/*.md", "docs/screens/*.png", "events/*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	return readFiles(names...)
+}
+
 // tarball packs files below a folder, in their order. The same files give the same bytes:
 // all have one time and no owner.
 func tarball(folder string, files []file, at time.Time) ([]byte, error) {

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +108,32 @@ func TestArchives(t *testing.T) {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// TestPages follows the links of the pages in an archive.
+func TestPages(t *testing.T) {
+	files, err := pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := map[string]bool{"events": true}
+	for _, f := range files {
+		shipped[f.name] = true
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^):]*)?\)`)
+	for _, f := range files {
+		if path.Ext(f.name) != ".md" {
+			continue
+		}
+		for _, found := range link.FindAllSubmatch(f.data, -1) {
+			if target := path.Join(path.Dir(f.name), string(found[1])); !shipped[target] {
+				t.Errorf("%s links to %s, which the archive lacks", f.name, target)
+			}
+		}
+	}
+	if !shipped["README.md"] || !shipped["docs/install.md"] {
+		t.Error("the archive lacks the README or its pages")
 	}
 }
 

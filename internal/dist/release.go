@@ -33,7 +33,7 @@ func (r release) make(ctx context.Context, targets []string) error {
 	if entries, err := os.ReadDir(r.folder); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty: remove it first", r.folder)
 	}
-	shared, err := readFiles("LICENSE", "README.md", "retention.yaml")
+	shared, err := pages()
 	if err != nil {
 		return err
 	}
