@@ -40,11 +40,8 @@ func addStates(cmd *cobra.Command) *[]string {
 }
 
 // stores returns the deployments that --state names, or that of the environment. policies has the values
-// of --policy: none, one for all, or one for each.
+// of --policy: none, or one for each.
 func (c *Command) stores(places, policies []string) ([]store, error) {
-	if len(policies) > 1 && len(policies) != len(places) {
-		return nil, exitError{exitUsage, fmt.Errorf("%d times --policy and %d times --state: give one policy for all, or one for each in the same order", len(policies), len(places))}
-	}
 	for _, s := range settings {
 		if slices.Contains(map[string][]string{"state": places, "policy": policies}[s.flag], "") {
 			return nil, exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
@@ -58,7 +55,7 @@ func (c *Command) stores(places, policies []string) ([]store, error) {
 	for i, place := range places {
 		given := map[string]string{}
 		if len(policies) > 0 {
-			given["MEDIASWEEP_POLICY"] = policies[min(i, len(policies)-1)]
+			given["MEDIASWEEP_POLICY"] = policies[i]
 		}
 		one := store{}
 		if place != "" {

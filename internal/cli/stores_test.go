@@ -104,6 +104,8 @@ func TestRunsOfSeveralStores(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"console --state Shanghai=" + a:                "--state: what stands before = is not a region ID such as cn-shanghai",
+		"console " + both:                              "2 times --state and 0 times --policy: a store is shown with its own policy, so give --policy once for each --state, in the same order",
+		"console --policy p.yaml " + both:              "2 times --state and 1 times --policy: a store is shown with its own policy, so give --policy once for each --state, in the same order",
 		"console --state /tmp/x":                       "--state: neither file:///folder nor oss://bucket/prefix/",
 		"runs --state " + a + " --state nonsense=" + b: "--state 2: what stands before = is not a region ID such as cn-shanghai",
 		"plans --state /tmp/x":                         "--state: neither file:///folder nor oss://bucket/prefix/",
