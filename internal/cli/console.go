@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/console"
 	"github.com/mediasweep/mediasweep/internal/fc"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -44,9 +45,10 @@ each page chooses one: what a page does, it does there, by the policy of that st
 				return err
 			}
 			var all []pagesOf
+			var libraries mps.Clients
 			for _, one := range stores {
 				runs := console.NewRuns(cmd.Context())
-				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: progressOf(runs)})
+				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: progressOf(runs), Libraries: &libraries})
 				if err != nil {
 					return err
 				}

@@ -19,6 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -45,6 +46,9 @@ type Options struct {
 	AsOf time.Time
 	// Dial opens connections to the services; by default through the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Libraries has the clients that this deployment shares with others of the process; its own
+	// by default.
+	Libraries *mps.Clients
 	// Progress receives the progress of a run several times a second. By default the log
 	// receives it every few seconds.
 	Progress func(sweep.Progress)

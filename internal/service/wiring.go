@@ -37,6 +37,9 @@ type deployment struct {
 }
 
 func newDeployment(o Options) *deployment {
+	if o.Libraries == nil {
+		o.Libraries = new(mps.Clients)
+	}
 	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials), accountID: text.Name(o.Getenv("FC_ACCOUNT_ID"))}
 	var noDigests, noPolicy error
 	d.digests, noDigests = newDigests(o)
@@ -88,7 +91,7 @@ func (d *deployment) wire(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d.library, err = mps.New(d.account, policy.DefaultPace().Share) // policyOf changes the share
+	d.library, err = o.Libraries.Of(d.account, policy.DefaultPace().Share) // policyOf changes the share
 	return err
 }
 
