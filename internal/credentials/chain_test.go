@@ -56,6 +56,8 @@ var sources = []struct {
 	{"metadata", nil, "", nil, "id-4", getsRole + getsNamed + "machine-role   by", "none configured; would ask the metadata service of ECS"},
 	{"an empty profile does not count", nil, `{"name": "now", "mode": "AK", "access_key_id": "", "access_key_secret": ""}`, nil, "id-4", getsRole + getsNamed + "machine-role   by",
 		"none configured; would ask the metadata service of ECS"},
+	{"nor one without a mode", nil, `{"name": "now", "expired_seconds": 900}`, nil, "id-4", getsRole + getsNamed + "machine-role   by",
+		"none configured; would ask the metadata service of ECS"},
 	{"profiles are switched off", []string{"ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true"}, byKey, nil, "id-4", getsRole + getsNamed + "machine-role   by",
 		"none configured; would ask the metadata service of ECS"},
 }

@@ -75,13 +75,25 @@ func parse(data []byte) (c config, err error) {
 	return c, nil
 }
 
-// isConfigured reports whether someone configured the current profile: the CLI writes an empty one.
+// isConfigured reports whether someone configured the current profile, or a profile where none is current.
 func (c config) isConfigured() bool {
 	p, err := c.profile(c.Current)
-	if err != nil {
-		return c.Current != "" && len(c.Profiles) > 0
+	switch {
+	case err == nil:
+		return p.isConfigured()
+	case c.Current == "":
+		return slices.ContainsFunc(c.Profiles, profile.isConfigured)
 	}
-	return p.Mode != "" && (p.Mode != "AK" || p.AccessKeyID+p.AccessKeySecret != "")
+	return len(c.Profiles) > 0
+}
+
+// isConfigured reports whether a profile has more than its name and settings: the CLI writes an empty one.
+func (p profile) isConfigured() bool {
+	if p.Mode == "AK" {
+		return p.AccessKeyID+p.AccessKeySecret != ""
+	}
+	p.Name, p.Seconds, p.STSRegion, p.VPC, p.OAuthSite = "", 0, "", false, ""
+	return p != profile{}
 }
 
 func (c config) profile(name string) (profile, error) {
@@ -96,6 +108,9 @@ func (c config) profile(name string) (profile, error) {
 		return profile{}, fmt.Errorf("no profile %s, nor any other: run `aliyun configure`", text.Quote(name))
 	}
 	slices.Sort(names)
+	if name == "" {
+		return profile{}, fmt.Errorf("current is empty: name a profile with --profile, there are %s", strings.Join(text.First(names, "profiles"), ", "))
+	}
 	return profile{}, fmt.Errorf("no profile %s: there are %s", text.Quote(name), strings.Join(text.First(names, "profiles"), ", "))
 }
 
@@ -228,6 +243,8 @@ func (p profile) missing() (names []string) {
 	role := field{"ram_role_arn", p.RoleARN}
 	var needs []field
 	switch p.Mode {
+	case "":
+		needs = []field{{"mode", p.Mode}}
 	case "AK":
 		needs = key
 	case "StsToken":

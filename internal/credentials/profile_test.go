@@ -24,6 +24,8 @@ func TestMalformedConfiguration(t *testing.T) {
 		{"no profile at all", "mine", `{}`, "no profile \"mine\", nor any other: run `aliyun configure`"},
 		{"the current one is missing", "", `{"current": "gone", "profiles": [` + byKey + `]}`, `no profile "gone": there are "now"`},
 		{"an unknown mode", "", `{"current": "now", "profiles": [{"name": "now", "mode": "hunter2"}]}`, `profile "now" of ~/.aliyun/config.json: its mode is none of AK`},
+		{"a key without a mode", "", `{"current": "now", "profiles": [{"name": "now", "access_key_id": "i", "access_key_secret": "hunter2"}]}`, `profile "now" of ~/.aliyun/config.json: mode is empty: run`},
+		{"no current profile", "", `{"current": "", "profiles": [` + byKey + `]}`, `current is empty: name a profile with --profile, there are "now"`},
 		{"half a key", "", `{"current": "now", "profiles": [{"name": "now", "mode": "AK", "access_key_secret": "hunter2"}]}`, "access_key_id is empty: run"},
 		{"an empty profile by name", "now", `{"profiles": [{"name": "now", "mode": "AK"}]}`, "access_key_id, access_key_secret is empty"},
 		{"no token", "", `{"current": "now", "profiles": [{"name": "now", "mode": "StsToken", "access_key_id": "i", "access_key_secret": "hunter2"}]}`, "sts_token is empty"},
