@@ -30,8 +30,10 @@ type chain struct {
 	last    account.Credentials // handed out, and not refused
 	retryAt time.Time           // for renewing last
 
-	mu      sync.Mutex
-	refused account.Credentials // the latest
+	mu       sync.Mutex
+	refused  account.Credentials // the latest
+	failures int                 // of lookups
+	failure  error               // of the latest that failed
 }
 
 // New returns the source of an environment. It is empty in Function Compute, where the function's
@@ -83,6 +85,7 @@ func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
 		err   error
 	}
 	late := failure("no answer in time")
+	came := c.failed()
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -91,7 +94,7 @@ func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
 	done := make(chan result, 1)
 	go func() {
 		defer func() { <-c.turn }()
-		found, err := c.lookup()
+		found, err := c.lookup(came)
 		done <- result{found, err}
 	}()
 	select {
@@ -102,11 +105,23 @@ func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
 	}
 }
 
+// failed returns how many lookups have failed.
+func (c *chain) failed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures
+}
+
 // lookup returns the credentials in use, renewed if it is time to. If that fails, they stay in use until
-// a service refuses them.
-func (c *chain) lookup() (account.Credentials, error) {
+// a service refuses them. A caller who came before the latest failure shares it: callers wait in line, and each
+// would wait for a service that does not answer.
+func (c *chain) lookup(came int) (account.Credentials, error) {
 	none := account.Credentials{}
 	c.mu.Lock()
+	if c.failures > came {
+		defer c.mu.Unlock()
+		return none, c.failure
+	}
 	if c.last != none && c.last == c.refused {
 		c.last, c.origin, c.refused = none, nil, none
 	}
@@ -119,6 +134,9 @@ func (c *chain) lookup() (account.Credentials, error) {
 	case err == nil:
 		c.last = found
 	case c.last == none:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failures, c.failure = c.failures+1, err
 		return none, err
 	default:
 		c.retryAt = c.now().Add(retryAfter)

@@ -328,7 +328,25 @@ func TestNobodyWaitsLongerThanTheContext(t *testing.T) {
 	}
 	c.fail(nil)
 	close(release)
-	current(t, source) // after the lookup that nobody waits for
+	source.turn <- struct{}{} // the lookup that nobody waits for has ended
+	<-source.turn
+	current(t, source)
+}
+
+// Callers wait in line: each would wait for the same service.
+func TestThoseWhoWaitShareAFailure(t *testing.T) {
+	c, source, _ := renewing(t)
+	c.fail(unavailable)
+	came := source.failed()
+	if _, err := source.lookup(came); err == nil {
+		t.Fatal("no error")
+	}
+	asked := c.requests()
+	c.fail(nil)
+	if _, err := source.lookup(came); err == nil || c.requests() != asked {
+		t.Errorf("%v: asked again for a caller who waited", err)
+	}
+	current(t, source)
 }
 
 func TestNoMetadataService(t *testing.T) {
