@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	_ "time/tzdata" // policies name time zones, and function instances may have no database of them
 
 	"github.com/mediasweep/mediasweep/internal/cli"
+	"github.com/mediasweep/mediasweep/internal/credentials"
 )
 
 //go:embed retention.yaml
@@ -22,6 +24,7 @@ var version string
 
 func main() {
 	tuneMemory(os.Getenv)
+	credentials.KeepDirect(http.DefaultTransport.(*http.Transport))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy, Version: version}
 	code := command.Main(ctx, os.Args[1:])
