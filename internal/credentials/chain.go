@@ -18,6 +18,9 @@ import (
 // retryAfter is the time between two tries to renew credentials that are still in use.
 const retryAfter = 30 * time.Second
 
+// longest bounds a lookup. Each of its requests, files and commands has a shorter time.
+const longest = 2 * time.Minute
+
 // chain is an account.Source.
 type chain struct {
 	getenv func(string) string
@@ -86,6 +89,8 @@ func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
 	}
 	late := failure("no answer in time")
 	came := c.failed()
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():

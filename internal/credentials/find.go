@@ -2,11 +2,13 @@ package credentials
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
@@ -93,15 +95,18 @@ func ofEnvironment(getenv func(string) string) (found *origin, err error) {
 	if own != "" {
 		file, shown = own, "the file of ALIBABA_CLOUD_CREDENTIALS_FILE"
 	}
-	_, noFile := os.Stat(file)
+	_, noFile := within(fileTime, func() ([]byte, error) { _, err := os.Stat(file); return nil, err })
 	switch {
 	case getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN") != "" && getenv("ALIBABA_CLOUD_ROLE_ARN") != "":
 		found.name = "the OIDC token of the environment"
 		found.provider, err = providers.NewOIDCCredentialsProviderBuilder().Build()
+		if getenv("ALIBABA_CLOUD_OIDC_TOKEN") == "" {
+			found.provider = withToken{found.provider, getenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE")}
+		}
 	case getenv("ALIBABA_CLOUD_CREDENTIALS_URI") != "":
 		found.name = "ALIBABA_CLOUD_CREDENTIALS_URI"
 		found.provider, err = providers.NewURLCredentialsProviderBuilder().Build()
-	case noFile == nil || own != "":
+	case noFile == nil || errors.Is(noFile, errNoAnswer) || own != "":
 		found.name = shown
 		if _, err = readFile(file); err != nil {
 			return nil, failure(shown + ": " + err.Error())
@@ -133,17 +138,65 @@ func home(getenv func(string) string) string {
 // maxFile bounds a configuration file, in bytes.
 const maxFile = 1 << 20
 
-// readFile reads a configuration file. Its error does not name the file.
+// fileTime bounds the reading of a file: a mount may not answer.
+const fileTime = 15 * time.Second
+
+// readFile reads a file. Its error does not name the file.
 func readFile(path string) ([]byte, error) {
-	about, err := os.Stat(path)
+	return within(fileTime, func() ([]byte, error) { return readRegular(path) })
+}
+
+func readRegular(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, account.WithoutPath(err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	about, err := file.Stat()
 	switch {
 	case err != nil:
 		return nil, account.WithoutPath(err)
 	case !about.Mode().IsRegular():
 		return nil, errors.New("not a regular file")
-	case about.Size() > maxFile:
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if len(data) > maxFile {
 		return nil, errors.New("larger than 1 MiB")
 	}
-	data, err := os.ReadFile(path)
 	return data, account.WithoutPath(err)
+}
+
+var errNoAnswer = errors.New("no answer in time")
+
+// within returns what read returns, or an error after a time. read then goes on, and nobody waits for it.
+func within(most time.Duration, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := read()
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-time.After(most):
+		return nil, errNoAnswer
+	}
+}
+
+// withToken is the provider of an OIDC token. credentials-go reads whatever the token's file is, without a limit.
+type withToken struct {
+	providers.CredentialsProvider
+	file string
+}
+
+// GetCredentials returns an error if the file is not a regular one that can be read.
+func (w withToken) GetCredentials() (*providers.Credentials, error) {
+	if _, err := readFile(w.file); err != nil {
+		return nil, failure("its token file: " + err.Error())
+	}
+	return w.CredentialsProvider.GetCredentials()
 }

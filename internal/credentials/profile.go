@@ -151,9 +151,10 @@ func (c config) provider(p profile, now func() time.Time, roles int) (providers.
 		}
 		return p.role(previous, nil)
 	case "OIDC":
-		return accepted(providers.NewOIDCCredentialsProviderBuilder().WithOIDCTokenFilePath(p.OIDCTokenFile).WithOIDCProviderARN(p.OIDCProviderARN).
+		provider, err := accepted(providers.NewOIDCCredentialsProviderBuilder().WithOIDCTokenFilePath(p.OIDCTokenFile).WithOIDCProviderARN(p.OIDCProviderARN).
 			WithRoleArn(p.RoleARN).WithRoleSessionName(p.session()).WithDurationSeconds(p.Seconds).WithPolicy(p.Policy).
 			WithStsRegionId(p.STSRegion).WithEnableVpc(p.VPC).Build())
+		return withToken{provider, p.OIDCTokenFile}, err
 	case "CloudSSO":
 		return accepted(providers.NewCloudSSOCredentialsProviderBuilder().WithSignInUrl(p.CloudSSO).WithAccountId(p.AccountID).
 			WithAccessConfig(p.AccessConfig).WithAccessToken(p.SSOToken).WithAccessTokenExpire(p.SSOExpire).Build())

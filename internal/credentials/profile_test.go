@@ -2,7 +2,9 @@ package credentials
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -94,6 +96,33 @@ func TestUnreadableConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("not a regular file")
+}
+
+// A pipe would keep its reader waiting.
+func TestTokenFileIsARegularFile(t *testing.T) {
+	home := machine(t)
+	if err := exec.CommandContext(t.Context(), "mkfifo", filepath.Join(home, "token")).Run(); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		if said := fails(t, t.Context(), New(os.Getenv)); !strings.HasSuffix(said, ": its token file: not a regular file") {
+			t.Error(said)
+		}
+	}
+	configure(t, home, byOIDC)
+	check()
+	machine(t, "ALIBABA_CLOUD_ROLE_ARN", role, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "provider", "ALIBABA_CLOUD_OIDC_TOKEN_FILE", filepath.Join(home, "token"))
+	check()
+}
+
+func TestNobodyWaitsForAFile(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	_, err := within(time.Millisecond, func() ([]byte, error) { <-release; return nil, nil })
+	if !errors.Is(err, errNoAnswer) {
+		t.Error(err)
+	}
 }
 
 func TestExternalPrograms(t *testing.T) {
