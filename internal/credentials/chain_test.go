@@ -189,7 +189,8 @@ func TestReasons(t *testing.T) {
 		"no connection: connection refused":         of(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
 		"its token file: no such file or directory": &fs.PathError{Op: "open", Path: "hunter2", Err: syscall.ENOENT},
 		"the service refuses: EntityNotExist.Role":  errors.New(`refresh session token failed: {"Message": "hunter2", "Code":"EntityNotExist.Role"}`),
-		"the answer has no credentials":             errors.New(`{"Code": "hunter2"}`),
+		"the answer has no credentials":             errors.New(`{"Code": "Success"}`),
+		"the service refuses with an unknown code":  errors.New(`{"ErrorCode": "PlainSecretWordsWithoutDigits"}`),
 		"sts_token is empty":                        fmt.Errorf("hunter2: %w", failure("sts_token is empty")),
 	} {
 		if got := reason(err); got != want {

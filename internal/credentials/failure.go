@@ -18,8 +18,15 @@ func (f failure) Error() string { return "no credentials: " + string(f) }
 // Is makes a failure an account.ErrNoCredentials.
 func (failure) Is(target error) bool { return target == account.ErrNoCredentials }
 
-// code finds the code of a service's error.
-var code = regexp.MustCompile(`"(?:Error)?Code"\s*:\s*"([A-Z][A-Za-z]{1,40}(?:\.[A-Z][A-Za-z]{1,40}){0,3})"`)
+// code finds the code of a service's error. known has those that are shown: another one may be a secret.
+var (
+	code  = regexp.MustCompile(`"(?:Error)?Code"\s*:\s*"([^"]+)"`)
+	known = regexp.MustCompile(`^(?:NoPermission|Forbidden|Unauthorized|EntityNotExist|InvalidParameter|MissingParameter|MissingSecurityToken|` +
+		`InvalidAccessKeyId|InvalidSecurityToken|SignatureDoesNotMatch|IncompleteSignature|InvalidTimeStamp|SignatureNonceUsed|AuthenticationFail|` +
+		`Throttling|ServiceUnavailable|InternalError|InternalFailure)` +
+		`(?:\.(?:NoPermission|RAM|Role|User|Api|Action|Provider|OIDCProvider|OIDCToken|RoleArn|RoleSessionName|DurationSeconds|PolicyGrammar|PolicySize|` +
+		`ExternalId|AccessKeyId|SecurityToken|NotFound|Inactive|Expired|Invalid|Malformed|MismatchWithAccessKey)){0,2}$`)
+)
 
 // reason says in words why a lookup failed. No text of credentials-go is shown: it quotes addresses, answers
 // and files with their secrets.
@@ -44,8 +51,12 @@ func reason(err error) string {
 		return "no connection: " + errno.Error()
 	}
 	message := err.Error()
-	if match := code.FindStringSubmatch(message[:min(len(message), maxFile)]); match != nil {
+	match := code.FindStringSubmatch(message[:min(len(message), maxFile)])
+	switch {
+	case match == nil || match[1] == "Success":
+		return "the answer has no credentials"
+	case known.MatchString(match[1]):
 		return "the service refuses: " + match[1]
 	}
-	return "the answer has no credentials"
+	return "the service refuses with an unknown code"
 }
