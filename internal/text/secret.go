@@ -58,8 +58,38 @@ var secrets = []struct {
 	{[]string{"@"}, regexp.MustCompile(`(?i)[a-z]://([^\s/?#"'@]+)@`)},
 }
 
+// secretSize is the length of an AccessKeySecret. It has letters and digits only.
+const secretSize = 30
+
+// keys returns the words of a text that look like an AccessKeySecret: of its length, with upper case, lower case
+// and digits.
+func keys(s string) (found []Span) {
+	from, upper, lower, digit := 0, 0, 0, 0
+	for at := range len(s) + 1 {
+		var c byte
+		if at < len(s) {
+			c = s[at]
+		}
+		switch {
+		case 'A' <= c && c <= 'Z':
+			upper++
+		case 'a' <= c && c <= 'z':
+			lower++
+		case '0' <= c && c <= '9':
+			digit++
+		default:
+			if at-from == secretSize && upper > 0 && lower > 0 && digit > 0 {
+				found = append(found, Span{from, at, Redacted})
+			}
+			from, upper, lower, digit = at+1, 0, 0, 0
+		}
+	}
+	return found
+}
+
 // Secrets returns the parts of a text that look like credentials. It undoes no escapes; see Search.
 func Secrets(s string) (found []Span) {
+	found = keys(s)
 	lower := strings.ToLower(s)
 	for _, p := range secrets {
 		if slices.ContainsFunc(p.words, func(word string) bool { return strings.Contains(lower, word) }) {

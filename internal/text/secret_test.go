@@ -30,6 +30,7 @@ var examples = []struct{ secret, stays string }{
 	{"https://user:" + hidden + "@host/", "host/"},
 	{`{"accessKeySecret":"` + hidden + `","SecurityToken": "` + hidden + `"}`, `{"accessKeySecret":"`},
 	{"secret=" + hidden, "secret="},
+	{hidden + "AccessKey", ""},
 	{`{"securityToken":"accessKeySecret: ` + hidden + `"}`, `{"securityToken":"`},
 }
 
@@ -64,6 +65,7 @@ func TestQuoteHidesCredentials(t *testing.T) {
 func TestQuoteKeepsNames(t *testing.T) {
 	for _, name := range []string{
 		"sha256:0f3a5b7c9d1e2f405162738495a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e", "0319dd3b9680d28a4e16ae79898c1d24", "oss://media-in/key=5/a@2x.mp4",
+		"oss://media-in/0319DD3B9680D28A4E16AE79898C1D.mp4", "oss://media-in/Ab34567890123456789012345678901.mp4",
 		"oss://media-in/hooks/webhook.mp4", "oss://media-in/token/signature.mp4", "https://media-in.oss-cn-shanghai.aliyuncs.com/dir%2Fa.mp4", "keep-until:2027-01-31",
 	} {
 		if got := text.Quote(name); got != `"`+name+`"` {
