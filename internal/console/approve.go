@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -37,6 +38,13 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
 		return nil, err
+	}
+	found, err := p.Service.Policy(r.Context(), p.Call(r))
+	if err != nil {
+		return nil, err
+	}
+	if err := service.CheckAge(found, contents.Head, p.Now()); err != nil { // the new plan would be of today's policy
+		return nil, refusal(err.Error())
 	}
 	f, _, _ := filterOf(r.URL.Query()) // a browser changes line feeds in the fields of a form
 	selected := list.Select(f)
@@ -80,7 +88,7 @@ const maxWait = 5000
 
 // planAgain makes a plan of what is left of a plan.
 func (p *pages) planAgain(r *http.Request, of plan.Contents, held int) (*page, error) {
-	request := &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: of.ID, Anyway: true}
+	request := &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: of.ID}
 	if p.Runs != nil && of.Entries > maxWait {
 		return p.carryOut(r, request)
 	}

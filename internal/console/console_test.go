@@ -71,7 +71,8 @@ func newLibrary(t *testing.T, n int) *library {
 		}
 		l.entries = append(l.entries, plan.Entry{MediaID: id, Rule: rule, Reason: "rule " + rule, State: "Published", ExpiresAt: now, Record: record})
 	}
-	l.contents = plan.Contents{ID: "sha256:" + strings.Repeat("ab", 32), Head: plan.Head{AsOf: now, Policy: "sha256:1"}, Entries: n}
+	p, _ := l.Policy(t.Context(), service.Call{})
+	l.contents = plan.Contents{ID: "sha256:" + strings.Repeat("ab", 32), Head: plan.Head{AsOf: now, Policy: p.Digest()}, Entries: n}
 	return l
 }
 
@@ -387,6 +388,26 @@ func TestAppliedPlan(t *testing.T) {
 	}
 }
 
+// A plan that an apply refuses cannot be renewed by a hold either: the new plan would be of today's policy.
+func TestRefusedPlan(t *testing.T) {
+	for says, change := range map[string]func(*plan.Head){
+		"under another policy": func(h *plan.Head) { h.Policy = "sha256:1" },
+		"guard.planMaxAge":     func(h *plan.Head) { h.AsOf = now.AddDate(0, 0, -8) },
+		"in the future":        func(h *plan.Head) { h.AsOf = now.AddDate(0, 0, 1) },
+	} {
+		s := newSite(t, newLibrary(t, 10), nil)
+		change(&s.lib.contents.Head)
+		page := s.get(s.plan).Body.String()
+		if !strings.Contains(page, says) || strings.Contains(page, `/apply"`) || strings.Contains(page, `name="which"`) {
+			t.Errorf("%s: the page does not say so, or has a form", says)
+		}
+		w := s.post(s.plan+"/hold", url.Values{"which": {"selected"}, "m": {s.lib.entries[3].MediaID}, "reason": {"x"}})
+		if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), says) || len(s.lib.list)+len(s.lib.requests) > 0 {
+			t.Errorf("%s: %d %s, %d holds, %d requests", says, w.Code, w.Body, len(s.lib.list), len(s.lib.requests))
+		}
+	}
+}
+
 // The usual reason is said in the person's language and timezone, and others as they are.
 func TestReasons(t *testing.T) {
 	s := newSite(t, newLibrary(t, 2), nil)
@@ -579,7 +600,7 @@ func TestHold(t *testing.T) {
 				}
 				return
 			}
-			if r := lib.requests[0]; r.Plan != lib.contents.ID || r.Mode != policy.DryRun || w.Header().Get("Location") != "/plans/"+lib.answer.Plan {
+			if r := lib.requests[0]; r.Plan != lib.contents.ID || r.Mode != policy.DryRun || r.Anyway || w.Header().Get("Location") != "/plans/"+lib.answer.Plan {
 				t.Errorf("request %+v, %v", r, w.Header())
 			}
 		})

@@ -15,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -28,8 +29,9 @@ const (
 // reviewData is the page of a plan.
 type reviewData struct {
 	Plan     plan.Contents
-	DryRun   bool // the policy allows no deletion
-	LeftOut  int  // media of the plan that this one was made from
+	DryRun   bool   // the policy allows no deletion
+	Refused  string // why the plan may not be approved, nor a plan be made of its rest
+	LeftOut  int    // media of the plan that this one was made from
 	Path     string
 	Filter   review.Filter
 	Sort     string
@@ -129,6 +131,9 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	zone := time.UTC
 	if err == nil {
 		zone, d.DryRun = found.Timezone, found.Mode != policy.Enforce
+		if err := service.CheckAge(found, contents.Head, p.Now()); err != nil {
+			d.Refused = err.Error()
+		}
 	} else {
 		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
 	}

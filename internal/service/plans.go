@@ -100,16 +100,20 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Po
 	if request.Anyway {
 		return nil
 	}
-	if err := checkAge(p, contents.Head.AsOf, contents.Head.Policy, r.AsOf); err != nil {
-		return refusedError{err}
-	}
-	return nil
+	return CheckAge(p, contents.Head, r.AsOf)
 }
 
 // clockSkew is the accepted lead of another machine's clock.
 const clockSkew = time.Hour
 
-// checkAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
+// CheckAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
+func CheckAge(p *policy.Policy, head plan.Head, now time.Time) error {
+	if err := checkAge(p, head.AsOf, head.Policy, now); err != nil {
+		return refusedError{err}
+	}
+	return nil
+}
+
 func checkAge(p *policy.Policy, made time.Time, digest string, now time.Time) error {
 	const remedy = "make a new plan, or add --anyway (?anyway=true over HTTP)"
 	guard := p.Guard
