@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -188,24 +189,44 @@ func TestWhoTakesTheLease(t *testing.T) {
 	w.mustInvoke(everything, report.Done) // the lease was released
 }
 
-// The rest of a blocked plan, once some of its media are held, stays blocked: who applies it overrides the guard.
+// The guard is asked anew for the rest of a blocked plan, once some of its media are held. Who applies a rest
+// that it blocks overrides it; one that it does not block needs no override.
 func TestTheRestOfABlockedPlan(t *testing.T) {
-	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "guard: {", "guard: {maxDelete: 1, ", 1), "MEDIASWEEP_HTTP_AUTH", "function")
-	later := time.Duration(0)
-	w.now = func() time.Time { return time.Now().Add(later) }
-	w.deploy()
-	for _, key := range []string{"clips/a", "clips/b", "clips/c"} {
-		w.add(key, 300)
-	}
-	blocked := w.mustInvoke(everything, report.Blocked)
-	w.hold("oss://media-in/clips/a", "forever")
-	later = time.Minute
-	rest := w.mustInvoke(`{"plan":"`+blocked.Plan+`"}`, report.Done)
-	if rest.Plan == blocked.Plan || rest.Counts.Expired != 2 {
-		t.Fatalf("plan %s, %+v", rest.Plan, rest.Counts)
-	}
-	_, applied := w.askReport("POST", "/v1/plans/"+rest.Plan+"/apply", "")
-	if applied.Counts.Deleted != 2 || !strings.Contains(applied.Guard.Overridden, "guard.maxDelete is 1") {
-		t.Errorf("%s %s, %+v, overridden %q", applied.Status, applied.Error, applied.Counts, applied.Guard.Overridden)
+	for name, test := range map[string]struct {
+		guard   string
+		held    []string
+		blocked string // of the rest
+	}{
+		"number":           {"maxDelete: 1, ", []string{"a"}, "2 media have expired and guard.maxDelete is 1"},
+		"no number":        {"maxDelete: 1, ", []string{"a", "b"}, ""},
+		"share":            {"maxPercent: 40, minPopulation: 0, ", []string{"a"}, "2 of 4 live media have expired (50.0 %) and guard.maxPercent is 40"},
+		"no share":         {"maxPercent: 40, minPopulation: 0, ", []string{"a", "b"}, ""},
+		"number and share": {"maxDelete: 2, maxPercent: 40, minPopulation: 0, ", []string{"a"}, "2 of 4 live media have expired (50.0 %) and guard.maxPercent is 40"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			guarded := regexp.MustCompile(`guard: \{.*\}`).ReplaceAllString(enforcing, "guard: {"+strings.TrimSuffix(test.guard, ", ")+"}")
+			w := newWorld(t, emulator.Config{}, guarded, "MEDIASWEEP_HTTP_AUTH", "function")
+			later := time.Duration(0)
+			w.now = func() time.Time { return time.Now().Add(later) }
+			w.deploy()
+			for _, key := range []string{"a", "b", "c"} {
+				w.add("clips/"+key, 300)
+			}
+			w.add("clips/new", 0)
+			blocked := w.mustInvoke(everything, report.Blocked)
+			for _, key := range test.held {
+				w.hold("oss://media-in/clips/"+key, "forever")
+			}
+			later = time.Minute
+			rest := w.mustInvoke(`{"plan":"`+blocked.Plan+`"}`, report.Done)
+			left := 3 - len(test.held)
+			if rest.Plan == blocked.Plan || rest.Counts.Expired != left {
+				t.Fatalf("plan %s, %+v", rest.Plan, rest.Counts)
+			}
+			_, applied := w.askReport("POST", "/v1/plans/"+rest.Plan+"/apply", "")
+			if by := applied.Guard.Overridden; applied.Counts.Deleted != left || !strings.Contains(by, test.blocked) || (by == "") != (test.blocked == "") {
+				t.Errorf("%s %s, %+v, overridden %q", applied.Status, applied.Error, applied.Counts, by)
+			}
+		})
 	}
 }

@@ -19,6 +19,9 @@ type Contents struct {
 	Segments []string `json:"segments"` // names of records: gzipped lines of entries
 	// Blocked is why a guard stopped the run that made it; empty if none did.
 	Blocked string `json:"blocked,omitempty"`
+	// Live and MostLive bound the number of live media that the guard took the share of; 0 if unknown.
+	Live     int `json:"live,omitempty"`
+	MostLive int `json:"mostLive,omitempty"`
 	// Run is the run that deletes the plan, or has deleted it; empty for a plan that may await approval.
 	Run string `json:"run,omitempty"`
 	// Region is the region of the library; empty in a plan of an earlier version.

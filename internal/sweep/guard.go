@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/scan"
@@ -12,24 +13,25 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// guard checks whether the run would delete too much, and trips the guard of the report. It returns why its
-// plan is blocked, or nothing, and records the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (blocked string, spending journal.Spending, err error) {
+// guard checks whether the run would delete too much, and trips the guard of the report. It says in the
+// draft why the plan is blocked, and records the spending of an event before any deletion.
+func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending journal.Spending, err error) {
 	if r.request.Plan != "" {
-		blocked, err = r.guardApply(ctx)
-		return blocked, spending, err
+		return spending, r.guardApply(ctx, draft)
 	}
-	spending, err = r.guardFound(ctx, found, notice)
-	return r.report.Guard.Reason, spending, err
+	spending, err = r.guardFound(ctx, found, notice, draft)
+	draft.Blocked = r.report.Guard.Reason
+	return spending, err
 }
 
 // guardFound checks what a scan found.
-func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice) (spending journal.Spending, err error) {
+func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending journal.Spending, err error) {
 	c := &r.report.Counts
 	live, most, err := r.scanner().Live(ctx, found, c)
 	if err != nil {
 		return spending, err
 	}
+	draft.Live, draft.MostLive = live, most
 	notice.warnGuard(live, most)
 	due := c.Pending
 	r.trip(tripped(r.Policy.Guard, due, live, most))
@@ -71,24 +73,40 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 }
 
 // guardApply checks a saved plan. The guard checked it when it was made. A person who applies a blocked
-// plan overrides the guard, once. The rest of a blocked plan that a person reviews stays blocked.
-func (r *run) guardApply(ctx context.Context) (blocked string, err error) {
+// plan overrides the guard, once. What is left of a plan that a person reviews is checked anew.
+func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
-	if err != nil || r.report.Mode != policy.Enforce {
-		return contents.Blocked, err
+	if err != nil {
+		return err
+	}
+	if r.report.Mode != policy.Enforce {
+		draft.Live, draft.MostLive = contents.Live, contents.MostLive
+		draft.Blocked = r.guardRest(contents)
+		return nil
 	}
 	if contents.Blocked == "" || r.report.Counts.Expired == 0 {
-		return "", nil
+		return nil
 	}
 	applied, err := journal.AppliedBy(ctx, r.Store, r.request.Plan)
 	switch {
 	case err != nil:
-		return "", err
+		return err
 	case applied != "":
 		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
 		r.report.Next = "make a new plan: a blocked plan can be applied once"
 	default:
 		r.report.Guard.Overridden = fmt.Sprintf("plan %s was blocked: %s; applied by %s", r.request.Plan, text.Bound(contents.Blocked), r.Caller)
 	}
-	return r.report.Guard.Reason, nil
+	draft.Blocked = r.report.Guard.Reason
+	return nil
+}
+
+// guardRest returns why what is left of a plan is blocked, or nothing. The share is that of the media that
+// were live when the plan was made. If an earlier version did not record these, its reason stays.
+func (r *run) guardRest(of plan.Contents) string {
+	left := r.report.Counts.Pending
+	if of.Live < 1 && 0 < left && left <= r.Policy.Guard.MaxDelete {
+		return of.Blocked
+	}
+	return tripped(r.Policy.Guard, left, max(of.Live, left), of.MostLive)
 }

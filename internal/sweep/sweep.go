@@ -180,13 +180,12 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 		return r.suspend(ctx, found, err)
 	}
 	due := r.report.Counts.Pending
-	blocked, spending, err := r.guard(ctx, found, notice)
+	draft := plan.Contents{Head: plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}, Region: r.Region}
+	spending, err := r.guard(ctx, found, notice, &draft)
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
-	head := plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}
-	draft := plan.Contents{Head: head, Blocked: blocked, Region: r.Region}
-	if r.report.Mode == policy.Enforce && blocked == "" {
+	if r.report.Mode == policy.Enforce && draft.Blocked == "" {
 		draft.Run = r.report.Run
 	}
 	contents, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
