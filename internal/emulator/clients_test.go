@@ -134,6 +134,29 @@ func TestExpiredURL(t *testing.T) {
 	}
 }
 
+// A V4 URL is of now, and its seconds are digits.
+func TestForgedURL(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		ahead time.Duration
+		plus  string
+		want  string
+	}{
+		"as it is":    {0, "", "NoSuchKey"},
+		"of tomorrow": {24 * time.Hour, "", "RequestTimeTooSkewed"},
+		"with a plus": {0, "%2B", "x-oss-expires is not within"},
+	} {
+		e := start(t, emulator.Config{Now: func() time.Time { return now.Add(-test.ahead) }})
+		presigned, err := formedClient(e.Env(), ossForms(e)["path, V4"]).Presign(t.Context(), &sdkoss.GetObjectRequest{Bucket: sdkoss.Ptr("ops"), Key: sdkoss.Ptr("k")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, body := fetch(t, e, strings.Replace(presigned.URL, "x-oss-expires=", "x-oss-expires="+test.plus, 1)); !strings.Contains(body, test.want) {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
 func TestListObjects(t *testing.T) {
 	e := start(t, emulator.Config{})
 	for _, key := range []string{"a", "b/1", "b/2", "b/c/3", "b+", "d"} {

@@ -48,7 +48,7 @@ func (e *Emulator) authenticateOSS(q *ossRequest) *failure {
 	switch {
 	case !ok:
 		return denied("InvalidAccessKeyId", "The OSS Access Key Id you provided does not exist in our records.")
-	case s.expires.IsZero() && now.Sub(s.date).Abs() >= maxSkew:
+	case s.expires.IsZero() && now.Sub(s.date).Abs() >= maxSkew, s.date.Sub(now) >= maxSkew:
 		return denied("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
 	case !s.expires.IsZero() && !now.Before(s.expires):
 		return denied("AccessDenied", "Request has expired.")
@@ -113,8 +113,9 @@ func (q *ossRequest) signature() (ossSignature, *failure) {
 	case authorization == "" && q.query.Get("x-oss-signature-version") == v4Algorithm:
 		s, refused := q.signatureV4(q.query.Get("x-oss-date"), q.query.Get("x-oss-credential"), q.query.Get("x-oss-security-token"),
 			q.query.Get("x-oss-additional-headers"), q.query.Get("x-oss-signature"))
-		seconds, err := strconv.Atoi(q.query.Get("x-oss-expires"))
-		if err != nil || seconds < 1 || seconds > v4Longest {
+		sent := q.query.Get("x-oss-expires")
+		seconds, err := strconv.Atoi(sent)
+		if err != nil || sent[0] == '+' || seconds < 1 || seconds > v4Longest {
 			return s, denied("AccessDenied", fmt.Sprintf("x-oss-expires is not within 1 and %d seconds.", v4Longest))
 		}
 		s.expires = s.date.Add(time.Duration(seconds) * time.Second)

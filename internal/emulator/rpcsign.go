@@ -77,6 +77,9 @@ func readACS3(r *http.Request, body string) (rpcSignature, *failure) {
 			return rpcSignature{}, incomplete(name)
 		}
 	}
+	if r.Header.Get("X-Acs-Content-Sha256") != hexSHA256(body) {
+		return rpcSignature{}, mistake(http.StatusBadRequest, "SignatureDoesNotMatch", "x-acs-content-sha256 is not the hash of the body.")
+	}
 	query := r.URL.Query()
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(query)) {

@@ -25,4 +25,7 @@ func TestACS3OfTheDocumentation(t *testing.T) {
 	if got := s.sign("YourAccessKeySecret"); got != want || s.sent != want || s.id != "YourAccessKeyId" {
 		t.Errorf("signature %s of %q, want %s", got, s.toSign, want)
 	}
+	if _, refused := readACS3(r, "x"); refused == nil || refused.code != "SignatureDoesNotMatch" {
+		t.Errorf("the hash of another body: %v", refused)
+	}
 }
