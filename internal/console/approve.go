@@ -1,12 +1,14 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -77,10 +79,45 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	if hold.Media = slices.Sorted(slices.Values(ids)); len(ids) == 1 {
 		hold.Target, hold.Media = ids[0], nil
 	}
-	if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
+	select { // a form may be sent twice at once
+	case p.holding <- struct{}{}:
+		defer func() { <-p.holding }()
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+	until, _ := retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // Hold refuses a wrong one
+	switch again, rest, err := p.heldBefore(r, contents, hold, until); {
+	case err != nil:
 		return nil, err
+	case rest != "":
+		return redirect("/plans/" + rest)
+	case !again:
+		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
+			return nil, err
+		}
 	}
 	return p.planAgain(r, contents, len(ids))
+}
+
+// heldBefore reports whether a hold is in force already, and names the plan that was made after it of the rest.
+func (p *pages) heldBefore(r *http.Request, of plan.Contents, hold trigger.HoldRequest, until time.Time) (again bool, rest string, err error) {
+	list, _, err := p.Service.Holds(r.Context(), p.Call(r))
+	if err != nil {
+		return false, "", err
+	}
+	i := slices.IndexFunc(list, func(h retention.Hold) bool {
+		return h.Target == hold.Target && slices.Equal(h.Media, hold.Media) && h.Reason == hold.Reason && h.Until.Equal(until)
+	})
+	if i < 0 {
+		return false, "", nil
+	}
+	plans, _, err := p.Service.Plans(r.Context(), p.Call(r))
+	for _, made := range plans {
+		if made.Head.Scope.Plan == of.ID && made.Run == "" && !made.Head.AsOf.Before(list[i].At.Truncate(time.Second)) {
+			return true, made.ID, err
+		}
+	}
+	return true, "", err
 }
 
 // maxWait is the number of media of a plan that a person waits for: they are read again in seconds.

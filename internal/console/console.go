@@ -68,6 +68,7 @@ type pages struct {
 	Options
 	templates templates
 	reviews   *reviews
+	holding   chan struct{} // holds a value while media of a plan are held
 }
 
 //go:embed pages static
@@ -79,7 +80,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{Options: o, reviews: newReviews(o.Service)}
+	p := &pages{Options: o, reviews: newReviews(o.Service), holding: make(chan struct{}, 1)}
 	if p.templates, err = parseTemplates(); err != nil {
 		return nil, err
 	}

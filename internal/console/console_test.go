@@ -45,6 +45,7 @@ type library struct {
 	saved    map[string]*report.Report
 	reads    int // of the entries of the plan
 	later    []*report.Report
+	made     []plan.Contents
 }
 
 // newLibrary returns a service with a plan of n media. Every third is in drafts.
@@ -97,7 +98,7 @@ func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Rep
 	return nil, state.ErrNotFound
 }
 func (l *library) Plans(context.Context, service.Call) ([]plan.Contents, []string, error) {
-	return []plan.Contents{l.contents}, nil, nil
+	return append(slices.Clone(l.made), l.contents), nil, nil
 }
 func (l *library) Items(_ context.Context, _ service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error) {
 	if reference != l.contents.ID && reference != trigger.LatestPlan {
@@ -604,6 +605,25 @@ func TestHold(t *testing.T) {
 				t.Errorf("request %+v, %v", r, w.Header())
 			}
 		})
+	}
+}
+
+// A form that is sent twice places one hold, and makes one plan.
+func TestHoldTwice(t *testing.T) {
+	lib := newLibrary(t, 10)
+	rest := plan.Contents{ID: "sha256:" + strings.Repeat("cd", 32), Head: plan.Head{AsOf: now, Scope: plan.Scope{Plan: lib.contents.ID}}}
+	lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: rest.ID, Counts: report.Counts{Expired: 9}}
+	s := newSite(t, lib, nil)
+	form := url.Values{"which": {"selected"}, "m": {lib.entries[3].MediaID}, "reason": {"x"}}
+	for range 2 {
+		if w := s.post(s.plan+"/hold", form); w.Header().Get("Location") != "/plans/"+rest.ID || len(lib.list) != 1 || len(lib.requests) != 1 {
+			t.Errorf("%d %v, %d holds, %d requests", w.Code, w.Header(), len(lib.list), len(lib.requests))
+		}
+		lib.made = []plan.Contents{rest}
+	}
+	form.Set("reason", "y")
+	if s.post(s.plan+"/hold", form); len(lib.list) != 2 || len(lib.requests) != 2 {
+		t.Errorf("another hold: %d holds, %d requests", len(lib.list), len(lib.requests))
 	}
 }
 
