@@ -86,7 +86,7 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	}
 	m.failures()
 	if d.Held > 0 {
-		m.say("Failed or blocked runs held back since the last message: %d.", "自上次消息以来另有 %d 次失败或被拦截的运行未单独通知。", d.Held)
+		m.say("Failed or blocked runs held back since the last message: %d.", "自上次消息以来另有 %d 次失败或被阻止的运行未单独通知。", d.Held)
 	}
 	return m
 }
@@ -101,7 +101,7 @@ func (m *Message) outcome() string {
 	case report.Failed:
 		return m.words("failed", "运行失败")
 	case report.Blocked:
-		return title + m.words("blocked, nothing was deleted", "已被拦截，未删除任何媒体")
+		return title + m.words("blocked, nothing was deleted", "已被阻止，未删除任何媒体")
 	case report.Partial:
 		return title + m.words("partial, %s", "部分完成，%s", m.result())
 	case report.Incomplete:
@@ -164,7 +164,7 @@ func (m *Message) kind() string {
 	}
 	chinese := map[report.Status]string{
 		report.Done: "完成", report.Partial: "部分完成", report.Incomplete: "未完成",
-		report.Blocked: "已拦截", report.Busy: "忙", report.Failed: "失败",
+		report.Blocked: "已阻止", report.Busy: "忙", report.Failed: "失败",
 	}
 	parts = append(parts, m.words(string(r.Status), chinese[r.Status]))
 	return strings.Join(parts, m.words(", ", "，"))
