@@ -137,7 +137,7 @@ func TestDigestOfABlockedNight(t *testing.T) {
 		w.env["MEDIASWEEP_LANG"] = "zh"
 		w.listen(blocking)
 		r := w.mustInvoke(everything, report.Blocked)
-		if told := w.toldOnce(); !strings.Contains(told, "mediasweep apply "+trigger.ShortPlan(r.Plan)) || !strings.Contains(told, "已被拦截") || !strings.Contains(told, r.Guard.Reason) {
+		if told := w.toldOnce(); !strings.Contains(told, "mediasweep apply "+trigger.ShortPlan(r.Plan)) || !strings.Contains(told, "已被阻止") || !strings.Contains(told, r.Guard.Reason) {
 			t.Errorf("digest: %s", told)
 		}
 		w.env["MEDIASWEEP_LANG"] = "en"
