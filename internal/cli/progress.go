@@ -47,5 +47,6 @@ func newBar(terminal io.Writer, total int, doing string) *progressbar.ProgressBa
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // its goroutine reads the bar without its lock
 	)
 }
