@@ -85,8 +85,9 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	case <-r.Context().Done():
 		return nil, context.Cause(r.Context())
 	}
-	until, _ := retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // Hold refuses a wrong one
-	switch again, rest, err := p.heldBefore(r, contents, hold, until); {
+	wanted := retention.Hold{Target: hold.Target, Media: hold.Media, Reason: hold.Reason}
+	wanted.Until, _ = retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // Hold refuses a wrong one
+	switch again, rest, err := p.heldBefore(r, contents, wanted); {
 	case err != nil:
 		return nil, err
 	case rest != "":
@@ -99,14 +100,16 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	return p.planAgain(r, contents, len(ids))
 }
 
-// heldBefore reports whether a hold is in force already, and names the plan that was made after it of the rest.
-func (p *pages) heldBefore(r *http.Request, of plan.Contents, hold trigger.HoldRequest, until time.Time) (again bool, rest string, err error) {
+// heldBefore reports whether a hold is in force already, whoever placed it, and names the plan that was made after
+// it of the rest.
+func (p *pages) heldBefore(r *http.Request, of plan.Contents, wanted retention.Hold) (again bool, rest string, err error) {
 	list, _, err := p.Service.Holds(r.Context(), p.Call(r))
 	if err != nil {
 		return false, "", err
 	}
 	i := slices.IndexFunc(list, func(h retention.Hold) bool {
-		return h.Target == hold.Target && slices.Equal(h.Media, hold.Media) && h.Reason == hold.Reason && h.Until.Equal(until)
+		wanted.By = h.By
+		return h.Says(&wanted)
 	})
 	if i < 0 {
 		return false, "", nil
