@@ -103,6 +103,9 @@ func TestRunsThatEndEarlyAreListed(t *testing.T) {
 	if _, r := w.askReport("GET", "/v1/runs/"+busy.Run, ""); r.Status != report.Busy {
 		t.Errorf("%+v", r)
 	}
+	if status, answer := w.ask("GET", "/v1/runs/"+busy.Run+"?format=csv", ""); status != http.StatusNotFound || !strings.Contains(answer, "made no plan: it ended busy") {
+		t.Errorf("the decisions of a busy run: %d %s", status, answer)
+	}
 	if err := lease.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/render"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -86,14 +85,15 @@ func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f.writeCSV(w, r, "run-"+state.SafeName(run.Run), func(c *render.CSV) error { return render.WriteRestoredCSV(c, results) })
-	case run.Plan == "" && run.Status != report.Done:
-		writeFailure(w, http.StatusNotFound, fmt.Sprintf("run %s made no plan: it ended %s", run.Run, run.Status))
 	default:
 		contents, items, err := f.Decisions(r.Context(), callOf(r), run)
-		if err != nil {
+		switch {
+		case errors.Is(err, service.ErrNoPlan):
+			writeFailure(w, http.StatusNotFound, err.Error())
+		case err != nil:
 			writeError(w, "plan", run.Plan, err)
-			return
+		default:
+			f.writeCSV(w, r, "run-"+state.SafeName(run.Run), render.Plan{Contents: contents, Items: items}.CSV)
 		}
-		f.writeCSV(w, r, "run-"+state.SafeName(run.Run), render.Plan{Contents: contents, Items: items}.CSV)
 	}
 }

@@ -40,10 +40,13 @@ func (s *Service) Items(ctx context.Context, call Call, reference string) (plan.
 	return contents, journal.MapEntries(ctx, store, contents, review.ItemOf), err
 }
 
-// Decisions returns the plan of a run and its media. A plan without media need not have been saved.
+// ErrNoPlan rejects a request for the plan of a run that ended before it made one.
+var ErrNoPlan = errors.New("made no plan")
+
+// Decisions returns the plan of a run and its media, or ErrNoPlan. A plan without media need not have been saved.
 func (s *Service) Decisions(ctx context.Context, call Call, run *report.Report) (plan.Contents, iter.Seq2[review.Item, error], error) {
 	if run.Plan == "" && run.Status != report.Done {
-		return plan.Contents{}, nil, refusedError{fmt.Errorf("run %s made no plan: it ended %s", run.Run, run.Status)}
+		return plan.Contents{}, nil, refusedError{fmt.Errorf("run %s %w: it ended %s", run.Run, ErrNoPlan, run.Status)}
 	}
 	contents, items, err := s.Items(ctx, call, run.Plan)
 	if run.Counts.Expired == 0 && (run.Plan == "" || errors.Is(err, state.ErrNotFound)) {
