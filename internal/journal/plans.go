@@ -139,10 +139,18 @@ func Entries(ctx context.Context, store state.Store, contents plan.Contents) ite
 				}
 			}
 		}
-		if sealer.ID() != contents.ID || count != contents.Entries {
-			yield(plan.Entry{}, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
+		if err := checkEntries(contents, sealer, count); err != nil {
+			yield(plan.Entry{}, err)
 		}
 	}
+}
+
+// checkEntries refuses entries, which a sealer has taken, that are not those of a plan.
+func checkEntries(contents plan.Contents, sealer *plan.Sealer, count int) error {
+	if sealer.ID() != contents.ID || count != contents.Entries {
+		return fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID)
+	}
+	return nil
 }
 
 // segmentLine is a line of a segment, and its entry.
