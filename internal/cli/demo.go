@@ -45,17 +45,12 @@ program. The policy's mode is raised for the emulator only.`,
 
 // demoRuns shows a dry run, the real run, what the emulator saw, and undo.
 func (c *Command) demoRuns(ctx context.Context) error {
-	p, err := c.demoPolicy()
+	now := time.Now()
+	s, e, stop, err := c.demoService(service.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
-	getenv, e, stop, err := c.emulated(func(string) string { return "" })
-	if err != nil {
-		return exitError{exitFailed, err}
-	}
 	defer stop()
-	now := time.Now()
-	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Now: func() time.Time { return now }})
 	before := e.Objects(emulator.InputBucket)
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -96,29 +91,27 @@ func (c *Command) demoRuns(ctx context.Context) error {
 	return c.print(&b)
 }
 
-// demoPolicy returns the policy that the program ships with, in mode enforce.
-func (c *Command) demoPolicy() (*policy.Policy, error) {
-	p, err := policy.Parse(policyFile, c.Policy)
-	if err != nil {
-		return nil, exitError{exitUsage, err}
+// demoService returns the service of an emulated library, with the policy that the program ships with in
+// mode enforce. The library is there until stop is called.
+func (c *Command) demoService(o service.Options) (s *service.Service, e *emulator.Emulator, stop func(), err error) {
+	if o.Policy, err = policy.Parse(policyFile, c.Policy); err != nil {
+		return nil, nil, nil, exitError{exitUsage, err}
 	}
-	p.Mode = policy.Enforce
-	return p, nil
+	o.Policy.Mode, o.Log = policy.Enforce, io.Discard
+	if o.Getenv, e, stop, err = c.emulated(func(string) string { return "" }); err != nil {
+		return nil, nil, nil, exitError{exitFailed, err}
+	}
+	return service.New(o), e, stop, nil
 }
 
 // demoConsole serves the console over an emulated library that was swept in a dry run.
 func (c *Command) demoConsole(ctx context.Context) error {
-	p, err := c.demoPolicy()
+	runs := console.NewRuns(ctx)
+	s, _, stop, err := c.demoService(service.Options{Progress: progressOf(runs)})
 	if err != nil {
 		return err
 	}
-	getenv, _, stop, err := c.emulated(func(string) string { return "" })
-	if err != nil {
-		return exitError{exitFailed, err}
-	}
 	defer stop()
-	runs := console.NewRuns(ctx)
-	s := service.New(service.Options{Getenv: getenv, Log: io.Discard, Policy: p, Progress: progressOf(runs)})
 	s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
 	return c.serveConsole(ctx, []pagesOf{{"", s, runs}}, "127.0.0.1:0")
 }
