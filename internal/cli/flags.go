@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,8 +54,8 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 		if values, ok := flag.Value.(*setting); ok && len(*values) > 1 {
 			return exitError{exitUsage, fmt.Errorf("%s takes one --%s", cmd.Name(), s.flag)}
 		}
-		if flag.Value.String() == "" {
-			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
+		if err := refuseEmpty(s.flag, []string{flag.Value.String()}); err != nil {
+			return err
 		}
 		given[s.variable] = flag.Value.String()
 	}
@@ -75,6 +76,16 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	if given[profileVariable] != "" && c.hasKey() && (emulate == nil || emulate.Value.String() != "true") {
 		if err := credentials.CheckProfile(c.Getenv); err != nil {
 			return exitError{exitUsage, fmt.Errorf("--profile: %w", err)}
+		}
+	}
+	return nil
+}
+
+// refuseEmpty refuses an empty value of one of settings.
+func refuseEmpty(name string, values []string) error {
+	for _, s := range settings {
+		if s.flag == name && slices.Contains(values, "") {
+			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
 		}
 	}
 	return nil

@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -42,10 +42,8 @@ func addStates(cmd *cobra.Command) *[]string {
 // stores returns the deployments that --state names, or that of the environment. policies has the values
 // of --policy: none, or one for each.
 func (c *Command) stores(places, policies []string) ([]store, error) {
-	for _, s := range settings {
-		if slices.Contains(map[string][]string{"state": places, "policy": policies}[s.flag], "") {
-			return nil, exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
-		}
+	if err := cmp.Or(refuseEmpty("policy", policies), refuseEmpty("state", places)); err != nil {
+		return nil, err
 	}
 	if len(places) == 0 {
 		places = []string{""}
