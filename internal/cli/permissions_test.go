@@ -169,21 +169,28 @@ func TestPermissions(t *testing.T) {
 			if strings.Contains(printed, test.lacks) {
 				t.Errorf("the policy has %s:\n%s", test.lacks, printed)
 			}
-			allowed, err := emulator.ParseRAMPolicy([]byte(printed))
-			if err != nil {
-				t.Fatal(err)
-			}
-			e, err := emulator.Start(emulator.Config{Permissions: allowed})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = e.Close() })
-			fill(e, text)
-			maps.Copy(o.env, e.Env())
+			e, allowed := o.restricted(t, printed, text)
 			test.use(o)
 			checkUse(t, e, allowed)
 		})
 	}
+}
+
+// restricted gives the office an emulator with a library, which refuses what a RAM policy does not allow.
+func (o *office) restricted(t *testing.T, document, policy string) (*emulator.Emulator, *emulator.RAMPolicy) {
+	t.Helper()
+	allowed, err := emulator.ParseRAMPolicy([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := emulator.Start(emulator.Config{Permissions: allowed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	fill(e, policy)
+	maps.Copy(o.env, e.Env())
+	return e, allowed
 }
 
 // fill makes a library with expired media, an orphan, and lists of media.
@@ -252,17 +259,7 @@ func TestPermissionsRefused(t *testing.T) {
 		{`"oss:PutObject"],"Resource":["acs:oss:*:*:ops`, "AccessDenied"},
 	} {
 		t.Run(test.without, func(t *testing.T) {
-			allowed, err := emulator.ParseRAMPolicy([]byte(strings.Replace(document, test.without, strings.Replace(test.without, ":", ":Not", 1), 1)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			e, err := emulator.Start(emulator.Config{Permissions: allowed})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = e.Close() })
-			fill(e, text)
-			maps.Copy(o.env, e.Env())
+			e, _ := o.restricted(t, strings.Replace(document, test.without, strings.Replace(test.without, ":", ":Not", 1), 1), text)
 			if said := o.run(everything, "invoke -f -", 1, 2, 3); !strings.Contains(said, test.says) {
 				t.Errorf("want %s: %s", test.says, said)
 			}

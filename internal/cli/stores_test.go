@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 )
@@ -117,6 +118,50 @@ func TestRunsOfSeveralStores(t *testing.T) {
 	}
 	if code := o.exit("", "runs "+both+" 00000000"); code != 2 || !strings.Contains(o.log.String(), "there is no run") {
 		t.Errorf("a run that is nowhere: %d %s", code, o.log.String())
+	}
+}
+
+// Promise 6 is of a process: two stores of a region, whose pages both look up the library, share one pace.
+func TestConsoleOfSeveralStoresHasOnePace(t *testing.T) {
+	e, err := emulator.Start(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	const media = 400
+	for i := range media {
+		e.Add(emulator.Medium{Key: fmt.Sprintf("a/%03d.mp4", i)})
+	}
+	env := e.Env()
+	policy := filepath.Join(t.TempDir(), "retention.yaml")
+	if err := os.WriteFile(policy, []byte("version: 1\ninventory: [{bucket: oss://media-in/a/}]\nexpire: [{name: old, after: 1y}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"console"}
+	for range 2 {
+		args = append(args, "--state", "file://"+t.TempDir(), "--policy", policy)
+	}
+	browser := startConsole(t, "/stores/1/", env, args...)
+	for _, path := range []string{"/stores/1/plans", "/stores/2/plans"} {
+		browser.post(path, url.Values{})
+	}
+	var first, last time.Time
+	calls := 0
+	for deadline := time.Now().Add(time.Minute); calls < 2*media/10 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		calls = 0
+		for _, call := range e.Calls() {
+			if call.Operation != "QueryMediaListByURL" {
+				continue
+			}
+			if calls++; calls == 1 {
+				first = call.Time
+			}
+			last = call.Time
+		}
+	}
+	// Half of the quota is 50 calls a second. With two paces it would take half of the time.
+	if took := last.Sub(first); calls != 2*media/10 || took < time.Duration(calls-5)*time.Second/50 {
+		t.Errorf("%d calls within %v", calls, took)
 	}
 }
 
