@@ -28,6 +28,14 @@ type Contents struct {
 	Region string `json:"region,omitempty"`
 }
 
+// CheckRegion refuses a plan of another region's library, whose media may have the same IDs.
+func (c *Contents) CheckRegion(region string) error {
+	if c.Region == "" || c.Region == region {
+		return nil
+	}
+	return fmt.Errorf("the plan is of region %s and this run of %s: set that region, or use the state of this one", text.Quote(c.Region), region)
+}
+
 // MaxContents bounds in bytes what is read and written of Contents: the names of a
 // hundred segments of a thousand entries take ten kilobytes.
 const MaxContents = 8 << 20
@@ -109,11 +117,3 @@ func AppliedName(id string) string { return folder(id) + "applied.json" }
 func folder(id string) string { return "plans/" + safe(id) + "/" }
 
 func safe(id string) string { return strings.ReplaceAll(id, ":", "-") }
-
-// CheckRegion refuses a plan of another region's library, whose media may have the same IDs.
-func (c *Contents) CheckRegion(region string) error {
-	if c.Region == "" || c.Region == region {
-		return nil
-	}
-	return fmt.Errorf("the plan is of region %s and this run of %s: set that region, or use the state of this one", text.Quote(c.Region), region)
-}
