@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
@@ -212,5 +213,67 @@ func TestEventsOfADayAreGuarded(t *testing.T) {
 	}
 	if got := len(w.deleted()); got != 49 {
 		t.Errorf("%d deleted, want 49", got)
+	}
+}
+
+// Of requests of one ID at once one is carried out, and its report answers all. One that
+// failed is carried out again, also within the second.
+func TestTheSameRequestAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		ids := s.addOld("media-in", 40)
+		list, _ := json.Marshal(ids)
+		payload := fmt.Appendf(nil, `{"mode":"enforce","mediaIds":%s}`, list)
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, Count: 1})
+		if body, err := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "one"}, payload); err == nil {
+			t.Errorf("%s", body)
+		}
+		s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		for range 4 {
+			s.calls.Go(func() {
+				body, err := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "one"}, payload)
+				if r := s.adds(body); err != nil || r.Counts.Deleted != 40 {
+					t.Errorf("%v, %s", err, body)
+				}
+			})
+		}
+		s.calls.Wait()
+		if calls := s.e.Count()["DeleteMedia"]; calls > 8 { // of which four were denied, at most
+			t.Errorf("%d deletions of 40 media", calls)
+		}
+	})
+}
+
+// Promise 6: in no second does the service see more calls of an operation than the
+// policy's share of the quota, and nearly as many in each while there is work.
+func TestTheShareOfTheQuota(t *testing.T) {
+	for _, share := range []float64{1, 0.5} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t, 1, strings.Replace(simulated, "share: 1", fmt.Sprint("share: ", share), 1), emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 2000)
+			s.programs = []*program{s.start(0)}
+			if r := s.timer(time.Hour); r.Status != report.Done || r.Calls.Throttled > 0 || s.gone() != 2000 {
+				t.Fatalf("%s %s, %+v, %d gone", r.Status, r.Error, r.Calls, s.gone())
+			}
+			times := map[string][]time.Time{}
+			for _, call := range s.e.Calls() {
+				times[call.Operation] = append(times[call.Operation], call.Time)
+			}
+			for _, op := range []string{"QueryMediaListByURL", "QueryMediaList", "DeleteMedia"} {
+				most, first := 0, 0
+				for i, now := range times[op] {
+					for now.Sub(times[op][first]) >= time.Second {
+						first++
+					}
+					most = max(most, i-first+1)
+				}
+				if limit := 100 * share; float64(most) > limit || float64(most) < 0.9*limit {
+					t.Errorf("%s: %d calls in a second, the share is %g", op, most, limit)
+				}
+			}
+		})
 	}
 }

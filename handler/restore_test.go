@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -266,4 +267,78 @@ func TestTheGuardOfEventsCountsWhatWent(t *testing.T) {
 	w.add("clips/most", 300)
 	w.add("clips/last", 300)
 	w.mustInvoke(string(ossEvent("clips/more", "clips/most", "clips/last")), report.Blocked)
+}
+
+// Of a run that was killed in the middle of its deletions everything comes back, before
+// and after the next run has finished its plan; at the pace of the service, with one
+// record for all that is held.
+func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
+	for _, finished := range []bool{false, true} {
+		for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated} {
+			t.Run(fmt.Sprintf("finished %v, view %q", finished, view), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})
+					defer s.end()
+					s.addOld("media-in", 300)
+					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
+					s.programs = []*program{s.start(0)}
+					s.calls.Go(func() {
+						_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything))
+					})
+					for s.e.Count()["DeleteMedia"] < 10 {
+						time.Sleep(10 * time.Millisecond)
+					}
+					s.programs[0].kill()
+					s.calls.Wait()
+					s.programs[0] = s.start(0)
+					gone := s.gone()
+					if finished {
+						time.Sleep(31 * time.Second)
+						if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 300 {
+							t.Fatalf("%s %s, %d are gone", r.Status, r.Error, s.gone())
+						}
+						gone = 300
+					}
+					if gone < 50 {
+						t.Fatalf("only %d are gone", gone)
+					}
+					began := time.Now()
+					done := s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "killed"})
+					if done.Status != report.Done {
+						t.Fatal(done.Status, done.Error, done.Failures)
+					}
+					if restored := done.Restore.Restored; view == emulator.ViewNonExist && restored != gone || s.e.Count()["AddMedia"] != restored {
+						t.Errorf("%d of %d restored, %+v", restored, gone, done.Restore)
+					}
+					if took := time.Since(began); took > time.Duration(gone)*10*time.Millisecond+3*time.Second {
+						t.Errorf("it took %s to restore %d media", took, gone)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Two restores at once add nothing twice: one of them is told that it is too many.
+func TestTwoRestoresAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 50)
+		s.programs = []*program{s.start(0), s.start(0)}
+		r := s.timer(time.Hour)
+		s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		busy := make(chan bool, 2)
+		for _, p := range s.programs {
+			s.calls.Go(func() {
+				undone := p.f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: r.Run})
+				busy <- undone.Status == report.Busy
+			})
+		}
+		s.calls.Wait()
+		if first, second := <-busy, <-busy; first == second || s.e.Count()["AddMedia"] != 50 {
+			t.Errorf("%d media added of 50", s.e.Count()["AddMedia"])
+		}
+	})
 }

@@ -1,0 +1,213 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// A store that takes no more records from any write on stops a run before it deletes
+// what has no record, and loses nothing: the next run does what is left.
+func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
+	for _, kind := range []emulator.FaultKind{emulator.Forbidden, emulator.Unavailable, emulator.Conflict, emulator.Hang, emulator.HangAfter, emulator.Empty, emulator.DropAfter} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				failed := 0
+				for write := range 10 {
+					s := newSimulation(t, uint64(write), simulated, emulator.MPSOptions{})
+					due := s.library(30)
+					s.programs = []*program{s.start(0)}
+					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write})
+					r := s.timer(time.Minute)
+					if r.Status != report.Done {
+						failed++
+					}
+					if r.Status == report.Failed && s.e.Count()["DeleteMedia"] > 0 {
+						t.Errorf("from write %d on: failed (%s), and %d deleted", write, r.Error, s.gone())
+					}
+					s.hold(due)
+					s.e.ClearFaults()
+					s.settle(due)
+					s.hold(due)
+					s.end()
+				}
+				if kind != emulator.DropAfter && failed < 4 { // what is only lost is found to be there
+					t.Errorf("%d runs met the fault", failed)
+				}
+			})
+		})
+	}
+}
+
+// What a request over given media leaves when its time is up, the next scheduled run
+// finishes, whatever its inventory names.
+func TestWhatARequestLeavesIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		ids := s.addOld("others", 600)
+		s.programs = []*program{s.start(0)}
+		list, _ := json.Marshal(ids)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "ids"}, fmt.Appendf(nil, `{"mode":"enforce","mediaIds":%s}`, list))
+		if r := s.adds(body); r.Status != report.Incomplete || s.gone() == 0 || s.gone() == len(ids) {
+			t.Fatalf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+		if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != len(ids) {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
+
+// A call that finishes a plan has done something: it has not failed, however little time
+// that leaves for its sweep, and its answer comes in time.
+func TestACallThatFinishesAPlanHasNotFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 10)
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.HangAfter})
+		if r := s.timer(2 * time.Second); r.Status != report.Incomplete || s.gone() != 10 {
+			t.Fatalf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+		s.e.ClearFaults()
+		for _, operation := range []string{"DeleteMedia", "QueryMediaList", "QueryMediaListByURL"} {
+			s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: time.Second})
+		}
+		time.Sleep(time.Minute)
+		began := time.Now()
+		if r := s.timer(2 * time.Second); r.Status != report.Incomplete || !strings.Contains(r.Error, "finished") {
+			t.Errorf("%s %s", r.Status, r.Error)
+		}
+		if took := time.Since(began); took > 1950*time.Millisecond {
+			t.Errorf("an answer after %v", took)
+		}
+	})
+}
+
+// Media that nobody could look at after their deletion was sent, and that did not go, are
+// sent again by the next run: only a library that shows them after it took the deletion
+// has them left alone.
+func TestWhatCouldNotBeReadBackIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 30)
+		s.programs = []*program{s.start(0)}
+		s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.DropBefore, Count: 1}, emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Unavailable})
+		if r := s.timer(10 * time.Minute); r.Status != report.Partial || r.Counts.Unverified != 30 || s.gone() != 20 {
+			t.Fatalf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+		s.e.ClearFaults()
+		if r := s.timer(time.Minute); r.Status != report.Done || r.Counts.Deleted != 10 || s.gone() != 30 {
+			t.Errorf("%s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+		}
+	})
+}
+
+// A function whose time is short and whose store is slow comes to its end all the same,
+// call by call.
+func TestLittleTimeAndASlowStore(t *testing.T) {
+	for delay, limit := range map[time.Duration]time.Duration{50 * time.Millisecond: 2 * time.Second, 150 * time.Millisecond: 3 * time.Second, 300 * time.Millisecond: 6 * time.Second} {
+		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+				defer s.end()
+				s.addOld("media-in", 400)
+				s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: delay})
+				s.programs = []*program{s.start(0)}
+				for calls := 1; ; calls++ {
+					began := time.Now()
+					r := s.timer(limit)
+					if took := time.Since(began); took > limit*98/100 {
+						t.Errorf("call %d: an answer after %s", calls, took)
+					}
+					if r.Status == report.Done {
+						break
+					}
+					if calls == 30 {
+						t.Fatalf("after %d calls %s %s, %d gone", calls, r.Status, r.Error, s.gone())
+					}
+					time.Sleep(time.Minute)
+				}
+				if s.gone() != 400 {
+					t.Errorf("%d are gone", s.gone())
+				}
+			})
+		})
+	}
+}
+
+// A plan of which a record is damaged is not made again: the run after the one that says
+// so makes another.
+func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		s.addOld("media-in", 2500)
+		s.programs = []*program{s.start(0)}
+		go func() {
+			for !s.hasRecord("/plan.json") {
+				time.Sleep(time.Millisecond)
+			}
+			s.programs[0].kill()
+		}()
+		s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: 10 * time.Millisecond})
+		s.timer(time.Hour)
+		for _, object := range s.e.Objects("ops") {
+			if strings.HasSuffix(object.Key, "/plan.json") {
+				s.e.PutObject("ops", object.Key, object.Body[:20], time.Now())
+			}
+			if strings.HasSuffix(object.Key, "/closed.json") || strings.HasPrefix(object.Key, "state/index/") {
+				s.e.RemoveObject("ops", object.Key)
+			}
+		}
+		s.programs[0] = s.start(0)
+		time.Sleep(time.Minute)
+		if r := s.timer(time.Hour); r.Status != report.Failed || !strings.Contains(r.Error, "plan.json") {
+			t.Errorf("%s %s", r.Status, r.Error)
+		}
+		if r := s.timer(time.Hour); r.Status != report.Done || s.gone() != 2500 {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
+
+// hasRecord reports whether the state has a record whose name ends so.
+func (s *simulation) hasRecord(suffix string) bool {
+	return slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.HasSuffix(o.Key, suffix) })
+}
+
+// What a manifest's event leaves when its time is up, the next scheduled run finishes.
+func TestWhatAnEventLeavesIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated+"manifests: [\"oss://ops/lists/**\"]\n", emulator.MPSOptions{})
+		defer s.end()
+		rows := "mediaId\n" + strings.Join(s.addOld("others", 600), "\n") + "\n"
+		s.e.PutObject("ops", "lists/a.csv", []byte(rows), time.Now())
+		s.programs = []*program{s.start(0)}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "event"}, []byte(strings.ReplaceAll(string(ossEvent("lists/a.csv")), "media-in", "ops")))
+		if r := s.adds(body); r.Status != report.Incomplete || s.gone() == 0 || s.gone() == 600 {
+			t.Fatalf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+		if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 600 {
+			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
+		}
+	})
+}
