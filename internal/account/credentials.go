@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -167,6 +168,16 @@ func (p *Provider) Source() string {
 		return "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, without a token"
 	}
 	return "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
+}
+
+// Blame names the source of the current credentials if a service refuses them by this code. It returns
+// nothing for other codes.
+func (p *Provider) Blame(code string) string {
+	switch head, _, _ := strings.Cut(code, "."); head {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired":
+		return " (credentials: " + p.Source() + ")"
+	}
+	return ""
 }
 
 // sources returns the environment's and the call's credentials, those that are whole.

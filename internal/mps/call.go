@@ -112,6 +112,9 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	came, err := s.client.caller.do(ctx, credentials, request)
 	err = read(op, credentials, came, err, into)
 	var failure *Error
+	if errors.As(err, &failure) {
+		failure.Message += s.credentials.Blame(failure.Code)
+	}
 	switch {
 	case err == nil:
 		s.answered.Store(true)

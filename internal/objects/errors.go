@@ -77,7 +77,7 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
 		}
 		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
-			Message: s.credentials.Redact(service.Message), RequestID: s.credentials.Redact(service.RequestID)}
+			Message: s.credentials.Redact(service.Message) + s.credentials.Blame(service.Code), RequestID: s.credentials.Redact(service.RequestID)}
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
