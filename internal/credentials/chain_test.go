@@ -184,14 +184,15 @@ func TestReasons(t *testing.T) {
 		return &url.Error{Op: "Post", URL: "https://sts.aliyuncs.com/?Signature=hunter2", Err: err}
 	}
 	for want, err := range map[string]error{
-		"the name of its host is unknown":           of(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "hunter2.example", IsNotFound: true}}),
-		"no answer in time":                         of(context.DeadlineExceeded),
-		"no connection: connection refused":         of(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
-		"its token file: no such file or directory": &fs.PathError{Op: "open", Path: "hunter2", Err: syscall.ENOENT},
-		"the service refuses: EntityNotExist.Role":  errors.New(`refresh session token failed: {"Message": "hunter2", "Code":"EntityNotExist.Role"}`),
-		"the answer has no credentials":             errors.New(`{"Code": "Success"}`),
-		"the service refuses with an unknown code":  errors.New(`{"ErrorCode": "PlainSecretWordsWithoutDigits"}`),
-		"sts_token is empty":                        fmt.Errorf("hunter2: %w", failure("sts_token is empty")),
+		"the name of its host is unknown":                               of(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "hunter2.example", IsNotFound: true}}),
+		"the name of its host, sts.cn-beijing.aliyuncs.com, is unknown": of(&net.DNSError{Name: "sts.cn-beijing.aliyuncs.com", IsNotFound: true}),
+		"no answer in time":                                             of(context.DeadlineExceeded),
+		"no connection: connection refused":                             of(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
+		"its token file: no such file or directory":                     &fs.PathError{Op: "open", Path: "hunter2", Err: syscall.ENOENT},
+		"the service refuses: EntityNotExist.Role":                      errors.New(`refresh session token failed: {"Message": "hunter2", "Code":"EntityNotExist.Role"}`),
+		"the answer has no credentials":                                 errors.New(`{"Code": "Success"}`),
+		"the service refuses with an unknown code":                      errors.New(`{"ErrorCode": "PlainSecretWordsWithoutDigits"}`),
+		"sts_token is empty":                                            fmt.Errorf("hunter2: %w", failure("sts_token is empty")),
 	} {
 		if got := reason(err); got != want {
 			t.Errorf("%s, want %s", got, want)

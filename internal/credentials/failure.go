@@ -28,6 +28,9 @@ var (
 		`ExternalId|AccessKeyId|SecurityToken|NotFound|Inactive|Expired|Invalid|Malformed|MismatchWithAccessKey)){0,2}$`)
 )
 
+// ofService finds the hosts of Alibaba Cloud. Another host may be a misplaced secret.
+var ofService = regexp.MustCompile(`^[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){0,2}\.aliyuncs\.com$`)
+
 // reason says in words why a lookup failed. No text of credentials-go is shown: it quotes addresses, answers
 // and files with their secrets.
 func reason(err error) string {
@@ -43,6 +46,8 @@ func reason(err error) string {
 		return string(own)
 	case errors.As(err, &file):
 		return "its token file: " + file.Err.Error()
+	case errors.As(err, &name) && ofService.MatchString(name.Name):
+		return "the name of its host, " + name.Name + ", is unknown"
 	case errors.As(err, &name):
 		return "the name of its host is unknown"
 	case errors.As(err, &late) && late.Timeout():

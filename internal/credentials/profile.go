@@ -97,18 +97,25 @@ func (p profile) isConfigured() bool {
 }
 
 func (c config) profile(name string) (profile, error) {
-	var names []string
+	var (
+		found []profile
+		names []string
+	)
 	for _, p := range c.Profiles {
 		if p.Name == name {
-			return p, nil
+			found = append(found, p)
 		}
 		names = append(names, text.Quote(p.Name))
 	}
-	if len(names) == 0 {
-		return profile{}, fmt.Errorf("no profile %s, nor any other: run `aliyun configure`", text.Quote(name))
-	}
 	slices.Sort(names)
-	if name == "" {
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return profile{}, fmt.Errorf("%d profiles are named %s: rename or remove the others", len(found), text.Quote(name))
+	case len(names) == 0:
+		return profile{}, fmt.Errorf("no profile %s, nor any other: run `aliyun configure`", text.Quote(name))
+	case name == "":
 		return profile{}, fmt.Errorf("current is empty: name a profile with --profile, there are %s", strings.Join(text.First(names, "profiles"), ", "))
 	}
 	return profile{}, fmt.Errorf("no profile %s: there are %s", text.Quote(name), strings.Join(text.First(names, "profiles"), ", "))
@@ -118,6 +125,8 @@ func (p profile) name() string { return "profile " + text.Quote(p.Name) }
 
 // maxRoles bounds the roles that are assumed one from another.
 const maxRoles = 5
+
+var errCircle = errors.New("its source_profile leads through too many roles, or in a circle")
 
 // provider returns the provider of a profile. It makes no call. Its errors have no part of the file but
 // names of profiles.
@@ -139,13 +148,16 @@ func (c config) provider(p profile, now func() time.Time, roles int) (providers.
 		return p.role(p.machine())
 	case "ChainableRamRoleArn":
 		if roles == 0 {
-			return nil, errors.New("its source_profile leads through too many roles, or in a circle")
+			return nil, errCircle
 		}
 		from, err := c.profile(p.SourceProfile)
 		if err != nil {
 			return nil, fmt.Errorf("its source_profile: %w", err)
 		}
 		previous, err := c.provider(from, now, roles-1)
+		if errors.Is(err, errCircle) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fmt.Errorf("its source, %s: %w", from.name(), err)
 		}
