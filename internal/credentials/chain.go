@@ -160,22 +160,27 @@ func (c *chain) ask() (found account.Credentials, err error) {
 	}
 	given, err := get(from.provider)
 	if err != nil {
-		return found, failure(cmp.Or(from.failed, from.name+": "+reason(err)))
+		return found, failure(cmp.Or(from.failed, from.name+": "+from.reason(err)))
 	}
 	c.origin, c.profile = from, from.profile
 	return account.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken}, nil
 }
 
+var (
+	errForm  = errors.New("the answer has an unexpected form")
+	errNoKey = errors.New("the answer has no access key")
+)
+
 // get asks a provider. credentials-go panics if an answer lacks a field.
 func get(p providers.CredentialsProvider) (given *providers.Credentials, err error) {
 	defer func() {
 		if recover() != nil {
-			err = failure("the answer has an unexpected form")
+			err = errForm
 		}
 	}()
 	given, err = p.GetCredentials()
 	if err == nil && (given.AccessKeyId == "" || given.AccessKeySecret == "") {
-		err = failure("the answer has no access key")
+		err = errNoKey
 	}
 	return given, err
 }

@@ -3,17 +3,12 @@ package credentials
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +36,7 @@ var sources = []struct {
 	{"EcsRamRole", nil, byMachine, nil, "id-2", getsNamed + "named   by", `profile "now" of ~/.aliyun/config.json`},
 	{"RamRoleArnWithRoleName", nil, byBoth, nil, "id-3", getsNamed + "named   by; POST sts.aliyuncs.com/ AssumeRole " + role + " by id-2", `profile "now" of ~/.aliyun/config.json`},
 	{"ChainableRamRoleArn", nil, byChain + "," + first, nil, "id-1", "POST sts.aliyuncs.com/ AssumeRole " + role + " by key-id", `profile "now" of ~/.aliyun/config.json`},
-	{"OIDC", nil, byOIDC, []string{"token", "hunter2-oidc"}, "id-1", "POST sts.aliyuncs.com/ AssumeRoleWithOIDC " + role + " by hunter2-oidc", `profile "now" of ~/.aliyun/config.json`},
+	{"OIDC, not with the token of the environment", []string{"ALIBABA_CLOUD_OIDC_TOKEN", "hunter2-another"}, byOIDC, []string{"token", "hunter2-oidc"}, "id-1", "POST sts.aliyuncs.com/ AssumeRoleWithOIDC " + role + " by hunter2-oidc", `profile "now" of ~/.aliyun/config.json`},
 	{"CloudSSO", nil, bySSO, nil, "id-1", "POST signin.example/cloud-credentials   by hunter2-sso", `profile "now" of ~/.aliyun/config.json`},
 	{"OAuth, without its refresh token", nil, byOAuth, nil, "id-1", "POST oauth.aliyun.com/v1/exchange   by hunter2-oauth", `profile "now" of ~/.aliyun/config.json`},
 	{"CredentialsURI", nil, byURI, nil, "id-1", "GET uri.example/credentials   by", `profile "now" of ~/.aliyun/config.json`},
@@ -179,27 +174,6 @@ func capture(t *testing.T) func() string {
 	}
 }
 
-func TestReasons(t *testing.T) {
-	of := func(err error) error {
-		return &url.Error{Op: "Post", URL: "https://sts.aliyuncs.com/?Signature=hunter2", Err: err}
-	}
-	for want, err := range map[string]error{
-		"the name of its host is unknown":                               of(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "hunter2.example", IsNotFound: true}}),
-		"the name of its host, sts.cn-beijing.aliyuncs.com, is unknown": of(&net.DNSError{Name: "sts.cn-beijing.aliyuncs.com", IsNotFound: true}),
-		"no answer in time":                                             of(context.DeadlineExceeded),
-		"no connection: connection refused":                             of(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
-		"its token file: no such file or directory":                     &fs.PathError{Op: "open", Path: "hunter2", Err: syscall.ENOENT},
-		"the service refuses: EntityNotExist.Role":                      errors.New(`refresh session token failed: {"Message": "hunter2", "Code":"EntityNotExist.Role"}`),
-		"the answer has no credentials":                                 errors.New(`{"Code": "Success"}`),
-		"the service refuses with an unknown code":                      errors.New(`{"ErrorCode": "PlainSecretWordsWithoutDigits"}`),
-		"sts_token is empty":                                            fmt.Errorf("hunter2: %w", failure("sts_token is empty")),
-	} {
-		if got := reason(err); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
 func TestAMendedProfileIsReadAgain(t *testing.T) {
 	c, source, clock := renewing(t)
 	current(t, source)
@@ -210,19 +184,6 @@ func TestAMendedProfileIsReadAgain(t *testing.T) {
 	*clock = clock.Add(retryAfter)
 	if current(t, source); !strings.HasSuffix(c.requests(), "by mended") {
 		t.Errorf("asked %s", c.requests())
-	}
-}
-
-func TestServiceCodeIsShown(t *testing.T) {
-	c := newCloud(t)
-	configure(t, machine(t), byRole)
-	c.fail(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = io.WriteString(w, `{"Code": "NoPermission.Role", "Message": "hunter2"}`)
-	})
-	const want = `no credentials: profile "now" of ~/.aliyun/config.json: the service refuses: NoPermission.Role`
-	if said := fails(t, t.Context(), New(os.Getenv)); said != want {
-		t.Errorf("%s\nwant %s", said, want)
 	}
 }
 

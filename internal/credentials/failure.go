@@ -31,6 +31,18 @@ var (
 // ofService finds the hosts of Alibaba Cloud. Another host may be a misplaced secret.
 var ofService = regexp.MustCompile(`^[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){0,2}\.aliyuncs\.com$`)
 
+// status finds the HTTP status of an answer of the metadata service.
+var status = regexp.MustCompile(`^(?:refresh Ecs sts token err, httpStatus: |get role name failed: GET \S{1,100} )([1-5][0-9]{2})\b`)
+
+// reason says why a lookup failed, and what to do next.
+func (o *origin) reason(err error) string {
+	var own failure
+	if errors.As(err, &own) {
+		return string(own)
+	}
+	return reason(err) + ": " + o.next
+}
+
 // reason says in words why a lookup failed. No text of credentials-go is shown: it quotes addresses, answers
 // and files with their secrets.
 func reason(err error) string {
@@ -44,6 +56,8 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &own):
 		return string(own)
+	case errors.Is(err, errForm), errors.Is(err, errNoKey):
+		return err.Error()
 	case errors.As(err, &file):
 		return "its token file: " + file.Err.Error()
 	case errors.As(err, &name) && ofService.MatchString(name.Name):
@@ -56,6 +70,9 @@ func reason(err error) string {
 		return "no connection: " + errno.Error()
 	}
 	message := err.Error()
+	if match := status.FindStringSubmatch(message); match != nil {
+		return "the metadata service of ECS answers with status " + match[1]
+	}
 	match := code.FindStringSubmatch(message[:min(len(message), maxFile)])
 	switch {
 	case match == nil || match[1] == "Success":
@@ -64,4 +81,17 @@ func reason(err error) string {
 		return "the service refuses: " + match[1]
 	}
 	return "the service refuses with an unknown code"
+}
+
+const answerOfURI = "status 200 and JSON that has AccessKeyId, AccessKeySecret, SecurityToken and Expiration"
+
+// next says what a person does if a service gives no credentials for the profile.
+func (p profile) next(otherwise string) string {
+	switch p.Mode {
+	case "EcsRamRole":
+		return "this machine must be an ECS instance with that RAM role"
+	case "CredentialsURI":
+		return "credentials_uri must answer with " + answerOfURI
+	}
+	return otherwise
 }

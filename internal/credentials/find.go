@@ -14,12 +14,14 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // origin is a source that is configured.
 type origin struct {
 	name     string // for people
 	failed   string // what to say if it fails, in place of the reason; may be empty
+	next     string // what a person does if a service fails
 	profile  string // of the aliyun CLI; may be empty
 	provider providers.CredentialsProvider
 }
@@ -40,7 +42,7 @@ func find(getenv func(string) string, now func() time.Time, profile string) (*or
 			return found, err
 		}
 	}
-	return ofEnvironment(getenv)
+	return ofEnvironment(getenv, now)
 }
 
 // errNotConfigured says that a source is not configured, and another may be.
@@ -83,12 +85,12 @@ func ofConfig(data []byte, shown string, now func() time.Time, name string) (*or
 	if err != nil {
 		return nil, failure(source + ": " + err.Error())
 	}
-	return &origin{name: source, profile: name, provider: provider}, nil
+	return &origin{name: source, profile: name, provider: provider, next: p.next("try `aliyun sts GetCallerIdentity --profile " + text.Name(p.Name) + "`")}, nil
 }
 
 // ofEnvironment returns what credentials-go finds without the aliyun CLI. A source that someone named comes
 // before the metadata service, which would have to be asked.
-func ofEnvironment(getenv func(string) string) (found *origin, err error) {
+func ofEnvironment(getenv func(string) string, now func() time.Time) (found *origin, err error) {
 	found = &origin{}
 	file, shown := filepath.Join(home(getenv), ".alibabacloud", "credentials"), "~/.alibabacloud/credentials"
 	own := getenv("ALIBABA_CLOUD_CREDENTIALS_FILE")
@@ -99,19 +101,21 @@ func ofEnvironment(getenv func(string) string) (found *origin, err error) {
 	switch {
 	case getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN") != "" && getenv("ALIBABA_CLOUD_ROLE_ARN") != "":
 		found.name = "the OIDC token of the environment"
-		found.provider, err = providers.NewOIDCCredentialsProviderBuilder().Build()
-		if getenv("ALIBABA_CLOUD_OIDC_TOKEN") == "" {
-			found.provider = withToken{found.provider, getenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE")}
-		}
+		found.next = "check ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and the token"
+		found.provider, err = tokenOfEnvironment(getenv)
 	case getenv("ALIBABA_CLOUD_CREDENTIALS_URI") != "":
 		found.name = "ALIBABA_CLOUD_CREDENTIALS_URI"
+		found.next = "it must answer with " + answerOfURI
+		if !isAddress(getenv(found.name)) {
+			return nil, failure(found.name + " is not an http or https address")
+		}
 		found.provider, err = providers.NewURLCredentialsProviderBuilder().Build()
 	case noFile == nil || errors.Is(noFile, errNoAnswer) || own != "":
-		found.name = shown
-		if _, err = readFile(file); err != nil {
+		data, err := readFile(file)
+		if err != nil {
 			return nil, failure(shown + ": " + err.Error())
 		}
-		found.provider, err = providers.NewProfileCredentialsProviderBuilder().Build()
+		return ofINI(data, shown, now)
 	case strings.EqualFold(getenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED"), "true"):
 		return nil, failure(setSome)
 	default:
@@ -185,18 +189,4 @@ func within(most time.Duration, read func() ([]byte, error)) ([]byte, error) {
 	case <-time.After(most):
 		return nil, errNoAnswer
 	}
-}
-
-// withToken is the provider of an OIDC token. credentials-go reads whatever the token's file is, without a limit.
-type withToken struct {
-	providers.CredentialsProvider
-	file string
-}
-
-// GetCredentials returns an error if the file is not a regular one that can be read.
-func (w withToken) GetCredentials() (*providers.Credentials, error) {
-	if _, err := readFile(w.file); err != nil {
-		return nil, failure("its token file: " + err.Error())
-	}
-	return w.CredentialsProvider.GetCredentials()
 }

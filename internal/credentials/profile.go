@@ -163,10 +163,7 @@ func (c config) provider(p profile, now func() time.Time, roles int) (providers.
 		}
 		return p.role(previous, nil)
 	case "OIDC":
-		provider, err := accepted(providers.NewOIDCCredentialsProviderBuilder().WithOIDCTokenFilePath(p.OIDCTokenFile).WithOIDCProviderARN(p.OIDCProviderARN).
-			WithRoleArn(p.RoleARN).WithRoleSessionName(p.session()).WithDurationSeconds(p.Seconds).WithPolicy(p.Policy).
-			WithStsRegionId(p.STSRegion).WithEnableVpc(p.VPC).Build())
-		return withToken{provider, p.OIDCTokenFile}, err
+		return p.withToken(), nil
 	case "CloudSSO":
 		return accepted(providers.NewCloudSSOCredentialsProviderBuilder().WithSignInUrl(p.CloudSSO).WithAccountId(p.AccountID).
 			WithAccessConfig(p.AccessConfig).WithAccessToken(p.SSOToken).WithAccessTokenExpire(p.SSOExpire).Build())
@@ -237,16 +234,23 @@ func (p profile) check(now time.Time) error {
 		return errors.New("its sign-in has ended: run `aliyun configure --mode CloudSSO` for it")
 	case p.Mode == "CloudSSO" && !isPrivate(p.CloudSSO):
 		return errors.New("cloud_sso_sign_in_url is not an https address")
+	case p.Mode == "CredentialsURI" && !isAddress(p.URI):
+		return errors.New("credentials_uri is not an http or https address")
 	case p.Mode == "OAuth" && p.OAuthExpire <= now.Unix():
 		return errors.New("its sign-in has ended: run `aliyun sts GetCallerIdentity` with it, which renews it")
 	}
 	return nil
 }
 
+func isAddress(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+}
+
 // isPrivate reports whether nobody on the way reads what is sent to an address.
 func isPrivate(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && account.IsLoopback(u.Hostname()))
+	return err == nil && isAddress(address) && (u.Scheme == "https" || account.IsLoopback(u.Hostname()))
 }
 
 // missing returns the names of the empty fields that the mode needs.

@@ -38,6 +38,7 @@ func TestMalformedConfiguration(t *testing.T) {
 		{"a host for a region", "", `{"current": "now", "profiles": [{"name": "now", "mode": "EcsRamRole", "sts_region": "hunter2.example/"}]}`, "sts_region is not a region ID"},
 		{"an old sign-in", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun configure --mode CloudSSO`"},
 		{"a token over http", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "https:", "http:"), "not an https address"},
+		{"no address", "", `{"current": "now", "profiles": [{"name": "now", "mode": "CredentialsURI", "credentials_uri": "hunter2.example/credentials"}]}`, "credentials_uri is not an http or https address"},
 		{"an old OAuth token", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+byOAuth+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun sts GetCallerIdentity`"},
 	}
 	for _, test := range tests {
@@ -59,6 +60,30 @@ func TestMalformedConfiguration(t *testing.T) {
 	}
 }
 
+func TestMalformedCredentialsFile(t *testing.T) {
+	const section = "section [default] of ~/.alibabacloud/credentials: "
+	for name, test := range map[string]struct{ file, says string }{
+		"no INI":         {"[default]\n# a = b\nhunter2\n", "~/.alibabacloud/credentials: not valid INI at line 3: write [default], and key = value below it"},
+		"an open header": {"[default\nhunter2 = 1", "~/.alibabacloud/credentials: not valid INI: write"},
+		"no section":     {"[hunter2]\ntype = access_key", "no section [default]: add it"},
+		"empty":          {"", "no section [default]: add it"},
+		"a secret alone": {"access_key_secret = hunter2", "no section [default]: add it"},
+		"no type":        {"[default]\naccess_key_secret = hunter2", section + "its type is none of access_key, ecs_ram_role and ram_role_arn"},
+		"half a key":     {"[default]\ntype = access_key\naccess_key_secret = hunter2", section + "access_key_id is empty: set it"},
+		"no role":        {"[default]\ntype = ram_role_arn\naccess_key_id = i\naccess_key_secret = hunter2", section + "role_arn is empty: set it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t)
+			// What the file lacks must not come from the environment.
+			home := machine(t, "ALIBABA_CLOUD_ROLE_ARN", "another")
+			write(t, filepath.Join(home, ".alibabacloud", "credentials"), test.file)
+			if said := fails(t, t.Context(), New(os.Getenv)); !strings.Contains(said, test.says) || c.requests() != "" {
+				t.Errorf("%s, want %s; asked %s", said, test.says, c.requests())
+			}
+		})
+	}
+}
+
 // What someone set by half, or named and is not there, is no reason to look elsewhere.
 func TestHalfAConfiguration(t *testing.T) {
 	for name, want := range map[string]string{
@@ -66,10 +91,11 @@ func TestHalfAConfiguration(t *testing.T) {
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "ALIBABA_CLOUD_ACCESS_KEY_SECRET is set, and ALIBABA_CLOUD_ACCESS_KEY_ID is not: set both or none",
 		"ALIBABA_CLOUD_CONFIG_FILE":       "the file of ALIBABA_CLOUD_CONFIG_FILE: no such file or directory: run `aliyun configure`",
 		"ALIBABA_CLOUD_CREDENTIALS_FILE":  "the file of ALIBABA_CLOUD_CREDENTIALS_FILE: no such file or directory",
+		"ALIBABA_CLOUD_CREDENTIALS_URI":   "ALIBABA_CLOUD_CREDENTIALS_URI is not an http or https address",
 	} {
 		c := newCloud(t)
 		home := machine(t, name, "hunter2")
-		if name != "ALIBABA_CLOUD_CREDENTIALS_FILE" { // profiles come before it
+		if !strings.HasPrefix(name, "ALIBABA_CLOUD_CREDENTIALS_") { // profiles come before these
 			configure(t, home, byKey)
 		}
 		source := New(os.Getenv)
@@ -105,16 +131,20 @@ func TestTokenFileIsARegularFile(t *testing.T) {
 	if err := exec.CommandContext(t.Context(), "mkfifo", filepath.Join(home, "token")).Run(); err != nil {
 		t.Fatal(err)
 	}
-	check := func() {
+	check := func(want string) {
 		t.Helper()
-		if said := fails(t, t.Context(), New(os.Getenv)); !strings.HasSuffix(said, ": its token file: not a regular file") {
+		if said := fails(t, t.Context(), New(os.Getenv)); !strings.HasSuffix(said, ": its token file: "+want) {
 			t.Error(said)
 		}
 	}
 	configure(t, home, byOIDC)
-	check()
+	check("not a regular file")
 	machine(t, "ALIBABA_CLOUD_ROLE_ARN", role, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "provider", "ALIBABA_CLOUD_OIDC_TOKEN_FILE", filepath.Join(home, "token"))
-	check()
+	check("not a regular file")
+	home = machine(t, "ALIBABA_CLOUD_OIDC_TOKEN", "hunter2-another")
+	configure(t, home, byOIDC)
+	write(t, filepath.Join(home, "token"), "\n")
+	check("empty")
 }
 
 func TestNobodyWaitsForAFile(t *testing.T) {
