@@ -40,6 +40,9 @@ func (l *RAMList) UnmarshalJSON(data []byte) error {
 // ParseRAMPolicy reads the document of a policy. Of conditions it knows StringLike oss:Prefix only.
 func ParseRAMPolicy(document []byte) (*RAMPolicy, error) {
 	p := &RAMPolicy{}
+	if bytes.Contains(document, []byte("${")) {
+		return nil, errors.New("RAM policy: variables such as ${acs:username} are not emulated")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(p); err != nil {

@@ -45,6 +45,7 @@ func TestRAMPolicy(t *testing.T) {
 		``, `{}`, `{"Version":"2","Statement":[]}`, `{"Version":"1","Statement":[{"Effect":"Permit","Action":"*","Resource":"*"}]}`,
 		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}]}`,
 		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"oss:Prefix":["a"]}}}]}`,
+		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"acs:oss:*:*:ops/${acs:username}/*"}]}`,
 	} {
 		if _, err := emulator.ParseRAMPolicy([]byte(document)); err == nil || !strings.HasPrefix(err.Error(), "RAM policy: ") {
 			t.Errorf("%s: %v", document, err)

@@ -5,11 +5,9 @@ package permissions
 import (
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
-	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -125,17 +123,25 @@ func For(d Deployment) (document Document, notes []string) {
 		if len(sources) == 0 {
 			notes = append(notes, "neither the policy nor MEDIASWEEP_MEDIA_BUCKET names a bucket of source objects: set the latter, so that they can be checked")
 		}
+		if d.missesMedia() {
+			notes = append(notes, "source objects are checked below the inventory's prefixes: if workflows, manifests or events name others, set MEDIASWEEP_MEDIA_BUCKET to their bucket")
+		}
 		read("check whether source objects exist", sources)
 	}
 	if !d.Object.IsZero() {
-		read("read the policy", []string{arn(d.Object.Bucket, d.Object.Key)})
+		read("read the policy", []string{arn(d.Object.Bucket, literal(d.Object.Key))})
 	}
 	if d.State.IsZero() {
 		notes = append(notes, "MEDIASWEEP_STATE is not in OSS, so no statement is about records: set it as the function has it")
 	} else {
 		list = append(list, d.records()...)
 	}
-	return Document{append(list, d.denials()...)}, notes
+	denials, unprotected := d.denials()
+	if len(unprotected) > 0 {
+		notes = append(notes, "no statement denies changes to source objects in "+text.Line(strings.Join(unprotected, ", "))+
+			", where records are too: keep the records in a bucket of their own")
+	}
+	return Document{append(list, denials...)}, append(notes, d.widened()...)
 }
 
 // records returns what the state store needs.
@@ -143,22 +149,24 @@ func (d Deployment) records() []Statement {
 	bucket := d.State.Bucket
 	return append(listings("list records", []media.Object{d.State}),
 		Statement{Allow, []string{"oss:GetBucketVersioning"}, []string{arn(bucket, "")}, nil, "refuse a bucket that could overwrite records"},
-		Statement{Allow, []string{"oss:GetObject", "oss:PutObject"}, []string{arn(bucket, d.State.Key+"*")}, nil, "read and create records"})
+		Statement{Allow, []string{"oss:GetObject", "oss:PutObject"}, []string{below(d.State)}, nil, "read and create records"})
 }
 
-// denials hold even beside wider policies: source objects and buckets stay.
-func (d Deployment) denials() (list []Statement) {
+// denials hold even beside wider policies: source objects and buckets stay. A denial wins over what allows
+// records, so unprotected has the resources of source objects that may be records, too.
+func (d Deployment) denials() (list []Statement, unprotected []string) {
 	var objects, buckets []string
 	for _, bucket := range d.buckets() {
 		buckets = append(buckets, arn(bucket, ""))
 		if bucket != d.State.Bucket {
 			objects = append(objects, arn(bucket, "*"))
-			continue
 		}
-		for _, prefix := range d.Policy.Inventory.Prefixes { // they do not overlap with the state
-			if prefix.Bucket == bucket {
-				objects = append(objects, arn(bucket, prefix.Key+"*"))
-			}
+	}
+	for _, source := range d.sourcesBesideRecords() {
+		if meets(source, d.State) {
+			unprotected = append(unprotected, source)
+		} else {
+			objects = append(objects, source)
 		}
 	}
 	if !d.State.IsZero() {
@@ -174,6 +182,30 @@ func (d Deployment) denials() (list []Statement) {
 			"oss:DeleteBucketPolicy", "oss:PutBucketAcl", "oss:PutBucketVersioning", "oss:PutBucketReplication", "oss:DeleteBucketReplication"},
 			compact(buckets), nil, "buckets stay as they are"})
 	}
+	return list, compact(unprotected)
+}
+
+// sourcesBesideRecords returns the source objects in the bucket of the records.
+func (d Deployment) sourcesBesideRecords() (list []string) {
+	bucket := d.State.Bucket
+	if bucket == "" {
+		return nil
+	}
+	if d.Bucket == bucket {
+		list = append(list, arn(bucket, "*"))
+	}
+	for _, prefix := range d.Policy.Inventory.Prefixes {
+		if prefix.Bucket == bucket {
+			list = append(list, below(prefix))
+		}
+	}
+	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
+		for _, glob := range rule.Match.Object {
+			if resource := ofGlob(glob); strings.HasPrefix(resource, arn(bucket, "")+"/") {
+				list = append(list, resource)
+			}
+		}
+	}
 	return list
 }
 
@@ -185,71 +217,52 @@ func listings(why string, prefixes []media.Object) (list []Statement) {
 		if !slices.Contains(buckets, prefix.Bucket) {
 			buckets = append(buckets, prefix.Bucket)
 		}
-		byBucket[prefix.Bucket] = append(byBucket[prefix.Bucket], prefix.Key+"*")
+		byBucket[prefix.Bucket] = append(byBucket[prefix.Bucket], literal(prefix.Key)+"*")
 	}
 	for _, bucket := range buckets {
 		s := Statement{Allow, []string{"oss:ListObjects"}, []string{arn(bucket, "")}, nil, why}
-		if below := compact(byBucket[bucket]); !slices.Contains(below, "*") {
-			s.Condition = map[string]map[string][]string{"StringLike": {prefixKey: below}}
+		if keys := compact(byBucket[bucket]); !slices.Contains(keys, "*") {
+			s.Condition = map[string]map[string][]string{"StringLike": {prefixKey: keys}}
 		}
 		list = append(list, s)
 	}
 	return list
 }
 
-// manifests returns the lists that a sweep reads, and for the function those that events name. A report
-// of OSS Inventory has its checksum beside it, and its files in another folder.
-func (d Deployment) manifests() (list []string) {
-	add := func(bucket, key string) {
-		list = append(list, arn(bucket, key))
-		if folder, name := path.Split(key); mayBeReport(name) {
-			folder = strings.TrimSuffix(folder, "/")
-			list = append(list, arn(bucket, path.Join(folder, manifest.ChecksumName)))
-			if path.Base(folder) != "**" {
-				folder = path.Dir(folder)
-			}
-			list = append(list, arn(bucket, path.Join(folder, "data", "*")))
-		}
-	}
-	for _, object := range d.Policy.Inventory.Manifests {
-		add(object.Bucket, object.Key)
-	}
-	if d.Operator {
-		return list
-	}
-	for _, glob := range d.Policy.Manifests {
-		bucket, key, _ := strings.Cut(strings.TrimPrefix(glob.String(), "oss://"), "/")
-		add(bucket, key)
-	}
-	return list
-}
-
-// mayBeReport reports whether the last segment of a glob matches only names such as that of a report:
-// behind ** a report has everything that belongs to it.
-func mayBeReport(name string) bool {
-	glob, err := policy.ParseGlob("oss://bucket/" + name)
-	return err == nil && !strings.Contains(name, "**") && glob.Match(&media.Object{Bucket: "bucket", Key: manifest.InventoryName})
-}
-
-// sources returns the objects of the media that the policy may delete. Whoever may read an object may find
-// out that it is gone.
+// sources returns the objects of the media that the policy may delete. A rule without globs is about the prefixes
+// of the inventory, and about whole buckets if there are none. Whoever may read an object may find out that it is gone.
 // Source: OSS SDK "Determine whether an object exists".
 func (d Deployment) sources() (list []string) {
 	for _, rule := range d.Policy.Expire {
 		for _, glob := range rule.Match.Object {
-			list = append(list, strings.TrimPrefix(glob.String(), "oss://"))
+			list = append(list, ofGlob(glob))
 		}
-		if len(rule.Match.Object) == 0 {
-			for _, bucket := range d.buckets() {
-				list = append(list, bucket+"/*")
+		if len(rule.Match.Object) > 0 {
+			continue
+		}
+		whole := d.buckets()
+		if prefixes := d.Policy.Inventory.Prefixes; len(prefixes) > 0 {
+			whole = nil
+			for _, prefix := range prefixes {
+				list = append(list, below(prefix))
 			}
 		}
-	}
-	for i, name := range list {
-		bucket, key, _ := strings.Cut(name, "/")
-		list[i] = arn(bucket, key)
+		if d.Bucket != "" {
+			whole = append(whole, d.Bucket)
+		}
+		for _, bucket := range whole {
+			list = append(list, arn(bucket, "*"))
+		}
 	}
 	return list
+}
+
+// missesMedia reports whether sources may lack media that workflows, manifests and events name.
+func (d Deployment) missesMedia() bool {
+	inventory := d.Policy.Inventory
+	return d.Bucket == "" && len(inventory.Workflows)+len(inventory.Manifests)+len(d.Policy.Manifests) > 0 &&
+		slices.ContainsFunc(inventory.Prefixes, func(prefix media.Object) bool { return prefix.Key != "" }) &&
+		slices.ContainsFunc(d.Policy.Expire, func(rule policy.Rule) bool { return len(rule.Match.Object) == 0 })
 }
 
 // buckets returns the buckets of source objects.
@@ -269,33 +282,4 @@ func (d Deployment) buckets() []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// arn returns the resource of a bucket, or of the objects that a glob matches. In a resource * crosses
-// slashes.
-func arn(bucket, key string) string {
-	resource := "acs:oss:*:*:" + bucket
-	if key != "" {
-		resource += "/" + strings.NewReplacer("**/", "*", "**", "*").Replace(key)
-	}
-	return resource
-}
-
-// compact sorts patterns, and drops those that another one covers.
-func compact(patterns []string) (kept []string) {
-	slices.Sort(patterns)
-	patterns = slices.Compact(patterns)
-	for _, one := range patterns {
-		if !slices.ContainsFunc(patterns, func(other string) bool { return other != one && covers(other, one) }) {
-			kept = append(kept, one)
-		}
-	}
-	return kept
-}
-
-// covers reports whether a pattern that ends in its only star takes in another one.
-func covers(pattern, other string) bool {
-	const resources = "acs:oss:*:*:"
-	start, open := strings.CutSuffix(strings.TrimPrefix(pattern, resources), "*")
-	return open && !strings.Contains(start, "*") && strings.HasPrefix(strings.TrimPrefix(other, resources), start)
 }
