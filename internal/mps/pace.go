@@ -14,11 +14,13 @@ const (
 	crowding = 0.99
 )
 
-// The pace adapts to other users of the account's quota: a throttled call reduces it, and it recovers
-// over time.
+// The pace adapts to other users of the account's quota. A throttled call costs one call a second, so
+// that a lone one costs little, and the pace falls as fast as others displace calls. It recovers over
+// time.
 const (
-	slowDown  = 0.7  // the factor after a throttled call
-	recovery  = 0.03 // of the full pace, per second
+	slowDown  = 1.0  // calls a second, for a throttled call
+	mostDown  = 0.15 // of the full pace, for a throttled call
+	recovery  = 0.06 // of the full pace, per second
 	leastPart = 0.05 // of the full pace
 )
 
@@ -28,9 +30,9 @@ const catchUp = 100 * time.Millisecond
 // pace bounds the calls in any window of time. It counts calls when they leave, so that a process that
 // was delayed catches up within the limit and sends no burst.
 type pace struct {
-	turn   queue         // held by the call that leaves next; guards the fields up to mu
-	limit  float64       // in calls a second
-	window time.Duration // changes with the turn and mu held
+	turn   queue   // held by the call that leaves next; guards the fields up to mu
+	limit  float64 // in calls a second; changes with the turn and mu held
+	window time.Duration
 	gap    time.Duration // between two calls
 	next   time.Time     // the planned time of the next call
 	left   []time.Time   // the times of the latest calls, one for each that a window may hold
@@ -40,7 +42,6 @@ type pace struct {
 	wanted  float64   // the limit from the next call on
 	part    float64   // of the full pace
 	changed time.Time // when part last changed
-	slowed  time.Time // when it last fell
 	held    time.Time // the end of the delay that the service requested
 }
 
@@ -79,16 +80,15 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	}
 	defer p.turn.leave()
 	p.adopt()
-	part := p.now()
-	stretch := func(d time.Duration) time.Duration { return time.Duration(float64(d) / part) }
+	gap := time.Duration(float64(p.gap) / p.now())
 	// A delay up to catchUp is caught up, at half a gap. After a longer one there were no calls to
 	// send.
 	if now := time.Now(); now.Sub(p.next) > catchUp {
 		p.next = now
 	}
 	latest := p.left[(p.oldest+len(p.left)-1)%len(p.left)]
-	at := p.left[p.oldest].Add(stretch(p.window))
-	for _, earliest := range []time.Time{p.next, latest.Add(stretch(p.gap / 2))} {
+	at := p.left[p.oldest].Add(p.window)
+	for _, earliest := range []time.Time{p.next, latest.Add(gap / 2)} {
 		if earliest.After(at) {
 			at = earliest
 		}
@@ -103,7 +103,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 		}
 		at = held
 	}
-	p.next = p.next.Add(stretch(p.gap))
+	p.next = p.next.Add(gap)
 	p.left[p.oldest] = time.Now()
 	p.oldest = (p.oldest + 1) % len(p.left)
 	return nil
@@ -137,16 +137,13 @@ func (p *pace) heldUntil() time.Time {
 	return p.held
 }
 
-// throttled reduces the pace, and pauses it for the requested delay. Several throttled calls within a
-// window reduce it once.
+// throttled reduces the pace, and pauses it for the requested delay.
 func (p *pace) throttled(retryAfter time.Duration) {
-	part := p.now()
+	p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if until := p.changed.Add(retryAfter); until.After(p.held) {
 		p.held = until
 	}
-	if p.changed.Sub(p.slowed) >= p.window {
-		p.part, p.slowed = max(leastPart, part*slowDown), p.changed
-	}
+	p.part = max(leastPart, p.part-min(slowDown/p.limit, mostDown))
 }

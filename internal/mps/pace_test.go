@@ -166,41 +166,46 @@ func TestPaceRemembersCalls(t *testing.T) {
 	})
 }
 
-// TestPaceOfASharedQuota: a throttled call slows the pace at once, however many
-// are throttled together, and it comes back by itself.
-func TestPaceOfASharedQuota(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPace(100)
-		perSecond := func() int {
-			n := 0
-			for start := time.Now(); time.Since(start) < time.Second; n++ {
-				if err := p.wait(t.Context(), foreground); err != nil {
-					t.Fatal(err)
+// TestPaceSlowsDown: each throttled call costs a call a second, down to the least pace, and the pace
+// comes back by itself.
+func TestPaceSlowsDown(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit            float64
+		throttled, calls int // the calls leave in the five seconds after
+	}{
+		"none":                        {100, 0, 490},
+		"one":                         {100, 1, 489},
+		"ten":                         {100, 10, 480},
+		"a hundred":                   {100, 100, 97}, // it recovers from 5 to 35 calls a second
+		"of few calls, at most a bit": {2, 1, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPace(test.limit)
+				leaving := func() (calls int) {
+					for start := time.Now(); time.Since(start) < 5*time.Second; calls++ {
+						if err := p.wait(t.Context(), foreground); err != nil {
+							t.Fatal(err)
+						}
+					}
+					return calls
 				}
-			}
-			return n
-		}
-		if n := perSecond(); n < 97 || n > 100 { // evenly from the start, and the one that ends the second
-			t.Errorf("%d calls in a second before", n)
-		}
-		for range 10 {
-			p.throttled(0)
-		}
-		if n := perSecond(); n > 75 || n < 40 {
-			t.Errorf("%d calls in the second after a throttled call", n)
-		}
-		for range 100 {
-			time.Sleep(2 * time.Second)
-			p.throttled(0)
-		}
-		if n := perSecond(); n > 20 || n < 4 {
-			t.Errorf("%d calls in a second while all are throttled", n)
-		}
-		time.Sleep(40 * time.Second)
-		if n := perSecond(); n < 97 {
-			t.Errorf("%d calls in a second, long after", n)
-		}
-	})
+				full := leaving()
+				var answers sync.WaitGroup
+				for range test.throttled {
+					answers.Go(func() { p.throttled(0) })
+				}
+				answers.Wait()
+				if n := leaving(); n < test.calls-2 || n > test.calls+2 {
+					t.Errorf("%d calls in five seconds, want %d", n, test.calls)
+				}
+				time.Sleep(20 * time.Second)
+				if n := leaving(); n < full-1 {
+					t.Errorf("%d calls in five seconds, long after; %d before", n, full)
+				}
+			})
+		})
+	}
 }
 
 // TestPaceHonoursADelay: no call leaves while the service asks for none, neither one that
