@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path"
 	"slices"
@@ -21,6 +24,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/fc"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -30,10 +34,11 @@ import (
 
 // TestSimulation lives through random days of a deployment on a turned clock: up to
 // five programs whose clocks differ by up to ten minutes share one library and one
-// state bucket. Timers, events and requests come at random instants, twice, with too
-// little time, while both services delay, refuse and lose answers, and programs are
-// killed in the middle. What must never happen never does, and once the faults end,
-// repeated runs delete exactly what has expired.
+// state bucket. Some run on the custom runtime. Timers, events, requests, holds, plans, applies
+// and restores come at random instants, twice, with too little time, while both services
+// delay, refuse and lose answers, and programs are killed in the middle. On some days all
+// programs get a stricter policy. What must never happen never does, and once the faults
+// end, repeated runs delete exactly what has expired.
 //
 // MEDIASWEEP_SEEDS says how many days there are; a day is told by its seed, which
 // MEDIASWEEP_SEED repeats.
@@ -63,8 +68,9 @@ func TestSimulation(t *testing.T) {
 // program is one process of the deployment. Once it is killed nothing that it still
 // does reaches the services.
 type program struct {
-	f    *handler.Function
-	skew time.Duration
+	f      *handler.Function
+	skew   time.Duration
+	custom bool // on the custom runtime
 
 	mu     sync.Mutex
 	killed bool
@@ -104,8 +110,15 @@ type simulation struct {
 	crowded  bool // there have been several programs
 	calls    sync.WaitGroup
 
-	mu   sync.Mutex
-	held map[string]time.Time // media that were held, since when; zero if it is not certain
+	// strict has the IDs of media that the stricter policy keeps. Programs have it from strictFrom on.
+	strict     map[string]bool
+	strictFrom time.Time
+
+	mu    sync.Mutex
+	held  []heldMedium
+	freed map[string]bool // IDs of holds that may be released
+	runs  []string        // that may have deleted media
+	plans []string        // of dry runs
 }
 
 const simulated = `
@@ -120,6 +133,25 @@ guard: {maxPercent: 100, maxDelete: 100000}
 pace: {share: 1}
 `
 
+// kind says what happens on a day beside the usual.
+type kind struct {
+	restores bool
+	stricter bool // all programs get a stricter policy
+	reviewed bool // sweeps of the inventory are dry runs: a person applies their plans
+}
+
+// heldMedium is a medium that a hold keeps since a time.
+type heldMedium struct {
+	mediaID, hold string
+	since         time.Time
+}
+
+// strictRule is what the stricter policy has before its other rules. It keeps no media of series,
+// whose ranks it would change.
+const strictRule = `{name: strict, match: {object: ["oss://media-in/clips/*3*"]}}, `
+
+func isStrict(key string) bool { return strings.HasPrefix(key, "clips/") && strings.Contains(key, "3") }
+
 // slow slows a policy's calls down to ten a second: what takes a while needs few media.
 func slow(rules string) string { return strings.Replace(rules, "share: 1", "share: 0.1", 1) }
 
@@ -127,7 +159,7 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	t.Helper()
 	// A turned clock starts in the year 2000, and no record of before 2010 is believed.
 	time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
-	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes(), held: map[string]time.Time{}}
+	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes(), freed: map[string]bool{}}
 	var err error
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
@@ -155,6 +187,10 @@ func simulate(t *testing.T, seed uint64) {
 	if seed%3 == 1 { // the same media by two ways
 		rules = strings.Replace(rules, "inventory: [", "inventory: [{manifest: oss://ops/list.csv}, ", 1)
 	}
+	day := kind{restores: seed%4 == 1, stricter: seed%4 == 2, reviewed: seed%4 == 3}
+	if day.restores { // a restored medium would be the latest of its folder
+		rules = strings.Replace(rules, ", keepLatest: {count: 2, per: folder}", "", 1)
+	}
 	s := newSimulation(t, seed, rules, emulator.MPSOptions{
 		UnknownID:     pick(rng, emulator.AcceptUnknown, emulator.RefuseWhole, emulator.RefusePartial),
 		DeletedView:   pick(rng, emulator.ViewNonExist, emulator.ViewDeleted, emulator.ViewInitiated),
@@ -167,7 +203,7 @@ func simulate(t *testing.T, seed uint64) {
 	if seed%50 == 0 { // more than a look notes at once
 		size = 1500 + rng.IntN(1500)
 	}
-	due := s.library(size)
+	due := s.library(size, day.restores)
 	rows := "mediaId,object\n"
 	for i, m := range s.e.Media() {
 		switch i % 3 {
@@ -183,8 +219,13 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	s.crowded = len(s.programs) > 1
 	s.faults()
-	for range 4 + rng.IntN(10) {
-		s.happening()
+	happenings := 4 + rng.IntN(10)
+	stricterAt := rng.IntN(happenings)
+	for i := range happenings {
+		s.happening(day)
+		if day.stricter && i == stricterAt {
+			s.deployStricter(strings.Replace(rules, "protect: [", "protect: ["+strictRule, 1))
+		}
 		time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
 	}
 	s.calls.Wait()
@@ -194,7 +235,12 @@ func simulate(t *testing.T, seed uint64) {
 		s.releaseAll()
 	}
 	left := maps.Clone(due)
-	for id := range s.held {
+	for _, hold := range s.holds() {
+		for _, id := range s.heldBy(&hold) {
+			delete(left, id)
+		}
+	}
+	for _, id := range slices.AppendSeq(s.restored(), maps.Keys(s.strict)) {
 		delete(left, id)
 	}
 	s.settle(left)
@@ -206,7 +252,7 @@ func pick[T any](rng *rand.Rand, choices ...T) T { return choices[rng.IntN(len(c
 
 // library fills the library, and returns what is due by the policy. No medium is near
 // an age at which programs whose clocks differ could disagree.
-func (s *simulation) library(size int) (due map[string]bool) {
+func (s *simulation) library(size int, unranked bool) (due map[string]bool) {
 	due = map[string]bool{}
 	day := 24 * time.Hour
 	folders := map[string][]emulator.Medium{}
@@ -227,9 +273,13 @@ func (s *simulation) library(size int) (due map[string]bool) {
 			m.PublishState = "Deleting"
 		}
 		m = s.e.Add(m)
-		if folder, _, ok := strings.Cut(strings.TrimPrefix(key, "series/"), "/"); ok && strings.HasPrefix(key, "series/") {
+		folder, _, ok := strings.Cut(strings.TrimPrefix(key, "series/"), "/")
+		switch ok = ok && strings.HasPrefix(key, "series/"); {
+		case ok && unranked:
+			due[m.ID] = expires(m, 30*day)
+		case ok:
 			folders[folder] = append(folders[folder], m)
-		} else {
+		default:
 			due[m.ID] = expires(m, 180*day)
 		}
 		s.e.PutObject("media-in", key, nil, time.Now())
@@ -260,7 +310,7 @@ func (s *simulation) addOld(bucket string, n int) (ids []string) {
 }
 
 func (s *simulation) start(skew time.Duration) *program {
-	p := &program{skew: skew}
+	p := &program{skew: skew, custom: s.rng.IntN(2) == 0}
 	env := s.e.Env()
 	env["MEDIASWEEP_STATE"] = "oss://ops/state/"
 	p.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: io.Discard, Policy: s.policy,
@@ -288,12 +338,16 @@ func (s *simulation) faults() {
 }
 
 // happening is one thing that happens to a deployment.
-func (s *simulation) happening() {
+func (s *simulation) happening(day kind) {
 	at := s.rng.IntN(len(s.programs))
 	p := s.programs[at]
 	limit := time.Duration(5+s.rng.IntN(60)) * time.Second
 	media := s.e.Media()
-	switch s.rng.IntN(12) {
+	everything := everything
+	if day.reviewed {
+		everything = `{"mode":"dry-run","inventory":true}`
+	}
+	switch s.rng.IntN(17) {
 	case 0, 1, 2, 3:
 		id := fmt.Sprint("timer-", s.rng.IntN(100))
 		s.call(p, id, limit, everything)
@@ -319,7 +373,92 @@ func (s *simulation) happening() {
 	case 11:
 		m := pick(s.rng, media...)
 		s.place(p, pick(s.rng, m.ID, "oss://media-in/"+m.Key, "oss://media-in/"+path.Dir(m.Key)+"/*1*"))
+	case 12:
+		s.release(p)
+	case 13, 14:
+		if plan := s.latest(&s.plans); plan != "" {
+			s.take(p, limit, &trigger.Request{Trigger: trigger.CLI, Mode: policy.Enforce, Plan: plan, Anyway: s.rng.IntN(2) == 0})
+		}
+	case 15, 16:
+		if run := s.latest(&s.runs); run != "" && day.restores {
+			s.take(p, limit, &trigger.Request{Trigger: trigger.CLI, Restore: run})
+		}
 	}
+}
+
+// latest returns the last of a list that grows, or nothing.
+func (s *simulation) latest(of *[]string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(*of) == 0 {
+		return ""
+	}
+	return (*of)[len(*of)-1]
+}
+
+// take lets a program take a request of the command line.
+func (s *simulation) take(p *program, limit time.Duration, request *trigger.Request) {
+	s.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		r := p.f.Sweep(ctx, handler.Call{}, request)
+		body, err := json.Marshal(r)
+		if err != nil {
+			s.t.Error(err)
+		}
+		s.adds(body)
+	})
+}
+
+// deployStricter kills all programs and starts them with a policy that keeps more.
+func (s *simulation) deployStricter(rules string) {
+	stricter, err := policy.Parse("policy", []byte(rules))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.policy, s.strict = stricter, map[string]bool{}
+	for _, m := range s.e.Media() {
+		if isStrict(m.Key) {
+			s.strict[m.ID] = true
+		}
+	}
+	for i, p := range s.programs {
+		p.kill()
+		s.programs[i] = s.start(p.skew)
+	}
+	s.strictFrom, s.crowded = time.Now(), true
+}
+
+// restored returns the IDs of media whose objects a restore may have held, and may not have added.
+func (s *simulation) restored() (ids []string) {
+	for _, object := range s.e.Objects("ops") {
+		var mark struct{ Restored []string }
+		if !strings.HasPrefix(object.Key, "state/marks/") || json.Unmarshal(object.Body, &mark) != nil {
+			continue
+		}
+		for _, m := range s.e.Media() {
+			if slices.Contains(mark.Restored, "oss://media-in/"+m.Key) {
+				ids = append(ids, m.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// release ends one of the holds, perhaps.
+func (s *simulation) release(p *program) {
+	s.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		holds, _, err := p.f.Holds(ctx, handler.Call{})
+		if err != nil || len(holds) == 0 {
+			return
+		}
+		s.mu.Lock() // what it held may go from now on
+		s.freed[holds[0].ID] = true
+		s.mu.Unlock()
+		_, _ = p.f.Release(ctx, handler.Call{}, holds[0].ID) // may fail as any call
+	})
 }
 
 // place holds media. The hold may be there although the call failed.
@@ -327,50 +466,64 @@ func (s *simulation) place(p *program, target string) {
 	s.calls.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		_, _, err := p.f.Hold(ctx, handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"})
-		id, objects, parseErr := retention.ParseTarget(target)
-		if parseErr != nil {
-			s.t.Error(parseErr)
+		hold, _, err := p.f.Hold(ctx, handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"})
+		if err != nil {
+			return
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for _, m := range s.e.Media() {
-			if m.ID != id && (id != "" || !objects.Match(&media.Object{Bucket: m.Bucket, Key: m.Key})) {
-				continue
-			}
-			since, held := s.held[m.ID]
-			switch {
-			case err == nil && since.IsZero():
-				s.held[m.ID] = time.Now()
-			case !held:
-				s.held[m.ID] = time.Time{}
-			}
+		for _, id := range s.heldBy(&hold) {
+			s.held = append(s.held, heldMedium{id, hold.ID, time.Now()})
 		}
 	})
 }
 
-// releaseAll ends all holds: what they held must go.
-func (s *simulation) releaseAll() {
-	f := s.programs[0].f
-	holds, _, err := f.Holds(s.t.Context(), handler.Call{})
+// heldBy returns the IDs of media that a hold keeps.
+func (s *simulation) heldBy(hold *retention.Hold) (ids []string) {
+	id, objects, err := retention.ParseTarget(hold.Target)
 	if err != nil {
 		s.t.Error(err)
 	}
-	for _, hold := range holds {
-		if _, err := f.Release(s.t.Context(), handler.Call{}, hold.ID); err != nil {
+	for _, m := range s.e.Media() {
+		if m.ID == id || id == "" && objects.Match(&media.Object{Bucket: m.Bucket, Key: m.Key}) {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// releaseAll ends all holds: what they held must go.
+func (s *simulation) releaseAll() {
+	for _, hold := range s.holds() {
+		s.freed[hold.ID] = true
+		if _, err := s.programs[0].f.Release(s.t.Context(), handler.Call{}, hold.ID); err != nil {
 			s.t.Error(err)
 		}
 	}
-	clear(s.held)
+}
+
+// holds returns the holds in force, once the faults have ended.
+func (s *simulation) holds() []retention.Hold {
+	holds, _, err := s.programs[0].f.Holds(s.t.Context(), handler.Call{})
+	if err != nil {
+		s.t.Error(err)
+	}
+	return holds
 }
 
 // checkHeld holds the calls of the day against the holds: a run reads them every second, and waits for half
 // a second of a read.
 func (s *simulation) checkHeld() {
+	since := map[string]time.Time{}
+	for _, one := range s.held {
+		if earlier, known := since[one.mediaID]; !s.freed[one.hold] && (!known || one.since.Before(earlier)) {
+			since[one.mediaID] = one.since
+		}
+	}
 	for _, call := range s.e.Calls() {
 		for _, id := range call.MediaIDs {
-			if since, held := s.held[id]; call.Operation == "DeleteMedia" && held && !since.IsZero() && call.Time.After(since.Add(1600*time.Millisecond)) {
-				s.t.Errorf("%s was sent %s after it was held", id, call.Time.Sub(since))
+			if from, held := since[id]; call.Operation == "DeleteMedia" && held && call.Time.After(from.Add(1600*time.Millisecond)) {
+				s.t.Errorf("%s was sent %s after it was held", id, call.Time.Sub(from))
 			}
 		}
 	}
@@ -382,12 +535,27 @@ func (s *simulation) call(p *program, id string, limit time.Duration, payload st
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		began := time.Now()
-		body, _ := p.f.Invoke(ctx, handler.Call{RequestID: id}, []byte(payload))
+		body := p.invoke(ctx, id, limit, payload)
 		if took := time.Since(began); took > limit*98/100 { // a fortieth of the time is the answer's own
 			s.t.Errorf("%s: an answer after %s, of %s: %s", id, took, limit, body)
 		}
 		s.adds(body)
 	})
+}
+
+// invoke hands a payload to the program, as its runtime does.
+func (p *program) invoke(ctx context.Context, id string, limit time.Duration, payload string) []byte {
+	if !p.custom {
+		body, _ := p.f.Invoke(ctx, handler.Call{RequestID: id}, []byte(payload))
+		return body
+	}
+	runtime := &fc.Custom{Function: p.f, Timeout: time.Minute, Log: io.Discard, Logger: slog.New(slog.DiscardHandler)}
+	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/invoke", strings.NewReader(payload))
+	r.Header.Set("X-Fc-Control-Path", "/invoke")
+	r.Header.Set("X-Fc-Request-Id", id)
+	r.Header.Set("X-Fc-Function-Timeout", strconv.Itoa(int(limit.Seconds())))
+	runtime.ServeHTTP(w, r)
+	return w.Body.Bytes()
 }
 
 // adds holds a report against what every report promises.
@@ -398,6 +566,14 @@ func (s *simulation) adds(body []byte) (r report.Report) {
 	c := r.Counts
 	if c.Looked != c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired || c.Expired != c.Deleted+c.Gone+c.Failed+c.Unverified+c.Pending+c.Announced || strings.Contains(r.Error, "internal error") {
 		s.t.Errorf("report %s", body)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case r.Mode == policy.DryRun && r.Plan != "":
+		s.plans = append(s.plans, r.Plan)
+	case c.Deleted > 0:
+		s.runs = append(s.runs, r.Run)
 	}
 	return r
 }
@@ -438,7 +614,7 @@ func (s *simulation) hold(due map[string]bool) {
 				s.t.Errorf("a call with %d IDs", len(call.MediaIDs))
 			}
 			for _, id := range call.MediaIDs {
-				if !due[id] {
+				if !due[id] || s.strict[id] && call.Time.After(s.strictFrom) {
 					s.t.Errorf("%s was sent and must stay", id)
 				}
 				if !planned[id] {

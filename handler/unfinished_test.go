@@ -25,7 +25,7 @@ func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
 				failed := 0
 				for write := range 10 {
 					s := newSimulation(t, uint64(write), simulated, emulator.MPSOptions{})
-					due := s.library(30)
+					due := s.library(30, false)
 					s.programs = []*program{s.start(0)}
 					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write})
 					r := s.timer(time.Minute)
