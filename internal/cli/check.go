@@ -71,6 +71,7 @@ and why a run in this environment is refused.`,
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
+	choose(cmd, "text", "json")
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd
 }

@@ -82,6 +82,11 @@ func (c *Command) main(ctx context.Context, args []string) int {
 
 func (c *Command) execute(ctx context.Context, args []string) error {
 	root := c.Root()
+	if isCompletion(args) {
+		if err := c.complete(root); err != nil {
+			return err
+		}
+	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }
@@ -130,17 +135,31 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	addSettings(root)
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console(), c.permissions())
+	mendDefaults(root)
+	return root
+}
+
+// mendDefaults adds what cobra's own commands lack: examples, and errors for an unknown topic and shell.
+func mendDefaults(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	for name, example := range map[string]string{
-		"help":       "  mediasweep help plan",
-		"completion": "  source <(mediasweep completion bash)",
-	} {
-		if cmd, _, err := root.Find([]string{name}); err == nil {
-			cmd.Example = example
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Example = "  mediasweep help plan"
+			show := cmd.Run
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				if _, _, err := root.Find(args); err != nil {
+					return err
+				}
+				show(cmd, args)
+				return nil
+			}
+		case "completion":
+			cmd.Example = "  source <(mediasweep completion bash)"
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-	return root
 }
 
 // takes checks the number of a command's arguments. Their names are the first words after the command's in Use.

@@ -10,9 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 func (c *Command) emulate() *cobra.Command {
@@ -32,8 +34,8 @@ A fault is OPERATION:KIND, with options as in
 		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, text := range faults {
-				fault, err := emulator.ParseFault(text)
+			for _, given := range faults {
+				fault, err := emulator.ParseFault(given)
 				if err != nil {
 					return exitError{exitUsage, err}
 				}
@@ -45,7 +47,7 @@ A fault is OPERATION:KIND, with options as in
 					config.Permissions, err = emulator.ParseRAMPolicy(document)
 				}
 				if err != nil {
-					return exitError{exitUsage, err}
+					return exitError{exitUsage, fmt.Errorf("--permissions %s: %w", text.Name(permissions), account.WithoutPath(err))}
 				}
 			}
 			e, err := emulator.Start(config)

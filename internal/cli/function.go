@@ -32,6 +32,7 @@ type functionFlags struct {
 
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
+	choose(cmd, outputs...)
 	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator, with a state that ends with the command unless MEDIASWEEP_STATE names one")
 	if slices.Contains(outputs, "csv") {
 		cmd.Flags().BoolVar(&s.excel, "excel", false, "CSV for Excel: with a byte order mark, and no cell is taken for a formula")

@@ -61,6 +61,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 	cmd.Flags().StringVar(&who, "for", "function", "function: its role; operator: a person with the command line or the console")
 	cmd.Flags().StringVar(&mode, "mode", "", "dry-run or enforce, in place of the policy's mode")
 	cmd.Flags().StringVarP(&output, "output", "o", "json", "json, or text that says what each statement is for")
+	choose(cmd, "json", "text")
 	return cmd
 }
 

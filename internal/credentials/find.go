@@ -48,15 +48,38 @@ func find(getenv func(string) string, now func() time.Time, profile string) (*or
 // errNotConfigured says that a source is not configured, and another may be.
 var errNotConfigured = errors.New("not configured")
 
-func ofProfile(getenv func(string) string, now func() time.Time, name string) (*origin, error) {
-	path, shown := filepath.Join(home(getenv), ".aliyun", "config.json"), "~/.aliyun/config.json"
-	own := getenv("ALIBABA_CLOUD_CONFIG_FILE")
-	if own != "" {
-		path, shown = own, "the file of ALIBABA_CLOUD_CONFIG_FILE"
+// configFile returns the path of the configuration file of the aliyun CLI, and its name for people.
+func configFile(getenv func(string) string) (path, shown string) {
+	if own := getenv("ALIBABA_CLOUD_CONFIG_FILE"); own != "" {
+		return own, "the file of ALIBABA_CLOUD_CONFIG_FILE"
 	}
+	return filepath.Join(home(getenv), ".aliyun", "config.json"), "~/.aliyun/config.json"
+}
+
+// Profiles returns the names of the profiles of the aliyun CLI that a terminal can show.
+func Profiles(getenv func(string) string) (names []string) {
+	path, _ := configFile(getenv)
+	data, err := readFile(path)
+	if err != nil {
+		return nil
+	}
+	config, err := parse(data)
+	if err != nil {
+		return nil
+	}
+	for _, p := range config.Profiles {
+		if text.Name(p.Name) == p.Name {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+func ofProfile(getenv func(string) string, now func() time.Time, name string) (*origin, error) {
+	path, shown := configFile(getenv)
 	data, err := readFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && name == "" && own == "":
+	case errors.Is(err, fs.ErrNotExist) && name == "" && getenv("ALIBABA_CLOUD_CONFIG_FILE") == "":
 		return nil, errNotConfigured
 	case err != nil:
 		return nil, failure(shown + ": " + err.Error() + ": run `aliyun configure`")
