@@ -198,8 +198,11 @@ func TestForeignAddresses(t *testing.T) {
 	if _, err := ossClient(e).ListBuckets(t.Context(), &sdkoss.ListBucketsRequest{}); ossCode(err) != "405 MethodNotAllowed" {
 		t.Errorf("ListBuckets: %v", err)
 	}
-	for _, host := range []string{"films.example.org", ".localhost", "aliyuncs.com", "mts.cn-shanghai.aliyuncs.com", "[::1]:1", "localhost"} {
-		if _, body := fetch(t, e, "http://"+host+"/"); !strings.Contains(body, "MissingAction") {
+	for host, want := range map[string]string{
+		"films.example.org": "InvalidHost", ".localhost": "InvalidHost", "aliyuncs.com": "InvalidHost", "mts.cn-beijing.aliyuncs.com": "InvalidHost", "127.0.0.1.example.org": "InvalidHost",
+		"mts.cn-shanghai.aliyuncs.com": "MissingAction", "MTS-VPC.cn-shanghai.aliyuncs.com:443": "MissingAction", "[::1]:1": "MissingAction", "localhost": "MissingAction", "127.0.0.1:80": "MissingAction",
+	} {
+		if _, body := fetch(t, e, "http://"+host+"/"); !strings.Contains(body, want) {
 			t.Errorf("%s: %s", host, body)
 		}
 	}
@@ -268,6 +271,7 @@ func TestACS3(t *testing.T) {
 		{"another nonce", ids, "", set("x-acs-signature-nonce", "x"), "400 SignatureDoesNotMatch"},
 		{"another token", ids, "", set("x-acs-security-token", "x"), "400 SignatureDoesNotMatch"},
 		{"another host", ids, "", func(r *http.Request) { r.Host = "mts.cn-shanghai.aliyuncs.com" }, "400 SignatureDoesNotMatch"},
+		{"another service's host", ids, "", func(r *http.Request) { r.Host = "ecs.cn-shanghai.aliyuncs.com" }, "404 InvalidHost"},
 		{"a header that is not signed", ids, "", set("x-acs-source", "x"), "400 IncompleteSignature"},
 		{"the host is not signed", ids, "", func(r *http.Request) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "host;", "", 1))

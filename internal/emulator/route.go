@@ -3,7 +3,10 @@ package emulator
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/account"
 )
 
 // route chooses the service of a request. A Host that names a bucket is of OSS; so is any path
@@ -53,4 +56,13 @@ func splitHost(host string) (region, bucket string) {
 		return "", ""
 	}
 	return region, bucket
+}
+
+// isMPS reports whether a Host is of MPS in a region, or of this machine.
+func isMPS(host, region string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	own := []string{"mts.aliyuncs.com", "mts." + region + ".aliyuncs.com", "mts-vpc." + region + ".aliyuncs.com"}
+	return account.IsLoopback(strings.Trim(host, "[]")) || slices.Contains(own, strings.ToLower(host))
 }

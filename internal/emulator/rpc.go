@@ -58,6 +58,9 @@ func (e *Emulator) rpc(r *http.Request) exchange {
 			URLs:      split(p.Get("FileURLs") + p.Get("FileURL")),
 		},
 		admit: func() *failure {
+			if !isMPS(r.Host, e.region) {
+				return mistake(http.StatusNotFound, "InvalidHost", "The Host is neither of MPS in "+e.region+", nor a bucket's, nor this machine's.")
+			}
 			if parseErr != nil {
 				return mistake(http.StatusBadRequest, "InvalidParameter", "The parameters cannot be decoded.")
 			}
