@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -80,6 +81,30 @@ func TestSourceDate(t *testing.T) {
 		if got, err := sourceDate(t.Context()); err == nil {
 			t.Errorf("SOURCE_DATE_EPOCH=%s is taken for %v", bad, got)
 		}
+	}
+}
+
+// A build does not follow the user's settings, but for where modules come from.
+func TestBuildEnvironment(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(settings, []byte("GOFLAGS=-tags=mine\nGOAMD64=v3\nGOARCH=arm64\nGOPROXY=https://proxy.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", settings)
+	for _, name := range []string{"GOFLAGS", "GOAMD64", "GOARCH", "GOPROXY"} {
+		t.Setenv(name, "") // as without it
+	}
+	show := exec.CommandContext(t.Context(), "go", "env", "GOFLAGS", "GOAMD64", "GOARCH", "GOPROXY", "GOWORK")
+	before, err := show.Output()
+	if err != nil || string(before) != "-tags=mine\nv3\narm64\nhttps://proxy.example\n\n" {
+		t.Fatalf("the settings are not in force: %q, %v", before, err)
+	}
+	show = exec.CommandContext(t.Context(), "go", show.Args[1:]...)
+	if show.Env, err = buildEnv(t.Context(), "linux", "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := show.Output(); err != nil || string(got) != "\nv1\namd64\nhttps://proxy.example\noff\n" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -74,12 +75,31 @@ func (r release) compile(ctx context.Context, target string) ([]byte, error) {
 	defer func() { _ = os.RemoveAll(folder) }()
 	program := filepath.Join(folder, "program")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+r.version, "-o", program, ".") //nolint:gosec // the version was checked
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+system, "GOARCH="+processor)
+	if build.Env, err = buildEnv(ctx, system, processor); err != nil {
+		return nil, err
+	}
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(program)
+}
+
+// buildEnv returns the environment of a build. Of the user's settings (`go env -w`) it keeps where modules come from:
+// go.sum holds what they are.
+func buildEnv(ctx context.Context, system, processor string) ([]string, error) {
+	kept := []string{"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOMODCACHE", "GOCACHE"}
+	out, err := exec.CommandContext(ctx, "go", append([]string{"env"}, kept...)...).Output() //nolint:gosec // names only
+	values := strings.Split(string(out), "\n")
+	if err != nil || len(values) != len(kept)+1 {
+		return nil, fmt.Errorf("read the settings of go: %w", cmp.Or(err, errors.New("go env gives another number of values")))
+	}
+	env := os.Environ()
+	for i, name := range kept {
+		env = append(env, name+"="+values[i])
+	}
+	return append(env, "GOENV=off", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off", "CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0",
+		"GOOS="+system, "GOARCH="+processor), nil
 }
 
 // command adds the archive of the command for a target, and its SBOM.
