@@ -79,7 +79,7 @@ type Entry struct {
 
 // Line returns the entry in canonical form: one line of JSON, its end included.
 func (e Entry) Line() ([]byte, error) {
-	record, err := canonical(e.Record)
+	record, err := text.Canonical(e.Record) // the service does not promise to send keys in the same order twice
 	if err != nil {
 		return nil, fmt.Errorf("plan: record of %s: %w", e.MediaID, err)
 	}
@@ -128,7 +128,7 @@ func ParseEntry(line []byte) (Entry, error) {
 
 // HasRecord reports whether an entry's line has this record.
 func HasRecord(line []byte, record json.RawMessage) bool {
-	same, err := canonical(record)
+	same, err := text.Canonical(record)
 	return err == nil && bytes.HasSuffix(line, append(append([]byte(`"record":`), same...), "}\n"...))
 }
 
@@ -141,25 +141,13 @@ func LineDigest(line []byte) uint64 {
 
 // RecordDigest returns the LineDigest of an entry with this record.
 func RecordDigest(record json.RawMessage) (uint64, error) {
-	same, err := canonical(record)
+	same, err := text.Canonical(record)
 	return shortDigest(same), err
 }
 
 func shortDigest(record []byte) uint64 {
 	sum := sha256.Sum256(record)
 	return binary.LittleEndian.Uint64(sum[:])
-}
-
-// canonical orders the keys of a record, which the service does not promise to
-// send in the same order twice. Numbers keep their text.
-func canonical(record json.RawMessage) (json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(record))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return nil, err
-	}
-	return json.Marshal(value)
 }
 
 // headForm is the JSON of a head.

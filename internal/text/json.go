@@ -70,7 +70,7 @@ func within(data []byte, open byte, other error) (first []span, rest []byte, err
 	}
 	switch {
 	case end < 0 || skipSpace(data, end) != len(data):
-		return nil, nil, fmt.Errorf("not JSON: %w", json.Unmarshal(data, new(json.RawMessage)))
+		return nil, nil, notJSON(data)
 	case !isOpen:
 		return nil, nil, other
 	case len(first) > 0:
@@ -81,14 +81,16 @@ func within(data []byte, open byte, other error) (first []span, rest []byte, err
 	return first, rest, nil
 }
 
+func notJSON(data []byte) error {
+	return fmt.Errorf("not JSON: %w", json.Unmarshal(data, new(json.RawMessage)))
+}
+
 // nameOf reads the name of a member. Nearly all have no escapes, and are quick to read.
 func nameOf(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
 	}
-	var name string
-	_ = json.Unmarshal(quoted, &name) // it is valid
-	return []byte(name)
+	return []byte(decoded(quoted))
 }
 
 // cutJSON cuts the first name or value off the text of some valid JSON, and the separator
