@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Found is the answer to a look-up.
@@ -74,47 +75,93 @@ func doubt(m *media.Medium, why string) {
 	m.State, m.Doubt = "", cmp.Or(m.Doubt, why)
 }
 
-// wrapper is an object that MPS may send as "", [] or null if it is empty.
-type wrapper[T any] struct{ value T }
-
 // Bounds of an answer to a look-up of MaxBatch media. Usual answers are far smaller.
 const (
 	maxListed = 1000
 	maxRecord = 256 << 10 // bytes
 )
 
-// list is a JSON array of at most maxListed entries.
-type list[T any] []T
-
-// UnmarshalJSON stops at the first entry beyond the limit, to save memory.
-func (l *list[T]) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		return nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('[') {
-		return errors.New("a list is expected")
-	}
-	for decoder.More() {
-		if len(*l) == maxListed {
-			return fmt.Errorf("more than %d entries", maxListed)
-		}
-		var entry T
-		if err := decoder.Decode(&entry); err != nil {
-			return err
-		}
-		*l = append(*l, entry)
-	}
-	return nil
+// answer takes the members of a JSON object, as members returns them. After an error it has what could be read.
+type answer interface {
+	take(m map[string]json.RawMessage) error
+	is() *envelope
 }
 
-func (w *wrapper[T]) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case `""`, "[]", "null":
-		return nil
+// envelope holds the common fields of an answer. An error has a Code, a success only a RequestId.
+type envelope struct{ RequestID, Code, Message string }
+
+func (e *envelope) is() *envelope { return e }
+
+func (e *envelope) take(m map[string]json.RawMessage) error {
+	return cmp.Or(readText(m["requestid"], &e.RequestID), readText(m["code"], &e.Code), readText(m["message"], &e.Message))
+}
+
+// looked is an answer to a look-up. Its records share the memory of the answer.
+type looked struct {
+	envelope
+	media   []json.RawMessage
+	missing []string
+}
+
+func (l *looked) take(m map[string]json.RawMessage) (err error) {
+	l.media, err = wrapped(m["medialist"], "media")
+	err = cmp.Or(l.envelope.take(m), err)
+	ids, idsErr := wrapped(m["nonexistmediaids"], "mediaid")
+	urls, urlsErr := wrapped(m["nonexistfileurls"], "fileurl")
+	err = cmp.Or(err, idsErr, urlsErr)
+	for _, name := range append(ids, urls...) {
+		var missing string
+		err = cmp.Or(err, readText(name, &missing))
+		l.missing = append(l.missing, missing)
 	}
-	if err := json.Unmarshal(data, &w.value); err != nil {
-		return fmt.Errorf("list in an answer: %w", err)
+	return err
+}
+
+// decode reads the members of an answer.
+func decode(body []byte, into answer) error {
+	m, err := members(body)
+	return cmp.Or(into.take(m), err)
+}
+
+// members returns the members of a JSON object by their names in lower case. A name that stands there twice, in
+// any case, is an error.
+func members(data []byte) (map[string]json.RawMessage, error) {
+	all, err := text.Members(data)
+	m := map[string]json.RawMessage{}
+	for name, value := range all {
+		lower := strings.ToLower(string(name))
+		if _, twice := m[lower]; twice {
+			err = fmt.Errorf("%s twice in an answer", text.Quote(lower))
+		}
+		m[lower] = value
 	}
-	return nil
+	return m, err
+}
+
+// wrapped returns the elements of a list in an object. MPS omits an empty object, or sends "", [] or null.
+func wrapped(value json.RawMessage, name string) (list []json.RawMessage, err error) {
+	switch string(value) {
+	case "", `""`, "[]", "null":
+		return nil, nil
+	}
+	m, err := members(value)
+	if err != nil || len(m[name]) == 0 || string(m[name]) == "null" {
+		return nil, err
+	}
+	elements, err := text.Elements(m[name])
+	for element := range elements {
+		if len(list) == maxListed {
+			return nil, fmt.Errorf("more than %d entries", maxListed)
+		}
+		list = append(list, element)
+	}
+	return list, err
+}
+
+// readText reads a text. One that is missing, or null, stays as it is.
+func readText(value json.RawMessage, into *string) (err error) {
+	if len(value) > 0 && string(value) != "null" {
+		*into, err = text.OfJSON(value)
+	}
+	return err
 }

@@ -1,7 +1,6 @@
 package mps
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -23,12 +22,17 @@ func TestAnswersAreBounded(t *testing.T) {
 		{"missing IDs", `{"NonExistMediaIds":{"MediaId":[` + strings.Repeat(`"",`, maxListed) + `""]}}`, -1},
 		{"missing URLs", `{"NonExistFileURLs":{"FileURL":[` + strings.Repeat(`"",`, maxListed) + `""]}}`, -1},
 		{"no array", `{"MediaList":{"Media":{}}}`, -1},
+		{"empty lists", `{"MediaList":"","NonExistMediaIds":[],"NonExistFileURLs":null}`, 0},
+		{"names in another case", `{"mediaList":{"media":[` + record(1) + `]}}`, 1},
+		{"a list twice", `{"MediaList":{"Media":[` + record(1) + `]},"MediaList":{}}`, -1},
+		{"a list twice in its object", `{"MediaList":{"Media":[` + record(1) + `],"media":[]}}`, -1},
+		{"an ID that is no text", `{"NonExistMediaIds":{"MediaId":[5]}}`, -1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got looked
-			err := json.Unmarshal([]byte(test.answer), &got)
-			found := settle(got.MediaList.value.Media, got.NonExistMediaIDs.value.MediaID)
+			err := decode([]byte(test.answer), &got)
+			found := settle(got.media, got.missing)
 			named := 0
 			for _, m := range found.Media {
 				if m.ID != "" {

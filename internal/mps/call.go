@@ -2,7 +2,6 @@ package mps
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -137,7 +136,7 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 	if status == 0 {
 		return &Error{Op: op, Kind: Ambiguous, Message: credentials.Redact(plainly(sdkErr))}
 	}
-	err := json.Unmarshal(body, into)
+	err := decode(body, into)
 	is := into.is()
 	switch {
 	case is.Code != "" && (err == nil || status >= 300):
@@ -153,18 +152,6 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 	}
 	return nil
 }
-
-// answer is implemented by all answers.
-type answer interface{ is() *envelope }
-
-// envelope holds the common fields of an answer. An error has a Code, a success only a RequestId.
-type envelope struct {
-	RequestID string `json:"RequestId"`
-	Code      string
-	Message   string
-}
-
-func (e *envelope) is() *envelope { return e }
 
 // plainly removes the signed URL that net/http adds to an error.
 func plainly(err error) string {

@@ -1,7 +1,9 @@
 package mps
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"regexp"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
@@ -22,15 +24,6 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 	if err := s.acquire(ctx, ListExecutions); err != nil {
 		return nil, "", err
 	}
-	type listed struct {
-		envelope
-		NextPageToken              string
-		MediaWorkflowExecutionList wrapper[struct {
-			MediaWorkflowExecution []struct {
-				MediaID string `json:"MediaId"`
-			}
-		}]
-	}
 	var list listed
 	err = s.callNow(ctx, ListExecutions, func() requests.AcsRequest {
 		request := mts.CreateListMediaWorkflowExecutionsRequest()
@@ -45,10 +38,25 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 	if err != nil {
 		return nil, "", err
 	}
-	for _, execution := range list.MediaWorkflowExecutionList.value.MediaWorkflowExecution {
-		if execution.MediaID != "" { // empty before the execution has a medium
-			ids = append(ids, execution.MediaID)
+	return list.ids, list.next, nil
+}
+
+// listed is a page of workflow executions.
+type listed struct {
+	envelope
+	ids  []string
+	next string
+}
+
+func (l *listed) take(m map[string]json.RawMessage) error {
+	executions, err := wrapped(m["mediaworkflowexecutionlist"], "mediaworkflowexecution")
+	err = cmp.Or(l.envelope.take(m), readText(m["nextpagetoken"], &l.next), err)
+	for _, execution := range executions {
+		var id string
+		in, executionErr := members(execution)
+		if err = cmp.Or(err, executionErr, readText(in["mediaid"], &id)); id != "" { // empty before the execution has a medium
+			l.ids = append(l.ids, id)
 		}
 	}
-	return ids, list.NextPageToken, nil
+	return err
 }

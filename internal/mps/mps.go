@@ -4,6 +4,7 @@
 package mps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -219,12 +220,7 @@ type Texts struct {
 // Add adds a medium for a file, and returns its ID. It starts no workflow. If the file has a medium, it
 // returns that. After an Ambiguous error the medium may have been added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
-	var added struct {
-		envelope
-		Media struct {
-			MediaID string `json:"MediaId"`
-		}
-	}
+	var answered added
 	if err := s.acquire(ctx, AddMedia); err != nil {
 		return "", err
 	}
@@ -233,11 +229,26 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 		request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
 		request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
 		return request
-	}, func() answer { return &added })
+	}, func() answer { return &answered })
 	if err != nil {
 		return "", err
 	}
-	return added.Media.MediaID, nil
+	return answered.mediaID, nil
+}
+
+// added is an answer to AddMedia.
+type added struct {
+	envelope
+	mediaID string
+}
+
+func (a *added) take(m map[string]json.RawMessage) (err error) {
+	err = a.envelope.take(m)
+	if added := m["media"]; len(added) > 0 {
+		in, mediaErr := members(added)
+		err = cmp.Or(err, mediaErr, readText(in["mediaid"], &a.mediaID))
+	}
+	return err
 }
 
 // Probe reads at most MaxBatch media without outputs, to check whether they exist.
@@ -249,17 +260,6 @@ func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 	return permit.send(ctx, form{op: QueryMediaList}, ids)
 }
 
-// looked is the JSON of an answer to a look-up. MPS omits the wrapper of an empty list, or sends an
-// empty one.
-type looked struct {
-	envelope
-	MediaList        wrapper[struct{ Media list[json.RawMessage] }]
-	NonExistMediaIDs wrapper[struct {
-		MediaID list[string] `json:"MediaId"`
-	}] `json:"NonExistMediaIds"`
-	NonExistFileURLs wrapper[struct{ FileURL list[string] }]
-}
-
 // send sends a call with a permit. The Found of a deletion is empty.
 func (s *Session) send(ctx context.Context, form form, names []string) (Found, error) {
 	var found looked
@@ -267,5 +267,5 @@ func (s *Session) send(ctx context.Context, form form, names []string) (Found, e
 	if err := s.callNow(ctx, form.op, request, func() answer { found = looked{}; return &found }); err != nil {
 		return Found{}, err
 	}
-	return settle(found.MediaList.value.Media, append(found.NonExistMediaIDs.value.MediaID, found.NonExistFileURLs.value.FileURL...)), nil
+	return settle(found.media, found.missing), nil
 }
