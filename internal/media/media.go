@@ -105,13 +105,15 @@ func Parse(record json.RawMessage) (Medium, error) {
 	if category, err := text.Decimal(string(o.value("CateId"))); err == nil {
 		m.Category = Known(category)
 	}
-	size, _ := readText(o.value("Size"))
-	if size, err := text.Decimal(size); err == nil && size < maxSize {
-		m.Size = Known(size)
+	if written, ok := readText(o.value("Size")); ok {
+		if size, err := text.Decimal(written); err == nil && size < maxSize {
+			m.Size = Known(size)
+		}
 	}
-	seconds, _ := readText(o.value("Duration"))
-	if nanoseconds, err := text.Fraction(seconds, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
-		m.Duration = Known(time.Duration(nanoseconds))
+	if written, ok := readText(o.value("Duration")); ok {
+		if nanoseconds, err := text.Fraction(written, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
+			m.Duration = Known(time.Duration(nanoseconds))
+		}
 	}
 	m.Created = parseTime(o.value("CreationTime"))
 	switch {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -21,7 +20,8 @@ const maxKeyBytes = 1023
 // Source: MPS QueryMediaListByURL, parameter FileURLs.
 const MaxURLBytes = 3200
 
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+// The characters of names of buckets and regions, besides "-".
+const letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 
 // Object names one OSS object. Key is raw: UTF-8, nothing in it escaped.
 type Object struct {
@@ -105,7 +105,7 @@ func splitOSS(s string) (bucket, key string, err error) {
 }
 
 func checkBucket(bucket string) error {
-	if !bucketName.MatchString(bucket) {
+	if size := len(bucket); size < 3 || size > 63 || strings.Trim(bucket, letters+digits+"-") != "" || bucket[0] == '-' || bucket[size-1] == '-' {
 		return fmt.Errorf("%s is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", text.Quote(bucket))
 	}
 	return nil
@@ -189,6 +189,5 @@ func isOSSDomain(domain string) bool {
 	if !single {
 		region, single = strings.CutSuffix(endpoint, ".oss")
 	}
-	const letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 	return ok && single && region != "" && strings.Trim(region, letters+digits+"-") == "" && strings.Trim(region, "-") == region
 }

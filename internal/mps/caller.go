@@ -164,8 +164,11 @@ func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// parseRetryAfter parses a delay in milliseconds. An invalid delay is 0.
+// parseRetryAfter parses a delay in milliseconds. A delay that is missing, or invalid, is 0.
 func parseRetryAfter(header string) time.Duration {
+	if header == "" {
+		return 0
+	}
 	milliseconds, err := text.Decimal(header)
 	if err != nil {
 		return 0
