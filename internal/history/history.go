@@ -13,7 +13,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -38,13 +37,10 @@ type Decision struct {
 }
 
 // Describe adds what the entry of the plan says of the medium.
-func (d *Decision) Describe(e plan.Entry) {
-	d.Rule, d.Reason = e.Rule, e.Reason
-	if m, err := media.Parse(e.Record); err == nil {
-		d.Title = m.Title.Value
-		if !m.Object.IsZero() {
-			d.Object = m.Object.String()
-		}
+func (d *Decision) Describe(rule, reason string, m *media.Medium) {
+	d.Rule, d.Reason, d.Title = rule, reason, m.Title.Value
+	if !m.Object.IsZero() {
+		d.Object = m.Object.String()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -131,7 +132,8 @@ func describe(ctx context.Context, store state.Store, list []Decision) error {
 		}
 		for len(list) > 0 && list[0].MediaID <= entry.MediaID {
 			if list[0].MediaID == entry.MediaID {
-				list[0].Describe(entry)
+				m, _ := media.Parse(entry.Record) // a damaged record has no title and no object
+				list[0].Describe(entry.Rule, entry.Reason, &m)
 			}
 			list = list[1:]
 		}

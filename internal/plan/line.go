@@ -26,6 +26,9 @@ type Line struct {
 	Outranked bool
 	// Text is the entry in canonical form.
 	Text []byte
+	// Medium and Reason are those of the entry, once Parse has read them.
+	Medium *media.Medium
+	Reason string
 }
 
 // LineOf returns the line of an entry.
@@ -37,13 +40,21 @@ func LineOf(e Entry, created, readAt time.Time) (Line, error) {
 	return Line{MediaID: e.MediaID, Rule: e.Rule, State: e.State, Created: created.Unix(), ReadAt: readAt.Unix(), Text: line}, err
 }
 
-// Medium returns the medium of the entry's record.
-func (l Line) Medium() (media.Medium, error) {
+// Parse reads the entry, unless it has been read.
+func (l *Line) Parse() error {
+	if l.Medium != nil {
+		return nil
+	}
 	e, err := ParseEntry(l.Text)
 	if err != nil {
-		return media.Medium{}, err
+		return err
 	}
-	return media.Parse(e.Record)
+	m, err := media.Parse(e.Record)
+	if err != nil {
+		return err
+	}
+	l.Medium, l.Reason = &m, e.Reason
+	return nil
 }
 
 // Saved returns the line of an entry from the state store, and the medium of its record.

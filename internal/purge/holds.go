@@ -47,10 +47,9 @@ func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit,
 // free returns the media that no hold keeps, and the outcomes of the others.
 func (r *Recheck) free(batch []plan.Line) (free []plan.Line, outcomes []Outcome) {
 	for _, l := range batch {
-		m, err := l.Medium()
-		if err != nil {
+		if err := l.Parse(); err != nil {
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		} else if now, held := r.Judge.Mark(&m).Held(r.Judge.AsOf); held {
+		} else if now, held := r.Judge.Mark(l.Medium).Held(r.Judge.AsOf); held {
 			outcomes = append(outcomes, Outcome{Line: l, Now: now})
 		} else {
 			free = append(free, l)

@@ -238,8 +238,11 @@ func (c *scan) holdSaved(f *finding) {
 	if f.verdict != retention.Expired {
 		return
 	}
-	m, err := plan.Line{Text: f.line}.Medium()
-	if d, held := c.Mark(&m).Held(c.report.AsOf); err == nil && held {
+	l := plan.Line{Text: f.line}
+	if l.Parse() != nil {
+		return
+	}
+	if d, held := c.Mark(l.Medium).Held(c.report.AsOf); held {
 		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), nil
 	}
 }

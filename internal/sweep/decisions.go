@@ -22,8 +22,8 @@ func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
 	one := history.Decision{
 		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: cmp.Or(d.approved, o.Plan), Policy: r.report.Policy, Rule: line.Rule,
 	}
-	if entry, err := plan.ParseEntry(line.Text); err == nil {
-		one.Describe(entry)
+	if line.Parse() == nil {
+		one.Describe(line.Rule, line.Reason, line.Medium)
 	}
 	d.unwritten = append(d.unwritten, one)
 }
