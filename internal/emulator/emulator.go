@@ -43,6 +43,9 @@ type Config struct {
 	Listener net.Listener
 	// Media is the number of media in the seeded library; see [Config.AsOf].
 	Media int
+	// MadeUp is a library beside the seeded one that takes no memory. The record of calls then names
+	// no media.
+	MadeUp MadeUp
 	// Seed varies the seeded library, and every ID that the emulator makes.
 	Seed uint64
 	// Now is the servers' clock: signatures, quotas and deletions are timed by
@@ -73,6 +76,7 @@ type Call struct {
 	URLs      []string  `json:",omitempty"` // MPS: FileURLs or FileURL as sent, split at commas
 	Bucket    string    `json:",omitempty"` // OSS
 	Key       string    `json:",omitempty"` // OSS: the object's key, or the prefix of a listing
+	Bytes     int64     `json:",omitempty"` // OSS: the bodies of request and answer
 	// Status is the HTTP status of the service's answer, whether or not a fault
 	// kept it from the client; 0 means that the service never saw the call, or
 	// has not answered yet.
@@ -123,8 +127,8 @@ func Start(cfg Config) (*Emulator, error) {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("emulator address %q: only a loopback IP address is allowed", cfg.Addr)
 	}
-	if cfg.Media < 0 {
-		return nil, fmt.Errorf("emulator: %d media", cfg.Media)
+	if cfg.Media < 0 || cfg.MadeUp.Objects < 0 {
+		return nil, fmt.Errorf("emulator: %d media", min(cfg.Media, cfg.MadeUp.Objects))
 	}
 	if err := cfg.MPS.validate(); err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
@@ -151,6 +155,9 @@ func Start(cfg Config) (*Emulator, error) {
 	}
 	e.Inject(cfg.Faults...)
 	e.seed(cfg.Media, rand.New(rand.NewPCG(cfg.Seed, 0)))
+	if cfg.MadeUp.Objects > 0 {
+		e.makeUp(cfg.MadeUp)
+	}
 
 	listener := cfg.Listener
 	if listener == nil {

@@ -76,6 +76,7 @@ type library struct {
 	byID       map[string]*Medium
 	bySource   map[source][]*Medium // in the order they were added
 	executions []execution          // newest first; nil when it has to be made anew
+	madeUp     *madeUp              // has what the maps have not; nil for nothing
 }
 
 func newLibrary() library {
@@ -108,18 +109,35 @@ func (l *library) at(s source) *Medium {
 			found = m
 		}
 	}
+	if found == nil {
+		return l.madeUp.at(s)
+	}
 	return found
 }
 
-// live is the medium with an ID unless it is unknown or deleted.
+// find is the medium with an ID, deleted or not; nil if it is unknown.
+func (l *library) find(id string) *Medium {
+	if m := l.byID[id]; m != nil {
+		return m
+	}
+	return l.madeUp.medium(id)
+}
+
+// live is the medium with an ID, to be changed, unless it is unknown or deleted.
 func (l *library) live(id string) (*Medium, bool) {
-	m, ok := l.byID[id]
-	return m, ok && !m.Deleted
+	m := l.find(id)
+	if m == nil || m.Deleted {
+		return nil, false
+	}
+	if l.byID[id] == nil {
+		m = l.put(*m)
+	}
+	return m, true
 }
 
 // isSource reports whether an object is or was the source of a medium; it must
 // stay even when the medium is deleted.
-func (l *library) isSource(s source) bool { return len(l.bySource[s]) > 0 }
+func (l *library) isSource(s source) bool { return l.at(s) != nil }
 
 // allExecutions is every run of every medium, deleted ones included, newest
 // first.
@@ -172,8 +190,8 @@ func (e *Emulator) Media() []Medium {
 func (e *Emulator) Medium(id string) (Medium, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	m, ok := e.library.byID[id]
-	if !ok {
+	m := e.library.find(id)
+	if m == nil {
 		return Medium{}, false
 	}
 	return *m, true

@@ -75,7 +75,7 @@ func (e *Emulator) oss(r *http.Request, to ossAddress) exchange {
 	}
 	x := exchange{
 		service: oss,
-		call:    Call{Operation: cmp.Or(q.operation, q.Method), Bucket: q.bucket, Key: q.key},
+		call:    Call{Operation: cmp.Or(q.operation, q.Method), Bucket: q.bucket, Key: q.key, Bytes: int64(len(q.body))},
 		admit: func() *failure {
 			if parseErr != nil {
 				return ossInvalid("%v", parseErr)
@@ -105,6 +105,9 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 		return reply{}, mistake(http.StatusBadRequest, "InvalidObjectName", "The specified object is not valid.")
 	}
 	write := q.Method != http.MethodGet && q.Method != http.MethodHead
+	if write && b.madeUp != nil {
+		return reply{}, mistake(http.StatusForbidden, "AccessDenied", "The bucket is made up: it takes no writes.")
+	}
 	if write && e.library.isSource(source{q.bucket, q.key}) {
 		e.violation("%s of the source of a medium: oss://%s/%s", q.operation, q.bucket, q.key)
 	}

@@ -14,7 +14,7 @@ import (
 
 // get answers GetObject and HeadObject.
 func (b *bucket) get(q *ossRequest) (reply, *failure) {
-	o, ok := b.objects[q.key]
+	o, ok := b.find(q.key)
 	if !ok {
 		return reply{}, refusal(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").with("Key", q.key)
 	}
@@ -50,9 +50,12 @@ func (b *bucket) get(q *ossRequest) (reply, *failure) {
 			return reply{}, refusal(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range cannot be satisfied.")
 		}
 	}
-	if o.Body == nil {
+	switch {
+	case o.part != nil:
+		rep.body = o.part.open(first)
+	case o.Body == nil:
 		rep.body = zeros{}
-	} else {
+	default:
 		rep.body = bytes.NewReader(o.Body[first:])
 	}
 	return rep, nil

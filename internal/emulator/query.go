@@ -28,7 +28,7 @@ func (e *Emulator) view(m *Medium) (shown Medium, ok bool) {
 
 func (e *Emulator) queryMediaList(p url.Values) (object, *failure) {
 	return e.query(p, "MediaIds", "NonExistMediaIds", "MediaId", func(id string) (*Medium, *failure) {
-		return e.library.byID[id], nil
+		return e.library.find(id), nil
 	})
 }
 

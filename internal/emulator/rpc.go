@@ -50,13 +50,13 @@ func (e *Emulator) rpc(r *http.Request) exchange {
 		p.Set("Action", r.Header.Get("X-Acs-Action"))
 		p.Set("Version", r.Header.Get("X-Acs-Version"))
 	}
+	call := Call{Operation: p.Get("Action")}
+	if e.library.madeUp == nil { // set once, at the start
+		call.MediaIDs, call.URLs = split(p.Get("MediaIds")+p.Get("MediaId")), split(p.Get("FileURLs")+p.Get("FileURL"))
+	}
 	return exchange{
 		service: mps,
-		call: Call{
-			Operation: p.Get("Action"),
-			MediaIDs:  split(p.Get("MediaIds") + p.Get("MediaId")),
-			URLs:      split(p.Get("FileURLs") + p.Get("FileURL")),
-		},
+		call:    call,
 		admit: func() *failure {
 			if !isMPS(r.Host, e.region) {
 				return mistake(http.StatusNotFound, "InvalidHost", "The Host is neither of MPS in "+e.region+", nor a bucket's, nor this machine's.")

@@ -138,6 +138,9 @@ func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure)
 		e.violation("%s: %s", call.Operation, refused.message)
 	}
 	call.Status, call.Code = rep.status, rep.code
+	if x.service == oss && call.Operation != "HeadObject" {
+		call.Bytes += rep.size
+	}
 	return rep
 }
 

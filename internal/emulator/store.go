@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,17 +28,24 @@ type Object struct {
 	Modified time.Time
 	Type     string // Normal, Appendable or Multipart
 	header   http.Header
+	part     *reportPart // has the bytes in place of Body; nil for none
 }
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
 // crc is the CRC-64/ECMA of the body; an object without its bytes has none.
 func (o Object) crc() (string, bool) {
+	if o.part != nil {
+		return strconv.FormatUint(o.part.crc, 10), true
+	}
 	return strconv.FormatUint(crc64.Checksum(o.Body, crcTable), 10), o.Body != nil
 }
 
 // etag is the quoted MD5 of an object that was put, and opaque otherwise.
 func (o Object) etag() string {
+	if o.part != nil {
+		return strconv.Quote(o.part.md5)
+	}
 	if o.Type == normal {
 		return fmt.Sprintf("%q", fmt.Sprintf("%X", md5.Sum(o.Body)))
 	}
@@ -49,6 +58,39 @@ type bucket struct {
 	versioning string // Enabled, Suspended, or empty when never enabled
 	objects    map[string]Object
 	keys       []string // sorted; nil when they have to be sorted anew
+	madeUp     *madeUp  // has the objects in place of the map; nil for none
+}
+
+func (b *bucket) find(key string) (Object, bool) {
+	if b.madeUp != nil {
+		return b.madeUp.object(key)
+	}
+	o, ok := b.objects[key]
+	return o, ok
+}
+
+// ordered are the keys of a bucket in the order of a listing.
+type ordered struct {
+	n       int
+	at      func(i int) string
+	compare func(a, b string) int
+}
+
+// ordered returns the keys of the bucket. Those that are made up have no upper case to fold.
+func (b *bucket) ordered(options OSSOptions) ordered {
+	if b.madeUp != nil {
+		return ordered{b.madeUp.Objects, b.madeUp.Key, strings.Compare}
+	}
+	keys := b.sorted()
+	if options.FoldedOrder {
+		keys = slices.SortedFunc(slices.Values(keys), options.compare)
+	}
+	return ordered{len(keys), func(i int) string { return keys[i] }, options.compare}
+}
+
+// find returns the place of the first key that is not before another one.
+func (o ordered) find(key string) int {
+	return sort.Search(o.n, func(i int) bool { return o.compare(o.at(i), key) >= 0 })
 }
 
 func (b *bucket) put(o Object) {
@@ -89,8 +131,7 @@ func (s store) find(bucket, key string) (Object, bool) {
 	if b == nil {
 		return Object{}, false
 	}
-	o, ok := b.objects[key]
-	return o, ok
+	return b.find(key)
 }
 
 // putHollow stores an object of a given size, in digits, without its bytes,
