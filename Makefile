@@ -1,6 +1,6 @@
 # Shortcuts for people; `.ci/run` is what a change has to pass.
 
-.PHONY: build dist test bench fault mutate lint demo ci
+.PHONY: build dist test bench scale fault mutate lint demo ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o mediasweep .
@@ -19,9 +19,15 @@ bench:
 	{ cat internal/bench/about.md; \
 	  echo; echo '```'; \
 	  go test -run '^$$' -bench . -cpu 1 ./internal/retention ./internal/objects ./internal/index ./internal/extsort | grep -E '^(cpu|Benchmark)' | sort -u; \
-	  go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./internal/bench -args $(ARGS) | grep '^Benchmark'; \
+	  go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./internal/bench -args -first 100000 $(ARGS) | grep '^Benchmark'; \
 	  echo '```'; } > BENCHMARKS.md.new
 	mv BENCHMARKS.md.new BENCHMARKS.md
+
+# An hour and a half of two processors; writes docs/scale.txt and the drawing of docs/scale.md.
+scale:
+	go test -run '^$$' -bench '^BenchmarkScale' -benchtime 1x -timeout 4h ./internal/bench -args -objects 20000000 \
+	  -drawing $(CURDIR)/docs/scale.svg $(ARGS) | grep -E '^(cpu|Benchmark)' > docs/scale.txt.new
+	mv docs/scale.txt.new docs/scale.txt
 
 # Kills the program 200 times over each kind of state, and simulates 20,000 days.
 fault:

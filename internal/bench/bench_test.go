@@ -6,6 +6,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -56,18 +57,18 @@ type library struct {
 	Media   int
 	Young   bool // too young to expire
 	Latency time.Duration
-	// Objects are so many, of which the last New have a medium that is young, and Due of
-	// the others one that has expired. The rest has none in the library.
-	Objects, Due, New int
-	// Rows are so many in a report of OSS Inventory, of objects that are not there.
-	Rows int
+	MadeUp  emulator.MadeUp
+	Today   time.Time // of what is made up
 }
 
 // serveLibrary serves a library until stdin ends.
 func serveLibrary() {
 	var l library
 	check(json.Unmarshal([]byte(os.Getenv("BENCH_LIBRARY")), &l))
-	config := emulator.Config{}
+	config := emulator.Config{MadeUp: l.MadeUp, AsOf: l.Today}
+	if l.MadeUp.Objects > 0 {
+		config.MPS = madeUpMPS()
+	}
 	if l.Latency > 0 {
 		config.Faults = []emulator.Fault{{Operation: "*", Kind: emulator.Latency, Delay: l.Latency}}
 	}
@@ -81,19 +82,6 @@ func serveLibrary() {
 		key := fmt.Sprintf("clips/%04d/clip-%07d.mp4", i%1000, i)
 		e.Add(emulator.Medium{Bucket: "media-in", Key: key, Title: fmt.Sprint("clip ", i), CreationTime: created, PublishState: "Published"})
 		e.PutObject("media-in", key, nil, time.Now())
-	}
-	for i := range l.Objects {
-		known := l.Objects - l.New
-		switch {
-		case i >= known:
-			e.Add(emulator.Medium{Bucket: "media-in", Key: objectKey(i), CreationTime: time.Now().UTC().Format("2006-01-02T15:04:05Z"), PublishState: "Published"})
-		case l.Due > 0 && i%(known/l.Due) == 0:
-			e.Add(emulator.Medium{Bucket: "media-in", Key: objectKey(i), CreationTime: created, PublishState: "Published"})
-		}
-		e.PutObject("media-in", objectKey(i), nil, written(i))
-	}
-	if l.Rows > 0 {
-		putReport(e, l.Rows)
 	}
 	check(json.NewEncoder(os.Stdout).Encode(e.Env()))
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -115,9 +103,12 @@ type cloud struct {
 
 func start(b *testing.B, l library) *cloud {
 	b.Helper()
-	inventory := "bucket: oss://media-in/"
-	if l.Rows > 0 {
-		inventory = "manifest: oss://ops/inv/manifest.json"
+	inventory, after, stateIn := "bucket: oss://media-in/", "30d", ""
+	if l.MadeUp.Report {
+		inventory = "manifest: oss://ops/" + emulator.ReportKey
+	}
+	if l.MadeUp.Objects > 0 {
+		l.Today, after, stateIn = scaleStart, "400d", "oss://ops/"+stateKey
 	}
 	described, err := json.Marshal(l)
 	if err != nil {
@@ -149,9 +140,9 @@ func start(b *testing.B, l library) *cloud {
 	if err := json.Unmarshal(line, &c.env); err != nil {
 		b.Fatal(err)
 	}
-	c.env["MEDIASWEEP_STATE"] = "file://" + filepath.Join(c.dir, "state")
+	c.env["MEDIASWEEP_STATE"] = cmp.Or(stateIn, "file://"+filepath.Join(c.dir, "state"))
 	c.env["MEDIASWEEP_POLICY"] = filepath.Join(c.dir, "retention.yaml")
-	policy := "version: 1\nmode: enforce\ninventory: [{" + inventory + "}]\nexpire: [{name: all, after: 30d}]\n" +
+	policy := "version: 1\nmode: enforce\ninventory: [{" + inventory + "}]\nexpire: [{name: all, after: " + after + "}]\n" +
 		"guard: {maxPercent: 100, maxDelete: 10000000}\npace: {share: 1}\n"
 	if err := os.WriteFile(c.env["MEDIASWEEP_POLICY"], []byte(policy), 0o600); err != nil {
 		b.Fatal(err)
@@ -205,17 +196,23 @@ func (c *cloud) ratio(operation string) float64 {
 	return float64(len(seen)-1) * 10 / seconds / quota
 }
 
-var build = sync.OnceValues(func() (string, error) {
+var (
+	build     = sync.OnceValues(func() (string, error) { return buildWith("") })
+	unlimited = sync.OnceValues(buildUnlimited)
+)
+
+// buildWith builds the program with an overlay of source files, if any.
+func buildWith(overlay string) (string, error) {
 	dir, err := os.MkdirTemp("", "mediasweep-bench-")
 	if err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "mediasweep")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "../..")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-overlay", overlay, "-o", program, "../..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return program, cmd.Run()
-})
+}
 
 func program(b *testing.B) string {
 	b.Helper()
@@ -235,7 +232,12 @@ type usage struct {
 // sweep runs the program over a payload and returns its report.
 func (c *cloud) sweep(payload string) (report.Report, usage) {
 	c.b.Helper()
-	cmd := c.command(program(c.b), "invoke", "-f", "-")
+	return c.sweepBy(program(c.b), payload)
+}
+
+func (c *cloud) sweepBy(program, payload string) (report.Report, usage) {
+	c.b.Helper()
+	cmd := c.command(program, "invoke", "-f", "-")
 	cmd.Stdin = bytes.NewBufferString(payload)
 	var r report.Report
 	took := c.run(cmd, &r)
