@@ -17,6 +17,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
+// maxSeeded is the size of a library above which the emulator makes it up as it is asked.
+const maxSeeded = 100_000
+
 func (c *Command) emulate() *cobra.Command {
 	var config emulator.Config
 	var faults []string
@@ -50,6 +53,9 @@ A fault is OPERATION:KIND, with options as in
 					return exitError{exitUsage, fmt.Errorf("--permissions %s: %w", text.Name(permissions), account.WithoutPath(err))}
 				}
 			}
+			if config.Media > maxSeeded {
+				config.MadeUp, config.Media = emulator.MadeUp{Objects: config.Media, DueEvery: 200, NewEvery: 100}, 0
+			}
 			e, err := emulator.Start(config)
 			if err != nil {
 				return exitError{exitUsage, err}
@@ -69,7 +75,7 @@ A fault is OPERATION:KIND, with options as in
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&config.Addr, "addr", "127.0.0.1:0", "loopback address to listen on")
-	flags.Var(newDecimal(&config.Media, 1000), "media", "media in the library")
+	flags.Var(newDecimal(&config.Media, 1000), "media", "media in the library; more than 100000 are plain ones that take no memory")
 	flags.Var(newDecimal(&config.Seed, 1), "seed", "seed of the library")
 	flags.StringVar(&config.Region, "region", emulator.DefaultRegion, "region of library and buckets")
 	flags.StringArrayVar(&faults, "fault", nil, "inject a fault; can be repeated")

@@ -66,6 +66,9 @@ func (e *Emulator) summary() any {
 	for name, b := range e.store {
 		s.Objects[name] = len(b.objects)
 	}
+	if u := e.library.madeUp; u != nil {
+		s.Media, s.Objects[InputBucket] = u.Objects, u.Objects
+	}
 	for _, f := range e.faults {
 		s.Faults = append(s.Faults, f.String())
 	}
