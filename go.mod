@@ -10,6 +10,7 @@ require (
 	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
 	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a run on a terminal
 	github.com/spf13/cobra v1.10.2 // commands, their help and completion
+	github.com/spf13/pflag v1.0.9 // the flags of cobra: completion walks them
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
 	golang.org/x/sync v0.25.0 // errgroup: workers that end together
 	golang.org/x/term v0.48.0 // whether stderr is a terminal
@@ -40,7 +41,6 @@ require (
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/opentracing/opentracing-go v1.2.1-0.20220228012449-10b1cf09e00b // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
