@@ -156,20 +156,23 @@ func callOf(r *http.Request) Call {
 // newRoutes returns what is behind the access check.
 func (f *Function) newRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/sweeps", f.postSweep)
-	mux.HandleFunc("GET /v1/runs", inTime(f.getRuns))
-	mux.HandleFunc("GET /v1/runs/{run}", inTime(f.getRun))
-	mux.HandleFunc("POST /v1/runs/{run}/restore", f.postRestore)
-	mux.HandleFunc("POST /v1/plans", f.postPlan)
-	mux.HandleFunc("GET /v1/plans", inTime(f.getPlans))
-	mux.HandleFunc("GET /v1/plans/{id}", inTime(f.getPlan))
-	mux.HandleFunc("POST /v1/plans/{id}/apply", f.postApply)
-	mux.HandleFunc("GET /v1/media/{id}/explain", f.getExplain)
-	mux.HandleFunc("GET /v1/media/{id}/history", inTime(f.getHistory))
-	mux.HandleFunc("GET /v1/forecast", f.getForecast)
-	mux.HandleFunc("GET /v1/holds", inTime(f.getHolds))
-	mux.HandleFunc("POST /v1/holds", inTime(f.postHold))
-	mux.HandleFunc("DELETE /v1/holds/{id}", inTime(f.deleteHold))
+	format, excel := []string{"json", "csv"}, yesOrNo()
+	run := func(p parameters, route http.HandlerFunc) http.HandlerFunc { return checked(p, f.refuseRun, route) }
+	mux.HandleFunc("POST /v1/sweeps", run(nil, f.postSweep))
+	mux.HandleFunc("POST /v1/plans", run(nil, f.postPlan))
+	mux.HandleFunc("POST /v1/plans/{id}/apply", run(parameters{"anyway": yesOrNo()}, bodiless(f.refuseRun, f.postApply)))
+	mux.HandleFunc("POST /v1/runs/{run}/restore", run(parameters{"dryRun": yesOrNo(), "only": nil}, bodiless(f.refuseRun, f.postRestore)))
+	records := func(p parameters, route http.HandlerFunc) http.HandlerFunc { return checked(p, refuse, inTime(route)) }
+	mux.HandleFunc("GET /v1/runs", records(parameters{"trigger": nil, "status": nil, "since": nil, "before": nil, "limit": nil, "format": format, "excel": excel}, f.getRuns))
+	mux.HandleFunc("GET /v1/runs/{run}", records(parameters{"format": format, "excel": excel}, f.getRun))
+	mux.HandleFunc("GET /v1/plans", records(nil, f.getPlans))
+	mux.HandleFunc("GET /v1/plans/{id}", records(parameters{"format": format, "excel": excel}, f.getPlan))
+	mux.HandleFunc("GET /v1/media/{id}/history", records(nil, f.getHistory))
+	mux.HandleFunc("GET /v1/holds", records(nil, f.getHolds))
+	mux.HandleFunc("POST /v1/holds", records(nil, f.postHold))
+	mux.HandleFunc("DELETE /v1/holds/{id}", records(nil, bodiless(refuse, f.deleteHold)))
+	mux.HandleFunc("GET /v1/media/{id}/explain", checked(nil, refuse, f.getExplain))
+	mux.HandleFunc("GET /v1/forecast", checked(parameters{"days": nil}, refuse, f.getForecast))
 	return mux
 }
 

@@ -26,7 +26,7 @@ func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *tri
 		request, err = trigger.ParseRequest(body, trigger.HTTP)
 	}
 	if err != nil {
-		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
+		f.refuseRun(w, r, err)
 		return nil, false
 	}
 	return request, true
@@ -45,7 +45,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if request.Mode == policy.Enforce {
-		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps")))
+		f.refuseRun(w, r, errors.New("a plan deletes nothing: leave mode out, or POST the request to /v1/sweeps"))
 		return
 	}
 	request.Mode = policy.DryRun
@@ -56,7 +56,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 	request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")}, trigger.HTTP)
 	if err != nil {
-		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
+		f.refuseRun(w, r, err)
 		return
 	}
 	request.Anyway = r.URL.Query().Get("anyway") == "true"
@@ -65,36 +65,18 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 
 // postRestore adds the media that a run deleted again, or says what it would add.
 func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
-	request, err := restoreRequest(r)
-	if err != nil {
-		writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
-		return
+	query := r.URL.Query()
+	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run"), DryRun: query.Get("dryRun") == "true"}
+	if query.Has("only") {
+		request.Only = strings.Split(strings.Join(query["only"], ","), ",")
 	}
-	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
-}
-
-// restoreRequest reads the parameters of a restore. A misspelled one must not restore all media.
-func restoreRequest(r *http.Request) (*trigger.Request, error) {
-	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run")}
-	for name, values := range r.URL.Query() {
-		value := strings.Join(values, ",")
-		switch name {
-		case "dryRun":
-			if request.DryRun = value == "true"; !request.DryRun && value != "false" {
-				return nil, fmt.Errorf("dryRun must be true or false, not %s", text.Quote(value))
-			}
-		case "only":
-			request.Only = strings.Split(value, ",")
-			for _, id := range request.Only {
-				if err := media.CheckID(id); err != nil {
-					return nil, fmt.Errorf("only %s: %w: separate several by commas", text.Quote(id), err)
-				}
-			}
-		default:
-			return nil, fmt.Errorf("there is no parameter %s: this route takes dryRun and only", text.Quote(name))
+	for _, id := range request.Only {
+		if err := media.CheckID(id); err != nil {
+			f.refuseRun(w, r, fmt.Errorf("only %s: %w: separate several by commas", text.Quote(id), err))
+			return
 		}
 	}
-	return request, nil
+	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
 }
 
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {

@@ -84,10 +84,11 @@ func TestRunsThatEndEarlyAreListed(t *testing.T) {
 		return strings.Join(runs, ", ")
 	}
 	w.putPolicy("mode: nonsense")
-	for _, payload := range []string{everything, string(ossEvent("clips/a")), `{"mediaIds":["a"]}`, `{"mediaIds":[]}`} {
+	for _, payload := range []string{everything, string(ossEvent("clips/a")), `{"mediaIds":["a"]}`, `{"mediaIds":[]}`,
+		`{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"nightly","payload":"{\"mode\":\"enfroce\"}"}`, `{"events":"x"}`} {
 		_, _ = w.invoke(payload)
 	}
-	if got := list(); got != "oss failed, timer failed, timer done" {
+	if got := list(); got != "oss failed, timer failed, oss failed, timer failed, timer done" {
 		t.Errorf("with a mistake in the policy: %s", got)
 	}
 	w.putPolicy(enforcing)

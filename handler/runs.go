@@ -16,7 +16,7 @@ import (
 // getRuns answers a page of runs. The header Link has the address of the next page.
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	filter, asCSV, err := runFilter(query)
+	filter, err := runFilter(query)
 	if err != nil {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
@@ -26,48 +26,26 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 		query.Set("before", list.Next)
 		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), query.Encode()))
 	}
-	if err != nil || !asCSV {
+	if err != nil || query.Get("format") != "csv" {
 		writeList(w, "run", list.Reports, list.Notes, err)
 		return
 	}
 	noteSkipped(w, list.Notes)
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `inline; filename="runs.csv"`)
-	_ = render.WriteRunsCSV(render.NewCSV(w, false), list.Reports) // the caller has gone
+	f.writeCSV(w, r, "runs", func(c *render.CSV) error { return render.WriteRunsCSV(c, list.Reports) })
 }
 
 // runFilter reads the parameters of a list of runs.
-func runFilter(query url.Values) (f service.RunFilter, asCSV bool, err error) {
-	f.Limit = service.DefaultRuns
-	for name, values := range query {
-		value := strings.Join(values, ",")
-		switch name {
-		case "trigger":
-			f.Trigger = value
-		case "status":
-			f.Status = value
-		case "since":
-			f.Since = value
-		case "before":
-			f.Before = value
-		case "limit":
-			n, problem := text.Decimal(value)
-			if f.Limit = int(n); problem != nil {
-				err = errors.Join(err, fmt.Errorf("limit %s: %w", text.Quote(value), problem))
-			}
-		case "format":
-			if asCSV = value == "csv"; !asCSV && value != "json" {
-				err = errors.Join(err, fmt.Errorf("format %s is neither json nor csv", text.Quote(value)))
-			}
-		case "excel": // writeCSV reads it
-			if value != "true" && value != "false" {
-				err = errors.Join(err, fmt.Errorf("excel %s is neither true nor false", text.Quote(value)))
-			}
-		default:
-			err = errors.Join(err, fmt.Errorf("there is no parameter %s: this route takes trigger, status, since, before, limit, format and excel", text.Quote(name)))
+func runFilter(query url.Values) (service.RunFilter, error) {
+	value := func(name string) string { return strings.Join(query[name], ",") }
+	f := service.RunFilter{Trigger: value("trigger"), Status: value("status"), Since: value("since"), Before: value("before"), Limit: service.DefaultRuns}
+	if query.Has("limit") {
+		n, err := text.Decimal(value("limit"))
+		if err != nil {
+			return f, fmt.Errorf("limit %s: %w", text.Quote(value("limit")), err)
 		}
+		f.Limit = int(n)
 	}
-	return f, asCSV, err
+	return f, nil
 }
 
 func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {

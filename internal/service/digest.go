@@ -84,13 +84,16 @@ func (s *Service) tell(ctx context.Context, budget deadline.Budget, call Call, s
 const claimTime = 2 * time.Second
 
 // claimDigest records that the digest of a run is about to be sent. It returns false if it was before.
-// Nothing is written about a refused request, or into a bucket that may have versioning.
+// Nothing is written about a refused request of a person, or into a bucket with versioning.
 func (s *Service) claimDigest(ctx context.Context, call Call, r *report.Report) (bool, error) {
-	if s.broken != nil || r.Refused || s.state.InOSS() && !s.versioningChecked.Load() {
-		return false, errors.New("no record of a refused request, or before the state store was checked")
+	if s.broken != nil || r.Refused && !byPlatform(r) {
+		return false, errors.New("no record of a refused request, or without a state store")
 	}
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
+	if err := s.checkVersioning(ctx, s.store(call)); err != nil {
+		return false, err
+	}
 	return journal.ClaimDigest(ctx, s.store(call), r.Run, r.Status)
 }
 

@@ -149,8 +149,7 @@ func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
 // a request of a person, or is about records of this program: those must not lead to others.
 func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) *report.Report {
 	r.Asked = cmp.Or(r.Asked, request.Digest())
-	byPlatform := r.Trigger == trigger.Timer || r.Trigger == trigger.OSS
-	if s.broken == nil && (byPlatform || !r.Refused) && !s.isOwn(request) {
+	if s.broken == nil && (byPlatform(r) || !r.Refused) && !s.isOwn(request) {
 		ctx, cancel := budget.Finish(ctx)
 		defer cancel()
 		s.record(ctx, call, r, journal.SaveFirstReport)
@@ -158,6 +157,9 @@ func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call 
 	s.logFinished(r)
 	return r
 }
+
+// byPlatform reports whether nobody reads the answer of a run: it is told by its record only.
+func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.Trigger == trigger.OSS }
 
 // isOwn reports whether all objects of a request are records of the state store.
 func (s *Service) isOwn(request *trigger.Request) bool {

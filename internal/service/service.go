@@ -152,8 +152,12 @@ func IsRefusal(err error) bool {
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
 	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
-	r := s.refuse(s.newReport(call, kind, p), err)
-	s.tell(ctx, deadline.New(ctx), call, notify.Request, r)
+	budget, request, scope := deadline.New(ctx), &trigger.Request{Trigger: kind}, notify.Request
+	if kind == trigger.Timer { // which nobody reads the answer of
+		scope = notify.Library
+	}
+	r := s.finishEarly(ctx, budget, call, request, s.reject(s.newReport(call, kind, p), err))
+	s.tell(ctx, budget, call, scope, r)
 	return r
 }
 

@@ -97,7 +97,7 @@ func cloudEvents(events []json.RawMessage) ([]record, error) {
 // medium, or cannot be read, is noted as ignored and costs the others nothing.
 func ossEvent(records []record, err error) (Event, error) {
 	if err != nil {
-		return Event{}, err
+		return Event{}, of(OSS, err)
 	}
 	request := &Request{Trigger: OSS}
 	seen, gone := make(map[media.Object]bool, len(records)), map[media.Object]bool{}

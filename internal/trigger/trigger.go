@@ -59,6 +59,34 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Timer, OSS, HTTP, Invoke, CLI} }
 
+// Mistake is an error in a payload that shows what woke the function.
+type Mistake struct {
+	Trigger Kind
+	Err     error
+}
+
+// Error says what is wrong.
+func (m *Mistake) Error() string { return m.Err.Error() }
+
+// Unwrap returns the error itself.
+func (m *Mistake) Unwrap() error { return m.Err }
+
+// KindOf returns what woke the function with a payload that Parse refused: Invoke if that is not known.
+func KindOf(err error) Kind {
+	if mistake := (*Mistake)(nil); errors.As(err, &mistake) {
+		return mistake.Trigger
+	}
+	return Invoke
+}
+
+// of returns the error of a payload of a trigger.
+func of(kind Kind, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Mistake{kind, err}
+}
+
 // Event is a payload that has been read: a Request, or an HTTP call that the
 // go1 runtime hands over as an event and that has a request in its body.
 type Event struct {
@@ -70,7 +98,7 @@ type Event struct {
 const accepted = "accepted are a timer event (triggerTime, triggerName, payload), an OSS event (events), an OSS event through " +
 	"EventBridge (specversion, type, data; an object or an array of them), an HTTP event (version, requestContext) and a request (" + requestKeys + ")"
 
-// Parse reads one payload of an event call.
+// Parse reads one payload of an event call. KindOf tells of whose call an error is.
 func Parse(payload []byte) (Event, error) {
 	if len(payload) > MaxBytes {
 		return Event{}, errTooLarge
@@ -113,10 +141,10 @@ func Parse(payload []byte) (Event, error) {
 		return ossEvent([]record{{data: payload}}, nil)
 	case has("version", "requestContext"):
 		call, err := parseHTTPCall(payload)
-		return Event{HTTP: call}, err
+		return Event{HTTP: call}, of(HTTP, err)
 	case has("triggerName") || has("triggerTime"):
 		request, err := parseTimer(keys)
-		return Event{Request: request}, err
+		return Event{Request: request}, of(Timer, err)
 	}
 	return Event{}, fmt.Errorf("the payload has the keys %s: %s", text.Quote(strings.Join(slices.Sorted(maps.Keys(keys)), ", ")), accepted)
 }

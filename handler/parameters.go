@@ -1,0 +1,73 @@
+package handler
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// parameters are what a route takes in its query, with the allowed values. One without values is
+// checked by the route.
+type parameters map[string][]string
+
+func yesOrNo() []string { return []string{"true", "false"} }
+
+// checked refuses a query with another parameter, or with another value: a misspelled dryRun must not
+// delete.
+func checked(p parameters, refuse func(http.ResponseWriter, *http.Request, error), route http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := p.check(r.URL.Query()); err != nil {
+			refuse(w, r, err)
+			return
+		}
+		route(w, r)
+	}
+}
+
+func (p parameters) check(query url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		allowed, known := p[name]
+		value := strings.Join(query[name], ",")
+		switch {
+		case !known && len(p) == 0:
+			return fmt.Errorf("there is no parameter %s: this route takes none", text.Quote(name))
+		case !known:
+			return fmt.Errorf("there is no parameter %s: this route takes %s", text.Quote(name), strings.Join(slices.Sorted(maps.Keys(p)), ", "))
+		case allowed != nil && !slices.Contains(allowed, value):
+			return fmt.Errorf("%s must be %s, not %s", name, strings.Join(allowed, " or "), text.Quote(value))
+		}
+	}
+	return nil
+}
+
+// bodiless refuses a body, since the route would not obey it. An empty object says nothing.
+func bodiless(refuse func(http.ResponseWriter, *http.Request, error), route http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := trigger.Read(r.Body)
+		if body = bytes.TrimSpace(body); err == nil && len(body) > 0 && string(body) != "{}" {
+			err = errors.New("this route takes no body: its address and parameters say all")
+		}
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		route(w, r)
+	}
+}
+
+// refuseRun answers with the report of a run that did not take place.
+func (f *Function) refuseRun(w http.ResponseWriter, r *http.Request, err error) {
+	writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
+}
+
+func refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	writeFailure(w, http.StatusBadRequest, err.Error())
+}

@@ -1,0 +1,54 @@
+package handler_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// A route obeys all that it is told, or refuses it: what asks for less than a deletion must not delete.
+func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 40}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	dry := w.mustInvoke(`{"mode":"dry-run","inventory":true}`, report.Done)
+	apply := "/v1/plans/" + dry.Plan + "/apply"
+	for _, one := range []struct{ method, target, body, want string }{
+		{"POST", apply + "?dryRun=true", "", "this route takes anyway"},
+		{"POST", apply + "?mode=dry-run", "", "this route takes anyway"},
+		{"POST", apply + "?anyway=1", "", "anyway must be true or false"},
+		{"POST", apply + "?anyway=true&anyway=false", "", "anyway must be true or false"},
+		{"POST", apply, `{"mode":"dry-run"}`, "this route takes no body"},
+		{"POST", apply, "garbage", "this route takes no body"},
+		{"POST", apply, strings.Repeat(" ", 2000) + "garbage", "this route takes no body"},
+		{"POST", "/v1/runs/" + dry.Run + "/restore", `{"dryRun":true}`, "this route takes no body"},
+		{"POST", "/v1/runs/" + dry.Run + "/restore?only=", "", "separate several by commas"},
+		{"POST", "/v1/sweeps?mode=dry-run", `{"mode":"enforce","inventory":true}`, "this route takes none"},
+		{"POST", "/v1/plans?limit=1", `{"inventory":true}`, "this route takes none"},
+		{"POST", "/v1/holds?until=forever", `{"target":"a","reason":"r"}`, "this route takes none"},
+		{"DELETE", "/v1/holds/0000000001?dryRun=true", "", "this route takes none"},
+		{"DELETE", "/v1/holds/0000000001", "x", "this route takes no body"},
+		{"GET", "/v1/holds?limit=1", "", "this route takes none"},
+		{"GET", "/v1/plans?limit=1", "", "this route takes none"},
+		{"GET", "/v1/plans/" + dry.Plan + "?format=pdf", "", "format must be json or csv"},
+		{"GET", "/v1/plans/" + dry.Plan + "?format=csv&excel=1", "", "excel must be true or false"},
+		{"GET", "/v1/runs/" + dry.Run + "?Format=csv", "", "this route takes excel, format"},
+		{"GET", "/v1/media/a/explain?x", "", "this route takes none"},
+		{"GET", "/v1/media/a/history?x=1", "", "this route takes none"},
+		{"GET", "/v1/forecast?days=3&x=1", "", "this route takes days"},
+	} {
+		answer := w.send(one.method, one.target, one.body)
+		var failed struct{ Error string }
+		if err := json.Unmarshal(answer.Body.Bytes(), &failed); err != nil || answer.Code != http.StatusBadRequest || !strings.Contains(failed.Error, one.want) {
+			t.Errorf("%s %s %.40s: %d %s, want %q", one.method, one.target, one.body, answer.Code, answer.Body, one.want)
+		}
+	}
+	if sent := w.sent(); len(sent) > 0 {
+		t.Errorf("sent %v", sent)
+	}
+	if status, r := w.askReport("POST", apply, " {} "); status != http.StatusOK || r.Counts.Deleted != dry.Counts.Expired {
+		t.Errorf("%d %s %s %+v", status, r.Status, r.Error, r.Counts)
+	}
+}
