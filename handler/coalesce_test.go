@@ -114,6 +114,29 @@ func testEventsAreCoalesced(t *testing.T, w *world) {
 	w.noViolations()
 }
 
+// An event that is delivered again and again counts, spends and sends its medium once.
+func TestDuplicateEventsCountOnce(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		w.setPolicy(strings.Replace(enforcing, "guard: {", "guard: {maxDelete: 5, ", 1))
+		var keys []string
+		for i := range 5 {
+			keys = append(keys, fmt.Sprint("clips/", i))
+			w.add(keys[i], 300)
+		}
+		deleted := 0
+		for i, r := range w.storm(slices.Repeat(keys, 8), 40) {
+			c := r.Counts
+			deleted += c.Deleted
+			if r.Status != report.Done || c.Deleted+c.Gone != c.Expired {
+				t.Errorf("event %d: %s, %+v, %s", i, r.Status, c, r.Guard.Reason)
+			}
+		}
+		if got := len(w.deleted()); deleted != 5 || got != 5 || len(slices.Concat(w.sent()...)) != 5 {
+			t.Errorf("%d deletions counted, %d deleted, sent %q", deleted, got, w.sent())
+		}
+	})
+}
+
 // What fails for one event leaves the others of its group alone.
 func TestAFailureHitsItsEventOnly(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing)

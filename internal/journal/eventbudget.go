@@ -5,8 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -21,25 +24,42 @@ const spentTime = 24 * time.Hour
 // of media (negative for a refund), and the spender.
 const spentFolder = "spent/"
 
-// EventBudget limits the deletions of all runs of events of a process within a day. It is safe for
-// concurrent use.
-type EventBudget struct{ spending lock }
+// EventBudget limits the deletions of all runs of events of a process within a day. Runs that want to
+// delete a medium at the same time spend it once. It is safe for concurrent use.
+type EventBudget struct {
+	spending lock
+
+	mu      sync.Mutex
+	charges map[string]*charge // by media ID
+}
+
+// charge is a medium that was spent.
+type charge struct {
+	spender string
+	at      time.Time
+	runs    int  // that may still delete it
+	deleted bool // by one of them, perhaps
+}
+
+// chargeTime is the time for which a medium is not spent again. Later events find it deleted.
+const chargeTime = 10 * time.Minute
 
 // NewEventBudget returns a budget.
-func NewEventBudget() *EventBudget { return &EventBudget{newLock()} }
+func NewEventBudget() *EventBudget {
+	return &EventBudget{spending: newLock(), charges: map[string]*charge{}}
+}
 
 // Spending is the answer to one request for budget.
 type Spending struct {
 	Spent   int // media of earlier runs, within the last 24 hours
 	Allowed bool
-	// recorded is the number of media that the record of this spending has.
-	recorded int
-	spender  string
+	budget  *EventBudget
+	charges map[string]*charge
 }
 
-// Spend requests budget for the deletion of some media. If commit is true, it records the spending,
+// Spend requests budget for the deletion of media. If commit is true, it records the spending,
 // which must precede the deletion. skipped has the refunds that were not counted.
-func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, want, limit int, commit bool) (s Spending, skipped []error, err error) {
+func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (s Spending, skipped []error, err error) {
 	if err := b.spending.take(ctx); err != nil {
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
 	}
@@ -56,32 +76,88 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 			return s, skipped, fmt.Errorf("read the event budget: %w", err)
 		}
 	}
-	s = Spending{Spent: day.sum(), spender: rand.Text()}
-	s.Allowed = s.Spent+want <= limit
-	if !s.Allowed || !commit {
-		return s, skipped, nil
+	s = Spending{Spent: day.sum(), budget: b, charges: map[string]*charge{}}
+	fresh := s.join(ids, now)
+	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
+		return s, skipped, s.Settle(ctx, store, now, All)
 	}
-	if err := s.record(ctx, store, now, want); err != nil {
-		return s, skipped, fmt.Errorf("record the spending: %w", err)
+	spender := rand.Text()
+	if err := record(ctx, store, now, len(fresh), spender); err != nil {
+		return s, skipped, errors.Join(fmt.Errorf("record the spending: %w", err), s.Settle(ctx, store, now, All))
 	}
-	s.recorded = want
+	s.add(fresh, spender, now)
 	return s, skipped, nil
 }
 
-// Refund returns the budget of media that were not deleted, so that a repeated event has budget for
-// them.
-func (s Spending) Refund(ctx context.Context, store state.Store, now time.Time, media int) error {
-	if media = min(media, s.recorded); media == 0 {
-		return nil
+// join joins the charges of media that other runs have spent, and returns the other media.
+func (s Spending) join(ids []string, now time.Time) (fresh []string) {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	maps.DeleteFunc(s.budget.charges, func(_ string, one *charge) bool { return now.Sub(one.at) > chargeTime })
+	for _, id := range ids {
+		one := s.budget.charges[id]
+		if one == nil {
+			fresh = append(fresh, id)
+			continue
+		}
+		one.runs++
+		s.charges[id] = one
 	}
-	if err := s.record(ctx, store, now, -media); err != nil {
-		return fmt.Errorf("refund the event budget: %w", err)
+	return fresh
+}
+
+func (s Spending) add(ids []string, spender string, now time.Time) {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	for _, id := range ids {
+		one := &charge{spender: spender, at: now, runs: 1}
+		s.budget.charges[id], s.charges[id] = one, one
+	}
+}
+
+// All is true for every medium.
+func All(string) bool { return true }
+
+// Settle ends a spending. It refunds the spared media, unless another run deletes them, so that a repeated
+// event has budget for them.
+func (s Spending) Settle(ctx context.Context, store state.Store, now time.Time, spared func(id string) bool) error {
+	refunds := s.leave(spared)
+	for _, spender := range slices.Sorted(maps.Keys(refunds)) {
+		if err := record(ctx, store, now, -refunds[spender], spender); err != nil {
+			return fmt.Errorf("refund the event budget: %w", err)
+		}
 	}
 	return nil
 }
 
-func (s Spending) record(ctx context.Context, store state.Store, now time.Time, media int) error {
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, s.spender)
+// leave ends the run's part in its charges. It returns the number of media to refund to each spender.
+func (s Spending) leave(spared func(id string) bool) map[string]int {
+	refunds := map[string]int{}
+	if s.budget == nil {
+		return refunds // nothing was spent
+	}
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	for id, one := range s.charges {
+		one.runs--
+		one.deleted = one.deleted || !spared(id)
+		if one.runs > 0 || one.deleted {
+			continue
+		}
+		refunds[one.spender]++
+		if s.budget.charges[id] == one {
+			delete(s.budget.charges, id)
+		}
+	}
+	return refunds
+}
+
+// record records a spending, or a refund. It records nothing for no media.
+func record(ctx context.Context, store state.Store, now time.Time, media int, spender string) error {
+	if media == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, spender)
 	return store.Create(ctx, name, []byte(emptyRecord))
 }
 

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"crypto/rand"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -9,12 +10,20 @@ import (
 	"time"
 )
 
+// someIDs returns IDs that differ for each call.
+func someIDs(n int) (ids []string) {
+	for range n {
+		ids = append(ids, rand.Text())
+	}
+	return ids
+}
+
 func TestSpend(t *testing.T) {
 	store, budget := newMemory(), NewEventBudget()
 	at := func(hours int) time.Time { return asOf.Add(time.Duration(hours) * time.Hour) }
 	spend := func(hours, want int, commit bool) Spending {
 		t.Helper()
-		s, skipped, err := budget.Spend(t.Context(), store, at(hours), want, 10, commit)
+		s, skipped, err := budget.Spend(t.Context(), store, at(hours), someIDs(want), 10, commit)
 		if err != nil || skipped != nil {
 			t.Fatal(err, skipped)
 		}
@@ -33,13 +42,13 @@ func TestSpend(t *testing.T) {
 	if s := spend(2, 4, true); !s.Allowed {
 		t.Errorf("exactly the limit: %+v", s)
 	}
-	no(t, first.Refund(t.Context(), store, at(3), 0))
-	no(t, first.Refund(t.Context(), store, at(3), 5))
+	spared := 0
+	no(t, first.Settle(t.Context(), store, at(3), func(string) bool { spared++; return spared <= 5 }))
 	if s := spend(4, 5, true); !s.Allowed || s.Spent != 5 {
 		t.Errorf("after a refund: %+v", s)
 	}
 	// The first run is more than a day old now. Its refund counts for nobody.
-	s, skipped, err := budget.Spend(t.Context(), store, at(25), 1, 10, true)
+	s, skipped, err := budget.Spend(t.Context(), store, at(25), someIDs(1), 10, true)
 	if err != nil || len(skipped) != 1 || !errors.Is(skipped[0], errUncovered) || !s.Allowed || s.Spent != 9 {
 		t.Errorf("after a day: %+v, skipped %v, %v", s, skipped, err)
 	}
@@ -57,7 +66,7 @@ func TestSpendConcurrently(t *testing.T) {
 		var group sync.WaitGroup
 		for range 30 {
 			group.Go(func() {
-				s, _, err := budget.Spend(t.Context(), store, asOf, 3, 20, true)
+				s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(3), 20, true)
 				if err != nil {
 					t.Error(err)
 				}
@@ -78,17 +87,52 @@ func TestSpendFails(t *testing.T) {
 	for _, down := range []string{"list", "create"} {
 		store := newMemory()
 		store.down = down
-		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, 1, 10, true); !errors.Is(err, errDown) {
+		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); !errors.Is(err, errDown) {
 			t.Errorf("%s fails: %+v, %v", down, s, err)
 		}
 	}
 	store := newMemory()
 	store.put("spent/20990101T000000.000000000Z-x-A", nil)
-	if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, 1, 10, true); err == nil || s.Allowed {
+	if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
 		t.Errorf("a record without a number: %+v, %v", s, err)
 	}
+	store = newMemory()
+	s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true)
+	no(t, err)
 	store.down = "create"
-	if err := (Spending{spender: "A", recorded: 1}).Refund(t.Context(), store, asOf, 1); !errors.Is(err, errDown) {
-		t.Errorf("Refund: %v", err)
+	if err := s.Settle(t.Context(), store, asOf, All); !errors.Is(err, errDown) {
+		t.Errorf("Settle: %v", err)
+	}
+}
+
+// Runs that want the same medium spend it once. It is refunded when the last of them has spared it.
+func TestSpendAMediumOnce(t *testing.T) {
+	spared, deleted := true, false
+	for name, test := range map[string]struct {
+		runs []bool // what becomes of the medium in each run, in the order of their ends
+		want int    // of the budget
+	}{
+		"the first run deletes it": {[]bool{deleted, spared, spared}, 1},
+		"another run deletes it":   {[]bool{spared, deleted, spared}, 1},
+		"nobody deletes it":        {[]bool{spared, spared, spared}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, budget := newMemory(), NewEventBudget()
+			var runs []Spending
+			for range test.runs {
+				s, skipped, err := budget.Spend(t.Context(), store, asOf, []string{"m1"}, 1, true)
+				if err != nil || skipped != nil || !s.Allowed {
+					t.Fatalf("%+v, %v, %v", s, skipped, err)
+				}
+				runs = append(runs, s)
+			}
+			for i, isSpared := range test.runs {
+				no(t, runs[i].Settle(t.Context(), store, asOf.Add(time.Second), func(string) bool { return isSpared }))
+			}
+			s, skipped, err := budget.Spend(t.Context(), store, asOf.Add(time.Minute), []string{"m2"}, 1, true)
+			if err != nil || skipped != nil || s.Spent != test.want || s.Allowed != (test.want == 0) {
+				t.Errorf("%+v, %v, %v", s, skipped, err)
+			}
+		})
 	}
 }

@@ -151,7 +151,7 @@ func TestCallersWaitForTheirContext(t *testing.T) {
 		"event budget": func(store *memory) func(context.Context) error {
 			budget := NewEventBudget()
 			return func(ctx context.Context) error {
-				_, _, err := budget.Spend(ctx, store, asOf, 1, 1, true)
+				_, _, err := budget.Spend(ctx, store, asOf, someIDs(1), 1, true)
 				return err
 			}
 		},

@@ -46,7 +46,9 @@ type Purger struct {
 	Library Library
 	Holds   Holds
 	Recheck *Recheck
-	Now     func() time.Time
+	// Claims are shared by all runs of the process.
+	Claims *Claims
+	Now    func() time.Time
 }
 
 // Run deletes the media of lines in batches of ten; the last batch may be shorter. It calls settle
@@ -81,7 +83,7 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 			if admit.Err() != nil {
 				break
 			}
-			w.start(&worker{p, ctx, admit, w.events, sync.Once{}}, batch)
+			w.start(&worker{Purger: p, ctx: ctx, admit: admit, events: w.events}, batch)
 		}
 	})
 	handle(event{err: err})
@@ -137,7 +139,7 @@ func (w *workers) start(one *worker, batch []plan.Line) {
 			if one.admit.Err() == nil {
 				batch = one.recheck(batch)
 			}
-			return one.purge(batch)
+			return one.purgeClaimed(batch)
 		})
 		one.sent()
 		one.events <- event{done: true, err: err}
@@ -169,12 +171,18 @@ type worker struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	events     chan<- event
 	once       sync.Once
+	own        *claim // of the media that it sends
 }
 
 // sent reports that the batch has been sent.
 func (w *worker) sent() { w.once.Do(func() { w.events <- event{sent: true} }) }
 
 func (w *worker) report(outcomes ...Outcome) {
+	for _, o := range outcomes {
+		if w.own != nil && (o.Became == journal.Deleted || o.Became == journal.Unverified) {
+			w.own.took[o.Line.MediaID] = true
+		}
+	}
 	if len(outcomes) > 0 {
 		w.events <- event{outcomes: outcomes}
 	}
@@ -235,7 +243,7 @@ func (w *worker) purge(batch []plan.Line) error {
 		}
 		// The call may have deleted some media. They are read back before they are sent again or
 		// reported as failed.
-		live, readErr := w.readBack(batch, failure.Kind == mps.Ambiguous || len(batch) == 1)
+		live, readErr := w.readBack(batch, failure.Kind == mps.Ambiguous || len(batch) == 1, journal.Deleted)
 		switch {
 		case readErr != nil:
 			return w.unread(live, readErr)

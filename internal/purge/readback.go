@@ -15,7 +15,7 @@ var errStillShown = errors.New("MPS took the deletion and still shows the medium
 
 // verify reads back a batch that the service accepted.
 func (w *worker) verify(batch []plan.Line) error {
-	live, err := w.readBack(batch, true)
+	live, err := w.readBack(batch, true, journal.Deleted)
 	if err != nil {
 		return w.unread(live, err)
 	}
@@ -39,10 +39,10 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 // MPS may show a deletion late. Media are read again after each of these pauses, 3 s in all.
 var pauses = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
 
-// readBack reads a batch after a call. It reports media that are gone as deleted, and returns the
-// others. If patient is true, it reads again after each of pauses.
-func (w *worker) readBack(batch []plan.Line, patient bool) (live []plan.Line, err error) {
-	live, err = w.readOnce(batch)
+// readBack reads a batch after a call. It reports what became of media that are not in MPS any more, and
+// returns the others. If patient is true, it reads again after each of pauses.
+func (w *worker) readBack(batch []plan.Line, patient bool, became journal.Became) (live []plan.Line, err error) {
+	live, err = w.readOnce(batch, became)
 	for _, pause := range pauses {
 		if err != nil || len(live) == 0 || !patient {
 			break
@@ -51,13 +51,13 @@ func (w *worker) readBack(batch []plan.Line, patient bool) (live []plan.Line, er
 		case <-w.ctx.Done():
 			return live, w.ctx.Err()
 		case <-time.After(pause):
-			live, err = w.readOnce(live)
+			live, err = w.readOnce(live, became)
 		}
 	}
 	return live, err
 }
 
-func (w *worker) readOnce(batch []plan.Line) (live []plan.Line, err error) {
+func (w *worker) readOnce(batch []plan.Line, became journal.Became) (live []plan.Line, err error) {
 	found, err := w.Library.Probe(w.ctx, ids(batch))
 	if err != nil {
 		return batch, err
@@ -77,7 +77,7 @@ func (w *worker) readOnce(batch []plan.Line) (live []plan.Line, err error) {
 		state := states[l.MediaID]
 		hidden := state == media.StateInitiated && l.State != media.StateInitiated // MPS shows some deleted media as Initiated
 		if hidden || missing[l.MediaID] || state == media.StateDeleted {
-			went = append(went, Outcome{Line: l, Became: journal.Deleted, Tombstone: hidden})
+			went = append(went, Outcome{Line: l, Became: became, Tombstone: hidden})
 		} else {
 			live = append(live, l)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
@@ -76,6 +77,7 @@ type Service struct {
 	// The process shares these between its runs.
 	marks    journal.Marks
 	events   *journal.EventBudget
+	claims   purge.Claims
 	requests requests
 	surveys  chan struct{} // holds a value while a survey of the inventory is under way
 }

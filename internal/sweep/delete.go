@@ -18,6 +18,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // purge deletes the media of lines, and records their outcomes. interrupted is true if an earlier run
@@ -28,7 +29,7 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	admit, stop := context.WithCancelCause(admit)
 	holds := watchHolds(admit, r.Marks.Holds, r.Store, stop)
 	defer func() { stop(nil); holds.wait() }()
-	p := purge.Purger{Library: r.Library, Holds: holds, Now: r.Now, Recheck: &purge.Recheck{
+	p := purge.Purger{Library: r.Library, Holds: holds, Claims: r.Claims, Now: r.Now, Recheck: &purge.Recheck{
 		Judge:  purge.Judge{Policy: r.Policy, AsOf: r.report.AsOf, Mark: r.Marks.Of, Now: r.Now},
 		Region: r.Region, Library: r.Library, Sources: r.Objects, Origin: origin, Interrupted: interrupted,
 	}}
@@ -58,6 +59,9 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 func (r *run) settle(some []purge.Outcome) {
 	for _, o := range some {
 		r.report.Counts.Pending--
+		if r.request.Trigger == trigger.OSS && o.Became != journal.Deleted && o.Became != journal.Unverified {
+			r.spared[o.Line.MediaID] = true
+		}
 		if o.Became == "" {
 			r.stays(o)
 			continue

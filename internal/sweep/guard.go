@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -39,7 +40,14 @@ func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice,
 		return spending, nil
 	}
 	limit := r.Policy.Guard.MaxDelete
-	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), due, limit, r.report.Mode == policy.Enforce)
+	var ids []string
+	for l, err := range notice.dueLines(found) {
+		if err != nil {
+			return spending, err
+		}
+		ids = append(ids, strings.Clone(l.MediaID)) // the budget keeps it, and not the line's record
+	}
+	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.report.Mode == policy.Enforce)
 	for _, reason := range skipped {
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}

@@ -34,12 +34,12 @@ func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 	return fmt.Errorf("%w; nothing was deleted", err)
 }
 
-// refund returns media that an event did not delete to the event budget. Other runs spend
-// nothing, and have nothing to refund.
-func (r *run) refund(ctx context.Context, spending journal.Spending, media int) {
+// settleBudget returns the spared media to the event budget. Other runs spend nothing, and have
+// nothing to return.
+func (r *run) settleBudget(ctx context.Context, spending journal.Spending, spared func(id string) bool) {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
-	if err := spending.Refund(ctx, r.Store, r.Now(), media); err != nil {
+	if err := spending.Settle(ctx, r.Store, r.Now(), spared); err != nil {
 		r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
 	}
 }

@@ -40,9 +40,10 @@ type Sweep struct {
 	Library Library
 	Objects scan.Objects
 	Store   state.Store
-	// Marks and Events are shared by all runs of the process.
+	// Marks, Events and Claims are shared by all runs of the process.
 	Marks  journal.Marks
 	Events *journal.EventBudget
+	Claims *purge.Claims
 	Now    func() time.Time
 	Log    *slog.Logger
 	// Caller says who asked for the run.
@@ -61,7 +62,7 @@ func (s *Sweep) scanner() *scan.Scanner {
 func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
+	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every), spared: map[string]bool{}}
 	run.outcomes = outcomes{store: s.Store, run: r.Run}
 	if err := task.Run(func() { run.carryOut(ctx) }); err != nil {
 		run.end(report.Failed, err)
@@ -88,6 +89,8 @@ type run struct {
 	// nothingSeen is true if there were candidates or sources, and none could be read.
 	nothingSeen bool
 	passed      int
+	// spared are the media of an event that it did not delete.
+	spared map[string]bool
 	// timeUp is the reason why deletions were no longer started.
 	timeUp error
 }
@@ -194,14 +197,14 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 	case contents.ID != "" && contents.Entries == 0 && due == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
 	default:
-		r.refund(ctx, spending, due)
+		r.settleBudget(ctx, spending, journal.All)
 		if errors.Is(err, journal.ErrDamagedPlan) {
 			r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
 		}
 		return r.suspend(ctx, found, err)
 	}
 	if err := notice.record(ctx); err != nil {
-		r.refund(ctx, spending, due)
+		r.settleBudget(ctx, spending, journal.All)
 		return r.suspend(ctx, found, err)
 	}
 	if r.report.Plan = contents.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
@@ -231,7 +234,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	c := &r.report.Counts
-	r.refund(ctx, spending, c.Failed+c.Gone)
+	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
 	switch {
 	case c.Pending > 0 && !begun:
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)

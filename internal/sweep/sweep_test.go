@@ -19,6 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
@@ -71,7 +72,7 @@ func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, 
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: storeFunc(whenPlanned), Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Now: now, Log: slog.New(slog.DiscardHandler),
+		Store: storeFunc(whenPlanned), Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
 		Progress: func(sweep.Progress) {}, Every: time.Hour}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce

@@ -1,0 +1,122 @@
+package purge
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+)
+
+// Runs of one process that found the same media before one of them deleted these send each ID once.
+func TestRunsShareAMedium(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(*library)
+		// later is the time from the first run to the others; 0 for concurrent runs.
+		later time.Duration
+		want  became // of all three runs
+		calls int
+	}{
+		"concurrent":          {want: became{"deleted": 10, "gone": 20}, calls: 1},
+		"with older look-ups": {later: claimTime, want: became{"deleted": 10, "gone": 20}, calls: 1},
+		"the first one fails": {want: became{"failed": 10, "deleted": 10, "gone": 10}, calls: 7, prepare: func(l *library) {
+			l.onDelete = func(call int, ids []string) error {
+				if call <= 6 {
+					return errThrottled
+				}
+				return l.take(ids...)
+			}
+		}},
+		"the first one may not delete": {want: became{"failed": 10, "deleted": 10, "gone": 10}, calls: 2, prepare: func(l *library) {
+			l.onDelete = func(call int, ids []string) error {
+				if call == 1 {
+					return errUnauthorized
+				}
+				return l.take(ids...)
+			}
+		}},
+		"MPS still shows the media": {want: became{"unverified": 30}, calls: 1, prepare: func(l *library) {
+			l.onDelete = func(int, []string) error { return nil }
+		}},
+		"MPS shows them as Initiated": {want: became{"deleted": 10, "gone": 20}, calls: 1, prepare: func(l *library) {
+			l.onDelete = func(_ int, ids []string) error {
+				for _, id := range ids {
+					l.show(id, "Initiated")
+				}
+				return nil
+			}
+		}},
+		"the claims have expired": {later: claimTime + time.Second, want: became{"unverified": 10, "deleted": 10, "gone": 10}, calls: 2, prepare: func(l *library) {
+			l.onDelete = func(call int, ids []string) error {
+				if call == 1 {
+					return nil
+				}
+				return l.take(ids...)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLibrary(t)
+				if test.prepare != nil {
+					test.prepare(l)
+				}
+				lines := l.fill(10)
+				var mu sync.Mutex
+				var group sync.WaitGroup
+				claims, got := new(Claims), became{}
+				for i := range 3 {
+					p := l.purger(asOf, origin{})
+					p.Claims = claims
+					run := func() {
+						all, _ := l.purge(t.Context(), t.Context(), p, lines)
+						mu.Lock()
+						defer mu.Unlock()
+						for what, n := range all.count(len(lines)) {
+							got[what] += n
+						}
+					}
+					if group.Go(run); i == 0 && test.later > 0 {
+						group.Wait()
+						time.Sleep(test.later)
+					} else if strings.HasPrefix(name, "the first") {
+						synctest.Wait()
+					}
+					if test.later > claimTime {
+						group.Wait()
+					}
+				}
+				group.Wait()
+				if diff := cmp.Diff(test.want, got); diff != "" || len(l.sent) != test.calls {
+					t.Errorf("%d calls, outcomes (-want +got):\n%s", len(l.sent), diff)
+				}
+			})
+		})
+	}
+}
+
+// A run that waits for another one's deletion leaves its media pending when its time is up.
+func TestAWaitingRunEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t)
+		lines := l.fill(10)
+		p := l.purger(asOf, origin{})
+		own, ours, _, _ := p.Claims.take(lines[:1], time.Now())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		all, err := l.purge(ctx, ctx, p, lines)
+		if diff := cmp.Diff(became{"deleted": 9, "pending": 1}, all.count(len(lines))); err != nil || diff != "" {
+			t.Errorf("%v, outcomes (-want +got):\n%s", err, diff)
+		}
+		p.Claims.release(own, ours, time.Now())
+		all, err = l.purge(t.Context(), t.Context(), p, lines[:1])
+		if diff := cmp.Diff(became{journal.Deleted: 1}, all.count(1)); err != nil || diff != "" {
+			t.Errorf("released without a deletion: %v, outcomes (-want +got):\n%s", err, diff)
+		}
+	})
+}
