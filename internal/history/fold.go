@@ -17,9 +17,9 @@ const (
 	// topLevel is the level whose tables are not merged. With one table a night, such a table has 64
 	// nights, and ten years have 57 of them.
 	topLevel = 2
-	// A step of Fold ends with stepRecords loose records, or stepDecisions decisions.
-	stepRecords   = 10_000
-	stepDecisions = 10_000
+	// A step of Fold ends with stepRecords loose records, or stepLines lines.
+	stepRecords = 10_000
+	stepLines   = 20_000
 	// maxUnread bounds the loose records that a head lists as unread. With more of them the store is
 	// ill, and Fold ends.
 	maxUnread = 1000
@@ -134,46 +134,48 @@ func (f *folder) list(admit context.Context) (names []string, err error) {
 
 // readLines returns the lines of records, until there are enough for a table. taken is the number of
 // records that it read, also before an error, and unread are the names of the damaged ones.
-func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines [][]byte, taken int, unread []string, err error) {
-	decisions := 0
-	for taken < len(names) && decisions < stepDecisions {
+func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines []line, taken int, unread []string, err error) {
+	for taken < len(names) && len(lines) < stepLines {
 		some := names[taken:min(len(names), taken+state.AtOnce)]
-		results := make([][]Decision, len(some))
+		results := make([][]line, len(some))
 		failed := make([]error, len(some))
 		err := state.Each(admit, len(some), state.AtOnce, func(ctx context.Context, i int) error {
-			if results[i], failed[i] = read(ctx, taken+i); !errors.Is(failed[i], state.ErrDamaged) {
-				return failed[i]
+			list, err := read(ctx, taken+i)
+			failed[i] = err
+			switch {
+			case errors.Is(err, state.ErrDamaged):
+				return nil
+			case err != nil:
+				return err
 			}
-			return nil
+			results[i], err = linesOf(list)
+			return err
 		})
 		if err != nil {
 			return lines, taken, unread, err
 		}
-		for i, list := range results {
+		for i, of := range results {
 			if failed[i] != nil {
 				unread = append(unread, some[i])
 				continue
 			}
-			for _, d := range list {
-				if lines, err = appendLines(lines, d); err != nil {
-					return nil, 0, nil, err
-				}
-			}
-			decisions += len(list)
+			lines = append(lines, of...)
 		}
 		taken += len(some)
 	}
 	return lines, taken, unread, nil
 }
 
-// appendLines appends a line of a decision for each of its keys.
-func appendLines(lines [][]byte, d Decision) ([][]byte, error) {
-	text, err := d.encode()
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range d.keys() {
-		lines = append(lines, append([]byte(k.String()), text...))
+// linesOf returns a line of each decision for each of its keys. Lines of one decision share their text.
+func linesOf(list []Decision) (lines []line, err error) {
+	for _, d := range list {
+		text, err := d.encode()
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range d.keys() {
+			lines = append(lines, line{k, text})
+		}
 	}
 	return lines, nil
 }
@@ -223,8 +225,8 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 }
 
 // part returns the lines of tables whose keys begin with some bits, of a number not below theirs.
-func (f *folder) part(ctx context.Context, tables []table, part, bits int) (lines [][]byte, err error) {
-	some := make([][][]byte, len(tables))
+func (f *folder) part(ctx context.Context, tables []table, part, bits int) (lines []line, err error) {
+	some := make([][]line, len(tables))
 	failed := make([]error, len(tables))
 	inPart := func(k key) bool { return int(k>>(64-bits)) == part } //nolint:gosec // at most maxBits bits
 	err = state.Each(ctx, len(tables), fanIn, func(ctx context.Context, i int) error {

@@ -81,7 +81,7 @@ const keyLength = 16
 // escaped byte takes six.
 const maxLine = 32 * text.MaxMessage
 
-// encode returns the decision as a line of JSON. Lines of one key sort by time.
+// encode returns the decision as a line of JSON, which begins with its time.
 func (d Decision) encode() ([]byte, error) {
 	d.At = d.At.UTC().Truncate(time.Second)
 	d.Code, d.Reason, d.Title = text.Bound(d.Code), text.Bound(d.Reason), text.Bound(d.Title)

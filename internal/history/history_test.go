@@ -242,7 +242,7 @@ func TestHistoryNamesDamagedRecords(t *testing.T) {
 		"{}":     func([]byte) []byte { return []byte("{}") },
 		"random": func([]byte) []byte { return []byte("\x1f\x8b\x08\x00random") },
 		"a line that is no decision": func([]byte) []byte {
-			data, _ := pack([][]byte{[]byte(keyOf(idOf(1)).String() + "{}\n")})
+			data, _ := pack(newSqueezer(), []line{{keyOf(idOf(1)), []byte("{}\n")}})
 			return data
 		},
 	}

@@ -87,8 +87,8 @@ func sourcesOf(ctx context.Context, store state.Store, h head, name string) (lis
 	for _, t := range h.Tables {
 		list = append(list, source{t.shardName(t.shard(k)), func(ctx context.Context) (list []Decision, err error) {
 			lines, err := t.read(ctx, store, t.shard(k), func(other key) bool { return other == k })
-			for _, line := range lines {
-				switch d, lineErr := decode(line[keyLength:]); {
+			for _, one := range lines {
+				switch d, lineErr := decode(one.text); {
 				case lineErr != nil: // merges do not decode
 					err = fmt.Errorf("%w: %w", state.ErrDamaged, lineErr)
 				case isOf(&d):

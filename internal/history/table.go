@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -60,16 +62,26 @@ func (t table) shardName(shard int) string {
 	return fmt.Sprintf("%s%s/%06x.jsonl.gz", tableFolder, t.Name, shard)
 }
 
+// line is a decision under one of its keys. Lines of one key sort by time.
+type line struct {
+	key  key
+	text []byte
+}
+
+func (l line) compare(other line) int {
+	return cmp.Or(cmp.Compare(l.key, other.key), bytes.Compare(l.text, other.text))
+}
+
 // read returns the lines of a shard that a function wants.
-func (t table) read(ctx context.Context, store state.Store, shard int, wants func(key) bool) (lines [][]byte, err error) {
+func (t table) read(ctx context.Context, store state.Store, shard int, wants func(key) bool) (lines []line, err error) {
 	data, err := store.Read(ctx, t.shardName(shard))
 	if err != nil {
 		return nil, err
 	}
-	for line, err := range journal.BoundedLines(data, maxLine, maxRecord) {
+	for text, err := range journal.BoundedLines(data, maxLine, maxRecord) {
 		var k key
 		if err == nil {
-			k, err = keyOfLine(line)
+			k, err = keyOfLine(text)
 		}
 		if err == nil && t.shard(k) != shard {
 			err = errors.New("it has a line of another shard")
@@ -78,42 +90,42 @@ func (t table) read(ctx context.Context, store state.Store, shard int, wants fun
 			return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
 		if wants(k) {
-			lines = append(lines, line)
+			lines = append(lines, line{k, text[keyLength:]})
 		}
 	}
 	return lines, nil
 }
 
-func keyOfLine(line []byte) (key, error) {
-	if len(line) < keyLength {
+func keyOfLine(text []byte) (key, error) {
+	if len(text) < keyLength {
 		return 0, errors.New("it has a line without a key")
 	}
-	k, err := strconv.ParseUint(string(line[:keyLength]), 16, 64)
+	k, err := strconv.ParseUint(string(text[:keyLength]), 16, 64)
 	return key(k), err
 }
 
 // write writes lines into the shards from first on. It sorts the lines, and drops duplicates and all
 // but the latest maxOfKey lines of a key. All lines must belong into these shards.
-func (t table) write(ctx context.Context, store state.Store, first, shards int, lines [][]byte) error {
-	slices.SortFunc(lines, bytes.Compare)
-	lines = slices.CompactFunc(lines, bytes.Equal)
+func (t table) write(ctx context.Context, store state.Store, first, shards int, lines []line) error {
+	slices.SortFunc(lines, line.compare)
+	lines = slices.CompactFunc(lines, func(a, b line) bool { return a.compare(b) == 0 })
 	ends := make([]int, shards) // the index after the last line of each shard
-	for i, line := range lines {
-		k, err := keyOfLine(line)
-		if err != nil {
-			return err
-		}
-		ends[t.shard(k)-first] = i + 1
+	for i, one := range lines {
+		ends[t.shard(one.key)-first] = i + 1
 	}
 	for i := range ends {
 		ends[i] = max(ends[i], ends[max(0, i-1)])
 	}
+	var packing sync.Mutex // a compressor takes almost a megabyte: there is one
+	squeezed := newSqueezer()
 	return state.Each(ctx, shards, state.AtOnce, func(ctx context.Context, i int) error {
 		start := 0
 		if i > 0 {
 			start = ends[i-1]
 		}
-		data, err := pack(lines[start:ends[i]])
+		packing.Lock()
+		data, err := pack(squeezed, lines[start:ends[i]])
+		packing.Unlock()
 		if err == nil {
 			err = store.Create(ctx, t.shardName(first+i), data)
 		}
@@ -124,15 +136,21 @@ func (t table) write(ctx context.Context, store state.Store, first, shards int, 
 	})
 }
 
+func newSqueezer() *gzip.Writer {
+	squeezed, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	return squeezed
+}
+
 // pack compresses lines in order, without the older ones of a key that has too many.
-func pack(lines [][]byte) ([]byte, error) {
+func pack(squeezed *gzip.Writer, lines []line) ([]byte, error) {
 	var record bytes.Buffer
-	squeezed, _ := gzip.NewWriterLevel(&record, gzip.BestSpeed) // the level is valid
-	for i, line := range lines {
-		if later := i + maxOfKey; later < len(lines) && bytes.Equal(line[:keyLength], lines[later][:keyLength]) {
+	squeezed.Reset(&record)
+	for i, one := range lines {
+		if later := i + maxOfKey; later < len(lines) && one.key == lines[later].key {
 			continue
 		}
-		_, _ = squeezed.Write(line) // a Buffer returns no error
+		_, _ = squeezed.Write([]byte(one.key.String())) // a Buffer returns no error
+		_, _ = squeezed.Write(one.text)
 	}
 	err := squeezed.Close()
 	return record.Bytes(), err
