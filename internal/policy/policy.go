@@ -129,6 +129,11 @@ func (p *Policy) HasOrphanRule() bool {
 	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved })
 }
 
+// KeepsLatest reports whether a rule keeps the latest media of a group.
+func (p *Policy) KeepsLatest() bool {
+	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.KeepLatest.Count > 0 })
+}
+
 // ExpireRule returns the expire rule of a name, or nil.
 func (p *Policy) ExpireRule(name string) *Rule {
 	at := slices.IndexFunc(p.Expire, func(r Rule) bool { return r.Name == name })

@@ -78,12 +78,14 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 func (d *Draft) settle(p *policy.Policy, asOf time.Time) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		d.ranker = retention.NewRanker(p, asOf)
-		for f, err := range d.merged() {
-			if err != nil {
-				yield(nil, err)
-				return
+		if p.KeepsLatest() {
+			for f, err := range d.merged() {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				d.ranker.Add(f.mediaID, f.rank)
 			}
-			d.ranker.Add(f.mediaID, f.rank)
 		}
 		for f, err := range d.settled() {
 			if !yield(f, err) || err != nil {
