@@ -37,6 +37,6 @@ func main() {
 func tuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(250)
-		debug.SetMemoryLimit(200 << 20) // beyond it the collector works as hard as it has to
+		debug.SetMemoryLimit(48 << 20) // beyond it the collector works as hard as it has to, at most half of the time
 	}
 }
