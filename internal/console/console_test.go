@@ -107,7 +107,8 @@ func (l *library) Items(_ context.Context, _ service.Call, reference string) (pl
 	return l.contents, func(yield func(review.Item, error) bool) {
 		l.reads++
 		for _, entry := range l.entries {
-			if !yield(review.ItemOf(entry), nil) {
+			m, err := media.Parse(entry.Record)
+			if !yield(review.ItemOf(entry, m), err) {
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -21,7 +22,7 @@ const (
 // MapEntries yields what of returns for each entry of a plan, in the order of their MediaIds. It ends with an
 // error if the entries do not match the plan's ID. Segments are read and parsed on all processors, so of
 // must be safe for concurrent use.
-func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Contents, of func(plan.Entry) T) iter.Seq2[T, error] {
+func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Contents, of func(plan.Entry, media.Medium) T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		var reading sync.WaitGroup
@@ -66,7 +67,7 @@ type batch[T any] struct {
 }
 
 // sendBatches sends the lines of a segment and closes the channel. It ends early at the end of ctx.
-func sendBatches[T any](ctx context.Context, lines iter.Seq2[segmentLine, error], of func(plan.Entry) T, to chan<- batch[T]) {
+func sendBatches[T any](ctx context.Context, lines iter.Seq2[segmentLine, error], of func(plan.Entry, media.Medium) T, to chan<- batch[T]) {
 	defer close(to)
 	var b batch[T]
 	size := 0
@@ -84,7 +85,7 @@ func sendBatches[T any](ctx context.Context, lines iter.Seq2[segmentLine, error]
 			if err != nil {
 				return err
 			}
-			b.lines, b.items, size = append(b.lines, line.text), append(b.items, of(line.entry)), size+len(line.text)
+			b.lines, b.items, size = append(b.lines, line.text), append(b.items, of(line.entry, line.medium)), size+len(line.text)
 			if (len(b.lines) == batchLines || size >= batchBytes) && !send() {
 				return ctx.Err()
 			}

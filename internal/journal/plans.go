@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -153,10 +154,11 @@ func checkEntries(contents plan.Contents, sealer *plan.Sealer, count int) error 
 	return nil
 }
 
-// segmentLine is a line of a segment, and its entry.
+// segmentLine is a line of a segment, its entry and the medium of that.
 type segmentLine struct {
-	text  []byte
-	entry plan.Entry
+	text   []byte
+	entry  plan.Entry
+	medium media.Medium
 }
 
 // segmentLines yields the lines of a segment of a plan. An error is the last. It has state.ErrDamaged for a
@@ -174,7 +176,7 @@ func segmentLines(ctx context.Context, store state.Store, contents plan.Contents
 		for text, err := range Lines(data) {
 			line := segmentLine{text: text}
 			if err == nil {
-				line.entry, err = plan.ParseEntry(text)
+				line.entry, line.medium, err = plan.ParseEntry(text)
 			}
 			if err != nil {
 				yield(segmentLine{}, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err))

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -52,7 +53,7 @@ func read(t *testing.T, store state.Store, id string) (ids []string, err error) 
 		return nil, err
 	}
 	ids, err = idsOf(Entries(t.Context(), store, contents))
-	mapped, mapErr := idsOf(MapEntries(t.Context(), store, contents, func(e plan.Entry) plan.Entry { return e }))
+	mapped, mapErr := idsOf(MapEntries(t.Context(), store, contents, func(e plan.Entry, _ media.Medium) plan.Entry { return e }))
 	if !slices.Equal(mapped, ids) || fmt.Sprint(mapErr) != fmt.Sprint(err) {
 		t.Errorf("MapEntries has %d entries and %v, Entries %d and %v", len(mapped), mapErr, len(ids), err)
 	}
@@ -212,13 +213,13 @@ func TestMapEntriesStops(t *testing.T) {
 		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10*plan.SegmentEntries))
 		no(t, err)
 		count := 0
-		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry) string { return e.MediaID }) {
+		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry, _ media.Medium) string { return e.MediaID }) {
 			no(t, err)
 			if count++; count == 1500 {
 				break
 			}
 		}
-		wrong := func(e plan.Entry) string { return e.MediaID[:len(e.MediaID)-7*count] }
+		wrong := func(e plan.Entry, _ media.Medium) string { return e.MediaID[:len(e.MediaID)-7*count] }
 		for _, err := range MapEntries(t.Context(), store, saved, wrong) {
 			var panicked *task.Panic
 			if !errors.As(err, &panicked) {
@@ -227,7 +228,7 @@ func TestMapEntriesStops(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if ids, err := idsOf(MapEntries(ctx, store, saved, func(e plan.Entry) plan.Entry { return e })); !errors.Is(err, context.Canceled) || len(ids) > plan.SegmentEntries {
+		if ids, err := idsOf(MapEntries(ctx, store, saved, func(e plan.Entry, _ media.Medium) plan.Entry { return e })); !errors.Is(err, context.Canceled) || len(ids) > plan.SegmentEntries {
 			t.Errorf("%d entries after the end, then %v", len(ids), err)
 		}
 	})

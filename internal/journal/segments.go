@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -100,7 +99,7 @@ func Lines(segment []byte) iter.Seq2[[]byte, error] {
 }
 
 // BoundedLines yields the lines of a gzipped text. It bounds the length of a line and of the text,
-// because a few kilobytes can decompress to gigabytes.
+// because a few kilobytes can decompress to gigabytes. Adjacent lines share memory.
 func BoundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
@@ -108,34 +107,39 @@ func BoundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 			yield(nil, err)
 			return
 		}
-		reader := bufio.NewReader(unzipped)
-		for left := most; ; {
-			line, err := readLineOf(reader, min(longest, left))
-			left -= len(line)
-			if errors.Is(err, io.EOF) {
-				if len(line) == 0 {
+		size := min(maxBuffer, 512+8*len(segment))
+		var rest []byte // what was read and not yielded
+		for left := most; err == nil; {
+			if cap(rest)-len(rest) < size/4 {
+				rest = append(make([]byte, 0, max(size, 2*len(rest))), rest...)
+			}
+			from, n := len(rest), 0
+			n, err = unzipped.Read(rest[from:cap(rest)])
+			if left -= n; left < 0 {
+				n, err = n+left, fmt.Errorf("the text is longer than %d bytes", most)
+			}
+			rest = rest[:from+n]
+			for end := bytes.IndexByte(rest[from:], '\n'); end >= 0; end = bytes.IndexByte(rest, '\n') {
+				if end += from + 1; end > longest {
+					break
+				}
+				if !yield(rest[:end:end], nil) {
 					return
 				}
-				err = io.ErrUnexpectedEOF
+				rest, from = rest[end:], 0
 			}
-			if !yield(line, err) || err != nil {
-				return
+			if len(rest) > longest {
+				err = fmt.Errorf("a line is longer than %d bytes", longest)
 			}
+		}
+		switch {
+		case !errors.Is(err, io.EOF):
+			yield(nil, err)
+		case len(rest) > 0:
+			yield(nil, io.ErrUnexpectedEOF)
 		}
 	}
 }
 
-// readLineOf reads a line of at most most bytes, including its newline.
-func readLineOf(reader *bufio.Reader, most int) (line []byte, err error) {
-	for {
-		part, err := reader.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case len(line) > most:
-			return nil, fmt.Errorf("a line is longer than %d bytes", most)
-		case errors.Is(err, bufio.ErrBufferFull):
-		default:
-			return line, err
-		}
-	}
-}
+// maxBuffer is the size of the memory that adjacent lines share, in bytes. A longer line has its own.
+const maxBuffer = 128 << 10

@@ -5,6 +5,7 @@ package media
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,11 +93,29 @@ const (
 // Parse reads one element of MediaList.Media. Only a record that is no JSON object is
 // an error: a damaged field must not hide the others.
 func Parse(record json.RawMessage) (Medium, error) {
-	o, err := readObject(record, "MediaId", "CreationTime", "PublishState", "File", "Tags", "Title", "CateId", "Size", "Duration")
-	if err != nil {
-		return Medium{}, fmt.Errorf("media record: %w", err)
+	s := text.Scan(record)
+	m, err := Read(&s)
+	if endErr := s.End(); endErr != nil {
+		err = fmt.Errorf("media record: %w", endErr)
 	}
-	m := Medium{Record: record}
+	if err != nil {
+		return Medium{}, err
+	}
+	m.Record = record
+	return m, nil
+}
+
+// Read reads a record that is part of a larger text; see Parse. The medium of an error has the Record only.
+func Read(s *text.Scanner) (Medium, error) {
+	start := s.Start()
+	o, err := readObject(s, "MediaId", "CreationTime", "PublishState", "File", "Tags", "Title", "CateId", "Size", "Duration")
+	m := Medium{Record: s.Since(start)}
+	if err == nil && !utf8.Valid(m.Record) {
+		err = errors.New("not UTF-8")
+	}
+	if err != nil {
+		return m, fmt.Errorf("media record: %w", err)
+	}
 	m.ID, _ = readText(o.value("MediaId"))
 	m.State, _ = readText(o.value("PublishState"))
 	m.Object = parseFile(o.value("File"))
@@ -137,7 +156,7 @@ func parseTime(raw json.RawMessage) time.Time {
 
 // parseFile reads {"URL":"http://…"}.
 func parseFile(raw json.RawMessage) Object {
-	file, err := readObject(raw, "URL")
+	file, err := parseObject(raw, "URL")
 	address, _ := readText(file.value("URL"))
 	source, urlErr := ParseURL(address)
 	if err != nil || urlErr != nil {
@@ -153,26 +172,24 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 	case len(raw) == 0, string(raw) == "null", string(raw) == `""`, raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0:
 		return nil, false
 	}
-	wrapper, err := readObject(raw, "Tag")
-	value := wrapper.value("Tag")
-	switch {
-	case err != nil || wrapper.odd != "" || wrapper.others > 0:
-		return nil, true
-	case len(value) == 0, string(value) == "null":
-		return nil, false
-	}
-	list, err := text.Elements(value)
-	if err != nil {
-		return nil, true
-	}
-	for element := range list {
-		tag, ok := readText(element)
-		if !ok || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag { // commas separate tags, so it is none or two
+	s := text.Scan(raw)
+	garbled = s.Next() != '{'
+	named := false
+	for name := range s.Members {
+		again := named
+		named = true
+		if again || string(name) != "Tag" || s.Next() != '[' && s.Next() != 'n' { // null
 			return nil, true
 		}
-		tags = append(tags, tag)
+		for range s.Elements {
+			tag, ok := readText(s.Value())
+			if !ok || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag { // commas separate tags, so it is none or two
+				return nil, true
+			}
+			tags = append(tags, tag)
+		}
 	}
-	return tags, false
+	return tags, garbled
 }
 
 // readText reads a text. Nearly all have no escapes, and are quick to read.
@@ -195,45 +212,58 @@ func read[T any](raw json.RawMessage) (value T, ok bool) {
 // object has the values of some known names of a JSON object.
 type object struct {
 	known  []string
-	values []json.RawMessage // of known; nil for a name that is not there
+	values [9]json.RawMessage // of known; nil for a name that is not there
 	// odd is a known name that stands there twice, or in another case, and so has no
 	// value: json.Unmarshal would take the last one.
 	odd string
-	// others counts the other names.
-	others int
 }
 
 // value returns the value of a known name; nil if it is not there.
 func (o *object) value(name string) json.RawMessage {
-	if i := slices.Index(o.known, name); i >= 0 && i < len(o.values) {
+	if i := slices.Index(o.known, name); i >= 0 {
 		return o.values[i]
 	}
 	return nil
 }
 
-// readObject reads the known names of a JSON object.
-func readObject(data json.RawMessage, known ...string) (object, error) {
-	if !utf8.Valid(data) {
-		return object{}, errors.New("not UTF-8")
+// parseObject reads the known names of a JSON object.
+func parseObject(data json.RawMessage, known ...string) (object, error) {
+	s := text.Scan(data)
+	o, err := readObject(&s, known...)
+	return o, cmp.Or(s.End(), err)
+}
+
+// readObject reads the known names of a JSON object, which is part of a larger text.
+func readObject(s *text.Scanner, known ...string) (object, error) {
+	if s.Next() != '{' {
+		s.Value()
+		return object{}, text.ErrNoObject
 	}
-	members, err := text.Members(data)
-	if err != nil {
-		return object{}, err
-	}
-	o := object{known: known, values: make([]json.RawMessage, len(known))}
-	for name, value := range members {
-		field := slices.IndexFunc(known, func(field string) bool { return string(name) == field })
+	o := object{known: known}
+	for name := range s.Members {
+		field := o.place(name)
 		if field < 0 {
-			field = slices.IndexFunc(known, func(field string) bool { return strings.EqualFold(string(name), field) })
-		}
-		if field < 0 {
-			o.others++
 			continue
 		}
+		value := s.Value()
 		if o.values[field] != nil || string(name) != known[field] {
 			o.odd, value = max(o.odd, known[field]), json.RawMessage{}
 		}
 		o.values[field] = value
 	}
 	return o, nil
+}
+
+// place returns the place of a known name, in whatever case it is; -1 for another name.
+func (o *object) place(name []byte) int {
+	folded := -1
+	for i, field := range o.known {
+		if string(name) == field {
+			return i
+		}
+		if folded < 0 && len(name) > 0 && (name[0]|0x20 == field[0]|0x20 || name[0] >= utf8.RuneSelf) && strings.EqualFold(string(name), field) {
+			folded = i
+		}
+	}
+	return folded
 }

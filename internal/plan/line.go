@@ -45,7 +45,7 @@ func (l *Line) Parse() error {
 	if l.Medium != nil {
 		return nil
 	}
-	e, err := ParseEntry(l.Text)
+	e, _, err := ParseEntry(l.Text)
 	if err != nil {
 		return err
 	}

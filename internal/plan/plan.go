@@ -93,37 +93,46 @@ func (e Entry) Line() ([]byte, error) {
 	return append(append(line, record...), "}\n"...), nil
 }
 
-// ParseEntry reads an entry's line. The record shares the line's memory.
-func ParseEntry(line []byte) (Entry, error) {
+// ParseEntry reads an entry's line, and the medium of its record. The medium has nothing if the record is
+// none. The record shares the line's memory.
+func ParseEntry(line []byte) (Entry, media.Medium, error) {
 	var e Entry
-	members, err := text.Members(line)
-	if err != nil {
-		return Entry{}, err
-	}
-	for name, value := range members {
+	var m media.Medium
+	var wrong error
+	s := text.Scan(line)
+	isObject := s.Next() == '{'
+	for name := range s.Members {
 		var err error
 		switch string(name) {
 		case "mediaId":
-			e.MediaID, err = text.OfJSON(value)
+			e.MediaID, err = text.OfJSON(s.Value())
 		case "rule":
-			e.Rule, err = text.OfJSON(value)
+			e.Rule, err = text.OfJSON(s.Value())
 		case "reason":
-			e.Reason, err = text.OfJSON(value)
+			e.Reason, err = text.OfJSON(s.Value())
 		case "state":
-			e.State, err = text.OfJSON(value)
+			e.State, err = text.OfJSON(s.Value())
 		case "expiresAt":
-			err = e.ExpiresAt.UnmarshalJSON(value)
+			err = e.ExpiresAt.UnmarshalJSON(s.Value())
 		case "record":
-			e.Record = slices.Clip(value)
+			m, _ = media.Read(&s) // whoever acts on a record reads it again
+			e.Record = m.Record
 		}
-		if err != nil {
-			return Entry{}, fmt.Errorf("%s: %w", name, err)
+		if err != nil && wrong == nil {
+			wrong = fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if media.CheckID(e.MediaID) != nil || e.Rule == "" || len(e.Record) == 0 {
-		return Entry{}, errors.New("an entry has no medium, no rule or no record")
+	switch err := s.End(); {
+	case err != nil:
+		return Entry{}, media.Medium{}, err
+	case !isObject:
+		return Entry{}, media.Medium{}, text.ErrNoObject
+	case wrong != nil:
+		return Entry{}, media.Medium{}, wrong
+	case media.CheckID(e.MediaID) != nil || e.Rule == "" || len(e.Record) == 0:
+		return Entry{}, media.Medium{}, errors.New("an entry has no medium, no rule or no record")
 	}
-	return e, nil
+	return e, m, nil
 }
 
 // HasRecord reports whether an entry's line has this record.

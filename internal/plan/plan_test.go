@@ -143,11 +143,35 @@ func FuzzContents(f *testing.F) {
 	})
 }
 
+// An entry's line is read once, with the medium of its record, and refused wherever it is damaged.
+func TestParseEntry(t *testing.T) {
+	line := func(record string) string {
+		return `{"mediaId":"a","rule":"r","reason":"","expiresAt":"2026-01-01T00:00:00Z","state":"Published","record":` + record + "}\n"
+	}
+	for name, test := range map[string]struct{ line, title, says string }{
+		"record":          {line(`{"MediaId":"a","Title":"x\u00e9"}`), "xé", ""},
+		"no object":       {line(`7`), "", ""},
+		"not UTF-8":       {line("{\"Title\":\"x\xff\"}"), "", ""},
+		"no JSON":         {line(`{"Title":"x",}`), "", "not JSON"},
+		"ends early":      {line(`{"Title":"x"}`)[:100], "", "not JSON"},
+		"something more":  {line(`{"Title":"x"}`) + "{}", "", "not JSON"},
+		"nested too deep": {line(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)), "", "not JSON"},
+		"no record":       {`{"mediaId":"a","rule":"r"}`, "", "no record"},
+		"list":            {`[]`, "", "a JSON object is expected"},
+		"wrong field":     {`{"mediaId":7,"rule":"r","record":{}}`, "", "mediaId: a text is expected"},
+	} {
+		e, m, err := plan.ParseEntry([]byte(test.line))
+		if test.says == "" && (err != nil || e.MediaID != "a" || m.Title.Value != test.title) || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: entry %+v, title %q, error %v", name, e, m.Title.Value, err)
+		}
+	}
+}
+
 func FuzzEntry(f *testing.F) {
 	f.Add([]byte(`{"mediaId":"a","rule":"r","reason":"","expiresAt":"2026-01-01T00:00:00Z","state":"Published","record":{"MediaId":"a"}}`))
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		e, err := plan.ParseEntry(line)
+		e, _, err := plan.ParseEntry(line)
 		if err != nil {
 			return
 		}
@@ -155,7 +179,7 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return // its record is none
 		}
-		if read, err := plan.ParseEntry(again); err != nil || read.MediaID != e.MediaID || !plan.HasRecord(again, e.Record) {
+		if read, _, err := plan.ParseEntry(again); err != nil || read.MediaID != e.MediaID || !plan.HasRecord(again, e.Record) {
 			t.Errorf("%s comes back as %s, %v", line, again, err)
 		}
 	})

@@ -79,7 +79,8 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 func itemsOf(entries []plan.Entry) iter.Seq2[review.Item, error] {
 	return func(yield func(review.Item, error) bool) {
 		for _, entry := range entries {
-			if !yield(review.ItemOf(entry), nil) {
+			m, err := media.Parse(entry.Record)
+			if !yield(review.ItemOf(entry, m), err) {
 				return
 			}
 		}

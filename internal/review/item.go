@@ -19,14 +19,12 @@ type Item struct {
 	Created, ExpiresAt     time.Time
 }
 
-// ItemOf returns the item of an entry.
-func ItemOf(e plan.Entry) Item {
-	item := Item{MediaID: e.MediaID, Rule: e.Rule, Reason: e.Reason, State: e.State, ExpiresAt: e.ExpiresAt}
-	m, err := media.Parse(e.Record)
-	if err != nil {
-		return item
+// ItemOf returns the item of an entry, whose record is of a medium.
+func ItemOf(e plan.Entry, m media.Medium) Item {
+	item := Item{
+		MediaID: e.MediaID, Title: m.Title.Value, Rule: e.Rule, Reason: e.Reason, State: e.State, Tags: m.Tags, Size: m.Size, Duration: m.Duration,
+		Created: m.Created, ExpiresAt: e.ExpiresAt,
 	}
-	item.Title, item.Tags, item.Size, item.Duration, item.Created = m.Title.Value, m.Tags, m.Size, m.Duration, m.Created
 	if !m.Object.IsZero() {
 		item.Object = m.Object.String()
 	}

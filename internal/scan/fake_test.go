@@ -196,7 +196,7 @@ func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, 
 			c.t.Fatal(err)
 		}
 		o.ids = append(o.ids, l.MediaID)
-		if _, err := plan.ParseEntry(l.Text); err != nil {
+		if _, _, err := plan.ParseEntry(l.Text); err != nil {
 			c.t.Errorf("the line of %s: %v", l.MediaID, err)
 		}
 	}

@@ -118,7 +118,7 @@ func checkSaved(t *testing.T, f *finding) {
 		}
 		return
 	}
-	entry, err := plan.ParseEntry(f.line)
+	entry, _, err := plan.ParseEntry(f.line)
 	if err != nil || media.CheckID(f.mediaID) != nil || entry.MediaID != f.mediaID || entry.Rule != f.rule || entry.State != f.state {
 		t.Errorf("%q of rule %q, state %q: its line is %+v, %v", f.mediaID, f.rule, f.state, entry, err)
 	}

@@ -105,7 +105,7 @@ func saved(key string, encoded []byte) (*finding, error) {
 		f.line = nil
 		return f, nil
 	}
-	entry, err := plan.ParseEntry(f.line)
+	entry, _, err := plan.ParseEntry(f.line)
 	if err != nil {
 		return nil, err
 	}

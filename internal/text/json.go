@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	errNoObject = errors.New("a JSON object is expected")
+	// ErrNoObject says that a JSON value is something else than an object.
+	ErrNoObject = errors.New("a JSON object is expected")
 	errNoList   = errors.New("a JSON list is expected")
 )
 
@@ -17,7 +18,7 @@ var (
 // set twice both times: encoding/json would match names in any case, and take the last.
 // They share the memory of data.
 func Members(data []byte) (iter.Seq2[[]byte, json.RawMessage], error) {
-	first, rest, err := within(data, '{', errNoObject)
+	first, rest, err := within(data, '{', ErrNoObject)
 	return func(yield func([]byte, json.RawMessage) bool) {
 		for i := 0; i < len(first); i += 2 {
 			if !yield(nameOf(first[i].of(data)), first[i+1].of(data)) {

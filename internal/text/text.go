@@ -127,7 +127,7 @@ func unprintable(r rune) bool {
 // Decimal reads a plain decimal number: digits, without a sign, a leading zero, an
 // underscore or another base.
 func Decimal(s string) (int64, error) {
-	plain := s != "" && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+	plain := s != "" && isDigits(s) && (s == "0" || s[0] != '0')
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {
 	case !plain:
@@ -138,11 +138,15 @@ func Decimal(s string) (int64, error) {
 	return n, nil
 }
 
+func isDigits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
 // Fraction reads a plain decimal number with at most places digits after its point, such
 // as 32.3. The result is in units of the last place.
 func Fraction(s string, places int) (int64, error) {
 	whole, part, pointed := strings.Cut(s, ".")
-	plain := strings.Trim(whole+part, "0123456789") == "" && whole != "" && (whole == "0" || whole[0] != '0') && pointed == (part != "")
+	plain := isDigits(whole) && isDigits(part) && whole != "" && (whole == "0" || whole[0] != '0') && pointed == (part != "")
 	switch {
 	case !plain:
 		return 0, fmt.Errorf("%s is not a plain decimal number such as 32.3", Quote(s))
