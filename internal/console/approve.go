@@ -48,7 +48,10 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	if err := service.CheckAge(found, contents.Head, p.Now()); err != nil { // the new plan would be of today's policy
 		return nil, refusal(err.Error())
 	}
-	f, _, _ := filterOf(r.URL.Query()) // a browser changes line feeds in the fields of a form
+	f, _, _, err := p.filterOf(r) // of the address: a browser changes line feeds in the fields of a form
+	if err != nil {
+		return nil, err
+	}
 	selected := list.Select(f)
 	ids := selected.IDs()
 	switch r.PostForm.Get("which") {

@@ -172,12 +172,13 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 func (p *pages) problem(r *http.Request, err error) *page {
 	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
 	var refusal refusal
+	var bad badQuery
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		answer.title, answer.status = "Not found", http.StatusNotFound
 	case errors.As(err, &refusal):
 		answer.title, answer.status = "Not done", http.StatusConflict
-	case service.IsRefusal(err):
+	case service.IsRefusal(err), errors.As(err, &bad):
 		answer.title, answer.status = "Not done", http.StatusBadRequest
 	default:
 		p.Log.Warn("page not shown", "path", text.Name(r.URL.Path), "error", text.Bound(err.Error()))

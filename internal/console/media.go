@@ -22,7 +22,11 @@ type mediumData struct {
 
 // medium explains a medium, and shows its history.
 func (p *pages) medium(r *http.Request) (*page, error) {
-	d := mediumData{Query: r.URL.Query().Get("id")}
+	query, err := p.query(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	d := mediumData{Query: query.Get("id")}
 	answer := &page{name: "medium", title: "Medium", data: &d}
 	if d.Query == "" {
 		return answer, nil

@@ -3,9 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +41,7 @@ type reviewData struct {
 	Rows   []reviewRow
 	Facets []facet
 	Heads  []sortHead
-	Hidden []hidden
+	Rest   string // the query without the search
 
 	From, To, Page    int
 	Next, Previous    string
@@ -75,49 +73,19 @@ type sortHead struct {
 	Right           bool
 }
 
-type hidden struct{ Name, Value string }
-
-// filterOf reads the filter, the order and the number of a page.
-func filterOf(query url.Values) (f review.Filter, order string, number int) {
-	f = review.Filter{
-		Rule: query.Get("rule"), Tag: query.Get("tag"), Age: query.Get("age"), State: query.Get("state"), Folder: query.Get("folder"),
-		Search: strings.TrimSpace(query.Get("q")),
-	}
-	number, _ = strconv.Atoi(query.Get("page"))
-	return f, query.Get("sort"), min(max(number, 1), review.MaxItems)
-}
-
-// address returns the query of a filter. Empty fields are left out.
-func address(f review.Filter, order string, number int) string {
-	query := url.Values{}
-	for _, field := range fieldsOf(f, order) {
-		query.Set(field.Name, field.Value)
-	}
-	if number > 1 {
-		query.Set("page", strconv.Itoa(number))
-	}
-	if len(query) == 0 {
-		return "?"
-	}
-	return "?" + query.Encode()
-}
-
-// fieldsOf returns the fields of a form that has a filter.
-func fieldsOf(f review.Filter, order string) []hidden {
-	all := []hidden{{"rule", f.Rule}, {"tag", f.Tag}, {"age", f.Age}, {"state", f.State}, {"folder", f.Folder}, {"q", f.Search}, {"sort", order}}
-	return slices.DeleteFunc(all, func(h hidden) bool { return h.Value == "" })
-}
-
 // review shows a plan.
 func (p *pages) review(r *http.Request) (*page, error) {
+	f, order, number, err := p.filterOf(r)
+	if err != nil {
+		return nil, err
+	}
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
 		return nil, err
 	}
 	if contents.ID != r.PathValue("plan") { // a page is of one plan, whatever is the latest
-		return redirect("/plans/" + contents.ID + address(filterOf(r.URL.Query())))
+		return redirect("/plans/" + contents.ID + address(f, order, number))
 	}
-	f, order, number := filterOf(r.URL.Query())
 	selected := list.Select(f)
 	pages := max(1, (selected.Media+pageItems-1)/pageItems)
 	number = min(number, pages)
@@ -125,7 +93,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	selected.Sort(order)
 	d := &reviewData{
 		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Total: list.Len(), Sum: selected.Sum, Digest: digest,
-		Hidden: fieldsOf(f, order), Page: number, Hold: "/plans/" + contents.ID + "/hold" + address(f, order, 1), Clear: address(review.Filter{}, order, 1),
+		Page: number, Hold: "/plans/" + contents.ID + "/hold" + address(f, order, 1), Clear: address(review.Filter{}, order, 1),
 	}
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
 	zone := time.UTC
@@ -194,6 +162,9 @@ func (d *reviewData) links() {
 	if d.Page > 1 {
 		d.Previous = address(d.Filter, d.Sort, d.Page-1)
 	}
+	rest := d.Filter
+	rest.Search = ""
+	d.Rest = strings.TrimPrefix(address(rest, d.Sort, 1), "?")
 	d.CSV = d.Path + "/csv" + address(d.Filter, d.Sort, 1)
 	d.Excel = d.CSV + "&excel=true"
 	for _, name := range review.Sorts() {
@@ -263,12 +234,19 @@ func ageName(say func(string, ...any) string, class string) string {
 
 // export writes the media of a filter as CSV.
 func (p *pages) export(w http.ResponseWriter, r *http.Request) {
+	f, order, _, err := p.filterOf(r)
+	if err == nil {
+		err = p.oneOf(r, r.URL.Query(), "excel", "true")
+	}
+	if err != nil {
+		p.write(w, r, p.problem(r, err))
+		return
+	}
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
 		p.write(w, r, p.problem(r, err))
 		return
 	}
-	f, order, _ := filterOf(r.URL.Query())
 	selected := list.Select(f)
 	selected.Sort(order)
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")

@@ -27,7 +27,10 @@ type runsData struct {
 
 // runs lists runs.
 func (p *pages) runs(r *http.Request) (*page, error) {
-	query := r.URL.Query()
+	query, err := p.query(r, "trigger", "status", "since", "before")
+	if err != nil {
+		return nil, err
+	}
 	f := service.RunFilter{Trigger: query.Get("trigger"), Status: query.Get("status"), Since: query.Get("since"), Before: query.Get("before"), Limit: pageRuns}
 	list, err := p.Service.Runs(r.Context(), p.Call(r), f)
 	if err != nil {

@@ -58,10 +58,7 @@ type layout struct {
 func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	call := p.Call(r)
 	v := &view{lang: p.lang(r), zone: answer.zone}
-	switch {
-	case answer.name == "problem":
-		v.zone = time.UTC
-	case v.zone == nil:
+	if v.zone == nil {
 		v.zone, _ = p.Service.Zone(r.Context(), call)
 	}
 	origin := p.Service.Origin()
