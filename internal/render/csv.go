@@ -8,13 +8,13 @@ import (
 
 // CSV writes rows of CSV.
 type CSV struct {
-	out   *csv.Writer
-	excel bool
-	ids   map[int]bool // columns of media IDs
+	out          *csv.Writer
+	excel        bool
+	ids, objects map[int]bool // columns by their number
 }
 
 // NewCSV returns a writer. For Excel the file starts with a byte order mark, and cells that a spreadsheet
-// would take for a formula are made text.
+// would take for a formula are made text. It has no line "sep=,": Excel would ignore the byte order mark.
 func NewCSV(w io.Writer, excel bool) *CSV {
 	if excel {
 		_, _ = io.WriteString(w, "\ufeff") // the next write fails too
@@ -24,9 +24,10 @@ func NewCSV(w io.Writer, excel bool) *CSV {
 
 // Head writes the names of the columns.
 func (c *CSV) Head(names ...string) {
-	c.ids = map[int]bool{}
+	c.ids, c.objects = map[int]bool{}, map[int]bool{}
 	for i, name := range names {
 		c.ids[i] = name == "mediaId" || name == "newId"
+		c.objects[i] = name == "object"
 	}
 	_ = c.out.Write(names) // Flush returns the error
 }
@@ -34,11 +35,32 @@ func (c *CSV) Head(names ...string) {
 // Row writes a row.
 func (c *CSV) Row(cells ...string) {
 	for i, cell := range cells {
-		if c.excel && isFormula(cell) && !c.ids[i] { // an ID can start with -, and its letters call no function
-			cells[i] = "'" + cell
+		switch {
+		case !c.excel, c.ids[i]: // an ID can start with -, and its letters call no function
+		case c.objects[i]: // an object is read back as it is
+			cells[i] = asText(cell)
+		default:
+			cells[i] = textOf(cell)
 		}
 	}
 	_ = c.out.Write(cells) // Flush returns the error
+}
+
+// textOf makes every part of a cell text. Where the list separator is a semicolon, Excel divides a line of a
+// double-clicked file there, whatever its quotes say.
+func textOf(cell string) string {
+	parts := strings.Split(cell, ";")
+	for i, part := range parts {
+		parts[i] = asText(part)
+	}
+	return strings.Join(parts, ";")
+}
+
+func asText(cell string) string {
+	if isFormula(cell) {
+		return "'" + cell
+	}
+	return cell
 }
 
 // Flush writes what is buffered, and returns the error of any of the writes.

@@ -66,6 +66,21 @@ func TestPlanTableIsAligned(t *testing.T) {
 	}
 }
 
+// A title cannot bring in a formula behind a semicolon, where Excel may divide a line. An object is read back as
+// it is.
+func TestExcelSemicolons(t *testing.T) {
+	var b strings.Builder
+	c := render.NewCSV(&b, true)
+	c.Head("title", "object")
+	c.Row("a;=1+1;b; -1", "oss://media-in/a;=1")
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\ufefftitle,object\na;'=1+1;b;' -1,oss://media-in/a;=1\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
 func TestExcel(t *testing.T) {
 	var plain, excel strings.Builder
 	cells := []string{"=1+1", "+a", "-1", "@x", "\t=1", "＝HYPERLINK()", " =1", "plain", "'quoted", "", "a=b", "\ufeff=1"}
