@@ -100,7 +100,7 @@ func TestHistoryAgreesWithTheRuns(t *testing.T) {
 					t.Errorf("history of restored %s: %+v", name, found)
 				}
 			}
-			if e := w.explain(&trigger.Request{MediaIDs: []string{deleted.MediaID}}); e.Deleted != nil || !strings.Contains(strings.Join(e.Notes, " "), "restored "+back.Restore.Media[0].NewID) {
+			if e := w.explain(&trigger.Request{MediaIDs: []string{deleted.MediaID}}); e.Deleted == nil || e.Deleted.Next != "it was restored as "+back.Restore.Media[0].NewID {
 				t.Errorf("explanation of a restored medium: %+v", e)
 			}
 			w.history("no,id", http.StatusBadRequest)

@@ -88,7 +88,7 @@ func exitOf(name string, err error) int {
 // aboutPolicy keeps an error from quoting the environment, if that named the policy.
 func (c *Command) aboutPolicy(args []string, err error) error {
 	var exit exitError
-	if !c.policyOfEnvironment(args) || !errors.As(err, &exit) {
+	if !c.policyOfEnvironment(args) || !errors.As(err, &exit) || exit.err == nil {
 		return err
 	}
 	return exitError{exit.code, fmt.Errorf("the file of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))}

@@ -18,7 +18,8 @@ func (c *Command) history() *cobra.Command {
 		Use:   "history ID|OBJECT",
 		Short: "List every decision to delete a medium, and its outcome",
 		Long: `history lists every decision of a run to delete a medium, newest first: when, with
-which outcome, by which run, plan, rule and policy, and how to get the medium back.
+which outcome, by which run, plan, rule and policy, how to get the medium back, and
+the text of the latest policy (JSON has all).
 It takes a media ID, or oss://bucket/key for all media of an object. Outcomes are
 deleted, gone (somebody else deleted it), failed, unverified (MPS still showed it),
 lost (gone after a run was killed) and restored.`,

@@ -34,6 +34,8 @@ type Decision struct {
 	Reason  string         `json:"reason,omitempty"`
 	Title   string         `json:"title,omitempty"`
 	Object  string         `json:"object,omitempty"`
+	// Orphan is true if the medium expired because its source object was removed.
+	Orphan bool `json:"orphan,omitempty"`
 }
 
 // Describe adds what the entry of the plan says of the medium.

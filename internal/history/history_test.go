@@ -400,3 +400,31 @@ func TestFoldEndsInTime(t *testing.T) {
 		}
 	})
 }
+
+// The latest decision of a medium says how to get it back, or why it cannot.
+func TestHistorySaysHowToGetAMediumBack(t *testing.T) {
+	for _, one := range []struct {
+		name   string
+		latest Decision
+		want   string
+	}{
+		{"deleted", Decision{Outcome: journal.Deleted}, "to get it back: mediasweep restore run --only a"},
+		{"orphan", Decision{Outcome: journal.Deleted, Orphan: true}, "it cannot be restored: its source object was removed"},
+		{"unverified", Decision{Outcome: journal.Unverified}, "it may still be there: see mediasweep explain a; if not, to get it back: mediasweep restore run --only a"},
+		{"restored", Decision{Outcome: Restored, NewID: "b"}, ""},
+		{"failed", Decision{Outcome: journal.Failed}, ""},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			store, now := state.Folder(t.TempDir()), time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+			d := one.latest
+			d.At, d.MediaID, d.Run, d.Plan = now, "a", "run", "sha256:00"
+			if err := Record(t.Context(), store, now, []Decision{d}); err != nil {
+				t.Fatal(err)
+			}
+			found, err := Of(t.Context(), store, now, "a")
+			if err != nil || len(found.Decisions) != 1 || found.Next != one.want {
+				t.Errorf("%v, %+v", err, found)
+			}
+		})
+	}
+}

@@ -20,14 +20,16 @@ type History struct {
 	// Unread are records that could not be read. With any the history may be incomplete.
 	Unread []string `json:"unread"`
 	Notes  []string `json:"notes"`
-	// Next says how to get the medium back. It is empty if it is not gone.
+	// Policies are texts of policies by their digests, if their records can be read.
+	Policies map[string]string `json:"policies"`
+	// Next says how to get the medium back, or why it cannot. It is empty if the medium is not gone.
 	Next string `json:"next"`
 }
 
 // Of returns the history of a media ID, or of an object as oss://bucket/key. An error means that it
 // is not known at all.
 func Of(ctx context.Context, store state.Store, now time.Time, name string) (*History, error) {
-	found := &History{Of: name, Decisions: []Decision{}, Unread: []string{}, Notes: []string{}}
+	found := &History{Of: name, Decisions: []Decision{}, Unread: []string{}, Notes: []string{}, Policies: map[string]string{}}
 	h, damaged, err := latestHead(ctx, store, now)
 	if err != nil {
 		return nil, err
@@ -137,15 +139,23 @@ func (found *History) order() {
 		found.Decisions = found.Decisions[:maxOfKey]
 		found.Notes = append(found.Notes, fmt.Sprintf("only the latest %d decisions are listed", maxOfKey))
 	}
-	for _, d := range found.Decisions {
-		if d.Outcome == Restored {
-			return
-		}
-		if d.isGone() {
-			found.Next = fmt.Sprintf("to get it back: mediasweep restore %s --only %s", d.Run, d.MediaID)
-			return
-		}
+	at := slices.IndexFunc(found.Decisions, func(d Decision) bool { return d.Outcome == Restored || d.isGone() })
+	if at >= 0 {
+		found.Next = found.Decisions[at].next()
 	}
+}
+
+// next says how to get the medium of a decision back, if it is gone.
+func (d *Decision) next() string {
+	switch {
+	case d.Outcome == Restored:
+		return ""
+	case d.Orphan:
+		return "it cannot be restored: its source object was removed"
+	case d.Outcome == journal.Unverified:
+		return fmt.Sprintf("it may still be there: see mediasweep explain %s; if not, to get it back: mediasweep restore %s --only %s", d.MediaID, d.Run, d.MediaID)
+	}
+	return fmt.Sprintf("to get it back: mediasweep restore %s --only %s", d.Run, d.MediaID)
 }
 
 // rankOf orders decisions of one second: a restore comes after the deletion.
@@ -156,13 +166,13 @@ func rankOf(d Decision) int {
 	return 0
 }
 
-// Deletion returns the decision by which the medium went, or nil if it was not deleted, or restored
-// since.
+// Deletion returns the latest decision by which the medium went, or nil. It may have been restored since.
 func (found *History) Deletion() *Decision {
-	if found.Next == "" {
+	at := slices.IndexFunc(found.Decisions, func(d Decision) bool { return d.isGone() })
+	if at < 0 {
 		return nil
 	}
-	return &found.Decisions[slices.IndexFunc(found.Decisions, func(d Decision) bool { return d.isGone() })]
+	return &found.Decisions[at]
 }
 
 // noteOlder notes that outcomes of an earlier version are not all in the tables.

@@ -96,8 +96,15 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	case record.Format != reportFormat || record.Report == nil:
 		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", text.Quote(run), state.ErrDamaged, record.Format, reportFormat)
 	}
-	record.Report.Ledger, record.Report.Asked = record.Ledger, record.Asked
-	return record.Report, nil
+	r := record.Report
+	r.Ledger, r.Asked = record.Ledger, record.Asked
+	if r.Sources == nil { // as earlier versions wrote it
+		r.Sources = []report.Source{}
+	}
+	if r.Notes == nil {
+		r.Notes = []string{}
+	}
+	return r, nil
 }
 
 // Skipped is a record that a list lacks because it has vanished or cannot be read.

@@ -314,7 +314,7 @@ func (p *parser) pace(n *yaml.Node, pace *Pace) {
 	p.mapping(n, "pace", []field{
 		{name: "share", read: func(n *yaml.Node) {
 			const whole = 1_000_000
-			pace.Share = float64(p.fraction(n, "a share from 0.01, which is one call a second, to 1", whole/100, whole)) / whole
+			pace.Share = float64(p.fraction(n, "a share above 0 and at most 1", 1, whole)) / whole
 		}},
 	})
 }

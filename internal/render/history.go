@@ -35,6 +35,12 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 		}
 	}
 	t.flush()
+	if said := found.Policies[latest.Policy]; said != "" {
+		fmt.Fprintf(b, "\nThe policy:\n")
+		for line := range strings.Lines(said) {
+			fmt.Fprintf(b, "  %s\n", text.Printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
 }
 
 // WriteHistoryCSV writes a history with a row for each decision.

@@ -43,8 +43,8 @@ type Report struct {
 	AsOf       time.Time    `json:"asOf"`
 	StartedAt  time.Time    `json:"startedAt"`
 	FinishedAt time.Time    `json:"finishedAt"`
-	// Sources are the sources of candidates, if the scope has any.
-	Sources []Source `json:"sources,omitempty"`
+	// Sources are the sources of candidates; none for a scope of names.
+	Sources []Source `json:"sources"`
 	Counts  Counts   `json:"counts"`
 	Rules   []Rule   `json:"rules"`
 	// Announced says from which day on announced media are deleted.
@@ -56,7 +56,7 @@ type Report struct {
 	Restore *Restore `json:"restore,omitempty"`
 	Calls   Calls    `json:"calls"`
 	// Notes are further information for people.
-	Notes    []string  `json:"notes,omitempty"`
+	Notes    []string  `json:"notes"`
 	Failures []Failure `json:"failures"`
 	Error    string    `json:"error"`
 	// Next says what to do after the run; empty for nothing.
@@ -140,7 +140,7 @@ type Failure struct {
 
 // New starts a report for a run of a policy, with a line for each of its rules.
 func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
-	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Rules: []Rule{}, Failures: []Failure{}}
+	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Sources: []Source{}, Rules: []Rule{}, Notes: []string{}, Failures: []Failure{}}
 	if p != nil {
 		r.Policy, r.most = p.Digest(), p.Mode
 		for _, rule := range p.Protect {

@@ -150,7 +150,10 @@ func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed
 
 // result returns the result of the medium. An open one would be restored.
 func (l *lost) result() report.RestoredMedium {
-	result := report.RestoredMedium{MediaID: l.id, NewID: l.newID, Object: l.object.String(), Result: report.Restored}
+	result := report.RestoredMedium{MediaID: l.id, NewID: l.newID, Result: report.Restored}
+	if !l.object.IsZero() {
+		result.Object = l.object.String()
+	}
 	switch {
 	case l.skipped != "":
 		result.Result, result.Reason = report.Skipped, l.skipped

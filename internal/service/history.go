@@ -3,11 +3,13 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -36,8 +38,22 @@ func (s *Service) History(ctx context.Context, call Call, name string) (*history
 	for _, record := range found.Unread {
 		s.log.Warn("history incomplete", "of", name, "error", record)
 	}
+	for _, d := range found.Decisions {
+		if _, known := found.Policies[d.Policy]; known || d.Policy == "" || len(found.Policies) == maxPolicies {
+			continue
+		}
+		p, err := journal.ReadPolicy(ctx, store, d.Policy)
+		if err != nil {
+			found.Notes = append(found.Notes, text.Bound("the text of a policy is unknown: "+err.Error()))
+			break
+		}
+		found.Policies[d.Policy] = string(p.Text())
+	}
 	return found, nil
 }
+
+// maxPolicies bounds the texts of policies in a history.
+const maxPolicies = 10
 
 // foldHistory moves what runs recorded into the tables of the history, in the time that a sweep left.
 // The caller holds the lease.
@@ -88,6 +104,11 @@ func (s *Service) addDeletion(ctx context.Context, budget deadline.Budget, call 
 		e.Notes = append(e.Notes, found.Notes...)
 		return
 	}
+	next := found.Next
+	if next == "" {
+		back := slices.IndexFunc(found.Decisions, func(d history.Decision) bool { return d.Outcome == history.Restored })
+		next = "it was restored as " + found.Decisions[back].NewID
+	}
 	e.MediaID, e.Object, e.Title = d.MediaID, d.Object, d.Title
-	e.Deleted = &retention.Deletion{At: d.At, Outcome: string(d.Outcome), Run: d.Run, Plan: d.Plan, Policy: d.Policy, Rule: d.Rule, Reason: d.Reason, Next: found.Next}
+	e.Deleted = &retention.Deletion{At: d.At, Outcome: string(d.Outcome), Run: d.Run, Plan: d.Plan, Policy: d.Policy, Rule: d.Rule, Reason: d.Reason, Next: next}
 }

@@ -21,6 +21,7 @@ type decisions struct {
 func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
 	one := history.Decision{
 		At: r.Now(), MediaID: line.MediaID, Outcome: o.Became, Code: o.Code, Run: r.report.Run, Plan: cmp.Or(d.approved, o.Plan), Policy: r.report.Policy, Rule: line.Rule,
+		Orphan: r.Policy.TakesOrphans(line.Rule),
 	}
 	if line.Parse() == nil {
 		one.Describe(line.Rule, line.Reason, line.Medium)
