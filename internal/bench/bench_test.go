@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "needed": needed, "paginate": paginate}
+var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "rival": rival, "needed": needed, "paginate": paginate}
 
 // library is what the emulator's process serves.
 type library struct {
@@ -59,6 +59,7 @@ type library struct {
 	Latency time.Duration
 	MadeUp  emulator.MadeUp
 	Today   time.Time // of what is made up
+	Faults  []string // in the emulator's compact form
 }
 
 // serveLibrary serves a library until stdin ends.
@@ -69,8 +70,13 @@ func serveLibrary() {
 	if l.MadeUp.Objects > 0 {
 		config.MPS = madeUpMPS()
 	}
+	for _, fault := range l.Faults {
+		f, err := emulator.ParseFault(fault)
+		check(err)
+		config.Faults = append(config.Faults, f)
+	}
 	if l.Latency > 0 {
-		config.Faults = []emulator.Fault{{Operation: "*", Kind: emulator.Latency, Delay: l.Latency}}
+		config.Faults = append(config.Faults, emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: l.Latency})
 	}
 	e, err := emulator.Start(config)
 	check(err)
@@ -184,16 +190,30 @@ func (c *cloud) calls(operation string) (seen []emulator.Call, throttled int) {
 	return seen, throttled
 }
 
-// ratio returns the rate of an operation's successful calls, from the first to the
-// last, as a part of the quota.
-func (c *cloud) ratio(operation string) float64 {
+// ratio returns the rate of an operation's successful calls as a part of the quota, from the first call
+// to the last that names a medium for the first time, and the seconds of repeats after that.
+func (c *cloud) ratio(operation string) (ratio, tail float64) {
 	seen, _ := c.calls(operation)
-	seen = slices.DeleteFunc(seen, func(call emulator.Call) bool { return call.Status != http.StatusOK })
-	if len(seen) < 2 {
-		return 0
+	known := map[string]bool{}
+	last := 0
+	for i, call := range seen {
+		for _, id := range call.MediaIDs {
+			if !known[id] {
+				known[id], last = true, i
+			}
+		}
 	}
-	seconds := seen[len(seen)-1].Time.Sub(seen[0].Time).Seconds()
-	return float64(len(seen)-1) * 10 / seconds / quota
+	if last == 0 {
+		return 0, 0
+	}
+	successes := 0
+	for _, call := range seen[:last] {
+		if call.Status == http.StatusOK {
+			successes++
+		}
+	}
+	seconds := seen[last].Time.Sub(seen[0].Time).Seconds()
+	return float64(successes) * 10 / seconds / quota, seen[len(seen)-1].Time.Sub(seen[last].Time).Seconds()
 }
 
 var (
@@ -303,29 +323,6 @@ func measure() {
 
 const nightly = `{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"nightly","payload":""}`
 
-// BenchmarkDrain deletes a library in which everything has expired, at the whole
-// quota and at several latencies.
-func BenchmarkDrain(b *testing.B) {
-	for _, latency := range []time.Duration{5 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 400 * time.Millisecond} {
-		b.Run(latency.String(), func(b *testing.B) {
-			for b.Loop() {
-				c := start(b, library{Media: *expired, Latency: latency})
-				r, took := c.sweep(nightly)
-				if r.Counts.Deleted != *expired {
-					b.Fatalf("%+v", r.Counts)
-				}
-				thousands := float64(*expired) / 1000
-				b.ReportMetric(c.ratio("DeleteMedia"), "drain/quota")
-				b.ReportMetric(took.Wall.Seconds()/(2*float64(*expired)/quota), "run/limit")
-				b.ReportMetric(float64(r.Calls.Throttled), "throttled")
-				b.ReportMetric(float64(r.Calls.DeleteMedia)/thousands, "deletions/1000")
-				b.ReportMetric(float64(r.Calls.QueryMediaListByURL)/thousands, "look-ups/1000")
-				b.ReportMetric(float64(r.Calls.QueryMediaList)/thousands, "read-backs/1000")
-			}
-		})
-	}
-}
-
 // BenchmarkLoops deletes with the bare SDK, as scripts do: one call after the
 // other, and eight at a time with no pace.
 func BenchmarkLoops(b *testing.B) {
@@ -335,7 +332,8 @@ func BenchmarkLoops(b *testing.B) {
 				c := start(b, library{Media: min(*expired, 5000), Latency: 30 * time.Millisecond})
 				c.loop(role)
 				_, throttled := c.calls("DeleteMedia")
-				b.ReportMetric(c.ratio("DeleteMedia"), "drain/quota")
+				drained, _ := c.ratio("DeleteMedia")
+				b.ReportMetric(drained, "drain/quota")
 				b.ReportMetric(float64(throttled), "throttled")
 			}
 		})

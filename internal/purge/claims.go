@@ -121,7 +121,11 @@ func (w *worker) notTaken(theirs []plan.Line, others []*claim) (rest []plan.Line
 			took[l.MediaID] = true
 		}
 	}
-	live, err := w.readBack(theirs, len(took) > 0, journal.Gone)
+	var pauses []time.Duration
+	if len(took) > 0 {
+		pauses = afterSuccess()
+	}
+	live, err := w.readBack(theirs, pauses, journal.Gone)
 	if err != nil {
 		return nil, w.unread(live, err)
 	}

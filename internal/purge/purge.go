@@ -243,7 +243,11 @@ func (w *worker) purge(batch []plan.Line) error {
 		}
 		// The call may have deleted some media. They are read back before they are sent again or
 		// reported as failed.
-		live, readErr := w.readBack(batch, failure.Kind == mps.Ambiguous || len(batch) == 1, journal.Deleted)
+		var pauses []time.Duration
+		if failure.Kind == mps.Ambiguous || len(batch) == 1 {
+			pauses = afterLoss()
+		}
+		live, readErr := w.readBack(batch, pauses, journal.Deleted)
 		switch {
 		case readErr != nil:
 			return w.unread(live, readErr)

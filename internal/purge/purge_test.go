@@ -117,6 +117,26 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				return nil
 			}
 		}},
+		"lost, and slow to show it": {media: 10, calls: 1, want: became{"deleted": 10}, takes: 3 * time.Second, prepare: func(l *library) {
+			l.onDelete = func(int, []string) error {
+				time.AfterFunc(2*time.Second, func() { l.mu.Lock(); defer l.mu.Unlock(); clear(l.media) })
+				return errLost
+			}
+		}},
+		"lost without effect": {media: 10, calls: 2, want: became{"deleted": 10}, takes: 4 * time.Second, prepare: func(l *library) {
+			l.onDelete = func(call int, ids []string) error {
+				if call == 1 {
+					return errLost
+				}
+				return l.take(ids...)
+			}
+			l.onRead = func(bool, []string) error {
+				if l.reads > 3 {
+					t.Errorf("%d reads, want two after the lost call and one after the other", l.reads)
+				}
+				return nil
+			}
+		}},
 		"shown in doubt": {media: 1, calls: 1, want: became{"unverified": 1}, takes: 3 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(int, []string) error {
 				m := l.media["m000"]

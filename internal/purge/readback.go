@@ -15,7 +15,7 @@ var errStillShown = errors.New("MPS took the deletion and still shows the medium
 
 // verify reads back a batch that the service accepted.
 func (w *worker) verify(batch []plan.Line) error {
-	live, err := w.readBack(batch, true, journal.Deleted)
+	live, err := w.readBack(batch, afterSuccess(), journal.Deleted)
 	if err != nil {
 		return w.unread(live, err)
 	}
@@ -36,15 +36,20 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 	return nil
 }
 
-// MPS may show a deletion late. Media are read again after each of these pauses, 3 s in all.
-var pauses = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
+// MPS may show a deletion up to 3 s late. After an accepted call a medium that is still shown is the
+// exception, and is read often. After a lost call it is the rule, and each read costs quota.
+func afterSuccess() []time.Duration {
+	return []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1250 * time.Millisecond}
+}
 
-// readBack reads a batch after a call. It reports what became of media that are not in MPS any more, and
-// returns the others. If patient is true, it reads again after each of pauses.
-func (w *worker) readBack(batch []plan.Line, patient bool, became journal.Became) (live []plan.Line, err error) {
+func afterLoss() []time.Duration { return []time.Duration{3 * time.Second} }
+
+// readBack reads a batch after a call, and again after each of pauses. It reports what became of media
+// that are not in MPS any more, and returns the others.
+func (w *worker) readBack(batch []plan.Line, pauses []time.Duration, became journal.Became) (live []plan.Line, err error) {
 	live, err = w.readOnce(batch, became)
 	for _, pause := range pauses {
-		if err != nil || len(live) == 0 || !patient {
+		if err != nil || len(live) == 0 {
 			break
 		}
 		select {
