@@ -160,7 +160,7 @@ func TestARepeatedRequestForTheLatestPlan(t *testing.T) {
 func TestWhoTakesTheLease(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	w.add("clips/a", 300)
-	lease, err := state.Acquire(context.Background(), w.store(), state.InventoryLease, "other")
+	lease, err := state.Acquire(context.Background(), w.store(), "other")
 	if err != nil {
 		t.Fatal(err)
 	}

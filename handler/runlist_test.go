@@ -93,7 +93,7 @@ func TestRunsThatEndEarlyAreListed(t *testing.T) {
 	}
 	w.putPolicy(enforcing)
 
-	lease, err := state.Acquire(t.Context(), state.Folder(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")), state.InventoryLease, "other")
+	lease, err := state.Acquire(t.Context(), state.Folder(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")), "other")
 	if err != nil {
 		t.Fatal(err)
 	}

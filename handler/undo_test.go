@@ -123,12 +123,11 @@ func TestUndoByInvoke(t *testing.T) {
 	}
 }
 
-// One restore is in progress at a time; a dry run is not kept waiting, and a stopped state does not
-// stop it.
+// A restore takes the lease of runs that delete; a dry run takes none.
 func TestRestoresTakeALease(t *testing.T) {
 	w, r := deletedWorld(t, 3)
 	store := w.store()
-	lease, err := state.Acquire(t.Context(), store, state.RestoreLease, "other")
+	lease, err := state.Acquire(t.Context(), store, "other")
 	if err != nil {
 		t.Fatal(err)
 	}

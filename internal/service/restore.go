@@ -54,7 +54,7 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
 	if !request.DryRun {
-		lease, err := state.Acquire(work, s.store(call), state.RestoreLease, r.Run)
+		lease, err := state.Acquire(work, s.store(call), r.Run)
 		if err != nil {
 			return early(s.stop(r, err))
 		}

@@ -78,7 +78,7 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 	defer finishing.Wait()
 	leased := r.Mode == policy.Enforce && (request.Inventory || request.Plan != "")
 	if leased {
-		lease, err := state.Acquire(work, s.store(call), state.InventoryLease, r.Run)
+		lease, err := state.Acquire(work, s.store(call), r.Run)
 		if err != nil {
 			return early(s.stop(r, err))
 		}

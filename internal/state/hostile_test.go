@@ -122,7 +122,7 @@ func TestLeasesWithOddNumbers(t *testing.T) {
 		if err := m.Create(t.Context(), name, record); err != nil {
 			t.Fatal(err)
 		}
-		l, err := state.Acquire(t.Context(), m, state.InventoryLease, "run")
+		l, err := state.Acquire(t.Context(), m, "run")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
@@ -130,7 +130,7 @@ func TestLeasesWithOddNumbers(t *testing.T) {
 			t.Errorf("%v names no record", err)
 		}
 		if err == nil {
-			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "run"); !errors.Is(err, state.ErrBusy) {
+			if _, err := state.Acquire(t.Context(), m, "run"); !errors.Is(err, state.ErrBusy) {
 				t.Errorf("%s: another run takes it too: %v", name, err)
 			}
 			if err := l.Release(t.Context()); err != nil {
@@ -144,7 +144,7 @@ func TestLeasesWithOddNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.written[future] = time.Now().AddDate(1000, 0, 0)
-	if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "run"); err != nil {
+	if _, err := state.Acquire(t.Context(), m, "run"); err != nil {
 		t.Errorf("a lease of the year 3000: %v", err)
 	}
 }
@@ -158,10 +158,10 @@ func FuzzLease(f *testing.F) {
 		if err := m.Create(t.Context(), name, data); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "run"); err != nil {
+		if _, err := state.Acquire(t.Context(), m, "run"); err != nil {
 			return
 		}
-		if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "another"); !errors.Is(err, state.ErrBusy) {
+		if _, err := state.Acquire(t.Context(), m, "another"); !errors.Is(err, state.ErrBusy) {
 			t.Errorf("%q: taken twice: %v", name, err)
 		}
 	})

@@ -24,12 +24,9 @@ const (
 	leaseRenewal = 10 * time.Second
 )
 
-// The leases of sweeps of the inventory and of restores. Each is a folder of numbered records; the
-// latest counts. Names count down, so that the latest record is the first of a listing.
-const (
-	InventoryLease = "lease/"
-	RestoreLease   = "restoring/"
-)
+// leaseFolder holds the numbered records of the lease of enforcing runs of the inventory, of applies and of
+// restores; the latest counts. Names count down, so that the latest record is the first of a listing.
+const leaseFolder = "lease/"
 
 // leaseRecord names the holder of the lease since the record was written.
 type leaseRecord struct {
@@ -50,10 +47,9 @@ func (r leaseRecord) term() time.Duration {
 
 const leaseFormat = 1
 
-// Lease excludes other runs of the same kind.
+// Lease excludes other runs that need it.
 type Lease struct {
 	store  Store
-	folder string
 	record leaseRecord
 	number int64
 	// written is the time before the write of the last record, by the local clock.
@@ -64,15 +60,15 @@ type Lease struct {
 
 // Acquire takes a lease for a run, or returns ErrBusy. The lease ends with the deadline of ctx, or of
 // Hold's.
-func Acquire(ctx context.Context, store Store, folder, run string) (*Lease, error) {
-	latest, err := newestLease(ctx, store, folder)
+func Acquire(ctx context.Context, store Store, run string) (*Lease, error) {
+	latest, err := newestLease(ctx, store)
 	if err != nil {
 		return nil, err
 	}
 	if latest.number > 0 && !latest.record.Released && latest.age < latest.record.term() {
 		return nil, fmt.Errorf("%w: %s", ErrBusy, text.Bound(latest.record.Run))
 	}
-	l := &Lease{store: store, folder: folder, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
+	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
 	l.until, _ = ctx.Deadline()
 	if err := l.write(ctx); err != nil {
 		if errors.Is(err, ErrExists) {
@@ -114,7 +110,7 @@ func (l *Lease) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.store.Create(ctx, NumberedName(l.folder, l.number+1), data); err != nil {
+	if err := l.store.Create(ctx, NumberedName(leaseFolder, l.number+1), data); err != nil {
 		return err
 	}
 	l.number++
@@ -161,12 +157,12 @@ type leased struct {
 }
 
 // newestLease returns the latest record of the lease. Its number is 0 without a record.
-func newestLease(ctx context.Context, store Store, folder string) (leased, error) {
-	for listed, err := range store.List(ctx, folder, "") {
+func newestLease(ctx context.Context, store Store) (leased, error) {
+	for listed, err := range store.List(ctx, leaseFolder, "") {
 		if err != nil {
 			return leased{}, fmt.Errorf("read the lease: %w", err)
 		}
-		number := NumberOf(folder, listed.Name)
+		number := NumberOf(leaseFolder, listed.Name)
 		switch number {
 		case 0:
 			continue

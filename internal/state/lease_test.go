@@ -75,21 +75,21 @@ func (m *memory) List(_ context.Context, folder, after string) iter.Seq2[state.R
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		first, err := state.Acquire(t.Context(), m, state.InventoryLease, "first")
+		first, err := state.Acquire(t.Context(), m, "first")
 		if err != nil {
 			t.Fatal(err)
 		}
 		held := first.Hold(t.Context())
 		for range 10 { // renewed
 			time.Sleep(29 * time.Second)
-			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
+			if _, err := state.Acquire(t.Context(), m, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
 				t.Fatalf("while the first runs: %v, %v", err, held.Err())
 			}
 		}
 		if err := first.Release(t.Context()); err != nil || held.Err() != nil {
 			t.Fatal(err, held.Err())
 		}
-		second, err := state.Acquire(t.Context(), m, state.InventoryLease, "second")
+		second, err := state.Acquire(t.Context(), m, "second")
 		if err != nil {
 			t.Fatalf("after it was released: %v", err)
 		}
@@ -102,7 +102,7 @@ func TestLease(t *testing.T) {
 func TestLeaseOfACrashedHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		crashed, err := state.Acquire(t.Context(), m, state.InventoryLease, "crashed")
+		crashed, err := state.Acquire(t.Context(), m, "crashed")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,12 +121,12 @@ func TestLeaseOfACrashedHolder(t *testing.T) {
 		m.mu.Lock()
 		m.fail = nil
 		m.mu.Unlock()
-		next, err := state.Acquire(t.Context(), m, state.InventoryLease, "next")
+		next, err := state.Acquire(t.Context(), m, "next")
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = crashed.Release(t.Context()) // it has nothing to give back: a later record is another's
-		if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "third"); !errors.Is(err, state.ErrBusy) {
+		if _, err := state.Acquire(t.Context(), m, "third"); !errors.Is(err, state.ErrBusy) {
 			t.Errorf("a third: %v", err)
 		}
 		if err := next.Release(t.Context()); err != nil {
@@ -149,17 +149,17 @@ func TestLeaseOfARunThatIsCutOff(t *testing.T) {
 				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), test.run)
 				defer cancel()
-				cut, err := state.Acquire(ctx, m, state.InventoryLease, "cut off")
+				cut, err := state.Acquire(ctx, m, "cut off")
 				if err != nil {
 					t.Fatal(err)
 				}
 				held := cut.Hold(ctx)
 				time.Sleep(test.alive)
-				if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
+				if _, err := state.Acquire(t.Context(), m, "second"); !errors.Is(err, state.ErrBusy) || held.Err() != nil {
 					t.Errorf("while it runs: %v, %v", err, held.Err())
 				}
 				time.Sleep(time.Until(began.Add(test.freed)))
-				next, err := state.Acquire(t.Context(), m, state.InventoryLease, "next")
+				next, err := state.Acquire(t.Context(), m, "next")
 				if err != nil {
 					t.Fatalf("after its time: %v", err)
 				}
@@ -176,7 +176,7 @@ func TestLeaseWithAnOddTerm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, seconds := range []string{"-1", "0", "30", "31", "9223372036854775807"} {
 			m := newMemory()
-			lease, err := state.Acquire(t.Context(), m, state.InventoryLease, "first")
+			lease, err := state.Acquire(t.Context(), m, "first")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,11 +185,11 @@ func TestLeaseWithAnOddTerm(t *testing.T) {
 				m.records[name] = []byte(`{"format":1,"holder":"x","run":"first","seconds":` + seconds + `}`)
 			}
 			time.Sleep(29 * time.Second)
-			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "second"); !errors.Is(err, state.ErrBusy) {
+			if _, err := state.Acquire(t.Context(), m, "second"); !errors.Is(err, state.ErrBusy) {
 				t.Errorf("%s: in its term: %v", seconds, err)
 			}
 			time.Sleep(2 * time.Second)
-			if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "third"); err != nil {
+			if _, err := state.Acquire(t.Context(), m, "third"); err != nil {
 				t.Errorf("%s: after its term: %v", seconds, err)
 			}
 		}
@@ -200,7 +200,7 @@ func TestLeaseWithAnOddTerm(t *testing.T) {
 func TestLeaseThatIsDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		first, err := state.Acquire(t.Context(), m, state.InventoryLease, "first")
+		first, err := state.Acquire(t.Context(), m, "first")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,11 +210,11 @@ func TestLeaseThatIsDamaged(t *testing.T) {
 		for name := range m.records {
 			m.records[name] = []byte("{\"format\":1,\"hol")
 		}
-		if _, err := state.Acquire(t.Context(), m, state.InventoryLease, "next"); !errors.Is(err, state.ErrBusy) {
+		if _, err := state.Acquire(t.Context(), m, "next"); !errors.Is(err, state.ErrBusy) {
 			t.Errorf("at once: %v", err)
 		}
 		time.Sleep(31 * time.Second)
-		next, err := state.Acquire(t.Context(), m, state.InventoryLease, "next")
+		next, err := state.Acquire(t.Context(), m, "next")
 		if err != nil {
 			t.Fatalf("after its term: %v", err)
 		}
@@ -232,7 +232,7 @@ func TestLeaseUnderContention(t *testing.T) {
 		var workers sync.WaitGroup
 		for i := range 8 {
 			workers.Go(func() {
-				lease, err := state.Acquire(context.Background(), folder, state.InventoryLease, fmt.Sprint(i))
+				lease, err := state.Acquire(context.Background(), folder, fmt.Sprint(i))
 				switch {
 				case err == nil:
 					got.Store(i, lease)
