@@ -257,6 +257,9 @@ func (r *run) status() report.Status {
 	c := &r.report.Counts
 	status := r.outcome()
 	switch {
+	case status == report.Failed && c.Deleted+c.Unverified > 0 && c.Pending > 0:
+		r.report.Error += fmt.Sprintf(", with %d media still to delete", c.Pending)
+		return report.Incomplete
 	case status == report.Failed && c.Deleted+c.Unverified > 0:
 		return report.Partial
 	case status != report.Done:
