@@ -21,7 +21,7 @@ func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, ca
 	finished := 0
 	if request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 		var err error
-		if finished, err = s.finishPlans(ctx, budget, call, p); err != nil {
+		if finished, err = s.finishPlans(ctx, budget, call, p, r); err != nil {
 			s.end(r, report.Incomplete, err)
 			return
 		}
@@ -33,8 +33,9 @@ func (s *Service) sweepInventory(ctx context.Context, budget deadline.Budget, ca
 }
 
 // finishPlans finishes the plans of earlier scheduled runs that were cut off, each in a run of its
-// own. It returns the number of finished plans. An error means that a plan is left.
-func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy) (finished int, err error) {
+// own. It returns the number of finished plans. An error means that a plan is left. The report of the sweep that
+// follows notes the plans that were dropped.
+func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, following *report.Report) (finished int, err error) {
 	store := s.store(call)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
@@ -46,7 +47,10 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		s.log.Error("record damaged", "error", err.Error())
 	}
 	for _, intent := range intents {
-		r := s.finishPlan(ctx, budget, call, p, intent)
+		r, dropped := s.finishPlan(ctx, budget, call, p, intent)
+		if dropped != "" {
+			following.Notes = append(following.Notes, dropped)
+		}
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds its media
 			continue
@@ -58,7 +62,9 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		if err := closeIntent(ctx, budget, store, intent); err != nil {
 			return finished, err
 		}
-		finished++
+		if dropped == "" {
+			finished++
+		}
 	}
 	if len(intents) == 0 {
 		return 0, nil
@@ -79,13 +85,19 @@ func (s *Service) reportKilled(ctx context.Context, call Call, intent journal.In
 }
 
 // finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.
-// It passes over a plan that may not be applied any more.
-func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, intent journal.Intent) *report.Report {
-	r := report.New(newRunID(), trigger.Timer, p, s.now())
+// It drops a plan that may not be applied any more, and then says why.
+func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, intent journal.Intent) (r *report.Report, dropped string) {
+	r = report.New(newRunID(), trigger.Timer, p, s.now())
 	r.Mode, r.Ledger = policy.Enforce, intent.Run
 	s.log.Info("finishing a plan that was cut off", "run", r.Run, "of", intent.Run, "plan", intent.Plan)
 	if err := checkAge(p, intent.AsOf, intent.Policy, r.AsOf); err != nil {
-		s.log.Info("the sweep that follows makes a new plan", "plan", intent.Plan, "reason", err.Error())
+		why := "guard.planMaxAge has passed"
+		if intent.Policy != p.Digest() {
+			why = "the policy has changed"
+		}
+		dropped = fmt.Sprintf("unfinished plan %s of run %s dropped, because %s: %s; the sweep decides on them again", trigger.ShortPlan(intent.Plan), text.Quote(intent.Run), why, s.leftOf(ctx, call, intent))
+		s.log.Info("unfinished plan dropped: the sweep that follows makes a new one", "plan", intent.Plan, "reason", err.Error())
+		r.Notes = append(r.Notes, dropped)
 		r.Finish(report.Done, s.now())
 	} else {
 		s.run(ctx, budget, call, p, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
@@ -94,7 +106,26 @@ func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call C
 	defer cancel()
 	s.finish(record, call, r)
 	s.tell(ctx, budget, call, notify.Library, r)
-	return r
+	return r, dropped
+}
+
+// leftOf says how many media of a plan have no outcome.
+func (s *Service) leftOf(ctx context.Context, call Call, intent journal.Intent) string {
+	contents, err := journal.ReadPlan(ctx, s.store(call), intent.Plan)
+	if err != nil {
+		return "its media cannot be counted"
+	}
+	outcomes, _, err := journal.Outcomes(ctx, s.store(call), intent.Run, intent.Run)
+	if err != nil {
+		return "its media cannot be counted"
+	}
+	left := contents.Entries
+	for _, outcome := range outcomes {
+		if outcome.Plan == intent.Plan {
+			left--
+		}
+	}
+	return fmt.Sprintf("%d of its %d media have no outcome", max(0, left), contents.Entries)
 }
 
 // closeIntent records that a plan is finished, also when the time for work is up: the next run
