@@ -293,8 +293,8 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 					s.calls.Wait()
 					s.programs[0] = s.start(0)
 					gone := s.gone()
+					time.Sleep(31 * time.Second) // until the lease of the killed run ends
 					if finished {
-						time.Sleep(31 * time.Second)
 						if r := s.timer(time.Minute); r.Status != report.Done || s.gone() != 300 {
 							t.Fatalf("%s %s, %d are gone", r.Status, r.Error, s.gone())
 						}

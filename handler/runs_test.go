@@ -268,8 +268,8 @@ func TestStopRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payload := range []string{everything, string(ossEvent("clips/one")), request("objects", []string{"oss://media-in/clips/one"})} {
-		if r, _ := w.invoke(payload); r.Status != report.Incomplete || !strings.Contains(r.Error, "stop") {
-			t.Errorf("%.40s: %s, %s", payload, r.Status, r.Error)
+		if r, _ := w.invoke(payload); r.Status != report.Incomplete || !strings.Contains(r.Error, "stop") || !strings.HasPrefix(r.Next, "remove file://"+stop+"; then ") {
+			t.Errorf("%.40s: %s, %s, next %q", payload, r.Status, r.Error, r.Next)
 		}
 	}
 	if len(w.sent()) > 0 {

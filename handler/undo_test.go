@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func TestUndoByInvoke(t *testing.T) {
 	}
 }
 
-// A restore takes the lease of runs that delete; a dry run takes none.
+// A restore takes the lease of runs that delete; a dry run takes none. The kill switch stops a restore.
 func TestRestoresTakeALease(t *testing.T) {
 	w, r := deletedWorld(t, 3)
 	store := w.store()
@@ -142,7 +143,13 @@ func TestRestoresTakeALease(t *testing.T) {
 	if err := store.Create(t.Context(), "stop", nil); err != nil {
 		t.Fatal(err)
 	}
-	w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Done)
+	stopped := w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Incomplete)
+	if name := w.env["MEDIASWEEP_STATE"] + "/stop"; !strings.HasPrefix(stopped.Next, "remove "+name+"; then ") || w.e.Count()["AddMedia"] > 0 {
+		t.Errorf("next %q, error %q", stopped.Next, stopped.Error)
+	}
+	if err := os.Remove(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://") + "/stop"); err != nil {
+		t.Fatal(err)
+	}
 	w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Done) // the lease was released
 }
 

@@ -21,14 +21,10 @@ func (r *Report) next() string {
 			return r.approve()
 		}
 	case Incomplete:
-		switch r.Trigger {
-		case trigger.Timer:
-			return "the next scheduled run resumes this one"
-		case trigger.OSS:
-			return "the next scheduled sweep of the inventory looks at the remaining media"
-		case trigger.HTTP, trigger.Invoke, trigger.CLI:
-			return "send the request again: what is done is not done twice"
+		if r.Stopped != "" {
+			return fmt.Sprintf("remove %s; then %s", r.Stopped, r.goOn())
 		}
+		return r.goOn()
 	case Busy:
 		if r.Trigger == trigger.Timer {
 			return "the next scheduled run does what this one did not"
@@ -37,6 +33,18 @@ func (r *Report) next() string {
 	case Failed:
 	}
 	return ""
+}
+
+// goOn says how an incomplete run goes on.
+func (r *Report) goOn() string {
+	switch r.Trigger {
+	case trigger.Timer:
+		return "the next scheduled run resumes this one"
+	case trigger.OSS:
+		return "the next scheduled sweep of the inventory looks at the remaining media"
+	case trigger.HTTP, trigger.Invoke, trigger.CLI:
+	}
+	return "send the request again: what is done is not done twice"
 }
 
 // clockSkew is the accepted difference between the clocks of a run and of its machine.

@@ -67,6 +67,8 @@ type Report struct {
 	Ledger string `json:"-"`
 	// Asked is the digest of the request that the report answers.
 	Asked string `json:"-"`
+	// Stopped is the full name of the record that stopped the run, if it was stopped.
+	Stopped string `json:"-"`
 	// most is the mode of the policy.
 	most policy.Mode
 }

@@ -184,6 +184,9 @@ func lostOf(entry plan.Entry) *lost {
 // restore restores some media of a plan, and calls each with their results. It adds the restored ones
 // to the history, also after an error.
 func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some []*lost, each func(report.RestoredMedium)) error {
+	if err := admit.Err(); err != nil {
+		return err
+	}
 	if err := s.check(ctx, some); err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 		case report.Failed: // the sweep that follows finds its media
 			continue
 		case report.Incomplete, report.Busy:
+			following.Stopped = r.Stopped
 			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", text.Quote(intent.Run), r.Error)
 		case report.Done, report.Partial, report.Blocked: // a person applies a blocked plan
 		}

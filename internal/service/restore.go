@@ -21,7 +21,7 @@ import (
 
 // restore adds the media that a run deleted again, or only some of them, from the records of its
 // plan. For the ID of a plan, and for a run that was killed, it adds all media of the plan that are
-// gone. It deletes nothing: neither the policy's mode nor the kill switch stops it.
+// gone. It deletes nothing: the policy's mode does not stop it.
 func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request) *report.Report {
 	work, cancel := budget.Work(ctx)
 	defer cancel()
@@ -88,6 +88,15 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	defer cancel()
 	admit, cancelAdmit := budget.Admit(work)
 	defer cancelAdmit()
+	admit, unwatch, err := sweep.WatchKillSwitch(work, admit, s.store(call), !request.DryRun)
+	defer unwatch()
+	switch {
+	case err != nil && !request.DryRun:
+		s.end(r, report.Failed, fmt.Errorf("%w; nothing was restored", err))
+		return
+	case err != nil:
+		r.Notes = append(r.Notes, err.Error())
+	}
 	library := s.library.Session(s.credentials(call))
 	restorer := restore.Restorer{
 		Library: library, Sources: s.objects.Session(s.credentials(call)), Store: s.store(call), Marks: s.marks.Tombstones,
@@ -97,7 +106,7 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	meter := sweep.NewMeter(s.showOf(log, r.Run), s.progress.every)
 	meter.Restoring(of.Ended)
 	results := &results{store: s.store(call), log: log, report: r}
-	err := task.Do(func() error {
+	err = task.Do(func() error {
 		return restorer.Run(work, admit, of, func(m report.RestoredMedium) {
 			r.AddRestored(m)
 			meter.Restored(1)
@@ -110,7 +119,11 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	defer cancelRecord()
 	results.flush(record)
 	c := r.Restore
+	cause := context.Cause(admit)
 	switch {
+	case errors.Is(cause, sweep.ErrStopped) && deadline.Passed(err):
+		r.Stopped = s.state.NameOf(sweep.StopName)
+		s.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
 	case err == nil && c.Failed == 0:
 		r.Finish(report.Done, s.now())
 	case err == nil:

@@ -287,7 +287,7 @@ func (s *Service) newSweep(call Call, p *policy.Policy, r *report.Report, librar
 	log := s.log.With("run", r.Run)
 	return &sweep.Sweep{
 		Policy: p, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
-		Marks: s.marks, Events: s.events, Claims: &s.claims, Now: s.now, Log: log, Caller: cmp.Or(call.Caller, "an unknown caller"),
+		Marks: s.marks, Events: s.events, Claims: &s.claims, Now: s.now, Log: log, Stop: s.state.NameOf(sweep.StopName), Caller: cmp.Or(call.Caller, "an unknown caller"),
 		Progress: s.showOf(log, r.Run), Every: s.progress.every,
 	}
 }

@@ -85,6 +85,11 @@ func (l Location) InOSS() bool { return l.Folder == "" }
 // Covers reports whether an object is a record of the location.
 func (l Location) Covers(object media.Object) bool { return l.InOSS() && l.Prefix.Covers(object) }
 
+// NameOf returns the full name of a record, for people.
+func (l Location) NameOf(record string) string {
+	return strings.TrimSuffix(l.String(), "/") + "/" + record
+}
+
 // String returns the location in the form of MEDIASWEEP_STATE.
 func (l Location) String() string {
 	if l.InOSS() {

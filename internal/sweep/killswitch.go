@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -16,35 +17,55 @@ const StopName = "stop"
 // ErrStopped means that the kill switch is on.
 var ErrStopped = errors.New("the record " + StopName + " in the state store stops all runs")
 
-// watchKillSwitch returns a context that ends with admit, or when the record exists. It checks at
-// once, and then every second.
-func watchKillSwitch(ctx, admit context.Context, store state.Store) (context.Context, context.CancelFunc) {
+const (
+	// switchEvery is the time after which the kill switch is read again.
+	switchEvery = time.Second
+	// switchGone is the time for which reads may fail before an enforcing run ends.
+	switchGone = 10 * time.Second
+)
+
+// WatchKillSwitch returns a context that ends with admit, or when the record exists. It checks at
+// once, and then every second. It returns an error if it cannot check at once. If strict is true, the
+// context also ends when checks fail for switchGone.
+func WatchKillSwitch(ctx, admit context.Context, store state.Store, strict bool) (context.Context, context.CancelFunc, error) {
 	watched, stop := context.WithCancelCause(admit)
-	if isStopped(ctx, store) {
+	stopped, err := isStopped(ctx, store)
+	if stopped {
 		stop(ErrStopped)
 	}
 	go func() {
-		ticker := time.NewTicker(time.Second)
+		ticker := time.NewTicker(switchEvery)
 		defer ticker.Stop()
-		for {
+		for good := time.Now(); ; {
 			select {
 			case <-watched.Done():
 				return
 			case <-ticker.C:
-				if isStopped(watched, store) {
-					stop(ErrStopped)
-				}
+			}
+			switch stopped, err := isStopped(watched, store); {
+			case stopped:
+				stop(ErrStopped)
+			case err == nil:
+				good = time.Now()
+			case strict && time.Since(good) > switchGone:
+				stop(err)
 			}
 		}
 	}()
-	return watched, func() { stop(nil) }
+	return watched, func() { stop(nil) }, err
 }
 
-// isStopped reports whether the record exists. An error of the store does not stop the run: saving
-// the plan would fail too.
-func isStopped(ctx context.Context, store state.Store) bool {
-	return nil == task.Do(func() error {
+// isStopped reports whether the record exists.
+func isStopped(ctx context.Context, store state.Store) (stopped bool, err error) {
+	err = task.Do(func() error {
 		_, err := store.Read(ctx, StopName)
 		return err
 	})
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, state.ErrNotFound):
+		return false, nil
+	}
+	return false, fmt.Errorf("check whether the record %s stops all runs: %w", StopName, err)
 }

@@ -46,6 +46,8 @@ type Sweep struct {
 	Claims *purge.Claims
 	Now    func() time.Time
 	Log    *slog.Logger
+	// Stop is the full name of the kill switch.
+	Stop string
 	// Caller says who asked for the run.
 	Caller string
 	// Progress is called at intervals of Every.
@@ -68,7 +70,11 @@ func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigge
 		run.end(report.Failed, err)
 	}
 	run.progress.Stop()
-	r.Finish(run.status(), s.Now())
+	status := run.status()
+	if errors.Is(run.ended, ErrStopped) || errors.Is(run.timeUp, ErrStopped) {
+		r.Stopped = s.Stop
+	}
+	r.Finish(status, s.Now())
 }
 
 // run is the state of one run. The caller's goroutine owns it.
@@ -116,8 +122,16 @@ func (r *run) endBy(err error) {
 func (r *run) carryOut(ctx context.Context) {
 	admit, cancel := r.budget.Admit(ctx)
 	defer cancel()
-	admit, unwatch := watchKillSwitch(ctx, admit, r.Store)
+	enforce := r.report.Mode == policy.Enforce
+	admit, unwatch, err := WatchKillSwitch(ctx, admit, r.Store, enforce)
 	defer unwatch()
+	switch {
+	case err != nil && enforce:
+		r.endBy(fmt.Errorf("%w; nothing was deleted", err))
+		return
+	case err != nil:
+		r.note("%v", err)
+	}
 	if r.request.Resume != "" {
 		r.endBy(r.resumePlan(ctx, admit))
 		return
