@@ -52,6 +52,12 @@ func (s announced) want(r report.Report, when string, announced, deleted int) {
 	}
 }
 
+// addNew adds an expired medium of an object, and returns its ID.
+func (s announced) addNew(key string) string {
+	s.e.PutObject("media-in", key, nil, time.Now())
+	return s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"}).ID
+}
+
 // tag gives a medium tags.
 func (s announced) tag(id string, tags ...string) {
 	m, _ := s.e.Medium(id)
@@ -72,8 +78,7 @@ func TestABacklogIsAnnounced(t *testing.T) {
 		for night := 1; night <= 7; night++ {
 			s.want(s.night(), fmt.Sprint("night ", night), 30, 0)
 		}
-		s.e.Add(emulator.Medium{Bucket: "media-in", Key: "new.mp4", PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
-		s.e.PutObject("media-in", "new.mp4", nil, time.Now())
+		s.addNew("new.mp4")
 		s.want(s.night(), "night 8", 1, 30)
 		for night := 9; night <= 15; night++ {
 			s.want(s.night(), fmt.Sprint("night ", night), 1, 0)
@@ -185,7 +190,8 @@ func TestNightsThatDoNotLook(t *testing.T) {
 	}
 }
 
-// A dry run has the plan of the run after it, and both that of the due media only.
+// A dry run and the run after it have the same plan: all expired media, announced ones included. A person can apply the
+// plan of a dry run, also if all its media are only announced.
 func TestANoticeAndADryRun(t *testing.T) {
 	withNotice(t, noticed, func(s announced) {
 		s.addOld("media-in", 5)
@@ -196,8 +202,7 @@ func TestANoticeAndADryRun(t *testing.T) {
 		}
 		s.timer(time.Hour)
 		time.Sleep(8 * 24 * time.Hour)
-		s.e.Add(emulator.Medium{Bucket: "media-in", Key: "new.mp4", PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
-		s.e.PutObject("media-in", "new.mp4", nil, time.Now())
+		s.addNew("new.mp4")
 		at := time.Now().Truncate(time.Second).Add(time.Second)
 		time.Sleep(time.Until(at))
 		dry = s.invoke(`{"inventory":true}`)
@@ -210,22 +215,126 @@ func TestANoticeAndADryRun(t *testing.T) {
 		}
 		if time.Now().Truncate(time.Second).Equal(at) {
 			r := s.timer(time.Hour)
-			if s.want(r, "the real run", 1, 5); r.Plan != dry.Plan || r.Plan == "" {
-				t.Errorf("plans %s and %s", dry.Plan, r.Plan)
+			if s.want(r, "the real run", 1, 5); r.Plan != dry.Plan || s.entries(r.Plan) != 6 {
+				t.Errorf("plans %s and %s with %d media", dry.Plan, r.Plan, s.entries(r.Plan))
 			}
 		}
 	})
 }
 
-// A plan that a person applies is not bound: the person is the notice.
+// A plan that a person applies is not bound: the person is the notice. It has all expired media, whichever run made it.
 func TestAPlanIsNotBoundByTheNotice(t *testing.T) {
-	withNotice(t, simulated, func(s announced) {
-		s.addOld("media-in", 5)
-		plan := s.invoke(`{"inventory":true}`).Plan
-		s.policy.Notice, _ = s.policy.FullEvery, 0
-		s.want(s.timer(time.Hour), "a sweep", 5, 0)
-		s.want(s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan)), "the plan applied", 0, 5)
-	})
+	for name, makes := range map[string]func(s announced) report.Report{
+		"a dry run": func(s announced) report.Report { return s.invoke(`{"inventory":true}`) },
+		"a sweep":   func(s announced) report.Report { return s.timer(time.Hour) },
+		"an event":  func(s announced) report.Report { return s.invoke(string(ossEvent("clips/0"))) },
+		"a sweep that deletes some": func(s announced) report.Report {
+			s.timer(time.Hour)
+			time.Sleep(8 * 24 * time.Hour)
+			s.addNew("new.mp4")
+			r := s.timer(time.Hour)
+			s.want(r, "the sweep", 1, 5)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				s.addOld("media-in", 5)
+				r := makes(s)
+				if r.Counts.Announced == 0 || s.entries(r.Plan) != r.Counts.Expired {
+					s.t.Errorf("%+v, and the plan has %d media", r.Counts, s.entries(r.Plan))
+				}
+				list, _, err := s.programs[0].f.Plans(s.t.Context(), handler.Call{})
+				deleted := 0
+				for _, p := range list {
+					if p.Run == r.Run {
+						deleted += p.Entries
+					}
+					if p.ID == r.Plan && p.Run != "" {
+						s.t.Errorf("plan %s with announced media is that of run %s", p.ID, p.Run)
+					}
+				}
+				if err != nil || deleted != r.Counts.Deleted {
+					s.t.Errorf("the plans of the run have %d media; %v", deleted, err)
+				}
+				s.want(s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, r.Plan)), "the plan applied", 0, r.Counts.Announced)
+			})
+		})
+	}
+}
+
+// entries returns the number of media of a saved plan.
+func (s announced) entries(id string) int {
+	s.t.Helper()
+	contents, _, err := s.programs[0].f.Entries(s.t.Context(), handler.Call{}, id)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return contents.Entries
+}
+
+// An unfinished plan of a sweep is held against the notice again. That of a person's apply is not. A restore of the run
+// brings back only what the run may have deleted.
+func TestUnfinishedPlansAndTheNotice(t *testing.T) {
+	lose := func(s announced) {
+		for _, o := range s.e.Objects("ops") {
+			if strings.HasPrefix(o.Key, "state/announced/") {
+				s.e.RemoveObject("ops", o.Key)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		between func(s announced)
+		apply   bool
+		gone    int // of 300
+	}{
+		"a sweep":                         {func(announced) {}, false, 300},
+		"a sweep, and announcements lost": {lose, false, 0},
+		"an apply":                        {lose, true, 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				s.addOld("media-in", 300)
+				first := s.timer(time.Hour)
+				payload := everything
+				if test.apply {
+					payload = fmt.Sprintf(`{"mode":"enforce","plan":%q}`, first.Plan)
+				} else {
+					time.Sleep(8 * 24 * time.Hour)
+				}
+				other := s.addNew("new.mp4")
+				s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
+				s.calls.Go(func() {
+					_, _ = s.programs[0].f.Invoke(s.t.Context(), handler.Call{RequestID: "killed"}, []byte(payload))
+				})
+				for s.e.Count()["DeleteMedia"] < 10 {
+					time.Sleep(10 * time.Millisecond)
+				}
+				s.programs[0].kill()
+				s.calls.Wait()
+				s.programs[0] = s.start(0)
+				s.e.ClearFaults()
+				before := s.gone()
+				if before == 0 || before >= 300 {
+					s.t.Fatal(before, " are gone")
+				}
+				somebody, _ := s.e.Medium(other) // deletes it
+				somebody.Deleted = true
+				s.e.Add(somebody)
+				if r := s.programs[0].f.Sweep(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "killed", DryRun: true}); r.Restore.Restored != before {
+					s.t.Errorf("a restore would bring back %d of %d media", r.Restore.Restored, before)
+				}
+				test.between(s)
+				time.Sleep(time.Minute)
+				s.timer(time.Hour)
+				if gone := s.gone() - 1; gone != max(before, test.gone) {
+					s.t.Errorf("%d are gone after the next sweep, and %d before", gone, before)
+				}
+			})
+		})
+	}
 }
 
 // The guard counts what a run would delete. A note warns of a later sweep that it will block.
@@ -241,6 +350,18 @@ func TestANoticeAndTheGuard(t *testing.T) {
 			t.Errorf("%s, %+v", r.Status, r.Counts)
 		}
 		s.want(s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, r.Plan)), "the plan applied", 0, 20)
+	})
+}
+
+// The guard of a sweep does not count announced media. A person who applies its plan overrides the guard, once.
+func TestAnApplyOfAnnouncedMediaOverridesTheGuard(t *testing.T) {
+	withNotice(t, strings.Replace(noticed, "maxDelete: 100000", "maxDelete: 9", 1), func(s announced) {
+		s.addOld("media-in", 20)
+		plan := s.timer(time.Hour).Plan
+		r := s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan))
+		if s.want(r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "no guard counted: 20 media have expired and guard.maxDelete is 9") {
+			t.Errorf("overridden: %q", r.Guard.Overridden)
+		}
 	})
 }
 
@@ -367,8 +488,7 @@ func TestAnnouncementsThatCannotBeWritten(t *testing.T) {
 			s.addOld("media-in", 3)
 			s.timer(time.Hour)
 			time.Sleep(8 * 24 * time.Hour)
-			s.e.Add(emulator.Medium{Bucket: "media-in", Key: "new.mp4", PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"})
-			s.e.PutObject("media-in", "new.mp4", nil, time.Now())
+			s.addNew("new.mp4")
 			before := len(s.generations())
 			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 1})
 			r := s.timer(time.Hour)

@@ -166,7 +166,8 @@ func (o *outcomes) close(ctx context.Context, r *run) error {
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
 // applies: nothing is deleted of a blocked plan, or if more than guard.maxDelete media are left.
-// A plan of the inventory deletes only media that the inventory still names.
+// A plan of the inventory deletes only media that the inventory still names. A plan that no person applied deletes
+// only media that are still due by the notice.
 func (r *run) resumePlan(ctx, admit context.Context) error {
 	done, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
 	if err != nil {
@@ -184,14 +185,32 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	r.decisions.approved = contents.Head.Scope.Plan
 	scanner := r.scanner()
 	ofInventory, listed := len(contents.Head.Scope.Inventory) > 0, false
+	isDue, closeNotice, err := r.dueAgain(ctx, contents)
+	if err != nil {
+		return err
+	}
+	defer closeNotice()
+	waiting := 0
 	for left, err := range r.leftOf(ctx, contents, done) {
+		due := false
+		if err == nil {
+			due, err = isDue(&left.medium)
+		}
 		if err != nil {
 			return err
+		}
+		if !due {
+			done[left.MediaID] = journal.Outcome{}
+			waiting++
+			continue
 		}
 		r.report.Counts.Looked++
 		r.report.Counts.Pending++
 		r.report.Count(retention.Expired, left.Rule, 1)
-		listed = listed || ofInventory && !r.Policy.Inventory.Covers(left.object)
+		listed = listed || ofInventory && !r.Policy.Inventory.Covers(left.medium.Object)
+	}
+	if waiting > 0 {
+		r.note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
 	reason := contents.Blocked
 	if c := r.report.Counts; reason == "" && c.Expired > r.Policy.Guard.MaxDelete {
@@ -218,7 +237,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 // left is a medium of a plan that has no outcome.
 type left struct {
 	plan.Line
-	object media.Object
+	medium media.Medium
 }
 
 func (r *run) leftOf(ctx context.Context, contents plan.Contents, done map[string]journal.Outcome) iter.Seq2[left, error] {
@@ -233,7 +252,7 @@ func (r *run) leftOf(ctx context.Context, contents plan.Contents, done map[strin
 				continue
 			}
 			l, m, err := plan.Saved(entry)
-			if !yield(left{l, m.Object}, err) || err != nil {
+			if !yield(left{l, m}, err) || err != nil {
 				return
 			}
 		}

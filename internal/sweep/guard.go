@@ -81,7 +81,8 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 }
 
 // guardApply checks a saved plan. The guard checked it when it was made. A person who applies a blocked
-// plan overrides the guard, once. What is left of a plan that a person reviews is checked anew.
+// plan overrides the guard, once. What is left of a plan that a person reviews is checked again. So is a plan of
+// announced media, which the guard of its run did not count.
 func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil {
@@ -92,7 +93,11 @@ func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 		draft.Blocked = r.guardRest(contents)
 		return nil
 	}
-	if contents.Blocked == "" || r.report.Counts.Expired == 0 {
+	reason, overridden := contents.Blocked, "plan %s was blocked: %s; applied by %s"
+	if reason == "" && !r.Policy.Notice.IsZero() {
+		reason, overridden = r.guardRest(contents), "plan %s has announced media that no guard counted: %s; applied by %s"
+	}
+	if reason == "" || r.report.Counts.Expired == 0 {
 		return nil
 	}
 	applied, err := journal.AppliedBy(ctx, r.Store, r.request.Plan)
@@ -100,10 +105,10 @@ func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 	case err != nil:
 		return err
 	case applied != "":
-		r.trip("the plan was blocked, and was applied before: " + contents.Blocked)
+		r.trip("the plan was blocked, and was applied before: " + reason)
 		r.report.Next = "make a new plan: a blocked plan can be applied once"
 	default:
-		r.report.Guard.Overridden = fmt.Sprintf("plan %s was blocked: %s; applied by %s", r.request.Plan, text.Bound(contents.Blocked), r.Caller)
+		r.report.Guard.Overridden = fmt.Sprintf(overridden, r.request.Plan, text.Bound(reason), r.Caller)
 	}
 	draft.Blocked = r.report.Guard.Reason
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -25,6 +26,23 @@ func (r *run) openAnnouncements(ctx context.Context) (*journal.Announcements, er
 	}
 	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
 	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Now(), began, r.request.Inventory)
+}
+
+// dueAgain returns a function that reports whether a medium of an unfinished plan is still due by the notice. Calls must
+// come in the order of media IDs. The plan that a person applied is not bound.
+func (r *run) dueAgain(ctx context.Context, contents plan.Contents) (isDue func(*media.Medium) (bool, error), done func(), err error) {
+	if r.Policy.Notice.IsZero() || contents.Head.Scope.Plan != "" {
+		return func(*media.Medium) (bool, error) { return true, nil }, func() {}, nil
+	}
+	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
+	announced, err := journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Now(), began, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(m *media.Medium) (bool, error) {
+		since, err := announced.Since(ctx, m)
+		return !since.IsZero() && !since.After(began), err
+	}, announced.Close, nil
 }
 
 // notice splits the expired media of a run into due ones, which were announced before the notice, and

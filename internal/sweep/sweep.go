@@ -202,10 +202,7 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
-	if r.report.Mode == policy.Enforce && draft.Blocked == "" {
-		draft.Run = r.report.Run
-	}
-	contents, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
+	contents, doomed, err := r.savePlans(ctx, found, notice, draft)
 	switch {
 	case err == nil:
 	case contents.ID != "" && contents.Entries == 0 && due == 0:
@@ -228,7 +225,24 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 	if r.report.Mode != policy.Enforce || r.report.Guard.Tripped || due == 0 {
 		return nil
 	}
-	return r.deletePlan(ctx, admit, contents.ID, found, notice.dueLines(found), spending)
+	return r.deletePlan(ctx, admit, doomed, found, notice.dueLines(found), spending)
+}
+
+// savePlans saves the plan of all expired media. If the run deletes only some of them, because the others are announced,
+// it also saves the plan that the run deletes. It returns the ID of that plan.
+func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (all plan.Contents, doomed string, err error) {
+	c := &r.report.Counts
+	deletes := r.report.Mode == policy.Enforce && draft.Blocked == ""
+	if deletes && c.Announced == 0 {
+		draft.Run = r.report.Run
+	}
+	all, err = journal.SavePlan(ctx, r.Store, draft, found.Draft.Lines())
+	if err != nil || !deletes || c.Announced == 0 || c.Pending == 0 {
+		return all, all.ID, err
+	}
+	draft.Run = r.report.Run
+	due, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
+	return all, due.ID, err
 }
 
 // deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the
