@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -138,6 +139,121 @@ func TestALostAnnouncement(t *testing.T) {
 				s.night()
 				if s.want(s.night(), "the last night", 0, 0); s.gone() != 1 {
 					t.Error("it was announced for ever")
+				}
+			})
+		})
+	}
+}
+
+// A scheduled dry run, an event, a request and an apply end the announcement of a medium that they find not expired. A dry
+// run that a person asks for changes nothing, and no run that finds the medium expired does.
+func TestWhoeverFindsAMediumNotExpiredEndsItsAnnouncement(t *testing.T) {
+	const dry = `{"triggerTime":"2026-06-30T20:00:00Z","triggerName":"weekly","payload":"{\"mode\":\"dry-run\"}"}`
+	for name, test := range map[string]struct {
+		look  func(s announced, id, plan string) string
+		keeps bool // the announcement
+	}{
+		"a scheduled dry run": {look: func(announced, string, string) string { return dry }},
+		"an event":            {look: func(announced, string, string) string { return string(ossEvent("clips/0")) }},
+		"a request":           {look: func(_ announced, id, _ string) string { return fmt.Sprintf(`{"mode":"enforce","mediaIds":[%q]}`, id) }},
+		"an apply":            {look: func(_ announced, _, plan string) string { return fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan) }},
+		"a person's dry run":  {look: func(announced, string, string) string { return `{"inventory":true}` }, keeps: true},
+		"a person's question": {look: func(_ announced, id, _ string) string { return fmt.Sprintf(`{"mediaIds":[%q]}`, id) }, keeps: true},
+		"nobody":              {look: func(announced, string, string) string { return "" }, keeps: true},
+		"a scheduled dry run that finds it expired": {look: func(s announced, id, _ string) string {
+			s.tag(id)
+			return dry
+		}, keeps: true},
+		"an event that finds it expired": {look: func(s announced, id, _ string) string {
+			s.tag(id)
+			return string(ossEvent("clips/0"))
+		}, keeps: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				id := s.addOld("media-in", 2)[0]
+				plan := s.timer(time.Hour).Plan
+				time.Sleep(5 * 24 * time.Hour)
+				s.tag(id, "legal-hold")
+				if payload := test.look(s, id, plan); payload != "" {
+					s.invoke(payload)
+				}
+				s.tag(id)
+				time.Sleep(3 * 24 * time.Hour)
+				s.timer(time.Hour)
+				if m, _ := s.e.Medium(id); m.Deleted != test.keeps {
+					s.t.Errorf("eight days after its announcement: deleted %v, want %v", m.Deleted, test.keeps)
+				}
+				time.Sleep(8 * 24 * time.Hour)
+				if s.timer(time.Hour); s.gone() != 2 {
+					s.t.Error("it was announced for ever")
+				}
+			})
+		})
+	}
+}
+
+// A hold ends the announcements of its media, also if it is released, or ends, before any run looks at them.
+func TestAHoldEndsAnnouncements(t *testing.T) {
+	lose := func(s announced, folder string) {
+		for _, o := range s.e.Objects("ops") {
+			if strings.HasPrefix(o.Key, "state/"+folder+"/") {
+				s.e.RemoveObject("ops", o.Key)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		target string // empty for the medium's ID
+		until  bool   // it ends by itself
+		then   func(s announced)
+		keeps  bool // the announcement
+	}{
+		"the medium":           {},
+		"its object":           {target: "oss://media-in/clips/0"},
+		"a folder":             {target: "oss://media-in/clips/**"},
+		"a day":                {until: true},
+		"lost once released":   {target: "oss://media-in/others/**", then: func(s announced) { lose(s, "holds") }},
+		"another folder":       {target: "oss://media-in/others/**", keeps: true},
+		"a request looks then": {then: func(s announced) { s.invoke(fmt.Sprintf(`{"mode":"enforce","mediaIds":[%q]}`, s.e.Media()[0].ID)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, noticed, func(s announced) {
+				id := s.addOld("media-in", 1)[0]
+				s.timer(time.Hour)
+				time.Sleep(3 * 24 * time.Hour)
+				request := trigger.HoldRequest{Target: cmp.Or(test.target, id), Until: "forever", Reason: "a test"}
+				if test.until {
+					request.Until = time.Now().Format(time.DateOnly)
+				}
+				hold, _, err := s.programs[0].f.Hold(s.t.Context(), handler.Call{}, request)
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				time.Sleep(24 * time.Hour)
+				if !test.until {
+					if _, err := s.programs[0].f.Release(s.t.Context(), handler.Call{}, hold.ID); err != nil {
+						s.t.Fatal(err)
+					}
+				}
+				if test.then != nil {
+					test.then(s)
+				}
+				s.programs[0].kill() // another process reads all records
+				s.programs[0] = s.start(0)
+				time.Sleep(4 * 24 * time.Hour)
+				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{id}})
+				if told := !list[0].AnnouncedAt.IsZero() && list[0].AnnouncedAt.Before(time.Now().Add(-7*24*time.Hour)); told != test.keeps {
+					s.t.Errorf("explain: announced at %s", list[0].AnnouncedAt)
+				}
+				s.timer(time.Hour)
+				if m, _ := s.e.Medium(id); m.Deleted != test.keeps {
+					s.t.Errorf("eight days after its announcement: deleted %v, want %v", m.Deleted, test.keeps)
+				}
+				time.Sleep(8 * 24 * time.Hour)
+				if s.timer(time.Hour); s.gone() != 1 {
+					s.t.Error("it was announced for ever")
 				}
 			})
 		})
@@ -452,6 +568,25 @@ func TestOrphansAreAnnounced(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A source that came back and went again is announced again, if an event tells of its return.
+func TestAReturnedSourceEndsTheAnnouncement(t *testing.T) {
+	rules := strings.Replace(noticed, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1)
+	withNotice(t, rules, func(s announced) {
+		id := s.e.Add(emulator.Medium{Bucket: "media-in", Key: "a.mp4", PublishState: "Published", CreationTime: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}).ID
+		s.e.RemoveObject("media-in", "a.mp4")
+		s.want(s.invoke(removal("ObjectRemoved:DeleteObject", "a.mp4")), "its removal", 1, 0)
+		time.Sleep(24 * time.Hour)
+		s.e.PutObject("media-in", "a.mp4", nil, time.Now())
+		s.want(s.invoke(removal("ObjectCreated:PutObject", "a.mp4")), "its return", 0, 0)
+		s.e.RemoveObject("media-in", "a.mp4") // without an event
+		time.Sleep(7 * 24 * time.Hour)
+		s.timer(time.Hour)
+		if m, _ := s.e.Medium(id); m.Deleted {
+			s.t.Error("it was deleted as announced before its return")
+		}
+	})
 }
 
 // A store that is down postpones deletions, and costs no announcement.

@@ -49,7 +49,7 @@ func TestMonthsWithANotice(t *testing.T) {
 type noticeMonths struct {
 	announced
 	random *rand.Rand
-	// since is the earliest time of a valid announcement: when the medium came or changed, or when a sweep last saw it
+	// since is the earliest time of a valid announcement: when the medium came or changed, or when a run last saw it
 	// kept.
 	since map[string]time.Time
 	keys  int
@@ -169,7 +169,9 @@ func (m *noticeMonths) oneNight() {
 		m.programs[i] = m.start(p.skew)
 		time.Sleep(31 * time.Second) // the lease's
 		return
-	case 2, 3:
+	case 2:
+		m.sweep(strings.Replace(everything, `"payload":""`, `"payload":"{\"mode\":\"dry-run\"}"`, 1), limit)
+	case 3:
 		one := pick(m.random, m.e.Media()...)
 		m.sweep(string(ossEvent(one.Key)), time.Minute)
 	case 4:
@@ -185,21 +187,21 @@ func (m *noticeMonths) sweep(payload string, limit time.Duration) {
 	m.sweepOf(pick(m.random, m.programs...), payload, limit)
 }
 
-// sweepOf runs a request, by default the timer's. A sweep that was done has seen which media are kept.
+// sweepOf runs a request, by default the timer's. A run that was done has seen which media are kept.
 func (m *noticeMonths) sweepOf(p *program, payload string, limit time.Duration) {
-	timer := payload == ""
-	if timer {
+	timer := payload == "" || strings.Contains(payload, "triggerTime")
+	if payload == "" {
 		payload = everything
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	began := time.Now()
 	body, _ := p.f.Invoke(ctx, handler.Call{}, []byte(payload))
-	if r := m.adds(body); !timer || r.Status != report.Done {
+	if r := m.adds(body); r.Status != report.Done {
 		return
 	}
 	for _, one := range m.e.Media() {
-		if !m.isExpired(one) {
+		if !m.isExpired(one) && (timer || strings.Contains(payload, one.ID)) {
 			m.since[one.ID] = began
 		}
 	}

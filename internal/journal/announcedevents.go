@@ -17,17 +17,32 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// eventFolder holds a record of each announcement by a run of an event or a request. The name has the time,
-// the flag, the digest and the media ID, so that a listing suffices.
+// eventFolder holds a record of each announcement by a run of an event or a request, and of each medium that such a run
+// found not expired. The name has the time, the flag, the digest and the media ID, so that a listing suffices.
 const eventFolder = "announced/events/"
+
+// The flags of records. keptFlag takes back what was announced of the medium before.
+const (
+	expiredFlag = "i"
+	keptFlag    = "k"
+)
 
 // MaxAnnounced bounds the media that an event or a request announces.
 const MaxAnnounced = 10_000
 
 // Announce records announcements of a run that is no sweep of the inventory.
 func Announce(ctx context.Context, store state.Store, now time.Time, list []Announcement) error {
-	err := state.Each(ctx, len(list), state.AtOnce, func(ctx context.Context, i int) error {
-		return store.Create(ctx, list[i].eventName(now), []byte(emptyRecord))
+	return createEvents(ctx, store, len(list), func(i int) string { return list[i].eventName(now, list[i].flag()) })
+}
+
+// TakeBack records media that a run found not expired: what was announced of them before counts no more.
+func TakeBack(ctx context.Context, store state.Store, now time.Time, mediaIDs []string) error {
+	return createEvents(ctx, store, len(mediaIDs), func(i int) string { return Announcement{MediaID: mediaIDs[i]}.eventName(now, keptFlag) })
+}
+
+func createEvents(ctx context.Context, store state.Store, count int, name func(i int) string) error {
+	err := state.Each(ctx, count, state.AtOnce, func(ctx context.Context, i int) error {
+		return store.Create(ctx, name(i), []byte(emptyRecord))
 	})
 	if err != nil {
 		return fmt.Errorf("write the announcements: %w", err)
@@ -35,29 +50,37 @@ func Announce(ctx context.Context, store state.Store, now time.Time, list []Anno
 	return nil
 }
 
-func (n Announcement) eventName(now time.Time) string {
-	flag := "i"
+func (n Announcement) flag() string {
 	if n.Orphan {
-		flag = orphanFlag
+		return orphanFlag
 	}
+	return expiredFlag
+}
+
+func (n Announcement) eventName(now time.Time, flag string) string {
 	return fmt.Sprintf("%s%s-%s-%016x-%s", eventFolder, state.Stamp(now), flag, n.Digest, n.MediaID)
 }
 
-func parseEventName(name string) (n Announcement, err error) {
+// parseEventName parses the name of a record. kept is true if it takes back what was announced up to its time.
+func parseEventName(name string) (n Announcement, kept bool, err error) {
 	parts := strings.SplitN(strings.TrimPrefix(name, eventFolder), "-", 4)
 	if len(parts) != 4 {
-		return n, errors.New("it is no announcement")
+		return n, false, errors.New("it is no announcement")
 	}
 	at, err := state.ParseStamp(parts[0])
 	if err != nil {
-		return n, err
+		return n, false, err
 	}
 	n = Announcement{MediaID: parts[3], Lead: true, Orphan: parts[1] == orphanFlag, At: ceil(at).Unix()}
+	flag := n.flag()
+	if kept = parts[1] == keptFlag; kept {
+		flag = keptFlag
+	}
 	n.Digest, err = strconv.ParseUint(parts[2], 16, 64)
-	if err = cmp.Or(err, media.CheckID(n.MediaID)); err == nil && n.eventName(at) != name {
+	if err = cmp.Or(err, media.CheckID(n.MediaID)); err == nil && n.eventName(at, flag) != name {
 		err = errors.New("it is no announcement")
 	}
-	return n, err
+	return n, kept, err
 }
 
 // ceil rounds up to a second.
@@ -71,27 +94,36 @@ func ceil(at time.Time) time.Time {
 // LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
 const LeadTime = 31 * 24 * time.Hour
 
-// lateTime is the time by which a record may be written late, or by another clock.
-const lateTime = time.Hour
+// lateTime is the time by which a record may be written late, or by another clock. sweepTime bounds the time of a sweep,
+// which does not see what is written after it began.
+const (
+	lateTime  = time.Hour
+	sweepTime = 25 * time.Hour
+)
 
-// ReadEvents reads what events and requests announced since the latest generation. Without one it reads
-// the announcements of LeadTime before the notice of a run. An announcement from before the generation
-// counts from now on: the sweep may have seen that its medium is not expired.
+// ReadEvents reads what events and requests announced and took back since the latest generation. Without one it reads
+// the records of LeadTime before the notice of a run. An announcement from before the generation counts from now on: the
+// sweep may have seen that its medium is not expired. A generation from before that time counts no more.
 func (a *Announcements) ReadEvents(ctx context.Context, noticeBegan time.Time) error {
-	after := noticeBegan.Add(-LeadTime)
-	if since := a.latest.At.Add(-lateTime); since.After(after) && since.Before(a.now) {
-		after = since
+	after := a.since(noticeBegan, lateTime)
+	if a.number > 0 && a.latest.At.Before(noticeBegan.Add(-LeadTime)) {
+		a.inventory, a.lead = part{}, part{}
 	}
-	for record, err := range a.store.List(ctx, eventFolder, eventFolder+state.Stamp(after)) {
+	for record, err := range a.store.List(ctx, eventFolder, eventFolder+state.Stamp(a.since(noticeBegan, sweepTime))) {
 		if err != nil {
 			return fmt.Errorf("read the announcements: %w", err)
 		}
-		one, err := parseEventName(record.Name)
-		if err != nil {
+		one, kept, err := parseEventName(record.Name)
+		switch {
+		case err != nil:
 			a.lost(record.Name, err)
 			continue
-		}
-		if a.number > 0 && !record.Written.After(a.written) {
+		case kept:
+			a.keptAt[one.MediaID] = max(a.keptAt[one.MediaID], min(one.At, record.Written.Add(lateTime).Unix()))
+			continue
+		case record.Name < eventFolder+state.Stamp(after):
+			continue
+		case a.number > 0 && !record.Written.After(a.written):
 			one.At = a.now.Unix()
 		}
 		if err := a.events.add(one); err != nil {
@@ -101,14 +133,26 @@ func (a *Announcements) ReadEvents(ctx context.Context, noticeBegan time.Time) e
 	return nil
 }
 
-// IsStale reports whether the latest generation is from before the notice of a run: what events announced
-// since may be due.
-func (a *Announcements) IsStale(noticeBegan time.Time) bool { return a.latest.At.Before(noticeBegan) }
+// since returns the time from which a run reads records: a time before the latest generation, but not more than LeadTime
+// before the notice.
+func (a *Announcements) since(noticeBegan time.Time, before time.Duration) time.Time {
+	first := noticeBegan.Add(-LeadTime)
+	if since := a.latest.At.Add(-before); since.After(first) && since.Before(a.now) {
+		return since
+	}
+	return first
+}
+
+// isTakenBack reports whether a run has found the medium not expired since its announcement.
+func (a *Announcements) isTakenBack(one Announcement) bool { return one.At <= a.keptAt[one.MediaID] }
 
 // Leads yields the media that sweeps look at by their IDs, in any order. A medium may come several times.
 func (a *Announcements) Leads(ctx context.Context) iter.Seq2[Announcement, error] {
 	return func(yield func(Announcement, error) bool) {
 		for one, err := range a.events.all() {
+			if err == nil && a.isTakenBack(one) {
+				continue
+			}
 			if !yield(one, err) || err != nil {
 				return
 			}
@@ -122,7 +166,7 @@ func (a *Announcements) Leads(ctx context.Context) iter.Seq2[Announcement, error
 				return
 			}
 			for _, one := range lead.rest {
-				if !yield(one, nil) {
+				if !a.isTakenBack(one) && !yield(one, nil) {
 					return
 				}
 			}
@@ -141,11 +185,12 @@ func (a *Announcements) Since(ctx context.Context, m *media.Medium) (since time.
 	if err != nil {
 		return time.Time{}, nil // such a record is never announced
 	}
+	held := a.HeldUntil(m)
 	for one, err := range a.Until(ctx, m.ID) {
 		if err != nil {
 			return time.Time{}, err
 		}
-		if at := time.Unix(one.At, 0).UTC(); one.MediaID == m.ID && one.Digest == digest && !at.After(a.now) && (since.IsZero() || at.Before(since)) {
+		if at := time.Unix(one.At, 0).UTC(); one.MediaID == m.ID && one.At > held && one.Digest == digest && !at.After(a.now) && (since.IsZero() || at.Before(since)) {
 			since = at
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -57,6 +58,8 @@ type Announcements struct {
 	whole           bool
 	inventory, lead part
 	events          events
+	keptAt          map[string]int64 // when a run last found a medium not expired
+	ended           []endedHold
 	sums            map[string]bool // of segments that could be read
 	problems        []string
 }
@@ -64,7 +67,7 @@ type Announcements struct {
 // OpenAnnouncements reads the latest generation. A lost or damaged one leaves no announcement. If whole
 // is false, Until yields only announcements of the given media.
 func OpenAnnouncements(ctx context.Context, store state.Store, region string, now time.Time, whole bool) (*Announcements, error) {
-	a := &Announcements{store: store, region: region, now: now, whole: whole, sums: map[string]bool{}}
+	a := &Announcements{store: store, region: region, now: now, whole: whole, sums: map[string]bool{}, keptAt: map[string]int64{}}
 	name := ""
 	for record, err := range store.List(ctx, generationFolder, "") {
 		if err != nil {
@@ -92,17 +95,18 @@ func OpenAnnouncements(ctx context.Context, store state.Store, region string, no
 }
 
 // ReadAnnouncements is OpenAnnouncements for a run whose notice began at a time, with what events and
-// requests announced. If whole is false, it leaves these out where none can be due.
-func ReadAnnouncements(ctx context.Context, store state.Store, region string, now, noticeBegan time.Time, whole bool) (*Announcements, error) {
+// requests announced and took back, and the holds that ended since. placed has the holds that were not released.
+func ReadAnnouncements(ctx context.Context, store state.Store, region string, placed []retention.Hold, now, noticeBegan time.Time, whole bool) (*Announcements, error) {
 	a, err := OpenAnnouncements(ctx, store, region, now, whole)
 	if err != nil {
 		return nil, err
 	}
-	if whole || a.IsStale(noticeBegan) {
-		if err := a.ReadEvents(ctx, noticeBegan); err != nil {
-			a.Close()
-			return nil, err
-		}
+	if err = a.ReadEvents(ctx, noticeBegan); err == nil {
+		err = a.readEnded(ctx, placed, a.since(noticeBegan, sweepTime))
+	}
+	if err != nil {
+		a.Close()
+		return nil, err
 	}
 	return a, nil
 }
@@ -162,7 +166,7 @@ func (g *generation) check(region string) error {
 }
 
 // Until yields the announcements up to a media ID that earlier calls did not yield, in the order of their
-// media. If the announcements are not whole, it skips those of other media where it can.
+// media. It leaves out what was taken back. If the announcements are not whole, it skips those of other media where it can.
 func (a *Announcements) Until(ctx context.Context, id string) iter.Seq2[Announcement, error] {
 	return func(yield func(Announcement, error) bool) {
 		for {
@@ -184,7 +188,7 @@ func (a *Announcements) Until(ctx context.Context, id string) iter.Seq2[Announce
 			}
 			one := (*first)[0]
 			*first = (*first)[1:]
-			if !yield(one, nil) {
+			if !a.isTakenBack(one) && !yield(one, nil) {
 				return
 			}
 		}

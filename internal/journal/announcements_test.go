@@ -260,8 +260,43 @@ func TestAnnouncementsOfEvents(t *testing.T) {
 	if len(a.Problems()) != 4 {
 		t.Errorf("%q", a.Problems())
 	}
-	if !a.IsStale(announcedNow.Add(-7*announcedDay)) || a.IsStale(at) {
-		t.Error("a generation is stale once it is older than the notice")
+}
+
+// What is taken back counts no more, wherever it was announced. What is announced afterwards does. A time ahead
+// delays for an hour at most.
+func TestTakenBackAnnouncements(t *testing.T) {
+	at := announcedNow.Add(-10 * announcedDay)
+	for name, test := range map[string]struct {
+		kept  time.Time
+		again time.Time
+		since time.Time
+	}{
+		"before the announcement": {kept: at.Add(-time.Minute), since: at},
+		"after it":                {kept: at.Add(announcedDay)},
+		"and announced again":     {kept: at.Add(announcedDay), again: at.Add(2 * announcedDay), since: at.Add(2 * announcedDay)},
+		"a forged time":           {kept: announcedNow.Add(9000 * announcedDay), again: at.Add(2 * announcedDay), since: at.Add(2 * announcedDay)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newMemory()
+			one := Announcement{MediaID: "m", Digest: 1, At: at.Unix()}
+			announceAll(t, openAnnounced(t, store, at, true), at, map[string]Announcement{"m": one})
+			no(t, TakeBack(t.Context(), store, test.kept, []string{"m"}))
+			store.written[store.created[len(store.created)-1]] = at.Add(announcedDay)
+			if !test.again.IsZero() {
+				no(t, Announce(t.Context(), store, test.again, []Announcement{one}))
+			}
+			a, err := ReadAnnouncements(t.Context(), store, announcedRegion, nil, announcedNow, announcedNow.Add(-7*announcedDay), true)
+			no(t, err)
+			defer a.Close()
+			since := int64(0)
+			for got, err := range a.Rest(t.Context()) {
+				no(t, err)
+				since = got.At
+			}
+			if want := test.since.Unix(); since != want && (since != 0 || !test.since.IsZero()) {
+				t.Errorf("announced at %d, want %d", since, want)
+			}
+		})
 	}
 }
 
@@ -273,7 +308,7 @@ func FuzzAnnouncement(f *testing.F) {
 		if one, err := parseAnnouncement(line); err == nil && string(one.appendTo(nil)) != line {
 			t.Errorf("%q is read as %q", line, one.appendTo(nil))
 		}
-		if one, err := parseEventName(eventFolder + line); err == nil && one.Lead == false {
+		if one, _, err := parseEventName(eventFolder + line); err == nil && one.Lead == false {
 			t.Errorf("%q is no lead", line)
 		}
 	})

@@ -211,7 +211,7 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	if err := journal.Announce(t.Context(), c.store, s.Now(), []journal.Announcement{{MediaID: "young", Orphan: true}, {MediaID: "foreign"}}); err != nil {
 		t.Fatal(err)
 	}
-	announced, err := journal.ReadAnnouncements(t.Context(), c.store, region, s.Now(), now, true)
+	announced, err := journal.ReadAnnouncements(t.Context(), c.store, region, nil, s.Now(), now, true)
 	if err != nil {
 		t.Fatal(err)
 	}

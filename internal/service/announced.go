@@ -18,11 +18,14 @@ func (s *Service) announcements(ctx context.Context, call Call, p *policy.Policy
 	if p.Notice.IsZero() {
 		return &journal.Announcements{}, nil
 	}
-	return journal.ReadAnnouncements(ctx, s.store(call), s.account.Region, s.now(), p.Notice.Began(s.asOf(), p.Timezone), whole)
+	return journal.ReadAnnouncements(ctx, s.store(call), s.account.Region, s.marks.Now().All(), s.now(), p.Notice.Began(s.asOf(), p.Timezone), whole)
 }
 
 // announcedTable has since when each medium is announced, by a hash of its ID: some 40 bytes each.
-type announcedTable map[uint64]announcedEntry
+type announcedTable struct {
+	of   map[uint64]announcedEntry
+	from *journal.Announcements
+}
 
 type announcedEntry struct {
 	digest uint64
@@ -33,17 +36,17 @@ type announcedEntry struct {
 func (s *Service) allAnnounced(ctx context.Context, call Call, p *policy.Policy) (announcedTable, error) {
 	a, err := s.announcements(ctx, call, p, true)
 	if err != nil {
-		return nil, err
+		return announcedTable{}, err
 	}
 	defer a.Close()
-	table := announcedTable{}
+	table := announcedTable{map[uint64]announcedEntry{}, a}
 	for one, err := range a.Rest(ctx) {
 		if err != nil {
-			return nil, err
+			return announcedTable{}, err
 		}
 		key := hashOf(one.MediaID)
-		if earlier, ok := table[key]; !ok || earlier.digest != one.Digest || one.At < earlier.at {
-			table[key] = announcedEntry{one.Digest, one.At}
+		if earlier, ok := table.of[key]; !ok || earlier.digest != one.Digest || one.At < earlier.at {
+			table.of[key] = announcedEntry{one.Digest, one.At}
 		}
 	}
 	return table, nil
@@ -57,8 +60,8 @@ func hashOf(id string) uint64 {
 
 // since returns since when a medium has been announced, or zero.
 func (t announcedTable) since(m *media.Medium) time.Time {
-	one, ok := t[hashOf(m.ID)]
-	if !ok {
+	one, ok := t.of[hashOf(m.ID)]
+	if !ok || one.at <= t.from.HeldUntil(m) {
 		return time.Time{}
 	}
 	if digest, err := plan.RecordDigest(m.Record); err != nil || digest != one.digest {

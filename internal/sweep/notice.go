@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // needsNotice reports whether the run deletes only what was announced before. A person who applies a plan is the
@@ -21,12 +22,15 @@ func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request
 
 // openAnnouncements reads what earlier runs announced. A run of the inventory reads all.
 func (r *run) openAnnouncements(ctx context.Context) (*journal.Announcements, error) {
-	if !r.needsNotice() {
+	if r.Policy.Notice.IsZero() {
 		return &journal.Announcements{}, nil
 	}
 	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
-	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Now(), began, r.request.Inventory)
+	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.placed(), r.Now(), began, r.request.Inventory)
 }
+
+// placed returns the holds that were not released.
+func (r *run) placed() []retention.Hold { return r.Marks.Now().All() }
 
 // dueAgain returns a function that reports whether a medium of an unfinished plan is still due by the notice. Calls must
 // come in the order of media IDs. The plan that a person applied is not bound.
@@ -35,7 +39,7 @@ func (r *run) dueAgain(ctx context.Context, contents plan.Contents) (isDue func(
 		return func(*media.Medium) (bool, error) { return true, nil }, func() {}, nil
 	}
 	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
-	announced, err := journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Now(), began, false)
+	announced, err := journal.ReadAnnouncements(ctx, r.Store, r.Region, r.placed(), r.Now(), began, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,9 +54,13 @@ func (r *run) dueAgain(ctx context.Context, contents plan.Contents) (isDue func(
 type notice struct {
 	*run
 	announced *journal.Announcements
-	// A sweep of the inventory writes the next generation. Other runs write the new announcements.
+	// A sweep of the inventory writes the next generation. Other runs write the new announcements, and the media whose
+	// announcements they take back.
 	next  *journal.NextAnnouncements
 	added []journal.Announcement
+	kept  []string
+	// dropped is the number of announcements that end.
+	dropped int
 
 	now, began int64
 	seenAll    bool   // no candidate was missing
@@ -65,7 +73,7 @@ type notice struct {
 // split finds the due media of a scan, and counts the announced ones. It begins the next generation.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *journal.Announcements) (*notice, error) {
 	n := &notice{run: r, announced: announced, next: announced.Next(), seenAll: !found.Missing, days: map[int64]*report.Announced{}}
-	if !r.needsNotice() {
+	if r.Policy.Notice.IsZero() {
 		return n, nil
 	}
 	asOf := r.report.AsOf
@@ -98,6 +106,11 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 	if l.Text != nil {
 		one.Digest = plan.LineDigest(l.Text)
 	}
+	held, err := n.heldUntil(l)
+	if err != nil {
+		return err
+	}
+	known, same := false, false
 	for earlier, err := range n.announced.Until(ctx, l.MediaID) {
 		switch {
 		case err != nil:
@@ -108,40 +121,85 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 			}
 			continue
 		}
+		known = true
 		one.Lead = one.Lead || earlier.Lead
-		if earlier.Digest == one.Digest {
+		if l.Text != nil && earlier.Digest == one.Digest && earlier.At > held {
+			same = true
 			one.At = min(one.At, earlier.At)
 		}
 	}
 	if l.Text == nil {
+		n.drop(l.MediaID, known)
 		return nil
 	}
-	isDue := one.At <= n.began
+	isDue := one.At <= n.began || !n.needsNotice()
 	n.due.add(n.lines, isDue)
 	n.lines++
 	if !isDue {
 		n.count(one)
 	}
 	switch {
-	case n.writes() && n.request.Inventory:
-		return n.next.Add(ctx, one)
-	case n.writes() && one.At == n.now && len(n.added) < journal.MaxAnnounced:
+	case n.request.Inventory && (n.announces() || same):
+		return n.keep(ctx, one)
+	case n.request.Inventory:
+		n.drop(l.MediaID, known)
+	case n.announces() && one.At == n.now && len(n.added) < journal.MaxAnnounced:
 		n.added = append(n.added, one)
 	}
 	return nil
 }
 
+// heldUntil returns when the last hold of an expired medium ended: earlier announcements do not count.
+func (n *notice) heldUntil(l plan.Line) (int64, error) {
+	if l.Text == nil || n.announced.HoldsEnded() == 0 {
+		return 0, nil
+	}
+	if err := l.Parse(); err != nil {
+		return 0, err
+	}
+	return n.announced.HeldUntil(l.Medium), nil
+}
+
+// keep adds an announcement to the next generation, if the run writes one.
+func (n *notice) keep(ctx context.Context, one journal.Announcement) error {
+	if !n.takesBack() {
+		return nil
+	}
+	return n.next.Add(ctx, one)
+}
+
+// drop ends the announcement of a medium, if it has one.
+func (n *notice) drop(id string, known bool) {
+	if !known {
+		return
+	}
+	if n.dropped++; !n.request.Inventory {
+		n.kept = append(n.kept, id)
+	}
+}
+
 // unseen keeps the announcement of a medium that the sweep did not see, if it might have: some candidates could not
 // be read, or the medium is a lead.
 func (n *notice) unseen(ctx context.Context, earlier journal.Announcement) error {
-	if !n.writes() || !n.request.Inventory || n.seenAll && !earlier.Lead || time.Unix(n.began, 0).Sub(time.Unix(earlier.At, 0)) > journal.LeadTime {
+	switch {
+	case !n.request.Inventory:
+		return nil
+	case n.seenAll && !earlier.Lead, time.Unix(n.began, 0).Sub(time.Unix(earlier.At, 0)) > journal.LeadTime:
+		n.dropped++
 		return nil
 	}
-	earlier.At = min(earlier.At, n.now)
-	return n.next.Add(ctx, earlier)
+	earlier.At = min(max(earlier.At, n.announced.HoldsEnded()), n.now) // a hold may have kept it
+	return n.keep(ctx, earlier)
 }
 
-func (n *notice) writes() bool { return n.report.Mode == policy.Enforce }
+// announces reports whether the run announces media.
+func (n *notice) announces() bool { return n.needsNotice() && n.report.Mode == policy.Enforce }
+
+// takesBack reports whether the run ends announcements of media that are not expired. A dry run that a person asks for
+// changes nothing.
+func (n *notice) takesBack() bool {
+	return n.report.Mode == policy.Enforce || n.request.Trigger == trigger.Timer || n.request.Trigger == trigger.OSS
+}
 
 // maxListed bounds the announced media that a report lists.
 const maxListed = 100
@@ -198,15 +256,17 @@ func (n *notice) warnGuard(live, most int) {
 	}
 }
 
-// record makes the announcements durable.
+// record makes the announcements durable, and the end of earlier ones.
 func (n *notice) record(ctx context.Context) (err error) {
 	switch {
-	case !n.needsNotice() || !n.writes():
+	case n.Policy.Notice.IsZero() || !n.takesBack():
 		return nil
-	case n.request.Inventory:
+	case !n.request.Inventory:
+		if err = journal.Announce(ctx, n.Store, n.Now(), n.added); err == nil {
+			err = journal.TakeBack(ctx, n.Store, n.Now(), n.kept)
+		}
+	case n.announces() || n.dropped > 0:
 		err = n.next.Commit(ctx, n.Now())
-	default:
-		err = journal.Announce(ctx, n.Store, n.Now(), n.added)
 	}
 	n.recorded = err == nil
 	return err
@@ -214,38 +274,7 @@ func (n *notice) record(ctx context.Context) (err error) {
 
 // retract counts announced media as pending if a run that should have recorded them ended before.
 func (n *notice) retract() {
-	if c := &n.report.Counts; n.writes() && !n.recorded {
+	if c := &n.report.Counts; n.announces() && !n.recorded {
 		c.Pending, c.Announced, n.report.Announced = c.Pending+c.Announced, 0, nil
 	}
 }
-
-// dueLines yields the lines of the due media. It may be called several times.
-func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
-	if !n.needsNotice() {
-		return found.Draft.Lines()
-	}
-	return func(yield func(plan.Line, error) bool) {
-		i := 0
-		for l, err := range found.Draft.Lines() {
-			if (err != nil || n.due.has(i)) && !yield(l, err) {
-				return
-			}
-			i++
-		}
-	}
-}
-
-// bitset has one bit for each expired medium: a million take 125 kilobytes.
-type bitset []uint64
-
-// add adds the next bit.
-func (b *bitset) add(i int, set bool) {
-	if i%64 == 0 {
-		*b = append(*b, 0)
-	}
-	if set {
-		(*b)[i/64] |= 1 << (i % 64)
-	}
-}
-
-func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
