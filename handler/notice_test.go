@@ -458,7 +458,7 @@ func TestANoticeAndTheGuard(t *testing.T) {
 	withNotice(t, strings.Replace(noticed, "maxDelete: 100000", "maxDelete: 9", 1), func(s announced) {
 		s.addOld("media-in", 20)
 		r := s.timer(time.Hour)
-		if s.want(r, "the first night", 20, 0); r.Status != report.Done || !strings.Contains(strings.Join(r.Notes, "\n"), "guard will block") {
+		if s.want(r, "the first night", 20, 0); r.Status != report.Done || !strings.Contains(strings.Join(r.Notes, "\n"), "guard will block") || !strings.Contains(r.Announced[0].Guard, "guard.maxDelete is 9") {
 			t.Errorf("%s %s, notes %q", r.Status, r.Guard.Reason, r.Notes)
 		}
 		time.Sleep(8 * 24 * time.Hour)

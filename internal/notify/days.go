@@ -2,7 +2,7 @@ package notify
 
 import "strings"
 
-// announced says how many media go on which day, and how to keep them.
+// announced says how many media go on which day, how to keep them, and whether the guard will block that sweep.
 func (m *Message) announced() {
 	days := m.report.Announced
 	if len(days) == 0 {
@@ -16,6 +16,11 @@ func (m *Message) announced() {
 		parts = append(parts, m.words("%d more days", "另有 %d 天", more))
 	}
 	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", strings.Join(parts, m.words(", ", "，")))
+	for _, day := range days {
+		if day.Guard != "" {
+			m.say("The guard will block the sweep of %s: %s.", "guard 将阻止 %s 的扫描：%s。", day.Day, m.lang.Sentence(day.Guard))
+		}
+	}
 }
 
 // due says how many media fall due within seven days.

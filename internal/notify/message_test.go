@@ -67,7 +67,7 @@ func cases() map[string]Digest {
 		})},
 		"announced": {Report: newReport(policy.Enforce, report.Done, report.Counts{Looked: 40, Kept: 10, Expired: 30, Announced: 30}, func(r *report.Report) {
 			r.Due = []report.Due{{Day: "2026-01-10", Media: 4}}
-			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 29}, {Day: "2026-01-09", Media: 1}}
+			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 29, Guard: "29 media have expired and guard.maxDelete is 9"}, {Day: "2026-01-09", Media: 1}}
 		})},
 		"hostile": {Report: newReport(policy.Enforce, report.Blocked, report.Counts{Looked: 2, Expired: 2, Pending: 2}, func(r *report.Report) {
 			r.Guard = report.Guard{Tripped: true, Reason: "oss://in/[x](http://e.example)<@all>**b**\n# head\u202e token=hunter2hunter2 & `c`"}

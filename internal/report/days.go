@@ -8,6 +8,8 @@ type Announced struct {
 	Media int    `json:"media"`
 	// MediaIDs are the first of them. A report lists at most 100.
 	MediaIDs []string `json:"mediaIds,omitempty"`
+	// Guard is why the guard will block the sweep that deletes them; empty if it will not.
+	Guard string `json:"guard,omitempty"`
 }
 
 // Due counts the media that fall due on a day, by what sweeps know. With a notice the day is the one on which it ends.

@@ -245,13 +245,19 @@ func (n *notice) describe() {
 	}
 }
 
-// warnGuard adds a note if the guard would trip on the day on which most announced media go.
+// warnGuard says in the report if the guard would trip on the day on which most announced media go.
 func (n *notice) warnGuard(live, most int) {
 	if len(n.report.Announced) == 0 {
 		return
 	}
-	on := slices.MaxFunc(n.report.Announced, func(a, b report.Announced) int { return a.Media - b.Media })
+	on := &n.report.Announced[0]
+	for i := range n.report.Announced {
+		if n.report.Announced[i].Media > on.Media {
+			on = &n.report.Announced[i]
+		}
+	}
 	if reason := tripped(n.Policy.Guard, on.Media, live, most); reason != "" {
+		on.Guard = reason
 		n.note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
 	}
 }
