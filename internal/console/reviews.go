@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"runtime/debug"
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -48,7 +47,6 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 	if contents.Entries > review.MaxItems {
 		return contents, nil, review.ErrTooLarge
 	}
-	defer debug.FreeOSMemory()   // parsing leaves several times the plan
 	v.keep(plan.Contents{}, nil) // two lists would take twice the memory
 	list, err := review.NewList(contents.Head.AsOf, contents.Entries, items)
 	if err != nil {
