@@ -109,10 +109,13 @@ func (l *library) Permit(ctx context.Context, op mps.Operation) (mps.Permit, err
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: not sent: %w", op, err)
 	}
-	return permit{l}, nil
+	return permit{l, ctx}, nil
 }
 
-type permit struct{ *library }
+type permit struct {
+	*library
+	bound context.Context // until the call leaves
+}
 
 func (p permit) Delete(ctx context.Context, ids []string) error {
 	p.mu.Lock()
@@ -124,7 +127,11 @@ func (p permit) Delete(ctx context.Context, ids []string) error {
 		return fmt.Errorf("not sent: %w", err)
 	}
 	p.sent = append(p.sent, slices.Clone(ids))
-	return p.onDelete(len(p.sent), ids)
+	err := p.onDelete(len(p.sent), ids)
+	if errors.Is(err, context.Canceled) && p.bound.Err() == nil {
+		p.t.Errorf("a call is not sent although its permit has not ended")
+	}
+	return err
 }
 
 func (p permit) ByID(ctx context.Context, ids []string) (mps.Found, error) {

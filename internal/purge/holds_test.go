@@ -20,9 +20,15 @@ type changing struct {
 	ids   []string
 	ends  []context.CancelFunc
 	asked int
+	// reading runs before the first answer of Current, as long as the holds are read.
+	reading sync.Once
+	read    func()
 }
 
 func (c *changing) Current(ctx context.Context) (context.Context, error) {
+	if c.read != nil {
+		c.reading.Do(c.read)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
@@ -50,10 +56,13 @@ func (c *changing) mark(m *media.Medium) (mark retention.Mark) {
 }
 
 // A hold that is placed before a batch is sent keeps its media out of it: while the batch waits for
-// its permit, and while a shared call waits for its pace.
+// the holds or its permit, and while a shared call waits for its pace.
 func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 	for name, place := range map[string]func(*library, *changing){
 		"before": func(_ *library, c *changing) { c.ids = []string{"m003", "m007"} },
+		"read while the batch waits for the holds": func(_ *library, c *changing) {
+			c.read = func() { c.place("m003", "m007") }
+		},
 		"waiting for a permit": func(l *library, c *changing) {
 			l.permits = sync.OnceValue(func() error { c.place("m003", "m007"); return nil })
 		},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -114,6 +115,9 @@ func TestResumeAfterEveryCall(t *testing.T) {
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("cut off before call %d, killed %v", call, killed), got, want)
+			if got.found.Draft.resumed != got.found.resumed.isResumed() {
+				t.Errorf("cut off before call %d: the ranks of a checkpoint pass for those of this run", call)
+			}
 			if got.found.resumed.isResumed() {
 				resumed++
 			}
@@ -310,8 +314,8 @@ func TestDamagedCheckpoints(t *testing.T) {
 	}
 }
 
-// A checkpoint is not resumed if it is closed, too old, from the future, or of another policy
-// or region.
+// A checkpoint is not resumed if it is closed, too old, from the future, of another policy or
+// region, or forged.
 func TestCheckpointsOfOtherScans(t *testing.T) {
 	const size = 150
 	for name, test := range map[string]struct {
@@ -330,9 +334,24 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 			head := r.heads()[0]
 			r.store.records[head[:strings.LastIndex(head, "/")+1]+closedName] = []byte("{}")
 		}, false},
+		"its clock is old": {func(r *resumable) { r.forge(`"asOf":"2026-06-30`, `"asOf":"2026-06-28`) }, false},
+		"its run has begun to delete": {func(r *resumable) {
+			if _, err := journal.Begin(r.t.Context(), r.store, now, journal.Intent{Run: "run-1", AsOf: now.Add(time.Minute)}); err != nil {
+				r.t.Fatal(err)
+			}
+		}, false},
+		"a rule that the policy lacks": {func(r *resumable) {
+			before := r.scanner.Policy.Digest()
+			r.scanner.Policy = r.cloud.scanner(strings.Replace(testPolicy, "name: rest", "name: others", 1)).Policy
+			r.forge(before, r.scanner.Policy.Digest())
+		}, false},
+		"a group of a rule that ranks nothing": {func(r *resumable) {
+			before := r.scanner.Policy.Digest()
+			r.scanner.Policy = r.cloud.scanner(strings.Replace(testPolicy, ", keepLatest: {count: 2, per: folder}", "", 1)).Policy
+			r.forge(before, r.scanner.Policy.Digest())
+		}, false},
 		"another format": {func(r *resumable) {
-			head := r.heads()[0]
-			r.store.records[head] = bytes.Replace(r.store.records[head], fmt.Appendf(nil, `"format":%d`, checkpointFormat), []byte(`"format":1`), 1)
+			r.forge(fmt.Sprintf(`"format":%d`, checkpointFormat), `"format":1`)
 		}, false},
 	} {
 		r := newResumable(t, size)
@@ -344,6 +363,16 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 			t.Errorf("%s: resumed %v, %v", name, got.found.resumed.isResumed(), got.found.End())
 		}
 	}
+}
+
+// forge changes the text of the first checkpoint.
+func (r *resumable) forge(before, after string) {
+	head := r.heads()[0]
+	forged := bytes.Replace(r.store.records[head], []byte(before), []byte(after), 1)
+	if bytes.Equal(forged, r.store.records[head]) {
+		r.t.Fatalf("%s has no %s", head, before)
+	}
+	r.store.records[head] = forged
 }
 
 func (r *resumable) later(by time.Duration) {
