@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -79,7 +80,7 @@ const (
 // appendTo appends the finding to a segment; see scan.finding.
 func (f finding) appendTo(segment []byte) []byte {
 	encoded := []byte{0, f.verdict}
-	for _, number := range []int64{0, 1 << 40, 1, time.Now().Unix(), f.rankedAt, int64(len(f.groups))} {
+	for _, number := range []int64{0, 1 << 40, 0, 1, time.Now().Unix(), f.rankedAt, int64(len(f.groups))} {
 		encoded = binary.AppendVarint(encoded, number)
 	}
 	encoded = binary.LittleEndian.AppendUint64(encoded, 7)
@@ -109,6 +110,7 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 		head     map[string]any
 		findings []finding
 	}
+	refused := []string{"a later clock", "another library", "negative counts", "a rule that is none", "another medium's line", "a verdict that is none", "an odd segment", "a segment that is missing"}
 	unguarded := strings.Replace(guarded, "pace:", "guard: {maxPercent: 100}\npace:", 1)
 	for name, test := range map[string]struct {
 		rules string
@@ -148,6 +150,15 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				}
 			}
 			f.head["pending"] = pending
+		}, report.Done},
+		"nothing but candidates that nobody named": {unguarded, func(s *simulation, f *forgery) { // no batch has a medium that must be read again
+			var pending []any
+			for _, m := range s.e.Media() {
+				if m.Bucket == "others" {
+					pending = append(pending, map[string]any{"name": "~" + m.ID})
+				}
+			}
+			f.head["pending"], f.head["segments"] = pending, []any{}
 		}, report.Done},
 		"a later clock": {unguarded, func(_ *simulation, f *forgery) {
 			f.head["asOf"] = time.Now().Add(300 * day).UTC().Format(time.RFC3339)
@@ -219,6 +230,8 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				for i := range 12 {
 					must[s.e.Add(emulator.Medium{Bucket: "others", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2018-01-01T00:00:00Z"}).ID] = true
 				}
+				var log bytes.Buffer
+				s.log = &log
 				s.programs = []*program{s.start(0)}
 				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: time.Minute, After: 16})
 				record, head := s.cutOff(2 * time.Second)
@@ -235,6 +248,9 @@ func TestAForgedCheckpointDeletesNothingMore(t *testing.T) {
 				s.forge(record, f.head, f.findings)
 				s.e.ClearFaults()
 				r := s.timer(time.Hour)
+				if resumed := strings.Contains(log.String(), "resuming an interrupted scan"); resumed == slices.Contains(refused, name) {
+					t.Errorf("resumed %v: %s", resumed, &log)
+				}
 				if test.want != "" && r.Status != test.want {
 					t.Errorf("%s %s, %+v, %s, want %s", r.Status, r.Error, r.Counts, r.Guard.Reason, test.want)
 				}

@@ -108,6 +108,7 @@ type simulation struct {
 	policy   *policy.Policy
 	programs []*program
 	crowded  bool // there have been several programs
+	log      io.Writer
 	calls    sync.WaitGroup
 
 	// strict has the IDs of media that the stricter policy keeps. Programs have it from strictFrom on.
@@ -159,7 +160,7 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	t.Helper()
 	// A turned clock starts in the year 2000, and no record of before 2010 is believed.
 	time.Sleep(time.Until(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)))
-	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes(), freed: map[string]bool{}}
+	s := &simulation{t: t, rng: rand.New(rand.NewPCG(seed, 7)), network: emulator.NewPipes(), freed: map[string]bool{}, log: io.Discard}
 	var err error
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
@@ -313,7 +314,7 @@ func (s *simulation) start(skew time.Duration) *program {
 	p := &program{skew: skew, custom: s.rng.IntN(2) == 0}
 	env := s.e.Env()
 	env["MEDIASWEEP_STATE"] = "oss://ops/state/"
-	p.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: io.Discard, Policy: s.policy,
+	p.f = handler.New(handler.Options{Getenv: func(name string) string { return env[name] }, Log: s.log, Policy: s.policy,
 		Now:  func() time.Time { return time.Now().Add(skew) },
 		Dial: func(context.Context, string, string) (net.Conn, error) { return p.dial(s.network) }})
 	return p
