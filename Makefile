@@ -1,6 +1,6 @@
 # Shortcuts for people; `.ci/run` is what a change has to pass.
 
-.PHONY: build dist test bench scale fault mutate lint demo ci
+.PHONY: build dist test bench scale fault mutate mutants lint demo ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o mediasweep .
@@ -41,6 +41,11 @@ mutate:
 	for package in $(PACKAGES); do \
 	  go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 1 --timeout-coefficient 20 ./internal/$$package || exit 1; \
 	done
+
+# Breaks the program in the places of internal/mutate/mutations.txt, one at a time, and runs the tests that
+# must notice: ten seconds to a minute each. ARGS is a regular expression that selects some by file and text.
+mutants:
+	go run ./internal/mutate '$(ARGS)'
 
 lint:
 	.ci/run lint
