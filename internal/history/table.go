@@ -37,10 +37,12 @@ const (
 	maxOfKey = 1000
 )
 
-var tableName = regexp.MustCompile(`^[0-9A-Za-z.-]{1,100}$`)
+var tableName = regexp.MustCompile(`^[0-9A-Za-z.-]+$`)
+
+const maxName = 100 // bytes
 
 func (t table) check() error {
-	if !tableName.MatchString(t.Name) || t.Level < 0 || t.Lines < 0 || t.Bits != newTable(t.Name, t.Level, t.Lines).Bits {
+	if len(t.Name) > maxName || !tableName.MatchString(t.Name) || t.Level < 0 || t.Lines < 0 || t.Bits != newTable(t.Name, t.Level, t.Lines).Bits {
 		return errors.New("it has a table that no run writes")
 	}
 	return nil

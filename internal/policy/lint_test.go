@@ -55,4 +55,7 @@ func TestRuleNamesOfAnyScript(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := policy.Parse("p", []byte("version: 1\nexpire: [{name: "+strings.Repeat("稿", 65)+", after: 7d}]\n")); err == nil {
+		t.Error("a name of 65 characters is one")
+	}
 }

@@ -5,13 +5,17 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-var ruleName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,63}$`)
+// ruleName matches names of any length: a repetition that is bounded compiles the classes for each time.
+var ruleName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$`)
+
+const maxRuleName = 64 // characters
 
 func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 	items := p.list(n)
@@ -22,7 +26,7 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 		fields := []field{
 			{name: "name", required: true, read: func(n *yaml.Node) {
 				name, ok := p.text(n)
-				if ok && !ruleName.MatchString(name) {
+				if ok && (utf8.RuneCountInString(name) > maxRuleName || !ruleName.MatchString(name)) {
 					p.errorf(n, "%s is not a rule's name: up to 64 letters and digits of any script, ., _ and -, starting with a letter or digit", text.Quote(name))
 				}
 				rule.Name = name

@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
+var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]*$`)
+
+const maxPlain = 128 // bytes
 
 // SafeName returns a text for the name of a record: the text if it is plain, else its hash.
 func SafeName(text string) string {
-	if plainName.MatchString(text) {
+	if len(text) <= maxPlain && plainName.MatchString(text) {
 		return text
 	}
 	sum := sha256.Sum256([]byte(text))

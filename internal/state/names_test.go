@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -21,6 +22,18 @@ func TestNumberedNames(t *testing.T) {
 		"heads/9223372036854775807.json", "heads/9223372036854775808.json", "heads/9223372036854775806", "other/9223372036854775806.json"} {
 		if got := state.NumberOf("heads/", name); got != 0 {
 			t.Errorf("%q: number %d", name, got)
+		}
+	}
+}
+
+// A plain text is its own name. Others are hashed.
+func TestSafeName(t *testing.T) {
+	for name, plain := range map[string]bool{
+		"a": true, "0-_Z": true, strings.Repeat("a", 128): true,
+		"": false, "-a": false, "a/b": false, "a\n": false, "片": false, strings.Repeat("a", 129): false,
+	} {
+		if got := state.SafeName(name); (got == name) != plain || !plain && len(got) != len("sha256-")+64 {
+			t.Errorf("%q has the name %s", name, got)
 		}
 	}
 }
