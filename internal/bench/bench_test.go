@@ -4,13 +4,11 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -50,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "rival": rival, "needed": needed, "paginate": paginate}
+var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "rival": rival, "server": serveFunction, "needed": needed, "paginate": paginate}
 
 // library is what the emulator's process serves.
 type library struct {
@@ -59,7 +57,7 @@ type library struct {
 	Latency time.Duration
 	MadeUp  emulator.MadeUp
 	Today   time.Time // of what is made up
-	Faults  []string // in the emulator's compact form
+	Faults  []string  // in the emulator's compact form
 }
 
 // serveLibrary serves a library until stdin ends.
@@ -90,7 +88,7 @@ func serveLibrary() {
 		e.PutObject("media-in", key, nil, time.Now())
 	}
 	check(json.NewEncoder(os.Stdout).Encode(e.Env()))
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	(&soaked{e: e, ids: map[string][]string{}}).serve()
 }
 
 func check(err error) {
@@ -102,9 +100,10 @@ func check(err error) {
 
 // cloud is an emulator in another process.
 type cloud struct {
-	b   *testing.B
-	env map[string]string
-	dir string
+	b     *testing.B
+	child *child
+	env   map[string]string
+	dir   string
 }
 
 func start(b *testing.B, l library) *cloud {
@@ -122,28 +121,9 @@ func start(b *testing.B, l library) *cloud {
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "BENCH_ROLE=emulator", "BENCH_LIBRARY="+string(described))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		b.Fatal("the emulator did not start: ", err)
-	}
-	c := &cloud{b: b, dir: b.TempDir()}
-	if err := json.Unmarshal(line, &c.env); err != nil {
+	c := &cloud{b: b, child: startChild(b, cmd), dir: b.TempDir()}
+	c.child.read(&c.env)
+	if err := os.Mkdir(filepath.Join(c.dir, "tmp"), 0o700); err != nil {
 		b.Fatal(err)
 	}
 	c.env["MEDIASWEEP_STATE"] = cmp.Or(stateIn, "file://"+filepath.Join(c.dir, "state"))
@@ -159,7 +139,7 @@ func start(b *testing.B, l library) *cloud {
 // command is a program that finds the cloud in its environment.
 func (c *cloud) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+c.dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(c.dir, "tmp"))
 	for _, name := range slices.Sorted(maps.Keys(c.env)) {
 		cmd.Env = append(cmd.Env, name+"="+c.env[name])
 	}
@@ -190,8 +170,8 @@ func (c *cloud) calls(operation string) (seen []emulator.Call, throttled int) {
 	return seen, throttled
 }
 
-// ratio returns the rate of an operation's successful calls as a part of the quota, from the first call
-// to the last that names a medium for the first time, and the seconds of repeats after that.
+// ratio returns the rate of an operation's successful calls as a part of the quota. It ends with the
+// last call that names a medium for the first time. The tail is the seconds of repeats after that.
 func (c *cloud) ratio(operation string) (ratio, tail float64) {
 	seen, _ := c.calls(operation)
 	known := map[string]bool{}

@@ -70,8 +70,8 @@ func BenchmarkDrain(b *testing.B) {
 // theirs is the only ID in the deletions of the rival.
 const theirs = "00000000000000000000000000000000"
 
-// rival calls DeleteMedia 50 times a second, in two bursts, eight calls at a time, and repeats at once
-// what is throttled, until it is killed.
+// rival calls DeleteMedia 50 times a second, in two bursts, eight calls at a time. It repeats at once
+// what is throttled.
 func rival() {
 	work := make(chan struct{}, 1000)
 	for range 8 {

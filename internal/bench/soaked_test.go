@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/cli"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+)
+
+// child is a process that answers each line of its stdin with a line of JSON. It ends with its stdin.
+type child struct {
+	b   *testing.B
+	cmd *exec.Cmd
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func startChild(b *testing.B, cmd *exec.Cmd) *child {
+	b.Helper()
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	return &child{b, cmd, in, bufio.NewReader(out)}
+}
+
+// read reads an answer.
+func (c *child) read(answer any) {
+	line, err := c.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, answer)
+	}
+	if err != nil {
+		c.b.Errorf("%v: %v: %.200s", c.cmd.Args, err, line)
+	}
+}
+
+func (c *child) ask(question string, answer any) {
+	if _, err := fmt.Fprintln(c.in, question); err != nil {
+		c.b.Errorf("%v: %v", c.cmd.Args, err)
+		return
+	}
+	c.read(answer)
+}
+
+// serveFunction is the program as a server. It answers with the number of its goroutines.
+func serveFunction() {
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			_, _ = fmt.Fprintln(os.Stdout, runtime.NumGoroutine())
+		}
+		os.Exit(0)
+	}()
+	command := cli.Command{Stdin: strings.NewReader(""), Stdout: os.Stderr, Stderr: io.Discard, Getenv: os.Getenv}
+	os.Exit(command.Main(context.Background(), os.Args[1:]))
+}
+
+// truth counts the media of a soak. An expired one is deleted or lost. A young one that is deleted is
+// wrong.
+type truth struct{ Deleted, Lost, Wrong, Violations int }
+
+// soaked is the library of a soak.
+type soaked struct {
+	e         *emulator.Emulator
+	ids       map[string][]string // by kind: old, event, and young
+	forgotten int                 // of the old ones
+}
+
+func soakKey(kind string, i int) string { return fmt.Sprintf("%s/%04d/%07d.mp4", kind, i/1000, i) }
+
+// serve obeys commands until stdin ends: "add OLD EVENT YOUNG" adds so many media, "end" ends the faults.
+// Each answer is the truth.
+func (s *soaked) serve() {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var old, event, young int
+		if lines.Text() == "end" {
+			s.e.ClearFaults()
+		} else if _, err := fmt.Sscanf(lines.Text(), "add %d %d %d", &old, &event, &young); err == nil {
+			s.forget()
+			s.add("old", old, time.Unix(1_600_000_000, 0))
+			s.add("event", event, time.Unix(1_600_000_000, 0))
+			s.add("young", young, time.Now())
+		}
+		t := truth{Deleted: s.deleted("old") + s.deleted("event"), Wrong: s.deleted("young"), Violations: len(s.e.Violations())}
+		t.Lost = len(s.ids["old"]) + len(s.ids["event"]) - t.Deleted
+		check(json.NewEncoder(os.Stdout).Encode(t))
+	}
+}
+
+func (s *soaked) add(kind string, n int, created time.Time) {
+	for range n {
+		key := soakKey(kind, len(s.ids[kind]))
+		m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, CreationTime: created.UTC().Format("2006-01-02T15:04:05Z"), PublishState: "Published"})
+		s.ids[kind] = append(s.ids[kind], m.ID)
+	}
+}
+
+func (s *soaked) deleted(kind string) (n int) {
+	for _, id := range s.ids[kind] {
+		if m, _ := s.e.Medium(id); m.Deleted {
+			n++
+		}
+	}
+	return n
+}
+
+// forget removes the objects of deleted media, as a lifecycle rule does: the bucket does not grow.
+func (s *soaked) forget() {
+	for ; s.forgotten < len(s.ids["old"]); s.forgotten++ {
+		m, _ := s.e.Medium(s.ids["old"][s.forgotten])
+		if !m.Deleted {
+			return
+		}
+		s.e.RemoveObject(m.Bucket, m.Key)
+	}
+}
