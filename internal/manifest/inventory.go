@@ -161,17 +161,23 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 			return
 		}
 		t := &table{lines: openLines(plain), separator: ',', oneLined: true} // keys are escaped
+		var fields [][]byte
 		for {
-			line, err := t.next()
+			line, row, skip := 0, Row{}, false
+			var err error
+			var simple []byte
+			if simple, fields = t.simpleRow(fields); simple == nil {
+				line, err = t.next()
+				fields = t.fields(fields[:0])
+			}
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			var row Row
-			skip := false
 			if err == nil {
-				if row, skip, err = i.row(t.cells()); err != nil {
-					err = &RowError{line, err}
+				if row, skip, err = i.row(fields); err != nil {
+					err = &RowError{cmp.Or(line, t.taken+1), err}
 				}
+				t.take(simple)
 			}
 			if !skip && !yield(row, err) || endsReading(err) {
 				return
@@ -181,7 +187,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 }
 
 // row reads one row; those of old versions and of delete markers are skipped.
-func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
+func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
 		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
 	}
@@ -190,43 +196,48 @@ func (i *Inventory) row(fields []string) (row Row, skip bool, err error) {
 	if err = cmp.Or(markerErr, err); err != nil || marker || !latest {
 		return row, err == nil, err
 	}
-	if bucket := fields[i.bucket]; bucket != i.Bucket {
-		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(bucket), text.Quote(i.Bucket))
+	if bucket := fields[i.bucket]; string(bucket) != i.Bucket {
+		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(string(bucket)), text.Quote(i.Bucket))
 	}
 	// Keys are escaped, with or without slashes. No documented sample has a plus: it stays a plus.
-	key, err := url.PathUnescape(fields[i.key])
+	key, err := url.PathUnescape(string(fields[i.key]))
 	if err != nil {
-		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(fields[i.key]))
+		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(string(fields[i.key])))
 	}
 	if row.Object, err = media.NewObject(i.Bucket, key); err != nil {
 		return row, false, fmt.Errorf("key %s: %w", text.Quote(key), err)
 	}
-	row.Modified, err = parseModified(at(fields, i.modified))
+	if i.modified >= 0 {
+		row.Modified, err = parseModified(fields[i.modified])
+	}
 	return row, false, err
 }
 
 // flag reads true or false, in any case. A report without the column has the value absent.
-func flag(fields []string, i int, column string, absent bool) (bool, error) {
+func flag(fields [][]byte, i int, column string, absent bool) (bool, error) {
 	if i < 0 {
 		return absent, nil
 	}
-	switch strings.ToLower(strings.TrimSpace(fields[i])) {
+	switch strings.ToLower(strings.TrimSpace(string(fields[i]))) {
 	case "true":
 		return true, nil
 	case "false":
 		return false, nil
 	}
-	return false, fmt.Errorf("%s is %s: it must be true or false", column, text.Quote(fields[i]))
+	return false, fmt.Errorf("%s is %s: it must be true or false", column, text.Quote(string(fields[i])))
 }
 
 // parseModified reads a time as reports have them, in one of two forms, or nothing.
 // Source: OSS "Bucket inventory", whose samples have both.
-func parseModified(value string) (time.Time, error) {
-	if value = strings.TrimSpace(value); value == "" {
+func parseModified(field []byte) (modified time.Time, err error) {
+	if modified.UnmarshalText(field) == nil { // without an allocation
+		return modified, nil
+	}
+	value := strings.TrimSpace(string(field))
+	if value == "" {
 		return time.Time{}, nil
 	}
-	modified, err := time.Parse(time.RFC3339, value)
-	if err != nil {
+	if modified, err = time.Parse(time.RFC3339, value); err != nil {
 		modified, err = time.Parse("2006-01-02T15-04-05Z", value)
 	}
 	if err != nil {

@@ -83,6 +83,53 @@ func (t *table) cells() []string {
 	return cells
 }
 
+// fields appends the cells of the row, which are valid until the next row.
+func (t *table) fields(to [][]byte) [][]byte {
+	start := 0
+	for _, end := range t.ends {
+		to, start = append(to, t.content[start:end]), end
+	}
+	return to
+}
+
+// simpleRow shows the next line, and its cells, if each is plain or within quotes, without quotes or
+// line breaks inside. Other lines are for next: row is nil then, and io.EOF comes from there.
+func (t *table) simpleRow(to [][]byte) (row []byte, cells [][]byte) {
+	cells = to[:0]
+	shown, _, err := t.show(false)
+	end := bytes.IndexByte(shown, '\n')
+	if err != nil || end <= 0 || t.mark != '\n' || bytes.IndexByte(shown[:end], '\r') >= 0 {
+		return nil, cells
+	}
+	for rest := shown[:end]; ; rest = rest[1:] {
+		quoted := len(rest) > 0 && rest[0] == '"'
+		var length int
+		if quoted {
+			rest = rest[1:]
+			length = bytes.IndexByte(rest, '"')
+		} else if length = bytes.IndexByte(rest, t.separator); length < 0 {
+			length = len(rest)
+		}
+		if length < 0 || !quoted && bytes.IndexByte(rest[:length], '"') >= 0 {
+			return nil, cells
+		}
+		cells = append(cells, rest[:length])
+		if rest = rest[length:]; quoted {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			break
+		}
+		if rest[0] != t.separator { // such as two quotes for one
+			return nil, cells
+		}
+	}
+	if len(bytes.TrimSpace(cells[0])) == 0 { // the line may be blank
+		return nil, cells
+	}
+	return shown[:end+1], cells
+}
+
 // parse parses the row at the start of the text shown, and returns its length; 0 if it
 // needs more. Full says that there is no more.
 func (t *table) parse(shown []byte, last, full bool) (length int) {

@@ -1,0 +1,38 @@
+package manifest
+
+import (
+	"bufio"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A row that is read the short way has the cells, and the length, that it has the long way.
+func FuzzSimpleRow(f *testing.F) {
+	for _, text := range []string{
+		"a,b\n", `"a","b"` + "\n", `"a,b",c` + "\nnext\n", `"a""b",c` + "\n", `a"b,c` + "\n", "\"a\nb\",c\n", "a,b\r\n", "a\rb\n", "a\r", "\n", " \n", ",\n", `"",""` + "\n",
+		`"a"b,c` + "\n", `"a` + "\n" + `b"` + "\n", "a,b", `"`, `"a",` + "\n", ",a\n", "\x00,\xff\n", `a,"b` + "\n" + `"c",d` + "\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		table := func() *table {
+			return &table{lines: openLines(bufio.NewReaderSize(strings.NewReader(text), maxRow)), separator: ',', oneLined: true}
+		}
+		one := table()
+		_, _ = one.text.Peek(1) // it shows what is buffered
+		row, cells := one.simpleRow(nil)
+		if row == nil {
+			return
+		}
+		got := make([]string, len(cells))
+		for i, cell := range cells {
+			got[i] = string(cell)
+		}
+		other := table()
+		long, err := other.row()
+		if want := other.cells(); err != nil || other.problem != nil || string(row) != string(long) || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: cells %q of %q; the long way %q of %q, %v, %v", text, got, row, want, long, other.problem, err)
+		}
+	})
+}
