@@ -40,16 +40,19 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Sorter takes records in any order, and yields them in the order of their names. It keeps the order
 // of records with the same name. It writes sorted pieces to a compressed temporary file, so that
-// its memory does not grow. The zero value is empty. It is not safe for concurrent use.
+// its memory does not grow. Records that come nearly in order make one piece, which is not merged.
+// The zero value is empty. It is not safe for concurrent use.
 type Sorter struct {
 	most   int    // replaces memory in tests; 0 for memory
 	arena  []byte // the encoded records in memory
 	starts []int  // their offsets in arena
+	count  int
 	file   *os.File
 	named  bool // the file could not be removed while it is open
 	end    int64
-	pieces []piece
-	count  int
+	pieces []piece // complete ones
+	open   *output // the piece that is being written; nil for none
+	spare  *output // to be used again
 }
 
 // piece is a sorted part of the file. A piece of a level is the merge of fanIn pieces of the level below.
@@ -78,7 +81,8 @@ func (s *Sorter) Add(name string, rest []byte) error {
 	return nil
 }
 
-// flush writes the records in memory as a piece. It merges the last fanIn pieces of one level.
+// flush writes the first half of the records in memory, if they continue the open piece. The other half
+// may be continued by later records. Else it writes all of them as a new piece.
 func (s *Sorter) flush() (err error) {
 	if s.file == nil {
 		if s.file, err = os.CreateTemp("", "mediasweep-sort-*"); err != nil {
@@ -87,49 +91,43 @@ func (s *Sorter) flush() (err error) {
 		s.named = os.Remove(s.file.Name()) != nil // a killed run leaves no file
 	}
 	s.sort()
-	err = s.append(0, func(out io.Writer) error {
-		for _, start := range s.starts {
-			_, _, size := at(s.arena[start:])
-			if _, err := out.Write(s.arena[start : start+size]); err != nil {
-				return err
-			}
+	first, _, _ := at(s.arena[s.starts[0]:])
+	n := (len(s.starts) + 1) / 2
+	if s.open != nil && bytes.Compare(first, s.open.last) < 0 {
+		if err := s.finish(0); err != nil {
+			return err
 		}
-		return nil
-	})
-	s.arena, s.starts = s.arena[:0], s.starts[:0]
-	for err == nil && len(s.pieces) >= fanIn && s.pieces[len(s.pieces)-fanIn].level == s.pieces[len(s.pieces)-1].level {
-		few := s.pieces[len(s.pieces)-fanIn:]
-		sources := s.open(few)
-		s.pieces = s.pieces[:len(s.pieces)-fanIn]
-		err = s.append(few[0].level+1, func(out io.Writer) error {
-			var scratch []byte
-			for r, err := range sources.all() {
-				if err != nil {
-					return err
-				}
-				scratch = append(binary.AppendUvarint(scratch[:0], uint64(len(r.Name))), r.Name...)
-				scratch = append(binary.AppendUvarint(scratch, uint64(len(r.Rest))), r.Rest...)
-				if _, err := out.Write(scratch); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		n = len(s.starts)
 	}
-	return err
+	if s.open == nil {
+		s.begin()
+	}
+	for _, start := range s.starts[:n] {
+		name, rest, _ := at(s.arena[start:])
+		if err := s.open.write(name, rest); err != nil {
+			return err
+		}
+	}
+	kept := s.arena[:0]
+	if !slices.IsSorted(s.starts) { // copying in place could overwrite what follows
+		kept = make([]byte, 0, cap(s.arena))
+	}
+	for i, start := range s.starts[n:] {
+		_, _, size := at(s.arena[start:])
+		s.starts[i] = len(kept)
+		kept = append(kept, s.arena[start:start+size]...)
+	}
+	s.arena, s.starts = kept, s.starts[:len(s.starts)-n]
+	return nil
 }
 
-// append appends a piece to the file.
-func (s *Sorter) append(level int, write func(io.Writer) error) error {
-	counted := &counter{w: io.NewOffsetWriter(s.file, s.end)}
-	squeezed, _ := flate.NewWriter(counted, flate.BestSpeed) // the level is valid
-	out := bufio.NewWriter(squeezed)
-	if err := cmp.Or(write(out), out.Flush(), squeezed.Close()); err != nil {
-		return err
-	}
-	s.pieces = append(s.pieces, piece{s.end, s.end + counted.n, level})
-	s.end += counted.n
-	return nil
+// output writes a piece. A record has the length of what its name shares with the name before.
+type output struct {
+	counted  counter
+	squeezed *flate.Writer
+	buffer   *bufio.Writer
+	last     []byte // name
+	scratch  []byte
 }
 
 type counter struct {
@@ -141,6 +139,64 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
+}
+
+// begin opens a piece at the end of the file.
+func (s *Sorter) begin() {
+	if s.open, s.spare = s.spare, nil; s.open == nil {
+		s.open = &output{}
+		s.open.squeezed, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is valid
+		s.open.buffer = bufio.NewWriterSize(s.open.squeezed, 16<<10)
+	}
+	o := s.open
+	o.counted = counter{w: io.NewOffsetWriter(s.file, s.end)}
+	o.squeezed.Reset(&o.counted)
+	o.buffer.Reset(o.squeezed)
+	o.last = o.last[:0]
+}
+
+func (o *output) write(name, rest []byte) error {
+	shared := 0
+	for shared < min(len(name), len(o.last)) && name[shared] == o.last[shared] {
+		shared++
+	}
+	b := binary.AppendUvarint(o.scratch[:0], uint64(shared))
+	b = binary.AppendUvarint(b, uint64(len(name)-shared)) //nolint:gosec // not negative
+	b = append(b, name[shared:]...)
+	b = binary.AppendUvarint(b, uint64(len(rest)))
+	o.scratch = append(b, rest...)
+	o.last = append(o.last[:shared], name[shared:]...)
+	_, err := o.buffer.Write(o.scratch)
+	return err
+}
+
+// finish ends the open piece, if any. It merges the last fanIn pieces of one level.
+func (s *Sorter) finish(level int) error {
+	if s.open == nil {
+		return nil
+	}
+	o := s.open
+	if err := cmp.Or(o.buffer.Flush(), o.squeezed.Close()); err != nil {
+		return err
+	}
+	s.pieces = append(s.pieces, piece{s.end, s.end + o.counted.n, level})
+	s.end += o.counted.n
+	s.open, s.spare = nil, o
+	if len(s.pieces) < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
+		return nil
+	}
+	sources := s.sources(s.pieces[len(s.pieces)-fanIn:])
+	s.pieces = s.pieces[:len(s.pieces)-fanIn]
+	s.begin()
+	for r, err := range sources.all() {
+		if err == nil {
+			err = s.open.write([]byte(r.Name), r.Rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.finish(level + 1)
 }
 
 // sort sorts the records in memory.
@@ -166,8 +222,12 @@ func at(b []byte) (name, rest []byte, size int) {
 // An error is an *Error, and the last value.
 func (s *Sorter) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		if err := s.finish(0); err != nil {
+			yield(Record{}, &Error{err})
+			return
+		}
 		s.sort()
-		sources := append(s.open(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
+		sources := append(s.sources(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
 		for r, err := range sources.all() {
 			if err != nil {
 				err = &Error{err}
@@ -179,50 +239,13 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 	}
 }
 
-// open returns sources that read pieces.
-func (s *Sorter) open(pieces []piece) (sources merge) {
+// sources returns sources that read pieces.
+func (s *Sorter) sources(pieces []piece) (sources merge) {
 	for i, p := range pieces {
 		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
-		sources = append(sources, &source{number: i, file: bufio.NewReader(flate.NewReader(compressed))})
+		sources = append(sources, &source{number: i, file: flate.NewReader(compressed)})
 	}
 	return sources
-}
-
-// source is a sorted sequence of records, in the file or in memory.
-type source struct {
-	head   Record
-	number int
-	file   *bufio.Reader
-	arena  []byte
-	starts []int
-}
-
-// next moves to the next record. It returns io.EOF at the end.
-func (s *source) next() error {
-	if s.file == nil {
-		if len(s.starts) == 0 {
-			return io.EOF
-		}
-		name, rest, _ := at(s.arena[s.starts[0]:])
-		s.head, s.starts = Record{string(name), bytes.Clone(rest)}, s.starts[1:]
-		return nil
-	}
-	size, err := binary.ReadUvarint(s.file)
-	if err != nil {
-		return err
-	}
-	name := make([]byte, size)
-	if _, err = io.ReadFull(s.file, name); err == nil {
-		size, err = binary.ReadUvarint(s.file)
-	}
-	if err == nil {
-		s.head = Record{string(name), make([]byte, size)}
-		_, err = io.ReadFull(s.file, s.head.Rest)
-	}
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF // within a record
-	}
-	return err
 }
 
 // merge is a heap of sources by their first records.

@@ -103,3 +103,70 @@ func TestDamagedFile(t *testing.T) {
 	}
 	t.Error("half of the plan is taken for all of it")
 }
+
+// Records that come nearly in order make one piece. Those of one name keep their order.
+func TestNearlyInOrder(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, test := range map[string]struct {
+		of     func(n int) int // the n-th record that is added
+		pieces int
+	}{
+		"in_order":          {func(n int) int { return n }, 1},
+		"blocks_reversed":   {func(n int) int { return n ^ 63 }, 1},
+		"two_runs":          {func(n int) int { return (n + 12_800) % 25_600 }, 3}, // one for where they meet
+		"a_straggler":       {func(n int) int { return (n + 1) % 25_600 }, 1},
+		"one_name_for_many": {func(n int) int { return n / 5000 }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Sorter{most: few}
+			defer s.Close()
+			for n := range 25_600 {
+				if err := s.Add(fmt.Sprintf("%08d", test.of(n)), fmt.Appendf(nil, "%08d", n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n, last := 0, ""
+			for r, err := range s.All() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if now := r.Name + string(r.Rest); now <= last {
+					t.Fatalf("%s comes after %s", now, last)
+				} else {
+					last = now
+				}
+				n++
+			}
+			if n != 25_600 || len(s.pieces) != test.pieces {
+				t.Errorf("%d records in %d pieces, want 25600 in %d", n, len(s.pieces), test.pieces)
+			}
+		})
+	}
+}
+
+// A record that is longer than any buffer comes back.
+func TestLongRecord(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := Sorter{most: few}
+	defer s.Close()
+	random := rand.New(rand.NewPCG(1, 1))
+	long := make([]byte, 10*few)
+	for i := range long {
+		long[i] = byte(random.Uint32())
+	}
+	for _, name := range []string{"b", "a", "c"} {
+		if err := s.Add(name, append([]byte(name), long...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names string
+	for r, err := range s.All() {
+		if err != nil || !bytes.Equal(r.Rest, append([]byte(r.Name), long...)) {
+			t.Fatalf("%s: %d bytes, %v", r.Name, len(r.Rest), err)
+		}
+		names += r.Name
+	}
+	if names != "abc" {
+		t.Errorf("names %s", names)
+	}
+}

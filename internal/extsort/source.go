@@ -1,0 +1,156 @@
+package extsort
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+// Records are decoded some at a time, so that their names and their other bytes take one allocation
+// each.
+const (
+	batchRecords = 64
+	batchBytes   = 4 << 10
+	chunk        = 8 << 10 // bytes of a buffer at first
+)
+
+// source is a sorted sequence of records, in the file or in memory.
+type source struct {
+	head   Record
+	number int
+	ready  []Record // decoded, behind head
+
+	file    io.Reader // nil for records in memory
+	buffer  []byte
+	encoded []byte // the part of buffer that is read, and not decoded
+	ended   bool   // all of the file was read
+	last    []byte // name
+
+	arena  []byte
+	starts []int
+
+	batch batch
+}
+
+// batch collects the bytes of decoded records.
+type batch struct {
+	names, rests       []byte
+	nameEnds, restEnds []int
+}
+
+func (b *batch) add(name, rest []byte) {
+	b.names, b.rests = append(b.names, name...), append(b.rests, rest...)
+	b.nameEnds, b.restEnds = append(b.nameEnds, len(b.names)), append(b.restEnds, len(b.rests))
+}
+
+func (b *batch) isFull() bool {
+	return len(b.nameEnds) == batchRecords || len(b.names)+len(b.rests) >= batchBytes
+}
+
+// appendTo appends the records, whose bytes may be kept, and empties the batch.
+func (b *batch) appendTo(records []Record) []Record {
+	names, rests := string(b.names), bytes.Clone(b.rests)
+	name, rest := 0, 0
+	for i, end := range b.nameEnds {
+		records = append(records, Record{names[name:end], rests[rest:b.restEnds[i]:b.restEnds[i]]})
+		name, rest = end, b.restEnds[i]
+	}
+	*b = batch{b.names[:0], b.rests[:0], b.nameEnds[:0], b.restEnds[:0]}
+	return records
+}
+
+// next moves to the next record. It returns io.EOF at the end.
+func (s *source) next() error {
+	if len(s.ready) == 0 {
+		if err := s.fill(); err != nil {
+			return err
+		}
+	}
+	s.head, s.ready = s.ready[0], s.ready[1:]
+	return nil
+}
+
+// fill decodes a batch of at least one record.
+func (s *source) fill() error {
+	for !s.batch.isFull() {
+		if s.file == nil {
+			if len(s.starts) == 0 {
+				break
+			}
+			name, rest, _ := at(s.arena[s.starts[0]:])
+			s.batch.add(name, rest)
+			s.starts = s.starts[1:]
+			continue
+		}
+		more, err := s.decode()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	if len(s.batch.nameEnds) == 0 {
+		return io.EOF
+	}
+	s.ready = s.batch.appendTo(s.ready[:0])
+	return nil
+}
+
+var errRecord = errors.New("a record is damaged")
+
+// decode decodes the next record of the file into the batch. It returns false at the end.
+func (s *source) decode() (more bool, err error) {
+	for {
+		shared, at := binary.Uvarint(s.encoded)
+		suffix, next := field(s.encoded, at)
+		rest, end := field(s.encoded, next)
+		switch {
+		case end > 0 && shared > uint64(len(s.last)):
+			return false, errRecord
+		case end > 0:
+			s.last = append(s.last[:shared], suffix...)
+			s.batch.add(s.last, rest)
+			s.encoded = s.encoded[end:]
+			return true, nil
+		case s.ended && len(s.encoded) > 0:
+			return false, io.ErrUnexpectedEOF // within a record
+		case s.ended:
+			return false, nil
+		}
+		if err := s.read(); err != nil {
+			return false, err
+		}
+	}
+}
+
+// field decodes a length and as many bytes from a place on. end is the place behind it; 0 if b does not
+// have all of it.
+func field(b []byte, from int) (content []byte, end int) {
+	if from <= 0 {
+		return nil, 0
+	}
+	length, n := binary.Uvarint(b[from:])
+	if n <= 0 || length > uint64(len(b)-from-n) { //nolint:gosec // not negative
+		return nil, 0
+	}
+	end = from + n + int(length) //nolint:gosec // within a slice
+	return b[from+n : end], end
+}
+
+// read reads more of the file behind what is not decoded yet.
+func (s *source) read() error {
+	if s.buffer == nil {
+		s.buffer = make([]byte, chunk)
+	} else if len(s.encoded) == len(s.buffer) {
+		s.buffer = make([]byte, 2*len(s.buffer)) // of a long record
+	}
+	rest := copy(s.buffer, s.encoded)
+	n, err := s.file.Read(s.buffer[rest:])
+	s.encoded = s.buffer[:rest+n]
+	if errors.Is(err, io.EOF) {
+		s.ended, err = true, nil
+	}
+	return err
+}
