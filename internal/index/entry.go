@@ -116,21 +116,30 @@ func decode(segment []byte) ([]Entry, error) {
 		return nil, err
 	}
 	var entries []Entry
-	var last Entry
+	var names []byte // of all entries: one allocation
+	var ends []int
+	start, found := 0, int64(0)
 	for d := (decoder{rest: text}); len(d.rest) > 0; {
 		shared := d.varint()
 		rest := d.bytes(d.varint())
-		found := last.Found + d.varint()
+		found += d.varint()
 		e := d.entry()
 		if d.err != nil {
 			return nil, d.err
 		}
-		if shared < 0 || shared > int64(len(last.Name)) {
-			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, len(last.Name))
+		if last := len(names) - start; shared < 0 || shared > int64(last) {
+			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, last)
 		}
-		e.Name, e.Found = last.Name[:shared]+string(rest), found
-		entries = append(entries, e)
-		last = e
+		names, start = append(names, names[start:start+int(shared)]...), len(names)
+		if names = append(names, rest...); len(names) > maxSegment {
+			return nil, fmt.Errorf("its names have more than %d bytes", maxSegment)
+		}
+		e.Found = found
+		entries, ends = append(entries, e), append(ends, len(names))
+	}
+	all, start := string(names), 0
+	for i, end := range ends {
+		entries[i].Name, start = all[start:end], end
 	}
 	return entries, nil
 }

@@ -58,6 +58,7 @@ type Generation struct {
 
 	at      int // the segment that was read last
 	entries []Entry
+	next    int // the entry behind those that were found last
 }
 
 // Open finds the newest generation of a policy. Entries of scans at since, before it, or after
@@ -117,19 +118,28 @@ func (g *Generation) Splits() (names []string) {
 
 // Find returns the entries of a name. Each segment is read once if names come in order.
 func (g *Generation) Find(ctx context.Context, name string) []Entry {
-	i := sort.Search(len(g.segments), func(i int) bool { return g.segments[i].First > name }) - 1
-	if i < 0 {
-		return nil
+	if !g.isAt(name) {
+		i := sort.Search(len(g.segments), func(i int) bool { return g.segments[i].First > name }) - 1
+		if i < 0 {
+			return nil
+		}
+		g.at, g.entries, g.next = i, g.read(ctx, i), 0
 	}
-	if i != g.at {
-		g.at, g.entries = i, g.read(ctx, i)
+	from := g.next // names mostly come in the order of the entries
+	if from >= len(g.entries) || g.entries[from].Name != name || from > 0 && g.entries[from-1].Name == name {
+		from = sort.Search(len(g.entries), func(i int) bool { return g.entries[i].Name >= name })
 	}
-	from := sort.Search(len(g.entries), func(i int) bool { return g.entries[i].Name >= name })
 	to := from
 	for to < len(g.entries) && g.entries[to].Name == name && g.entries[to].Found > g.since {
 		to++
 	}
+	g.next = to
 	return g.entries[from:to]
+}
+
+// isAt reports whether a name belongs to the segment that was read last.
+func (g *Generation) isAt(name string) bool {
+	return g.at >= 0 && g.segments[g.at].First <= name && (g.at+1 == len(g.segments) || name < g.segments[g.at+1].First)
 }
 
 // read returns the entries of a segment. It returns none of a damaged one, logs the first of

@@ -201,6 +201,9 @@ func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candi
 			err = fmt.Errorf("%s: %w", of, err)
 		}
 		c := Candidate{MediaID: row.MediaID, Object: row.Object}
+		if err == nil {
+			c.name = c.Name() // once
+		}
 		if !row.Modified.IsZero() {
 			c.Modified = row.Modified.Unix()
 		}

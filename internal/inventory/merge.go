@@ -120,9 +120,12 @@ func (e *Unordered) Error() string {
 	return fmt.Sprintf("the bucket is not listed in the order of its names: %s comes after %s", text.Quote(e.Name), text.Quote(e.After))
 }
 
-// Objects merges the gathered objects whose names come after another one with a listing. It yields
+// Objects merges the gathered objects whose names come after another one with a listing, if any. It yields
 // each object once, with the latest Modified, and errors unchanged. An *Unordered is the last value.
 func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) iter.Seq2[Candidate, error] {
+	if listed == nil {
+		return unique(&g.objects, after)
+	}
 	return func(yield func(Candidate, error) bool) {
 		next, stop := iter.Pull2(unique(&g.objects, after))
 		defer stop()

@@ -45,7 +45,7 @@ func (c *scan) gatherLeads(yield func(inventory.Candidate, error) bool) bool {
 	for lead, err := range c.Announced.Leads(c.admit) {
 		candidate := inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan}
 		if err == nil {
-			c.resumed.addName(candidate.Name())
+			c.resumed.addName(candidate)
 			err = c.gathered.Add(candidate)
 		}
 		if err != nil && !yield(inventory.Candidate{}, err) {
@@ -108,7 +108,7 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 	if !one.isReport && one.name != "" {
 		c.literals.add(candidate.Object)
 	}
-	c.resumed.addName(candidate.Name())
+	c.resumed.addName(candidate)
 	return c.gathered.Add(candidate)
 }
 

@@ -34,9 +34,9 @@ type resumed struct {
 
 func (r *resumed) isResumed() bool { return r.names != nil }
 
-func (r *resumed) addName(name string) {
+func (r *resumed) addName(c inventory.Candidate) {
 	if r.isResumed() {
-		r.names[hashOf(name)] = struct{}{}
+		r.names[hashOf(c.Name())] = struct{}{}
 	}
 }
 

@@ -184,10 +184,10 @@ func failed(err error) candidates {
 	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
 }
 
-// listed lists the prefixes in order. It yields nothing if gather has sorted them.
+// listed lists the prefixes in order. It is nil if there are none, or gather has sorted them.
 func (c *scan) listed(after string) candidates {
-	if c.sorted {
-		return nothing
+	if c.sorted || len(c.sources.prefixes) == 0 {
+		return nil
 	}
 	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits)
 }
