@@ -28,7 +28,7 @@ import (
 
 var (
 	objects = flag.Int("objects", 1_000_000, "objects of the largest library of BenchmarkScale")
-	first   = flag.Int("first", 1_000_000, "objects of the largest first look of BenchmarkScale")
+	first   = flag.Int("first", 1_000_000, "objects of the largest first look of BenchmarkScale, and of the SDK's paginator")
 	drawing = flag.String("drawing", "", "file for a drawing of BenchmarkScale (SVG)")
 )
 
@@ -100,7 +100,7 @@ func quietDay(b *testing.B, c *cloud, m emulator.MadeUp) usage {
 	if r.Counts.Looked+r.Counts.ObjectsWithoutMedia != 0 || r.Sources[0].Named != m.Objects {
 		b.Fatalf("%+v %+v", r.Counts, r.Sources)
 	}
-	if !m.Report {
+	if !m.Report && m.Objects <= *first { // the SDK takes several times as long
 		b.ReportMetric(took.CPU.Seconds()/c.loop("paginate").CPU.Seconds(), "cpu/paginator")
 	}
 	return took

@@ -46,6 +46,7 @@ type Sorter struct {
 	most   int    // replaces memory in tests; 0 for memory
 	arena  []byte // the encoded records in memory
 	starts []int  // their offsets in arena
+	other  []byte // the arena before, to be used again
 	count  int
 	file   *os.File
 	named  bool // the file could not be removed while it is open
@@ -108,16 +109,13 @@ func (s *Sorter) flush() (err error) {
 			return err
 		}
 	}
-	kept := s.arena[:0]
-	if !slices.IsSorted(s.starts) { // copying in place could overwrite what follows
-		kept = make([]byte, 0, cap(s.arena))
-	}
+	kept := s.other[:0]
 	for i, start := range s.starts[n:] {
 		_, _, size := at(s.arena[start:])
 		s.starts[i] = len(kept)
 		kept = append(kept, s.arena[start:start+size]...)
 	}
-	s.arena, s.starts = kept, s.starts[:len(s.starts)-n]
+	s.arena, s.other, s.starts = kept, s.arena, s.starts[:len(s.starts)-n]
 	return nil
 }
 
@@ -226,6 +224,7 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 			yield(Record{}, &Error{err})
 			return
 		}
+		s.other, s.spare = nil, nil // the caller needs the memory
 		s.sort()
 		sources := append(s.sources(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
 		for r, err := range sources.all() {

@@ -99,26 +99,38 @@ func (d *decoder) bytes(n int64) []byte {
 // pages of a listing.
 const segmentEntries = 5_000
 
+// leastEntry is the least length of an entry, in bytes before compression.
+const leastEntry = 5
+
 // maxSegment bounds a segment, in bytes before compression. A name has up to 1,087 bytes.
 const maxSegment = 2 * segmentEntries * (2 << 10)
 
+// scratch is memory that is used again for each segment.
+type scratch struct {
+	text, names bytes.Buffer
+	ends        []int
+}
+
 // decode returns the entries of a segment, or an error: it returns none of a damaged segment.
-func decode(segment []byte) ([]Entry, error) {
+func (s *scratch) decode(segment []byte) ([]Entry, error) {
 	zip, err := gzip.NewReader(bytes.NewReader(segment))
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(zip, maxSegment+1)) // the checksum is at the end
+	s.text.Reset()
+	_, err = s.text.ReadFrom(io.LimitReader(zip, maxSegment+1)) // the checksum is at the end
+	text := s.text.Bytes()
 	if err == nil && len(text) > maxSegment {
 		err = fmt.Errorf("more than %d bytes", maxSegment)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var entries []Entry
-	var names []byte // of all entries: one allocation
-	var ends []int
-	start, found := 0, int64(0)
+	s.names.Reset()
+	s.ends = s.ends[:0]
+	entries := make([]Entry, 0, min(len(text)/leastEntry, 2*segmentEntries))
+	var last []byte
+	found := int64(0)
 	for d := (decoder{rest: text}); len(d.rest) > 0; {
 		shared := d.varint()
 		rest := d.bytes(d.varint())
@@ -127,18 +139,20 @@ func decode(segment []byte) ([]Entry, error) {
 		if d.err != nil {
 			return nil, d.err
 		}
-		if last := len(names) - start; shared < 0 || shared > int64(last) {
-			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, last)
+		if shared < 0 || shared > int64(len(last)) {
+			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, len(last))
 		}
-		names, start = append(names, names[start:start+int(shared)]...), len(names)
-		if names = append(names, rest...); len(names) > maxSegment {
+		start := s.names.Len()
+		_, _ = s.names.Write(last[:shared]) // a Buffer returns no error
+		_, _ = s.names.Write(rest)
+		if last = s.names.Bytes()[start:]; s.names.Len() > maxSegment {
 			return nil, fmt.Errorf("its names have more than %d bytes", maxSegment)
 		}
 		e.Found = found
-		entries, ends = append(entries, e), append(ends, len(names))
+		entries, s.ends = append(entries, e), append(s.ends, s.names.Len())
 	}
-	all, start := string(names), 0
-	for i, end := range ends {
+	all, start := s.names.String(), 0 // one allocation
+	for i, end := range s.ends {
 		entries[i].Name, start = all[start:end], end
 	}
 	return entries, nil

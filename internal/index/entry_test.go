@@ -45,7 +45,7 @@ func TestEntriesComeBack(t *testing.T) {
 		var got []Entry
 		list, heads := segments(entries)
 		for i, data := range list {
-			part, err := decode(data)
+			part, err := new(scratch).decode(data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,14 +69,14 @@ func TestDamagedSegments(t *testing.T) {
 		step = 7
 	}
 	for end := 0; end < len(list[0]); end += step {
-		if got, err := decode(list[0][:end]); err == nil {
+		if got, err := new(scratch).decode(list[0][:end]); err == nil {
 			t.Fatalf("%d of %d bytes are read as %d entries", end, len(list[0]), len(got))
 		}
 	}
 	for at := range list[0] {
 		damaged := bytes.Clone(list[0])
 		damaged[at] ^= 1 << (at % 8)
-		if got, err := decode(damaged); err == nil && !slices.Equal(got, entries) { // some bits have no meaning
+		if got, err := new(scratch).decode(damaged); err == nil && !slices.Equal(got, entries) { // some bits have no meaning
 			t.Fatalf("byte %d: %d other entries", at, len(got))
 		}
 	}
@@ -87,14 +87,14 @@ func FuzzEntries(f *testing.F) {
 	list, _ := segments(library(20))
 	f.Add(list[0])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := decode(data)
+		entries, err := new(scratch).decode(data)
 		if err != nil || len(entries) > segmentEntries {
 			return
 		}
 		list, _ := segments(entries)
 		var again []Entry
 		for _, data := range list {
-			part, err := decode(data)
+			part, err := new(scratch).decode(data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func BenchmarkIndex(b *testing.B) {
 		size = 0
 		for _, data := range list {
 			size += len(data)
-			if _, err := decode(data); err != nil {
+			if _, err := new(scratch).decode(data); err != nil {
 				b.Fatal(err)
 			}
 		}

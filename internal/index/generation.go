@@ -59,6 +59,7 @@ type Generation struct {
 	at      int // the segment that was read last
 	entries []Entry
 	next    int // the entry behind those that were found last
+	scratch scratch
 }
 
 // Open finds the newest generation of a policy. Entries of scans at since, before it, or after
@@ -153,7 +154,7 @@ func (g *Generation) read(ctx context.Context, i int) []Entry {
 	if i+1 < len(g.segments) {
 		end = g.segments[i+1].First
 	}
-	entries, err := s.read(ctx, g.store, end)
+	entries, err := s.read(ctx, g.store, end, &g.scratch)
 	if err == nil || ctx.Err() != nil {
 		return entries
 	}
@@ -166,12 +167,12 @@ func (g *Generation) read(ctx context.Context, i int) []Entry {
 }
 
 // read returns the entries of a segment that must lie before a name, if end is not empty.
-func (s segment) read(ctx context.Context, store state.Store, end string) ([]Entry, error) {
+func (s segment) read(ctx context.Context, store state.Store, end string, scratch *scratch) ([]Entry, error) {
 	data, err := store.Read(ctx, s.Record)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := decode(data)
+	entries, err := scratch.decode(data)
 	if err != nil {
 		return nil, err
 	}

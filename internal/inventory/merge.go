@@ -45,14 +45,19 @@ func Named(name string, modified int64) (Candidate, error) {
 }
 
 // Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
-type Gathered struct{ objects, ids extsort.Sorter }
+type Gathered struct {
+	objects, ids extsort.Sorter
+	scratch      []byte
+}
 
 // Add adds a candidate. Its error is a *extsort.Error.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
-		return g.ids.Add(c.Name(), binary.AppendVarint(nil, c.flags()))
+		g.scratch = binary.AppendVarint(g.scratch[:0], c.flags())
+		return g.ids.Add(c.Name(), g.scratch)
 	}
-	return g.objects.Add(c.Name(), binary.AppendVarint(nil, c.Modified))
+	g.scratch = binary.AppendVarint(g.scratch[:0], c.Modified)
+	return g.objects.Add(c.Name(), g.scratch)
 }
 
 const (
