@@ -18,7 +18,7 @@ import (
 
 const (
 	// memory is the size of the records in memory, in bytes, at which they are written to the file.
-	memory = 2 << 20
+	memory = 1 << 20
 	// fanIn is the number of pieces that are merged into one. Reading a piece takes fifty kilobytes
 	// of memory.
 	fanIn = 64
