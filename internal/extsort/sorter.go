@@ -54,6 +54,13 @@ type Sorter struct {
 	pieces []piece // complete ones
 	open   *output // the piece that is being written; nil for none
 	spare  *output // to be used again
+	marked mark
+}
+
+// mark is the state of a sorter with nothing in memory.
+type mark struct {
+	pieces, count int
+	end           int64
 }
 
 // piece is a sorted part of the file. A piece of a level is the merge of fanIn pieces of the level below.
@@ -80,6 +87,36 @@ func (s *Sorter) Add(name string, rest []byte) error {
 		return &Error{err}
 	}
 	return nil
+}
+
+// Mark begins records that Undo can drop. Its error is an *Error.
+func (s *Sorter) Mark() error {
+	if len(s.starts) > 0 {
+		if err := s.flush(); err != nil {
+			return &Error{err}
+		}
+		for _, start := range s.starts { // the half that was kept follows
+			name, rest, _ := at(s.arena[start:])
+			if err := s.open.write(name, rest); err != nil {
+				return &Error{err}
+			}
+		}
+		s.arena, s.starts = s.arena[:0], s.starts[:0]
+	}
+	if err := s.finish(0); err != nil {
+		return &Error{err}
+	}
+	s.marked = mark{len(s.pieces), s.count, s.end}
+	return nil
+}
+
+// Undo drops the records that were added since Mark, or all.
+func (s *Sorter) Undo() {
+	s.arena, s.starts = s.arena[:0], s.starts[:0]
+	if s.open != nil {
+		s.open, s.spare = nil, s.open
+	}
+	s.pieces, s.count, s.end = s.pieces[:s.marked.pieces], s.marked.count, s.marked.end
 }
 
 // flush writes the first half of the records in memory, if they continue the open piece. The other half
@@ -180,7 +217,7 @@ func (s *Sorter) finish(level int) error {
 	s.pieces = append(s.pieces, piece{s.end, s.end + o.counted.n, level})
 	s.end += o.counted.n
 	s.open, s.spare = nil, o
-	if len(s.pieces) < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
+	if len(s.pieces)-s.marked.pieces < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
 		return nil
 	}
 	sources := s.sources(s.pieces[len(s.pieces)-fanIn:])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -168,5 +169,42 @@ func TestLongRecord(t *testing.T) {
 	}
 	if names != "abc" {
 		t.Errorf("names %s", names)
+	}
+}
+
+// Undo drops what came after Mark, in memory and in the file.
+func TestUndo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, n := range []int{0, 1, 1000, 3000, 200_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			s := Sorter{most: few}
+			defer s.Close()
+			add := func(prefix string, n int) {
+				for i := range n {
+					if err := s.Add(fmt.Sprintf("%s%08d", prefix, i*7919%max(n, 1)), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for _, kept := range []string{"b", "a"} { // the first may fill the last piece half
+				add(kept, 3000)
+				if err := s.Mark(); err != nil {
+					t.Fatal(err)
+				}
+				add("dropped", n)
+				s.Undo()
+			}
+			add("c", 3000)
+			got, last := 0, ""
+			for r, err := range s.All() {
+				if err != nil || strings.HasPrefix(r.Name, "dropped") || r.Name <= last {
+					t.Fatalf("%s after %s: %v", r.Name, last, err)
+				}
+				got, last = got+1, r.Name
+			}
+			if got != 9000 || s.Len() != 9000 {
+				t.Errorf("%d records of %d, want 9000", got, s.Len())
+			}
+		})
 	}
 }

@@ -43,8 +43,9 @@ func IsReport(object media.Object) bool { return path.Base(object.Key) == manife
 // OfManifest reads a manifest: CSV, JSON Lines, or a report of OSS Inventory if the name is
 // manifest.json. It yields an error with manifest and line for each bad row, and goes on.
 //
-// It verifies the complete manifest, including the files of a report, before the first row: an
-// incomplete manifest names nothing. It reads the manifest twice, in the same version.
+// It verifies the complete manifest, or the checksums of all files of a report, before the first row: an
+// incomplete manifest names nothing. It reads the manifest twice, in the same version. An *Unusable is
+// the last value of a report with damaged compression, of which the caller must use nothing.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		files, err := filesOf(ctx, opener, object)
@@ -68,12 +69,32 @@ func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Se
 			return
 		}
 		for _, file := range files {
-			if !file.read(ctx, opener, yield) {
+			more := file.read(ctx, opener, func(c Candidate, err error) bool {
+				if IsReport(object) && manifest.EndsReading(err) && ctx.Err() == nil {
+					yield(Candidate{}, &Unusable{object, err})
+					return false
+				}
+				return yield(c, err)
+			})
+			if !more {
 				return
 			}
 		}
 	}
 }
+
+// Unusable is the error of a report some of whose rows were yielded, and that must not be used.
+type Unusable struct {
+	object media.Object
+	err    error
+}
+
+func (e *Unusable) Error() string {
+	return fmt.Sprintf("manifest %s: nothing of it is used: %v", e.object, e.err)
+}
+
+// Unwrap returns what is wrong with a file of the report.
+func (e *Unusable) Unwrap() error { return e.err }
 
 // OfFile reads a manifest in a local file; see OfManifest.
 func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {

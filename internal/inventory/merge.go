@@ -60,6 +60,12 @@ func (g *Gathered) Add(c Candidate) error {
 	return g.objects.Add(c.Name(), g.scratch)
 }
 
+// Mark begins objects that Undo can drop. Its error is a *extsort.Error.
+func (g *Gathered) Mark() error { return g.objects.Mark() }
+
+// Undo drops the objects that were added since Mark.
+func (g *Gathered) Undo() { g.objects.Undo() }
+
 const (
 	leadFlag = 1 << iota
 	orphanFlag

@@ -33,7 +33,7 @@ func csvRows(t *table, yield func(Row, error) bool) {
 		if err == nil {
 			row, err = header.row(t, line)
 		}
-		if !yield(row, err) || endsReading(err) {
+		if !yield(row, err) || EndsReading(err) {
 			return
 		}
 	}

@@ -127,14 +127,14 @@ func jsonRows(l *lines, yield func(Row, error) bool) {
 			}
 			l.take(line)
 		}
-		if !yield(row, err) || endsReading(err) {
+		if !yield(row, err) || EndsReading(err) {
 			return
 		}
 	}
 }
 
-// endsReading reports whether an error is of more than one row.
-func endsReading(err error) bool {
+// EndsReading reports whether an error is of more than one row: it ends the rows of a list.
+func EndsReading(err error) bool {
 	var bad *RowError
 	return err != nil && !errors.As(err, &bad)
 }

@@ -57,14 +57,20 @@ func (c *scan) gatherLeads(yield func(inventory.Candidate, error) bool) bool {
 
 // read reads one list. It reports whether the scan goes on.
 func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidate, error) bool) bool {
-	rows, bad := 0, 0
+	rows, bad, unmatched := 0, 0, c.sources.unmatched
 	defer func() {
 		if one.name != "" {
 			c.line(one.name).Named = rows // replaces the count of an earlier scan
 		}
 	}()
+	if one.isReport {
+		c.resumed.mark()
+		if err := c.gathered.Mark(); err != nil && !yield(inventory.Candidate{}, err) {
+			return false
+		}
+	}
 	for candidate, err := range one.read(ctx) {
-		if err == nil {
+		if err == nil && bad < maxBadRows {
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
@@ -72,18 +78,26 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 		if late {
 			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
 		}
-		if err = cmp.Or(err, c.admit.Err()); err == nil {
+		var row *manifest.RowError
+		isRow := errors.As(err, &row)
+		if err = cmp.Or(err, c.admit.Err()); err == nil || isRow && bad >= maxBadRows {
 			continue
 		}
-		var row *manifest.RowError
-		if !c.yieldError(err, errors.As(err, &row), yield) {
-			return false
+		var unusable *inventory.Unusable
+		if errors.As(err, &unusable) {
+			c.gathered.Undo()
+			c.resumed.undo()
+			rows, c.sources.unmatched = 0, unmatched
 		}
-		if late {
-			return true
+		if more := c.yieldError(err, isRow, yield); !more || late || unusable != nil {
+			return more
 		}
-		if bad++; bad == maxBadRows {
-			return c.yieldError(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad), true, yield)
+		if bad++; bad != maxBadRows {
+			continue
+		}
+		err = fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad)
+		if more := c.yieldError(err, true, yield); !more || !one.isReport { // the rest of a report may make it unusable
+			return more
 		}
 	}
 	return true

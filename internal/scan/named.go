@@ -24,7 +24,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
 	c.pool = newPool(ctx, admit, s)
 	defer c.pool.close()
-	c.resumed = resumed{names: map[uint64]struct{}{}, inventory: s.Policy.Inventory}
+	c.resumed = resumed{names: []map[uint64]struct{}{{}}, inventory: s.Policy.Inventory}
 	if listed {
 		c.sources = s.inventorySources()
 		c.gather(func(_ inventory.Candidate, err error) bool {

@@ -24,8 +24,8 @@ import (
 // in the inventory, media are read again before their deletion, and the guard counts the
 // inventory itself. The zero value belongs to a scan that was not resumed.
 type resumed struct {
-	// names are hashes of the names in lists and workflows of the inventory.
-	names map[uint64]struct{}
+	// names are hashes of the names in lists and workflows of the inventory. The last set can be dropped.
+	names []map[uint64]struct{}
 	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
 	claimed   int
 	upTo      string
@@ -36,7 +36,21 @@ func (r *resumed) isResumed() bool { return r.names != nil }
 
 func (r *resumed) addName(c inventory.Candidate) {
 	if r.isResumed() {
-		r.names[hashOf(c.Name())] = struct{}{}
+		r.names[len(r.names)-1][hashOf(c.Name())] = struct{}{}
+	}
+}
+
+// mark begins names that undo can drop.
+func (r *resumed) mark() {
+	if r.isResumed() {
+		r.names = append(r.names, map[uint64]struct{}{})
+	}
+}
+
+// undo drops the names that were added since mark.
+func (r *resumed) undo() {
+	if r.isResumed() {
+		clear(r.names[len(r.names)-1])
 	}
 }
 
@@ -47,8 +61,11 @@ func hashOf(name string) uint64 {
 }
 
 func (r *resumed) hasName(c inventory.Candidate) bool {
-	_, ok := r.names[hashOf(c.Name())]
-	return ok
+	hash := hashOf(c.Name())
+	return slices.ContainsFunc(r.names, func(names map[uint64]struct{}) bool {
+		_, ok := names[hash]
+		return ok
+	})
 }
 
 // covers reports whether the inventory names a medium, by a prefix of its object or in a list.
@@ -229,7 +246,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)
 	}
-	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After, inventory: c.Policy.Inventory}
+	c.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: live + head.Known, upTo: head.After, inventory: c.Policy.Inventory}
 	return nil
 }
 
