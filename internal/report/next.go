@@ -44,6 +44,9 @@ func (r *Report) goOn() string {
 		return "the next scheduled sweep of the inventory looks at the remaining media"
 	case trigger.HTTP, trigger.Invoke, trigger.CLI:
 	}
+	if r.Plan == "" && r.Restore == nil && r.Stopped == "" {
+		return "send the request again with more time: its scan starts over"
+	}
 	return "send the request again: what is done is not done twice"
 }
 

@@ -64,3 +64,25 @@ func TestNext(t *testing.T) {
 		})
 	}
 }
+
+// An incomplete request says whether its scan starts over, and which record has stopped it.
+func TestNextOfAnIncompleteRequest(t *testing.T) {
+	const again = "send the request again: what is done is not done twice"
+	for name, test := range map[string]struct {
+		report report.Report
+		want   string
+	}{
+		"cut while it scanned":  {report.Report{}, "send the request again with more time: its scan starts over"},
+		"cut while it deleted":  {report.Report{Plan: "sha256:1"}, again},
+		"cut while it restored": {report.Report{Restore: &report.Restore{}}, again},
+		"stopped":               {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := test.report
+			r.Trigger = trigger.HTTP
+			if r.Finish(report.Incomplete, time.Unix(0, 0)); r.Next != test.want {
+				t.Errorf("next %q, want %q", r.Next, test.want)
+			}
+		})
+	}
+}

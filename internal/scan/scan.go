@@ -205,6 +205,9 @@ func (c *scan) isOver() bool {
 
 // stop interrupts the scan.
 func (c *scan) stop(why error) {
+	if errors.Is(why, context.DeadlineExceeded) {
+		why = deadline.ErrTimeUp
+	}
 	if c.Stopped == nil {
 		c.Stopped = fmt.Errorf("stopped before everything had been looked at: %w", why)
 	}
