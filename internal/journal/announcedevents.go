@@ -17,8 +17,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// eventFolder holds a record of each announcement by a run of an event or a request, and of each medium that such a run
-// found not expired. The name has the time, the flag, the digest and the media ID, so that a listing suffices.
+// eventFolder holds the announcements by runs of events and requests. It also has the media that such runs found not
+// expired. The name has the time, the flag, the digest and the media ID, so that a listing suffices.
 const eventFolder = "announced/events/"
 
 // The flags of records. keptFlag takes back what was announced of the medium before.

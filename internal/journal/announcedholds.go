@@ -18,7 +18,7 @@ type endedHold struct {
 	at    int64
 }
 
-// maxEnded bounds the releases of which a run reads the holds. After more, announcements of all media start again.
+// maxEnded bounds the releases whose holds a run reads. After more, announcements of all media start again.
 const maxEnded = 1000
 
 // readEnded reads the holds that ended after a time. placed has those that were not released.
