@@ -375,6 +375,24 @@ func (r *resumable) forge(before, after string) {
 	r.store.records[head] = forged
 }
 
+// A resumed scan names the media of the inventory's prefixes and lists, and no others that a checkpoint may have.
+func TestNamesOfAResumedScan(t *testing.T) {
+	r := newResumable(t, 150)
+	r.scan(5, false)
+	got := r.scan(0, false)
+	listed, _, _ := strings.Cut(strings.TrimPrefix(r.list, "mediaId,object\n"), ",")
+	for _, test := range []struct {
+		id, bucket string
+		want       bool
+	}{{"x", "media-in", true}, {"x", "others", false}, {listed, "others", true}} {
+		m := testMedium(test.id, "clips/x", 400)
+		m.Object.Bucket = test.bucket
+		if names := got.found.Names(&m); names != test.want || !got.found.resumed.isResumed() {
+			t.Errorf("%s in %s: named %v, resumed %v", test.id, test.bucket, names, got.found.resumed.isResumed())
+		}
+	}
+}
+
 func (r *resumable) later(by time.Duration) {
 	clock := r.scanner.Now
 	r.scanner.Now = func() time.Time { return clock().Add(by) }
