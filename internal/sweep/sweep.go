@@ -286,7 +286,7 @@ func (r *run) status() report.Status {
 	status := r.outcome()
 	switch {
 	case status == report.Failed && c.Deleted+c.Unverified > 0 && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%s, with %d media still to delete", r.report.Error, c.Pending)
+		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", r.report.Error, c.Pending)
 		return report.Incomplete
 	case status == report.Failed && c.Deleted+c.Unverified > 0:
 		return report.Partial

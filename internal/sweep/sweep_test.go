@@ -352,7 +352,7 @@ func testDeniedHalfway(t *testing.T) {
 	e, ids := library(t, emulator.MPSOptions{}, 800)
 	e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 20})
 	r := run(context.Background(), t, e, time.Now, func() error { return nil }, ids)
-	if r.Status != report.Partial || r.Counts.Deleted != 200 || r.Counts.Failed == 0 || r.Counts.Pending == 0 || r.Error == "" {
+	if r.Status != report.Incomplete || r.Counts.Deleted != 200 || r.Counts.Failed == 0 || r.Counts.Pending == 0 || r.Error == "" {
 		t.Errorf("%s, %+v, %q", r.Status, r.Counts, r.Error)
 	}
 	if calls := e.Count()["DeleteMedia"]; calls > 60 {
