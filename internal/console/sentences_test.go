@@ -48,7 +48,8 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "checkAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
-		{"../sweep/sweep.go", "take status outcome", nil},
+		{"../sweep/sweep.go", "take", nil},
+		{"../sweep/status.go", "status outcome", nil},
 	} {
 		found := 0
 		for _, literal := range literals(t, test.file, strings.Fields(test.functions)) {

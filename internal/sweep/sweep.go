@@ -3,7 +3,6 @@
 package sweep
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -278,51 +277,6 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 		}
 	}
 	return nil
-}
-
-// status returns the status of the run, and sets the error of the report.
-func (r *run) status() report.Status {
-	c := &r.report.Counts
-	status := r.outcome()
-	switch {
-	case status == report.Failed && c.Deleted+c.Unverified > 0 && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", r.report.Error, c.Pending)
-		return report.Incomplete
-	case status == report.Failed && c.Deleted+c.Unverified > 0:
-		return report.Partial
-	case status != report.Done:
-		return status
-	case r.report.Guard.Tripped:
-		return report.Blocked
-	case r.report.Mode == policy.Enforce && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, deadline.ErrTimeUp), c.Pending)
-		return report.Incomplete
-	case r.partial || c.Failed > 0 || c.Unverified > 0:
-		return report.Partial
-	}
-	return report.Done
-}
-
-// outcome returns done, failed or incomplete. It sets the error of the report unless done.
-func (r *run) outcome() report.Status {
-	answered := r.Library.Answered()
-	switch {
-	case r.ended != nil && r.how == report.Failed:
-		r.report.Error = r.ended.Error()
-		return report.Failed
-	case r.nothingSeen && !answered:
-		if len(r.report.Failures) > 0 {
-			r.report.Error = "no candidate could be read: " + r.report.Failures[0].Message
-		}
-		return report.Failed
-	case r.ended != nil:
-		r.report.Error = r.ended.Error()
-		if !answered && r.passed == 0 && !errors.Is(r.ended, ErrStopped) {
-			return report.Failed
-		}
-		return report.Incomplete
-	}
-	return report.Done
 }
 
 // Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
