@@ -14,8 +14,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// parameters are what a route takes in its query, with the allowed values. One without values is
-// checked by the route.
+// parameters are the allowed names of a query, each with its allowed values. The route checks a name
+// without values itself.
 type parameters map[string][]string
 
 func yesOrNo() []string { return []string{"true", "false"} }

@@ -35,8 +35,8 @@ import (
 // TestSimulation lives through random days of a deployment on a turned clock: up to
 // five programs whose clocks differ by up to ten minutes share one library and one
 // state bucket. Some run on the custom runtime. Timers, events, requests, holds, plans, applies
-// and restores come at random instants, twice, with too little time, while both services
-// delay, refuse and lose answers, and programs are killed in the middle. On some days all
+// and restores come at random instants, twice, or with too little time. Both services delay,
+// refuse and lose answers. Programs are killed in the middle. On some days all
 // programs get a stricter policy. What must never happen never does, and once the faults
 // end, repeated runs delete exactly what has expired.
 //

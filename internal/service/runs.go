@@ -158,7 +158,7 @@ func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call 
 	return r
 }
 
-// byPlatform reports whether nobody reads the answer of a run: it is told by its record only.
+// byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.
 func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.Trigger == trigger.OSS }
 
 // isOwn reports whether all objects of a request are records of the state store.

@@ -71,7 +71,7 @@ func (m *Mistake) Error() string { return m.Err.Error() }
 // Unwrap returns the error itself.
 func (m *Mistake) Unwrap() error { return m.Err }
 
-// KindOf returns what woke the function with a payload that Parse refused: Invoke if that is not known.
+// KindOf returns the trigger of a payload that Parse refused. It is Invoke if the payload does not show it.
 func KindOf(err error) Kind {
 	if mistake := (*Mistake)(nil); errors.As(err, &mistake) {
 		return mistake.Trigger
@@ -98,7 +98,7 @@ type Event struct {
 const accepted = "accepted are a timer event (triggerTime, triggerName, payload), an OSS event (events), an OSS event through " +
 	"EventBridge (specversion, type, data; an object or an array of them), an HTTP event (version, requestContext) and a request (" + requestKeys + ")"
 
-// Parse reads one payload of an event call. KindOf tells of whose call an error is.
+// Parse reads one payload of an event call. KindOf returns the trigger of a refused one.
 func Parse(payload []byte) (Event, error) {
 	if len(payload) > MaxBytes {
 		return Event{}, errTooLarge
