@@ -29,7 +29,7 @@ const policyFile = "retention.yaml"
 
 func (c *Command) check() *cobra.Command {
 	var output string
-	var start bool
+	var start, emulate bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a policy, and restate it in plain English",
@@ -45,6 +45,11 @@ and why a run in this environment is refused.`,
 			if output != "text" && output != "json" {
 				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
 			}
+			stop, err := c.useEmulator(emulate)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			if flag := cmd.Flag("policy"); flag.Changed {
 				if len(args) > 0 {
 					return exitError{exitUsage, errors.New("FILE and --policy name two policies: give one of them")}
@@ -72,6 +77,7 @@ and why a run in this environment is refused.`,
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
 	choose(cmd, "text", "json")
+	addEmulate(cmd, &emulate)
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd
 }

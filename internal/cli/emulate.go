@@ -102,6 +102,24 @@ func (c *Command) emulatedPolicy() (*policy.Policy, error) {
 	return policy.Parse(policyFile, c.Policy)
 }
 
+// addEmulate adds the flag of the commands that can run against the embedded emulator.
+func addEmulate(cmd *cobra.Command, emulate *bool) {
+	cmd.Flags().BoolVar(emulate, "emulate", false, "run against the embedded emulator, with a state that ends with the command unless MEDIASWEEP_STATE names one")
+}
+
+// useEmulator lets the command run against the embedded emulator until stop is called.
+func (c *Command) useEmulator(emulate bool) (stop func(), err error) {
+	if !emulate {
+		return func() {}, nil
+	}
+	getenv, _, stop, err := c.emulated(c.Getenv)
+	if err != nil {
+		return nil, exitError{exitFailed, err}
+	}
+	c.Getenv = getenv
+	return stop, nil
+}
+
 // emulated starts an emulator with a seeded library, and returns an environment
 // in which the other commands find it: its own variables before the outer ones.
 // State is a folder that goes with the emulator, unless the outer ones name it.

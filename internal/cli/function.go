@@ -33,7 +33,7 @@ type functionFlags struct {
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
 	choose(cmd, outputs...)
-	cmd.Flags().BoolVar(&s.emulate, "emulate", false, "run against the embedded emulator, with a state that ends with the command unless MEDIASWEEP_STATE names one")
+	addEmulate(cmd, &s.emulate)
 	if slices.Contains(outputs, "csv") {
 		cmd.Flags().BoolVar(&s.excel, "excel", false, "CSV for Excel: with a byte order mark, and no cell is taken for a formula")
 	}
@@ -100,25 +100,23 @@ func localCall() service.Call {
 }
 
 // function wires the function from the environment, or with an emulator that runs
-// until stop is called.
+// until stop is called. Without a log in the options it shows warnings and progress.
 func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function, stop func(), err error) {
-	o.Getenv, o.Log, stop = c.Getenv, c.log(slog.LevelWarn), func() {}
-	if !emulate {
-		o.Credentials = c.credentials()
+	if stop, err = c.useEmulator(emulate); err != nil {
+		return nil, nil, err
 	}
-	if o.Progress == nil {
-		o.Progress = c.progress()
-	}
-	if emulate {
-		if o.Getenv, _, stop, err = c.emulated(c.Getenv); err != nil {
-			return nil, nil, exitError{exitFailed, err}
-		}
-		if o.Policy == nil {
-			if o.Policy, err = c.emulatedPolicy(); err != nil {
-				stop()
-				return nil, nil, exitError{exitUsage, err}
-			}
+	if emulate && o.Policy == nil {
+		if o.Policy, err = c.emulatedPolicy(); err != nil {
+			stop()
+			return nil, nil, exitError{exitUsage, err}
 		}
 	}
+	if o.Log == nil { // a person waits for the command
+		o.Log = c.log(slog.LevelWarn)
+		if o.Progress == nil {
+			o.Progress = c.progress()
+		}
+	}
+	o.Getenv, o.Credentials = c.Getenv, c.credentials()
 	return handler.New(o), stop, nil
 }

@@ -18,6 +18,7 @@ import (
 
 func (c *Command) permissions() *cobra.Command {
 	var who, mode, output string
+	var emulate bool
 	cmd := &cobra.Command{
 		Use:   "permissions [FILE]",
 		Short: "Print the RAM policy that this policy and environment need",
@@ -39,6 +40,11 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 					return exitError{exitUsage, fmt.Errorf("--%s %s is neither %s nor %s", flag.name, text.Quote(flag.value), flag.allowed[0], flag.allowed[1])}
 				}
 			}
+			stop, err := c.useEmulator(emulate)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			d, err := c.permitted(cmd, args)
 			if err != nil {
 				return err
@@ -62,6 +68,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 	cmd.Flags().StringVar(&mode, "mode", "", "dry-run or enforce, in place of the policy's mode")
 	cmd.Flags().StringVarP(&output, "output", "o", "json", "json, or text that says what each statement is for")
 	choose(cmd, "json", "text")
+	addEmulate(cmd, &emulate)
 	return cmd
 }
 

@@ -24,6 +24,7 @@ const defaultTimeout = 60 * time.Second
 
 func (c *Command) serve() *cobra.Command {
 	var address string
+	var emulate bool
 	cmd := &cobra.Command{
 		Use:     "serve",
 		Short:   "Serve event calls and HTTP, as Function Compute's custom runtime expects",
@@ -50,7 +51,12 @@ func (c *Command) serve() *cobra.Command {
 			log := c.log(slog.LevelInfo)
 			logger := logs.New(log)
 			logger.Info("listening", "address", listener.Addr().String(), "version", c.version())
-			f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: log, Credentials: c.credentials()}))
+			served, stop, err := c.function(emulate, handler.Options{Log: log})
+			if err != nil {
+				return err
+			}
+			defer stop()
+			f, err := c.withPages(served)
 			if err != nil {
 				return exitError{exitFailed, err}
 			}
@@ -65,6 +71,7 @@ func (c *Command) serve() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&address, "addr", "", "listen here instead of on FC's port")
+	addEmulate(cmd, &emulate)
 	return cmd
 }
 
