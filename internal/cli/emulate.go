@@ -116,7 +116,7 @@ func (c *Command) useEmulator(emulate bool) (stop func(), err error) {
 	if err != nil {
 		return nil, exitError{exitFailed, err}
 	}
-	c.Getenv = getenv
+	c.Getenv = overlay(getenv, map[string]string{profileVariable: ""}) // the emulator has keys of its own
 	return stop, nil
 }
 
