@@ -189,7 +189,7 @@ func TestWhoTakesTheLease(t *testing.T) {
 	w.mustInvoke(everything, report.Done) // the lease was released
 }
 
-// The guard is asked anew for the rest of a blocked plan, once some of its media are held. Who applies a rest
+// The guard checks the rest of a blocked plan again, once some of its media are held. Who applies a rest
 // that it blocks overrides it; one that it does not block needs no override.
 func TestTheRestOfABlockedPlan(t *testing.T) {
 	for name, test := range map[string]struct {

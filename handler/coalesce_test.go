@@ -269,8 +269,8 @@ func TestTheSameRequestAtOnce(t *testing.T) {
 	})
 }
 
-// Promise 6: in no second does the service see more calls of an operation than the
-// policy's share of the quota, and nearly as many in each while there is work.
+// Promise 6: the calls of an operation stay within the policy's share of the quota in every second.
+// While there is work they nearly reach it.
 func TestTheShareOfTheQuota(t *testing.T) {
 	for _, share := range []float64{1, 0.5} {
 		synctest.Test(t, func(t *testing.T) {

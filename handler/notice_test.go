@@ -570,7 +570,7 @@ func TestOrphansAreAnnounced(t *testing.T) {
 	}
 }
 
-// A source that came back and went again is announced again, if an event tells of its return.
+// An event of a source's return ends the announcement: the next removal is announced again.
 func TestAReturnedSourceEndsTheAnnouncement(t *testing.T) {
 	rules := strings.Replace(noticed, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1)
 	withNotice(t, rules, func(s announced) {

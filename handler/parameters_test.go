@@ -10,7 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// A route obeys all that it is told, or refuses it: what asks for less than a deletion must not delete.
+// A route refuses a parameter or a body that it would not obey: a request for a dry run must not delete.
 func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 40}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	dry := w.mustInvoke(`{"mode":"dry-run","inventory":true}`, report.Done)

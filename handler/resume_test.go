@@ -12,9 +12,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// A look that does not come to its end, whether its time is up, it is told to stop or
-// it is killed, is carried on by the next scheduled run, and comes to what one long run
-// comes to. What it had looked at it does not look at again.
+// The next scheduled run resumes a scan that the deadline, the kill switch or a kill cut off. The
+// result is that of one long run, and few media are looked up twice.
 func TestALookIsCarriedOn(t *testing.T) {
 	cutOff := map[string]func(*simulation) report.Report{
 		"deadline": func(s *simulation) report.Report { return s.timer(6 * time.Second) },

@@ -147,8 +147,8 @@ type heldMedium struct {
 	since         time.Time
 }
 
-// strictRule is what the stricter policy has before its other rules. It keeps no media of series,
-// whose ranks it would change.
+// strictRule is the first rule of the stricter policy. It keeps no media of series, because that would
+// change their ranks.
 const strictRule = `{name: strict, match: {object: ["oss://media-in/clips/*3*"]}}, `
 
 func isStrict(key string) bool { return strings.HasPrefix(key, "clips/") && strings.Contains(key, "3") }

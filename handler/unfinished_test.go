@@ -151,8 +151,7 @@ func TestLittleTimeAndASlowStore(t *testing.T) {
 	}
 }
 
-// A plan of which a record is damaged is not made again: the run after the one that says
-// so makes another.
+// A run reports a damaged record of a plan, and fails. The next run makes another plan.
 func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
