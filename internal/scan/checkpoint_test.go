@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -65,25 +66,33 @@ func newResumable(t *testing.T, size int) *resumable {
 	return r
 }
 
-// scan runs the next scan. It is cut off before a call if that is not 0; killed says that it
-// writes nothing more from then on.
-func (r *resumable) scan(call int, killed bool) outcome {
+// scan runs the next scan. It is cut off before a call if that is not 0, when all calls before
+// it are accounted for. killed says that it writes nothing more from then on.
+func (r *resumable) scan(call int, killed bool) (o outcome) {
 	r.t.Helper()
 	r.runs++
-	ctx, cancel := context.WithCancel(r.t.Context())
-	defer cancel()
-	r.calls, r.before = 0, func(now int) error {
-		if now == call {
-			cancel()
+	synctest.Test(r.t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r.calls, r.before = 0, func(now int) error {
+			if call == 0 || now < call {
+				return nil
+			}
+			if now > call {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			synctest.Wait()
 			if killed {
 				r.store.mu.Lock()
 				r.store.fails = func(int, string) error { return errStore }
 				r.store.mu.Unlock()
 			}
+			cancel()
+			return nil
 		}
-		return nil
-	}
-	o := r.cloud.scan(ctx, r.scanner, daily, fmt.Sprint("run-", r.runs))
+		o = r.cloud.scan(ctx, r.scanner, daily, fmt.Sprint("run-", r.runs))
+	})
 	if killed {
 		r.store.fails = nil
 	}
@@ -318,6 +327,9 @@ func TestDamagedCheckpoints(t *testing.T) {
 // region, or forged.
 func TestCheckpointsOfOtherScans(t *testing.T) {
 	const size = 150
+	whole := newResumable(t, size)
+	whole.scan(0, false)
+	calls := whole.calls
 	for name, test := range map[string]struct {
 		change  func(r *resumable)
 		resumed bool
@@ -355,7 +367,7 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 		}, false},
 	} {
 		r := newResumable(t, size)
-		if cut := r.scan(5, false); cut.found.Stopped == nil || !strings.Contains(cut.found.Stopped.Error(), "goes on after") {
+		if cut := r.scan(calls-1, false); cut.found.Stopped == nil || !strings.Contains(cut.found.Stopped.Error(), "goes on after") {
 			t.Fatalf("%s: %v", name, cut.found.End())
 		}
 		test.change(r)

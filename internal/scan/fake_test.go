@@ -122,14 +122,15 @@ func (p permit) ByURL(ctx context.Context, urls []string) (mps.Found, error) {
 }
 
 func (c *cloud) answer(ctx context.Context, names []string) (mps.Found, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(names) > mps.MaxBatch {
 		c.t.Errorf("a look-up of %d names", len(names))
 	}
+	c.mu.Lock()
 	c.calls++
+	call := c.calls
+	c.mu.Unlock()
 	if c.before != nil {
-		if err := c.before(c.calls); err != nil {
+		if err := c.before(call); err != nil {
 			return mps.Found{}, err
 		}
 	}
