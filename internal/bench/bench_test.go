@@ -349,7 +349,7 @@ func (c *cloud) loop(role string) usage {
 // BenchmarkEvents is a storm of OSS events, each for one object, 50 at a time,
 // beside as many that come one by one.
 func BenchmarkEvents(b *testing.B) {
-	const storm, single = 10_000, 200
+	const storm, single = 2_000, 100
 	for b.Loop() {
 		c := start(b, library{Media: storm + single, Latency: 30 * time.Millisecond})
 		url := c.serve()
