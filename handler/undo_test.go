@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // deletedWorld has a run that deleted so many media whose objects stayed.
@@ -186,6 +189,35 @@ func TestARestoreThatIsCutOffGoesOn(t *testing.T) {
 		}
 		w.noViolations()
 	})
+}
+
+// A preview shows what a restore would bring back, or why it would not. It writes no record.
+func TestPreviewOfARestoreWritesNothing(t *testing.T) {
+	w, r := deletedWorld(t, 3)
+	records := func() []string {
+		var names []string
+		for record, err := range w.store().List(t.Context(), "", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, record.Name)
+		}
+		return names
+	}
+	before := records()
+	for _, test := range []struct {
+		of       string
+		status   report.Status
+		restored int
+	}{{r.Run, report.Done, 3}, {r.Plan, report.Done, 3}, {"nobody", report.Failed, 0}} {
+		preview := w.f.PreviewRestore(t.Context(), handler.Call{RequestID: "preview"}, &trigger.Request{Trigger: trigger.HTTP, Restore: test.of})
+		if preview.Status != test.status || preview.Restore.Restored != test.restored || !preview.Restore.DryRun {
+			t.Errorf("%s: %s %s, %+v", test.of, preview.Status, preview.Error, preview.Restore)
+		}
+	}
+	if diff := cmp.Diff(before, records()); diff != "" {
+		t.Errorf("records: %s", diff)
+	}
 }
 
 // What cannot be added is a failure of the report.

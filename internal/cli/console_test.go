@@ -136,9 +136,13 @@ func TestConsole(t *testing.T) {
 	if gone, _ := b.get("/media?id=" + deleted); !strings.Contains(gone, run) {
 		t.Errorf("the history of a deleted medium does not name the run:\n%s", gone)
 	}
+	runs, _ := b.get("/runs")
 	preview, _ := b.get(run + "/restore")
 	if !strings.Contains(preview, count+" would be restored, 0 skipped, 0 failed") {
 		t.Errorf("preview of a restore:\n%s", preview)
+	}
+	if after, _ := b.get("/runs"); after != runs {
+		t.Errorf("the preview of a restore is in the list of runs:\n%s", after)
 	}
 }
 

@@ -42,6 +42,7 @@ type Service interface {
 	History(ctx context.Context, call service.Call, name string) (*history.History, error)
 	Stats(ctx context.Context, call service.Call, by, since string) (*report.Stats, error)
 	Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report
+	PreviewRestore(ctx context.Context, call service.Call, request *trigger.Request) *report.Report
 }
 
 // Options configure the pages.

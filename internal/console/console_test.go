@@ -143,6 +143,9 @@ func (l *library) Sweep(_ context.Context, _ service.Call, request *trigger.Requ
 	l.requests = append(l.requests, request)
 	return l.answer
 }
+func (l *library) PreviewRestore(context.Context, service.Call, *trigger.Request) *report.Report {
+	return l.answer
+}
 
 // site is the console over a library.
 type site struct {

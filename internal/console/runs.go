@@ -93,12 +93,12 @@ func (p *pages) ended(done *report.Report) (*page, error) {
 	return redirect("/runs/" + url.PathEscape(done.Run))
 }
 
-// askRestore says what a restore of a run would bring back.
+// askRestore says what a restore of a run would bring back. It is no run: the page may be reloaded.
 func (p *pages) askRestore(r *http.Request) (*page, error) {
-	request := &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run"), DryRun: true}
-	preview := p.Service.Sweep(r.Context(), p.Call(r), request)
+	request := &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")}
+	preview := p.Service.PreviewRestore(r.Context(), p.Call(r), request)
 	if preview.Status != report.Done && preview.Status != report.Partial {
-		return p.ended(preview)
+		return &page{name: "run", title: "Run", status: preview.HTTPStatus(), data: runData{Report: preview}}, nil
 	}
 	return &page{name: "restore", title: "Restore", data: preview}, nil
 }

@@ -26,20 +26,12 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	work, cancel := budget.Work(ctx)
 	defer cancel()
 	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }
-	p, policyErr := s.policyOf(work, call)
-	r := s.newReport(call, request.Trigger, p)
-	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Media: []report.RestoredMedium{}}
-	if !request.DryRun {
-		r.Mode = policy.Enforce
-	}
+	r := s.beginRestore(work, call, request)
 	leave, err := s.requests.enter(work, call.RequestID)
 	if err != nil {
 		return early(s.end(r, report.Busy, err))
 	}
 	defer leave()
-	if policyErr != nil && s.broken == nil { // only the pace is at stake
-		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(policyErr.Error()))
-	}
 	of, earlier, err := s.prepareRestore(work, call, request, r)
 	switch {
 	case errors.Is(err, state.ErrVersioned): // nothing is written there
@@ -66,20 +58,68 @@ func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call
 	return r
 }
 
+// PreviewRestore reports what a restore of a run would bring back, without a run: it writes nothing.
+func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	preview := *request
+	preview.DryRun = true
+	budget := deadline.New(ctx)
+	work, cancel := budget.Work(ctx)
+	defer cancel()
+	r := s.beginRestore(work, call, &preview)
+	err := s.checkAccess(work, call)
+	if err == nil {
+		err = s.marks.Tombstones.Refresh(work, s.store(call))
+	}
+	var of restore.Deletion
+	if err == nil {
+		of, err = s.deletionOf(work, call, preview.Restore)
+	}
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		return s.reject(r, err)
+	case err != nil:
+		return s.stop(r, err)
+	}
+	s.restoreMedia(ctx, budget, call, &preview, of, r)
+	return r
+}
+
+// beginRestore starts the report of a restore. A policy that cannot be read does not stop it.
+func (s *Service) beginRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	p, err := s.policyOf(ctx, call)
+	if err != nil && s.broken == nil { // only the pace is at stake
+		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
+	}
+	r := s.newReport(call, request.Trigger, p)
+	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Media: []report.RestoredMedium{}}
+	if !request.DryRun {
+		r.Mode = policy.Enforce
+	}
+	return r
+}
+
 // prepareRestore opens the state store, and finds what the run deleted. It returns the report of an
 // earlier run that answered the same request.
 func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (of restore.Deletion, earlier *report.Report, err error) {
-	if s.broken != nil {
-		return of, nil, refusedError{s.broken}
-	}
-	if _, err := s.credentials(call).Current(ctx); err != nil {
-		return of, nil, refusedError{err}
+	if err := s.checkAccess(ctx, call); err != nil {
+		return of, nil, err
 	}
 	if earlier, err = s.open(ctx, call, request, r, s.marks.Tombstones.Refresh); err != nil || earlier != nil {
 		return of, earlier, err
 	}
 	of, err = s.deletionOf(ctx, call, request.Restore)
 	return of, nil, err
+}
+
+// checkAccess refuses a call that cannot be served, or that has no credentials.
+func (s *Service) checkAccess(ctx context.Context, call Call) error {
+	if s.broken != nil {
+		return refusedError{s.broken}
+	}
+	if _, err := s.credentials(call).Current(ctx); err != nil {
+		return refusedError{err}
+	}
+	return nil
 }
 
 // restoreMedia restores the media of a deletion, and finishes the report.
