@@ -75,24 +75,18 @@ func decodeStrictly(data []byte, most int, into any) error {
 // checkKeys refuses an object with a key that is set twice or has an upper-case letter, and looks into objects
 // below it: encoding/json would take the last of several spellings.
 func checkKeys(data []byte) error {
-	members, err := text.Members(data)
-	if err != nil {
-		return err
-	}
 	seen := map[string]bool{}
-	for name, value := range members {
+	return text.Members(data, func(name []byte, value json.RawMessage) error {
 		key := string(name)
 		if seen[key] || key != strings.ToLower(key) {
 			return fmt.Errorf("key %s is set twice, or in another spelling", text.Quote(key))
 		}
 		seen[key] = true
-		if len(value) > 0 && value[0] == '{' {
-			if err := checkKeys(value); err != nil {
-				return err
-			}
+		if value[0] == '{' {
+			return checkKeys(value)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func decodeHold(number int, data []byte) (retention.Hold, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/md5" //nolint:gosec // the checksum that OSS Inventory has
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,9 +66,9 @@ func parseFile(data []byte) (File, error) {
 	sum, sumErr := textOf(values, "MD5checksum")
 	switch err = cmp.Or(err, keyErr, sumErr); {
 	case err != nil:
-		return File{}, fmt.Errorf("file %s: %w", quote(data), err)
+		return File{}, fmt.Errorf("%s: %w", quote(data), err)
 	case key == "" || len(sum) != 2*md5.Size:
-		return File{}, fmt.Errorf("file %s has the checksum %s: neither may be missing", text.Quote(key), text.Quote(sum))
+		return File{}, fmt.Errorf("%s has the checksum %s: neither may be missing", text.Quote(key), text.Quote(sum))
 	}
 	return File{key, sum}, nil
 }
@@ -99,16 +100,13 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	if err = i.setColumns(schema); err != nil {
 		return nil, err
 	}
-	files, err := text.Elements(values["files"])
+	err = text.Elements(values["files"], func(data json.RawMessage) error {
+		file, err := parseFile(data)
+		i.Files = append(i.Files, file)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
-	}
-	for data := range files {
-		file, err := parseFile(data)
-		if err != nil {
-			return nil, err
-		}
-		i.Files = append(i.Files, file)
 	}
 	return i, nil
 }

@@ -159,22 +159,22 @@ func jsonRow(line []byte) (Row, error) {
 // members returns the values of a JSON object by the meanings of their keys, in lower
 // case. A key without a meaning is passed over; two of one meaning are an error.
 func members(data []byte, meaning func(key string) string) (map[string]json.RawMessage, error) {
-	all, err := text.Members(data)
-	if err != nil {
-		return nil, err
-	}
 	values := map[string]json.RawMessage{}
-	for key, value := range all {
+	err := text.Members(data, func(key []byte, value json.RawMessage) error {
 		meant := strings.ToLower(meaning(string(key)))
 		switch {
 		case meant == "":
-			continue
+			return nil
 		case values[meant] != nil:
-			return nil, fmt.Errorf("%s is set twice, in this case or another", text.Quote(string(key)))
+			return fmt.Errorf("%s is set twice, in this case or another", text.Quote(string(key)))
 		case len(values) == maxColumns:
-			return nil, fmt.Errorf("it has more than %d keys", maxColumns)
+			return fmt.Errorf("it has more than %d keys", maxColumns)
 		}
 		values[meant] = value
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return values, nil
 }

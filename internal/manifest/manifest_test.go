@@ -200,7 +200,7 @@ func TestInventory(t *testing.T) {
 		{"a number for a text", `"CSV"`, "1", "fileFormat: a text is expected"},
 		{"a bucket that is no Unicode", `"media-in"`, `"\ud800"`, "sourceBucket: the text is not Unicode"},
 		{"files that are no list", `"files":`, `"files":{},"filez":`, "files: a JSON list is expected"},
-		{"a file that is no object", `"files":[`, `"files":["a",`, `file "\"a\"": a JSON object is expected`},
+		{"a file that is no object", `"files":[`, `"files":["a",`, `files: "\"a\"": a JSON object is expected`},
 		{"another letter", `"files":`, `"fi\u017fles":`, "no files"},
 		{"a column twice", "Bucket, Key,", "Bucket, Key, Key,", "one twice"},
 		{"too many columns", "Key,", "Key," + strings.Repeat("x,", 200), "the limit is 100"},

@@ -126,15 +126,15 @@ func decode(body []byte, into answer) error {
 // members returns the members of a JSON object by their names in lower case. A name that stands there twice, in
 // any case, is an error.
 func members(data []byte) (map[string]json.RawMessage, error) {
-	all, err := text.Members(data)
 	m := map[string]json.RawMessage{}
-	for name, value := range all {
+	err := text.Members(data, func(name []byte, value json.RawMessage) error {
 		lower := strings.ToLower(string(name))
 		if _, twice := m[lower]; twice {
-			err = fmt.Errorf("%s twice in an answer", text.Quote(lower))
+			return fmt.Errorf("%s twice in an answer", text.Quote(lower))
 		}
 		m[lower] = value
-	}
+		return nil
+	})
 	return m, err
 }
 
@@ -148,13 +148,13 @@ func wrapped(value json.RawMessage, name string) (list []json.RawMessage, err er
 	if err != nil || len(m[name]) == 0 || string(m[name]) == "null" {
 		return nil, err
 	}
-	elements, err := text.Elements(m[name])
-	for element := range elements {
+	err = text.Elements(m[name], func(element json.RawMessage) error {
 		if len(list) == maxListed {
-			return nil, fmt.Errorf("more than %d entries", maxListed)
+			return fmt.Errorf("more than %d entries", maxListed)
 		}
 		list = append(list, element)
-	}
+		return nil
+	})
 	return list, err
 }
 

@@ -54,33 +54,36 @@ func separate(form []byte, open byte) []byte {
 	return append(form, ',')
 }
 
-// member is a member of an object, and where its form stands.
+// member is a member of an object, and where its form begins and ends.
 type member struct {
-	name []byte
-	form span
+	name       []byte
+	start, end int
 }
 
+// usualMembers is the number of members that a media record has at most, as a rule.
+const usualMembers = 24
+
 func appendObject(form, data []byte, i int) ([]byte, int) {
-	members, begin := make([]member, 0, maxSpans/2), len(form)
+	members, begin := make([]member, 0, usualMembers), len(form)
 	for i = skipSpace(data, i+1); data[i] != '}'; i = nextMember(data, i) {
 		end := skipString(data, i)
-		m := member{name: data[i+1 : end-1], form: span{start: len(form)}}
+		m := member{name: data[i+1 : end-1], start: len(form)}
 		if !isVerbatim(data[i:end]) {
 			m.name = []byte(decoded(data[i:end]))
 		}
 		form = append(appendText(form, data[i:end]), ':')
 		form, i = appendValue(form, data, skipSpace(data, skipSpace(data, end)+1))
-		m.form.end = len(form)
+		m.end = len(form)
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(a, b member) int {
-		return cmp.Or(bytes.Compare(a.name, b.name), cmp.Compare(a.form.start, b.form.start))
+		return cmp.Or(bytes.Compare(a.name, b.name), cmp.Compare(a.start, b.start))
 	})
 	unordered := bytes.Clone(form[begin:])
 	form = append(form[:begin], '{')
 	for k, m := range members {
 		if k+1 == len(members) || !bytes.Equal(m.name, members[k+1].name) {
-			form = append(separate(form, '{'), unordered[m.form.start-begin:m.form.end-begin]...)
+			form = append(separate(form, '{'), unordered[m.start-begin:m.end-begin]...)
 		}
 	}
 	return append(form, '}'), i + 1

@@ -27,17 +27,26 @@ func TestMembers(t *testing.T) {
 	}
 	for _, test := range tests {
 		var got []string
-		members, err := text.Members([]byte(test.data))
+		err := text.Members([]byte(test.data), func(name []byte, value json.RawMessage) error {
+			got = append(got, string(name)+"="+string(value))
+			return nil
+		})
 		if err != nil {
-			got = append(got, "error: "+err.Error())
-		} else {
-			for name, value := range members {
-				got = append(got, string(name)+"="+string(value))
-			}
+			got = []string{"error: " + err.Error()}
 		}
 		if told := strings.Join(got, " "); told != test.want {
 			t.Errorf("%s: got %s, want %s", test.data, told, test.want)
 		}
+	}
+}
+
+// The first error of take ends the reading.
+func TestMembersEnd(t *testing.T) {
+	stop, calls := errors.New("stop"), 0
+	end := func(json.RawMessage) error { calls++; return stop }
+	byName := text.Members([]byte(`{"a":1,"b":2}`), func(_ []byte, value json.RawMessage) error { return end(value) })
+	if inList := text.Elements([]byte(`[1,2]`), end); !errors.Is(byName, stop) || !errors.Is(inList, stop) || calls != 2 {
+		t.Errorf("%v, %v after %d calls", byName, inList, calls)
 	}
 }
 
@@ -47,13 +56,12 @@ func TestElements(t *testing.T) {
 		`{}`: "a JSON list is expected", `[1`: "not JSON: unexpected end of JSON input", `[1]]`: "not JSON: invalid character ']' after top-level value",
 	} {
 		var got []string
-		elements, err := text.Elements([]byte(data))
+		err := text.Elements([]byte(data), func(value json.RawMessage) error {
+			got = append(got, string(value))
+			return nil
+		})
 		if err != nil {
-			got = append(got, err.Error())
-		} else {
-			for value := range elements {
-				got = append(got, string(value))
-			}
+			got = []string{err.Error()}
 		}
 		if told := strings.Join(got, " "); told != want {
 			t.Errorf("%s: got %s, want %s", data, told, want)
@@ -67,7 +75,7 @@ func FuzzMembers(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var want, got []string
+		var want []string
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		open, err := decoder.Token()
 		isObject, isList := open == json.Delim('{'), open == json.Delim('[')
@@ -92,23 +100,22 @@ func FuzzMembers(f *testing.F) {
 				err = errors.New("something follows")
 			}
 		}
-		members, membersErr := text.Members(data)
-		elements, elementsErr := text.Elements(data)
+		var members, elements []string
+		membersErr := text.Members(data, func(name []byte, value json.RawMessage) error {
+			members = append(members, string([]rune(string(name))), string(value)) // the decoder mends bytes that are not UTF-8
+			return nil
+		})
+		elementsErr := text.Elements(data, func(value json.RawMessage) error {
+			elements = append(elements, string(value))
+			return nil
+		})
 		if (membersErr == nil) != (isObject && err == nil) || (elementsErr == nil) != (isList && err == nil) {
 			t.Fatalf("members %v, elements %v, the decoder says %v", membersErr, elementsErr, err)
 		}
-		if membersErr == nil {
-			for name, value := range members {
-				got = append(got, string([]rune(string(name))), string(value)) // the decoder mends bytes that are not UTF-8
-			}
-		}
-		if elementsErr == nil {
-			for value := range elements {
-				got = append(got, string(value))
-			}
-		}
-		if err == nil && !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
+		switch {
+		case err != nil:
+		case isObject && !slices.Equal(members, want), isList && !slices.Equal(elements, want):
+			t.Errorf("got members %q or elements %q, want %q", members, elements, want)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func skipValue(data []byte, i, depth int) int {
 	case '"':
 		return skipString(data, i)
 	case '{', '[':
-		return skipMembers(data, i, depth+1, nil)
+		return skipMembers(data, i, depth+1)
 	case 't':
 		return skipWord(data, i, "true")
 	case 'f':
@@ -30,14 +30,8 @@ func skipValue(data []byte, i, depth int) int {
 	return skipNumber(data, i)
 }
 
-// span is where a name or value stands.
-type span struct{ start, end int }
-
-func (s span) of(data []byte) []byte { return data[s.start:s.end:s.end] }
-
-// skipMembers returns the end of the object or list at i, or -1. It notes the places of its first names and
-// values in spans, as far as their capacity goes, unless spans is nil.
-func skipMembers(data []byte, i, depth int, spans *[]span) int {
+// skipMembers returns the end of the object or list at i, or -1.
+func skipMembers(data []byte, i, depth int) int {
 	object := data[i] == '{'
 	last := data[i] + 2 // } or ]
 	if i = skipSpace(data, i+1); depth > maxDepth || i == len(data) {
@@ -55,9 +49,6 @@ func skipMembers(data []byte, i, depth int, spans *[]span) int {
 			if i = skipString(data, start); i < 0 {
 				return -1
 			}
-			if spans != nil && len(*spans) < cap(*spans) {
-				*spans = append(*spans, span{start, i})
-			}
 			if i = skipSpace(data, i); i == len(data) || data[i] != ':' {
 				return -1
 			}
@@ -66,9 +57,6 @@ func skipMembers(data []byte, i, depth int, spans *[]span) int {
 		start := skipSpace(data, i)
 		if i = skipValue(data, start, depth); i < 0 {
 			return -1
-		}
-		if spans != nil && len(*spans) < cap(*spans) {
-			*spans = append(*spans, span{start, i})
 		}
 		if i = skipSpace(data, i); i == len(data) || data[i] != ',' && data[i] != last {
 			return -1

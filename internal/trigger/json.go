@@ -29,36 +29,36 @@ func plain(data []byte) ([]byte, error) {
 // fields reads a JSON object by its exact keys, and refuses a key that is set twice. The
 // values share the memory of data.
 func fields(data []byte) (map[string]json.RawMessage, error) {
-	members, err := text.Members(data)
-	if err != nil {
-		return nil, err
-	}
 	keys := map[string]json.RawMessage{}
-	for name, value := range members {
+	err := text.Members(data, func(name []byte, value json.RawMessage) error {
 		key := string(name)
 		switch {
 		case keys[key] != nil:
-			return nil, fmt.Errorf("%s is set twice", text.Quote(key))
+			return fmt.Errorf("%s is set twice", text.Quote(key))
 		case len(keys) == maxKeys:
-			return nil, fmt.Errorf("the object has more than %d keys", maxKeys)
+			return fmt.Errorf("the object has more than %d keys", maxKeys)
 		}
 		keys[key] = value
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return keys, nil
 }
 
 // elements reads a JSON list of at most MaxNames elements, which are parts of data.
 func elements(data []byte) ([]json.RawMessage, error) {
-	all, err := text.Elements(data)
-	if err != nil {
-		return nil, err
-	}
 	var list []json.RawMessage
-	for value := range all {
+	err := text.Elements(data, func(value json.RawMessage) error {
 		if len(list) == MaxNames {
-			return nil, errTooMany
+			return errTooMany
 		}
 		list = append(list, value)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }
