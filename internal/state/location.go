@@ -29,7 +29,7 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	case strings.HasPrefix(s, "file://"):
 		u, err := url.Parse(s)
 		if err != nil || u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" {
-			return Location{}, errors.New("not a folder: write file:///absolute/path")
+			return Location{}, errors.New("not a folder: write file:///absolute/path, with %25 for a percent sign")
 		}
 		return Location{Folder: filepath.Clean(u.Path)}, nil
 	case strings.HasPrefix(s, "oss://"):
