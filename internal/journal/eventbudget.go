@@ -28,6 +28,9 @@ const spentFolder = "spent/"
 // delete a medium at the same time spend it once. It is safe for concurrent use.
 type EventBudget struct {
 	spending lock
+	// names are the records of the day, in order. They were read at a time. spending guards both.
+	names  []string
+	readAt time.Time
 
 	mu      sync.Mutex
 	charges map[string]*charge // by media ID
@@ -64,15 +67,16 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
 	}
 	defer b.spending.giveBack()
+	if err := b.read(ctx, store, now); err != nil {
+		return s, nil, fmt.Errorf("read the event budget: %w", err)
+	}
 	day := spentByRun{}
-	for record, err := range store.List(ctx, spentFolder, spentFolder+state.Stamp(now.Add(-spentTime))) {
-		if err == nil {
-			err = day.take(record.Name)
-		}
-		switch {
+	for _, name := range b.names {
+		switch err := day.take(name); {
 		case errors.Is(err, errUncovered):
-			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", record.Name, err))
+			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
 		case err != nil:
+			b.names, b.readAt = nil, time.Time{} // somebody will remove the record
 			return s, skipped, fmt.Errorf("read the event budget: %w", err)
 		}
 	}
@@ -87,6 +91,27 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 	}
 	s.add(fresh, spender, now)
 	return s, skipped, nil
+}
+
+// spentLateTime is the time for which a record may appear before others. Instances have clocks of their own, and
+// write a record some seconds after its time.
+const spentLateTime = 10 * time.Minute
+
+// read lists the records of the day. It keeps the names of an earlier call, and lists the last of them again.
+func (b *EventBudget) read(ctx context.Context, store state.Store, now time.Time) error {
+	start := spentFolder + state.Stamp(now.Add(-spentTime))
+	again := max(start, spentFolder+state.Stamp(b.readAt.Add(-spentLateTime)))
+	first, _ := slices.BinarySearch(b.names, start)
+	last, _ := slices.BinarySearch(b.names, again)
+	names := slices.Clone(b.names[first:last])
+	for record, err := range store.List(ctx, spentFolder, again) {
+		if err != nil {
+			return err
+		}
+		names = append(names, record.Name)
+	}
+	b.names, b.readAt = names, now
+	return nil
 }
 
 // join joins the charges of media that other runs have spent, and returns the other media.

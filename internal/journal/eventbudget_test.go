@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // someIDs returns IDs that differ for each call.
@@ -82,6 +84,34 @@ func TestSpendConcurrently(t *testing.T) {
 	})
 }
 
+// A budget lists again only the last records, and counts those that other instances write late.
+func TestSpendReadsOnce(t *testing.T) {
+	store, budget := newMemory(), NewEventBudget()
+	spend := func(minutes, want int) {
+		t.Helper()
+		s, _, err := budget.Spend(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute), someIDs(1), 1000, true)
+		if err != nil || s.Spent != want {
+			t.Errorf("after %d minutes: %+v, %v; want %d", minutes, s, err, want)
+		}
+	}
+	other := func(minutes int, name string) {
+		store.put("spent/"+state.Stamp(asOf.Add(time.Duration(minutes)*time.Minute))+name, nil)
+	}
+	other(-60, "-100-OLD")
+	spend(0, 100)
+	other(-5, "-10-LATE") // named before the first reading, and written after it
+	spend(1, 111)
+	delete(store.records, store.names("spent/")[0])
+	spend(30, 112) // the old record is not listed again
+	other(25, "-1-OTHER")
+	spend(31, 114)
+	spend(-60+24*60+1, 15) // it is older than a day
+	spend(2*24*60, 0)
+	if again := len(budget.names); again > 1 {
+		t.Errorf("%d names of earlier days are kept", again)
+	}
+}
+
 // A budget that cannot be read or written allows nothing.
 func TestSpendFails(t *testing.T) {
 	for _, down := range []string{"list", "create"} {
@@ -92,9 +122,15 @@ func TestSpendFails(t *testing.T) {
 		}
 	}
 	store := newMemory()
-	store.put("spent/20990101T000000.000000000Z-x-A", nil)
-	if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
+	damaged := "spent/" + state.Stamp(asOf.Add(-time.Hour)) + "-x-A"
+	store.put(damaged, nil)
+	budget := NewEventBudget()
+	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
 		t.Errorf("a record without a number: %+v, %v", s, err)
+	}
+	delete(store.records, damaged)
+	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err != nil || !s.Allowed {
+		t.Errorf("when the record is removed: %+v, %v", s, err)
 	}
 	store = newMemory()
 	s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true)
