@@ -49,7 +49,7 @@ func TestADroppedPlanIsNoted(t *testing.T) {
 				}
 				r := w.mustInvoke(everything, test.want)
 				notes := strings.Join(r.Notes, "\n")
-				if !strings.Contains(notes, "dropped, because the policy has changed: 5 of its 25 media have no outcome") || len(w.deleted()) != 10 {
+				if !strings.Contains(notes, "dropped, because the policy has changed: 5 of its 25 media have no outcome, and 0 of these are gone") || len(w.deleted()) != 10 {
 					t.Errorf("notes %q, %d deleted", notes, len(w.deleted()))
 				}
 			})

@@ -12,7 +12,9 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // A store that takes no more records from any write on stops a run before it deletes
@@ -209,4 +211,96 @@ func TestWhatAnEventLeavesIsFinished(t *testing.T) {
 			t.Errorf("%s %s, %d gone", r.Status, r.Error, s.gone())
 		}
 	})
+}
+
+// killed starts a call, kills the program when the library has deleted, and starts the program again.
+func (s *simulation) killed(payload string) {
+	s.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.HangAfter})
+	s.call(s.programs[0], "killed", 10*time.Second, payload)
+	for s.gone() == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.programs[0].kill()
+	s.calls.Wait()
+	s.e.ClearFaults()
+	s.programs[0] = s.start(0)
+}
+
+// lost holds the history of media against the one decision that a killed run made.
+func (s *simulation) lost(ids []string) {
+	for _, id := range ids {
+		found, err := s.programs[0].f.History(s.t.Context(), handler.Call{}, id)
+		if err != nil || len(found.Decisions) != 1 || found.Decisions[0].Outcome != journal.Lost {
+			s.t.Errorf("history of %s: %+v, %v", id, found, err)
+		}
+	}
+}
+
+// What a request or an event deleted before it was killed is not lost, although its repetition finds the media gone:
+// a restore of the run has it at once, and the history once a scheduled run has come.
+func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
+	for name, payload := range map[string]func(ids []string) string{
+		"request": func(ids []string) string {
+			return fmt.Sprintf(`{"mode":"enforce","mediaIds":["%s"]}`, strings.Join(ids, `","`))
+		},
+		"event": func([]string) string { return string(ossEvent("clips/0", "clips/1", "clips/2")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+				defer s.end()
+				ids := s.addOld("media-in", 3)
+				s.programs = []*program{s.start(0)}
+				s.killed(payload(ids))
+				again, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(payload(ids)))
+				if r := s.adds(again); r.Status != report.Done || r.Counts.Expired != 0 || s.gone() != 3 {
+					t.Fatalf("the repetition: %s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())
+				}
+				restorable := func() int {
+					return s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "killed", DryRun: true}).Restore.Restored
+				}
+				if before := restorable(); before != 3 {
+					t.Errorf("%d of 3 media can be restored before a scheduled run", before)
+				}
+				time.Sleep(2 * time.Minute)
+				if r := s.timer(time.Minute); r.Status != report.Done {
+					t.Errorf("%s %s", r.Status, r.Error)
+				}
+				s.lost(ids)
+				if after := restorable(); after != 3 {
+					t.Errorf("%d of 3 media can be restored after a scheduled run", after)
+				}
+			})
+		})
+	}
+}
+
+// What a killed run deleted of a plan is recorded, also if the plan is dropped because the policy has changed.
+func TestWhatAKilledRunDeletedOfADroppedPlanIsRecorded(t *testing.T) {
+	for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated} {
+		t.Run(string(view), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})
+				defer s.end()
+				ids := s.addOld("media-in", 13)
+				s.programs = []*program{s.start(0)}
+				s.killed(everything)
+				sent := map[string]bool{}
+				for _, call := range s.e.Calls() {
+					for _, id := range call.MediaIDs {
+						sent[id] = sent[id] || call.Operation == "DeleteMedia"
+					}
+				}
+				s.deployStricter(strings.Replace(simulated, "180d", "181d", 1))
+				time.Sleep(time.Minute) // until the lease of the killed run ends
+				gone := s.gone()
+				r := s.timer(time.Minute)
+				note := fmt.Sprintf("13 of its 13 media have no outcome, and %d of these are gone; the sweep decides on the others again", gone)
+				if r.Status != report.Done || r.Counts.Deleted != 13-gone || !strings.Contains(strings.Join(r.Notes, " "), note) {
+					t.Errorf("%s %s, %+v, %q; want %q", r.Status, r.Error, r.Counts, r.Notes, note)
+				}
+				s.lost(slices.DeleteFunc(ids, func(id string) bool { return !sent[id] }))
+			})
+		})
+	}
 }

@@ -85,6 +85,14 @@ func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(context.WithoutCancel(ctx), left)
 }
 
+// Left returns the time after which the call records nothing more. Without a limit it returns most.
+func (b Budget) Left(most time.Duration) time.Duration {
+	if b.record.IsZero() {
+		return most
+	}
+	return time.Until(b.record)
+}
+
 // ErrTimeUp is the reason of a run that its time limit ended.
 var ErrTimeUp = errors.New("time limit reached")
 

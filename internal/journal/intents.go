@@ -23,6 +23,14 @@ const (
 	closedSuffix = ".done"
 )
 
+// requestFolder holds the intents of runs that hold no lease: those of requests and events. Their names sort by
+// the time of writing.
+const requestFolder = intentFolder + "requests/"
+
+// requestTime is the time for which later runs look for intents of requests. There may be thousands of
+// events a day, and a scheduled run comes more often.
+const requestTime = 3 * 24 * time.Hour
+
 // Intent is a plan that a run began to delete and did not finish.
 type Intent struct {
 	Format int       `json:"format"`
@@ -33,6 +41,8 @@ type Intent struct {
 	// Trigger and Asked are those of the run's report. Earlier versions left them out.
 	Trigger trigger.Kind `json:"trigger,omitempty"`
 	Asked   string       `json:"asked,omitempty"`
+	// Until is the time at which a run without a lease has ended, or was killed. A run with a lease has none.
+	Until time.Time `json:"until,omitzero"`
 	// Applied is the plan that the run was told to delete. Plan has what was still expired of it.
 	Applied string `json:"applied,omitempty"`
 
@@ -46,7 +56,10 @@ const intentFormat = 1
 // A run has several intents if its request was repeated.
 func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Intent, error) {
 	i.Format = intentFormat
-	i.name = fmt.Sprintf("%s%s-%s", intentFolder, i.AsOf.UTC().Format(secondForm), state.RunName(now, i.Run))
+	i.name = requestFolder + state.RunName(now, i.Run)
+	if i.Until.IsZero() {
+		i.name = fmt.Sprintf("%s%s-%s", intentFolder, i.AsOf.UTC().Format(secondForm), state.RunName(now, i.Run))
+	}
 	record, err := json.Marshal(i)
 	if err == nil {
 		err = store.Create(ctx, i.name+intentSuffix, record)
@@ -136,24 +149,14 @@ func decodeIntent(data []byte) (Intent, error) {
 }
 
 // Unfinished returns the intents that were not closed, oldest first, and the errors of damaged
-// records. The next sweep finds the media of damaged ones.
-func Unfinished(ctx context.Context, store state.Store) (list []Intent, damaged []error, err error) {
-	closed := map[string]bool{}
-	var names []string
-	for record, err := range store.List(ctx, intentFolder, "") {
-		if err != nil {
-			return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
-		}
-		if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
-			closed[name] = true
-		} else if name, ok := strings.CutSuffix(record.Name, intentSuffix); ok {
-			names = append(names, name)
-		}
+// records. It leaves out requests that may be under way, and those of more than requestTime ago. The next
+// sweep finds the media of damaged ones.
+func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
+	names, err := openIntents(ctx, store, now)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
 	}
 	for _, name := range names {
-		if closed[name] {
-			continue
-		}
 		o, err := readIntent(ctx, store, name)
 		switch {
 		case errors.Is(err, state.ErrDamaged):
@@ -161,8 +164,31 @@ func Unfinished(ctx context.Context, store state.Store) (list []Intent, damaged 
 			continue
 		case err != nil:
 			return nil, nil, err
+		case o.Until.After(now):
+			continue
 		}
 		list = append(list, o)
 	}
 	return list, damaged, nil
+}
+
+// openIntents returns the names of the intents that were not closed.
+func openIntents(ctx context.Context, store state.Store, now time.Time) (names []string, err error) {
+	closed := map[string]bool{}
+	for _, part := range []struct{ after, end string }{{"", requestFolder}, {requestFolder + state.Stamp(now.Add(-requestTime)), ""}} {
+		for record, err := range store.List(ctx, intentFolder, part.after) {
+			if err != nil {
+				return nil, err
+			}
+			if part.end != "" && record.Name > part.end {
+				break
+			}
+			if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
+				closed[name] = true
+			} else if name, ok := strings.CutSuffix(record.Name, intentSuffix); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return closed[name] }), nil
 }

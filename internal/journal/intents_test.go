@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func begin(t *testing.T, store state.Store, run, digit string, minutes int) Inte
 // unfinished returns "run plan-digit" for each plan.
 func unfinished(t *testing.T, store state.Store) (list []string, damaged []error) {
 	t.Helper()
-	intents, damaged, err := Unfinished(t.Context(), store)
+	intents, damaged, err := Unfinished(t.Context(), store, asOf.Add(time.Hour))
 	no(t, err)
 	for _, i := range intents {
 		list = append(list, i.Run+" "+i.Plan[len(i.Plan)-1:])
@@ -45,7 +46,7 @@ func TestUnfinished(t *testing.T) {
 	}
 	no(t, early.Close(t.Context(), store))
 	no(t, early.Close(t.Context(), store))
-	intents, _, err := Unfinished(t.Context(), store)
+	intents, _, err := Unfinished(t.Context(), store, asOf.Add(time.Hour))
 	no(t, err)
 	if diff := cmp.Diff(late, intents[0], cmpopts.IgnoreUnexported(Intent{})); diff != "" {
 		t.Errorf("intent (-want +got):\n%s", diff)
@@ -55,6 +56,28 @@ func TestUnfinished(t *testing.T) {
 	}
 	if list, _ := unfinished(t, store); list != nil {
 		t.Errorf("%q are left", list)
+	}
+}
+
+// A request without a lease may be under way until its time is up. One of weeks ago is nobody's any more.
+func TestUnfinishedRequests(t *testing.T) {
+	store, now := newMemory(), asOf.Add(time.Hour)
+	request := func(run string, age, time time.Duration) Intent {
+		i, err := Begin(t.Context(), store, now.Add(-age), Intent{Run: run, Plan: planID("1"), AsOf: now.Add(-age), Until: now.Add(time - age)})
+		no(t, err)
+		return i
+	}
+	request("under way", time.Hour, time.Hour+1)
+	request("killed", time.Minute, time.Minute)
+	request("long ago", 30*24*time.Hour, time.Hour)
+	request("ended", 10*time.Minute, time.Minute)
+	no(t, request("ended", 9*time.Minute, time.Minute).Close(t.Context(), store))
+	begin(t, store, "timer", "2", 0)
+	if list, damaged := unfinished(t, store); !slices.Equal(list, []string{"timer 2", "ended 1", "killed 1"}) || damaged != nil {
+		t.Errorf("%q, damaged %v", list, damaged)
+	}
+	if begun, err := HasBegun(t.Context(), store, now.Add(-time.Minute)); begun || err != nil {
+		t.Errorf("a request at the same time passes for a scheduled run: %v, %v", begun, err)
 	}
 }
 
@@ -76,7 +99,7 @@ func TestUnfinishedAmongDamage(t *testing.T) {
 	}
 	for _, down := range []string{"list", "read"} {
 		store.down = down
-		if _, _, err := Unfinished(t.Context(), store); !errors.Is(err, errDown) {
+		if _, _, err := Unfinished(t.Context(), store, asOf.Add(time.Hour)); !errors.Is(err, errDown) {
 			t.Errorf("%s fails: %v", down, err)
 		}
 	}

@@ -106,12 +106,8 @@ func newKilled(run string, i Intent) *report.Report {
 }
 
 func countKilled(r *report.Report, rule string, became Became) {
-	line := r.Rule(rule)
-	if line == nil {
-		r.Rules = append(r.Rules, report.Rule{Name: rule, Kind: "expire"})
-		line = r.Rule(rule)
-	}
-	c := &r.Counts
+	r.AddRule(rule)
+	c, line := &r.Counts, r.Rule(rule)
 	c.Looked, c.Expired, line.Applied, line.Expired = c.Looked+1, c.Expired+1, line.Applied+1, line.Expired+1
 	became.Count(c, line)
 }

@@ -139,6 +139,9 @@ func (w *workers) start(one *worker, batch []plan.Line) {
 			if one.admit.Err() == nil {
 				batch = one.recheck(batch)
 			}
+			if one.Recheck.Account {
+				return nil
+			}
 			return one.purgeClaimed(batch)
 		})
 		one.sent()
@@ -199,7 +202,7 @@ func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tomb
 
 // recheck decides again on a batch with stale decisions. It returns the media that are still expired.
 func (w *worker) recheck(batch []plan.Line) []plan.Line {
-	if !isStale(batch, w.Now()) {
+	if !w.Recheck.Account && !isStale(batch, w.Now()) {
 		return batch
 	}
 	still, outcomes := w.Recheck.run(w.ctx, batch)

@@ -59,6 +59,8 @@ type Recheck struct {
 	// Interrupted is true if an earlier run may have deleted media of the plan without recording
 	// an outcome.
 	Interrupted bool
+	// Account is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
+	Account bool
 
 	newest newestMedia
 }
@@ -80,13 +82,14 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 	for _, l := range batch {
 		m, err := found[l.MediaID], failed[l.MediaID]
 		switch {
-		case err != nil && deadline.Passed(err):
+		case err != nil && (r.Account || deadline.Passed(err)):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
 		case m == nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone})
 		case r.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: true})
+		case r.Account:
 		case !r.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})
 		default:

@@ -165,6 +165,13 @@ func (r *Report) Rule(name string) *Rule {
 	return nil
 }
 
+// AddRule adds the line of an expire rule, unless the report has it.
+func (r *Report) AddRule(name string) {
+	if r.Rule(name) == nil {
+		r.Rules = append(r.Rules, Rule{Name: name, Kind: "expire"})
+	}
+}
+
 // maxHoldLines is the largest number of holds with a line of their own. The others share one.
 const (
 	maxHoldLines = 100

@@ -39,7 +39,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 	store := s.store(call)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
-	intents, damaged, err := journal.Unfinished(work, store)
+	intents, damaged, err := journal.Unfinished(work, store, s.now())
 	if err != nil {
 		return 0, err
 	}
@@ -92,14 +92,8 @@ func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call C
 	r.Mode, r.Ledger = policy.Enforce, intent.Run
 	s.log.Info("finishing a plan that was cut off", "run", r.Run, "of", intent.Run, "plan", intent.Plan)
 	if err := checkAge(p, intent.AsOf, intent.Policy, r.AsOf); err != nil {
-		why := "guard.planMaxAge has passed"
-		if intent.Policy != p.Digest() {
-			why = "the policy has changed"
-		}
-		dropped = fmt.Sprintf("unfinished plan %s of run %s dropped, because %s: %s; the sweep decides on them again", trigger.ShortPlan(intent.Plan), text.Quote(intent.Run), why, s.leftOf(ctx, call, intent))
 		s.log.Info("unfinished plan dropped: the sweep that follows makes a new one", "plan", intent.Plan, "reason", err.Error())
-		r.Notes = append(r.Notes, dropped)
-		r.Finish(report.Done, s.now())
+		dropped = s.dropPlan(ctx, budget, call, p, intent, r)
 	} else {
 		s.run(ctx, budget, call, p, &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r)
 	}
@@ -110,23 +104,24 @@ func (s *Service) finishPlan(ctx context.Context, budget deadline.Budget, call C
 	return r, dropped
 }
 
-// leftOf says how many media of a plan have no outcome.
-func (s *Service) leftOf(ctx context.Context, call Call, intent journal.Intent) string {
-	contents, err := journal.ReadPlan(ctx, s.store(call), intent.Plan)
+// dropPlan records which media of a plan are gone, and returns a note on the plan for the sweep that follows.
+func (s *Service) dropPlan(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, intent journal.Intent, r *report.Report) (note string) {
+	why := "guard.planMaxAge has passed"
+	if intent.Policy != p.Digest() {
+		why = "the policy has changed"
+	}
+	r.Policy, r.Plan, r.Rules = intent.Policy, intent.Plan, []report.Rule{}
+	library := s.library.Session(s.credentials(call))
+	found, err := s.newSweep(call, p, r, library).Account(ctx, budget, intent, r)
+	r.Calls = callsOf(library)
+	what := fmt.Sprintf("%d of its %d media have no outcome, and %d of these are gone", found.Left, found.Entries, found.Gone)
 	if err != nil {
-		return "its media cannot be counted"
+		s.log.Warn("media of a dropped plan not read", "plan", intent.Plan, "error", text.Bound(err.Error()))
+		what = "not all of its media could be read"
 	}
-	outcomes, _, err := journal.Outcomes(ctx, s.store(call), intent.Run, intent.Run)
-	if err != nil {
-		return "its media cannot be counted"
-	}
-	left := contents.Entries
-	for _, outcome := range outcomes {
-		if outcome.Plan == intent.Plan {
-			left--
-		}
-	}
-	return fmt.Sprintf("%d of its %d media have no outcome", max(0, left), contents.Entries)
+	note = fmt.Sprintf("unfinished plan %s of run %s dropped, because %s: %s; the sweep decides on the others again", trigger.ShortPlan(intent.Plan), text.Quote(intent.Run), why, what)
+	r.Notes = append(r.Notes, note)
+	return note
 }
 
 // closeIntent records that a plan is finished, also when the time for work is up: the next run

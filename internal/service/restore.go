@@ -193,15 +193,20 @@ func (s *Service) deletionOf(ctx context.Context, call Call, run string) (restor
 		return of, nil
 	}
 	r, err := journal.ReadReport(ctx, s.store(call), run)
-	switch {
-	case errors.Is(err, state.ErrNotFound):
-		intent, err := journal.LatestIntent(ctx, s.store(call), run)
-		if errors.Is(err, state.ErrNotFound) {
-			err = missingError(fmt.Sprintf("there is no run %s in the state store: mediasweep runs lists the latest; "+
-				"for a run that was killed while it deleted given media, give the ID of its plan", text.Quote(run)))
+	missing := errors.Is(err, state.ErrNotFound)
+	if missing || err == nil && r.Counts.Deleted == 0 && r.Restore == nil {
+		intent, intentErr := journal.LatestIntent(ctx, s.store(call), run)
+		switch {
+		case intentErr == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
+			of.Plan = intent.Plan
+			return of, nil
+		case missing && errors.Is(intentErr, state.ErrNotFound):
+			return of, missingError(fmt.Sprintf("there is no run %s in the state store: mediasweep runs lists the latest", text.Quote(run)))
+		case missing:
+			return of, intentErr
 		}
-		of.Plan = intent.Plan
-		return of, err
+	}
+	switch {
 	case err != nil:
 		return of, err
 	case r.Restore != nil:

@@ -74,8 +74,9 @@ func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Cal
 	now := s.now()
 	if mode == policy.DryRun {
 		// A dry run finishes no plan. The run that does adds the report of a killed run to an earlier day.
-		intents, _, err := journal.Unfinished(ctx, s.store(call))
-		if last := len(intents) - 1; err != nil || last >= 0 && intents[last].AsOf.After(now.AddDate(0, -1, 0)) {
+		intents, _, err := journal.Unfinished(ctx, s.store(call), now)
+		isRecent := func(i journal.Intent) bool { return i.AsOf.After(now.AddDate(0, -1, 0)) }
+		if err != nil || slices.ContainsFunc(intents, isRecent) {
 			return
 		}
 	}

@@ -244,29 +244,32 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 	return all, due.ID, err
 }
 
-// deletePlan deletes the plan. The intent lets the next scheduled run finish it. A run of the
-// inventory or of a plan holds a lease and records its intent first, so that it may be killed. Other
-// runs record theirs if media are pending in the end.
+// deletePlan deletes the plan. Its intent is recorded first, so that the run may be killed: the next scheduled run
+// finishes the plan. A run with a lease has one intent. The intent of another run ends with it, and if media
+// are still pending it leaves a second one.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
-	begun := r.request.Inventory || r.request.Plan != ""
+	leased := r.request.Inventory || r.request.Plan != ""
 	r.decisions.approved = r.request.Plan
-	var err error
-	if begun {
-		if intent, err = journal.Begin(ctx, r.Store, r.Now(), intent); err != nil {
-			return fmt.Errorf("%w; nothing was deleted", err)
-		}
+	underWay := intent
+	if !leased {
+		underWay.Until = r.Now().Add(r.budget.Left(longestRun) + clockSkew)
+	}
+	underWay, err := journal.Begin(ctx, r.Store, r.Now(), underWay)
+	if err != nil {
+		r.settleBudget(ctx, spending, journal.All)
+		return fmt.Errorf("%w; nothing was deleted", err)
 	}
 	r.purge(ctx, admit, planID, found, false, lines)
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	c := &r.report.Counts
 	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
-	switch {
-	case c.Pending > 0 && !begun:
+	if c.Pending > 0 && !leased {
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
-	case c.Pending == 0 && begun:
-		err = intent.Close(ctx, r.Store)
+	}
+	if err == nil && (c.Pending == 0 || !leased) {
+		err = underWay.Close(ctx, r.Store)
 	}
 	if err != nil {
 		r.Log.Warn("intent not updated", "error", err.Error())
@@ -278,6 +281,12 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	}
 	return nil
 }
+
+const (
+	// longestRun is the longest time of a run without a time limit: that of a run on Function Compute.
+	longestRun = 24 * time.Hour
+	clockSkew  = time.Minute
+)
 
 // Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
 // decides nothing and writes nothing.

@@ -1,0 +1,94 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/purge"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// accountTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
+const accountTime = time.Minute
+
+// Accounted is what became of a plan that is not finished.
+type Accounted struct {
+	Entries int // media of the plan
+	Left    int // of these, media without an outcome
+	Gone    int // of these, media that are gone: the run that was cut off may have deleted them
+}
+
+// Account reads the media of a dropped plan that have no outcome. It records those that are gone, counts them in the
+// report, and finishes it. It deletes nothing. An error means that not all could be read or recorded.
+func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped journal.Intent, r *report.Report) (Accounted, error) {
+	ctx, cancel := budget.Work(ctx)
+	defer cancel()
+	request := &trigger.Request{Trigger: r.Trigger, Plan: dropped.Plan, Resume: dropped.Run}
+	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
+	run.outcomes = outcomes{store: s.Store, run: dropped.Run, plan: dropped.Plan, interrupted: true}
+	defer run.progress.Stop()
+	var found Accounted
+	err := task.Do(func() (err error) {
+		found, err = run.account(ctx)
+		return err
+	})
+	r.Finish(report.Done, s.Now())
+	return found, err
+}
+
+func (r *run) account(ctx context.Context) (found Accounted, err error) {
+	done, records, err := journal.Outcomes(ctx, r.Store, r.outcomes.run, r.outcomes.run)
+	if err != nil {
+		return found, err
+	}
+	r.outcomes.last = records
+	contents, err := journal.ReadPlan(ctx, r.Store, r.outcomes.plan)
+	if err != nil {
+		return found, err
+	}
+	found.Entries = contents.Entries
+	admit, cancel := r.budget.Admit(ctx)
+	defer cancel()
+	admit, cancelToo := context.WithTimeout(admit, accountTime)
+	defer cancelToo()
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Recheck: &purge.Recheck{
+		Judge: purge.Judge{Now: r.Now}, Region: r.Region, Library: r.Library, Interrupted: true, Account: true,
+	}}
+	lines := func(yield func(plan.Line, error) bool) {
+		for entry, err := range journal.Entries(ctx, r.Store, contents) {
+			var l plan.Line
+			if err == nil {
+				if _, settled := done[entry.MediaID]; settled {
+					continue
+				}
+				l, _, err = plan.Saved(entry)
+			}
+			found.Left++
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+	err = p.Run(admit, admit, lines, func(some []purge.Outcome) {
+		gone := slices.DeleteFunc(some, func(o purge.Outcome) bool { return o.Became != journal.Gone })
+		for _, o := range gone {
+			r.report.AddRule(o.Line.Rule)
+			r.report.Count(retention.Expired, o.Line.Rule, 1)
+		}
+		r.report.Counts.Looked += len(gone)
+		r.report.Counts.Pending += len(gone)
+		r.settle(gone)
+		found.Gone += len(gone)
+	})
+	record, cancelRecord := r.budget.Record(ctx)
+	defer cancelRecord()
+	return found, cmp.Or(err, r.outcomes.close(record, r), admit.Err())
+}
