@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,8 +125,8 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       c.version(),
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(c.readSettings(cmd), c.checkEnvironment())
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			return cmp.Or(refuseEmpty(cmd, args), errors.Join(c.readSettings(cmd), c.checkEnvironment()))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

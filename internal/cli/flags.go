@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/credentials"
@@ -54,9 +55,6 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 		if values, ok := flag.Value.(*setting); ok && len(*values) > 1 {
 			return exitError{exitUsage, fmt.Errorf("%s takes one --%s", cmd.Name(), s.flag)}
 		}
-		if err := refuseEmpty(s.flag, []string{flag.Value.String()}); err != nil {
-			return err
-		}
 		given[s.variable] = flag.Value.String()
 	}
 	if given[profileVariable] != "" && account.InFC(c.Getenv) {
@@ -81,14 +79,23 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	return nil
 }
 
-// refuseEmpty refuses an empty value of one of settings.
-func refuseEmpty(name string, values []string) error {
-	for _, s := range settings {
-		if s.flag == name && slices.Contains(values, "") {
-			return exitError{exitUsage, fmt.Errorf("--%s is empty: name %s", s.flag, s.usage)}
-		}
+// refuseEmpty refuses an argument or a flag that is empty, as a variable of a script may be: most commands
+// would do more without it.
+func refuseEmpty(cmd *cobra.Command, args []string) error {
+	if at := slices.Index(args, ""); at >= 0 && !cmd.Hidden { // completion completes an empty word
+		return exitError{exitUsage, fmt.Errorf("%s: argument %d is empty: %s", cmd.Name(), at+1, usage(cmd))}
 	}
-	return nil
+	var err error
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.Contains(values, "") {
+			err = exitError{exitUsage, fmt.Errorf("--%s is empty: give a value, or leave the flag out (%s)", flag.Name, flag.Usage)}
+		}
+	})
+	return err
 }
 
 // overlay returns an environment in which the given variables win.

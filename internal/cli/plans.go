@@ -43,7 +43,7 @@ mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
   mediasweep plan oss://media-in/drafts/
   mediasweep plan --manifest media.csv -o html > plan.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := planRequest(args, list, cmd.Flags().Changed("manifest"))
+			request, err := planRequest(args, list)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
@@ -58,17 +58,15 @@ mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
 
 // planRequest asks for a plan of what is named: a list, prefixes and objects, media, or
 // else the policy's inventory.
-func planRequest(names []string, list string, listed bool) (*trigger.Request, error) {
+func planRequest(names []string, list string) (*trigger.Request, error) {
 	keys := map[string]any{"mode": policy.DryRun}
 	switch {
-	case listed && len(names) > 0:
+	case list != "" && len(names) > 0:
 		return nil, errors.New("--manifest and names are two scopes: give one of them")
-	case listed && list == "":
-		return nil, errors.New("--manifest is empty: give a file, or oss://bucket/key")
-	case listed && strings.HasPrefix(list, "oss://"):
+	case list != "" && strings.HasPrefix(list, "oss://"):
 		keys["manifest"] = list
 		return trigger.NewRequest(keys, trigger.CLI)
-	case listed:
+	case list != "":
 		if _, err := os.Stat(list); err != nil {
 			return nil, fmt.Errorf("--manifest: %w", err)
 		}

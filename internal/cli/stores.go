@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -42,9 +41,6 @@ func addStates(cmd *cobra.Command) *[]string {
 // stores returns the deployments that --state names, or that of the environment. policies has the values
 // of --policy: none, or one for each.
 func (c *Command) stores(places, policies []string) ([]store, error) {
-	if err := cmp.Or(refuseEmpty("policy", policies), refuseEmpty("state", places)); err != nil {
-		return nil, err
-	}
 	if len(places) == 0 {
 		places = []string{""}
 	}
