@@ -5,12 +5,13 @@ package index
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Entry describes one medium of an object, or an object without a medium.

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/mediasweep/mediasweep/internal/state"
 )

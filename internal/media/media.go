@@ -70,14 +70,21 @@ const maxIDBytes = 64
 // CheckID refuses what cannot be sent as the ID of a medium: it could end or widen
 // the list that DeleteMedia takes.
 func CheckID(id string) error {
-	if id == "" || len(id) > maxIDBytes || strings.ContainsFunc(id, isNotOfID) {
+	if id == "" || len(id) > maxIDBytes || !consistsOf(id, "-_", true) {
 		return errors.New("a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _")
 	}
 	return nil
 }
 
-func isNotOfID(r rune) bool {
-	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_'
+// consistsOf reports whether a text has only 0-9, a-z, some other characters and, if asked, A-Z.
+func consistsOf(s, others string, upper bool) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && (!upper || c < 'A' || c > 'Z') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // earliest is the first CreationTime that is believed. MPS is younger.

@@ -20,9 +20,6 @@ const maxKeyBytes = 1023
 // Source: MPS QueryMediaListByURL, parameter FileURLs.
 const MaxURLBytes = 3200
 
-// The characters of names of buckets and regions, besides "-".
-const letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
-
 // Object names one OSS object. Key is raw: UTF-8, nothing in it escaped.
 type Object struct {
 	Bucket string
@@ -105,7 +102,7 @@ func splitOSS(s string) (bucket, key string, err error) {
 }
 
 func checkBucket(bucket string) error {
-	if size := len(bucket); size < 3 || size > 63 || strings.Trim(bucket, letters+digits+"-") != "" || bucket[0] == '-' || bucket[size-1] == '-' {
+	if size := len(bucket); size < 3 || size > 63 || !consistsOf(bucket, "-", false) || bucket[0] == '-' || bucket[size-1] == '-' {
 		return fmt.Errorf("%s is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", text.Quote(bucket))
 	}
 	return nil
@@ -171,7 +168,7 @@ func ParseURL(s string) (Object, error) {
 		return Object{}, errors.New("file URL is not an address of OSS: its host must be BUCKET.oss-REGION.aliyuncs.com")
 	case port != "" && port != ownPort:
 		return Object{}, fmt.Errorf("file URL has port %s: leave the port out", text.Quote(port))
-	case strings.ContainsAny(path, "?#"):
+	case strings.IndexByte(path, '?') >= 0 || strings.IndexByte(path, '#') >= 0:
 		return Object{}, errors.New("file URL carries a query: only the address of the object is allowed")
 	}
 	key, err := url.PathUnescape(path)
@@ -189,5 +186,5 @@ func isOSSDomain(domain string) bool {
 	if !single {
 		region, single = strings.CutSuffix(endpoint, ".oss")
 	}
-	return ok && single && region != "" && strings.Trim(region, letters+digits+"-") == "" && strings.Trim(region, "-") == region
+	return ok && single && region != "" && consistsOf(region, "-", false) && region[0] != '-' && region[len(region)-1] != '-'
 }
