@@ -146,8 +146,8 @@ type page struct {
 	data   any
 	status int            // 200 for 0
 	zone   *time.Location // nil if the page did not need it
-	// refresh makes the browser ask again every so many seconds.
-	refresh int
+	// refresh makes the browser ask again after so many seconds.
+	refresh string
 	goTo    string
 }
 

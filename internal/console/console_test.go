@@ -155,7 +155,7 @@ type site struct {
 	plan  string // the path of the plan
 }
 
-func newSite(t *testing.T, lib *library, runs *console.Runs) *site {
+func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
 	t.Helper()
 	pages, err := console.New(console.Options{
 		Service: lib, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
@@ -164,7 +164,12 @@ func newSite(t *testing.T, lib *library, runs *console.Runs) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t, pages, lib, "/plans/" + lib.contents.ID}
+	return pages
+}
+
+func newSite(t *testing.T, lib *library, runs *console.Runs) *site {
+	t.Helper()
+	return &site{t, pagesOf(t, lib, runs), lib, "/plans/" + lib.contents.ID}
 }
 
 func (s *site) get(target string, header ...string) *httptest.ResponseRecorder {
@@ -491,11 +496,7 @@ func TestProgress(t *testing.T) {
 	runs := console.NewRuns(context.Background())
 	lib := &waiting{library: newLibrary(t, 10), goOn: make(chan struct{})}
 	s := newSite(t, lib.library, runs)
-	pages, err := console.New(console.Options{Service: lib, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: time.Now, Call: func(*http.Request) service.Call { return service.Call{} }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.pages = pages
+	s.pages = pagesOf(t, lib, runs)
 	page := s.post(s.plan+"/apply", url.Values{"count": {"10"}}).Header().Get("Location")
 	runs.Show(strings.TrimPrefix(page, "/runs/"), console.Progress{Deleting: true, Done: 3, Total: 10})
 	runs.Show("another", console.Progress{Deleting: true, Done: 9, Total: 9})
@@ -533,16 +534,24 @@ func TestBlockedPlansWait(t *testing.T) {
 	}
 }
 
-// A plan is read once: when the list of plans is shown, or when its own page is.
+// A plan is read once: when it waits for approval, when the list of plans is shown, or when its own page is.
 func TestPlansAreReadOnce(t *testing.T) {
-	for name, runs := range map[string]*console.Runs{"read ahead": console.NewRuns(context.Background()), "read when asked for": nil} {
-		s := newSite(t, newLibrary(t, 250), runs)
-		s.get("/plans")
-		if runs != nil {
-			runs.Wait()
+	for name, test := range map[string]struct {
+		before string
+		runs   *console.Runs
+		ahead  int
+	}{
+		"read ahead from the overview": {"/", console.NewRuns(context.Background()), 1},
+		"read ahead from the list":     {"/plans", console.NewRuns(context.Background()), 1},
+		"not in the background":        {"/plans", nil, 0},
+	} {
+		s := newSite(t, newLibrary(t, 250), test.runs)
+		s.get(test.before)
+		if test.runs != nil {
+			test.runs.Wait()
 		}
-		if want := map[bool]int{true: 1}[runs != nil]; s.lib.reads != want {
-			t.Errorf("%s: %d reads, want %d", name, s.lib.reads, want)
+		if s.lib.reads != test.ahead {
+			t.Errorf("%s: %d reads, want %d", name, s.lib.reads, test.ahead)
 		}
 		for range 3 {
 			s.get(s.plan + "?rule=drafts")
@@ -717,11 +726,7 @@ func TestOverviewAfterAFailedRun(t *testing.T) {
 }
 
 func TestOverviewBehindEvents(t *testing.T) {
-	pages, err := console.New(console.Options{Service: busy{newLibrary(t, 1)}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Lang: "en",
-		Now: func() time.Time { return now }, Call: func(*http.Request) service.Call { return service.Call{} }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := pagesOf(t, busy{newLibrary(t, 1)}, nil)
 	answer := httptest.NewRecorder()
 	pages.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
 	if !strings.Contains(answer.Body.String(), "within 30 days: 8 media") {

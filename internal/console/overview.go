@@ -46,7 +46,9 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	d.Runs, d.Trouble = list.Reports, list.Notes
-	d.Blocked = waiting(blocked.Reports, list.Reports)
+	if d.Blocked = waiting(blocked.Reports, list.Reports); len(d.Blocked) > 0 {
+		p.reviews.readAhead(p.Runs, call, d.Blocked[0].Plan)
+	}
 	if d.Stats, err = p.Service.Stats(ctx, call, report.ByMonth, "1y"); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,9 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.reviews.readAhead(p.Runs, p.Call(r), list)
+	if len(list) > 0 {
+		p.reviews.readAhead(p.Runs, p.Call(r), list[0].ID)
+	}
 	return &page{name: "plans", title: "Plans", data: plansData{list, notes}}, nil
 }
 

@@ -35,13 +35,14 @@ type reviewData struct {
 	Sort     string
 	Filtered bool
 
-	Total  int
-	Sum    review.Sum
-	Digest string
-	Rows   []reviewRow
-	Facets []facet
-	Heads  []sortHead
-	Rest   string // the query without the search
+	// Reading is true while the plan is being read: then the page has its first media, and nothing to act on.
+	Reading bool
+	Sum     review.Sum
+	Digest  string
+	Rows    []reviewRow
+	Facets  []facet
+	Heads   []sortHead
+	Rest    string // the query without the search
 
 	From, To, Page    int
 	Next, Previous    string
@@ -79,21 +80,34 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
+	var contents plan.Contents
+	var list *review.List
+	var rows []review.Item
+	if reference := r.PathValue("plan"); p.Runs != nil && r.URL.RawQuery == "" {
+		contents, list, rows, err = p.reviews.soon(r.Context(), p.Runs, p.Call(r), reference)
+	} else {
+		contents, list, err = p.reviews.of(r.Context(), p.Call(r), reference)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if contents.ID != r.PathValue("plan") { // a page is of one plan, whatever is the latest
 		return redirect("/plans/" + contents.ID + address(f, order, number))
 	}
-	selected := list.Select(f)
-	pages := max(1, (selected.Media+pageItems-1)/pageItems)
-	number = min(number, pages)
-	digest := selected.Digest()
-	selected.Sort(order)
+	answer := &page{name: "review", title: "Plan"}
 	d := &reviewData{
-		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Total: list.Len(), Sum: selected.Sum, Digest: digest,
+		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Reading: list == nil, Sum: review.Sum{Media: contents.Entries},
 		Page: number, Hold: "/plans/" + contents.ID + "/hold" + address(f, order, 1), Clear: address(review.Filter{}, order, 1),
+	}
+	if d.Reading {
+		answer.refresh = "1; url=?page=1" // a query waits for the whole plan
+	} else {
+		selected := list.Select(f)
+		d.Sum, d.Digest = selected.Sum, selected.Digest()
+		d.Page = min(number, max(1, (selected.Media+pageItems-1)/pageItems))
+		d.facets(p, r, selected)
+		selected.Sort(order)
+		rows = selected.Page(d.Page, pageItems)
 	}
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
 	zone := time.UTC
@@ -105,17 +119,17 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	} else {
 		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
 	}
-	if err := p.fillRows(r, d, selected.Page(number, pageItems), zone); err != nil {
+	if err := p.fillRows(r, d, rows, zone); err != nil {
 		return nil, err
 	}
 	d.links()
-	d.facets(p, r, selected)
 	if of := contents.Head.Scope.Plan; of != "" {
 		if before, _, err := p.Service.Items(r.Context(), p.Call(r), of); err == nil {
 			d.LeftOut = before.Entries - contents.Entries
 		}
 	}
-	return &page{name: "review", title: "Plan", data: d, zone: zone}, nil
+	answer.data, answer.zone = d, zone
+	return answer, nil
 }
 
 func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zone *time.Location) error {

@@ -61,7 +61,7 @@ func (p *pages) run(r *http.Request) (*page, error) {
 	id := r.PathValue("run")
 	progress, ended := p.Runs.of(id)
 	if progress != nil {
-		return &page{name: "progress", title: "A run is under way", data: progress, refresh: 2}, nil
+		return &page{name: "progress", title: "A run is under way", data: progress, refresh: "2"}, nil
 	}
 	found, err := p.Service.Run(r.Context(), p.Call(r), id)
 	if errors.Is(err, state.ErrNotFound) && ended != nil { // a refused request has no saved report

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -73,8 +72,8 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if answer.refresh > 0 {
-		w.Header().Set("Refresh", strconv.Itoa(answer.refresh))
+	if answer.refresh != "" {
+		w.Header().Set("Refresh", answer.refresh)
 	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.WriteHeader(max(answer.status, http.StatusOK))
