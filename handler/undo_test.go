@@ -238,3 +238,34 @@ func (w *world) mustRestore(t *testing.T, run string) report.Report {
 	}
 	return r
 }
+
+// An undo does not turn against the media that a rule kept as the latest: what comes back is new to the
+// library, and takes no place among them. A later upload does.
+func TestUndoLeavesTheLatest(t *testing.T) {
+	onTurnedClock(t, strings.Replace(enforcing, "  - {name: everything-else",
+		"  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}\n  - {name: everything-else", 1),
+		func(t *testing.T, w *world) {
+			for i := range 4 {
+				w.add(fmt.Sprint("series/a/", i), 400-i)
+				w.e.PutObject("media-in", fmt.Sprint("series/a/", i), nil, time.Now())
+			}
+			r := w.mustInvoke(everything, report.Done)
+			if r.Counts.Deleted != 2 || r.Counts.Kept != 2 {
+				t.Fatalf("%+v", r.Counts)
+			}
+			if done := w.restore(r.Run); done.Restore.Restored != 2 {
+				t.Fatalf("%+v", done.Restore)
+			}
+			for _, days := range []int{1, 40, 400} {
+				time.Sleep(time.Duration(days) * 24 * time.Hour)
+				if r = w.mustInvoke(everything, report.Done); r.Counts.Deleted != 0 {
+					t.Errorf("%d days later: %+v", days, r.Counts)
+				}
+			}
+			w.add("series/a/new", 31)
+			w.add("series/a/newer", 30)
+			if r = w.mustInvoke(everything, report.Done); r.Counts.Deleted != 2 || r.Counts.Kept != 4 {
+				t.Errorf("with two new media: %+v", r.Counts)
+			}
+		})
+}

@@ -17,6 +17,10 @@ import (
 // holdTime is the time for which an unverified or restored medium is not deleted.
 const holdTime = 30 * 24 * time.Hour
 
+// restoreTime is the time around a tombstone in which a medium of its object is the restored one. The clock of
+// the library, and the length of a restore, are within it. A later upload is another medium.
+const restoreTime = 24 * time.Hour
+
 // tombstoneFolder holds the tombstones of runs. Most runs write none.
 const tombstoneFolder = "marks/"
 
@@ -136,9 +140,11 @@ func (m *Tombstones) Of(medium *media.Medium) retention.Mark {
 	if at, ok := m.unverified[one]; ok {
 		left = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
 	}
-	if at, ok := m.restored[medium.Object.String()]; ok && !at.Add(holdTime).Before(left.Until) {
+	at, ok := m.restored[medium.Object.String()]
+	if ok && !at.Add(holdTime).Before(left.Until) {
 		left = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
 	}
+	left.Unranked = ok && medium.Created.Sub(at).Abs() < restoreTime
 	return left
 }
 

@@ -103,6 +103,20 @@ func TestTombstonesAreSplit(t *testing.T) {
 	}
 }
 
+// The medium that a restore added has no rank. A medium that was uploaded to the same object later has one.
+func TestRestoredMediaHaveNoRank(t *testing.T) {
+	store, tombstones := newMemory(), NewTombstones()
+	object := media.Object{Bucket: "b", Key: "k"}
+	no(t, HoldRestored(t.Context(), store, asOf, []media.Object{object}))
+	no(t, tombstones.Refresh(t.Context(), store))
+	for created, want := range map[time.Duration]bool{0: true, -time.Hour: true, time.Hour: true, 25 * time.Hour: false, -25 * time.Hour: false} {
+		m := media.Medium{ID: "m", Object: object, Created: asOf.Add(created)}
+		if mark := tombstones.Of(&m); mark.Unranked != want || mark.Kind != retention.Restored {
+			t.Errorf("created %v after the restore: %+v", created, mark)
+		}
+	}
+}
+
 // A damaged record stops all runs until a person mends it: it may hold any medium.
 func TestDamagedTombstones(t *testing.T) {
 	store, tombstones := newMemory(), NewTombstones()

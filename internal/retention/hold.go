@@ -283,4 +283,4 @@ func (m Mark) Held(asOf time.Time) (d Decision, held bool) {
 }
 
 // Unheld returns the mark without holds.
-func (m Mark) Unheld() Mark { return Mark{Kind: m.Kind, Until: m.Until} }
+func (m Mark) Unheld() Mark { return Mark{Kind: m.Kind, Until: m.Until, Unranked: m.Unranked} }

@@ -42,8 +42,11 @@ func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, ru
 }
 
 // ranking returns the rule that ranks a medium, or nil: the rule that decides on it, or
-// would if the medium were neither protected nor held.
+// would if the medium were neither protected nor held. No rule ranks a restored medium.
 func ranking(p *policy.Policy, m *media.Medium, facts Facts) *policy.Rule {
+	if facts.Mark.Unranked {
+		return nil
+	}
 	facts.Mark = facts.Mark.Unheld()
 	decision := Decide(p, m, facts)
 	if decision.Verdict == Protected && !m.Created.IsZero() && !m.Created.After(facts.AsOf) && policy.IsLive(m.State) {

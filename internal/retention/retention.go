@@ -52,6 +52,7 @@ const (
 	DeletedByUs                       // Absent: this program deleted it
 	AwaitingVerification              // Keep: its deletion was sent and could not be verified
 	WasRestored                       // Keep: this program restored it
+	WithoutRank                       // Keep: it was restored, and its rule keeps the latest of its group
 	Held                              // Protected by a hold
 )
 
@@ -60,6 +61,9 @@ type Mark struct {
 	Kind MarkKind
 	// Until is until when an Unverified or Restored medium is kept.
 	Until time.Time
+	// Unranked is true for a medium that was restored. Its new CreationTime must not push others out of the
+	// latest of its group.
+	Unranked bool
 	// Hold is the hold of the medium that lasts longest, and MayHold the hold on objects that
 	// does, if the medium's object is not known. Both may be nil.
 	Hold, MayHold *Hold
@@ -142,6 +146,8 @@ func (d Decision) Reason() string {
 		return fmt.Sprintf("rule %s: an earlier run sent its deletion, which could not be verified; it is not sent again until %s", rule, at)
 	case WasRestored:
 		return fmt.Sprintf("rule %s: it was restored, and is kept until %s", rule, at)
+	case WithoutRank:
+		return fmt.Sprintf("rule %s keeps the latest %d of its group: it was restored, has no place among them, and stays", rule, d.Rule.KeepLatest.Count)
 	case Held:
 		return fmt.Sprintf("held by %s until %s, by %s: %s", rule, d.Hold.Ends(), d.Hold.By, d.Hold.Reason)
 	}
@@ -277,6 +283,9 @@ func expireBy(p *policy.Policy, rule *policy.Rule, m *media.Medium, facts Facts)
 		switch in := rule.KeepLatest.Ranks(m); {
 		case in == policy.Unknown:
 			return Decision{Verdict: Unknown, Cause: FieldUnknown, Rule: rule, Key: "keepLatest"}
+		case in == policy.Yes && facts.Mark.Unranked:
+			d.Cause = WithoutRank
+			return d
 		case in == policy.Yes && !facts.isNotLatest():
 			d.Cause = AmongLatest
 			return d
