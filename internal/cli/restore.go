@@ -31,8 +31,9 @@ func (c *Command) restore() *cobra.Command {
 		Long: `restore adds the media again that a run deleted, from the records of its plan and
 the objects that stayed. It says what would come back, and asks; without a terminal
 it needs --yes. Media whose objects are gone, or have a medium again, are skipped;
-so restoring twice adds nothing twice. For a plan, or a run that was killed, restore
-adds all its media that are gone, whichever run deleted them.
+so restoring twice adds nothing twice. For a plan, restore adds all its media that are
+gone, whichever run deleted them. So it does for a run that was killed, until a
+scheduled run has finished its plan.
 
 ` + restoreWarning,
 		Example: `  mediasweep restore RUN --dry-run

@@ -25,7 +25,7 @@ func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Rep
 	maps.DeleteFunc(outcomes, func(_ string, o Outcome) bool { return o.Plan != i.Plan })
 	killed := map[string]*report.Report{i.Run: nil}
 	for _, o := range outcomes {
-		killed[o.run(i.Run)] = nil
+		killed[o.By(i.Run)] = nil
 	}
 	for run := range killed {
 		switch reported, err := isReported(ctx, store, run, i); {
@@ -49,7 +49,7 @@ func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Rep
 			return nil, err
 		}
 		o, ok := outcomes[entry.MediaID]
-		if r := killed[o.run(i.Run)]; ok && r != nil {
+		if r := killed[o.By(i.Run)]; ok && r != nil {
 			countKilled(r, entry.Rule, o.Became)
 		}
 	}
@@ -63,8 +63,8 @@ func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Rep
 	}), nil
 }
 
-// run returns the run that deleted the medium. folder is the run that began the plan.
-func (o Outcome) run(folder string) string {
+// By returns the run that settled the medium. folder is the run that began the plan.
+func (o Outcome) By(folder string) string {
 	if len(o.Runs) == 0 {
 		return folder
 	}

@@ -55,8 +55,17 @@ type Outcome struct {
 	Runs []string `json:"runs,omitempty"`
 }
 
-// IsNone reports whether the run did not delete the medium.
-func (o Outcome) IsNone() bool { return o.Became == Gone || o.Became == Failed }
+// IsOf reports whether a run deleted the medium, or may have. Another run may have finished its plan.
+func (o Outcome) IsOf(run string) bool {
+	switch o.Became {
+	case Gone, Failed:
+		return false
+	case Deleted, Unverified:
+		return o.By(run) == run
+	case Lost:
+	}
+	return true
+}
 
 // AddOutcomes appends outcomes to those of a run. last is the highest record number that may be in
 // use. It returns the new last number.

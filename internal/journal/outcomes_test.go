@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,10 +98,18 @@ func TestOutcomesOfSeveralRuns(t *testing.T) {
 	}
 }
 
-func TestIsNone(t *testing.T) {
-	for became, want := range map[Became]bool{Deleted: false, Gone: true, Failed: true, Unverified: false, Lost: false} {
-		if got := (Outcome{Became: became}).IsNone(); got != want {
-			t.Errorf("%s: %v, want %v", became, got, want)
+// A run that finished the plan of another deleted only what it says. Either may have deleted what is lost.
+func TestIsOf(t *testing.T) {
+	for became, want := range map[Became]string{Deleted: "alone finisher", Unverified: "alone finisher", Gone: "", Failed: "", Lost: "alone beginner finisher"} {
+		var of []string
+		for who, o := range map[string]Outcome{"alone": {}, "beginner": {Runs: []string{"beginner", "finisher"}}, "finisher": {Runs: []string{"beginner", "finisher"}}} {
+			if o.Became = became; o.IsOf(who) {
+				of = append(of, who)
+			}
+		}
+		slices.Sort(of)
+		if got := strings.Join(of, " "); got != want {
+			t.Errorf("%s is of %q, want %q", became, got, want)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -105,8 +104,15 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 			}
 			delete(wanted, entry.MediaID)
 			one := lostOf(entry)
-			if one.skipped == "" && (!known && !of.Interrupted || outcome.IsNone()) {
-				one.skipped = strings.TrimSuffix("the run did not delete it: "+string(outcome.Became), ": ")
+			switch {
+			case one.skipped != "":
+			case known && !outcome.IsOf(of.Run):
+				one.skipped = "the run did not delete it: " + string(outcome.Became)
+				if by := outcome.By(of.Run); by != of.Run {
+					one.skipped = fmt.Sprintf("the run did not delete it: run %s did", by)
+				}
+			case !known && !of.Interrupted:
+				one.skipped = "the run did not delete it"
 			}
 			if some = append(some, one); len(some) == plan.SegmentEntries {
 				if err := s.restore(ctx, admit, of.Run, id, some, each); err != nil {
