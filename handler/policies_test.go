@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -291,5 +292,28 @@ func TestTextOfThePolicyIsKept(t *testing.T) {
 				t.Errorf("written %d times", written)
 			}
 		})
+	}
+}
+
+// A process that starts with a mistake in its policy file is like one whose file got it later: its timers are
+// listed, and it recovers when the file is mended.
+func TestAProcessStartsWithAMistakeInItsPolicy(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing+"foo: 1\n", "MEDIASWEEP_HTTP_AUTH", "function")
+	failed := w.mustInvoke(everything, report.Failed)
+	if !strings.Contains(failed.Error, "foo") {
+		t.Errorf("%+v", failed)
+	}
+	if status, listed := w.askReport("GET", "/v1/runs/"+failed.Run, ""); status != http.StatusOK || listed.Trigger != trigger.Timer {
+		t.Errorf("the failed run: %d, %+v", status, listed)
+	}
+	if status, answer := w.ask("GET", "/healthz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("health: %d %s", status, answer)
+	}
+	if err := os.WriteFile(w.env["MEDIASWEEP_POLICY"], []byte(enforcing), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.mustInvoke(everything, report.Done)
+	if status, answer := w.ask("GET", "/healthz", ""); status != http.StatusOK {
+		t.Errorf("health: %d %s", status, answer)
 	}
 }

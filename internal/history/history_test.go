@@ -428,3 +428,37 @@ func TestHistorySaysHowToGetAMediumBack(t *testing.T) {
 		})
 	}
 }
+
+// What a run only found to be gone is not taken for its deletion, if another run says that it deleted or restored it.
+func TestHistoryPrefersTheRunThatDeleted(t *testing.T) {
+	now := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+	for want, outcomes := range map[string][]journal.Became{
+		"lost":                            {journal.Lost},
+		"deleted":                         {journal.Deleted, journal.Lost},
+		"restored deleted":                {journal.Deleted, Restored, journal.Lost},
+		"restored":                        {Restored, journal.Lost},
+		"lost unverified":                 {journal.Unverified, journal.Lost},
+		"deleted failed":                  {journal.Deleted, journal.Failed}, // in one second
+		"deleted deleted deleted deleted": {journal.Deleted, journal.Deleted, journal.Deleted, journal.Deleted},
+	} {
+		found := &History{}
+		for i, outcome := range outcomes {
+			at := now.Add(time.Duration(i) * time.Minute)
+			if want == "deleted failed" {
+				at = now
+			}
+			found.Decisions = append(found.Decisions, Decision{At: at, MediaID: "a", Outcome: outcome, Run: fmt.Sprint(i)})
+		}
+		found.Decisions = append(found.Decisions, Decision{At: now, MediaID: "b", Outcome: journal.Lost, Run: "x"})
+		found.order()
+		var got []string
+		for _, d := range found.Decisions {
+			if d.MediaID == "a" {
+				got = append(got, string(d.Outcome))
+			}
+		}
+		if strings.Join(got, " ") != want || !slices.ContainsFunc(found.Decisions, func(d Decision) bool { return d.MediaID == "b" }) {
+			t.Errorf("%v: %v", outcomes, got)
+		}
+	}
+}

@@ -135,6 +135,7 @@ func (found *History) order() {
 		a.At, b.At = a.At.UTC(), b.At.UTC()
 		return a == b
 	})
+	found.dropLost()
 	if len(found.Decisions) > maxOfKey {
 		found.Decisions = found.Decisions[:maxOfKey]
 		found.Notes = append(found.Notes, fmt.Sprintf("only the latest %d decisions are listed", maxOfKey))
@@ -143,6 +144,15 @@ func (found *History) order() {
 	if at >= 0 {
 		found.Next = found.Decisions[at].next()
 	}
+}
+
+// dropLost drops what only guesses that a run deleted a medium, if another decision says which run did.
+func (found *History) dropLost() {
+	known := map[string]bool{}
+	for _, d := range found.Decisions {
+		known[d.MediaID] = known[d.MediaID] || d.Outcome == journal.Deleted || d.Outcome == Restored
+	}
+	found.Decisions = slices.DeleteFunc(found.Decisions, func(d Decision) bool { return d.Outcome == journal.Lost && known[d.MediaID] })
 }
 
 // next says how to get the medium of a decision back, if it is gone.
@@ -158,9 +168,12 @@ func (d *Decision) next() string {
 	return fmt.Sprintf("to get it back: mediasweep restore %s --only %s", d.Run, d.MediaID)
 }
 
-// rankOf orders decisions of one second: a restore comes after the deletion.
+// rankOf orders decisions of one second: a restore comes after the deletion, and that after a failure.
 func rankOf(d Decision) int {
-	if d.Outcome == Restored {
+	switch {
+	case d.Outcome == Restored:
+		return 2
+	case d.isGone():
 		return 1
 	}
 	return 0

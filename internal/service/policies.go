@@ -26,49 +26,44 @@ import (
 
 // policies returns the policy of each call. The file or object is read for every call.
 type policies struct {
-	path   string       // of the file; empty for a given policy, or an object
-	object media.Object // zero for a file
+	path    string       // of the file; empty for a given policy, or an object
+	isNamed bool         // path is that of MEDIASWEEP_POLICY
+	object  media.Object // zero for a file
 
 	mu     sync.Mutex
-	file   *policy.Policy // nil for an object
+	file   *policy.Policy // given, or the last one of the file without a mistake; nil for an object
 	latest *policy.Policy // the last policy of the object without a mistake
 	etag   string         // of latest
 	saved  string         // the digest of the policy whose text was saved last
 }
 
-// configure reads the policy file of the environment, or the name of the policy object.
+// configure reads the name of the policy from the environment. The policy itself is read for each call, so that a
+// process whose policy has a mistake recovers.
 func (p *policies) configure(getenv func(string) string) (err error) {
 	name := getenv("MEDIASWEEP_POLICY")
 	if InOSS(name) {
 		p.object, err = policyObject(name)
 		return err
 	}
-	if name == "" {
-		p.path = PolicyFile()
-		p.file, err = readFile(p.path)
-		return err
-	}
-	p.path = name
-	p.file, err = readFile(name)
-	var mistakes policy.Errors
-	if err != nil && !errors.As(err, &mistakes) {
-		err = fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
-	}
-	return err
+	p.path, p.isNamed = cmp.Or(name, PolicyFile()), name != ""
+	return nil
 }
 
 // ofFile returns the policy of the file, or nil without one. A file that has changed since binds at once.
 func (p *policies) ofFile() (*policy.Policy, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file == nil || p.path == "" {
+	if p.path == "" {
 		return p.file, nil
 	}
 	data, err := fileText(p.path)
-	if err != nil {
-		return nil, fmt.Errorf("read the policy again: %w", account.WithoutPath(err))
-	}
-	if bytes.Equal(data, p.file.Text()) {
+	var mistakes policy.Errors
+	switch {
+	case err != nil && p.isNamed && !errors.As(err, &mistakes):
+		return nil, fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
+	case err != nil:
+		return nil, err
+	case p.file != nil && bytes.Equal(data, p.file.Text()):
 		return p.file, nil
 	}
 	changed, err := policy.Parse(p.path, data)
@@ -141,7 +136,7 @@ func (s *Service) Policy(ctx context.Context, call Call) (*policy.Policy, error)
 // policyOf returns the policy of a call. The calls to MPS keep its pace from now on.
 func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, err error) {
 	if s.broken != nil {
-		return nil, refusedError{s.broken}
+		return nil, refusedError{s.Broken()}
 	}
 	if p, err = s.policies.ofFile(); err != nil {
 		return nil, refusedError{err}
@@ -237,14 +232,6 @@ func PolicyText(ctx context.Context, getenv func(string) string, credentials acc
 	}
 	data, _, err := readObject(ctx, objects.New(a).Session(account.NewKeyringWith(getenv, credentials).Or(account.Credentials{})), object, "")
 	return data, err
-}
-
-func readFile(name string) (*policy.Policy, error) {
-	data, err := fileText(name)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(name, data)
 }
 
 // fileText reads a policy file. Its error for a file that is too large is that of policy.Parse.

@@ -109,7 +109,10 @@ func New(o Options) *Service {
 }
 
 // Broken returns the reason why the service refuses every run, or nil.
-func (s *Service) Broken() error { return s.broken }
+func (s *Service) Broken() error {
+	_, err := s.policies.ofFile()
+	return errors.Join(err, s.broken)
+}
 
 // Log returns the log of the deployment.
 func (s *Service) Log() *slog.Logger { return s.log }
