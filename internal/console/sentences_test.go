@@ -39,6 +39,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../report/restore.go", "restoreAgain", nil},
 		{"../restore/restore.go", "", []string{"hold the restored media: %w", "the answer has no MediaId"}},
 		{"../scan/scan.go", "describe", nil},
+		{"../scan/resume.go", "resume", []string{"scan not resumed: starting over", "resuming an interrupted scan", "checkpoint not resumed"}},
 		{"../scan/literal.go", "describe", nil},
 		{"../history/read.go", "", []string{"read the history: %w", "%w: %w", "%w: these outcomes of an earlier version are missing here"}},
 		{"../service/announced.go", "noteNotice", nil},

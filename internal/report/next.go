@@ -44,6 +44,9 @@ func (r *Report) goOn() string {
 		return "the next scheduled sweep of the inventory looks at the remaining media"
 	case trigger.HTTP, trigger.Invoke, trigger.CLI:
 	}
+	if r.Resumes {
+		return "send the request again: its scan goes on where it stopped"
+	}
 	if r.Plan == "" && r.Restore == nil && r.Stopped == "" {
 		return "send the request again with more time: its scan starts over"
 	}
@@ -53,9 +56,10 @@ func (r *Report) goOn() string {
 // clockSkew is the accepted difference between the clocks of a run and of its machine.
 const clockSkew = time.Hour
 
-// IsWhatIf reports whether the run decided as of another time than its own. Its plan is for review only.
+// IsWhatIf reports whether the run decided as of another time than its own. Its plan is for review only. Only the
+// command line has such runs. Other triggers resume scans, whose time is that of their beginning.
 func (r *Report) IsWhatIf() bool {
-	return !r.StartedAt.IsZero() && r.AsOf.Sub(r.StartedAt).Abs() > clockSkew
+	return r.Trigger == trigger.CLI && !r.StartedAt.IsZero() && r.AsOf.Sub(r.StartedAt).Abs() > clockSkew
 }
 
 // approve says how a person applies the plan of the run. The commands name it by eight digits.

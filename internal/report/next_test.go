@@ -65,17 +65,18 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// An incomplete request says whether its scan starts over, and which record has stopped it.
+// An incomplete request says whether its scan goes on or starts over, and which record has stopped it.
 func TestNextOfAnIncompleteRequest(t *testing.T) {
 	const again = "send the request again: what is done is not done twice"
 	for name, test := range map[string]struct {
 		report report.Report
 		want   string
 	}{
-		"cut while it scanned":  {report.Report{}, "send the request again with more time: its scan starts over"},
-		"cut while it deleted":  {report.Report{Plan: "sha256:1"}, again},
-		"cut while it restored": {report.Report{Restore: &report.Restore{}}, again},
-		"stopped":               {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
+		"cut while it scanned":   {report.Report{}, "send the request again with more time: its scan starts over"},
+		"cut, with a checkpoint": {report.Report{Resumes: true}, "send the request again: its scan goes on where it stopped"},
+		"cut while it deleted":   {report.Report{Plan: "sha256:1"}, again},
+		"cut while it restored":  {report.Report{Restore: &report.Restore{}}, again},
+		"stopped":                {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := test.report
@@ -84,5 +85,15 @@ func TestNextOfAnIncompleteRequest(t *testing.T) {
 				t.Errorf("next %q, want %q", r.Next, test.want)
 			}
 		})
+	}
+}
+
+// Only the command line decides as of another time. Other triggers resume scans of yesterday.
+func TestPlansOfResumedScansAreNoWhatIf(t *testing.T) {
+	for kind, want := range map[trigger.Kind]bool{trigger.CLI: true, trigger.Timer: false, trigger.HTTP: false} {
+		r := report.Report{Trigger: kind, StartedAt: time.Unix(90_000, 0), AsOf: time.Unix(0, 0)}
+		if r.IsWhatIf() != want {
+			t.Errorf("%s: what-if %v", kind, r.IsWhatIf())
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -19,10 +20,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// The next scheduled run resumes an interrupted scan, up to checkpointAge later: a day, and an hour
-// for a timer that fires once a day.
+// The next scheduled run, or the same request, resumes an interrupted scan, up to checkpointAge later: a day, and
+// an hour for a timer that fires once a day.
 const checkpointAge = 25 * time.Hour
 
 // checkpointFolder returns the folder of the checkpoints of a mode. A dry run takes no lease: it must
@@ -32,6 +34,28 @@ func checkpointFolder(mode policy.Mode) string {
 		return "checkpoints/"
 	}
 	return "checkpoints-dry-run/"
+}
+
+// checkpointsOf returns the folder of the checkpoints of a request, and who resumes them. Both are empty for a scan
+// without checkpoints. A changed manifest has other checkpoints: its rows may come before the cursor.
+func (c *scan) checkpointsOf(ctx context.Context) (folder, resumer string) {
+	request := c.request
+	switch {
+	case isScheduled(request):
+		return checkpointFolder(c.report.Mode), "the next scheduled run"
+	case request.Trigger != trigger.HTTP && request.Trigger != trigger.Invoke, !request.Inventory && len(request.Manifests) == 0:
+		return "", ""
+	}
+	names := []string{request.Digest()}
+	for _, manifest := range request.Manifests {
+		content, version, err := c.Objects.Open(ctx, manifest, "")
+		if err != nil { // the scan reports it
+			return "", ""
+		}
+		_ = content.Close() // not read
+		names = append(names, version)
+	}
+	return "checkpoints-requests/" + state.SafeName(strings.Join(names, " ")) + "/", "the same request"
 }
 
 const (
@@ -84,9 +108,10 @@ const checkpointFormat = 7
 
 // checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
 type checkpointer struct {
-	store  state.Store
-	folder string
-	number int // the last number in use in the folder
+	store   state.Store
+	folder  string
+	resumer string
+	number  int // the last number in use in the folder
 
 	segments []int
 	unsaved  bytes.Buffer
@@ -100,8 +125,8 @@ type checkpointer struct {
 	counted int // candidates accounted for at that time
 }
 
-func newCheckpointer(store state.Store, folder string) *checkpointer {
-	c := &checkpointer{store: store, folder: folder, at: time.Now(), whole: true}
+func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
+	c := &checkpointer{store: store, folder: folder, resumer: resumer, at: time.Now(), whole: true}
 	c.squeezed, _ = gzip.NewWriterLevel(&c.unsaved, gzip.BestSpeed) // the level is valid
 	return c
 }
@@ -213,7 +238,7 @@ func (c *scan) place() checkpoint {
 }
 
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
-// where the next scheduled run resumes.
+// where a later run resumes.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	at := f.checkpoint
 	if at == nil || !f.begun {
@@ -233,7 +258,8 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 		}
 	}
-	return fmt.Errorf("%w: the next scheduled run goes on after %s", why, cmp.Or(f.head.After, "that"))
+	f.Suspended = true
+	return fmt.Errorf("%w: %s goes on after %s", why, at.resumer, cmp.Or(f.head.After, "that"))
 }
 
 const closedName = "closed.json"
@@ -244,7 +270,7 @@ func (f *Found) CloseCheckpoint(ctx context.Context) error {
 		return nil
 	}
 	if err := f.checkpoint.store.Create(ctx, f.checkpoint.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
-		return fmt.Errorf("close the checkpoint: the next scheduled run repeats this scan: %w", err)
+		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoint.resumer, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // resumable is a daily sweep over objects in both forms of URLs, lists, groups, media that
@@ -24,12 +24,13 @@ import (
 type resumable struct {
 	*cloud
 	scanner *Scanner
+	request *trigger.Request
 	runs    int
 }
 
 func newResumable(t *testing.T, size int) *resumable {
 	c := newCloud(t)
-	r := &resumable{cloud: c, scanner: c.scanner(testPolicy)}
+	r := &resumable{cloud: c, scanner: c.scanner(testPolicy), request: daily}
 	r.scanner.Now = func() time.Time { return now.Add(time.Duration(r.runs) * time.Minute) }
 	random := rand.New(rand.NewPCG(11, 12))
 	var rows strings.Builder
@@ -91,7 +92,7 @@ func (r *resumable) scan(call int, killed bool) (o outcome) {
 			cancel()
 			return nil
 		}
-		o = r.cloud.scan(ctx, r.scanner, daily, fmt.Sprint("run-", r.runs))
+		o = r.cloud.scan(ctx, r.scanner, r.request, fmt.Sprint("run-", r.runs))
 	})
 	if killed {
 		r.store.fails = nil
@@ -245,7 +246,7 @@ func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
 }
 
 func (r *resumable) heads() (heads []string) {
-	for _, name := range r.store.names(checkpointFolder(policy.DryRun)) {
+	for _, name := range r.store.names("checkpoints") {
 		if strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, closedName) {
 			heads = append(heads, name)
 		}
@@ -408,22 +409,4 @@ func TestNamesOfAResumedScan(t *testing.T) {
 func (r *resumable) later(by time.Duration) {
 	clock := r.scanner.Now
 	r.scanner.Now = func() time.Time { return clock().Add(by) }
-}
-
-// Only a scheduled scan leaves a checkpoint.
-func TestSuspendWithoutACheckpoint(t *testing.T) {
-	r := newResumable(t, 150)
-	request := *daily
-	request.Trigger = "http"
-	ctx, cancel := context.WithCancel(t.Context())
-	r.before = func(call int) error {
-		if call == 4 {
-			cancel()
-		}
-		return nil
-	}
-	got := r.cloud.scan(ctx, r.scanner, &request)
-	if !errors.Is(got.found.Stopped, context.Canceled) || len(r.store.names("")) != 0 {
-		t.Errorf("%v, records %q", got.found.Stopped, r.store.names(""))
-	}
 }

@@ -158,7 +158,7 @@ func (c *cloud) Entries(_ context.Context, prefix media.Object, after string) it
 }
 
 func (c *cloud) Open(context.Context, media.Object, string) (io.ReadCloser, string, error) {
-	return io.NopCloser(strings.NewReader(cmp.Or(c.list, "mediaId,object\n"))), "1", nil
+	return io.NopCloser(strings.NewReader(cmp.Or(c.list, "mediaId,object\n"))), fmt.Sprint(hashOf(c.list)), nil
 }
 
 func (c *cloud) Exists(context.Context, media.Object) (bool, error) { return true, nil }

@@ -20,6 +20,8 @@ type Found struct {
 	// Stopped is the error that interrupted the scan. Failed is an error that makes the draft
 	// unusable.
 	Stopped, Failed error
+	// Suspended is true if a later run resumes the scan.
+	Suspended bool
 	// Passed counts the candidates that were skipped by the index. Known counts their live media.
 	Passed, Known int
 
@@ -30,7 +32,7 @@ type Found struct {
 	// splits are names at which a listing may be parted.
 	splits     []string
 	resumed    resumed
-	checkpoint *checkpointer // nil for a scan that is not scheduled
+	checkpoint *checkpointer // nil for a scan without checkpoints
 	head       checkpoint    // the position at the end of the scan
 	// begun is true if any candidate was taken. progressed is true if any was accounted for since
 	// the scan was resumed.

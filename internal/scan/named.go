@@ -24,7 +24,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
 	c.pool = newPool(ctx, admit, s)
 	defer c.pool.close()
-	c.resumed = resumed{names: []map[uint64]struct{}{{}}, inventory: s.Policy.Inventory}
+	c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
 		c.sources = s.inventorySources()
 		c.gather(func(_ inventory.Candidate, err error) bool {
@@ -36,7 +36,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 }
 
 // Live returns a lower and an upper bound of the number of live media, including those that the
-// index skipped. It bounds the claim of a checkpoint by the number of candidates in the inventory.
+// index skipped. It bounds the claim of a checkpoint by the number of candidates that the sources name.
 func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (live, most int, err error) {
 	live = counts.Looked - counts.Absent + f.Known
 	if !f.resumed.isResumed() || s.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
@@ -44,18 +44,18 @@ func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (li
 	}
 	names, err := s.countNamed(ctx, f)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count the candidates of the inventory: %w", err)
+		return 0, 0, fmt.Errorf("count the candidates: %w", err)
 	}
 	own := max(0, live-f.resumed.claimed)
 	return min(live, own+min(f.resumed.claimed, names)), own + max(f.resumed.claimed, names), nil
 }
 
-// countNamed counts the candidates of the inventory, up to the last of the checkpoint. If a
+// countNamed counts the candidates of the sources, up to the last of the checkpoint. If a
 // listing fails, it counts the objects before the failure.
 func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
-	listed := inventory.OfPrefixes(ctx, s.Objects, unique(s.Policy.Inventory.Prefixes), "", f.splits)
-	if f.head.Sorted { // then the gathered objects are all
-		listed = nothing
+	var listed candidates
+	if !f.head.Sorted && len(f.resumed.prefixes) > 0 { // else the gathered objects are all
+		listed = inventory.OfPrefixes(ctx, s.Objects, unique(f.resumed.prefixes), "", f.splits)
 	}
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {
 		for candidate, err := range all {

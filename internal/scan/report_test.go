@@ -77,7 +77,7 @@ func TestDamagedReport(t *testing.T) {
 				c.pool = newPool(t.Context(), t.Context(), s)
 				defer c.pool.close()
 				if again {
-					c.resumed = resumed{names: []map[uint64]struct{}{{}}, inventory: s.Policy.Inventory}
+					c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 				}
 				c.sources = s.sourcesOf(request)
 				var last error

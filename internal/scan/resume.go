@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -21,15 +22,15 @@ import (
 )
 
 // resumed holds what a resumed scan read from a checkpoint. It is only a hint: candidates must be
-// in the inventory, media are read again before their deletion, and the guard counts the
-// inventory itself. The zero value belongs to a scan that was not resumed.
+// named by the sources, media are read again before their deletion, and the guard counts the
+// sources itself. The zero value belongs to a scan that was not resumed.
 type resumed struct {
-	// names are hashes of the names in lists and workflows of the inventory. The last set can be dropped.
+	// names are hashes of the names in lists and workflows of the sources. The last set can be dropped.
 	names []map[uint64]struct{}
 	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
-	claimed   int
-	upTo      string
-	inventory policy.Inventory
+	claimed  int
+	upTo     string
+	prefixes []media.Object // of the sources
 }
 
 func (r *resumed) isResumed() bool { return r.names != nil }
@@ -68,9 +69,9 @@ func (r *resumed) hasName(c inventory.Candidate) bool {
 	})
 }
 
-// covers reports whether the inventory names a medium, by a prefix of its object or in a list.
+// covers reports whether the sources name a medium, by a prefix of its object or in a list.
 func (r *resumed) covers(object media.Object, id string) bool {
-	return r.inventory.Covers(object) ||
+	return policy.Inventory{Prefixes: r.prefixes}.Covers(object) ||
 		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
 }
 
@@ -86,9 +87,13 @@ func (f *Found) Newest(rank retention.Rank) []string {
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
 // logs a checkpoint that cannot be read, and tries the one before it.
 func (c *scan) resume(ctx context.Context) {
-	c.checkpoint = newCheckpointer(c.Store, checkpointFolder(c.report.Mode)+state.RunName(c.Now(), c.report.Run)+"/")
+	all, resumer := c.checkpointsOf(ctx)
+	if all == "" {
+		return
+	}
+	c.checkpoint = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
 	c.cursor.open = map[string]pending{}
-	folder, heads, last, err := c.interrupted(ctx)
+	folder, heads, last, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}
@@ -102,6 +107,9 @@ func (c *scan) resume(ctx context.Context) {
 			c.checkpoint.folder, c.checkpoint.number, c.checkpoint.segments = folder, last, head.Segments
 			c.checkpoint.saved = true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
+			if !isScheduled(c.request) {
+				c.report.Notes = append(c.report.Notes, fmt.Sprintf("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339)))
+			}
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
@@ -111,10 +119,10 @@ func (c *scan) resume(ctx context.Context) {
 	}
 }
 
-// interrupted returns the folder of the latest scan, and the last number in use there. If that
+// interrupted returns the folder of the latest scan below another, and the last number in use there. If that
 // scan was interrupted, it also returns the numbers of its checkpoints.
-func (c *scan) interrupted(ctx context.Context) (folder string, heads []int, last int, err error) {
-	closed, all := false, checkpointFolder(c.report.Mode)
+func (c *scan) interrupted(ctx context.Context, all string) (folder string, heads []int, last int, err error) {
+	closed := false
 	for record, err := range c.Store.List(ctx, all, all+state.Stamp(c.Now().Add(-checkpointAge))) {
 		if err != nil {
 			return "", nil, 0, fmt.Errorf("list the checkpoints: %w", err)
@@ -183,6 +191,9 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if head.Policy != c.report.Policy || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
+	if !isScheduled(c.request) && (head.Passed > 0 || head.Known > 0) {
+		return checkpoint{}, errors.New("the scan of a request skips no candidates")
+	}
 	return head, nil
 }
 
@@ -246,7 +257,10 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)
 	}
-	c.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: live + head.Known, upTo: head.After, inventory: c.Policy.Inventory}
+	c.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: live + head.Known, upTo: head.After}
+	if c.request.Inventory {
+		c.resumed.prefixes = c.Policy.Inventory.Prefixes
+	}
 	return nil
 }
 
@@ -279,7 +293,7 @@ func (c *scan) checkRules(f *finding) error {
 	return nil
 }
 
-// dropUnnamed drops pending candidates that the inventory does not name.
+// dropUnnamed drops pending candidates that the sources do not name.
 func (c *scan) dropUnnamed() {
 	if !c.resumed.isResumed() {
 		return

@@ -62,8 +62,8 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, admit, request, r, sorted, progress)
 		c.take = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
+		c.resume(ctx)
 		if isScheduled(request) {
-			c.resume(ctx)
 			c.openIndex(admit)
 		}
 		c.beginUpcoming()
@@ -117,7 +117,7 @@ func (s *Scanner) inOrder(r *report.Report, attempt func(sorted bool) *Found) *F
 	return attempt(true)
 }
 
-// isScheduled reports whether a run resumes interrupted scans and uses the index.
+// isScheduled reports whether a run uses the index.
 func isScheduled(request *trigger.Request) bool {
 	return request.Trigger == trigger.Timer && request.Inventory
 }

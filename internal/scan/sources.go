@@ -178,8 +178,6 @@ func (c *scan) ofSources() []candidates {
 	}
 }
 
-func nothing(func(inventory.Candidate, error) bool) {}
-
 func failed(err error) candidates {
 	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
 }

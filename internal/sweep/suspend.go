@@ -25,11 +25,12 @@ func (r *run) saveFailures(found *scan.Found) {
 	r.note("%d more failures are in %s", count, folder)
 }
 
-// suspend returns an error that ended the run before the first deletion. The next scheduled run resumes a scan whose
-// time was up.
+// suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.
 func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 	if deadline.Passed(err) {
-		return found.Suspend(ctx, r.budget, err)
+		err = found.Suspend(ctx, r.budget, err)
+		r.report.Resumes = found.Suspended
+		return err
 	}
 	return fmt.Errorf("%w; nothing was deleted", err)
 }

@@ -154,7 +154,7 @@ func (r *run) carryOut(ctx context.Context) {
 
 // take copies the state of a scan into the run and its report.
 func (r *run) take(found *scan.Found) {
-	r.partial, r.passed = found.Missing, found.Passed
+	r.partial, r.passed, r.report.Resumes = found.Missing, found.Passed, found.Suspended
 	c := &r.report.Counts
 	r.nothingSeen = found.Missing && c.Looked+c.ObjectsWithoutMedia == 0
 	switch {
