@@ -68,6 +68,9 @@ func quote(value json.RawMessage) string {
 	if s, err := text.OfJSON(value); err == nil {
 		return text.Quote(s)
 	}
+	if len(value) < 20 && !strings.ContainsRune("\"{[", rune(value[0])) {
+		return string(value) // null, true, false, or a number
+	}
 	const enough = utf8.UTFMax * (text.MaxValue + 1)
 	return text.Quote(string(value[:min(len(value), enough)]))
 }

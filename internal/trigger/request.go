@@ -226,38 +226,39 @@ func restoredRun(value json.RawMessage, kind Kind, wrong *problems) string {
 	return run
 }
 
-// texts reads a list of texts that must hold something, and folds duplicates.
-func texts[T comparable](value json.RawMessage, name string, wrong *problems, parse func(string) (T, error)) []T {
-	list, err := elements(value)
-	switch {
-	case errors.Is(err, errTooMany):
-		wrong.add("%s has %v", name, err)
-		return nil
-	case err != nil || len(list) == 0:
-		wrong.add("%s must be a list of at least one text, not %s", name, quote(value))
-		return nil
-	}
-	seen := make(map[T]bool, len(list))
-	var items []T
-	for i, element := range list {
-		s, err := text.OfJSON(element)
-		if errors.Is(err, text.ErrNotText) {
-			if string(element) == "null" {
-				wrong.add("%s[%d] is null", name, i)
-			} else {
-				wrong.add("%s must be a list of at least one text, and %s[%d] is %s", name, name, i, quote(element))
-			}
-			continue
+// texts reads a list of texts that must hold something. It folds duplicates, which MaxBytes bounds,
+// before it counts.
+func texts[T comparable](value json.RawMessage, name string, wrong *problems, parse func(string) (T, error)) (items []T) {
+	seen := map[T]bool{}
+	read, bad := 0, 0
+	err := text.Elements(value, func(element json.RawMessage) error {
+		var item T
+		written, err := text.OfJSON(element)
+		if err == nil {
+			item, err = parse(written)
 		}
-		item, parseErr := parse(s)
-		if err = cmp.Or(err, parseErr); err != nil {
-			wrong.add("%s[%d]: %v", name, i, err)
-			continue
-		}
-		if !seen[item] {
+		switch {
+		case err == nil && seen[item]:
+		case len(items)+bad == MaxNames:
+			return errTooMany
+		case errors.Is(err, text.ErrNotText):
+			bad++
+			wrong.add("%s[%d] must be a text, not %s", name, read, quote(element))
+		case err != nil:
+			bad++
+			wrong.add("%s[%d]: %v", name, read, err)
+		default:
 			seen[item] = true
 			items = append(items, item)
 		}
+		read++
+		return nil
+	})
+	switch {
+	case errors.Is(err, errTooMany):
+		wrong.add("%s has %v", name, err)
+	case err != nil || read == 0:
+		wrong.add("%s must be a list of at least one text, not %s", name, quote(value))
 	}
 	return items
 }

@@ -114,11 +114,11 @@ func TestParseRefuses(t *testing.T) {
 		{"null scope", `{"mediaIds":null}`, "mediaIds must be a list"},
 		{"empty IDs", `{"mediaIds":[]}`, "mediaIds must be a list of at least one text"},
 		{"empty objects", `{"objects":[]}`, "objects must be a list of at least one text"},
-		{"null ID", `{"mediaIds":["a",null]}`, "mediaIds[1] is null"},
+		{"null ID", `{"mediaIds":["a",null]}`, "mediaIds[1] must be a text, not null"},
 		{"blank ID", `{"mediaIds":["a",""]}`, "mediaIds[1]"},
 		{"two IDs in one", `{"mediaIds":["a,b"]}`, `mediaIds[0]: "a,b"`},
 		{"IDs as a text", `{"mediaIds":"a"}`, "mediaIds must be a list"},
-		{"IDs as numbers", `{"mediaIds":[1]}`, "mediaIds must be a list"},
+		{"IDs as numbers", `{"mediaIds":[1]}`, "mediaIds[0] must be a text, not 1"},
 		{"object is no OSS address", `{"objects":["http://bkt.oss-cn-shanghai.aliyuncs.com/a"]}`, "objects[0]"},
 		{"two scopes", `{"mediaIds":["a"],"inventory":true}`, "one scope, this one has inventory and mediaIds"},
 		{"unknown key", `{"mediaIds":["a"],"force":true}`, `no key "force": allowed are mode, mediaIds`},
@@ -340,14 +340,21 @@ func TestBounds(t *testing.T) {
 	list := func(n int, element string) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + "]"
 	}
-	id := `"0319dd3b9680d28a4e16ae79898c1d24"`
+	names := func(n int) string {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprintf(`"%032x"`, i)
+		}
+		return strings.Join(ids, ",")
+	}
 	fill := func(head, unit, tail string) string {
 		return strings.TrimSuffix(head+strings.Repeat(unit, (trigger.MaxBytes-len(head)-len(tail))/len(unit)), ",") + tail
 	}
 	tests := []struct{ name, payload, says string }{
-		{"names that fit", `{"mediaIds":` + list(trigger.MaxNames, id) + `}`, ""},
-		{"one name more", `{"mediaIds":` + list(trigger.MaxNames+1, id) + `}`, "mediaIds has more than 10000 entries: list the media in a manifest"},
-		{"objects", `{"objects":` + list(trigger.MaxNames+1, `"oss://media-in/a"`) + `}`, "more than 10000"},
+		{"names that fit", `{"mediaIds":[` + names(trigger.MaxNames) + `]}`, ""},
+		{"names that fit, twice", `{"mediaIds":[` + names(trigger.MaxNames) + "," + names(trigger.MaxNames) + `]}`, ""},
+		{"one name more", `{"mediaIds":[` + names(trigger.MaxNames+1) + `]}`, "mediaIds has more than 10000 entries: list the media in a manifest"},
+		{"one object often", fill(`{"objects":[`, `"oss://media-in/a",`, `]}`), ""},
 		{"a byte more", strings.Repeat(" ", trigger.MaxBytes+1), "more than 6 MiB: list the media in a manifest"},
 		{"records that fit", `{"events":` + list(trigger.MaxNames, `{}`) + `}`, ""},
 		{"one record more", `{"events":` + list(trigger.MaxNames+1, `{}`) + `}`, "more than 10000"},
@@ -362,8 +369,8 @@ func TestBounds(t *testing.T) {
 		{"a long scope", `{"mediaIds":{"a":"` + strings.Repeat("x", 1<<20) + `"}}`, "mediaIds must be a list"},
 		{"a long source", `{"specversion":"1.0","source":"` + strings.Repeat("x", 1<<20) + `","data":{}}`, "not acs.oss"},
 		{"a long text", `"` + strings.Repeat("x", 1<<20) + `"`, "a JSON object is expected"},
-		{"empty names", fill(`{"mediaIds":[`, `"",`, `]}`), "more than 10000"},
-		{"nulls", fill(`{"mediaIds":[`, `null,`, `]}`), "more than 10000"},
+		{"empty names", fill(`{"mediaIds":[`, `"",`, `]}`), "10001 problems, the first 20: mediaIds[0]"},
+		{"nulls", fill(`{"mediaIds":[`, `null,`, `]}`), "10001 problems, the first 20: mediaIds[0] must be a text, not null"},
 		{"nested lists", fill(`{"mediaIds":`, `[`, ``), "not JSON"},
 		{"nested in a key that is not known", fill(`{"x":`, `[`, ``), "not JSON"},
 		{"keys", fill(`{`, `"":1,`, `}`), "set twice"},
