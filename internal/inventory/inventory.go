@@ -3,6 +3,7 @@
 package inventory
 
 import (
+	"hash/fnv"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -12,6 +13,8 @@ import (
 type Candidate struct {
 	MediaID string
 	Object  media.Object
+	// Beside is the hash of the object that a list names beside the media ID; 0 if it names none.
+	Beside uint64
 	// Modified is the LastModified of the object, in seconds since 1970; 0 if unknown.
 	Modified int64
 	// Listed is true if a listing of the bucket had the object.
@@ -21,6 +24,18 @@ type Candidate struct {
 	Lead, Orphan bool
 
 	name string // the cached result of Name
+}
+
+// Contradicts reports whether a list names another object beside the ID of a medium than the medium has.
+func (c Candidate) Contradicts(object media.Object) bool {
+	return c.Beside != 0 && c.Beside != Hash(objectName(object))
+}
+
+// Hash returns the hash of the name of a candidate. It is never 0.
+func Hash(name string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(name)) // a hash returns no error
+	return max(hash.Sum64(), 1)
 }
 
 // Of yields media IDs, and then objects.

@@ -222,6 +222,9 @@ func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candi
 			err = fmt.Errorf("%s: %w", of, err)
 		}
 		c := Candidate{MediaID: row.MediaID, Object: row.Object}
+		if c.MediaID != "" && !c.Object.IsZero() {
+			c.Beside, c.Object = Hash(objectName(c.Object)), media.Object{}
+		}
 		if err == nil {
 			c.name = c.Name() // once
 		}

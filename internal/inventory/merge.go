@@ -54,6 +54,9 @@ type Gathered struct {
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
 		g.scratch = binary.AppendVarint(g.scratch[:0], c.flags())
+		if c.Beside != 0 {
+			g.scratch = binary.BigEndian.AppendUint64(g.scratch, c.Beside)
+		}
 		return g.ids.Add(c.Name(), g.scratch)
 	}
 	g.scratch = binary.AppendVarint(g.scratch[:0], c.Modified)
@@ -193,6 +196,9 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 				}
 				if c.MediaID != "" {
 					c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
+					if rest := record.Rest[max(n, 0):]; len(rest) == 8 {
+						c.Beside = binary.BigEndian.Uint64(rest)
+					}
 				}
 			}
 			switch {
@@ -202,6 +208,10 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 			case c.name == one.name:
 				one.Modified = max(one.Modified, c.Modified)
 				one.Lead, one.Orphan = one.Lead || c.Lead, one.Orphan || c.Orphan
+				if one.Beside != 0 && c.Beside != 0 && one.Beside != c.Beside {
+					c.Beside = 1 // no object has it: one of the two rows is wrong
+				}
+				one.Beside = cmp.Or(c.Beside, one.Beside)
 				continue
 			case !flush():
 				return

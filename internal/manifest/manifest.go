@@ -20,7 +20,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Row is one row. It names a medium, or the object that it was made of.
+// Row is one row. It names a medium, or the object that it was made of. A row with both names the medium: the caller
+// checks that the medium is of the object.
 type Row struct {
 	MediaID string
 	Object  media.Object
@@ -194,21 +195,22 @@ func textOf(values map[string]json.RawMessage, key string) (string, error) {
 
 // rowOf checks what a row names.
 func rowOf(id, object string, whole []byte) (row Row, err error) {
-	scheme, _, _ := strings.Cut(object, "://")
-	switch {
-	case id != "":
-		if err = media.CheckID(id); err != nil {
-			err = fmt.Errorf("%s %s: %w", idColumn, quote([]byte(id)), err)
+	if id == "" && object == "" {
+		return row, fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(whole))
+	}
+	if row.MediaID = id; id != "" {
+		if err := media.CheckID(id); err != nil {
+			return row, fmt.Errorf("%s %s: %w", idColumn, quote([]byte(id)), err)
 		}
-		row.MediaID = id
+	}
+	switch scheme, _, _ := strings.Cut(object, "://"); {
+	case object == "":
 	case strings.EqualFold(scheme, "http"), strings.EqualFold(scheme, "https"):
 		if row.Object, err = media.ParseURL(object); err != nil {
 			err = fmt.Errorf("%s: %w", quote([]byte(object)), err)
 		}
-	case object != "":
-		row.Object, err = media.ParseObject(object)
 	default:
-		err = fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(whole))
+		row.Object, err = media.ParseObject(object)
 	}
 	return row, err
 }

@@ -65,6 +65,7 @@ func TestRows(t *testing.T) {
 		{"an escape that is no character beside one that is", "{\"object\":\"oss://media-in/b\\udc00\uFFFD\"}\n{\"object\":\"oss://media-in/\\ufffd\"}\n", "bad 1 oss://media-in/\uFFFD"},
 		{"other columns", "title,mediaId,size\n\"a\nb\",m1,3\n,m2,\n", "m1 m2"},
 		{"both columns", "mediaId,object\nm1,oss://media-in/a\n,oss://media-in/b\nm3,\n", "m1 oss://media-in/b m3"},
+		{"an object beside an ID that is none", "mediaId,object\nm1,clips/a\nm2,oss://media-in/a\nm3,https://media-in.oss-cn-shanghai.aliyuncs.com/a\n", "bad 2 m2 m3"},
 		{"spaces in the header, CRLF, a mark, no last end of line", "\ufeffobject , mediaId\r\n,m1\r\n,m2", "m1 m2"},
 		{"spaces around an ID", "mediaId\nm1 \n m2\nm3\u00a0\nm4\n", "bad 2 bad 3 bad 4 m4"},
 		{"blank lines", "mediaId\n\nm1\n\n", "m1"},
@@ -400,7 +401,7 @@ func FuzzRows(f *testing.F) {
 				line = bad.Line
 			case err != nil:
 				broken = true
-			case (row.MediaID == "") == row.Object.IsZero():
+			case row.MediaID == "" && row.Object.IsZero():
 				t.Errorf("row %+v", row)
 			}
 		}

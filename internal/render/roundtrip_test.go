@@ -69,7 +69,7 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, written := range map[string]string{"plan": planned.String(), "diff": compared.String()} {
-			checkRows(t, seed, name+" by ID", written, func(i int) manifest.Row { return manifest.Row{MediaID: entries[i].MediaID} }, len(entries))
+			checkRows(t, seed, name+" by ID", written, func(i int) manifest.Row { return manifest.Row{MediaID: entries[i].MediaID, Object: objects[i]} }, len(entries))
 			byObject := strings.Replace(written, "mediaId", "medium", 1)
 			checkRows(t, seed, name+" by object", byObject, func(i int) manifest.Row { return manifest.Row{Object: objects[i]} }, len(entries))
 		}

@@ -127,6 +127,9 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	facts := retention.Facts{AsOf: c.report.AsOf, ReadAt: c.Now(), SourceRemoved: gone, NotLatest: true, Mark: c.Mark(m)}
 	d := retention.Decide(c.Policy, m, facts)
 	f.readAt = facts.ReadAt.Unix()
+	if c.contradicts(of) && (d.Verdict == retention.Expired || d.Verdict == retention.Keep) {
+		d = retention.Decision{Verdict: retention.Unknown}
+	}
 	if d.Verdict == retention.Expired {
 		l, err := plan.LineOf(plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}, m.Created, facts.ReadAt)
 		if err != nil {
@@ -145,6 +148,21 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 		c.warnUnknown(m.ID, d.Reason())
 	}
 	return f
+}
+
+// contradicts reports whether a list names another object beside the ID of a medium. It adds the failure to the report.
+func (c *scan) contradicts(of lookup.Found) bool {
+	object := of.Medium.Object
+	if !of.Candidate.Contradicts(object) {
+		return false
+	}
+	has := "none"
+	if !object.IsZero() {
+		has = text.Quote(object.String())
+	}
+	c.Missing = true
+	c.listFailure(report.Failure{MediaID: of.Medium.ID, Message: "a manifest names another object beside this media ID than MPS, which has " + has + ": the row is not used"})
+	return true
 }
 
 // addStray adds a medium that MPS returned and whose object was not asked for.

@@ -1,9 +1,13 @@
 package scan
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // Candidates of a look-up that failed are failures of the report, and the scan is not whole.
@@ -19,5 +23,46 @@ func TestLookUpsThatFail(t *testing.T) {
 	got := c.scan(t.Context(), c.scanner(testPolicy), daily)
 	if got.found.End() != nil || !got.found.Missing || len(got.report.Failures) != 3 || got.report.Failures[0].Code != "Throttling.User" || len(got.ids) != 0 {
 		t.Errorf("%v, missing %v, %+v, %d lines", got.found.End(), got.found.Missing, got.report.Failures, len(got.ids))
+	}
+}
+
+// A row of a list whose media ID and object are not of one medium is not used: the medium stays, and the run is partial.
+// Where a checkpoint comes between the row and its look-up does not matter.
+func TestRowsThatContradictMPS(t *testing.T) {
+	t.Parallel()
+	library := func() *resumable {
+		r := newResumable(t, 0)
+		r.list += "agrees,oss://media-in/b\nalone,\ncontradicts,oss://media-in/x\nnone,oss://media-in/x\nprotected,oss://media-in/x\ntwice,oss://media-in/b\ntwice,oss://media-in/x\n"
+		for _, id := range []string{"agrees", "alone", "contradicts", "twice"} {
+			r.add(testMedium(id, "b", 400))
+		}
+		r.add(testMedium("protected", "b", 400, "legal-hold"))
+		none := testMedium("none", "", 400)
+		none.Object = media.Object{}
+		r.add(none)
+		return r
+	}
+	check := func(got outcome) {
+		t.Helper()
+		if !slices.Equal(got.ids, []string{"agrees", "alone"}) || got.counts.Unknown != 3 || got.counts.Protected != 1 || !got.found.Missing || len(got.report.Failures) != 4 {
+			t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.report.Failures)
+		}
+	}
+	whole := library()
+	got := whole.scan(0, false)
+	check(got)
+	if f := got.report.Failures[0]; f.MediaID != "contradicts" || f.Message != `a manifest names another object beside this media ID than MPS, which has "oss://media-in/b": the row is not used` {
+		t.Errorf("%+v", f)
+	}
+	r := library()
+	if cut := r.scan(1, false); len(cut.found.head.Pending) == 0 {
+		t.Fatalf("nothing is pending: %v", cut.found.End())
+	}
+	check(r.scan(0, false))
+	surveyed := 0
+	s := library()
+	s.scanner.Survey(t.Context(), &trigger.Request{Inventory: true}, report.New("run", trigger.CLI, s.scanner.Policy, now), func(media.Medium) { surveyed++ }, func(int) {}).Close()
+	if surveyed != 2 {
+		t.Errorf("a survey has %d media", surveyed)
 	}
 }

@@ -101,10 +101,11 @@ type pendingRecord struct {
 	Escaped  bool   `json:"escaped,omitempty"`
 	Lead     bool   `json:"lead,omitempty"`
 	Orphan   bool   `json:"orphan,omitempty"`
+	Beside   uint64 `json:"beside,omitempty"`
 }
 
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
-const checkpointFormat = 7
+const checkpointFormat = 8
 
 // checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
 type checkpointer struct {
@@ -227,7 +228,7 @@ func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
 		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered.count), Missing: c.Missing, Sources: c.report.Sources}
 	for _, open := range c.cursor.left() {
-		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan})
+		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan, open.Beside})
 	}
 	for _, failure := range c.report.Failures {
 		if !slices.Contains(c.sources.rowErrors, failure) {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -158,7 +159,7 @@ func (c *cloud) Entries(_ context.Context, prefix media.Object, after string) it
 }
 
 func (c *cloud) Open(context.Context, media.Object, string) (io.ReadCloser, string, error) {
-	return io.NopCloser(strings.NewReader(cmp.Or(c.list, "mediaId,object\n"))), fmt.Sprint(hashOf(c.list)), nil
+	return io.NopCloser(strings.NewReader(cmp.Or(c.list, "mediaId,object\n"))), fmt.Sprint(inventory.Hash(c.list)), nil
 }
 
 func (c *cloud) Exists(context.Context, media.Object) (bool, error) { return true, nil }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -37,7 +36,7 @@ func (r *resumed) isResumed() bool { return r.names != nil }
 
 func (r *resumed) addName(c inventory.Candidate) {
 	if r.isResumed() {
-		r.names[len(r.names)-1][hashOf(c.Name())] = struct{}{}
+		r.names[len(r.names)-1][inventory.Hash(c.Name())] = struct{}{}
 	}
 }
 
@@ -55,14 +54,8 @@ func (r *resumed) undo() {
 	}
 }
 
-func hashOf(name string) uint64 {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(name)) // a hash returns no error
-	return hash.Sum64()
-}
-
 func (r *resumed) hasName(c inventory.Candidate) bool {
-	hash := hashOf(c.Name())
+	hash := inventory.Hash(c.Name())
 	return slices.ContainsFunc(r.names, func(names map[uint64]struct{}) bool {
 		_, ok := names[hash]
 		return ok
@@ -220,7 +213,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		if err != nil {
 			return err
 		}
-		candidate.Lead, candidate.Orphan = open.Lead, open.Orphan
+		candidate.Lead, candidate.Orphan, candidate.Beside = open.Lead, open.Orphan, open.Beside
 		slash := media.SlashPlain
 		if open.Escaped {
 			slash = media.SlashEscaped

@@ -83,10 +83,13 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, ctx, request, r, sorted, progress)
 		c.take = func(of lookup.Found, _ bool) {
-			c.add(findingOf(of))
-			if !handed[of.Medium.ID] {
+			f := findingOf(of)
+			if c.contradicts(of) {
+				f.verdict = retention.Unknown
+			} else if !handed[of.Medium.ID] {
 				each(of.Medium)
 			}
+			c.add(f)
 		}
 		c.lookUpAll()
 		for f, err := range c.Draft.merged() {
