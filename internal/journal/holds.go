@@ -16,11 +16,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// holdFolder has a record of each hold, and releaseFolder one of each release. catalogFolder has catalogs
-// of the holds in force, which save a new process thousands of reads.
+// holdFolder has a record of each hold, and releaseFolder one of each release. numberFolder has the numbers of the
+// holds, so that a removed record is missed. catalogFolder has catalogs of the holds in force, which save a new
+// process thousands of reads.
 const (
 	holdFolder    = "holds/"
 	releaseFolder = "releases/"
+	numberFolder  = "hold-numbers/"
 	catalogFolder = "hold-catalogs/"
 )
 
@@ -48,6 +50,7 @@ type Holds struct {
 	reading          lock
 	started          bool // whether a catalog was looked for
 	placed, released sequence
+	proven           int                       // the highest number in numberFolder
 	inForce          map[string]retention.Hold // by ID
 	freed            map[string]bool           // IDs of released holds
 	damaged          map[string]string         // releases that cannot be read
@@ -68,7 +71,7 @@ func NewHolds() *Holds {
 }
 
 func (h *Holds) reset() {
-	h.placed, h.released = sequence{folder: holdFolder}, sequence{folder: releaseFolder}
+	h.placed, h.released, h.proven = sequence{folder: holdFolder}, sequence{folder: releaseFolder}, 0
 	h.inForce, h.freed, h.damaged, h.unread, h.changed = map[string]retention.Hold{}, map[string]bool{}, map[string]string{}, map[string]int{}, true
 }
 
@@ -154,7 +157,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	listed := len(hold.Media)
 	for _, old := range h.inForce {
 		if old.Says(&hold) { // a form was sent again
-			return old, nil
+			return old, prove(ctx, store, old)
 		}
 		listed += len(old.Media)
 	}
@@ -164,7 +167,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	case listed > maxMedia:
 		return hold, fmt.Errorf("holds would list %d media, and at most %d can be listed: release a hold that lists media first, or hold a folder by a glob", listed, maxMedia)
 	}
-	err := h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed), func(number int) any {
+	err := h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed, h.proven), func(number int) any {
 		hold.ID = strconv.Itoa(number)
 		return holdRecord{holdFormat, hold}
 	})
@@ -174,7 +177,16 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	if err != nil {
 		return hold, fmt.Errorf("place the hold: %w", err)
 	}
-	return hold, nil
+	return hold, prove(ctx, store, hold)
+}
+
+// prove records the number of a hold in force.
+func prove(ctx context.Context, store state.Store, hold retention.Hold) error {
+	numbers := sequence{folder: numberFolder}
+	if err := store.Create(ctx, numbers.name(number(hold.ID)), []byte("{\"format\":1}\n")); err != nil {
+		return fmt.Errorf("hold %s is in force, but its number is not recorded: place it again: %w", hold.ID, err)
+	}
+	return nil
 }
 
 // Release records the end of a hold. A damaged hold can be released too. It returns state.ErrNotFound

@@ -193,7 +193,7 @@ func TestDamagedHolds(t *testing.T) {
 
 // A record that is gone held something: that is no release.
 func TestMissingHolds(t *testing.T) {
-	for _, gone := range []int{1, 2} {
+	for _, gone := range []int{1, 2, 3} {
 		store := newMemory()
 		h := holds123(t, store)
 		name := h.placed.name(gone)
@@ -206,6 +206,45 @@ func TestMissingHolds(t *testing.T) {
 		if got := inForce(t, store); len(got) != 2 {
 			t.Errorf("after the release of the missing hold %d: %v", gone, got)
 		}
+	}
+}
+
+// The newest hold is missed too, by a process that knows it and by a new one. No other hold takes its number.
+func TestTheNewestHoldIsMissing(t *testing.T) {
+	store := newMemory()
+	running := holds123(t, store)
+	store.put("hold-numbers/9.json", nil) // it proves nothing
+	delete(store.records, "holds/0000000003.json")
+	for who, h := range map[string]*Holds{"a running process": running, "a new process": NewHolds()} {
+		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000003.json is missing") {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	if no(t, err); hold.ID != "4" {
+		t.Errorf("hold %s", hold.ID)
+	}
+	_, err = running.Release(t.Context(), store, "3", "x", asOf)
+	no(t, err)
+	if got := inForce(t, store); !slices.Equal(got, []string{"1", "2", "4"}) {
+		t.Errorf("in force %v", got)
+	}
+}
+
+// A hold whose number cannot be recorded is in force all the same, and says that it must be placed again.
+func TestANumberThatIsNotRecorded(t *testing.T) {
+	store := newMemory()
+	store.down, store.of = "create", "hold-numbers/"
+	if _, err := NewHolds().Place(t.Context(), store, holdOn("id1")); !errors.Is(err, errDown) || !strings.Contains(err.Error(), "hold 1 is in force, but") {
+		t.Errorf("%v", err)
+	}
+	store.down = ""
+	if got := inForce(t, store); len(got) != 1 {
+		t.Errorf("in force %v", got)
+	}
+	hold, err := NewHolds().Place(t.Context(), store, holdOn("id1"))
+	if no(t, err); hold.ID != "1" || len(store.names("hold-numbers/")) != 1 {
+		t.Errorf("placed again: hold %s, records %v", hold.ID, store.names("hold-numbers/"))
 	}
 }
 
@@ -234,7 +273,7 @@ func TestDamagedReleases(t *testing.T) {
 
 // A store that fails leaves the holds as they were, and an error.
 func TestHoldsOfAStoreThatFails(t *testing.T) {
-	for _, down := range [][2]string{{"list", "holds/"}, {"list", "releases/"}, {"read", "holds/0000000003"}, {"read", "releases/"}} {
+	for _, down := range [][2]string{{"list", "holds/"}, {"list", "releases/"}, {"list", "hold-numbers/"}, {"read", "holds/0000000003"}, {"read", "releases/"}} {
 		store := newMemory()
 		_, err := holds123(t, store).Release(t.Context(), store, "1", "x", asOf)
 		no(t, err)
@@ -332,7 +371,7 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// The last record is removed, and its number is used again by another hold: the time of the record tells.
+// The last record is removed, with all that proves it, and its number is used again: the time of the record tells.
 func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	store := newMemory()
 	running := holds123(t, store)
@@ -341,6 +380,7 @@ func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	no(t, running.Refresh(t.Context(), store))
 	no(t, running.Refresh(t.Context(), store)) // knows the time now
 	delete(store.records, last)
+	delete(store.records, "hold-numbers/0000000003.json")
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "3" {
 		t.Fatalf("hold %s", hold.ID)

@@ -43,16 +43,22 @@ func (h *Holds) readCatalog(ctx context.Context, store state.Store) error {
 	return nil
 }
 
-// readNew reads the new releases and holds at once. A release may come before its hold.
+// readNew reads the new releases, holds and numbers at once. A release or a number may come before its hold.
 func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 	var fresh [2][]numbered
-	err := state.Each(ctx, len(fresh), len(fresh), func(ctx context.Context, i int) (err error) {
+	proven := 0
+	err := state.Each(ctx, len(fresh)+1, len(fresh)+1, func(ctx context.Context, i int) (err error) {
+		if i == len(fresh) {
+			proven, err = lastNumber(ctx, store, h.proven)
+			return err
+		}
 		fresh[i], err = []*sequence{&h.released, &h.placed}[i].fresh(ctx, store)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	h.proven = proven
 	for _, record := range fresh[0] {
 		if err := h.takeRelease(record); err != nil {
 			return err
@@ -68,19 +74,40 @@ func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 		}
 		h.placed.took(record)
 	}
-	if len(fresh[0]) > 0 {
-		h.missReleased()
+	if len(fresh[0]) > 0 || h.proven > h.placed.last {
+		h.noteMissing()
 	}
 	return nil
 }
 
-// missReleased notes records that are not there although a release names a later one: numbers have no gaps.
-func (h *Holds) missReleased() {
-	last := 0
+// lastNumber returns the highest number in numberFolder. known is one that it had before.
+func lastNumber(ctx context.Context, store state.Store, known int) (int, error) {
+	numbers := sequence{folder: numberFolder}
+	after := ""
+	if known > 0 {
+		after = numbers.name(known)
+	}
+	for record, err := range store.List(ctx, numbers.folder, after) {
+		if err != nil {
+			return 0, err
+		}
+		n := 0
+		_, _ = fmt.Sscanf(record.Name, numbers.folder+"%d.json", &n) // checked by its name
+		if n > 0 && n <= maxNumber && record.Name == numbers.name(n) {
+			known = n
+		}
+	}
+	return known, nil
+}
+
+// noteMissing notes holds that are not there although a release names a later one, or numberFolder has their numbers:
+// numbers have no gaps.
+func (h *Holds) noteMissing() {
+	last := h.proven
 	for id := range h.freed {
 		last = max(last, number(id))
 	}
-	for missing := h.placed.last + 1; missing < last && len(h.unread) < maxUnread; missing++ {
+	for missing := h.placed.last + 1; missing <= last && len(h.unread) < maxUnread; missing++ {
 		if !h.freed[strconv.Itoa(missing)] {
 			h.unread[h.placed.name(missing)] = missing
 		}
