@@ -38,6 +38,7 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 		{"GET", "/v1/media/a/explain?x", "", "this route takes none"},
 		{"GET", "/v1/media/a/history?x=1", "", "this route takes none"},
 		{"GET", "/v1/forecast?days=3&x=1", "", "this route takes days"},
+		{"GET", "/v1/forecast?days=0", "", `days "0": a forecast has 1 to `},
 	} {
 		answer := w.send(one.method, one.target, one.body)
 		var failed struct{ Error string }

@@ -202,7 +202,7 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 	days := 30
 	if written, ok := r.URL.Query()["days"]; ok {
 		n, err := text.Decimal(strings.Join(written, ","))
-		if err != nil || n > retention.MaxForecastDays {
+		if err != nil || n < 1 || n > retention.MaxForecastDays {
 			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(strings.Join(written, ",")), retention.MaxForecastDays))
 			return
 		}

@@ -72,15 +72,16 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, p *policy.P
 		}
 		o.AsOf = asOf
 	}
+	// A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says less.
+	timeout, wrong := readTimeout(c.Getenv, math.MaxInt64)
+	o.Broken = wrong
 	f, stop, err := c.function(s.emulate, o)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	// A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says less.
-	timeout, err := readTimeout(c.Getenv, math.MaxInt64)
-	if err != nil {
-		return exitError{exitUsage, err}
+	if wrong != nil {
+		timeout = time.Minute // to say so
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,8 +42,11 @@ func ParseHold(data []byte) (HoldRequest, error) {
 			wrong.add("hold: there is no key %s: allowed are %s", text.Quote(name), holdKeys)
 			continue
 		}
-		if *value, err = text.OfJSON(keys[name]); err != nil {
-			wrong.add("hold: %s must be a text, not %s: %v", name, quote(keys[name]), err)
+		switch *value, err = text.OfJSON(keys[name]); {
+		case errors.Is(err, text.ErrNotText):
+			wrong.add("hold: %s must be a text, not %s", name, quote(keys[name]))
+		case err != nil:
+			wrong.add("hold: %s: %v", name, err)
 		}
 	}
 	return request, wrong.err()

@@ -23,4 +23,7 @@ func TestParseHold(t *testing.T) {
 			t.Errorf("%s: %+v", body, got)
 		}
 	}
+	if _, err := ParseHold([]byte(`{"target":"id1","until":null}`)); err == nil || err.Error() != "hold: until must be a text, not null" {
+		t.Error(err)
+	}
 }

@@ -161,7 +161,7 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				wrong.add("inventory must be true, not %s: leave it out otherwise", quote(value))
 			}
 		case "plan":
-			if json.Unmarshal(value, &request.Plan) != nil || request.Plan == "" {
+			if json.Unmarshal(value, &request.Plan) != nil || string(value) == "null" {
 				wrong.add("plan must be a text, not %s", quote(value))
 			} else if err := CheckPlan(request.Plan); err != nil {
 				wrong.add("%v", err)
