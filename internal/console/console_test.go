@@ -88,10 +88,13 @@ func (l *library) Zone(context.Context, service.Call) (*time.Location, []string)
 func (l *library) Policy(context.Context, service.Call) (*policy.Policy, error) {
 	return policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"))
 }
-func (l *library) Runs(context.Context, service.Call, service.RunFilter) (service.RunList, error) {
+func (l *library) Runs(_ context.Context, _ service.Call, f service.RunFilter) (service.RunList, error) {
 	r := &report.Report{Run: "a/b ?", Trigger: trigger.Timer, Mode: policy.DryRun, Status: report.Blocked, Plan: l.contents.ID, AsOf: now, FinishedAt: now, Guard: report.Guard{Tripped: true, Reason: hostile},
 		Due: []report.Due{{Day: "2026-11-26", Media: 3}, {Day: "2026-12-20", Media: 5}}}
-	return service.RunList{Reports: append(slices.Clone(l.later), r), Notes: []string{hostile}, Next: "cursor"}, nil
+	list := slices.DeleteFunc(append(slices.Clone(l.later), r), func(r *report.Report) bool {
+		return f.Trigger != "" && f.Trigger != string(r.Trigger) || f.Status != "" && f.Status != string(r.Status)
+	})
+	return service.RunList{Reports: list[:min(len(list), f.Limit)], Notes: []string{hostile}, Next: "cursor"}, nil
 }
 func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Report, error) {
 	if r, ok := l.saved[id]; ok {
@@ -523,13 +526,38 @@ func (w *waiting) Sweep(ctx context.Context, call service.Call, request *trigger
 	return w.library.Sweep(ctx, call, request)
 }
 
-// A blocked plan waits until it was applied.
+// A blocked plan waits until it was applied, or a later sweep was not blocked.
 func TestBlockedPlansWait(t *testing.T) {
-	s := newSite(t, newLibrary(t, 10), nil)
-	for status, waits := range map[report.Status]bool{report.Failed: true, report.Busy: true, report.Done: false, report.Partial: false} {
-		s.lib.later = []*report.Report{{Run: "later", Mode: policy.Enforce, Plan: s.lib.contents.ID, Status: status, FinishedAt: now}}
-		if got := strings.Contains(s.get("/").Body.String(), "waiting for approval"); got != waits {
-			t.Errorf("after a run that ended %s: waits %t", status, got)
+	later := now.Add(time.Hour)
+	for name, test := range map[string]struct {
+		after   *report.Report
+		applied string // the run that applied the plan
+		waits   bool
+	}{
+		"nothing after it":       {waits: true},
+		"a night that failed":    {after: &report.Report{Trigger: trigger.Timer, Status: report.Failed}, waits: true},
+		"a night that was busy":  {after: &report.Report{Trigger: trigger.Timer, Status: report.Busy}, waits: true},
+		"a request for a medium": {after: &report.Report{Trigger: trigger.HTTP, Status: report.Done}, waits: true},
+		"a sweep by request":     {after: &report.Report{Trigger: trigger.HTTP, Status: report.Done, Due: []report.Due{}}},
+		"a night":                {after: &report.Report{Trigger: trigger.Timer, Status: report.Done}},
+		"a night with failures":  {after: &report.Report{Trigger: trigger.Timer, Status: report.Partial}},
+		"applied":                {applied: "r7"},
+	} {
+		s := newSite(t, newLibrary(t, 10), nil)
+		s.lib.contents.Run = test.applied
+		for range 11 { // a morning of requests
+			s.lib.later = append(s.lib.later, &report.Report{Run: "r", Trigger: trigger.Invoke, Status: report.Done, FinishedAt: later})
+		}
+		if test.after != nil {
+			test.after.Run, test.after.FinishedAt = "later", later
+			first := 0
+			if test.after.Trigger == trigger.Timer {
+				first = len(s.lib.later)
+			}
+			s.lib.later = slices.Insert(s.lib.later, first, test.after)
+		}
+		if got := strings.Contains(s.get("/").Body.String(), "waiting for approval"); got != test.waits {
+			t.Errorf("%s: waits %t", name, got)
 		}
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -34,11 +34,12 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Due = dueOf(list.Reports); d.Due == nil { // events may have pushed it out of the latest runs
-		timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: string(trigger.Timer), Limit: recentRuns})
-		if err != nil {
-			return nil, err
-		}
+	// Requests and events may have pushed the sweeps out of the latest runs.
+	timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: string(trigger.Timer), Limit: recentRuns})
+	if err != nil {
+		return nil, err
+	}
+	if d.Due = dueOf(list.Reports); d.Due == nil {
 		d.Due = dueOf(timers.Reports)
 	}
 	blocked, err := p.Service.Runs(ctx, call, service.RunFilter{Status: string(report.Blocked), Limit: recentRuns})
@@ -46,9 +47,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	d.Runs, d.Trouble = list.Reports, list.Notes
-	if d.Blocked = waiting(blocked.Reports, list.Reports); len(d.Blocked) > 0 {
-		p.reviews.readAhead(p.Runs, call, d.Blocked[0].Plan)
-	}
+	p.addWaiting(r, &d, blocked.Reports, slices.Concat(list.Reports, timers.Reports))
 	if d.Stats, err = p.Service.Stats(ctx, call, report.ByMonth, "1y"); err != nil {
 		return nil, err
 	}
@@ -70,20 +69,29 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	return &page{name: "overview", title: "Overview", data: d}, nil
 }
 
-// waiting returns the latest blocked run, unless one of the latest runs applied its plan. A later
-// sweep supersedes earlier ones.
-func waiting(blocked, latest []*report.Report) []*report.Report {
+// addWaiting adds the latest blocked run, unless its plan was applied or a later sweep of the inventory was not blocked.
+func (p *pages) addWaiting(r *http.Request, d *overviewData, blocked, latest []*report.Report) {
 	at := slices.IndexFunc(blocked, func(r *report.Report) bool { return r.Plan != "" && r.Trigger != trigger.OSS })
 	if at < 0 {
-		return nil
+		return
 	}
-	applied := func(r *report.Report) bool {
-		return r.Plan == blocked[at].Plan && r.Mode == policy.Enforce && (r.Status == report.Done || r.Status == report.Partial)
+	waits := blocked[at]
+	supersedes := func(r *report.Report) bool {
+		sweep := r.Trigger == trigger.Timer || r.Due != nil // only a sweep of the inventory counts what falls due
+		return sweep && r.FinishedAt.After(waits.FinishedAt) && (r.Status == report.Done || r.Status == report.Partial)
 	}
-	if slices.ContainsFunc(latest, applied) {
-		return nil
+	if slices.ContainsFunc(latest, supersedes) {
+		return
 	}
-	return blocked[at : at+1]
+	contents, _, err := p.Service.Items(r.Context(), p.Call(r), waits.Plan)
+	switch {
+	case err != nil: // it may not have been applied
+		d.Trouble = append(d.Trouble, text.Bound("plan "+waits.Plan+" cannot be read: "+err.Error()))
+	case contents.Run != "":
+		return
+	}
+	d.Blocked = []*report.Report{waits}
+	p.reviews.readAhead(p.Runs, p.Call(r), waits.Plan)
 }
 
 // dueData says what falls due, by what the latest sweep that counted it knows.
