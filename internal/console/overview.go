@@ -39,8 +39,9 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Due = dueOf(list.Reports); d.Due == nil {
-		d.Due = dueOf(timers.Reports)
+	zone, _ := p.Service.Zone(ctx, call)
+	if d.Due = dueOf(list.Reports, zone); d.Due == nil {
+		d.Due = dueOf(timers.Reports, zone)
 	}
 	blocked, err := p.Service.Runs(ctx, call, service.RunFilter{Status: string(report.Blocked), Limit: recentRuns})
 	if err != nil {
@@ -66,7 +67,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 		}
 	}
 	slices.SortFunc(d.Ending, func(a, b retention.Hold) int { return a.Until.Compare(b.Until) })
-	return &page{name: "overview", title: "Overview", data: d}, nil
+	return &page{name: "overview", title: "Overview", data: d, zone: zone}, nil
 }
 
 // addWaiting adds the latest blocked run, unless its plan was applied or a later sweep of the inventory was not blocked.
@@ -112,16 +113,18 @@ type dueBar struct {
 
 type within struct{ Days, Media int }
 
-// dueOf returns what falls due by the latest report that says so. A run that failed may have read nothing.
-func dueOf(runs []*report.Report) *dueData {
+// dueOf returns what falls due by the latest report that says so, from its day in the policy's timezone on. A run
+// that failed may have read nothing.
+func dueOf(runs []*report.Report, zone *time.Location) *dueData {
 	at := slices.IndexFunc(runs, func(r *report.Report) bool { return r.Due != nil && r.Status != report.Failed })
 	if at < 0 {
 		return nil
 	}
 	r := runs[at]
-	first := r.AsOf.UTC().Truncate(24 * time.Hour)
+	year, month, day := r.AsOf.In(zone).Date()
+	first := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	all := withAnnounced(r)
-	if len(all) > 0 { // the policy's day may be before or after that of UTC
+	if len(all) > 0 { // the policy may have had another timezone
 		if day, err := time.Parse(time.DateOnly, all[0].Day); err == nil && day.Before(first) {
 			first = day
 		}

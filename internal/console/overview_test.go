@@ -1,0 +1,35 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// What falls due is counted from the policy's day on, as a forecast counts it.
+func TestDueFromThePolicysDay(t *testing.T) {
+	for name, test := range map[string]struct {
+		zone *time.Location
+		asOf time.Time
+		want []string
+	}{
+		"ahead of UTC":  {time.FixedZone("Shanghai", 8*3600), time.Date(2026, 11, 25, 20, 14, 0, 0, time.UTC), []string{"from 2026-11-26 to 2027-02-23", "within 7 days: 3 media", "within 30 days: 7 media"}},
+		"behind UTC":    {time.FixedZone("Los Angeles", -8*3600), time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC), []string{"from 2026-11-26 to 2027-02-23", "within 7 days: 3 media", "within 30 days: 7 media"}},
+		"UTC":           {time.UTC, time.Date(2026, 11, 25, 20, 14, 0, 0, time.UTC), []string{"from 2026-11-25 to 2027-02-22", "within 7 days: 1 media", "within 30 days: 3 media"}},
+		"another since": {time.UTC, time.Date(2026, 11, 27, 20, 14, 0, 0, time.UTC), []string{"from 2026-11-26 to 2027-02-23"}},
+	} {
+		s := newSite(t, newLibrary(t, 1), nil)
+		s.lib.zone = test.zone
+		s.lib.later = []*report.Report{{Run: "night", Trigger: trigger.Timer, Status: report.Done, AsOf: test.asOf, FinishedAt: test.asOf,
+			Due: []report.Due{{Day: "2026-11-26", Media: 1}, {Day: "2026-12-03", Media: 2}, {Day: "2026-12-26", Media: 4}}}}
+		page := s.get("/").Body.String()
+		for _, want := range test.want {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: without %q", name, want)
+			}
+		}
+	}
+}
