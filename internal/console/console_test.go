@@ -42,6 +42,7 @@ type library struct {
 	entries  []plan.Entry
 	contents plan.Contents
 	list     []retention.Hold
+	unread   error // of the holds
 	requests []*trigger.Request
 	answer   *report.Report // of Sweep
 	saved    map[string]*report.Report
@@ -120,7 +121,7 @@ func (l *library) Items(_ context.Context, _ service.Call, reference string) (pl
 	}, nil
 }
 func (l *library) Holds(context.Context, service.Call) ([]retention.Hold, []string, error) {
-	return l.list, nil, nil
+	return l.list, nil, l.unread
 }
 func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, []string, error) {
 	l.list = append(l.list, retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Media: request.Media, Reason: request.Reason, By: "me", At: now})

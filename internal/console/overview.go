@@ -18,6 +18,7 @@ type overviewData struct {
 	Stats         *report.Stats
 	Most          int // deletions of a month
 	Ending        []retention.Hold
+	HoldsUnread   bool
 	Due           *dueData // nil if no run has counted it
 	Trouble       []string
 }
@@ -57,8 +58,8 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	}
 	d.Trouble = append(d.Trouble, d.Stats.Notes...)
 	holds, skipped, err := p.Service.Holds(ctx, call)
-	if err != nil {
-		return nil, err
+	if d.HoldsUnread = err != nil; d.HoldsUnread { // the page is needed most when something is wrong
+		skipped = []string{text.Bound("the holds cannot be read: " + err.Error())}
 	}
 	d.Trouble = append(d.Trouble, skipped...)
 	for _, hold := range holds {

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,18 @@ func TestDueFromThePolicysDay(t *testing.T) {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s: without %q", name, want)
 			}
+		}
+	}
+}
+
+// Holds that cannot be read hide nothing else of the overview.
+func TestOverviewWithoutHolds(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	s.lib.unread = errors.New("holds/7.json is damaged")
+	w := s.get("/")
+	for _, want := range []string{"holds/7.json is damaged", "The holds cannot be read.", "waiting for approval", "Latest runs"} {
+		if !strings.Contains(w.Body.String(), want) || w.Code != http.StatusOK {
+			t.Errorf("%d, without %q", w.Code, want)
 		}
 	}
 }
