@@ -132,7 +132,11 @@ func (l *library) Release(context.Context, service.Call, string) (retention.Hold
 	return retention.Hold{}, nil
 }
 func (l *library) Explain(_ context.Context, _ service.Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
-	return []*retention.Explanation{{MediaID: request.MediaIDs[0], Title: hostile, Reason: hostile, Notes: []string{hostile}}}, &report.Report{Status: report.Done}
+	return []*retention.Explanation{{
+		MediaID: request.MediaIDs[0], Title: hostile, Reason: hostile, Notes: []string{hostile}, Holds: l.list,
+		Changes: []retention.Change{{What: "the tag " + hostile + " is removed", Verdict: retention.Expired, Reason: hostile, Unless: "unless it is then among the latest 2 of its group"}},
+		Deleted: &retention.Deletion{At: now, Outcome: "deleted", Run: "r 7", Plan: l.contents.ID, Reason: "MPS does not know it", Next: "it was restored as m9"},
+	}}, &report.Report{Status: report.Done}
 }
 func (l *library) History(_ context.Context, _ service.Call, name string) (*history.History, error) {
 	return &history.History{Of: name, Decisions: []history.Decision{{MediaID: name, At: now, Outcome: "deleted", Reason: hostile, Run: "r"}}}, nil

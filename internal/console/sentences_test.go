@@ -28,7 +28,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		except    []string // errors, what only the log has, and separators
 	}{
 		{"../retention/retention.go", "Reason", nil},
-		{"../retention/explain.go", "ExplainAbsent", nil},
+		{"../retention/explain.go", "Explain ExplainAbsent edits", []string{"whose source object was removed", "it is tagged %s%s"}}, // a condition, and a tag in two parts
 		{"../media/media.go", "", []string{"a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _", "media record: %w", "not UTF-8"}},
 		{"../policy/describe.go", "Lint lintReach lintAges", nil},
 		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
