@@ -53,7 +53,7 @@ type reviewData struct {
 
 type reviewRow struct {
 	review.Item
-	Size, Duration, Created, Age, Held string
+	Size, Duration, Created, Age, Reason, Held string
 }
 
 // facet is a property with the values that the selected media have.
@@ -145,10 +145,7 @@ func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zo
 	view := render.View{AsOf: d.Plan.Head.AsOf, Zone: zone}
 	for n := range items {
 		i := &items[n]
-		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view)}
-		if i.Reason == "rule "+i.Rule+": expired since "+i.ExpiresAt.UTC().Format(time.RFC3339) { // the rule has a column
-			row.Reason = p.lang(r).Say("expired since %s", view.Time(i.ExpiresAt))
-		}
+		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view), Reason: render.Reason(i, view)}
 		object, _ := media.ParseObject(i.Object) // zero for none
 		if hold := held.Mark(&media.Medium{ID: i.MediaID, Object: object}, retention.Mark{}).Hold; hold != nil {
 			row.Held = hold.Reason

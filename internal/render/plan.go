@@ -120,7 +120,11 @@ func WriteSample(w io.Writer, p Plan, perRule int) error {
 			return err
 		}
 		if shown[item.Rule]++; shown[item.Rule] <= perRule {
-			t.row(fit(item.Title, maxTitle), fit(item.Object, maxObject), Age(&item, p.view()), item.Rule, strings.TrimPrefix(item.Reason, "rule "+item.Rule+": "))
+			reason := item.Reason
+			if item.Usual { // the rule has a column of its own
+				reason = "expired since " + item.ExpiresAt.Format(time.RFC3339)
+			}
+			t.row(fit(item.Title, maxTitle), fit(item.Object, maxObject), Age(&item, p.view()), item.Rule, reason)
 		}
 	}
 	t.flush()

@@ -132,6 +132,21 @@ func TestPlanDocument(t *testing.T) {
 	}
 }
 
+// The usual reason is said in the document's language and timezone, and others as they are. CSV has both whole.
+func TestReasons(t *testing.T) {
+	usual := "rule drafts: expired since 2026-06-30T18:00:00Z"
+	p := planOf(t, usual, "rule drafts: expired since 2026-06-30T18:00:01Z", "another reason")
+	for lang, want := range map[words.Lang]string{words.English: ">expired since 2026-07-01 02:00:00 &#43;08:00<", words.Chinese: ">自 2026-07-01 02:00:00 &#43;08:00 起已到期<"} {
+		if page := pageOf(t, p, lang); strings.Count(page, want) != 2 || !strings.Contains(page, "2026-06-30T18:00:01Z") || !strings.Contains(page, ">another reason<") {
+			t.Errorf("%s: %q stands there %d times, or another reason is missing", lang, want, strings.Count(page, want))
+		}
+	}
+	var b strings.Builder
+	if err := p.CSV(render.NewCSV(&b, false)); err != nil || !strings.Contains(b.String(), ","+usual+",") || !strings.Contains(b.String(), ",another reason,") {
+		t.Errorf("%v %s", err, b.String())
+	}
+}
+
 // Nothing in a document runs, and nothing is loaded: whatever media are called.
 func TestDocumentsAreInert(t *testing.T) {
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=//evil.example/x onerror=alert(1)>`, `</style><svg onload=alert(1)>`, "{{.Title}}", "javascript:alert(1)", "\u202eevil", "\x00\x1b[2J", "<!--", "]]>"}

@@ -107,6 +107,11 @@ func (d Decision) RuleName() string {
 	return ""
 }
 
+// ExpiredSince is the reason of a medium whose time is up by a rule.
+func ExpiredSince(rule string, at time.Time) string {
+	return "rule " + rule + ": expired since " + at.Format(time.RFC3339)
+}
+
 // Reason says why, in words for a person.
 func (d Decision) Reason() string {
 	rule, at := d.RuleName(), d.ExpiresAt.Format(time.RFC3339)
@@ -121,7 +126,7 @@ func (d Decision) Reason() string {
 		if d.Rule.OnSourceRemoved {
 			return fmt.Sprintf("rule %s: its source object was removed", rule)
 		}
-		return fmt.Sprintf("rule %s: expired since %s", rule, at)
+		return ExpiredSince(rule, d.ExpiresAt)
 	case Matched:
 		return "protected by rule " + rule
 	case DateAhead:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
 // Item is a medium of a plan. What its record lacks is zero, or not Known.
@@ -17,13 +18,15 @@ type Item struct {
 	Size                   media.Maybe[int64]
 	Duration               media.Maybe[time.Duration]
 	Created, ExpiresAt     time.Time
+	// Usual says that Reason has no more than Rule and ExpiresAt.
+	Usual bool
 }
 
 // ItemOf returns the item of an entry, whose record is of a medium.
 func ItemOf(e plan.Entry, m media.Medium) Item {
 	item := Item{
 		MediaID: e.MediaID, Title: m.Title.Value, Rule: e.Rule, Reason: e.Reason, State: e.State, Tags: m.Tags, Size: m.Size, Duration: m.Duration,
-		Created: m.Created, ExpiresAt: e.ExpiresAt,
+		Created: m.Created, ExpiresAt: e.ExpiresAt, Usual: e.Reason == retention.ExpiredSince(e.Rule, e.ExpiresAt),
 	}
 	if !m.Object.IsZero() {
 		item.Object = m.Object.String()
