@@ -31,7 +31,11 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	noteSkipped(w, list.Notes)
-	f.writeCSV(w, r, "runs", func(c *render.CSV) error { return render.WriteRunsCSV(c, list.Reports) })
+	runs := make([]render.Run, len(list.Reports))
+	for i, one := range list.Reports {
+		runs[i].Report = one
+	}
+	f.writeCSV(w, r, "runs", func(c *render.CSV) error { return render.WriteRunsCSV(c, runs) })
 }
 
 // runFilter reads the parameters of a list of runs.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/render"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -63,7 +62,7 @@ with the place of each: a store that cannot be read is in a note, and the exit c
 
 // listRuns writes the latest runs of all stores.
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
-	var list []located
+	var list []render.Run
 	var next string // the newest of the pages' ends: the lists of other stores may go on before it
 	var failed []error
 	for _, one := range stores {
@@ -74,7 +73,7 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 				next = page.Next
 			}
 			for _, r := range page.Reports {
-				list = append(list, located{one.place, r})
+				list = append(list, render.Run{Store: one.place, Report: r})
 			}
 			return err
 		})
@@ -112,20 +111,14 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	return nil
 }
 
-// located is a run, and the store that has its report: empty for the only one.
-type located struct {
-	Store string `json:"store,omitempty"`
-	*report.Report
-}
-
 // page sorts runs, newest first, and cuts them where the list of a store ends before its last run, and at
 // a limit. It returns the cursor of the next page.
-func page(list []located, end string, limit int) (shown []located, next string) {
-	slices.SortStableFunc(list, func(a, b located) int {
+func page(list []render.Run, end string, limit int) (shown []render.Run, next string) {
+	slices.SortStableFunc(list, func(a, b render.Run) int {
 		return journal.CompareCursors(journal.Cursor(a.Report), journal.Cursor(b.Report))
 	})
 	if end != "" {
-		list = slices.DeleteFunc(list, func(l located) bool { return journal.CompareCursors(journal.Cursor(l.Report), end) > 0 })
+		list = slices.DeleteFunc(list, func(l render.Run) bool { return journal.CompareCursors(journal.Cursor(l.Report), end) > 0 })
 	}
 	if len(list) > limit {
 		return list[:limit], journal.Cursor(list[limit-1].Report)
@@ -134,22 +127,14 @@ func page(list []located, end string, limit int) (shown []located, next string) 
 }
 
 // writeRuns writes a list of runs in the form that was asked for.
-func writeRuns(b *strings.Builder, flags *functionFlags, list []located) error {
-	var reports []*report.Report
-	var stores []string
-	for _, one := range list {
-		reports = append(reports, one.Report)
-		if one.Store != "" {
-			stores = append(stores, one.Store)
-		}
-	}
+func writeRuns(b *strings.Builder, flags *functionFlags, list []render.Run) error {
 	switch flags.output {
 	case "json":
-		return writeJSON(b, append([]located{}, list...))
+		return writeJSON(b, append([]render.Run{}, list...))
 	case "csv":
-		return render.WriteRunsCSV(flags.csv(b), reports, stores...)
+		return render.WriteRunsCSV(flags.csv(b), list)
 	}
-	render.WriteRuns(b, reports, stores...)
+	render.WriteRuns(b, list)
 	return nil
 }
 

@@ -95,7 +95,7 @@ func TestTablesAreForTerminals(t *testing.T) {
 		},
 		"runs": func(with string) string {
 			var b strings.Builder
-			render.WriteRuns(&b, filled[[]*report.Report](with))
+			render.WriteRuns(&b, filled[[]render.Run](with))
 			return b.String()
 		},
 		"stats": func(with string) string {
