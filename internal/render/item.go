@@ -114,7 +114,7 @@ func exactAge(i *review.Item, v View) string {
 
 // Reason writes why an item's medium is deleted. The rule has a column of its own.
 func Reason(i *review.Item, v View) string {
-	if i.Usual {
+	if i.Usual() {
 		return "expired since " + v.Time(i.ExpiresAt)
 	}
 	return i.Reason

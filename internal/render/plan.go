@@ -121,7 +121,7 @@ func WriteSample(w io.Writer, p Plan, perRule int) error {
 		}
 		if shown[item.Rule]++; shown[item.Rule] <= perRule {
 			reason := item.Reason
-			if item.Usual { // the rule has a column of its own
+			if item.Usual() { // the rule has a column of its own
 				reason = "expired since " + item.ExpiresAt.Format(time.RFC3339)
 			}
 			t.row(fit(item.Title, maxTitle), fit(item.Object, maxObject), Age(&item, p.view()), item.Rule, reason)

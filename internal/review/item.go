@@ -18,21 +18,22 @@ type Item struct {
 	Size                   media.Maybe[int64]
 	Duration               media.Maybe[time.Duration]
 	Created, ExpiresAt     time.Time
-	// Usual says that Reason has no more than Rule and ExpiresAt.
-	Usual bool
 }
 
 // ItemOf returns the item of an entry, whose record is of a medium.
 func ItemOf(e plan.Entry, m media.Medium) Item {
 	item := Item{
 		MediaID: e.MediaID, Title: m.Title.Value, Rule: e.Rule, Reason: e.Reason, State: e.State, Tags: m.Tags, Size: m.Size, Duration: m.Duration,
-		Created: m.Created, ExpiresAt: e.ExpiresAt, Usual: e.Reason == retention.ExpiredSince(e.Rule, e.ExpiresAt),
+		Created: m.Created, ExpiresAt: e.ExpiresAt,
 	}
 	if !m.Object.IsZero() {
 		item.Object = m.Object.String()
 	}
 	return item
 }
+
+// Usual reports whether the reason has no more than the rule and the time.
+func (i *Item) Usual() bool { return i.Reason == retention.ExpiredSince(i.Rule, i.ExpiresAt) }
 
 // Folder returns the folder of the item's object with its last slash; empty without an object.
 func (i *Item) Folder() string { return i.Object[:strings.LastIndexByte(i.Object, '/')+1] }

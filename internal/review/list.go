@@ -36,7 +36,6 @@ type packed struct {
 	rule, state, tags uint32 // in names, names and tags
 	size, duration    int64  // -1 for unknown
 	created, expires  int64  // in seconds
-	usual             bool
 }
 
 // NewList reads the media of a plan. Many is their number, as far as it is known.
@@ -51,7 +50,7 @@ func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, err
 			return nil, ErrTooLarge
 		}
 		p := packed{
-			texts: item.MediaID + item.Title + item.Object + item.Reason, size: -1, duration: -1, created: item.Created.Unix(), expires: item.ExpiresAt.Unix(), usual: item.Usual,
+			texts: item.MediaID + item.Title + item.Object + item.Reason, size: -1, duration: -1, created: item.Created.Unix(), expires: item.ExpiresAt.Unix(),
 			rule: numberOf(names, &l.names, item.Rule, item.Rule), state: numberOf(names, &l.names, item.State, item.State),
 			tags: numberOf(tags, &l.tags, strings.Join(item.Tags, "\x00"), item.Tags), // a tag may have a comma
 		}
@@ -86,7 +85,7 @@ func (l *List) item(number int32) Item {
 	i := Item{
 		MediaID: p.texts[:p.title], Title: p.texts[p.title:p.object], Object: p.texts[p.object:p.reason], Reason: p.texts[p.reason:],
 		Rule: l.names[p.rule], State: l.names[p.state], Tags: l.tags[p.tags],
-		Created: unix(p.created), ExpiresAt: unix(p.expires), Usual: p.usual,
+		Created: unix(p.created), ExpiresAt: unix(p.expires),
 	}
 	if p.size >= 0 {
 		i.Size = media.Known(p.size)
