@@ -54,6 +54,11 @@ func (p *pages) notAllowed(r *http.Request, name, value, allowed string) error {
 	return badQuery(p.lang(r).Say("Parameter %s cannot be %s: allowed are %s.", name, text.Quote(value), allowed))
 }
 
+// fields returns the fields of a filter by their names in an address.
+func fields(f *review.Filter) map[string]*string {
+	return map[string]*string{"rule": &f.Rule, "tag": &f.Tag, "age": &f.Age, "state": &f.State, "folder": &f.Folder, "q": &f.Search}
+}
+
 // filterOf reads the filter, the order and the number of a page.
 func (p *pages) filterOf(r *http.Request) (f review.Filter, order string, number int, err error) {
 	query, err := p.query(r, "rule", "tag", "age", "state", "folder", "q", "sort", "page", "excel")
@@ -71,20 +76,23 @@ func (p *pages) filterOf(r *http.Request) (f review.Filter, order string, number
 	if err == nil && (badPage != nil || page == 0) {
 		err = p.notAllowed(r, "page", query.Get("page"), "1, 2, 3, …")
 	}
-	f = review.Filter{
-		Rule: query.Get("rule"), Tag: query.Get("tag"), Age: query.Get("age"), State: query.Get("state"), Folder: query.Get("folder"),
-		Search: strings.TrimSpace(query.Get("q")),
+	for name, field := range fields(&f) {
+		*field = query.Get(name)
 	}
+	f.Search = strings.TrimSpace(f.Search)
 	return f, query.Get("sort"), int(min(max(page, 1), review.MaxItems)), err
 }
 
 // address returns the query of a filter. Empty fields are left out.
 func address(f review.Filter, order string, number int) string {
 	query := url.Values{}
-	for name, value := range map[string]string{"rule": f.Rule, "tag": f.Tag, "age": f.Age, "state": f.State, "folder": f.Folder, "q": f.Search, "sort": order} {
-		if value != "" {
-			query.Set(name, value)
+	for name, field := range fields(&f) {
+		if *field != "" {
+			query.Set(name, *field)
 		}
+	}
+	if order != "" {
+		query.Set("sort", order)
 	}
 	if number > 1 {
 		query.Set("page", strconv.Itoa(number))

@@ -193,42 +193,43 @@ func (d *reviewData) links() {
 // facets adds the values of each facet. A choice narrows the selection.
 func (d *reviewData) facets(p *pages, r *http.Request, s *review.Selection) {
 	lang := p.lang(r)
-	add := func(name string, groups review.Groups, chosen string, choose func(*review.Filter, string), show func(string) string) {
-		one := facet{Name: lang.Say(name)}
+	with := func(name, value string) review.Filter {
+		f := d.Filter
+		*fields(&f)[name] = value
+		return f
+	}
+	add := func(heading, name string, groups review.Groups, show func(string) string) {
+		one := facet{Name: lang.Say(heading)}
 		list := groups.Largest()
-		if name == "Age" {
+		if name == "age" {
 			slices.SortStableFunc(list, func(a, b review.Group) int {
 				return slices.Index(review.Ages(), a.Name) - slices.Index(review.Ages(), b.Name)
 			})
 		}
 		for _, group := range list[:min(len(list), maxFacets)] {
-			f := d.Filter
-			choose(&f, group.Name)
 			value := facetValue{Name: text.Line(show(group.Name)), Sum: group.Sum}
-			if f != d.Filter && group.Name != "" {
+			if f := with(name, group.Name); f != d.Filter && group.Name != "" {
 				value.To = address(f, d.Sort, 1)
 			}
 			one.Values = append(one.Values, value)
 		}
 		one.Others = max(0, len(list)-maxFacets)
-		if chosen != "" {
-			f := d.Filter
-			choose(&f, "")
+		if f := with(name, ""); f != d.Filter {
 			one.Clear = address(f, d.Sort, 1)
 		}
 		d.Facets = append(d.Facets, one)
 	}
 	same := func(s string) string { return s }
-	add("Rule", s.Rules, d.Filter.Rule, func(f *review.Filter, v string) { f.Rule = v }, same)
-	add("Folder", s.Folders, d.Filter.Folder, func(f *review.Filter, v string) { f.Folder = v }, func(name string) string {
+	add("Rule", "rule", s.Rules, same)
+	add("Folder", "folder", s.Folders, func(name string) string {
 		if name == "" {
 			return lang.Say("no object")
 		}
 		return strings.TrimPrefix(name, "oss://")
 	})
-	add("Tag", s.Tags, d.Filter.Tag, func(f *review.Filter, v string) { f.Tag = v }, same)
-	add("Age", s.Ages, d.Filter.Age, func(f *review.Filter, v string) { f.Age = v }, func(class string) string { return ageName(lang.Say, class) })
-	add("State", s.States, d.Filter.State, func(f *review.Filter, v string) { f.State = v }, same)
+	add("Tag", "tag", s.Tags, same)
+	add("Age", "age", s.Ages, func(class string) string { return ageName(lang.Say, class) })
+	add("State", "state", s.States, same)
 }
 
 // ageName says which ages a class has.

@@ -116,19 +116,6 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 	say(b, "\n%d days from %s, in %s; %d media fall due later and %d never, as things are", len(f.Days), f.Days[0].Date, f.Timezone, f.Later, f.Never)
 }
 
-// Bytes writes a number of bytes in the unit that shows them best, in powers of 1000.
-func Bytes(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
-	value, unit := float64(n), 0
-	for value >= 1000 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	if unit == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", value, units[unit])
-}
-
 // WriteForecastCSV writes a forecast with a row for each day and rule that has
 // media; the day of what is due already is "overdue".
 func WriteForecastCSV(c *CSV, f *retention.Forecast) error {

@@ -79,8 +79,8 @@ func (t *Totals) Add(i *Item) {
 	t.Folders.Add(i.Folder(), i)
 }
 
-// MaxLargest is the number of items that Largest keeps.
-const MaxLargest = 50
+// maxLargest is the number of items that Largest keeps.
+const maxLargest = 50
 
 // Largest keeps the items with the largest inputs.
 type Largest struct{ items []Item }
@@ -90,7 +90,7 @@ func (l *Largest) Add(i *Item) {
 	if !i.Size.Known {
 		return
 	}
-	if l.items = append(l.items, *i); len(l.items) > 4*MaxLargest {
+	if l.items = append(l.items, *i); len(l.items) > 4*maxLargest {
 		l.cut()
 	}
 }
@@ -105,5 +105,5 @@ func (l *Largest) cut() {
 	slices.SortFunc(l.items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(b.Size.Value, a.Size.Value), strings.Compare(a.MediaID, b.MediaID))
 	})
-	l.items = l.items[:min(len(l.items), MaxLargest)]
+	l.items = l.items[:min(len(l.items), maxLargest)]
 }
