@@ -393,7 +393,10 @@ func TestApprove(t *testing.T) {
 // A plan that a run has deleted awaits nothing.
 func TestAppliedPlan(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
-	s.lib.contents.Run = "r 7"
+	if page := s.get(s.plan).Body.String(); !strings.Contains(page, "/apply") {
+		t.Error("a plan that was not applied has no form")
+	}
+	s.lib.contents.Run = "r 7" // while it is in memory
 	page := s.get(s.plan).Body.String()
 	for _, form := range []string{"/apply", `name="which"`} {
 		if strings.Contains(page, form) {

@@ -13,23 +13,22 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// reviews keeps the plan in memory that was reviewed last. A plan never changes: its ID is the hash of
-// its content.
+// reviews keeps the media of the plan in memory that was reviewed last. They never change: a plan's ID is the
+// hash of its content.
 type reviews struct {
 	service Service
 	reading chan struct{} // holds a value while a plan is read
 
-	mu       sync.Mutex
-	contents plan.Contents
-	list     *review.List
-	begun    begun
+	mu   sync.Mutex
+	kept kept
 }
 
-// begun is the first page of a plan that is being read. The plan's ID has not been checked yet.
-type begun struct {
-	reference string
-	contents  plan.Contents
-	items     []review.Item
+// kept is what is in memory of a plan: its media, or its first page while they are read. Then its ID has not
+// been checked yet.
+type kept struct {
+	id    string
+	list  *review.List
+	first []review.Item
 }
 
 func newReviews(s Service) *reviews {
@@ -38,45 +37,49 @@ func newReviews(s Service) *reviews {
 
 // of returns the plan that a reference names, and its media.
 func (v *reviews) of(ctx context.Context, call service.Call, reference string) (plan.Contents, *review.List, error) {
-	if contents, list := v.latest(); list != nil && contents.ID == reference {
-		return contents, list, nil
+	contents, items, err := v.service.Items(ctx, call, reference)
+	if err != nil {
+		return contents, nil, err
+	}
+	list, err := v.read(ctx, contents, items)
+	return contents, list, err
+}
+
+// read returns the media of a plan.
+func (v *reviews) read(ctx context.Context, contents plan.Contents, items iter.Seq2[review.Item, error]) (*review.List, error) {
+	if k := v.get(contents.ID); k.list != nil {
+		return k.list, nil
 	}
 	select {
 	case v.reading <- struct{}{}:
 		defer func() { <-v.reading }()
 	case <-ctx.Done():
-		return plan.Contents{}, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	if contents, list := v.latest(); list != nil && contents.ID == reference { // another request has read it
-		return contents, list, nil
-	}
-	contents, items, err := v.service.Items(ctx, call, reference)
-	if err != nil {
-		return contents, nil, err
+	if k := v.get(contents.ID); k.list != nil { // another request has read it
+		return k.list, nil
 	}
 	if contents.Entries > review.MaxItems {
-		return contents, nil, review.ErrTooLarge
+		return nil, review.ErrTooLarge
 	}
-	v.keep(plan.Contents{}, nil) // two lists would take twice the memory
-	list, err := review.NewList(contents.Head.AsOf, contents.Entries, v.begin(reference, contents, items))
-	if err != nil {
-		return contents, nil, err
+	v.keep(kept{}) // two lists would take twice the memory
+	list, err := review.NewList(contents.Head.AsOf, contents.Entries, v.keepFirst(contents.ID, items))
+	if err != nil || !trigger.IsPlanID(contents.ID) {
+		v.keep(kept{})
+		return list, err
 	}
-	if trigger.IsPlanID(contents.ID) {
-		v.keep(contents, list)
-	}
-	return contents, list, nil
+	v.keep(kept{id: contents.ID, list: list})
+	return list, nil
 }
 
-// begin yields the items of a plan, and keeps the first page of them until the plan has been read.
-func (v *reviews) begin(reference string, contents plan.Contents, items iter.Seq2[review.Item, error]) iter.Seq2[review.Item, error] {
+// keepFirst yields the items of a plan, and keeps the first page of them.
+func (v *reviews) keepFirst(id string, items iter.Seq2[review.Item, error]) iter.Seq2[review.Item, error] {
 	return func(yield func(review.Item, error) bool) {
 		var first []review.Item
-		defer v.setBegun(begun{})
 		for item, err := range items {
 			if len(first) < pageItems {
 				if first = append(first, item); len(first) == pageItems {
-					v.setBegun(begun{reference, contents, first})
+					v.keep(kept{id: id, first: first})
 				}
 			}
 			if !yield(item, err) {
@@ -86,56 +89,48 @@ func (v *reviews) begin(reference string, contents plan.Contents, items iter.Seq
 	}
 }
 
-func (v *reviews) setBegun(b begun) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.begun = b
-}
-
 // patience is the time after which a page shows the first media of a plan that is still being read.
 const patience = 300 * time.Millisecond
 
-// soon does what of does, in the background. If that takes long it returns the first media instead of a list.
-func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, reference string) (plan.Contents, *review.List, []review.Item, error) {
-	type answer struct {
-		contents plan.Contents
-		list     *review.List
-		err      error
+// soon returns the plan that a reference names and its media, or only the first page if they take long to read.
+// It returns neither for a reference that is not the plan's ID.
+func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, reference string) (contents plan.Contents, list *review.List, first []review.Item, err error) {
+	contents, items, err := v.service.Items(runs.ctx, call, reference)
+	if err != nil || contents.ID != reference {
+		return contents, nil, nil, err
 	}
-	read := make(chan answer, 1)
+	type result struct {
+		list *review.List
+		err  error
+	}
+	done := make(chan result, 1)
 	runs.underWay.Go(func() {
-		var a answer
-		a.err = task.Do(func() (err error) {
-			a.contents, a.list, err = v.of(runs.ctx, call, reference)
+		var r result
+		r.err = task.Do(func() (err error) {
+			r.list, err = v.read(runs.ctx, contents, items)
 			return err
 		})
-		read <- a
+		done <- r
 	})
 	late := time.NewTicker(patience)
 	defer late.Stop()
 	for {
 		select {
-		case a := <-read:
-			return a.contents, a.list, nil, a.err
+		case r := <-done:
+			return contents, r.list, nil, r.err
 		case <-ctx.Done():
-			return plan.Contents{}, nil, nil, context.Cause(ctx)
+			return contents, nil, nil, context.Cause(ctx)
 		case <-late.C:
-			if b := v.whatBegun(); b.reference == reference {
-				return b.contents, nil, b.items, nil
+			if k := v.get(contents.ID); k.first != nil {
+				return contents, nil, k.first, nil
 			}
 		}
 	}
 }
 
-func (v *reviews) whatBegun() begun {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.begun
-}
-
 // readAhead reads a plan in the background, if none is in memory: its page is likely to be the next.
 func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
-	if _, kept := v.latest(); runs == nil || kept != nil || id == "" || len(v.reading) > 0 {
+	if runs == nil || id == "" || len(v.reading) > 0 || v.isFull() {
 		return
 	}
 	runs.underWay.Go(func() {
@@ -146,14 +141,25 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
 	})
 }
 
-func (v *reviews) latest() (plan.Contents, *review.List) {
+// get returns what is kept of a plan.
+func (v *reviews) get(id string) kept {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.contents, v.list
+	if v.kept.id != id {
+		return kept{}
+	}
+	return v.kept
 }
 
-func (v *reviews) keep(contents plan.Contents, list *review.List) {
+func (v *reviews) keep(k kept) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.contents, v.list = contents, list
+	v.kept = k
+}
+
+// isFull reports whether a plan is in memory.
+func (v *reviews) isFull() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.kept.id != ""
 }
