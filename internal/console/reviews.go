@@ -23,8 +23,8 @@ type reviews struct {
 	kept kept
 }
 
-// kept is what is in memory of a plan: its media, or its first page while they are read. Then its ID has not
-// been checked yet.
+// kept holds the media of a plan. While they are read it holds the first page of them, and the plan's ID is not
+// checked yet.
 type kept struct {
 	id    string
 	list  *review.List
