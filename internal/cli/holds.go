@@ -95,7 +95,11 @@ func (c *Command) release() *cobra.Command {
 				case flags.output == "json":
 					return writeJSON(b, hold)
 				}
-				fmt.Fprintf(b, "hold %s on %s is released\n", hold.ID, text.Line(hold.On()))
+				on := ""
+				if hold.On() != "" { // its record can be read
+					on = " on " + text.Line(hold.On())
+				}
+				fmt.Fprintf(b, "hold %s%s is released\n", hold.ID, on)
 				return nil
 			})
 		},

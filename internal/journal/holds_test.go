@@ -371,7 +371,7 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// The last record is removed, with all that proves it, and its number is used again: the time of the record tells.
+// The last record is removed, with all that proves it, and its number is used again. The time of the record shows it.
 func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	store := newMemory()
 	running := holds123(t, store)
