@@ -4,6 +4,7 @@ package words
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -28,19 +29,32 @@ func Parse(name string) (Lang, error) {
 	return English, errors.New("MEDIASWEEP_LANG is neither en nor zh")
 }
 
-// Accepted returns the language that a browser prefers, by its Accept-Language. Browsers send the preferred
-// one first.
+// Accepted returns the language that a browser prefers, by its Accept-Language: the one of the highest quality
+// value, and of equal ones the first. A quality of 0 means not acceptable.
 func Accepted(header string) Lang {
-	for tag := range strings.SplitSeq(header, ",") {
-		tag, _, _ = strings.Cut(strings.TrimSpace(tag), ";")
-		switch primary, _, _ := strings.Cut(strings.ToLower(tag), "-"); primary {
-		case string(Chinese):
-			return Chinese
-		case string(English):
-			return English
+	best, quality := English, 0.0
+	for one := range strings.SplitSeq(header, ",") {
+		tag, parameter, _ := strings.Cut(strings.TrimSpace(one), ";")
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		lang := Lang(primary)
+		if q := qualityOf(parameter); q > quality && (lang == English || lang == Chinese) {
+			best, quality = lang, q
 		}
 	}
-	return English
+	return best
+}
+
+// qualityOf reads a parameter such as q=0.8. Without one it is 1, and 0 if it cannot be read.
+func qualityOf(parameter string) float64 {
+	name, value, found := strings.Cut(parameter, "=")
+	if !found {
+		return 1
+	}
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	if err != nil || !strings.EqualFold(strings.TrimSpace(name), "q") || q > 1 {
+		return 0
+	}
+	return q
 }
 
 // Tag returns the language tag of a page.

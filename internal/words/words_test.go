@@ -12,6 +12,7 @@ import (
 func TestAccepted(t *testing.T) {
 	for header, want := range map[string]words.Lang{
 		"": words.English, "zh-CN,zh;q=0.9,en;q=0.8": words.Chinese, "en-GB,en;q=0.9,zh;q=0.8": words.English, "de-DE,zh;q=0.5": words.Chinese, "ZH": words.Chinese, "*": words.English, ";,-": words.English,
+		"en;q=0.1, zh;q=0.9": words.Chinese, "zh;q=0, en": words.English, "zh;q=0": words.English, "zh;q=0.5,en;q=0.5": words.Chinese, "en;q=x,zh;q=0.1": words.Chinese, "en;q=NaN,zh;q=2,en;q=0.3": words.English, "zh ; Q = 1": words.Chinese,
 	} {
 		if got := words.Accepted(header); got != want {
 			t.Errorf("%q: %s", header, got)
