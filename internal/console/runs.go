@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -95,15 +97,31 @@ func (p *pages) ended(done *report.Report) (*page, error) {
 
 // askRestore says what a restore of a run would bring back. It is no run: the page may be reloaded.
 func (p *pages) askRestore(r *http.Request) (*page, error) {
-	request := &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")}
-	preview := p.Service.PreviewRestore(r.Context(), p.Call(r), request)
-	if preview.Status != report.Done && preview.Status != report.Partial {
-		return &page{name: "run", title: "Run", status: preview.HTTPStatus(), data: runData{Report: preview}}, nil
+	preview, ok := p.previewRestore(r)
+	if !ok {
+		return previewFailed(preview), nil
 	}
 	return &page{name: "restore", title: "Restore", data: preview}, nil
 }
 
-// restore brings back the media that a run deleted.
+func (p *pages) previewRestore(r *http.Request) (preview *report.Report, ok bool) {
+	request := &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")}
+	preview = p.Service.PreviewRestore(r.Context(), p.Call(r), request)
+	return preview, preview.Status == report.Done || preview.Status == report.Partial
+}
+
+func previewFailed(preview *report.Report) *page {
+	return &page{name: "run", title: "Run", status: preview.HTTPStatus(), data: runData{Report: preview}}
+}
+
+// restore brings back the media that a run deleted, if they are still as many as the page showed.
 func (p *pages) restore(r *http.Request) (*page, error) {
+	preview, ok := p.previewRestore(r)
+	if !ok {
+		return previewFailed(preview), nil
+	}
+	if shown := r.PostFormValue("shown"); shown != strconv.Itoa(preview.Restore.Restored) {
+		return nil, p.refuse(r, "%d media would be restored now, and the page showed %s. Nothing was restored: look again.", preview.Restore.Restored, text.Quote(shown))
+	}
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")})
 }

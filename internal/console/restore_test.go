@@ -1,0 +1,44 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// A restore brings back as many media as its page showed, or none.
+func TestRestore(t *testing.T) {
+	for name, test := range map[string]struct {
+		now  int // what a restore would bring back when the form is sent
+		form url.Values
+		want int
+	}{
+		"as shown":       {4, nil, http.StatusSeeOther},
+		"more":           {5, nil, http.StatusConflict},
+		"fewer":          {3, nil, http.StatusConflict},
+		"without number": {4, url.Values{}, http.StatusConflict},
+	} {
+		s := newSite(t, newLibrary(t, 1), nil)
+		s.lib.answer = &report.Report{Run: "r2", Status: report.Done, Restore: &report.Restore{Of: "r1", Restored: 4}}
+		form := url.Values{"shown": {s.field(s.get("/runs/r1/restore").Body, "shown")}}
+		if test.form != nil {
+			form = test.form
+		}
+		s.lib.answer.Restore.Restored = test.now
+		w := s.post("/runs/r1/restore", form)
+		if w.Code != test.want || (len(s.lib.requests) == 1) != (test.want == http.StatusSeeOther) {
+			t.Errorf("%s: %d, %d requests: %s", name, w.Code, len(s.lib.requests), w.Body)
+		}
+	}
+}
+
+// Without a preview nothing is restored.
+func TestRestoreOfAnUnknownRun(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	s.lib.answer = &report.Report{Run: "r2", Status: report.Failed, Refused: true, Error: "there is no run r1", Restore: &report.Restore{Of: "r1"}}
+	if w := s.post("/runs/r1/restore", url.Values{"shown": {"0"}}); w.Code != http.StatusBadRequest || len(s.lib.requests) > 0 {
+		t.Errorf("%d, %d requests", w.Code, len(s.lib.requests))
+	}
+}
