@@ -2,7 +2,6 @@ package notify
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -256,8 +255,8 @@ func (m *Message) rules() {
 func (m *Message) failures() {
 	all := m.report.Failures
 	for _, f := range all[:min(len(all), maxFailures)] {
-		what := fmt.Sprintf("%s: %s: %s", cmp.Or(f.MediaID, f.Object), f.Code, f.Message)
-		m.say("Failed: %s", "失败：%s", text.BoundTo(what, 300))
+		what := slices.DeleteFunc([]string{cmp.Or(f.MediaID, f.Object), f.Code, f.Message}, func(part string) bool { return part == "" })
+		m.say("Failed: %s", "失败：%s", text.BoundTo(strings.Join(what, ": "), 300))
 	}
 	if len(all) > maxFailures {
 		m.say("More failures are in the report: mediasweep runs %s", "其余失败见报告：mediasweep runs %s", m.report.Run)

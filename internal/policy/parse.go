@@ -293,7 +293,7 @@ func (p *parser) period(n *yaml.Node) Period {
 func (p *parser) notice(n *yaml.Node) Period {
 	period := p.period(n)
 	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
-	if period.After(begin, time.UTC).Sub(begin) > 366*24*time.Hour {
+	if period.After(begin, time.UTC).After(begin.AddDate(1, 0, 0)) {
 		p.errorf(n, "%s is too long: a notice is at most 1y", text.Quote(n.Value))
 	}
 	return period

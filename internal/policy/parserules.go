@@ -12,6 +12,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
+// OtherHolds is the name under which reports count the holds beyond those that they list. No rule may have it.
+const OtherHolds = "other-holds"
+
 // ruleName matches names of any length: a repetition that is bounded compiles the classes for each time.
 var ruleName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$`)
 
@@ -28,6 +31,9 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 				name, ok := p.text(n)
 				if ok && (utf8.RuneCountInString(name) > maxRuleName || !ruleName.MatchString(name)) {
 					p.errorf(n, "%s is not a rule's name: up to 64 letters and digits of any script, ., _ and -, starting with a letter or digit", text.Quote(name))
+				}
+				if name == OtherHolds {
+					p.errorf(n, "%s is a line of reports: choose another name", name)
 				}
 				rule.Name = name
 			}},

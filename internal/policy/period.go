@@ -56,7 +56,7 @@ func ParsePeriod(s string) (Period, error) {
 	p := Period{months: int(12*n[0] + n[1]), hours: int(24*(7*n[2]+n[3]) + n[4])}
 	switch {
 	case p.months == 0 && p.hours == 0:
-		return Period{}, fmt.Errorf("%s is no time at all: everything would expire at once", text.Quote(s))
+		return Period{}, fmt.Errorf("%s is no time at all: write at least 1h", text.Quote(s))
 	case p.months/12 > maxPeriodYears || p.hours/(24*366) > maxPeriodYears:
 		return Period{}, fmt.Errorf("%s is longer than %d years", text.Quote(s), maxPeriodYears)
 	}

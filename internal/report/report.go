@@ -175,10 +175,7 @@ func (r *Report) AddRule(name string) {
 }
 
 // maxHoldLines is the largest number of holds with a line of their own. The others share one.
-const (
-	maxHoldLines = 100
-	otherHolds   = "other-holds"
-)
+const maxHoldLines = 100
 
 // line returns the line of a rule or hold, or nil. A hold gets its line when it first applies.
 func (r *Report) line(rule string) *Rule {
@@ -193,7 +190,7 @@ func (r *Report) line(rule string) *Rule {
 		}
 	}
 	if holds >= maxHoldLines {
-		rule = otherHolds
+		rule = policy.OtherHolds
 	}
 	if r.Rule(rule) == nil {
 		r.Rules = append(r.Rules, Rule{Name: rule, Kind: retention.HoldKind})

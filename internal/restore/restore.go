@@ -134,6 +134,9 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 // entries yields the entries of a saved plan.
 func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
 	contents, err := journal.ReadPlan(ctx, s.Store, id)
+	if err == nil {
+		err = contents.CheckRegion(s.Region)
+	}
 	if err != nil {
 		return func(yield func(plan.Entry, error) bool) { yield(plan.Entry{}, err) }
 	}

@@ -42,9 +42,10 @@ func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, ru
 }
 
 // ranking returns the rule that ranks a medium, or nil: the rule that decides on it, or
-// would if the medium were neither protected nor held. No rule ranks a restored medium.
+// would if the medium were neither protected nor held. No rule ranks a restored medium, or one whose deletion was
+// sent: it may go at any time.
 func ranking(p *policy.Policy, m *media.Medium, facts Facts) *policy.Rule {
-	if facts.Mark.Unranked {
+	if facts.Mark.Unranked || facts.Mark.Kind == Unverified {
 		return nil
 	}
 	facts.Mark = facts.Mark.Unheld()
