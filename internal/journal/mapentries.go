@@ -13,7 +13,10 @@ import (
 
 const (
 	// segmentsAhead is the number of segments of a plan that MapEntries reads at once.
-	segmentsAhead = 8
+	segmentsAhead = 4
+	// batchesAhead is a whole segment: if a later one had to wait for its turn, the first would be read by one
+	// processor while the others are idle.
+	batchesAhead = plan.SegmentEntries / batchLines
 	// A batch of a segment has at most batchLines lines, and about batchBytes bytes.
 	batchLines = 100
 	batchBytes = 256 << 10
@@ -32,7 +35,7 @@ func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Con
 		sealer, count, ahead := plan.Resume(contents), 0, []chan batch[T]{}
 		for left := contents.Segments; len(left)+len(ahead) > 0; ahead = ahead[1:] {
 			for len(left) > 0 && len(ahead) < segmentsAhead {
-				name, batches := left[0], make(chan batch[T], 1)
+				name, batches := left[0], make(chan batch[T], batchesAhead)
 				reading.Go(func() { sendBatches(ctx, segmentLines(ctx, store, contents, name), of, batches) })
 				left, ahead = left[1:], append(ahead, batches)
 			}

@@ -234,6 +234,29 @@ func TestMapEntriesStops(t *testing.T) {
 	})
 }
 
+// A segment is read to its end while an earlier one is not yet yielded: no processor waits for its turn.
+func TestMapEntriesReadsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 2*plan.SegmentEntries))
+		no(t, err)
+		ids, err := read(t, store, saved.ID)
+		no(t, err)
+		second := make(chan struct{})
+		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry, _ media.Medium) string {
+			switch e.MediaID {
+			case ids[0]:
+				<-second // a deadlock if the second segment waits too
+			case ids[len(ids)-1]:
+				close(second)
+			}
+			return e.MediaID
+		}) {
+			no(t, err)
+		}
+	})
+}
+
 func TestEntriesFail(t *testing.T) {
 	store := newMemory()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
