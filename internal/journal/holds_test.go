@@ -404,6 +404,9 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 	}
 	delete(store.records, "holds/0000000004.json")
 	delete(store.records, "holds/0000000002.json")
+	for _, name := range store.names("hold-numbers/") { // earlier versions wrote none
+		delete(store.records, name)
+	}
 	if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
 		t.Errorf("the last hold is missing: %v", err)
 	}
