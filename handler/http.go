@@ -165,7 +165,7 @@ func (f *Function) newRoutes() *http.ServeMux {
 	records := func(p parameters, route http.HandlerFunc) http.HandlerFunc { return checked(p, refuse, inTime(route)) }
 	mux.HandleFunc("GET /v1/runs", records(parameters{"trigger": nil, "status": nil, "since": nil, "before": nil, "limit": nil, "format": format, "excel": excel}, f.getRuns))
 	mux.HandleFunc("GET /v1/runs/{run}", records(parameters{"format": format, "excel": excel}, f.getRun))
-	mux.HandleFunc("GET /v1/plans", records(nil, f.getPlans))
+	mux.HandleFunc("GET /v1/plans", records(parameters{"before": nil}, f.getPlans))
 	mux.HandleFunc("GET /v1/plans/{id}", records(parameters{"format": format, "excel": excel}, f.getPlan))
 	mux.HandleFunc("GET /v1/media/{id}/history", records(nil, f.getHistory))
 	mux.HandleFunc("GET /v1/holds", records(nil, f.getHolds))

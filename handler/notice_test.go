@@ -361,9 +361,9 @@ func TestAPlanIsNotBoundByTheNotice(t *testing.T) {
 				if r.Counts.Announced == 0 || s.entries(r.Plan) != r.Counts.Expired {
 					s.t.Errorf("%+v, and the plan has %d media", r.Counts, s.entries(r.Plan))
 				}
-				list, _, err := s.programs[0].f.Plans(s.t.Context(), handler.Call{})
+				page, err := s.programs[0].f.Plans(s.t.Context(), handler.Call{}, "")
 				deleted := 0
-				for _, p := range list {
+				for _, p := range page.Plans {
 					if p.Run == r.Run {
 						deleted += p.Entries
 					}

@@ -79,9 +79,21 @@ func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
 	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
 }
 
+// getPlans answers a page of plans. The header Link has the address of the next page.
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
-	plans, skipped, err := f.Plans(r.Context(), callOf(r))
-	writeList(w, "plan", plans, skipped, err)
+	list, err := f.Plans(r.Context(), callOf(r), strings.Join(r.URL.Query()["before"], ","))
+	if err == nil {
+		linkNext(w, r, list.Next)
+	}
+	writeList(w, "plan", list.Plans, list.Notes, err)
+}
+
+// linkNext links the page of a list that begins before a value; there is none if it is empty.
+func linkNext(w http.ResponseWriter, r *http.Request, before string) {
+	if query := r.URL.Query(); before != "" {
+		query.Set("before", before)
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), query.Encode()))
+	}
 }
 
 // notesHeader names the records that a list skipped, and has the notes on a hold. The list itself is a

@@ -22,9 +22,8 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list, err := f.Runs(r.Context(), callOf(r), filter)
-	if err == nil && list.Next != "" {
-		query.Set("before", list.Next)
-		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), query.Encode()))
+	if err == nil {
+		linkNext(w, r, list.Next)
 	}
 	if err != nil || query.Get("format") != "csv" {
 		writeList(w, "run", list.Reports, list.Notes, err)

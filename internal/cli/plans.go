@@ -208,12 +208,14 @@ func (c *Command) placeOf(ctx context.Context, s *service.Service) (words.Lang, 
 
 func (c *Command) plans() *cobra.Command {
 	var flags functionFlags
+	var before string
 	cmd := &cobra.Command{
 		Use:   "plans [PLAN|latest]",
 		Short: "List the plans that were saved, or the media of one",
 		Long: `plans lists the latest plans, or the media of one. PLAN is a plan's ID, or at least
 8 of its first digits; latest is the plan with media that was made last, by a run
-that is neither an apply nor of an OSS event.`,
+that is neither an apply nor of an OSS event. A note on stderr has the --before of
+the next page of the list.`,
 		Example: `  mediasweep plans
   mediasweep plans latest
   mediasweep plans latest -o csv --excel > plan.csv`,
@@ -221,6 +223,9 @@ that is neither an apply nor of an OSS event.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && flags.output == "html" {
 				return exitError{exitUsage, errors.New("-o html is for one plan: name it")}
+			}
+			if len(args) == 1 && before != "" {
+				return exitError{exitUsage, errors.New("--before is for the list of plans: leave it or the plan out")}
 			}
 			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
@@ -244,9 +249,12 @@ that is neither an apply nor of an OSS event.`,
 					}
 					return nil
 				}
-				plans, skipped, err := s.Plans(ctx, localCall())
-				c.note(skipped)
-				switch {
+				list, err := s.Plans(ctx, localCall(), before)
+				c.note(list.Notes)
+				if list.Next != "" {
+					c.note([]string{"there are earlier plans: add --before " + list.Next})
+				}
+				switch plans := list.Plans; {
 				case err != nil:
 					return err
 				case flags.output == "json":
@@ -254,15 +262,16 @@ that is neither an apply nor of an OSS event.`,
 				case flags.output == "csv":
 					return render.WritePlansCSV(flags.csv(b), plans)
 				}
-				if len(plans) == 0 {
+				if len(list.Plans) == 0 && before == "" {
 					c.note([]string{"no plan is in the state store: mediasweep plan makes one, and --state names another store"})
 				}
-				render.WritePlans(b, plans)
+				render.WritePlans(b, list.Plans)
 				return nil
 			})
 		},
 	}
 	flags.add(cmd, "table", "json", "csv", "html")
+	cmd.Flags().StringVar(&before, "before", "", "only plans that were saved before this one: the next page")
 	return cmd
 }
 

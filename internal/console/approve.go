@@ -117,8 +117,8 @@ func (p *pages) heldBefore(r *http.Request, of plan.Contents, wanted retention.H
 	if i < 0 {
 		return false, "", nil
 	}
-	plans, _, err := p.Service.Plans(r.Context(), p.Call(r))
-	for _, made := range plans {
+	latest, err := p.Service.Plans(r.Context(), p.Call(r), "")
+	for _, made := range latest.Plans {
 		if made.Head.Scope.Plan == of.ID && made.Run == "" && !made.Head.AsOf.Before(list[i].At.Truncate(time.Second)) {
 			return true, made.ID, err
 		}

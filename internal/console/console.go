@@ -33,7 +33,7 @@ type Service interface {
 	Policy(ctx context.Context, call service.Call) (*policy.Policy, error)
 	Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error)
 	Run(ctx context.Context, call service.Call, id string) (*report.Report, error)
-	Plans(ctx context.Context, call service.Call) ([]plan.Contents, []string, error)
+	Plans(ctx context.Context, call service.Call, before string) (service.PlanList, error)
 	Items(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error)
 	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
 	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, []string, error)

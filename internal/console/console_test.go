@@ -103,8 +103,11 @@ func (l *library) Run(_ context.Context, _ service.Call, id string) (*report.Rep
 	}
 	return nil, state.ErrNotFound
 }
-func (l *library) Plans(context.Context, service.Call) ([]plan.Contents, []string, error) {
-	return append(slices.Clone(l.made), l.contents), nil, nil
+func (l *library) Plans(_ context.Context, _ service.Call, before string) (service.PlanList, error) {
+	if before != "" {
+		return service.PlanList{Plans: []plan.Contents{l.contents}}, nil
+	}
+	return service.PlanList{Plans: append(slices.Clone(l.made), l.contents), Next: l.contents.ID}, nil
 }
 func (l *library) Items(_ context.Context, _ service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error) {
 	if reference != l.contents.ID && reference != trigger.LatestPlan {

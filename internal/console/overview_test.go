@@ -47,3 +47,15 @@ func TestOverviewWithoutHolds(t *testing.T) {
 		}
 	}
 }
+
+// The list of plans links its next page.
+func TestPagesOfPlans(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	next := `<a rel="next" href="/plans?before=sha256%3A` + strings.Repeat("ab", 32) + `">`
+	if page := s.get("/plans").Body.String(); !strings.Contains(page, next) {
+		t.Error(page)
+	}
+	if page := s.get("/plans?before=sha256%3A" + strings.Repeat("ab", 32)).Body.String(); strings.Contains(page, `rel="next"`) || !strings.Contains(page, s.plan) {
+		t.Error(page)
+	}
+}

@@ -2,27 +2,37 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 type plansData struct {
-	List  []plan.Contents
-	Notes []string
+	service.PlanList
+
+	NextPage string // address of the next page
 }
 
-// plans lists the latest plans.
+// plans lists plans.
 func (p *pages) plans(r *http.Request) (*page, error) {
-	list, notes, err := p.Service.Plans(r.Context(), p.Call(r))
+	query, err := p.query(r, "before")
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > 0 {
-		p.reviews.readAhead(p.Runs, p.Call(r), list[0].ID)
+	list, err := p.Service.Plans(r.Context(), p.Call(r), query.Get("before"))
+	if err != nil {
+		return nil, err
 	}
-	return &page{name: "plans", title: "Plans", data: plansData{list, notes}}, nil
+	data := plansData{PlanList: list}
+	if list.Next != "" {
+		data.NextPage = "/plans?" + url.Values{"before": {list.Next}}.Encode()
+	}
+	if len(list.Plans) > 0 {
+		p.reviews.readAhead(p.Runs, p.Call(r), list.Plans[0].ID)
+	}
+	return &page{name: "plans", title: "Plans", data: data}, nil
 }
 
 // makePlan makes a plan of the policy's inventory.

@@ -114,17 +114,28 @@ func plansWithPrefix(ctx context.Context, store state.Store, reference string) (
 	return ids, nil
 }
 
-// MaxListed is the number of plans that a list has at most.
+// MaxListed is the number of plans on a page.
 const MaxListed = 100
 
-// LatestPlans returns the MaxListed plans with media that were saved last, newest first, and the records
-// that it skipped. It fails if it can read none of them.
-func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, skipped []Skipped, err error) {
-	names, applied, err := newestPlans(ctx, store)
+// PlanPage is a page of plans with media, the one that was saved last first.
+type PlanPage struct {
+	Plans   []plan.Contents
+	Skipped []Skipped
+	Next    string // the ID of the plan before which the next page begins; empty on the last one
+}
+
+// ListPlans returns a page of the plans that were saved before a plan, or the first page. It fails if it can read
+// none of them.
+func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage, error) {
+	page := PlanPage{Plans: []plan.Contents{}}
+	names, applied, err := newestPlans(ctx, store, before)
 	if err != nil {
-		return nil, nil, err
+		return PlanPage{}, err
 	}
-	list = []plan.Contents{}
+	if len(names) > MaxListed {
+		names = names[:MaxListed]
+		page.Next, _ = plan.IDOf(names[MaxListed-1].name)
+	}
 	unread := 0
 	for batch := range slices.Chunk(names, state.AtOnce) {
 		records, errs := readAll(ctx, store, batch)
@@ -140,16 +151,16 @@ func LatestPlans(ctx context.Context, store state.Store) (list []plan.Contents, 
 				unread++
 			}
 			if err != nil {
-				skipped = append(skipped, Skipped{one.name, text.Bound(err.Error())})
+				page.Skipped = append(page.Skipped, Skipped{one.name, text.Bound(err.Error())})
 				continue
 			}
-			list = append(list, contents)
+			page.Plans = append(page.Plans, contents)
 		}
 		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(names)) {
-			return nil, nil, err
+			return PlanPage{}, err
 		}
 	}
-	return list, skipped, nil
+	return page, nil
 }
 
 // planOf decodes the record of a plan.
@@ -161,16 +172,37 @@ func planOf(name string, data []byte) (plan.Contents, error) {
 	return contents, err
 }
 
-// newestPlans lists the MaxListed records of plans that were written last, newest first, and all that
-// mark a plan as applied.
-func newestPlans(ctx context.Context, store state.Store) (names []candidate, applied map[string]bool, err error) {
+// planRecord returns the record that completes a plan with media.
+func planRecord(ctx context.Context, store state.Store, id string) (state.Record, error) {
+	name := plan.Name(id)
+	for record, err := range store.List(ctx, "plans/", strings.TrimSuffix(name, ".json")) {
+		if err != nil || record.Name == name {
+			return record, err
+		}
+		break
+	}
+	return state.Record{}, fmt.Errorf("plan %s: %w", text.Quote(id), state.ErrNotFound)
+}
+
+// newestFirst orders the records of plans.
+func newestFirst(a, b state.Record) int {
+	return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
+}
+
+// newestPlans lists the MaxListed+1 records of plans that were written last before a plan, newest first, and all
+// that mark a plan as applied.
+func newestPlans(ctx context.Context, store state.Store, before string) (names []candidate, applied map[string]bool, err error) {
 	applied = map[string]bool{}
 	var records []state.Record
 	keepNewest := func() {
-		slices.SortFunc(records, func(a, b state.Record) int {
-			return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
-		})
-		records = records[:min(len(records), MaxListed)]
+		slices.SortFunc(records, newestFirst)
+		records = records[:min(len(records), MaxListed+1)]
+	}
+	var end state.Record
+	if before != "" {
+		if end, err = planRecord(ctx, store, before); err != nil {
+			return nil, nil, err
+		}
 	}
 	for record, err := range store.List(ctx, "plans/", "") {
 		if err != nil {
@@ -179,7 +211,7 @@ func newestPlans(ctx context.Context, store state.Store) (names []candidate, app
 		if strings.HasSuffix(record.Name, "/applied.json") {
 			applied[record.Name] = true
 		}
-		if !strings.HasSuffix(record.Name, "/plan.json") {
+		if !strings.HasSuffix(record.Name, "/plan.json") || before != "" && newestFirst(record, end) <= 0 {
 			continue
 		}
 		if records = append(records, record); len(records) == 4*MaxListed {

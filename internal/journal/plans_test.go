@@ -308,18 +308,55 @@ func TestApplied(t *testing.T) {
 	}
 }
 
-func TestLatestPlansNamesTheRun(t *testing.T) {
+func TestListPlansNamesTheRun(t *testing.T) {
 	store := newMemory()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1))
 	no(t, err)
 	no(t, MarkApplied(t.Context(), store, saved.ID, "r1"))
-	list, skipped, err := LatestPlans(t.Context(), store)
-	if err != nil || len(skipped) > 0 || len(list) != 1 || list[0].Run != "r1" {
-		t.Errorf("%+v, %v, %v", list, skipped, err)
+	page, err := ListPlans(t.Context(), store, "")
+	if err != nil || len(page.Skipped) > 0 || len(page.Plans) != 1 || page.Plans[0].Run != "r1" || page.Next != "" {
+		t.Errorf("%+v, %v", page, err)
 	}
 	store.down, store.of = "read", "applied.json"
-	if list, skipped, err = LatestPlans(t.Context(), store); err != nil || len(skipped) != 1 || len(list) > 0 {
-		t.Errorf("unread: %+v, %v, %v", list, skipped, err)
+	if page, err = ListPlans(t.Context(), store, ""); err != nil || len(page.Skipped) != 1 || len(page.Plans) > 0 {
+		t.Errorf("unread: %+v, %v", page, err)
+	}
+}
+
+// The pages have every plan once, the one that was saved last first, however many were saved at once.
+func TestPagesOfPlans(t *testing.T) {
+	store := newMemory()
+	const saved = 5*MaxListed + 7
+	for i := range saved {
+		h := head()
+		h.AsOf = noon.Add(time.Duration(i) * time.Second)
+		made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
+		no(t, err)
+		store.written[plan.Name(made.ID)] = noon.Add(time.Duration(i/30) * time.Minute)
+	}
+	seen, before, last := map[string]bool{}, "", noon.AddDate(1, 0, 0)
+	for pages := 1; ; pages++ {
+		page, err := ListPlans(t.Context(), store, before)
+		no(t, err)
+		for _, one := range page.Plans {
+			at := store.written[plan.Name(one.ID)]
+			if at.After(last) {
+				t.Fatalf("a plan of %s after one of %s", at, last)
+			}
+			seen[one.ID], last = true, at
+		}
+		if full := len(page.Plans) == MaxListed; full != (page.Next != "") || pages > 6 {
+			t.Fatalf("page %d has %d plans, next %q", pages, len(page.Plans), page.Next)
+		}
+		if before = page.Next; before == "" {
+			break
+		}
+	}
+	if len(seen) != saved {
+		t.Errorf("%d plans, want %d", len(seen), saved)
+	}
+	if _, err := ListPlans(t.Context(), store, "sha256:"+strings.Repeat("0", 64)); !errors.Is(err, state.ErrNotFound) {
+		t.Errorf("before an unknown plan: %v", err)
 	}
 }
 

@@ -17,14 +17,30 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Plans returns the latest plans that have media, newest first, and the records that it skipped.
-func (s *Service) Plans(ctx context.Context, call Call) (list []plan.Contents, skipped []string, err error) {
+// PlanList is a page of plans that have media, newest first, with notes on records that it skipped.
+type PlanList struct {
+	Plans []plan.Contents
+	Notes []string
+	Next  string // before for the next page; empty on the last one
+}
+
+// Plans returns a page of plans. Before is the Next of an earlier page, or names a plan; empty for the latest plans.
+func (s *Service) Plans(ctx context.Context, call Call, before string) (PlanList, error) {
 	store, err := s.records(call)
 	if err != nil {
-		return nil, nil, err
+		return PlanList{}, err
 	}
-	list, unread, err := journal.LatestPlans(ctx, store)
-	return list, s.noteSkipped(unread), err
+	id, page := "", journal.PlanPage{}
+	if before != "" {
+		id, err = findPlan(ctx, store, before)
+	}
+	if err == nil {
+		page, err = journal.ListPlans(ctx, store, id)
+	}
+	if before != "" && errors.Is(err, state.ErrNotFound) {
+		err = refusedError{fmt.Errorf("before %s: there is no such plan with media: take the value that the page before gives", text.Quote(before))}
+	}
+	return PlanList{page.Plans, s.noteSkipped(page.Skipped), page.Next}, err
 }
 
 // Entries returns the saved plan that a reference names, and its entries; see trigger.CheckPlan and
