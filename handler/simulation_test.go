@@ -246,6 +246,7 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	s.settle(left)
 	s.checkHeld()
+	s.recorded()
 	s.hold(due)
 }
 
@@ -631,6 +632,26 @@ func (s *simulation) hold(due map[string]bool) {
 	for _, violation := range s.e.Violations() {
 		if !s.crowded || !strings.Contains(violation, "calls in a second") { // a pace is a process's own
 			s.t.Error(violation)
+		}
+	}
+}
+
+// recorded holds the outcomes against the library: each medium that is gone has one, once the runs that were killed
+// cannot be under way any more.
+func (s *simulation) recorded() {
+	time.Sleep(30 * time.Minute) // also by the clock that is last
+	s.adds(s.programs[0].invoke(context.Background(), "last", time.Hour, everything))
+	ids := map[string]bool{}
+	for _, object := range s.e.Objects("ops") {
+		if strings.HasPrefix(object.Key, "state/ledger/") {
+			for _, entry := range segmentEntries(s.t, object.Body) {
+				ids[entry.MediaID] = true
+			}
+		}
+	}
+	for _, m := range s.e.Media() {
+		if m.Deleted && !ids[m.ID] {
+			s.t.Errorf("%s is gone, and no run has recorded its outcome", m.ID)
 		}
 	}
 }

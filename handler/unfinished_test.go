@@ -304,3 +304,30 @@ func TestWhatAKilledRunDeletedOfADroppedPlanIsRecorded(t *testing.T) {
 		})
 	}
 }
+
+// What a run deleted and could not record, the next scheduled run records, whichever write fails.
+func TestOutcomesThatWereNotRecorded(t *testing.T) {
+	for name, payload := range map[string]string{"timer": everything, "event": string(ossEvent("clips/0", "clips/1", "clips/2"))} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				partial := 0
+				for write := range 12 {
+					s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+					s.addOld("media-in", 3)
+					s.programs = []*program{s.start(0)}
+					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 1})
+					body, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "first"}, []byte(payload))
+					if r := s.adds(body); r.Status == report.Partial && r.Counts.Deleted == 3 {
+						partial++
+					}
+					s.e.ClearFaults()
+					s.recorded()
+					s.end()
+				}
+				if partial == 0 {
+					t.Error("no run had outcomes that it could not record")
+				}
+			})
+		})
+	}
+}

@@ -246,7 +246,7 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 
 // deletePlan deletes the plan. Its intent is recorded first, so that the run may be killed: the next scheduled run
 // finishes the plan. A run with a lease has one intent. The intent of another run ends with it, and if media
-// are still pending it leaves a second one.
+// are still pending, or without a recorded outcome, it leaves a second one.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	leased := r.request.Inventory || r.request.Plan != ""
@@ -265,10 +265,11 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	defer cancel()
 	c := &r.report.Counts
 	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
-	if c.Pending > 0 && !leased {
+	isLeft := c.Pending > 0 || len(r.outcomes.unwritten) > 0
+	if isLeft && !leased {
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
 	}
-	if err == nil && (c.Pending == 0 || !leased) {
+	if err == nil && (!isLeft || !leased) {
 		err = underWay.Close(ctx, r.Store)
 	}
 	if err != nil {
