@@ -58,7 +58,7 @@ func TestALookIsCarriedOn(t *testing.T) {
 					rules = strings.Replace(rules, "inventory: [", "inventory: [{"+manifest+": oss://ops/list.csv}, ", 1)
 				}
 				s := newSimulation(t, 5, rules, emulator.MPSOptions{URLForm: emulator.URLForm(form)})
-				s.library(1500, false)
+				s.library(1500)
 				if listed {
 					s.list(700)
 				}
@@ -333,7 +333,7 @@ func TestACheckpointThatFailsIsNotBuiltOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
 		defer s.end()
-		s.library(7000, false)
+		s.library(7000)
 		s.programs = []*program{s.start(0)}
 		go func() {
 			for s.checkpoints() == 0 {
@@ -357,7 +357,7 @@ func TestALookIsCarriedOnADayLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 5, strings.Replace(simulated, "mode: enforce", "mode: dry-run", 1), emulator.MPSOptions{})
 		defer s.end()
-		s.library(7000, false)
+		s.library(7000)
 		s.programs = []*program{s.start(0)}
 		began := time.Now()
 		if r := s.timer(5 * time.Second); r.Status != report.Incomplete {

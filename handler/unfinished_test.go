@@ -27,7 +27,7 @@ func TestAStoreThatTakesNoMoreRecords(t *testing.T) {
 				failed := 0
 				for write := range 10 {
 					s := newSimulation(t, uint64(write), simulated, emulator.MPSOptions{})
-					due := s.library(30, false)
+					due := s.library(30)
 					s.programs = []*program{s.start(0)}
 					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: kind, After: write})
 					r := s.timer(time.Minute)
@@ -277,7 +277,7 @@ func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
 
 // What a killed run deleted of a plan is recorded, also if the plan is dropped because the policy has changed.
 func TestWhatAKilledRunDeletedOfADroppedPlanIsRecorded(t *testing.T) {
-	for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated} {
+	for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated, emulator.ViewDeleted} {
 		t.Run(string(view), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: view})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -78,7 +79,9 @@ func (e *Emulator) oss(r *http.Request, to ossAddress) exchange {
 		call:    Call{Operation: cmp.Or(q.operation, q.Method), Bucket: q.bucket, Key: q.key, Bytes: int64(len(q.body))},
 		admit: func() *failure {
 			if parseErr != nil {
-				return ossInvalid("%v", parseErr)
+				f := ossInvalid("%v", parseErr)
+				f.mistake = !errors.Is(parseErr, io.ErrUnexpectedEOF) // the client was killed
+				return f
 			}
 			return e.authenticateOSS(q)
 		},

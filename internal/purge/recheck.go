@@ -85,7 +85,7 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 		case err != nil && (r.Account || deadline.Passed(err)):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		case m == nil:
+		case m == nil, r.Interrupted && m.Doubt == "" && m.State == media.StateDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone})
 		case r.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: true})
