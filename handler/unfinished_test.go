@@ -315,8 +315,10 @@ func TestOutcomesThatWereNotRecorded(t *testing.T) {
 					s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 					s.addOld("media-in", 3)
 					s.programs = []*program{s.start(0)}
-					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 1})
-					body, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "first"}, []byte(payload))
+					s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 2}) // the history is written beside the outcomes
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					body, _ := s.programs[0].f.Invoke(ctx, handler.Call{RequestID: "first"}, []byte(payload))
+					cancel()
 					if r := s.adds(body); r.Status == report.Partial && r.Counts.Deleted == 3 {
 						partial++
 					}
