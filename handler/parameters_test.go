@@ -31,7 +31,7 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 		{"DELETE", "/v1/holds/0000000001?dryRun=true", "", "this route takes none"},
 		{"DELETE", "/v1/holds/0000000001", "x", "this route takes no body"},
 		{"GET", "/v1/holds?limit=1", "", "this route takes none"},
-		{"GET", "/v1/plans?limit=1", "", "this route takes none"},
+		{"GET", "/v1/plans?limit=1", "", "this route takes before"},
 		{"GET", "/v1/plans/" + dry.Plan + "?format=pdf", "", "format must be json or csv"},
 		{"GET", "/v1/plans/" + dry.Plan + "?format=csv&excel=1", "", "excel must be true or false"},
 		{"GET", "/v1/runs/" + dry.Run + "?Format=csv", "", "this route takes excel, format"},

@@ -35,7 +35,7 @@ func readFiles(names ...string) ([]file, error) {
 // pages returns the licence, the sample policy, and the README with the files that it leads to.
 func pages() ([]file, error) {
 	names := []string{"LICENSE", "retention.yaml", "README.md", "README-CN.md", "CHANGELOG.md", "BENCHMARKS.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/zh/*.md", "docs/*.svg", "docs/screens/*.png", "events/*"} {
+	for _, pattern := range []string{"docs/*.md", "docs/zh/*.md", "docs/*.svg", "docs/*.txt", "docs/screens/*.png", "events/*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, err

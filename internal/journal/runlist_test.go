@@ -137,11 +137,14 @@ func TestListReportsSkips(t *testing.T) {
 // Reports of the version before the log are listed behind those of the log, and no other store is
 // searched for them.
 func TestListReportsOlderThanTheLog(t *testing.T) {
-	old := state.Folder(t.TempDir())
+	folder := t.TempDir()
+	old := state.Folder(folder)
 	for i := range 5 {
 		kind := []trigger.Kind{trigger.Timer, trigger.OSS}[i%2]
-		no(t, SaveReport(t.Context(), old, ended(fmt.Sprint("old-", i), kind, report.Done, 0)))
-		time.Sleep(2 * time.Millisecond) // the names do not have the order: the times of the files do
+		run := fmt.Sprint("old-", i)
+		no(t, SaveReport(t.Context(), old, ended(run, kind, report.Done, 0)))
+		written := time.Now().Add(time.Duration(i-5) * time.Second) // the names do not have the order: the times of the files do
+		no(t, os.Chtimes(filepath.Join(folder, filepath.FromSlash(reportName(run, 1))), written, written))
 	}
 	q := RunQuery{Limit: 2}
 	if got := pages(t, old, q); strings.Join(got, " ") != "old-4 old-3 old-2 old-1 old-0" {
