@@ -333,3 +333,29 @@ func TestOutcomesThatWereNotRecorded(t *testing.T) {
 		})
 	}
 }
+
+// A plan whose outcomes the finishing run could not record stays open for the next one.
+func TestAFinishedPlanWithoutOutcomesStaysOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		unrecorded := 0
+		for write := range 6 {
+			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+			s.addOld("media-in", 3)
+			s.programs = []*program{s.start(0)}
+			s.killed(everything)
+			time.Sleep(time.Minute) // until the lease of the killed run ends
+			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Forbidden, After: write, Count: 2})
+			body, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "finishes"}, []byte(everything))
+			s.adds(body)
+			if !s.hasRecord("-killed.done") {
+				unrecorded++
+			}
+			s.e.ClearFaults()
+			s.recorded()
+			s.end()
+		}
+		if unrecorded == 0 {
+			t.Error("no run left the plan open")
+		}
+	})
+}

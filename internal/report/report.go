@@ -69,6 +69,8 @@ type Report struct {
 	Asked string `json:"-"`
 	// Stopped is the full name of the record that stopped the run, if it was stopped.
 	Stopped string `json:"-"`
+	// Unrecorded is true for a run whose outcomes could not all be recorded: its plan is not finished.
+	Unrecorded bool `json:"-"`
 	// Resumes is true for an incomplete run whose scan the same request resumes.
 	Resumes bool `json:"-"`
 	// most is the mode of the policy.

@@ -59,6 +59,9 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 			return finished, fmt.Errorf("the plan of run %s is not finished yet: %s", text.Quote(intent.Run), r.Error)
 		case report.Done, report.Partial, report.Blocked: // a person applies a blocked plan
 		}
+		if r.Unrecorded { // the next scheduled run tries again
+			continue
+		}
 		s.reportKilled(work, call, intent)
 		if err := closeIntent(ctx, budget, store, intent); err != nil {
 			return finished, err

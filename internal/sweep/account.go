@@ -90,5 +90,7 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 	})
 	record, cancelRecord := r.budget.Record(ctx)
 	defer cancelRecord()
-	return found, cmp.Or(err, r.outcomes.close(record, r), admit.Err())
+	notClosed := r.outcomes.close(record, r)
+	r.report.Unrecorded = notClosed != nil
+	return found, cmp.Or(err, notClosed, admit.Err())
 }

@@ -50,7 +50,7 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	defer cancel()
 	if err := r.outcomes.close(ctx, r); err != nil {
 		// The counts of the report stay as they are.
-		r.partial = true
+		r.partial, r.report.Unrecorded = true, true
 		r.report.Fail(report.Failure{Message: "outcomes not recorded: " + err.Error()})
 	}
 }

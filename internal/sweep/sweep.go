@@ -265,7 +265,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	defer cancel()
 	c := &r.report.Counts
 	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
-	isLeft := c.Pending > 0 || len(r.outcomes.unwritten) > 0
+	isLeft := c.Pending > 0 || r.report.Unrecorded
 	if isLeft && !leased {
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
 	}
