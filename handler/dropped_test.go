@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,12 +22,20 @@ func interrupted(t *testing.T, w *world) report.Report {
 	return r
 }
 
-// A run whose permission to delete is lost is incomplete while media are pending, and the next run goes on.
+// A run whose permission to delete is lost is incomplete while media are pending. The next run goes on with
+// those that have no outcome.
 func TestALostPermissionLeavesTheRunIncomplete(t *testing.T) {
 	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
-		interrupted(t, w)
+		cut := interrupted(t, w)
 		if w.mustInvoke(everything, report.Done); len(w.deleted()) != 25 {
 			t.Errorf("%d deleted, want 25", len(w.deleted()))
+		}
+		runs, err := w.runs()
+		finished := slices.ContainsFunc(runs, func(r *report.Report) bool {
+			return r.Run != cut.Run && r.Plan == cut.Plan && r.Counts.Looked == cut.Counts.Pending
+		})
+		if err != nil || !finished {
+			t.Errorf("no run looked at %d media of the plan: %+v, %v", cut.Counts.Pending, runs, err)
 		}
 	})
 }
