@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -356,6 +357,32 @@ func TestAFinishedPlanWithoutOutcomesStaysOpen(t *testing.T) {
 		}
 		if unrecorded == 0 {
 			t.Error("no run left the plan open")
+		}
+	})
+}
+
+// The media of a dropped plan of another region are not looked for in this one's library.
+func TestADroppedPlanOfAnotherRegionIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		ids := s.addOld("media-in", 3)
+		s.programs = []*program{s.start(0)}
+		s.killed(everything)
+		for _, object := range s.e.Objects("ops") {
+			if strings.HasSuffix(object.Key, "/plan.json") {
+				s.e.PutObject("ops", object.Key, bytes.Replace(object.Body, []byte(emulator.DefaultRegion), []byte("cn-beijing"), 1), time.Now())
+			}
+		}
+		s.deployStricter(strings.Replace(simulated, "180d", "181d", 1))
+		time.Sleep(time.Minute) // until the lease of the killed run ends
+		if r := s.timer(time.Minute); !strings.Contains(strings.Join(r.Notes, " "), "not all of its media could be read") {
+			t.Errorf("%s %s, %q", r.Status, r.Error, r.Notes)
+		}
+		for _, id := range ids {
+			if found, err := s.programs[0].f.History(t.Context(), handler.Call{}, id); err != nil || len(found.Decisions) != 0 {
+				t.Errorf("history of %s: %+v, %v", id, found, err)
+			}
 		}
 	})
 }

@@ -183,7 +183,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 // prove records the number of a hold in force.
 func prove(ctx context.Context, store state.Store, hold retention.Hold) error {
 	numbers := sequence{folder: numberFolder}
-	if err := store.Create(ctx, numbers.name(number(hold.ID)), []byte("{\"format\":1}\n")); err != nil {
+	if err := store.Create(ctx, numbers.name(number(hold.ID)), []byte(emptyRecord)); err != nil {
 		return fmt.Errorf("hold %s is in force, but its number is not recorded: place it again: %w", hold.ID, err)
 	}
 	return nil

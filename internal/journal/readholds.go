@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,11 +92,7 @@ func lastNumber(ctx context.Context, store state.Store, known int) (int, error) 
 		if err != nil {
 			return 0, err
 		}
-		n := 0
-		_, _ = fmt.Sscanf(record.Name, numbers.folder+"%d.json", &n) // checked by its name
-		if n > 0 && n <= maxNumber && record.Name == numbers.name(n) {
-			known = n
-		}
+		known = cmp.Or(numbers.numberOf(record.Name), known)
 	}
 	return known, nil
 }

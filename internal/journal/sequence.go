@@ -22,6 +22,15 @@ const maxNumber = 9_999_999_999
 
 func (s *sequence) name(number int) string { return fmt.Sprintf("%s%010d.json", s.folder, number) }
 
+// numberOf returns the number in the name of a record; 0 for another name.
+func (s *sequence) numberOf(name string) (number int) {
+	_, _ = fmt.Sscanf(name, s.folder+"%d.json", &number) // checked by its name
+	if number <= 0 || number > maxNumber || name != s.name(number) {
+		return 0
+	}
+	return number
+}
+
 // errRenumbered: the last known record is not there as it was. Somebody removed records, and their
 // numbers may be in use again.
 var errRenumbered = errors.New("records were removed")
@@ -62,9 +71,8 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 	for i := range records {
 		r := &records[i]
 		r.data, r.err = data[i], errs[i]
-		_, _ = fmt.Sscanf(r.Name, s.folder+"%d.json", &r.number) // checked by its name
-		if r.number <= 0 || r.number > maxNumber || r.Name != s.name(r.number) {
-			r.number, r.err = 0, fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
+		if r.number = s.numberOf(r.Name); r.number == 0 {
+			r.err = fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
 		}
 	}
 	return records, nil

@@ -283,4 +283,7 @@ func (m Mark) Held(asOf time.Time) (d Decision, held bool) {
 }
 
 // Unheld returns the mark without holds.
-func (m Mark) Unheld() Mark { return Mark{Kind: m.Kind, Until: m.Until, Unranked: m.Unranked} }
+func (m Mark) Unheld() Mark {
+	m.Hold, m.MayHold = nil, nil
+	return m
+}

@@ -3,7 +3,6 @@ package sweep
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -19,7 +18,7 @@ import (
 // accountTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
 const accountTime = time.Minute
 
-// Accounted is what became of a plan that is not finished.
+// Accounted counts the media of a dropped plan.
 type Accounted struct {
 	Entries int // media of the plan
 	Left    int // of these, media without an outcome
@@ -33,7 +32,7 @@ func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped jou
 	defer cancel()
 	request := &trigger.Request{Trigger: r.Trigger, Plan: dropped.Plan, Resume: dropped.Run}
 	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
-	run.outcomes = outcomes{store: s.Store, run: dropped.Run, plan: dropped.Plan, interrupted: true}
+	run.outcomes = outcomes{store: s.Store, plan: dropped.Plan, interrupted: true}
 	defer run.progress.Stop()
 	var found Accounted
 	err := task.Do(func() (err error) {
@@ -45,12 +44,7 @@ func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped jou
 }
 
 func (r *run) account(ctx context.Context) (found Accounted, err error) {
-	done, records, err := journal.Outcomes(ctx, r.Store, r.outcomes.run, r.outcomes.run)
-	if err != nil {
-		return found, err
-	}
-	r.outcomes.last = records
-	contents, err := journal.ReadPlan(ctx, r.Store, r.outcomes.plan)
+	contents, done, err := r.reopenPlan(ctx)
 	if err != nil {
 		return found, err
 	}
@@ -62,23 +56,15 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Recheck: &purge.Recheck{
 		Judge: purge.Judge{Now: r.Now}, Region: r.Region, Library: r.Library, Interrupted: true, Account: true,
 	}}
+	isLeft := func(entry plan.Entry) bool { _, settled := done[entry.MediaID]; return !settled }
 	lines := func(yield func(plan.Line, error) bool) {
-		for entry, err := range journal.Entries(ctx, r.Store, contents) {
-			var l plan.Line
-			if err == nil {
-				if _, settled := done[entry.MediaID]; settled {
-					continue
-				}
-				l, _, err = plan.Saved(entry)
-			}
-			found.Left++
-			if !yield(l, err) || err != nil {
+		for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
+			if found.Left++; !yield(left.Line, err) {
 				return
 			}
 		}
 	}
-	err = p.Run(admit, admit, lines, func(some []purge.Outcome) {
-		gone := slices.DeleteFunc(some, func(o purge.Outcome) bool { return o.Became != journal.Gone })
+	err = p.Run(admit, admit, lines, func(gone []purge.Outcome) {
 		for _, o := range gone {
 			r.report.AddRule(o.Line.Rule)
 			r.report.Count(retention.Expired, o.Line.Rule, 1)

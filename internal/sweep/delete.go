@@ -169,17 +169,14 @@ func (o *outcomes) close(ctx context.Context, r *run) error {
 // A plan of the inventory deletes only media that the inventory still names. A plan that no person applied deletes
 // only media that are still due by the notice.
 func (r *run) resumePlan(ctx, admit context.Context) error {
-	done, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
+	contents, done, err := r.reopenPlan(ctx)
 	if err != nil {
 		return err
 	}
-	r.outcomes.run, r.outcomes.last = r.request.Resume, records // or less than the last number: the next free one is used
-	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
-	if err == nil {
-		err = contents.CheckRegion(r.Region)
-	}
-	if err != nil {
-		return err
+	isLeft := func(entry plan.Entry) bool {
+		_, settled := done[entry.MediaID]
+		rule := r.report.Rule(entry.Rule)
+		return !settled && rule != nil && rule.Kind == "expire"
 	}
 	r.report.Plan = r.request.Plan
 	r.decisions.approved = contents.Head.Scope.Plan
@@ -191,7 +188,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	defer closeNotice()
 	waiting := 0
-	for left, err := range r.leftOf(ctx, contents, done) {
+	for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
 		due := false
 		if err == nil {
 			due, err = isDue(&left.medium)
@@ -225,7 +222,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	defer origin.Close()
 	r.purge(ctx, admit, r.request.Plan, origin, true, func(yield func(plan.Line, error) bool) {
-		for left, err := range r.leftOf(ctx, contents, done) {
+		for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
 			if !yield(left.Line, err) {
 				return
 			}
@@ -234,21 +231,35 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	return nil
 }
 
+// reopenPlan reads the plan of an earlier run and the outcomes that the run recorded. Further outcomes follow these.
+func (r *run) reopenPlan(ctx context.Context) (contents plan.Contents, done map[string]journal.Outcome, err error) {
+	done, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
+	if err != nil {
+		return contents, nil, err
+	}
+	r.outcomes.run, r.outcomes.last = r.request.Resume, records // or less than the last number: the next free one is used
+	contents, err = journal.ReadPlan(ctx, r.Store, r.request.Plan)
+	if err == nil {
+		err = contents.CheckRegion(r.Region)
+	}
+	return contents, done, err
+}
+
 // left is a medium of a plan that has no outcome.
 type left struct {
 	plan.Line
 	medium media.Medium
 }
 
-func (r *run) leftOf(ctx context.Context, contents plan.Contents, done map[string]journal.Outcome) iter.Seq2[left, error] {
+// leftOf yields the media of a plan that are left.
+func leftOf(ctx context.Context, store state.Store, contents plan.Contents, isLeft func(plan.Entry) bool) iter.Seq2[left, error] {
 	return func(yield func(left, error) bool) {
-		for entry, err := range journal.Entries(ctx, r.Store, contents) {
+		for entry, err := range journal.Entries(ctx, store, contents) {
 			if err != nil {
 				yield(left{}, err)
 				return
 			}
-			_, settled := done[entry.MediaID]
-			if rule := r.report.Rule(entry.Rule); settled || rule == nil || rule.Kind != "expire" {
+			if !isLeft(entry) {
 				continue
 			}
 			l, m, err := plan.Saved(entry)
