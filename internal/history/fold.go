@@ -23,6 +23,8 @@ const (
 	// maxUnread bounds the loose records that a head lists as unread. With more of them the store is
 	// ill, and Fold ends.
 	maxUnread = 1000
+	// largeAtOnce is the number of records of a thousand decisions that are in memory. The lines of one take half a megabyte.
+	largeAtOnce = 4
 	// merging is the number of ranges that a merge has in memory: state.AtOnce by fanIn.
 	merging = state.AtOnce / fanIn
 )
@@ -136,7 +138,7 @@ func (f *folder) list(admit context.Context) (names []string, err error) {
 // records that it read, also before an error, and unread are the names of the damaged ones.
 func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines []line, taken int, unread []string, err error) {
 	for taken < len(names) && len(lines) < stepLines {
-		some := names[taken:min(len(names), taken+state.AtOnce)]
+		some := firstOf(names[taken:])
 		results := make([][]line, len(some))
 		failed := make([]error, len(some))
 		err := state.Each(admit, len(some), state.AtOnce, func(ctx context.Context, i int) error {
@@ -164,6 +166,20 @@ func readLines(admit context.Context, names []string, read func(context.Context,
 		taken += len(some)
 	}
 	return lines, taken, unread, nil
+}
+
+// firstOf returns the first of some records, which are read at once.
+func firstOf(names []string) []string {
+	large := 0
+	for i, name := range names[:min(len(names), state.AtOnce)] {
+		if !hasFew(name) {
+			large++
+		}
+		if large > largeAtOnce {
+			return names[:i]
+		}
+	}
+	return names[:min(len(names), state.AtOnce)]
 }
 
 // linesOf returns a line of each decision for each of its keys. Lines of one decision share their text.

@@ -54,16 +54,28 @@ func Record(ctx context.Context, store state.Store, now time.Time, decisions []D
 
 // mayHave reports whether a loose record may have decisions of a key, by the record's name.
 func mayHave(name string, k key) bool {
-	parts := strings.Split(strings.TrimPrefix(name, looseFolder), "-")
-	if len(parts) != 3 || len(parts[1])%keyLength != 0 { // many, or a name that no run writes
-		return true
-	}
-	for keys := parts[1]; keys != ""; keys = keys[keyLength:] {
+	keys, ok := keysIn(name)
+	for ; keys != ""; keys = keys[keyLength:] {
 		if keys[:keyLength] == k.String() {
 			return true
 		}
 	}
-	return false
+	return !ok
+}
+
+// hasFew reports whether a record has at most maxNamed decisions, by its name.
+func hasFew(name string) bool {
+	_, ok := keysIn(name)
+	return ok
+}
+
+// keysIn returns the keys in the name of a loose record. ok is false if it may have decisions of other keys.
+func keysIn(name string) (keys string, ok bool) {
+	parts := strings.Split(strings.TrimPrefix(name, looseFolder), "-")
+	if len(parts) != 3 || len(parts[1])%keyLength != 0 { // many, or a name that no run writes
+		return "", false
+	}
+	return parts[1], true
 }
 
 // readLoose returns the decisions of a loose record that a function wants.

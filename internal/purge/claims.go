@@ -1,6 +1,7 @@
 package purge
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,29 +21,29 @@ type Claims struct {
 	expires []expiry // in the order of their times
 }
 
-// claim is a batch of one worker.
+// claim is a batch of one worker: up to ten media.
 type claim struct {
+	ids []string
+	// took says of each medium whether the service took it. It is complete when done is closed.
+	took []bool
 	done chan struct{} // closed when the worker has ended
-	// took has the media that the service took. It is complete when done is closed.
-	took map[string]bool
 }
 
 type expiry struct {
 	at    time.Time
-	id    string
 	claim *claim
 }
 
 // take claims a batch. It returns the media that the caller owns, and the claims on the others.
 func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, ours, theirs []plan.Line, others []*claim) {
-	own = &claim{make(chan struct{}), map[string]bool{}}
+	own = &claim{done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byID == nil {
 		c.byID = map[string]*claim{}
 	}
 	for len(c.expires) > 0 && now.Sub(c.expires[0].at) > claimTime {
-		c.drop(c.expires[0].id, c.expires[0].claim)
+		c.drop(c.expires[0].claim, true)
 		c.expires = c.expires[1:]
 	}
 	for _, l := range batch {
@@ -50,29 +51,42 @@ func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, ours, their
 			theirs, others = append(theirs, l), append(others, other)
 			continue
 		}
-		c.byID[strings.Clone(l.MediaID)] = own // a line's ID would keep its whole record
-		ours = append(ours, l)
+		id := strings.Clone(l.MediaID) // a line's ID would keep its whole record
+		c.byID[id] = own
+		own.ids, own.took, ours = append(own.ids, id), append(own.took, false), append(ours, l)
 	}
 	return own, ours, theirs, others
 }
 
 // release ends a claim. A medium that the service took stays claimed for claimTime.
-func (c *Claims) release(own *claim, ours []plan.Line, now time.Time) {
+func (c *Claims) release(own *claim, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range ours {
-		if own.took[l.MediaID] {
-			c.expires = append(c.expires, expiry{now, strings.Clone(l.MediaID), own})
-		} else {
-			c.drop(l.MediaID, own)
-		}
+	c.drop(own, false)
+	if slices.Contains(own.took, true) {
+		c.expires = append(c.expires, expiry{now, own})
 	}
 	close(own.done)
 }
 
-func (c *Claims) drop(id string, of *claim) {
-	if c.byID[id] == of {
-		delete(c.byID, id)
+// drop ends a claim on the media that the service took, or on the others.
+func (c *Claims) drop(of *claim, took bool) {
+	for i, id := range of.ids {
+		if of.took[i] == took && c.byID[id] == of {
+			delete(c.byID, id)
+		}
+	}
+}
+
+func (c *claim) tookIt(id string) bool {
+	i := slices.Index(c.ids, id)
+	return i >= 0 && c.took[i]
+}
+
+// take notes that the service took a medium of the claim.
+func (c *claim) take(id string) {
+	if i := slices.Index(c.ids, id); i >= 0 {
+		c.took[i] = true
 	}
 }
 
@@ -104,7 +118,7 @@ func (w *worker) purgeOwn(own *claim, ours []plan.Line) error {
 	w.own = own
 	defer func() {
 		w.own = nil
-		w.Claims.release(own, ours, w.Now())
+		w.Claims.release(own, w.Now())
 	}()
 	return w.purge(ours)
 }
@@ -117,7 +131,7 @@ func (w *worker) notTaken(theirs []plan.Line, others []*claim) (rest []plan.Line
 	}
 	took := map[string]bool{}
 	for i, l := range theirs {
-		if others[i].took[l.MediaID] {
+		if others[i].tookIt(l.MediaID) {
 			took[l.MediaID] = true
 		}
 	}

@@ -106,14 +106,14 @@ func TestAWaitingRunEndsInTime(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(10)
 		p := l.purger(asOf, origin{})
-		own, ours, _, _ := p.Claims.take(lines[:1], time.Now())
+		own, _, _, _ := p.Claims.take(lines[:1], time.Now())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		all, err := l.purge(ctx, ctx, p, lines)
 		if diff := cmp.Diff(became{"deleted": 9, "pending": 1}, all.count(len(lines))); err != nil || diff != "" {
 			t.Errorf("%v, outcomes (-want +got):\n%s", err, diff)
 		}
-		p.Claims.release(own, ours, time.Now())
+		p.Claims.release(own, time.Now())
 		all, err = l.purge(t.Context(), t.Context(), p, lines[:1])
 		if diff := cmp.Diff(became{journal.Deleted: 1}, all.count(1)); err != nil || diff != "" {
 			t.Errorf("released without a deletion: %v, outcomes (-want +got):\n%s", err, diff)
