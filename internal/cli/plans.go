@@ -108,44 +108,6 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 	return request, nil
 }
 
-func (c *Command) apply() *cobra.Command {
-	var flags functionFlags
-	var anyway bool
-	cmd := &cobra.Command{
-		Use:   "apply PLAN|latest",
-		Short: "Delete the media of a plan that are still expired",
-		Long: `apply reads every medium of a plan again and deletes those that are still expired
-under today's policy. It keeps and counts the others. Applying a plan that
-a guard has blocked clears the guard for it, once. The policy must say enforce.
-
-PLAN is a plan's ID, or at least 8 of its first digits; latest is the plan with
-media that was made last, by a run that is neither an apply nor of an OSS event.`,
-		Example: "  mediasweep apply latest",
-		Args:    takes(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			request.Anyway = anyway
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-				if !trigger.IsPlanID(request.Plan) {
-					contents, _, err := s.Entries(ctx, localCall(), request.Plan)
-					if err != nil {
-						return storeError("plans", request.Plan, err)
-					}
-					request.Plan = contents.ID
-					fmt.Fprintf(c.Stderr, "mediasweep: applying plan %s of %s with %d media\n", contents.ID, contents.Head.AsOf.Format(time.RFC3339), contents.Entries) //nolint:errcheck // there is no other place to say it
-				}
-				return c.writeReport(s.Sweep(ctx, localCall(), request), flags.output)
-			})
-		},
-	}
-	flags.add(cmd, "table", "json")
-	cmd.Flags().BoolVar(&anyway, "anyway", false, "also a plan that is older than guard.planMaxAge or of another policy")
-	return cmd
-}
-
 // request runs a request as the function does and writes its report, or its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {

@@ -29,32 +29,6 @@ const (
 	maxEntries = 5000
 )
 
-// Error is one mistake and its place.
-type Error struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`   // from 1
-	Column  int    `json:"column"` // from 1
-	Message string `json:"message"`
-}
-
-func (e Error) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
-}
-
-// Errors are all mistakes of a policy, in the order of their places.
-type Errors []Error
-
-func (e Errors) Error() string {
-	var lines []string
-	for _, mistake := range e[:min(len(e), text.MaxListed)] {
-		lines = append(lines, mistake.Error())
-	}
-	if more := len(e) - text.MaxListed; more > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d more mistakes", e[0].File, more))
-	}
-	return strings.Join(lines, "\n")
-}
-
 // Parse reads a policy. The error, if any, is an Errors with every mistake; a
 // policy with a mistake is never returned. The file's name is for messages only.
 func Parse(file string, data []byte) (*Policy, error) {
@@ -72,11 +46,6 @@ func Parse(file string, data []byte) (*Policy, error) {
 	policy.warnings, policy.text = p.warnings, data
 	policy.seal()
 	return policy, nil
-}
-
-// TooLarge is the mistake of a policy with so many bytes.
-func TooLarge(file string, bytes int64) Errors {
-	return Errors{{File: file, Line: 1, Column: 1, Message: fmt.Sprintf("the policy has %d bytes, the limit is %d: shorten its lists", bytes, MaxBytes)}}
 }
 
 type parser struct {

@@ -143,53 +143,6 @@ func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry,
 	return journal.Entries(ctx, s.Store, contents)
 }
 
-// lost is a medium that may be restored. Its result is one of the last three fields.
-type lost struct {
-	id     string
-	object media.Object
-	texts  mps.Texts
-
-	newID   string
-	skipped string // the reason
-	failed  error
-}
-
-// open reports whether the medium has no result yet.
-func (l *lost) open() bool { return l.newID == "" && l.skipped == "" && l.failed == nil }
-
-// result returns the result of the medium. An open one would be restored.
-func (l *lost) result() report.RestoredMedium {
-	result := report.RestoredMedium{MediaID: l.id, NewID: l.newID, Result: report.Restored}
-	if !l.object.IsZero() {
-		result.Object = l.object.String()
-	}
-	switch {
-	case l.skipped != "":
-		result.Result, result.Reason = report.Skipped, l.skipped
-	case l.failed != nil:
-		result.Result, result.Reason = report.NotRestored, l.failed.Error()
-	}
-	return result
-}
-
-// lostOf parses an entry. It sets skipped if the entry cannot be restored.
-func lostOf(entry plan.Entry) *lost {
-	one := &lost{id: entry.MediaID}
-	var r record
-	if err := json.Unmarshal(entry.Record, &r); err != nil {
-		one.skipped = "its record cannot be read"
-		return one
-	}
-	object, err := media.ParseURL(r.File.URL)
-	if err != nil {
-		one.skipped = "its record names no object"
-		return one
-	}
-	one.object = object
-	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
-	return one
-}
-
 // restore restores some media of a plan, and calls each with their results. It adds the restored ones
 // to the history, also after an error.
 func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some []*lost, each func(report.RestoredMedium)) error {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
@@ -288,25 +287,3 @@ const (
 	longestRun = 24 * time.Hour
 	clockSkew  = time.Minute
 )
-
-// Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
-// decides nothing and writes nothing.
-func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
-	ctx, cancel := budget.Work(ctx)
-	defer cancel()
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
-	err := task.Run(func() {
-		found := s.scanner().Survey(ctx, request, r, each, run.progress.scanned)
-		defer found.Close()
-		run.take(found)
-	})
-	if err != nil {
-		run.end(report.Failed, err)
-	}
-	run.progress.Stop()
-	status := run.outcome()
-	if status == report.Done && run.partial {
-		status = report.Partial
-	}
-	r.Finish(status, s.Now())
-}
