@@ -114,6 +114,32 @@ func testEventsAreCoalesced(t *testing.T, w *world) {
 	w.noViolations()
 }
 
+// Ten events at once make one call of each kind, although each of their calls to the state store takes 30 ms.
+func TestEventsAreCoalescedOverASlowStore(t *testing.T) {
+	turnClock(t, func(t *testing.T) {
+		w := newPipedWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/")
+		w.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 30 * time.Millisecond})
+		var keys []string
+		for i := range 10 {
+			keys = append(keys, fmt.Sprintf("clips/%d.mp4", i))
+			w.add(keys[i], 300)
+		}
+		began := time.Now()
+		for i, r := range w.storm(keys, len(keys)) {
+			if r.Status != report.Done || r.Counts.Deleted != 1 {
+				t.Errorf("event %d: %s, %+v", i, r.Status, r.Counts)
+			}
+		}
+		calls := w.e.Count()
+		if calls["QueryMediaListByURL"] != 1 || calls["DeleteMedia"] != 1 || calls["QueryMediaList"] != 1 {
+			t.Errorf("calls %v, want one of each", calls)
+		}
+		if took := time.Since(began); took > 1500*time.Millisecond {
+			t.Errorf("ten events took %v", took)
+		}
+	})
+}
+
 // An event that is delivered again and again counts, spends and sends its medium once.
 func TestDuplicateEventsCountOnce(t *testing.T) {
 	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {

@@ -347,11 +347,12 @@ func (c *cloud) loop(role string) usage {
 }
 
 // BenchmarkEvents is a storm of OSS events, each for one object, 50 at a time,
-// beside as many that come one by one.
+// beside some that come one by one. The state is in OSS.
 func BenchmarkEvents(b *testing.B) {
 	const storm, single = 2_000, 100
 	for b.Loop() {
 		c := start(b, library{Media: storm + single, Latency: 30 * time.Millisecond})
+		c.env["MEDIASWEEP_STATE"] = "oss://ops/" + stateKey
 		url := c.serve()
 		before := c.mpsCalls()
 		var lone time.Duration
@@ -360,6 +361,7 @@ func BenchmarkEvents(b *testing.B) {
 		}
 		oneByOne := float64(c.mpsCalls()-before) / single
 		before = c.mpsCalls()
+		began := time.Now()
 		next := make(chan int)
 		go func() {
 			defer close(next)
@@ -376,6 +378,7 @@ func BenchmarkEvents(b *testing.B) {
 			})
 		}
 		workers.Wait()
+		b.ReportMetric(storm/time.Since(began).Seconds(), "events/s")
 		together := float64(c.mpsCalls()-before) / storm
 		b.ReportMetric(together/oneByOne, "calls/one-by-one")
 		b.ReportMetric(oneByOne, "calls-alone")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,21 +28,30 @@ const spentFolder = "spent/"
 // EventBudget limits the deletions of all runs of events of a process within a day. Runs that want to
 // delete a medium at the same time spend it once. It is safe for concurrent use.
 type EventBudget struct {
-	spending lock
-	// names are the records of the day, in order. They were read at a time. spending guards both.
+	reading *reading // of the records of the day
+
+	mu sync.Mutex
+	// names are the records of the day, in order. They were read at a time.
 	names  []string
 	readAt time.Time
-
-	mu      sync.Mutex
+	// own are spendings of this process that names may lack, with the number of reads that had begun when each was written.
+	own     map[string]int64
 	charges map[string]*charge // by media ID
 }
 
 // charge is a medium that was spent.
 type charge struct {
-	spender string
+	by      *spender
 	at      time.Time
 	runs    int  // that may still delete it
 	deleted bool // by one of them, perhaps
+}
+
+// spender is a run that spent media.
+type spender struct {
+	id, record string
+	written    chan struct{} // closed when the record is written, or could not be
+	failed     bool          // it could not be written
 }
 
 // chargeTime is the time for which a medium is not spent again. Later events find it deleted.
@@ -49,7 +59,7 @@ const chargeTime = 10 * time.Minute
 
 // NewEventBudget returns a budget.
 func NewEventBudget() *EventBudget {
-	return &EventBudget{spending: newLock(), charges: map[string]*charge{}}
+	return &EventBudget{reading: newReading(), own: map[string]int64{}, charges: map[string]*charge{}}
 }
 
 // Spending is the answer to one request for budget.
@@ -63,34 +73,65 @@ type Spending struct {
 // Spend requests budget for the deletion of media. If commit is true, it records the spending,
 // which must precede the deletion. skipped has the refunds that were not counted.
 func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (s Spending, skipped []error, err error) {
-	if err := b.spending.take(ctx); err != nil {
+	if err := b.reading.do(ctx, func(ctx context.Context) error { return b.read(ctx, store, now) }); err != nil {
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
 	}
-	defer b.spending.giveBack()
-	if err := b.read(ctx, store, now); err != nil {
-		return s, nil, fmt.Errorf("read the event budget: %w", err)
-	}
-	day := spentByRun{}
-	for _, name := range b.names {
-		switch err := day.take(name); {
-		case errors.Is(err, errUncovered):
-			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
-		case err != nil:
-			b.names, b.readAt = nil, time.Time{} // somebody will remove the record
+	for {
+		var own *spender
+		if s, own, skipped, err = b.reserve(now, ids, limit, commit); err != nil {
 			return s, skipped, fmt.Errorf("read the event budget: %w", err)
 		}
+		if !s.Allowed || !commit {
+			return s, skipped, s.Settle(ctx, store, now, All)
+		}
+		err := b.write(ctx, store, own)
+		if err == nil {
+			if err = s.wait(ctx); err == nil {
+				return s, skipped, nil
+			}
+		}
+		err = errors.Join(err, s.Settle(ctx, store, now.Add(1), All)) // a refund sorts behind its spending
+		if !errors.Is(err, errNotSpent) {
+			return s, skipped, fmt.Errorf("record the spending: %w", err)
+		}
 	}
-	s = Spending{Spent: day.sum(), budget: b, charges: map[string]*charge{}}
-	fresh := s.join(ids, now)
-	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
-		return s, skipped, s.Settle(ctx, store, now, All)
+}
+
+// write writes the record of a spending. own is nil if other runs have spent all of the media.
+func (b *EventBudget) write(ctx context.Context, store state.Store, own *spender) error {
+	if own == nil {
+		return nil
 	}
-	spender := rand.Text()
-	if err := record(ctx, store, now, len(fresh), spender); err != nil {
-		return s, skipped, errors.Join(fmt.Errorf("record the spending: %w", err), s.Settle(ctx, store, now, All))
+	err := store.Create(ctx, own.record, []byte(emptyRecord))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer close(own.written)
+	if err == nil {
+		b.own[own.record] = b.reading.begun.Load() // later reads list it
+		return nil
 	}
-	s.add(fresh, spender, now)
-	return s, skipped, nil
+	own.failed = true
+	delete(b.own, own.record)
+	maps.DeleteFunc(b.charges, func(_ string, one *charge) bool { return one.by == own })
+	return err
+}
+
+// errNotSpent: another run could not record its spending.
+var errNotSpent = errors.New("the media are not spent")
+
+// wait waits until other runs have recorded their spendings of the media.
+func (s Spending) wait(ctx context.Context) error {
+	for _, one := range s.charges {
+		select {
+		case <-one.by.written:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if one.by.failed {
+			return errNotSpent
+		}
+	}
+	return nil
 }
 
 // spentLateTime is the time for which a record may appear before others. Instances have clocks of their own, and
@@ -99,45 +140,70 @@ const spentLateTime = 10 * time.Minute
 
 // read lists the records of the day. It keeps the names of an earlier call, and lists the last of them again.
 func (b *EventBudget) read(ctx context.Context, store state.Store, now time.Time) error {
+	begun := b.reading.begun.Load()
+	b.mu.Lock()
+	known, readAt := b.names, b.readAt
+	b.mu.Unlock()
 	start := spentFolder + state.Stamp(now.Add(-spentTime))
-	again := max(start, spentFolder+state.Stamp(b.readAt.Add(-spentLateTime)))
-	first, _ := slices.BinarySearch(b.names, start)
-	last, _ := slices.BinarySearch(b.names, again)
-	names := slices.Clone(b.names[first:last])
+	again := max(start, spentFolder+state.Stamp(readAt.Add(-spentLateTime)))
+	first, _ := slices.BinarySearch(known, start)
+	last, _ := slices.BinarySearch(known, again)
+	names := slices.Clone(known[first:last])
 	for record, err := range store.List(ctx, spentFolder, again) {
 		if err != nil {
 			return err
 		}
 		names = append(names, record.Name)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.names, b.readAt = names, now
+	maps.DeleteFunc(b.own, func(_ string, written int64) bool { return written < begun }) // names have these
 	return nil
 }
 
-// join joins the charges of media that other runs have spent, and returns the other media.
-func (s Spending) join(ids []string, now time.Time) (fresh []string) {
-	s.budget.mu.Lock()
-	defer s.budget.mu.Unlock()
-	maps.DeleteFunc(s.budget.charges, func(_ string, one *charge) bool { return now.Sub(one.at) > chargeTime })
-	for _, id := range ids {
-		one := s.budget.charges[id]
-		if one == nil {
-			fresh = append(fresh, id)
-			continue
+// reserve spends budget in memory. own is nil if there is nothing to record: other runs have spent all of the media.
+func (b *EventBudget) reserve(now time.Time, ids []string, limit int, commit bool) (s Spending, own *spender, skipped []error, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := slices.Clone(b.names)
+	for name := range b.own {
+		if i, found := slices.BinarySearch(names, name); !found {
+			names = slices.Insert(names, i, name)
 		}
-		one.runs++
-		s.charges[id] = one
 	}
-	return fresh
-}
-
-func (s Spending) add(ids []string, spender string, now time.Time) {
-	s.budget.mu.Lock()
-	defer s.budget.mu.Unlock()
+	day := spentByRun{}
+	for _, name := range names {
+		switch err := day.take(name); {
+		case errors.Is(err, errUncovered):
+			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
+		case err != nil:
+			b.names, b.readAt = nil, time.Time{} // somebody will remove the record
+			return s, nil, skipped, err
+		}
+	}
+	s = Spending{Spent: day.sum(), budget: b, charges: map[string]*charge{}}
+	maps.DeleteFunc(b.charges, func(_ string, one *charge) bool { return now.Sub(one.at) > chargeTime })
+	var fresh []string
 	for _, id := range ids {
-		one := &charge{spender: spender, at: now, runs: 1}
-		s.budget.charges[id], s.charges[id] = one, one
+		if one := b.charges[id]; one != nil {
+			one.runs++
+			s.charges[id] = one
+		} else {
+			fresh = append(fresh, id)
+		}
 	}
+	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit || len(fresh) == 0 {
+		return s, nil, skipped, nil
+	}
+	id := rand.Text()
+	own = &spender{id: id, record: spentName(now, len(fresh), id), written: make(chan struct{})}
+	b.own[own.record] = math.MaxInt64 // no read lists it
+	for _, id := range fresh {
+		one := &charge{by: own, at: now, runs: 1}
+		b.charges[id], s.charges[id] = one, one
+	}
+	return s, own, skipped, nil
 }
 
 // All is true for every medium.
@@ -148,7 +214,7 @@ func All(string) bool { return true }
 func (s Spending) Settle(ctx context.Context, store state.Store, now time.Time, spared func(id string) bool) error {
 	refunds := s.leave(spared)
 	for _, spender := range slices.Sorted(maps.Keys(refunds)) {
-		if err := record(ctx, store, now, -refunds[spender], spender); err != nil {
+		if err := store.Create(ctx, spentName(now, -refunds[spender], spender), []byte(emptyRecord)); err != nil {
 			return fmt.Errorf("refund the event budget: %w", err)
 		}
 	}
@@ -166,10 +232,10 @@ func (s Spending) leave(spared func(id string) bool) map[string]int {
 	for id, one := range s.charges {
 		one.runs--
 		one.deleted = one.deleted || !spared(id)
-		if one.runs > 0 || one.deleted {
+		if one.runs > 0 || one.deleted || one.by.failed {
 			continue
 		}
-		refunds[one.spender]++
+		refunds[one.by.id]++
 		if s.budget.charges[id] == one {
 			delete(s.budget.charges, id)
 		}
@@ -177,13 +243,9 @@ func (s Spending) leave(spared func(id string) bool) map[string]int {
 	return refunds
 }
 
-// record records a spending, or a refund. It records nothing for no media.
-func record(ctx context.Context, store state.Store, now time.Time, media int, spender string) error {
-	if media == 0 {
-		return nil
-	}
-	name := fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, spender)
-	return store.Create(ctx, name, []byte(emptyRecord))
+// spentName is the name of the record of a spending, or of a refund.
+func spentName(now time.Time, media int, spender string) string {
+	return fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, spender)
 }
 
 // maxSpent bounds the media of one spending.

@@ -1,8 +1,11 @@
 package journal
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -171,4 +174,114 @@ func TestSpendAMediumOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// trickling is a store whose records take time, before and after they are there. Some are not written.
+type trickling struct {
+	*memory
+	random *mathrand.Rand
+	failed int // one in so many; 0 for none
+}
+
+func (s *trickling) Create(ctx context.Context, name string, data []byte) error {
+	s.mu.Lock()
+	before, after, fails := s.random.IntN(1000), s.random.IntN(1000), s.failed > 0 && s.random.IntN(s.failed) == 0
+	s.mu.Unlock()
+	time.Sleep(time.Duration(before) * time.Millisecond)
+	defer time.Sleep(time.Duration(after) * time.Millisecond)
+	if fails {
+		return errDown
+	}
+	return s.memory.Create(ctx, name, data)
+}
+
+// Runs whose spendings overlap in any way delete no more than the limit together. Each has its media on record before
+// it may delete one. A record that cannot be written costs only its run.
+func TestSpendOverlapping(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			const limit, media = 8, 12
+			random := mathrand.New(mathrand.NewPCG(seed, 1))
+			store := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(seed, 2)), failed: []int{0, 5}[seed%2]}
+			store.slow = time.Second
+			budget := NewEventBudget()
+			deleted := map[string]bool{}
+			var mu sync.Mutex
+			var group sync.WaitGroup
+			for range 20 {
+				start := time.Duration(random.IntN(3000)) * time.Millisecond
+				var ids []string
+				for _, i := range random.Perm(media)[:1+random.IntN(3)] {
+					ids = append(ids, fmt.Sprint("m", i))
+				}
+				group.Go(func() {
+					time.Sleep(start)
+					s, _, err := budget.Spend(t.Context(), store, asOf, ids, limit, true)
+					if err != nil && !errors.Is(err, errDown) {
+						t.Error(err)
+					}
+					if err != nil || !s.Allowed {
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					for _, id := range ids {
+						deleted[id] = true
+					}
+					spent := spentByRun{}
+					for _, name := range store.names(spentFolder) {
+						no(t, spent.take(name))
+					}
+					if len(deleted) > spent.sum() {
+						t.Errorf("seed %d: %d media may be deleted, and %d are on record", seed, len(deleted), spent.sum())
+					}
+				})
+			}
+			group.Wait()
+			if len(deleted) > limit || len(deleted) == 0 {
+				t.Errorf("seed %d: %d media may be deleted, the limit is %d", seed, len(deleted), limit)
+			}
+		})
+	}
+}
+
+// Ten events at once wait for two listings and one record, and not for ten of each.
+func TestSpendTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, budget := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(1, 2))}, NewEventBudget()
+		store.slow = time.Second
+		began := time.Now()
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() {
+				s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true)
+				if err != nil || !s.Allowed {
+					t.Errorf("%+v, %v", s, err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("it took %v: two listings of a second and a record of at most two", took)
+		}
+	})
+}
+
+// A run that wants the medium of another one, whose spending cannot be recorded, spends it itself.
+func TestSpendWhatAnotherCouldNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, budget := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(1, 2)), failed: 1}, NewEventBudget()
+		var first error
+		var group sync.WaitGroup
+		group.Go(func() { _, _, first = budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true) })
+		synctest.Wait() // it is written
+		store.mu.Lock()
+		store.failed = 0
+		store.mu.Unlock()
+		s, _, err := budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true)
+		group.Wait()
+		if !errors.Is(first, errDown) || err != nil || !s.Allowed || len(store.names(spentFolder)) != 1 {
+			t.Errorf("the first: %v; the second: %+v, %v; records %q", first, s, err, store.names(spentFolder))
+		}
+	})
 }

@@ -47,7 +47,7 @@ type Holds struct {
 	readAt  atomic.Pointer[time.Time]
 
 	// reading guards the fields below, and is held while records are read.
-	reading          lock
+	reading          *reading
 	started          bool // whether a catalog was looked for
 	placed, released sequence
 	proven           int                       // the highest number in numberFolder
@@ -61,7 +61,7 @@ type Holds struct {
 
 // NewHolds returns an empty cache.
 func NewHolds() *Holds {
-	h := &Holds{reading: newLock()}
+	h := &Holds{reading: newReading()}
 	h.reset()
 	none, _ := retention.NewHolds(nil) // no hold is wrong
 	h.now.Store(none)
@@ -87,15 +87,11 @@ func (h *Holds) ReadAt() time.Time { return *h.readAt.Load() }
 // Refresh reads the records written since the last call. After an error nothing may be deleted.
 // The error has state.ErrDamaged if a hold cannot be read.
 func (h *Holds) Refresh(ctx context.Context, store state.Store) error {
-	asked := time.Now()
-	if err := h.reading.take(ctx); err != nil {
+	err := h.reading.do(ctx, func(ctx context.Context) error { return h.refresh(ctx, store) })
+	if err != nil {
 		return fmt.Errorf("read the holds: %w", err)
 	}
-	defer h.reading.giveBack()
-	if h.ReadAt().After(asked) { // by another caller, while this one waited
-		return nil
-	}
-	return h.refresh(ctx, store)
+	return nil
 }
 
 func (h *Holds) refresh(ctx context.Context, store state.Store) error {
@@ -112,7 +108,7 @@ func (h *Holds) refresh(ctx context.Context, store state.Store) error {
 		err = h.readNew(ctx, store)
 	}
 	if err != nil {
-		return fmt.Errorf("read the holds: %w", err)
+		return err
 	}
 	lost := h.readUnread(ctx, store)
 	if h.changed {
@@ -121,7 +117,7 @@ func (h *Holds) refresh(ctx context.Context, store state.Store) error {
 		}
 	}
 	if lost != nil {
-		return fmt.Errorf("read the holds: %w", lost)
+		return lost
 	}
 	h.readAt.Store(&began)
 	return nil
@@ -151,7 +147,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	}
 	defer h.reading.giveBack()
 	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
-		return hold, err
+		return hold, fmt.Errorf("read the holds: %w", err)
 	}
 	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-holdTime)) }) // no run decides as of then
 	listed := len(hold.Media)
@@ -197,7 +193,7 @@ func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, a
 	}
 	defer h.reading.giveBack()
 	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
-		return retention.Hold{}, err
+		return retention.Hold{}, fmt.Errorf("read the holds: %w", err)
 	}
 	hold, ok := h.inForce[id]
 	if _, unread := h.unread[h.placed.name(number(id))]; !ok && (!unread || strconv.Itoa(number(id)) != id) {

@@ -1,6 +1,9 @@
 package journal
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // lock is a mutex whose waiters give up with their contexts. It may be held during calls to the
 // store, which may hang.
@@ -22,3 +25,31 @@ func (l lock) take(ctx context.Context) error {
 }
 
 func (l lock) giveBack() { <-l }
+
+// reading lets the callers that wait for a read share the next one: a call to the store takes tens of
+// milliseconds, and there may be a hundred events at once.
+type reading struct {
+	lock
+	begun atomic.Int64 // reads
+	good  int64        // the number of the last read that succeeded; the lock guards it
+}
+
+func newReading() *reading { return &reading{lock: newLock()} }
+
+// do returns once a read has succeeded that began after the call: its own, or that of another caller.
+func (r *reading) do(ctx context.Context, read func(context.Context) error) error {
+	before := r.begun.Load()
+	if err := r.take(ctx); err != nil {
+		return err
+	}
+	defer r.giveBack()
+	if r.good > before {
+		return nil
+	}
+	number := r.begun.Add(1)
+	if err := read(ctx); err != nil {
+		return err
+	}
+	r.good = number
+	return nil
+}

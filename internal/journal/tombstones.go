@@ -48,8 +48,8 @@ type Tombstone struct {
 // Tombstones caches the tombstones of all runs. It reads each record once, since records never
 // change. It is safe for concurrent use.
 type Tombstones struct {
-	reading lock // held while records are read
-	read    map[string]bool
+	reading *reading
+	read    map[string]bool // records; reading guards it
 
 	mu         sync.Mutex
 	deleted    map[Tombstone]bool
@@ -59,19 +59,23 @@ type Tombstones struct {
 
 // NewTombstones returns an empty cache.
 func NewTombstones() *Tombstones {
-	return &Tombstones{reading: newLock(), read: map[string]bool{},
+	return &Tombstones{reading: newReading(), read: map[string]bool{},
 		deleted: map[Tombstone]bool{}, unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
 }
 
 // Refresh reads the records written since the last call.
 func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
-	if err := m.reading.take(ctx); err != nil {
+	err := m.reading.do(ctx, func(ctx context.Context) error { return m.refresh(ctx, store) })
+	if err != nil {
 		return fmt.Errorf("read the tombstones: %w", err)
 	}
-	defer m.reading.giveBack()
+	return nil
+}
+
+func (m *Tombstones) refresh(ctx context.Context, store state.Store) error {
 	for listed, err := range store.List(ctx, tombstoneFolder, "") {
 		if err != nil {
-			return fmt.Errorf("read the tombstones: %w", err)
+			return err
 		}
 		if m.read[listed.Name] {
 			continue
@@ -82,7 +86,7 @@ func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
 			record, err = decodeTombstones(data)
 		}
 		if err != nil {
-			return fmt.Errorf("read the tombstones: record %s is needed to spare restored media: repair or remove it: %w", listed.Name, err)
+			return fmt.Errorf("record %s is needed to spare restored media: repair or remove it: %w", listed.Name, err)
 		}
 		m.take(record)
 		m.read[listed.Name] = true

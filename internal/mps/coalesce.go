@@ -12,8 +12,28 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// longestWait is the time from a group's first member until its call asks for its permit.
-const longestWait = 20 * time.Millisecond
+// A group waits for members from its first one on, and then its call asks for its permit. It waits for shortestWait, and up
+// to longestWait while runs are under way that have not joined: events that come together are apart by
+// a call to the state store.
+const (
+	shortestWait = 20 * time.Millisecond
+	longestWait  = 100 * time.Millisecond
+)
+
+// Begin says that a run begins which will share calls; see Sharing. The caller calls end when the run has ended.
+func (c *Client) Begin() (end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.underWay++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.underWay--
+		for _, g := range c.open {
+			c.maybeLeave(g)
+		}
+	}
+}
 
 // Sharing starts a run that shares its look-ups, probes and deletions with other such
 // runs. Its Permit returns at once, and bounds the time until the call leaves. A call
@@ -36,7 +56,9 @@ type group struct {
 	company context.Context
 	leave   context.CancelFunc
 
-	members []*member // those that have not given up, in the order of joining; guarded by Client.mu
+	// Client.mu guards these.
+	members []*member // those that have not given up, in the order of joining
+	patient bool      // whether the group has waited for shortestWait
 
 	done  chan struct{} // closed when the fields below have their values
 	names []string      // those sent
@@ -84,10 +106,19 @@ func (c *Client) join(form form, m *member, alone bool) *group {
 		c.open[form] = g
 	}
 	g.members = append(g.members, m)
-	if len(together(g.members)) == MaxBatch {
+	c.maybeLeave(g)
+	return g
+}
+
+// maybeLeave ends the wait of a group that has MaxBatch names, or has waited and has all runs that are under way.
+func (c *Client) maybeLeave(g *group) {
+	runs := map[*Session]bool{}
+	for _, m := range g.members {
+		runs[m.permit.session] = true
+	}
+	if len(together(g.members)) == MaxBatch || g.patient && len(runs) >= c.underWay {
 		g.leave()
 	}
-	return g
 }
 
 // start returns a group without members, whose call a goroutine sends.
@@ -110,7 +141,7 @@ func (c *Client) start(form form) *group {
 
 // send waits for members and for the pace, and sends what is still asked for.
 func (c *Client) send(g *group) (err error) {
-	<-g.company.Done()
+	c.gather(g)
 	if err := g.session.acquire(g.call, g.form.op); err != nil {
 		return err
 	}
@@ -120,6 +151,20 @@ func (c *Client) send(g *group) (err error) {
 	}
 	g.found, err = g.session.send(g.call, g.form, g.names)
 	return err
+}
+
+// gather waits for members.
+func (c *Client) gather(g *group) {
+	select {
+	case <-g.company.Done():
+		return
+	case <-time.After(shortestWait):
+	}
+	c.mu.Lock()
+	g.patient = true
+	c.maybeLeave(g)
+	c.mu.Unlock()
+	<-g.company.Done()
 }
 
 // depart closes a group to new members, and takes the names and the latest credentials

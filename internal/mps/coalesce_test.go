@@ -179,6 +179,49 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// A call waits for the runs that are under way, but not for long.
+func TestSharingWaitsForRuns(t *testing.T) {
+	for name, test := range map[string]struct {
+		come  []time.Duration // when runs ask; below zero: they end then, and never ask
+		calls int
+		first time.Duration // when the first call leaves
+	}{
+		"one comes alone":                 {[]time.Duration{0}, 1, 20 * time.Millisecond},
+		"another one comes later":         {[]time.Duration{0, 60 * time.Millisecond}, 1, 60 * time.Millisecond},
+		"another one comes at once":       {[]time.Duration{0, 1 * time.Millisecond}, 1, 20 * time.Millisecond},
+		"another one comes too late":      {[]time.Duration{0, 150 * time.Millisecond}, 2, 100 * time.Millisecond},
+		"another one ends and never asks": {[]time.Duration{0, -40 * time.Millisecond}, 1, 40 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLibrary(t, emulator.MPSOptions{}, 1)
+				ids, _ := l.add(len(test.come))
+				start := time.Now()
+				var runs sync.WaitGroup
+				for i, at := range test.come {
+					end := l.client.Begin()
+					runs.Go(func() {
+						defer end()
+						if time.Sleep(at.Abs()); at < 0 {
+							return
+						}
+						if _, err := byID(t.Context(), l.sharing(), ids[i:i+1]); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				runs.Wait()
+				if got := l.sent(0); len(got) != test.calls {
+					t.Fatalf("%d calls: %q; want %d", len(got), got, test.calls)
+				}
+				if first := l.Calls()[0].Time.Sub(start); first != test.first {
+					t.Errorf("the first call leaves after %v, want %v", first, test.first)
+				}
+			})
+		})
+	}
+}
+
 // TestSharedAnswersAreOnesOwn: whoever asks together, and for whatever, each run gets the
 // answer that it would have had alone.
 func TestSharedAnswersAreOnesOwn(t *testing.T) {

@@ -51,8 +51,9 @@ type Client struct {
 	caller *caller
 	pace   map[Operation]*pace
 
-	mu   sync.Mutex // guards open, and the fields of groups that refer to it
-	open map[form]*group
+	mu       sync.Mutex // guards these, and the fields of groups that refer to it
+	open     map[form]*group
+	underWay int // runs that share calls
 }
 
 // New returns a client that uses a share of the quota, 0 < share <= 1. It makes no call.

@@ -64,6 +64,7 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 			s.logFinished(r)
 			return r
 		}
+		defer s.library.Begin()()
 	}
 	switch earlier, err := s.prepare(work, call, p, request, r); {
 	case errors.Is(err, state.ErrVersioned): // nothing is written there
