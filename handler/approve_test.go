@@ -230,3 +230,24 @@ func TestTheRestOfABlockedPlan(t *testing.T) {
 		})
 	}
 }
+
+// A run whose lease another one took sends nothing more.
+func TestALostLeaseEndsItsRun(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		w.fill(3000)
+		w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Latency, Delay: 9 * time.Second})
+		go func() {
+			for w.e.Count()["DeleteMedia"] == 0 {
+				time.Sleep(time.Millisecond) // until the run deletes
+			}
+			const other = `{"format":1,"holder":"other","run":"other"}`
+			if err := w.store().Create(t.Context(), state.NumberedName("lease/", 2), []byte(other)); err != nil {
+				t.Error(err)
+			}
+		}()
+		r := w.mustInvoke(everything, report.Incomplete)
+		if !strings.Contains(r.Error, "another run is under way") || r.Counts.Pending == 0 {
+			t.Errorf("%s, %+v", r.Error, r.Counts)
+		}
+	})
+}

@@ -125,6 +125,7 @@ func testDailySweeps(t *testing.T) {
 		for range 5 {
 			d.add(fmt.Sprintf("clips/new-%d.mp4", d.n), d.rng.IntN(200)) // also of old media
 		}
+		d.add(fmt.Sprintf("clips/%d.txt", 10*day+1), 300) // written again, and now with a medium
 		d.hold(day)
 		r, calls := d.sweep()
 		full := day == 7 // but for what was found out later

@@ -151,3 +151,16 @@ func testADelayEndsWithTheCall(t *testing.T) {
 		t.Errorf("%v: %s", ctx.Err(), body)
 	}
 }
+
+// An event for a record of this program is answered, and leaves no record: that would lead to the next event.
+func TestEventsOfOwnRecordsAreIgnored(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/")
+	w.e.PutBucket("ops", "")
+	r := w.mustInvoke(strings.ReplaceAll(string(ossEvent("state/runs/a/000001.json", "state/lease/b")), "media-in", "ops"), report.Done)
+	if len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "is a record of this program's") || r.Counts.Looked != 0 {
+		t.Errorf("notes %q, %+v", r.Notes, r.Counts)
+	}
+	if left := w.e.Objects("ops"); len(left) > 0 {
+		t.Errorf("%d records", len(left))
+	}
+}

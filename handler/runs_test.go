@@ -158,6 +158,11 @@ func TestPlansThatMayNotBeApplied(t *testing.T) {
 	}
 	apply := "/v1/plans/" + planned.Plan + "/apply"
 
+	clock = clock.Add(-2 * time.Hour)
+	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "in the future") {
+		t.Errorf("before it was made: %d, %s", status, r.Error)
+	}
+	clock = clock.Add(2 * time.Hour)
 	w.setPolicy(strings.Replace(enforcing, "after: 180d", "after: 181d", 1))
 	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "another policy") {
 		t.Errorf("under another policy: %d, %s", status, r.Error)
@@ -435,6 +440,24 @@ func TestApplyRanksAnew(t *testing.T) {
 				t.Errorf("per %s: one of the latest two was sent", per)
 			}
 		}
+	}
+}
+
+// A group that cannot be read has fewer media deleted, and the run is partial.
+func TestApplyWithoutTheGroups(t *testing.T) {
+	rules := strings.Replace(enforcing, "expire:", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}", 1)
+	w := newWorld(t, emulator.Config{}, rules, "MEDIASWEEP_HTTP_AUTH", "function")
+	for i := range 5 {
+		w.add(fmt.Sprint("series/", i), 100-i)
+	}
+	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
+	w.e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Forbidden})
+	_, r := w.askReport("POST", "/v1/plans/"+planned.Plan+"/apply", "")
+	if planned.Counts.Pending != 3 || r.Status != report.Partial || r.Counts.Deleted != 1 || r.Counts.Kept != 2 {
+		t.Errorf("of %d: %s %s, %+v", planned.Counts.Pending, r.Status, r.Error, r.Counts)
+	}
+	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "not all groups of keepLatest rules") {
+		t.Errorf("failures %+v", r.Failures)
 	}
 }
 

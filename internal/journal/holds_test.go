@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -346,7 +347,7 @@ func TestCatalog(t *testing.T) {
 	}
 	good := store.records[catalogs[1]]
 	for what, data := range map[string][]byte{"cut": good[:len(good)/2], "empty": nil, "the other": store.records[catalogs[0]], "of the future": []byte(strings.Replace(string(good), `"format":1`, `"format":2`, 1)),
-		"with a wrong hold": []byte(strings.Replace(string(good), `"id9"`, `"?"`, 1))} {
+		"with a wrong hold": []byte(strings.Replace(string(good), `"id9"`, `"?"`, 1)), "without a hold": []byte(strings.Replace(string(good), `{"id":"2",`, `{"id":"500",`, 1))} {
 		store.put(catalogs[1], data)
 		if got := inForce(t, store); !slices.Equal(got, want) {
 			t.Errorf("catalog %s: %d holds", what, len(got))
@@ -398,6 +399,7 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 	_, err := holds123(t, store).Release(t.Context(), store, "3", "x", asOf)
 	no(t, err)
 	delete(store.records, "holds/0000000003.json")
+	delete(store.records, "hold-numbers/0000000003.json")
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "4" || !slices.Equal(inForce(t, store), []string{"1", "2", "4"}) {
 		t.Errorf("hold %s, in force %v", hold.ID, inForce(t, store))
@@ -409,6 +411,30 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 	}
 	if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
 		t.Errorf("the last hold is missing: %v", err)
+	}
+}
+
+// meanwhile is a store in which another process does something right after a record was written.
+type meanwhile struct {
+	*memory
+	do func(name string)
+}
+
+func (m meanwhile) Create(ctx context.Context, name string, data []byte) error {
+	defer m.do(name)
+	return m.memory.Create(ctx, name, data)
+}
+
+// A hold that another process releases while it is placed is not said to be in force.
+func TestAHoldThatIsReleasedAtOnce(t *testing.T) {
+	store := newMemory()
+	release := func(name string) {
+		if name == "holds/0000000001.json" {
+			store.put("releases/0000000001.json", []byte(`{"format":1,"hold":"1","by":"x","at":"2026-01-01T00:00:00Z"}`))
+		}
+	}
+	if hold, err := NewHolds().Place(t.Context(), meanwhile{store, release}, holdOn("id1")); err == nil || !strings.Contains(err.Error(), "is not in force") {
+		t.Errorf("hold %s: %v", hold.ID, err)
 	}
 }
 
