@@ -27,7 +27,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		functions string   // with spaces between them; empty for all
 		except    []string // errors, what only the log has, and separators
 	}{
-		{"../retention/retention.go", "Reason", nil},
+		{"../retention/decision.go", "Reason", nil},
 		{"../retention/explain.go", "Explain ExplainAbsent edits", []string{"whose source object was removed", "it is tagged %s%s"}}, // a condition, and a tag in two parts
 		{"../media/media.go", "", []string{"a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _", "media record: %w", "not UTF-8"}},
 		{"../policy/describe.go", "Lint lintReach lintAges", nil},
@@ -38,7 +38,8 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../report/next.go", "", nil},
 		{"../report/restore.go", "restoreAgain", nil},
 		{"../restore/restore.go", "", []string{"hold the restored media: %w", "the answer has no MediaId"}},
-		{"../scan/scan.go", "describe", nil},
+		{"../restore/lost.go", "", nil},
+		{"../scan/notes.go", "describe", nil},
 		{"../scan/resume.go", "resume", []string{"scan not resumed: starting over", "resuming an interrupted scan", "checkpoint not resumed"}},
 		{"../scan/literal.go", "describe", nil},
 		{"../history/read.go", "", []string{"read the history: %w", "%w: %w", "%w: these outcomes of an earlier version are missing here"}},
