@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -12,6 +16,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -23,8 +30,8 @@ func choose(cmd *cobra.Command, outputs ...string) {
 	cmd.Flags().Lookup("output").Annotations = map[string][]string{choices: outputs}
 }
 
-// complete lets a shell complete the values of flags and arguments. A value that is neither in a list nor a file has
-// no completion.
+// complete lets a shell complete the values of flags and arguments. A value that is neither in a list, nor a file, nor
+// a record of the state store has no completion.
 func (c *Command) complete(root *cobra.Command) error {
 	values := map[string][]string{
 		"for": {"function", "operator"}, "mode": {string(policy.DryRun), string(policy.Enforce)}, "by": report.StatsBy(),
@@ -37,8 +44,12 @@ func (c *Command) complete(root *cobra.Command) error {
 	for _, status := range report.Statuses() {
 		values["status"] = append(values["status"], string(status))
 	}
+	records := map[string]func(context.Context, *service.Service) []string{"plans": plansToName, "apply": plansToName, "runs": runsToName, "restore": runsToRestore, "release": holdsToName}
 	var errs []error
 	for _, cmd := range append(root.Commands(), root) {
+		if list := records[cmd.Name()]; list != nil {
+			cmd.ValidArgsFunction = c.completeRecord(list)
+		}
 		if takesFile := []string{"check", "diff", "permissions"}; cmd.ValidArgsFunction == nil && !slices.Contains(takesFile, cmd.Name()) {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
@@ -46,6 +57,80 @@ func (c *Command) complete(root *cobra.Command) error {
 		cmd.PersistentFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag, values)) })
 	}
 	return errors.Join(errs...)
+}
+
+// completionTime bounds the wait for the state store: a person waits at a prompt.
+const completionTime = 2 * time.Second
+
+// completeRecord completes the first argument by the records of the state store. It says nothing if they cannot be
+// read in time: the command itself says why.
+func (c *Command) completeRecord(list func(context.Context, *service.Service) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		found := make(chan []string, 1)
+		if len(args) > 0 || c.readSettings(cmd) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		go func() {
+			_ = task.Run(func() { // no answer is the answer to a defect too
+				found <- list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}))
+			})
+		}()
+		select {
+		case names := <-found:
+			return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		case <-ctx.Done():
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+}
+
+// maxNamed bounds the records that a completion offers: the latest ones.
+const maxNamed = 20
+
+func plansToName(ctx context.Context, s *service.Service) (names []string) {
+	list, err := s.Plans(ctx, localCall(), "")
+	if err != nil || len(list.Plans) == 0 {
+		return nil
+	}
+	names = append(names, cobra.CompletionWithDesc(trigger.LatestPlan, "the plan that was made last"))
+	for _, p := range list.Plans[:min(len(list.Plans), maxNamed)] {
+		names = append(names, cobra.CompletionWithDesc(p.ID, fmt.Sprintf("%d media, %s", p.Entries, p.Head.AsOf.Format(time.RFC3339))))
+	}
+	return names
+}
+
+func runsToName(ctx context.Context, s *service.Service) []string {
+	return latestRuns(ctx, s, func(*report.Report) bool { return true })
+}
+
+func runsToRestore(ctx context.Context, s *service.Service) []string {
+	return latestRuns(ctx, s, func(r *report.Report) bool { return r.Restore == nil && r.Counts.Deleted > 0 })
+}
+
+func latestRuns(ctx context.Context, s *service.Service, has func(*report.Report) bool) (names []string) {
+	list, err := s.Runs(ctx, localCall(), service.RunFilter{Limit: service.DefaultRuns})
+	if err != nil {
+		return nil
+	}
+	for _, r := range list.Reports {
+		if has(r) && len(names) < maxNamed {
+			names = append(names, cobra.CompletionWithDesc(r.Run, fmt.Sprintf("%s, %s, %d deleted, %s", r.Trigger, r.Status, r.Counts.Deleted, r.FinishedAt.Format(time.RFC3339))))
+		}
+	}
+	return names
+}
+
+func holdsToName(ctx context.Context, s *service.Service) (names []string) {
+	list, _, err := s.Holds(ctx, localCall())
+	if err != nil {
+		return nil
+	}
+	for _, hold := range list[max(0, len(list)-maxNamed):] {
+		names = append(names, cobra.CompletionWithDesc(hold.ID, text.Printable(hold.On())))
+	}
+	return names
 }
 
 func completeFlag(cmd *cobra.Command, flag *pflag.Flag, values map[string][]string) error {
