@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -119,4 +121,53 @@ func TestAnOpenPlanOfAProtectRule(t *testing.T) {
 			t.Errorf("%d runs of the plan; the sweep that follows: %+v", len(of), r.Counts)
 		}
 	})
+}
+
+// Media that the inventory no longer names are left, when the plan is finished and by the sweep that follows.
+func TestAnOpenPlanOfALongerList(t *testing.T) {
+	rules := strings.Replace(enforcing, "inventory: [{bucket: oss://media-in/}]", "inventory: [{manifest: oss://ops/list.csv}]", 1)
+	onTurnedClock(t, rules, func(t *testing.T, w *world) {
+		list := func(media []emulator.Medium) {
+			rows := "mediaId\n"
+			for _, m := range media {
+				rows += m.ID + "\n"
+			}
+			w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
+		}
+		w.fill(25)
+		list(w.e.Media())
+		w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 1})
+		cut := w.mustInvoke(everything, report.Incomplete)
+		w.e.ClearFaults()
+		var named []emulator.Medium
+		for _, m := range w.e.Media() {
+			if m.Deleted {
+				named = append(named, m)
+			}
+		}
+		list(named)
+		w.mustInvoke(everything, report.Done)
+		if of := w.runsOf(cut.Plan); len(w.deleted()) != cut.Counts.Deleted || len(of) != 2 || of[0].Counts.Looked == 0 {
+			t.Errorf("%d deleted, want %d; runs of the plan: %d, the last with %+v", len(w.deleted()), cut.Counts.Deleted, len(of), of[0].Counts)
+		}
+	})
+}
+
+// A blocked plan that was applied in part can be applied again: the approval is for all of it.
+func TestABlockedPlanThatWasAppliedInPart(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 100, maxDelete: 1", 1), "MEDIASWEEP_HTTP_AUTH", "function")
+	w.fill(25)
+	blocked := w.mustInvoke(everything, report.Blocked)
+	w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 1})
+	apply := "/v1/plans/" + blocked.Plan + "/apply"
+	if _, r := w.askReport("POST", apply, ""); r.Status != report.Incomplete || r.Counts.Deleted != 10 {
+		t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+	}
+	w.e.ClearFaults()
+	if _, r := w.askReport("POST", apply, ""); r.Status != report.Done || r.Counts.Deleted != 15 {
+		t.Errorf("the rest: %s %s, %+v", r.Status, r.Guard.Reason, r.Counts)
+	}
+	if _, r := w.askReport("POST", apply, ""); r.Counts.Deleted != 0 || len(w.deleted()) != 25 {
+		t.Errorf("once more: %s, %+v", r.Status, r.Counts)
+	}
 }

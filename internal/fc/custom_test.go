@@ -26,6 +26,7 @@ type function struct {
 	visited  []string
 	call     handler.Call
 	deadline time.Duration
+	ended    error // of the context, when the call came
 	invoke   func(payload []byte) (json.RawMessage, error)
 }
 
@@ -34,7 +35,7 @@ func (f *function) Invoke(ctx context.Context, call handler.Call, payload []byte
 	f.invoked = append(f.invoked, string(payload))
 	f.call = call
 	deadline, _ := ctx.Deadline()
-	f.deadline = time.Until(deadline)
+	f.deadline, f.ended = time.Until(deadline), ctx.Err()
 	f.mu.Unlock()
 	if f.invoke != nil {
 		return f.invoke(payload)
@@ -101,6 +102,19 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("invoked %v, visited %v", f.invoked, f.visited)
 			}
 		})
+	}
+}
+
+// A run does not end with the connection of its call: what is under way would stay unverified.
+func TestARunOutlivesItsConnection(t *testing.T) {
+	gone, end := context.WithCancel(t.Context())
+	end()
+	r := httptest.NewRequest(http.MethodPost, "/invoke", strings.NewReader("payload")).WithContext(gone)
+	r.Header.Set("X-Fc-Control-Path", "/invoke")
+	f := &function{}
+	runtime(f, io.Discard).ServeHTTP(httptest.NewRecorder(), r)
+	if len(f.invoked) != 1 || f.ended != nil || f.deadline <= 0 {
+		t.Errorf("invoked %q, %v, with %s left", f.invoked, f.ended, f.deadline)
 	}
 }
 

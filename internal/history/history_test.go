@@ -323,6 +323,8 @@ func TestHistoryIsBounded(t *testing.T) {
 			w.record(w.clock, some...)
 		}
 		for range 2 {
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
 			found := w.of(idOf(1))
 			if len(found.Decisions) != maxOfKey || found.Decisions[0].Run != fmt.Sprint("2-", maxOfKey-1) || len(found.Notes) == 0 {
 				t.Errorf("%d decisions, the latest of run %s, notes %q", len(found.Decisions), found.Decisions[0].Run, found.Notes)
@@ -330,6 +332,77 @@ func TestHistoryIsBounded(t *testing.T) {
 			if err := w.fold(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// A second fold of the same records writes nothing.
+func TestFoldOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.record(w.clock, decision(1, "a", w.clock))
+		w.record(w.clock.Add(time.Second), decision(2, "a", w.clock))
+		before := 0
+		for step := range 3 {
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
+			if err := w.fold(); err != nil {
+				t.Fatal(err)
+			}
+			if step > 0 && len(w.names) != before {
+				t.Errorf("fold %d left %d more records", step, len(w.names)-before)
+			}
+			before = len(w.names)
+		}
+	})
+}
+
+// A shard that is in the place of another one is damaged: its decisions are of other media.
+func TestAShardOfOtherMedia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var some []Decision
+		for i := range 2500 {
+			some = append(some, decision(i, "a", w.clock))
+		}
+		w.record(w.clock, some...)
+		time.Sleep(time.Minute)
+		w.clock = time.Now()
+		if err := w.fold(); err != nil {
+			t.Fatal(err)
+		}
+		h, _, err := latestHead(t.Context(), w, w.clock)
+		if err != nil || len(h.Tables) != 1 || h.Tables[0].Bits == 0 {
+			t.Fatalf("%+v, %v", h.Tables, err)
+		}
+		of, shard := h.Tables[0], h.Tables[0].shard(keyOf(idOf(7)))
+		w.records[of.shardName(shard)] = w.records[of.shardName(shard^1)]
+		if found := w.of(idOf(7)); len(found.Unread) != 1 || len(found.Decisions) != 0 {
+			t.Errorf("unread %q, %d decisions", found.Unread, len(found.Decisions))
+		}
+	})
+}
+
+// A damaged head costs one step back: the head before it is used.
+func TestTheHeadBeforeADamagedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 2 {
+			w.record(w.clock, decision(1, "a", w.clock))
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
+			if err := w.fold(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, _, err := latestHead(t.Context(), w, w.clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.records[state.NumberedName(headFolder, whole.number)] = []byte("{")
+		h, damaged, err := latestHead(t.Context(), w, w.clock)
+		if err != nil || len(damaged) != 1 || len(h.Tables) != 1 || h.number != whole.number {
+			t.Errorf("damaged %q, %d tables, number %d: %v", damaged, len(h.Tables), h.number, err)
 		}
 	})
 }
@@ -407,22 +480,29 @@ func TestHistorySaysHowToGetAMediumBack(t *testing.T) {
 		name   string
 		latest Decision
 		want   string
+		before []journal.Became
 	}{
-		{"deleted", Decision{Outcome: journal.Deleted}, "to get it back: mediasweep restore run --only a"},
-		{"orphan", Decision{Outcome: journal.Deleted, Orphan: true}, "it cannot be restored: its source object was removed"},
-		{"unverified", Decision{Outcome: journal.Unverified}, "it may still be there: see mediasweep explain a; if not, to get it back: mediasweep restore run --only a"},
-		{"restored", Decision{Outcome: Restored, NewID: "b"}, ""},
-		{"failed", Decision{Outcome: journal.Failed}, ""},
+		{"deleted", Decision{Outcome: journal.Deleted}, "to get it back: mediasweep restore run --only a", nil},
+		{"orphan", Decision{Outcome: journal.Deleted, Orphan: true}, "it cannot be restored: its source object was removed", nil},
+		{"unverified", Decision{Outcome: journal.Unverified}, "it may still be there: see mediasweep explain a; if not, to get it back: mediasweep restore run --only a", nil},
+		{"restored", Decision{Outcome: Restored, NewID: "b"}, "", nil},
+		{"deleted and restored", Decision{Outcome: Restored, NewID: "b"}, "", []journal.Became{journal.Deleted}},
+		{"restored and deleted again", Decision{Outcome: journal.Deleted}, "to get it back: mediasweep restore run --only a", []journal.Became{journal.Deleted, Restored}},
+		{"failed", Decision{Outcome: journal.Failed}, "", nil},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			store, now := state.Folder(t.TempDir()), time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 			d := one.latest
 			d.At, d.MediaID, d.Run, d.Plan = now, "a", "run", "sha256:00"
-			if err := Record(t.Context(), store, now, []Decision{d}); err != nil {
+			all := []Decision{d}
+			for i, outcome := range one.before {
+				all = append(all, Decision{At: now.Add(time.Duration(i-9) * time.Hour), MediaID: "a", Outcome: outcome, Run: "earlier", Plan: d.Plan})
+			}
+			if err := Record(t.Context(), store, now, all); err != nil {
 				t.Fatal(err)
 			}
 			found, err := Of(t.Context(), store, now, "a")
-			if err != nil || len(found.Decisions) != 1 || found.Next != one.want {
+			if err != nil || len(found.Decisions) != len(all) || found.Next != one.want {
 				t.Errorf("%v, %+v", err, found)
 			}
 		})

@@ -136,7 +136,7 @@ func (found *History) order() {
 		return a == b
 	})
 	found.dropLost()
-	if len(found.Decisions) > maxOfKey {
+	if len(found.Decisions) >= maxOfKey { // a table has no more of them, and does not say so
 		found.Decisions = found.Decisions[:maxOfKey]
 		found.Notes = append(found.Notes, fmt.Sprintf("only the latest %d decisions are listed", maxOfKey))
 	}

@@ -76,17 +76,19 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 		at   int64
 		due  bool
 		next int64
+		of   uint64 // the difference to the digest of the record
 	}{
-		"seven days ago":     {now - week, true, now - week},
-		"a second less":      {now - week + 1, false, now - week + 1},
-		"now":                {now, false, now},
-		"in a second":        {now + 1, false, now},
-		"in a year":          {now + 52*week, false, now},
-		"at the end of time": {math.MaxInt64, false, now},
+		"seven days ago":     {now - week, true, now - week, 0},
+		"of another record":  {now - week, false, now, 1},
+		"a second less":      {now - week + 1, false, now - week + 1, 0},
+		"now":                {now, false, now, 0},
+		"in a second":        {now + 1, false, now, 0},
+		"in a year":          {now + 52*week, false, now, 0},
+		"at the end of time": {math.MaxInt64, false, now, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := noticed(t)
-			r.announce(t, journal.Announcement{MediaID: "m", Digest: plan.LineDigest(line.Text), At: test.at})
+			r.announce(t, journal.Announcement{MediaID: "m", Digest: plan.LineDigest(line.Text) + test.of, At: test.at})
 			r.report.Counts.Pending = 1
 			n, err := r.split(t.Context(), &scan.Found{}, &journal.Announcements{}) // of nothing
 			if err != nil {

@@ -56,6 +56,11 @@ func whole(l *mps.Session) sweep.Library { return l }
 
 func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
 	t.Helper()
+	return runIn(ctx, t, e, now, storeFunc(whenPlanned), request, library)
+}
+
+func runIn(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, store state.Store, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
+	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +77,7 @@ func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, 
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: storeFunc(whenPlanned), Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
+		Store: store, Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
 		Progress: func(sweep.Progress) {}, Every: time.Hour}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce
