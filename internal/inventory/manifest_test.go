@@ -207,3 +207,33 @@ func TestOfFile(t *testing.T) {
 		}
 	}
 }
+
+// A row may name an object beside the ID of its medium. Another object contradicts the row; two rows that differ are
+// contradicted by any.
+func TestObjectsBesideIDs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.csv")
+	rows := "mediaId,object\nm1,oss://media-in/a\nm2,\nm3,oss://media-in/a\nm3,oss://media-in/b\nm4,oss://media-in/a\nm4,\n"
+	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := &inventory.Gathered{}
+	defer g.Close()
+	for c, err := range inventory.OfFile(t.Context(), file) {
+		if err == nil {
+			err = g.Add(c)
+		}
+		if err != nil || !c.Object.IsZero() {
+			t.Fatal(c, err)
+		}
+	}
+	want := map[string][2]bool{"m1": {false, true}, "m2": {false, false}, "m3": {true, true}, "m4": {false, true}}
+	for c, err := range g.IDs("") {
+		if got := [2]bool{c.Contradicts(in("a")), c.Contradicts(in("b"))}; err != nil || got != want[c.MediaID] {
+			t.Errorf("%s: contradicts a and b: %v, want %v; %v", c.MediaID, got, want[c.MediaID], err)
+		}
+		delete(want, c.MediaID)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+}

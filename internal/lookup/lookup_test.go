@@ -222,6 +222,9 @@ func summary(results []lookup.Result) (list []string) {
 		for _, m := range r.Answer.Strays {
 			list = append(list, "stray "+m.ID)
 		}
+		for _, m := range r.Answer.Unasked {
+			list = append(list, "unasked "+m.ID)
+		}
 	}
 	slices.Sort(list)
 	return list
@@ -243,8 +246,8 @@ func check(t *testing.T, results []lookup.Result, want ...string) {
 
 // Media are taken only for what was asked, each once.
 func TestRunByID(t *testing.T) {
-	l := answers(mps.Found{Media: []media.Medium{{ID: "a"}, {ID: "a"}, {ID: "stranger"}}, Missing: []string{"b", "b", "other"}})
-	check(t, run(t, l, byID("a", "b")), "found ~a a", "absent ~b")
+	l := answers(mps.Found{Media: []media.Medium{{ID: "a"}, {ID: "a"}, {ID: "stranger"}, {ID: "no,ID"}}, Missing: []string{"b", "b", "other"}})
+	check(t, run(t, l, byID("a", "b")), "found ~a a", "absent ~b", "unasked stranger")
 	if !slices.Equal(l.ops, []mps.Operation{mps.QueryMediaList}) {
 		t.Errorf("calls of %v", l.ops)
 	}

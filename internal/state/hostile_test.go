@@ -29,6 +29,7 @@ func TestTheTemporaryFolder(t *testing.T) {
 		"own":               {func(folder string) error { return os.Mkdir(folder, 0o700) }, ""},
 		"others may write":  {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o777)) }, "others may write"},
 		"a group may write": {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o770)) }, "others may write"},
+		"only others":       {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o702)) }, "others may write"},
 		"a link":            {func(folder string) error { return os.Symlink(filepath.Dir(folder), folder) }, "a link"},
 		"a link to nothing": {func(folder string) error { return os.Symlink("/nowhere", folder) }, "a link"},
 		"a file":            {func(folder string) error { return os.WriteFile(folder, nil, 0o600) }, "a file"},

@@ -75,6 +75,32 @@ func TestFolderCreatesOnce(t *testing.T) {
 	}
 }
 
+// A listing begins after the name of a record, in the order of names, and skips files that are no records yet.
+func TestFolderLists(t *testing.T) {
+	top := t.TempDir()
+	store := state.Folder(top)
+	for _, name := range []string{"runs/a/2", "runs/a/1", "runs/b", "other/c"} {
+		if err := store.Create(t.Context(), name, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(top, "runs", ".new-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[string]string{"": "runs/a/1 runs/a/2 runs/b", "runs/a/1": "runs/a/2 runs/b", "runs/a/11": "runs/a/2 runs/b", "runs/b": ""} {
+		var names []string
+		for record, err := range store.List(t.Context(), "runs/", after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, record.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("after %q: %q, want %q", after, got, want)
+		}
+	}
+}
+
 func TestFolderRefusesNamesOutside(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "../a", "a/../../b", "/a", "a//b"} {
 		if err := state.Folder(t.TempDir()).Create(context.Background(), name, nil); err == nil {

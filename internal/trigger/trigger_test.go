@@ -438,6 +438,21 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// So do restores.
+func TestDigestOfARestore(t *testing.T) {
+	seen := map[string]*trigger.Request{}
+	for _, request := range []*trigger.Request{
+		{}, {Restore: "r"}, {Restore: "s"}, {Restore: "r", DryRun: true}, {Restore: "r", Only: []string{"a"}}, {Restore: "r", Only: []string{"b"}},
+		{Restore: "r", Only: []string{"a", "b"}}, {Restore: "r", Only: []string{"a b"}}, {Restore: "r", Trigger: trigger.HTTP},
+	} {
+		digest := request.Digest()
+		if other := seen[digest]; other != nil {
+			t.Errorf("%+v and %+v have the same digest", other, request)
+		}
+		seen[digest] = request
+	}
+}
+
 func TestEffectiveMode(t *testing.T) {
 	const none, dry, enforce = policy.Mode(""), policy.DryRun, policy.Enforce
 	tests := []struct {
