@@ -11,11 +11,11 @@ require (
 	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
 	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a run on a terminal
 	github.com/spf13/cobra v1.10.2 // commands, their help and completion
-	github.com/spf13/pflag v1.0.9 // the flags of cobra: completion walks them
+	github.com/spf13/pflag v1.1.0 // the flags of cobra: completion walks them
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
 	golang.org/x/sync v0.25.0 // errgroup: workers that end together
 	golang.org/x/term v0.48.0 // whether stderr is a terminal
-	gopkg.in/ini.v1 v1.67.0 // ~/.alibabacloud/credentials: the format of credentials-go, by the library that it uses
+	gopkg.in/ini.v1 v1.67.1 // ~/.alibabacloud/credentials: the format of credentials-go, by the library that it uses
 )
 
 // For tests only.
