@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -477,6 +478,24 @@ func TestAnApplyOfAnnouncedMediaOverridesTheGuard(t *testing.T) {
 		r := s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan))
 		if s.want(r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "no guard counted: 20 media have expired and guard.maxDelete is 9") {
 			t.Errorf("overridden: %q", r.Guard.Overridden)
+		}
+	})
+}
+
+// No guard counted the announced media of a plan, also if the policy has no notice any more when a person applies it.
+func TestAnApplyOfAnnouncedMediaAfterTheNotice(t *testing.T) {
+	rules := strings.Replace(noticed, "maxDelete: 100000", "maxDelete: 9", 1)
+	withNotice(t, rules, func(s announced) {
+		s.addOld("media-in", 20)
+		made := s.timer(time.Hour).Plan
+		var err error
+		if s.policy, err = policy.Parse("policy", []byte(strings.Replace(rules, "notice: 7d\n", "", 1))); err != nil {
+			s.t.Fatal(err)
+		}
+		s.programs = append(s.programs, s.start(0))
+		r := s.programs[1].f.Sweep(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Mode: policy.Enforce, Plan: made, Anyway: true})
+		if s.want(*r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "of another policy, whose guard let it pass or did not count it: 20 media have expired and guard.maxDelete is 9") {
+			s.t.Errorf("overridden: %q", r.Guard.Overridden)
 		}
 	})
 }
