@@ -159,8 +159,10 @@ func TestPlansThatMayNotBeApplied(t *testing.T) {
 	apply := "/v1/plans/" + planned.Plan + "/apply"
 
 	clock = clock.Add(-2 * time.Hour)
-	if status, r := w.askReport("POST", apply, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "in the future") {
-		t.Errorf("before it was made: %d, %s", status, r.Error)
+	for _, query := range []string{"", "?anyway=true"} {
+		if status, r := w.askReport("POST", apply+query, ""); status != http.StatusBadRequest || !strings.Contains(r.Error, "in the future") {
+			t.Errorf("a plan from the future%s: %d, %s", query, status, r.Error)
+		}
 	}
 	clock = clock.Add(2 * time.Hour)
 	w.setPolicy(strings.Replace(enforcing, "after: 180d", "after: 181d", 1))

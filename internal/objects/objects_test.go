@@ -139,14 +139,17 @@ func TestCreateNeverOverwrites(t *testing.T) {
 
 func TestErrorsCarryACodeAndNoSecret(t *testing.T) {
 	tests := []struct {
-		name, code string
-		spoil      func(map[string]string, *emulator.Emulator)
+		name, code, advice string
+		spoil              func(map[string]string, *emulator.Emulator)
 	}{
-		{"wrong secret", "SignatureDoesNotMatch", func(env map[string]string, _ *emulator.Emulator) { env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "wrong" }},
-		{"denied", "AccessDenied", func(_ map[string]string, e *emulator.Emulator) {
+		{"wrong secret", "SignatureDoesNotMatch", "): check the access key and its secret", func(env map[string]string, _ *emulator.Emulator) { env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "wrong" }},
+		{"denied", "AccessDenied", "): grant the oss actions that mediasweep permissions prints", func(_ map[string]string, e *emulator.Emulator) {
 			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Forbidden})
 		}},
-		{"nothing listens", "", func(_ map[string]string, e *emulator.Emulator) { _ = e.Close() }},
+		{"expired token", "SecurityTokenExpired", "): the role's token has expired", func(_ map[string]string, e *emulator.Emulator) {
+			e.Inject(emulator.Fault{Operation: "*", Kind: emulator.TokenExpired})
+		}},
+		{"nothing listens", "", "", func(_ map[string]string, e *emulator.Emulator) { _ = e.Close() }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -161,6 +164,9 @@ func TestErrorsCarryACodeAndNoSecret(t *testing.T) {
 			var failed *objects.Error
 			if !errors.As(last, &failed) || failed.Code != test.code {
 				t.Fatalf("error %v, want code %q", last, test.code)
+			}
+			if !strings.Contains(last.Error(), test.advice) {
+				t.Errorf("error %v, want what to do: %q", last, test.advice)
 			}
 			for _, secret := range []string{env["ALIBABA_CLOUD_ACCESS_KEY_ID"], env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], env["ALIBABA_CLOUD_SECURITY_TOKEN"], "http://"} {
 				if strings.Contains(last.Error(), secret) {

@@ -116,14 +116,17 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Po
 	if err := contents.CheckRegion(s.account.Region); err != nil {
 		return refusedError{err}
 	}
-	if request.Anyway {
+	if err = CheckAge(p, contents.Head, r.AsOf); request.Anyway && !isAhead(contents.Head.AsOf, r.AsOf) {
 		return nil
 	}
-	return CheckAge(p, contents.Head, r.AsOf)
+	return err
 }
 
 // clockSkew is the accepted lead of another machine's clock.
 const clockSkew = time.Hour
+
+// isAhead reports whether a plan is of a time to come: it is for review only.
+func isAhead(made, now time.Time) bool { return made.After(now.Add(clockSkew)) }
 
 // CheckAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
 func CheckAge(p *policy.Policy, head plan.Head, now time.Time) error {
@@ -137,7 +140,7 @@ func checkAge(p *policy.Policy, made time.Time, digest string, now time.Time) er
 	const remedy = "make a new plan, or add --anyway (?anyway=true over HTTP)"
 	guard := p.Guard
 	switch {
-	case made.After(now.Add(clockSkew)):
+	case isAhead(made, now):
 		return fmt.Errorf("the plan was made at %s, which is in the future: make a new plan, without --as-of; if none was given, check the clocks", made.Format(time.RFC3339))
 	case digest != p.Digest():
 		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", digest, p.Digest(), remedy)
