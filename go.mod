@@ -15,7 +15,7 @@ require (
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
 	golang.org/x/sync v0.25.0 // errgroup: workers that end together
 	golang.org/x/term v0.48.0 // whether stderr is a terminal
-	gopkg.in/ini.v1 v1.67.1 // ~/.alibabacloud/credentials: the format of credentials-go, by the library that it uses
+	gopkg.in/ini.v1 v1.68.0 // ~/.alibabacloud/credentials: the format of credentials-go, by the library that it uses
 )
 
 // For tests only.
