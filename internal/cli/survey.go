@@ -158,7 +158,7 @@ an inventory is held against the other's.`,
 }
 
 // surveyed writes what a survey found, if it found anything, and returns what the
-// program is to exit with.
+// program is to exit with. What could not be looked at comes first: a long result hides it.
 func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error) error {
 	if r.Status == report.Failed {
 		return exitError{r.ExitCode(), errors.New(r.Error)}
@@ -167,11 +167,14 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 	if err := write(&b); err != nil {
 		return exitError{exitFailed, err}
 	}
+	if r.Status != report.Done {
+		c.complain(fmt.Errorf("not everything could be looked at: %s", r.Problem()))
+	}
 	if err := c.print(&b); err != nil {
 		return err
 	}
 	if r.Status != report.Done {
-		return exitError{r.ExitCode(), fmt.Errorf("not everything could be looked at: %s", r.Problem())}
+		return exitError{code: r.ExitCode()}
 	}
 	return nil
 }

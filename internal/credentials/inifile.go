@@ -39,12 +39,17 @@ func ofINI(data []byte, shown string, now func() time.Time) (*origin, error) {
 	return &origin{name: shown, provider: provider, next: p.next("check its access key and role_arn")}, nil
 }
 
-// badLine says which line has neither a section, nor a value, nor a comment.
+// badLine says which line is neither a section, nor a value, nor a comment.
 func badLine(text string) string {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		if line = strings.TrimSpace(line); line != "" && !strings.ContainsAny(line, "=:") && !strings.ContainsAny(line[:1], "#;[") {
+		line = strings.TrimSpace(line)
+		isValue := strings.ContainsAny(line, "=:")
+		if strings.HasPrefix(line, "[") {
+			isValue = strings.Contains(line, "]")
+		}
+		if line != "" && !isValue && !strings.ContainsAny(line[:1], "#;") {
 			return fmt.Sprintf(" at line %d", number)
 		}
 	}

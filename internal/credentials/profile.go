@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -57,22 +56,6 @@ type profile struct {
 	OAuthExpire    int64  `json:"oauth_access_token_expire"`
 	ProcessCommand string `json:"process_command"`
 	URI            string `json:"credentials_uri"`
-}
-
-// parse reads a configuration file. Its errors have no part of it.
-func parse(data []byte) (c config, err error) {
-	err = json.Unmarshal(data, &c)
-	var wrong *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrong):
-		return c, fmt.Errorf("the value of %s at byte %d has the wrong type", cmp.Or(wrong.Field, "the file"), wrong.Offset)
-	case errors.As(err, &syntax):
-		return c, fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
-	case err != nil:
-		return c, errors.New("not valid JSON")
-	}
-	return c, nil
 }
 
 // isConfigured reports whether someone configured the current profile, or a profile where none is current.
