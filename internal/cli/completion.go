@@ -44,7 +44,7 @@ func (c *Command) complete(root *cobra.Command) error {
 	for _, status := range report.Statuses() {
 		values["status"] = append(values["status"], string(status))
 	}
-	records := map[string]func(context.Context, *service.Service) []string{"plans": plansToName, "apply": plansToName, "runs": runsToName, "restore": runsToRestore, "release": holdsToName}
+	records := map[string]lister{"plans": plansToName, "apply": plansToName, "runs": runsToName, "restore": runsToRestore, "release": holdsToName}
 	var errs []error
 	for _, cmd := range append(root.Commands(), root) {
 		if list := records[cmd.Name()]; list != nil {
@@ -62,10 +62,13 @@ func (c *Command) complete(root *cobra.Command) error {
 // completionTime bounds the wait for the state store: a person waits at a prompt.
 const completionTime = 2 * time.Second
 
+// lister names records of the state store for what is typed.
+type lister func(ctx context.Context, s *service.Service, typed string) []string
+
 // completeRecord completes the first argument by the records of the state store. It says nothing if they cannot be
 // read in time: the command itself says why.
-func (c *Command) completeRecord(list func(context.Context, *service.Service) []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (c *Command) completeRecord(list lister) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		found := make(chan []string, 1)
 		if len(args) > 0 || c.readSettings(cmd) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -74,7 +77,7 @@ func (c *Command) completeRecord(list func(context.Context, *service.Service) []
 		defer cancel()
 		go func() {
 			_ = task.Run(func() { // no answer is the answer to a defect too
-				found <- list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}))
+				found <- list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}), typed)
 			})
 		}()
 		select {
@@ -89,23 +92,28 @@ func (c *Command) completeRecord(list func(context.Context, *service.Service) []
 // maxNamed bounds the records that a completion offers: the latest ones.
 const maxNamed = 20
 
-func plansToName(ctx context.Context, s *service.Service) (names []string) {
+// plansToName names plans by their first digits. A whole ID has a colon, at which bash divides words.
+func plansToName(ctx context.Context, s *service.Service, typed string) (names []string) {
 	list, err := s.Plans(ctx, localCall(), "")
 	if err != nil || len(list.Plans) == 0 {
 		return nil
 	}
 	names = append(names, cobra.CompletionWithDesc(trigger.LatestPlan, "the plan that was made last"))
 	for _, p := range list.Plans[:min(len(list.Plans), maxNamed)] {
-		names = append(names, cobra.CompletionWithDesc(p.ID, fmt.Sprintf("%d media, %s", p.Entries, p.Head.AsOf.Format(time.RFC3339))))
+		name := trigger.ShortPlan(p.ID)
+		if strings.HasPrefix(typed, "s") {
+			name = p.ID
+		}
+		names = append(names, cobra.CompletionWithDesc(name, fmt.Sprintf("%d media, %s", p.Entries, p.Head.AsOf.Format(time.RFC3339))))
 	}
 	return names
 }
 
-func runsToName(ctx context.Context, s *service.Service) []string {
+func runsToName(ctx context.Context, s *service.Service, _ string) []string {
 	return latestRuns(ctx, s, func(*report.Report) bool { return true })
 }
 
-func runsToRestore(ctx context.Context, s *service.Service) []string {
+func runsToRestore(ctx context.Context, s *service.Service, _ string) []string {
 	return latestRuns(ctx, s, func(r *report.Report) bool { return r.Restore == nil && r.Counts.Deleted > 0 })
 }
 
@@ -122,7 +130,7 @@ func latestRuns(ctx context.Context, s *service.Service, has func(*report.Report
 	return names
 }
 
-func holdsToName(ctx context.Context, s *service.Service) (names []string) {
+func holdsToName(ctx context.Context, s *service.Service, _ string) (names []string) {
 	list, _, err := s.Holds(ctx, localCall())
 	if err != nil {
 		return nil

@@ -38,7 +38,7 @@ func (c *Command) progress() func(sweep.Progress) {
 }
 
 func newBar(terminal io.Writer, total int, doing string) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total,
+	bar := progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(terminal),
 		progressbar.OptionSetDescription(doing),
 		progressbar.OptionSetItsString("media"),
@@ -49,4 +49,6 @@ func newBar(terminal io.Writer, total int, doing string) *progressbar.ProgressBa
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetSpinnerChangeInterval(0), // its goroutine reads the bar without its lock
 	)
+	bar.StartWithoutRender() // else its clock starts with the first count, and the first rate has seven digits
+	return bar
 }
