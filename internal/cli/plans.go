@@ -141,7 +141,8 @@ func prefixNote(objects []media.Object, counts report.Counts) []string {
 	if folder < 0 || counts.Looked > 0 || counts.ObjectsWithoutMedia != len(objects) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%[1]s is one object, and has no medium: for what is below it, write %[1]s/**", strings.TrimRight(objects[folder].String(), "/*"))}
+	name := objects[folder].String()
+	return []string{fmt.Sprintf("%s is one object, and has no medium: for what is below it, write %s/**", name, strings.TrimRight(name, "/*"))}
 }
 
 // writePlan writes the media of a plan. The report is that of the run that made it, or nil.

@@ -30,7 +30,7 @@ func (p *pages) medium(r *http.Request) (*page, error) {
 	scope, names := trigger.Names(d.Query)
 	request, err := trigger.NewRequest(map[string]any{scope: names}, p.Trigger)
 	if err != nil {
-		return nil, refusal(err.Error())
+		return nil, badQuery(err.Error())
 	}
 	list, looked := p.Service.Explain(r.Context(), p.Call(r), request)
 	d.Explanations = list

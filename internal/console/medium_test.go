@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -24,6 +25,15 @@ func TestMedium(t *testing.T) {
 			if !strings.Contains(page, text) {
 				t.Errorf("%s: without %q: %s", lang, text, page)
 			}
+		}
+	}
+}
+
+// A medium that cannot be named is a mistake of the address.
+func TestANameOfNoMedium(t *testing.T) {
+	for _, id := range []string{"..%2Fx", "oss:%2F%2Fmedia-in", "%20", "%E4"} {
+		if w := newSite(t, newLibrary(t, 1), nil).get("/media?id=" + id); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", id, w.Code)
 		}
 	}
 }
