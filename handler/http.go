@@ -220,8 +220,8 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 // by the same routes and checks.
 func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.HTTPCall) (json.RawMessage, error) {
 	target, err := url.ParseRequestURI(event.Path)
-	if err != nil {
-		return answer(f.Refuse(ctx, call, trigger.HTTP, errors.New("HTTP event: rawPath is not a path")))
+	if err != nil || target.Host != "" || target.RawQuery != "" || target.ForceQuery { // a query that is lost may have dryRun=true
+		return answer(f.Refuse(ctx, call, trigger.HTTP, errors.New("HTTP event: rawPath must be a path: the query belongs in queryParameters")))
 	}
 	query := url.Values{}
 	for name, value := range event.Query {

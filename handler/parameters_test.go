@@ -2,10 +2,12 @@ package handler_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
@@ -51,5 +53,21 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 	}
 	if status, r := w.askReport("POST", apply, " {} "); status != http.StatusOK || r.Counts.Deleted != dry.Counts.Expired {
 		t.Errorf("%d %s %s %+v", status, r.Status, r.Error, r.Counts)
+	}
+}
+
+// A query of an HTTP event that stands in its path is not lost: without dryRun=true the run would restore.
+func TestAQueryInThePathOfAnHTTPEvent(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	run := w.mustInvoke(everything, report.Done).Run
+	for _, path := range []string{"/v1/runs/" + run + "/restore?dryRun=true", "/v1/runs/" + run + "/restore?", "http://media-in/v1/runs/" + run + "/restore"} {
+		event := fmt.Sprintf(`{"version":"v1","rawPath":%q,"requestContext":{"http":{"method":"POST"}}}`, path)
+		if answer, err := w.f.Invoke(t.Context(), handler.Call{}, []byte(event)); err == nil || !strings.Contains(err.Error(), "rawPath must be a path") {
+			t.Errorf("%s: %s, %v", path, answer, err)
+		}
+	}
+	if added := w.e.Count()["AddMedia"]; added > 0 {
+		t.Errorf("%d media added", added)
 	}
 }
