@@ -57,6 +57,7 @@ func TestHoldRoutes(t *testing.T) {
 		`{"target":"id1","reason":"x","until":"tomorrow"}`: "neither a day", `{"target":"id1","reason":"x","until":""}`: "neither a day",
 		`{"target":"id1","reason":"x","forever":true}`: "allowed are target, until, reason", `{"target":"oss://media-in/clips/","reason":"x"}`: "oss://media-in/clips/**",
 		`{"target":"oss://media-in","reason":"x"}`: "names no object", `{"target":"*","reason":"x"}`: "neither a media ID", `{"target":"id1","reason":"a\u001b[0m"}`: "cannot be shown",
+		`{"target":"id1","reason":"by the key LTAI5tAbCdEfGhIjKlMnOpQr"}`: "looks like a credential",
 	} {
 		if status, answer := w.ask("POST", "/v1/holds", body); status != http.StatusBadRequest || !strings.Contains(answer, want) {
 			t.Errorf("%s: status %d, %s", body, status, answer)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -247,6 +248,10 @@ func TestAHoldEndsAnnouncements(t *testing.T) {
 				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{id}})
 				if told := !list[0].AnnouncedAt.IsZero() && list[0].AnnouncedAt.Before(time.Now().Add(-7*24*time.Hour)); told != test.keeps {
 					s.t.Errorf("explain: announced at %s", list[0].AnnouncedAt)
+				}
+				forecast, _ := s.programs[0].f.Forecast(s.t.Context(), handler.Call{}, trigger.CLI, 30)
+				if due := forecast.Overdue.Media == 1; due != test.keeps {
+					s.t.Errorf("forecast: %+v are overdue", forecast.Overdue)
 				}
 				s.timer(time.Hour)
 				if m, _ := s.e.Medium(id); m.Deleted != test.keeps {
@@ -704,6 +709,26 @@ func TestExplainAndForecastKnowTheNotice(t *testing.T) {
 			if due := told[id].DueAt; !m.Deleted || m.DeletedAt.Before(due) || m.DeletedAt.After(due.Add(48*time.Hour)) {
 				s.t.Errorf("%s: deleted %v at %s, told %s", m.Key, m.Deleted, m.DeletedAt, due)
 			}
+		}
+	})
+}
+
+// A forecast does not count the announcement of another record of the medium.
+func TestAForecastOfAChangedRecord(t *testing.T) {
+	withNotice(t, noticed, func(s announced) {
+		same, changed := s.addNew("clips/same"), s.addNew("clips/changed")
+		s.timer(time.Hour)
+		time.Sleep(3 * 24 * time.Hour)
+		s.tag(changed, "a new tag")
+		forecast, r := s.programs[0].f.Forecast(s.t.Context(), handler.Call{}, trigger.CLI, 30)
+		days := map[int]int{}
+		for i, day := range forecast.Days {
+			if day.Media > 0 {
+				days[i] = day.Media
+			}
+		}
+		if want := map[int]int{4: 1, 7: 1}; r.Status != report.Done || forecast.Overdue.Media != 0 || !maps.Equal(days, want) {
+			s.t.Errorf("%s and %s by days: %v, want %v", same, changed, days, want)
 		}
 	})
 }

@@ -121,14 +121,17 @@ func (t table) write(ctx context.Context, store state.Store, first, shards int, 
 	}
 	var packing sync.Mutex // a compressor takes almost a megabyte: there is one
 	squeezed := newSqueezer()
+	squeeze := func(some []line) ([]byte, error) {
+		packing.Lock()
+		defer packing.Unlock() // also after a panic, for which the other shards would wait
+		return pack(squeezed, some)
+	}
 	return state.Each(ctx, shards, state.AtOnce, func(ctx context.Context, i int) error {
 		start := 0
 		if i > 0 {
 			start = ends[i-1]
 		}
-		packing.Lock()
-		data, err := pack(squeezed, lines[start:ends[i]])
-		packing.Unlock()
+		data, err := squeeze(lines[start:ends[i]])
 		if err == nil {
 			err = store.Create(ctx, t.shardName(first+i), data)
 		}

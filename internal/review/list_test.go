@@ -81,6 +81,11 @@ func TestFolder(t *testing.T) {
 	if ids := list.Select(review.Filter{Folder: "oss://media-in/clips/0/"}).IDs(); len(ids) != 1 || ids[0] != "moss://media-in/clips/0/a.mp4" {
 		t.Errorf("%q", ids)
 	}
+	for name := range list.Select(review.Filter{Folder: "oss://media-in/clips/"}).Folders {
+		if name != "oss://media-in/clips/0/" && name != "oss://media-in/clips/01/" {
+			t.Errorf("a folder of clips: %q", name)
+		}
+	}
 	if none := list.Select(review.Filter{}).Folders[""]; none == nil || none.Media != 1 {
 		t.Errorf("without an object: %+v", none)
 	}
