@@ -171,3 +171,18 @@ func TestABlockedPlanThatWasAppliedInPart(t *testing.T) {
 		t.Errorf("once more: %s, %+v", r.Status, r.Counts)
 	}
 }
+
+// A restore of the run that finished a plan brings back what that run deleted, and not what the run before it did.
+func TestRestoreOfTheRunThatFinishedAPlan(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		cut := interrupted(t, w)
+		w.mustInvoke(everything, report.Done)
+		finished := w.runsOf(cut.Plan)[0]
+		if finished.Run == cut.Run || finished.Counts.Deleted != cut.Counts.Pending {
+			t.Fatalf("%+v", finished)
+		}
+		if done := w.restore(finished.Run); done.Restore.Restored != cut.Counts.Pending || done.Restore.Skipped != 25-cut.Counts.Pending {
+			t.Errorf("%+v", done.Restore)
+		}
+	})
+}
