@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,15 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
 		c.note(prefixNote(request.Objects, r.Counts))
-		if flags.output != "csv" && flags.output != "html" || r.Plan == "" {
+		if flags.output != "csv" && flags.output != "html" {
 			return c.writeReport(r, flags.output)
+		}
+		problem := fmt.Errorf("the run is %s: %s", r.Status, cmp.Or(r.Problem(), r.Guard.Reason))
+		if r.Plan == "" { // a file of media is no place for a report
+			return exitError{r.ExitCode(), problem}
+		}
+		if r.Status != report.Done {
+			c.complain(problem)
 		}
 		contents := plan.Contents{ID: r.Plan, Head: plan.Head{AsOf: r.AsOf, Policy: r.Policy}}
 		items := func(func(review.Item, error) bool) {} // a plan to delete nothing is not kept

@@ -109,6 +109,9 @@ func writeEnd(b *strings.Builder, r *report.Report) {
 		say(b, "\noverridden: %s", r.Guard.Overridden)
 	}
 	for _, f := range r.Failures {
+		if f.MediaID+f.Object == "" && strings.Contains(r.Error, f.Message) {
+			continue // the first line says it
+		}
 		say(b, "failed: %s", strings.TrimPrefix(f.MediaID+f.Object+": "+f.Message, ": "))
 	}
 	if r.Next != "" {

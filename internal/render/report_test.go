@@ -31,9 +31,10 @@ func TestTable(t *testing.T) {
 func TestTableOfAnErrorStartsWithIt(t *testing.T) {
 	r := report.New("r", trigger.CLI, nil, time.Unix(0, 0))
 	r.Error = "retention.yaml:1:1: a mistake"
+	r.Fail(report.Failure{Message: "a mistake"})
 	r.Finish(report.Failed, time.Unix(0, 0))
 	var b strings.Builder
-	if err := render.WriteReport(&b, r); err != nil || !strings.HasPrefix(b.String(), "error: retention.yaml:1:1: a mistake\n") || strings.Contains(b.String(), "looked at") {
+	if err := render.WriteReport(&b, r); err != nil || !strings.HasPrefix(b.String(), "error: retention.yaml:1:1: a mistake\n") || strings.Contains(b.String(), "looked at") || strings.Count(b.String(), "a mistake") != 1 {
 		t.Errorf("%v:\n%s", err, b.String())
 	}
 }

@@ -60,7 +60,7 @@ func (p *policies) ofFile() (*policy.Policy, error) {
 	var mistakes policy.Errors
 	switch {
 	case err != nil && p.isNamed && !errors.As(err, &mistakes):
-		return nil, fmt.Errorf("read the policy of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))
+		return nil, fmt.Errorf("read the policy of MEDIASWEEP_POLICY, or --policy: %w", account.WithoutPath(err))
 	case err != nil:
 		return nil, err
 	case p.file != nil && bytes.Equal(data, p.file.Text()):
