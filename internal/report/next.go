@@ -67,7 +67,7 @@ func (r *Report) approve() string {
 	if r.IsWhatIf() {
 		return fmt.Sprintf("review plan %s: it is as of %s, so make another one without --as-of to delete media", r.Plan, r.AsOf.Format(time.RFC3339))
 	}
-	how := fmt.Sprintf("review plan %[2]s; to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", trigger.ShortPlan(r.Plan), r.Plan)
+	how := fmt.Sprintf("review plan %[2]s (mediasweep plans %[1]s); to delete its media: mediasweep apply %[1]s, POST /v1/plans/%[1]s/apply, or s invoke with {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}", trigger.ShortPlan(r.Plan), r.Plan)
 	if r.most == policy.DryRun {
 		how += "; first set mode: enforce in the policy"
 	}

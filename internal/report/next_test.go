@@ -13,7 +13,7 @@ import (
 
 func TestNext(t *testing.T) {
 	plan := "sha256:0123abcd" + strings.Repeat("0", 56)
-	approve := []string{"review plan sha256:0123abcd000", "; to delete its media:", "mediasweep apply 0123abcd,", "POST /v1/plans/0123abcd/apply", `{"mode":"enforce","plan":"0123abcd"}`}
+	approve := []string{"review plan sha256:0123abcd000", " (mediasweep plans 0123abcd); to delete its media:", "mediasweep apply 0123abcd,", "POST /v1/plans/0123abcd/apply", `{"mode":"enforce","plan":"0123abcd"}`}
 	tests := []struct {
 		name    string
 		trigger trigger.Kind
