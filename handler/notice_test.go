@@ -732,3 +732,23 @@ func TestAForecastOfAChangedRecord(t *testing.T) {
 		}
 	})
 }
+
+// A sweep that takes up a scan again reads a due medium once more. What it finds protected then was not found expired by
+// every sweep: it is announced anew.
+func TestADueMediumThatIsProtectedWhenItIsReadAgain(t *testing.T) {
+	withNotice(t, slow(noticed), func(s announced) {
+		ids := s.addOld("media-in", 1500)
+		s.want(s.timer(time.Hour), "the first night", 1500, 0)
+		time.Sleep(8 * 24 * time.Hour)
+		if r := s.timer(10 * time.Second); r.Status != report.Incomplete || r.Counts.Deleted > 0 {
+			s.t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+		}
+		time.Sleep(24 * time.Hour)
+		s.tag(ids[0], "legal-hold")
+		if r := s.timer(time.Hour); r.Counts.Protected != 1 || r.Counts.Deleted != 1499 {
+			s.t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+		}
+		s.tag(ids[0])
+		s.want(s.night(), "the night after the tag", 1, 0)
+	})
+}

@@ -83,6 +83,9 @@ func (r *run) stays(o purge.Outcome) {
 	r.report.Count(o.Now.Verdict, o.Now.RuleName(), 1)
 	r.failed(o)
 	r.partial = r.partial || o.Cause != nil
+	if o.Cause == nil && !r.Policy.Notice.IsZero() {
+		r.outcomes.stayed = append(r.outcomes.stayed, o.Line.MediaID)
+	}
 	if o.Now.Verdict == retention.Unknown {
 		r.Log.Warn("kept as unknown", "mediaId", o.Line.MediaID, "reason", o.Now.Reason())
 	}
@@ -105,6 +108,8 @@ type outcomes struct {
 	tried       int // the number of unwritten outcomes after a failed write
 
 	deleted, unverified []journal.Tombstone
+	// stayed are media that have not expired any more: what was announced of them counts no more.
+	stayed []string
 }
 
 func (o *outcomes) add(of purge.Outcome, code, by string) journal.Outcome {
@@ -155,13 +160,13 @@ func (o *outcomes) flush(ctx context.Context) error {
 	return err
 }
 
-// close writes the remaining outcomes, and the tombstones.
+// close writes the remaining outcomes, and the tombstones, and takes announcements back.
 func (o *outcomes) close(ctx context.Context, r *run) error {
 	recorded := r.decisions.record(ctx, r)
 	err := o.flush(ctx)
 	recorded()
 	r.decisions.close(r)
-	return errors.Join(err, journal.AddTombstones(ctx, o.store, r.Now(), o.deleted, o.unverified))
+	return errors.Join(err, journal.AddTombstones(ctx, o.store, r.Now(), o.deleted, o.unverified), journal.TakeBack(ctx, o.store, r.Now(), o.stayed))
 }
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
