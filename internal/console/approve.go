@@ -28,7 +28,7 @@ func (p *pages) apply(r *http.Request) (*page, error) {
 	if contents.ID != r.PathValue("plan") {
 		return nil, p.refuse(r, "Approve a plan by its whole ID. Nothing was deleted.")
 	}
-	typed := strings.TrimSpace(r.PostFormValue("count"))
+	typed := strings.TrimSpace(strings.Join(r.PostForm["count"], ",")) // two fields are two numbers
 	if typed != strconv.Itoa(contents.Entries) {
 		return nil, p.refuse(r, "The plan has %d media, and %s was typed. Nothing was deleted.", contents.Entries, text.Quote(typed))
 	}

@@ -367,6 +367,7 @@ func TestApprove(t *testing.T) {
 		"wrong":        {"", "9", false},
 		"empty":        {"", "", false},
 		"not a number": {"", "10.0", false},
+		"two numbers":  {"", "10 11", false},
 		"latest":       {"latest", "10", false},
 		"unknown":      {"sha256:" + strings.Repeat("00", 32), "10", false},
 	} {
@@ -376,7 +377,11 @@ func TestApprove(t *testing.T) {
 			if test.plan != "" {
 				target = "/plans/" + test.plan
 			}
-			w := s.post(target+"/apply", url.Values{"count": {test.count}})
+			form := url.Values{"count": {test.count}}
+			if name == "two numbers" {
+				form["count"] = strings.Fields(test.count)
+			}
+			w := s.post(target+"/apply", form)
 			if !test.applied {
 				if len(s.lib.requests) != 0 || w.Code < 400 {
 					t.Errorf("%d, %d requests", w.Code, len(s.lib.requests))
