@@ -75,7 +75,7 @@ func TestDesignNamesEveryPackage(t *testing.T) {
 }
 
 // TestChinesePagesHaveTheSameCommands holds each Chinese page against the English one: a page that
-// falls behind lacks commands.
+// falls behind lacks commands, or the keys and names of the text.
 func TestChinesePagesHaveTheSameCommands(t *testing.T) {
 	varies := regexp.MustCompile(`\s*#.*|"[^"]*\pL[^"]*"|别名|ALIAS|MEDIASWEEP_LANG=zh `)
 	commands := func(page string) (list []string) {
@@ -104,7 +104,27 @@ func TestChinesePagesHaveTheSameCommands(t *testing.T) {
 		if diff := cmp.Diff(commands(english), commands(page)); diff != "" {
 			t.Errorf("%s has other commands than %s (-English +Chinese):\n%s", page, english, diff)
 		}
+		has := codeSpans(t, page)
+		for _, span := range codeSpans(t, english) {
+			if !slices.Contains(has, span) && !strings.HasPrefix(span, "Test") {
+				t.Errorf("%s does not name `%s`, which %s names", page, span, english)
+			}
+		}
 	}
+}
+
+// codeSpans returns what the text of a page, outside its blocks, has between backquotes.
+func codeSpans(t *testing.T, page string) (spans []string) {
+	t.Helper()
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile("(?s)```.*?```").ReplaceAll(data, nil)
+	for _, span := range regexp.MustCompile("`([^`\n]+)`").FindAllSubmatch(text, -1) {
+		spans = append(spans, string(span[1]))
+	}
+	return spans
 }
 
 // checkLinks looks up the pages and headings that a page links to.
