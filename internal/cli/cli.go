@@ -134,6 +134,9 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetOut(c.Stdout)
 	root.SetErr(shown(c.Stderr))
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitError{exitUsage, fmt.Errorf("%w: %s --help lists the flags", err, cmd.CommandPath())}
+	})
 	addSettings(root)
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console(), c.permissions())
 	mendDefaults(root)

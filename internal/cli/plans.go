@@ -114,6 +114,9 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
 		c.note(prefixNote(request.Objects, r.Counts))
+		if ids := len(request.MediaIDs); ids > 0 && r.Counts.Absent == ids && r.Plan != "" {
+			c.note([]string{"MPS has none of these media: write an object as oss://bucket/key, and what is below a prefix as oss://bucket/prefix/**"})
+		}
 		if flags.output != "csv" && flags.output != "html" {
 			return c.writeReport(r, flags.output)
 		}

@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -32,6 +34,9 @@ the medium falls due, and what would turn the decision.`,
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, names := trigger.Names(args...)
+			if scope == "mediaIds" && media.CheckID(args[0]) != nil {
+				return exitError{exitUsage, fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(args[0]))}
+			}
 			request, err := trigger.NewRequest(map[string]any{scope: names}, trigger.CLI)
 			if err != nil {
 				return exitError{exitUsage, err}
@@ -39,7 +44,11 @@ the medium falls due, and what would turn the decision.`,
 			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
 				list, r := s.Explain(ctx, localCall(), request)
 				if len(list) == 0 && r.Status == report.Done {
-					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s", args[0])}
+					hint := ""
+					if strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*") {
+						hint = ": explain takes one object, and mediasweep plan a prefix"
+					}
+					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s%s", args[0], hint)}
 				}
 				return c.surveyed(r, func(b *strings.Builder) error {
 					for i, e := range list {

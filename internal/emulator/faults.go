@@ -3,6 +3,7 @@ package emulator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -135,13 +136,23 @@ func (f Fault) String() string {
 	return b.String()
 }
 
+// faultOperations returns what a fault can befall.
+func faultOperations() []string {
+	names := append([]string{"*"}, slices.Sorted(maps.Keys(rpcOperations))...)
+	names = append(names, ossOperations()...)
+	for _, r := range robots() {
+		names = append(names, r.operation)
+	}
+	return names
+}
+
 // validate says what is wrong with a fault.
 func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
 	onlyMPS := f.Kind.onlyMPS()
 	switch {
-	case f.Operation != "*" && !mps && !slices.Contains(ossOperations(), f.Operation) && !isRobot(f.Operation):
-		return fmt.Errorf("unknown operation %q", f.Operation)
+	case !slices.Contains(faultOperations(), f.Operation):
+		return fmt.Errorf("unknown operation %q; one of %v", f.Operation, faultOperations())
 	case !slices.Contains(FaultKinds(), f.Kind):
 		return fmt.Errorf("unknown kind %q; one of %v", f.Kind, FaultKinds())
 	case onlyMPS && !mps && f.Operation != "*":

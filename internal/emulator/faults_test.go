@@ -32,7 +32,7 @@ func TestParseFault(t *testing.T) {
 		"":                              "unknown operation",
 		"DeleteMedia":                   "unknown kind",
 		"DeleteMedia:explode":           "unknown kind",
-		"ListMedia:hang":                "unknown operation",
+		"ListMedia:hang":                "unknown operation \"ListMedia\"; one of [* AddMedia ",
 		"PutObject:nonce-used":          "a fault of MPS",
 		"*:hang:forever":                "unknown option",
 		"*:hang:count=x":                "plain decimal",
