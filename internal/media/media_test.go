@@ -162,6 +162,8 @@ func TestParseDoubts(t *testing.T) {
 		{"Tags twice", `{` + sound + `,"Tags":{"Tag":["legal-hold"]},"Tags":{"Tag":[]}}`, true},
 		{"Tags in two cases", `{` + sound + `,"Tags":{"Tag":[]},"TAGS":{"Tag":["legal-hold"]}}`, true},
 		{"Tags with a long s", `{` + sound + `,"Tagſ":{"Tag":["legal-hold"]}}`, true},
+		{"Size that begins with a long s", `{` + sound + `,"ſize":"5"}`, true},
+		{"a field without a name", `{` + sound + `,"":1}`, false},
 		{"PublishState twice", `{` + sound + `,"PublishState":"Deleted"}`, true},
 		{"File twice", `{` + sound + `,"File":{},"File":{}}`, true},
 	}
@@ -370,6 +372,14 @@ func TestParseObject(t *testing.T) {
 	} {
 		if got, err := media.ParseObject(s); err == nil {
 			t.Errorf("ParseObject(%q) = %v, want an error", s, got)
+		}
+	}
+}
+
+func TestBucketNames(t *testing.T) {
+	for length, want := range map[int]bool{2: false, 3: true, 63: true, 64: false} {
+		if _, err := media.NewObject(strings.Repeat("b", length), "key"); (err == nil) != want {
+			t.Errorf("a bucket of %d characters: %v", length, err)
 		}
 	}
 }
