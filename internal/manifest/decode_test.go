@@ -52,3 +52,27 @@ func TestColumnsOfAReport(t *testing.T) {
 		}
 	}
 }
+
+// A column counts wherever it stands, also as the first one.
+func TestFirstColumnOfAReport(t *testing.T) {
+	for schema, rows := range map[string]string{
+		"IsLatest, Bucket, Key":         "true,media-in,a\nfalse,media-in,b\n",
+		"IsDeleteMarker, Bucket, Key":   "true,media-in,b\nfalse,media-in,a\n",
+		"LastModifiedDate, Bucket, Key": "2026-01-31T08:00:00.000Z,media-in,a\n",
+	} {
+		i := Inventory{Bucket: "media-in"}
+		if err := i.setColumns(schema); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for row, err := range i.Rows(strings.NewReader(rows)) {
+			if err != nil || row.Modified.IsZero() == strings.HasPrefix(schema, "Last") {
+				t.Errorf("%s: modified %s, %v", schema, row.Modified, err)
+			}
+			got = append(got, row.Object.Key)
+		}
+		if len(got) != 1 || got[0] != "a" {
+			t.Errorf("%s: %q", schema, got)
+		}
+	}
+}
