@@ -186,6 +186,19 @@ func TestSourceIsAskedLast(t *testing.T) {
 	}
 }
 
+func TestBlame(t *testing.T) {
+	provider := account.NewKeyringWith(env(), &elsewhere{}).Or(account.Credentials{})
+	for code, want := range map[string]string{
+		"InvalidAccessKeyId": " (credentials: elsewhere)", "InvalidAccessKeyId.NotFound": " (credentials: elsewhere)", "SecurityTokenExpired": " (credentials: elsewhere)",
+		"AccessDenied": " (credentials: elsewhere)", "Forbidden.RAM": " (credentials: elsewhere)", "NoPermission": " (credentials: elsewhere)",
+		"": "", "NoSuchBucket": "", "Throttling.User": "", "RequestTimeTooSkewed": "",
+	} {
+		if got := provider.Blame(code); got != want {
+			t.Errorf("%s: %q, want %q", code, got, want)
+		}
+	}
+}
+
 func TestRedact(t *testing.T) {
 	c := account.Credentials{AccessKeyID: "LTAI-id", AccessKeySecret: "s3cr/et+=", SecurityToken: "CAIS/token+with=odd&chars"}
 	once := url.QueryEscape(c.SecurityToken)

@@ -170,11 +170,12 @@ func (p *Provider) Source() string {
 	return "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN"
 }
 
-// Blame names the source of the current credentials if a service refuses them by this code. It returns
-// nothing for other codes.
+// Blame names the source of the current credentials if a service refuses them by this code, or allows them too
+// little: they may be another account's. It returns nothing for other codes.
 func (p *Provider) Blame(code string) string {
 	switch head, _, _ := strings.Cut(code, "."); head {
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired",
+		"AccessDenied", "Forbidden", "NoPermission":
 		return " (credentials: " + p.Source() + ")"
 	}
 	return ""
