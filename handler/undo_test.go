@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,8 +243,7 @@ func (w *world) mustRestore(t *testing.T, run string) report.Report {
 // An undo does not turn against the media that a rule kept as the latest: what comes back is new to the
 // library, and takes no place among them. A later upload does.
 func TestUndoLeavesTheLatest(t *testing.T) {
-	onTurnedClock(t, strings.Replace(enforcing, "  - {name: everything-else",
-		"  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}\n  - {name: everything-else", 1),
+	onTurnedClock(t, seriesOfTwo,
 		func(t *testing.T, w *world) {
 			for i := range 4 {
 				w.add(fmt.Sprint("series/a/", i), 400-i)
@@ -268,4 +268,54 @@ func TestUndoLeavesTheLatest(t *testing.T) {
 				t.Errorf("with two new media: %+v", r.Counts)
 			}
 		})
+}
+
+// seriesOfTwo keeps the latest two media of a folder.
+var seriesOfTwo = strings.Replace(enforcing, "  - {name: everything-else",
+	"  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 30d, keepLatest: {count: 2, per: folder}}\n  - {name: everything-else", 1)
+
+// What a restore brings back while another run is under way takes no place among the latest of a group either: a sweep reads
+// the marks once it has the lease, and a request deletes nothing.
+func TestUndoBesideAnotherRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		payload string
+		slow    string // the call of the other run that lasts until the restore has ended
+		want    report.Status
+	}{
+		"a sweep that waits for the lease":  {everything, "PutObject", report.Done},
+		"a request that looks its media up": {`{"mode":"enforce","objects":["oss://media-in/series/a/0","oss://media-in/series/a/1","oss://media-in/series/a/2"]}`, "QueryMediaListByURL", report.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTurnedClock(t, seriesOfTwo, func(t *testing.T, w *world) {
+				w.env["MEDIASWEEP_STATE"] = "oss://ops/state/"
+				w.setPolicy(seriesOfTwo)
+				for i := range 3 {
+					w.add(fmt.Sprint("series/a/", i), 40+10*i)
+					w.e.PutObject("media-in", fmt.Sprint("series/a/", i), nil, time.Now())
+				}
+				first := w.mustInvoke(everything, report.Done)
+				if first.Counts.Deleted != 1 {
+					t.Fatalf("%+v", first.Counts)
+				}
+				restorer := w.f
+				w.now = func() time.Time { return time.Now().Add(5 * time.Minute) }
+				w.setPolicy(seriesOfTwo) // another process, whose clock makes nothing of these minutes lie in the future
+				w.e.Inject(emulator.Fault{Operation: test.slow, Kind: emulator.Latency, Delay: 30 * time.Second, Count: 1})
+				var r report.Report
+				var other sync.WaitGroup
+				other.Go(func() { r, _ = w.invoke(test.payload) })
+				time.Sleep(5 * time.Second)
+				if r := restorer.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: first.Run}); r.Status != report.Done || r.Restore.Restored != 1 {
+					t.Fatalf("%s %s %+v", r.Status, r.Error, r.Restore)
+				}
+				other.Wait()
+				if r.Status != test.want || r.Counts.Deleted != 0 || len(w.deleted()) != 1 {
+					t.Errorf("%s %s, %+v", r.Status, r.Error, r.Counts)
+				}
+				if r = w.mustInvoke(everything, report.Done); r.Counts.Deleted != 0 {
+					t.Errorf("the next sweep: %+v", r.Counts)
+				}
+			})
+		})
+	}
 }

@@ -55,6 +55,7 @@ type Tombstones struct {
 	deleted    map[Tombstone]bool
 	unverified map[Tombstone]time.Time
 	restored   map[string]time.Time
+	restores   int // records of restores
 }
 
 // NewTombstones returns an empty cache.
@@ -120,6 +121,9 @@ func (m *Tombstones) take(record tombstoneRecord) {
 	for _, one := range record.Unverified {
 		m.unverified[one] = latest(m.unverified[one], record.At)
 	}
+	if len(record.Restored) > 0 {
+		m.restores++
+	}
 	for _, object := range record.Restored {
 		m.restored[object] = latest(m.restored[object], record.At)
 	}
@@ -130,6 +134,13 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// Restores returns the number of records of restores that were read.
+func (m *Tombstones) Restores() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.restores
 }
 
 // Of returns the mark of a medium. If two holds apply, it returns the longer one.

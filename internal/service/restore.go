@@ -104,10 +104,12 @@ func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigge
 	if err := s.checkAccess(ctx, call); err != nil {
 		return of, nil, err
 	}
-	if earlier, err = s.open(ctx, call, request, r, s.marks.Tombstones.Refresh); err != nil || earlier != nil {
+	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
 		return of, earlier, err
 	}
-	of, err = s.deletionOf(ctx, call, request.Restore)
+	if err = s.marks.Tombstones.Refresh(ctx, s.store(call)); err == nil {
+		of, err = s.deletionOf(ctx, call, request.Restore)
+	}
 	return of, nil, err
 }
 

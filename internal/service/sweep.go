@@ -86,6 +86,11 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 		defer s.release(ctx, lease, budget)
 		ctx = lease.Hold(ctx)
 	}
+	// A restore may have ended while this run waited for the lease: its marks count.
+	if err := s.marks.Refresh(work, s.store(call)); err != nil {
+		return early(s.stop(r, err))
+	}
+	r.Notes = append(r.Notes, text.First(s.marks.Skipped(), "records")...)
 	if request.Inventory {
 		s.sweepInventory(ctx, budget, call, p, request, r)
 	} else {
@@ -157,11 +162,10 @@ func mayRead(p *policy.Policy, manifests []media.Object) error {
 // prepare opens the state store, saves the policy and checks the request's plan before a
 // run. It returns the report of an earlier run that answered the same request.
 func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
-	if earlier, err = s.open(ctx, call, request, r, s.marks.Refresh); err != nil || earlier != nil {
+	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
 		return earlier, err
 	}
 	store := s.store(call)
-	r.Notes = append(r.Notes, text.First(s.marks.Skipped(), "records")...)
 	if err := s.savePolicy(ctx, store, p, r); err != nil {
 		return nil, err
 	}
@@ -171,9 +175,9 @@ func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, requ
 	return nil, s.checkPlan(ctx, store, p, request, r)
 }
 
-// open checks the state store before a run, and reads the marks. It returns the report of an earlier run
-// that answered the same request.
-func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report, readMarks refresh) (earlier *report.Report, err error) {
+// open checks the state store before a run. It returns the report of an earlier run that answered the same
+// request.
+func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
 	store := s.store(call)
 	if err := s.checkVersioning(ctx, store); err != nil {
 		return nil, err
@@ -184,11 +188,8 @@ func (s *Service) open(ctx context.Context, call Call, request *trigger.Request,
 			return earlier, err
 		}
 	}
-	return nil, readMarks(ctx, store)
+	return nil, nil
 }
-
-// refresh reads the records written since the last call.
-type refresh func(context.Context, state.Store) error
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
 func (s *Service) checkVersioning(ctx context.Context, store state.Store) error {

@@ -140,6 +140,7 @@ func (r *run) carryOut(ctx context.Context) {
 		return
 	}
 	defer announced.Close()
+	restores := r.Marks.Restores()
 	scanner := r.scanner()
 	scanner.Announced = announced
 	found := scanner.Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)
@@ -148,8 +149,30 @@ func (r *run) carryOut(ctx context.Context) {
 	if r.ended != nil || r.nothingSeen && !r.Library.Answered() {
 		return
 	}
+	if err := r.checkRestores(ctx, restores); err != nil {
+		r.endBy(fmt.Errorf("%w; nothing was deleted", err))
+		return
+	}
 	r.endBy(r.deleteFound(ctx, admit, found, announced))
 }
+
+// checkRestores refuses to delete if media were restored since a scan began, which may have taken them for the latest
+// of their group. A run with the lease runs beside no restore.
+func (r *run) checkRestores(ctx context.Context, before int) error {
+	if r.leased() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
+		return nil
+	}
+	if err := r.Marks.Tombstones.Refresh(ctx, r.Store); err != nil {
+		return err
+	}
+	if r.Marks.Restores() != before {
+		return errors.New("media were restored while this run looked at them: send the request again")
+	}
+	return nil
+}
+
+// leased reports whether the run holds the lease.
+func (r *run) leased() bool { return r.request.Inventory || r.request.Plan != "" }
 
 // take copies the state of a scan into the run and its report.
 func (r *run) take(found *scan.Found) {
@@ -248,10 +271,9 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 // are still pending, or without a recorded outcome, it leaves a second one.
 func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
-	leased := r.request.Inventory || r.request.Plan != ""
 	r.decisions.approved = r.request.Plan
 	underWay := intent
-	if !leased {
+	if !r.leased() {
 		underWay.Until = r.Now().Add(r.budget.Left(longestRun) + clockSkew)
 	}
 	underWay, err := journal.Begin(ctx, r.Store, r.Now(), underWay)
@@ -265,10 +287,10 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	c := &r.report.Counts
 	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
 	isLeft := c.Pending > 0 || r.report.Unrecorded
-	if isLeft && !leased {
+	if isLeft && !r.leased() {
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
 	}
-	if err == nil && (!isLeft || !leased) {
+	if err == nil && (!isLeft || !r.leased()) {
 		err = underWay.Close(ctx, r.Store)
 	}
 	if err != nil {
