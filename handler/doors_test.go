@@ -172,11 +172,12 @@ func TestAnswersAreNotGuessedAt(t *testing.T) {
 		"/v1/plans/" + made.Plan + "?format=csv": `inline; filename="plan-` + strings.TrimPrefix(made.Plan, "sha256:") + `.csv"`,
 	}
 	for target, disposition := range targets {
-		for form, answer := range map[string]*httptest.ResponseRecorder{"HTTP": w.send("GET", target, ""), "event": w.sendEvent("GET", target, "")} {
+		answers := map[string]*httptest.ResponseRecorder{"HTTP": w.send("GET", target, "")}
+		if !strings.Contains(target, "?") { // the query of an event is a field of its own
+			answers["event"] = w.sendEvent("GET", target, "")
+		}
+		for form, answer := range answers {
 			header := answer.Header()
-			if strings.Contains(target, "?") && form == "event" {
-				continue // its query is a field of its own
-			}
 			if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Content-Disposition") != disposition {
 				t.Errorf("%s %s: %v", form, target, header)
 			}
