@@ -114,7 +114,7 @@ func (e *Error) credentialsAtFault() bool {
 func advice(code string) string {
 	switch head, _, _ := strings.Cut(code, "."); head {
 	case "Forbidden", "NoPermission":
-		return "grant the function's role the mts actions that docs/deploy.md lists"
+		return "grant the mts actions that mediasweep permissions prints"
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature":
 		return "check the access key and its secret"
 	case "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired":
