@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -126,4 +127,19 @@ func (r *run) guardRest(of plan.Contents) string {
 		return of.Blocked
 	}
 	return tripped(r.Policy.Guard, left, max(of.Live, left), of.MostLive)
+}
+
+// checkRestores refuses to delete if media were restored since a scan began, which may have taken them for the latest
+// of their group. A run with the lease runs beside no restore.
+func (r *run) checkRestores(ctx context.Context, before int) error {
+	if r.leased() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
+		return nil
+	}
+	if err := r.Marks.Tombstones.Refresh(ctx, r.Store); err != nil {
+		return err
+	}
+	if r.Marks.Restores() != before {
+		return errors.New("media were restored while this run looked at them: send the request again")
+	}
+	return nil
 }

@@ -156,21 +156,6 @@ func (r *run) carryOut(ctx context.Context) {
 	r.endBy(r.deleteFound(ctx, admit, found, announced))
 }
 
-// checkRestores refuses to delete if media were restored since a scan began, which may have taken them for the latest
-// of their group. A run with the lease runs beside no restore.
-func (r *run) checkRestores(ctx context.Context, before int) error {
-	if r.leased() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
-		return nil
-	}
-	if err := r.Marks.Tombstones.Refresh(ctx, r.Store); err != nil {
-		return err
-	}
-	if r.Marks.Restores() != before {
-		return errors.New("media were restored while this run looked at them: send the request again")
-	}
-	return nil
-}
-
 // leased reports whether the run holds the lease.
 func (r *run) leased() bool { return r.request.Inventory || r.request.Plan != "" }
 
