@@ -733,8 +733,7 @@ func TestAForecastOfAChangedRecord(t *testing.T) {
 	})
 }
 
-// A sweep that takes up a scan again reads a due medium once more. What it finds protected then was not found expired by
-// every sweep: it is announced anew.
+// A sweep that resumes a scan reads due media again. A medium that it finds protected then loses its announcement.
 func TestADueMediumThatIsProtectedWhenItIsReadAgain(t *testing.T) {
 	withNotice(t, slow(noticed), func(s announced) {
 		ids := s.addOld("media-in", 1500)

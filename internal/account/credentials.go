@@ -181,6 +181,19 @@ func (p *Provider) Blame(code string) string {
 	return ""
 }
 
+// Advice returns what the operator should do about a code with which a service refuses credentials, or nothing.
+func Advice(code string) string {
+	switch head, _, _ := strings.Cut(code, "."); head {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature":
+		return "check the access key and its secret"
+	case "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired":
+		return "the role's token has expired or does not belong to the key"
+	case "InvalidTimeStamp", "RequestTimeTooSkewed":
+		return "set this machine's clock: it is more than 15 minutes off"
+	}
+	return ""
+}
+
 // sources returns the environment's and the call's credentials, those that are whole.
 func (p *Provider) sources() []Credentials {
 	environment := Credentials{

@@ -170,16 +170,14 @@ func readLines(admit context.Context, names []string, read func(context.Context,
 
 // firstOf returns the first of some records, which are read at once.
 func firstOf(names []string) []string {
-	large := 0
-	for i, name := range names[:min(len(names), state.AtOnce)] {
-		if !hasFew(name) {
+	n, large := 0, 0
+	for n < min(len(names), state.AtOnce) && large < largeAtOnce {
+		if !hasFew(names[n]) {
 			large++
 		}
-		if large > largeAtOnce {
-			return names[:i]
-		}
+		n++
 	}
-	return names[:min(len(names), state.AtOnce)]
+	return names[:n]
 }
 
 // linesOf returns a line of each decision for each of its keys. Lines of one decision share their text.

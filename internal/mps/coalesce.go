@@ -112,11 +112,7 @@ func (c *Client) join(form form, m *member, alone bool) *group {
 
 // maybeLeave ends the wait of a group that has MaxBatch names, or has waited and has all runs that are under way.
 func (c *Client) maybeLeave(g *group) {
-	runs := map[*Session]bool{}
-	for _, m := range g.members {
-		runs[m.permit.session] = true
-	}
-	if len(together(g.members)) == MaxBatch || g.patient && len(runs) >= c.underWay {
+	if len(together(g.members)) == MaxBatch || g.patient && runsOf(g.members) >= c.underWay {
 		g.leave()
 	}
 }

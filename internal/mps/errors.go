@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/account"
 )
 
 // Kind is the meaning of a failed call.
@@ -115,16 +117,10 @@ func advice(code string) string {
 	switch head, _, _ := strings.Cut(code, "."); head {
 	case "Forbidden", "NoPermission":
 		return "grant the mts actions that mediasweep permissions prints"
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature":
-		return "check the access key and its secret"
-	case "InvalidSecurityToken", "MissingSecurityToken", "SecurityTokenExpired":
-		return "the role's token has expired or does not belong to the key"
-	case "InvalidTimeStamp":
-		return "set this machine's clock: it is more than 15 minutes off"
 	case "InvalidIdentity":
 		return "MPS is not activated for the account, or the account is in arrears"
 	case "InvalidProtocol":
 		return "use an https endpoint"
 	}
-	return ""
+	return account.Advice(code)
 }

@@ -44,18 +44,12 @@ func advice(code string) string {
 	switch code {
 	case "AccessDenied":
 		return "grant the oss actions that mediasweep permissions prints, and check the bucket's own policy"
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
-		return "check the access key and its secret"
-	case "SecurityTokenExpired", "InvalidSecurityToken":
-		return "the role's token has expired or does not belong to the key"
-	case "RequestTimeTooSkewed":
-		return "set this machine's clock: it is more than 15 minutes off"
 	case "NoSuchBucket":
 		return "name a bucket of this region that exists"
 	case "UserDisable":
 		return "OSS is not active for the account, or the account is in arrears"
 	}
-	return ""
+	return account.Advice(code)
 }
 
 // credentialsAtFault reports whether the call may succeed with other credentials.

@@ -93,7 +93,7 @@ func TestAScopeIsBounded(t *testing.T) {
 	}
 }
 
-// The names of records say of which plan they are.
+// IDOf takes the ID from the name of a plan's head or of an empty plan, and from no other.
 func TestNamesOfRecords(t *testing.T) {
 	id := "sha256:" + strings.Repeat("0a", 32)
 	for name, want := range map[string]bool{

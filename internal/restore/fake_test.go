@@ -183,7 +183,7 @@ func (s sources) Exists(_ context.Context, of media.Object) (bool, error) {
 	return s.w.exists == nil && !s.w.gone[of], s.w.exists
 }
 
-// store is a store of which one folder may be down.
+// store writes no record into the folder that is down.
 type store struct {
 	state.Store
 	w *world

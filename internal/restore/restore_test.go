@@ -111,7 +111,7 @@ func TestAMediumOfTwoPlans(t *testing.T) {
 	}
 }
 
-// An AddMedia call is repeated if nobody knows what became of it, and no medium has come of it.
+// An AddMedia call whose outcome is unknown is repeated, unless its medium is there.
 func TestTriesOfAnAddition(t *testing.T) {
 	refusal := func(kind mps.Kind) error { return &mps.Error{Op: mps.AddMedia, Kind: kind, Message: "refused"} }
 	for name, test := range map[string]struct {

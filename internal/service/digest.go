@@ -46,7 +46,7 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 
 // scopeOf returns the scope of a request for a digest.
 func scopeOf(request *trigger.Request) notify.Scope {
-	if request.Inventory || request.Plan != "" || request.Restore != "" {
+	if request.OfLibrary() {
 		return notify.Library
 	}
 	return notify.Request

@@ -76,7 +76,7 @@ func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, 
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	leased := r.Mode == policy.Enforce && (request.Inventory || request.Plan != "")
+	leased := r.Mode == policy.Enforce && request.OfLibrary()
 	if leased {
 		lease, err := state.Acquire(work, s.store(call), r.Run)
 		if err != nil {

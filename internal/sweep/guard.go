@@ -132,7 +132,7 @@ func (r *run) guardRest(of plan.Contents) string {
 // checkRestores refuses to delete if media were restored since a scan began, which may have taken them for the latest
 // of their group. A run with the lease runs beside no restore.
 func (r *run) checkRestores(ctx context.Context, before int) error {
-	if r.leased() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
+	if r.request.OfLibrary() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
 		return nil
 	}
 	if err := r.Marks.Tombstones.Refresh(ctx, r.Store); err != nil {

@@ -156,9 +156,6 @@ func (r *run) carryOut(ctx context.Context) {
 	r.endBy(r.deleteFound(ctx, admit, found, announced))
 }
 
-// leased reports whether the run holds the lease.
-func (r *run) leased() bool { return r.request.Inventory || r.request.Plan != "" }
-
 // take copies the state of a scan into the run and its report.
 func (r *run) take(found *scan.Found) {
 	r.partial, r.passed, r.report.Resumes = found.Missing, found.Passed, found.Suspended
@@ -258,7 +255,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	r.decisions.approved = r.request.Plan
 	underWay := intent
-	if !r.leased() {
+	if !r.request.OfLibrary() {
 		underWay.Until = r.Now().Add(r.budget.Left(longestRun) + clockSkew)
 	}
 	underWay, err := journal.Begin(ctx, r.Store, r.Now(), underWay)
@@ -272,10 +269,10 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	c := &r.report.Counts
 	r.settleBudget(ctx, spending, func(id string) bool { return r.spared[id] })
 	isLeft := c.Pending > 0 || r.report.Unrecorded
-	if isLeft && !r.leased() {
+	if isLeft && !r.request.OfLibrary() {
 		_, err = journal.Begin(ctx, r.Store, r.Now(), intent)
 	}
-	if err == nil && (!isLeft || !r.leased()) {
+	if err == nil && (!isLeft || !r.request.OfLibrary()) {
 		err = underWay.Close(ctx, r.Store)
 	}
 	if err != nil {

@@ -263,6 +263,10 @@ func texts[T comparable](value json.RawMessage, name string, wrong *problems, pa
 	return items
 }
 
+// OfLibrary reports whether a request is for the inventory, a plan or a restore, and not for given media, objects or
+// lists. A run of it that changes anything takes the lease.
+func (r *Request) OfLibrary() bool { return r.Inventory || r.Plan != "" || r.Restore != "" }
+
 // Digest names what a request asks for: two with the same digest ask for the same.
 func (r *Request) Digest() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %t %q %t", r.Trigger, r.Mode, r.MediaIDs, r.Objects, r.Manifests, r.Removed,

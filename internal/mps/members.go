@@ -20,6 +20,15 @@ func together(members []*member) (names []string) {
 	return names
 }
 
+// runsOf returns the number of runs that have joined: one may have several members.
+func runsOf(members []*member) int {
+	runs := map[*Session]bool{}
+	for _, m := range members {
+		runs[m.permit.session] = true
+	}
+	return len(runs)
+}
+
 // fit reports whether one call takes another member. It takes each object in one form of
 // its URL only: the answer to one form would pass for the answer to the other.
 func fit(members []*member, another *member) bool {
