@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -47,13 +48,37 @@ type world struct {
 	t   *testing.T
 	e   *emulator.Emulator
 	env map[string]string
-	log bytes.Buffer
+	log processLog
 	now func() time.Time
 	// dial opens connections to the services; nil means through the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	f    *handler.Function
 	// requests counts the platform's requests, each of which has an ID.
 	requests int
+}
+
+// processLog is the log of all processes of a world. They share no lock of their own.
+type processLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *processLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *processLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *processLog) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 func newWorld(t *testing.T, config emulator.Config, policy string, env ...string) *world {

@@ -270,7 +270,7 @@ func TestAHoldInTheMiddleOfARun(t *testing.T) {
 
 // newPipedFunction returns another process of a world.
 func newPipedFunction(w *world) *handler.Function {
-	return handler.New(handler.Options{Getenv: func(name string) string { return w.env[name] }, Log: &strings.Builder{}, Now: w.now, Dial: w.dial})
+	return handler.New(handler.Options{Getenv: func(name string) string { return w.env[name] }, Log: &w.log, Now: w.now, Dial: w.dial})
 }
 
 func TestADamagedHoldInTheMiddleOfARun(t *testing.T) {
