@@ -2,12 +2,13 @@ package extsort
 
 import (
 	"cmp"
-	"compress/flate"
 	"container/heap"
 	"errors"
 	"io"
 	"iter"
 	"slices"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // sources returns sources that read pieces.

@@ -5,18 +5,18 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"slices"
+
+	"github.com/klauspost/compress/flate"
 )
 
 const (
-	// memory is the size of the records in memory, in bytes, at which they are written to the file.
-	memory = 1 << 20
+	// mostMemory is the size of the records in memory, in bytes, at which they are written to the file.
+	mostMemory = 1 << 20
 	// fanIn is the number of pieces that are merged into one. Reading a piece takes fifty kilobytes
 	// of memory.
 	fanIn = 64
@@ -41,10 +41,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // its memory does not grow. Records that come nearly in order make one piece, which is not merged.
 // The zero value is empty. It is not safe for concurrent use.
 type Sorter struct {
-	most   int    // replaces memory in tests; 0 for memory
-	arena  []byte // the encoded records in memory
-	starts []int  // their offsets in arena
-	other  []byte // the arena before, to be used again
+	most   int    // replaces mostMemory in tests; 0 for mostMemory
+	memory block  // the records in memory
+	other  []byte // the bytes of the block before, to be used again
 	count  int
 	file   *os.File
 	named  bool // the file could not be removed while it is open
@@ -72,13 +71,19 @@ func (s *Sorter) Len() int { return s.count }
 
 // Add adds a record. Its error is an *Error.
 func (s *Sorter) Add(name string, rest []byte) error {
-	s.starts = append(s.starts, len(s.arena))
-	s.arena = binary.AppendUvarint(s.arena, uint64(len(name)))
-	s.arena = append(s.arena, name...)
-	s.arena = binary.AppendUvarint(s.arena, uint64(len(rest)))
-	s.arena = append(s.arena, rest...)
+	add(&s.memory, name, rest)
+	return s.added()
+}
+
+// AddBytes adds a record, whose name it copies. Its error is an *Error.
+func (s *Sorter) AddBytes(name, rest []byte) error {
+	add(&s.memory, name, rest)
+	return s.added()
+}
+
+func (s *Sorter) added() error {
 	s.count++
-	if len(s.arena)+8*len(s.starts) < cmp.Or(s.most, memory) {
+	if s.memory.size() < cmp.Or(s.most, mostMemory) {
 		return nil
 	}
 	if err := s.flush(); err != nil {
@@ -89,17 +94,14 @@ func (s *Sorter) Add(name string, rest []byte) error {
 
 // Mark begins records that Undo can drop. Its error is an *Error.
 func (s *Sorter) Mark() error {
-	if len(s.starts) > 0 {
+	if len(s.memory.records) > 0 {
 		if err := s.flush(); err != nil {
 			return &Error{err}
 		}
-		for _, start := range s.starts { // the half that was kept follows
-			name, rest, _ := at(s.arena[start:])
-			if err := s.open.write(name, rest); err != nil {
-				return &Error{err}
-			}
+		if err := s.open.writeAll(&s.memory, s.memory.records); err != nil { // the half that was kept follows
+			return &Error{err}
 		}
-		s.arena, s.starts = s.arena[:0], s.starts[:0]
+		s.memory.empty()
 	}
 	if err := s.finish(0); err != nil {
 		return &Error{err}
@@ -110,7 +112,7 @@ func (s *Sorter) Mark() error {
 
 // Undo drops the records that were added since Mark, or all.
 func (s *Sorter) Undo() {
-	s.arena, s.starts = s.arena[:0], s.starts[:0]
+	s.memory.empty()
 	if s.open != nil {
 		s.open, s.spare = nil, s.open
 	}
@@ -126,31 +128,26 @@ func (s *Sorter) flush() (err error) {
 		}
 		s.named = os.Remove(s.file.Name()) != nil // a killed run leaves no file
 	}
-	s.sort()
-	first, _, _ := at(s.arena[s.starts[0]:])
-	n := (len(s.starts) + 1) / 2
-	if s.open != nil && bytes.Compare(first, s.open.last) < 0 {
+	s.memory.sort()
+	records := s.memory.records
+	n := (len(records) + 1) / 2
+	if s.open != nil && bytes.Compare(s.memory.name(records[0]), s.open.last) < 0 {
 		if err := s.finish(0); err != nil {
 			return err
 		}
-		n = len(s.starts)
+		n = len(records)
 	}
 	if s.open == nil {
 		s.begin()
 	}
-	for _, start := range s.starts[:n] {
-		name, rest, _ := at(s.arena[start:])
-		if err := s.open.write(name, rest); err != nil {
-			return err
-		}
+	if err := s.open.writeAll(&s.memory, records[:n]); err != nil {
+		return err
 	}
-	kept := s.other[:0]
-	for i, start := range s.starts[n:] {
-		_, _, size := at(s.arena[start:])
-		s.starts[i] = len(kept)
-		kept = append(kept, s.arena[start:start+size]...)
+	kept := block{bytes: s.other[:0], records: records[:0]}
+	for _, r := range records[n:] {
+		add(&kept, s.memory.name(r), s.memory.rest(r)) // at most as many as were read
 	}
-	s.arena, s.other, s.starts = kept, s.arena, s.starts[:len(s.starts)-n]
+	s.memory, s.other = kept, s.memory.bytes
 	return nil
 }
 
@@ -186,6 +183,15 @@ func (s *Sorter) begin() {
 	o.squeezed.Reset(&o.counted)
 	o.buffer.Reset(o.squeezed)
 	o.last = o.last[:0]
+}
+
+func (o *output) writeAll(of *block, records []span) error {
+	for _, r := range records {
+		if err := o.write(of.name(r), of.rest(r)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *output) write(name, rest []byte) error {
@@ -232,25 +238,6 @@ func (s *Sorter) finish(level int) error {
 	return s.finish(level + 1)
 }
 
-// sort sorts the records in memory.
-func (s *Sorter) sort() {
-	slices.SortFunc(s.starts, func(a, b int) int {
-		one, _, _ := at(s.arena[a:])
-		other, _, _ := at(s.arena[b:])
-		return cmp.Or(bytes.Compare(one, other), cmp.Compare(a, b))
-	})
-}
-
-// at decodes the first record of b. size is its length in b.
-func at(b []byte) (name, rest []byte, size int) {
-	length, n := binary.Uvarint(b)
-	name = b[n : n+int(length)] //nolint:gosec // the length of a slice
-	size = n + len(name)
-	length, n = binary.Uvarint(b[size:])
-	rest = b[size+n : size+n+int(length)] //nolint:gosec // the length of a slice
-	return name, rest, size + n + len(rest)
-}
-
 // All yields the records in order. It may be called several times. The caller may keep their bytes.
 // An error is an *Error, and the last value.
 func (s *Sorter) All() iter.Seq2[Record, error] {
@@ -260,8 +247,8 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 			return
 		}
 		s.other, s.spare = nil, nil // the caller needs the memory
-		s.sort()
-		sources := append(s.sources(s.pieces), &source{number: len(s.pieces), arena: s.arena, starts: s.starts})
+		s.memory.sort()
+		sources := append(s.sources(s.pieces), &source{number: len(s.pieces), memory: s.memory})
 		for r, err := range sources.all() {
 			if err != nil {
 				err = &Error{err}

@@ -26,8 +26,8 @@ func TestSorter(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if s.Len() != records || len(s.arena) > few || (len(s.pieces) > 0) != (records*100 > few) || len(s.pieces) > fanIn+records/1000/fanIn {
-				t.Errorf("%d records, %d bytes in memory, %d pieces", s.Len(), len(s.arena), len(s.pieces))
+			if s.Len() != records || len(s.memory.bytes) > few || (len(s.pieces) > 0) != (records*100 > few) || len(s.pieces) > fanIn+records/1000/fanIn {
+				t.Errorf("%d records, %d bytes in memory, %d pieces", s.Len(), len(s.memory.bytes), len(s.pieces))
 			}
 			for range 2 {
 				next := 0

@@ -27,8 +27,7 @@ type source struct {
 	ended   bool   // all of the file was read
 	last    []byte // name
 
-	arena  []byte
-	starts []int
+	memory block
 
 	batch batch
 }
@@ -75,12 +74,12 @@ func (s *source) next() error {
 func (s *source) fill() error {
 	for !s.batch.isFull() {
 		if s.file == nil {
-			if len(s.starts) == 0 {
+			if len(s.memory.records) == 0 {
 				break
 			}
-			name, rest, _ := at(s.arena[s.starts[0]:])
-			s.batch.add(name, rest)
-			s.starts = s.starts[1:]
+			first := s.memory.records[0]
+			s.batch.add(s.memory.name(first), s.memory.rest(first))
+			s.memory.records = s.memory.records[1:]
 			continue
 		}
 		more, err := s.decode()

@@ -225,9 +225,6 @@ func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candi
 		if c.MediaID != "" && !c.Object.IsZero() {
 			c.Beside, c.Object = Hash(objectName(c.Object)), media.Object{}
 		}
-		if err == nil {
-			c.name = c.Name() // once
-		}
 		if !row.Modified.IsZero() {
 			c.Modified = row.Modified.Unix()
 		}

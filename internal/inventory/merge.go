@@ -47,20 +47,21 @@ func Named(name string, modified int64) (Candidate, error) {
 // Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
 type Gathered struct {
 	objects, ids extsort.Sorter
-	scratch      []byte
+	name, rest   []byte // scratch
 }
 
 // Add adds a candidate. Its error is a *extsort.Error.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
-		g.scratch = binary.AppendVarint(g.scratch[:0], c.flags())
+		g.rest = binary.AppendVarint(g.rest[:0], c.flags())
 		if c.Beside != 0 {
-			g.scratch = binary.BigEndian.AppendUint64(g.scratch, c.Beside)
+			g.rest = binary.BigEndian.AppendUint64(g.rest, c.Beside)
 		}
-		return g.ids.Add(c.Name(), g.scratch)
+		return g.ids.Add(c.Name(), g.rest)
 	}
-	g.scratch = binary.AppendVarint(g.scratch[:0], c.Modified)
-	return g.objects.Add(c.Name(), g.scratch)
+	g.name = append(append(append(g.name[:0], c.Object.Bucket...), '/'), c.Object.Key...) // as objectName has it
+	g.rest = binary.AppendVarint(g.rest[:0], c.Modified)
+	return g.objects.AddBytes(g.name, g.rest)
 }
 
 // Mark begins objects that Undo can drop. Its error is a *extsort.Error.

@@ -3,13 +3,14 @@ package manifest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // MaxText bounds the text of one file, in bytes, after unzipping: some thirty million

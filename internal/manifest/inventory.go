@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/md5" //nolint:gosec // the checksum that OSS Inventory has
 	"encoding/hex"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -193,9 +193,8 @@ func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 	if bucket := fields[i.bucket]; string(bucket) != i.Bucket {
 		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(string(bucket)), text.Quote(i.Bucket))
 	}
-	// Keys are escaped, with or without slashes. No documented sample has a plus: it stays a plus.
-	key, err := url.PathUnescape(string(fields[i.key]))
-	if err != nil {
+	key, ok := unescape(fields[i.key])
+	if !ok {
 		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(string(fields[i.key])))
 	}
 	if row.Object, err = media.NewObject(i.Bucket, key); err != nil {
@@ -205,6 +204,28 @@ func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 		row.Modified, err = parseModified(fields[i.modified])
 	}
 	return row, false, err
+}
+
+// unescape returns a key without its escapes, as url.PathUnescape does. Keys are escaped, with or without
+// slashes. No documented sample has a plus: it stays a plus.
+func unescape(escaped []byte) (key string, ok bool) {
+	var most [1 << 10]byte // without an allocation
+	plain := most[:0]
+	for {
+		before, behind, found := bytes.Cut(escaped, []byte{'%'})
+		plain = append(plain, before...)
+		switch {
+		case !found:
+			return string(plain), true
+		case len(behind) < 2:
+			return "", false
+		}
+		var err error
+		if plain, err = hex.AppendDecode(plain, behind[:2]); err != nil {
+			return "", false
+		}
+		escaped = behind[2:]
+	}
 }
 
 // flag reads true or false, in any case. A report without the column has the value absent.

@@ -136,8 +136,11 @@ func jsonRows(l *lines, yield func(Row, error) bool) {
 
 // EndsReading reports whether an error is of more than one row: it ends the rows of a list.
 func EndsReading(err error) bool {
+	if err == nil { // most rows are good
+		return false
+	}
 	var bad *RowError
-	return err != nil && !errors.As(err, &bad)
+	return !errors.As(err, &bad)
 }
 
 func jsonRow(line []byte) (Row, error) {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bufio"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -33,6 +34,19 @@ func FuzzSimpleRow(f *testing.F) {
 		long, err := other.row()
 		if want := other.cells(); err != nil || other.problem != nil || string(row) != string(long) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: cells %q of %q; the long way %q of %q, %v, %v", text, got, row, want, long, other.problem, err)
+		}
+	})
+}
+
+// A key is unescaped as net/url does.
+func FuzzUnescape(f *testing.F) {
+	for _, key := range []string{"", "a", "a%2Fb", "%e4%BD%a0+", "%", "%2", "%2g", "%%20", "a%00", "%zz%20"} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		want, err := url.PathUnescape(key)
+		if got, ok := unescape([]byte(key)); got != want || ok != (err == nil) {
+			t.Errorf("%q: %q, %v; net/url has %q, %v", key, got, ok, want, err)
 		}
 	})
 }

@@ -74,6 +74,9 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
+		if err == nil && ctx.Err() == nil { // most rows
+			continue
+		}
 		late := (ctx.Err() != nil || deadline.Passed(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
 		if late {
 			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
