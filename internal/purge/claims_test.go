@@ -21,10 +21,11 @@ func TestRunsShareAMedium(t *testing.T) {
 		later time.Duration
 		want  became // of all three runs
 		calls int
+		takes time.Duration // at most, besides later
 	}{
 		"concurrent":          {want: became{"deleted": 10, "gone": 20}, calls: 1},
-		"with older look-ups": {later: claimTime, want: became{"deleted": 10, "gone": 20}, calls: 1},
-		"the first one fails": {want: became{"failed": 10, "deleted": 10, "gone": 10}, calls: 7, prepare: func(l *library) {
+		"with older look-ups": {later: 30 * time.Second, want: became{"deleted": 10, "gone": 20}, calls: 1},
+		"the first one fails": {want: became{"failed": 10, "deleted": 10, "gone": 10}, calls: 7, takes: 7 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(call int, ids []string) error {
 				if call <= 6 {
 					return errThrottled
@@ -40,8 +41,14 @@ func TestRunsShareAMedium(t *testing.T) {
 				return l.take(ids...)
 			}
 		}},
-		"MPS still shows the media": {want: became{"unverified": 30}, calls: 1, prepare: func(l *library) {
+		"MPS still shows the media": {want: became{"unverified": 30}, calls: 1, takes: 6 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(int, []string) error { return nil }
+		}},
+		"MPS shows the deletion too late for the first one": {later: time.Second, want: became{"unverified": 10, "gone": 20}, calls: 1, takes: 5 * time.Second, prepare: func(l *library) {
+			l.onDelete = func(int, []string) error {
+				time.AfterFunc(5*time.Second, func() { l.mu.Lock(); defer l.mu.Unlock(); clear(l.media) })
+				return nil
+			}
 		}},
 		"MPS shows them as Initiated": {want: became{"deleted": 10, "gone": 20}, calls: 1, prepare: func(l *library) {
 			l.onDelete = func(_ int, ids []string) error {
@@ -51,7 +58,7 @@ func TestRunsShareAMedium(t *testing.T) {
 				return nil
 			}
 		}},
-		"the claims have expired": {later: claimTime + time.Second, want: became{"unverified": 10, "deleted": 10, "gone": 10}, calls: 2, prepare: func(l *library) {
+		"the claims have expired": {later: 31 * time.Second, want: became{"unverified": 10, "deleted": 10, "gone": 10}, calls: 2, takes: 3 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(call int, ids []string) error {
 				if call == 1 {
 					return nil
@@ -69,7 +76,7 @@ func TestRunsShareAMedium(t *testing.T) {
 				lines := l.fill(10)
 				var mu sync.Mutex
 				var group sync.WaitGroup
-				claims, got := new(Claims), became{}
+				claims, got, start := new(Claims), became{}, time.Now()
 				for i := range 3 {
 					p := l.purger(asOf, origin{})
 					p.Claims = claims
@@ -87,11 +94,14 @@ func TestRunsShareAMedium(t *testing.T) {
 					} else if strings.HasPrefix(name, "the first") {
 						synctest.Wait()
 					}
-					if test.later > claimTime {
+					if test.later > 30*time.Second {
 						group.Wait()
 					}
 				}
 				group.Wait()
+				if took := time.Since(start) - test.later; took > test.takes {
+					t.Errorf("it took %v, at most %v", took, test.takes)
+				}
 				if diff := cmp.Diff(test.want, got); diff != "" || len(l.sent) != test.calls {
 					t.Errorf("%d calls, outcomes (-want +got):\n%s", len(l.sent), diff)
 				}

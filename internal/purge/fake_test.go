@@ -71,6 +71,7 @@ type library struct {
 	// call's.
 	onRead  func(probe bool, ids []string) error
 	permits func() error
+	asked   []mps.Operation // of each permit
 	reads   int
 	backoff error
 	exists  func(media.Object) (bool, error)
@@ -101,6 +102,9 @@ func (l *library) Permit(ctx context.Context, op mps.Operation) (mps.Permit, err
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: not sent: %w", op, err)
 	}
+	l.mu.Lock()
+	l.asked = append(l.asked, op)
+	l.mu.Unlock()
 	if l.permits != nil {
 		if err := l.permits(); err != nil {
 			return nil, err
@@ -246,6 +250,9 @@ func (l *library) purge(ctx, admit context.Context, p *Purger, lines []plan.Line
 	l.t.Helper()
 	all := outcomes{}
 	err := p.Run(ctx, admit, sequence(lines), func(some []Outcome) {
+		if len(some) == 0 {
+			l.t.Error("settle is called without an outcome")
+		}
 		for _, o := range some {
 			if _, twice := all[o.Line.MediaID]; twice {
 				l.t.Errorf("%s is handed over twice", o.Line.MediaID)

@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -92,6 +94,32 @@ func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call that was not sent since the holds changed is no try.
+func TestChangesOfHoldsAreNoTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newLibrary(t), &changing{}
+		lines := l.fill(10)
+		p := l.purger(time.Now(), origin{})
+		p.Holds, p.Recheck.Judge.Mark = c, c.mark
+		changes, throttled := 2*mps.MaxTries, false
+		l.onDelete = func(_ int, ids []string) error {
+			if changes--; changes >= 0 {
+				c.place("another")
+				return context.Canceled
+			}
+			if !throttled {
+				throttled = true
+				return errThrottled
+			}
+			return l.take(ids...)
+		}
+		all, err := l.purge(t.Context(), t.Context(), p, lines)
+		if err != nil || all.count(10)[journal.Deleted] != 10 {
+			t.Errorf("%v, %v", err, all.count(10))
+		}
+	})
 }
 
 // A whole batch may be held. Another change of the holds costs a look only.

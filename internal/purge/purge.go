@@ -214,7 +214,7 @@ func (w *worker) recheck(batch []plan.Line) []plan.Line {
 // the rejected medium is alone. An error means that no further call can succeed.
 func (w *worker) purge(batch []plan.Line) error {
 	var backoff time.Duration
-	for try := 1; len(batch) > 0; try++ {
+	for try := 1; ; try++ {
 		left, permit, holds := w.permit(batch)
 		if permit == nil {
 			return nil // not sent: the media are still pending
@@ -277,7 +277,6 @@ func (w *worker) purge(batch []plan.Line) error {
 			return nil
 		}
 	}
-	return nil
 }
 
 // backOff waits before media are sent again. After an error they stay pending if the time is up;

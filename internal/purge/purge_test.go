@@ -117,6 +117,12 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				return nil
 			}
 		}},
+		"almost too slow to show it": {media: 10, calls: 1, want: became{"deleted": 10}, takes: 3 * time.Second, prepare: func(l *library) {
+			l.onDelete = func(int, []string) error {
+				time.AfterFunc(2999*time.Millisecond, func() { l.mu.Lock(); defer l.mu.Unlock(); clear(l.media) })
+				return nil
+			}
+		}},
 		"lost, and slow to show it": {media: 10, calls: 1, want: became{"deleted": 10}, takes: 3 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(int, []string) error {
 				time.AfterFunc(2*time.Second, func() { l.mu.Lock(); defer l.mu.Unlock(); clear(l.media) })
@@ -293,7 +299,7 @@ func TestAShortBatchIsLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(53)
-		l.permits = func() error { time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond); return nil }
+		l.permits = func() error { time.Sleep(time.Duration(10-len(l.asked)) * time.Second); return nil } // later batches wait less
 		got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
 		if err != nil || len(got) != 53 || len(l.sent) != 6 || len(l.sent[5]) != 3 {
 			t.Errorf("%d outcomes, %v: %v", len(got), err, l.sent)

@@ -30,7 +30,7 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 		w.all(batch, journal.Unverified, err, false)
 	}
 	var failure *mps.Error
-	if errors.As(err, &failure) && failure.Kind == mps.Unauthorized && len(batch) > 0 {
+	if errors.As(err, &failure) && failure.Kind == mps.Unauthorized {
 		return err // no deletion can be verified
 	}
 	return nil

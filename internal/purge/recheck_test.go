@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -64,6 +65,16 @@ func TestStaleDecisions(t *testing.T) {
 			p.Recheck.Interrupted = true
 			l.media[id] = testMedium(id, "a", media.StateInitiated, 400)
 		}},
+		"shown as Deleted, interrupted": {planned: published("a", 400), became: journal.Gone, change: func(l *library, p *Purger) {
+			p.Recheck.Interrupted = true
+			l.show(id, media.StateDeleted)
+		}},
+		"shown as Deleted in doubt, interrupted": {planned: published("a", 400), verdict: retention.Unknown, change: func(l *library, p *Purger) {
+			p.Recheck.Interrupted = true
+			m := published("a", 400)
+			m.State, m.Doubt = media.StateDeleted, "MPS returned it twice with different records"
+			l.media[id] = m
+		}},
 		"planned as Initiated, interrupted": {planned: testMedium(id, "a", media.StateInitiated, 400), became: journal.Deleted, sent: true, change: func(_ *library, p *Purger) { p.Recheck.Interrupted = true }},
 		"vanished":                          {planned: published("a", 400), became: journal.Gone, change: func(l *library, _ *Purger) { delete(l.media, id) }},
 		"not named":                         {planned: published("a", 400), origin: origin{unnamed: []string{id}}, verdict: retention.Keep},
@@ -88,7 +99,16 @@ func TestStaleDecisions(t *testing.T) {
 		"an old orphan of which nobody knows": {planned: published("orphans/a", 400), rule: "orphans", verdict: retention.Keep, cause: errForbidden, change: func(l *library, _ *Purger) {
 			l.exists = func(media.Object) (bool, error) { return false, errForbidden }
 		}},
-		"outranked":                  {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, became: journal.Deleted, sent: true, change: func(l *library, _ *Purger) { newest(l) }},
+		"outranked": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, became: journal.Deleted, sent: true, change: func(l *library, _ *Purger) { newest(l) }},
+		"unverified for long, and so in no group": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, p *Purger) {
+			newest(l)
+			p.Recheck.Judge.Mark = func(m *media.Medium) (mark retention.Mark) {
+				if m.ID == id {
+					mark = retention.Mark{Kind: retention.Unverified, Until: asOf.AddDate(0, 0, -1)}
+				}
+				return mark
+			}
+		}},
 		"outranked by nothing":       {planned: published("series/a/x", 90), rule: "series", verdict: retention.Keep},
 		"outranked by one that went": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, _ *Purger) { newest(l); delete(l.media, "n1") }},
 		"outranked by one not named": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}, unnamed: []string{"n2"}}, verdict: retention.Keep, change: func(l *library, _ *Purger) { newest(l) }},
@@ -120,6 +140,9 @@ func TestStaleDecisions(t *testing.T) {
 				o, ok := got[id]
 				if err != nil || !ok || o.Became != test.became || !errors.Is(o.Cause, test.cause) || (len(l.sent) > 0) != test.sent {
 					t.Fatalf("%q because of %v, sent %v, %v; want %q because of %v", o.Became, o.Cause, l.sent, err, test.became, test.cause)
+				}
+				if permits := strings.Count(fmt.Sprint(l.asked), string(mps.DeleteMedia)); permits > len(l.sent) {
+					t.Errorf("%d permits for %d deletions", permits, len(l.sent))
 				}
 				if o.Became == "" && o.Now.Verdict != test.verdict {
 					t.Errorf("it stays as %s, want %s", o.Now.Verdict, test.verdict)
@@ -155,7 +178,10 @@ func TestOneStaleDecision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(20)
-		lines[13].ReadAt -= int64(maxAge/time.Second) + 1
+		for i := range lines {
+			lines[i].ReadAt -= int64(time.Hour / time.Second)
+		}
+		lines[13].ReadAt--
 		var read [][]string
 		l.onRead = func(probe bool, ids []string) error {
 			if !probe {
@@ -168,6 +194,29 @@ func TestOneStaleDecision(t *testing.T) {
 			t.Errorf("%d outcomes, read again %v, %v", len(got), read, err)
 		}
 	})
+}
+
+// A purge that only accounts finds out which media are gone, although they were read just now. It
+// neither fails nor decides, and sends nothing.
+func TestAccountOnly(t *testing.T) {
+	l := newLibrary(t)
+	lines := l.fill(30)
+	delete(l.media, "m001")
+	l.show("m002", media.StateDeleted)
+	l.show("m003", media.StateInitiated)
+	l.media["m004"] = testMedium("m004", "m004", media.StatePublished, 400, "legal-hold")
+	l.onRead = func(_ bool, ids []string) error {
+		if slices.Contains(ids, "m011") {
+			return errLost
+		}
+		return nil
+	}
+	p := l.purger(asOf, origin{unnamed: []string{"m005"}})
+	p.Recheck.Account, p.Recheck.Interrupted = true, true
+	got, err := l.purge(t.Context(), t.Context(), p, lines)
+	if want := (became{"gone": 3, "pending": 27}); err != nil || !maps.Equal(got.count(30), want) || len(l.sent) > 0 {
+		t.Errorf("%v, sent %v, %v", got.count(30), l.sent, err)
+	}
 }
 
 // An empty batch is not sent, and does not delay the last one.
