@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 
 var announcedNow = time.Date(2026, 6, 30, 2, 0, 0, 0, time.UTC)
 
-func openAnnounced(t *testing.T, store *memory, now time.Time, whole bool) *Announcements {
+func openAnnounced(t *testing.T, store *statetest.Memory, now time.Time, whole bool) *Announcements {
 	t.Helper()
 	a, err := OpenAnnouncements(t.Context(), store, announcedRegion, now, whole)
 	no(t, err)
@@ -62,7 +64,7 @@ func announceAll(t *testing.T, a *Announcements, now time.Time, all map[string]A
 
 // Over many sweeps a generation has what the latest sweep wrote, and shares most segments with the one before.
 func TestGenerationsOfAnnouncements(t *testing.T) {
-	store, random := newMemory(), rand.New(rand.NewPCG(1, 2))
+	store, random := statetest.New(), rand.New(rand.NewPCG(1, 2))
 	all := map[string]Announcement{}
 	for night := range 5 {
 		now := announcedNow.Add(time.Duration(night) * announcedDay)
@@ -83,29 +85,29 @@ func TestGenerationsOfAnnouncements(t *testing.T) {
 				delete(all, id)
 			}
 		}
-		before := len(store.created)
+		before := len(store.Created)
 		announceAll(t, a, now, all)
-		if written := len(store.created) - before; night > 0 && written > 10 {
+		if written := len(store.Created) - before; night > 0 && written > 10 {
 			t.Errorf("night %d: %d records written", night, written)
 		}
 	}
 	few := openAnnounced(t, store, announcedNow, false)
-	clear(store.reads)
+	clear(store.Reads)
 	id := slices.Sorted(maps.Keys(all))[len(all)/2]
 	found := false
 	for one, err := range few.Until(t.Context(), id) {
 		no(t, err)
 		found = found || one == all[id]
 	}
-	if !found || len(store.reads) > 2 {
-		t.Errorf("found: %v, with %d reads", found, len(store.reads))
+	if !found || len(store.Reads) > 2 {
+		t.Errorf("found: %v, with %d reads", found, len(store.Reads))
 	}
 }
 
 // What is lost or damaged is announced again, and is never another announcement.
 func TestDamagedAnnouncements(t *testing.T) {
-	write := func(t *testing.T) (*memory, map[string]Announcement) {
-		store, all := newMemory(), map[string]Announcement{}
+	write := func(t *testing.T) (*statetest.Memory, map[string]Announcement) {
+		store, all := statetest.New(), map[string]Announcement{}
 		for i := range 12_000 {
 			id := fmt.Sprintf("m%05d", i)
 			all[id] = Announcement{MediaID: id, Digest: uint64(i), At: announcedNow.Unix(), Lead: i%100 == 0}
@@ -126,8 +128,8 @@ func TestDamagedAnnouncements(t *testing.T) {
 		for _, folder := range []string{generationFolder, announcedFolder} {
 			t.Run(name+" "+folder, func(t *testing.T) {
 				store, all := write(t)
-				record := store.names(folder)[0]
-				store.put(record, damage(store.records[record]))
+				record := store.Names(folder)[0]
+				store.Put(record, damage(store.Records[record]))
 				a := openAnnounced(t, store, announcedNow, true)
 				got := restOf(t, a)
 				for id, one := range got {
@@ -150,16 +152,16 @@ func TestDamagedAnnouncements(t *testing.T) {
 	}
 	t.Run("swapped segments", func(t *testing.T) {
 		store, _ := write(t)
-		names := store.names(announcedFolder)
-		store.records[names[0]], store.records[names[1]] = store.records[names[1]], store.records[names[0]]
+		names := store.Names(announcedFolder)
+		store.Records[names[0]], store.Records[names[1]] = store.Records[names[1]], store.Records[names[0]]
 		if a := openAnnounced(t, store, announcedNow, true); len(restOf(t, a)) == 12_000 || len(a.Problems()) < 2 {
 			t.Errorf("%q", a.Problems())
 		}
 	})
 	t.Run("earlier times under the name of a segment", func(t *testing.T) {
 		store, all := write(t)
-		for _, name := range store.names(announcedFolder) {
-			zip, err := gzip.NewReader(bytes.NewReader(store.records[name]))
+		for _, name := range store.Names(announcedFolder) {
+			zip, err := gzip.NewReader(bytes.NewReader(store.Records[name]))
 			no(t, err)
 			lines, err := io.ReadAll(zip)
 			no(t, err)
@@ -169,7 +171,7 @@ func TestDamagedAnnouncements(t *testing.T) {
 			writer := gzip.NewWriter(&data)
 			_, err = writer.Write(forged)
 			no(t, errors.Join(err, writer.Close()))
-			store.put(name, data.Bytes())
+			store.Put(name, data.Bytes())
 		}
 		a := openAnnounced(t, store, announcedNow, true)
 		if got := restOf(t, a); len(got) > 0 || len(a.Problems()) == 0 {
@@ -187,7 +189,7 @@ func TestDamagedAnnouncements(t *testing.T) {
 	t.Run("a foreign name", func(t *testing.T) {
 		store, all := write(t)
 		for _, name := range []string{"0.json", "00000000000000000000", "0000000000000000000x.json", "-0000000000000000001.json", "99999999999999999999.json"} {
-			store.put(generationFolder+name, []byte("{}"))
+			store.Put(generationFolder+name, []byte("{}"))
 		}
 		if got := restOf(t, openAnnounced(t, store, announcedNow, true)); len(got) != len(all) {
 			t.Errorf("%d of %d", len(got), len(all))
@@ -198,10 +200,10 @@ func TestDamagedAnnouncements(t *testing.T) {
 // A store that is down is an error: announcing everything again would postpone all deletions.
 func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 	for _, down := range []struct{ operation, of string }{{"list", "generations"}, {"read", "generations"}, {"read", "segments"}, {"list", "events"}} {
-		store := newMemory()
+		store := statetest.New()
 		one := map[string]Announcement{"a": {MediaID: "a", At: announcedNow.Unix()}}
 		announceAll(t, openAnnounced(t, store, announcedNow, true), announcedNow, one)
-		store.down, store.of = down.operation, down.of
+		store.Down, store.Of = down.operation, down.of
 		a, err := OpenAnnouncements(t.Context(), store, announcedRegion, announcedNow, true)
 		if err == nil {
 			err = a.ReadEvents(t.Context(), announcedNow)
@@ -212,7 +214,7 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 		if down.operation == "list" && down.of == "generations" && err == nil {
 			continue // the listing ends at its first record
 		}
-		if !errors.Is(err, errDown) {
+		if !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s %s: %v", down.operation, down.of, err)
 		}
 	}
@@ -220,7 +222,7 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 
 // Two runs that write the next generation at once do not hide each other's: the second fails.
 func TestTwoGenerationsAtOnce(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	one, other := openAnnounced(t, store, announcedNow, true).Next(), openAnnounced(t, store, announcedNow, true).Next()
 	no(t, one.Add(t.Context(), Announcement{MediaID: "a"}))
 	no(t, one.Commit(t.Context(), announcedNow))
@@ -232,7 +234,7 @@ func TestTwoGenerationsAtOnce(t *testing.T) {
 
 // Announcements of events are leads of the next sweep. Those that the latest sweep may have seen count from now on.
 func TestAnnouncementsOfEvents(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	at := announcedNow.Add(-10 * announcedDay)
 	early := Announcement{MediaID: "early", Digest: 1, Lead: true}
 	late := Announcement{MediaID: "la-te", Digest: 2, Lead: true, Orphan: true}
@@ -240,7 +242,7 @@ func TestAnnouncementsOfEvents(t *testing.T) {
 	announceAll(t, openAnnounced(t, store, at, true), at.Add(time.Minute), map[string]Announcement{"kept": {MediaID: "kept", At: 5, Lead: true}})
 	no(t, Announce(t.Context(), store, at.Add(2*time.Minute), []Announcement{late}))
 	for _, name := range []string{"x", "2026-x-y-z", "20260701T000000.000000000Z-i-00-a", "20260701T000000.000000000Z-x-0000000000000000-a", "20260701T000000.000000000Z-i-0000000000000000-a b"} {
-		store.put(eventFolder+name, nil)
+		store.Put(eventFolder+name, nil)
 	}
 	a := openAnnounced(t, store, announcedNow, true)
 	no(t, a.ReadEvents(t.Context(), announcedNow.Add(-7*announcedDay)))
@@ -277,11 +279,11 @@ func TestTakenBackAnnouncements(t *testing.T) {
 		"a forged time":           {kept: announcedNow.Add(9000 * announcedDay), again: at.Add(2 * announcedDay), since: at.Add(2 * announcedDay)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := newMemory()
+			store := statetest.New()
 			one := Announcement{MediaID: "m", Digest: 1, At: at.Unix()}
 			announceAll(t, openAnnounced(t, store, at, true), at, map[string]Announcement{"m": one})
 			no(t, TakeBack(t.Context(), store, test.kept, []string{"m"}))
-			store.written[store.created[len(store.created)-1]] = at.Add(announcedDay)
+			store.Written[store.Created[len(store.Created)-1]] = at.Add(announcedDay)
 			if !test.again.IsZero() {
 				no(t, Announce(t.Context(), store, test.again, []Announcement{one}))
 			}
@@ -316,7 +318,7 @@ func FuzzAnnouncement(f *testing.F) {
 
 // BenchmarkAnnouncements is the work of a night on a million announced media of which ten changed.
 func BenchmarkAnnouncements(b *testing.B) {
-	store, all := newMemory(), make([]Announcement, 1_000_000)
+	store, all := statetest.New(), make([]Announcement, 1_000_000)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range all {
 		all[i] = Announcement{MediaID: fmt.Sprintf("%016x%016x", i*18_446_744_073_709, random.Uint64()), Digest: random.Uint64(), At: announcedNow.Unix()}
@@ -350,9 +352,9 @@ func BenchmarkAnnouncements(b *testing.B) {
 		night()
 	}
 	size := 0
-	for _, data := range store.records {
+	for _, data := range store.Records {
 		size += len(data)
 	}
 	b.ReportMetric(float64(size)/1e6, "MB-in-all")
-	b.ReportMetric(float64(len(store.created))/float64(b.N+1), "writes/op")
+	b.ReportMetric(float64(len(store.Created))/float64(b.N+1), "writes/op")
 }

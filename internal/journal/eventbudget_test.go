@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // someIDs returns IDs that differ for each call.
@@ -24,7 +25,7 @@ func someIDs(n int) (ids []string) {
 }
 
 func TestSpend(t *testing.T) {
-	store, budget := newMemory(), NewEventBudget()
+	store, budget := statetest.New(), NewEventBudget()
 	at := func(hours int) time.Time { return asOf.Add(time.Duration(hours) * time.Hour) }
 	spend := func(hours, want int, commit bool) Spending {
 		t.Helper()
@@ -37,8 +38,8 @@ func TestSpend(t *testing.T) {
 	if s := spend(0, 11, true); s.Allowed || s.Spent != 0 {
 		t.Errorf("more than the limit: %+v", s)
 	}
-	if s := spend(0, 10, false); !s.Allowed || len(store.records) > 0 {
-		t.Errorf("a dry run: %+v, records %q", s, store.created)
+	if s := spend(0, 10, false); !s.Allowed || len(store.Records) > 0 {
+		t.Errorf("a dry run: %+v, records %q", s, store.Created)
 	}
 	first := spend(0, 6, true)
 	if s := spend(1, 5, true); !first.Allowed || s.Allowed || s.Spent != 6 {
@@ -65,8 +66,8 @@ func TestSpend(t *testing.T) {
 // Runs that spend at the same time stay within the limit together.
 func TestSpendConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := newMemory(), NewEventBudget()
-		store.slow = time.Second
+		store, budget := statetest.New(), NewEventBudget()
+		store.Slow = time.Second
 		var allowed atomic.Int64
 		var group sync.WaitGroup
 		for range 30 {
@@ -89,7 +90,7 @@ func TestSpendConcurrently(t *testing.T) {
 
 // A budget lists again only the last records, and counts those that other instances write late.
 func TestSpendReadsOnce(t *testing.T) {
-	store, budget := newMemory(), NewEventBudget()
+	store, budget := statetest.New(), NewEventBudget()
 	spend := func(minutes, want int) {
 		t.Helper()
 		s, _, err := budget.Spend(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute), someIDs(1), 1000, true)
@@ -98,13 +99,13 @@ func TestSpendReadsOnce(t *testing.T) {
 		}
 	}
 	other := func(minutes int, name string) {
-		store.put("spent/"+state.Stamp(asOf.Add(time.Duration(minutes)*time.Minute))+name, nil)
+		store.Put("spent/"+state.Stamp(asOf.Add(time.Duration(minutes)*time.Minute))+name, nil)
 	}
 	other(-60, "-100-OLD")
 	spend(0, 100)
 	other(-5, "-10-LATE") // named before the first reading, and written after it
 	spend(1, 111)
-	delete(store.records, store.names("spent/")[0])
+	delete(store.Records, store.Names("spent/")[0])
 	spend(30, 112) // the old record is not listed again
 	other(25, "-1-OTHER")
 	spend(31, 114)
@@ -118,28 +119,28 @@ func TestSpendReadsOnce(t *testing.T) {
 // A budget that cannot be read or written allows nothing.
 func TestSpendFails(t *testing.T) {
 	for _, down := range []string{"list", "create"} {
-		store := newMemory()
-		store.down = down
-		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); !errors.Is(err, errDown) {
+		store := statetest.New()
+		store.Down = down
+		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s fails: %+v, %v", down, s, err)
 		}
 	}
-	store := newMemory()
+	store := statetest.New()
 	damaged := "spent/" + state.Stamp(asOf.Add(-time.Hour)) + "-x-A"
-	store.put(damaged, nil)
+	store.Put(damaged, nil)
 	budget := NewEventBudget()
 	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
 		t.Errorf("a record without a number: %+v, %v", s, err)
 	}
-	delete(store.records, damaged)
+	delete(store.Records, damaged)
 	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err != nil || !s.Allowed {
 		t.Errorf("when the record is removed: %+v, %v", s, err)
 	}
-	store = newMemory()
+	store = statetest.New()
 	s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true)
 	no(t, err)
-	store.down = "create"
-	if err := s.Settle(t.Context(), store, asOf, All); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if err := s.Settle(t.Context(), store, asOf, All); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("Settle: %v", err)
 	}
 }
@@ -156,7 +157,7 @@ func TestSpendAMediumOnce(t *testing.T) {
 		"nobody deletes it":        {[]bool{spared, spared, spared}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, budget := newMemory(), NewEventBudget()
+			store, budget := statetest.New(), NewEventBudget()
 			var runs []Spending
 			for range test.runs {
 				s, skipped, err := budget.Spend(t.Context(), store, asOf, []string{"m1"}, 1, true)
@@ -178,21 +179,21 @@ func TestSpendAMediumOnce(t *testing.T) {
 
 // trickling is a store whose records take time, before and after they are there. Some are not written.
 type trickling struct {
-	*memory
+	*statetest.Memory
 	random *mathrand.Rand
 	failed int // one in so many; 0 for none
 }
 
 func (s *trickling) Create(ctx context.Context, name string, data []byte) error {
-	s.mu.Lock()
+	s.Lock()
 	before, after, fails := s.random.IntN(1000), s.random.IntN(1000), s.failed > 0 && s.random.IntN(s.failed) == 0
-	s.mu.Unlock()
+	s.Unlock()
 	time.Sleep(time.Duration(before) * time.Millisecond)
 	defer time.Sleep(time.Duration(after) * time.Millisecond)
 	if fails {
-		return errDown
+		return statetest.ErrDown
 	}
-	return s.memory.Create(ctx, name, data)
+	return s.Memory.Create(ctx, name, data)
 }
 
 // Runs whose spendings overlap in any way delete no more than the limit together. Each has its media on record before
@@ -202,8 +203,8 @@ func TestSpendOverlapping(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			const limit, media = 8, 12
 			random := mathrand.New(mathrand.NewPCG(seed, 1))
-			store := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(seed, 2)), failed: []int{0, 5}[seed%2]}
-			store.slow = time.Second
+			store := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(seed, 2)), failed: []int{0, 5}[seed%2]}
+			store.Slow = time.Second
 			budget := NewEventBudget()
 			deleted := map[string]bool{}
 			var mu sync.Mutex
@@ -217,7 +218,7 @@ func TestSpendOverlapping(t *testing.T) {
 				group.Go(func() {
 					time.Sleep(start)
 					s, _, err := budget.Spend(t.Context(), store, asOf, ids, limit, true)
-					if err != nil && !errors.Is(err, errDown) {
+					if err != nil && !errors.Is(err, statetest.ErrDown) {
 						t.Error(err)
 					}
 					if err != nil || !s.Allowed {
@@ -229,7 +230,7 @@ func TestSpendOverlapping(t *testing.T) {
 						deleted[id] = true
 					}
 					spent := spentByRun{}
-					for _, name := range store.names(spentFolder) {
+					for _, name := range store.Names(spentFolder) {
 						no(t, spent.take(name))
 					}
 					if len(deleted) > spent.sum() {
@@ -248,8 +249,8 @@ func TestSpendOverlapping(t *testing.T) {
 // Ten events at once wait for two listings and one record, and not for ten of each.
 func TestSpendTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(1, 2))}, NewEventBudget()
-		store.slow = time.Second
+		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2))}, NewEventBudget()
+		store.Slow = time.Second
 		began := time.Now()
 		var group sync.WaitGroup
 		for range 10 {
@@ -270,18 +271,18 @@ func TestSpendTogether(t *testing.T) {
 // A run that wants the medium of another one, whose spending cannot be recorded, spends it itself.
 func TestSpendWhatAnotherCouldNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := &trickling{memory: newMemory(), random: mathrand.New(mathrand.NewPCG(1, 2)), failed: 1}, NewEventBudget()
+		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2)), failed: 1}, NewEventBudget()
 		var first error
 		var group sync.WaitGroup
 		group.Go(func() { _, _, first = budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true) })
 		synctest.Wait() // it is written
-		store.mu.Lock()
+		store.Lock()
 		store.failed = 0
-		store.mu.Unlock()
+		store.Unlock()
 		s, _, err := budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true)
 		group.Wait()
-		if !errors.Is(first, errDown) || err != nil || !s.Allowed || len(store.names(spentFolder)) != 1 {
-			t.Errorf("the first: %v; the second: %+v, %v; records %q", first, s, err, store.names(spentFolder))
+		if !errors.Is(first, statetest.ErrDown) || err != nil || !s.Allowed || len(store.Names(spentFolder)) != 1 {
+			t.Errorf("the first: %v; the second: %+v, %v; records %q", first, s, err, store.Names(spentFolder))
 		}
 	})
 }

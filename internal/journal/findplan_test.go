@@ -9,25 +9,26 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 func TestFindPlan(t *testing.T) {
 	id := func(digits string) string { return "sha256:" + digits + strings.Repeat("0", 64-len(digits)) }
 	first, second, third, empty := id("aaaaaaaa1"), id("aaaaaaaa2"), id("bbbbbbbb"), id("cccccccc")
-	saved := newMemory()
+	saved := statetest.New()
 	for i, name := range []string{plan.Name(third), plan.Name(first), plan.Name(second), plan.EmptyName(empty)} {
-		saved.put(name, []byte("{}"))
-		saved.written[name] = asOf.Add(time.Duration(i) * time.Second)
+		saved.Put(name, []byte("{}"))
+		saved.Written[name] = asOf.Add(time.Duration(i) * time.Second)
 	}
 	for _, other := range []string{plan.SegmentName(id("dddddddd"), 1), plan.AppliedName(third), "plans/sha256-eeeeeeee/plan.json", "plans/readme.txt"} {
-		saved.put(other, nil) // no record that completes a plan
-		saved.written[other] = asOf.Add(time.Hour)
+		saved.Put(other, nil) // no record that completes a plan
+		saved.Written[other] = asOf.Add(time.Hour)
 	}
-	delete(saved.records, "plans/sha256-eeeeeeee/plan.json")
+	delete(saved.Records, "plans/sha256-eeeeeeee/plan.json")
 	tests := []struct {
 		name, reference string
-		store           *memory
+		store           *statetest.Memory
 		want            string
 		fails           string
 	}{
@@ -41,7 +42,7 @@ func TestFindPlan(t *testing.T) {
 		{"ambiguous", "aaaaaaaa", saved, "", "several plans: give the whole ID of one: " + first + ", " + second},
 		{"no such plan", "12345678", saved, "", "not found"},
 		{"an incomplete plan", "dddddddd", saved, "", "not found"},
-		{"latest of none", "latest", newMemory(), "", "not found"},
+		{"latest of none", "latest", statetest.New(), "", "not found"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,16 +55,16 @@ func TestFindPlan(t *testing.T) {
 			}
 		})
 	}
-	down := newMemory()
-	down.down, down.of = "list", "plans/"
-	if got, err := FindPlan(t.Context(), down, "aaaaaaaa"); !errors.Is(err, errDown) {
+	down := statetest.New()
+	down.Down, down.Of = "list", "plans/"
+	if got, err := FindPlan(t.Context(), down, "aaaaaaaa"); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("%q, %v, want the store's error", got, err)
 	}
 }
 
 // latestStore is a store with runs, one a minute.
 type latestStore struct {
-	*memory
+	*statetest.Memory
 	t    *testing.T
 	last time.Time
 	skew time.Duration // of the time that runs decide as of
@@ -106,18 +107,18 @@ func TestLatestPlan(t *testing.T) {
 			}
 		}, ""},
 		{"a plan that has expired", func(s *latestStore, _, _ string) {
-			delete(s.records, plan.Name(s.run(trigger.Timer, report.Done, 3, "")))
+			delete(s.Records, plan.Name(s.run(trigger.Timer, report.Done, 3, "")))
 		}, ""},
 		{"no ID of a plan", func(s *latestStore, _, _ string) { s.run(trigger.Timer, report.Done, 3, "../../plans") }, ""},
 		{"a damaged report", func(s *latestStore, _, _ string) {
 			s.run(trigger.Timer, report.Done, 3, "")
-			s.put(s.created[len(s.created)-1], []byte("{"))
+			s.Put(s.Created[len(s.Created)-1], []byte("{"))
 		}, "cannot be read"},
 		{"a damaged plan", func(s *latestStore, _, _ string) {
-			s.put(plan.Name(s.run(trigger.Timer, report.Done, 3, "")), []byte("{"))
+			s.Put(plan.Name(s.run(trigger.Timer, report.Done, 3, "")), []byte("{"))
 		}, "read plan"},
-		{"a log that cannot be listed", func(s *latestStore, _, _ string) { s.down, s.of = "list", "log/" }, errDown.Error()},
-		{"reports that cannot be read", func(s *latestStore, _, _ string) { s.down, s.of = "read", "log/" }, errDown.Error()},
+		{"a log that cannot be listed", func(s *latestStore, _, _ string) { s.Down, s.Of = "list", "log/" }, statetest.ErrDown.Error()},
+		{"reports that cannot be read", func(s *latestStore, _, _ string) { s.Down, s.Of = "read", "log/" }, statetest.ErrDown.Error()},
 		{"too many runs without a plan", func(s *latestStore, first, _ string) {
 			for range maxPageReads + state.AtOnce {
 				s.run(trigger.HTTP, report.Done, 0, first)
@@ -126,7 +127,7 @@ func TestLatestPlan(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := &latestStore{memory: newMemory(), t: t, last: asOf}
+			s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
 			no(t, BeginLog(t.Context(), s))
 			first := s.run(trigger.Timer, report.Blocked, 3, "")
 			want := s.run(trigger.Invoke, report.Done, 2, "")
@@ -147,30 +148,30 @@ func TestLatestPlan(t *testing.T) {
 
 // The number of plans and of events costs nothing.
 func TestLatestPlanReadsLittle(t *testing.T) {
-	s := &latestStore{memory: newMemory(), t: t, last: asOf}
+	s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
 	no(t, BeginLog(t.Context(), s))
 	want := ""
 	for range 20 {
 		want = s.run(trigger.Timer, report.Done, 1, "")
 		s.run(trigger.OSS, report.Done, 1, "")
 	}
-	s.reads = map[string]int{}
-	s.down, s.of = "list", "plans/"
-	if got, err := FindPlan(t.Context(), s, "latest"); err != nil || got != want || len(s.reads) != 2 {
-		t.Errorf("%q, %v, %d records read; want %q of 2", got, err, len(s.reads), want)
+	s.Reads = map[string]int{}
+	s.Down, s.Of = "list", "plans/"
+	if got, err := FindPlan(t.Context(), s, "latest"); err != nil || got != want || len(s.Reads) != 2 {
+		t.Errorf("%q, %v, %d records read; want %q of 2", got, err, len(s.Reads), want)
 	}
 }
 
 // A store of the version before the log has its reports only.
 func TestLatestPlanWithoutALog(t *testing.T) {
-	s := &latestStore{memory: newMemory(), t: t, last: asOf}
+	s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
 	want := s.run(trigger.Timer, report.Done, 2, "")
 	r, err := ListReports(t.Context(), s, RunQuery{Limit: 1})
 	no(t, err)
 	no(t, SaveReport(t.Context(), s, r.Reports[0]))
-	for name := range s.records {
+	for name := range s.Records {
 		if strings.HasPrefix(name, logFolder) {
-			delete(s.records, name)
+			delete(s.Records, name)
 		}
 	}
 	if got, err := FindPlan(t.Context(), s, "latest"); err != nil || got != want {

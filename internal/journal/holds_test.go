@@ -15,6 +15,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 func holdOn(target string) retention.Hold {
@@ -46,7 +47,7 @@ func holds123(t *testing.T, store state.Store) *Holds {
 }
 
 func TestPlaceAndRelease(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	ours, theirs := holds123(t, store), NewHolds()
 	hold, err := theirs.Release(t.Context(), store, "2", "dev@host", asOf)
 	if no(t, err); hold.Target != "id2" {
@@ -76,7 +77,7 @@ func TestPlaceAndRelease(t *testing.T) {
 
 // One record holds many media, and one release frees them. A form that is sent again places no other hold.
 func TestHoldOnMany(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	many := holdOn("")
 	for i := range retention.MaxHoldMedia {
 		many.Media = append(many.Media, fmt.Sprintf("%064x", i))
@@ -119,7 +120,7 @@ func TestHoldOnMany(t *testing.T) {
 
 // The lists of all holds together are bounded.
 func TestHoldsListTooManyMedia(t *testing.T) {
-	h, store := NewHolds(), newMemory()
+	h, store := NewHolds(), statetest.New()
 	many := holdOn("")
 	for i := range retention.MaxHoldMedia {
 		many.Media = append(many.Media, fmt.Sprintf("%06x", i))
@@ -141,9 +142,9 @@ func TestHoldsListTooManyMedia(t *testing.T) {
 // next read goes on.
 func TestDamagedHolds(t *testing.T) {
 	const name = "holds/0000000002.json"
-	whole := newMemory()
+	whole := statetest.New()
 	holds123(t, whole)
-	good := string(whole.records[name])
+	good := string(whole.Records[name])
 	for what, data := range map[string]string{
 		"empty": "", "cut": good[:len(good)-3], "an empty object": "{}", "null": "null", "a list": "[]", "random": "\x00\x8f\xff\x17", "two": good + good,
 		"a tail": good + "}", "another number": strings.Replace(good, `"id":"2"`, `"id":"3"`, 1), "a future format": strings.Replace(good, `"format":1`, `"format":2`, 1),
@@ -154,9 +155,9 @@ func TestDamagedHolds(t *testing.T) {
 		"a key set twice": strings.Replace(good, `"reason"`, `"target":"id9","reason"`, 1), "a key in another spelling": strings.Replace(good, `"reason"`, `"Target":"id9","reason"`, 1),
 	} {
 		t.Run(what, func(t *testing.T) {
-			store := newMemory()
+			store := statetest.New()
 			known := holds123(t, store)
-			store.put(name, []byte(data))
+			store.Put(name, []byte(data))
 			fresh := NewHolds()
 			for range 2 {
 				if err := fresh.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name) {
@@ -167,12 +168,12 @@ func TestDamagedHolds(t *testing.T) {
 				t.Errorf("placed %+v, %v, beside a damaged hold", hold, err)
 			}
 			no(t, known.Refresh(t.Context(), store)) // it has read the record
-			store.put(name, []byte(good))
+			store.Put(name, []byte(good))
 			no(t, fresh.Refresh(t.Context(), store))
 			if n := len(fresh.Now().All()); n != 4 {
 				t.Errorf("%d holds after the repair", n)
 			}
-			store.put(name, []byte(data))
+			store.Put(name, []byte(data))
 			_, err := NewHolds().Release(t.Context(), store, "2", "x", asOf)
 			no(t, err)
 			if got := inForce(t, store); !slices.Equal(got, []string{"1", "3", "4"}) {
@@ -181,9 +182,9 @@ func TestDamagedHolds(t *testing.T) {
 		})
 	}
 	for _, odd := range []string{"holds/x.json", "holds/0000000004", "holds/4.json", "holds/0000000004.json.bak", "holds/0000000004.json/x", "holds/-000000004.json"} {
-		store := newMemory()
+		store := statetest.New()
 		known := holds123(t, store)
-		store.put(odd, []byte(good))
+		store.Put(odd, []byte(good))
 		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
 			if err := h.Refresh(t.Context(), store); (err == nil || !strings.Contains(err.Error(), odd)) && odd > name[:16] {
 				t.Errorf("%s: record %s: %v", who, odd, err)
@@ -195,10 +196,10 @@ func TestDamagedHolds(t *testing.T) {
 // A record that is gone held something: that is no release.
 func TestMissingHolds(t *testing.T) {
 	for _, gone := range []int{1, 2, 3} {
-		store := newMemory()
+		store := statetest.New()
 		h := holds123(t, store)
 		name := h.placed.name(gone)
-		delete(store.records, name)
+		delete(store.Records, name)
 		if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name+" is missing") {
 			t.Errorf("%v", err)
 		}
@@ -212,10 +213,10 @@ func TestMissingHolds(t *testing.T) {
 
 // The newest hold is missed too, by a process that knows it and by a new one. No other hold takes its number.
 func TestTheNewestHoldIsMissing(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	running := holds123(t, store)
-	store.put("hold-numbers/9.json", nil) // it proves nothing
-	delete(store.records, "holds/0000000003.json")
+	store.Put("hold-numbers/9.json", nil) // it proves nothing
+	delete(store.Records, "holds/0000000003.json")
 	for who, h := range map[string]*Holds{"a running process": running, "a new process": NewHolds()} {
 		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000003.json is missing") {
 			t.Errorf("%s: %v", who, err)
@@ -234,18 +235,18 @@ func TestTheNewestHoldIsMissing(t *testing.T) {
 
 // A hold whose number cannot be recorded is in force all the same, and says that it must be placed again.
 func TestANumberThatIsNotRecorded(t *testing.T) {
-	store := newMemory()
-	store.down, store.of = "create", "hold-numbers/"
-	if _, err := NewHolds().Place(t.Context(), store, holdOn("id1")); !errors.Is(err, errDown) || !strings.Contains(err.Error(), "hold 1 is in force, but") {
+	store := statetest.New()
+	store.Down, store.Of = "create", "hold-numbers/"
+	if _, err := NewHolds().Place(t.Context(), store, holdOn("id1")); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), "hold 1 is in force, but") {
 		t.Errorf("%v", err)
 	}
-	store.down = ""
+	store.Down = ""
 	if got := inForce(t, store); len(got) != 1 {
 		t.Errorf("in force %v", got)
 	}
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("id1"))
-	if no(t, err); hold.ID != "1" || len(store.names("hold-numbers/")) != 1 {
-		t.Errorf("placed again: hold %s, records %v", hold.ID, store.names("hold-numbers/"))
+	if no(t, err); hold.ID != "1" || len(store.Names("hold-numbers/")) != 1 {
+		t.Errorf("placed again: hold %s, records %v", hold.ID, store.Names("hold-numbers/"))
 	}
 }
 
@@ -254,9 +255,9 @@ func TestDamagedReleases(t *testing.T) {
 	const name = "releases/0000000001.json"
 	for what, data := range map[string]string{"empty": "", "cut": `{"format":1,"hold":"2"`, "an empty object": "{}", "a future format": `{"format":2,"hold":"2","by":"x","at":"2026-01-01T00:00:00Z"}`,
 		"no hold": `{"format":1,"hold":"","by":"x","at":"2026-01-01T00:00:00Z"}`, "all holds": `{"format":1,"hold":"*","by":"x","at":"2026-01-01T00:00:00Z"}`, "no time": `{"format":1,"hold":"2","by":"x"}`} {
-		store := newMemory()
+		store := statetest.New()
 		known := holds123(t, store)
-		store.put(name, []byte(data))
+		store.Put(name, []byte(data))
 		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
 			no(t, h.Refresh(t.Context(), store))
 			if skipped := h.Skipped(); len(h.Now().All()) != 3 || len(skipped) != 1 || !strings.Contains(skipped[0], name) {
@@ -275,15 +276,15 @@ func TestDamagedReleases(t *testing.T) {
 // A store that fails leaves the holds as they were, and an error.
 func TestHoldsOfAStoreThatFails(t *testing.T) {
 	for _, down := range [][2]string{{"list", "holds/"}, {"list", "releases/"}, {"list", "hold-numbers/"}, {"read", "holds/0000000003"}, {"read", "releases/"}} {
-		store := newMemory()
+		store := statetest.New()
 		_, err := holds123(t, store).Release(t.Context(), store, "1", "x", asOf)
 		no(t, err)
 		h := NewHolds()
-		store.down, store.of = down[0], down[1]
-		if err := h.Refresh(t.Context(), store); !errors.Is(err, errDown) {
+		store.Down, store.Of = down[0], down[1]
+		if err := h.Refresh(t.Context(), store); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%v: %v", down, err)
 		}
-		store.down = ""
+		store.Down = ""
 		no(t, h.Refresh(t.Context(), store))
 		if n := len(h.Now().All()); n != 2 {
 			t.Errorf("%v: then %d holds", down, n)
@@ -293,7 +294,7 @@ func TestHoldsOfAStoreThatFails(t *testing.T) {
 
 // Programs that place and release at once lose nothing, and none takes another's number.
 func TestConcurrentHolds(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	var all sync.WaitGroup
 	for who := range 5 {
 		all.Go(func() {
@@ -324,7 +325,7 @@ func TestConcurrentHolds(t *testing.T) {
 // A new process reads a catalog and the few records after it. Without one, or with one that is
 // damaged, it reads all.
 func TestCatalog(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	h := NewHolds()
 	for i := range 2*catalogStep + 50 {
 		hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprint("id", i)))
@@ -337,28 +338,28 @@ func TestCatalog(t *testing.T) {
 	if len(want) != 405 {
 		t.Fatalf("%d holds", len(want))
 	}
-	catalogs := store.names(catalogFolder)
+	catalogs := store.Names(catalogFolder)
 	if len(catalogs) != 2 {
 		t.Fatalf("catalogs %v", catalogs)
 	}
-	clear(store.reads)
-	if got := inForce(t, store); !slices.Equal(got, want) || len(store.reads) > catalogStep {
-		t.Errorf("%d holds after %d reads", len(got), len(store.reads))
+	clear(store.Reads)
+	if got := inForce(t, store); !slices.Equal(got, want) || len(store.Reads) > catalogStep {
+		t.Errorf("%d holds after %d reads", len(got), len(store.Reads))
 	}
-	good := store.records[catalogs[1]]
-	for what, data := range map[string][]byte{"cut": good[:len(good)/2], "empty": nil, "the other": store.records[catalogs[0]], "of the future": []byte(strings.Replace(string(good), `"format":1`, `"format":2`, 1)),
+	good := store.Records[catalogs[1]]
+	for what, data := range map[string][]byte{"cut": good[:len(good)/2], "empty": nil, "the other": store.Records[catalogs[0]], "of the future": []byte(strings.Replace(string(good), `"format":1`, `"format":2`, 1)),
 		"with a wrong hold": []byte(strings.Replace(string(good), `"id9"`, `"?"`, 1)), "without a hold": []byte(strings.Replace(string(good), `{"id":"2",`, `{"id":"500",`, 1))} {
-		store.put(catalogs[1], data)
+		store.Put(catalogs[1], data)
 		if got := inForce(t, store); !slices.Equal(got, want) {
 			t.Errorf("catalog %s: %d holds", what, len(got))
 		}
 	}
-	store.put(catalogs[1], good)
+	store.Put(catalogs[1], good)
 	running := NewHolds()
 	no(t, running.Refresh(t.Context(), store))
 	// Somebody removes the latest records, and their numbers are used again.
 	for number := h.catalog.Placed; number <= h.placed.last; number++ {
-		delete(store.records, h.placed.name(number))
+		delete(store.Records, h.placed.name(number))
 	}
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	no(t, err)
@@ -374,19 +375,19 @@ func TestCatalog(t *testing.T) {
 
 // The last record is removed, with all that proves it, and its number is used again. The time of the record shows it.
 func TestTheLastNumberIsUsedAgain(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	running := holds123(t, store)
 	const last = "holds/0000000003.json"
-	store.written[last] = asOf
+	store.Written[last] = asOf
 	no(t, running.Refresh(t.Context(), store))
 	no(t, running.Refresh(t.Context(), store)) // knows the time now
-	delete(store.records, last)
-	delete(store.records, "hold-numbers/0000000003.json")
+	delete(store.Records, last)
+	delete(store.Records, "hold-numbers/0000000003.json")
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "3" {
 		t.Fatalf("hold %s", hold.ID)
 	}
-	store.written[last] = asOf.Add(time.Second)
+	store.Written[last] = asOf.Add(time.Second)
 	no(t, running.Refresh(t.Context(), store))
 	if mark := running.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
 		t.Error("the process still has the hold that was removed")
@@ -395,19 +396,19 @@ func TestTheLastNumberIsUsedAgain(t *testing.T) {
 
 // A release says that a hold was there: a new hold gets another number, and one that is missing before it is missed.
 func TestRecordsThatAReleaseProves(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	_, err := holds123(t, store).Release(t.Context(), store, "3", "x", asOf)
 	no(t, err)
-	delete(store.records, "holds/0000000003.json")
-	delete(store.records, "hold-numbers/0000000003.json")
+	delete(store.Records, "holds/0000000003.json")
+	delete(store.Records, "hold-numbers/0000000003.json")
 	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "4" || !slices.Equal(inForce(t, store), []string{"1", "2", "4"}) {
 		t.Errorf("hold %s, in force %v", hold.ID, inForce(t, store))
 	}
-	delete(store.records, "holds/0000000004.json")
-	delete(store.records, "holds/0000000002.json")
-	for _, name := range store.names("hold-numbers/") { // earlier versions wrote none
-		delete(store.records, name)
+	delete(store.Records, "holds/0000000004.json")
+	delete(store.Records, "holds/0000000002.json")
+	for _, name := range store.Names("hold-numbers/") { // earlier versions wrote none
+		delete(store.Records, name)
 	}
 	if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
 		t.Errorf("the last hold is missing: %v", err)
@@ -416,21 +417,21 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 
 // meanwhile is a store in which another process does something right after a record was written.
 type meanwhile struct {
-	*memory
+	*statetest.Memory
 	do func(name string)
 }
 
 func (m meanwhile) Create(ctx context.Context, name string, data []byte) error {
 	defer m.do(name)
-	return m.memory.Create(ctx, name, data)
+	return m.Memory.Create(ctx, name, data)
 }
 
 // A hold that another process releases while it is placed is not said to be in force.
 func TestAHoldThatIsReleasedAtOnce(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	release := func(name string) {
 		if name == "holds/0000000001.json" {
-			store.put("releases/0000000001.json", []byte(`{"format":1,"hold":"1","by":"x","at":"2026-01-01T00:00:00Z"}`))
+			store.Put("releases/0000000001.json", []byte(`{"format":1,"hold":"1","by":"x","at":"2026-01-01T00:00:00Z"}`))
 		}
 	}
 	if hold, err := NewHolds().Place(t.Context(), meanwhile{store, release}, holdOn("id1")); err == nil || !strings.Contains(err.Error(), "is not in force") {
@@ -441,8 +442,8 @@ func TestAHoldThatIsReleasedAtOnce(t *testing.T) {
 // Callers that wait for a read share the next one.
 func TestRefreshIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newMemory()
-		store.slow = time.Second
+		store := statetest.New()
+		store.Slow = time.Second
 		h := NewHolds()
 		began := time.Now()
 		var all sync.WaitGroup
@@ -464,7 +465,7 @@ func TestRefreshIsShared(t *testing.T) {
 // A model of random holds and releases by several processes agrees with each after a read.
 func TestHoldsOfManyProcesses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	store, model := newMemory(), map[string]bool{}
+	store, model := statetest.New(), map[string]bool{}
 	processes := []*Holds{NewHolds(), NewHolds(), NewHolds()}
 	for range 300 {
 		at := rng.IntN(len(processes))

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 func planID(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
@@ -36,7 +37,7 @@ func unfinished(t *testing.T, store state.Store) (list []string, damaged []error
 }
 
 func TestUnfinished(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	late := begin(t, store, "late", "2", 9)
 	early := begin(t, store, "early", "1", 0)
 	begin(t, store, "中文", "3", 20)
@@ -61,7 +62,7 @@ func TestUnfinished(t *testing.T) {
 
 // A request without a lease may be under way until its time is up. One of weeks ago is nobody's any more.
 func TestUnfinishedRequests(t *testing.T) {
-	store, now := newMemory(), asOf.Add(time.Hour)
+	store, now := statetest.New(), asOf.Add(time.Hour)
 	request := func(run string, age, time time.Duration) Intent {
 		i, err := Begin(t.Context(), store, now.Add(-age), Intent{Run: run, Plan: planID("1"), AsOf: now.Add(-age), Until: now.Add(time - age)})
 		no(t, err)
@@ -83,11 +84,11 @@ func TestUnfinishedRequests(t *testing.T) {
 
 // A damaged intent hides no other. A store that fails is an error.
 func TestUnfinishedAmongDamage(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	begin(t, store, "a", "1", 0)
-	store.put(intentFolder+"20200101T000000Z-x.json", []byte("{"))
-	store.put(intentFolder+"20300101T000000Z-y.json", []byte(`{"format":2,"run":"y","plan":"`+planID("1")+`"}`))
-	store.put(intentFolder+"20300101T000000Z-z.txt", nil)
+	store.Put(intentFolder+"20200101T000000Z-x.json", []byte("{"))
+	store.Put(intentFolder+"20300101T000000Z-y.json", []byte(`{"format":2,"run":"y","plan":"`+planID("1")+`"}`))
+	store.Put(intentFolder+"20300101T000000Z-z.txt", nil)
 	list, damaged := unfinished(t, store)
 	if len(list) != 1 || len(damaged) != 2 {
 		t.Errorf("%q, damaged %v", list, damaged)
@@ -98,15 +99,15 @@ func TestUnfinishedAmongDamage(t *testing.T) {
 		}
 	}
 	for _, down := range []string{"list", "read"} {
-		store.down = down
-		if _, _, err := Unfinished(t.Context(), store, asOf.Add(time.Hour)); !errors.Is(err, errDown) {
+		store.Down = down
+		if _, _, err := Unfinished(t.Context(), store, asOf.Add(time.Hour)); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s fails: %v", down, err)
 		}
 	}
 }
 
 func TestLatestIntent(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	begin(t, store, "a", "1", 0)
 	second := begin(t, store, "a", "2", 5)
 	begin(t, store, "b-a", "3", 9) // its name ends alike
@@ -127,20 +128,20 @@ func TestLatestIntent(t *testing.T) {
 	if latest, err := LatestIntent(t.Context(), store, "中文"); err != nil || latest.Plan != planID("4") {
 		t.Errorf("%+v, %v", latest, err)
 	}
-	store.put(intentFolder+"20300101T000000Z-d.json", []byte("{"))
+	store.Put(intentFolder+"20300101T000000Z-d.json", []byte("{"))
 	if _, err := LatestIntent(t.Context(), store, "d"); !errors.Is(err, state.ErrDamaged) {
 		t.Errorf("a damaged intent: %v", err)
 	}
 	for _, down := range []string{"list", "read"} {
-		store.down = down
-		if _, err := LatestIntent(t.Context(), store, "b-a"); !errors.Is(err, errDown) {
+		store.Down = down
+		if _, err := LatestIntent(t.Context(), store, "b-a"); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s fails: %v", down, err)
 		}
 	}
 }
 
 func TestHasBegun(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	begin(t, store, "a", "1", 0)
 	begin(t, store, "a", "1", 60)
 	for minutes, want := range map[int]bool{-1: false, 0: true, 1: false, 60: true, 61: false} {
@@ -149,20 +150,20 @@ func TestHasBegun(t *testing.T) {
 			t.Errorf("after %d minutes: %v, %v; want %v", minutes, got, err, want)
 		}
 	}
-	store.down = "list"
-	if got, err := HasBegun(t.Context(), store, asOf.AddDate(1, 0, 0)); got || !errors.Is(err, errDown) {
+	store.Down = "list"
+	if got, err := HasBegun(t.Context(), store, asOf.AddDate(1, 0, 0)); got || !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
 func TestIntentsThatCannotBeWritten(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	intent := begin(t, store, "a", "1", 0)
-	store.down = "create"
-	if _, err := Begin(t.Context(), store, asOf, Intent{Run: "a", Plan: planID("1"), AsOf: asOf}); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if _, err := Begin(t.Context(), store, asOf, Intent{Run: "a", Plan: planID("1"), AsOf: asOf}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("Begin: %v", err)
 	}
-	if err := intent.Close(t.Context(), store); !errors.Is(err, errDown) {
+	if err := intent.Close(t.Context(), store); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("Close: %v", err)
 	}
 }

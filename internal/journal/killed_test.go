@@ -9,12 +9,13 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 func TestKilledRuns(t *testing.T) {
 	intent := Intent{Run: "killed", Policy: "sha256:p", AsOf: asOf, Trigger: trigger.HTTP, Asked: "sha256:asked", Applied: "sha256:applied"}
-	add := func(s *memory, count int, became Became, runs ...string) {
+	add := func(s *statetest.Memory, count int, became Became, runs ...string) {
 		_, last, err := Outcomes(t.Context(), s, "killed", "killed")
 		no(t, err)
 		var list []Outcome
@@ -24,45 +25,45 @@ func TestKilledRuns(t *testing.T) {
 		_, err = AddOutcomes(t.Context(), s, "killed", last, list)
 		no(t, err)
 	}
-	saved := func(s *memory, run string, days int) {
+	saved := func(s *statetest.Memory, run string, days int) {
 		no(t, SaveReport(t.Context(), s, report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))))
 	}
 	tests := []struct {
 		name  string
-		alter func(s *memory)
+		alter func(s *statetest.Memory)
 		want  []string // run, trigger, counts
 		fails string
 	}{
-		{"no outcome", func(*memory) {}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
-		{"some outcomes", func(s *memory) { add(s, 5, Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
-		{"all kinds", func(s *memory) {
+		{"no outcome", func(*statetest.Memory) {}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
+		{"some outcomes", func(s *statetest.Memory) { add(s, 5, Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"all kinds", func(s *statetest.Memory) {
 			add(s, 9, Deleted)
 			add(s, 6, Gone)
 			add(s, 4, Failed)
 			add(s, 2, Unverified)
 		}, []string{"killed http deleted 3 gone 2 unverified 2 failed 2"}, ""},
-		{"its report was saved", func(s *memory) { add(s, 5, Deleted); saved(s, "killed", 0) }, nil, ""},
-		{"its report is damaged", func(s *memory) { add(s, 5, Deleted); s.put(reportName("killed", 1), []byte("{")) }, nil, ""},
-		{"a report of its request's repetition", func(s *memory) { add(s, 5, Deleted); saved(s, "killed", 1) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
-		{"a run that resumed it was killed too", func(s *memory) {
+		{"its report was saved", func(s *statetest.Memory) { add(s, 5, Deleted); saved(s, "killed", 0) }, nil, ""},
+		{"its report is damaged", func(s *statetest.Memory) { add(s, 5, Deleted); s.Put(reportName("killed", 1), []byte("{")) }, nil, ""},
+		{"a report of its request's repetition", func(s *statetest.Memory) { add(s, 5, Deleted); saved(s, "killed", 1) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"a run that resumed it was killed too", func(s *statetest.Memory) {
 			add(s, 5, Deleted)
 			add(s, 2, Lost, "killed", "other")
 			saved(s, "killed", 0)
 		}, []string{"other timer deleted 0 gone 2 unverified 0 failed 0"}, ""},
-		{"both were killed", func(s *memory) { add(s, 5, Deleted); add(s, 2, Deleted, "killed", "other") },
+		{"both were killed", func(s *statetest.Memory) { add(s, 5, Deleted); add(s, 2, Deleted, "killed", "other") },
 			[]string{"killed http deleted 3 gone 0 unverified 0 failed 0", "other timer deleted 2 gone 0 unverified 0 failed 0"}, ""},
-		{"outcomes of another plan", func(s *memory) {
+		{"outcomes of another plan", func(s *statetest.Memory) {
 			_, err := AddOutcomes(t.Context(), s, "killed", 0, []Outcome{{MediaID: "m000000", Became: Deleted, Plan: "sha256:other"}})
 			no(t, err)
 		}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
-		{"no plan", func(s *memory) { delete(s.records, plan.Name(intent.Plan)) }, nil, "read plan"},
-		{"a damaged plan", func(s *memory) { s.put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "read plans/"},
-		{"damaged outcomes", func(s *memory) { s.put(outcomesOf("killed")+"000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
-		{"a store that is down", func(s *memory) { s.down, s.of = "read", "runs/" }, nil, errDown.Error()},
+		{"no plan", func(s *statetest.Memory) { delete(s.Records, plan.Name(intent.Plan)) }, nil, "read plan"},
+		{"a damaged plan", func(s *statetest.Memory) { s.Put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "read plans/"},
+		{"damaged outcomes", func(s *statetest.Memory) { s.Put(outcomesOf("killed")+"000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
+		{"a store that is down", func(s *statetest.Memory) { s.Down, s.Of = "read", "runs/" }, nil, statetest.ErrDown.Error()},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			store := newMemory()
+			store := statetest.New()
 			contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
 			no(t, err)
 			intent.Plan = contents.ID
@@ -85,13 +86,13 @@ func TestKilledRuns(t *testing.T) {
 				t.Error(diff)
 			}
 			// Saved again after a kill, they are saved once.
-			records := len(store.records)
+			records := len(store.Records)
 			for _, r := range found {
 				no(t, SaveReport(t.Context(), store, r))
 				no(t, LogReport(t.Context(), store, r))
 			}
-			if again, err := KilledRuns(t.Context(), store, intent); test.fails == "" && (err != nil || len(again) > 0) || len(store.records) != records {
-				t.Errorf("counted again: %v, %v, %d records more", again, err, len(store.records)-records)
+			if again, err := KilledRuns(t.Context(), store, intent); test.fails == "" && (err != nil || len(again) > 0) || len(store.Records) != records {
+				t.Errorf("counted again: %v, %v, %d records more", again, err, len(store.Records)-records)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // outcomes makes up so many outcomes, from a number on.
@@ -24,7 +25,7 @@ func outcomes(from, count int) (list []Outcome) {
 }
 
 func TestOutcomesRoundTrip(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	last, want := 0, map[string]Outcome{}
 	for _, count := range []int{0, 1, plan.SegmentEntries, 2500} {
 		list := outcomes(len(want), count)
@@ -47,7 +48,7 @@ func TestOutcomesRoundTrip(t *testing.T) {
 
 // A run that takes a number first keeps its record.
 func TestAddOutcomesFindsFreeNumbers(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	for run := range 3 { // each begins at 0, as a request that comes again does
 		last, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(10*run, 5))
 		if err != nil || last != run+1 {
@@ -62,7 +63,7 @@ func TestAddOutcomesFindsFreeNumbers(t *testing.T) {
 
 // The latest outcome of a medium counts.
 func TestLatestOutcomeCounts(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	last, err := AddOutcomes(t.Context(), store, "run", 0, []Outcome{{MediaID: "a", Became: Unverified, Plan: "p"}})
 	no(t, err)
 	_, err = AddOutcomes(t.Context(), store, "run", last, []Outcome{{MediaID: "a", Became: Deleted, Plan: "p"}})
@@ -76,7 +77,7 @@ func TestLatestOutcomeCounts(t *testing.T) {
 // Outcomes of a shared folder count in the runs that they name. Older versions wrote these,
 // and a resumed run writes them.
 func TestOutcomesOfSeveralRuns(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	_, err := AddOutcomes(t.Context(), store, "first", 0, []Outcome{
 		{MediaID: "own", Became: Deleted, Plan: "p"},
 		{MediaID: "both", Became: Deleted, Plan: "p", Runs: []string{"first", "second"}},
@@ -120,10 +121,10 @@ func TestDamagedOutcomes(t *testing.T) {
 		"empty": nil, "no gzip": []byte("{}"), "a cut line": squeezed(`{"mediaId":"a"`), "no JSON": squeezed("x\n"), "another word": squeezed(`{"mediaId":"a","outcome":"kept"}` + "\n"),
 		"no ID": squeezed(`{"outcome":"deleted"}` + "\n"), "several IDs": squeezed(`{"mediaId":"a,b","outcome":"deleted"}` + "\n"),
 	} {
-		store := newMemory()
+		store := statetest.New()
 		_, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))
 		no(t, err)
-		store.put(outcomesOf("run")+"000002.jsonl.gz", record)
+		store.Put(outcomesOf("run")+"000002.jsonl.gz", record)
 		got, _, err := Outcomes(t.Context(), store, "run", "run")
 		if err == nil || !strings.Contains(err.Error(), outcomesOf("run")+"000002.jsonl.gz") || len(got) > 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
@@ -132,17 +133,17 @@ func TestDamagedOutcomes(t *testing.T) {
 }
 
 func TestOutcomesFail(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	last, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))
 	no(t, err)
 	for _, down := range []string{"list", "read"} {
-		store.down = down
-		if got, _, err := Outcomes(t.Context(), store, "run", "run"); !errors.Is(err, errDown) || got != nil {
+		store.Down = down
+		if got, _, err := Outcomes(t.Context(), store, "run", "run"); !errors.Is(err, statetest.ErrDown) || got != nil {
 			t.Errorf("%s fails: %v, %v", down, got, err)
 		}
 	}
-	store.down = "create"
-	if _, err := AddOutcomes(t.Context(), store, "run", last, outcomes(3, 3)); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if _, err := AddOutcomes(t.Context(), store, "run", last, outcomes(3, 3)); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("AddOutcomes: %v", err)
 	}
 }
@@ -162,16 +163,16 @@ func failing(count int, err error) iter.Seq2[report.Failure, error] {
 }
 
 func TestSaveFailures(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	folder, err := SaveFailures(t.Context(), store, asOf, "run", failing(2500, nil))
 	no(t, err)
-	names := store.names(folder)
-	if !strings.HasPrefix(folder, "failures/") || len(names) != 3 || len(names) != len(store.records) {
+	names := store.Names(folder)
+	if !strings.HasPrefix(folder, "failures/") || len(names) != 3 || len(names) != len(store.Records) {
 		t.Errorf("records %q in %s", names, folder)
 	}
 	n := 0
 	for _, name := range names {
-		for line, err := range Lines(store.records[name]) {
+		for line, err := range Lines(store.Records[name]) {
 			no(t, err)
 			if !strings.Contains(string(line), fmt.Sprintf("\"failure %d\"", n)) {
 				t.Fatalf("line %d is %s", n, line)
@@ -183,11 +184,11 @@ func TestSaveFailures(t *testing.T) {
 		t.Errorf("%d failures, want 2500", n)
 	}
 	broken := errors.New("cannot be read")
-	if _, err := SaveFailures(t.Context(), newMemory(), asOf, "run", failing(5, broken)); !errors.Is(err, broken) {
+	if _, err := SaveFailures(t.Context(), statetest.New(), asOf, "run", failing(5, broken)); !errors.Is(err, broken) {
 		t.Errorf("failures that fail: %v", err)
 	}
-	store.down = "create"
-	if _, err := SaveFailures(t.Context(), store, asOf, "later", failing(5, nil)); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if _, err := SaveFailures(t.Context(), store, asOf, "later", failing(5, nil)); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("a store that fails: %v", err)
 	}
 }

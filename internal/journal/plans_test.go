@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
@@ -73,7 +74,7 @@ func idsOf(entries iter.Seq2[plan.Entry, error]) (ids []string, err error) {
 
 func TestPlansRoundTrip(t *testing.T) {
 	for _, count := range []int{0, 1, plan.SegmentEntries, 2*plan.SegmentEntries + 500} {
-		store := newMemory()
+		store := statetest.New()
 		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head(), Blocked: "blocked"}, entries(t, count))
 		no(t, err)
 		contents, err := ReadPlan(t.Context(), store, saved.ID)
@@ -85,14 +86,14 @@ func TestPlansRoundTrip(t *testing.T) {
 		if err != nil || len(ids) != count || !slices.IsSorted(ids) {
 			t.Errorf("%d of %d entries, %v", len(ids), count, err)
 		}
-		if last := store.created[len(store.created)-1]; !strings.HasSuffix(last, ".json") {
+		if last := store.Created[len(store.Created)-1]; !strings.HasSuffix(last, ".json") {
 			t.Errorf("%s was written after the contents", last)
 		}
-		if _, inPlans := store.records[plan.Name(saved.ID)]; inPlans == (count == 0) {
-			t.Errorf("%d entries: the records are %q", count, store.created)
+		if _, inPlans := store.Records[plan.Name(saved.ID)]; inPlans == (count == 0) {
+			t.Errorf("%d entries: the records are %q", count, store.Created)
 		}
 		again, err := SavePlan(t.Context(), store, plan.Contents{Head: head(), Blocked: "another reason"}, entries(t, count))
-		if err != nil || again.ID != saved.ID || len(store.records) != len(store.created) {
+		if err != nil || again.ID != saved.ID || len(store.Records) != len(store.Created) {
 			t.Errorf("saved twice: %s and %s, %v", saved.ID, again.ID, err)
 		}
 	}
@@ -100,12 +101,12 @@ func TestPlansRoundTrip(t *testing.T) {
 
 // A segment of another compressor is as good as this program's.
 func TestSavePlanAcceptsOtherCompression(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
 	no(t, err)
 	name := plan.SegmentName(saved.ID, 1)
 	var text []byte
-	for line, err := range Lines(store.records[name]) {
+	for line, err := range Lines(store.Records[name]) {
 		no(t, err)
 		text = append(text, line...)
 	}
@@ -114,10 +115,10 @@ func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 	no(t, err)
 	_, _ = w.Write(text)
 	_ = w.Close()
-	if bytes.Equal(squeezed.Bytes(), store.records[name]) {
+	if bytes.Equal(squeezed.Bytes(), store.Records[name]) {
 		t.Fatal("both compressors write the same bytes")
 	}
-	store.put(name, squeezed.Bytes())
+	store.Put(name, squeezed.Bytes())
 	if _, err = SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10)); err != nil {
 		t.Error(err)
 	}
@@ -125,53 +126,53 @@ func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 
 // Damage is found when a plan is read, and when it is saved again.
 func TestDamagedPlans(t *testing.T) {
-	other := func(store *memory, id string, count int) []byte { // a segment with other lines
-		one := newMemory()
+	other := func(store *statetest.Memory, id string, count int) []byte { // a segment with other lines
+		one := statetest.New()
 		saved, err := SavePlan(t.Context(), one, plan.Contents{Head: head()}, entries(t, count))
 		no(t, err)
-		return one.records[plan.SegmentName(saved.ID, 1)]
+		return one.Records[plan.SegmentName(saved.ID, 1)]
 	}
-	contents := func(t *testing.T, store *memory, id string, change func(*plan.Contents)) {
+	contents := func(t *testing.T, store *statetest.Memory, id string, change func(*plan.Contents)) {
 		c, err := ReadPlan(t.Context(), store, id)
 		no(t, err)
 		change(&c)
 		data, err := json.Marshal(c)
 		no(t, err)
-		store.put(plan.Name(id), data)
+		store.Put(plan.Name(id), data)
 	}
 	for name, test := range map[string]struct {
-		damage func(store *memory, id string)
+		damage func(store *statetest.Memory, id string)
 		reads  string // the error of reading
 		saves  bool   // whether saving it again mends it, or needs nothing
 	}{
-		"a segment is missing":       {func(s *memory, id string) { delete(s.records, plan.SegmentName(id, 2)) }, "is missing", true},
-		"a segment is cut":           {func(s *memory, id string) { n := plan.SegmentName(id, 1); s.put(n, s.records[n][:100]) }, "unexpected EOF", false},
-		"a segment is no gzip":       {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), []byte("{}")) }, "EOF", false},
-		"a segment has fewer lines":  {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), other(s, id, 999)) }, "are not those", false},
-		"a segment has no lines":     {func(s *memory, id string) { s.put(plan.SegmentName(id, 2), squeezed("")) }, "are not those", false},
-		"a segment has an odd line":  {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), squeezed("{}\n")) }, "no medium", false},
-		"a segment has a last break": {func(s *memory, id string) { s.put(plan.SegmentName(id, 1), squeezed(`{"mediaId":"a"}`)) }, "unexpected EOF", false},
-		"segments are exchanged": {func(s *memory, id string) {
+		"a segment is missing":       {func(s *statetest.Memory, id string) { delete(s.Records, plan.SegmentName(id, 2)) }, "is missing", true},
+		"a segment is cut":           {func(s *statetest.Memory, id string) { n := plan.SegmentName(id, 1); s.Put(n, s.Records[n][:100]) }, "unexpected EOF", false},
+		"a segment is no gzip":       {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), []byte("{}")) }, "EOF", false},
+		"a segment has fewer lines":  {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), other(s, id, 999)) }, "are not those", false},
+		"a segment has no lines":     {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 2), squeezed("")) }, "are not those", false},
+		"a segment has an odd line":  {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), squeezed("{}\n")) }, "no medium", false},
+		"a segment has a last break": {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), squeezed(`{"mediaId":"a"}`)) }, "unexpected EOF", false},
+		"segments are exchanged": {func(s *statetest.Memory, id string) {
 			one, two := plan.SegmentName(id, 1), plan.SegmentName(id, 2)
-			a, b := s.records[one], s.records[two]
-			s.put(one, b)
-			s.put(two, a)
+			a, b := s.Records[one], s.Records[two]
+			s.Put(one, b)
+			s.Put(two, a)
 		}, "are not those", false},
-		"the contents are missing": {func(s *memory, id string) { delete(s.records, plan.Name(id)) }, "there is no such record", true},
-		"the contents are empty":   {func(s *memory, id string) { s.put(plan.Name(id), nil) }, "unexpected end", false},
-		"the contents name another plan": {func(s *memory, id string) {
-			s.put(plan.Name(id), bytes.ReplaceAll(s.records[plan.Name(id)], []byte(strings.TrimPrefix(id, "sha256:")), []byte(strings.Repeat("0", 64))))
+		"the contents are missing": {func(s *statetest.Memory, id string) { delete(s.Records, plan.Name(id)) }, "there is no such record", true},
+		"the contents are empty":   {func(s *statetest.Memory, id string) { s.Put(plan.Name(id), nil) }, "unexpected end", false},
+		"the contents name another plan": {func(s *statetest.Memory, id string) {
+			s.Put(plan.Name(id), bytes.ReplaceAll(s.Records[plan.Name(id)], []byte(strings.TrimPrefix(id, "sha256:")), []byte(strings.Repeat("0", 64))))
 		}, "it says that it is", false},
-		"the contents have another time": {func(s *memory, id string) {
+		"the contents have another time": {func(s *statetest.Memory, id string) {
 			contents(t, s, id, func(c *plan.Contents) { c.Head.AsOf = c.Head.AsOf.Add(time.Second) })
 		}, "are not those", false},
-		"the contents have another count": {func(s *memory, id string) { contents(t, s, id, func(c *plan.Contents) { c.Entries++ }) }, "are not those", false},
-		"the contents have a segment less": {func(s *memory, id string) {
+		"the contents have another count": {func(s *statetest.Memory, id string) { contents(t, s, id, func(c *plan.Contents) { c.Entries++ }) }, "are not those", false},
+		"the contents have a segment less": {func(s *statetest.Memory, id string) {
 			contents(t, s, id, func(c *plan.Contents) { c.Segments = c.Segments[:1] })
 		}, "are not those", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := newMemory()
+			store := statetest.New()
 			saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 			no(t, err)
 			test.damage(store, saved.ID)
@@ -190,14 +191,14 @@ func TestDamagedPlans(t *testing.T) {
 func TestSavePlanFails(t *testing.T) {
 	broken := errors.New("cannot be read")
 	failing := func(yield func(plan.Line, error) bool) { yield(plan.Line{}, broken) }
-	if _, err := SavePlan(t.Context(), newMemory(), plan.Contents{Head: head()}, failing); !errors.Is(err, broken) {
+	if _, err := SavePlan(t.Context(), statetest.New(), plan.Contents{Head: head()}, failing); !errors.Is(err, broken) {
 		t.Errorf("lines that fail: %v", err)
 	}
 	for _, of := range []string{"000001.jsonl.gz", "000002.jsonl.gz", "plan.json"} {
-		store := newMemory()
-		store.down, store.of = "create", of
+		store := statetest.New()
+		store.Down, store.Of = "create", of
 		contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
-		if !errors.Is(err, errDown) || contents.ID == "" {
+		if !errors.Is(err, statetest.ErrDown) || contents.ID == "" {
 			t.Errorf("without %s: %v", of, err)
 		}
 		if _, err := ReadPlan(t.Context(), store, contents.ID); !errors.Is(err, state.ErrNotFound) {
@@ -209,7 +210,7 @@ func TestSavePlanFails(t *testing.T) {
 // Whoever stops early, or panics, leaves nothing under way.
 func TestMapEntriesStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newMemory()
+		store := statetest.New()
 		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10*plan.SegmentEntries))
 		no(t, err)
 		count := 0
@@ -237,7 +238,7 @@ func TestMapEntriesStops(t *testing.T) {
 // A segment is read to its end while an earlier one is not yet yielded: no processor waits for its turn.
 func TestMapEntriesReadsAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newMemory()
+		store := statetest.New()
 		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 2*plan.SegmentEntries))
 		no(t, err)
 		ids, err := read(t, store, saved.ID)
@@ -258,28 +259,28 @@ func TestMapEntriesReadsAhead(t *testing.T) {
 }
 
 func TestEntriesFail(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
 	no(t, err)
 	for range Entries(t.Context(), store, saved) { //nolint:errcheck // only the stop counts
 		break
 	}
-	store.down = "read"
-	if _, err := read(t, store, saved.ID); !errors.Is(err, errDown) {
+	store.Down = "read"
+	if _, err := read(t, store, saved.ID); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("contents: %v", err)
 	}
-	store.of = "000002"
-	if ids, err := read(t, store, saved.ID); !errors.Is(err, errDown) || errors.Is(err, state.ErrDamaged) || len(ids) != 1000 {
+	store.Of = "000002"
+	if ids, err := read(t, store, saved.ID); !errors.Is(err, statetest.ErrDown) || errors.Is(err, state.ErrDamaged) || len(ids) != 1000 {
 		t.Errorf("%d entries, %v", len(ids), err)
 	}
-	delete(store.records, plan.SegmentName(saved.ID, 1))
+	delete(store.Records, plan.SegmentName(saved.ID, 1))
 	if _, err := read(t, store, saved.ID); !errors.Is(err, state.ErrDamaged) {
 		t.Errorf("a missing segment: %v", err)
 	}
 }
 
 func TestApplied(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	const id = "sha256:0"
 	applied := func() string {
 		run, err := AppliedBy(t.Context(), store, id)
@@ -294,22 +295,22 @@ func TestApplied(t *testing.T) {
 	if run := applied(); run != "r1" {
 		t.Errorf("an applied plan is of run %q", run)
 	}
-	store.put(plan.AppliedName(id), []byte("damaged"))
+	store.Put(plan.AppliedName(id), []byte("damaged"))
 	if applied() == "" {
 		t.Error("a plan whose record is damaged is not applied")
 	}
-	store.down = "read"
-	if run, err := AppliedBy(t.Context(), store, id); run != "" || !errors.Is(err, errDown) {
+	store.Down = "read"
+	if run, err := AppliedBy(t.Context(), store, id); run != "" || !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("%v, %v", run, err)
 	}
-	store.down = "create"
-	if err := MarkApplied(t.Context(), store, "sha256:1", "r1"); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if err := MarkApplied(t.Context(), store, "sha256:1", "r1"); !errors.Is(err, statetest.ErrDown) {
 		t.Error(err)
 	}
 }
 
 func TestListPlansNamesTheRun(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1))
 	no(t, err)
 	no(t, MarkApplied(t.Context(), store, saved.ID, "r1"))
@@ -317,7 +318,7 @@ func TestListPlansNamesTheRun(t *testing.T) {
 	if err != nil || len(page.Skipped) > 0 || len(page.Plans) != 1 || page.Plans[0].Run != "r1" || page.Next != "" {
 		t.Errorf("%+v, %v", page, err)
 	}
-	store.down, store.of = "read", "applied.json"
+	store.Down, store.Of = "read", "applied.json"
 	if page, err = ListPlans(t.Context(), store, ""); err != nil || len(page.Skipped) != 1 || len(page.Plans) > 0 {
 		t.Errorf("unread: %+v, %v", page, err)
 	}
@@ -325,21 +326,21 @@ func TestListPlansNamesTheRun(t *testing.T) {
 
 // The pages have every plan once, the one that was saved last first, however many were saved at once.
 func TestPagesOfPlans(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	const saved = 5*MaxListed + 7
 	for i := range saved {
 		h := head()
 		h.AsOf = noon.Add(time.Duration(i) * time.Second)
 		made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
 		no(t, err)
-		store.written[plan.Name(made.ID)] = noon.Add(time.Duration(i/30) * time.Minute)
+		store.Written[plan.Name(made.ID)] = noon.Add(time.Duration(i/30) * time.Minute)
 	}
 	seen, before, last := map[string]bool{}, "", noon.AddDate(1, 0, 0)
 	for pages := 1; ; pages++ {
 		page, err := ListPlans(t.Context(), store, before)
 		no(t, err)
 		for _, one := range page.Plans {
-			at := store.written[plan.Name(one.ID)]
+			at := store.Written[plan.Name(one.ID)]
 			if at.After(last) {
 				t.Fatalf("a plan of %s after one of %s", at, last)
 			}
@@ -362,7 +363,7 @@ func TestPagesOfPlans(t *testing.T) {
 
 // Entries of a range are read from few segments.
 func TestEntriesBetween(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	const media = 7500
 	contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, media))
 	no(t, err)
@@ -399,16 +400,16 @@ func TestEntriesBetween(t *testing.T) {
 			t.Errorf("from %s to %s: %d entries, want %d", test.from, test.to, len(ids), len(want))
 		}
 	}
-	clear(store.reads)
+	clear(store.Reads)
 	_, err = between("m003100", "m003200")
 	reads := 0
-	for _, count := range store.reads {
+	for _, count := range store.Reads {
 		reads += count
 	}
 	if err != nil || reads > 5 {
 		t.Errorf("%d reads of %d segments, %v", reads, len(contents.Segments), err)
 	}
-	delete(store.records, contents.Segments[4]) // the search reads it
+	delete(store.Records, contents.Segments[4]) // the search reads it
 	if _, err := between("m001000", "m001000"); !errors.Is(err, state.ErrDamaged) {
 		t.Errorf("a missing segment: %v", err)
 	}

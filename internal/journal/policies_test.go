@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // The first text of a digest stays, and what is no policy of its digest is damaged.
@@ -16,7 +17,7 @@ func TestPolicies(t *testing.T) {
 		no(t, err)
 		return p
 	}
-	store := newMemory()
+	store := statetest.New()
 	first := parse("version: 1 # first\nexpire: [{name: a, after: 7d}]\n")
 	if _, err := ReadPolicy(t.Context(), store, first.Digest()); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("%v, want that there is none", err)
@@ -33,13 +34,13 @@ func TestPolicies(t *testing.T) {
 		"empty": "", "cut": string(first.Text()[:20]), "JSON": "{}", "another policy": "version: 1\nexpire: [{name: a, after: 8d}]\n",
 		"huge": string(first.Text()) + strings.Repeat("#", policy.MaxBytes),
 	} {
-		store.put(name, []byte(text))
+		store.Put(name, []byte(text))
 		if _, err := ReadPolicy(t.Context(), store, first.Digest()); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v, want that %s is damaged", what, err, name)
 		}
 	}
-	store.down, store.of = "create", "policies/"
-	if err := SavePolicy(t.Context(), store, first); !errors.Is(err, errDown) || !strings.Contains(err.Error(), name) {
+	store.Down, store.Of = "create", "policies/"
+	if err := SavePolicy(t.Context(), store, first); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), name) {
 		t.Errorf("%v, want the store's error with the record", err)
 	}
 	for _, digest := range []string{"", "sha256:../../x", strings.Repeat("x", 5000)} { // of a damaged report

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // FuzzReport decodes reports: one that no run has written is damaged, and its error names it.
@@ -24,7 +25,7 @@ func FuzzReport(f *testing.F) {
 
 // A run has a report for each time that its request came: the latest counts.
 func TestReports(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	if _, err := ReadReport(t.Context(), store, "a"); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("%v, want that there is none", err)
 	}
@@ -41,11 +42,11 @@ func TestReports(t *testing.T) {
 		t.Errorf("%+v, %v: a run that did nothing took the place of one that did", r, err)
 	}
 	large := &report.Report{Run: "b", Error: strings.Repeat("x", maxReport)}
-	if err := SaveReport(t.Context(), newMemory(), large); err == nil {
+	if err := SaveReport(t.Context(), statetest.New(), large); err == nil {
 		t.Error("a report was saved that cannot be read")
 	}
-	store.down, store.of = "create", "runs/"
-	if err := SaveReport(t.Context(), store, r); !errors.Is(err, errDown) || !strings.Contains(err.Error(), `run "a"`) {
+	store.Down, store.Of = "create", "runs/"
+	if err := SaveReport(t.Context(), store, r); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), `run "a"`) {
 		t.Errorf("%v, want the store's error with the run", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 func TestRestored(t *testing.T) {
@@ -18,25 +19,25 @@ func TestRestored(t *testing.T) {
 	name := func(n int) string { return fmt.Sprintf("%s%06d.jsonl.gz", RestoredFolder("r"), n) }
 	tests := []struct {
 		name  string
-		alter func(m *memory)
+		alter func(m *statetest.Memory)
 		want  int
 		fails string
 	}{
-		{"whole", func(*memory) {}, media, ""},
-		{"more than the report says", func(m *memory) { _, err := AddRestored(t.Context(), m, "r", 3, results[:5]); no(t, err) }, media + 5, ""},
-		{"a record is missing", func(m *memory) { delete(m.records, name(2)) }, media - plan.SegmentEntries, "1000 are missing"},
-		{"a record is damaged", func(m *memory) { m.put(name(2), []byte("no gzip")) }, plan.SegmentEntries, name(2)},
-		{"a record of another kind", func(m *memory) {
+		{"whole", func(*statetest.Memory) {}, media, ""},
+		{"more than the report says", func(m *statetest.Memory) { _, err := AddRestored(t.Context(), m, "r", 3, results[:5]); no(t, err) }, media + 5, ""},
+		{"a record is missing", func(m *statetest.Memory) { delete(m.Records, name(2)) }, media - plan.SegmentEntries, "1000 are missing"},
+		{"a record is damaged", func(m *statetest.Memory) { m.Put(name(2), []byte("no gzip")) }, plan.SegmentEntries, name(2)},
+		{"a record of another kind", func(m *statetest.Memory) {
 			_, err := AddOutcomes(t.Context(), m, "o", 0, []Outcome{{MediaID: "m", Became: Deleted}})
 			no(t, err)
-			m.put(name(3), m.records[outcomesOf("o")+"000001.jsonl.gz"])
+			m.Put(name(3), m.Records[outcomesOf("o")+"000001.jsonl.gz"])
 		}, 2 * plan.SegmentEntries, name(3)},
-		{"a store that is down", func(m *memory) { m.down, m.of = "read", "restored/" }, 0, errDown.Error()},
-		{"a store that lists nothing", func(m *memory) { m.down, m.of = "list", "restored/" }, media, errDown.Error()},
+		{"a store that is down", func(m *statetest.Memory) { m.Down, m.Of = "read", "restored/" }, 0, statetest.ErrDown.Error()},
+		{"a store that lists nothing", func(m *statetest.Memory) { m.Down, m.Of = "list", "restored/" }, media, statetest.ErrDown.Error()},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			store := newMemory()
+			store := statetest.New()
 			_, err := AddRestored(t.Context(), store, "r", 0, results)
 			no(t, err)
 			test.alter(store)

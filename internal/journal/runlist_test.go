@@ -16,6 +16,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -47,7 +48,7 @@ func pages(t *testing.T, store state.Store, q RunQuery) (runs []string) {
 }
 
 func TestListReports(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	no(t, BeginLog(t.Context(), store))
 	for i := range 70 {
 		kind, status := trigger.OSS, report.Done
@@ -92,7 +93,7 @@ func TestListReports(t *testing.T) {
 
 // The reports of one run at one time are listed each.
 func TestListReportsOfOneTime(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	for i := range 12 {
 		r := ended("run", trigger.HTTP, report.Done, 0)
 		r.Counts.Looked = i
@@ -105,31 +106,31 @@ func TestListReportsOfOneTime(t *testing.T) {
 
 // A record that cannot be read is skipped with its name. If that is all, the list is an error.
 func TestListReportsSkips(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	other := logName(ended("other", trigger.HTTP, report.Done, 1), 1)
 	for i := range 40 {
 		no(t, LogReport(t.Context(), store, ended(fmt.Sprint("run-", i), trigger.HTTP, report.Done, i)))
 	}
 	record, err := store.Read(t.Context(), logName(ended("run-3", trigger.HTTP, report.Done, 3), 1))
 	no(t, err)
-	store.put(other, record)
-	store.put(logName(ended("cut", trigger.Timer, report.Busy, 2), 1), []byte("{"))
-	store.put("log/http/done/note.txt", nil)
-	store.put("log/http/done/9223372036854775807", nil)
+	store.Put(other, record)
+	store.Put(logName(ended("cut", trigger.Timer, report.Busy, 2), 1), []byte("{"))
+	store.Put("log/http/done/note.txt", nil)
+	store.Put("log/http/done/9223372036854775807", nil)
 	page, err := ListReports(t.Context(), store, RunQuery{Limit: 100})
 	no(t, err)
 	if len(page.Reports) != 40 || len(page.Skipped) != 2 || page.Skipped[0].Record != other || !strings.Contains(page.Skipped[0].Problem, "another run") {
 		t.Errorf("%d reports, skipped %v", len(page.Reports), page.Skipped)
 	}
 	for _, operation := range []string{"read", "list"} {
-		store.down, store.of = operation, "log/"
-		if _, err := ListReports(t.Context(), store, RunQuery{Limit: 100}); !errors.Is(err, errDown) {
+		store.Down, store.Of = operation, "log/"
+		if _, err := ListReports(t.Context(), store, RunQuery{Limit: 100}); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s: %v, want the store's error", operation, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ListReports(ctx, newMemory(), RunQuery{Limit: 100}); err != nil {
+	if _, err := ListReports(ctx, statetest.New(), RunQuery{Limit: 100}); err != nil {
 		t.Error(err)
 	}
 }
@@ -168,10 +169,10 @@ func TestListReportsOlderThanTheLog(t *testing.T) {
 		t.Errorf("since now: %v", got)
 	}
 
-	fresh := newMemory()
+	fresh := statetest.New()
 	no(t, BeginLog(t.Context(), fresh))
 	no(t, SaveReport(t.Context(), fresh, ended("a", trigger.CLI, report.Done, 0)))
-	fresh.down, fresh.of = "list", "runs/"
+	fresh.Down, fresh.Of = "list", "runs/"
 	if _, err := ListReports(t.Context(), fresh, q); err != nil {
 		t.Errorf("%v: a store that has no older report is searched for them", err)
 	}
@@ -246,7 +247,7 @@ func TestLogName(t *testing.T) {
 
 // slowStore answers each request after 30 ms, and a list in pages of 1,000.
 type slowStore struct {
-	*memory
+	*statetest.Memory
 	sorted   map[string][]string // the names of each folder
 	requests atomic.Int64
 }
@@ -258,12 +259,12 @@ func (s *slowStore) wait() {
 
 func (s *slowStore) Read(ctx context.Context, name string) ([]byte, error) {
 	s.wait()
-	return s.memory.Read(ctx, name)
+	return s.Memory.Read(ctx, name)
 }
 
 func (s *slowStore) Create(ctx context.Context, name string, data []byte) error {
 	s.wait()
-	return s.memory.Create(ctx, name, data)
+	return s.Memory.Create(ctx, name, data)
 }
 
 func (s *slowStore) List(_ context.Context, folder, after string) iter.Seq2[state.Record, error] {
@@ -288,7 +289,7 @@ func (s *slowStore) List(_ context.Context, folder, after string) iter.Seq2[stat
 // index sorts the names of the store.
 func (s *slowStore) index() {
 	s.sorted = map[string][]string{}
-	for name := range s.records {
+	for name := range s.Records {
 		for i := range len(name) {
 			if name[i] == '/' {
 				s.sorted[name[:i+1]] = append(s.sorted[name[:i+1]], name)
@@ -303,16 +304,16 @@ func (s *slowStore) index() {
 // Event runs do not hide last night's timer run. Nothing is read of them, so their number does not matter.
 func TestListReportsBehindManyEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{memory: newMemory()}
+		store := &slowStore{Memory: statetest.New()}
 		no(t, BeginLog(t.Context(), store))
 		for i := range 400 {
-			no(t, LogReport(t.Context(), store.memory, ended(fmt.Sprint("night-", i), trigger.Timer, report.Done, 600+i*24*60)))
+			no(t, LogReport(t.Context(), store.Memory, ended(fmt.Sprint("night-", i), trigger.Timer, report.Done, 600+i*24*60)))
 		}
-		record, _ := store.memory.Read(t.Context(), logName(ended("night-0", trigger.Timer, report.Done, 600), 1))
+		record, _ := store.Memory.Read(t.Context(), logName(ended("night-0", trigger.Timer, report.Done, 600), 1))
 		for i := range 10_000 { // its content is not read
 			r := ended(fmt.Sprint("event-", i), trigger.OSS, report.Done, 0)
 			r.FinishedAt = noon.Add(-time.Duration(i) * time.Second)
-			store.put(logName(r, 1), record)
+			store.Put(logName(r, 1), record)
 		}
 		store.index()
 		for _, test := range []struct {

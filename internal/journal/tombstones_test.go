@@ -11,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 func medium(id string) *media.Medium {
@@ -20,7 +21,7 @@ func medium(id string) *media.Medium {
 func tombstone(id string) Tombstone { return Tombstone{id, medium(id).Created.Unix()} }
 
 func TestRefresh(t *testing.T) {
-	store, tombstones := newMemory(), NewTombstones()
+	store, tombstones := statetest.New(), NewTombstones()
 	no(t, tombstones.Refresh(t.Context(), store))
 	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("deleted")}, []Tombstone{tombstone("unverified")}))
 	no(t, HoldRestored(t.Context(), store, asOf, []media.Object{medium("restored").Object}))
@@ -36,7 +37,7 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", id, got, want)
 		}
 	}
-	for name, n := range store.reads {
+	for name, n := range store.Reads {
 		if n != 1 {
 			t.Errorf("%s was read %d times", name, n)
 		}
@@ -77,11 +78,11 @@ func TestOfSeveralTombstones(t *testing.T) {
 
 // A record has a bounded number of tombstones. Nothing is written of none.
 func TestTombstonesAreSplit(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	no(t, AddTombstones(t.Context(), store, asOf, nil, nil))
 	no(t, HoldRestored(t.Context(), store, asOf, nil))
-	if len(store.records) > 0 {
-		t.Errorf("records %q of nothing", store.created)
+	if len(store.Records) > 0 {
+		t.Errorf("records %q of nothing", store.Created)
 	}
 	var deleted, unverified []Tombstone
 	for i := range 2*maxTombstones + 1 {
@@ -91,8 +92,8 @@ func TestTombstonesAreSplit(t *testing.T) {
 		unverified = append(unverified, tombstone(fmt.Sprint("u", i)))
 	}
 	no(t, AddTombstones(t.Context(), store, asOf, deleted, unverified))
-	if len(store.records) != 3 {
-		t.Errorf("%d records, want 3", len(store.records))
+	if len(store.Records) != 3 {
+		t.Errorf("%d records, want 3", len(store.Records))
 	}
 	tombstones := NewTombstones()
 	no(t, tombstones.Refresh(t.Context(), store))
@@ -105,7 +106,7 @@ func TestTombstonesAreSplit(t *testing.T) {
 
 // The medium that a restore added has no rank. A medium that was uploaded to the same object later has one.
 func TestRestoredMediaHaveNoRank(t *testing.T) {
-	store, tombstones := newMemory(), NewTombstones()
+	store, tombstones := statetest.New(), NewTombstones()
 	object := media.Object{Bucket: "b", Key: "k"}
 	no(t, HoldRestored(t.Context(), store, asOf, []media.Object{object}))
 	no(t, tombstones.Refresh(t.Context(), store))
@@ -119,18 +120,18 @@ func TestRestoredMediaHaveNoRank(t *testing.T) {
 
 // A damaged record stops all runs until a person mends it: it may hold any medium.
 func TestDamagedTombstones(t *testing.T) {
-	store, tombstones := newMemory(), NewTombstones()
+	store, tombstones := statetest.New(), NewTombstones()
 	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("a")}, nil))
 	const damaged = tombstoneFolder + "20300101T000000Z-x.json"
 	for _, record := range []string{"", "{", `{"format":2,"at":"2026-01-01T00:00:00Z","restored":["oss://b/k"]}`, `{"format":1,"at":"2026-01-01T00:00:00Z"}`, `{"format":1,"restored":["oss://b/k"]}`} {
-		store.put(damaged, []byte(record))
+		store.Put(damaged, []byte(record))
 		for range 2 {
 			if err := tombstones.Refresh(t.Context(), store); err == nil || !strings.Contains(err.Error(), damaged) {
 				t.Errorf("%q: %v", record, err)
 			}
 		}
 	}
-	delete(store.records, damaged)
+	delete(store.Records, damaged)
 	no(t, tombstones.Refresh(t.Context(), store))
 	if got := tombstones.Of(medium("a")); got.Kind != retention.Deleted {
 		t.Errorf("%+v", got)
@@ -138,31 +139,31 @@ func TestDamagedTombstones(t *testing.T) {
 }
 
 func TestTombstonesFail(t *testing.T) {
-	store := newMemory()
+	store := statetest.New()
 	no(t, AddTombstones(t.Context(), store, asOf, []Tombstone{tombstone("a")}, nil))
 	for _, down := range []string{"list", "read"} {
-		store.down = down
-		if err := NewTombstones().Refresh(t.Context(), store); !errors.Is(err, errDown) {
+		store.Down = down
+		if err := NewTombstones().Refresh(t.Context(), store); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s fails: %v", down, err)
 		}
 	}
-	store.down = "create"
-	if err := AddTombstones(t.Context(), store, asOf, nil, []Tombstone{tombstone("b")}); !errors.Is(err, errDown) {
+	store.Down = "create"
+	if err := AddTombstones(t.Context(), store, asOf, nil, []Tombstone{tombstone("b")}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("AddTombstones: %v", err)
 	}
-	if err := HoldRestored(t.Context(), store, asOf, []media.Object{{Bucket: "b", Key: "k"}}); !errors.Is(err, errDown) {
+	if err := HoldRestored(t.Context(), store, asOf, []media.Object{{Bucket: "b", Key: "k"}}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("HoldRestored: %v", err)
 	}
 }
 
 // A store that hangs keeps no caller beyond its context, and none is kept by another.
 func TestCallersWaitForTheirContext(t *testing.T) {
-	for name, call := range map[string]func(store *memory) func(context.Context) error{
-		"tombstones": func(store *memory) func(context.Context) error {
+	for name, call := range map[string]func(store *statetest.Memory) func(context.Context) error{
+		"tombstones": func(store *statetest.Memory) func(context.Context) error {
 			tombstones := NewTombstones()
 			return func(ctx context.Context) error { return tombstones.Refresh(ctx, store) }
 		},
-		"event budget": func(store *memory) func(context.Context) error {
+		"event budget": func(store *statetest.Memory) func(context.Context) error {
 			budget := NewEventBudget()
 			return func(ctx context.Context) error {
 				_, _, err := budget.Spend(ctx, store, asOf, someIDs(1), 1, true)
@@ -172,8 +173,8 @@ func TestCallersWaitForTheirContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := newMemory()
-				store.hang = true
+				store := statetest.New()
+				store.Hang = true
 				run := call(store)
 				began := time.Now()
 				long, cancelLong := context.WithTimeout(t.Context(), time.Minute)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -48,7 +49,7 @@ func zoneOf(t *testing.T, name string) *time.Location {
 func TestDeletions(t *testing.T) {
 	for _, name := range []string{"UTC", "Asia/Shanghai", "America/Sao_Paulo", "Asia/Kathmandu"} {
 		t.Run(name, func(t *testing.T) {
-			zone, store, random := zoneOf(t, name), newMemory(), rand.New(rand.NewPCG(1, 2))
+			zone, store, random := zoneOf(t, name), statetest.New(), rand.New(rand.NewPCG(1, 2))
 			no(t, BeginLog(t.Context(), store))
 			now := time.Date(2018, 11, 6, 1, 30, 0, 0, zone) // São Paulo skips the midnight of the 4th
 			want := map[string]*Day{}
@@ -96,12 +97,12 @@ func TestDeletions(t *testing.T) {
 				no(t, SaveDays(t.Context(), store, zone, at))
 				check("saved", 0)
 			}
-			names := store.names("totals/")
+			names := store.Names("totals/")
 			if last := names[len(names)-1]; !strings.HasSuffix(last, "/2018-11-04.json") {
 				t.Errorf("%s is saved: the day before may still get a report at 01:30", last)
 			}
-			store.put(names[len(names)-1], []byte(`{"format":1}`))
-			store.put(names[len(names)-4], []byte(strings.Replace(string(store.records[names[len(names)-4]]), `"deleted":`, `"deleted":-`, 1)))
+			store.Put(names[len(names)-1], []byte(`{"format":1}`))
+			store.Put(names[len(names)-4], []byte(strings.Replace(string(store.Records[names[len(names)-4]]), `"deleted":`, `"deleted":-`, 1)))
 			check("with damaged days", 2)
 			since, err := ReadDeletions(t.Context(), store, zone, now.AddDate(0, 0, -2), now)
 			no(t, err)
@@ -114,17 +115,17 @@ func TestDeletions(t *testing.T) {
 
 // A saved day needs the log no more, and the days before the log began are told.
 func TestDeletionsOfSavedDays(t *testing.T) {
-	store, now := newMemory(), noon.Add(48*time.Hour)
+	store, now := statetest.New(), noon.Add(48*time.Hour)
 	no(t, BeginLog(t.Context(), store))
 	no(t, LogReport(t.Context(), store, deleting("a", trigger.Timer, noon, map[string]int{"drafts": 3})))
 	no(t, SaveDays(t.Context(), store, time.UTC, now))
-	maps.DeleteFunc(store.records, func(name string, _ []byte) bool { return strings.HasPrefix(name, "log/timer/") })
+	maps.DeleteFunc(store.Records, func(name string, _ []byte) bool { return strings.HasPrefix(name, "log/timer/") })
 	got, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now)
 	no(t, err)
 	if perDay(got.Days)["2026-11-25"] != "{1 3} map[drafts:{1 3}]" {
 		t.Errorf("%v", perDay(got.Days))
 	}
-	if got, err = ReadDeletions(t.Context(), newMemory(), time.UTC, time.Time{}, now); err != nil || len(got.Days) > 0 || !got.Uncounted.After(now) {
+	if got, err = ReadDeletions(t.Context(), statetest.New(), time.UTC, time.Time{}, now); err != nil || len(got.Days) > 0 || !got.Uncounted.After(now) {
 		t.Errorf("%+v, %v: nothing of a store without a log is counted", got, err)
 	}
 	old := state.Folder(t.TempDir())
@@ -137,24 +138,24 @@ func TestDeletionsOfSavedDays(t *testing.T) {
 
 // A day is not saved while a report of it cannot be read; its total says so.
 func TestDeletionsOfDamagedReports(t *testing.T) {
-	store, now := newMemory(), noon.Add(48*time.Hour)
+	store, now := statetest.New(), noon.Add(48*time.Hour)
 	no(t, BeginLog(t.Context(), store))
 	r := deleting("a", trigger.Timer, noon, map[string]int{"drafts": 3})
-	store.put(logName(r, 1), []byte("{"))
+	store.Put(logName(r, 1), []byte("{"))
 	if err := SaveDays(t.Context(), store, time.UTC, now); err == nil || !strings.Contains(err.Error(), logName(r, 1)) {
 		t.Errorf("%v", err)
 	}
 	got, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now)
 	no(t, err)
-	if len(got.Days) != 1 || got.Days[0].Deleted != 3 || len(got.Skipped) != 1 || len(store.names("totals/")) > 0 {
+	if len(got.Days) != 1 || got.Days[0].Deleted != 3 || len(got.Skipped) != 1 || len(store.Names("totals/")) > 0 {
 		t.Errorf("%v, skipped %v", perDay(got.Days), got.Skipped)
 	}
 	for _, folder := range []string{"log/timer/", "totals/"} {
-		store.down, store.of = "list", folder
-		if _, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now); !errors.Is(err, errDown) {
+		store.Down, store.Of = "list", folder
+		if _, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s: %v", folder, err)
 		}
-		if err := SaveDays(t.Context(), store, time.UTC, now); !errors.Is(err, errDown) {
+		if err := SaveDays(t.Context(), store, time.UTC, now); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s: %v", folder, err)
 		}
 	}
@@ -175,21 +176,21 @@ func FuzzTotals(f *testing.F) {
 // A year of totals and a day with 10,000 event runs need no report of each.
 func TestDeletionsOfAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{memory: newMemory()}
+		store := &slowStore{Memory: statetest.New()}
 		no(t, BeginLog(t.Context(), store))
 		rules := map[string]Total{"drafts": {1, 1000}, "everything-else": {10_001, 14_000}}
 		for i := range 365 {
 			date := dateOf(noon.AddDate(0, 0, -i-2), time.UTC)
-			no(t, saveDay(t.Context(), store.memory, totalsName(time.UTC, date), time.UTC, &Day{date, Total{10_001, 15_000}, rules}))
+			no(t, saveDay(t.Context(), store.Memory, totalsName(time.UTC, date), time.UTC, &Day{date, Total{10_001, 15_000}, rules}))
 		}
-		record, err := store.memory.Read(t.Context(), store.names("totals/")[0])
+		record, err := store.Memory.Read(t.Context(), store.Names("totals/")[0])
 		no(t, err)
 		r := deleting("event", trigger.OSS, noon.Add(-24*time.Hour), map[string]int{"drafts": 1})
-		no(t, LogReport(t.Context(), store.memory, r))
-		sample := store.records[logName(r, 1)]
+		no(t, LogReport(t.Context(), store.Memory, r))
+		sample := store.Records[logName(r, 1)]
 		for range 10_000 {
 			r.FinishedAt = r.FinishedAt.Add(time.Second)
-			store.put(logName(r, 1), sample)
+			store.Put(logName(r, 1), sample)
 		}
 		for _, test := range []struct {
 			name string
