@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -34,7 +34,7 @@ func Record(ctx context.Context, store state.Store, now time.Time, decisions []D
 			}
 		}
 	}
-	written := journal.NewSegments(func(_ int, record []byte) error {
+	written := segments.NewWriter(func(_ int, record []byte) error {
 		return store.Create(ctx, looseFolder+state.Stamp(now)+"-"+keys+"-"+rand.Text(), record)
 	})
 	for _, d := range decisions {
@@ -84,7 +84,7 @@ func readLoose(ctx context.Context, store state.Store, name string, wants func(*
 	if err != nil {
 		return nil, err
 	}
-	for line, err := range journal.BoundedLines(data, maxLine, maxRecord) {
+	for line, err := range segments.BoundedLines(data, maxLine, maxRecord) {
 		var d Decision
 		if err == nil {
 			d, err = decode(line)

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -48,7 +48,7 @@ func fill(tb testing.TB, store *memory, nights, media, events int) (end time.Tim
 		if event == 0 || event == events-1 {
 			line, err := d.encode()
 			must(err)
-			segment := journal.NewSegments(func(_ int, record []byte) error { data = record; return nil })
+			segment := segments.NewWriter(func(_ int, record []byte) error { data = record; return nil })
 			must(segment.Add(line))
 			must(segment.Close())
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -81,7 +81,7 @@ func (t table) read(ctx context.Context, store state.Store, shard int, wants fun
 	if err != nil {
 		return nil, err
 	}
-	for text, err := range journal.BoundedLines(data, maxLine, maxRecord) {
+	for text, err := range segments.BoundedLines(data, maxLine, maxRecord) {
 		var k key
 		if err == nil {
 			k, err = keyOfLine(text)

@@ -57,7 +57,7 @@ func TestKilledRuns(t *testing.T) {
 			no(t, err)
 		}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
 		{"no plan", func(s *statetest.Memory) { delete(s.Records, plan.Name(intent.Plan)) }, nil, "read plan"},
-		{"a damaged plan", func(s *statetest.Memory) { s.Put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "read plans/"},
+		{"a damaged plan", func(s *statetest.Memory) { s.Put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "record plans/"},
 		{"damaged outcomes", func(s *statetest.Memory) { s.Put(outcomesOf("killed")+"000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
 		{"a store that is down", func(s *statetest.Memory) { s.Down, s.Of = "read", "runs/" }, nil, statetest.ErrDown.Error()},
 	}

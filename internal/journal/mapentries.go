@@ -7,6 +7,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -16,7 +17,7 @@ const (
 	segmentsAhead = 4
 	// batchesAhead is a whole segment: if a later one had to wait for its turn, the first would be read by one
 	// processor while the others are idle.
-	batchesAhead = plan.SegmentEntries / batchLines
+	batchesAhead = segments.MaxLines / batchLines
 	// A batch of a segment has at most batchLines lines, and about batchBytes bytes.
 	batchLines = 100
 	batchBytes = 256 << 10

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -70,7 +71,7 @@ func (o Outcome) IsOf(run string) bool {
 // AddOutcomes appends outcomes to those of a run. last is the highest record number that may be in
 // use. It returns the new last number.
 func AddOutcomes(ctx context.Context, store state.Store, run string, last int, outcomes []Outcome) (int, error) {
-	last, err := appendLines(ctx, store, outcomesOf(run), last, outcomes)
+	last, err := segments.Append(ctx, store, outcomesOf(run), last, outcomes)
 	if err != nil {
 		err = fmt.Errorf("write outcomes: %w", err)
 	}
@@ -100,13 +101,9 @@ func ReadOutcomes(ctx context.Context, store state.Store, name string) (list []O
 	if err != nil {
 		return nil, err
 	}
-	for line, err := range Lines(data) {
-		var o Outcome
-		if err == nil {
-			o, err = decodeOutcome(line)
-		}
+	for o, err := range segments.Decode(name, data, decodeOutcome) {
 		if err != nil {
-			return nil, fmt.Errorf("record %s: %w: %w", name, state.ErrDamaged, err)
+			return nil, err
 		}
 		list = append(list, o)
 	}

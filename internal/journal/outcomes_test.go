@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
@@ -27,7 +27,7 @@ func outcomes(from, count int) (list []Outcome) {
 func TestOutcomesRoundTrip(t *testing.T) {
 	store := statetest.New()
 	last, want := 0, map[string]Outcome{}
-	for _, count := range []int{0, 1, plan.SegmentEntries, 2500} {
+	for _, count := range []int{0, 1, segments.MaxLines, 2500} {
 		list := outcomes(len(want), count)
 		var err error
 		last, err = AddOutcomes(t.Context(), store, "run", last, list)
@@ -172,7 +172,7 @@ func TestSaveFailures(t *testing.T) {
 	}
 	n := 0
 	for _, name := range names {
-		for line, err := range Lines(store.Records[name]) {
+		for line, err := range segments.Lines(store.Records[name]) {
 			no(t, err)
 			if !strings.Contains(string(line), fmt.Sprintf("\"failure %d\"", n)) {
 				t.Fatalf("line %d is %s", n, line)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -34,7 +35,7 @@ func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines
 	id := sealer.ID()
 	contents := draft
 	contents.ID, contents.Entries, contents.Segments = id, 0, []string{}
-	written := NewSegments(func(number int, record []byte) error {
+	written := segments.NewWriter(func(number int, record []byte) error {
 		name := plan.SegmentName(id, number)
 		contents.Segments = append(contents.Segments, name)
 		return createPlan(ctx, store, name, record, sameLines)
@@ -82,9 +83,9 @@ var ErrDamagedPlan = errors.New("it is damaged and cannot be overwritten")
 
 // sameLines reports whether two segments have the same lines. Versions of the compressor may differ.
 func sameLines(a, b []byte) bool {
-	next, stop := iter.Pull2(Lines(b))
+	next, stop := iter.Pull2(segments.Lines(b))
 	defer stop()
-	for line, err := range Lines(a) {
+	for line, err := range segments.Lines(a) {
 		other, otherErr, ok := next()
 		if err != nil || otherErr != nil || !ok || !bytes.Equal(line, other) {
 			return false
@@ -173,20 +174,20 @@ func segmentLines(ctx context.Context, store state.Store, contents plan.Contents
 			yield(segmentLine{}, fmt.Errorf("read plan %s: %w", contents.ID, err))
 			return
 		}
-		for text, err := range Lines(data) {
-			line := segmentLine{text: text}
-			if err == nil {
-				line.entry, line.medium, err = plan.ParseEntry(text)
-			}
+		for line, err := range segments.Decode(name, data, parseLine) {
 			if err != nil {
-				yield(segmentLine{}, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err))
-				return
+				err = fmt.Errorf("read plan %s: %w", contents.ID, err)
 			}
-			if !yield(line, nil) {
+			if !yield(line, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+func parseLine(text []byte) (segmentLine, error) {
+	entry, medium, err := plan.ParseEntry(text)
+	return segmentLine{text, entry, medium}, err
 }
 
 // EntriesBetween yields the entries of a plan from one media ID to another. It reads few other segments,

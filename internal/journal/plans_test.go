@@ -16,6 +16,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -73,7 +74,7 @@ func idsOf(entries iter.Seq2[plan.Entry, error]) (ids []string, err error) {
 }
 
 func TestPlansRoundTrip(t *testing.T) {
-	for _, count := range []int{0, 1, plan.SegmentEntries, 2*plan.SegmentEntries + 500} {
+	for _, count := range []int{0, 1, segments.MaxLines, 2*segments.MaxLines + 500} {
 		store := statetest.New()
 		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head(), Blocked: "blocked"}, entries(t, count))
 		no(t, err)
@@ -106,7 +107,7 @@ func TestSavePlanAcceptsOtherCompression(t *testing.T) {
 	no(t, err)
 	name := plan.SegmentName(saved.ID, 1)
 	var text []byte
-	for line, err := range Lines(store.Records[name]) {
+	for line, err := range segments.Lines(store.Records[name]) {
 		no(t, err)
 		text = append(text, line...)
 	}
@@ -211,7 +212,7 @@ func TestSavePlanFails(t *testing.T) {
 func TestMapEntriesStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := statetest.New()
-		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10*plan.SegmentEntries))
+		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10*segments.MaxLines))
 		no(t, err)
 		count := 0
 		for _, err := range MapEntries(t.Context(), store, saved, func(e plan.Entry, _ media.Medium) string { return e.MediaID }) {
@@ -229,7 +230,7 @@ func TestMapEntriesStops(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if ids, err := idsOf(MapEntries(ctx, store, saved, func(e plan.Entry, _ media.Medium) plan.Entry { return e })); !errors.Is(err, context.Canceled) || len(ids) > plan.SegmentEntries {
+		if ids, err := idsOf(MapEntries(ctx, store, saved, func(e plan.Entry, _ media.Medium) plan.Entry { return e })); !errors.Is(err, context.Canceled) || len(ids) > segments.MaxLines {
 			t.Errorf("%d entries after the end, then %v", len(ids), err)
 		}
 	})
@@ -239,7 +240,7 @@ func TestMapEntriesStops(t *testing.T) {
 func TestMapEntriesReadsAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := statetest.New()
-		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 2*plan.SegmentEntries))
+		saved, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 2*segments.MaxLines))
 		no(t, err)
 		ids, err := read(t, store, saved.ID)
 		no(t, err)

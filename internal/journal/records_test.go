@@ -1,15 +1,12 @@
 package journal
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -95,72 +92,6 @@ func TestDecodersRefuse(t *testing.T) {
 	}
 }
 
-func squeezed(text string) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = w.Write([]byte(text))
-	_ = w.Close()
-	return b.Bytes()
-}
-
-// A segment that unzips to gigabytes is an error.
-func TestLinesRefuseBombs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it inflates half a gigabyte")
-	}
-	zeros := make([]byte, 1<<20)
-	var long, many bytes.Buffer
-	w := gzip.NewWriter(&long)
-	for range 2 * plan.MaxLine >> 20 {
-		_, _ = w.Write(zeros)
-	}
-	_ = w.Close()
-	w = gzip.NewWriter(&many)
-	ends := bytes.Repeat([]byte(strings.Repeat("x", 1023)+"\n"), 1<<10)
-	for range maxSegment>>20 + 2 {
-		_, _ = w.Write(ends)
-	}
-	_ = w.Close()
-	for name, segment := range map[string][]byte{"a long line": long.Bytes(), "many lines": many.Bytes()} {
-		var last error
-		size := 0
-		for line, err := range Lines(segment) {
-			last = err
-			size += len(line)
-		}
-		if last == nil || size > maxSegment {
-			t.Errorf("%s: %d bytes of %d, %v", name, size, len(segment), last)
-		}
-	}
-}
-
-// Long lines end a segment early. A line that could not be read back is an error.
-func TestSegmentsOfLongLines(t *testing.T) {
-	long := append(bytes.Repeat([]byte("x"), 3<<20), '\n')
-	records, count := 0, 0
-	s := NewSegments(func(_ int, record []byte) error {
-		records++
-		for _, err := range Lines(record) {
-			if err != nil {
-				t.Error(err)
-			}
-			count++
-		}
-		return nil
-	})
-	for range 10 {
-		if err := s.Add(long); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Close(); err != nil || records != 4 || count != 10 {
-		t.Errorf("%d lines in %d records, %v", count, records, err)
-	}
-	if err := s.Add(make([]byte, plan.MaxLine+1)); err == nil {
-		t.Error("a line that is too long is taken")
-	}
-}
-
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte(`{"format":1,"run":"r","plan":"sha256:` + strings.Repeat("0", 64) + `","policy":"p","asOf":"2026-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"format":1,"at":"2026-01-01T00:00:00Z","deleted":[{"mediaId":"a","created":1}],"restored":["oss://b/k"]}`))
@@ -189,23 +120,6 @@ func FuzzEventBudget(f *testing.F) {
 			err := b.take(name)
 			if after := b.sum(); after < 0 || err != nil && after != before {
 				t.Errorf("%q after %q: %d", second, first, after)
-			}
-		}
-	})
-}
-
-// FuzzLines: the lines of any segment stay within their bounds.
-func FuzzLines(f *testing.F) {
-	f.Add([]byte("a\nb\n"), true)
-	f.Add([]byte("a"), true)
-	f.Add([]byte("\x1f\x8b"), false)
-	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
-		if zip {
-			text = squeezed(string(text))
-		}
-		for line, err := range BoundedLines(text, 10, 30) {
-			if len(line) > 10 || err == nil && !bytes.HasSuffix(line, []byte("\n")) {
-				t.Errorf("a line of %d bytes, %v", len(line), err)
 			}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -18,7 +19,7 @@ func RestoredFolder(run string) string { return "restored/" + state.SafeName(run
 // AddRestored appends results of a restore, as lines of JSON. last is the highest record number that
 // may be in use. It returns the new last number.
 func AddRestored(ctx context.Context, store state.Store, run string, last int, results []report.RestoredMedium) (int, error) {
-	last, err := appendLines(ctx, store, RestoredFolder(run), last, results)
+	last, err := segments.Append(ctx, store, RestoredFolder(run), last, results)
 	if err != nil {
 		err = fmt.Errorf("write the results of the restore: %w", err)
 	}
@@ -38,14 +39,7 @@ func Restored(ctx context.Context, store state.Store, run string, least int) ite
 				yield(report.RestoredMedium{}, fmt.Errorf("read the results of restore %s: %w", text.Quote(run), err))
 				return
 			}
-			for line, err := range Lines(data) {
-				var m report.RestoredMedium
-				if err == nil {
-					m, err = decodeRestored(line)
-				}
-				if err != nil {
-					err = fmt.Errorf("record %s: %w: %w", record.Name, state.ErrDamaged, err)
-				}
+			for m, err := range segments.Decode(record.Name, data, decodeRestored) {
 				if !yield(m, err) || err != nil {
 					return
 				}

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 func TestRestored(t *testing.T) {
-	const media = 2*plan.SegmentEntries + 1
+	const media = 2*segments.MaxLines + 1
 	results := make([]report.RestoredMedium, media)
 	for i := range results {
 		results[i] = report.RestoredMedium{MediaID: fmt.Sprintf("m%06d", i), NewID: "n", Result: report.Restored}
@@ -25,13 +25,13 @@ func TestRestored(t *testing.T) {
 	}{
 		{"whole", func(*statetest.Memory) {}, media, ""},
 		{"more than the report says", func(m *statetest.Memory) { _, err := AddRestored(t.Context(), m, "r", 3, results[:5]); no(t, err) }, media + 5, ""},
-		{"a record is missing", func(m *statetest.Memory) { delete(m.Records, name(2)) }, media - plan.SegmentEntries, "1000 are missing"},
-		{"a record is damaged", func(m *statetest.Memory) { m.Put(name(2), []byte("no gzip")) }, plan.SegmentEntries, name(2)},
+		{"a record is missing", func(m *statetest.Memory) { delete(m.Records, name(2)) }, media - segments.MaxLines, "1000 are missing"},
+		{"a record is damaged", func(m *statetest.Memory) { m.Put(name(2), []byte("no gzip")) }, segments.MaxLines, name(2)},
 		{"a record of another kind", func(m *statetest.Memory) {
 			_, err := AddOutcomes(t.Context(), m, "o", 0, []Outcome{{MediaID: "m", Became: Deleted}})
 			no(t, err)
 			m.Put(name(3), m.Records[outcomesOf("o")+"000001.jsonl.gz"])
-		}, 2 * plan.SegmentEntries, name(3)},
+		}, 2 * segments.MaxLines, name(3)},
 		{"a store that is down", func(m *statetest.Memory) { m.Down, m.Of = "read", "restored/" }, 0, statetest.ErrDown.Error()},
 		{"a store that lists nothing", func(m *statetest.Memory) { m.Down, m.Of = "list", "restored/" }, media, statetest.ErrDown.Error()},
 	}

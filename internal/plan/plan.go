@@ -21,9 +21,6 @@ import (
 // format is the version of the form. Other versions are refused.
 const format = 1
 
-// SegmentEntries is the largest number of entries of a segment.
-const SegmentEntries = 1000
-
 // Head holds the inputs of a plan.
 type Head struct {
 	// AsOf is the run's clock, in whole seconds.

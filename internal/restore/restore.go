@@ -20,6 +20,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -114,7 +115,7 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 			case !known && !of.Interrupted:
 				one.skipped = "the run did not delete it"
 			}
-			if some = append(some, one); len(some) == plan.SegmentEntries {
+			if some = append(some, one); len(some) == segments.MaxLines {
 				if err := s.restore(ctx, admit, of.Run, id, some, each); err != nil {
 					return err
 				}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -33,7 +33,7 @@ func (o *results) add(ctx context.Context, m report.RestoredMedium) {
 	if o.report.Restore.DryRun {
 		return
 	}
-	if o.unwritten = append(o.unwritten, m); len(o.unwritten) < o.tried+plan.SegmentEntries {
+	if o.unwritten = append(o.unwritten, m); len(o.unwritten) < o.tried+segments.MaxLines {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)

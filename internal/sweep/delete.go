@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -138,7 +139,7 @@ const storeTime = 5 * time.Second
 // maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
 // next thousand.
 func (o *outcomes) maybeFlush(ctx context.Context, r *run) {
-	if len(o.unwritten) < o.tried+plan.SegmentEntries {
+	if len(o.unwritten) < o.tried+segments.MaxLines {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
