@@ -42,7 +42,7 @@ func TakeBack(ctx context.Context, store state.Store, now time.Time, mediaIDs []
 
 func createEvents(ctx context.Context, store state.Store, count int, name func(i int) string) error {
 	err := state.Each(ctx, count, state.AtOnce, func(ctx context.Context, i int) error {
-		return store.Create(ctx, name(i), []byte(emptyRecord))
+		return store.Create(ctx, name(i), state.Empty())
 	})
 	if err != nil {
 		return fmt.Errorf("write the announcements: %w", err)
@@ -71,7 +71,7 @@ func parseEventName(name string) (n Announcement, kept bool, err error) {
 	if err != nil {
 		return n, false, err
 	}
-	n = Announcement{MediaID: parts[3], Lead: true, Orphan: parts[1] == orphanFlag, At: ceil(at).Unix()}
+	n = Announcement{MediaID: parts[3], Lead: true, Orphan: parts[1] == orphanFlag, At: at.Add(time.Second - 1).Unix()}
 	flag := n.flag()
 	if kept = parts[1] == keptFlag; kept {
 		flag = keptFlag
@@ -81,14 +81,6 @@ func parseEventName(name string) (n Announcement, kept bool, err error) {
 		err = errors.New("it is no announcement")
 	}
 	return n, kept, err
-}
-
-// ceil rounds up to a second.
-func ceil(at time.Time) time.Time {
-	if whole := at.Truncate(time.Second); whole.Before(at) {
-		return whole.Add(time.Second)
-	}
-	return at
 }
 
 // LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
@@ -185,7 +177,7 @@ func (a *Announcements) Since(ctx context.Context, m *media.Medium) (since time.
 	if err != nil {
 		return time.Time{}, nil // such a record is never announced
 	}
-	held := a.HeldUntil(m)
+	held := a.Held.LastOf(m)
 	for one, err := range a.Until(ctx, m.ID) {
 		if err != nil {
 			return time.Time{}, err

@@ -50,7 +50,7 @@ func (p *part) fill(ctx context.Context, a *Announcements, id string) error {
 		p.at++
 		rest, err := a.readSegment(ctx, s, end, p.leads)
 		switch {
-		case isLost(err):
+		case state.IsLost(err):
 			a.lost(announcedName(s.Sum), err)
 		case err != nil:
 			return fmt.Errorf("read the announcements: %w", err)

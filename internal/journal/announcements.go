@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -59,9 +60,10 @@ type Announcements struct {
 	inventory, lead part
 	events          events
 	keptAt          map[string]int64 // when a run last found a medium not expired
-	ended           []endedHold
-	sums            map[string]bool // of segments that could be read
-	problems        []string
+	// Held are the holds that ended lately. They kept their media: announcements from before count no more.
+	Held     holds.Ended
+	sums     map[string]bool // of segments that could be read
+	problems []string
 }
 
 // OpenAnnouncements reads the latest generation. A lost or damaged one leaves no announcement. If whole
@@ -83,7 +85,7 @@ func OpenAnnouncements(ctx context.Context, store state.Store, region string, no
 	}
 	latest, err := a.readGeneration(ctx, name)
 	switch {
-	case isLost(err):
+	case state.IsLost(err):
 		a.lost(name, err)
 	case err != nil:
 		return nil, fmt.Errorf("read the announcements: %w", err)
@@ -102,18 +104,13 @@ func ReadAnnouncements(ctx context.Context, store state.Store, region string, pl
 		return nil, err
 	}
 	if err = a.ReadEvents(ctx, noticeBegan); err == nil {
-		err = a.readEnded(ctx, placed, a.since(noticeBegan, sweepTime))
+		a.Held, err = holds.EndedSince(ctx, store, placed, now, a.since(noticeBegan, sweepTime))
 	}
 	if err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
-}
-
-// isLost reports whether an error is of a record that is missing or damaged. Others may pass.
-func isLost(err error) bool {
-	return errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrDamaged)
 }
 
 func (a *Announcements) lost(record string, err error) {

@@ -28,7 +28,7 @@ const spentFolder = "spent/"
 // EventBudget limits the deletions of all runs of events of a process within a day. Runs that want to
 // delete a medium at the same time spend it once. It is safe for concurrent use.
 type EventBudget struct {
-	reading *reading // of the records of the day
+	reading *state.SharedRead // of the records of the day
 
 	mu sync.Mutex
 	// names are the records of the day, in order. They were read at a time.
@@ -59,7 +59,7 @@ const chargeTime = 10 * time.Minute
 
 // NewEventBudget returns a budget.
 func NewEventBudget() *EventBudget {
-	return &EventBudget{reading: newReading(), own: map[string]int64{}, charges: map[string]*charge{}}
+	return &EventBudget{reading: state.NewSharedRead(), own: map[string]int64{}, charges: map[string]*charge{}}
 }
 
 // Spending is the answer to one request for budget.
@@ -73,7 +73,7 @@ type Spending struct {
 // Spend requests budget for the deletion of media. If commit is true, it records the spending,
 // which must precede the deletion. skipped has the refunds that were not counted.
 func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (s Spending, skipped []error, err error) {
-	if err := b.reading.do(ctx, func(ctx context.Context) error { return b.read(ctx, store, now) }); err != nil {
+	if err := b.reading.Do(ctx, func(ctx context.Context) error { return b.read(ctx, store, now) }); err != nil {
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
 	}
 	for {
@@ -102,12 +102,12 @@ func (b *EventBudget) write(ctx context.Context, store state.Store, own *spender
 	if own == nil {
 		return nil
 	}
-	err := store.Create(ctx, own.record, []byte(emptyRecord))
+	err := store.Create(ctx, own.record, state.Empty())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer close(own.written)
 	if err == nil {
-		b.own[own.record] = b.reading.begun.Load() // later reads list it
+		b.own[own.record] = b.reading.Begun() // later reads list it
 		return nil
 	}
 	own.failed = true
@@ -140,7 +140,7 @@ const spentLateTime = 10 * time.Minute
 
 // read lists the records of the day. It keeps the names of an earlier call, and lists the last of them again.
 func (b *EventBudget) read(ctx context.Context, store state.Store, now time.Time) error {
-	begun := b.reading.begun.Load()
+	begun := b.reading.Begun()
 	b.mu.Lock()
 	known, readAt := b.names, b.readAt
 	b.mu.Unlock()
@@ -214,7 +214,7 @@ func All(string) bool { return true }
 func (s Spending) Settle(ctx context.Context, store state.Store, now time.Time, spared func(id string) bool) error {
 	refunds := s.leave(spared)
 	for _, spender := range slices.Sorted(maps.Keys(refunds)) {
-		if err := store.Create(ctx, spentName(now, -refunds[spender], spender), []byte(emptyRecord)); err != nil {
+		if err := store.Create(ctx, spentName(now, -refunds[spender], spender), state.Empty()); err != nil {
 			return fmt.Errorf("refund the event budget: %w", err)
 		}
 	}

@@ -72,7 +72,7 @@ func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Int
 
 // Close records that no medium of the plan is pending.
 func (o Intent) Close(ctx context.Context, store state.Store) error {
-	if err := store.Create(ctx, o.name+closedSuffix, []byte(emptyRecord)); err != nil {
+	if err := store.Create(ctx, o.name+closedSuffix, state.Empty()); err != nil {
 		return fmt.Errorf("close the intent of plan %s: %w", o.Plan, err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 
+	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -11,11 +12,11 @@ import (
 // Marks are what earlier runs and people have left for media: tombstones and holds.
 type Marks struct {
 	*Tombstones
-	*Holds
+	*holds.Holds
 }
 
 // NewMarks returns empty caches.
-func NewMarks() Marks { return Marks{NewTombstones(), NewHolds()} }
+func NewMarks() Marks { return Marks{NewTombstones(), holds.New()} }
 
 // Refresh reads the records written since the last call.
 func (m Marks) Refresh(ctx context.Context, store state.Store) error {

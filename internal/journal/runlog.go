@@ -142,7 +142,7 @@ func BeginLog(ctx context.Context, store state.Store) error {
 			name = begunOld
 		}
 		if err == nil {
-			err = store.Create(ctx, name, []byte(emptyRecord))
+			err = store.Create(ctx, name, state.Empty())
 		}
 	}
 	if err != nil {

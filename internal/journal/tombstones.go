@@ -48,7 +48,7 @@ type Tombstone struct {
 // Tombstones caches the tombstones of all runs. It reads each record once, since records never
 // change. It is safe for concurrent use.
 type Tombstones struct {
-	reading *reading
+	reading *state.SharedRead
 	read    map[string]bool // records; reading guards it
 
 	mu         sync.Mutex
@@ -60,13 +60,13 @@ type Tombstones struct {
 
 // NewTombstones returns an empty cache.
 func NewTombstones() *Tombstones {
-	return &Tombstones{reading: newReading(), read: map[string]bool{},
+	return &Tombstones{reading: state.NewSharedRead(), read: map[string]bool{},
 		deleted: map[Tombstone]bool{}, unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
 }
 
 // Refresh reads the records written since the last call.
 func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
-	err := m.reading.do(ctx, func(ctx context.Context) error { return m.refresh(ctx, store) })
+	err := m.reading.Do(ctx, func(ctx context.Context) error { return m.refresh(ctx, store) })
 	if err != nil {
 		return fmt.Errorf("read the tombstones: %w", err)
 	}

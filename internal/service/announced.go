@@ -61,7 +61,7 @@ func hashOf(id string) uint64 {
 // since returns since when a medium has been announced, or zero.
 func (t announcedTable) since(m *media.Medium) time.Time {
 	one, ok := t.of[hashOf(m.ID)]
-	if !ok || one.at <= t.from.HeldUntil(m) {
+	if !ok || one.at <= t.from.Held.LastOf(m) {
 		return time.Time{}
 	}
 	if digest, err := plan.RecordDigest(m.Record); err != nil || digest != one.digest {

@@ -32,6 +32,12 @@ var ErrNotFound = errors.New("there is no such record")
 // ErrDamaged means that the content of a record is not valid. Packages that decode records return it.
 var ErrDamaged = errors.New("the record cannot be read")
 
+// IsLost reports whether an error is of a record that is missing or damaged. Other errors may pass.
+func IsLost(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) }
+
+// Empty returns the content of a record that has all information in its name.
+func Empty() []byte { return []byte("{\"format\":1}\n") }
+
 // MaxBytes bounds a stored record, in bytes. A larger one could not be read back, and is not written.
 const MaxBytes = 64 << 20
 

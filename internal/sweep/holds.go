@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -29,10 +29,10 @@ type holdWatch struct {
 
 // watchHolds reads the holds at once, and then every second, until ctx ends. It calls stop if
 // they cannot be read.
-func watchHolds(ctx context.Context, holds *journal.Holds, store state.Store, stop context.CancelCauseFunc) *holdWatch {
+func watchHolds(ctx context.Context, held *holds.Holds, store state.Store, stop context.CancelCauseFunc) *holdWatch {
 	w := &holdWatch{current: make(chan context.Context)}
 	w.over.Go(func() {
-		if err := task.Run(func() { w.run(ctx, holds, store, stop) }); err != nil {
+		if err := task.Run(func() { w.run(ctx, held, store, stop) }); err != nil {
 			stop(err)
 		}
 	})
@@ -53,18 +53,18 @@ func (w *holdWatch) Current(ctx context.Context) (context.Context, error) {
 	}
 }
 
-func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.Store, stop context.CancelCauseFunc) {
+func (w *holdWatch) run(ctx context.Context, held *holds.Holds, store state.Store, stop context.CancelCauseFunc) {
 	read := make(chan error, 1)
 	start := func() {
-		w.over.Go(func() { read <- task.Do(func() error { return holds.Refresh(ctx, store) }) })
+		w.over.Go(func() { read <- task.Do(func() error { return held.Refresh(ctx, store) }) })
 	}
 	ticker, late := time.NewTicker(holdsEvery), time.NewTimer(holdsLate)
 	defer ticker.Stop()
 	defer late.Stop()
 	now := offer{}
 	defer now.withdraw()
-	known, good, reading := holds.Now(), time.Now(), true
-	if time.Since(holds.ReadAt()) < holdsEvery { // before the plan, or by another run
+	known, good, reading := held.Now(), time.Now(), true
+	if time.Since(held.ReadAt()) < holdsEvery { // before the plan, or by another run
 		now = newOffer(ctx, w.current)
 	}
 	for start(); ; {
@@ -83,7 +83,7 @@ func (w *holdWatch) run(ctx context.Context, holds *journal.Holds, store state.S
 		case err := <-read:
 			reading = false
 			late.Stop()
-			switch latest := holds.Now(); {
+			switch latest := held.Now(); {
 			case errors.Is(err, state.ErrDamaged), err != nil && time.Since(good) > holdsGone:
 				stop(fmt.Errorf("nothing more is deleted: %w", err))
 				return

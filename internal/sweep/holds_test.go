@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -55,7 +55,7 @@ func TestWatchHolds(t *testing.T) {
 				store := &holdStore{}
 				store.does.Store("")
 				ctx, stop := context.WithCancelCause(t.Context())
-				w := watchHolds(ctx, journal.NewHolds(), store, stop)
+				w := watchHolds(ctx, holds.New(), store, stop)
 				defer func() { stop(nil); w.wait() }()
 				current, err := w.Current(ctx)
 				if time.Sleep(3 * time.Second); err != nil || current.Err() != nil {

@@ -151,13 +151,13 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 
 // heldUntil returns when the last hold of an expired medium ended: earlier announcements do not count.
 func (n *notice) heldUntil(l plan.Line) (int64, error) {
-	if l.Text == nil || n.announced.HoldsEnded() == 0 {
+	if l.Text == nil || n.announced.Held.Last() == 0 {
 		return 0, nil
 	}
 	if err := l.Parse(); err != nil {
 		return 0, err
 	}
-	return n.announced.HeldUntil(l.Medium), nil
+	return n.announced.Held.LastOf(l.Medium), nil
 }
 
 // keep adds an announcement to the next generation, if the run writes one.
@@ -188,7 +188,7 @@ func (n *notice) unseen(ctx context.Context, earlier journal.Announcement) error
 		n.dropped++
 		return nil
 	}
-	earlier.At = min(max(earlier.At, n.announced.HoldsEnded()), n.now) // a hold may have kept it
+	earlier.At = min(max(earlier.At, n.announced.Held.Last()), n.now) // a hold may have kept it
 	return n.keep(ctx, earlier)
 }
 

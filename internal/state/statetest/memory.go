@@ -45,6 +45,7 @@ func (m *Memory) fails(operation, name string) error {
 	return nil
 }
 
+// Create writes a record; see state.Store.
 func (m *Memory) Create(_ context.Context, name string, data []byte) error {
 	m.Lock()
 	defer m.Unlock()
@@ -65,6 +66,7 @@ func (m *Memory) Create(_ context.Context, name string, data []byte) error {
 	return nil
 }
 
+// Read returns a record; see state.Store.
 func (m *Memory) Read(_ context.Context, name string) ([]byte, error) {
 	m.Lock()
 	defer m.Unlock()
@@ -78,6 +80,7 @@ func (m *Memory) Read(_ context.Context, name string) ([]byte, error) {
 	return nil, fmt.Errorf("record %s: %w", name, state.ErrNotFound)
 }
 
+// List yields records; see state.Store.
 func (m *Memory) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {
 		if m.Hang {

@@ -1,4 +1,4 @@
-package journal
+package holds
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func holdOn(target string) retention.Hold {
 // inForce returns the IDs of the holds that a new process reads.
 func inForce(t *testing.T, store state.Store) (ids []string) {
 	t.Helper()
-	h := NewHolds()
+	h := New()
 	no(t, h.Refresh(t.Context(), store))
 	for _, hold := range h.Now().All() {
 		ids = append(ids, hold.ID)
@@ -36,7 +36,7 @@ func inForce(t *testing.T, store state.Store) (ids []string) {
 // holds123 places three holds.
 func holds123(t *testing.T, store state.Store) *Holds {
 	t.Helper()
-	h := NewHolds()
+	h := New()
 	for i := range 3 {
 		hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprint("id", i+1)))
 		if no(t, err); hold.ID != fmt.Sprint(i+1) {
@@ -48,7 +48,7 @@ func holds123(t *testing.T, store state.Store) *Holds {
 
 func TestPlaceAndRelease(t *testing.T) {
 	store := statetest.New()
-	ours, theirs := holds123(t, store), NewHolds()
+	ours, theirs := holds123(t, store), New()
 	hold, err := theirs.Release(t.Context(), store, "2", "dev@host", asOf)
 	if no(t, err); hold.Target != "id2" {
 		t.Errorf("released %+v", hold)
@@ -83,19 +83,19 @@ func TestHoldOnMany(t *testing.T) {
 		many.Media = append(many.Media, fmt.Sprintf("%064x", i))
 	}
 	for range 2 {
-		hold, err := NewHolds().Place(t.Context(), store, many)
+		hold, err := New().Place(t.Context(), store, many)
 		if no(t, err); hold.ID != "1" {
 			t.Fatalf("hold %s", hold.ID)
 		}
 	}
-	fresh := NewHolds()
+	fresh := New()
 	no(t, fresh.Refresh(t.Context(), store))
 	for id, held := range map[string]bool{many.Media[0]: true, many.Media[99_999]: true, "other": false} {
 		if mark := fresh.Now().Mark(medium(id), retention.Mark{}); (mark.Hold != nil) != held {
 			t.Errorf("%s is held: %v", id, mark.Hold != nil)
 		}
 	}
-	_, err := NewHolds().Release(t.Context(), store, "1", "x", asOf)
+	_, err := New().Release(t.Context(), store, "1", "x", asOf)
 	no(t, err)
 	if got := inForce(t, store); len(got) > 0 {
 		t.Errorf("in force after the release: %v", got)
@@ -120,7 +120,7 @@ func TestHoldOnMany(t *testing.T) {
 
 // The lists of all holds together are bounded.
 func TestHoldsListTooManyMedia(t *testing.T) {
-	h, store := NewHolds(), statetest.New()
+	h, store := New(), statetest.New()
 	many := holdOn("")
 	for i := range retention.MaxHoldMedia {
 		many.Media = append(many.Media, fmt.Sprintf("%06x", i))
@@ -158,7 +158,7 @@ func TestDamagedHolds(t *testing.T) {
 			store := statetest.New()
 			known := holds123(t, store)
 			store.Put(name, []byte(data))
-			fresh := NewHolds()
+			fresh := New()
 			for range 2 {
 				if err := fresh.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name) {
 					t.Fatalf("%v", err)
@@ -174,7 +174,7 @@ func TestDamagedHolds(t *testing.T) {
 				t.Errorf("%d holds after the repair", n)
 			}
 			store.Put(name, []byte(data))
-			_, err := NewHolds().Release(t.Context(), store, "2", "x", asOf)
+			_, err := New().Release(t.Context(), store, "2", "x", asOf)
 			no(t, err)
 			if got := inForce(t, store); !slices.Equal(got, []string{"1", "3", "4"}) {
 				t.Errorf("after the release of the damaged hold: %v", got)
@@ -185,7 +185,7 @@ func TestDamagedHolds(t *testing.T) {
 		store := statetest.New()
 		known := holds123(t, store)
 		store.Put(odd, []byte(good))
-		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
+		for who, h := range map[string]*Holds{"a new process": New(), "a running process": known} {
 			if err := h.Refresh(t.Context(), store); (err == nil || !strings.Contains(err.Error(), odd)) && odd > name[:16] {
 				t.Errorf("%s: record %s: %v", who, odd, err)
 			}
@@ -200,10 +200,10 @@ func TestMissingHolds(t *testing.T) {
 		h := holds123(t, store)
 		name := h.placed.name(gone)
 		delete(store.Records, name)
-		if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name+" is missing") {
+		if err := New().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), name+" is missing") {
 			t.Errorf("%v", err)
 		}
-		_, err := NewHolds().Release(t.Context(), store, fmt.Sprint(gone), "x", asOf)
+		_, err := New().Release(t.Context(), store, fmt.Sprint(gone), "x", asOf)
 		no(t, err)
 		if got := inForce(t, store); len(got) != 2 {
 			t.Errorf("after the release of the missing hold %d: %v", gone, got)
@@ -217,12 +217,12 @@ func TestTheNewestHoldIsMissing(t *testing.T) {
 	running := holds123(t, store)
 	store.Put("hold-numbers/9.json", nil) // it proves nothing
 	delete(store.Records, "holds/0000000003.json")
-	for who, h := range map[string]*Holds{"a running process": running, "a new process": NewHolds()} {
+	for who, h := range map[string]*Holds{"a running process": running, "a new process": New()} {
 		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000003.json is missing") {
 			t.Errorf("%s: %v", who, err)
 		}
 	}
-	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	hold, err := New().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "4" {
 		t.Errorf("hold %s", hold.ID)
 	}
@@ -237,14 +237,14 @@ func TestTheNewestHoldIsMissing(t *testing.T) {
 func TestANumberThatIsNotRecorded(t *testing.T) {
 	store := statetest.New()
 	store.Down, store.Of = "create", "hold-numbers/"
-	if _, err := NewHolds().Place(t.Context(), store, holdOn("id1")); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), "hold 1 is in force, but") {
+	if _, err := New().Place(t.Context(), store, holdOn("id1")); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), "hold 1 is in force, but") {
 		t.Errorf("%v", err)
 	}
 	store.Down = ""
 	if got := inForce(t, store); len(got) != 1 {
 		t.Errorf("in force %v", got)
 	}
-	hold, err := NewHolds().Place(t.Context(), store, holdOn("id1"))
+	hold, err := New().Place(t.Context(), store, holdOn("id1"))
 	if no(t, err); hold.ID != "1" || len(store.Names("hold-numbers/")) != 1 {
 		t.Errorf("placed again: hold %s, records %v", hold.ID, store.Names("hold-numbers/"))
 	}
@@ -258,7 +258,7 @@ func TestDamagedReleases(t *testing.T) {
 		store := statetest.New()
 		known := holds123(t, store)
 		store.Put(name, []byte(data))
-		for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": known} {
+		for who, h := range map[string]*Holds{"a new process": New(), "a running process": known} {
 			no(t, h.Refresh(t.Context(), store))
 			if skipped := h.Skipped(); len(h.Now().All()) != 3 || len(skipped) != 1 || !strings.Contains(skipped[0], name) {
 				t.Errorf("%s: %s has %d holds, skipped %v", what, who, len(h.Now().All()), skipped)
@@ -279,7 +279,7 @@ func TestHoldsOfAStoreThatFails(t *testing.T) {
 		store := statetest.New()
 		_, err := holds123(t, store).Release(t.Context(), store, "1", "x", asOf)
 		no(t, err)
-		h := NewHolds()
+		h := New()
 		store.Down, store.Of = down[0], down[1]
 		if err := h.Refresh(t.Context(), store); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%v: %v", down, err)
@@ -298,7 +298,7 @@ func TestConcurrentHolds(t *testing.T) {
 	var all sync.WaitGroup
 	for who := range 5 {
 		all.Go(func() {
-			h := NewHolds()
+			h := New()
 			for i := range 20 {
 				hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprintf("id-%d-%d", who, i)))
 				if err == nil && i%2 == 0 {
@@ -311,7 +311,7 @@ func TestConcurrentHolds(t *testing.T) {
 		})
 	}
 	all.Wait()
-	h := NewHolds()
+	h := New()
 	no(t, h.Refresh(t.Context(), store))
 	targets := map[string]bool{}
 	for _, hold := range h.Now().All() {
@@ -326,7 +326,7 @@ func TestConcurrentHolds(t *testing.T) {
 // damaged, it reads all.
 func TestCatalog(t *testing.T) {
 	store := statetest.New()
-	h := NewHolds()
+	h := New()
 	for i := range 2*catalogStep + 50 {
 		hold, err := h.Place(t.Context(), store, holdOn(fmt.Sprint("id", i)))
 		if no(t, err); i%10 == 0 {
@@ -355,15 +355,15 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	store.Put(catalogs[1], good)
-	running := NewHolds()
+	running := New()
 	no(t, running.Refresh(t.Context(), store))
 	// Somebody removes the latest records, and their numbers are used again.
 	for number := h.catalog.Placed; number <= h.placed.last; number++ {
 		delete(store.Records, h.placed.name(number))
 	}
-	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	hold, err := New().Place(t.Context(), store, holdOn("another"))
 	no(t, err)
-	for who, h := range map[string]*Holds{"a new process": NewHolds(), "a running process": running} {
+	for who, h := range map[string]*Holds{"a new process": New(), "a running process": running} {
 		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) { // what was removed held something
 			t.Errorf("%s: %v", who, err)
 		}
@@ -383,7 +383,7 @@ func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	no(t, running.Refresh(t.Context(), store)) // knows the time now
 	delete(store.Records, last)
 	delete(store.Records, "hold-numbers/0000000003.json")
-	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	hold, err := New().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "3" {
 		t.Fatalf("hold %s", hold.ID)
 	}
@@ -401,7 +401,7 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 	no(t, err)
 	delete(store.Records, "holds/0000000003.json")
 	delete(store.Records, "hold-numbers/0000000003.json")
-	hold, err := NewHolds().Place(t.Context(), store, holdOn("another"))
+	hold, err := New().Place(t.Context(), store, holdOn("another"))
 	if no(t, err); hold.ID != "4" || !slices.Equal(inForce(t, store), []string{"1", "2", "4"}) {
 		t.Errorf("hold %s, in force %v", hold.ID, inForce(t, store))
 	}
@@ -410,7 +410,7 @@ func TestRecordsThatAReleaseProves(t *testing.T) {
 	for _, name := range store.Names("hold-numbers/") { // earlier versions wrote none
 		delete(store.Records, name)
 	}
-	if err := NewHolds().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
+	if err := New().Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "holds/0000000002.json") {
 		t.Errorf("the last hold is missing: %v", err)
 	}
 }
@@ -434,7 +434,7 @@ func TestAHoldThatIsReleasedAtOnce(t *testing.T) {
 			store.Put("releases/0000000001.json", []byte(`{"format":1,"hold":"1","by":"x","at":"2026-01-01T00:00:00Z"}`))
 		}
 	}
-	if hold, err := NewHolds().Place(t.Context(), meanwhile{store, release}, holdOn("id1")); err == nil || !strings.Contains(err.Error(), "is not in force") {
+	if hold, err := New().Place(t.Context(), meanwhile{store, release}, holdOn("id1")); err == nil || !strings.Contains(err.Error(), "is not in force") {
 		t.Errorf("hold %s: %v", hold.ID, err)
 	}
 }
@@ -444,7 +444,7 @@ func TestRefreshIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := statetest.New()
 		store.Slow = time.Second
-		h := NewHolds()
+		h := New()
 		began := time.Now()
 		var all sync.WaitGroup
 		for i := range 20 {
@@ -466,12 +466,12 @@ func TestRefreshIsShared(t *testing.T) {
 func TestHoldsOfManyProcesses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	store, model := statetest.New(), map[string]bool{}
-	processes := []*Holds{NewHolds(), NewHolds(), NewHolds()}
+	processes := []*Holds{New(), New(), New()}
 	for range 300 {
 		at := rng.IntN(len(processes))
 		switch rng.IntN(5) {
 		case 0:
-			processes[at] = NewHolds()
+			processes[at] = New()
 		case 1, 2, 3:
 			hold, err := processes[at].Place(t.Context(), store, holdOn(fmt.Sprint("id", rng.IntN(50))))
 			no(t, err)

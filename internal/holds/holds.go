@@ -1,4 +1,7 @@
-package journal
+// Package holds stores the holds by which people keep media: who placed one, and who released it. A hold
+// is never dropped silently: one that cannot be read, or is missing, stops deletions. A release that cannot be
+// read ends nothing.
+package holds
 
 import (
 	"context"
@@ -35,6 +38,8 @@ const (
 	maxHolds = 50_000
 	// maxMedia bounds the media in the lists of the holds in force.
 	maxMedia = 500_000
+	// expiry is the time after its end when a hold does not count any more: no run decides as of then.
+	expiry = 30 * 24 * time.Hour
 	// catalogStep is the number of records after which the next catalog is written.
 	catalogStep = 200
 )
@@ -47,7 +52,7 @@ type Holds struct {
 	readAt  atomic.Pointer[time.Time]
 
 	// reading guards the fields below, and is held while records are read.
-	reading          *reading
+	reading          *state.SharedRead
 	started          bool // whether a catalog was looked for
 	placed, released sequence
 	proven           int                       // the highest number in numberFolder
@@ -59,9 +64,9 @@ type Holds struct {
 	catalog          catalog                   // the last one that was read or written
 }
 
-// NewHolds returns an empty cache.
-func NewHolds() *Holds {
-	h := &Holds{reading: newReading()}
+// New returns an empty cache.
+func New() *Holds {
+	h := &Holds{reading: state.NewSharedRead()}
 	h.reset()
 	none, _ := retention.NewHolds(nil) // no hold is wrong
 	h.now.Store(none)
@@ -87,7 +92,7 @@ func (h *Holds) ReadAt() time.Time { return *h.readAt.Load() }
 // Refresh reads the records written since the last call. After an error nothing may be deleted.
 // The error has state.ErrDamaged if a hold cannot be read.
 func (h *Holds) Refresh(ctx context.Context, store state.Store) error {
-	err := h.reading.do(ctx, func(ctx context.Context) error { return h.refresh(ctx, store) })
+	err := h.reading.Do(ctx, func(ctx context.Context) error { return h.refresh(ctx, store) })
 	if err != nil {
 		return fmt.Errorf("read the holds: %w", err)
 	}
@@ -142,14 +147,14 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	if err := hold.Check(); err != nil {
 		return hold, err
 	}
-	if err := h.reading.take(ctx); err != nil {
+	if err := h.reading.Lock(ctx); err != nil {
 		return hold, fmt.Errorf("place the hold: %w", err)
 	}
-	defer h.reading.giveBack()
+	defer h.reading.Unlock()
 	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return hold, fmt.Errorf("read the holds: %w", err)
 	}
-	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-holdTime)) }) // no run decides as of then
+	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-expiry)) })
 	listed := len(hold.Media)
 	for _, old := range h.inForce {
 		if old.Says(&hold) { // a form was sent again
@@ -179,7 +184,7 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 // prove records the number of a hold in force.
 func prove(ctx context.Context, store state.Store, hold retention.Hold) error {
 	numbers := sequence{folder: numberFolder}
-	if err := store.Create(ctx, numbers.name(number(hold.ID)), []byte(emptyRecord)); err != nil {
+	if err := store.Create(ctx, numbers.name(number(hold.ID)), state.Empty()); err != nil {
 		return fmt.Errorf("hold %s is in force, but its number is not recorded: place it again: %w", hold.ID, err)
 	}
 	return nil
@@ -188,10 +193,10 @@ func prove(ctx context.Context, store state.Store, hold retention.Hold) error {
 // Release records the end of a hold. A damaged hold can be released too. It returns state.ErrNotFound
 // if the hold is not in force.
 func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, at time.Time) (retention.Hold, error) {
-	if err := h.reading.take(ctx); err != nil {
+	if err := h.reading.Lock(ctx); err != nil {
 		return retention.Hold{}, fmt.Errorf("release the hold: %w", err)
 	}
-	defer h.reading.giveBack()
+	defer h.reading.Unlock()
 	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return retention.Hold{}, fmt.Errorf("read the holds: %w", err)
 	}
