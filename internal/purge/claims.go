@@ -1,8 +1,7 @@
 package purge
 
 import (
-	"slices"
-	"strings"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -16,77 +15,98 @@ const claimTime = 30 * time.Second
 // Claims are the media that the runs of a process delete. The first run to claim a medium owns its
 // deletion: no other run sends its ID. Claims are safe for concurrent use, and their zero value is ready.
 type Claims struct {
-	mu      sync.Mutex
-	byID    map[string]*claim
-	expires []expiry // in the order of their times
+	mu    sync.Mutex
+	open  map[string]*claim // by media ID, of workers that have not ended
+	taken takenMedia
 }
 
 // claim is a batch of one worker: up to ten media.
 type claim struct {
-	ids []string
-	// took says of each medium whether the service took it. It is complete when done is closed.
-	took []bool
-	done chan struct{} // closed when the worker has ended
+	took map[string]bool // by media ID: whether the service took it. It is complete when done is closed.
+	done chan struct{}   // closed when the worker has ended
 }
 
-type expiry struct {
-	at    time.Time
-	claim *claim
+// contested is a medium that another run has claimed.
+type contested struct {
+	line plan.Line
+	by   *claim // nil if the service has taken the medium
 }
 
-// take claims a batch. It returns the media that the caller owns, and the claims on the others.
-func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, ours, theirs []plan.Line, others []*claim) {
-	own = &claim{done: make(chan struct{})}
+// take claims a batch. It returns the media that the caller owns, and the others.
+func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, ours []plan.Line, theirs []contested) {
+	own = &claim{took: map[string]bool{}, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byID == nil {
-		c.byID = map[string]*claim{}
+	if c.open == nil {
+		c.open = map[string]*claim{}
 	}
-	for len(c.expires) > 0 && now.Sub(c.expires[0].at) > claimTime {
-		c.drop(c.expires[0].claim, true)
-		c.expires = c.expires[1:]
-	}
+	c.taken.expire(now)
 	for _, l := range batch {
-		if other := c.byID[l.MediaID]; other != nil {
-			theirs, others = append(theirs, l), append(others, other)
+		if other := c.open[l.MediaID]; other != nil || c.taken.has(l.MediaID) {
+			theirs = append(theirs, contested{l, other})
 			continue
 		}
-		id := strings.Clone(l.MediaID) // a line's ID would keep its whole record
-		c.byID[id] = own
-		own.ids, own.took, ours = append(own.ids, id), append(own.took, false), append(ours, l)
+		c.open[l.MediaID], own.took[l.MediaID] = own, false
+		ours = append(ours, l)
 	}
-	return own, ours, theirs, others
+	return own, ours, theirs
 }
 
 // release ends a claim. A medium that the service took stays claimed for claimTime.
 func (c *Claims) release(own *claim, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drop(own, false)
-	if slices.Contains(own.took, true) {
-		c.expires = append(c.expires, expiry{now, own})
+	for id := range own.took {
+		delete(c.open, id)
 	}
+	c.taken.add(own.took, now)
 	close(own.done)
 }
 
-// drop ends a claim on the media that the service took, or on the others.
-func (c *Claims) drop(of *claim, took bool) {
-	for i, id := range of.ids {
-		if of.took[i] == took && c.byID[id] == of {
-			delete(c.byID, id)
+// takenMedia are the media that the service took in the last claimTime, by a hash of their IDs: there are 30,000
+// at the full quota. A live medium with the hash of another one counts as unverified, and the next run deletes it.
+type takenMedia struct {
+	seed    maphash.Seed
+	hashes  map[uint64]struct{}
+	batches []takenBatch // in the order of their times
+}
+
+type takenBatch struct {
+	at     time.Time
+	hashes []uint64
+}
+
+func (t *takenMedia) has(id string) bool {
+	_, found := t.hashes[t.hash(id)]
+	return found
+}
+
+func (t *takenMedia) hash(id string) uint64 {
+	if t.hashes == nil {
+		t.seed, t.hashes = maphash.MakeSeed(), map[uint64]struct{}{}
+	}
+	return maphash.String(t.seed, id)
+}
+
+func (t *takenMedia) add(took map[string]bool, now time.Time) {
+	batch := takenBatch{at: now}
+	for id, isTaken := range took {
+		if isTaken {
+			batch.hashes = append(batch.hashes, t.hash(id))
+			t.hashes[t.hash(id)] = struct{}{}
 		}
+	}
+	if len(batch.hashes) > 0 {
+		t.batches = append(t.batches, batch)
 	}
 }
 
-func (c *claim) tookIt(id string) bool {
-	i := slices.Index(c.ids, id)
-	return i >= 0 && c.took[i]
-}
-
-// take notes that the service took a medium of the claim.
-func (c *claim) take(id string) {
-	if i := slices.Index(c.ids, id); i >= 0 {
-		c.took[i] = true
+func (t *takenMedia) expire(now time.Time) {
+	for len(t.batches) > 0 && now.Sub(t.batches[0].at) > claimTime {
+		for _, hash := range t.batches[0].hashes {
+			delete(t.hashes, hash)
+		}
+		t.batches = t.batches[1:]
 	}
 }
 
@@ -94,20 +114,23 @@ func (c *claim) take(id string) {
 // other runs, and reads back what they claimed. It deletes what they did not.
 func (w *worker) purgeClaimed(batch []plan.Line) error {
 	for len(batch) > 0 {
-		own, ours, theirs, others := w.Claims.take(batch, w.Now())
+		own, ours, theirs := w.Claims.take(batch, w.Now())
 		if err := w.purgeOwn(own, ours); err != nil {
 			return err
 		}
 		w.sent()
-		for _, other := range others {
+		for _, medium := range theirs {
+			if medium.by == nil {
+				continue
+			}
 			select {
-			case <-other.done:
+			case <-medium.by.done:
 			case <-w.ctx.Done():
 				return nil // still pending
 			}
 		}
 		var err error
-		if batch, err = w.notTaken(theirs, others); err != nil {
+		if batch, err = w.notTaken(theirs); err != nil {
 			return err
 		}
 	}
@@ -125,21 +148,23 @@ func (w *worker) purgeOwn(own *claim, ours []plan.Line) error {
 
 // notTaken reads back media that other runs claimed. It returns those that are live and that the service
 // did not take.
-func (w *worker) notTaken(theirs []plan.Line, others []*claim) (rest []plan.Line, err error) {
+func (w *worker) notTaken(theirs []contested) (rest []plan.Line, err error) {
 	if len(theirs) == 0 {
 		return nil, nil
 	}
+	var lines []plan.Line
 	took := map[string]bool{}
-	for i, l := range theirs {
-		if others[i].tookIt(l.MediaID) {
-			took[l.MediaID] = true
+	for _, medium := range theirs {
+		lines = append(lines, medium.line)
+		if id := medium.line.MediaID; medium.by == nil || medium.by.took[id] {
+			took[id] = true
 		}
 	}
 	var pauses []time.Duration
 	if len(took) > 0 {
 		pauses = afterSuccess()
 	}
-	live, err := w.readBack(theirs, pauses, journal.Gone)
+	live, err := w.readBack(lines, pauses, journal.Gone)
 	if err != nil {
 		return nil, w.unread(live, err)
 	}

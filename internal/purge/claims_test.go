@@ -116,7 +116,7 @@ func TestAWaitingRunEndsInTime(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(10)
 		p := l.purger(asOf, origin{})
-		own, _, _, _ := p.Claims.take(lines[:1], time.Now())
+		own, _, _ := p.Claims.take(lines[:1], time.Now())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		all, err := l.purge(ctx, ctx, p, lines)

@@ -183,7 +183,7 @@ func (w *worker) sent() { w.once.Do(func() { w.events <- event{sent: true} }) }
 func (w *worker) report(outcomes ...Outcome) {
 	for _, o := range outcomes {
 		if w.own != nil && (o.Became == journal.Deleted || o.Became == journal.Unverified && o.Tombstone) {
-			w.own.take(o.Line.MediaID)
+			w.own.took[o.Line.MediaID] = true
 		}
 	}
 	if len(outcomes) > 0 {
