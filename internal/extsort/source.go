@@ -11,7 +11,7 @@ import (
 // each.
 const (
 	batchRecords = 64
-	batchBytes   = 4 << 10
+	batchBytes   = 1 << 10
 	chunk        = 8 << 10 // bytes of a buffer at first
 )
 
