@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -44,7 +44,7 @@ with the place of each: a store that cannot be read is in a note, and the exit c
 				return err
 			case len(args) == 1:
 				return showRun(cmd, &flags, stores, args[0])
-			case len(stores) > 1 && filter.Before != "" && !journal.IsCursor(filter.Before):
+			case len(stores) > 1 && filter.Before != "" && !runlog.IsCursor(filter.Before):
 				return exitError{exitUsage, errors.New("--before takes the value that the page before gives, where there are several stores")}
 			}
 			return c.listRuns(cmd, &flags, stores, filter)
@@ -69,7 +69,7 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 		err := flags.with(cmd, one.command, nil, func(ctx context.Context, s *service.Service) error {
 			page, err := s.Runs(ctx, localCall(), filter)
 			c.note(one.of(page.Notes...))
-			if page.Next != "" && (next == "" || journal.CompareCursors(page.Next, next) < 0) {
+			if page.Next != "" && (next == "" || runlog.CompareCursors(page.Next, next) < 0) {
 				next = page.Next
 			}
 			for _, r := range page.Reports {
@@ -115,13 +115,13 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 // a limit. It returns the cursor of the next page.
 func page(list []render.Run, end string, limit int) (shown []render.Run, next string) {
 	slices.SortStableFunc(list, func(a, b render.Run) int {
-		return journal.CompareCursors(journal.Cursor(a.Report), journal.Cursor(b.Report))
+		return runlog.CompareCursors(runlog.Cursor(a.Report), runlog.Cursor(b.Report))
 	})
 	if end != "" {
-		list = slices.DeleteFunc(list, func(l render.Run) bool { return journal.CompareCursors(journal.Cursor(l.Report), end) > 0 })
+		list = slices.DeleteFunc(list, func(l render.Run) bool { return runlog.CompareCursors(runlog.Cursor(l.Report), end) > 0 })
 	}
 	if len(list) > limit {
-		return list[:limit], journal.Cursor(list[limit-1].Report)
+		return list[:limit], runlog.Cursor(list[limit-1].Report)
 	}
 	return list, end
 }

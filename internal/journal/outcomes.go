@@ -68,6 +68,14 @@ func (o Outcome) IsOf(run string) bool {
 	return true
 }
 
+// By returns the run that settled the medium. folder is the run that began the plan.
+func (o Outcome) By(folder string) string {
+	if len(o.Runs) == 0 {
+		return folder
+	}
+	return o.Runs[len(o.Runs)-1]
+}
+
 // AddOutcomes appends outcomes to those of a run. last is the highest record number that may be in
 // use. It returns the new last number.
 func AddOutcomes(ctx context.Context, store state.Store, run string, last int, outcomes []Outcome) (int, error) {

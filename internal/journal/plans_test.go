@@ -331,12 +331,12 @@ func TestPagesOfPlans(t *testing.T) {
 	const saved = 5*MaxListed + 7
 	for i := range saved {
 		h := head()
-		h.AsOf = noon.Add(time.Duration(i) * time.Second)
+		h.AsOf = asOf.Add(time.Duration(i) * time.Second)
 		made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
 		no(t, err)
-		store.Written[plan.Name(made.ID)] = noon.Add(time.Duration(i/30) * time.Minute)
+		store.Written[plan.Name(made.ID)] = asOf.Add(time.Duration(i/30) * time.Minute)
 	}
-	seen, before, last := map[string]bool{}, "", noon.AddDate(1, 0, 0)
+	seen, before, last := map[string]bool{}, "", asOf.AddDate(1, 0, 0)
 	for pages := 1; ; pages++ {
 		page, err := ListPlans(t.Context(), store, before)
 		no(t, err)

@@ -8,9 +8,9 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -94,7 +94,7 @@ func (s *Service) claimDigest(ctx context.Context, call Call, r *report.Report) 
 	if err := s.checkVersioning(ctx, s.store(call)); err != nil {
 		return false, err
 	}
-	return journal.ClaimDigest(ctx, s.store(call), r.Run, r.Status)
+	return runlog.ClaimDigest(ctx, s.store(call), r.Run, r.Status)
 }
 
 // newDigests reads the targets of the environment.

@@ -9,6 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -79,7 +80,7 @@ func (s *Service) finishPlans(ctx context.Context, budget deadline.Budget, call 
 // reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,
 // their deletions are in no total. It comes last, because deleting matters more than counting.
 func (s *Service) reportKilled(ctx context.Context, call Call, intent journal.Intent) {
-	killed, err := journal.KilledRuns(ctx, s.store(call), intent)
+	killed, err := runlog.Killed(ctx, s.store(call), intent)
 	if err != nil {
 		s.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -90,8 +91,8 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 	if err := trigger.CheckPlan(reference); err != nil {
 		return "", refusedError{err}
 	}
-	id, err = journal.FindPlan(ctx, store, reference)
-	var ambiguous *journal.AmbiguousPlanError
+	id, err = runlog.FindPlan(ctx, store, reference)
+	var ambiguous *runlog.AmbiguousPlanError
 	if errors.As(err, &ambiguous) {
 		err = refusedError{err}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -194,7 +195,7 @@ func (s *Service) deletionOf(ctx context.Context, call Call, run string) (restor
 	if trigger.IsPlanID(run) {
 		return of, nil
 	}
-	r, err := journal.ReadReport(ctx, s.store(call), run)
+	r, err := runlog.Read(ctx, s.store(call), run)
 	missing := errors.Is(err, state.ErrNotFound)
 	if missing || err == nil && r.Counts.Deleted == 0 && r.Restore == nil {
 		intent, intentErr := journal.LatestIntent(ctx, s.store(call), run)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -45,14 +45,14 @@ func (o *results) flush(ctx context.Context) {
 	if len(o.unwritten) == 0 {
 		return
 	}
-	last, err := journal.AddRestored(ctx, o.store, o.report.Run, o.last, o.unwritten)
+	last, err := runlog.AddRestored(ctx, o.store, o.report.Run, o.last, o.unwritten)
 	if o.last = last; err != nil {
 		o.tried = len(o.unwritten)
 		o.log.Warn("results of the restore not recorded", "error", err.Error())
 		return
 	}
 	o.unwritten, o.tried = nil, 0
-	o.report.Restore.Records = journal.RestoredFolder(o.report.Run)
+	o.report.Restore.Records = runlog.RestoredFolder(o.report.Run)
 }
 
 // RestoredBy returns the results of the run of a report, which is a restore. A dry run has those of
@@ -64,7 +64,7 @@ func (s *Service) RestoredBy(ctx context.Context, call Call, r *report.Report) (
 	}
 	c := r.Restore
 	if c.Records != "" {
-		return journal.Restored(ctx, store, r.Run, c.Restored+c.Skipped+c.Failed), nil
+		return runlog.Restored(ctx, store, r.Run, c.Restored+c.Skipped+c.Failed), nil
 	}
 	listed := slices.Clone(c.Media)
 	for _, f := range r.Failures {

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -36,7 +36,7 @@ func TestResultsAreWrittenAgain(t *testing.T) {
 	o.add(t.Context(), report.RestoredMedium{MediaID: "c", Result: report.Skipped})
 	o.flush(t.Context())
 	var ids string
-	for one, err := range journal.Restored(t.Context(), o.store, "r", 2) {
+	for one, err := range runlog.Restored(t.Context(), o.store, "r", 2) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -26,7 +26,7 @@ func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report
 	if err != nil {
 		return nil, err
 	}
-	return journal.ReadReport(ctx, store, id)
+	return runlog.Read(ctx, store, id)
 }
 
 // RunFilter selects runs, as a person wrote it. Empty fields select all.
@@ -42,7 +42,7 @@ type RunFilter struct {
 // A page has DefaultRuns runs, and at most MaxRuns.
 const (
 	DefaultRuns = 100
-	MaxRuns     = journal.MaxRuns
+	MaxRuns     = runlog.MaxRuns
 )
 
 // RunList is a page of runs, newest first, with notes on the timezone and on records that it skipped.
@@ -58,7 +58,7 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 	if err != nil {
 		return RunList{}, err
 	}
-	q := journal.RunQuery{Trigger: trigger.Kind(f.Trigger), Status: report.Status(f.Status), Before: f.Before, Limit: f.Limit}
+	q := runlog.Query{Trigger: trigger.Kind(f.Trigger), Status: report.Status(f.Status), Before: f.Before, Limit: f.Limit}
 	err = errors.Join(known("trigger", q.Trigger, trigger.Kinds()), known("status", q.Status, report.Statuses()))
 	if f.Limit < 1 || f.Limit > MaxRuns {
 		err = errors.Join(err, fmt.Errorf("limit %d: a page has 1 to %d runs", f.Limit, MaxRuns))
@@ -74,17 +74,17 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 			return RunList{}, err
 		}
 	}
-	if f.Before != "" && !journal.IsCursor(f.Before) {
-		r, err := journal.ReadReport(ctx, store, f.Before)
+	if f.Before != "" && !runlog.IsCursor(f.Before) {
+		r, err := runlog.Read(ctx, store, f.Before)
 		if errors.Is(err, state.ErrNotFound) {
 			err = refusedError{fmt.Errorf("before %s: there is no such run: take the value that the page before gives", text.Quote(f.Before))}
 		}
 		if err != nil {
 			return RunList{}, err
 		}
-		q.Before = journal.Cursor(r)
+		q.Before = runlog.Cursor(r)
 	}
-	page, err := journal.ListReports(ctx, store, q)
+	page, err := runlog.List(ctx, store, q)
 	return RunList{page.Reports, append(notes, s.noteSkipped(page.Skipped)...), page.Next}, err
 }
 
@@ -130,7 +130,7 @@ func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, not
 }
 
 // noteSkipped logs the records that a list lacks, and returns its notes.
-func (s *Service) noteSkipped(records []journal.Skipped) []string {
+func (s *Service) noteSkipped(records []state.Skipped) []string {
 	var notes []string
 	for _, one := range records {
 		s.log.Warn("record skipped", "record", one.Record, "error", one.Problem)
@@ -141,7 +141,7 @@ func (s *Service) noteSkipped(records []journal.Skipped) []string {
 
 // finish saves and logs the report of a run. An unsaved report is still the answer.
 func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
-	s.record(ctx, call, r, journal.SaveReport)
+	s.record(ctx, call, r, runlog.Save)
 	s.logFinished(r)
 }
 
@@ -152,7 +152,7 @@ func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call 
 	if s.broken == nil && (byPlatform(r) || !r.Refused) && !s.isOwn(request) {
 		ctx, cancel := budget.Finish(ctx)
 		defer cancel()
-		s.record(ctx, call, r, journal.SaveFirstReport)
+		s.record(ctx, call, r, runlog.SaveFirst)
 	}
 	s.logFinished(r)
 	return r
@@ -177,7 +177,7 @@ func (s *Service) record(ctx context.Context, call Call, r *report.Report, save 
 	store := s.store(call)
 	s.beginLog(ctx, store)
 	var writing sync.WaitGroup
-	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, journal.LogReport} {
+	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {
 		writing.Go(func() {
 			if err := task.Do(func() error { return write(ctx, store, r) }); err != nil {
 				s.log.Error("report not saved", "run", r.Run, "error", err.Error())
@@ -192,7 +192,7 @@ func (s *Service) beginLog(ctx context.Context, store state.Store) {
 	if s.logBegun.Load() {
 		return
 	}
-	if err := journal.BeginLog(ctx, store); err != nil {
+	if err := runlog.Begin(ctx, store); err != nil {
 		s.log.Warn("lists of runs read every report that is older than the log", "error", err.Error())
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -31,7 +32,7 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 			return nil, err
 		}
 	}
-	found, err := journal.ReadDeletions(ctx, store, zone, from, s.now())
+	found, err := runlog.ReadDeletions(ctx, store, zone, from, s.now())
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Cal
 			return
 		}
 	}
-	if err := journal.SaveDays(ctx, s.store(call), p.Timezone, now); err != nil {
+	if err := runlog.SaveDays(ctx, s.store(call), p.Timezone, now); err != nil {
 		s.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
 	}
 }

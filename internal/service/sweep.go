@@ -11,11 +11,11 @@ import (
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -215,7 +215,7 @@ func (s *Service) checkVersioning(ctx context.Context, store state.Store) error 
 func (s *Service) answered(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (*report.Report, error) {
 	_, digest, _ := strings.Cut(r.Asked, ":")
 	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
-		earlier, err := journal.ReadReport(ctx, s.store(call), id)
+		earlier, err := runlog.Read(ctx, s.store(call), id)
 		switch {
 		case errors.Is(err, state.ErrDamaged): // the request runs again
 			s.log.Error("record damaged", "run", id, "error", err.Error())

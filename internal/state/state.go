@@ -89,3 +89,8 @@ func sameAs(ctx context.Context, s Store, name string, data []byte) error {
 	}
 	return fmt.Errorf("record %s: %w", name, ErrExists)
 }
+
+// Skipped is a record that a list lacks because it has vanished or cannot be read.
+type Skipped struct{ Record, Problem string }
+
+func (s Skipped) String() string { return fmt.Sprintf("record %s skipped: %s", s.Record, s.Problem) }

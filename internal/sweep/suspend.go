@@ -6,6 +6,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/scan"
 )
 
@@ -17,7 +18,7 @@ func (r *run) saveFailures(found *scan.Found) {
 	}
 	ctx, cancel := r.budget.Record(context.Background())
 	defer cancel()
-	folder, err := journal.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
+	folder, err := runlog.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
 	if err != nil {
 		r.Log.Error("failures not listed", "failures", count, "error", err.Error())
 		return

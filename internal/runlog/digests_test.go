@@ -1,11 +1,11 @@
-package journal_test
+package runlog_test
 
 import (
 	"context"
 	"testing"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -23,7 +23,7 @@ func TestClaimDigest(t *testing.T) {
 		{"../run 1", report.Done, true},
 		{"../run 1", report.Done, false},
 	} {
-		if got, err := journal.ClaimDigest(context.Background(), store, claim.run, claim.status); got != claim.want || err != nil {
+		if got, err := runlog.ClaimDigest(context.Background(), store, claim.run, claim.status); got != claim.want || err != nil {
 			t.Errorf("claim %d: %t, %v", i+1, got, err)
 		}
 	}

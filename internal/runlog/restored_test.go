@@ -1,10 +1,11 @@
-package journal
+package runlog
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
@@ -28,9 +29,9 @@ func TestRestored(t *testing.T) {
 		{"a record is missing", func(m *statetest.Memory) { delete(m.Records, name(2)) }, media - segments.MaxLines, "1000 are missing"},
 		{"a record is damaged", func(m *statetest.Memory) { m.Put(name(2), []byte("no gzip")) }, segments.MaxLines, name(2)},
 		{"a record of another kind", func(m *statetest.Memory) {
-			_, err := AddOutcomes(t.Context(), m, "o", 0, []Outcome{{MediaID: "m", Became: Deleted}})
+			_, err := journal.AddOutcomes(t.Context(), m, "o", 0, []journal.Outcome{{MediaID: "m", Became: journal.Deleted}})
 			no(t, err)
-			m.Put(name(3), m.Records[outcomesOf("o")+"000001.jsonl.gz"])
+			m.Put(name(3), m.Records["ledger/o/000001.jsonl.gz"])
 		}, 2 * segments.MaxLines, name(3)},
 		{"a store that is down", func(m *statetest.Memory) { m.Down, m.Of = "read", "restored/" }, 0, statetest.ErrDown.Error()},
 		{"a store that lists nothing", func(m *statetest.Memory) { m.Down, m.Of = "list", "restored/" }, media, statetest.ErrDown.Error()},

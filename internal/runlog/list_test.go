@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"context"
@@ -28,10 +28,10 @@ func ended(run string, kind trigger.Kind, status report.Status, minutes int) *re
 }
 
 // pages returns the runs of all pages of a query.
-func pages(t *testing.T, store state.Store, q RunQuery) (runs []string) {
+func pages(t *testing.T, store state.Store, q Query) (runs []string) {
 	t.Helper()
 	for range 1000 {
-		page, err := ListReports(t.Context(), store, q)
+		page, err := List(t.Context(), store, q)
 		no(t, err)
 		if len(page.Reports) > q.Limit {
 			t.Fatalf("a page of %d runs, with limit %d", len(page.Reports), q.Limit)
@@ -49,7 +49,7 @@ func pages(t *testing.T, store state.Store, q RunQuery) (runs []string) {
 
 func TestListReports(t *testing.T) {
 	store := statetest.New()
-	no(t, BeginLog(t.Context(), store))
+	no(t, Begin(t.Context(), store))
 	for i := range 70 {
 		kind, status := trigger.OSS, report.Done
 		switch {
@@ -58,27 +58,27 @@ func TestListReports(t *testing.T) {
 		case i%10 == 7:
 			status = report.Failed
 		}
-		no(t, LogReport(t.Context(), store, ended(fmt.Sprintf("run-%02d", i), kind, status, i/2))) // pairs end at once
+		no(t, Log(t.Context(), store, ended(fmt.Sprintf("run-%02d", i), kind, status, i/2))) // pairs end at once
 	}
-	all := pages(t, store, RunQuery{Limit: MaxRuns})
+	all := pages(t, store, Query{Limit: MaxRuns})
 	if len(all) != 70 || !slices.IsSorted(all) {
 		t.Fatalf("%d runs, want each of 70 once, the latest first: %v", len(all), all)
 	}
 	for _, limit := range []int{1, 2, 7, 69, 70} {
-		if got := pages(t, store, RunQuery{Limit: limit}); !slices.Equal(got, all) {
+		if got := pages(t, store, Query{Limit: limit}); !slices.Equal(got, all) {
 			t.Errorf("limit %d: %v", limit, got)
 		}
 	}
 	for _, test := range []struct {
 		name string
-		q    RunQuery
+		q    Query
 		want string
 	}{
-		{"of a trigger", RunQuery{Trigger: trigger.Timer}, "run-03 run-13 run-23 run-33 run-43 run-53 run-63"},
-		{"of a status", RunQuery{Status: report.Failed}, "run-07 run-17 run-27 run-37 run-47 run-57 run-67"},
-		{"of both", RunQuery{Trigger: trigger.Timer, Status: report.Failed}, ""},
-		{"since a time", RunQuery{Since: noon.Add(-time.Minute)}, "run-00 run-01 run-02 run-03"},
-		{"of a trigger since a time", RunQuery{Trigger: trigger.Timer, Since: noon.Add(-6 * time.Minute)}, "run-03 run-13"},
+		{"of a trigger", Query{Trigger: trigger.Timer}, "run-03 run-13 run-23 run-33 run-43 run-53 run-63"},
+		{"of a status", Query{Status: report.Failed}, "run-07 run-17 run-27 run-37 run-47 run-57 run-67"},
+		{"of both", Query{Trigger: trigger.Timer, Status: report.Failed}, ""},
+		{"since a time", Query{Since: noon.Add(-time.Minute)}, "run-00 run-01 run-02 run-03"},
+		{"of a trigger since a time", Query{Trigger: trigger.Timer, Since: noon.Add(-6 * time.Minute)}, "run-03 run-13"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, limit := range []int{1, 100} {
@@ -97,9 +97,9 @@ func TestListReportsOfOneTime(t *testing.T) {
 	for i := range 12 {
 		r := ended("run", trigger.HTTP, report.Done, 0)
 		r.Counts.Looked = i
-		no(t, LogReport(t.Context(), store, r))
+		no(t, Log(t.Context(), store, r))
 	}
-	if got := pages(t, store, RunQuery{Limit: 1}); len(got) != 12 {
+	if got := pages(t, store, Query{Limit: 1}); len(got) != 12 {
 		t.Errorf("%d reports, want 12", len(got))
 	}
 }
@@ -109,7 +109,7 @@ func TestListReportsSkips(t *testing.T) {
 	store := statetest.New()
 	other := logName(ended("other", trigger.HTTP, report.Done, 1), 1)
 	for i := range 40 {
-		no(t, LogReport(t.Context(), store, ended(fmt.Sprint("run-", i), trigger.HTTP, report.Done, i)))
+		no(t, Log(t.Context(), store, ended(fmt.Sprint("run-", i), trigger.HTTP, report.Done, i)))
 	}
 	record, err := store.Read(t.Context(), logName(ended("run-3", trigger.HTTP, report.Done, 3), 1))
 	no(t, err)
@@ -117,20 +117,20 @@ func TestListReportsSkips(t *testing.T) {
 	store.Put(logName(ended("cut", trigger.Timer, report.Busy, 2), 1), []byte("{"))
 	store.Put("log/http/done/note.txt", nil)
 	store.Put("log/http/done/9223372036854775807", nil)
-	page, err := ListReports(t.Context(), store, RunQuery{Limit: 100})
+	page, err := List(t.Context(), store, Query{Limit: 100})
 	no(t, err)
 	if len(page.Reports) != 40 || len(page.Skipped) != 2 || page.Skipped[0].Record != other || !strings.Contains(page.Skipped[0].Problem, "another run") {
 		t.Errorf("%d reports, skipped %v", len(page.Reports), page.Skipped)
 	}
 	for _, operation := range []string{"read", "list"} {
 		store.Down, store.Of = operation, "log/"
-		if _, err := ListReports(t.Context(), store, RunQuery{Limit: 100}); !errors.Is(err, statetest.ErrDown) {
+		if _, err := List(t.Context(), store, Query{Limit: 100}); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s: %v, want the store's error", operation, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ListReports(ctx, statetest.New(), RunQuery{Limit: 100}); err != nil {
+	if _, err := List(ctx, statetest.New(), Query{Limit: 100}); err != nil {
 		t.Error(err)
 	}
 }
@@ -143,20 +143,20 @@ func TestListReportsOlderThanTheLog(t *testing.T) {
 	for i := range 5 {
 		kind := []trigger.Kind{trigger.Timer, trigger.OSS}[i%2]
 		run := fmt.Sprint("old-", i)
-		no(t, SaveReport(t.Context(), old, ended(run, kind, report.Done, 0)))
+		no(t, Save(t.Context(), old, ended(run, kind, report.Done, 0)))
 		written := time.Now().Add(time.Duration(i-5) * time.Second) // the names do not have the order: the times of the files do
 		no(t, os.Chtimes(filepath.Join(folder, filepath.FromSlash(reportName(run, 1))), written, written))
 	}
-	q := RunQuery{Limit: 2}
+	q := Query{Limit: 2}
 	if got := pages(t, old, q); strings.Join(got, " ") != "old-4 old-3 old-2 old-1 old-0" {
 		t.Errorf("before the log: %v", got)
 	}
-	no(t, BeginLog(t.Context(), old))
-	no(t, BeginLog(t.Context(), old))
+	no(t, Begin(t.Context(), old))
+	no(t, Begin(t.Context(), old))
 	for i := range 2 {
 		r := ended(fmt.Sprint("new-", i), trigger.Timer, report.Done, -60*24*365*100) // whatever the clock says
-		no(t, SaveReport(t.Context(), old, r))
-		no(t, LogReport(t.Context(), old, r))
+		no(t, Save(t.Context(), old, r))
+		no(t, Log(t.Context(), old, r))
 	}
 	if got := pages(t, old, q); strings.Join(got, " ") != "new-0 new-1 old-4 old-3 old-2 old-1 old-0" {
 		t.Errorf("%v", got)
@@ -165,15 +165,15 @@ func TestListReportsOlderThanTheLog(t *testing.T) {
 	if got := pages(t, old, q); strings.Join(got, " ") != "new-0 new-1 old-4 old-2 old-0" {
 		t.Errorf("of the timer: %v", got)
 	}
-	if got := pages(t, old, RunQuery{Limit: 2, Since: time.Now()}); strings.Join(got, " ") != "new-0 new-1" {
+	if got := pages(t, old, Query{Limit: 2, Since: time.Now()}); strings.Join(got, " ") != "new-0 new-1" {
 		t.Errorf("since now: %v", got)
 	}
 
 	fresh := statetest.New()
-	no(t, BeginLog(t.Context(), fresh))
-	no(t, SaveReport(t.Context(), fresh, ended("a", trigger.CLI, report.Done, 0)))
+	no(t, Begin(t.Context(), fresh))
+	no(t, Save(t.Context(), fresh, ended("a", trigger.CLI, report.Done, 0)))
 	fresh.Down, fresh.Of = "list", "runs/"
-	if _, err := ListReports(t.Context(), fresh, q); err != nil {
+	if _, err := List(t.Context(), fresh, q); err != nil {
 		t.Errorf("%v: a store that has no older report is searched for them", err)
 	}
 }
@@ -181,15 +181,15 @@ func TestListReportsOlderThanTheLog(t *testing.T) {
 // A lifecycle rule removes the first record of the log before others: the reports are not listed twice.
 func TestListReportsOfAnExpiredLog(t *testing.T) {
 	store := state.Folder(t.TempDir())
-	no(t, BeginLog(t.Context(), store))
+	no(t, Begin(t.Context(), store))
 	r := ended("a", trigger.Timer, report.Done, 0)
-	no(t, errors.Join(SaveReport(t.Context(), store, r), LogReport(t.Context(), store, r)))
+	no(t, errors.Join(Save(t.Context(), store, r), Log(t.Context(), store, r)))
 	no(t, os.RemoveAll(filepath.Join(string(store), begunFolder)))
 	for range 2 {
-		if got := pages(t, store, RunQuery{Limit: 10}); len(got) != 1 {
+		if got := pages(t, store, Query{Limit: 10}); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
-		no(t, BeginLog(t.Context(), store))
+		no(t, Begin(t.Context(), store))
 	}
 }
 
@@ -305,9 +305,9 @@ func (s *slowStore) index() {
 func TestListReportsBehindManyEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{Memory: statetest.New()}
-		no(t, BeginLog(t.Context(), store))
+		no(t, Begin(t.Context(), store))
 		for i := range 400 {
-			no(t, LogReport(t.Context(), store.Memory, ended(fmt.Sprint("night-", i), trigger.Timer, report.Done, 600+i*24*60)))
+			no(t, Log(t.Context(), store.Memory, ended(fmt.Sprint("night-", i), trigger.Timer, report.Done, 600+i*24*60)))
 		}
 		record, _ := store.Memory.Read(t.Context(), logName(ended("night-0", trigger.Timer, report.Done, 600), 1))
 		for i := range 10_000 { // its content is not read
@@ -318,16 +318,16 @@ func TestListReportsBehindManyEvents(t *testing.T) {
 		store.index()
 		for _, test := range []struct {
 			name string
-			q    RunQuery
+			q    Query
 			want int
 		}{
-			{"last night", RunQuery{Trigger: trigger.Timer, Limit: 1}, 1},
-			{"a page of the timer", RunQuery{Trigger: trigger.Timer, Limit: 100}, 100},
-			{"all of the timer", RunQuery{Trigger: trigger.Timer, Limit: MaxRuns}, 400},
-			{"nothing", RunQuery{Status: report.Blocked, Limit: 100}, 0},
+			{"last night", Query{Trigger: trigger.Timer, Limit: 1}, 1},
+			{"a page of the timer", Query{Trigger: trigger.Timer, Limit: 100}, 100},
+			{"all of the timer", Query{Trigger: trigger.Timer, Limit: MaxRuns}, 400},
+			{"nothing", Query{Status: report.Blocked, Limit: 100}, 0},
 		} {
 			start, before := time.Now(), store.requests.Load()
-			page, err := ListReports(t.Context(), store, test.q)
+			page, err := List(t.Context(), store, test.q)
 			no(t, err)
 			took, requests := time.Since(start), store.requests.Load()-before
 			t.Logf("%s: %v, %d requests", test.name, took, requests)

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"cmp"
@@ -21,8 +21,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// RunQuery selects reports. Empty fields select all.
-type RunQuery struct {
+// Query selects reports. Empty fields select all.
+type Query struct {
 	Trigger trigger.Kind
 	Status  report.Status
 	Since   time.Time // the earliest end of a run
@@ -32,10 +32,10 @@ type RunQuery struct {
 	except trigger.Kind // no runs of this trigger
 }
 
-// RunPage is a page of reports, newest first.
-type RunPage struct {
+// Page is a page of reports, newest first.
+type Page struct {
 	Reports []*report.Report
-	Skipped []Skipped
+	Skipped []state.Skipped
 	Next    string // the cursor for the next page; empty on the last one
 }
 
@@ -56,10 +56,10 @@ type candidate struct {
 	read func(data []byte) (*report.Report, error)
 }
 
-// ListReports returns a page of reports. The number of its requests does not depend on the number of
+// List returns a page of reports. The number of its requests does not depend on the number of
 // reports that the query leaves out. It fails if it can read no record.
-func ListReports(ctx context.Context, store state.Store, q RunQuery) (RunPage, error) {
-	page := RunPage{Reports: []*report.Report{}}
+func List(ctx context.Context, store state.Store, q Query) (Page, error) {
+	page := Page{Reports: []*report.Report{}}
 	next, stop := iter.Pull2(q.candidates(ctx, store))
 	defer stop()
 	last, reads, bytes, unread := "", 0, 0, 0
@@ -80,13 +80,13 @@ func ListReports(ctx context.Context, store state.Store, q RunQuery) (RunPage, e
 			last, reads, bytes = one.key, reads+1, bytes+len(records[i])
 			switch {
 			case err != nil:
-				page.Skipped = append(page.Skipped, Skipped{one.name, text.Bound(err.Error())})
+				page.Skipped = append(page.Skipped, state.Skipped{Record: one.name, Problem: text.Bound(err.Error())})
 			case q.selects(r):
 				page.Reports = append(page.Reports, r)
 			}
 		}
 		if err := errors.Join(errs...); ctx.Err() != nil || unread == reads {
-			return RunPage{}, err
+			return Page{}, err
 		}
 	}
 	more, err := take(next, 1)
@@ -108,7 +108,7 @@ func take(next func() (candidate, error, bool), most int) (batch []candidate, er
 	return batch, nil
 }
 
-func (q RunQuery) selects(r *report.Report) bool {
+func (q Query) selects(r *report.Report) bool {
 	return r.Trigger != q.except && (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
 }
 
@@ -148,7 +148,7 @@ func keyOf(cursor string) string {
 }
 
 // candidates yields the records of a page, newest first.
-func (q RunQuery) candidates(ctx context.Context, store state.Store) iter.Seq2[candidate, error] {
+func (q Query) candidates(ctx context.Context, store state.Store) iter.Seq2[candidate, error] {
 	return func(yield func(candidate, error) bool) {
 		for l, err := range q.logged(ctx, store) {
 			read := func(data []byte) (*report.Report, error) { return readLogged(data, l) }
@@ -171,7 +171,7 @@ func (q RunQuery) candidates(ctx context.Context, store state.Store) iter.Seq2[c
 
 // logged yields the names of the log that the query selects, newest first. It merges the folders of
 // the triggers and statuses, and reads of each only what it yields.
-func (q RunQuery) logged(ctx context.Context, store state.Store) iter.Seq2[logged, error] {
+func (q Query) logged(ctx context.Context, store state.Store) iter.Seq2[logged, error] {
 	return func(yield func(logged, error) bool) {
 		var open []*logFolderReader
 		for _, kind := range trigger.Kinds() {
@@ -221,7 +221,7 @@ func (f *logFolderReader) next() {
 }
 
 // folder yields the names of one folder of the log. It skips names that no run has written.
-func (q RunQuery) folder(ctx context.Context, store state.Store, folder string) iter.Seq2[logged, error] {
+func (q Query) folder(ctx context.Context, store state.Store, folder string) iter.Seq2[logged, error] {
 	after := ""
 	if q.Before != "" {
 		after = folder + keyOf(q.Before) + ".~" // "~" sorts behind the counts of the record itself
@@ -245,7 +245,7 @@ func (q RunQuery) folder(ctx context.Context, store state.Store, folder string) 
 
 // unlogged returns reports that were saved before the log began, newest first. It lists all reports
 // of such a store, as the version before the log did.
-func (q RunQuery) unlogged(ctx context.Context, store state.Store) ([]candidate, error) {
+func (q Query) unlogged(ctx context.Context, store state.Store) ([]candidate, error) {
 	began, older, err := begun(ctx, store)
 	if err != nil || !older || !q.Since.Before(began) {
 		return nil, err

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"context"
@@ -42,6 +42,8 @@ type logged struct {
 const (
 	// maxLogName keeps a name within the 255 bytes of a file system.
 	maxLogName = 240
+	// maxDeleted bounds the media in a name.
+	maxDeleted = 1 << 31
 	// morePart ends a name without its rules.
 	morePart = ".more"
 )
@@ -109,7 +111,7 @@ func parseLogName(name string) (logged, error) {
 		l.rules[rule] += int(count)
 		sum = max(sum, count)
 	}
-	if l.deleted = int(deleted); err != nil || deleted > maxSpent || sum > deleted {
+	if l.deleted = int(deleted); err != nil || deleted > maxDeleted || sum > deleted {
 		return l, fmt.Errorf("%s is no name of the log: its counts are wrong", text.Quote(base))
 	}
 	return l, nil
@@ -132,9 +134,9 @@ const (
 	begunOld    = begunFolder + "old"
 )
 
-// BeginLog records that all reports are logged from now on, unless the log has any record. It precedes
+// Begin records that all reports are logged from now on, unless the log has any record. It precedes
 // the first report.
-func BeginLog(ctx context.Context, store state.Store) error {
+func Begin(ctx context.Context, store state.Store) error {
 	_, found, err := firstOfFolder(ctx, store, logFolder)
 	if err == nil && !found {
 		name := begunNew

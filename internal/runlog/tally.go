@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type tally struct {
 	zone    *time.Location
 	days    map[string]*Day
 	rules   map[string]string // names by their hashes
-	skipped []Skipped
+	skipped []state.Skipped
 }
 
 func newTally(store state.Store, zone *time.Location) *tally {
@@ -50,46 +50,42 @@ func (t *tally) day(date time.Time) *Day {
 
 // readSaved reads the saved days from a date on, and returns their dates in order.
 func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Time, err error) {
-	var batch []candidate
-	read := func() error {
-		records, errs := readAll(ctx, t.store, batch)
-		for i, err := range errs {
-			date, _ := time.Parse(time.DateOnly, batch[i].key) // it was one below
-			var day *Day
-			if err == nil {
-				day, err = decodeTotals(records[i], t.zone, date)
-			}
-			if err != nil {
-				t.skip(batch[i].name, err)
-				continue
-			}
-			t.days[batch[i].key] = day
-			dates = append(dates, date)
-		}
-		batch = nil
-		return ctx.Err()
-	}
+	var listed []time.Time
 	for record, err := range t.store.List(ctx, totalsFolderOf(t.zone), "") {
 		if err != nil {
 			return nil, err
 		}
 		base := strings.TrimSuffix(strings.TrimPrefix(record.Name, totalsFolderOf(t.zone)), reportSuffix)
 		date, err := time.Parse(time.DateOnly, base)
-		if err != nil || record.Name != totalsName(t.zone, date) || date.Before(from) {
-			continue
-		}
-		if batch = append(batch, candidate{key: base, name: record.Name}); len(batch) < state.AtOnce {
-			continue
-		}
-		if err := read(); err != nil {
-			return nil, err
+		if err == nil && record.Name == totalsName(t.zone, date) && !date.Before(from) {
+			listed = append(listed, date)
 		}
 	}
-	return dates, read()
+	for batch := range slices.Chunk(listed, state.AtOnce) {
+		names := make([]string, len(batch))
+		for i, date := range batch {
+			names[i] = totalsName(t.zone, date)
+		}
+		records, errs := state.ReadAll(ctx, t.store, names)
+		for i, date := range batch {
+			var day *Day
+			err := errs[i]
+			if err == nil {
+				day, err = decodeTotals(records[i], t.zone, date)
+			}
+			if err != nil {
+				t.skip(names[i], err)
+				continue
+			}
+			t.days[date.Format(time.DateOnly)] = day
+			dates = append(dates, date)
+		}
+	}
+	return dates, ctx.Err()
 }
 
 func (t *tally) skip(name string, err error) {
-	t.skipped = append(t.skipped, Skipped{name, text.Bound(err.Error())})
+	t.skipped = append(t.skipped, state.Skipped{Record: name, Problem: text.Bound(err.Error())})
 }
 
 // hashed starts the hash of a rule where its name is not known yet. No rule's name starts so.
@@ -100,7 +96,7 @@ const hashed = "#"
 func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 	samples := map[string]logged{}
 	var partly []logged
-	q := RunQuery{Since: from, Before: state.Stamp(to) + "-0.0"}
+	q := Query{Since: from, Before: state.Stamp(to) + "-0.0"}
 	for l, err := range q.logged(ctx, t.store) {
 		switch {
 		case err != nil:
@@ -143,11 +139,11 @@ func (d *Day) countRule(rule string, n Total) {
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 	for batch := range slices.Chunk(list, state.AtOnce) {
-		wanted := make([]candidate, len(batch))
+		names := make([]string, len(batch))
 		for i, l := range batch {
-			wanted[i] = candidate{name: l.name}
+			names[i] = l.name
 		}
-		records, errs := readAll(ctx, t.store, wanted)
+		records, errs := state.ReadAll(ctx, t.store, names)
 		for i, l := range batch {
 			r, err := readLogged(records[i], l)
 			if errs[i] != nil {

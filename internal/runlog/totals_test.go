@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"errors"
@@ -50,7 +50,7 @@ func TestDeletions(t *testing.T) {
 	for _, name := range []string{"UTC", "Asia/Shanghai", "America/Sao_Paulo", "Asia/Kathmandu"} {
 		t.Run(name, func(t *testing.T) {
 			zone, store, random := zoneOf(t, name), statetest.New(), rand.New(rand.NewPCG(1, 2))
-			no(t, BeginLog(t.Context(), store))
+			no(t, Begin(t.Context(), store))
 			now := time.Date(2018, 11, 6, 1, 30, 0, 0, zone) // São Paulo skips the midnight of the 4th
 			want := map[string]*Day{}
 			for i := range 300 {
@@ -65,7 +65,7 @@ func TestDeletions(t *testing.T) {
 					}
 				}
 				r := deleting(fmt.Sprint("run-", i), trigger.Kinds()[i%5], at, rules)
-				no(t, LogReport(t.Context(), store, r))
+				no(t, Log(t.Context(), store, r))
 				if r.Counts.Deleted == 0 {
 					continue
 				}
@@ -116,8 +116,8 @@ func TestDeletions(t *testing.T) {
 // A saved day needs the log no more, and the days before the log began are told.
 func TestDeletionsOfSavedDays(t *testing.T) {
 	store, now := statetest.New(), noon.Add(48*time.Hour)
-	no(t, BeginLog(t.Context(), store))
-	no(t, LogReport(t.Context(), store, deleting("a", trigger.Timer, noon, map[string]int{"drafts": 3})))
+	no(t, Begin(t.Context(), store))
+	no(t, Log(t.Context(), store, deleting("a", trigger.Timer, noon, map[string]int{"drafts": 3})))
 	no(t, SaveDays(t.Context(), store, time.UTC, now))
 	maps.DeleteFunc(store.Records, func(name string, _ []byte) bool { return strings.HasPrefix(name, "log/timer/") })
 	got, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now)
@@ -129,8 +129,8 @@ func TestDeletionsOfSavedDays(t *testing.T) {
 		t.Errorf("%+v, %v: nothing of a store without a log is counted", got, err)
 	}
 	old := state.Folder(t.TempDir())
-	no(t, SaveReport(t.Context(), old, ended("a", trigger.Timer, report.Done, 0)))
-	no(t, BeginLog(t.Context(), old))
+	no(t, Save(t.Context(), old, ended("a", trigger.Timer, report.Done, 0)))
+	no(t, Begin(t.Context(), old))
 	if got, err = ReadDeletions(t.Context(), old, time.UTC, time.Time{}, now); err != nil || got.Uncounted.IsZero() {
 		t.Errorf("%+v, %v: reports before the log are not counted", got, err)
 	}
@@ -139,7 +139,7 @@ func TestDeletionsOfSavedDays(t *testing.T) {
 // A day is not saved while a report of it cannot be read; its total says so.
 func TestDeletionsOfDamagedReports(t *testing.T) {
 	store, now := statetest.New(), noon.Add(48*time.Hour)
-	no(t, BeginLog(t.Context(), store))
+	no(t, Begin(t.Context(), store))
 	r := deleting("a", trigger.Timer, noon, map[string]int{"drafts": 3})
 	store.Put(logName(r, 1), []byte("{"))
 	if err := SaveDays(t.Context(), store, time.UTC, now); err == nil || !strings.Contains(err.Error(), logName(r, 1)) {
@@ -177,7 +177,7 @@ func FuzzTotals(f *testing.F) {
 func TestDeletionsOfAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{Memory: statetest.New()}
-		no(t, BeginLog(t.Context(), store))
+		no(t, Begin(t.Context(), store))
 		rules := map[string]Total{"drafts": {1, 1000}, "everything-else": {10_001, 14_000}}
 		for i := range 365 {
 			date := dateOf(noon.AddDate(0, 0, -i-2), time.UTC)
@@ -186,7 +186,7 @@ func TestDeletionsOfAYear(t *testing.T) {
 		record, err := store.Memory.Read(t.Context(), store.Names("totals/")[0])
 		no(t, err)
 		r := deleting("event", trigger.OSS, noon.Add(-24*time.Hour), map[string]int{"drafts": 1})
-		no(t, LogReport(t.Context(), store.Memory, r))
+		no(t, Log(t.Context(), store.Memory, r))
 		sample := store.Records[logName(r, 1)]
 		for range 10_000 {
 			r.FinishedAt = r.FinishedAt.Add(time.Second)

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
@@ -14,19 +15,19 @@ import (
 )
 
 func TestKilledRuns(t *testing.T) {
-	intent := Intent{Run: "killed", Policy: "sha256:p", AsOf: asOf, Trigger: trigger.HTTP, Asked: "sha256:asked", Applied: "sha256:applied"}
-	add := func(s *statetest.Memory, count int, became Became, runs ...string) {
-		_, last, err := Outcomes(t.Context(), s, "killed", "killed")
+	intent := journal.Intent{Run: "killed", Policy: "sha256:p", AsOf: asOf, Trigger: trigger.HTTP, Asked: "sha256:asked", Applied: "sha256:applied"}
+	add := func(s *statetest.Memory, count int, became journal.Became, runs ...string) {
+		_, last, err := journal.Outcomes(t.Context(), s, "killed", "killed")
 		no(t, err)
-		var list []Outcome
+		var list []journal.Outcome
 		for i := range count {
-			list = append(list, Outcome{MediaID: fmt.Sprintf("m%06d", i), Became: became, Plan: intent.Plan, Runs: runs})
+			list = append(list, journal.Outcome{MediaID: fmt.Sprintf("m%06d", i), Became: became, Plan: intent.Plan, Runs: runs})
 		}
-		_, err = AddOutcomes(t.Context(), s, "killed", last, list)
+		_, err = journal.AddOutcomes(t.Context(), s, "killed", last, list)
 		no(t, err)
 	}
 	saved := func(s *statetest.Memory, run string, days int) {
-		no(t, SaveReport(t.Context(), s, report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))))
+		no(t, Save(t.Context(), s, report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))))
 	}
 	tests := []struct {
 		name  string
@@ -35,40 +36,40 @@ func TestKilledRuns(t *testing.T) {
 		fails string
 	}{
 		{"no outcome", func(*statetest.Memory) {}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
-		{"some outcomes", func(s *statetest.Memory) { add(s, 5, Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"some outcomes", func(s *statetest.Memory) { add(s, 5, journal.Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
 		{"all kinds", func(s *statetest.Memory) {
-			add(s, 9, Deleted)
-			add(s, 6, Gone)
-			add(s, 4, Failed)
-			add(s, 2, Unverified)
+			add(s, 9, journal.Deleted)
+			add(s, 6, journal.Gone)
+			add(s, 4, journal.Failed)
+			add(s, 2, journal.Unverified)
 		}, []string{"killed http deleted 3 gone 2 unverified 2 failed 2"}, ""},
-		{"its report was saved", func(s *statetest.Memory) { add(s, 5, Deleted); saved(s, "killed", 0) }, nil, ""},
-		{"its report is damaged", func(s *statetest.Memory) { add(s, 5, Deleted); s.Put(reportName("killed", 1), []byte("{")) }, nil, ""},
-		{"a report of its request's repetition", func(s *statetest.Memory) { add(s, 5, Deleted); saved(s, "killed", 1) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
+		{"its report was saved", func(s *statetest.Memory) { add(s, 5, journal.Deleted); saved(s, "killed", 0) }, nil, ""},
+		{"its report is damaged", func(s *statetest.Memory) { add(s, 5, journal.Deleted); s.Put(reportName("killed", 1), []byte("{")) }, nil, ""},
+		{"a report of its request's repetition", func(s *statetest.Memory) { add(s, 5, journal.Deleted); saved(s, "killed", 1) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
 		{"a run that resumed it was killed too", func(s *statetest.Memory) {
-			add(s, 5, Deleted)
-			add(s, 2, Lost, "killed", "other")
+			add(s, 5, journal.Deleted)
+			add(s, 2, journal.Lost, "killed", "other")
 			saved(s, "killed", 0)
 		}, []string{"other timer deleted 0 gone 2 unverified 0 failed 0"}, ""},
-		{"both were killed", func(s *statetest.Memory) { add(s, 5, Deleted); add(s, 2, Deleted, "killed", "other") },
+		{"both were killed", func(s *statetest.Memory) { add(s, 5, journal.Deleted); add(s, 2, journal.Deleted, "killed", "other") },
 			[]string{"killed http deleted 3 gone 0 unverified 0 failed 0", "other timer deleted 2 gone 0 unverified 0 failed 0"}, ""},
 		{"outcomes of another plan", func(s *statetest.Memory) {
-			_, err := AddOutcomes(t.Context(), s, "killed", 0, []Outcome{{MediaID: "m000000", Became: Deleted, Plan: "sha256:other"}})
+			_, err := journal.AddOutcomes(t.Context(), s, "killed", 0, []journal.Outcome{{MediaID: "m000000", Became: journal.Deleted, Plan: "sha256:other"}})
 			no(t, err)
 		}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
 		{"no plan", func(s *statetest.Memory) { delete(s.Records, plan.Name(intent.Plan)) }, nil, "read plan"},
 		{"a damaged plan", func(s *statetest.Memory) { s.Put(plan.SegmentName(intent.Plan, 1), []byte("{")) }, nil, "record plans/"},
-		{"damaged outcomes", func(s *statetest.Memory) { s.Put(outcomesOf("killed")+"000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
+		{"damaged outcomes", func(s *statetest.Memory) { s.Put("ledger/killed/000001.jsonl.gz", []byte("{")) }, nil, "outcomes of run killed"},
 		{"a store that is down", func(s *statetest.Memory) { s.Down, s.Of = "read", "runs/" }, nil, statetest.ErrDown.Error()},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			store := statetest.New()
-			contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
+			contents, err := journal.SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 10))
 			no(t, err)
 			intent.Plan = contents.ID
 			test.alter(store)
-			found, err := KilledRuns(t.Context(), store, intent)
+			found, err := Killed(t.Context(), store, intent)
 			if (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 				t.Fatalf("%v, want %q", err, test.fails)
 			}
@@ -79,8 +80,8 @@ func TestKilledRuns(t *testing.T) {
 				if r.Status != report.Incomplete || r.Plan != intent.Applied || !r.FinishedAt.Equal(asOf) || c.Deleted > 0 && r.Rules[0].Deleted != c.Deleted || (r.Run == "killed") != (r.Asked == intent.Asked) {
 					t.Errorf("%+v", r)
 				}
-				no(t, SaveReport(t.Context(), store, r))
-				no(t, LogReport(t.Context(), store, r))
+				no(t, Save(t.Context(), store, r))
+				no(t, Log(t.Context(), store, r))
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
@@ -88,10 +89,10 @@ func TestKilledRuns(t *testing.T) {
 			// Saved again after a kill, they are saved once.
 			records := len(store.Records)
 			for _, r := range found {
-				no(t, SaveReport(t.Context(), store, r))
-				no(t, LogReport(t.Context(), store, r))
+				no(t, Save(t.Context(), store, r))
+				no(t, Log(t.Context(), store, r))
 			}
-			if again, err := KilledRuns(t.Context(), store, intent); test.fails == "" && (err != nil || len(again) > 0) || len(store.Records) != records {
+			if again, err := Killed(t.Context(), store, intent); test.fails == "" && (err != nil || len(again) > 0) || len(store.Records) != records {
 				t.Errorf("counted again: %v, %v, %d records more", again, err, len(store.Records)-records)
 			}
 		})

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -76,11 +77,11 @@ func (s *latestStore) run(kind trigger.Kind, status report.Status, media int, ea
 	s.last = s.last.Add(time.Minute)
 	r := &report.Report{Run: s.last.Format("150405"), Trigger: kind, Status: status, AsOf: s.last.Add(s.skew), StartedAt: s.last, FinishedAt: s.last, Plan: earlier}
 	if r.Counts.Expired = media; earlier == "" {
-		contents, err := SavePlan(s.t.Context(), s, plan.Contents{Head: plan.Head{AsOf: r.AsOf, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}}, entries(s.t, media))
+		contents, err := journal.SavePlan(s.t.Context(), s, plan.Contents{Head: plan.Head{AsOf: r.AsOf, Policy: "sha256:p", Scope: plan.Scope{MediaIDs: []string{"a"}}}}, entries(s.t, media))
 		no(s.t, err)
 		r.Plan = contents.ID
 	}
-	no(s.t, LogReport(s.t.Context(), s, r))
+	no(s.t, Log(s.t.Context(), s, r))
 	return r.Plan
 }
 
@@ -128,7 +129,7 @@ func TestLatestPlan(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
-			no(t, BeginLog(t.Context(), s))
+			no(t, Begin(t.Context(), s))
 			first := s.run(trigger.Timer, report.Blocked, 3, "")
 			want := s.run(trigger.Invoke, report.Done, 2, "")
 			test.after(s, first, want)
@@ -149,7 +150,7 @@ func TestLatestPlan(t *testing.T) {
 // The number of plans and of events costs nothing.
 func TestLatestPlanReadsLittle(t *testing.T) {
 	s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
-	no(t, BeginLog(t.Context(), s))
+	no(t, Begin(t.Context(), s))
 	want := ""
 	for range 20 {
 		want = s.run(trigger.Timer, report.Done, 1, "")
@@ -166,9 +167,9 @@ func TestLatestPlanReadsLittle(t *testing.T) {
 func TestLatestPlanWithoutALog(t *testing.T) {
 	s := &latestStore{Memory: statetest.New(), t: t, last: asOf}
 	want := s.run(trigger.Timer, report.Done, 2, "")
-	r, err := ListReports(t.Context(), s, RunQuery{Limit: 1})
+	r, err := List(t.Context(), s, Query{Limit: 1})
 	no(t, err)
-	no(t, SaveReport(t.Context(), s, r.Reports[0]))
+	no(t, Save(t.Context(), s, r.Reports[0]))
 	for name := range s.Records {
 		if strings.HasPrefix(name, logFolder) {
 			delete(s.Records, name)

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"cmp"
@@ -8,21 +8,22 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// KilledRuns returns a report for each run that recorded outcomes of an unfinished plan and was killed
+// Killed returns a report for each run that recorded outcomes of an unfinished plan and was killed
 // before it saved its own. Each call returns the same reports, so that a repeated save changes nothing.
 // They count what the runs recorded, on the day of the plan.
-func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Report, error) {
-	outcomes, _, err := Outcomes(ctx, store, i.Run, i.Run)
+func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report.Report, error) {
+	outcomes, _, err := journal.Outcomes(ctx, store, i.Run, i.Run)
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(outcomes, func(_ string, o Outcome) bool { return o.Plan != i.Plan })
+	maps.DeleteFunc(outcomes, func(_ string, o journal.Outcome) bool { return o.Plan != i.Plan })
 	killed := map[string]*report.Report{i.Run: nil}
 	for _, o := range outcomes {
 		killed[o.By(i.Run)] = nil
@@ -40,11 +41,11 @@ func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Rep
 	if len(killed) == 0 {
 		return nil, nil
 	}
-	contents, err := ReadPlan(ctx, store, i.Plan)
+	contents, err := journal.ReadPlan(ctx, store, i.Plan)
 	if err != nil {
 		return nil, err
 	}
-	for entry, err := range Entries(ctx, store, contents) {
+	for entry, err := range journal.Entries(ctx, store, contents) {
 		if err != nil {
 			return nil, err
 		}
@@ -63,17 +64,9 @@ func KilledRuns(ctx context.Context, store state.Store, i Intent) ([]*report.Rep
 	}), nil
 }
 
-// By returns the run that settled the medium. folder is the run that began the plan.
-func (o Outcome) By(folder string) string {
-	if len(o.Runs) == 0 {
-		return folder
-	}
-	return o.Runs[len(o.Runs)-1]
-}
-
 // isReported reports whether a run saved a report. The run that began the plan has several if its request
 // was repeated: the clock tells them apart. A damaged report counts: no deletion is counted twice.
-func isReported(ctx context.Context, store state.Store, run string, i Intent) (bool, error) {
+func isReported(ctx context.Context, store state.Store, run string, i journal.Intent) (bool, error) {
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))
 		if errors.Is(err, state.ErrNotFound) {
@@ -90,7 +83,7 @@ func isReported(ctx context.Context, store state.Store, run string, i Intent) (b
 }
 
 // newKilled returns the report of a killed run without its counts.
-func newKilled(run string, i Intent) *report.Report {
+func newKilled(run string, i journal.Intent) *report.Report {
 	kind := i.Trigger
 	if kind == "" || run != i.Run {
 		kind = trigger.Timer
@@ -105,7 +98,7 @@ func newKilled(run string, i Intent) *report.Report {
 	return r
 }
 
-func countKilled(r *report.Report, rule string, became Became) {
+func countKilled(r *report.Report, rule string, became journal.Became) {
 	r.AddRule(rule)
 	c, line := &r.Counts, r.Rule(rule)
 	c.Looked, c.Expired, line.Applied, line.Expired = c.Looked+1, c.Expired+1, line.Applied+1, line.Expired+1

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"errors"
@@ -26,27 +26,27 @@ func FuzzReport(f *testing.F) {
 // A run has a report for each time that its request came: the latest counts.
 func TestReports(t *testing.T) {
 	store := statetest.New()
-	if _, err := ReadReport(t.Context(), store, "a"); !errors.Is(err, state.ErrNotFound) {
+	if _, err := Read(t.Context(), store, "a"); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("%v, want that there is none", err)
 	}
 	for _, status := range []report.Status{report.Incomplete, report.Done} {
-		no(t, SaveReport(t.Context(), store, &report.Report{Run: "a", Status: status, Ledger: "b", Asked: "sha256:0"}))
+		no(t, Save(t.Context(), store, &report.Report{Run: "a", Status: status, Ledger: "b", Asked: "sha256:0"}))
 	}
-	r, err := ReadReport(t.Context(), store, "a")
+	r, err := Read(t.Context(), store, "a")
 	no(t, err)
 	if r.Status != report.Done || r.Ledger != "b" || r.Asked != "sha256:0" {
 		t.Errorf("%+v, want the latest", r)
 	}
-	no(t, SaveFirstReport(t.Context(), store, &report.Report{Run: "a", Status: report.Busy}))
-	if r, err := ReadReport(t.Context(), store, "a"); err != nil || r.Status != report.Done {
+	no(t, SaveFirst(t.Context(), store, &report.Report{Run: "a", Status: report.Busy}))
+	if r, err := Read(t.Context(), store, "a"); err != nil || r.Status != report.Done {
 		t.Errorf("%+v, %v: a run that did nothing took the place of one that did", r, err)
 	}
 	large := &report.Report{Run: "b", Error: strings.Repeat("x", maxReport)}
-	if err := SaveReport(t.Context(), statetest.New(), large); err == nil {
+	if err := Save(t.Context(), statetest.New(), large); err == nil {
 		t.Error("a report was saved that cannot be read")
 	}
 	store.Down, store.Of = "create", "runs/"
-	if err := SaveReport(t.Context(), store, r); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), `run "a"`) {
+	if err := Save(t.Context(), store, r); !errors.Is(err, statetest.ErrDown) || !strings.Contains(err.Error(), `run "a"`) {
 		t.Errorf("%v, want the store's error with the run", err)
 	}
 }

@@ -1,4 +1,7 @@
-package journal
+// Package runlog stores what runs report to people: their reports, the log by which reports are listed and
+// deletions totalled, failures that a report has no room for, the results of restores, and the digests that
+// were sent. Nothing is deleted because of it: a lost or damaged record is listed as skipped.
+package runlog
 
 import (
 	"context"
@@ -35,21 +38,21 @@ const reportFormat = 1
 // some two kilobytes each.
 const maxReport = 4 << 20
 
-// SaveReport saves a report after the earlier ones of its run.
-func SaveReport(ctx context.Context, store state.Store, r *report.Report) error {
+// Save saves a report after the earlier ones of its run.
+func Save(ctx context.Context, store state.Store, r *report.Report) error {
 	return saveReport(ctx, store, r, func(number int) string { return reportName(r.Run, number) })
 }
 
-// SaveFirstReport saves the report of a run that looked at nothing, unless the run has another one.
-func SaveFirstReport(ctx context.Context, store state.Store, r *report.Report) error {
+// SaveFirst saves the report of a run that looked at nothing, unless the run has another one.
+func SaveFirst(ctx context.Context, store state.Store, r *report.Report) error {
 	if err := saveReport(ctx, store, r, func(int) string { return reportName(r.Run, 1) }); !errors.Is(err, state.ErrExists) {
 		return err
 	}
 	return nil
 }
 
-// LogReport adds a report to the log, from which runs are listed and deletions are totalled.
-func LogReport(ctx context.Context, store state.Store, r *report.Report) error {
+// Log adds a report to the log, from which runs are listed and deletions are totalled.
+func Log(ctx context.Context, store state.Store, r *report.Report) error {
 	return saveReport(ctx, store, r, func(number int) string { return logName(r, number) })
 }
 
@@ -73,8 +76,8 @@ func saveReport(ctx context.Context, store state.Store, r *report.Report, nameOf
 	return nil
 }
 
-// ReadReport returns the latest report of a run, or an error with state.ErrNotFound.
-func ReadReport(ctx context.Context, store state.Store, run string) (*report.Report, error) {
+// Read returns the latest report of a run, or an error with state.ErrNotFound.
+func Read(ctx context.Context, store state.Store, run string) (*report.Report, error) {
 	var latest []byte
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))
@@ -106,8 +109,3 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	}
 	return r, nil
 }
-
-// Skipped is a record that a list lacks because it has vanished or cannot be read.
-type Skipped struct{ Record, Problem string }
-
-func (s Skipped) String() string { return fmt.Sprintf("record %s skipped: %s", s.Record, s.Problem) }

@@ -1,4 +1,4 @@
-package journal
+package runlog
 
 import (
 	"context"
@@ -140,7 +140,7 @@ func saveDay(ctx context.Context, store state.Store, name string, zone *time.Loc
 // Deletions are the totals of days with deletions, oldest first.
 type Deletions struct {
 	Days    []*Day
-	Skipped []Skipped // records that could not be used
+	Skipped []state.Skipped // records that could not be used
 	// Uncounted is the time before which reports are not counted: the log lacks them. It is zero if the
 	// log has all.
 	Uncounted time.Time

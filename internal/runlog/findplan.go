@@ -1,0 +1,115 @@
+package runlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// AmbiguousPlanError means that a reference names several plans.
+type AmbiguousPlanError struct {
+	Reference string
+	IDs       []string
+}
+
+func (e *AmbiguousPlanError) Error() string {
+	return fmt.Sprintf("%s names several plans: give the whole ID of one: %s", text.Quote(e.Reference), strings.Join(text.First(e.IDs, "plans"), ", "))
+}
+
+// FindPlan returns the ID of the plan that a reference names; see trigger.LatestPlan. It returns
+// state.ErrNotFound if there is none.
+func FindPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
+	var found []string
+	switch {
+	case trigger.IsPlanID(reference):
+		return reference, nil
+	case reference == trigger.LatestPlan:
+		id, err = latestPlan(ctx, store)
+		found = []string{id}
+	default:
+		found, err = plansWithPrefix(ctx, store, reference)
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("find plan %s: %w", text.Quote(reference), err)
+	case len(found) == 0 || found[0] == "":
+		return "", fmt.Errorf("plan %s: %w", text.Quote(reference), state.ErrNotFound)
+	case len(found) > 1:
+		return "", &AmbiguousPlanError{reference, found}
+	}
+	return found[0], nil
+}
+
+// latestPlan returns the ID of the latest plan, or nothing. It reads the latest reports, and does not
+// depend on the number of plans or of OSS events.
+func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
+	next, stop := iter.Pull2(Query{except: trigger.OSS}.candidates(ctx, store))
+	defer stop()
+	for reads := 0; reads < maxPageReads; {
+		batch, err := take(next, min(reads+1, state.AtOnce)) // mostly the first report is the one
+		if err != nil || len(batch) == 0 {
+			return "", err
+		}
+		reads += len(batch)
+		records, errs := readAll(ctx, store, batch)
+		for i, one := range batch {
+			if errors.Is(errs[i], state.ErrNotFound) {
+				continue
+			}
+			if errs[i] != nil {
+				return "", errs[i]
+			}
+			r, err := one.read(records[i])
+			if err != nil {
+				return "", err
+			}
+			if made, err := madePlan(ctx, store, r); err != nil || made {
+				return r.Plan, err
+			}
+		}
+	}
+	return "", fmt.Errorf("none of the latest %d runs made a plan: give its ID", maxPageReads)
+}
+
+// madePlan reports whether a run made the plan of its report, and the plan has media. A run that
+// deletes an earlier plan has a later clock than that plan. A plan as of another time is not one to apply.
+func madePlan(ctx context.Context, store state.Store, r *report.Report) (bool, error) {
+	if r.Trigger == trigger.OSS || r.IsWhatIf() || r.Counts.Expired == 0 || !trigger.IsPlanID(r.Plan) {
+		return false, nil
+	}
+	contents, err := journal.ReadPlan(ctx, store, r.Plan)
+	if errors.Is(err, state.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && contents.Entries > 0 && contents.Head.AsOf.Equal(r.AsOf), err
+}
+
+// plansWithPrefix returns the IDs of the saved plans that begin so, with media or without.
+func plansWithPrefix(ctx context.Context, store state.Store, reference string) (ids []string, err error) {
+	digits := strings.TrimPrefix(reference, "sha256:")
+	for _, folder := range []string{"plans/", "plans-empty/"} {
+		prefix := folder + "sha256-" + digits
+		for record, err := range store.List(ctx, folder, prefix) {
+			if err != nil {
+				return nil, err
+			}
+			if !strings.HasPrefix(record.Name, prefix) || len(ids) > text.MaxListed {
+				break
+			}
+			if id, ok := plan.IDOf(record.Name); ok && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
