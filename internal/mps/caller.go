@@ -73,7 +73,12 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	w.ctx, w.credentials, w.retryAfter = ctx, credentials, 0
-	return w.send(request)
+	// For each call's nonce the SDK prints the stack of its goroutine: that of a new one is short.
+	var answer httpAnswer
+	var sending sync.WaitGroup
+	sending.Go(func() { answer, err = w.send(request) })
+	sending.Wait()
+	return answer, err
 }
 
 func (c *caller) take() (*worker, error) {
