@@ -13,7 +13,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -93,10 +92,10 @@ const (
 	sweepTime = 25 * time.Hour
 )
 
-// ReadEvents reads what events and requests announced and took back since the latest generation. Without one it reads
+// readEvents reads what events and requests announced and took back since the latest generation. Without one it reads
 // the records of LeadTime before the notice of a run. An announcement from before the generation counts from now on: the
 // sweep may have seen that its medium is not expired. A generation from before that time counts no more.
-func (a *Announcements) ReadEvents(ctx context.Context, noticeBegan time.Time) error {
+func (a *Announcements) readEvents(ctx context.Context, noticeBegan time.Time) error {
 	after := a.since(noticeBegan, lateTime)
 	if a.number > 0 && a.latest.At.Before(noticeBegan.Add(-LeadTime)) {
 		a.inventory, a.lead = part{}, part{}
@@ -169,25 +168,6 @@ func (a *Announcements) Leads(ctx context.Context) iter.Seq2[Announcement, error
 
 // lastID sorts after all media IDs.
 const lastID = "\x7f"
-
-// Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of
-// media IDs.
-func (a *Announcements) Since(ctx context.Context, m *media.Medium) (since time.Time, err error) {
-	digest, err := plan.RecordDigest(m.Record)
-	if err != nil {
-		return time.Time{}, nil // such a record is never announced
-	}
-	held := a.Held.LastOf(m)
-	for one, err := range a.Until(ctx, m.ID) {
-		if err != nil {
-			return time.Time{}, err
-		}
-		if at := time.Unix(one.At, 0).UTC(); one.MediaID == m.ID && one.At > held && one.Digest == digest && !at.After(a.now) && (since.IsZero() || at.Before(since)) {
-			since = at
-		}
-	}
-	return since, nil
-}
 
 // Rest yields the announcements that Until has not yielded.
 func (a *Announcements) Rest(ctx context.Context) iter.Seq2[Announcement, error] {

@@ -66,9 +66,9 @@ type Announcements struct {
 	problems []string
 }
 
-// OpenAnnouncements reads the latest generation. A lost or damaged one leaves no announcement. If whole
+// openAnnouncements reads the latest generation. A lost or damaged one leaves no announcement. If whole
 // is false, Until yields only announcements of the given media.
-func OpenAnnouncements(ctx context.Context, store state.Store, region string, now time.Time, whole bool) (*Announcements, error) {
+func openAnnouncements(ctx context.Context, store state.Store, region string, now time.Time, whole bool) (*Announcements, error) {
 	a := &Announcements{store: store, region: region, now: now, whole: whole, sums: map[string]bool{}, keptAt: map[string]int64{}}
 	name := ""
 	for record, err := range store.List(ctx, generationFolder, "") {
@@ -96,14 +96,14 @@ func OpenAnnouncements(ctx context.Context, store state.Store, region string, no
 	return a, nil
 }
 
-// ReadAnnouncements is OpenAnnouncements for a run whose notice began at a time, with what events and
+// ReadAnnouncements is openAnnouncements for a run whose notice began at a time, with what events and
 // requests announced and took back, and the holds that ended since. placed has the holds that were not released.
 func ReadAnnouncements(ctx context.Context, store state.Store, region string, placed []retention.Hold, now, noticeBegan time.Time, whole bool) (*Announcements, error) {
-	a, err := OpenAnnouncements(ctx, store, region, now, whole)
+	a, err := openAnnouncements(ctx, store, region, now, whole)
 	if err != nil {
 		return nil, err
 	}
-	if err = a.ReadEvents(ctx, noticeBegan); err == nil {
+	if err = a.readEvents(ctx, noticeBegan); err == nil {
 		a.Held, err = holds.EndedSince(ctx, store, placed, now, a.since(noticeBegan, sweepTime))
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ var announcedNow = time.Date(2026, 6, 30, 2, 0, 0, 0, time.UTC)
 
 func openAnnounced(t *testing.T, store *statetest.Memory, now time.Time, whole bool) *Announcements {
 	t.Helper()
-	a, err := OpenAnnouncements(t.Context(), store, announcedRegion, now, whole)
+	a, err := openAnnouncements(t.Context(), store, announcedRegion, now, whole)
 	no(t, err)
 	t.Cleanup(a.Close)
 	return a
@@ -180,7 +180,7 @@ func TestDamagedAnnouncements(t *testing.T) {
 	})
 	t.Run("another region", func(t *testing.T) {
 		store, _ := write(t)
-		a, err := OpenAnnouncements(t.Context(), store, "cn-beijing", announcedNow, true)
+		a, err := openAnnouncements(t.Context(), store, "cn-beijing", announcedNow, true)
 		no(t, err)
 		if got := restOf(t, a); len(got) > 0 {
 			t.Errorf("%d announcements", len(got))
@@ -204,9 +204,9 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 		one := map[string]Announcement{"a": {MediaID: "a", At: announcedNow.Unix()}}
 		announceAll(t, openAnnounced(t, store, announcedNow, true), announcedNow, one)
 		store.Down, store.Of = down.operation, down.of
-		a, err := OpenAnnouncements(t.Context(), store, announcedRegion, announcedNow, true)
+		a, err := openAnnouncements(t.Context(), store, announcedRegion, announcedNow, true)
 		if err == nil {
-			err = a.ReadEvents(t.Context(), announcedNow)
+			err = a.readEvents(t.Context(), announcedNow)
 			for _, restErr := range a.Rest(t.Context()) {
 				err = errors.Join(err, restErr)
 			}
@@ -245,7 +245,7 @@ func TestAnnouncementsOfEvents(t *testing.T) {
 		store.Put(eventFolder+name, nil)
 	}
 	a := openAnnounced(t, store, announcedNow, true)
-	no(t, a.ReadEvents(t.Context(), announcedNow.Add(-7*announcedDay)))
+	no(t, a.readEvents(t.Context(), announcedNow.Add(-7*announcedDay)))
 	leads := map[string]bool{}
 	for one, err := range a.Leads(t.Context()) {
 		no(t, err)
@@ -324,7 +324,7 @@ func BenchmarkAnnouncements(b *testing.B) {
 		all[i] = Announcement{MediaID: fmt.Sprintf("%016x%016x", i*18_446_744_073_709, random.Uint64()), Digest: random.Uint64(), At: announcedNow.Unix()}
 	}
 	night := func() {
-		a, err := OpenAnnouncements(context.Background(), store, announcedRegion, announcedNow, true)
+		a, err := openAnnouncements(context.Background(), store, announcedRegion, announcedNow, true)
 		if err != nil {
 			b.Fatal(err)
 		}

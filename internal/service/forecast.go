@@ -24,12 +24,18 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 	forecast := retention.NewForecast(p, s.asOf(), days)
 	work, cancel := budget.Work(ctx)
 	defer cancel()
-	announced, err := s.allAnnounced(work, call, p)
+	announced, err := s.announcements(work, call, p, true)
 	if err != nil {
 		s.end(r, report.Failed, err)
 		return nil, r
 	}
-	forecast.Remember(s.marks.Of, announced.since)
+	defer announced.Close()
+	table, err := announced.Table(work)
+	if err != nil {
+		s.end(r, report.Failed, err)
+		return nil, r
+	}
+	forecast.Remember(s.marks.Of, table.Since)
 	r = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, p, forecast.Add)
 	forecast.Finish()
 	return forecast, r

@@ -2,8 +2,6 @@ package sweep
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -11,26 +9,31 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// The rules of the policy's notice have three homes. In internal/retention, Goes says when a medium goes if
+// nothing else changes: explain and forecast show it. In internal/journal, Announcements keep what was announced and
+// taken back, and say since when a record is announced. Here a run applies them: a medium goes if it was
+// announced before the notice began; else the run announces it, and what is not expired loses its announcement.
 
 // needsNotice reports whether the run deletes only what was announced before. A person who applies a plan is the
 // notice.
 func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request.Plan == "" }
 
-// openAnnouncements reads what earlier runs announced. A run of the inventory reads all.
-func (r *run) openAnnouncements(ctx context.Context) (*journal.Announcements, error) {
+// noticeBegan returns the time by which the media that are due were announced.
+func (r *run) noticeBegan() time.Time {
+	return r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
+}
+
+// announcements reads what earlier runs announced. If whole is false, it yields only announcements of given media.
+func (r *run) announcements(ctx context.Context, whole bool) (*journal.Announcements, error) {
 	if r.Policy.Notice.IsZero() {
 		return &journal.Announcements{}, nil
 	}
-	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
-	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.placed(), r.Now(), began, r.request.Inventory)
+	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Marks.Now().All(), r.Now(), r.noticeBegan(), whole)
 }
-
-// placed returns the holds that were not released.
-func (r *run) placed() []retention.Hold { return r.Marks.Now().All() }
 
 // dueAgain returns a function that reports whether a medium of an unfinished plan is still due by the notice. Calls must
 // come in the order of media IDs. The plan that a person applied is not bound.
@@ -38,14 +41,13 @@ func (r *run) dueAgain(ctx context.Context, contents plan.Contents) (isDue func(
 	if r.Policy.Notice.IsZero() || contents.Head.Scope.Plan != "" {
 		return func(*media.Medium) (bool, error) { return true, nil }, func() {}, nil
 	}
-	began := r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
-	announced, err := journal.ReadAnnouncements(ctx, r.Store, r.Region, r.placed(), r.Now(), began, false)
+	announced, err := r.announcements(ctx, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	return func(m *media.Medium) (bool, error) {
 		since, err := announced.Since(ctx, m)
-		return !since.IsZero() && !since.After(began), err
+		return !since.IsZero() && !since.After(r.noticeBegan()), err
 	}, announced.Close, nil
 }
 
@@ -76,9 +78,8 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *journal.A
 	if r.Policy.Notice.IsZero() {
 		return n, nil
 	}
-	asOf := r.report.AsOf
-	n.began = r.Policy.Notice.Began(asOf, r.Policy.Timezone).Unix()
-	n.now = max(r.Now().Add(time.Second-1).Unix(), asOf.Unix()) // rounded up
+	n.began = r.noticeBegan().Unix()
+	n.now = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
 	for l, err := range found.Draft.Media() {
 		if err == nil {
 			err = n.take(ctx, l)
@@ -199,67 +200,6 @@ func (n *notice) announces() bool { return n.needsNotice() && n.report.Mode == p
 // changes nothing.
 func (n *notice) takesBack() bool {
 	return n.report.Mode == policy.Enforce || n.request.Trigger == trigger.Timer || n.request.Trigger == trigger.OSS
-}
-
-// maxListed bounds the announced media that a report lists.
-const maxListed = 100
-
-func (n *notice) count(one journal.Announcement) {
-	c := &n.report.Counts
-	c.Pending--
-	c.Announced++
-	on := n.days[one.At]
-	if on == nil {
-		ends := n.Policy.Notice.After(time.Unix(one.At, 0), n.Policy.Timezone)
-		on = &report.Announced{Day: ends.In(n.Policy.Timezone).Format(time.DateOnly)}
-		n.days[one.At] = on
-	}
-	if on.Media++; c.Announced <= maxListed {
-		on.MediaIDs = append(on.MediaIDs, one.MediaID)
-	}
-}
-
-// describe adds the days to the report, and what was lost.
-func (n *notice) describe() {
-	byDay := map[string]report.Announced{}
-	for _, on := range n.days {
-		day := byDay[on.Day]
-		byDay[on.Day] = report.Announced{Day: on.Day, Media: day.Media + on.Media, MediaIDs: append(day.MediaIDs, on.MediaIDs...)}
-	}
-	for _, on := range byDay {
-		slices.Sort(on.MediaIDs)
-		n.report.Announced = append(n.report.Announced, on)
-	}
-	slices.SortFunc(n.report.Announced, func(a, b report.Announced) int { return strings.Compare(a.Day, b.Day) })
-	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
-		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
-	}
-	for _, problem := range n.announced.Problems() {
-		n.Log.Error("announcements lost", "problem", problem)
-	}
-	if problems := n.announced.Problems(); len(problems) > 0 {
-		n.note("announcements lost: %s (%d records)", problems[0], len(problems))
-	}
-	if more := n.report.Counts.Announced - journal.MaxAnnounced; more > 0 && !n.request.Inventory {
-		n.note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, journal.MaxAnnounced)
-	}
-}
-
-// warnGuard says in the report if the guard would trip on the day on which most announced media go.
-func (n *notice) warnGuard(live, most int) {
-	if len(n.report.Announced) == 0 {
-		return
-	}
-	on := &n.report.Announced[0]
-	for i := range n.report.Announced {
-		if n.report.Announced[i].Media > on.Media {
-			on = &n.report.Announced[i]
-		}
-	}
-	if reason := tripped(n.Policy.Guard, on.Media, live, most); reason != "" {
-		on.Guard = reason
-		n.note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
-	}
 }
 
 // record makes the announcements durable, and the end of earlier ones.

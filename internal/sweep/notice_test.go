@@ -33,7 +33,7 @@ func noticed(t *testing.T) *run {
 // announced returns the announcements of the latest generation.
 func (r *run) announced(t *testing.T) *journal.Announcements {
 	t.Helper()
-	a, err := r.openAnnouncements(t.Context())
+	a, err := r.announcements(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

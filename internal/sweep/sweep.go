@@ -134,7 +134,7 @@ func (r *run) carryOut(ctx context.Context) {
 		r.endBy(r.resumePlan(ctx, admit))
 		return
 	}
-	announced, err := r.openAnnouncements(ctx)
+	announced, err := r.announcements(ctx, r.request.Inventory)
 	if err != nil {
 		r.endBy(r.suspend(ctx, &scan.Found{}, err))
 		return
