@@ -33,7 +33,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../policy/describe.go", "Lint lintReach lintAges", nil},
 		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
 		{"../sweep/guard.go", "", []string{"refund not counted"}},
-		{"../sweep/notice.go", "describe warnGuard", []string{"announcements lost"}},
+		{"../sweep/noticereport.go", "describe warnGuard", []string{"announcements lost"}},
 		{"../sweep/decisions.go", "", []string{"history not recorded"}},
 		{"../report/next.go", "", nil},
 		{"../report/restore.go", "restoreAgain", nil},

@@ -220,10 +220,7 @@ func (h *Holds) add(ctx context.Context, store state.Store, to *sequence, last i
 	for errors.Is(err, state.ErrExists) {
 		for last++; to == &h.placed && h.freed[strconv.Itoa(last)]; last++ { // the hold of a release was removed
 		}
-		var data []byte
-		if data, err = json.Marshal(record(last)); err == nil {
-			err = store.Create(ctx, to.name(last), data)
-		}
+		err = state.CreateJSON(ctx, store, to.name(last), record(last))
 	}
 	if err == nil {
 		err = h.refresh(ctx, store)

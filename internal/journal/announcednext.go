@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -96,11 +95,9 @@ func (n *NextAnnouncements) Commit(ctx context.Context, now time.Time) error {
 	if err := n.cut(ctx, &n.lead); err != nil {
 		return err
 	}
-	record, err := json.Marshal(generation{announcedFormat, n.earlier.region, now.UTC(), orEmpty(n.inventory.segments), orEmpty(n.lead.segments)})
-	if err == nil {
-		err = n.earlier.store.Create(ctx, state.NumberedName(generationFolder, n.earlier.number+1), record)
-	}
-	if err != nil {
+	name := state.NumberedName(generationFolder, n.earlier.number+1)
+	next := generation{announcedFormat, n.earlier.region, now.UTC(), orEmpty(n.inventory.segments), orEmpty(n.lead.segments)}
+	if err := state.CreateJSON(ctx, n.earlier.store, name, next); err != nil {
 		return fmt.Errorf("write the announcements: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,11 +59,7 @@ func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Int
 	if i.Until.IsZero() {
 		i.name = fmt.Sprintf("%s%s-%s", intentFolder, i.AsOf.UTC().Format(secondForm), state.RunName(now, i.Run))
 	}
-	record, err := json.Marshal(i)
-	if err == nil {
-		err = store.Create(ctx, i.name+intentSuffix, record)
-	}
-	if err != nil {
+	if err := state.CreateJSON(ctx, store, i.name+intentSuffix, i); err != nil {
 		return Intent{}, fmt.Errorf("record the intent to delete: %w", err)
 	}
 	return i, nil

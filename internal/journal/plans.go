@@ -243,10 +243,7 @@ func AppliedBy(ctx context.Context, store state.Store, id string) (run string, e
 
 // MarkApplied records that a run applied a plan completely.
 func MarkApplied(ctx context.Context, store state.Store, id, run string) error {
-	record, err := json.Marshal(appliedRecord{1, run})
-	if err == nil {
-		err = store.Create(ctx, plan.AppliedName(id), record)
-	}
+	err := state.CreateJSON(ctx, store, plan.AppliedName(id), appliedRecord{1, run})
 	if err != nil && !errors.Is(err, state.ErrExists) {
 		return fmt.Errorf("record that the plan has been applied: %w", err)
 	}

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -191,12 +190,8 @@ func (record tombstoneRecord) write(ctx context.Context, store state.Store) erro
 		part.Deleted, record.Deleted = firstOf(record.Deleted)
 		part.Unverified, record.Unverified = firstOf(record.Unverified)
 		part.Restored, record.Restored = firstOf(record.Restored)
-		data, err := json.Marshal(part)
-		if err != nil {
-			return err
-		}
 		name := fmt.Sprintf("%s%s-%s.json", tombstoneFolder, record.At.UTC().Format(secondForm), rand.Text())
-		if err := store.Create(ctx, name, data); err != nil {
+		if err := state.CreateJSON(ctx, store, name, part); err != nil {
 			return err
 		}
 	}

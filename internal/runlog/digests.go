@@ -3,7 +3,6 @@ package runlog
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,13 +15,10 @@ import (
 // an earlier call did so: that one may have sent the digest. Each claim is unique, because two records
 // of the same content would count as one.
 func ClaimDigest(ctx context.Context, store state.Store, run string, status report.Status) (bool, error) {
-	record, err := json.Marshal(struct {
+	err := state.CreateJSON(ctx, store, fmt.Sprintf("digests/%s/%s.json", state.SafeName(run), state.SafeName(string(status))), struct {
 		Format int    `json:"format"`
 		Claim  string `json:"claim"`
 	}{1, rand.Text()})
-	if err == nil {
-		err = store.Create(ctx, fmt.Sprintf("digests/%s/%s.json", state.SafeName(run), state.SafeName(string(status))), record)
-	}
 	if errors.Is(err, state.ErrExists) {
 		return false, nil
 	}

@@ -2,7 +2,6 @@ package runlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -127,10 +126,7 @@ func savedDays(ctx context.Context, store state.Store, zone *time.Location, firs
 }
 
 func saveDay(ctx context.Context, store state.Store, name string, zone *time.Location, day *Day) error {
-	data, err := json.Marshal(totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.Total, day.Rules})
-	if err == nil {
-		err = store.Create(ctx, name, data)
-	}
+	err := state.CreateJSON(ctx, store, name, totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.Total, day.Rules})
 	if errors.Is(err, state.ErrExists) {
 		return nil // another run was faster
 	}

@@ -106,11 +106,7 @@ func (l *Lease) write(ctx context.Context) error {
 		// The store's clock has whole seconds: it can show one more than passed.
 		l.record.Seconds = int(min(leaseTerm, max(0, time.Until(l.until)))/time.Second) + 2
 	}
-	data, err := json.Marshal(l.record)
-	if err != nil {
-		return err
-	}
-	if err := l.store.Create(ctx, NumberedName(leaseFolder, l.number+1), data); err != nil {
+	if err := CreateJSON(ctx, l.store, NumberedName(leaseFolder, l.number+1), l.record); err != nil {
 		return err
 	}
 	l.number++

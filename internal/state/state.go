@@ -23,6 +23,15 @@ func Decode(data []byte, most int, into any) error {
 	return json.Unmarshal(data, into)
 }
 
+// CreateJSON writes a record of JSON; see Store.
+func CreateJSON(ctx context.Context, store Store, name string, record any) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return store.Create(ctx, name, data)
+}
+
 // ErrExists means that a record of this name exists with other content. It was not changed.
 var ErrExists = errors.New("the record exists already")
 
