@@ -23,7 +23,7 @@ const pageSize = 1000
 const (
 	pageWait    = 20 * time.Second
 	pageTimeout = 60 * time.Second
-	pageTries   = 3 // of a page with a truncated answer
+	pageTries   = 3 // of a page whose answer is no complete listing
 	pagePause   = 200 * time.Millisecond
 )
 
@@ -102,7 +102,7 @@ func (c *circle) closes(position string) bool {
 	return false
 }
 
-// listPage reads a page. It repeats a call with a truncated answer.
+// listPage reads a page. It repeats a call whose answer is no complete listing.
 func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body *bytes.Buffer) (page, error) {
 	call, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
@@ -116,13 +116,13 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 		case err != nil: // after the retries of the SDK
 			return page{}, s.plain(ctx, "ListObjectsV2", err)
 		}
-		p, cutOff, err := readPage(output, body)
+		p, err := readPage(output, body)
 		switch {
 		case err == nil:
 			return p, nil
 		case ctx.Err() != nil:
 			return page{}, s.plain(ctx, "ListObjectsV2", err)
-		case !cutOff || try == pageTries || call.Err() != nil:
+		case try == pageTries || call.Err() != nil:
 			return page{}, p.fault("the answer is not a complete listing: " + s.credentials.Redact(err.Error()))
 		}
 		timer := time.NewTimer(time.Duration(try) * pagePause)

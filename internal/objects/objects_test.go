@@ -177,28 +177,44 @@ func TestErrorsCarryACodeAndNoSecret(t *testing.T) {
 	}
 }
 
-// A gateway that answers for OSS, with nothing, has neither stored nor listed anything.
+// A gateway that answers for OSS, with nothing, has neither stored nor listed nor read anything. It is asked again.
 func TestAnswersThatAreNotOfOSS(t *testing.T) {
 	e := start(t, emulator.Config{})
-	e.PutObject("media-in", "in/a", nil, time.Now())
+	e.PutObject("media-in", "in/a", []byte("content"), time.Now())
 	s := session(t, e.Env())
-	object := media.Object{Bucket: "ops", Key: "state/a"}
+	bucket, object := media.Object{Bucket: "media-in"}, media.Object{Bucket: "media-in", Key: "in/a"}
+	created := media.Object{Bucket: "ops", Key: "state/a"}
 	e.PutBucket("ops", "")
-	e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Empty, Count: 1}, emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Empty, Count: 1})
-	if err := s.Create(context.Background(), object, []byte("x")); err == nil {
+	e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Empty, Count: 1})
+	if err := s.Create(t.Context(), created, []byte("x")); err == nil {
 		t.Error("nothing is stored, and that is no error")
 	}
-	if err := s.Create(context.Background(), object, []byte("x")); err != nil {
+	if err := s.Create(t.Context(), created, []byte("x")); err != nil {
 		t.Error(err)
 	}
-	var err error
-	for _, err = range s.Entries(context.Background(), media.Object{Bucket: "media-in"}, "") {
+	calls := map[string]func() (string, error){
+		"ListObjectsV2": func() (listed string, err error) {
+			for entry, err := range s.Entries(t.Context(), bucket, "") {
+				if err != nil {
+					return listed, err
+				}
+				listed += entry.Object.Key
+			}
+			return listed, nil
+		},
+		"GetObject": func() (string, error) {
+			body, err := s.Read(t.Context(), object, 100)
+			return string(body), err
+		},
 	}
-	if err == nil {
-		t.Error("nothing is listed, and that is no error")
-	}
-	if list := keys(t, s, media.Object{Bucket: "media-in"}); len(list) != 1 {
-		t.Errorf("listed %q", list)
+	for operation, want := range map[string]string{"ListObjectsV2": "in/a", "GetObject": "content"} {
+		for empty := 1; empty <= 3; empty++ {
+			e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Empty, Count: empty})
+			got, err := calls[operation]()
+			if isBroken := empty == 3; (err != nil) != isBroken || !isBroken && got != want {
+				t.Errorf("%s, %d empty answers: %q, %v", operation, empty, got, err)
+			}
+		}
 	}
 }
 

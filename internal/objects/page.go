@@ -54,27 +54,26 @@ type content struct {
 	LastModified time.Time
 }
 
-// readPage decodes an answer. After an error the page has only the request ID. cutOff is true if the
-// answer is truncated.
-func readPage(output *oss.OperationOutput, body *bytes.Buffer) (p page, cutOff bool, err error) {
+// readPage decodes an answer. After an error the page has only the request ID.
+func readPage(output *oss.OperationOutput, body *bytes.Buffer) (p page, err error) {
 	defer output.Body.Close()
 	head := page{requestID: output.Headers.Get("X-Oss-Request-Id")}
 	head.listed, _ = http.ParseTime(output.Headers.Get("Date")) // zero without one
 	body.Reset()
 	if _, err := body.ReadFrom(io.LimitReader(output.Body, maxPage+1)); err != nil {
-		return head, true, err
+		return head, err
 	}
 	p, ok := scanPage(body.Bytes())
 	if !ok {
 		if p, err = decodePage(body.Bytes()); err != nil {
-			return head, bytes.Contains(body.Bytes(), []byte("<ListBucketResult")) && !bytes.Contains(body.Bytes(), []byte("</ListBucketResult>")), err
+			return head, err
 		}
 	}
 	if err := p.unescape(); err != nil {
-		return head, false, err
+		return head, err
 	}
 	p.listed, p.requestID = head.listed, head.requestID
-	return p, false, nil
+	return p, nil
 }
 
 // unescape decodes the URL encoding of keys and token. A plus is a space.

@@ -17,7 +17,24 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-func (s *stream) readAll(most int64) ([]byte, error) {
+// damaged is the error of an answer that is not, or not all of, the object.
+type damaged struct{ message string }
+
+func (d *damaged) Error() string { return d.message }
+
+// readAll reads the object, and again after a damaged answer.
+func (s *stream) readAll(most int64) (body []byte, err error) {
+	for try := 1; ; try++ {
+		body, err = s.readOnce(most)
+		var again *damaged
+		if !errors.As(err, &again) || try == streamTries || s.ctx.Err() != nil {
+			return body, err
+		}
+		*s = stream{session: s.session, ctx: s.ctx, object: s.object, known: s.known}
+	}
+}
+
+func (s *stream) readOnce(most int64) ([]byte, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -106,6 +123,11 @@ func (s *stream) open() error {
 		_ = result.Body.Close() // not read
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	}
+	if result.ETag == nil && result.HashCRC64 == nil {
+		cancel()
+		_ = result.Body.Close() // not read
+		return &damaged{fmt.Sprintf("read %s: the answer is not from OSS: it has neither an ETag nor a CRC-64: connect to OSS without a proxy", s.object)}
+	}
 	if s.read == 0 {
 		s.etag, s.size, s.crc = result.ETag, result.ContentLength, oss.ToString(result.HashCRC64)
 		if result.Headers.Get("Content-Length") == "" {
@@ -152,7 +174,7 @@ func (s *stream) end() error {
 	case s.crc == "" && s.size < 0:
 		return fmt.Errorf("read %s: the answer has neither a length nor a CRC-64, and may be cut off: connect to OSS without a proxy", s.object)
 	case s.crc != "" && s.crc != sum:
-		return fmt.Errorf("read %s: the %d bytes read have the CRC-64 %s, the object has %s: the answer is cut off or damaged", s.object, s.read, sum, text.Quote(s.crc))
+		return &damaged{fmt.Sprintf("read %s: the %d bytes read have the CRC-64 %s, the object has %s: the answer is cut off or damaged", s.object, s.read, sum, text.Quote(s.crc))}
 	}
 	return io.EOF
 }
