@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
@@ -238,6 +239,8 @@ func writeError(w http.ResponseWriter, kind, id string, err error) {
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest", kind, text.Quote(id)))
 	case service.IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
+	case deadline.Passed(err):
+		writeFailure(w, http.StatusServiceUnavailable, "time limit reached before the state store answered: ask again, or raise the function's timeout")
 	default:
 		writeFailure(w, http.StatusBadGateway, err.Error())
 	}
