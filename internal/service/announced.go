@@ -11,11 +11,21 @@ import (
 )
 
 // announcements reads what earlier runs announced. If whole is false, it yields only announcements of given media.
-func (s *Service) announcements(ctx context.Context, call Call, p *policy.Policy, whole bool) (*journal.Announcements, error) {
-	if p.Notice.IsZero() {
+func (j *job) announcements(ctx context.Context, whole bool) (*journal.Announcements, error) {
+	if j.policy.Notice.IsZero() {
 		return &journal.Announcements{}, nil
 	}
-	return journal.ReadAnnouncements(ctx, s.store(call), s.account.Region, s.marks.Now().All(), s.now(), p.Notice.Began(s.asOf(), p.Timezone), whole)
+	return journal.ReadAnnouncements(ctx, j.store(), j.account.Region, j.marks.Now().All(), j.now(), j.policy.Notice.Began(j.asOf(), j.policy.Timezone), whole)
+}
+
+// allAnnounced reads the announcements for a forecast, which meets media in any order.
+func (j *job) allAnnounced(ctx context.Context) (journal.AnnouncedTable, error) {
+	announced, err := j.announcements(ctx, true)
+	if err != nil {
+		return journal.AnnouncedTable{}, err
+	}
+	defer announced.Close()
+	return announced.Table(ctx)
 }
 
 // noteNotice says what the policy's notice means for a medium that is due.

@@ -7,12 +7,10 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // digests sends the digests of a deployment, and limits those about events and requests.
@@ -44,38 +42,30 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	return held, true
 }
 
-// scopeOf returns the scope of a request for a digest.
-func scopeOf(request *trigger.Request) notify.Scope {
-	if request.OfLibrary() {
-		return notify.Library
-	}
-	return notify.Request
-}
-
 // tell sends the digest of a finished run to chat, if the run matters. It changes nothing about
 // the run. One result of a run is sent once: the claim is durable before the first send.
-func (s *Service) tell(ctx context.Context, budget deadline.Budget, call Call, scope notify.Scope, r *report.Report) {
-	if !s.digests.Enabled() || !notify.Matters(r, scope) {
+func (j *job) tell(ctx context.Context, scope notify.Scope, r *report.Report) {
+	if !j.digests.Enabled() || !notify.Matters(r, scope) {
 		return
 	}
-	ctx, cancel := budget.Finish(ctx)
+	ctx, cancel := j.budget.Finish(ctx)
 	defer cancel()
-	claimed, err := s.claimDigest(ctx, call, r)
+	claimed, err := j.claimDigest(ctx, r)
 	switch {
 	case err != nil:
-		s.log.Warn("digest not recorded", "run", r.Run, "error", text.Bound(err.Error()))
+		j.log.Warn("digest not recorded", "run", r.Run, "error", text.Bound(err.Error()))
 	case !claimed:
 		return
 	}
 	// Nothing else keeps a run without a record from being told at each repetition.
-	held, ok := s.digests.admit(s.now(), scope == notify.Request || err != nil)
+	held, ok := j.digests.admit(j.now(), scope == notify.Request || err != nil)
 	if !ok {
-		s.log.Info("digest held back", "run", r.Run, "status", r.Status)
+		j.log.Info("digest held back", "run", r.Run, "status", r.Status)
 		return
 	}
-	for _, err := range s.digests.Send(ctx, notify.Digest{Report: r, Held: held}, s.digests.from) {
+	for _, err := range j.digests.Send(ctx, notify.Digest{Report: r, Held: held}, j.digests.from) {
 		if err != nil {
-			s.log.Warn("digest not sent", "run", r.Run, "error", err.Error())
+			j.log.Warn("digest not sent", "run", r.Run, "error", err.Error())
 		}
 	}
 }
@@ -85,16 +75,16 @@ const claimTime = 2 * time.Second
 
 // claimDigest records that the digest of a run is about to be sent. It returns false if it was before.
 // Nothing is written about a refused request of a person, or into a bucket with versioning.
-func (s *Service) claimDigest(ctx context.Context, call Call, r *report.Report) (bool, error) {
-	if s.broken != nil || r.Refused && !byPlatform(r) {
+func (j *job) claimDigest(ctx context.Context, r *report.Report) (bool, error) {
+	if j.broken != nil || r.Refused && !byPlatform(r) {
 		return false, errors.New("no record of a refused request, or without a state store")
 	}
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
-	if err := s.checkVersioning(ctx, s.store(call)); err != nil {
+	if err := j.checkVersioning(ctx, j.store()); err != nil {
 		return false, err
 	}
-	return runlog.ClaimDigest(ctx, s.store(call), r.Run, r.Status)
+	return runlog.ClaimDigest(ctx, j.store(), r.Run, r.Status)
 }
 
 // newDigests reads the targets of the environment.

@@ -5,15 +5,14 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // splitEvent splits the objects of an OSS event into media and manifests. It drops the policy, and
 // records of the state store: an event for one must not write another.
-func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *report.Report) *trigger.Request {
+func (j *job) splitEvent() *trigger.Request {
+	request, r := j.request, j.report
 	own := *request
 	own.Objects, own.Manifests, own.Removed = nil, nil, nil
 	removed := make(map[media.Object]bool, len(request.Removed))
@@ -22,11 +21,11 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	}
 	for _, object := range request.Objects {
 		switch {
-		case s.state.Covers(object):
+		case j.state.Covers(object):
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is a record of this program's", text.Quote(object.String())))
-		case object == s.policies.object:
+		case object == j.policies.object:
 			own.Ignored = append(own.Ignored, fmt.Sprintf("%s is the policy", text.Quote(object.String())))
-		case !p.IsManifest(object):
+		case !j.policy.IsManifest(object):
 			own.Objects = append(own.Objects, object)
 			if removed[object] {
 				own.Removed = append(own.Removed, object)
@@ -41,7 +40,7 @@ func (s *Service) splitEvent(p *policy.Policy, request *trigger.Request, r *repo
 	}
 	for _, reason := range text.First(own.Ignored, "records") {
 		reason = text.Bound(reason)
-		s.log.Info("event record ignored", "run", r.Run, "reason", reason)
+		j.log.Info("event record ignored", "run", r.Run, "reason", reason)
 		r.Notes = append(r.Notes, "ignored: "+reason)
 	}
 	return &own

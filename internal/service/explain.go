@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -18,41 +17,40 @@ import (
 // a rule that keeps the latest of a group it surveys the group's other media in the inventory.
 // It returns the report of its worst survey.
 func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
-	budget := deadline.New(ctx)
+	j := s.newJob(ctx, call, request)
 	list := []*retention.Explanation{}
-	p, r := s.begin(ctx, budget, call, request.Trigger)
-	if p == nil {
-		return list, r
+	if !j.begin(ctx) {
+		return list, j.report
 	}
 	found := map[string]media.Medium{}
-	r = s.survey(ctx, budget, call, request, p, func(m media.Medium) { found[m.ID] = m })
+	r := j.survey(ctx, request, j.policy, func(m media.Medium) { found[m.ID] = m })
 	if r.Status == report.Failed {
 		return list, r
 	}
+	j.report = r
 	for _, name := range absent(request, found) {
 		if r.Status != report.Done {
 			break
 		}
-		if e := s.explainAbsent(ctx, budget, call, name, r.AsOf); e != nil {
+		if e := j.explainAbsent(ctx, name); e != nil {
 			list = append(list, e)
 		}
 	}
-	work, cancel := budget.Work(ctx)
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	announced, err := s.announcements(work, call, p, false)
+	announced, err := j.announcements(work, false)
 	if err != nil {
-		s.end(r, report.Failed, err)
-		return []*retention.Explanation{}, r
+		return []*retention.Explanation{}, j.stop(err)
 	}
 	defer announced.Close()
 	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
 		var notes []string
-		if !p.Inventory.Names(&m) {
+		if !j.policy.Inventory.Names(&m) {
 			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 		}
-		facts, others := s.factsOf(ctx, budget, call, p, request.Trigger, &m, r)
+		facts, others := j.factsOf(ctx, &m)
 		if others.Status != report.Done {
 			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
 		}
@@ -60,14 +58,13 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			worst = others
 		}
 		if facts.Announced, err = announced.Since(work, &m); err != nil {
-			s.end(r, report.Failed, err)
-			return []*retention.Explanation{}, r
+			return []*retention.Explanation{}, j.stop(err)
 		}
-		e := retention.Explain(p, &m, facts)
+		e := retention.Explain(j.policy, &m, facts)
 		e.Holds = s.marks.Now().Of(&m)
-		e.Notes = append(notes, noteNotice(p, e)...)
+		e.Notes = append(notes, noteNotice(j.policy, e)...)
 		if e.Verdict == retention.Absent {
-			s.addDeletion(ctx, budget, call, e)
+			j.addDeletion(ctx, e)
 		}
 		list = append(list, e)
 	}
@@ -95,17 +92,18 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 
 // factsOf returns the facts for the decision on a medium, and the report of the survey of
 // its groups.
-func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, kind trigger.Kind, m *media.Medium, r *report.Report) (retention.Facts, *report.Report) {
+func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
+	p, asOf := j.policy, j.report.AsOf
 	others := &report.Report{Status: report.Done}
-	facts := retention.Facts{AsOf: r.AsOf, NotLatest: true, Mark: s.marks.Of(m)}
+	facts := retention.Facts{AsOf: asOf, NotLatest: true, Mark: j.marks.Of(m)}
 	known := facts
-	known.AsOf = retention.WhenKnown(m, r.AsOf)
+	known.AsOf = retention.WhenKnown(m, asOf)
 	rank := retention.RankOf(p, m, known)
 	if len(rank.Groups) == 0 {
 		return facts, others
 	}
-	forecaster := retention.NewForecaster(p, r.AsOf)
-	forecaster.Mark = s.marks.Of
+	forecaster := retention.NewForecaster(p, asOf)
+	forecaster.Mark = j.marks.Of
 	decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
 		if other.ID == m.ID {
 			facts = its
@@ -115,7 +113,7 @@ func (s *Service) factsOf(ctx context.Context, budget deadline.Budget, call Call
 	if where := scan.Where(p, rank); len(where) > 0 {
 		group := *p
 		group.Inventory = policy.Inventory{Prefixes: where}
-		others = s.survey(ctx, budget, call, &trigger.Request{Trigger: kind, Inventory: true}, &group, func(other media.Medium) {
+		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, &group, func(other media.Medium) {
 			if other.ID != m.ID {
 				forecaster.Add(other, decided)
 			}

@@ -57,25 +57,25 @@ const maxPolicies = 10
 
 // foldHistory moves what runs recorded into the tables of the history, in the time that a sweep left.
 // The caller holds the lease.
-func (s *Service) foldHistory(ctx context.Context, budget deadline.Budget, call Call) {
-	work, cancel := budget.Work(ctx)
+func (j *job) foldHistory(ctx context.Context) {
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	admit, cancel := budget.Admit(work)
+	admit, cancel := j.budget.Admit(work)
 	defer cancel()
-	err := task.Do(func() error { return history.Fold(work, admit, s.store(call), s.now) })
+	err := task.Do(func() error { return history.Fold(work, admit, j.store(), j.now) })
 	switch {
 	case deadline.Passed(err):
-		s.log.Info("history not folded: the next sweep does it")
+		j.log.Info("history not folded: the next sweep does it")
 	case err != nil:
-		s.log.Warn("history not folded: the next sweep tries again", "error", text.Bound(err.Error()))
+		j.log.Warn("history not folded: the next sweep tries again", "error", text.Bound(err.Error()))
 	}
 }
 
 // explainAbsent explains an ID or object that MPS does not know. It returns nil for an object whose medium no
 // run deleted.
-func (s *Service) explainAbsent(ctx context.Context, budget deadline.Budget, call Call, name string, asOf time.Time) *retention.Explanation {
-	e := retention.ExplainAbsent(name, asOf)
-	s.addDeletion(ctx, budget, call, e)
+func (j *job) explainAbsent(ctx context.Context, name string) *retention.Explanation {
+	e := retention.ExplainAbsent(name, j.report.AsOf)
+	j.addDeletion(ctx, e)
 	if e.Deleted == nil && strings.HasPrefix(name, "oss://") {
 		return nil
 	}
@@ -84,10 +84,10 @@ func (s *Service) explainAbsent(ctx context.Context, budget deadline.Budget, cal
 
 // addDeletion adds to the explanation of an absent medium how it went, if a run deleted it. Its ID may
 // be an object.
-func (s *Service) addDeletion(ctx context.Context, budget deadline.Budget, call Call, e *retention.Explanation) {
-	ctx, cancel := budget.Work(ctx)
+func (j *job) addDeletion(ctx context.Context, e *retention.Explanation) {
+	ctx, cancel := j.budget.Work(ctx)
 	defer cancel()
-	found, err := s.History(ctx, call, e.MediaID)
+	found, err := j.History(ctx, j.call, e.MediaID)
 	if err != nil {
 		e.Notes = append(e.Notes, text.Bound("its history cannot be read: "+err.Error()))
 		return

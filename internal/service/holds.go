@@ -100,7 +100,7 @@ func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error)
 	if s.account.InFC && !s.state.InOSS() {
 		return nil, refusedError{fmt.Errorf("a hold: %w", errFleeting)}
 	}
-	if _, err := s.credentials(call).Current(ctx); err != nil && s.state.InOSS() {
+	if _, err := s.credentialsOf(call).Current(ctx); err != nil && s.state.InOSS() {
 		return nil, refusedError{err}
 	}
 	store, err := s.records(call)

@@ -101,12 +101,13 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 
 // checkPlan replaces the reference to the plan of a request by the plan's ID. It refuses a plan that
 // does not exist or may not be applied.
-func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Policy, request *trigger.Request, r *report.Report) error {
+func (j *job) checkPlan(ctx context.Context) error {
+	request, r := j.request, j.report
 	var contents plan.Contents
-	id, err := findPlan(ctx, store, request.Plan)
+	id, err := findPlan(ctx, j.store(), request.Plan)
 	if err == nil {
 		request.Plan, r.Plan = id, id
-		contents, err = journal.ReadPlan(ctx, store, id)
+		contents, err = journal.ReadPlan(ctx, j.store(), id)
 	}
 	switch {
 	case errors.Is(err, state.ErrNotFound):
@@ -114,10 +115,10 @@ func (s *Service) checkPlan(ctx context.Context, store state.Store, p *policy.Po
 	case err != nil:
 		return err
 	}
-	if err := contents.CheckRegion(s.account.Region); err != nil {
+	if err := contents.CheckRegion(j.account.Region); err != nil {
 		return refusedError{err}
 	}
-	if err = CheckAge(p, contents.Head, r.AsOf); request.Anyway && !isAhead(contents.Head.AsOf, r.AsOf) {
+	if err = CheckAge(j.policy, contents.Head, r.AsOf); request.Anyway && !isAhead(contents.Head.AsOf, r.AsOf) {
 		return nil
 	}
 	return err

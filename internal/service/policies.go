@@ -13,15 +13,11 @@ import (
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // policies returns the policy of each call. The file or object is read for every call.
@@ -142,7 +138,7 @@ func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, er
 		return nil, refusedError{err}
 	}
 	if p == nil {
-		if p, err = s.policies.read(ctx, s.objects.Session(s.credentials(call))); err != nil {
+		if p, err = s.policies.read(ctx, s.objects.Session(s.credentialsOf(call))); err != nil {
 			return nil, err
 		}
 	}
@@ -153,39 +149,26 @@ func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, er
 	return p, nil
 }
 
-// begin returns the policy of a call, and a report under it. Without a policy the report is finished.
-func (s *Service) begin(ctx context.Context, budget deadline.Budget, call Call, kind trigger.Kind) (*policy.Policy, *report.Report) {
-	ctx, cancel := budget.Work(ctx)
-	defer cancel()
-	started := s.now().UTC()
-	p, err := s.policyOf(ctx, call)
-	r := s.newReport(call, kind, p)
-	r.StartedAt = started
-	if err != nil {
-		s.stop(r, err)
-	}
-	return p, r
-}
-
 // savePolicy saves the text of the policy of a run. A run that may delete fails without it: its
 // outcomes name the policy by its digest.
-func (s *Service) savePolicy(ctx context.Context, store state.Store, p *policy.Policy, r *report.Report) error {
-	s.policies.mu.Lock()
-	saved := s.policies.saved == p.Digest()
-	s.policies.mu.Unlock()
+func (j *job) savePolicy(ctx context.Context) error {
+	p, r := j.policy, j.report
+	j.policies.mu.Lock()
+	saved := j.policies.saved == p.Digest()
+	j.policies.mu.Unlock()
 	if saved {
 		return nil
 	}
-	err := journal.SavePolicy(ctx, store, p)
+	err := journal.SavePolicy(ctx, j.store(), p)
 	switch {
 	case err == nil:
-		s.policies.mu.Lock()
-		s.policies.saved = p.Digest()
-		s.policies.mu.Unlock()
+		j.policies.mu.Lock()
+		j.policies.saved = p.Digest()
+		j.policies.mu.Unlock()
 	case r.Mode == policy.Enforce:
 		return fmt.Errorf("%w; nothing was deleted", err)
 	default:
-		s.log.Warn("policy not saved", "run", r.Run, "error", err.Error())
+		j.log.Warn("policy not saved", "run", r.Run, "error", err.Error())
 		r.Notes = append(r.Notes, text.Bound(err.Error()))
 	}
 	return nil

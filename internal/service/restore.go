@@ -23,132 +23,135 @@ import (
 // restore adds the media that a run deleted again, or only some of them, from the records of its
 // plan. For the ID of a plan, and for a run that was killed, it adds all media of the plan that are
 // gone. It deletes nothing: the policy's mode does not stop it.
-func (s *Service) restore(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request) *report.Report {
-	work, cancel := budget.Work(ctx)
+func (j *job) restore(ctx context.Context) *report.Report {
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }
-	r := s.beginRestore(work, call, request)
-	leave, err := s.requests.enter(work, call.RequestID)
+	j.beginRestore(work)
+	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return early(s.end(r, report.Busy, err))
+		return j.stopEarly(ctx, err)
 	}
 	defer leave()
-	of, earlier, err := s.prepareRestore(work, call, request, r)
+	of, earlier, err := j.prepareRestore(work)
 	switch {
-	case errors.Is(err, state.ErrVersioned): // nothing is written there
-		return s.refuse(r, err)
+	case errors.Is(err, state.ErrVersioned):
+		return j.refuse(err)
 	case errors.Is(err, state.ErrNotFound):
-		return early(s.reject(r, err))
+		return j.stopEarly(ctx, refusedError{err})
 	case err != nil:
-		return early(s.stop(r, err))
+		return j.stopEarly(ctx, err)
 	case earlier != nil:
 		return earlier
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	if !request.DryRun {
-		lease, err := state.Acquire(work, s.store(call), r.Run)
+	if !j.request.DryRun {
+		lease, err := state.Acquire(work, j.store(), j.report.Run)
 		if err != nil {
-			return early(s.stop(r, err))
+			return j.stopEarly(ctx, err)
 		}
-		defer s.release(ctx, lease, budget)
+		defer j.release(ctx, lease)
 		ctx = lease.Hold(ctx)
 	}
-	s.restoreMedia(ctx, budget, call, request, of, r)
-	finishing.Go(func() { s.finishInTime(ctx, budget, call, r) })
-	return r
+	j.restoreMedia(ctx, of)
+	finishing.Go(func() { j.finishInTime(ctx) })
+	return j.report
 }
 
 // PreviewRestore reports what a restore of a run would bring back, without a run: it writes nothing.
 func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	preview := *request
 	preview.DryRun = true
-	budget := deadline.New(ctx)
-	work, cancel := budget.Work(ctx)
+	j := s.newJob(ctx, call, &preview)
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	r := s.beginRestore(work, call, &preview)
-	err := s.checkAccess(work, call)
-	if err == nil {
-		err = s.marks.Tombstones.Refresh(work, s.store(call))
-	}
+	j.beginRestore(work)
 	var of restore.Deletion
+	err := j.checkAccess(work)
 	if err == nil {
-		of, err = s.deletionOf(work, call, preview.Restore)
+		of, err = j.findDeletion(work)
 	}
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		return s.reject(r, err)
+		return j.stop(refusedError{err})
 	case err != nil:
-		return s.stop(r, err)
+		return j.stop(err)
 	}
-	s.restoreMedia(ctx, budget, call, &preview, of, r)
-	return r
+	j.restoreMedia(ctx, of)
+	return j.report
 }
 
 // beginRestore starts the report of a restore. A policy that cannot be read does not stop it.
-func (s *Service) beginRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	p, err := s.policyOf(ctx, call)
-	if err != nil && s.broken == nil { // only the pace is at stake
-		s.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
+func (j *job) beginRestore(ctx context.Context) {
+	p, err := j.policyOf(ctx, j.call)
+	if err != nil && j.broken == nil { // only the pace is at stake
+		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
 	}
-	r := s.newReport(call, request.Trigger, p)
+	request, r := j.request, j.newReport(j.call, j.request.Trigger, p)
 	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Media: []report.RestoredMedium{}}
 	if !request.DryRun {
 		r.Mode = policy.Enforce
 	}
-	return r
+	j.report = r
 }
 
 // prepareRestore opens the state store, and finds what the run deleted. It returns the report of an
 // earlier run that answered the same request.
-func (s *Service) prepareRestore(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (of restore.Deletion, earlier *report.Report, err error) {
-	if err := s.checkAccess(ctx, call); err != nil {
+func (j *job) prepareRestore(ctx context.Context) (of restore.Deletion, earlier *report.Report, err error) {
+	if err := j.checkAccess(ctx); err != nil {
 		return of, nil, err
 	}
-	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+	if earlier, err = j.open(ctx); err != nil || earlier != nil {
 		return of, earlier, err
 	}
-	if err = s.marks.Tombstones.Refresh(ctx, s.store(call)); err == nil {
-		of, err = s.deletionOf(ctx, call, request.Restore)
-	}
+	of, err = j.findDeletion(ctx)
 	return of, nil, err
 }
 
-// checkAccess refuses a call that cannot be served, or that has no credentials.
-func (s *Service) checkAccess(ctx context.Context, call Call) error {
-	if s.broken != nil {
-		return refusedError{s.broken}
+// findDeletion finds what the run deleted, and reads what must not be deleted again.
+func (j *job) findDeletion(ctx context.Context) (of restore.Deletion, err error) {
+	if err := j.marks.Tombstones.Refresh(ctx, j.store()); err != nil {
+		return of, err
 	}
-	if _, err := s.credentials(call).Current(ctx); err != nil {
+	return j.deletionOf(ctx)
+}
+
+// checkAccess refuses a call that cannot be served, or that has no credentials.
+func (j *job) checkAccess(ctx context.Context) error {
+	if j.broken != nil {
+		return refusedError{j.broken}
+	}
+	if _, err := j.credentials().Current(ctx); err != nil {
 		return refusedError{err}
 	}
 	return nil
 }
 
 // restoreMedia restores the media of a deletion, and finishes the report.
-func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, of restore.Deletion, r *report.Report) {
-	work, cancel := budget.Work(ctx)
+func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
+	request, r := j.request, j.report
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	admit, cancelAdmit := budget.Admit(work)
+	admit, cancelAdmit := j.budget.Admit(work)
 	defer cancelAdmit()
-	admit, unwatch, err := sweep.WatchKillSwitch(work, admit, s.store(call), !request.DryRun)
+	admit, unwatch, err := sweep.WatchKillSwitch(work, admit, j.store(), !request.DryRun)
 	defer unwatch()
 	switch {
 	case err != nil && !request.DryRun:
-		s.end(r, report.Failed, fmt.Errorf("%w; nothing was restored", err))
+		j.end(r, report.Failed, fmt.Errorf("%w; nothing was restored", err))
 		return
 	case err != nil:
 		r.Notes = append(r.Notes, err.Error())
 	}
-	library := s.library.Session(s.credentials(call))
+	library := j.library.Session(j.credentials())
 	restorer := restore.Restorer{
-		Library: library, Sources: s.objects.Session(s.credentials(call)), Store: s.store(call), Marks: s.marks.Tombstones,
-		Region: s.account.Region, Now: s.now, DryRun: request.DryRun, Only: request.Only,
+		Library: library, Sources: j.objects.Session(j.credentials()), Store: j.store(), Marks: j.marks.Tombstones,
+		Region: j.account.Region, Now: j.now, DryRun: request.DryRun, Only: request.Only,
 	}
-	log := s.log.With("run", r.Run)
-	meter := sweep.NewMeter(s.showOf(log, r.Run), s.progress.every)
+	log := j.log.With("run", r.Run)
+	meter := sweep.NewMeter(j.showOf(log, r.Run), j.progress.every)
 	meter.Restoring(of.Ended)
-	results := &results{store: s.store(call), log: log, report: r}
+	results := &results{store: j.store(), log: log, report: r}
 	err = task.Do(func() error {
 		return restorer.Run(work, admit, of, func(m report.RestoredMedium) {
 			r.AddRestored(m)
@@ -158,28 +161,28 @@ func (s *Service) restoreMedia(ctx context.Context, budget deadline.Budget, call
 	})
 	meter.Stop()
 	r.Calls = callsOf(library)
-	record, cancelRecord := budget.Record(ctx)
+	record, cancelRecord := j.budget.Record(ctx)
 	defer cancelRecord()
 	results.flush(record)
 	c := r.Restore
 	cause := context.Cause(admit)
 	switch {
 	case errors.Is(cause, sweep.ErrStopped) && deadline.Passed(err):
-		r.Stopped = s.state.NameOf(sweep.StopName)
-		s.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
+		r.Stopped = j.state.NameOf(sweep.StopName)
+		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
 	case err == nil && c.Failed == 0:
-		r.Finish(report.Done, s.now())
+		r.Finish(report.Done, j.now())
 	case err == nil:
-		r.Finish(report.Partial, s.now())
+		r.Finish(report.Partial, j.now())
 	case deadline.Passed(err) && library.Answered():
 		if err = deadline.ErrTimeUp; ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		s.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", err, c.Restored+c.Skipped+c.Failed))
+		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", err, c.Restored+c.Skipped+c.Failed))
 	case c.Restored > 0:
-		s.end(r, report.Partial, err)
+		j.end(r, report.Partial, err)
 	default:
-		s.end(r, report.Failed, err)
+		j.end(r, report.Failed, err)
 	}
 }
 
@@ -189,16 +192,17 @@ type missingError string
 func (e missingError) Error() string { return string(e) }
 func (missingError) Unwrap() error   { return state.ErrNotFound }
 
-// deletionOf returns the deletion of a run, or of the plan that the ID names.
-func (s *Service) deletionOf(ctx context.Context, call Call, run string) (restore.Deletion, error) {
+// deletionOf returns the deletion of the run that the request names, or of the plan.
+func (j *job) deletionOf(ctx context.Context) (restore.Deletion, error) {
+	run := j.request.Restore
 	of := restore.Deletion{Run: run, Plan: run, Outcomes: run, Interrupted: true}
 	if trigger.IsPlanID(run) {
 		return of, nil
 	}
-	r, err := runlog.Read(ctx, s.store(call), run)
+	r, err := runlog.Read(ctx, j.store(), run)
 	missing := errors.Is(err, state.ErrNotFound)
 	if missing || err == nil && r.Counts.Deleted == 0 && r.Restore == nil {
-		intent, intentErr := journal.LatestIntent(ctx, s.store(call), run)
+		intent, intentErr := journal.LatestIntent(ctx, j.store(), run)
 		switch {
 		case intentErr == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
 			of.Plan = intent.Plan

@@ -1,21 +1,17 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -137,64 +133,4 @@ func (s *Service) noteSkipped(records []state.Skipped) []string {
 		notes = append(notes, one.String())
 	}
 	return text.First(notes, "records skipped")
-}
-
-// finish saves and logs the report of a run. An unsaved report is still the answer.
-func (s *Service) finish(ctx context.Context, call Call, r *report.Report) {
-	s.record(ctx, call, r, runlog.Save)
-	s.logFinished(r)
-}
-
-// finishEarly logs the report of a run that looked at nothing. It saves the report, unless it refuses
-// a request of a person, or is about records of this program: those must not lead to others.
-func (s *Service) finishEarly(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, r *report.Report) *report.Report {
-	r.Asked = cmp.Or(r.Asked, request.Digest())
-	if s.broken == nil && (byPlatform(r) || !r.Refused) && !s.isOwn(request) {
-		ctx, cancel := budget.Finish(ctx)
-		defer cancel()
-		s.record(ctx, call, r, runlog.SaveFirst)
-	}
-	s.logFinished(r)
-	return r
-}
-
-// byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.
-func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.Trigger == trigger.OSS }
-
-// isOwn reports whether all objects of a request are records of the state store.
-func (s *Service) isOwn(request *trigger.Request) bool {
-	for _, object := range request.Objects {
-		if !s.state.Covers(object) {
-			return false
-		}
-	}
-	return len(request.Objects) > 0
-}
-
-// record saves a report and adds it to the log of runs, side by side: a call may have no time for two
-// writes in turn.
-func (s *Service) record(ctx context.Context, call Call, r *report.Report, save func(context.Context, state.Store, *report.Report) error) {
-	store := s.store(call)
-	s.beginLog(ctx, store)
-	var writing sync.WaitGroup
-	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {
-		writing.Go(func() {
-			if err := task.Do(func() error { return write(ctx, store, r) }); err != nil {
-				s.log.Error("report not saved", "run", r.Run, "error", err.Error())
-			}
-		})
-	}
-	writing.Wait()
-}
-
-// beginLog begins the log of runs, once.
-func (s *Service) beginLog(ctx context.Context, store state.Store) {
-	if s.logBegun.Load() {
-		return
-	}
-	if err := runlog.Begin(ctx, store); err != nil {
-		s.log.Warn("lists of runs read every report that is older than the log", "error", err.Error())
-		return
-	}
-	s.logBegun.Store(true)
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -24,7 +23,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -157,12 +155,14 @@ func IsRefusal(err error) bool {
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
 	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
-	budget, request, scope := deadline.New(ctx), &trigger.Request{Trigger: kind}, notify.Request
+	scope := notify.Request
 	if kind == trigger.Timer { // which nobody reads the answer of
 		scope = notify.Library
 	}
-	r := s.finishEarly(ctx, budget, call, request, s.reject(s.newReport(call, kind, p), err))
-	s.tell(ctx, budget, call, scope, r)
+	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
+	j.report = s.newReport(call, kind, p)
+	r := j.stopEarly(ctx, refusedError{err})
+	j.tell(ctx, scope, r)
 	return r
 }
 
@@ -184,23 +184,6 @@ func newRunID() string {
 func (s *Service) reject(r *report.Report, err error) *report.Report {
 	r.Refused = true
 	return s.end(r, report.Failed, err)
-}
-
-// stop finishes the report of a run that an error ends before it looks at anything.
-func (s *Service) stop(r *report.Report, err error) *report.Report {
-	switch {
-	case IsRefusal(err):
-		return s.reject(r, err)
-	case errors.Is(err, state.ErrBusy):
-		return s.end(r, report.Busy, err)
-	}
-	return s.end(r, report.Failed, err)
-}
-
-// refuse finishes and logs the report of a request that cannot be carried out.
-func (s *Service) refuse(r *report.Report, err error) *report.Report {
-	s.logFinished(s.reject(r, err))
-	return r
 }
 
 // end finishes a report with an error.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -61,27 +60,27 @@ const maxTotalling = 30 * time.Second
 
 // saveDays saves the totals of the days that have ended, after a scheduled run of the inventory with
 // time left. The next such run goes on.
-func (s *Service) saveDays(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, mode policy.Mode) {
-	if request.Trigger != trigger.Timer || !request.Inventory {
+func (j *job) saveDays(ctx context.Context) {
+	if j.request.Trigger != trigger.Timer || !j.request.Inventory {
 		return
 	}
-	ctx, cancel := budget.Admit(ctx)
+	ctx, cancel := j.budget.Admit(ctx)
 	defer cancel()
 	ctx, cancelToo := context.WithTimeout(ctx, maxTotalling)
 	defer cancelToo()
 	if ctx.Err() != nil {
 		return
 	}
-	now := s.now()
-	if mode == policy.DryRun {
+	now := j.now()
+	if j.report.Mode == policy.DryRun {
 		// A dry run finishes no plan. The run that does adds the report of a killed run to an earlier day.
-		intents, _, err := journal.Unfinished(ctx, s.store(call), now)
+		intents, _, err := journal.Unfinished(ctx, j.store(), now)
 		isRecent := func(i journal.Intent) bool { return i.AsOf.After(now.AddDate(0, -1, 0)) }
 		if err != nil || slices.ContainsFunc(intents, isRecent) {
 			return
 		}
 	}
-	if err := runlog.SaveDays(ctx, s.store(call), p.Timezone, now); err != nil {
-		s.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
+	if err := runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now); err != nil {
+		j.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
 	}
 }

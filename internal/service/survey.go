@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -16,32 +15,30 @@ var errSurveyed = errors.New("another forecast, diff or explanation is under way
 
 // survey passes the media that a request names to found, and decides nothing. It admits one survey
 // of the inventory at a time, and its calls give way to those of runs.
-func (s *Service) survey(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
-	r := s.newReport(call, request.Trigger, p)
-	if _, err := s.credentials(call).Current(ctx); err != nil {
-		return s.reject(r, err)
+func (j *job) survey(ctx context.Context, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
+	own := j.with(request, p)
+	if _, err := j.credentials().Current(ctx); err != nil {
+		return own.stop(refusedError{err})
 	}
 	if request.Inventory && p.Inventory.IsEmpty() {
-		return s.reject(r, errNoInventory)
+		return own.stop(refusedError{errNoInventory})
 	}
-	work, cancel := budget.Work(ctx)
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	library := s.library.Session(s.credentials(call))
+	library := j.library.Session(j.credentials())
 	if request.Inventory {
 		select {
-		case s.surveys <- struct{}{}:
-			defer func() { <-s.surveys }()
+		case j.surveys <- struct{}{}:
+			defer func() { <-j.surveys }()
 		case <-work.Done():
-			s.end(r, report.Busy, errSurveyed)
-			return r
+			return own.stop(errSurveyed)
 		}
-		library = s.library.Background(s.credentials(call))
+		library = j.library.Background(j.credentials())
 	}
-	if err := s.marks.Refresh(work, s.store(call)); err != nil {
-		s.end(r, report.Failed, err)
-		return r
+	if err := j.marks.Refresh(work, j.store()); err != nil {
+		return own.stop(err)
 	}
-	s.newSweep(call, p, r, library).Survey(ctx, budget, request, r, found)
-	r.Calls = callsOf(library)
-	return r
+	own.newSweep(library).Survey(ctx, j.budget, request, own.report, found)
+	own.report.Calls = callsOf(library)
+	return own.report
 }

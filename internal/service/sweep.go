@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -26,121 +25,122 @@ import (
 // Sweep runs one request, which may be for a restore, and reports on it. A panic fails the run, and
 // does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
-	budget := deadline.New(ctx)
-	run := s.sweep
+	j := s.newJob(ctx, call, request)
+	run := j.sweep
 	if request.Restore != "" {
-		run = s.restore
+		run = j.restore
 	}
-	if err := task.Run(func() { r = run(ctx, budget, call, request) }); err != nil {
-		r = s.end(s.newReport(call, request.Trigger, nil), report.Failed, err)
-		r = s.finishEarly(ctx, budget, call, request, r)
+	if err := task.Run(func() { r = run(ctx) }); err != nil {
+		failed := j.with(request, nil)
+		r = failed.stopEarly(ctx, err)
 	}
 	if !s.isOwn(request) { // a record of a digest must not lead to another
-		s.tell(ctx, budget, call, scopeOf(request), r) // also a repeated call: the first may have been killed before
+		j.request = request
+		j.tell(ctx, j.scope(), r) // also a repeated call: the first may have been killed before
 	}
 	return r
 }
 
-func (s *Service) sweep(ctx context.Context, budget deadline.Budget, call Call, request *trigger.Request) *report.Report {
-	work, cancel := budget.Work(ctx)
+func (j *job) sweep(ctx context.Context) *report.Report {
+	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	early := func(r *report.Report) *report.Report { return s.finishEarly(ctx, budget, call, request, r) }
-	leave, err := s.requests.enter(work, call.RequestID)
+	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return early(s.end(s.newReport(call, request.Trigger, nil), report.Busy, err))
+		return j.stopEarly(ctx, err)
 	}
 	defer leave()
-	p, r := s.begin(ctx, budget, call, request.Trigger)
-	if p == nil {
-		return early(r)
+	if !j.begin(ctx) {
+		return j.finishEarly(ctx)
 	}
-	r.Asked = request.Digest()
-	if err := s.admit(work, call, p, request, r); err != nil {
-		return early(s.reject(r, err))
+	r := j.report
+	r.Asked = j.request.Digest()
+	if err := j.admit(work); err != nil {
+		return j.stopEarly(ctx, refusedError{err})
 	}
-	if request.Trigger == trigger.OSS {
-		if request = s.splitEvent(p, request, r); len(request.Objects)+len(request.Manifests) == 0 {
-			r.Finish(report.Done, s.now())
-			s.logFinished(r)
+	if r.Trigger == trigger.OSS {
+		if j.request = j.splitEvent(); len(j.request.Objects)+len(j.request.Manifests) == 0 {
+			r.Finish(report.Done, j.now())
+			j.logFinished(r)
 			return r
 		}
-		defer s.library.Begin()()
+		defer j.library.Begin()()
 	}
-	switch earlier, err := s.prepare(work, call, p, request, r); {
-	case errors.Is(err, state.ErrVersioned): // nothing is written there
-		return s.refuse(r, err)
+	switch earlier, err := j.prepare(work); {
+	case errors.Is(err, state.ErrVersioned):
+		return j.refuse(err)
 	case err != nil:
-		return early(s.stop(r, err))
+		return j.stopEarly(ctx, err)
 	case earlier != nil:
 		return earlier
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	leased := r.Mode == policy.Enforce && request.OfLibrary()
+	leased := r.Mode == policy.Enforce && j.request.OfLibrary()
 	if leased {
-		lease, err := state.Acquire(work, s.store(call), r.Run)
+		lease, err := state.Acquire(work, j.store(), r.Run)
 		if err != nil {
-			return early(s.stop(r, err))
+			return j.stopEarly(ctx, err)
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
-		defer s.release(ctx, lease, budget)
+		defer j.release(ctx, lease)
 		ctx = lease.Hold(ctx)
 	}
 	// A restore may have ended while this run waited for the lease: its marks count.
-	if err := s.marks.Refresh(work, s.store(call)); err != nil {
-		return early(s.stop(r, err))
+	if err := j.marks.Refresh(work, j.store()); err != nil {
+		return j.stopEarly(ctx, err)
 	}
-	r.Notes = append(r.Notes, text.First(s.marks.Skipped(), "records")...)
-	if request.Inventory {
-		s.sweepInventory(ctx, budget, call, p, request, r)
+	r.Notes = append(r.Notes, text.First(j.marks.Skipped(), "records")...)
+	if j.request.Inventory {
+		j.sweepInventory(ctx)
 	} else {
-		s.run(ctx, budget, call, p, request, r)
+		j.run(ctx)
 	}
-	finishing.Go(func() { s.finishInTime(ctx, budget, call, r) })
-	s.saveDays(ctx, budget, call, p, request, r.Mode)
+	finishing.Go(func() { j.finishInTime(ctx) })
+	j.saveDays(ctx)
 	if leased {
-		s.foldHistory(ctx, budget, call)
+		j.foldHistory(ctx)
 	}
 	return r
 }
 
 // finishInTime saves and logs the report of a run within the rest of the call's time.
-func (s *Service) finishInTime(ctx context.Context, budget deadline.Budget, call Call, r *report.Report) {
-	ctx, cancel := budget.Finish(ctx)
+func (j *job) finishInTime(ctx context.Context) {
+	ctx, cancel := j.budget.Finish(ctx)
 	defer cancel()
-	if err := task.Run(func() { s.finish(ctx, call, r) }); err != nil {
-		s.log.Error("report not saved", "run", r.Run, "error", err.Error())
+	if err := task.Run(func() { j.finish(ctx, j.report) }); err != nil {
+		j.log.Error("report not saved", "run", j.report.Run, "error", err.Error())
 	}
 }
 
-func (s *Service) release(ctx context.Context, lease *state.Lease, budget deadline.Budget) {
-	ctx, cancel := budget.Finish(ctx)
+func (j *job) release(ctx context.Context, lease *state.Lease) {
+	ctx, cancel := j.budget.Finish(ctx)
 	defer cancel()
 	if err := lease.Release(ctx); err != nil {
-		s.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
+		j.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
 	}
 }
 
 // admit refuses a request that cannot be carried out, whatever the services answer, and sets the
 // mode of its report.
-func (s *Service) admit(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) error {
+func (j *job) admit(ctx context.Context) error {
+	request, p := j.request, j.policy
 	mode, err := request.EffectiveMode(p.Mode)
 	if err != nil {
 		return err
 	}
-	r.Mode = mode
+	j.report.Mode = mode
 	if request.Trigger == trigger.HTTP {
 		if err := mayRead(p, request.Manifests); err != nil {
 			return err
 		}
 	}
-	if r.Mode == policy.Enforce && s.account.InFC && !s.state.InOSS() {
+	if mode == policy.Enforce && j.account.InFC && !j.state.InOSS() {
 		return fmt.Errorf("enforce: %w", errFleeting)
 	}
 	if request.Inventory && p.Inventory.IsEmpty() {
 		return errNoInventory
 	}
-	_, err = s.credentials(call).Current(ctx)
+	_, err = j.credentials().Current(ctx)
 	return err
 }
 
@@ -161,34 +161,31 @@ func mayRead(p *policy.Policy, manifests []media.Object) error {
 
 // prepare opens the state store, saves the policy and checks the request's plan before a
 // run. It returns the report of an earlier run that answered the same request.
-func (s *Service) prepare(ctx context.Context, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
-	if earlier, err = s.open(ctx, call, request, r); err != nil || earlier != nil {
+func (j *job) prepare(ctx context.Context) (earlier *report.Report, err error) {
+	if earlier, err = j.open(ctx); err != nil || earlier != nil {
 		return earlier, err
 	}
-	store := s.store(call)
-	if err := s.savePolicy(ctx, store, p, r); err != nil {
+	if err := j.savePolicy(ctx); err != nil {
 		return nil, err
 	}
-	if request.Plan == "" {
+	if j.request.Plan == "" {
 		return nil, nil
 	}
-	return nil, s.checkPlan(ctx, store, p, request, r)
+	return nil, j.checkPlan(ctx)
 }
 
 // open checks the state store before a run. It returns the report of an earlier run that answered the same
 // request.
-func (s *Service) open(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (earlier *report.Report, err error) {
-	store := s.store(call)
-	if err := s.checkVersioning(ctx, store); err != nil {
+func (j *job) open(ctx context.Context) (earlier *report.Report, err error) {
+	store := j.store()
+	if err := j.checkVersioning(ctx, store); err != nil {
 		return nil, err
 	}
-	s.beginLog(ctx, store)
-	if call.RequestID != "" {
-		if earlier, err = s.answered(ctx, call, request, r); err != nil || earlier != nil {
-			return earlier, err
-		}
+	j.beginLog(ctx, store)
+	if j.call.RequestID == "" {
+		return nil, nil
 	}
-	return nil, nil
+	return j.answered(ctx)
 }
 
 // checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
@@ -212,24 +209,25 @@ func (s *Service) checkVersioning(ctx context.Context, store state.Store) error 
 // answered returns the report that answered the same request before, or nil. It sets the
 // report's run: a request ID that came with another request gets the request's digest added. A
 // repeated request for the latest plan goes on with the plan that it took before.
-func (s *Service) answered(ctx context.Context, call Call, request *trigger.Request, r *report.Report) (*report.Report, error) {
+func (j *job) answered(ctx context.Context) (*report.Report, error) {
+	r := j.report
 	_, digest, _ := strings.Cut(r.Asked, ":")
 	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
-		earlier, err := runlog.Read(ctx, s.store(call), id)
+		earlier, err := runlog.Read(ctx, j.store(), id)
 		switch {
 		case errors.Is(err, state.ErrDamaged): // the request runs again
-			s.log.Error("record damaged", "run", id, "error", err.Error())
+			j.log.Error("record damaged", "run", id, "error", err.Error())
 		case errors.Is(err, state.ErrNotFound):
 		case err != nil:
 			return nil, err
 		case earlier.Asked != r.Asked:
-			s.log.Warn("the request ID came with another request before", "run", id)
+			j.log.Warn("the request ID came with another request before", "run", id)
 			continue
 		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
-			s.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
+			j.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
 			return earlier, nil
-		case request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
-			request.Plan = earlier.Plan
+		case j.request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
+			j.request.Plan = earlier.Plan
 		}
 		r.Run = id
 		return nil, nil
@@ -239,21 +237,21 @@ func (s *Service) answered(ctx context.Context, call Call, request *trigger.Requ
 }
 
 // run carries out a request. Concurrent events share calls.
-func (s *Service) run(ctx context.Context, budget deadline.Budget, call Call, p *policy.Policy, request *trigger.Request, r *report.Report) {
-	library := s.library.Session(s.credentials(call))
-	if request.Trigger == trigger.OSS {
-		library = s.library.Sharing(s.credentials(call))
+func (j *job) run(ctx context.Context) {
+	library := j.library.Session(j.credentials())
+	if j.request.Trigger == trigger.OSS {
+		library = j.library.Sharing(j.credentials())
 	}
-	s.newSweep(call, p, r, library).Run(ctx, budget, request, r)
-	r.Calls = callsOf(library)
+	j.newSweep(library).Run(ctx, j.budget, j.request, j.report)
+	j.report.Calls = callsOf(library)
 }
 
-func (s *Service) newSweep(call Call, p *policy.Policy, r *report.Report, library *mps.Session) *sweep.Sweep {
-	log := s.log.With("run", r.Run)
+func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
+	log := j.log.With("run", j.report.Run)
 	return &sweep.Sweep{
-		Policy: p, Region: s.account.Region, Library: library, Objects: s.objects.Session(s.credentials(call)), Store: s.store(call),
-		Marks: s.marks, Events: s.events, Claims: &s.claims, Now: s.now, Log: log, Stop: s.state.NameOf(sweep.StopName), Caller: cmp.Or(call.Caller, "an unknown caller"),
-		Progress: s.showOf(log, r.Run), Every: s.progress.every,
+		Policy: j.policy, Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials()), Store: j.store(),
+		Marks: j.marks, Events: j.events, Claims: &j.claims, Now: j.now, Log: log, Stop: j.state.NameOf(sweep.StopName), Caller: cmp.Or(j.call.Caller, "an unknown caller"),
+		Progress: j.showOf(log, j.report.Run), Every: j.progress.every,
 	}
 }
 

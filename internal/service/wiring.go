@@ -144,19 +144,19 @@ func (d *deployment) records(call Call) (state.Store, error) {
 	if d.noStore != nil {
 		return nil, refusedError{d.noStore}
 	}
-	return d.store(call), nil
+	return d.storeOf(call), nil
 }
 
-// store returns the state store with the credentials of a call.
-func (d *deployment) store(call Call) state.Store {
+// storeOf returns the state store with the credentials of a call.
+func (d *deployment) storeOf(call Call) state.Store {
 	if d.state.InOSS() {
-		return state.Bucket{OSS: d.objects.Session(d.credentials(call)), Prefix: d.state.Prefix}
+		return state.Bucket{OSS: d.objects.Session(d.credentialsOf(call)), Prefix: d.state.Prefix}
 	}
 	return state.Folder(d.state.Folder)
 }
 
-// credentials returns the provider of a call's credentials.
-func (d *deployment) credentials(call Call) *account.Provider {
+// credentialsOf returns the provider of a call's credentials.
+func (d *deployment) credentialsOf(call Call) *account.Provider {
 	return d.keyring.Or(account.Credentials{
 		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
 	})

@@ -1,0 +1,150 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/notify"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// job is one request of a call, from its arrival to its report. The goroutine of the call owns it.
+type job struct {
+	*Service
+	call    Call
+	budget  deadline.Budget
+	request *trigger.Request
+	policy  *policy.Policy // nil before begin, and if it cannot be read
+	report  *report.Report
+}
+
+// newJob starts the time of a call.
+func (s *Service) newJob(ctx context.Context, call Call, request *trigger.Request) *job {
+	return &job{s, call, deadline.New(ctx), request, nil, s.newReport(call, request.Trigger, nil)}
+}
+
+// with returns a job of the same call for another request and policy.
+func (j *job) with(request *trigger.Request, p *policy.Policy) *job {
+	return &job{j.Service, j.call, j.budget, request, p, j.newReport(j.call, request.Trigger, p)}
+}
+
+// store returns the state store with the credentials of the call.
+func (j *job) store() state.Store { return j.storeOf(j.call) }
+
+// credentials returns the provider of the call's credentials.
+func (j *job) credentials() *account.Provider { return j.credentialsOf(j.call) }
+
+// begin reads the policy, and starts a report under it. Without a policy the report is finished.
+func (j *job) begin(ctx context.Context) bool {
+	ctx, cancel := j.budget.Work(ctx)
+	defer cancel()
+	started := j.now().UTC()
+	p, err := j.policyOf(ctx, j.call)
+	j.policy, j.report = p, j.newReport(j.call, j.request.Trigger, p)
+	j.report.StartedAt = started
+	if err != nil {
+		j.stop(err)
+	}
+	return err == nil
+}
+
+// stop finishes the report of a job that an error ends before it looks at anything.
+func (j *job) stop(err error) *report.Report {
+	switch {
+	case IsRefusal(err):
+		return j.reject(j.report, err)
+	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
+		return j.end(j.report, report.Busy, err)
+	}
+	return j.end(j.report, report.Failed, err)
+}
+
+// stopEarly is stop for a run. Its report is logged, and saved unless it refuses a request of a person.
+func (j *job) stopEarly(ctx context.Context, err error) *report.Report {
+	j.stop(err)
+	return j.finishEarly(ctx)
+}
+
+// refuse finishes and logs the report of a request that cannot be carried out. It writes nothing.
+func (j *job) refuse(err error) *report.Report {
+	j.logFinished(j.reject(j.report, err))
+	return j.report
+}
+
+// finishEarly logs the report of a run that looked at nothing. It saves the report, unless it refuses
+// a request of a person, or is about records of this program: those must not lead to others.
+func (j *job) finishEarly(ctx context.Context) *report.Report {
+	r := j.report
+	r.Asked = cmp.Or(r.Asked, j.request.Digest())
+	if j.broken == nil && (byPlatform(r) || !r.Refused) && !j.isOwn(j.request) {
+		ctx, cancel := j.budget.Finish(ctx)
+		defer cancel()
+		j.record(ctx, r, runlog.SaveFirst)
+	}
+	j.logFinished(r)
+	return r
+}
+
+// finish saves and logs a report of a run. An unsaved report is still the answer.
+func (j *job) finish(ctx context.Context, r *report.Report) {
+	j.record(ctx, r, runlog.Save)
+	j.logFinished(r)
+}
+
+// record saves a report and adds it to the log of runs, side by side: a call may have no time for two
+// writes in turn.
+func (j *job) record(ctx context.Context, r *report.Report, save func(context.Context, state.Store, *report.Report) error) {
+	store := j.store()
+	j.beginLog(ctx, store)
+	var writing sync.WaitGroup
+	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {
+		writing.Go(func() {
+			if err := task.Do(func() error { return write(ctx, store, r) }); err != nil {
+				j.log.Error("report not saved", "run", r.Run, "error", err.Error())
+			}
+		})
+	}
+	writing.Wait()
+}
+
+// beginLog begins the log of runs, once.
+func (s *Service) beginLog(ctx context.Context, store state.Store) {
+	if s.logBegun.Load() {
+		return
+	}
+	if err := runlog.Begin(ctx, store); err != nil {
+		s.log.Warn("lists of runs read every report that is older than the log", "error", err.Error())
+		return
+	}
+	s.logBegun.Store(true)
+}
+
+// byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.
+func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.Trigger == trigger.OSS }
+
+// isOwn reports whether all objects of a request are records of the state store.
+func (s *Service) isOwn(request *trigger.Request) bool {
+	for _, object := range request.Objects {
+		if !s.state.Covers(object) {
+			return false
+		}
+	}
+	return len(request.Objects) > 0
+}
+
+// scope returns the scope of the job for a digest.
+func (j *job) scope() notify.Scope {
+	if j.request.OfLibrary() {
+		return notify.Library
+	}
+	return notify.Request
+}
