@@ -8,22 +8,15 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // spentTime is the period in which all runs of events together may delete guard.maxDelete media.
 // Each run is small; a storm of events would otherwise have no limit.
 const spentTime = 24 * time.Hour
-
-// spentFolder holds a record of each spending and of each refund. The name has the time, the number
-// of media (negative for a refund), and the spender.
-const spentFolder = "spent/"
 
 // EventBudget limits the deletions of all runs of events of a process within a day. Runs that want to
 // delete a medium at the same time spend it once. It is safe for concurrent use.
@@ -50,8 +43,10 @@ type charge struct {
 // spender is a run that spent media.
 type spender struct {
 	id, record string
-	written    chan struct{} // closed when the record is written, or could not be
-	failed     bool          // it could not be written
+	media      int
+	others     int           // media of other runs, when the spending was confirmed
+	written    chan struct{} // closed when the record is written and confirmed, or could not be
+	failed     bool          // it could not be written, or was taken back
 }
 
 // chargeTime is the time for which a medium is not spent again. Later events find it deleted.
@@ -73,10 +68,10 @@ type Spending struct {
 // Spend requests budget for the deletion of media. If commit is true, it records the spending,
 // which must precede the deletion. skipped has the refunds that were not counted.
 func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (s Spending, skipped []error, err error) {
-	if err := b.reading.Do(ctx, func(ctx context.Context) error { return b.read(ctx, store, now) }); err != nil {
+	if err := b.reread(ctx, store, now); err != nil {
 		return s, nil, fmt.Errorf("read the event budget: %w", err)
 	}
-	for {
+	for try := 1; ; try++ {
 		var own *spender
 		if s, own, skipped, err = b.reserve(now, ids, limit, commit); err != nil {
 			return s, skipped, fmt.Errorf("read the event budget: %w", err)
@@ -84,30 +79,48 @@ func (b *EventBudget) Spend(ctx context.Context, store state.Store, now time.Tim
 		if !s.Allowed || !commit {
 			return s, skipped, s.Settle(ctx, store, now, All)
 		}
-		err := b.write(ctx, store, own)
+		err := b.write(ctx, store, now, own, limit)
 		if err == nil {
 			if err = s.wait(ctx); err == nil {
 				return s, skipped, nil
 			}
 		}
 		err = errors.Join(err, s.Settle(ctx, store, now.Add(1), All)) // a refund sorts behind its spending
-		if !errors.Is(err, errNotSpent) {
+		switch {
+		case errors.Is(err, errOverspent) && try == spendTries:
+			s.Allowed, s.Spent = false, own.others
+			return s, skipped, nil
+		case errors.Is(err, errOverspent):
+			if err := b.avoid(ctx, store, now); err != nil {
+				return s, skipped, fmt.Errorf("read the event budget: %w", err)
+			}
+		case !errors.Is(err, errNotSpent):
 			return s, skipped, fmt.Errorf("record the spending: %w", err)
 		}
 	}
 }
 
-// write writes the record of a spending. own is nil if other runs have spent all of the media.
-func (b *EventBudget) write(ctx context.Context, store state.Store, own *spender) error {
+// reread reads the records of the day.
+func (b *EventBudget) reread(ctx context.Context, store state.Store, now time.Time) error {
+	return b.reading.Do(ctx, func(ctx context.Context) error { return b.read(ctx, store, now) })
+}
+
+// write writes the record of a spending, and confirms it. own is nil if other runs have spent all of the media.
+func (b *EventBudget) write(ctx context.Context, store state.Store, now time.Time, own *spender, limit int) error {
 	if own == nil {
 		return nil
 	}
 	err := store.Create(ctx, own.record, state.Empty())
+	if err == nil {
+		b.mu.Lock()
+		b.own[own.record] = b.reading.Begun() // later reads list it
+		b.mu.Unlock()
+		err = b.confirm(ctx, store, now, own, limit)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer close(own.written)
 	if err == nil {
-		b.own[own.record] = b.reading.Begun() // later reads list it
 		return nil
 	}
 	own.failed = true
@@ -172,15 +185,9 @@ func (b *EventBudget) reserve(now time.Time, ids []string, limit int, commit boo
 			names = slices.Insert(names, i, name)
 		}
 	}
-	day := spentByRun{}
-	for _, name := range names {
-		switch err := day.take(name); {
-		case errors.Is(err, errUncovered):
-			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
-		case err != nil:
-			b.names, b.readAt = nil, time.Time{} // somebody will remove the record
-			return s, nil, skipped, err
-		}
+	day, skipped, err := b.day(names)
+	if err != nil {
+		return s, nil, skipped, err
 	}
 	s = Spending{Spent: day.sum(), budget: b, charges: map[string]*charge{}}
 	maps.DeleteFunc(b.charges, func(_ string, one *charge) bool { return now.Sub(one.at) > chargeTime })
@@ -197,13 +204,28 @@ func (b *EventBudget) reserve(now time.Time, ids []string, limit int, commit boo
 		return s, nil, skipped, nil
 	}
 	id := rand.Text()
-	own = &spender{id: id, record: spentName(now, len(fresh), id), written: make(chan struct{})}
+	own = &spender{id: id, record: spentName(now, len(fresh), id), media: len(fresh), written: make(chan struct{})}
 	b.own[own.record] = math.MaxInt64 // no read lists it
 	for _, id := range fresh {
 		one := &charge{by: own, at: now, runs: 1}
 		b.charges[id], s.charges[id] = one, one
 	}
 	return s, own, skipped, nil
+}
+
+// day counts the records of some names, which are in order; b.mu is held. skipped has the refunds that were not counted.
+func (b *EventBudget) day(names []string) (day spentByRun, skipped []error, err error) {
+	day = spentByRun{}
+	for _, name := range names {
+		switch err := day.take(name); {
+		case errors.Is(err, errUncovered):
+			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
+		case err != nil:
+			b.names, b.readAt = nil, time.Time{} // somebody will remove the record
+			return nil, skipped, err
+		}
+	}
+	return day, skipped, nil
 }
 
 // All is true for every medium.
@@ -241,42 +263,4 @@ func (s Spending) leave(spared func(id string) bool) map[string]int {
 		}
 	}
 	return refunds
-}
-
-// spentName is the name of the record of a spending, or of a refund.
-func spentName(now time.Time, media int, spender string) string {
-	return fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, spender)
-}
-
-// maxSpent bounds the media of one spending.
-const maxSpent = 1 << 31
-
-// spentByRun holds the media that each run of events has spent, less refunds.
-type spentByRun map[string]int
-
-// errUncovered: a run refunds more media than it spent. Its spending is missing, older than a day,
-// or was recorded by an earlier version.
-var errUncovered = errors.New("it refunds more media than its run has spent within a day")
-
-// take counts the record of a name. Records must be in the order of their times.
-func (b spentByRun) take(name string) error {
-	_, rest, _ := strings.Cut(name, "Z-")
-	at := strings.LastIndexByte(rest, '-')
-	media, err := strconv.Atoi(rest[:max(at, 0)])
-	run := rest[at+1:]
-	switch {
-	case err != nil, media == 0, media > maxSpent, media < -maxSpent, run == "":
-		return fmt.Errorf("record %s: no number of media in its name: remove the record", text.Quote(name))
-	case b[run]+media < 0:
-		return errUncovered
-	}
-	b[run] += media
-	return nil
-}
-
-func (b spentByRun) sum() (media int) {
-	for _, ofRun := range b {
-		media = min(maxSpent, media+ofRun)
-	}
-	return media
 }
