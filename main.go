@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // policies name time zones, and function instances may have no database of them
 
 	"github.com/mediasweep/mediasweep/internal/cli"
 	"github.com/mediasweep/mediasweep/internal/credentials"
+	"github.com/mediasweep/mediasweep/internal/heap"
 )
 
 //go:embed retention.yaml
@@ -23,20 +23,11 @@ var shippedPolicy []byte
 var version string
 
 func main() {
-	tuneMemory(os.Getenv)
+	heap.Tune(os.Getenv)
 	credentials.KeepDirect(http.DefaultTransport.(*http.Transport))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy, Version: version}
 	code := command.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
-}
-
-// tuneMemory collects garbage less often while the heap is small: a run allocates
-// much and keeps little. It leaves alone what the environment sets.
-func tuneMemory(getenv func(string) string) {
-	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(250)
-		debug.SetMemoryLimit(48 << 20) // beyond it the collector works as hard as it has to, at most half of the time
-	}
 }

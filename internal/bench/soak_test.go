@@ -101,7 +101,6 @@ func startSoaking(b *testing.B) *soaking {
 	address := listener.Addr().String()
 	_ = listener.Close()
 	c.env["MEDIASWEEP_STATE"], c.env["MEDIASWEEP_HTTP_TOKEN"], c.env["MEDIASWEEP_TIMEOUT"] = "oss://ops/state/", soakToken, "3600"
-	c.env["GOGC"], c.env["GOMEMLIMIT"] = "250", "48MiB" // as main sets them
 	cmd := c.command(os.Args[0], "serve", "--addr", address)
 	cmd.Env = append(cmd.Env, "BENCH_ROLE=server")
 	s := &soaking{cloud: c, url: "http://" + address, server: startChild(b, cmd), refused: map[string]int{}}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/cli"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/heap"
 )
 
 // child is a process that answers each line of its stdin with a line of JSON. It ends with its stdin.
@@ -73,6 +74,7 @@ func serveFunction() {
 		}
 		os.Exit(0)
 	}()
+	heap.Tune(os.Getenv) // as main does
 	command := cli.Command{Stdin: strings.NewReader(""), Stdout: os.Stderr, Stderr: io.Discard, Getenv: os.Getenv}
 	os.Exit(command.Main(context.Background(), os.Args[1:]))
 }

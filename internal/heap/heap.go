@@ -1,0 +1,56 @@
+// Package heap sets how far the heap of the process grows before garbage is collected. A run allocates much and keeps
+// little, so that a fixed size suits a small heap: Go's own part of what is kept would collect it far more often.
+package heap
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+const (
+	// small is the size of a heap that is not collected, in bytes.
+	small = 20 << 20
+	// growth is how much a larger heap grows, in percent of what it keeps.
+	growth = 50
+	// limit bounds the memory of Go, in bytes. Beyond it the collector works as hard as it has to, at most half of the time.
+	limit = 48 << 20
+	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
+	first = 4 << 20
+)
+
+// Tune sets GOGC now and after each collection, and the limit. It leaves alone what the environment sets.
+func Tune(getenv func(string) string) {
+	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetMemoryLimit(limit)
+	debug.SetGCPercent(100 * small / first)
+	tuneAfterCollection()
+}
+
+// mark is garbage from the start, so that the next collection finds it.
+type mark [16]byte
+
+func tuneAfterCollection() {
+	runtime.AddCleanup(new(mark), func(struct{}) {
+		debug.SetGCPercent(percent(kept()))
+		tuneAfterCollection()
+	}, struct{}{})
+}
+
+// kept returns what the latest collection left, and what it scanned beside that: stacks and globals. Both are in bytes.
+func kept() (live, roots uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64() + samples[2].Value.Uint64()
+}
+
+// percent returns the GOGC by which the heap grows to small, or by growth if that is more. GOGC is a part of all that
+// was scanned. Source: "A Guide to the Go Garbage Collector".
+func percent(live, roots uint64) int {
+	if live >= small || live+roots == 0 {
+		return growth
+	}
+	return max(growth, int(100*(small-live)/(live+roots))) //nolint:gosec // at most 100 * small
+}

@@ -1,0 +1,62 @@
+package heap
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+func TestPercent(t *testing.T) {
+	for name, test := range map[string]struct {
+		live, roots uint64
+		want        int
+	}{
+		"nothing kept":          {0, 0, growth},
+		"next to nothing":       {1, 0, 100 * (small - 1)},
+		"a quarter":             {small / 4, 0, 300},
+		"a quarter, with roots": {small / 4, small / 4, 150},
+		"half":                  {small / 2, 0, 100},
+		"nearly all":            {small - 1, 0, growth},
+		"all":                   {small, 0, growth},
+		"more":                  {10 * small, small, growth},
+	} {
+		if got := percent(test.live, test.roots); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+// GOGC follows what each collection leaves, unless the environment sets it.
+func TestTune(t *testing.T) {
+	before, limited := debug.SetGCPercent(77), debug.SetMemoryLimit(-1)
+	Tune(func(name string) string { return map[string]string{"GOGC": "77"}[name] })
+	if gogc() != 77 {
+		t.Errorf("the environment's GOGC became %d", gogc())
+	}
+	defer func() {
+		debug.SetGCPercent(before)
+		debug.SetMemoryLimit(limited)
+	}()
+	Tune(func(string) string { return "" })
+	kept := make([]byte, 2*small)
+	await(t, func(percent int) bool { return percent == growth })
+	runtime.KeepAlive(kept)
+	await(t, func(percent int) bool { return percent > growth })
+}
+
+func await(t *testing.T, is func(percent int) bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !is(gogc()); runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("GOGC is %d", gogc())
+		}
+	}
+}
+
+func gogc() int {
+	samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(samples)
+	return int(samples[0].Value.Uint64())
+}
