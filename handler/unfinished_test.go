@@ -240,12 +240,19 @@ func (s *simulation) lost(ids []string) {
 // What a request or an event deleted before it was killed is not lost, although its repetition finds the media gone:
 // a restore of the run has it at once, and the history once a scheduled run has come.
 func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
-	for name, payload := range map[string]func(ids []string) string{
-		"request": func(ids []string) string {
-			return fmt.Sprintf(`{"mode":"enforce","mediaIds":["%s"]}`, strings.Join(ids, `","`))
-		},
-		"event": func([]string) string { return string(ossEvent("clips/0", "clips/1", "clips/2")) },
+	request := func(ids []string) string {
+		return fmt.Sprintf(`{"mode":"enforce","mediaIds":["%s"]}`, strings.Join(ids, `","`))
+	}
+	event := func([]string) string { return string(ossEvent("clips/0", "clips/1", "clips/2")) }
+	for name, test := range map[string]struct {
+		payload func(ids []string) string
+		wait    time.Duration // until the next scheduled run
+	}{
+		"request":                     {request, 2 * time.Minute},
+		"event":                       {event, 2 * time.Minute},
+		"request, timer switched off": {request, 9 * 24 * time.Hour},
 	} {
+		payload := test.payload
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
@@ -263,7 +270,7 @@ func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
 				if before := restorable(); before != 3 {
 					t.Errorf("%d of 3 media can be restored before a scheduled run", before)
 				}
-				time.Sleep(2 * time.Minute)
+				time.Sleep(test.wait)
 				if r := s.timer(time.Minute); r.Status != report.Done {
 					t.Errorf("%s %s", r.Status, r.Error)
 				}

@@ -26,9 +26,16 @@ const (
 // the time of writing.
 const requestFolder = intentFolder + "requests/"
 
-// requestTime is the time for which later runs look for intents of requests. There may be thousands of
-// events a day, and a scheduled run comes more often.
-const requestTime = 3 * 24 * time.Hour
+// lookedFolder has a record for each day on which a scheduled run looked for the intents of requests.
+const lookedFolder = intentFolder + "looked/"
+
+const (
+	// requestTime is the time before the latest look from which the next one begins: a request may be under way for a
+	// day, and a plan that could not be finished is tried again. There may be thousands of events a day.
+	requestTime = 3 * 24 * time.Hour
+	// maxRequestTime bounds the time for which intents of requests are looked for.
+	maxRequestTime = 31 * 24 * time.Hour
+)
 
 // Intent is a plan that a run began to delete and did not finish.
 type Intent struct {
@@ -144,8 +151,8 @@ func decodeIntent(data []byte) (Intent, error) {
 }
 
 // Unfinished returns the intents that were not closed, oldest first, and the errors of damaged
-// records. It leaves out requests that may be under way, and those of more than requestTime ago. The next
-// sweep finds the media of damaged ones.
+// records. It leaves out requests that may be under way, and those of more than requestTime before the latest
+// NoteLook. The next sweep finds the media of damaged ones.
 func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
 	names, err := openIntents(ctx, store, now)
 	if err != nil {
@@ -170,20 +177,50 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 // openIntents returns the names of the intents that were not closed.
 func openIntents(ctx context.Context, store state.Store, now time.Time) (names []string, err error) {
 	closed := map[string]bool{}
-	for _, part := range []struct{ after, end string }{{"", requestFolder}, {requestFolder + state.Stamp(now.Add(-requestTime)), ""}} {
-		for record, err := range store.List(ctx, intentFolder, part.after) {
+	var looked time.Time
+	take := func(after, end string) error {
+		for record, err := range store.List(ctx, intentFolder, after) {
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if part.end != "" && record.Name > part.end {
+			if end != "" && record.Name > end {
 				break
 			}
 			if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
 				closed[name] = true
 			} else if name, ok := strings.CutSuffix(record.Name, intentSuffix); ok {
 				names = append(names, name)
+			} else if day, err := time.Parse(lookedFolder+time.DateOnly, record.Name); err == nil {
+				looked = day
 			}
 		}
+		return nil
+	}
+	if err := take("", requestFolder); err != nil {
+		return nil, err
+	}
+	if err := take(requestFolder+state.Stamp(firstRequest(now, looked)), ""); err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return closed[name] }), nil
+}
+
+// firstRequest returns the time from which requests may have left intents, after a look on some day.
+func firstRequest(now, looked time.Time) time.Time {
+	first := now.Add(-maxRequestTime)
+	if looked.After(now) {
+		looked = now
+	}
+	if from := looked.Add(-requestTime); from.After(first) {
+		return from
+	}
+	return first
+}
+
+// NoteLook records that a run has looked for unfinished plans, and has finished those that it could.
+func NoteLook(ctx context.Context, store state.Store, now time.Time) error {
+	if err := store.Create(ctx, now.UTC().Format(lookedFolder+time.DateOnly), state.Empty()); err != nil {
+		return fmt.Errorf("record the look for unfinished plans: %w", err)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestUnfinishedRequests(t *testing.T) {
 	}
 	request("under way", time.Hour, time.Hour+1)
 	request("killed", time.Minute, time.Minute)
-	request("long ago", 30*24*time.Hour, time.Hour)
+	request("long ago", 32*24*time.Hour, time.Hour)
 	request("ended", 10*time.Minute, time.Minute)
 	no(t, request("ended", 9*time.Minute, time.Minute).Close(t.Context(), store))
 	begin(t, store, "timer", "2", 0)
@@ -79,6 +80,46 @@ func TestUnfinishedRequests(t *testing.T) {
 	}
 	if begun, err := HasBegun(t.Context(), store, now.Add(-time.Minute)); begun || err != nil {
 		t.Errorf("a request at the same time passes for a scheduled run: %v, %v", begun, err)
+	}
+}
+
+// A look finds the requests since three days before the look before it, whenever that was: scheduled runs may have been
+// switched off.
+func TestUnfinishedRequestsSinceTheLastLook(t *testing.T) {
+	const day = 24 * time.Hour
+	now := asOf.Add(time.Hour)
+	for name, test := range map[string]struct {
+		looked []int // days before now
+		want   []string
+	}{
+		"no look":             {nil, []string{"30", "9", "5", "2"}},
+		"every day":           {[]int{3, 2, 1}, []string{"2"}},
+		"after ten days":      {[]int{40, 10}, []string{"9", "5", "2"}},
+		"today":               {[]int{0}, []string{"2"}},
+		"with a clock before": {[]int{-400}, []string{"2"}},
+		"too long ago":        {[]int{50}, []string{"30", "9", "5", "2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := statetest.New()
+			for _, ago := range []int{33, 30, 9, 5, 2} {
+				at := now.Add(-time.Duration(ago) * day)
+				_, err := Begin(t.Context(), store, at, Intent{Run: strconv.Itoa(ago), Plan: planID("1"), AsOf: at, Until: at.Add(day)})
+				no(t, err)
+			}
+			for _, ago := range test.looked {
+				no(t, NoteLook(t.Context(), store, now.Add(-time.Duration(ago)*day)))
+				no(t, NoteLook(t.Context(), store, now.Add(-time.Duration(ago)*day)))
+			}
+			intents, damaged, err := Unfinished(t.Context(), store, now)
+			no(t, err)
+			var got []string
+			for _, i := range intents {
+				got = append(got, i.Run)
+			}
+			if !slices.Equal(got, test.want) || damaged != nil {
+				t.Errorf("%q, damaged %v; want %q", got, damaged, test.want)
+			}
+		})
 	}
 }
 

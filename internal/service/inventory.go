@@ -69,10 +69,25 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 			finished++
 		}
 	}
+	j.noteLook(work)
 	if len(intents) == 0 {
 		return 0, nil
 	}
 	return finished, j.marks.Refresh(work, j.store()) // these runs left new ones
+}
+
+// noteLook records once a day that the unfinished plans are finished. Without the record later runs list more.
+func (j *job) noteLook(ctx context.Context) {
+	now := j.now()
+	today := now.Unix() / (24 * 60 * 60)
+	if j.lookedOn.Load() == today {
+		return
+	}
+	if err := journal.NoteLook(ctx, j.store(), now); err != nil {
+		j.log.Warn("look for unfinished plans not recorded", "error", text.Bound(err.Error()))
+		return
+	}
+	j.lookedOn.Store(today)
 }
 
 // reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,

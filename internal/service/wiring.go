@@ -29,6 +29,8 @@ type deployment struct {
 	versioningChecked atomic.Bool
 	// logBegun is true once the state store is known to have a log of runs.
 	logBegun atomic.Bool
+	// lookedOn is the day, counted from 1970, on which a run of the process recorded its look for unfinished plans.
+	lookedOn atomic.Int64
 	// broken is the reason why no run can be carried out. The other fields may then be empty.
 	broken error
 	// noStore is the reason why no record can be read, which needs neither a policy nor more of the
