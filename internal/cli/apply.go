@@ -32,11 +32,11 @@ media that was made last, by a run that is neither an apply nor of an OSS event.
 				return exitError{exitUsage, err}
 			}
 			request.Anyway = anyway
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				if !trigger.IsPlanID(request.Plan) {
 					contents, _, err := s.Entries(ctx, localCall(), request.Plan)
 					if err != nil {
-						return storeError("plans", request.Plan, err)
+						return missing("plans", request.Plan, err)
 					}
 					request.Plan = contents.ID
 					fmt.Fprintf(c.Stderr, "mediasweep: applying plan %s of %s with %d media\n", contents.ID, contents.Head.AsOf.Format(time.RFC3339), contents.Entries) //nolint:errcheck // there is no other place to say it

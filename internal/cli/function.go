@@ -28,6 +28,8 @@ type functionFlags struct {
 	asOf    string
 	emulate bool
 	excel   bool
+	// policy replaces that of the environment, unless it is nil.
+	policy *policy.Policy
 }
 
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
@@ -56,15 +58,26 @@ func (s *functionFlags) addClock(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.asOf, "as-of", "", "decide as of this time (2027-03-01T00:00:00Z) and not of now")
 }
 
+// show prints what write has written, if it succeeds; see withFunction.
+func (s *functionFlags) show(cmd *cobra.Command, c *Command, write func(context.Context, *service.Service, *strings.Builder) error) error {
+	return s.with(cmd, c, func(ctx context.Context, service *service.Service) error {
+		var b strings.Builder
+		if err := write(ctx, service, &b); err != nil {
+			return err
+		}
+		return c.print(&b)
+	})
+}
+
 // with calls do with the service of the deployment; see withFunction.
-func (s *functionFlags) with(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *service.Service) error) error {
-	return s.withFunction(cmd, c, p, func(ctx context.Context, f *handler.Function) error { return do(ctx, f.Service) })
+func (s *functionFlags) with(cmd *cobra.Command, c *Command, do func(context.Context, *service.Service) error) error {
+	return s.withFunction(cmd, c, func(ctx context.Context, f *handler.Function) error { return do(ctx, f.Service) })
 }
 
 // withFunction calls do with the function, within MEDIASWEEP_TIMEOUT. The function has the clock
-// of the flags, and the policy p if it is not nil.
-func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, p *policy.Policy, do func(context.Context, *handler.Function) error) error {
-	o := handler.Options{Policy: p}
+// and the policy of the flags. An error of do that is no exit is one of the command; see failed.
+func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, do func(context.Context, *handler.Function) error) error {
+	o := handler.Options{Policy: s.policy}
 	if s.asOf != "" {
 		asOf, err := time.Parse(time.RFC3339, s.asOf)
 		if err != nil {
@@ -85,7 +98,18 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, p *policy.P
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	return do(ctx, f)
+	return failed(do(ctx, f))
+}
+
+// failed returns the exit of a command that an error ended: of usage if the service refused the request.
+func failed(err error) error {
+	switch {
+	case err == nil, errors.As(err, new(exitError)):
+		return err
+	case service.IsRefusal(err):
+		return exitError{exitUsage, err}
+	}
+	return exitError{exitFailed, err}
 }
 
 // localCall returns a call by the user of this process.

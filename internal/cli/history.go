@@ -26,13 +26,10 @@ lost (gone after a run was killed) and restored.`,
 		Example: "  mediasweep history oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				found, err := s.History(ctx, localCall(), args[0])
-				switch {
-				case service.IsRefusal(err):
-					return exitError{exitUsage, err}
-				case err != nil:
-					return exitError{exitFailed, err}
+				if err != nil {
+					return err
 				}
 				var b strings.Builder
 				switch flags.output {
@@ -46,10 +43,10 @@ lost (gone after a run was killed) and restored.`,
 				default:
 					render.WriteHistory(&b, found)
 				}
-				if err != nil {
-					return exitError{exitFailed, err}
+				if err == nil {
+					err = c.print(&b)
 				}
-				if err := c.print(&b); err != nil {
+				if err != nil {
 					return err
 				}
 				c.note(found.Notes)

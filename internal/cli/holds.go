@@ -31,7 +31,7 @@ with several holds stays until all have ended.`,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Target = args[0]
-			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				hold, notes, err := s.Hold(ctx, localCall(), request)
 				if err != nil {
 					return err
@@ -59,7 +59,7 @@ func (c *Command) holds() *cobra.Command {
 		Example: "  mediasweep holds -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				holds, skipped, err := s.Holds(ctx, localCall())
 				if err != nil {
 					return err
@@ -85,7 +85,7 @@ func (c *Command) release() *cobra.Command {
 		Example: "  mediasweep release 1",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.held(cmd, &flags, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				hold, err := s.Release(ctx, localCall(), args[0])
 				switch {
 				case errors.Is(err, state.ErrNotFound):
@@ -106,21 +106,4 @@ func (c *Command) release() *cobra.Command {
 	}
 	flags.add(cmd, "table", "json")
 	return cmd
-}
-
-// held prints what a command on holds writes.
-func (c *Command) held(cmd *cobra.Command, flags *functionFlags, write func(context.Context, *service.Service, *strings.Builder) error) error {
-	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-		var b strings.Builder
-		var exit exitError
-		switch err := write(ctx, s, &b); {
-		case errors.As(err, &exit):
-			return err
-		case service.IsRefusal(err):
-			return exitError{exitUsage, err}
-		case err != nil:
-			return exitError{exitFailed, err}
-		}
-		return c.print(&b)
-	})
 }

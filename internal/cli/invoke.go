@@ -33,7 +33,7 @@ events has a sample of each.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			return flags.withFunction(cmd, c, nil, func(ctx context.Context, f *handler.Function) error {
+			return flags.withFunction(cmd, c, func(ctx context.Context, f *handler.Function) error {
 				event, err := trigger.Parse(payload)
 				if err != nil || event.HTTP != nil {
 					return c.answerOf(f.Invoke(ctx, localCall(), payload))
@@ -65,7 +65,7 @@ func (c *Command) read(file string) ([]byte, error) {
 // a payload that it refuses, and to an HTTP event.
 func (c *Command) answerOf(body json.RawMessage, err error) error {
 	if _, writeErr := fmt.Fprintf(c.Stdout, "%s\n", body); writeErr != nil {
-		return exitError{exitFailed, writeErr}
+		return writeErr
 	}
 	var response struct {
 		StatusCode int `json:"statusCode"`
@@ -74,7 +74,7 @@ func (c *Command) answerOf(body json.RawMessage, err error) error {
 	case err != nil:
 		return exitError{exitUsage, err}
 	case json.Unmarshal(body, &response) == nil && response.StatusCode >= 400:
-		return exitError{exitFailed, errors.New("the HTTP event was answered with an error")}
+		return errors.New("the HTTP event was answered with an error")
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 
 // request runs a request as the function does and writes its report, or its plan.
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
-	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+	return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
 		c.note(prefixNote(request.Objects, r.Counts))
 		if ids := len(request.MediaIDs); ids > 0 && r.Counts.Absent == ids && r.Plan != "" {
@@ -201,52 +201,62 @@ the next page of the list.`,
 			if len(args) == 1 && before != "" {
 				return exitError{exitUsage, errors.New("--before is for the list of plans: leave it or the plan out")}
 			}
-			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				if len(args) == 1 {
-					if flags.output != "json" {
-						contents, items, err := s.Items(ctx, localCall(), args[0])
-						if err != nil {
-							return err
-						}
-						return c.writePlan(ctx, s, b, &flags, render.Plan{Contents: contents, Items: items}, nil)
-					}
-					_, entries, err := s.Entries(ctx, localCall(), args[0])
-					if err != nil {
-						return err
-					}
-					for entry, err := range entries {
-						line, lineErr := entry.Line()
-						if err = errors.Join(err, lineErr); err != nil {
-							return err
-						}
-						b.Write(line)
-					}
-					return nil
+					return missing("plans", args[0], c.showPlan(ctx, s, b, args[0], &flags))
 				}
-				list, err := s.Plans(ctx, localCall(), before)
-				c.note(list.Notes)
-				if list.Next != "" {
-					c.note([]string{"there are earlier plans: add --before " + list.Next})
-				}
-				switch plans := list.Plans; {
-				case err != nil:
-					return err
-				case flags.output == "json":
-					return writeJSON(b, plans)
-				case flags.output == "csv":
-					return render.WritePlansCSV(flags.csv(b), plans)
-				}
-				if len(list.Plans) == 0 && before == "" {
-					c.note([]string{"no plan is in the state store: mediasweep plan makes one, and --state names another store"})
-				}
-				render.WritePlans(b, list.Plans)
-				return nil
+				return c.listPlans(ctx, s, b, before, &flags)
 			})
 		},
 	}
 	flags.add(cmd, "table", "json", "csv", "html")
 	cmd.Flags().StringVar(&before, "before", "", "only plans that were saved before this one: the next page")
 	return cmd
+}
+
+// showPlan writes the media of a plan.
+func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.Builder, reference string, flags *functionFlags) error {
+	if flags.output != "json" {
+		contents, items, err := s.Items(ctx, localCall(), reference)
+		if err != nil {
+			return err
+		}
+		return c.writePlan(ctx, s, b, flags, render.Plan{Contents: contents, Items: items}, nil)
+	}
+	_, entries, err := s.Entries(ctx, localCall(), reference)
+	if err != nil {
+		return err
+	}
+	for entry, err := range entries {
+		line, lineErr := entry.Line()
+		if err = errors.Join(err, lineErr); err != nil {
+			return err
+		}
+		b.Write(line)
+	}
+	return nil
+}
+
+// listPlans writes the plans that were saved before one, or the latest ones.
+func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.Builder, before string, flags *functionFlags) error {
+	list, err := s.Plans(ctx, localCall(), before)
+	c.note(list.Notes)
+	if list.Next != "" {
+		c.note([]string{"there are earlier plans: add --before " + list.Next})
+	}
+	switch {
+	case err != nil:
+		return err
+	case flags.output == "json":
+		return writeJSON(b, list.Plans)
+	case flags.output == "csv":
+		return render.WritePlansCSV(flags.csv(b), list.Plans)
+	}
+	if len(list.Plans) == 0 && before == "" {
+		c.note([]string{"no plan is in the state store: mediasweep plan makes one, and --state names another store"})
+	}
+	render.WritePlans(b, list.Plans)
+	return nil
 }
 
 // note lists on stderr the records that a result skipped.
@@ -256,26 +266,11 @@ func (c *Command) note(skipped []string) {
 	}
 }
 
-// kept writes what the state store has: the latest runs or plans, or the one that args names.
-func (c *Command) kept(cmd *cobra.Command, flags *functionFlags, args []string, write func(context.Context, *service.Service, *strings.Builder) error) error {
-	return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
-		var b strings.Builder
-		if err := write(ctx, s, &b); err != nil {
-			return storeError(cmd.Name(), strings.Join(args, ""), err)
-		}
-		return c.print(&b)
-	})
-}
-
-// storeError says why the state store did not give a record of a list (runs or plans), or the list
-// if name is empty.
-func storeError(list, name string, err error) error {
-	switch {
-	case errors.Is(err, state.ErrNotFound) && name != "":
-		return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
-			strings.TrimSuffix(list, "s"), text.Quote(name), list)}
-	case service.IsRefusal(err):
-		return exitError{exitUsage, err}
+// missing says that the state store has no record of a name in a list (runs or plans), if that is the error.
+func missing(list, name string, err error) error {
+	if !errors.Is(err, state.ErrNotFound) {
+		return err
 	}
-	return exitError{exitFailed, err}
+	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
+		strings.TrimSuffix(list, "s"), text.Quote(name), list)}
 }

@@ -46,7 +46,7 @@ scheduled run has finished its plan.
 			if !yes && !request.DryRun && !isTerminal(c.Stdin) {
 				return exitError{exitUsage, errors.New("restore asks before it adds media: without a terminal add --yes, or --dry-run to see what would come back")}
 			}
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
 				if !yes && !request.DryRun {
 					if goOn, err := c.confirmRestore(ctx, s, request); !goOn {
@@ -77,7 +77,7 @@ func (c *Command) confirmRestore(ctx context.Context, s *service.Service, reques
 	r.Next = ""
 	r.Restore.Media = r.Restore.Media[:min(len(r.Restore.Media), maxPreview)]
 	if err := render.WriteReport(c.Stderr, r); err != nil {
-		return false, exitError{exitFailed, err}
+		return false, err
 	}
 	fmt.Fprintf(c.Stderr, "\nRestore %d media? [y/N] ", r.Restore.Restored) //nolint:errcheck // as above
 	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
@@ -86,7 +86,7 @@ func (c *Command) confirmRestore(ctx context.Context, s *service.Service, reques
 		return true, nil
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, exitError{exitFailed, err}
+		return false, err
 	}
-	return false, exitError{exitFailed, errors.New("nothing was restored")}
+	return false, errors.New("nothing was restored")
 }

@@ -64,9 +64,9 @@ with the place of each: a store that cannot be read is in a note, and the exit c
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
 	var list []render.Run
 	var next string // the newest of the pages' ends: the lists of other stores may go on before it
-	var failed []error
+	var failures []error
 	for _, one := range stores {
-		err := flags.with(cmd, one.command, nil, func(ctx context.Context, s *service.Service) error {
+		err := flags.with(cmd, one.command, func(ctx context.Context, s *service.Service) error {
 			page, err := s.Runs(ctx, localCall(), filter)
 			c.note(one.of(page.Notes...))
 			if page.Next != "" && (next == "" || runlog.CompareCursors(page.Next, next) < 0) {
@@ -78,20 +78,20 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 			return err
 		})
 		if err != nil {
-			failed = append(failed, storeError("runs", "", err))
+			failures = append(failures, err)
 			if len(stores) > 1 {
 				c.note(one.of("not read: " + text.Bound(err.Error())))
 			}
 		}
 	}
-	if len(failed) == len(stores) {
-		return failed[0]
+	if len(failures) == len(stores) {
+		return failures[0]
 	}
 	list, next = page(list, next, filter.Limit)
 	if next != "" {
 		c.note([]string{"there are earlier runs: add --before " + next})
 	}
-	if len(list) == 0 && len(failed) == 0 && flags.output == "table" {
+	if len(list) == 0 && len(failures) == 0 && flags.output == "table" {
 		none := "no such run: leave flags out for more runs, and --state names another store"
 		if filter == (service.RunFilter{Limit: filter.Limit}) {
 			none = "no run yet: mediasweep plan makes the first, and --state names another store"
@@ -105,8 +105,8 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	if err := c.print(&b); err != nil {
 		return err
 	}
-	if len(failed) > 0 {
-		return exitError{exitPartial, fmt.Errorf("%d of %d stores could not be read", len(failed), len(stores))}
+	if len(failures) > 0 {
+		return exitError{exitPartial, fmt.Errorf("%d of %d stores could not be read", len(failures), len(stores))}
 	}
 	return nil
 }
@@ -140,24 +140,24 @@ func writeRuns(b *strings.Builder, flags *functionFlags, list []render.Run) erro
 
 // showRun writes the report of a run from the first store that has it.
 func showRun(cmd *cobra.Command, flags *functionFlags, stores []store, id string) error {
-	var missing, failed error
+	var absent, failure error
 	for _, one := range stores {
 		lacks := false
-		err := one.command.kept(cmd, flags, []string{id}, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+		err := flags.show(cmd, one.command, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 			err := one.command.writeRun(ctx, s, b, id, flags)
 			lacks = errors.Is(err, state.ErrNotFound)
-			return err
+			return missing("runs", id, err)
 		})
 		switch {
 		case err == nil:
 			return nil
 		case lacks:
-			missing = err
-		case failed == nil:
-			failed = err
+			absent = err
+		case failure == nil:
+			failure = err
 		}
 	}
-	return cmp.Or(failed, missing)
+	return cmp.Or(failure, absent)
 }
 
 // writeRun writes the report of one run.

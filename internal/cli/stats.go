@@ -24,8 +24,8 @@ plan: with what it had recorded. Other killed runs are not counted.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.kept(cmd, &flags, args, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				stats, err := s.Stats(ctx, localCall(), by, since)
 				if err != nil {
 					return err

@@ -41,14 +41,14 @@ the medium falls due, and what would turn the decision.`,
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				list, r := s.Explain(ctx, localCall(), request)
 				if len(list) == 0 && r.Status == report.Done {
 					hint := ""
 					if strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*") {
 						hint = ": explain takes one object, and mediasweep plan a prefix"
 					}
-					return exitError{exitFailed, fmt.Errorf("MPS has no medium for %s%s", args[0], hint)}
+					return fmt.Errorf("MPS has no medium for %s%s", args[0], hint)
 				}
 				return c.surveyed(r, func(b *strings.Builder) error {
 					for i, e := range list {
@@ -85,7 +85,7 @@ hours of their video, where the records have them.`,
 		Example: "  mediasweep forecast --days 90",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return flags.with(cmd, c, nil, func(ctx context.Context, s *service.Service) error {
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
 				return c.surveyed(r, func(b *strings.Builder) error {
 					switch flags.output {
@@ -132,7 +132,8 @@ an inventory is held against the other's.`,
 			if exit.err != nil {
 				return exit
 			}
-			return flags.with(cmd, c, policies[0], func(ctx context.Context, s *service.Service) error {
+			flags.policy = policies[0]
+			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				var rows strings.Builder
 				table := flags.csv(&rows)
 				var each func(retention.Difference)
@@ -174,7 +175,7 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 	}
 	var b strings.Builder
 	if err := write(&b); err != nil {
-		return exitError{exitFailed, err}
+		return err
 	}
 	if r.Status != report.Done {
 		c.complain(fmt.Errorf("not everything could be looked at: %s", r.Problem()))
