@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/fc"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/service"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
@@ -48,7 +47,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 			var libraries mps.Clients
 			for _, one := range stores {
 				runs := console.NewRuns(cmd.Context())
-				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: progressOf(runs), Libraries: &libraries})
+				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: runs.Show, Libraries: &libraries})
 				if err != nil {
 					return err
 				}
@@ -71,12 +70,6 @@ type pagesOf struct {
 	place   string
 	service *service.Service
 	runs    *console.Runs
-}
-
-func progressOf(runs *console.Runs) func(sweep.Progress) {
-	return func(p sweep.Progress) {
-		runs.Show(p.Run, console.Progress{Deleting: p.Deleting, Restoring: p.Restoring, Done: p.Done, Total: p.Total})
-	}
 }
 
 // newPages returns the pages of services: of several, each at a path of its own.

@@ -5,13 +5,8 @@ import (
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 )
-
-// Progress is the progress of a run. Total is 0 if it is unknown.
-type Progress struct {
-	Deleting, Restoring bool
-	Done, Total         int
-}
 
 // Runs carries out runs in the background of a process.
 type Runs struct {
@@ -19,28 +14,28 @@ type Runs struct {
 	underWay sync.WaitGroup
 
 	mu    sync.Mutex
-	open  map[string]Progress
+	open  map[string]sweep.Progress
 	ended map[string]*report.Report // of runs that have no saved report
 }
 
 // NewRuns returns the runs of a process. They end early when the context ends.
 func NewRuns(ctx context.Context) *Runs {
-	return &Runs{ctx: ctx, open: map[string]Progress{}, ended: map[string]*report.Report{}}
+	return &Runs{ctx: ctx, open: map[string]sweep.Progress{}, ended: map[string]*report.Report{}}
 }
 
 // Show notes the progress of a run, if it is open.
-func (b *Runs) Show(id string, p Progress) {
+func (b *Runs) Show(p sweep.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.open[id]; ok {
-		b.open[id] = p
+	if _, ok := b.open[p.Run]; ok {
+		b.open[p.Run] = p
 	}
 }
 
 // start carries out a run.
 func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 	b.mu.Lock()
-	b.open[id] = Progress{}
+	b.open[id] = sweep.Progress{}
 	b.mu.Unlock()
 	b.underWay.Go(func() {
 		r := run(b.ctx)
@@ -52,7 +47,7 @@ func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 }
 
 // of returns the progress of an open run, or the report of an ended one. Both are nil for an unknown run.
-func (b *Runs) of(id string) (*Progress, *report.Report) {
+func (b *Runs) of(id string) (*sweep.Progress, *report.Report) {
 	if b == nil {
 		return nil, nil
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -517,8 +518,8 @@ func TestProgress(t *testing.T) {
 	s := newSite(t, lib.library, runs)
 	s.pages = pagesOf(t, lib, runs)
 	page := s.post(s.plan+"/apply", url.Values{"count": {"10"}}).Header().Get("Location")
-	runs.Show(strings.TrimPrefix(page, "/runs/"), console.Progress{Deleting: true, Done: 3, Total: 10})
-	runs.Show("another", console.Progress{Deleting: true, Done: 9, Total: 9})
+	runs.Show(sweep.Progress{Run: strings.TrimPrefix(page, "/runs/"), Deleting: true, Done: 3, Total: 10})
+	runs.Show(sweep.Progress{Run: "another", Deleting: true, Done: 9, Total: 9})
 	for range 2 {
 		if w := s.get(page); !strings.Contains(w.Body.String(), "Deleting: 3 of 10 media") || w.Header().Get("Refresh") == "" {
 			t.Errorf("%v %s", w.Header(), w.Body)
