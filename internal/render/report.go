@@ -57,44 +57,45 @@ func WriteReport(w io.Writer, r *report.Report) error {
 		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	t := &grid{out: &b}
-	line := t.line
-	c := r.Counts
-	line("mode\t%s", r.Mode)
-	line("status\t%s", r.Status)
+	t.line("mode\t%s", r.Mode)
+	t.line("status\t%s", r.Status)
 	if r.Plan != "" {
-		line("plan\t%s", r.Plan)
+		t.line("plan\t%s", r.Plan)
 	}
 	if r.Restore != nil {
 		t.flush()
 		writeRestore(&b, r.Restore)
-		writeEnd(&b, r)
-		_, err := io.WriteString(w, b.String())
-		return err
-	}
-	counted := r.Status != report.Failed || c.Looked+c.ObjectsWithoutMedia > 0
-	if counted {
-		writeCounts(r, line)
-	}
-	t.flush()
-	if len(r.Sources) > 1 {
-		b.WriteString("\n")
-		line("source\tnames")
-		for _, source := range r.Sources {
-			line("%s\t%d", source.Source, source.Named)
-		}
-		t.flush()
-	}
-	if counted && len(r.Rules) > 0 {
-		b.WriteString("\n")
-		line("rule\tkind\tdecided\texpired\tdeleted")
-		for _, rule := range r.Rules {
-			line("%s\t%s\t%d\t%d\t%d", rule.Name, rule.Kind, rule.Applied, rule.Expired, rule.Deleted)
-		}
-		t.flush()
+	} else {
+		writeSweep(t, r)
 	}
 	writeEnd(&b, r)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeSweep writes what a sweep looked at, and what became of it.
+func writeSweep(t *grid, r *report.Report) {
+	counted := r.Status != report.Failed || r.Counts.Looked+r.Counts.ObjectsWithoutMedia > 0
+	if counted {
+		writeCounts(r, t.line)
+	}
+	t.flush()
+	if len(r.Sources) > 1 {
+		say(t.out, "")
+		t.line("source\tnames")
+		for _, source := range r.Sources {
+			t.line("%s\t%d", source.Source, source.Named)
+		}
+		t.flush()
+	}
+	if counted && len(r.Rules) > 0 {
+		say(t.out, "")
+		t.line("rule\tkind\tdecided\texpired\tdeleted")
+		for _, rule := range r.Rules {
+			t.line("%s\t%s\t%d\t%d\t%d", rule.Name, rule.Kind, rule.Applied, rule.Expired, rule.Deleted)
+		}
+		t.flush()
+	}
 }
 
 // writeEnd writes what a report says in words.
