@@ -319,7 +319,7 @@ func TestOutcomesThatWereNotRecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				partial := 0
-				for write := range 12 {
+				for write := range 14 {
 					s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 					s.addOld("media-in", 3)
 					s.programs = []*program{s.start(0)}
