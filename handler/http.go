@@ -124,7 +124,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	call.Caller = f.access.caller(r.Header)
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	if f.pages != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
-		f.pages.ServeHTTP(w, r)
+		inTime(f.pages.ServeHTTP)(w, r)
 		return
 	}
 	if h, pattern := f.routes.Handler(r); pattern == "" {
@@ -176,7 +176,7 @@ func (f *Function) newRoutes() *http.ServeMux {
 	return mux
 }
 
-// inTime makes a route that reads records end early enough for its answer.
+// inTime makes a route that reads records, or a page, end early enough for its answer.
 func inTime(route http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := deadline.New(r.Context()).Work(r.Context())

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -181,6 +182,9 @@ func (p *pages) problem(r *http.Request, err error) *page {
 		answer.title, answer.status = "Not done", http.StatusConflict
 	case service.IsRefusal(err), errors.As(err, &bad):
 		answer.title, answer.status = "Not done", http.StatusBadRequest
+	case deadline.Passed(err):
+		answer.status = http.StatusServiceUnavailable
+		err = errors.New(p.lang(r).Say("time limit reached before the state store answered: ask again, or raise the function's timeout"))
 	default:
 		p.Log.Warn("page not shown", "path", text.Name(r.URL.Path), "error", text.Bound(err.Error()))
 	}

@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,5 +59,17 @@ func TestPagesOfPlans(t *testing.T) {
 	}
 	if page := s.get("/plans?before=sha256%3A" + strings.Repeat("ab", 32)).Body.String(); strings.Contains(page, `rel="next"`) || !strings.Contains(page, s.plan) {
 		t.Error(page)
+	}
+}
+
+// A page whose time is up says what to do, in the language of the person.
+func TestAPageWhoseTimeIsUp(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	s.lib.unread = fmt.Errorf("read the holds: %w", context.DeadlineExceeded)
+	for language, want := range map[string]string{"en": "time limit reached before the state store answered: ask again", "zh": "到时限前状态存储没有应答"} {
+		page := s.get("/holds", "Accept-Language", language)
+		if text := page.Body.String(); page.Code != http.StatusServiceUnavailable || !strings.Contains(text, want) || strings.Contains(text, "deadline exceeded") {
+			t.Errorf("%s: %d %s", language, page.Code, text)
+		}
 	}
 }
