@@ -65,6 +65,36 @@ A run that would delete more than 5000 media, or more than 10 % of at least 100 
 	}
 }
 
+// A policy that says little is restated in few sentences, each with the bounds that it sets only.
+func TestDescribeAShortPolicy(t *testing.T) {
+	p, err := policy.Parse("p", []byte(`version: 1
+inventory: [{workflow: w1}]
+guard: {maxPercent: 100}
+expire: [{name: small, match: {maxSize: 2MB}, after: 1d}, {name: short, match: {maxDuration: 90s}, after: 1d}, {name: one, match: {category: [7]}, after: 1h}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"This deployment decides and reports, and deletes nothing (dry-run).",
+		"A scheduled sweep looks at the media of the executions of workflow w1 in the last 90 days.",
+		"small: media of at most 2000000 bytes are deleted 1d after creation.",
+		"short: media of at most 1m30s of video are deleted 1d after creation.",
+		"one: media of category 7 are deleted 1h after creation.",
+		"Media to which no expire rule applies are kept.",
+		"A run that would delete more than 5000 media deletes nothing.",
+	}
+	if diff := cmp.Diff(want, p.Describe(words.English)); diff != "" {
+		t.Errorf("sentences (-want +got):\n%s", diff)
+	}
+	if p, err = policy.Parse("p", []byte("version: 1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Describe(words.English); len(got) != 3 {
+		t.Errorf("a policy without an inventory: %q", got)
+	}
+}
+
 // both returns each sentence in English and in Chinese.
 func both(p *policy.Policy) string {
 	var b strings.Builder

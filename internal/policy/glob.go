@@ -103,7 +103,7 @@ func (g *Glob) Match(object *media.Object) bool {
 // allocated.
 func matchKey(pattern, key string, alike int) bool {
 	type place struct{ pattern, key int }
-	nowhere := place{-1, -1}
+	nowhere := place{} // a place stands after a star
 	star, stars, segments := nowhere, nowhere, false
 	p, k := alike, alike
 	for {

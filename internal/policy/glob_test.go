@@ -50,6 +50,22 @@ func TestGlob(t *testing.T) {
 	}
 }
 
+// The literal start of a glob ends before its first star.
+func TestLiteral(t *testing.T) {
+	for glob, want := range map[string]struct {
+		key   string
+		whole bool
+	}{"a/b": {"a/b", true}, "a/*": {"a/", false}, "**": {"", false}, "a**/b": {"a", false}} {
+		g, err := ParseGlob("oss://media-in/" + glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if start, whole := g.Literal(); start != (media.Object{Bucket: "media-in", Key: want.key}) || whole != want.whole {
+			t.Errorf("%s: %s, whole %v", glob, start, whole)
+		}
+	}
+}
+
 func TestParseGlobRefuses(t *testing.T) {
 	for _, s := range []string{"", "drafts/**", "oss://media-*/**", "oss://media-in", "oss://media-in/", "oss://media-in/a/", "oss://media-in/**/", "oss://media-in/a//", "s3://media-in/**"} {
 		if g, err := ParseGlob(s); err == nil {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -27,8 +28,7 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 		return
 	}
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	for key, value := range entries(n) {
 		if line, again := seen[key.Value]; again {
 			p.errorf(key, "%s is set twice: first at line %d", text.Quote(key.Value), line)
 			continue
@@ -238,12 +238,24 @@ func (p *parser) warn(at *yaml.Node, messages []string) {
 }
 
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
-	if mapping.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(mapping.Content); i += 2 {
-			if mapping.Content[i].Value == key {
-				return mapping.Content[i+1]
-			}
+	for name, value := range entries(mapping) {
+		if name.Value == key {
+			return value
 		}
 	}
 	return &yaml.Node{}
+}
+
+// entries yields the keys of a mapping with their values, and nothing of another node.
+func entries(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		if n.Kind != yaml.MappingNode {
+			return
+		}
+		for pair := range slices.Chunk(n.Content, 2) {
+			if !yield(pair[0], pair[1]) {
+				return
+			}
+		}
+	}
 }

@@ -29,6 +29,15 @@ func TestEveryRuneIsOddOrPrints(t *testing.T) {
 	}
 }
 
+// ASCII is never odd, and of the accents apart from their letter all are.
+func TestOddRanges(t *testing.T) {
+	for r := range rune(0x400) {
+		if want := r >= 0x300 && r <= 0x36F; (oddRune(0, r).is != "") != want && (r <= unicode.MaxASCII || r >= 0x2FF && r <= 0x370) {
+			t.Errorf("U+%04X is odd: %v", r, !want)
+		}
+	}
+}
+
 // FuzzOdd: warnings of any value are one printable, bounded line each, and do not show
 // an odd character.
 func FuzzOdd(f *testing.F) {

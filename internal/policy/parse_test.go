@@ -3,6 +3,7 @@ package policy_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,27 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// A byte that no text has is named with its place. So is a character with which no value can start.
+func TestPlacesOfOddBytes(t *testing.T) {
+	for _, test := range []struct{ policy, want string }{
+		{"version: 1\n# é\xff\n", "p:2:4: not YAML: this byte is not UTF-8"},
+		{"\n\n#\x01", "p:3:2: not YAML: control character U+0001"},
+		{"# a\n# \x1f\nversion: 1\n", "p:2:3: not YAML: control character U+001F"},
+		{"# \ufffd\t\r\nversion: 1\n", ""},
+		{"version: 1\nmode: @x", "p:2:7: not YAML: a value that starts with @ has to stand in quotes"},
+		{"version: 1\nmode: @", "p:2:7: not YAML: a value that starts with @ has to stand in quotes"},
+		{"version: 1\nmode: `x`\n", "p:2:7: not YAML: a value that starts with ` has to stand in quotes"},
+		{"version: 1\nexpire: [{name: a, after: 1d, match: {minSize: 1MB, maxSize: 1MB, minDuration: 9s, maxDuration: 9s}}]\n", ""},
+		{"version: 1\nexpire: [{name: a, after: 1d, match: {minSize: 1000001, maxSize: 1MB}}]\n", "p:2:38: minSize is above maxSize: no medium can match"},
+		{"version: 1\nexpire: [{name: a, after: 1d, match: {minDuration: 10s, maxDuration: 9999ms}}]\n", "p:2:38: minDuration is above maxDuration: no medium can match"},
+	} {
+		_, err := policy.Parse("p", []byte(test.policy))
+		if got := fmt.Sprint(err); got != test.want && (err != nil || test.want != "") {
+			t.Errorf("%q: %s, want %s", test.policy, got, test.want)
+		}
+	}
+}
+
 func TestParseShippedPolicy(t *testing.T) {
 	data, err := os.ReadFile("../../retention.yaml")
 	if err != nil {
@@ -97,6 +119,7 @@ func TestDigestIsOfTheDecisions(t *testing.T) {
 		"guard":   "guard: {maxDelete: 1}\n" + base,
 		"pace":    "pace: {share: 1}\n" + base,
 		"comment": "# hello\n" + base,
+		"default": "fullEvery: 1w\n" + base,
 		"layout":  "version: 1\nexpire:\n  - name: all\n    after: 1w\n    match:\n      tags:\n        - b\n        - a\n",
 	} {
 		if digest(text) != digest(base) {
@@ -110,6 +133,7 @@ func TestDigestIsOfTheDecisions(t *testing.T) {
 		"timezone": "timezone: Asia/Shanghai\n" + base,
 		"protect":  base + "protect: [{name: hold}]\n",
 		"notice":   "notice: 7d\n" + base,
+		"interval": "fullEvery: 1d\n" + base,
 		"scope":    "inventory: [{bucket: oss://abc/}]\n" + base,
 	} {
 		if digest(text) == digest(base) {
@@ -123,7 +147,9 @@ const complete = `
 version: 1
 mode: enforce
 timezone: Asia/Shanghai
-inventory: [{bucket: oss://media-in/}, {bucket: oss://other/x/}]
+inventory: [{bucket: oss://media-in/}, {bucket: oss://other/x/}, {manifest: oss://ops/media.csv}, {workflow: all}]
+manifests: ["oss://ops/inbox/**"]
+fullEvery: 1d
 notice: 1y
 protect:
   - {name: legal-hold, match: {tags: [legal-hold, "<&>"], tagsAll: [a, b]}}

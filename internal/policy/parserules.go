@@ -65,8 +65,8 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 func (p *parser) oneWay(rule *yaml.Node) {
 	var set []string
 	var last *yaml.Node
-	for i := 0; i+1 < len(rule.Content); i += 2 {
-		if key := rule.Content[i]; slices.Contains([]string{"after", "at", "onSourceRemoved"}, key.Value) && !slices.Contains(set, key.Value) {
+	for key := range entries(rule) {
+		if slices.Contains([]string{"after", "at", "onSourceRemoved"}, key.Value) && !slices.Contains(set, key.Value) {
 			set, last = append(set, key.Value), key
 		}
 	}

@@ -20,6 +20,11 @@ func TestPeriodAfter(t *testing.T) {
 		{"the calendar is the zone's", "1mo", "2026-01-30T17:00:00Z", "2026-02-27T17:00:00Z", shanghai},
 		{"a time that the clocks skip", "1mo", "2026-02-08T07:30:00Z", "2026-03-08T07:30:00Z", newYork},
 		{"a time that the clocks show twice", "1mo", "2026-10-01T05:30:00Z", "2026-11-01T06:30:00Z", newYork},
+		{"hours are exact in an hour that comes twice", "1h", "2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z", newYork},
+		{"the morning before clocks go back", "1mo", "2026-10-01T04:30:00Z", "2026-11-01T04:30:00Z", newYork},
+		{"the noon after", "1mo", "2026-10-01T16:00:00Z", "2026-11-01T17:00:00Z", newYork},
+		{"the morning before clocks go forward", "1mo", "2026-02-08T05:30:00Z", "2026-03-08T05:30:00Z", newYork},
+		{"the noon after that", "1mo", "2026-02-08T17:00:00Z", "2026-03-08T16:00:00Z", newYork},
 		{"beyond what can be written", "100y", "9999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", time.UTC},
 		{"the same instant on UTC's calendar", "1mo", "2026-01-30T17:00:00Z", "2026-02-28T17:00:00Z", time.UTC},
 		{"daylight saving shifts no day", "1d", "2026-03-08T04:30:00Z", "2026-03-09T04:30:00Z", newYork},
@@ -45,6 +50,24 @@ func TestParsePeriodRefuses(t *testing.T) {
 	for _, s := range []string{"", "0d", "0y0mo", "-1d", "7", "d", "1d1w", "1.5d", "7 d", "1m", "7D", "101y", "99999999999999999999d", "2147483647h", "1d "} {
 		if p, err := ParsePeriod(s); err == nil {
 			t.Errorf("ParsePeriod(%q) = %v, want an error", s, p)
+		}
+	}
+}
+
+// A period has at most a hundred years, and what rounds down to them.
+func TestTheLongestPeriod(t *testing.T) {
+	for s, want := range map[string]bool{"100y": true, "1200mo": true, "1211mo": true, "1212mo": false, "100y11mo": true, "878400h": true, "878401h": false, "36600d": true, "36965d23h": true, "36966d": false} {
+		if _, err := ParsePeriod(s); (err == nil) != want {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// The largest size fits into a number of bytes, whatever its unit.
+func TestTheLargestSize(t *testing.T) {
+	for s, want := range map[string]bool{"9223372036854775807": true, "9223372036854775808": false, "9223372036854775KB": true, "9223372036854776KB": false, "8388607TiB": true, "8388608TiB": false} {
+		if _, err := parseSize(s); (err == nil) != want {
+			t.Errorf("%s: %v", s, err)
 		}
 	}
 }

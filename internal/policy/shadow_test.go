@@ -9,6 +9,35 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
+// It says so where each key of one rule is as wide as that of the other, or wider.
+func TestTakesAllOfWider(t *testing.T) {
+	for _, test := range []struct {
+		rule, other string
+		want        bool
+	}{
+		{"minSize: 1MB", "minSize: 1MB", true},
+		{"minSize: 1MB", "minSize: 2MB", true},
+		{"minSize: 2MB", "minSize: 1MB", false},
+		{"maxSize: 2MB", "maxSize: 2MB", true},
+		{"maxSize: 2MB", "maxSize: 1MB", true},
+		{"maxSize: 1MB", "maxSize: 2MB", false},
+		{"maxSize: 1MB", "minSize: 1KB", false},
+		{"minDuration: 1s, maxDuration: 9s", "minDuration: 1s, maxDuration: 9s", true},
+		{"title: a", "title: a", true},
+		{"title: a", "title: b", false},
+		{"title: a", "minSize: 1", false},
+		{"state: [Published]", "state: [Published], title: a", true},
+	} {
+		p, err := Parse("p", []byte("version: 1\nprotect: [{name: a, match: {"+test.rule+"}}, {name: b, match: {"+test.other+"}}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := takesAllOf(&p.Protect[0], &p.Protect[1]); got != test.want {
+			t.Errorf("{%s} takes all of {%s}: %v", test.rule, test.other, got)
+		}
+	}
+}
+
 // TestTakesAllOf: where it says so, it is so for every medium.
 func TestTakesAllOf(t *testing.T) {
 	seed := rand.Uint64()

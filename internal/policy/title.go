@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"unicode"
 
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -132,11 +133,11 @@ func classes(step *syntax.Inst) (taken class) {
 			add(r)
 		}
 	default:
-		for i := 0; i+1 < len(bounds); i += 2 {
-			for r := bounds[i]; r <= min(bounds[i+1], unicode.MaxASCII+1); r++ {
+		for pair := range slices.Chunk(bounds, 2) {
+			for r := pair[0]; r <= min(pair[1], unicode.MaxASCII); r++ {
 				add(r)
 			}
-			add(bounds[i+1])
+			add(pair[1])
 		}
 	}
 	return taken
