@@ -11,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // holdStore is a store of holds that fails, or hangs, or has a damaged hold.
@@ -38,6 +39,53 @@ func (s *holdStore) List(ctx context.Context, folder, _ string) iter.Seq2[state.
 }
 
 func (*holdStore) Read(context.Context, string) ([]byte, error) { return []byte("{"), nil }
+
+// Reads may fail for ten seconds. The watch begins with what was read within the last second, and ends with a panic of its own.
+func TestHowLongHoldsAreGood(t *testing.T) {
+	begin := func(t *testing.T, store *holdStore, held *holds.Holds) (ctx context.Context, w *holdWatch) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		w = watchHolds(ctx, held, store, stop)
+		t.Cleanup(func() { stop(nil); w.wait() })
+		return ctx, w
+	}
+	for after, ended := range map[time.Duration]bool{10500 * time.Millisecond: false, 11500 * time.Millisecond: true} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &holdStore{}
+			store.does.Store("")
+			ctx, _ := begin(t, store, holds.New())
+			synctest.Wait()
+			store.does.Store("fail")
+			time.Sleep(after)
+			if (ctx.Err() != nil) != ended {
+				t.Errorf("%v without holds: ended by %v", after, context.Cause(ctx))
+			}
+		})
+	}
+	for age, offered := range map[time.Duration]bool{time.Second - 1: true, time.Second: false} {
+		synctest.Test(t, func(t *testing.T) {
+			store, held := &holdStore{}, holds.New()
+			store.does.Store("")
+			if err := held.Refresh(t.Context(), store); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(age)
+			store.does.Store("hang")
+			ctx, w := begin(t, store, held)
+			soon, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, err := w.Current(soon); (err == nil) != offered {
+				t.Errorf("holds of %v ago: %v", age, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, w := begin(t, &holdStore{}, nil)
+		var mistake *task.Panic
+		if w.wait(); !errors.As(context.Cause(ctx), &mistake) {
+			t.Errorf("ended by %v", context.Cause(ctx))
+		}
+	})
+}
 
 // While the holds cannot be read, nothing is sent. If that lasts, or a hold is damaged, the run ends.
 func TestWatchHolds(t *testing.T) {

@@ -55,3 +55,24 @@ func TestTheKillSwitchFailsClosed(t *testing.T) {
 		})
 	}
 }
+
+// Reads of the kill switch may fail for ten seconds.
+func TestHowLongTheKillSwitchMayBeUnreadable(t *testing.T) {
+	denied := errors.New("403 AccessDenied")
+	for failures, ended := range map[int]bool{1: false, 10: false, 11: true} {
+		synctest.Test(t, func(t *testing.T) {
+			reads := 0
+			admit, unwatch, err := sweep.WatchKillSwitch(t.Context(), t.Context(), switchStore{answer: func() error {
+				if reads++; reads > 1 && reads <= 1+failures {
+					return denied
+				}
+				return state.ErrNotFound
+			}}, true)
+			defer unwatch()
+			time.Sleep(time.Minute)
+			if (context.Cause(admit) != nil) != ended || err != nil {
+				t.Errorf("%d failures: ended by %v; %v", failures, context.Cause(admit), err)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"fmt"
 	"log/slog"
 	"math"
 	"testing"
@@ -41,12 +42,14 @@ func (r *run) announced(t *testing.T) *journal.Announcements {
 	return a
 }
 
-// announce writes a generation with one announcement.
-func (r *run) announce(t *testing.T, one journal.Announcement) {
+// announce writes a generation.
+func (r *run) announce(t *testing.T, list ...journal.Announcement) {
 	t.Helper()
 	next := r.announced(t).Next()
-	if err := next.Add(t.Context(), one); err != nil {
-		t.Fatal(err)
+	for _, one := range list {
+		if err := next.Add(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := next.Commit(t.Context(), noticeNow); err != nil {
 		t.Fatal(err)
@@ -119,23 +122,37 @@ func TestAnnouncedMediaThatASweepDidNotSee(t *testing.T) {
 		lead, missing bool
 		age           int64
 		kept          bool
+		more          int
 	}{
 		"a complete sweep":          {age: day},
 		"some could not be read":    {missing: true, age: day, kept: true},
 		"a lead":                    {lead: true, age: day, kept: true},
 		"a lead that is due":        {lead: true, age: 30 * day, kept: true},
-		"a lead that is long due":   {lead: true, age: 39 * day},
+		"a lead for the last time":  {lead: true, age: 38 * day, kept: true},
+		"a lead that is long due":   {lead: true, age: 38*day + 1},
+		"all of several":            {missing: true, age: day, kept: true, more: 3},
 		"long due, and some unread": {missing: true, age: 39 * day},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := noticed(t)
-			r.announce(t, journal.Announcement{MediaID: "m", Digest: 1, At: noticeNow.Unix() - test.age, Lead: test.lead})
+			list := []journal.Announcement{{MediaID: "m", Digest: 1, At: noticeNow.Unix() - test.age, Lead: test.lead}}
+			for i := range test.more {
+				list = append(list, journal.Announcement{MediaID: fmt.Sprint("m", i), Digest: 1, At: noticeNow.Unix() - test.age})
+			}
+			r.announce(t, list...)
 			n, err := r.split(t.Context(), &scan.Found{Missing: test.missing}, r.announced(t))
 			if err == nil {
 				err = n.record(t.Context())
 			}
-			if kept := r.latest(t).MediaID == "m"; err != nil || kept != test.kept {
-				t.Errorf("kept: %v, want %v; %v", kept, test.kept, err)
+			kept := 0
+			for _, err := range r.announced(t).Rest(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				kept++
+			}
+			if want := map[bool]int{true: 1 + test.more}[test.kept]; err != nil || kept != want {
+				t.Errorf("%d are kept, want %d; %v", kept, want, err)
 			}
 		})
 	}

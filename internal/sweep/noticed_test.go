@@ -1,0 +1,207 @@
+package sweep
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+const noticePolicy = "notice: 7d\ntimezone: Asia/Shanghai\nfullEvery: 1h\n"
+
+func (w *world) sweepAll(mode policy.Mode) *report.Report {
+	w.t.Helper()
+	r := w.run(w.now.Format("0102T150405"), &trigger.Request{Trigger: trigger.Timer, Inventory: true}, mode)
+	if r.Status != report.Done {
+		w.t.Errorf("%s: %s %s, %+v", r.Run, r.Status, r.Error, r.Counts)
+	}
+	return r
+}
+
+// days sets the clock to some days after the first run.
+func (w *world) days(n int) { w.now = noticeNow.AddDate(0, 0, n) }
+
+// A sweep deletes exactly the media that were announced a week ago, wherever they are among the others.
+func TestASweepDeletesWhatWasAnnounced(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.sweep.Policy.Guard.MaxDelete = 1000
+	var first, second []string
+	for i := range 150 {
+		if i%3 == 0 || i == 63 || i == 64 || i == 128 {
+			first = append(first, w.add(400, fmt.Sprintf("%03d", i))...)
+		}
+	}
+	if r := w.sweepAll(policy.Enforce); r.Counts.Announced != len(first) || r.Counts.Pending != 0 {
+		t.Errorf("first: %+v", r.Counts)
+	}
+	w.days(3)
+	for i := range 150 {
+		if _, ok := w.media[fmt.Sprintf("m-%03d", i)]; !ok {
+			second = append(second, w.add(400, fmt.Sprintf("%03d", i))...)
+		}
+	}
+	r := w.sweepAll(policy.Enforce)
+	if a := r.Announced; len(a) != 2 || a[0].Day != "2026-07-07" || a[0].Media != len(first) || a[1].Day != "2026-07-10" || a[1].Media != len(second) {
+		t.Fatalf("announced %+v", a)
+	}
+	if ids := len(r.Announced[0].MediaIDs) + len(r.Announced[1].MediaIDs); ids != 100 {
+		t.Errorf("the report lists %d media", ids)
+	}
+	w.days(7)
+	r = w.sweepAll(policy.Enforce)
+	if slices.Sort(w.sent); r.Counts.Deleted != len(first) || r.Counts.Announced != len(second) || !slices.Equal(w.sent, first) {
+		t.Errorf("a week later: %+v, deleted %v", r.Counts, w.sent)
+	}
+	if saved := w.records("plans/"); r.Plan == "" || !slices.ContainsFunc(saved, func(name string) bool { return strings.Contains(name, r.Plan[7:20]) }) {
+		t.Errorf("plan %s is not among %v", r.Plan, saved)
+	}
+	w.days(9)
+	if r = w.sweepAll(policy.Enforce); r.Counts.Deleted != 0 {
+		t.Errorf("nine days later: %+v", r.Counts)
+	}
+	w.days(10)
+	if r = w.sweepAll(policy.Enforce); r.Counts.Deleted != len(second) || r.Counts.Announced != 0 || len(w.media) != 0 {
+		t.Errorf("ten days later: %+v", r.Counts)
+	}
+}
+
+// What is not expired meanwhile, or was held, is announced again..
+func TestAnnouncementsThatEnd(t *testing.T) {
+	hold := func(ends time.Duration) func(w *world) {
+		return func(w *world) {
+			one := retention.Hold{Target: "m-a", Until: w.now.Add(ends), Reason: "r", By: "b", At: w.now.AddDate(0, 0, -5)}
+			if _, err := w.sweep.Marks.Place(w.t.Context(), w.store, one); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(w *world) // after three days, before a sweep
+		undo   func(w *world) // after four days
+		left   int            // of two media, after a week
+	}{
+		"nothing":                  {},
+		"a tag":                    {change: func(w *world) { w.tag(403, "a", "legal-hold") }, undo: func(w *world) { w.tag(404, "a") }, left: 1},
+		"a hold that ended":        {change: hold(24 * time.Hour), left: 1},
+		"a hold between sweeps":    {undo: hold(-12 * time.Hour), left: 1},
+		"a hold that ended before": {change: hold(-3*24*time.Hour - time.Second)},
+		"a hold that ended then":   {change: hold(-3 * 24 * time.Hour), left: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, noticePolicy)
+			w.add(400, "a", "b")
+			w.add(1, "young")
+			w.sweepAll(policy.Enforce)
+			w.days(3)
+			if test.change != nil {
+				test.change(w)
+			}
+			w.sweepAll(policy.Enforce)
+			w.days(4)
+			if test.undo != nil {
+				test.undo(w)
+			}
+			w.sweepAll(policy.Enforce)
+			w.days(7)
+			if r := w.sweepAll(policy.Enforce); len(w.media) != test.left+1 || r.Counts.Announced != test.left {
+				t.Errorf("%d media are left, %+v", len(w.media), r.Counts)
+			}
+		})
+	}
+}
+
+// Scheduled dry runs and events end announcements. A dry run that a person asks for changes nothing, and none announces.
+func TestDryRunsAndAnnouncements(t *testing.T) {
+	for name, test := range map[string]struct {
+		request   trigger.Request
+		mode      policy.Mode
+		announced bool // after a run that finds it
+		ended     bool // after a run that finds it protected
+	}{
+		"a sweep":              {trigger.Request{Trigger: trigger.Timer, Inventory: true}, policy.Enforce, true, true},
+		"a dry sweep":          {trigger.Request{Trigger: trigger.Timer, Inventory: true}, policy.DryRun, false, true},
+		"an event":             {trigger.Request{Trigger: trigger.OSS, MediaIDs: []string{"m-a"}}, policy.Enforce, true, true},
+		"a dry event":          {trigger.Request{Trigger: trigger.OSS, MediaIDs: []string{"m-a"}}, policy.DryRun, false, true},
+		"a request":            {trigger.Request{Trigger: trigger.HTTP, MediaIDs: []string{"m-a"}}, policy.Enforce, true, true},
+		"a dry request":        {trigger.Request{Trigger: trigger.HTTP, MediaIDs: []string{"m-a"}}, policy.DryRun, false, false},
+		"a dry sweep by hand":  {trigger.Request{Trigger: trigger.HTTP, Inventory: true}, policy.DryRun, false, false},
+		"a dry run of a shell": {trigger.Request{Trigger: trigger.CLI, Inventory: true}, policy.DryRun, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isAnnounced := func(w *world) bool {
+				r := w.begin("probe", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
+				m := w.media["m-a"]
+				since, err := r.announced(t).Since(t.Context(), &m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return !since.IsZero()
+			}
+			w := newWorld(t, noticePolicy)
+			w.add(400, "a")
+			w.run("r", &test.request, test.mode)
+			if got := isAnnounced(w); got != test.announced {
+				t.Errorf("announced: %v", got)
+			}
+			w = newWorld(t, noticePolicy)
+			w.add(400, "a")
+			w.sweepAll(policy.Enforce)
+			before := w.records("announced/")
+			w.days(1)
+			w.tag(401, "a", "legal-hold")
+			w.run("r", &test.request, test.mode)
+			if changed := !slices.Equal(before, w.records("announced/")); changed != test.ended {
+				t.Errorf("changed: %v", changed)
+			}
+			w.days(2)
+			w.tag(402, "a")
+			w.media["m-a"] = firstRecordOf(t, w, "a")
+			if got := isAnnounced(w); got == test.ended {
+				t.Errorf("announced after it was protected: %v", got)
+			}
+		})
+	}
+}
+
+// firstRecordOf returns the medium as the first run saw it.
+func firstRecordOf(t *testing.T, w *world, key string) (m media.Medium) {
+	t.Helper()
+	now := w.now
+	defer func() { w.now = now }()
+	w.days(0)
+	return w.media[w.tag(400, key)]
+}
+
+// A scheduled dry sweep ends the announcement of a medium that is gone.
+func TestADrySweepDropsWhatIsGone(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.add(400, "a")
+	w.sweepAll(policy.Enforce)
+	delete(w.media, "m-a")
+	before := w.records("announced/generations/")
+	w.days(1)
+	w.sweepAll(policy.DryRun)
+	if after := w.records("announced/generations/"); len(after) != len(before)+1 {
+		t.Errorf("%v, before %v", after, before)
+	}
+}
+
+// A dry sweep under which no announcement ends writes no generation.
+func TestASweepThatAnnouncesNothing(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.add(400, "a")
+	w.sweepAll(policy.Enforce)
+	before := w.records("announced/")
+	w.days(1)
+	w.sweepAll(policy.DryRun)
+	if after := w.records("announced/"); !slices.Equal(before, after) {
+		t.Errorf("%v, before %v", after, before)
+	}
+}
