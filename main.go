@@ -26,6 +26,7 @@ func main() {
 	heap.Tune(os.Getenv)
 	credentials.KeepDirect(http.DefaultTransport.(*http.Transport))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy, Version: version}
 	code := command.Main(ctx, os.Args[1:])
 	stop()

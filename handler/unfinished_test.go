@@ -393,3 +393,46 @@ func TestADroppedPlanOfAnotherRegionIsNotRead(t *testing.T) {
 		}
 	})
 }
+
+// A run whose caller goes away, as by Ctrl-C, starts no more calls. It finishes those in flight, and records what became
+// of their media.
+func TestARunWhoseCallerHasGone(t *testing.T) {
+	for name, test := range map[string]struct {
+		slow    string
+		request func(deletion string) *trigger.Request
+	}{
+		"a sweep that deletes":       {"DeleteMedia", func(string) *trigger.Request { return &trigger.Request{Trigger: trigger.Timer, Inventory: true} }},
+		"a sweep that reads back":    {"QueryMediaList", func(string) *trigger.Request { return &trigger.Request{Trigger: trigger.Timer, Inventory: true} }},
+		"a sweep that looks them up": {"QueryMediaListByURL", func(string) *trigger.Request { return &trigger.Request{Trigger: trigger.Timer, Inventory: true} }},
+		"a restore": {"AddMedia", func(deletion string) *trigger.Request {
+			return &trigger.Request{Trigger: trigger.CLI, Restore: deletion}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+				const media = 2000
+				w.fill(media)
+				deletion := ""
+				if test.slow == "AddMedia" {
+					deletion = w.mustInvoke(everything, report.Done).Run
+				}
+				before := w.e.Count()
+				w.e.Inject(emulator.Fault{Operation: test.slow, Kind: emulator.Latency, Delay: 3 * time.Second})
+				ctx, cancel := context.WithCancel(t.Context())
+				gone := time.AfterFunc(3500*time.Millisecond, cancel)
+				defer gone.Stop()
+				r := w.f.Sweep(ctx, handler.Call{}, test.request(deletion))
+				if ctx.Err() == nil || r.Status != report.Incomplete || !strings.Contains(r.Error, "interrupted") || r.ExitCode() != 5 {
+					t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+				}
+				if got := len(w.deleted()); deletion == "" && (r.Counts.Deleted != got || got == media) {
+					t.Errorf("%d of %d deleted: %+v", got, media, r.Counts)
+				}
+				if got := w.e.Count()["AddMedia"] - before["AddMedia"]; deletion != "" && (r.Restore.Restored != got || got == 0 || got == media) {
+					t.Errorf("%d restored: %+v", got, r.Restore)
+				}
+				w.noViolations()
+			})
+		})
+	}
+}

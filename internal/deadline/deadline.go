@@ -23,8 +23,9 @@ const (
 // Budget divides the time of one call. It is made once, when the call comes, and
 // holds for all that the call does. Its zero value sets no limit.
 type Budget struct {
-	work   time.Time // the work ends
-	record time.Time // nothing is recorded after
+	work   time.Time       // the work ends
+	record time.Time       // nothing is recorded after
+	caller <-chan struct{} // closed when the caller has gone; nil if that does not matter
 }
 
 // New divides the time from now to the context's deadline.
@@ -47,12 +48,43 @@ func (b Budget) Work(ctx context.Context) (context.Context, context.CancelFunc) 
 	return until(ctx, b.work)
 }
 
-// Admit returns a context that ends when no further call may be started.
+// Admit returns a context that ends when no further call may be started. Its cause is ErrInterrupted if the caller has
+// gone; see Outlive.
 func (b Budget) Admit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if b.work.IsZero() {
-		return until(ctx, b.work)
+	end := b.work
+	if !end.IsZero() {
+		end = before(b.work, flightMargin, maxFlightMargin)
 	}
-	return until(ctx, before(b.work, flightMargin, maxFlightMargin))
+	admit, cancel := until(ctx, end)
+	if b.caller == nil {
+		return admit, cancel
+	}
+	admit, interrupt := context.WithCancelCause(admit)
+	go func() {
+		select {
+		case <-b.caller:
+			interrupt(ErrInterrupted)
+		case <-admit.Done():
+		}
+	}()
+	return admit, cancel
+}
+
+// Outlive returns the budget of a call that outlives its caller, and the call's context. Once the caller has gone, such
+// as by Ctrl-C, the budget admits no call. What is in flight has as much time as before a deadline, to be finished and
+// recorded.
+func (b Budget) Outlive(ctx context.Context) (Budget, context.Context, context.CancelFunc) {
+	b.caller = ctx.Done()
+	end, _ := ctx.Deadline()
+	alive, cancel := until(context.WithoutCancel(ctx), end)
+	go func() {
+		select {
+		case <-b.caller:
+			time.AfterFunc(maxFlightMargin, cancel)
+		case <-alive.Done():
+		}
+	}()
+	return b, alive, cancel
 }
 
 func until(ctx context.Context, end time.Time) (context.Context, context.CancelFunc) {
@@ -92,6 +124,9 @@ func (b Budget) Left(most time.Duration) time.Duration {
 	}
 	return time.Until(b.record)
 }
+
+// ErrInterrupted is the reason of a run whose caller has gone.
+var ErrInterrupted = errors.New("interrupted")
 
 // ErrTimeUp is the reason of a run that its time limit ended.
 var ErrTimeUp = errors.New("time limit reached")

@@ -2,6 +2,7 @@ package deadline_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,4 +127,42 @@ func TestFinish(t *testing.T) {
 			t.Errorf("a last record without a deadline has %v, want 5s", time.Until(end))
 		}
 	})
+}
+
+// A call that outlives its caller admits nothing more, and what is in flight has ten seconds, or until the deadline.
+func TestOutlive(t *testing.T) {
+	for name, test := range map[string]struct{ limit, alive time.Duration }{
+		"without a limit":  {0, 10 * time.Second},
+		"with a long one":  {time.Hour, 10 * time.Second},
+		"with a short one": {5 * time.Second, 4 * time.Second}, // the caller goes after a second
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, leave := context.WithCancel(t.Context())
+				if test.limit > 0 {
+					ctx, leave = context.WithTimeout(t.Context(), test.limit)
+				}
+				defer leave()
+				budget, alive, cancel := deadline.New(ctx).Outlive(ctx)
+				defer cancel()
+				admit, cancelAdmit := budget.Admit(alive)
+				defer cancelAdmit()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if alive.Err() != nil || admit.Err() != nil {
+					t.Fatalf("before the caller has gone: %v, %v", alive.Err(), admit.Err())
+				}
+				leave()
+				synctest.Wait()
+				if alive.Err() != nil || !errors.Is(context.Cause(admit), deadline.ErrInterrupted) {
+					t.Errorf("after the caller has gone: %v, %v", alive.Err(), context.Cause(admit))
+				}
+				gone := time.Now()
+				<-alive.Done()
+				if took := time.Since(gone); took != test.alive {
+					t.Errorf("what is in flight had %v, want %v", took, test.alive)
+				}
+			})
+		})
+	}
 }

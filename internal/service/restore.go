@@ -167,18 +167,18 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	c := r.Restore
 	cause := context.Cause(admit)
 	switch {
-	case errors.Is(cause, sweep.ErrStopped) && deadline.Passed(err):
-		r.Stopped = j.state.NameOf(sweep.StopName)
-		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
 	case err == nil && c.Failed == 0:
 		r.Finish(report.Done, j.now())
 	case err == nil:
 		r.Finish(report.Partial, j.now())
-	case deadline.Passed(err) && library.Answered():
-		if err = deadline.ErrTimeUp; ctx.Err() != nil {
-			err = context.Cause(ctx)
+	case deadline.Passed(err) && (library.Answered() || errors.Is(cause, sweep.ErrStopped)):
+		if errors.Is(cause, sweep.ErrStopped) {
+			r.Stopped = j.state.NameOf(sweep.StopName)
 		}
-		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", err, c.Restored+c.Skipped+c.Failed))
+		if cause == nil || deadline.Passed(cause) {
+			cause = deadline.ErrTimeUp
+		}
+		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
 	case c.Restored > 0:
 		j.end(r, report.Partial, err)
 	default:

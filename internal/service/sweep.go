@@ -26,6 +26,9 @@ import (
 // does not end the process.
 func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
 	j := s.newJob(ctx, call, request)
+	var cancel context.CancelFunc
+	j.budget, ctx, cancel = j.budget.Outlive(ctx)
+	defer cancel()
 	run := j.sweep
 	if request.Restore != "" {
 		run = j.restore
