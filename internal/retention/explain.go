@@ -174,7 +174,7 @@ func (e *edit) key() string {
 }
 
 // edits returns what might flip a decision, the likeliest first. Whether it does
-// is for Decide to say.
+// is for Decide to say. An edit that changes nothing, or what an earlier one changes, does no harm: Explain drops it.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	var list []edit
 	groups, ranks := Groups(p, m, facts)
@@ -206,17 +206,14 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(m.Tags))) {
 		tagged(fmt.Sprintf("the tag %s is removed", tag), without(func(t string) bool { return t == tag }))
 	}
-	if held := holding(p, m); len(held) > 1 {
-		tagged(fmt.Sprintf("the tags %s are removed", strings.Join(held, " and ")), without(func(t string) bool { return slices.Contains(held, t) }))
-	}
+	held := holding(p, m)
+	tagged(fmt.Sprintf("the tags %s are removed", strings.Join(held, " and ")), without(func(t string) bool { return slices.Contains(held, t) }))
 	today := facts.AsOf.In(p.Timezone)
 	past, ahead := today.AddDate(0, 0, -1).Format(time.DateOnly), today.AddDate(0, 0, 1).Format(time.DateOnly)
 	dated := func(rule *policy.Rule, day string) {
 		tagged(fmt.Sprintf("it is tagged %s%s", rule.Date, day), with(rule.Date+day))
 		others := without(func(t string) bool { return strings.HasPrefix(t, rule.Date) })
-		if len(others) < len(m.Tags) {
-			tagged(fmt.Sprintf("its tags that start with %s become %s%s", rule.Date, rule.Date, day), append(others, rule.Date+day))
-		}
+		tagged(fmt.Sprintf("its tags that start with %s become %s%s", rule.Date, rule.Date, day), append(others, rule.Date+day))
 	}
 	for _, rules := range [][]policy.Rule{p.Protect, p.Expire} {
 		for i := range rules {
@@ -229,9 +226,7 @@ func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 			for _, tag := range rule.Match.Tags {
 				tagged(fmt.Sprintf("it is tagged %s", tag), with(tag))
 			}
-			if len(rule.Match.TagsAll) > 0 {
-				tagged(fmt.Sprintf("it is tagged %s", strings.Join(rule.Match.TagsAll, " and ")), with(rule.Match.TagsAll...))
-			}
+			tagged(fmt.Sprintf("it is tagged %s", strings.Join(rule.Match.TagsAll, " and ")), with(rule.Match.TagsAll...))
 		}
 	}
 	for _, state := range policy.LiveStates() {
@@ -261,21 +256,20 @@ func holding(p *policy.Policy, m *media.Medium) []string {
 // ago". Whole units, rounded down.
 func Distance(from, to time.Time) string {
 	seconds := to.Unix() - from.Unix() // a Duration holds 292 years only
-	text := "now"
+	var text string
 	switch size := max(seconds, -seconds); {
+	case size == 0:
+		return "now"
 	case size >= 2*24*60*60:
 		text = fmt.Sprintf("%d days", size/(24*60*60))
 	case size >= 2*60*60:
 		text = fmt.Sprintf("%d hours", size/(60*60))
 	case size >= 2*60:
 		text = fmt.Sprintf("%d minutes", size/60)
-	case size >= 1:
+	default:
 		text = fmt.Sprintf("%d seconds", size)
 	}
-	switch {
-	case text == "now":
-		return text
-	case seconds < 0:
+	if to.Before(from) {
 		return text + " ago"
 	}
 	return "in " + text

@@ -127,7 +127,7 @@ func (r *Ranker) Add(mediaID string, rank Rank) {
 // included: fewer media than the rule keeps are newer.
 func (r *Ranker) IsLatest(rank Rank) bool {
 	from, ok := r.OutrankedFrom(rank)
-	return len(rank.Groups) > 0 && (!ok || from > r.asOf)
+	return !ok || from > r.asOf
 }
 
 // OutrankedFrom returns when a medium is no longer among the newest of any group, in nanoseconds since
