@@ -25,7 +25,8 @@ type StatsTotal struct {
 	Deleted int `json:"deleted"`
 }
 
-func (t StatsTotal) and(other StatsTotal) StatsTotal {
+// And returns the sum of two totals.
+func (t StatsTotal) And(other StatsTotal) StatsTotal {
 	return StatsTotal{t.Runs + other.Runs, t.Deleted + other.Deleted}
 }
 
@@ -61,24 +62,24 @@ func NewStats(by, timezone string) *Stats {
 
 // Add adds the totals of a day.
 func (s *Stats) Add(date time.Time, total StatsTotal, rules map[string]StatsTotal) {
-	s.Total = s.Total.and(total)
+	s.Total = s.Total.And(total)
 	name := date.Format("2006-01")
 	switch s.By {
 	case ByRule:
 		for rule, n := range rules {
-			s.sums[rule] = s.sums[rule].and(n)
+			s.sums[rule] = s.sums[rule].And(n)
 		}
 		return
 	case ByWeek:
 		year, week := date.ISOWeek()
 		name = fmt.Sprintf("%04d-W%02d", year, week)
 	}
-	s.sums[name] = s.sums[name].and(total)
+	s.sums[name] = s.sums[name].And(total)
 	if s.rows[name] == nil {
 		s.rows[name] = map[string]StatsTotal{}
 	}
 	for rule, n := range rules {
-		s.rows[name][rule] = s.rows[name][rule].and(n)
+		s.rows[name][rule] = s.rows[name][rule].And(n)
 	}
 }
 

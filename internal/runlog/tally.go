@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -43,7 +44,7 @@ func startOf(date time.Time, zone *time.Location) time.Time {
 func (t *tally) day(date time.Time) *Day {
 	key := date.Format(time.DateOnly)
 	if t.days[key] == nil {
-		t.days[key] = &Day{Date: date, Rules: map[string]Total{}}
+		t.days[key] = &Day{Date: date, Rules: map[string]report.StatsTotal{}}
 	}
 	return t.days[key]
 }
@@ -105,9 +106,9 @@ func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 			continue
 		}
 		day := t.day(dateOf(l.at, t.zone))
-		day.add(Total{1, l.deleted})
+		day.StatsTotal = day.And(report.StatsTotal{Runs: 1, Deleted: l.deleted})
 		for rule, deleted := range l.rules {
-			day.countRule(hashed+rule, Total{1, deleted})
+			day.countRule(hashed+rule, report.StatsTotal{Runs: 1, Deleted: deleted})
 			samples[rule] = l
 		}
 		if l.partly {
@@ -130,11 +131,7 @@ func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 	return ctx.Err()
 }
 
-func (d *Day) countRule(rule string, n Total) {
-	total := d.Rules[rule]
-	total.add(n)
-	d.Rules[rule] = total
-}
+func (d *Day) countRule(rule string, n report.StatsTotal) { d.Rules[rule] = d.Rules[rule].And(n) }
 
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
@@ -156,7 +153,7 @@ func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 			for _, rule := range r.Rules {
 				t.rules[hashRule(rule.Name)] = rule.Name
 				if count && rule.Deleted > 0 {
-					t.day(dateOf(l.at, t.zone)).countRule(rule.Name, Total{1, rule.Deleted})
+					t.day(dateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted})
 				}
 			}
 		}

@@ -9,23 +9,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Total counts deletions: the runs that deleted media, and the media.
-type Total struct {
-	Runs    int `json:"runs"`
-	Deleted int `json:"deleted"`
-}
-
-func (t *Total) add(other Total) { t.Runs, t.Deleted = t.Runs+other.Runs, t.Deleted+other.Deleted }
-
 // Day has the deletions of a day, all of them and by rule.
 type Day struct {
 	Date time.Time // in UTC, whatever the timezone
-	Total
-	Rules map[string]Total
+	report.StatsTotal
+	Rules map[string]report.StatsTotal
 }
 
 // totalsFolder holds a record of each day that has ended, in a folder for each timezone. A record has
@@ -45,8 +38,8 @@ type totalsRecord struct {
 	Format   int    `json:"format"`
 	Timezone string `json:"timezone"`
 	Date     string `json:"date"`
-	Total
-	Rules map[string]Total `json:"rules"`
+	report.StatsTotal
+	Rules map[string]report.StatsTotal `json:"rules"`
 }
 
 const (
@@ -77,7 +70,7 @@ func decodeTotals(data []byte, zone *time.Location, date time.Time) (*Day, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
 	}
-	return &Day{date, record.Total, record.Rules}, nil
+	return &Day{date, record.StatsTotal, record.Rules}, nil
 }
 
 // SaveDays saves the totals of the days that have ended since its last call, up to a month.
@@ -126,7 +119,7 @@ func savedDays(ctx context.Context, store state.Store, zone *time.Location, firs
 }
 
 func saveDay(ctx context.Context, store state.Store, name string, zone *time.Location, day *Day) error {
-	err := state.CreateJSON(ctx, store, name, totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.Total, day.Rules})
+	err := state.CreateJSON(ctx, store, name, totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.StatsTotal, day.Rules})
 	if errors.Is(err, state.ErrExists) {
 		return nil // another run was faster
 	}

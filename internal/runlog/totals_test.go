@@ -33,7 +33,7 @@ func deleting(run string, kind trigger.Kind, at time.Time, rules map[string]int)
 func perDay(days []*Day) map[string]string {
 	all := map[string]string{}
 	for _, day := range days {
-		all[day.Date.Format(time.DateOnly)] = fmt.Sprint(day.Total, day.Rules)
+		all[day.Date.Format(time.DateOnly)] = fmt.Sprint(day.StatsTotal, day.Rules)
 	}
 	return all
 }
@@ -71,12 +71,12 @@ func TestDeletions(t *testing.T) {
 				}
 				key := at.In(zone).Format(time.DateOnly)
 				if want[key] == nil {
-					want[key] = &Day{Date: dateOf(at, zone), Rules: map[string]Total{}}
+					want[key] = &Day{Date: dateOf(at, zone), Rules: map[string]report.StatsTotal{}}
 				}
-				want[key].add(Total{1, r.Counts.Deleted})
+				want[key].StatsTotal = want[key].And(report.StatsTotal{Runs: 1, Deleted: r.Counts.Deleted})
 				for rule, deleted := range rules {
 					if deleted > 0 {
-						want[key].countRule(rule, Total{1, deleted})
+						want[key].countRule(rule, report.StatsTotal{Runs: 1, Deleted: deleted})
 					}
 				}
 			}
@@ -178,10 +178,10 @@ func TestDeletionsOfAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{Memory: statetest.New()}
 		no(t, Begin(t.Context(), store))
-		rules := map[string]Total{"drafts": {1, 1000}, "everything-else": {10_001, 14_000}}
+		rules := map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 1000}, "everything-else": {Runs: 10_001, Deleted: 14_000}}
 		for i := range 365 {
 			date := dateOf(noon.AddDate(0, 0, -i-2), time.UTC)
-			no(t, saveDay(t.Context(), store.Memory, totalsName(time.UTC, date), time.UTC, &Day{date, Total{10_001, 15_000}, rules}))
+			no(t, saveDay(t.Context(), store.Memory, totalsName(time.UTC, date), time.UTC, &Day{date, report.StatsTotal{Runs: 10_001, Deleted: 15_000}, rules}))
 		}
 		record, err := store.Memory.Read(t.Context(), store.Names("totals/")[0])
 		no(t, err)

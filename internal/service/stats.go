@@ -37,11 +37,7 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 	}
 	stats := report.NewStats(by, zone.String())
 	for _, day := range found.Days {
-		rules := make(map[string]report.StatsTotal, len(day.Rules))
-		for name, total := range day.Rules {
-			rules[name] = report.StatsTotal(total)
-		}
-		stats.Add(day.Date, report.StatsTotal(day.Total), rules)
+		stats.Add(day.Date, day.StatsTotal, day.Rules)
 	}
 	stats.Finish()
 	stats.Notes = append(notes, s.noteSkipped(found.Skipped)...)
