@@ -18,7 +18,7 @@ import (
 // Hold places a hold. It binds every batch that is sent a moment later. The notes say what the caller
 // may not expect.
 func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, notes []string, err error) {
-	p, err := s.policyOf(ctx, call)
+	p, err := s.Policy(ctx, call)
 	if err != nil {
 		return hold, nil, err
 	}

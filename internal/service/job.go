@@ -48,7 +48,7 @@ func (j *job) begin(ctx context.Context) bool {
 	ctx, cancel := j.budget.Work(ctx)
 	defer cancel()
 	started := j.now().UTC()
-	p, err := j.policyOf(ctx, j.call)
+	p, err := j.Policy(ctx, j.call)
 	j.policy, j.report = p, j.newReport(j.call, j.request.Trigger, p)
 	j.report.StartedAt = started
 	if err != nil {

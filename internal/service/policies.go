@@ -124,13 +124,8 @@ func readObject(ctx context.Context, session *objects.Session, object media.Obje
 	return data, etag, err
 }
 
-// Policy returns the policy of a call.
-func (s *Service) Policy(ctx context.Context, call Call) (*policy.Policy, error) {
-	return s.policyOf(ctx, call)
-}
-
-// policyOf returns the policy of a call. The calls to MPS keep its pace from now on.
-func (s *Service) policyOf(ctx context.Context, call Call) (p *policy.Policy, err error) {
+// Policy returns the policy of a call. The calls to MPS keep its pace from now on.
+func (s *Service) Policy(ctx context.Context, call Call) (p *policy.Policy, err error) {
 	if s.broken != nil {
 		return nil, refusedError{s.Broken()}
 	}

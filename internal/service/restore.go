@@ -83,7 +83,7 @@ func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigge
 
 // beginRestore starts the report of a restore. A policy that cannot be read does not stop it.
 func (j *job) beginRestore(ctx context.Context) {
-	p, err := j.policyOf(ctx, j.call)
+	p, err := j.Policy(ctx, j.call)
 	if err != nil && j.broken == nil { // only the pace is at stake
 		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
 	}

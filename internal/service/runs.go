@@ -118,7 +118,7 @@ func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, not
 	if p, err := s.policies.ofFile(); err == nil && p != nil {
 		return p.Timezone, nil
 	}
-	p, err := s.policyOf(ctx, call)
+	p, err := s.Policy(ctx, call)
 	if err != nil {
 		return time.UTC, []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
 	}

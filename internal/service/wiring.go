@@ -93,7 +93,7 @@ func (d *deployment) wire(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d.library, err = o.Libraries.Of(d.account, policy.DefaultPace().Share) // policyOf changes the share
+	d.library, err = o.Libraries.Of(d.account, policy.DefaultPace().Share) // Policy changes the share
 	return err
 }
 
