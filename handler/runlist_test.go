@@ -219,7 +219,7 @@ func TestStatsOfAKilledRun(t *testing.T) {
 		t.Errorf("%s", runs)
 	}
 	status, r := w.askReport("GET", "/v1/runs/"+killed.Run, "")
-	if status != http.StatusOK || r.Counts.Deleted != 2 || r.Plan != killed.Plan || !strings.Contains(r.Error, "was killed: it recorded the outcome of 2 media") {
+	if status != http.StatusOK || r.Counts.Deleted != 2 || r.Plan != killed.Plan || !strings.Contains(r.Error, "it recorded the outcome of 2 media") {
 		t.Errorf("the killed run: %d, %s %s, %+v", status, r.Status, r.Error, r.Counts)
 	}
 }

@@ -187,9 +187,16 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(mps.InFlight)
+	taken := map[media.Object]string{}
 	for _, one := range some {
-		if id := there[one.object]; one.open() && id != "" {
+		switch id, other := there[one.object], taken[one.object]; {
+		case !one.open():
+		case id != "":
 			one.skipped = "its object has a medium: " + id
+		case other != "": // an object has one medium
+			one.skipped = "its object comes back for another medium: " + other
+		default:
+			taken[one.object] = one.id
 		}
 		if one.open() {
 			group.Go(func() error { return task.Do(func() error { return s.checkSource(ctx, one) }) })

@@ -37,6 +37,16 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// Two deleted media of one object come back as one.
+func TestTwoMediaOfOneObject(t *testing.T) {
+	w, _ := newWorld(t, 1)
+	list := []media.Medium{testMedium("a", "x", "Published"), testMedium("b", "x", "Published"), testMedium("c", "y", "Published")}
+	results, err := w.run(t.Context(), t.Context(), Deletion{Run: "other", Plan: w.plan(region, list...), Outcomes: "other", Interrupted: true})
+	if err != nil || len(w.added) != 2 || results["a"].Result != report.Restored || results["b"].Result != report.Skipped || !strings.HasSuffix(results["b"].Reason, "another medium: a") || results["c"].Result != report.Restored {
+		t.Errorf("%+v, %d added: %v", results, len(w.added), err)
+	}
+}
+
 // What makes a restore fail, or leave out a medium, before it changes anything.
 func TestWhatIsNotRestored(t *testing.T) {
 	for name, test := range map[string]struct {

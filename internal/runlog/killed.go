@@ -55,8 +55,8 @@ func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report
 		}
 	}
 	for _, r := range killed {
-		r.Error = fmt.Sprintf("the run was killed: it recorded the outcome of %d media, and its plan has %d", r.Counts.Expired, contents.Entries)
-		r.Next = "a later scheduled run finishes the plan"
+		r.Error = fmt.Sprintf("the run saved no report, for example because it was killed: it recorded the outcome of %d media, and its plan has %d", r.Counts.Expired, contents.Entries)
+		r.Next = "a later scheduled run has taken the plan over: mediasweep runs lists it"
 		r.Finish(report.Incomplete, i.AsOf)
 	}
 	return slices.SortedFunc(maps.Values(killed), func(a, b *report.Report) int {
