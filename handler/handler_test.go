@@ -760,9 +760,9 @@ func TestStateInOSS(t *testing.T) {
 		}
 	}
 	// The beginning of the log, the policy, the lease twice, segment and contents of index and plan, the intent twice, the
-	// outcomes, the report, its copy in the log, and of the history a loose record, a table, its head, and the head that no
+	// look for unfinished plans, the outcomes, the report, its copy in the log, and of the history a loose record, a table, its head, and the head that no
 	// earlier version left outcomes.
-	if written != 17 || r.Counts.Deleted == 0 {
+	if written != 18 || r.Counts.Deleted == 0 {
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -554,11 +555,10 @@ func TestDamagedRecords(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
 	w.mustInvoke(everything, report.Done)
 	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")
-	records, err := filepath.Glob(filepath.Join(folder, "*", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range records {
+	err := filepath.WalkDir(folder, func(name string, record fs.DirEntry, err error) error {
+		if err != nil || record.IsDir() {
+			return err
+		}
 		if strings.Contains(name, "/open/") || strings.Contains(name, "/lease/") {
 			if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
 				t.Fatal(err)
@@ -571,6 +571,10 @@ func TestDamagedRecords(t *testing.T) {
 				_ = os.Remove(name) // as if the run had been cut off
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "runs", "request-1", "000001.json"), nil, 0o600); err != nil {
 		t.Fatal(err)
