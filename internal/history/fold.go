@@ -37,7 +37,7 @@ func Fold(ctx, admit context.Context, store state.Store, now func() time.Time) e
 	if err != nil {
 		return err
 	}
-	f := folder{store: store, now: now, head: h}
+	f := folder{store: store, now: now, bound: h.Bound, head: h}
 	for more := true; more; {
 		if more, err = f.takeLoose(ctx, admit); err != nil {
 			return err
@@ -65,6 +65,8 @@ type folder struct {
 	store state.Store
 	now   func() time.Time
 	head  head
+	bound string // of the head at the start
+	last  string // the name of the last loose record that was taken
 	// listed is the time of the first listing, by the store's clock. Records that were written later,
 	// and have earlier names than that listing's last, are left for the next Fold.
 	listed time.Time
@@ -87,7 +89,11 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next.Bound, next.Listed = max(next.Bound, names[taken-1]), f.listed
+	f.last = names[taken-1]
+	next.Bound = max(next.Bound, f.last)
+	if f.last >= f.bound || taken == len(names) && taken < stepRecords {
+		next.Listed = f.listed
+	} // else late records are left: the next Fold takes them, if this one is cut off
 	return taken < len(names) || taken == stepRecords, f.commit(ctx, next)
 }
 
@@ -113,11 +119,7 @@ func (f *folder) addTable(ctx, admit context.Context, next *head, level int, nam
 
 // list returns the names of the next loose records.
 func (f *folder) list(admit context.Context) (names []string, err error) {
-	records := f.head.loose(admit, f.store)
-	if !f.listed.IsZero() { // late records were taken by the first step
-		records = f.store.List(admit, looseFolder, f.head.Bound)
-	}
-	for record, err := range records {
+	for record, err := range f.head.loose(admit, f.store, f.last) {
 		if err != nil {
 			return nil, err
 		}

@@ -112,12 +112,11 @@ func (h *head) write(ctx context.Context, store state.Store) error {
 	return nil
 }
 
-// loose yields the loose records that are in no table, in the order of their stamps.
-func (h *head) loose(ctx context.Context, store state.Store) iter.Seq2[state.Record, error] {
+// loose yields the loose records after a name that are in no table, in the order of their stamps.
+func (h *head) loose(ctx context.Context, store state.Store, after string) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {
-		after := ""
 		if bound, err := stampOf(h.Bound); err == nil {
-			after = looseFolder + state.Stamp(bound.Add(-lateness))
+			after = max(after, looseFolder+state.Stamp(bound.Add(-lateness)))
 		}
 		for record, err := range store.List(ctx, looseFolder, after) {
 			if err != nil {

@@ -234,6 +234,42 @@ func TestHistoryHasEveryDecision(t *testing.T) {
 	}
 }
 
+// A run whose clock is behind that of the fold before it adds more decisions than one step takes. None is left out,
+// wherever the next fold is cut off.
+func TestFoldOfManyLateRecords(t *testing.T) {
+	for _, cut := range []int{70, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			ahead := w.clock.Add(5 * time.Minute)
+			w.record(ahead, decision(1, "ahead", ahead))
+			if err := Fold(t.Context(), t.Context(), w, func() time.Time { return ahead.Add(time.Second) }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
+			for part := range 18 {
+				var some []Decision
+				for i := range 1000 {
+					some = append(some, decision(1000*(part+1)+i, "late", w.clock))
+				}
+				w.record(w.clock, some...)
+			}
+			for _, creates := range []int{cut, -1} {
+				time.Sleep(time.Minute)
+				w.clock = time.Now()
+				w.creates = creates
+				if err := w.fold(); err != nil && !errors.Is(err, errFull) {
+					t.Fatal(err)
+				}
+				w.creates = -1
+				for id := 1000; id < 19000; id += 6000 {
+					w.check(idOf(id))
+				}
+			}
+		})
+	}
+}
+
 // A damaged record is named, and the rest of the history is there. A damaged head costs nothing.
 func TestHistoryNamesDamagedRecords(t *testing.T) {
 	damages := map[string]func([]byte) []byte{
@@ -456,7 +492,7 @@ func TestFoldEndsInTime(t *testing.T) {
 			}
 			before := left
 			left = 0
-			for _, err := range h.loose(t.Context(), w) {
+			for _, err := range h.loose(t.Context(), w, "") {
 				if left++; err != nil {
 					t.Fatal(err)
 				}

@@ -116,7 +116,7 @@ func sourcesOf(ctx context.Context, store state.Store, h head, name string) (lis
 			return nil, fmt.Errorf("%w: these outcomes of an earlier version are missing here", state.ErrDamaged)
 		}})
 	}
-	for record, err := range h.loose(ctx, store) {
+	for record, err := range h.loose(ctx, store, "") {
 		if err != nil {
 			return nil, err
 		}
