@@ -35,6 +35,11 @@ func TestEndedSince(t *testing.T) {
 		"its time is over":         {func(*statetest.Memory) {}, []retention.Hold{{ID: "2", Target: "b", Until: ends}}, 0, ends.Unix()},
 		"it lasts":                 {func(*statetest.Memory) {}, []retention.Hold{{ID: "2", Target: "b", Until: now.Add(1)}}, 0, 0},
 		"its time was over before": {func(*statetest.Memory) {}, []retention.Hold{{ID: "2", Target: "b", Until: since}}, 0, 0},
+		"as many as are read": {func(s *statetest.Memory) {
+			for i := range maxEnded {
+				s.Put("releases/"+strconv.Itoa(i), release)
+			}
+		}, nil, seconds, 0},
 		"more than are read": {func(s *statetest.Memory) {
 			for i := range maxEnded + 1 {
 				s.Put("releases/"+strconv.Itoa(i), release)

@@ -110,7 +110,7 @@ func TestRestoredMediaHaveNoRank(t *testing.T) {
 	object := media.Object{Bucket: "b", Key: "k"}
 	no(t, HoldRestored(t.Context(), store, asOf, []media.Object{object}))
 	no(t, tombstones.Refresh(t.Context(), store))
-	for created, want := range map[time.Duration]bool{0: true, -time.Hour: true, time.Hour: true, 25 * time.Hour: false, -25 * time.Hour: false} {
+	for created, want := range map[time.Duration]bool{0: true, -time.Hour: true, time.Hour: true, 24*time.Hour - 1: true, 24 * time.Hour: false, -24 * time.Hour: false} {
 		m := media.Medium{ID: "m", Object: object, Created: asOf.Add(created)}
 		if mark := tombstones.Of(&m); mark.Unranked != want || mark.Kind != retention.Restored {
 			t.Errorf("created %v after the restore: %+v", created, mark)
