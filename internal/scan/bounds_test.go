@@ -1,0 +1,175 @@
+package scan
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// silent is a cloud of which no call has succeeded yet.
+type silent struct{ *cloud }
+
+func (silent) Answered() bool { return false }
+
+// A look-up that fails fails the scan if no other one can succeed. Its failures name what was asked for.
+func TestWhichLookUpsFailTheScan(t *testing.T) {
+	for name, test := range map[string]struct {
+		kind   mps.Kind
+		silent bool
+		fails  bool
+	}{
+		"denied": {mps.Unauthorized, false, true}, "denied at first": {mps.Unauthorized, true, true},
+		"no answer": {mps.Ambiguous, false, false}, "no answer at first": {mps.Ambiguous, true, true},
+		"throttled": {mps.Throttled, false, false}, "throttled at first": {mps.Throttled, true, false},
+	} {
+		for _, request := range []*trigger.Request{{Trigger: trigger.CLI, MediaIDs: []string{"m"}}, {Trigger: trigger.CLI, Objects: []media.Object{objectOf("m")}}} {
+			c := newCloud(t)
+			c.before = func(int) error { return &mps.Error{Kind: test.kind, Message: "no"} }
+			s := c.scanner(testPolicy)
+			if test.silent {
+				s.Library = silent{c}
+			}
+			got := c.scan(t.Context(), s, request)
+			if (got.found.Failed != nil) != test.fails || !got.found.Missing || len(got.report.Failures) != 1 {
+				t.Errorf("%s: failed with %v, missing %v, %+v", name, got.found.Failed, got.found.Missing, got.report.Failures)
+				continue
+			}
+			if f := got.report.Failures[0]; f.MediaID != strings.Join(request.MediaIDs, "") || (f.Object == "") != (len(request.Objects) == 0) {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}
+
+// The first hundred media that are kept as unknown are logged, and no other ones. The rest is counted.
+func TestUnknownMediaAreLogged(t *testing.T) {
+	for unknown, want := range map[int]int{0: 0, 1: 1, 100: 100, 102: 100} {
+		c, request := newCloud(t), &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{"held"}}
+		c.add(testMedium("held", "held", 400, "legal-hold"))
+		for i := range unknown {
+			m := testMedium(fmt.Sprint("m", i), fmt.Sprint("m", i), 400)
+			m.Created = time.Time{}
+			c.add(m)
+			request.MediaIDs = append(request.MediaIDs, m.ID)
+		}
+		got := c.scan(t.Context(), c.scanner(testPolicy), request)
+		lines, more := strings.Count(c.log.String(), `msg="kept as unknown"`), strings.Contains(c.log.String(), `"more media kept as unknown" media=2`)
+		if got.counts.Unknown != unknown || lines != want || more != (unknown > 100) {
+			t.Errorf("%d unknown: %d lines, more %v, %+v", unknown, lines, more, got.counts)
+		}
+	}
+}
+
+// Checkpoints of dry runs stand apart from those of enforcing runs, where earlier versions wrote them.
+func TestFoldersOfCheckpoints(t *testing.T) {
+	for mode, want := range map[policy.Mode]string{policy.Enforce: "checkpoints/", policy.DryRun: "checkpoints-dry-run/"} {
+		if got := checkpointFolder(mode); got != want {
+			t.Errorf("%s: %s", mode, got)
+		}
+	}
+}
+
+// A checkpoint is due after a thousand candidates, once ten seconds have passed or much is unsaved.
+func TestWhenACheckpointIsDue(t *testing.T) {
+	for name, test := range map[string]struct {
+		candidates, records, bytes int
+		after                      time.Duration
+		partial                    bool // some findings are in no segment
+		due                        bool
+	}{
+		"a thousand in ten seconds":      {candidates: 1000, after: 10 * time.Second, due: true},
+		"a thousand in less":             {candidates: 1000, after: 10*time.Second - 1},
+		"less than a thousand":           {candidates: 999, after: time.Minute},
+		"many findings":                  {candidates: 1000, records: 2000, due: true},
+		"not so many findings":           {candidates: 1000, records: 1999},
+		"large findings":                 {candidates: 1000, records: 1, bytes: 4 << 20, due: true},
+		"findings that are not so large": {candidates: 1000, records: 1, bytes: 4<<20 - 1},
+		"many findings of few":           {candidates: 999, records: 2000},
+		"after a failure":                {candidates: 1000, after: time.Minute, partial: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud := newCloud(t)
+				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false, func(int) {})
+				c.checkpoint = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+				c.checkpoint.counted, c.cursor.accounted = 500, 500+test.candidates
+				c.checkpoint.records, c.checkpoint.whole = test.records, !test.partial
+				c.checkpoint.unsaved.Write(make([]byte, test.bytes))
+				time.Sleep(test.after)
+				c.maybeCheckpoint()
+				if due := len(cloud.store.names("checkpoints/")) > 0; due != test.due || c.checkpoint.saved != due || (c.checkpoint.counted == 500) == due {
+					t.Errorf("due %v, saved %v, counted %d", due, c.checkpoint.saved, c.checkpoint.counted)
+				}
+			})
+		})
+	}
+}
+
+// The last checkpoint after a failure has all findings, in segments of two thousand. It is saved only if its head is.
+func TestAllFindingsAreSavedAgain(t *testing.T) {
+	cloud := newCloud(t)
+	var draft Draft
+	defer draft.Close()
+	at := newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+	for i := range 2*maxUnsaved + 10 {
+		f := &finding{mediaID: fmt.Sprintf("m%05d", i), name: "n", verdict: retention.Keep}
+		if err := draft.add(f.key(), f.encode()); err != nil {
+			t.Fatal(err)
+		}
+		at.add(f.key(), f.encode())
+	}
+	cloud.store.fails = func(int, string) error { return errStore }
+	if err := at.save(t.Context(), checkpoint{}); err == nil || at.whole || at.saved {
+		t.Errorf("%v, whole %v, saved %v", err, at.whole, at.saved)
+	}
+	if err := at.saveAll(t.Context(), &draft); err == nil {
+		t.Error("saved in a store that fails")
+	}
+	cloud.store.fails = func(_ int, name string) error {
+		if strings.HasSuffix(name, ".json") {
+			return errStore
+		}
+		return nil
+	}
+	if err := at.saveAll(t.Context(), &draft); err != nil || at.records != 10 || len(at.segments) != 2 {
+		t.Errorf("%v, %d unsaved, segments %v", err, at.records, at.segments)
+	}
+	if err := at.save(t.Context(), checkpoint{}); err == nil || at.saved {
+		t.Errorf("without a head: %v, saved %v", err, at.saved)
+	}
+	cloud.store.fails = nil
+	if err := at.save(t.Context(), checkpoint{}); err != nil || !at.saved || len(at.segments) != 3 {
+		t.Errorf("%v, saved %v, segments %v", err, at.saved, at.segments)
+	}
+	if names := cloud.store.names("checkpoints/"); len(slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".gz") })) != 3 {
+		t.Errorf("records %v", cloud.store.names("checkpoints/"))
+	}
+}
+
+// A medium has at most a thousand groups. A key has a kind and a name.
+func TestTheLargestFinding(t *testing.T) {
+	for groups, good := range map[int]bool{1000: true, 1001: false} {
+		f := &finding{mediaID: "m", name: "n", rank: retention.Rank{Groups: make([]string, groups)}}
+		if _, err := decode(f.key(), f.encode()); (err == nil) != good {
+			t.Errorf("%d groups: %v", groups, err)
+		}
+	}
+	f := &finding{mediaID: "m", name: "n"}
+	if _, err := decode(f.key()[:1], f.encode()); err == nil {
+		t.Error("a finding of a medium without an ID")
+	}
+	if got, err := decode(f.key(), f.encode()); err != nil || got.mediaID != "m" || !bytes.Equal(got.encode(), f.encode()) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
