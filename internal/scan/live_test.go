@@ -1,0 +1,133 @@
+package scan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/index"
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// The guard counts the live media of a scan. What a checkpoint claims is bounded by what the sources name up to its place.
+func TestLive(t *testing.T) {
+	upTo := inventory.Candidate{Object: objectOf("c")}.Name()
+	for name, test := range map[string]struct {
+		guard      string
+		claimed    int // by a checkpoint; -1 for a scan that was not resumed
+		sorted     bool
+		none       bool // nothing has expired
+		live, most int
+	}{
+		"in one go":             {claimed: -1, live: 12, most: 12},
+		"a claim of too many":   {claimed: 6, live: 9, most: 12},
+		"a claim of too few":    {claimed: 2, live: 12, most: 13},
+		"a true claim":          {claimed: 3, live: 12, most: 12},
+		"a claim of more still": {claimed: 20, live: 3, most: 20},
+		"nothing has expired":   {claimed: 6, none: true, live: 12, most: 12},
+		"without a percentage":  {guard: "guard: {maxPercent: 100}\n", claimed: 6, live: 12, most: 12},
+		"almost without":        {guard: "guard: {maxPercent: 99.9}\n", claimed: 6, live: 9, most: 12},
+		"of sorted listings":    {claimed: 6, sorted: true, live: 6, most: 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t)
+			c.listed = []string{"a", "b", "c", "d", "e"}
+			f := &Found{Known: 5, head: checkpoint{Sorted: test.sorted}}
+			if test.claimed >= 0 {
+				f.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
+			}
+			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
+			if test.none {
+				counts.Expired = 0
+			}
+			live, most, err := c.scanner(testPolicy+test.guard).Live(t.Context(), f, counts)
+			if err != nil || live != test.live || most != test.most {
+				t.Errorf("%d to %d, %v; want %d to %d", live, most, err, test.live, test.most)
+			}
+		})
+	}
+}
+
+// A checkpoint claims about as many live media as its scan has looked at.
+func TestTheClaimOfACheckpoint(t *testing.T) {
+	r := newResumable(t, 300)
+	whole := r.calls
+	if got := r.scan(0, false); got.found.End() != nil {
+		t.Fatal(got.found.End())
+	}
+	whole = r.calls - whole
+	r = newResumable(t, 300)
+	cut := r.scan(whole-2, false)
+	got := r.scan(0, false)
+	live := cut.counts.Looked - cut.counts.Absent
+	if claimed := got.found.resumed.claimed; claimed < live || claimed > live*5/4 || live < 100 || cut.counts.Absent == 0 { // it may have a medium several times
+		t.Errorf("%d claimed, %+v", claimed, cut.counts)
+	}
+}
+
+// An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
+func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
+	cloud := newCloud(t)
+	r := report.New("run", trigger.Timer, nil, now)
+	c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, r, false, func(int) {})
+	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {
+		if got := c.dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}); got != want {
+			t.Errorf("%v old: %d, want %d", age, got, want)
+		}
+	}
+	if got := c.dueWithoutMedium(inventory.Candidate{}); got != 0 {
+		t.Errorf("of no time: %d", got)
+	}
+	c.openIndex(t.Context())
+	m := testMedium("m", "m", 10)
+	facts := retention.Facts{AsOf: now, NotLatest: true}
+	want := c.dueOf(&m, facts, retention.Keep)
+	if want != m.Created.AddDate(0, 0, 180).Unix() {
+		t.Errorf("due at %d", want)
+	}
+	for _, mark := range []retention.Mark{{Hold: &retention.Hold{ID: "1", Target: "m"}}, {MayHold: &retention.Hold{ID: "1", Target: "oss://media-in/**"}}} {
+		held := facts
+		held.Mark = mark
+		if got := c.dueOf(&m, held, retention.Protected); got != want {
+			t.Errorf("held: due at %d, want %d", got, want)
+		}
+	}
+	if got := c.dueOf(&m, facts, retention.Unknown); got != 0 {
+		t.Errorf("unknown: due at %d", got)
+	}
+}
+
+// Reading a list stops after ten thousand bad rows, and the scan is not whole.
+func TestBadRows(t *testing.T) {
+	for bad, read := range map[int]bool{9_999: true, 10_000: false, 10_001: false} {
+		c := newCloud(t)
+		c.add(testMedium("last", "last", 400))
+		c.list = "mediaId,object\n" + strings.Repeat("a b,\n", bad) + "last,\n"
+		got := c.scan(t.Context(), c.scanner(testPolicy), daily)
+		if (got.counts.Looked == 1) != read || !got.found.Missing || len(got.report.Failures) != 100 {
+			t.Errorf("%d bad rows: looked at %d, %d failures", bad, got.counts.Looked, len(got.report.Failures))
+		}
+	}
+}
+
+// The report counts the rows of a list, and says nothing of reports where there are none.
+func TestRowsOfAList(t *testing.T) {
+	c := newCloud(t)
+	c.list = "mediaId,object\n"
+	for i := range 7 {
+		c.list += fmt.Sprintf("m%d,\n", i)
+	}
+	got := c.scan(t.Context(), c.scanner(testPolicy), daily)
+	named := map[string]int{}
+	for _, source := range got.report.Sources {
+		named[source.Source] = source.Named
+	}
+	if named["manifest:oss://ops/list.csv"] != 7 || strings.Contains(strings.Join(got.report.Notes, "\n"), "inventory reports") {
+		t.Errorf("sources %+v, notes %q", got.report.Sources, got.report.Notes)
+	}
+}
