@@ -299,7 +299,8 @@ func TestAShortBatchIsLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(53)
-		l.permits = func() error { time.Sleep(time.Duration(10-len(l.asked)) * time.Second); return nil } // later batches wait less
+		var asked atomic.Int64
+		l.permits = func() error { time.Sleep(time.Duration(10-asked.Add(1)) * time.Second); return nil } // later batches wait less
 		got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
 		if err != nil || len(got) != 53 || len(l.sent) != 6 || len(l.sent[5]) != 3 {
 			t.Errorf("%d outcomes, %v: %v", len(got), err, l.sent)
