@@ -240,7 +240,7 @@ func writeError(w http.ResponseWriter, kind, id string, err error) {
 	case service.IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
 	case deadline.Passed(err):
-		writeFailure(w, http.StatusServiceUnavailable, "time limit reached before the state store answered: ask again, or raise the function's timeout")
+		writeFailure(w, http.StatusServiceUnavailable, service.OutOfTime)
 	default:
 		writeFailure(w, http.StatusBadGateway, err.Error())
 	}

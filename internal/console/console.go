@@ -184,7 +184,7 @@ func (p *pages) problem(r *http.Request, err error) *page {
 		answer.title, answer.status = "Not done", http.StatusBadRequest
 	case deadline.Passed(err):
 		answer.status = http.StatusServiceUnavailable
-		err = errors.New(p.lang(r).Say("time limit reached before the state store answered: ask again, or raise the function's timeout"))
+		err = errors.New(p.lang(r).Say(service.OutOfTime))
 	default:
 		p.Log.Warn("page not shown", "path", text.Name(r.URL.Path), "error", text.Bound(err.Error()))
 	}

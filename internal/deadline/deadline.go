@@ -28,11 +28,17 @@ type Budget struct {
 	caller <-chan struct{} // closed when the caller has gone; nil if that does not matter
 }
 
-// New divides the time from now to the context's deadline.
+// budgetKey is the key of the budget in the context of its work.
+type budgetKey struct{}
+
+// New divides the time from now to the context's deadline. The context of a budget's work has that budget.
 func New(ctx context.Context) Budget {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return Budget{}
+	}
+	if b, ok := ctx.Value(budgetKey{}).(Budget); ok && b.work.Equal(deadline) {
+		return b
 	}
 	return Budget{work: before(deadline, margin, maxMargin), record: before(deadline, answerMargin, maxMargin/4)}
 }
@@ -45,7 +51,7 @@ func before(end time.Time, part float64, most time.Duration) time.Time {
 
 // Work returns a context for the work of the call.
 func (b Budget) Work(ctx context.Context) (context.Context, context.CancelFunc) {
-	return until(ctx, b.work)
+	return until(context.WithValue(ctx, budgetKey{}, b), b.work)
 }
 
 // Admit returns a context that ends when no further call may be started. Its cause is ErrInterrupted if the caller has
@@ -130,6 +136,14 @@ var ErrInterrupted = errors.New("interrupted")
 
 // ErrTimeUp is the reason of a run that its time limit ended.
 var ErrTimeUp = errors.New("time limit reached")
+
+// Reason returns why a context has ended: its cause, or ErrTimeUp if that is only the end of a context.
+func Reason(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !Passed(cause) {
+		return cause
+	}
+	return ErrTimeUp
+}
 
 // Passed reports whether an error is the end of a context.
 func Passed(err error) bool {

@@ -166,3 +166,22 @@ func TestOutlive(t *testing.T) {
 		})
 	}
 }
+
+// A call that begins within the work of another has its time: no margin counts twice.
+func TestBudgetOfABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		budget := deadline.New(ctx)
+		work, cancelWork := budget.Work(ctx)
+		defer cancelWork()
+		if again := deadline.New(work); again != budget {
+			t.Errorf("%+v, want %+v", again, budget)
+		}
+		shorter, cancelShorter := context.WithTimeout(work, time.Second)
+		defer cancelShorter()
+		if again := deadline.New(shorter); again == budget {
+			t.Error("a shorter limit does not count")
+		}
+	})
+}

@@ -11,7 +11,7 @@ import (
 const (
 	// small is the size of a heap that is not collected, in bytes.
 	small = 20 << 20
-	// growth is how much a larger heap grows, in percent of what it keeps.
+	// growth is the GOGC of a larger heap, in percent.
 	growth = 50
 	// limit bounds the memory of Go, in bytes. Beyond it the collector works as hard as it has to, at most half of the time.
 	limit = 48 << 20

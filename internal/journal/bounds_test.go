@@ -126,7 +126,7 @@ func TestLinesOfAnnouncements(t *testing.T) {
 	} {
 		sum := sha256.Sum256([]byte(test.lines))
 		s := announcedSegment{hex.EncodeToString(sum[:]), test.first}
-		if list, err := decodeAnnouncements(squeezed(test.lines), s, test.end, false); (err == nil) != test.good {
+		if list, err := decodeAnnouncements(statetest.Squeezed(test.lines), s, test.end, false); (err == nil) != test.good {
 			t.Errorf("%s: %+v, %v", name, list, err)
 		}
 	}

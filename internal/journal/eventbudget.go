@@ -236,8 +236,8 @@ func All(string) bool { return true }
 func (s Spending) Settle(ctx context.Context, store state.Store, now time.Time, spared func(id string) bool) error {
 	refunds := s.leave(spared)
 	for _, spender := range slices.Sorted(maps.Keys(refunds)) {
-		if err := store.Create(ctx, spentName(now, -refunds[spender], spender), state.Empty()); err != nil {
-			return fmt.Errorf("refund the event budget: %w", err)
+		if _, err := refund(ctx, store, now, refunds[spender], spender); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,7 +5,7 @@
 //   - the event budget: the media that events may still delete today
 //   - intents: the plans that a run began to delete, and has not finished
 //   - outcomes: what became of each medium of a plan
-//   - tombstones: the media that MPS may show although they are deleted, unverified or restored
+//   - tombstones: the media that MPS may show although they are deleted, unverified or restored.
 //
 // Each has one file that writes and reads it, or several whose names begin alike. No damaged record lets a
 // medium go. Announcements that are damaged are made again. The media of a damaged intent are left to the next

@@ -116,8 +116,8 @@ func TestIsOf(t *testing.T) {
 // One damaged record makes the outcomes of its run unknown.
 func TestDamagedOutcomes(t *testing.T) {
 	for name, record := range map[string][]byte{
-		"empty": nil, "no gzip": []byte("{}"), "a cut line": squeezed(`{"mediaId":"a"`), "no JSON": squeezed("x\n"), "another word": squeezed(`{"mediaId":"a","outcome":"kept"}` + "\n"),
-		"no ID": squeezed(`{"outcome":"deleted"}` + "\n"), "several IDs": squeezed(`{"mediaId":"a,b","outcome":"deleted"}` + "\n"),
+		"empty": nil, "no gzip": []byte("{}"), "a cut line": statetest.Squeezed(`{"mediaId":"a"`), "no JSON": statetest.Squeezed("x\n"), "another word": statetest.Squeezed(`{"mediaId":"a","outcome":"kept"}` + "\n"),
+		"no ID": statetest.Squeezed(`{"outcome":"deleted"}` + "\n"), "several IDs": statetest.Squeezed(`{"mediaId":"a,b","outcome":"deleted"}` + "\n"),
 	} {
 		store := statetest.New()
 		_, err := AddOutcomes(t.Context(), store, "run", 0, outcomes(0, 3))

@@ -146,13 +146,15 @@ func TestDamagedPlans(t *testing.T) {
 		reads  string // the error of reading
 		saves  bool   // whether saving it again mends it, or needs nothing
 	}{
-		"a segment is missing":       {func(s *statetest.Memory, id string) { delete(s.Records, plan.SegmentName(id, 2)) }, "is missing", true},
-		"a segment is cut":           {func(s *statetest.Memory, id string) { n := plan.SegmentName(id, 1); s.Put(n, s.Records[n][:100]) }, "unexpected EOF", false},
-		"a segment is no gzip":       {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), []byte("{}")) }, "EOF", false},
-		"a segment has fewer lines":  {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), other(s, id, 999)) }, "are not those", false},
-		"a segment has no lines":     {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 2), squeezed("")) }, "are not those", false},
-		"a segment has an odd line":  {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), squeezed("{}\n")) }, "no medium", false},
-		"a segment has a last break": {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), squeezed(`{"mediaId":"a"}`)) }, "unexpected EOF", false},
+		"a segment is missing":      {func(s *statetest.Memory, id string) { delete(s.Records, plan.SegmentName(id, 2)) }, "is missing", true},
+		"a segment is cut":          {func(s *statetest.Memory, id string) { n := plan.SegmentName(id, 1); s.Put(n, s.Records[n][:100]) }, "unexpected EOF", false},
+		"a segment is no gzip":      {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), []byte("{}")) }, "EOF", false},
+		"a segment has fewer lines": {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), other(s, id, 999)) }, "are not those", false},
+		"a segment has no lines":    {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 2), statetest.Squeezed("")) }, "are not those", false},
+		"a segment has an odd line": {func(s *statetest.Memory, id string) { s.Put(plan.SegmentName(id, 1), statetest.Squeezed("{}\n")) }, "no medium", false},
+		"a segment has a last break": {func(s *statetest.Memory, id string) {
+			s.Put(plan.SegmentName(id, 1), statetest.Squeezed(`{"mediaId":"a"}`))
+		}, "unexpected EOF", false},
 		"segments are exchanged": {func(s *statetest.Memory, id string) {
 			one, two := plan.SegmentName(id, 1), plan.SegmentName(id, 2)
 			a, b := s.Records[one], s.Records[two]

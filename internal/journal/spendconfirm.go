@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -41,13 +40,13 @@ func (b *EventBudget) confirm(ctx context.Context, store state.Store, now time.T
 	if err == nil {
 		return nil
 	}
-	refund := spentName(now.Add(1), -own.media, own.id) // it sorts behind its spending
-	if refundErr := store.Create(ctx, refund, state.Empty()); refundErr != nil {
-		return fmt.Errorf("refund the event budget: %w", refundErr)
+	record, refundErr := refund(ctx, store, now.Add(1), own.media, own.id) // it sorts behind its spending
+	if refundErr != nil {
+		return refundErr
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.own[refund] = b.reading.Begun()
+	b.own[record] = b.reading.Begun()
 	return err
 }
 

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,6 +19,15 @@ const spentFolder = "spent/"
 // spentName is the name of the record of a spending, or of a refund.
 func spentName(now time.Time, media int, spender string) string {
 	return fmt.Sprintf("%s%s-%d-%s", spentFolder, state.Stamp(now), media, spender)
+}
+
+// refund records that a spender has not deleted some media. It returns the name of the record.
+func refund(ctx context.Context, store state.Store, now time.Time, media int, spender string) (record string, err error) {
+	record = spentName(now, -media, spender)
+	if err := store.Create(ctx, record, state.Empty()); err != nil {
+		return "", fmt.Errorf("refund the event budget: %w", err)
+	}
+	return record, nil
 }
 
 // maxSpent bounds the media of one spending.

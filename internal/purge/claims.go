@@ -92,8 +92,9 @@ func (t *takenMedia) add(took map[string]bool, now time.Time) {
 	batch := takenBatch{at: now}
 	for id, isTaken := range took {
 		if isTaken {
-			batch.hashes = append(batch.hashes, t.hash(id))
-			t.hashes[t.hash(id)] = struct{}{}
+			hash := t.hash(id)
+			t.hashes[hash] = struct{}{}
+			batch.hashes = append(batch.hashes, hash)
 		}
 	}
 	if len(batch.hashes) > 0 {

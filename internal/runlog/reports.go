@@ -1,6 +1,5 @@
-// Package runlog stores what runs report to people: their reports, the log by which reports are listed and
-// deletions totalled, failures that a report has no room for, the results of restores, and the digests that
-// were sent. Nothing is deleted because of it: a lost or damaged record is listed as skipped.
+// Package runlog stores what runs report to people. It has their reports, and the log by which they are listed and
+// totalled; failures for which a report has no room, and results of restores. It knows which digests were sent. Nothing is deleted because of it: a lost or damaged record is listed as skipped.
 package runlog
 
 import (

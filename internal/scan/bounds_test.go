@@ -17,7 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// silent is a cloud of which no call has succeeded yet.
+// silent is a cloud that has answered no call.
 type silent struct{ *cloud }
 
 func (silent) Answered() bool { return false }

@@ -111,7 +111,7 @@ func TestSurveyCounts(t *testing.T) {
 	}
 }
 
-// A plan of which a group cannot be read is looked at, and the scan is not whole.
+// A group that cannot be read leaves the scan of a plan incomplete; its other media are looked at.
 func TestGroupsThatCannotBeRead(t *testing.T) {
 	for name, fails := range map[string]bool{"read": false, "not read": true} {
 		c := newCloud(t)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // All segments but the last are full, none is empty, and they return all lines in order.
@@ -59,14 +61,6 @@ func TestSegmentsThatCannotBeKept(t *testing.T) {
 	if err := s.Add([]byte("x\n")); !errors.Is(err, full) {
 		t.Errorf("a full segment: %v", err)
 	}
-}
-
-func squeezed(text string) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = w.Write([]byte(text))
-	_ = w.Close()
-	return b.Bytes()
 }
 
 // A segment that unzips to gigabytes is an error.
@@ -134,7 +128,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("\x1f\x8b"), false)
 	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
 		if zip {
-			text = squeezed(string(text))
+			text = statetest.Squeezed(string(text))
 		}
 		for line, err := range BoundedLines(text, 10, 30) {
 			if len(line) > 10 || err == nil && !bytes.HasSuffix(line, []byte("\n")) {

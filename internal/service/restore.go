@@ -165,20 +165,17 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	defer cancelRecord()
 	results.flush(record)
 	c := r.Restore
-	cause := context.Cause(admit)
+	why := deadline.Reason(admit)
 	switch {
 	case err == nil && c.Failed == 0:
 		r.Finish(report.Done, j.now())
 	case err == nil:
 		r.Finish(report.Partial, j.now())
-	case deadline.Passed(err) && (library.Answered() || errors.Is(cause, sweep.ErrStopped)):
-		if errors.Is(cause, sweep.ErrStopped) {
+	case deadline.Passed(err) && (library.Answered() || errors.Is(why, sweep.ErrStopped)):
+		if errors.Is(why, sweep.ErrStopped) {
 			r.Stopped = j.state.NameOf(sweep.StopName)
 		}
-		if cause == nil || deadline.Passed(cause) {
-			cause = deadline.ErrTimeUp
-		}
-		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", cause, c.Restored+c.Skipped+c.Failed))
+		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", why, c.Restored+c.Skipped+c.Failed))
 	case c.Restored > 0:
 		j.end(r, report.Partial, err)
 	default:

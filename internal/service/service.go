@@ -146,6 +146,9 @@ type refusedError struct{ error }
 
 func (e refusedError) Unwrap() error { return e.error }
 
+// OutOfTime says what to do about a request to which the state store gave no answer in time.
+const OutOfTime = "time limit reached before the state store answered: ask again, or raise the function's timeout"
+
 // IsRefusal reports whether an error rejects the request itself.
 func IsRefusal(err error) bool {
 	var refusal refusedError

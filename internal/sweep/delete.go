@@ -44,8 +44,8 @@ func (r *run) purge(ctx, admit context.Context, planID string, origin purge.Orig
 	if err = errors.Join(failed, err); err != nil {
 		r.end(report.Failed, err)
 	}
-	if admit.Err() != nil && !deadline.Passed(context.Cause(admit)) {
-		r.timeUp = context.Cause(admit)
+	if admit.Err() != nil {
+		r.timeUp = deadline.Reason(admit)
 	}
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()

@@ -108,7 +108,7 @@ func TestPlansThatAreNotSaved(t *testing.T) {
 	}
 }
 
-// A run that cannot tell whether it is stopped deletes nothing. A dry run goes on.
+// A run that cannot read the kill switch deletes nothing. A dry run goes on.
 func TestAnUnreadableKillSwitch(t *testing.T) {
 	for mode, want := range map[policy.Mode]report.Status{policy.Enforce: report.Failed, policy.DryRun: report.Done} {
 		w := newWorld(t, "")

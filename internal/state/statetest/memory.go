@@ -3,6 +3,7 @@ package statetest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -125,4 +126,13 @@ func (m *Memory) Put(name string, data []byte) {
 	m.Lock()
 	defer m.Unlock()
 	m.Records[name] = data
+}
+
+// Squeezed returns a gzipped text.
+func Squeezed(text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte(text)) // a Buffer returns no error
+	_ = w.Close()                // as above
+	return b.Bytes()
 }
