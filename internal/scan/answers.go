@@ -3,11 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/index"
@@ -15,11 +11,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // receive handles the results of a batch.
@@ -38,11 +32,12 @@ func (c *scan) answered(one checked) {
 	answer := one.Answer
 	for _, found := range answer.Found {
 		if err := one.unchecked[found.Medium.Object]; err != nil {
-			c.Missing = true
-			c.listFailure(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
+			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
 		if found.Candidate.MediaID != "" && c.sources.names(found.Medium.Object) {
-			c.rediscover(&found.Medium)
+			if err := c.rediscover(&found.Medium); err != nil {
+				c.fail(err)
+			}
 		}
 		c.take(found, one.gone[found.Medium.Object])
 	}
@@ -50,7 +45,7 @@ func (c *scan) answered(one checked) {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
 	for _, vacant := range answer.Vacant {
-		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: c.dueWithoutMedium(vacant)}
+		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: c.decider.dueWithoutMedium(vacant)}
 		if len(answer.Strays) > 0 {
 			f.due = 0
 		}
@@ -63,7 +58,7 @@ func (c *scan) answered(one checked) {
 	for i := range answer.Unasked {
 		c.addUnasked(&answer.Unasked[i])
 	}
-	c.again = append(c.again, answer.Again...)
+	c.pool.again = append(c.pool.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
 	c.progress(c.cursor.accounted)
 }
@@ -79,14 +74,13 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 	if errors.As(err, &failed) && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) || isPanic(err) {
 		c.fail(err)
 	}
-	c.Missing = true
 	failure := report.Failure{Code: mps.CodeOf(err), Message: err.Error()}
 	for _, candidate := range candidates {
 		failure.MediaID, failure.Object = candidate.MediaID, ""
 		if candidate.MediaID == "" {
 			failure.Object = candidate.Object.String()
 		}
-		c.listFailure(failure)
+		c.miss(failure)
 	}
 	c.cursor.account(candidates, nil)
 }
@@ -106,63 +100,16 @@ func (c *scan) add(f *finding) {
 	c.checkpoint.add(key, encoded)
 }
 
-// findingOf returns the finding of a medium before a decision. The digest covers the doubt: a
-// record in doubt contradicts the same record without doubt.
-func findingOf(of lookup.Found) *finding {
-	m := &of.Medium
-	digest := sha256.Sum256(slices.Concat(m.Record, []byte(m.Doubt)))
-	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest[:])}
-	if media.CheckID(m.ID) != nil { // two such records are not of one medium
-		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
-	}
-	if !m.Created.IsZero() {
-		f.created = m.Created.Unix()
-	}
-	return f
-}
-
-// decide decides on a medium. A medium that does not fit into a plan is unknown.
+// decide decides on a medium.
 func (c *scan) decide(of lookup.Found, gone bool) *finding {
-	f, m := findingOf(of), &of.Medium
-	facts := retention.Facts{AsOf: c.report.AsOf, ReadAt: c.Now(), SourceRemoved: gone, NotLatest: true, Mark: c.Mark(m)}
-	d := retention.Decide(c.Policy, m, facts)
-	f.readAt = facts.ReadAt.Unix()
-	if c.contradicts(of) && (d.Verdict == retention.Expired || d.Verdict == retention.Keep) {
-		d = retention.Decision{Verdict: retention.Unknown}
+	f, reason, err := c.decider.decide(of, gone)
+	if err != nil {
+		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 	}
-	if d.Verdict == retention.Expired {
-		l, err := plan.LineOf(plan.Entry{MediaID: m.ID, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, State: m.State, Record: m.Record}, m.Created, facts.ReadAt)
-		if err != nil {
-			c.Missing = true
-			c.listFailure(report.Failure{MediaID: m.ID, Message: err.Error()})
-			d = retention.Decision{Verdict: retention.Unknown}
-		}
-		f.line = l.Text
-	}
-	f.verdict, f.rule, f.rank = d.Verdict, d.RuleName(), c.rankOf(m, facts)
-	f.due, f.expires = c.dueOf(m, facts, d.Verdict), c.expiryOf(m, facts)
-	if of.Candidate.Lead {
-		f.expires = 0 // the inventory may not name it
-	}
-	if d.Verdict == retention.Unknown {
-		c.warnUnknown(m.ID, d.Reason())
+	if f.verdict == retention.Unknown {
+		c.warnUnknown(of.Medium.ID, reason)
 	}
 	return f
-}
-
-// contradicts reports whether a list names another object beside the ID of a medium. It adds the failure to the report.
-func (c *scan) contradicts(of lookup.Found) bool {
-	object := of.Medium.Object
-	if !of.Candidate.Contradicts(object) {
-		return false
-	}
-	has := "none"
-	if !object.IsZero() {
-		has = text.Quote(object.String())
-	}
-	c.Missing = true
-	c.listFailure(report.Failure{MediaID: of.Medium.ID, Message: "a manifest names another object beside this media ID than MPS, which has " + has + ": the row is not used"})
-	return true
 }
 
 // addStray adds a medium that MPS returned and whose object was not asked for.
@@ -183,13 +130,4 @@ func strayOf(m *media.Medium) *finding {
 	f := findingOf(lookup.Found{Medium: *m})
 	f.name, f.verdict = "", retention.Unknown
 	return f
-}
-
-// maxUnknownLines bounds the log lines about media that are kept as unknown.
-const maxUnknownLines = 100
-
-func (c *scan) warnUnknown(id, reason string) {
-	if c.unknown++; c.unknown <= maxUnknownLines {
-		c.Log.Warn("kept as unknown", "mediaId", text.Bound(id), "reason", reason)
-	}
 }

@@ -104,8 +104,10 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false, func(int) {})
 				c.checkpoint = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
 				c.checkpoint.counted, c.cursor.accounted = 500, 500+test.candidates
-				c.checkpoint.records, c.checkpoint.whole = test.records, !test.partial
-				c.checkpoint.unsaved.Write(make([]byte, test.bytes))
+				c.checkpoint.whole = !test.partial
+				c.checkpoint.next.begin()
+				c.checkpoint.next.findings = test.records
+				c.checkpoint.next.content.Write(make([]byte, test.bytes))
 				time.Sleep(test.after)
 				c.maybeCheckpoint()
 				if due := len(cloud.store.names("checkpoints/")) > 0; due != test.due || c.checkpoint.saved != due || (c.checkpoint.counted == 500) == due {
@@ -142,8 +144,8 @@ func TestAllFindingsAreSavedAgain(t *testing.T) {
 		}
 		return nil
 	}
-	if err := at.saveAll(t.Context(), &draft); err != nil || at.records != 10 || len(at.segments) != 2 {
-		t.Errorf("%v, %d unsaved, segments %v", err, at.records, at.segments)
+	if err := at.saveAll(t.Context(), &draft); err != nil || at.next.findings != 10 || len(at.segments) != 2 {
+		t.Errorf("%v, %d unsaved, segments %v", err, at.next.findings, at.segments)
 	}
 	if err := at.save(t.Context(), checkpoint{}); err == nil || at.saved {
 		t.Errorf("without a head: %v, saved %v", err, at.saved)

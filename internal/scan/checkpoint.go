@@ -1,18 +1,12 @@
 package scan
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -107,112 +101,20 @@ type pendingRecord struct {
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
 const checkpointFormat = 8
 
-// checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
-type checkpointer struct {
-	store   state.Store
-	folder  string
-	resumer string
-	number  int // the last number in use in the folder
-
-	segments []int
-	unsaved  bytes.Buffer
-	squeezed *gzip.Writer
-	records  int // in unsaved
-	// whole is false if some findings are in no segment. The last checkpoint then writes all
-	// findings again.
-	whole   bool
-	saved   bool // whether there is any checkpoint
-	at      time.Time
-	counted int // candidates accounted for at that time
-}
-
-func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
-	c := &checkpointer{store: store, folder: folder, resumer: resumer, at: time.Now(), whole: true}
-	c.squeezed, _ = gzip.NewWriterLevel(&c.unsaved, gzip.BestSpeed) // the level is valid
-	return c
-}
-
-// add adds a finding to the next segment.
-func (c *checkpointer) add(key string, encoded []byte) {
-	if c == nil || !c.whole {
-		return
-	}
-	var sizes [2 * binary.MaxVarintLen64]byte
-	lengths := binary.AppendUvarint(binary.AppendUvarint(sizes[:0], uint64(len(key))), uint64(len(encoded)))
-	_, _ = c.squeezed.Write(lengths) // a Buffer returns no error
-	_, _ = c.squeezed.Write([]byte(key))
-	_, _ = c.squeezed.Write(encoded)
-	c.records++
-}
-
-// save writes the findings since the last checkpoint as a segment, and then the head.
-func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
-	if err := c.saveSegment(ctx); err != nil {
-		c.whole = false
-		c.unsaved.Reset()
-		return err
-	}
-	head.Format, head.Segments = checkpointFormat, c.segments
-	record, err := json.Marshal(head)
-	if err == nil {
-		_, err = c.create(ctx, ".json", record)
-	}
-	c.saved = c.saved || err == nil
-	return err
-}
-
-func (c *checkpointer) saveSegment(ctx context.Context) error {
-	if c.records == 0 {
-		return nil
-	}
-	if err := c.squeezed.Close(); err != nil {
-		return err
-	}
-	number, err := c.create(ctx, ".gz", bytes.Clone(c.unsaved.Bytes())) // the store may keep its argument
-	if err != nil {
-		return err
-	}
-	c.segments = append(c.segments, number)
-	c.records = 0
-	c.unsaved.Reset()
-	c.squeezed.Reset(&c.unsaved)
-	return nil
-}
-
-// create writes a record under the first free number.
-func (c *checkpointer) create(ctx context.Context, suffix string, record []byte) (number int, err error) {
-	err = state.ErrExists
-	for errors.Is(err, state.ErrExists) {
-		c.number++
-		err = c.store.Create(ctx, fmt.Sprintf("%s%06d%s", c.folder, c.number, suffix), record)
-	}
-	return c.number, err
-}
-
-// saveAll writes all findings again, as new segments.
-func (c *checkpointer) saveAll(ctx context.Context, draft *Draft) error {
-	c.segments, c.records, c.whole = nil, 0, true
-	c.unsaved.Reset()
-	c.squeezed.Reset(&c.unsaved)
-	for record, err := range draft.findings.All() {
-		if err != nil {
-			return err
-		}
-		c.add(record.Name, record.Rest)
-		if c.unsaved.Len() > segmentSize || c.records == maxUnsaved {
-			if err := c.saveSegment(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// position is where a scan has come to, and where a later run resumes it.
+type position struct {
+	cursor     cursor
+	checkpoint *checkpointer // nil for a scan without checkpoints
+	head       checkpoint    // at the end of the scan
+	// Suspended is true if a later run resumes the scan.
+	Suspended bool
 }
 
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.
 func (c *scan) maybeCheckpoint() {
 	at := c.checkpoint
-	if at == nil || !at.whole || c.cursor.accounted-at.counted < checkpointStep || time.Since(at.at) < checkpointTime && at.records < maxUnsaved && at.unsaved.Len() < segmentSize {
+	if !at.isDue(c.cursor.accounted) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
@@ -225,13 +127,13 @@ func (c *scan) maybeCheckpoint() {
 
 // place returns the head of a checkpoint at the cursor.
 func (c *scan) place() checkpoint {
-	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
-		Passed: c.Passed, Known: max(0, c.Known-c.rediscovered.count), Missing: c.Missing, Sources: c.report.Sources}
+	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
+		Passed: c.Passed, Known: c.live(), Missing: c.Missing, Sources: c.report.Sources}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan, open.Beside})
 	}
 	for _, failure := range c.report.Failures {
-		if !slices.Contains(c.sources.rowErrors, failure) {
+		if !slices.Contains(c.rowErrors, failure) {
 			head.Failures = append(head.Failures, failure)
 		}
 	}
@@ -242,10 +144,10 @@ func (c *scan) place() checkpoint {
 // where a later run resumes.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	at := f.checkpoint
-	if at == nil || !f.begun {
+	if at == nil || !f.cursor.hasBegun() {
 		return why
 	}
-	if !at.saved || f.progressed {
+	if !at.saved || f.cursor.accounted > 0 {
 		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		var err error
@@ -270,7 +172,7 @@ func (f *Found) CloseCheckpoint(ctx context.Context) error {
 	if f.checkpoint == nil || !f.checkpoint.saved {
 		return nil
 	}
-	if err := f.checkpoint.store.Create(ctx, f.checkpoint.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
+	if err := f.checkpoint.records.store.Create(ctx, f.checkpoint.records.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
 		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoint.resumer, err)
 	}
 	return nil

@@ -91,8 +91,8 @@ func segmentOf(findings ...*finding) []byte {
 	for _, f := range findings {
 		c.add(f.key(), f.encode())
 	}
-	_ = c.squeezed.Close()
-	return c.unsaved.Bytes()
+	_ = c.next.squeezed.Close()
+	return c.next.content.Bytes()
 }
 
 // expiredFinding returns the finding of a medium that a rule takes.

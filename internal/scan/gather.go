@@ -30,7 +30,7 @@ func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
 			return
 		}
 	}
-	if c.sorted && !c.sortPrefixes(yield) {
+	if c.sources.sorted && !c.sortPrefixes(yield) {
 		return
 	}
 	c.sources.hasIDs, c.sources.hasObjects = c.gathered.HasIDs(), c.gathered.HasObjects()
@@ -112,7 +112,7 @@ func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate,
 	listed := len(c.report.Failures)
 	more := yield(inventory.Candidate{}, err)
 	if again {
-		c.sources.rowErrors = append(c.sources.rowErrors, c.report.Failures[listed:]...)
+		c.rowErrors = append(c.rowErrors, c.report.Failures[listed:]...)
 	}
 	return more
 }

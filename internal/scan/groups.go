@@ -29,7 +29,7 @@ func (c *scan) lookUpGroups() {
 	if !any || c.isOver() {
 		return
 	}
-	others := c.groupScan(where, c.sorted)
+	others := c.groupScan(where, c.sources.sorted)
 	if isUnordered(others.Failed) {
 		others.Close()
 		others = c.groupScan(where, true)
@@ -37,8 +37,7 @@ func (c *scan) lookUpGroups() {
 	defer others.Close()
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.
-		c.Missing = true
-		c.listFailure(report.Failure{Message: "not all groups of keepLatest rules could be read"})
+		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read"})
 	}
 }
 
@@ -52,7 +51,7 @@ func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	}
 	others.pool = newPool(c.ctx, c.admit, c.Scanner)
 	defer others.pool.close()
-	others.sources = c.inventorySources() // a list may name media of any group
+	_, others.sources.lists = c.inventorySources() // a list may name media of any group
 	others.sources.prefixes = slices.Collect(maps.Keys(where))
 	others.lookUp(others.ofSources())
 	return others

@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // The guard counts the live media of a scan. What a checkpoint claims is bounded by what the sources name up to its place.
@@ -37,7 +36,7 @@ func TestLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			c.listed = []string{"a", "b", "c", "d", "e"}
-			f := &Found{Known: 5, head: checkpoint{Sorted: test.sorted}}
+			f := &Found{skips: skips{Known: 5}, position: position{head: checkpoint{Sorted: test.sorted}}}
 			if test.claimed >= 0 {
 				f.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
 			}
@@ -72,32 +71,30 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 
 // An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
 func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
-	cloud := newCloud(t)
-	r := report.New("run", trigger.Timer, nil, now)
-	c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, r, false, func(int) {})
+	d := newCloud(t).scanner(testPolicy).newDecider(now)
 	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {
-		if got := c.dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}); got != want {
+		if got := d.dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}); got != want {
 			t.Errorf("%v old: %d, want %d", age, got, want)
 		}
 	}
-	if got := c.dueWithoutMedium(inventory.Candidate{}); got != 0 {
+	if got := d.dueWithoutMedium(inventory.Candidate{}); got != 0 {
 		t.Errorf("of no time: %d", got)
 	}
-	c.openIndex(t.Context())
+	d.indexed = true
 	m := testMedium("m", "m", 10)
 	facts := retention.Facts{AsOf: now, NotLatest: true}
-	want := c.dueOf(&m, facts, retention.Keep)
+	want := d.dueOf(&m, facts, retention.Keep)
 	if want != m.Created.AddDate(0, 0, 180).Unix() {
 		t.Errorf("due at %d", want)
 	}
 	for _, mark := range []retention.Mark{{Hold: &retention.Hold{ID: "1", Target: "m"}}, {MayHold: &retention.Hold{ID: "1", Target: "oss://media-in/**"}}} {
 		held := facts
 		held.Mark = mark
-		if got := c.dueOf(&m, held, retention.Protected); got != want {
+		if got := d.dueOf(&m, held, retention.Protected); got != want {
 			t.Errorf("held: due at %d, want %d", got, want)
 		}
 	}
-	if got := c.dueOf(&m, facts, retention.Unknown); got != 0 {
+	if got := d.dueOf(&m, facts, retention.Unknown); got != 0 {
 		t.Errorf("unknown: due at %d", got)
 	}
 }

@@ -26,7 +26,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	defer c.pool.close()
 	c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
-		c.sources = s.inventorySources()
+		c.sources.prefixes, c.sources.lists = s.inventorySources()
 		c.gather(func(_ inventory.Candidate, err error) bool {
 			s.Log.Warn("source not read: its media are left to the next sweep", "error", err.Error())
 			return true
@@ -55,7 +55,7 @@ func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (li
 func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
 	var listed candidates
 	if !f.head.Sorted && len(f.resumed.prefixes) > 0 { // else the gathered objects are all
-		listed = inventory.OfPrefixes(ctx, s.Objects, unique(f.resumed.prefixes), "", f.splits)
+		listed = inventory.OfPrefixes(ctx, s.Objects, unique(f.resumed.prefixes), "", f.splits())
 	}
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {
 		for candidate, err := range all {

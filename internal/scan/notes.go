@@ -1,38 +1,60 @@
 package scan
 
 import (
-	"encoding/json"
 	"fmt"
+	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // describe adds notes about skipped candidates to the report.
 func (c *scan) describe() {
-	r := c.report
 	if n := c.sources.unmatched; n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d rows of inventory reports skipped: no rule can match their objects", n))
+		c.note("%d rows of inventory reports skipped: no rule can match their objects", n)
 	}
-	c.literals.describe(r)
+	c.literals.describe(c.report)
 	for _, prefix := range c.request.Prefixes {
 		if c.line(prefix.String()).Named == 0 && !c.Missing {
-			r.Notes = append(r.Notes, fmt.Sprintf("no object is below %s", text.Quote(prefix.String())))
+			c.note("no object is below %s", text.Quote(prefix.String()))
 		}
 	}
 }
 
-// listFailure adds a failure to the report, or to unlisted if the report is full.
-func (c *scan) listFailure(failure report.Failure) {
-	if c.report.Fail(failure) {
+// maxLiterals bounds the names in literals.
+const maxLiterals = 1000
+
+// literals are named objects whose names end in / or *. Names are literal, but the author may have
+// meant a prefix or a pattern.
+type literals struct {
+	named        map[media.Object]bool
+	withoutMedia []media.Object
+}
+
+// add adds a named object.
+func (l *literals) add(object media.Object) {
+	if !strings.HasSuffix(object.Key, "/") && !strings.HasSuffix(object.Key, "*") || len(l.named) == maxLiterals {
 		return
 	}
-	failure.Message = text.Bound(failure.Message)
-	encoded, err := json.Marshal(failure)
-	if err == nil {
-		err = c.unlisted.Add(fmt.Sprintf("%012d", c.unlisted.Len()), encoded)
+	if l.named == nil {
+		l.named = map[media.Object]bool{}
 	}
-	if err != nil {
-		c.Log.Error("failure not listed", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
+	l.named[object] = true
+}
+
+// miss notes that an object has no medium.
+func (l *literals) miss(object media.Object) {
+	if l.named[object] {
+		l.withoutMedia = append(l.withoutMedia, object)
 	}
+}
+
+// describe adds notes about names without a medium to a report.
+func (l *literals) describe(one *report.Report) {
+	notes := make([]string, len(l.withoutMedia))
+	for i, object := range l.withoutMedia {
+		notes[i] = fmt.Sprintf("%s has no medium: a name is literal here, not a prefix or a pattern", text.Quote(object.String()))
+	}
+	one.Notes = append(one.Notes, text.First(notes, "names that end in / or * have no medium")...)
 }

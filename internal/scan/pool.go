@@ -27,7 +27,8 @@ type pool struct {
 	region     string
 	results    chan []checked
 	inFlight   int
-	cancel     func() // cancels the look-ups in flight
+	again      []inventory.Candidate // to look up with escaped slashes
+	cancel     func()                // cancels the look-ups in flight
 }
 
 func newPool(ctx, admit context.Context, s *Scanner) *pool {

@@ -79,7 +79,7 @@ func TestDamagedReport(t *testing.T) {
 				if again {
 					c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 				}
-				c.sources = s.sourcesOf(request)
+				c.sources.prefixes, c.sources.lists = s.sourcesOf(request)
 				var last error
 				c.gather(func(_ inventory.Candidate, err error) bool {
 					last = err

@@ -97,11 +97,11 @@ func (c *scan) resume(ctx context.Context) {
 		}
 		switch {
 		case err == nil:
-			c.checkpoint.folder, c.checkpoint.number, c.checkpoint.segments = folder, last, head.Segments
-			c.checkpoint.saved = true
+			c.checkpoint.records.folder, c.checkpoint.records.last = folder, last
+			c.checkpoint.segments, c.checkpoint.saved = head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
 			if !isScheduled(c.request) {
-				c.report.Notes = append(c.report.Notes, fmt.Sprintf("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339)))
+				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
 			}
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
@@ -181,7 +181,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if head.Policy != c.report.Policy || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
+	if head.Policy != c.report.Policy || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
 	if !isScheduled(c.request) && (head.Passed > 0 || head.Known > 0) {
@@ -244,7 +244,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		return err
 	}
 	draft.resumed = true
-	c.Draft, c.cursor, c.sorted = draft, cursor, head.Sorted
+	c.Draft, c.cursor, c.sources.sorted = draft, cursor, head.Sorted
 	c.Passed, c.Known, c.Missing = head.Passed, head.Known, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
 	for _, failure := range head.Failures {

@@ -64,9 +64,13 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		if isScheduled(request) {
 			c.openIndex(admit)
 		}
-		c.beginUpcoming()
+		c.decider = s.newDecider(r.AsOf)
+		c.decider.indexed = isScheduled(request)
+		if request.Inventory && !c.resumed.isResumed() { // a checkpoint is only a hint
+			c.decider.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
+		}
 		c.lookUpAll()
-		if c.head, c.begun, c.progressed = c.place(), c.cursor.hasBegun(), c.cursor.accounted > 0; c.Stopped != nil && c.Failed == nil {
+		if c.head = c.place(); c.Stopped != nil && c.Failed == nil {
 			c.Stopped = c.Suspend(ctx, budget, c.Stopped)
 		}
 		c.settle()
@@ -82,7 +86,8 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 		c := s.begin(ctx, ctx, request, r, sorted, progress)
 		c.take = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
-			if c.contradicts(of) {
+			if err := checkBeside(of); err != nil {
+				c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 				f.verdict = retention.Unknown
 			} else if !handed[of.Medium.ID] {
 				each(of.Medium)
@@ -129,28 +134,18 @@ type scan struct {
 	*Found
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
-	report     *report.Report
-	progress   Progress
-	take       func(of lookup.Found, gone bool)
+	sources    sources
+	literals   literals
+	orphans    map[string]bool // media of an applied plan whose sources are gone
 	pool       *pool
-	cursor     cursor
-	again      []inventory.Candidate // to look up with escaped slashes
-	// sorted is true if listings are sorted before they are used.
-	sorted   bool
-	literals literals
-	sources  sources
-	// orphanIDs are media of an applied plan whose sources are gone.
-	orphanIDs    map[string]bool
-	unknown      int // media that were kept as unknown
-	rediscovered rediscovered
-	// upcoming counts what falls due; nil if the scan cannot know.
-	upcoming *retention.Upcoming
+	decider    decider
+	take       func(of lookup.Found, gone bool)
+	progress   Progress
 }
 
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
-	c := &scan{Scanner: s, Found: &Found{}, ctx: ctx, admit: admit, request: request, report: r, sorted: sorted, progress: progress}
-	c.orphanIDs = map[string]bool{}
-	return c
+	return &scan{Scanner: s, Found: &Found{tally: tally{report: r, log: s.Log}}, ctx: ctx, admit: admit, request: request,
+		sources: sources{sorted: sorted}, orphans: map[string]bool{}, decider: s.newDecider(r.AsOf), progress: progress}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -243,7 +238,7 @@ func (c *scan) finish() {
 		for c.pool.inFlight > 0 {
 			c.receive(c.pool.next())
 		}
-		if len(c.again) == 0 || c.isOver() {
+		if len(c.pool.again) == 0 || c.isOver() {
 			return
 		}
 		c.askAgain(1)
@@ -252,9 +247,9 @@ func (c *scan) finish() {
 
 // askAgain looks objects up with escaped slashes, until fewer than least are left.
 func (c *scan) askAgain(least int) {
-	for len(c.again) >= least && len(c.again) > 0 && !c.isOver() {
-		few := c.again[:min(len(c.again), mps.MaxBatch)]
-		c.again = c.again[len(few):]
+	for len(c.pool.again) >= least && len(c.pool.again) > 0 && !c.isOver() {
+		few := c.pool.again[:min(len(c.pool.again), mps.MaxBatch)]
+		c.pool.again = c.pool.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {
 			for _, candidate := range few {
 				if !yield(candidate, nil) {
@@ -271,9 +266,19 @@ func (c *scan) askAgain(least int) {
 
 // settle ranks the findings, counts them, and adds them to the index.
 func (c *scan) settle() {
-	isSkipped, done := c.skipped()
+	skipped, err := c.skippedIDs(c.admit)
+	defer skipped.Close()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	isSkipped, done := membership(&skipped)
 	defer done()
 	for f, err := range c.Draft.settle(c.Policy, c.report.AsOf) {
+		elsewhere := false
+		if err == nil && f.mediaID != "" {
+			elsewhere, err = isSkipped(f.mediaID)
+		}
 		if err != nil {
 			c.fail(err)
 			return
@@ -282,13 +287,11 @@ func (c *scan) settle() {
 		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
 		}
-		elsewhere := f.mediaID != "" && isSkipped(f.mediaID)
-		c.index(f, elsewhere)
+		c.skips.add(f, elsewhere, c.sources.hasIDs)
 		if !elsewhere {
-			c.countDue(f)
+			c.decider.countDue(f, c.Draft.ranker)
 		}
 	}
 	c.reportUpcoming()
 	c.report.Counts.Pending = c.report.Counts.Expired
-	c.Known = max(0, c.Known-c.rediscovered.count)
 }

@@ -27,10 +27,10 @@ type sources struct {
 	prefixes []media.Object
 	lines    []*report.Source // of the prefixes
 	lists    []list
+	// sorted is true if the prefixes are read before the first look-up too, and sorted.
+	sorted bool
 	// unmatched counts rows of reports whose objects no rule takes.
 	unmatched int
-	// rowErrors are failures that a resumed scan meets again.
-	rowErrors []report.Failure
 	// hasIDs and hasObjects are true if the lists name media IDs or objects.
 	hasIDs, hasObjects bool
 }
@@ -60,13 +60,13 @@ func (c *scan) stages() []candidates {
 		return []candidates{inventory.Of(request.MediaIDs, nil)}
 	case len(request.Manifests)+len(request.Prefixes)+len(request.Files) > 0:
 		c.Scope = plan.Scope{Objects: addresses(request.Objects), Manifests: append(addresses(request.Manifests), request.Files...), Inventory: addresses(request.Prefixes)}
-		c.sources = c.sourcesOf(request)
+		c.sources.prefixes, c.sources.lists = c.sourcesOf(request)
 		return c.ofSources()
 	case len(request.Objects) > 0:
 		c.Scope = plan.Scope{Objects: addresses(request.Objects)}
 		return []candidates{inventory.Of(nil, request.Objects)}
 	}
-	c.sources = c.inventorySources()
+	c.sources.prefixes, c.sources.lists = c.inventorySources()
 	c.Scope = plan.Scope{Inventory: c.sources.called()}
 	return c.ofSources()
 }
@@ -80,19 +80,19 @@ func addresses(objects []media.Object) []string {
 }
 
 // inventorySources returns the sources of the policy's inventory.
-func (s *Scanner) inventorySources() sources {
+func (s *Scanner) inventorySources() (prefixes []media.Object, lists []list) {
 	from := s.Policy.Inventory
-	all := sources{prefixes: unique(from.Prefixes), lists: s.manifests(unique(from.Manifests))}
+	lists = s.manifests(unique(from.Manifests))
 	for _, workflow := range unique(from.Workflows) {
 		name := workflow
 		if name == policy.AllWorkflows {
 			name = ""
 		}
-		all.lists = append(all.lists, list{name: "workflow:" + workflow, read: func(ctx context.Context) candidates {
+		lists = append(lists, list{name: "workflow:" + workflow, read: func(ctx context.Context) candidates {
 			return inventory.OfWorkflow(ctx, s.Library, name)
 		}})
 	}
-	return all
+	return unique(from.Prefixes), lists
 }
 
 func unique[T comparable](list []T) (first []T) {
@@ -113,14 +113,14 @@ func (s *Scanner) manifests(manifests []media.Object) (lists []list) {
 }
 
 // sourcesOf returns the sources that a request names.
-func (s *Scanner) sourcesOf(request *trigger.Request) sources {
+func (s *Scanner) sourcesOf(request *trigger.Request) (prefixes []media.Object, lists []list) {
 	objects := func(context.Context) candidates { return inventory.Of(nil, request.Objects) }
-	all := sources{prefixes: request.Prefixes, lists: append([]list{{read: objects}}, s.manifests(request.Manifests)...)}
+	lists = append([]list{{read: objects}}, s.manifests(request.Manifests)...)
 	for _, name := range request.Files {
 		read := func(ctx context.Context) candidates { return inventory.OfFile(ctx, name) }
-		all.lists = append(all.lists, list{name: "manifest:" + name, read: read})
+		lists = append(lists, list{name: "manifest:" + name, read: read})
 	}
-	return all
+	return request.Prefixes, lists
 }
 
 // names reports whether a source may name an object.
@@ -137,17 +137,6 @@ func (s *sources) called() []string {
 		}
 	}
 	return names
-}
-
-// line returns the report's line of a source.
-func (c *scan) line(name string) *report.Source {
-	r := c.report
-	i := slices.IndexFunc(r.Sources, func(s report.Source) bool { return s.Source == name })
-	if i < 0 {
-		i = len(r.Sources)
-		r.Sources = append(r.Sources, report.Source{Source: name})
-	}
-	return &r.Sources[i]
 }
 
 // ofSources returns the stages of the sources: the lists, the pending candidates of the
@@ -184,10 +173,10 @@ func failed(err error) candidates {
 
 // listed lists the prefixes in order. It is nil if there are none, or gather has sorted them.
 func (c *scan) listed(after string) candidates {
-	if c.sorted || len(c.sources.prefixes) == 0 {
+	if c.sources.sorted || len(c.sources.prefixes) == 0 {
 		return nil
 	}
-	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits)
+	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits())
 }
 
 // leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.
@@ -195,7 +184,7 @@ func (c *scan) leftOver() candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
 		for _, open := range c.cursor.left() {
 			if open.slash == media.SlashEscaped {
-				c.again = append(c.again, open.Candidate)
+				c.pool.again = append(c.pool.again, open.Candidate)
 				continue
 			}
 			if !yield(open.Candidate, nil) {
@@ -224,13 +213,15 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
 	}
-	entries, known := c.isKnown(candidate)
+	entries, known := c.isKnown(c.admit, candidate)
 	if !known {
 		c.cursor.take(candidate)
 		return true
 	}
 	c.cursor.pass(candidate)
-	c.passOver(candidate, entries)
+	for _, due := range c.pass(entries) {
+		c.decider.countSkipped(candidate, due)
+	}
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
 	}
@@ -253,8 +244,7 @@ func (c *scan) sourceFailed(err error) {
 	case isTemporaryFile(err), isUnordered(err), c.request.Plan != "":
 		c.fail(err)
 	default:
-		c.Missing = true
-		c.listFailure(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})
+		c.miss(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})
 	}
 }
 
@@ -274,7 +264,7 @@ func (c *scan) ofPlan(id string) candidates {
 		}
 		for entry, err := range journal.Entries(c.ctx, c.Store, contents) {
 			if err == nil && c.Policy.TakesOrphans(entry.Rule) {
-				c.orphanIDs[entry.MediaID] = true
+				c.orphans[entry.MediaID] = true
 			}
 			if !yield(inventory.Candidate{MediaID: entry.MediaID}, err) || err != nil {
 				return
@@ -287,7 +277,7 @@ func (c *scan) ofPlan(id string) candidates {
 // event, an announcement, or the plan that is applied.
 func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
 	for _, candidate := range batch {
-		if c.orphanIDs[candidate.MediaID] || candidate.Orphan && c.Policy.HasOrphanRule() || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
+		if c.orphans[candidate.MediaID] || candidate.Orphan && c.Policy.HasOrphanRule() || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
 			some = append(some, candidate)
 		}
 	}

@@ -140,7 +140,9 @@ func TestAnnouncedMediaThatASweepDidNotSee(t *testing.T) {
 				list = append(list, journal.Announcement{MediaID: fmt.Sprint("m", i), Digest: 1, At: noticeNow.Unix() - test.age})
 			}
 			r.announce(t, list...)
-			n, err := r.split(t.Context(), &scan.Found{Missing: test.missing}, r.announced(t))
+			found := &scan.Found{}
+			found.Missing = test.missing
+			n, err := r.split(t.Context(), found, r.announced(t))
 			if err == nil {
 				err = n.record(t.Context())
 			}

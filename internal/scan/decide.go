@@ -1,0 +1,122 @@
+package scan
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/index"
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/lookup"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// decider decides on the media that a scan finds.
+type decider struct {
+	policy *policy.Policy
+	asOf   time.Time
+	now    func() time.Time
+	mark   func(*media.Medium) retention.Mark
+	// indexed says that findings go to the index, with the time when they must be looked up again.
+	indexed bool
+	// upcoming counts what falls due; nil if the scan cannot know.
+	upcoming *retention.Upcoming
+}
+
+func (s *Scanner) newDecider(asOf time.Time) decider {
+	return decider{policy: s.Policy, asOf: asOf, now: s.Now, mark: s.Mark}
+}
+
+// decide decides on a medium, and returns the reason. If a list contradicts the medium, or the medium does
+// not fit into a plan, it does not expire, and the error says why.
+func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
+	f, m := findingOf(of), &of.Medium
+	facts := retention.Facts{AsOf: d.asOf, ReadAt: d.now(), SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
+	f.readAt = facts.ReadAt.Unix()
+	decision := retention.Decide(d.policy, m, facts)
+	if err = checkBeside(of); err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
+		decision = retention.Decision{Verdict: retention.Unknown}
+	}
+	if decision.Verdict == retention.Expired {
+		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
+		var l plan.Line
+		if l, err = plan.LineOf(entry, m.Created, facts.ReadAt); err != nil {
+			decision = retention.Decision{Verdict: retention.Unknown}
+		}
+		f.line = l.Text
+	}
+	f.verdict, f.rule, f.rank = decision.Verdict, decision.RuleName(), d.rankOf(m, facts)
+	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
+	if of.Candidate.Lead {
+		f.expires = 0 // the inventory may not name it
+	}
+	return f, decision.Reason(), err
+}
+
+// findingOf returns the finding of a medium before a decision. The digest covers the doubt: a
+// record in doubt contradicts the same record without doubt.
+func findingOf(of lookup.Found) *finding {
+	m := &of.Medium
+	digest := sha256.Sum256(slices.Concat(m.Record, []byte(m.Doubt)))
+	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest[:])}
+	if media.CheckID(m.ID) != nil { // two such records are not of one medium
+		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
+	}
+	if !m.Created.IsZero() {
+		f.created = m.Created.Unix()
+	}
+	return f
+}
+
+// checkBeside returns an error if a list names another object beside the ID of a medium.
+func checkBeside(of lookup.Found) error {
+	object := of.Medium.Object
+	if !of.Candidate.Contradicts(object) {
+		return nil
+	}
+	has := "none"
+	if !object.IsZero() {
+		has = text.Quote(object.String())
+	}
+	return errors.New("a manifest names another object beside this media ID than MPS, which has " + has + ": the row is not used")
+}
+
+// youth is the age up to which an object without a medium may soon get one.
+const youth = 24 * time.Hour
+
+// dueWithoutMedium returns when an object without a medium is looked up again.
+func (d *decider) dueWithoutMedium(candidate inventory.Candidate) int64 {
+	if candidate.Modified == 0 || d.asOf.Unix()-candidate.Modified < int64(youth.Seconds()) {
+		return 0
+	}
+	return index.Never
+}
+
+// dueOf returns when a medium is looked up again.
+func (d *decider) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
+	if !d.indexed {
+		return 0
+	}
+	if facts.Mark.Hold != nil || facts.Mark.MayHold != nil { // a release is no reason to look, so that a hold must not count
+		facts.Mark = facts.Mark.Unheld()
+		verdict = retention.Decide(d.policy, m, facts).Verdict
+	}
+	known := facts // a medium with a future CreationTime is ranked from then on
+	known.AsOf = retention.WhenKnown(m, facts.AsOf)
+	switch due, _, ok := retention.Due(d.policy, m, facts); {
+	case verdict == retention.Unknown: // the record may be complete the next time
+		return 0
+	case retention.IsRanked(d.policy, m, known), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
+		return 0 // its verdict depends on others, or on a hold that ends
+	case ok:
+		return due.Unix()
+	}
+	return index.Never
+}
