@@ -52,17 +52,8 @@ func (c *scan) checkpointsOf(ctx context.Context) (folder, resumer string) {
 	return "checkpoints-requests/" + state.SafeName(strings.Join(names, " ")) + "/", "the same request"
 }
 
-const (
-	// A checkpoint is due after checkpointTime and checkpointStep candidates, or after maxUnsaved
-	// findings.
-	checkpointTime = 10 * time.Second
-	checkpointStep = 1000
-	maxUnsaved     = 2000
-	// segmentSize is the size of a full segment, in bytes after compression.
-	segmentSize = 4 << 20
-	// storeTime bounds the time for which the scan waits for a checkpoint to be written.
-	storeTime = 5 * time.Second
-)
+// storeTime bounds the time for which the scan waits for a checkpoint to be written.
+const storeTime = 5 * time.Second
 
 // checkpoint is the head of a saved scan. It refers to segments with the findings. Segments never
 // change.
@@ -100,15 +91,6 @@ type pendingRecord struct {
 
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
 const checkpointFormat = 8
-
-// position is where a scan has come to, and where a later run resumes it.
-type position struct {
-	cursor     cursor
-	checkpoint *checkpointer // nil for a scan without checkpoints
-	head       checkpoint    // at the end of the scan
-	// Suspended is true if a later run resumes the scan.
-	Suspended bool
-}
 
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.

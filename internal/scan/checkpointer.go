@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,7 +9,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+
 	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+const (
+	// A checkpoint is due after checkpointTime and checkpointStep candidates, or after maxUnsaved
+	// findings.
+	checkpointTime = 10 * time.Second
+	checkpointStep = 1000
+	maxUnsaved     = 2000
+	// segmentSize is the size of a full segment, in bytes after compression.
+	segmentSize = 4 << 20
 )
 
 // checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
