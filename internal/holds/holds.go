@@ -47,47 +47,54 @@ const (
 // Holds caches the holds in force. It reads each record once, since records never change. It is safe
 // for concurrent use.
 type Holds struct {
-	now     atomic.Pointer[retention.Holds]
-	skipped atomic.Pointer[[]string]
-	readAt  atomic.Pointer[time.Time]
+	latest atomic.Pointer[view]
 
 	// reading guards the fields below, and is held while records are read.
-	reading          *state.SharedRead
-	started          bool // whether a catalog was looked for
+	reading *state.SharedRead
+	started bool // whether a catalog was looked for
+	ledger
+	changed bool    // since the latest view was made
+	catalog catalog // the last one that was read or written
+}
+
+// view is what was last read.
+type view struct {
+	holds   *retention.Holds
+	skipped []string
+	readAt  time.Time
+}
+
+// ledger is what the records say that were read.
+type ledger struct {
 	placed, released sequence
 	proven           int                       // the highest number in numberFolder
 	inForce          map[string]retention.Hold // by ID
 	freed            map[string]bool           // IDs of released holds
 	damaged          map[string]string         // releases that cannot be read
 	unread           map[string]int            // holds that cannot be read, or are missing: record and number
-	changed          bool                      // since now was made
-	catalog          catalog                   // the last one that was read or written
+}
+
+func newLedger() ledger {
+	return ledger{placed: sequence{folder: holdFolder}, released: sequence{folder: releaseFolder},
+		inForce: map[string]retention.Hold{}, freed: map[string]bool{}, damaged: map[string]string{}, unread: map[string]int{}}
 }
 
 // New returns an empty cache.
 func New() *Holds {
-	h := &Holds{reading: state.NewSharedRead()}
-	h.reset()
+	h := &Holds{reading: state.NewSharedRead(), ledger: newLedger(), changed: true}
 	none, _ := retention.NewHolds(nil) // no hold is wrong
-	h.now.Store(none)
-	h.skipped.Store(&[]string{})
-	h.readAt.Store(&time.Time{})
+	h.latest.Store(&view{holds: none})
 	return h
 }
 
-func (h *Holds) reset() {
-	h.placed, h.released, h.proven = sequence{folder: holdFolder}, sequence{folder: releaseFolder}, 0
-	h.inForce, h.freed, h.damaged, h.unread, h.changed = map[string]retention.Hold{}, map[string]bool{}, map[string]string{}, map[string]int{}, true
-}
-
 // Now returns the holds as they were last read. The result changes if they do.
-func (h *Holds) Now() *retention.Holds { return h.now.Load() }
+func (h *Holds) Now() *retention.Holds { return h.latest.Load().holds }
 
 // Skipped returns the releases that cannot be read: their holds stay.
-func (h *Holds) Skipped() []string { return *h.skipped.Load() }
+func (h *Holds) Skipped() []string { return h.latest.Load().skipped }
 
 // ReadAt returns when the last complete read began.
-func (h *Holds) ReadAt() time.Time { return *h.readAt.Load() }
+func (h *Holds) ReadAt() time.Time { return h.latest.Load().readAt }
 
 // Refresh reads the records written since the last call. After an error nothing may be deleted.
 // The error has state.ErrDamaged if a hold cannot be read.
@@ -109,36 +116,26 @@ func (h *Holds) refresh(ctx context.Context, store state.Store) error {
 	}
 	err := h.readNew(ctx, store)
 	if errors.Is(err, errRenumbered) {
-		h.reset()
+		h.ledger, h.changed = newLedger(), true
 		err = h.readNew(ctx, store)
 	}
 	if err != nil {
 		return err
 	}
 	lost := h.readUnread(ctx, store)
+	seen := *h.latest.Load()
 	if h.changed {
-		if err := h.publish(); err != nil {
-			return err
+		list := slices.SortedFunc(maps.Values(h.inForce), func(a, b retention.Hold) int { return number(a.ID) - number(b.ID) })
+		if seen.holds, err = retention.NewHolds(list); err != nil {
+			return err // decodeHold has checked each
 		}
+		seen.skipped, h.changed = slices.Sorted(maps.Values(h.damaged)), false
 	}
-	if lost != nil {
-		return lost
+	if lost == nil {
+		seen.readAt = began
 	}
-	h.readAt.Store(&began)
-	return nil
-}
-
-func (h *Holds) publish() error {
-	list := slices.SortedFunc(maps.Values(h.inForce), func(a, b retention.Hold) int { return number(a.ID) - number(b.ID) })
-	now, err := retention.NewHolds(list)
-	if err != nil {
-		return err // decodeHold has checked each
-	}
-	skipped := slices.Sorted(maps.Values(h.damaged))
-	h.now.Store(now)
-	h.skipped.Store(&skipped)
-	h.changed = false
-	return nil
+	h.latest.Store(&seen)
+	return lost
 }
 
 // Place records a hold, under the next number. It is in force when Place returns. Another hold that
