@@ -38,7 +38,7 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 // Live returns a lower and an upper bound of the number of live media, including those that the
 // index skipped. It bounds the claim of a checkpoint by the number of candidates that the sources name.
 func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (live, most int, err error) {
-	live = counts.Looked - counts.Absent + f.Known
+	live = counts.Looked - counts.Absent + f.live()
 	if !f.resumed.isResumed() || s.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
 		return live, live, nil
 	}

@@ -245,7 +245,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	}
 	draft.resumed = true
 	c.Draft, c.cursor, c.sources.sorted = draft, cursor, head.Sorted
-	c.Passed, c.Known, c.Missing = head.Passed, head.Known, head.Missing
+	c.Passed, c.passedLive, c.Missing = head.Passed, head.Known, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)

@@ -23,8 +23,8 @@ type skips struct {
 	known *index.Generation
 	finds *index.Finds
 	asOf  int64 // in seconds since 1970
-	// Passed counts the candidates that were skipped. Known counts their live media.
-	Passed, Known int
+	// Passed counts the candidates that were skipped. passedLive counts their live media.
+	Passed, passedLive int
 	// rediscovered counts media that were found by their IDs, and whose objects the sources may name.
 	// ofObjects has their objects with the media IDs, if any candidate was skipped.
 	rediscovered int
@@ -63,7 +63,7 @@ func (s *skips) close() {
 }
 
 // live returns the number of live media that were skipped, without those that were found by their IDs.
-func (s *skips) live() int { return max(0, s.Known-s.rediscovered) }
+func (s *skips) live() int { return max(0, s.passedLive-s.rediscovered) }
 
 // isKnown returns the entries of a candidate that need not be looked up.
 func (s *skips) isKnown(ctx context.Context, candidate inventory.Candidate) (entries []index.Entry, known bool) {
@@ -79,8 +79,8 @@ func (s *skips) isKnown(ctx context.Context, candidate inventory.Candidate) (ent
 	return entries, len(entries) > 0
 }
 
-// pass counts a skipped candidate, and its live media. Known counts one of these: the guard must not count
-// more than the inventory names. pass returns when the live media are due.
+// pass counts a skipped candidate, and one live medium of it: the guard must not count more than the
+// inventory names. pass returns when the live media are due.
 func (s *skips) pass(entries []index.Entry) (due []int64) {
 	s.Passed++
 	for _, e := range entries {
@@ -88,7 +88,7 @@ func (s *skips) pass(entries []index.Entry) (due []int64) {
 			due = append(due, e.Due)
 		}
 	}
-	s.Known += min(1, len(due))
+	s.passedLive += min(1, len(due))
 	return due
 }
 
