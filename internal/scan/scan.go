@@ -267,11 +267,11 @@ func (c *scan) askAgain(least int) {
 // settle ranks the findings, counts them, and adds them to the index.
 func (c *scan) settle() {
 	skipped, err := c.skippedIDs(c.admit)
-	defer skipped.Close()
 	if err != nil {
 		c.fail(err)
 		return
 	}
+	defer skipped.Close()
 	isSkipped, done := membership(&skipped)
 	defer done()
 	for f, err := range c.Draft.settle(c.Policy, c.report.AsOf) {

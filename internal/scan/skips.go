@@ -125,7 +125,8 @@ func (s *skips) skippedIDs(ctx context.Context) (ids extsort.Sorter, err error) 
 			err = ids.Add(string(record.Rest), nil)
 		}
 		if err != nil {
-			return ids, err
+			ids.Close()
+			return extsort.Sorter{}, err
 		}
 	}
 	return ids, nil
