@@ -41,7 +41,6 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../restore/lost.go", "", nil},
 		{"../scan/notes.go", "describe", nil},
 		{"../scan/resume.go", "resume", []string{"scan not resumed: starting over", "resuming an interrupted scan", "checkpoint not resumed"}},
-		{"../scan/literal.go", "describe", nil},
 		{"../history/read.go", "", []string{"read the history: %w", "%w: %w", "%w: these outcomes of an earlier version are missing here"}},
 		{"../service/announced.go", "noteNotice", nil},
 		{"../service/history.go", "addDeletion", nil},
