@@ -32,24 +32,29 @@ type contested struct {
 	by   *claim // nil if the service has taken the medium
 }
 
-// take claims a batch. It returns the media that the caller owns, and the others.
-func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, ours []plan.Line, theirs []contested) {
-	own = &claim{took: map[string]bool{}, done: make(chan struct{})}
+// take claims a batch if all of it is free. Otherwise it returns the media that are free, and those that are not.
+func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, free []plan.Line, theirs []contested) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = map[string]*claim{}
-	}
 	c.taken.expire(now)
 	for _, l := range batch {
 		if other := c.open[l.MediaID]; other != nil || c.taken.has(l.MediaID) {
 			theirs = append(theirs, contested{l, other})
-			continue
+		} else {
+			free = append(free, l)
 		}
-		c.open[l.MediaID], own.took[l.MediaID] = own, false
-		ours = append(ours, l)
 	}
-	return own, ours, theirs
+	if len(theirs) > 0 {
+		return nil, free, theirs
+	}
+	if c.open == nil {
+		c.open = map[string]*claim{}
+	}
+	own = &claim{took: map[string]bool{}, done: make(chan struct{})}
+	for _, l := range batch {
+		c.open[l.MediaID], own.took[l.MediaID] = own, false
+	}
+	return own, nil, nil
 }
 
 // release ends a claim. A medium that the service took stays claimed for claimTime.
@@ -111,51 +116,20 @@ func (t *takenMedia) expire(now time.Time) {
 	}
 }
 
-// purgeClaimed deletes the media of a batch that no other run of the process has claimed. It waits for the
-// other runs, and reads back what they claimed. It deletes what they did not.
-func (w *worker) purgeClaimed(batch []plan.Line) error {
-	for len(batch) > 0 {
-		own, ours, theirs := w.Claims.take(batch, w.Now())
-		if err := w.purgeOwn(own, ours); err != nil {
-			return err
-		}
-		w.sent()
-		for _, medium := range theirs {
-			if medium.by == nil {
-				continue
-			}
-			select {
-			case <-medium.by.done:
-			case <-w.ctx.Done():
-				return nil // still pending
-			}
-		}
-		var err error
-		if batch, err = w.notTaken(theirs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *worker) purgeOwn(own *claim, ours []plan.Line) error {
-	w.own = own
-	defer func() {
-		w.own = nil
-		w.Claims.release(own, w.Now())
-	}()
-	return w.purge(ours)
-}
-
-// notTaken reads back media that other runs claimed. It returns those that are live and that the service
-// did not take.
-func (w *worker) notTaken(theirs []contested) (rest []plan.Line, err error) {
-	if len(theirs) == 0 {
-		return nil, nil
-	}
+// follow waits until other runs have ended their claims, and reads the media back. It returns those that are live
+// and that the service did not take.
+func (w *worker) follow(theirs []contested) (rest []plan.Line, err error) {
+	w.sent() // the last batch of this run waits for no other run
 	var lines []plan.Line
 	took := map[string]bool{}
 	for _, medium := range theirs {
+		if medium.by != nil {
+			select {
+			case <-medium.by.done:
+			case <-w.ctx.Done():
+				return nil, nil // still pending
+			}
+		}
 		lines = append(lines, medium.line)
 		if id := medium.line.MediaID; medium.by == nil || medium.by.took[id] {
 			took[id] = true

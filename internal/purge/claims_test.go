@@ -2,6 +2,8 @@ package purge
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
 // Runs of one process that found the same media before one of them deleted these send each ID once.
@@ -129,4 +133,92 @@ func TestAWaitingRunEndsInTime(t *testing.T) {
 			t.Errorf("released without a deletion: %v, outcomes (-want +got):\n%s", err, diff)
 		}
 	})
+}
+
+// Media that leave a batch before it is sent are replaced: another run has claimed them, or they have not expired
+// any more.
+func TestBatchesAreFull(t *testing.T) {
+	for name, prepare := range map[string]func(*library, *Purger, []plan.Line){
+		"another run deletes every tenth medium": func(l *library, p *Purger, lines []plan.Line) {
+			for i := 0; i < len(lines); i += 10 {
+				own, _, _ := p.Claims.take(lines[i:i+1], time.Now())
+				time.AfterFunc(time.Minute, func() {
+					l.mu.Lock()
+					defer l.mu.Unlock()
+					_ = l.take(lines[i].MediaID)
+					own.took[lines[i].MediaID] = true
+					p.Claims.release(own, time.Now())
+				})
+			}
+		},
+		"every tenth medium is gone when it is read again": func(l *library, _ *Purger, lines []plan.Line) {
+			for i := range lines {
+				if lines[i].ReadAt -= int64(2 * time.Hour / time.Second); i%10 == 0 {
+					_ = l.take(lines[i].MediaID)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLibrary(t)
+				lines, p := l.fill(1005), l.purger(asOf, origin{})
+				prepare(l, p, lines)
+				all, err := l.purge(t.Context(), t.Context(), p, lines)
+				if diff := cmp.Diff(became{"deleted": 904, "gone": 101}, all.count(len(lines))); err != nil || diff != "" {
+					t.Errorf("%v, outcomes (-want +got):\n%s", err, diff)
+				}
+				for i, ids := range l.sent {
+					if len(ids) != mps.MaxBatch && i < len(l.sent)-1 {
+						t.Errorf("call %d of %d has %d media", i+1, len(l.sent), len(ids))
+					}
+				}
+			})
+		})
+	}
+}
+
+// Runs of the same media in any order end, send each medium once, and send few batches that are not full.
+func TestRunsOfTheSameMedia(t *testing.T) {
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			const runs = 4
+			random := rand.New(rand.NewPCG(seed, 5))
+			l, claims, sent := newLibrary(t), new(Claims), map[string]bool{}
+			l.permits = func() error { time.Sleep(rand.N(10 * time.Second)); return nil }
+			l.onDelete = func(_ int, ids []string) error {
+				for _, id := range ids {
+					if sent[id] {
+						t.Errorf("seed %d: %s is sent twice", seed, id)
+					}
+					sent[id] = true
+				}
+				return l.take(ids...)
+			}
+			lines := l.fill(1 + random.IntN(4000))
+			var group sync.WaitGroup
+			for range runs {
+				own := slices.Clone(lines)
+				random.Shuffle(len(own), func(i, j int) { own[i], own[j] = own[j], own[i] })
+				p := l.purger(asOf, origin{})
+				p.Claims = claims
+				group.Go(func() {
+					all, err := l.purge(t.Context(), t.Context(), p, own)
+					if count := all.count(len(own)); err != nil || count["deleted"]+count["gone"] != len(own) {
+						t.Errorf("seed %d: %v, %v", seed, err, count)
+					}
+				})
+			}
+			group.Wait()
+			short := 0
+			for _, ids := range l.sent {
+				if len(ids) < mps.MaxBatch {
+					short++
+				}
+			}
+			if len(sent) != len(lines) || short > runs {
+				t.Errorf("seed %d: %d of %d media are sent, %d calls of %d are not full", seed, len(sent), len(lines), short, len(l.sent))
+			}
+		})
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -59,8 +58,8 @@ type Purger struct {
 // of lines or settle nothing more is sent, and settle gets the outcomes of what was sent.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
-	w := workers{events: make(chan event)}
-	defer func() { stop(); w.wait() }() // settle may panic again
+	s := stage{worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event)}}
+	defer func() { stop(); s.wait() }() // settle may panic again
 	var ended error
 	handle := func(e event) {
 		if len(e.outcomes) > 0 {
@@ -71,143 +70,35 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 			stop()
 		}
 	}
-	err := task.Run(func() {
-		for batch, err := range batches(lines) {
-			if err != nil {
-				ended = err
-				break
-			}
-			for w.running == mps.InFlight || len(batch) < mps.MaxBatch && w.unsent > 0 {
-				handle(w.next())
-			}
-			if admit.Err() != nil {
-				break
-			}
-			w.start(&worker{Purger: p, ctx: ctx, admit: admit, events: w.events}, batch)
-		}
-	})
-	handle(event{err: err})
-	for w.running > 0 {
-		handle(w.next())
-	}
-	return ended
-}
-
-// batches groups lines by ten.
-func batches(lines iter.Seq2[plan.Line, error]) iter.Seq2[[]plan.Line, error] {
-	return func(yield func([]plan.Line, error) bool) {
-		var batch []plan.Line
-		for l, err := range lines {
-			if err != nil {
-				yield(nil, err)
+	advance := func(isLast bool) {
+		for admit.Err() == nil {
+			switch {
+			case s.running < mps.InFlight && s.start(isLast):
+			case s.running == mps.InFlight || isLast && s.running > 0:
+				handle(s.next())
+			default:
 				return
 			}
-			if batch = append(batch, l); len(batch) == mps.MaxBatch {
-				if !yield(batch, nil) {
-					return
-				}
-				batch = nil
-			}
-		}
-		if len(batch) > 0 {
-			yield(batch, nil)
 		}
 	}
-}
-
-// workers holds the batches in flight. The caller's goroutine owns it.
-type workers struct {
-	events          chan event
-	running, unsent int
-}
-
-// event is a message of a worker.
-type event struct {
-	outcomes []Outcome
-	// sent is true once the batch was sent, or will not be sent.
-	sent bool
-	// done is true when the worker has ended.
-	done bool
-	err  error
-}
-
-func (w *workers) start(one *worker, batch []plan.Line) {
-	w.running++
-	w.unsent++
-	go func() {
-		err := task.Do(func() error {
-			if one.admit.Err() == nil {
-				batch = one.recheck(batch)
+	err := task.Run(func() {
+		for l, err := range lines {
+			if err != nil {
+				ended = err
+				return
 			}
-			if one.Recheck.Account {
-				return nil
+			s.add(l)
+			if advance(false); admit.Err() != nil {
+				return
 			}
-			return one.purgeClaimed(batch)
-		})
-		one.sent()
-		one.events <- event{done: true, err: err}
-	}()
-}
-
-// next waits for an event.
-func (w *workers) next() event {
-	e := <-w.events
-	if e.sent {
-		w.unsent--
-	}
-	if e.done {
-		w.running--
-	}
-	return e
-}
-
-// wait waits for all workers, and drops their events. It matters if settle panics again and again.
-func (w *workers) wait() {
-	for w.running > 0 {
-		w.next()
-	}
-}
-
-// worker deletes one batch.
-type worker struct {
-	*Purger
-	ctx, admit context.Context //nolint:containedctx // of one call
-	events     chan<- event
-	once       sync.Once
-	own        *claim // of the media that it sends
-}
-
-// sent reports that the batch has been sent.
-func (w *worker) sent() { w.once.Do(func() { w.events <- event{sent: true} }) }
-
-func (w *worker) report(outcomes ...Outcome) {
-	for _, o := range outcomes {
-		if w.own != nil && (o.Became == journal.Deleted || o.Became == journal.Unverified && o.Tombstone) {
-			w.own.took[o.Line.MediaID] = true
 		}
+		advance(true)
+	})
+	handle(event{err: err})
+	for s.running > 0 {
+		handle(s.next())
 	}
-	if len(outcomes) > 0 {
-		w.events <- event{outcomes: outcomes}
-	}
-}
-
-// all reports the same outcome for all media of a batch.
-func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tombstone bool) {
-	outcomes := make([]Outcome, len(batch))
-	for i, l := range batch {
-		outcomes[i] = Outcome{Line: l, Became: became, Cause: cause, Tombstone: tombstone}
-	}
-	w.report(outcomes...)
-}
-
-// recheck decides again on a batch with stale decisions. It returns the media that are still expired.
-func (w *worker) recheck(batch []plan.Line) []plan.Line {
-	if !w.Recheck.Account && !isStale(batch, w.Now()) {
-		return batch
-	}
-	still, outcomes := w.Recheck.run(w.ctx, batch)
-	w.report(outcomes...)
-	return still
+	return ended
 }
 
 // purge deletes one batch, and reports the outcome of each medium. It splits a rejected batch until
@@ -226,15 +117,16 @@ func (w *worker) purge(batch []plan.Line) error {
 			try--
 			continue
 		}
+		if failure != nil && failure.Kind == mps.Unauthorized {
+			w.all(batch, journal.Failed, err, false)
+			return err // before the last batch may be sent
+		}
 		w.sent()
 		switch {
 		case err == nil:
 			return w.verify(batch)
 		case failure == nil:
 			return nil // not sent: still pending
-		case failure.Kind == mps.Unauthorized:
-			w.all(batch, journal.Failed, err, false)
-			return err
 		case failure.Kind == mps.Throttled && try < mps.MaxTries: // the service did not accept it
 			if backoff, err = w.backOff(batch, backoff, err); err != nil {
 				return nil //nolint:nilerr // reported by backOff

@@ -238,6 +238,21 @@ func TestUnauthorizedStopsAll(t *testing.T) {
 	})
 }
 
+// The last batch, which waits for the others, is not sent either.
+func TestUnauthorizedStopsTheLastBatch(t *testing.T) {
+	for range 20 { // or it would be stopped by chance
+		synctest.Test(t, func(t *testing.T) {
+			l := newLibrary(t)
+			lines := l.fill(15)
+			l.onDelete = func(int, []string) error { return errUnauthorized }
+			got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
+			if count := got.count(len(lines)); !errors.Is(err, errUnauthorized) || !maps.Equal(count, became{"failed": 10, "pending": 5}) || len(l.sent) != 1 {
+				t.Errorf("%v, %d calls, %v", count, len(l.sent), err)
+			}
+		})
+	}
+}
+
 // When the run's time is up nothing more is sent: what was not sent stays pending, and what was
 // sent and cannot be read back too.
 func TestTimeIsUp(t *testing.T) {
@@ -389,8 +404,8 @@ func TestAPanicOfTheCaller(t *testing.T) {
 		lines := l.fill(100)
 		var n atomic.Int64
 		l.permits = func() error { time.Sleep(time.Duration(n.Add(1)) * time.Second); return nil }
-		err := task.Run(func() {
-			_ = l.purger(asOf, origin{}).Run(t.Context(), t.Context(), sequence(lines), func([]Outcome) { panic("boom") })
+		err := task.Do(func() error {
+			return l.purger(asOf, origin{}).Run(t.Context(), t.Context(), sequence(lines), func([]Outcome) { panic("boom") })
 		})
 		if err == nil || !strings.Contains(err.Error(), "boom") {
 			t.Errorf("%v", err)

@@ -173,15 +173,16 @@ func TestABatchThatWaitsTooLong(t *testing.T) {
 	})
 }
 
-// One old decision makes its whole batch be read again. Other batches are not.
-func TestOneStaleDecision(t *testing.T) {
+// Media with a stale decision are read again, ten a call. Others are not.
+func TestOnlyStaleMediaAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t)
-		lines := l.fill(20)
+		lines := l.fill(40)
 		for i := range lines {
-			lines[i].ReadAt -= int64(time.Hour / time.Second)
+			if lines[i].ReadAt -= int64(time.Hour / time.Second); i%4 == 1 {
+				lines[i].ReadAt--
+			}
 		}
-		lines[13].ReadAt--
 		var read [][]string
 		l.onRead = func(probe bool, ids []string) error {
 			if !probe {
@@ -190,7 +191,7 @@ func TestOneStaleDecision(t *testing.T) {
 			return nil
 		}
 		got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
-		if err != nil || len(got) != 20 || len(read) != 1 || len(read[0]) != 10 || read[0][0] != "m010" {
+		if err != nil || len(got) != 40 || len(read) != 1 || len(read[0]) != 10 || read[0][0] != "m001" || read[0][9] != "m037" {
 			t.Errorf("%d outcomes, read again %v, %v", len(got), read, err)
 		}
 	})
