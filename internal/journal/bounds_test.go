@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
@@ -141,38 +140,6 @@ func TestLinesOfAnnouncements(t *testing.T) {
 		g := generation{announcedFormat, announcedRegion, announcedNow, test.segments, nil}
 		if err := g.check(announcedRegion); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
-		}
-	}
-}
-
-// A medium is not spent again for ten minutes.
-func TestAMediumIsSpentAgain(t *testing.T) {
-	for after, want := range map[time.Duration]int{10 * time.Minute: 1, 10*time.Minute + 1: 2} {
-		store, budget := statetest.New(), NewEventBudget()
-		for _, now := range []time.Time{asOf, asOf.Add(after)} {
-			if s, _, err := budget.Spend(t.Context(), store, now, []string{"m"}, 10, true); err != nil || !s.Allowed {
-				t.Fatalf("%+v, %v", s, err)
-			}
-		}
-		if got := len(store.Names(spentFolder)); got != want {
-			t.Errorf("%v later: spent %d times, want %d", after, got, want)
-		}
-	}
-}
-
-// The number of a spending is bounded in both directions.
-func TestTheLargestSpending(t *testing.T) {
-	name := func(media int) string { return fmt.Sprintf("%s%s-%d-run", spentFolder, state.Stamp(asOf), media) }
-	for _, test := range []struct {
-		media []int
-		good  bool
-	}{{[]int{1 << 31, -1 << 31}, true}, {[]int{1<<31 + 1}, false}, {[]int{1 << 31, 5, -1<<31 - 1}, false}, {[]int{0}, false}, {[]int{5, -6}, false}} {
-		spent, err := spentByRun{}, error(nil)
-		for _, media := range test.media {
-			err = errors.Join(err, spent.take(name(media)))
-		}
-		if (err == nil) != test.good {
-			t.Errorf("%v: %v", test.media, err)
 		}
 	}
 }

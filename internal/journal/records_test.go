@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,49 +8,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
-
-// Refunds never exceed what their run spent.
-func TestEventBudget(t *testing.T) {
-	const at = "spent/20260101T000000.000000000Z-"
-	for name, test := range map[string]struct {
-		records []string
-		want    int // -1 for an error
-	}{
-		"nothing":                  {nil, 0},
-		"two runs":                 {[]string{"5-A", "7-B"}, 12},
-		"some given back":          {[]string{"5-A", "-2-A"}, 3},
-		"all given back":           {[]string{"5-A", "7-B", "-5-A"}, 7},
-		"more given back":          {[]string{"5-A", "-6-A"}, 5},
-		"given back twice":         {[]string{"5-A", "-5-A", "-5-A"}, 0},
-		"of another":               {[]string{"5-A", "-2-B"}, 5},
-		"a million":                {[]string{"2-A", "-1000000-X"}, 2},
-		"before it is spent":       {[]string{"-5-A", "5-A"}, 5},
-		"no number":                {[]string{"x-A"}, -1},
-		"no run":                   {[]string{"5-"}, -1},
-		"nothing of it":            {[]string{"0-A"}, -1},
-		"a number that overflows":  {[]string{"9223372036854775808-A"}, -1},
-		"numbers that would":       {[]string{"9223372036854775807-A", "9223372036854775807-B"}, -1},
-		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, maxSpent},
-		"another form of a number": {[]string{"0x5-A"}, -1},
-	} {
-		b := spentByRun{}
-		var err error
-		for _, record := range test.records {
-			if err != nil {
-				break
-			}
-			switch err = b.take(at + record); {
-			case errors.Is(err, errUncovered):
-				err = nil
-			case err != nil && !strings.Contains(err.Error(), record):
-				t.Errorf("%s: %v names no record", name, err)
-			}
-		}
-		if got := b.sum(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
-			t.Errorf("%s: %d, %v, want %d", name, got, err, test.want)
-		}
-	}
-}
 
 // No tombstone ends another one, whatever the order and the times of their records.
 func TestTombstonesOnlyKeep(t *testing.T) {
@@ -107,20 +63,6 @@ func FuzzRecords(f *testing.F) {
 		}
 		if l, err := decodeOutcome(data); err == nil && media.CheckID(l.MediaID) != nil {
 			t.Errorf("%+v", l)
-		}
-	})
-}
-
-func FuzzEventBudget(f *testing.F) {
-	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
-	f.Fuzz(func(t *testing.T, first, second string) {
-		b := spentByRun{}
-		for _, name := range []string{first, second} {
-			before := b.sum()
-			err := b.take(name)
-			if after := b.sum(); after < 0 || err != nil && after != before {
-				t.Errorf("%q after %q: %d", second, first, after)
-			}
 		}
 	})
 }

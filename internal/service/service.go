@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -74,7 +75,7 @@ type Service struct {
 	progress display
 	// The process shares these between its runs.
 	marks    journal.Marks
-	events   *journal.EventBudget
+	events   *eventbudget.Budget
 	claims   purge.Claims
 	requests requests
 	surveys  chan struct{} // holds a value while a survey of the inventory is under way
@@ -98,7 +99,7 @@ func New(o Options) *Service {
 	s := &Service{
 		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
 		progress: display{show: logProgress, every: 5 * time.Second},
-		marks:    journal.NewMarks(), events: journal.NewEventBudget(), surveys: make(chan struct{}, 1),
+		marks:    journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1),
 	}
 	if o.Progress != nil {
 		s.progress = display{show: func(_ *slog.Logger, p sweep.Progress) { o.Progress(p) }, every: 200 * time.Millisecond}

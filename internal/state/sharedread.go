@@ -33,9 +33,6 @@ func (r *SharedRead) Lock(ctx context.Context) error {
 // Unlock lets the next reader in.
 func (r *SharedRead) Unlock() { <-r.turn }
 
-// Begun returns the number of reads that have begun.
-func (r *SharedRead) Begun() int64 { return r.begun.Load() }
-
 // Do returns once a read has succeeded that began after the call: its own, or that of another caller.
 func (r *SharedRead) Do(ctx context.Context, read func(context.Context) error) error {
 	before := r.begun.Load()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, more string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.sweep = &Sweep{Policy: p, Region: "cn-shanghai", Library: w, Objects: w, Store: w.store, Marks: journal.NewMarks(), Events: journal.NewEventBudget(),
+	w.sweep = &Sweep{Policy: p, Region: "cn-shanghai", Library: w, Objects: w, Store: w.store, Marks: journal.NewMarks(), Events: eventbudget.New(),
 		Claims: new(purge.Claims), Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Stop: "oss://ops/stop", Caller: "a person", Progress: func(Progress) {}, Every: time.Hour}
 	return w

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -17,7 +18,7 @@ import (
 
 // guard checks whether the run would delete too much, and trips the guard of the report. It says in the
 // draft why the plan is blocked, and records the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending journal.Spending, err error) {
+func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending eventbudget.Spending, err error) {
 	if r.request.Plan != "" {
 		return spending, r.guardApply(ctx, draft)
 	}
@@ -27,7 +28,7 @@ func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draf
 }
 
 // guardFound checks what a scan found.
-func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending journal.Spending, err error) {
+func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending eventbudget.Spending, err error) {
 	c := &r.report.Counts
 	live, most, err := r.scanner().Live(ctx, found, c)
 	if err != nil {
@@ -48,8 +49,8 @@ func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice,
 		}
 		ids = append(ids, strings.Clone(l.MediaID)) // the budget keeps it, and not the line's record
 	}
-	spending, skipped, err := r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.report.Mode == policy.Enforce)
-	for _, reason := range skipped {
+	spending, err = r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.report.Mode == policy.Enforce)
+	for _, reason := range spending.Skipped {
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}
 	if err == nil && !spending.Allowed {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/scan"
 )
@@ -38,7 +38,7 @@ func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 
 // settleBudget returns the spared media to the event budget. Other runs spend nothing, and have
 // nothing to return.
-func (r *run) settleBudget(ctx context.Context, spending journal.Spending, spared func(id string) bool) {
+func (r *run) settleBudget(ctx context.Context, spending eventbudget.Spending, spared func(id string) bool) {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	if err := spending.Settle(ctx, r.Store, r.Now(), spared); err != nil {

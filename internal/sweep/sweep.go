@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -40,7 +41,7 @@ type Sweep struct {
 	Store   state.Store
 	// Marks, Events and Claims are shared by all runs of the process.
 	Marks  journal.Marks
-	Events *journal.EventBudget
+	Events *eventbudget.Budget
 	Claims *purge.Claims
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -211,14 +212,14 @@ func (r *run) deleteFound(ctx, admit context.Context, found *scan.Found, announc
 	case contents.ID != "" && contents.Entries == 0 && due == 0:
 		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
 	default:
-		r.settleBudget(ctx, spending, journal.All)
+		r.settleBudget(ctx, spending, eventbudget.All)
 		if errors.Is(err, journal.ErrDamagedPlan) {
 			r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
 		}
 		return r.suspend(ctx, found, err)
 	}
 	if err := notice.record(ctx); err != nil {
-		r.settleBudget(ctx, spending, journal.All)
+		r.settleBudget(ctx, spending, eventbudget.All)
 		return r.suspend(ctx, found, err)
 	}
 	if r.report.Plan = contents.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
@@ -251,7 +252,7 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 // deletePlan deletes the plan. Its intent is recorded first, so that the run may be killed: the next scheduled run
 // finishes the plan. A run with a lease has one intent. The intent of another run ends with it, and if media
 // are still pending, or without a recorded outcome, it leaves a second one.
-func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending journal.Spending) error {
+func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.Found, lines iter.Seq2[plan.Line, error], spending eventbudget.Spending) error {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	r.decisions.approved = r.request.Plan
 	underWay := intent
@@ -260,7 +261,7 @@ func (r *run) deletePlan(ctx, admit context.Context, planID string, found *scan.
 	}
 	underWay, err := journal.Begin(ctx, r.Store, r.Now(), underWay)
 	if err != nil {
-		r.settleBudget(ctx, spending, journal.All)
+		r.settleBudget(ctx, spending, eventbudget.All)
 		return fmt.Errorf("%w; nothing was deleted", err)
 	}
 	r.purge(ctx, admit, planID, found, false, lines)

@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -77,7 +78,7 @@ func runIn(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, st
 		t.Fatal(err)
 	}
 	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: store, Marks: journal.NewMarks(), Events: journal.NewEventBudget(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
+		Store: store, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
 		Progress: func(sweep.Progress) {}, Every: time.Hour}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce

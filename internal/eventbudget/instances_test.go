@@ -1,4 +1,4 @@
-package journal
+package eventbudget
 
 import (
 	"math/rand/v2"
@@ -24,14 +24,14 @@ func TestSpendBesideOtherInstances(t *testing.T) {
 			var mu sync.Mutex
 			var group sync.WaitGroup
 			for instance := range 3 {
-				budget, now := NewEventBudget(), asOf.Add(time.Duration(instance-1)*4*time.Minute)
+				budget, now := New(), asOf.Add(time.Duration(instance-1)*4*time.Minute)
 				for range 1 + random.IntN(2) {
 					ids, start := someIDs(4+random.IntN(7)), time.Duration(random.IntN(1500))*time.Millisecond
 					group.Go(func() {
 						time.Sleep(start)
-						s, skipped, err := budget.Spend(t.Context(), store, now, ids, limit, true)
-						if err != nil || skipped != nil {
-							t.Errorf("seed %d: %v, %v", seed, skipped, err)
+						s, err := budget.Spend(t.Context(), store, now, ids, limit, true)
+						if err != nil || s.Skipped != nil {
+							t.Errorf("seed %d: %v, %v", seed, s.Skipped, err)
 						}
 						if !s.Allowed && s.Spent+len(ids) <= limit {
 							t.Errorf("seed %d: %d of others and %d own media are refused, the limit is %d", seed, s.Spent, len(ids), limit)
@@ -45,9 +45,9 @@ func TestSpendBesideOtherInstances(t *testing.T) {
 				}
 			}
 			group.Wait()
-			spent := spentByRun{}
-			for _, name := range store.Names(spentFolder) {
-				no(t, spent.take(name))
+			spent := tally{}
+			for _, name := range store.Names(folder) {
+				no(t, spent.add(name))
 			}
 			if allowed > limit || allowed != spent.sum() {
 				t.Errorf("seed %d: %d media may be deleted, %d are on record, the limit is %d", seed, allowed, spent.sum(), limit)

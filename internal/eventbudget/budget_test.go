@@ -1,4 +1,4 @@
-package journal
+package eventbudget
 
 import (
 	"context"
@@ -25,14 +25,24 @@ func someIDs(n int) (ids []string) {
 	return ids
 }
 
+var asOf = time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+
+// no fails the test on an error.
+func no(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSpend(t *testing.T) {
-	store, budget := statetest.New(), NewEventBudget()
+	store, budget := statetest.New(), New()
 	at := func(hours int) time.Time { return asOf.Add(time.Duration(hours) * time.Hour) }
 	spend := func(hours, want int, commit bool) Spending {
 		t.Helper()
-		s, skipped, err := budget.Spend(t.Context(), store, at(hours), someIDs(want), 10, commit)
-		if err != nil || skipped != nil {
-			t.Fatal(err, skipped)
+		s, err := budget.Spend(t.Context(), store, at(hours), someIDs(want), 10, commit)
+		if err != nil || s.Skipped != nil {
+			t.Fatal(err, s.Skipped)
 		}
 		return s
 	}
@@ -55,9 +65,9 @@ func TestSpend(t *testing.T) {
 		t.Errorf("after a refund: %+v", s)
 	}
 	// The first run is more than a day old now. Its refund counts for nobody.
-	s, skipped, err := budget.Spend(t.Context(), store, at(25), someIDs(1), 10, true)
-	if err != nil || len(skipped) != 1 || !errors.Is(skipped[0], errUncovered) || !s.Allowed || s.Spent != 9 {
-		t.Errorf("after a day: %+v, skipped %v, %v", s, skipped, err)
+	s, err := budget.Spend(t.Context(), store, at(25), someIDs(1), 10, true)
+	if err != nil || len(s.Skipped) != 1 || !errors.Is(s.Skipped[0], errUncovered) || !s.Allowed || s.Spent != 9 {
+		t.Errorf("after a day: %+v, %v", s, err)
 	}
 	if s := spend(60, 10, true); !s.Allowed || s.Spent != 0 {
 		t.Errorf("after two days: %+v", s)
@@ -67,13 +77,13 @@ func TestSpend(t *testing.T) {
 // Runs that spend at the same time stay within the limit together.
 func TestSpendConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := statetest.New(), NewEventBudget()
+		store, budget := statetest.New(), New()
 		store.Slow = time.Second
 		var allowed atomic.Int64
 		var group sync.WaitGroup
 		for range 30 {
 			group.Go(func() {
-				s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(3), 20, true)
+				s, err := budget.Spend(t.Context(), store, asOf, someIDs(3), 20, true)
 				if err != nil {
 					t.Error(err)
 				}
@@ -86,7 +96,7 @@ func TestSpendConcurrently(t *testing.T) {
 		if got := allowed.Load(); got != 18 {
 			t.Errorf("%d media were allowed, want 18", got)
 		}
-		if names := store.Names(spentFolder); len(names) != 6 {
+		if names := store.Names(folder); len(names) != 6 {
 			t.Errorf("%d records, want 6: runs of one process do not spend beyond the limit and take it back: %q", len(names), names)
 		}
 	})
@@ -94,10 +104,10 @@ func TestSpendConcurrently(t *testing.T) {
 
 // A budget lists again only the last records, and counts those that other instances write late.
 func TestSpendReadsOnce(t *testing.T) {
-	store, budget := statetest.New(), NewEventBudget()
+	store, budget := statetest.New(), New()
 	spend := func(minutes, want int) {
 		t.Helper()
-		s, _, err := budget.Spend(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute), someIDs(1), 1000, true)
+		s, err := budget.Spend(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute), someIDs(1), 1000, true)
 		if err != nil || s.Spent != want {
 			t.Errorf("after %d minutes: %+v, %v; want %d", minutes, s, err, want)
 		}
@@ -115,7 +125,7 @@ func TestSpendReadsOnce(t *testing.T) {
 	spend(31, 114)
 	spend(-60+24*60+1, 15) // it is older than a day
 	spend(2*24*60, 0)
-	if again := len(budget.names); again > 1 {
+	if again := len(budget.ledger.listed); again > 1 {
 		t.Errorf("%d names of earlier days are kept", again)
 	}
 }
@@ -125,27 +135,49 @@ func TestSpendFails(t *testing.T) {
 	for _, down := range []string{"list", "create"} {
 		store := statetest.New()
 		store.Down = down
-		if s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true); !errors.Is(err, statetest.ErrDown) {
+		if s, err := New().Spend(t.Context(), store, asOf, someIDs(1), 10, true); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s fails: %+v, %v", down, s, err)
 		}
 	}
 	store := statetest.New()
 	damaged := "spent/" + state.Stamp(asOf.Add(-time.Hour)) + "-x-A"
 	store.Put(damaged, nil)
-	budget := NewEventBudget()
-	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
+	budget := New()
+	if s, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err == nil || s.Allowed {
 		t.Errorf("a record without a number: %+v, %v", s, err)
 	}
 	delete(store.Records, damaged)
-	if s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err != nil || !s.Allowed {
+	if s, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true); err != nil || !s.Allowed {
 		t.Errorf("when the record is removed: %+v, %v", s, err)
 	}
 	store = statetest.New()
-	s, _, err := NewEventBudget().Spend(t.Context(), store, asOf, someIDs(1), 10, true)
+	s, err := New().Spend(t.Context(), store, asOf, someIDs(1), 10, true)
 	no(t, err)
 	store.Down = "create"
 	if err := s.Settle(t.Context(), store, asOf, All); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("Settle: %v", err)
+	}
+}
+
+// failing is a store that cannot be listed any more once it has a record.
+type failing struct{ *statetest.Memory }
+
+func (s failing) Create(ctx context.Context, name string, data []byte) error {
+	s.Down = "list"
+	return s.Memory.Create(ctx, name, data)
+}
+
+// A spending that cannot be confirmed is taken back. It counts neither then nor after a day.
+func TestSpendWithoutAConfirmation(t *testing.T) {
+	for _, later := range []time.Duration{time.Minute, 25 * time.Hour} {
+		store, budget := statetest.New(), New()
+		if s, err := budget.Spend(t.Context(), failing{store}, asOf, someIDs(6), 10, true); !errors.Is(err, statetest.ErrDown) || s.Allowed {
+			t.Errorf("%+v, %v", s, err)
+		}
+		store.Down = ""
+		if s, err := budget.Spend(t.Context(), store, asOf.Add(later), someIDs(10), 10, true); err != nil || !s.Allowed || s.Spent != 0 || s.Skipped != nil {
+			t.Errorf("%v later: %+v, %v", later, s, err)
+		}
 	}
 }
 
@@ -161,21 +193,21 @@ func TestSpendAMediumOnce(t *testing.T) {
 		"nobody deletes it":        {[]bool{spared, spared, spared}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, budget := statetest.New(), NewEventBudget()
+			store, budget := statetest.New(), New()
 			var runs []Spending
 			for range test.runs {
-				s, skipped, err := budget.Spend(t.Context(), store, asOf, []string{"m1"}, 1, true)
-				if err != nil || skipped != nil || !s.Allowed {
-					t.Fatalf("%+v, %v, %v", s, skipped, err)
+				s, err := budget.Spend(t.Context(), store, asOf, []string{"m1"}, 1, true)
+				if err != nil || s.Skipped != nil || !s.Allowed {
+					t.Fatalf("%+v, %v", s, err)
 				}
 				runs = append(runs, s)
 			}
 			for i, isSpared := range test.runs {
 				no(t, runs[i].Settle(t.Context(), store, asOf.Add(time.Second), func(string) bool { return isSpared }))
 			}
-			s, skipped, err := budget.Spend(t.Context(), store, asOf.Add(time.Minute), []string{"m2"}, 1, true)
-			if err != nil || skipped != nil || s.Spent != test.want || s.Allowed != (test.want == 0) {
-				t.Errorf("%+v, %v, %v", s, skipped, err)
+			s, err := budget.Spend(t.Context(), store, asOf.Add(time.Minute), []string{"m2"}, 1, true)
+			if err != nil || s.Skipped != nil || s.Spent != test.want || s.Allowed != (test.want == 0) {
+				t.Errorf("%+v, %v", s, err)
 			}
 		})
 	}
@@ -209,7 +241,7 @@ func TestSpendOverlapping(t *testing.T) {
 			random := mathrand.New(mathrand.NewPCG(seed, 1))
 			store := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(seed, 2)), failed: []int{0, 5}[seed%2]}
 			store.Slow = time.Second
-			budget := NewEventBudget()
+			budget := New()
 			deleted := map[string]bool{}
 			var mu sync.Mutex
 			var group sync.WaitGroup
@@ -221,7 +253,7 @@ func TestSpendOverlapping(t *testing.T) {
 				}
 				group.Go(func() {
 					time.Sleep(start)
-					s, _, err := budget.Spend(t.Context(), store, asOf, ids, limit, true)
+					s, err := budget.Spend(t.Context(), store, asOf, ids, limit, true)
 					if err != nil && !errors.Is(err, statetest.ErrDown) {
 						t.Error(err)
 					}
@@ -233,9 +265,9 @@ func TestSpendOverlapping(t *testing.T) {
 					for _, id := range ids {
 						deleted[id] = true
 					}
-					spent := spentByRun{}
-					for _, name := range store.Names(spentFolder) {
-						no(t, spent.take(name))
+					spent := tally{}
+					for _, name := range store.Names(folder) {
+						no(t, spent.add(name))
 					}
 					if len(deleted) > spent.sum() {
 						t.Errorf("seed %d: %d media may be deleted, and %d are on record", seed, len(deleted), spent.sum())
@@ -246,7 +278,7 @@ func TestSpendOverlapping(t *testing.T) {
 			if len(deleted) > limit || len(deleted) == 0 {
 				t.Errorf("seed %d: %d media may be deleted, the limit is %d", seed, len(deleted), limit)
 			}
-			if names := strings.Join(store.Names(spentFolder), " "); store.failed == 0 && strings.Contains(names, "--") {
+			if names := strings.Join(store.Names(folder), " "); store.failed == 0 && strings.Contains(names, "--") {
 				t.Errorf("seed %d: runs of one process took a spending back: %s", seed, names)
 			}
 		})
@@ -256,13 +288,13 @@ func TestSpendOverlapping(t *testing.T) {
 // Ten events at once wait for a few listings and one record, and not for ten of each.
 func TestSpendTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2))}, NewEventBudget()
+		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2))}, New()
 		store.Slow = time.Second
 		began := time.Now()
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				s, _, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true)
+				s, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, true)
 				if err != nil || !s.Allowed {
 					t.Errorf("%+v, %v", s, err)
 				}
@@ -278,18 +310,47 @@ func TestSpendTogether(t *testing.T) {
 // A run that wants the medium of another one, whose spending cannot be recorded, spends it itself.
 func TestSpendWhatAnotherCouldNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2)), failed: 1}, NewEventBudget()
+		store, budget := &trickling{Memory: statetest.New(), random: mathrand.New(mathrand.NewPCG(1, 2)), failed: 1}, New()
 		var first error
 		var group sync.WaitGroup
-		group.Go(func() { _, _, first = budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true) })
+		group.Go(func() { _, first = budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true) })
 		synctest.Wait() // it is written
 		store.Lock()
 		store.failed = 0
 		store.Unlock()
-		s, _, err := budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true)
+		s, err := budget.Spend(t.Context(), store, asOf, []string{"m"}, 1, true)
 		group.Wait()
-		if !errors.Is(first, statetest.ErrDown) || err != nil || !s.Allowed || len(store.Names(spentFolder)) != 1 {
-			t.Errorf("the first: %v; the second: %+v, %v; records %q", first, s, err, store.Names(spentFolder))
+		if !errors.Is(first, statetest.ErrDown) || err != nil || !s.Allowed || len(store.Names(folder)) != 1 {
+			t.Errorf("the first: %v; the second: %+v, %v; records %q", first, s, err, store.Names(folder))
+		}
+	})
+}
+
+// A store that hangs keeps no caller beyond its context, and none is kept by another.
+func TestCallersWaitForTheirContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, budget := statetest.New(), New()
+		store.Hang = true
+		run := func(ctx context.Context) error {
+			_, err := budget.Spend(ctx, store, asOf, someIDs(1), 1, true)
+			return err
+		}
+		began := time.Now()
+		long, cancelLong := context.WithTimeout(t.Context(), time.Minute)
+		defer cancelLong()
+		first := make(chan error, 1)
+		go func() { first <- run(long) }()
+		synctest.Wait()
+		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
+		defer cancelShort()
+		if err := run(short); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("the second caller: %v after %v", err, time.Since(began))
+		}
+		if err := <-first; !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
+			t.Errorf("the first caller: %v after %v", err, time.Since(began))
+		}
+		if err := run(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after its time: %v", err)
 		}
 	})
 }

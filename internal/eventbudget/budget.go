@@ -1,0 +1,175 @@
+// Package eventbudget limits the deletions of all runs of events within 24 hours, together, to guard.maxDelete.
+// Each of these runs is small. A storm of them would otherwise have no limit.
+//
+// Call Spend before a deletion, and Spending.Settle after it. The state store has a record of each spending and of
+// each refund. A budget whose records cannot be read or written allows nothing.
+//
+// Instances have no lock. An instance writes its spending, and then reads the records of all. Of two spendings, at
+// least the one that was written last sees both. A spending that exceeds the limit with the others is taken back.
+package eventbudget
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// Budget is the budget of the runs of a process. It is safe for concurrent use.
+type Budget struct {
+	reading *state.SharedRead // of the ledger
+
+	mu      sync.Mutex // guards the fields below, and what they refer to
+	ledger  ledger
+	charges charges
+}
+
+// New returns a budget that has read no record.
+func New() *Budget {
+	return &Budget{reading: state.NewSharedRead(), ledger: ledger{own: map[string]bool{}}, charges: charges{}}
+}
+
+// maxTries bounds the tries of a run whose spending exceeds the limit together with that of another
+// instance. It waits up to maxPause before each.
+const (
+	maxTries = 4
+	maxPause = 3 * time.Second
+)
+
+// overspentError says that another instance spent at the same time, and that both together exceed the limit.
+type overspentError struct {
+	others int // media of other runs
+}
+
+func (*overspentError) Error() string { return "another instance spends the budget too" }
+
+// errNotSpent: another run of the process could not record its spending.
+var errNotSpent = errors.New("the media are not spent")
+
+// Spend requests budget for the deletion of media. If commit is true, it records the spending.
+func (b *Budget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (Spending, error) {
+	for try := 1; ; try++ {
+		if err := b.read(ctx, store, now); err != nil {
+			return Spending{}, err
+		}
+		s, own, err := b.reserve(now, ids, limit, commit)
+		if err != nil || !s.Allowed || !commit {
+			return s, err
+		}
+		if err = b.record(ctx, store, own, limit); err == nil {
+			err = s.wait(ctx)
+		}
+		if err == nil {
+			return s, nil
+		}
+		err = errors.Join(err, s.Settle(ctx, store, now.Add(1), All)) // a refund sorts behind its spending
+		var overspent *overspentError
+		switch {
+		case errors.As(err, &overspent) && try >= maxTries:
+			return Spending{Spent: overspent.others}, nil
+		case errors.As(err, &overspent):
+			select {
+			case <-ctx.Done():
+				return Spending{}, ctx.Err()
+			case <-time.After(mathrand.N(maxPause)): // one of two instances comes first
+			}
+		case !errors.Is(err, errNotSpent):
+			return Spending{}, fmt.Errorf("record the spending: %w", err)
+		}
+	}
+}
+
+// read reads the records that were written before the call.
+func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) error {
+	err := b.reading.Do(ctx, func(ctx context.Context) error {
+		b.mu.Lock()
+		before := b.ledger
+		b.mu.Unlock()
+		names, err := before.list(ctx, store, now)
+		if err != nil {
+			return err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.ledger.take(names, now)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the event budget: %w", err)
+	}
+	return nil
+}
+
+// reserve spends budget in memory, if commit is true. own is nil if there is nothing to record: other runs have spent
+// all of the media.
+func (b *Budget) reserve(now time.Time, ids []string, limit int, commit bool) (s Spending, own *spender, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.Spent, s.Skipped, err = b.ledger.sum(); err != nil {
+		return s, nil, fmt.Errorf("read the event budget: %w", err)
+	}
+	fresh := b.charges.without(ids, now)
+	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
+		return s, nil, nil
+	}
+	if len(fresh) > 0 {
+		own = &spender{id: rand.Text(), at: now, media: len(fresh), done: make(chan struct{})}
+		b.ledger.own[own.record()] = true
+		b.charges.add(fresh, own)
+	}
+	s.budget, s.charges = b, b.charges.join(ids)
+	return s, own, nil
+}
+
+// record writes the record of a spending, and confirms it.
+func (b *Budget) record(ctx context.Context, store state.Store, own *spender, limit int) error {
+	if own == nil {
+		return nil
+	}
+	err := store.Create(ctx, own.record(), state.Empty())
+	isWritten := err == nil
+	if isWritten {
+		err = b.confirm(ctx, store, own, limit)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer close(own.done)
+	if own.failed = err != nil; own.failed {
+		b.charges.drop(own)
+	}
+	if !isWritten {
+		delete(b.ledger.own, own.record())
+	}
+	return err
+}
+
+// confirm reads the records after a spending was written. It takes a spending back that exceeds the limit.
+func (b *Budget) confirm(ctx context.Context, store state.Store, own *spender, limit int) error {
+	err := b.read(ctx, store, own.at)
+	if err == nil {
+		err = b.check(own, limit)
+	}
+	if err == nil {
+		return nil
+	}
+	if refundErr := refund(ctx, store, own.at.Add(1), own.media, own.id); refundErr != nil { // it sorts behind its spending
+		return refundErr
+	}
+	return err
+}
+
+// check refuses a spending that exceeds the limit together with the others.
+func (b *Budget) check(own *spender, limit int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	spent, _, err := b.ledger.sum()
+	if err == nil && spent > limit {
+		err = &overspentError{others: spent - own.media}
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package eventbudget
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
+)
+
+// Refunds never exceed what their run spent.
+func TestRecords(t *testing.T) {
+	const at = "spent/20260101T000000.000000000Z-"
+	for name, test := range map[string]struct {
+		records []string
+		want    int // -1 for an error
+	}{
+		"nothing":                  {nil, 0},
+		"two runs":                 {[]string{"5-A", "7-B"}, 12},
+		"some given back":          {[]string{"5-A", "-2-A"}, 3},
+		"all given back":           {[]string{"5-A", "7-B", "-5-A"}, 7},
+		"more given back":          {[]string{"5-A", "-6-A"}, 5},
+		"given back twice":         {[]string{"5-A", "-5-A", "-5-A"}, 0},
+		"of another":               {[]string{"5-A", "-2-B"}, 5},
+		"a million":                {[]string{"2-A", "-1000000-X"}, 2},
+		"before it is spent":       {[]string{"-5-A", "5-A"}, 5},
+		"no number":                {[]string{"x-A"}, -1},
+		"no run":                   {[]string{"5-"}, -1},
+		"nothing of it":            {[]string{"0-A"}, -1},
+		"a number that overflows":  {[]string{"9223372036854775808-A"}, -1},
+		"numbers that would":       {[]string{"9223372036854775807-A", "9223372036854775807-B"}, -1},
+		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, maxSpent},
+		"another form of a number": {[]string{"0x5-A"}, -1},
+	} {
+		b := tally{}
+		var err error
+		for _, record := range test.records {
+			if err != nil {
+				break
+			}
+			switch err = b.add(at + record); {
+			case errors.Is(err, errUncovered):
+				err = nil
+			case err != nil && !strings.Contains(err.Error(), record):
+				t.Errorf("%s: %v names no record", name, err)
+			}
+		}
+		if got := b.sum(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, test.want)
+		}
+	}
+}
+
+// A medium is not spent again for ten minutes.
+func TestAMediumIsSpentAgain(t *testing.T) {
+	for after, want := range map[time.Duration]int{10 * time.Minute: 1, 10*time.Minute + 1: 2} {
+		store, budget := statetest.New(), New()
+		for _, now := range []time.Time{asOf, asOf.Add(after)} {
+			if s, err := budget.Spend(t.Context(), store, now, []string{"m"}, 10, true); err != nil || !s.Allowed {
+				t.Fatalf("%+v, %v", s, err)
+			}
+		}
+		if got := len(store.Names(folder)); got != want {
+			t.Errorf("%v later: spent %d times, want %d", after, got, want)
+		}
+	}
+}
+
+// The number of a spending is bounded in both directions.
+func TestTheLargestSpending(t *testing.T) {
+	name := func(media int) string { return fmt.Sprintf("%s%s-%d-run", folder, state.Stamp(asOf), media) }
+	for _, test := range []struct {
+		media []int
+		good  bool
+	}{{[]int{1 << 31, -1 << 31}, true}, {[]int{1<<31 + 1}, false}, {[]int{1 << 31, 5, -1<<31 - 1}, false}, {[]int{0}, false}, {[]int{5, -6}, false}} {
+		spent, err := tally{}, error(nil)
+		for _, media := range test.media {
+			err = errors.Join(err, spent.add(name(media)))
+		}
+		if (err == nil) != test.good {
+			t.Errorf("%v: %v", test.media, err)
+		}
+	}
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		b := tally{}
+		for _, name := range []string{first, second} {
+			before := b.sum()
+			err := b.add(name)
+			if after := b.sum(); after < 0 || err != nil && after != before {
+				t.Errorf("%q after %q: %d", second, first, after)
+			}
+		}
+	})
+}
