@@ -32,7 +32,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../media/media.go", "", []string{"a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _", "media record: %w", "not UTF-8"}},
 		{"../policy/describe.go", "Lint lintReach lintAges", nil},
 		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
-		{"../sweep/guard.go", "", []string{"refund not counted"}},
+		{"../sweep/guard.go", "", []string{"refund not counted", "refund of the event budget not recorded"}},
 		{"../sweep/noticereport.go", "describe warnGuard", []string{"announcements lost"}},
 		{"../sweep/decisions.go", "", []string{"history not recorded"}},
 		{"../report/next.go", "", nil},
@@ -49,7 +49,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "checkAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
-		{"../sweep/sweep.go", "take", nil},
+		{"../sweep/scan.go", "take", nil},
 		{"../sweep/status.go", "status outcome", nil},
 	} {
 		found := 0

@@ -252,9 +252,11 @@ func (j *job) run(ctx context.Context) {
 func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
 	log := j.log.With("run", j.report.Run)
 	return &sweep.Sweep{
-		Policy: j.policy, Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials()), Store: j.store(),
-		Marks: j.marks, Events: j.events, Claims: &j.claims, Now: j.now, Log: log, Stop: j.state.NameOf(sweep.StopName), Caller: cmp.Or(j.call.Caller, "an unknown caller"),
-		Progress: j.showOf(log, j.report.Run), Every: j.progress.every,
+		Policy: j.policy, Store: j.store(), Now: j.now, Log: log,
+		Cloud:   sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
+		Shared:  sweep.Shared{Marks: j.marks, Events: j.events, Claims: &j.claims},
+		Names:   sweep.Names{Stop: j.state.NameOf(sweep.StopName), Caller: cmp.Or(j.call.Caller, "an unknown caller")},
+		Display: sweep.Display{Progress: j.showOf(log, j.report.Run), Every: j.progress.every},
 	}
 }
 

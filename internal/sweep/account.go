@@ -31,8 +31,7 @@ func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped jou
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	request := &trigger.Request{Trigger: r.Trigger, Plan: dropped.Plan, Resume: dropped.Run}
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
-	run.outcomes = outcomes{store: s.Store, plan: dropped.Plan, interrupted: true}
+	run := s.newRun(budget, request, r)
 	defer run.progress.Stop()
 	var found Accounted
 	err := task.Do(func() (err error) {
@@ -44,7 +43,7 @@ func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped jou
 }
 
 func (r *run) account(ctx context.Context) (found Accounted, err error) {
-	contents, done, err := r.reopenPlan(ctx)
+	deletion, contents, done, err := r.reopenPlan(ctx)
 	if err != nil {
 		return found, err
 	}
@@ -71,12 +70,12 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 		}
 		r.report.Counts.Looked += len(gone)
 		r.report.Counts.Pending += len(gone)
-		r.settle(gone)
+		deletion.settle(gone)
 		found.Gone += len(gone)
 	})
 	record, cancelRecord := r.budget.Record(ctx)
 	defer cancelRecord()
-	notClosed := r.outcomes.close(record, r)
+	notClosed := deletion.close(record)
 	r.report.Unrecorded = notClosed != nil
 	return found, cmp.Or(err, notClosed, admit.Err())
 }

@@ -52,7 +52,8 @@ func TestSettle(t *testing.T) {
 					r.report.Count(retention.Expired, "rest", 2)
 					r.report.Counts.Pending = 2
 					test.outcome.Line = plan.Line{MediaID: "m", Rule: "rest"}
-					r.settle([]purge.Outcome{test.outcome})
+					d := r.newDeletion("p", "")
+					d.settle([]purge.Outcome{test.outcome})
 					test.want.Pending = 1
 					if diff := cmp.Diff(test.want, r.report.Counts); diff != "" {
 						t.Errorf("counts (-want +got):\n%s", diff)
@@ -62,19 +63,19 @@ func TestSettle(t *testing.T) {
 						t.Errorf("rule %+v", rule)
 					}
 					var recorded journal.Became
-					if len(r.outcomes.unwritten) > 0 {
-						recorded = r.outcomes.unwritten[0].Became
+					if len(d.outcomes.unwritten) > 0 {
+						recorded = d.outcomes.unwritten[0].Became
 					}
-					if recorded != test.recorded || len(r.decisions.unwritten) != len(r.outcomes.unwritten) {
-						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(r.decisions.unwritten))
+					if recorded != test.recorded || len(d.decisions.unwritten) != len(d.outcomes.unwritten) {
+						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(d.decisions.unwritten))
 					}
-					if got := [2]int{len(r.outcomes.deleted), len(r.outcomes.unverified)}; got != test.tombstones {
+					if got := [2]int{len(d.outcomes.tombstones.deleted), len(d.outcomes.tombstones.unverified)}; got != test.tombstones {
 						t.Errorf("tombstones %v, want %v", got, test.tombstones)
 					}
-					if spared := r.spared["m"]; spared != (test.spared && kind == trigger.OSS) {
+					if spared := d.spared["m"]; spared != (test.spared && kind == trigger.OSS) {
 						t.Errorf("spared: %v", spared)
 					}
-					if takenBack := len(r.outcomes.stayed) == 1; takenBack != (test.takenBack && more != "") {
+					if takenBack := len(d.stayed) == 1; takenBack != (test.takenBack && more != "") {
 						t.Errorf("its announcement is taken back: %v", takenBack)
 					}
 					if r.partial != test.partial || (len(r.report.Failures) == 1) != test.failure {
@@ -106,26 +107,26 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 	w := newWorld(t, "")
 	ids := append(w.add(400, "a/b.mp4"), w.add(1, "orphans/c.mp4")...)
 	r := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
-	r.decisions.approved = "sha256:approved"
+	d := r.newDeletion("sha256:own", "sha256:approved")
 	for i, rule := range []string{"rest", "orphans"} {
 		m := w.media[ids[i]]
 		line, err := plan.LineOf(plan.Entry{MediaID: m.ID, Rule: rule, Reason: "why", State: m.State, Record: m.Record}, m.Created, w.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.decisions.add(r, line, journal.Outcome{MediaID: m.ID, Became: journal.Deleted, Plan: "sha256:own"})
+		d.decisions.add(r, line, journal.Outcome{MediaID: m.ID, Became: journal.Deleted, Plan: "sha256:own"})
 	}
-	r.decisions.add(r, plan.Line{MediaID: "odd", Rule: "rest"}, journal.Outcome{MediaID: "odd", Became: journal.Failed, Code: "Forbidden"})
+	d.decisions.add(r, plan.Line{MediaID: "odd", Rule: "rest"}, journal.Outcome{MediaID: "odd", Became: journal.Failed, Code: "Forbidden"})
 	r.Store = &down{w.store, 1}
-	r.decisions.record(t.Context(), r)()
-	r.decisions.close(r)
-	if len(r.decisions.unwritten) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
-		t.Errorf("%d unwritten, notes %q", len(r.decisions.unwritten), r.report.Notes)
+	d.decisions.record(t.Context(), r)()
+	d.decisions.close(r)
+	if len(d.decisions.unwritten) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
+		t.Errorf("%d unwritten, notes %q", len(d.decisions.unwritten), r.report.Notes)
 	}
-	r.decisions.record(t.Context(), r)()
-	r.decisions.close(r)
-	if len(r.decisions.unwritten) != 0 || len(r.report.Notes) != 1 {
-		t.Errorf("%d unwritten, notes %q", len(r.decisions.unwritten), r.report.Notes)
+	d.decisions.record(t.Context(), r)()
+	d.decisions.close(r)
+	if len(d.decisions.unwritten) != 0 || len(r.report.Notes) != 1 {
+		t.Errorf("%d unwritten, notes %q", len(d.decisions.unwritten), r.report.Notes)
 	}
 	for i, id := range append(ids, "odd") {
 		found, err := history.Of(t.Context(), w.store, w.now, id)
@@ -165,13 +166,12 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	w := newWorld(t, "")
 	store := &countingStore{Store: w.store}
 	w.sweep.Store = store
-	r := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
-	r.outcomes.store = store
+	d := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
 	add := func(n int) {
 		for i := range n {
-			r.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
+			d.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
 		}
-		r.outcomes.maybeFlush(t.Context(), r)
+		d.maybeFlush(t.Context())
 	}
 	for _, step := range []struct {
 		add          int
@@ -183,8 +183,8 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	} {
 		store.fails = step.fails
 		add(step.add)
-		if store.records != step.want || r.outcomes.tried != step.tried || len(r.outcomes.unwritten) != step.unwrittenNow {
-			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, store.records, r.outcomes.tried, len(r.outcomes.unwritten))
+		if store.records != step.want || d.outcomes.tried != step.tried || len(d.outcomes.unwritten) != step.unwrittenNow {
+			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, store.records, d.outcomes.tried, len(d.outcomes.unwritten))
 		}
 	}
 }
@@ -195,12 +195,12 @@ func TestAStoreThatHangsWhileMediaAreDeleted(t *testing.T) {
 		w := newWorld(t, "")
 		store := &countingStore{Store: w.store, hangs: true}
 		w.sweep.Store = store
-		r := &run{Sweep: w.sweep, report: &report.Report{}, outcomes: outcomes{store: store, run: "r"}}
+		d := (&run{Sweep: w.sweep, report: &report.Report{}}).newDeletion("p", "")
 		for i := range segments.MaxLines {
-			r.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
+			d.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
 		}
 		start := time.Now()
-		if r.outcomes.maybeFlush(t.Context(), r); time.Since(start) != 5*time.Second {
+		if d.maybeFlush(t.Context()); time.Since(start) != 5*time.Second {
 			t.Errorf("it took %v", time.Since(start))
 		}
 	})

@@ -66,9 +66,11 @@ func newWorld(t *testing.T, more string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.sweep = &Sweep{Policy: p, Region: "cn-shanghai", Library: w, Objects: w, Store: w.store, Marks: journal.NewMarks(), Events: eventbudget.New(),
-		Claims: new(purge.Claims), Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
-		Stop: "oss://ops/stop", Caller: "a person", Progress: func(Progress) {}, Every: time.Hour}
+	w.sweep = &Sweep{
+		Policy: p, Cloud: Cloud{"cn-shanghai", w, w}, Store: w.store, Shared: Shared{journal.NewMarks(), eventbudget.New(), new(purge.Claims)},
+		Names: Names{Stop: "oss://ops/stop", Caller: "a person"}, Display: Display{func(Progress) {}, time.Hour},
+		Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
 	return w
 }
 
@@ -109,8 +111,7 @@ func (w *world) fill(n int) (ids []string) {
 func (w *world) begin(id string, request *trigger.Request, mode policy.Mode) *run {
 	r := report.New(id, request.Trigger, w.sweep.Policy, w.now)
 	r.Mode = mode
-	run := &run{Sweep: w.sweep, request: request, report: r, progress: NewMeter(w.sweep.Progress, w.sweep.Every), spared: map[string]bool{}}
-	run.outcomes = outcomes{store: w.store, run: id}
+	run := w.sweep.newRun(deadline.Budget{}, request, r)
 	w.t.Cleanup(run.progress.Stop)
 	return run
 }

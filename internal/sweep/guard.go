@@ -59,6 +59,16 @@ func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice,
 	return spending, err
 }
 
+// settleBudget returns the spared media to the event budget. Other runs spend nothing, and have
+// nothing to return.
+func (r *run) settleBudget(ctx context.Context, spending eventbudget.Spending, spared func(id string) bool) {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
+	if err := spending.Settle(ctx, r.Store, r.Now(), spared); err != nil {
+		r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
+	}
+}
+
 func (r *run) trip(reason string) {
 	if reason != "" {
 		r.report.Guard = report.Guard{Tripped: true, Reason: reason}

@@ -23,6 +23,12 @@ type Progress struct {
 // Show shows the progress of a run.
 type Show func(Progress)
 
+// Display calls Progress at intervals of Every.
+type Display struct {
+	Progress Show
+	Every    time.Duration
+}
+
 // Meter shows a run's progress at intervals.
 type Meter struct {
 	show Show

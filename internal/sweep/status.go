@@ -10,6 +10,37 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
+// ending is how a run went, beside its counts.
+type ending struct {
+	// ended is the error that ended the run early. how is failed or incomplete.
+	ended error
+	how   report.Status
+	// timeUp is the reason why deletions were no longer started.
+	timeUp error
+	// partial is true if some candidates could not be read, or some outcomes not be recorded.
+	partial bool
+	// nothingSeen is true if there were candidates or sources, and none could be read.
+	nothingSeen bool
+	passed      int // media that the scan skipped
+}
+
+// end sets the reason why the run ends. The first reason counts; failed replaces incomplete.
+func (e *ending) end(status report.Status, why error) {
+	if e.ended == nil || e.how == report.Incomplete && status == report.Failed {
+		e.how, e.ended = status, why
+	}
+}
+
+// endBy ends the run if err is not nil: incomplete for the end of a context, else failed.
+func (e *ending) endBy(err error) {
+	switch {
+	case deadline.Passed(err):
+		e.end(report.Incomplete, err)
+	case err != nil:
+		e.end(report.Failed, err)
+	}
+}
+
 // status returns the status of the run, and sets the error of the report.
 func (r *run) status() report.Status {
 	c := &r.report.Counts

@@ -15,7 +15,7 @@ import (
 func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
-	run := &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
+	run := s.newRun(budget, request, r)
 	err := task.Run(func() {
 		found := s.scanner().Survey(ctx, request, r, each, run.progress.scanned)
 		defer found.Close()

@@ -77,9 +77,11 @@ func runIn(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sweep.Sweep{Policy: p, Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))),
-		Store: store, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims), Now: now, Log: slog.New(slog.DiscardHandler),
-		Progress: func(sweep.Progress) {}, Every: time.Hour}
+	s := sweep.Sweep{
+		Policy: p, Cloud: sweep.Cloud{Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{})))},
+		Store: store, Shared: sweep.Shared{Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims)},
+		Display: sweep.Display{Progress: func(sweep.Progress) {}, Every: time.Hour}, Now: now, Log: slog.New(slog.DiscardHandler),
+	}
 	r := report.New("r", request.Trigger, p, now())
 	r.Mode = policy.Enforce
 	s.Run(ctx, deadline.New(ctx), request, r)

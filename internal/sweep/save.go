@@ -1,0 +1,93 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/scan"
+)
+
+// save makes the plan durable, and the announcements. It returns the ID of the plan that the run deletes.
+func (r *run) save(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (planID string, err error) {
+	contents, planID, err := r.savePlans(ctx, found, notice, draft)
+	switch {
+	case err == nil:
+	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Pending == 0:
+		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
+	case errors.Is(err, journal.ErrDamagedPlan):
+		r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
+		return "", err
+	default:
+		return "", err
+	}
+	if err := notice.record(ctx); err != nil {
+		return "", err
+	}
+	if r.report.Plan = contents.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
+		r.report.Plan = r.request.Plan
+	}
+	return planID, nil
+}
+
+// savePlans saves the plan of all expired media. If the run deletes only some of them, because the others are announced,
+// it also saves the plan that the run deletes. It returns the ID of that plan.
+func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (all plan.Contents, doomed string, err error) {
+	c := &r.report.Counts
+	deletes := r.report.Mode == policy.Enforce && draft.Blocked == ""
+	if deletes && c.Announced == 0 {
+		draft.Run = r.report.Run
+	}
+	all, err = journal.SavePlan(ctx, r.Store, draft, found.Draft.Lines())
+	if err != nil || !deletes || c.Announced == 0 || c.Pending == 0 {
+		return all, all.ID, err
+	}
+	draft.Run = r.report.Run
+	due, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
+	return all, due.ID, err
+}
+
+// begin records the intent to delete a plan, so that the run may be killed: the next scheduled run finishes the plan.
+func (r *run) begin(ctx context.Context, planID string) (journal.Intent, error) {
+	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
+	if !r.request.OfLibrary() {
+		intent.Until = r.Now().Add(r.budget.Left(longestRun) + clockSkew)
+	}
+	return journal.Begin(ctx, r.Store, r.Now(), intent)
+}
+
+const (
+	// longestRun is the longest time of a run without a time limit: that of a run on Function Compute.
+	longestRun = 24 * time.Hour
+	clockSkew  = time.Minute
+)
+
+// closeIntent closes the intent of a run, and marks the plan that a person applied. With media still pending, or without a
+// recorded outcome, the intent of a run with a lease stays open. A run without a lease leaves a second one: the first
+// ends with the run.
+func (r *run) closeIntent(ctx context.Context, intent journal.Intent) {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
+	c := &r.report.Counts
+	var err error
+	isLeft := c.Pending > 0 || r.report.Unrecorded
+	if isLeft && !r.request.OfLibrary() {
+		rest := intent
+		rest.Until = time.Time{}
+		_, err = journal.Begin(ctx, r.Store, r.Now(), rest)
+	}
+	if err == nil && (!isLeft || !r.request.OfLibrary()) {
+		err = intent.Close(ctx, r.Store)
+	}
+	if err != nil {
+		r.Log.Warn("intent not updated", "error", err.Error())
+	}
+	if r.request.Plan != "" && c.Pending == 0 && c.Deleted+c.Unverified > 0 {
+		if err := journal.MarkApplied(ctx, r.Store, r.request.Plan, r.report.Run); err != nil {
+			r.Log.Warn("plan not marked as applied", "error", err.Error())
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
+	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+func (s *Sweep) scanner() *scan.Scanner {
+	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Marks.Of, Announced: &journal.Announcements{}, Now: s.Now, Log: s.Log}
+}
+
+// scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
+func (r *run) scan(ctx, admit context.Context, announced *journal.Announcements) (found *scan.Found, ok bool) {
+	scanner := r.scanner()
+	scanner.Announced = announced
+	found = scanner.Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)
+	r.take(found)
+	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
+}
+
+// take copies the state of a scan into the run and its report.
+func (r *run) take(found *scan.Found) {
+	r.partial, r.passed, r.report.Resumes = found.Missing, found.Passed, found.Suspended
+	c := &r.report.Counts
+	r.nothingSeen = found.Missing && c.Looked+c.ObjectsWithoutMedia == 0
+	switch {
+	case found.Failed != nil:
+		r.end(report.Failed, found.Failed)
+	case found.Stopped != nil:
+		r.end(report.Incomplete, found.Stopped)
+	}
+	if found.Passed > 0 {
+		r.note("%d skipped: unchanged since an earlier sweep, and not due", found.Passed)
+	}
+	for _, rule := range r.report.Rules {
+		if rule.Expired > 0 && rule.Kind == "expire" && r.Policy.TakesOrphans(rule.Name) {
+			r.note("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired)
+		}
+	}
+	r.saveFailures(found)
+}
+
+// saveFailures stores the failures for which the report has no room.
+func (r *run) saveFailures(found *scan.Found) {
+	count, failures := found.Unlisted()
+	if count == 0 {
+		return
+	}
+	ctx, cancel := r.budget.Record(context.Background())
+	defer cancel()
+	folder, err := runlog.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
+	if err != nil {
+		r.Log.Error("failures not listed", "failures", count, "error", err.Error())
+		return
+	}
+	r.note("%d more failures are in %s", count, folder)
+}
+
+// writeIndex writes the index beside the steps that follow. wait waits for the write.
+func (r *run) writeIndex(ctx context.Context, found *scan.Found) (wait func()) {
+	written, now := make(chan struct{}), r.Now()
+	go func() {
+		defer close(written)
+		err := task.Do(func() error { return found.WriteIndex(ctx, now, r.report.Run) })
+		if err != nil {
+			r.Log.Warn("index not written: the next sweep looks up again what this one did", "error", text.Bound(err.Error()))
+		}
+	}()
+	return func() { <-written }
+}
+
+// suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.
+func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
+	if deadline.Passed(err) {
+		err = found.Suspend(ctx, r.budget, err)
+		r.report.Resumes = found.Suspended
+		return err
+	}
+	return fmt.Errorf("%w; nothing was deleted", err)
+}
+
+func (r *run) closeCheckpoint(ctx context.Context, found *scan.Found) {
+	if err := found.CloseCheckpoint(ctx); err != nil {
+		r.Log.Warn("checkpoint not closed", "error", err.Error())
+	}
+}
