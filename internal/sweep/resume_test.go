@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -176,6 +177,22 @@ func TestAccount(t *testing.T) {
 	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
 	if got, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); got.Gone != 3 || !errors.Is(err, errStore) || !r.Unrecorded {
 		t.Errorf("not recorded: %+v, %v, unrecorded %v", got, err, r.Unrecorded)
+	}
+}
+
+// The history names the plan that a person approved, also for media of a dropped plan that are gone.
+func TestAccountOfAnApprovedPlan(t *testing.T) {
+	w := newWorld(t, "")
+	ids := w.fill(1)
+	contents := w.cutOff(plan.Contents{Head: plan.Head{Scope: plan.Scope{Plan: "sha256:approved"}}}, "rest", nil, ids...)
+	clear(w.media)
+	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
+	if _, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); err != nil {
+		t.Fatal(err)
+	}
+	found, err := history.Of(t.Context(), w.store, w.now, ids[0])
+	if err != nil || len(found.Decisions) != 1 || found.Decisions[0].Plan != "sha256:approved" || found.Decisions[0].Outcome != journal.Lost {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 
