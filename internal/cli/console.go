@@ -83,7 +83,7 @@ func (c *Command) newPages(all []pagesOf) (http.Handler, error) {
 	var list []http.Handler
 	for i, one := range all {
 		o := console.Options{
-			Service: one.service, Log: one.service.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: one.runs, Now: time.Now,
+			Service: one.service, Origin: one.service.Origin(), Log: one.service.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: one.runs, Now: time.Now,
 			Call: func(*http.Request) service.Call { return localCall() }, Stores: stores,
 		}
 		if stores != nil {

@@ -104,7 +104,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 // that a page starts ends with its request: the platform freezes an instance between requests.
 func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
 	pages, err := console.New(console.Options{
-		Service: f.Service, Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Now: time.Now,
+		Service: f.Service, Origin: f.Service.Origin(), Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Now: time.Now,
 	})
 	f.SetPages(pages)
 	if broken := f.Broken(); broken != nil {

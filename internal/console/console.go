@@ -8,18 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/history"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -29,19 +24,22 @@ import (
 
 // Service has the use cases that pages show. *service.Service is one.
 type Service interface {
-	Origin() service.Origin
-	Zone(ctx context.Context, call service.Call) (*time.Location, []string)
+	policies
+	runLists
+	runner
+	planLists
+	holdings
+	explainer
+}
+
+// policies are for the policy's page. All pages show times in its timezone.
+type policies interface {
 	Policy(ctx context.Context, call service.Call) (*policy.Policy, error)
-	Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error)
-	Run(ctx context.Context, call service.Call, id string) (*report.Report, error)
-	Plans(ctx context.Context, call service.Call, before string) (service.PlanList, error)
-	Items(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error)
-	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
-	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, []string, error)
-	Release(ctx context.Context, call service.Call, id string) (retention.Hold, error)
-	Explain(ctx context.Context, call service.Call, request *trigger.Request) ([]*retention.Explanation, *report.Report)
-	History(ctx context.Context, call service.Call, name string) (*history.History, error)
-	Stats(ctx context.Context, call service.Call, by, since string) (*report.Stats, error)
+	Zone(ctx context.Context, call service.Call) (*time.Location, []string)
+}
+
+// runner starts runs from the pages of plans and of runs.
+type runner interface {
 	Sweep(ctx context.Context, call service.Call, request *trigger.Request) *report.Report
 	PreviewRestore(ctx context.Context, call service.Call, request *trigger.Request) *report.Report
 }
@@ -49,6 +47,7 @@ type Service interface {
 // Options configure the pages.
 type Options struct {
 	Service Service
+	Origin  service.Origin
 	Log     *slog.Logger
 	// Call returns the call of a request.
 	Call func(*http.Request) service.Call

@@ -81,9 +81,6 @@ func newLibrary(t *testing.T, n int) *library {
 	return l
 }
 
-func (l *library) Origin() service.Origin {
-	return service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}
-}
 func (l *library) Zone(context.Context, service.Call) (*time.Location, []string) {
 	return cmp.Or(l.zone, time.UTC), nil
 }
@@ -170,7 +167,7 @@ type site struct {
 func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
 	t.Helper()
 	pages, err := console.New(console.Options{
-		Service: lib, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
+		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
 		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
 	})
 	if err != nil {

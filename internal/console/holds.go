@@ -2,12 +2,21 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// holdings are the holds that people place and release.
+type holdings interface {
+	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
+	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, []string, error)
+	Release(ctx context.Context, call service.Call, id string) (retention.Hold, error)
+}
 
 type holdsData struct {
 	List  []retention.Hold

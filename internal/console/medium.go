@@ -1,13 +1,21 @@
 package console
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// explainer says what becomes of media, and what was done to them.
+type explainer interface {
+	Explain(ctx context.Context, call service.Call, request *trigger.Request) ([]*retention.Explanation, *report.Report)
+	History(ctx context.Context, call service.Call, name string) (*history.History, error)
+}
 
 type mediumData struct {
 	Query        string

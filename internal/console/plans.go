@@ -1,13 +1,23 @@
 package console
 
 import (
+	"context"
+	"iter"
 	"net/http"
 	"net/url"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// planLists reads plans and their media.
+type planLists interface {
+	Plans(ctx context.Context, call service.Call, before string) (service.PlanList, error)
+	Items(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error)
+}
 
 type plansData struct {
 	service.PlanList

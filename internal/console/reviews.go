@@ -16,7 +16,7 @@ import (
 // reviews keeps the media of the plan in memory that was reviewed last. They never change: a plan's ID is the
 // hash of its content.
 type reviews struct {
-	service Service
+	plans   planLists
 	reading chan struct{} // holds a value while a plan is read
 
 	mu   sync.Mutex
@@ -31,13 +31,13 @@ type kept struct {
 	first []review.Item
 }
 
-func newReviews(s Service) *reviews {
-	return &reviews{service: s, reading: make(chan struct{}, 1)}
+func newReviews(p planLists) *reviews {
+	return &reviews{plans: p, reading: make(chan struct{}, 1)}
 }
 
 // of returns the plan that a reference names, and its media.
 func (v *reviews) of(ctx context.Context, call service.Call, reference string) (plan.Contents, *review.List, error) {
-	contents, items, err := v.service.Items(ctx, call, reference)
+	contents, items, err := v.plans.Items(ctx, call, reference)
 	if err != nil {
 		return contents, nil, err
 	}
@@ -95,7 +95,7 @@ const patience = 300 * time.Millisecond
 // soon returns the plan that a reference names and its media, or only the first page if they take long to read.
 // It returns neither for a reference that is not the plan's ID.
 func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, reference string) (contents plan.Contents, list *review.List, first []review.Item, err error) {
-	contents, items, err := v.service.Items(runs.ctx, call, reference)
+	contents, items, err := v.plans.Items(runs.ctx, call, reference)
 	if err != nil || contents.ID != reference {
 		return contents, nil, nil, err
 	}

@@ -17,6 +17,13 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
+// runLists reads the reports of runs, and totals of them.
+type runLists interface {
+	Runs(ctx context.Context, call service.Call, f service.RunFilter) (service.RunList, error)
+	Run(ctx context.Context, call service.Call, id string) (*report.Report, error)
+	Stats(ctx context.Context, call service.Call, by, since string) (*report.Stats, error)
+}
+
 // pageRuns is the number of runs on a page.
 const pageRuns = 50
 

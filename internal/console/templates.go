@@ -60,11 +60,10 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	if v.zone == nil {
 		v.zone, _ = p.Service.Zone(r.Context(), call)
 	}
-	origin := p.Service.Origin()
 	page, err := p.templates[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
-		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, origin.Region, origin.Account, v.zone.String(), p.Path, p.Stores, answer.data})
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin.Region, p.Origin.Account, v.zone.String(), p.Path, p.Stores, answer.data})
 	}
 	if err != nil {
 		p.Log.Error("page not written", "page", answer.name, "error", err.Error())
