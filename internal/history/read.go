@@ -187,27 +187,3 @@ func (found *History) Deletion() *Decision {
 	}
 	return &found.Decisions[at]
 }
-
-// noteOlder notes that outcomes of an earlier version are not all in the tables.
-func (found *History) noteOlder(ctx context.Context, store state.Store, h head) error {
-	if h.Older.Done {
-		return nil
-	}
-	seen := 0
-	for record, err := range journal.OutcomeRecords(ctx, store, h.Older.Last) {
-		if err != nil {
-			return err
-		}
-		if err := h.Older.begin(ctx, store, record.Now); err != nil {
-			return err
-		}
-		if record.Written.Before(h.Older.Until) {
-			found.Notes = append(found.Notes, "runs of an earlier version are not all in the history yet: the next sweeps of the inventory in mode enforce add them; until then mediasweep runs and mediasweep plans list what they did")
-			return nil
-		}
-		if seen++; seen == 1000 { // an earlier version has left more
-			return nil
-		}
-	}
-	return nil
-}

@@ -1,14 +1,11 @@
 package runlog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -241,34 +238,4 @@ func (q Query) folder(ctx context.Context, store state.Store, folder string) ite
 			}
 		}
 	}
-}
-
-// unlogged returns reports that were saved before the log began, newest first. It lists all reports
-// of such a store, as the version before the log did.
-func (q Query) unlogged(ctx context.Context, store state.Store) ([]candidate, error) {
-	began, older, err := begun(ctx, store)
-	if err != nil || !older || !q.Since.Before(began) {
-		return nil, err
-	}
-	var list []candidate
-	cut := func(most int) {
-		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
-		list = list[:min(len(list), most)]
-	}
-	for record, err := range store.List(ctx, reportFolder, "") {
-		if err != nil {
-			return nil, fmt.Errorf("list the runs: %w", err)
-		}
-		number, err := strconv.Atoi(strings.TrimSuffix(path.Base(record.Name), reportSuffix))
-		key := logKey(record.Written, path.Base(path.Dir(record.Name)), number)
-		if err != nil || number < 1 || !record.Written.Before(began) || record.Written.Before(q.Since) || key <= keyOf(q.Before) {
-			continue
-		}
-		read := func(data []byte) (*report.Report, error) { return decodeReport(record.Name, data) }
-		if list = append(list, candidate{key, record.Name, read}); len(list) >= 4*maxPageReads {
-			cut(maxPageReads + 1)
-		}
-	}
-	cut(maxPageReads + 1)
-	return list, nil
 }

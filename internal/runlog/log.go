@@ -1,7 +1,6 @@
 package runlog
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -124,52 +123,4 @@ func readLogged(data []byte, l logged) (*report.Report, error) {
 		err = fmt.Errorf("record %s: %w: it is a report of another run", l.name, state.ErrDamaged)
 	}
 	return r, err
-}
-
-// begunFolder has one record, which is the first of the log by time and by name. Its name says whether
-// the store had reports by then.
-const (
-	begunFolder = logFolder + "begun/"
-	begunNew    = begunFolder + "new"
-	begunOld    = begunFolder + "old"
-)
-
-// Begin records that all reports are logged from now on, unless the log has any record. It precedes
-// the first report.
-func Begin(ctx context.Context, store state.Store) error {
-	_, found, err := firstOfFolder(ctx, store, logFolder)
-	if err == nil && !found {
-		name := begunNew
-		if _, found, err = firstOfFolder(ctx, store, reportFolder); found {
-			name = begunOld
-		}
-		if err == nil {
-			err = store.Create(ctx, name, state.Empty())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("begin the log of runs: %w", err)
-	}
-	return nil
-}
-
-// begun returns the time from which the log has all reports, and whether there are older ones. Without
-// a log all reports are older. A log without its first record has expired in part, and older reports too.
-func begun(ctx context.Context, store state.Store) (at time.Time, older bool, err error) {
-	record, found, err := firstOfFolder(ctx, store, logFolder)
-	switch {
-	case !found:
-		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), true, err
-	case strings.HasPrefix(record.Name, begunFolder):
-		return record.Written, record.Name != begunNew, nil
-	}
-	return time.Time{}, false, nil
-}
-
-// firstOfFolder returns the record of a folder with the first name.
-func firstOfFolder(ctx context.Context, store state.Store, folder string) (first state.Record, found bool, err error) {
-	for record, err := range store.List(ctx, folder, "") {
-		return record, err == nil, err
-	}
-	return state.Record{}, false, nil
 }
