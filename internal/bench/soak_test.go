@@ -161,8 +161,8 @@ func (s *soaking) review(i int) {
 
 // take takes a sample.
 func (s *soaking) take(started time.Time) {
-	var goroutines int
-	s.server.ask("goroutines", &goroutines)
+	var of inside
+	s.server.ask("inside", &of)
 	process := filepath.Join("/proc", strconv.Itoa(s.server.cmd.Process.Pid))
 	status, _ := os.ReadFile(filepath.Join(process, "status"))
 	_, resident, _ := strings.Cut(string(status), "VmRSS:")
@@ -172,7 +172,7 @@ func (s *soaking) take(started time.Time) {
 	temporary, _ := os.ReadDir(filepath.Join(s.dir, "tmp"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.samples = append(s.samples, sample{time.Since(started).Seconds(), kilobytes / 1000, float64(goroutines), float64(len(files)), float64(len(temporary))})
+	s.samples = append(s.samples, sample{time.Since(started).Seconds(), kilobytes / 1000, float64(of.Goroutines), float64(len(files)), float64(len(temporary))})
 }
 
 // judge reports the figures, and fails what grows.
@@ -181,6 +181,11 @@ func (s *soaking) judge(t truth, warm float64) {
 	s.b.ReportMetric(float64(t.Lost), "lost")
 	s.b.ReportMetric(float64(t.Deleted), "deleted")
 	s.b.ReportMetric(float64(t.Violations), "beyond-quota")
+	var of inside
+	s.server.ask("inside", &of)
+	s.b.ReportMetric(of.Used/soak.Seconds(), "processors")
+	s.b.ReportMetric(of.Collections/of.Used, "cpu-of-gc")
+	s.b.ReportMetric(of.Live, "MB-live")
 	s.b.Logf("without success: %v", s.refused)
 	if t.Wrong+t.Lost > 0 {
 		s.b.Errorf("%+v", t)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -66,11 +67,24 @@ func (c *child) ask(question string, answer any) {
 	c.read(answer)
 }
 
-// serveFunction is the program as a server. It answers with the number of its goroutines.
+// inside has figures that a server knows of itself.
+type inside struct {
+	Goroutines        int
+	Live              float64 // megabytes that the latest collection left
+	Used, Collections float64 // processor time in seconds: all, and that of collections
+}
+
+func lookInside() inside {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(samples)
+	return inside{runtime.NumGoroutine(), float64(samples[0].Value.Uint64()) / 1e6, samples[1].Value.Float64() - samples[2].Value.Float64(), samples[3].Value.Float64()}
+}
+
+// serveFunction is the program as a server. It answers with what it knows of itself.
 func serveFunction() {
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-			_, _ = fmt.Fprintln(os.Stdout, runtime.NumGoroutine())
+			_ = json.NewEncoder(os.Stdout).Encode(lookInside())
 		}
 		os.Exit(0)
 	}()

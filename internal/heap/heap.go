@@ -13,18 +13,19 @@ const (
 	small = 20 << 20
 	// growth is the GOGC of a larger heap, in percent.
 	growth = 50
-	// limit bounds the memory of Go, in bytes. Beyond it the collector works as hard as it has to, at most half of the time.
-	limit = 48 << 20
+	// least is the smallest limit of the memory of Go, in bytes. Near the limit the collector works as hard as it has to,
+	// which takes half of the processor time. So the limit leaves room for as much as is kept.
+	least = 48 << 20
 	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
 	first = 4 << 20
 )
 
-// Tune sets GOGC now and after each collection, and the limit. It leaves alone what the environment sets.
+// Tune sets GOGC and the memory limit, now and after each collection. It leaves alone what the environment sets.
 func Tune(getenv func(string) string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	debug.SetMemoryLimit(limit)
+	debug.SetMemoryLimit(least)
 	debug.SetGCPercent(100 * small / first)
 	tuneAfterCollection()
 }
@@ -34,7 +35,9 @@ type mark [16]byte
 
 func tuneAfterCollection() {
 	runtime.AddCleanup(new(mark), func(struct{}) {
-		debug.SetGCPercent(percent(kept()))
+		live, roots := kept()
+		debug.SetMemoryLimit(limit(live, roots))
+		debug.SetGCPercent(percent(live, roots))
 		tuneAfterCollection()
 	}, struct{}{})
 }
@@ -44,6 +47,11 @@ func kept() (live, roots uint64) {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(samples)
 	return samples[0].Value.Uint64(), samples[1].Value.Uint64() + samples[2].Value.Uint64()
+}
+
+// limit returns the memory limit that suits what a collection left.
+func limit(live, roots uint64) int64 {
+	return int64(max(least, 2*(live+roots))) //nolint:gosec // far below 8 EiB
 }
 
 // percent returns the GOGC by which the heap grows to small, or by growth if that is more. GOGC is a part of all that
