@@ -186,7 +186,7 @@ func (s *soaking) judge(t truth, warm float64) {
 	s.b.ReportMetric(of.Used/soak.Seconds(), "processors")
 	s.b.ReportMetric(of.Collections/of.Used, "cpu-of-gc")
 	s.b.ReportMetric(of.Live, "MB-live")
-	s.b.Logf("without success: %v", s.refused)
+	s.b.Logf("without success: %v; of the server: %+v", s.refused, of)
 	if t.Wrong+t.Lost > 0 {
 		s.b.Errorf("%+v", t)
 	}
