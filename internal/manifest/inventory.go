@@ -61,7 +61,7 @@ type File struct {
 
 // parseFile refuses a file without a name or a checksum.
 func parseFile(data []byte) (File, error) {
-	values, err := members(data, strings.ToLower)
+	values, err := text.Keys(data, maxColumns, strings.ToLower)
 	key, keyErr := textOf(values, "key")
 	sum, sumErr := textOf(values, "MD5checksum")
 	switch err = cmp.Or(err, keyErr, sumErr); {
@@ -84,7 +84,7 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	if checksum = strings.TrimSpace(checksum); !strings.EqualFold(checksum, hex.EncodeToString(sum[:])) {
 		return nil, fmt.Errorf("its checksum is %x, and %s says %s", sum, ChecksumName, text.Quote(checksum))
 	}
-	values, err := members(data, strings.ToLower)
+	values, err := text.Keys(data, maxColumns, strings.ToLower)
 	format, formatErr := textOf(values, "fileFormat")
 	schema, schemaErr := textOf(values, "fileSchema")
 	bucket, bucketErr := textOf(values, "sourceBucket")
@@ -111,7 +111,6 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	return i, nil
 }
 
-// setColumns reads fileSchema.
 func (i *Inventory) setColumns(schema string) error {
 	names := strings.Split(schema, ",")
 	if len(names) > maxColumns {

@@ -57,7 +57,6 @@ func (l *lines) show(all bool) (shown []byte, last bool, err error) {
 	return shown, last, nil
 }
 
-// take takes text that was shown.
 func (l *lines) take(shown []byte) {
 	l.taken += bytes.Count(shown, []byte{l.mark})
 	_, _ = l.text.Discard(len(shown)) // it has been read
@@ -121,7 +120,6 @@ func (l *lines) row(length func(shown []byte, last, full bool) int) ([]byte, err
 	}
 }
 
-// line shows the next line.
 func (l *lines) line() ([]byte, error) {
 	return l.row(func(shown []byte, last, _ bool) int { return l.restOfLine(shown, 0, last) })
 }

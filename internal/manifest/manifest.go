@@ -148,7 +148,7 @@ func jsonRow(line []byte) (Row, error) {
 	if !utf8.Valid(line) {
 		return Row{}, fmt.Errorf("not UTF-8: %s", quote(whole))
 	}
-	values, err := members(line, column)
+	values, err := text.Keys(line, maxColumns, func(name string) string { return strings.ToLower(column(name)) })
 	if err != nil {
 		return Row{}, fmt.Errorf("%w: write one JSON object a line, with each key once: it is %s", err, quote(whole))
 	}
@@ -158,29 +158,6 @@ func jsonRow(line []byte) (Row, error) {
 		return Row{}, fmt.Errorf("%w: %s", err, quote(whole))
 	}
 	return rowOf(id, object, whole)
-}
-
-// members returns the values of a JSON object by the meanings of their keys, in lower
-// case. A key without a meaning is passed over; two of one meaning are an error.
-func members(data []byte, meaning func(key string) string) (map[string]json.RawMessage, error) {
-	values := map[string]json.RawMessage{}
-	err := text.Members(data, func(key []byte, value json.RawMessage) error {
-		meant := strings.ToLower(meaning(string(key)))
-		switch {
-		case meant == "":
-			return nil
-		case values[meant] != nil:
-			return fmt.Errorf("%s is set twice, in this case or another", text.Quote(string(key)))
-		case len(values) == maxColumns:
-			return fmt.Errorf("it has more than %d keys", maxColumns)
-		}
-		values[meant] = value
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return values, nil
 }
 
 // textOf returns the text that a key is set to; nothing for null or without the key.
@@ -196,7 +173,6 @@ func textOf(values map[string]json.RawMessage, key string) (string, error) {
 	return content, err
 }
 
-// rowOf checks what a row names.
 func rowOf(id, object string, whole []byte) (row Row, err error) {
 	if id == "" && object == "" {
 		return row, fmt.Errorf("neither %s nor %s has a value: %s", idColumn, objectColumn, quote(whole))

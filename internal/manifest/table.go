@@ -73,7 +73,6 @@ func (t *table) row() ([]byte, error) {
 	return line, err
 }
 
-// cells returns the cells of the row.
 func (t *table) cells() []string {
 	all, start := string(t.content), 0
 	cells := make([]string, len(t.ends))

@@ -126,16 +126,7 @@ func decode(body []byte, into answer) error {
 // members returns the members of a JSON object by their names in lower case. A name that stands there twice, in
 // any case, is an error.
 func members(data []byte) (map[string]json.RawMessage, error) {
-	m := map[string]json.RawMessage{}
-	err := text.Members(data, func(name []byte, value json.RawMessage) error {
-		lower := strings.ToLower(string(name))
-		if _, twice := m[lower]; twice {
-			return fmt.Errorf("%s twice in an answer", text.Quote(lower))
-		}
-		m[lower] = value
-		return nil
-	})
-	return m, err
+	return text.Keys(data, maxListed, strings.ToLower)
 }
 
 // wrapped returns the elements of a list in an object. MPS omits an empty object, or sends "", [] or null.

@@ -32,6 +32,30 @@ func Members(data []byte, take func(name []byte, value json.RawMessage) error) e
 	return ErrNoObject
 }
 
+// Keys returns the values of a JSON object by the meanings of their names, or by the names themselves if meaning is
+// nil. A name without a meaning is left out. Two names of one meaning, and more than most, are an error: what was read
+// by then is returned too. The values share the memory of data.
+func Keys(data []byte, most int, meaning func(name string) string) (map[string]json.RawMessage, error) {
+	keys := map[string]json.RawMessage{}
+	err := Members(data, func(name []byte, value json.RawMessage) error {
+		key, spelling := string(name), ""
+		if meaning != nil {
+			if key, spelling = meaning(key), ", in this case or another"; key == "" {
+				return nil
+			}
+		}
+		switch {
+		case keys[key] != nil:
+			return fmt.Errorf("%s is set twice%s", Quote(string(name)), spelling)
+		case len(keys) == most:
+			return fmt.Errorf("the object has more than %d keys", most)
+		}
+		keys[key] = value
+		return nil
+	})
+	return keys, err
+}
+
 // Elements calls take with the elements of a JSON list; see Members.
 func Elements(data []byte, take func(json.RawMessage) error) error {
 	s := Scan(data)

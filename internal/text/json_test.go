@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,35 @@ func TestElements(t *testing.T) {
 		}
 		if told := strings.Join(got, " "); told != want {
 			t.Errorf("%s: got %s, want %s", data, told, want)
+		}
+	}
+}
+
+// A key counts once, by its name or by what it means.
+func TestKeys(t *testing.T) {
+	noSpare := func(name string) string { return strings.ToLower(strings.TrimPrefix(name, "spare")) }
+	for _, test := range []struct {
+		data    string
+		meaning func(string) string
+		want    string
+	}{
+		{`{"a":1,"A":2,"":3}`, nil, "=3 A=2 a=1"},
+		{`{"a":1,"b":2,"c":3,"d":4}`, nil, "the object has more than 3 keys a=1 b=2 c=3"},
+		{`{"a":1,"b":null,"\u0061":2}`, nil, `"a" is set twice a=1 b=null`},
+		{`{"Ab":1,"spare":2,"":3,"spare":4}`, noSpare, "ab=1"},
+		{`{"ab":1,"spareAB":2}`, noSpare, `"spareAB" is set twice, in this case or another ab=1`},
+		{`[]`, nil, "a JSON object is expected"},
+	} {
+		keys, err := text.Keys([]byte(test.data), 3, test.meaning)
+		var got []string
+		if err != nil {
+			got = append(got, err.Error())
+		}
+		for _, name := range slices.Sorted(maps.Keys(keys)) {
+			got = append(got, name+"="+string(keys[name]))
+		}
+		if said := strings.Join(got, " "); said != test.want {
+			t.Errorf("%s: got %s, want %s", test.data, said, test.want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package trigger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,11 +25,7 @@ const holdKeys = "target, until, reason"
 // ParseHold reads the JSON of a request for a hold.
 func ParseHold(data []byte) (HoldRequest, error) {
 	request := HoldRequest{Until: "forever"}
-	var keys map[string]json.RawMessage
-	data, err := plain(data)
-	if err == nil {
-		keys, err = fields(data)
-	}
+	keys, err := fields(data)
 	if err != nil {
 		return request, fmt.Errorf("hold: %w: the keys are %s", err, holdKeys)
 	}

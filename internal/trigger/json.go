@@ -29,22 +29,11 @@ func plain(data []byte) ([]byte, error) {
 // fields reads a JSON object by its exact keys, and refuses a key that is set twice. The
 // values share the memory of data.
 func fields(data []byte) (map[string]json.RawMessage, error) {
-	keys := map[string]json.RawMessage{}
-	err := text.Members(data, func(name []byte, value json.RawMessage) error {
-		key := string(name)
-		switch {
-		case keys[key] != nil:
-			return fmt.Errorf("%s is set twice", text.Quote(key))
-		case len(keys) == maxKeys:
-			return fmt.Errorf("the object has more than %d keys", maxKeys)
-		}
-		keys[key] = value
-		return nil
-	})
+	data, err := plain(data)
 	if err != nil {
 		return nil, err
 	}
-	return keys, nil
+	return text.Keys(data, maxKeys, nil)
 }
 
 // elements reads a JSON list of at most MaxNames elements, which are parts of data.
@@ -63,7 +52,6 @@ func elements(data []byte) ([]json.RawMessage, error) {
 	return list, nil
 }
 
-// quote shows a JSON value.
 func quote(value json.RawMessage) string {
 	if s, err := text.OfJSON(value); err == nil {
 		return text.Quote(s)

@@ -22,7 +22,6 @@ func created(eventName string) bool {
 	return false
 }
 
-// removed reports whether an OSS event deletes an object.
 func removed(eventName string) bool {
 	return eventName == "ObjectRemoved:DeleteObject" || eventName == "ObjectRemoved:DeleteObjects"
 }

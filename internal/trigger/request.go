@@ -93,11 +93,7 @@ func ParseRequest(data []byte, kind Kind) (*Request, error) {
 	if len(data) > MaxBytes {
 		return nil, errTooLarge
 	}
-	var keys map[string]json.RawMessage
-	data, err := plain(data)
-	if err == nil {
-		keys, err = fields(data)
-	}
+	keys, err := fields(data)
 	if err != nil {
 		return nil, fmt.Errorf("request: %w: the keys of a request are %s", err, requestKeys)
 	}
@@ -212,7 +208,6 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 	return request, nil
 }
 
-// restoredRun reads the run of a restore.
 func restoredRun(value json.RawMessage, kind Kind, wrong *problems) string {
 	run, err := text.OfJSON(value)
 	switch {

@@ -179,10 +179,7 @@ func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 	if err == nil && len(body) == 0 {
 		return &Request{Trigger: Timer, Inventory: true}, nil
 	}
-	var inner map[string]json.RawMessage
-	if err == nil {
-		inner, err = fields(body)
-	}
+	inner, err := fields([]byte(payload))
 	if err != nil {
 		return nil, fmt.Errorf("timer event: payload: %w", err)
 	}
