@@ -83,7 +83,7 @@ func (c *Command) main(ctx context.Context, args []string) int {
 
 func (c *Command) execute(ctx context.Context, args []string) error {
 	root := c.Root()
-	if isCompletion(args) {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks for completions
 		if err := c.complete(root); err != nil {
 			return err
 		}
@@ -137,7 +137,9 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitError{exitUsage, fmt.Errorf("%w: %s --help lists the flags", err, cmd.CommandPath())}
 	})
-	addSettings(root)
+	for _, s := range settings {
+		root.PersistentFlags().Var(new(setting), s.flag, s.usage+" ($"+s.variable+")")
+	}
 	root.AddCommand(c.demo(), c.check(), c.explain(), c.history(), c.forecast(), c.diff(), c.plan(), c.plans(), c.apply(), c.runs(), c.stats(), c.restore(), c.hold(), c.holds(), c.release(), c.invoke(), c.serve(), c.emulate(), c.console(), c.permissions())
 	mendDefaults(root)
 	return root

@@ -44,7 +44,11 @@ func (c *Command) complete(root *cobra.Command) error {
 	for _, status := range report.Statuses() {
 		values["status"] = append(values["status"], string(status))
 	}
-	records := map[string]lister{"plans": plansToName, "apply": plansToName, "runs": runsToName, "restore": runsToRestore, "release": holdsToName}
+	records := map[string]lister{
+		"plans": plansToName, "apply": plansToName, "release": holdsToName,
+		"runs":    runsToName(func(*report.Report) bool { return true }),
+		"restore": runsToName(func(r *report.Report) bool { return r.Restore == nil && r.Counts.Deleted > 0 }),
+	}
 	var errs []error
 	for _, cmd := range append(root.Commands(), root) {
 		if list := records[cmd.Name()]; list != nil {
@@ -69,23 +73,18 @@ type lister func(ctx context.Context, s *service.Service, typed string) []string
 // read in time: the command itself says why.
 func (c *Command) completeRecord(list lister) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		found := make(chan []string, 1)
 		if len(args) > 0 || c.readSettings(cmd) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		go func() {
-			_ = task.Run(func() { // no answer is the answer to a defect too
-				found <- list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}), typed)
-			})
-		}()
-		select {
-		case names := <-found:
-			return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-		case <-ctx.Done():
+		names, err := task.Within(ctx, func() ([]string, error) {
+			return list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}), typed), nil
+		})
+		if err != nil { // no answer is the answer to a defect too
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 }
 
@@ -109,25 +108,20 @@ func plansToName(ctx context.Context, s *service.Service, typed string) (names [
 	return names
 }
 
-func runsToName(ctx context.Context, s *service.Service, _ string) []string {
-	return latestRuns(ctx, s, func(*report.Report) bool { return true })
-}
-
-func runsToRestore(ctx context.Context, s *service.Service, _ string) []string {
-	return latestRuns(ctx, s, func(r *report.Report) bool { return r.Restore == nil && r.Counts.Deleted > 0 })
-}
-
-func latestRuns(ctx context.Context, s *service.Service, has func(*report.Report) bool) (names []string) {
-	list, err := s.Runs(ctx, localCall(), service.RunFilter{Limit: service.DefaultRuns})
-	if err != nil {
-		return nil
-	}
-	for _, r := range list.Reports {
-		if has(r) && len(names) < maxNamed {
-			names = append(names, cobra.CompletionWithDesc(r.Run, fmt.Sprintf("%s, %s, %d deleted, %s", r.Trigger, r.Status, r.Counts.Deleted, r.FinishedAt.Format(time.RFC3339))))
+// runsToName names the latest runs of a kind.
+func runsToName(has func(*report.Report) bool) lister {
+	return func(ctx context.Context, s *service.Service, _ string) (names []string) {
+		list, err := s.Runs(ctx, localCall(), service.RunFilter{Limit: service.DefaultRuns})
+		if err != nil {
+			return nil
 		}
+		for _, r := range list.Reports {
+			if has(r) && len(names) < maxNamed {
+				names = append(names, cobra.CompletionWithDesc(r.Run, fmt.Sprintf("%s, %s, %d deleted, %s", r.Trigger, r.Status, r.Counts.Deleted, r.FinishedAt.Format(time.RFC3339))))
+			}
+		}
+		return names
 	}
-	return names
 }
 
 func holdsToName(ctx context.Context, s *service.Service, _ string) (names []string) {
@@ -147,9 +141,4 @@ func completeFlag(cmd *cobra.Command, flag *pflag.Flag, values map[string][]stri
 	}
 	listed := slices.Concat(flag.Annotations[choices], values[flag.Name])
 	return cmd.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(listed, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// isCompletion reports whether a shell asks for completions.
-func isCompletion(args []string) bool {
-	return len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd)
 }

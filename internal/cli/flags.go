@@ -15,19 +15,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
+const profileVariable = "ALIBABA_CLOUD_PROFILE"
+
 // settings are the flags of every command that stand for a variable of the environment.
 var settings = [...]struct{ flag, variable, usage string }{
 	{"policy", "MEDIASWEEP_POLICY", "the policy: a file, or oss://bucket/key"},
 	{"state", "MEDIASWEEP_STATE", "where the state is: oss://bucket/prefix/ or file:///folder"},
 	{"region", "MEDIASWEEP_REGION", "region of library and buckets, such as cn-shanghai"},
 	{"profile", profileVariable, "a profile of the aliyun CLI, for a machine without ALIBABA_CLOUD_ACCESS_KEY_ID"},
-}
-
-// addSettings adds the flags that every command has.
-func addSettings(root *cobra.Command) {
-	for _, s := range settings {
-		root.PersistentFlags().Var(new(setting), s.flag, s.usage+" ($"+s.variable+")")
-	}
 }
 
 // setting is the value of a flag. It keeps all that a command line gives, for readSettings to refuse the
@@ -78,6 +73,18 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	}
 	return nil
 }
+
+// newCredentials returns the source of credentials beside the environment. It warns if the environment
+// makes it useless.
+func (c *Command) newCredentials() account.Source {
+	if !account.InFC(c.Getenv) && c.Getenv(profileVariable) != "" && c.hasKey() {
+		fmt.Fprintln(c.Stderr, "mediasweep: the profile is not used: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET come first: unset them to use it") //nolint:errcheck // there is no other place to say it
+	}
+	return credentials.New(c.Getenv)
+}
+
+// hasKey reports whether the environment has a whole access key, which comes before a profile.
+func (c *Command) hasKey() bool { return account.NewKeyring(c.Getenv).HasKey() }
 
 // refuseEmpty refuses an argument or a flag that is empty, as a variable of a script may be: most commands
 // would do more without it.

@@ -214,7 +214,6 @@ the next page of the list.`,
 	return cmd
 }
 
-// showPlan writes the media of a plan.
 func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.Builder, reference string, flags *functionFlags) error {
 	if flags.output != "json" {
 		contents, items, err := s.Items(ctx, localCall(), reference)

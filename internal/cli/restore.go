@@ -40,9 +40,7 @@ scheduled run has finished its plan.
   mediasweep restore RUN --only 0319dd3b9680d28a4e16ae79898c1d24 --yes`,
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if request.Restore = args[0]; request.Restore == "" {
-				return exitError{exitUsage, errors.New("restore needs the ID of a run: mediasweep runs lists the latest")}
-			}
+			request.Restore = args[0]
 			if !yes && !request.DryRun && !isTerminal(c.Stdin) {
 				return exitError{exitUsage, errors.New("restore asks before it adds media: without a terminal add --yes, or --dry-run to see what would come back")}
 			}

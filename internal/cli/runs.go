@@ -60,7 +60,6 @@ with the place of each: a store that cannot be read is in a note, and the exit c
 	return cmd
 }
 
-// listRuns writes the latest runs of all stores.
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
 	var list []render.Run
 	var next string // the newest of the pages' ends: the lists of other stores may go on before it
@@ -126,7 +125,6 @@ func page(list []render.Run, end string, limit int) (shown []render.Run, next st
 	return list, end
 }
 
-// writeRuns writes a list of runs in the form that was asked for.
 func writeRuns(b *strings.Builder, flags *functionFlags, list []render.Run) error {
 	switch flags.output {
 	case "json":
@@ -160,7 +158,6 @@ func showRun(cmd *cobra.Command, flags *functionFlags, stores []store, id string
 	return cmp.Or(failure, absent)
 }
 
-// writeRun writes the report of one run.
 func (c *Command) writeRun(ctx context.Context, s *service.Service, b *strings.Builder, id string, flags *functionFlags) error {
 	run, err := s.Run(ctx, localCall(), id)
 	if err != nil {

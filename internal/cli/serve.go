@@ -75,7 +75,6 @@ func (c *Command) serve() *cobra.Command {
 	return cmd
 }
 
-// serveGo1 serves the go1 runtime.
 func (c *Command) serveGo1(ctx context.Context) error {
 	if err := c.checkEnvironment(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // retryAfter is the time between two tries to renew credentials that are still in use.
@@ -83,10 +84,6 @@ func (c *chain) Refuse(refused account.Credentials) {
 // Current returns the credentials to use now. Those that expire are renewed before. It waits no longer
 // than ctx, which credentials-go does not take.
 func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
-	type result struct {
-		found account.Credentials
-		err   error
-	}
 	late := failure("no answer in time")
 	came := c.failed()
 	ctx, cancel := context.WithTimeout(ctx, longest)
@@ -96,21 +93,16 @@ func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
 	case <-ctx.Done():
 		return account.Credentials{}, late
 	}
-	done := make(chan result, 1)
-	go func() {
+	found, err := task.Within(ctx, func() (account.Credentials, error) {
 		defer func() { <-c.turn }()
-		found, err := c.lookup(came)
-		done <- result{found, err}
-	}()
-	select {
-	case r := <-done:
-		return r.found, r.err
-	case <-ctx.Done():
-		return account.Credentials{}, late
+		return c.lookup(came)
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = late
 	}
+	return found, err
 }
 
-// failed returns how many lookups have failed.
 func (c *chain) failed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -195,21 +197,13 @@ func readRegular(path string) ([]byte, error) {
 
 var errNoAnswer = errors.New("no answer in time")
 
-// within returns what read returns, or an error after a time. read then goes on, and nobody waits for it.
+// within returns what read returns, or errNoAnswer after a time. read then goes on, and nobody waits for it.
 func within(most time.Duration, read func() ([]byte, error)) ([]byte, error) {
-	type result struct {
-		data []byte
-		err  error
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	data, err := task.Within(ctx, read)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errNoAnswer
 	}
-	done := make(chan result, 1)
-	go func() {
-		data, err := read()
-		done <- result{data, err}
-	}()
-	select {
-	case r := <-done:
-		return r.data, r.err
-	case <-time.After(most):
-		return nil, errNoAnswer
-	}
+	return data, err
 }

@@ -67,22 +67,7 @@ func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var data []byte
-	read := make(chan error, 1)
-	go func() {
-		var text []byte
-		err := task.Do(func() (err error) {
-			text, err = readFile(path, name)
-			return err
-		})
-		data = text
-		read <- err
-	}()
-	select {
-	case err = <-read:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("read record %s: %w", name, ctx.Err())
-	}
+	data, err := task.Within(ctx, func() ([]byte, error) { return readFile(path, name) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("record %s: %w", name, ErrNotFound)

@@ -2,6 +2,7 @@
 package task
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -21,6 +22,31 @@ func Do(f func() error) (err error) {
 
 // Run calls f, which has no error of its own; see Do.
 func Run(f func()) error { return Do(func() error { f(); return nil }) }
+
+// Within returns what f returns, or the error of the context if that ends first: f may hang. f then goes on, and
+// nobody waits for it.
+func Within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		r.err = Do(func() (err error) {
+			r.value, err = f()
+			return err
+		})
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
 
 // Panic is a panic that was recovered.
 type Panic struct {

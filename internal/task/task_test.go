@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -8,6 +9,29 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
+
+// A caller waits for the work, or for the end of its context.
+func TestWithin(t *testing.T) {
+	value, err := task.Within(t.Context(), func() (int, error) { return 1, errors.ErrUnsupported })
+	if value != 1 || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %d, %v: want what the work returned", value, err)
+	}
+	var panicked *task.Panic
+	if _, err := task.Within(t.Context(), func() (int, error) { panic("broken") }); !errors.As(err, &panicked) {
+		t.Errorf("%v: want the panic", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	release := make(chan struct{})
+	defer close(release)
+	_, err = task.Within(ctx, func() (int, error) {
+		cancel()
+		<-release
+		return 1, nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: want the end of the context", err)
+	}
+}
 
 func TestDo(t *testing.T) {
 	failed := errors.New("failed")
