@@ -63,6 +63,14 @@ type Maybe[T any] struct {
 // Known returns a field that the record has.
 func Known[T any](value T) Maybe[T] { return Maybe[T]{value, true} }
 
+// Text writes the field if it is known, and nothing else.
+func (m Maybe[T]) Text(write func(T) string) string {
+	if !m.Known {
+		return ""
+	}
+	return write(m.Value)
+}
+
 // maxIDBytes bounds a MediaId. Every documented sample has 32 hexadecimal characters;
 // the documents do not promise it.
 const maxIDBytes = 64

@@ -155,7 +155,6 @@ func visible(value string) string {
 	return quoted
 }
 
-// oddText warns of the odd characters of a value.
 func oddText(what, value string) []string {
 	return oddIn(what, value, value, func(s string) string { return s })
 }

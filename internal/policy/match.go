@@ -38,12 +38,7 @@ type Range[T int64 | time.Duration] struct{ Min, Max T }
 // IsZero reports whether the range has no bound.
 func (r Range[T]) IsZero() bool { return r == Range[T]{} }
 
-func (r Range[T]) holds(field media.Maybe[T]) Truth {
-	if !field.Known {
-		return Unknown
-	}
-	return truth(field.Value >= r.Min && (r.Max == 0 || field.Value <= r.Max))
-}
+func (r Range[T]) has(value T) bool { return value >= r.Min && (r.Max == 0 || value <= r.Max) }
 
 // Truth is the answer to "does it match?". A record may lack or garble the field
 // that would tell, and then the answer is neither yes nor no.
@@ -80,8 +75,16 @@ func known(b bool) Truth {
 type clause struct {
 	key   string
 	says  func(words.Lang) string // what it selects, after "media"
-	holds func(*media.Medium) Truth
 	has   func(*media.Medium) string
+	known func(*media.Medium) bool // whether the record tells
+	is    func(*media.Medium) bool // of a record that tells
+}
+
+func (c *clause) holds(m *media.Medium) Truth {
+	if !c.known(m) {
+		return Unknown
+	}
+	return truth(c.is(m))
 }
 
 // Condition is one key of a rule, held against a medium.
@@ -119,93 +122,66 @@ func of(format string, choices []string) func(words.Lang) string {
 // clauses compiles the keys that are set, so that a decision costs only those.
 func (m *Match) clauses() []clause {
 	var list []clause
-	add := func(set bool, key string, says func(words.Lang) string, has func(*media.Medium) string, holds func(*media.Medium) Truth) {
+	add := func(set bool, c clause) {
 		if set {
-			list = append(list, clause{key, says, holds, has})
+			list = append(list, c)
 		}
 	}
-	tags := func(medium *media.Medium) string { return strings.Join(medium.Tags, ", ") }
-	state := func(medium *media.Medium) string { return medium.State }
-	add(len(m.State) > 0, "state", of("in state %s", m.State), state, func(medium *media.Medium) Truth {
-		if !IsLive(medium.State) {
-			return Unknown
-		}
-		return truth(slices.Contains(m.State, medium.State))
-	})
-	object := func(medium *media.Medium) string {
-		if medium.Object.IsZero() {
-			return ""
-		}
-		return medium.Object.String()
-	}
-	add(len(m.Object) > 0, "object", of("behind %s", texts(m.Object)), object, func(medium *media.Medium) Truth {
-		if medium.Object.IsZero() {
-			return Unknown
-		}
-		for i := range m.Object {
-			if m.Object[i].Match(&medium.Object) {
-				return Yes
+	add(len(m.State) > 0, clause{"state", of("in state %s", m.State),
+		func(medium *media.Medium) string { return medium.State },
+		func(medium *media.Medium) bool { return IsLive(medium.State) },
+		func(medium *media.Medium) bool { return slices.Contains(m.State, medium.State) }})
+	add(len(m.Object) > 0, clause{"object", of("behind %s", texts(m.Object)),
+		func(medium *media.Medium) string {
+			if medium.Object.IsZero() {
+				return ""
 			}
-		}
-		return No
-	})
-	add(len(m.Tags) > 0, "tags", of("tagged %s", m.Tags), tags, func(medium *media.Medium) Truth {
-		if medium.TagsGarbled {
-			return Unknown
-		}
-		for _, tag := range m.Tags {
-			if slices.Contains(medium.Tags, tag) {
-				return Yes
-			}
-		}
-		return No
-	})
-	add(len(m.TagsAll) > 0, "tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tags, func(medium *media.Medium) Truth {
-		if medium.TagsGarbled {
-			return Unknown
-		}
-		for _, tag := range m.TagsAll {
-			if !slices.Contains(medium.Tags, tag) {
-				return No
-			}
-		}
-		return Yes
-	})
-	category := func(medium *media.Medium) string {
-		return textOf(medium.Category, func(id int64) string { return strconv.FormatInt(id, 10) })
-	}
-	add(len(m.Category) > 0, "category", of("of category %s", texts(m.Category)), category, func(medium *media.Medium) Truth {
-		if !medium.Category.Known {
-			return Unknown
-		}
-		return truth(slices.Contains(m.Category, medium.Category.Value))
-	})
-	add(!m.Size.IsZero(), m.Size.key("Size"), func(lang words.Lang) string { return m.Size.says(lang, "of at least %d bytes", "of at most %d bytes") }, func(medium *media.Medium) string {
-		return textOf(medium.Size, bytesOf)
-	},
-		func(medium *media.Medium) Truth { return m.Size.holds(medium.Size) })
-	add(!m.Duration.IsZero(), m.Duration.key("Duration"), func(lang words.Lang) string {
+			return medium.Object.String()
+		},
+		func(medium *media.Medium) bool { return !medium.Object.IsZero() },
+		func(medium *media.Medium) bool { return anyTakes(m.Object, &medium.Object) }})
+	add(len(m.Tags) > 0, clause{"tags", of("tagged %s", m.Tags), tagsOf, knowsTags,
+		func(medium *media.Medium) bool {
+			return slices.ContainsFunc(m.Tags, func(tag string) bool { return slices.Contains(medium.Tags, tag) })
+		}})
+	add(len(m.TagsAll) > 0, clause{"tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tagsOf, knowsTags,
+		func(medium *media.Medium) bool {
+			return !slices.ContainsFunc(m.TagsAll, func(tag string) bool { return !slices.Contains(medium.Tags, tag) })
+		}})
+	add(len(m.Category) > 0, clause{"category", of("of category %s", texts(m.Category)),
+		func(medium *media.Medium) string {
+			return medium.Category.Text(func(id int64) string { return strconv.FormatInt(id, 10) })
+		},
+		func(medium *media.Medium) bool { return medium.Category.Known },
+		func(medium *media.Medium) bool { return slices.Contains(m.Category, medium.Category.Value) }})
+	add(!m.Size.IsZero(), clause{m.Size.key("Size"), func(lang words.Lang) string { return m.Size.says(lang, "of at least %d bytes", "of at most %d bytes") },
+		func(medium *media.Medium) string { return medium.Size.Text(bytesOf) },
+		func(medium *media.Medium) bool { return medium.Size.Known },
+		func(medium *media.Medium) bool { return m.Size.has(medium.Size.Value) }})
+	add(!m.Duration.IsZero(), clause{m.Duration.key("Duration"), func(lang words.Lang) string {
 		return m.Duration.says(lang, "of at least %s of video", "of at most %s of video")
-	}, func(medium *media.Medium) string {
-		return textOf(medium.Duration, videoOf)
 	},
-		func(medium *media.Medium) Truth { return m.Duration.holds(medium.Duration) })
-	add(m.Title != nil, "title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) }, func(medium *media.Medium) string { return medium.Title.Value },
-		func(medium *media.Medium) Truth {
-			if !medium.Title.Known {
-				return Unknown
-			}
-			return truth(m.Title.MatchString(medium.Title.Value))
-		})
+		func(medium *media.Medium) string { return medium.Duration.Text(videoOf) },
+		func(medium *media.Medium) bool { return medium.Duration.Known },
+		func(medium *media.Medium) bool { return m.Duration.has(medium.Duration.Value) }})
+	add(m.Title != nil, clause{"title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) },
+		func(medium *media.Medium) string { return medium.Title.Value },
+		func(medium *media.Medium) bool { return medium.Title.Known },
+		func(medium *media.Medium) bool { return m.Title.MatchString(medium.Title.Value) }})
 	return list
 }
 
-// textOf writes a field that the record tells, and nothing for another.
-func textOf[T any](field media.Maybe[T], text func(T) string) string {
-	if !field.Known {
-		return ""
+func tagsOf(medium *media.Medium) string { return strings.Join(medium.Tags, ", ") }
+
+func knowsTags(medium *media.Medium) bool { return !medium.TagsGarbled }
+
+func anyTakes(globs []Glob, object *media.Object) bool {
+	for i := range globs {
+		if globs[i].Match(object) { // without a copy of the glob
+			return true
+		}
 	}
-	return text(field.Value)
+	return false
 }
 
 func bytesOf(n int64) string         { return fmt.Sprintf("%d bytes", n) }
@@ -263,7 +239,6 @@ func IsLive(state string) bool {
 	return false
 }
 
-// carries reports whether a medium has a tag with a prefix.
 func carries(medium *media.Medium, prefix string) bool {
 	return slices.ContainsFunc(medium.Tags, func(tag string) bool { return strings.HasPrefix(tag, prefix) })
 }

@@ -122,7 +122,6 @@ func (p *parser) filled(n *yaml.Node) []*yaml.Node {
 	return items
 }
 
-// texts reads a list that must hold something.
 func (p *parser) texts(n *yaml.Node, read func(*yaml.Node, string)) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
 		p.errorf(n, "must be a list: write [%s]", text.Quote(n.Value))

@@ -124,7 +124,6 @@ func (p *parser) match(n *yaml.Node) Match {
 	return match
 }
 
-// globs reads a list of globs.
 func (p *parser) globs(n *yaml.Node) (globs []Glob) {
 	p.texts(n, func(item *yaml.Node, s string) {
 		glob, err := ParseGlob(s)
@@ -173,7 +172,6 @@ func (p *parser) categories(n *yaml.Node) []int64 {
 	return list
 }
 
-// date reads {tag: PREFIX}.
 func (p *parser) date(n *yaml.Node, key string) (prefix string) {
 	p.mapping(n, key, []field{{name: "tag", required: true, read: func(n *yaml.Node) {
 		prefix, _ = p.text(n)

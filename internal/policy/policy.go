@@ -54,14 +54,13 @@ func DefaultFullEvery() Period { return Period{hours: 7 * 24} }
 // object.
 func (p *Policy) MayTake(object *media.Object) bool {
 	return slices.ContainsFunc(p.Expire, func(rule Rule) bool {
-		globs := rule.Match.Object
-		return len(globs) == 0 || slices.ContainsFunc(globs, func(glob Glob) bool { return glob.Match(object) })
+		return len(rule.Match.Object) == 0 || anyTakes(rule.Match.Object, object)
 	})
 }
 
 // IsManifest reports whether an OSS event for an object is for a list of media.
 func (p *Policy) IsManifest(object media.Object) bool {
-	return slices.ContainsFunc(p.Manifests, func(glob Glob) bool { return glob.Match(&object) })
+	return anyTakes(p.Manifests, &object)
 }
 
 // Guard holds the limits beyond which a run deletes nothing.

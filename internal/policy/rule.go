@@ -104,15 +104,11 @@ func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {
 		r.clauses = append(r.clauses, clause{
-			key:  dateKey,
-			says: func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) },
-			has:  func(m *media.Medium) string { return strings.Join(m.Tags, ", ") },
-			holds: func(m *media.Medium) Truth {
-				if m.TagsGarbled {
-					return Unknown
-				}
-				return truth(carries(m, r.Date))
-			},
+			key:   dateKey,
+			says:  func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) },
+			has:   tagsOf,
+			known: knowsTags,
+			is:    func(m *media.Medium) bool { return carries(m, r.Date) },
 		})
 	}
 }

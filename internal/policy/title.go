@@ -60,7 +60,6 @@ type place struct {
 	before, after class
 }
 
-// canMatch reports whether any text matches a program.
 func canMatch(program *syntax.Prog) bool {
 	seen := map[place]bool{}
 	var todo []place

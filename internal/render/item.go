@@ -84,17 +84,11 @@ func (c *column) text(i *review.Item, v View) string {
 }
 
 func exactSize(i *review.Item, _ View) string {
-	if !i.Size.Known {
-		return ""
-	}
-	return strconv.FormatInt(i.Size.Value, 10)
+	return i.Size.Text(func(bytes int64) string { return strconv.FormatInt(bytes, 10) })
 }
 
 func exactDuration(i *review.Item, _ View) string {
-	if !i.Duration.Known {
-		return ""
-	}
-	return strconv.FormatFloat(i.Duration.Value.Seconds(), 'f', -1, 64)
+	return i.Duration.Text(func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) })
 }
 
 func exactCreated(i *review.Item, _ View) string {
@@ -134,20 +128,14 @@ func Bytes(n int64) string {
 }
 
 // Size writes an item's size; nothing if it is unknown.
-func Size(i *review.Item) string {
-	if !i.Size.Known {
-		return ""
-	}
-	return Bytes(i.Size.Value)
-}
+func Size(i *review.Item) string { return i.Size.Text(Bytes) }
 
 // Duration writes an item's duration as h:mm:ss; nothing if it is unknown.
 func Duration(i *review.Item) string {
-	if !i.Duration.Known {
-		return ""
-	}
-	s := int(i.Duration.Value.Seconds())
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	return i.Duration.Text(func(d time.Duration) string {
+		s := int(d.Seconds())
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	})
 }
 
 // Age writes an item's age in days; nothing if it is unknown.
