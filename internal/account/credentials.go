@@ -194,6 +194,22 @@ func Advice(code string) string {
 	return ""
 }
 
+// ErrorText writes the error of a call. Without an answer there is no code and no request ID.
+func ErrorText(operation, code, message, requestID, advice string) string {
+	text := operation + ": "
+	if code != "" {
+		text += code + ": "
+	}
+	text += message
+	if requestID != "" {
+		text += " (request " + requestID + ")"
+	}
+	if advice != "" {
+		text += ": " + advice
+	}
+	return text
+}
+
 // sources returns the environment's and the call's credentials, those that are whole.
 func (p *Provider) sources() []Credentials {
 	environment := Credentials{

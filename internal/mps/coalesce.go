@@ -149,7 +149,6 @@ func (c *Client) send(g *group) (err error) {
 	return err
 }
 
-// gather waits for members.
 func (c *Client) gather(g *group) {
 	select {
 	case <-g.company.Done():

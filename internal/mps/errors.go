@@ -2,7 +2,6 @@ package mps
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -42,22 +41,7 @@ type Error struct {
 func (e *Error) Unwrap() error { return e.Cause }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(string(e.Op))
-	b.WriteString(": ")
-	if e.Code != "" {
-		b.WriteString(e.Code)
-		b.WriteString(": ")
-	}
-	b.WriteString(e.Message)
-	if e.RequestID != "" {
-		fmt.Fprintf(&b, " (request %s)", e.RequestID)
-	}
-	if advice := advice(e.Code); advice != "" {
-		b.WriteString(": ")
-		b.WriteString(advice)
-	}
-	return b.String()
+	return account.ErrorText(string(e.Op), e.Code, e.Message, e.RequestID, advice(e.Code))
 }
 
 // CodeOf returns the service's code of an error, or nothing.

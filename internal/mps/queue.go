@@ -50,7 +50,6 @@ func (q *queue) enter(ctx context.Context, line int) error {
 	return ctx.Err()
 }
 
-// leave ends a turn.
 func (q *queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

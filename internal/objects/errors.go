@@ -25,18 +25,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	message := e.Op + ": "
-	if e.Code != "" {
-		message += e.Code + ": "
-	}
-	message += e.Message
-	if e.RequestID != "" {
-		message += " (request " + e.RequestID + ")"
-	}
-	if advice := advice(e.Code); advice != "" {
-		message += ": " + advice
-	}
-	return message
+	return account.ErrorText(e.Op, e.Code, e.Message, e.RequestID, advice(e.Code))
 }
 
 // advice returns what the operator should do about a code, or nothing. Source: OSS "HTTP status code 403" and "404".

@@ -34,12 +34,10 @@ func (p *page) check(asked map[string]string) error {
 	return nil
 }
 
-// fault returns an error about a page.
 func (p *page) fault(message string) error {
 	return &Error{Op: "ListObjectsV2", Status: http.StatusOK, Message: message, RequestID: p.requestID}
 }
 
-// page is an answer to ListObjectsV2.
 type page struct {
 	IsTruncated           bool
 	NextContinuationToken string
@@ -169,7 +167,6 @@ func (s *scanner) open() string {
 // names are the names of the elements of an object.
 var names = [...]string{"Contents", "Key", "LastModified", "ETag", "Type", "Size", "StorageClass"}
 
-// close reads the end tag of an element.
 func (s *scanner) close(name string) bool {
 	n := len(name)
 	ok := len(s.rest) >= n+3 && s.rest[0] == '<' && s.rest[1] == '/' && string(s.rest[2:n+2]) == name && s.rest[n+2] == '>'
@@ -218,7 +215,6 @@ var (
 	marked   = strings.NewReplacer("&amp;", "\x00", "&lt;", "\x00", "&gt;", "\x00", "&quot;", "\x00", "&apos;", "\x00", "\x00", "")
 )
 
-// content decodes an object of the listing.
 func (s *scanner) content() (c content) {
 	for !s.broken {
 		name := s.open()
