@@ -32,7 +32,6 @@ func (b *Runs) Show(p sweep.Progress) {
 	}
 }
 
-// start carries out a run.
 func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 	b.mu.Lock()
 	b.open[id] = sweep.Progress{}

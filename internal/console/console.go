@@ -64,7 +64,6 @@ type Options struct {
 	Stores []Store
 }
 
-// pages serves the pages.
 type pages struct {
 	Options
 	templates templates
@@ -81,7 +80,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{Options: o, reviews: newReviews(o.Service), holding: make(chan struct{}, 1)}
+	p := &pages{Options: o, reviews: &reviews{plans: o.Service, reading: make(chan struct{}, 1)}, holding: make(chan struct{}, 1)}
 	if p.templates, err = parseTemplates(); err != nil {
 		return nil, err
 	}
@@ -151,7 +150,6 @@ type page struct {
 	goTo    string
 }
 
-// redirect returns an answer that leads to another page.
 func redirect(to string) (*page, error) { return &page{goTo: to}, nil }
 
 // serve returns the handler of a page.
@@ -169,7 +167,6 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 	}
 }
 
-// problem returns the page of an error.
 func (p *pages) problem(r *http.Request, err error) *page {
 	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
 	var refusal refusal
@@ -201,7 +198,6 @@ func (p *pages) refuse(r *http.Request, english string, args ...any) error {
 	return refusal(p.lang(r).Say(english, args...))
 }
 
-// lang returns the language of a request.
 func (p *pages) lang(r *http.Request) words.Lang {
 	if p.Lang != "" {
 		return p.Lang

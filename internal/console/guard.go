@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -43,7 +44,7 @@ func (g *Guard) Entry() string {
 }
 
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !g.isOurs(r.Host) {
+	if !slices.ContainsFunc(g.hosts, func(host string) bool { return strings.EqualFold(host, r.Host) }) {
 		http.Error(w, "this name is not the console's", http.StatusMisdirectedRequest)
 		return
 	}
@@ -59,15 +60,6 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.pages.ServeHTTP(w, r)
-}
-
-func (g *Guard) isOurs(host string) bool {
-	for _, one := range g.hosts {
-		if strings.EqualFold(one, host) {
-			return true
-		}
-	}
-	return false
 }
 
 // enter reports whether a token is the right one, and uses it up.

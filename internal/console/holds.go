@@ -23,13 +23,15 @@ type holdsData struct {
 	Notes []string
 }
 
-// holds lists the holds in force.
-func (p *pages) holds(r *http.Request) (*page, error) {
+func (p *pages) holds(r *http.Request) (*page, error) { return p.listHolds(r) }
+
+// listHolds lists the holds in force, with notes about a new one.
+func (p *pages) listHolds(r *http.Request, notes ...string) (*page, error) {
 	list, skipped, err := p.Service.Holds(r.Context(), p.Call(r))
 	if err != nil {
 		return nil, err
 	}
-	return &page{name: "holds", title: "Holds", data: holdsData{list, skipped}}, nil
+	return &page{name: "holds", title: "Holds", data: holdsData{list, append(skipped, notes...)}}, nil
 }
 
 // holdOf reads the hold of a form. One without a last day lasts until its release.
@@ -37,23 +39,17 @@ func holdOf(r *http.Request) trigger.HoldRequest {
 	return trigger.HoldRequest{Target: r.PostFormValue("target"), Until: cmp.Or(r.PostFormValue("until"), "forever"), Reason: strings.TrimSpace(r.PostFormValue("reason"))}
 }
 
-// placeHold places a hold.
 func (p *pages) placeHold(r *http.Request) (*page, error) {
 	_, notes, err := p.Service.Hold(r.Context(), p.Call(r), holdOf(r))
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.holds(r)
-	if err != nil || len(notes) == 0 {
-		return &page{goTo: "/holds"}, err
+	if len(notes) == 0 {
+		return redirect("/holds")
 	}
-	d := answer.data.(holdsData) //nolint:forcetypeassert // holds made it
-	d.Notes = append(d.Notes, notes...)
-	answer.data = d
-	return answer, nil
+	return p.listHolds(r, notes...)
 }
 
-// release ends a hold.
 func (p *pages) release(r *http.Request) (*page, error) {
 	if _, err := p.Service.Release(r.Context(), p.Call(r), r.PathValue("hold")); err != nil {
 		return nil, err

@@ -122,8 +122,7 @@ func dueOf(runs []*report.Report, zone *time.Location) *dueData {
 		return nil
 	}
 	r := runs[at]
-	year, month, day := r.AsOf.In(zone).Date()
-	first := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	first := retention.DateOf(r.AsOf, zone)
 	all := withAnnounced(r)
 	if len(all) > 0 { // the policy may have had another timezone
 		if day, err := time.Parse(time.DateOnly, all[0].Day); err == nil && day.Before(first) {

@@ -25,7 +25,6 @@ type plansData struct {
 	NextPage string // address of the next page
 }
 
-// plans lists plans.
 func (p *pages) plans(r *http.Request) (*page, error) {
 	query, err := p.query(r, "before")
 	if err != nil {

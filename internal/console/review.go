@@ -74,7 +74,6 @@ type sortHead struct {
 	Right           bool
 }
 
-// review shows a plan.
 func (p *pages) review(r *http.Request) (*page, error) {
 	f, order, number, err := p.filterOf(r)
 	if err != nil {

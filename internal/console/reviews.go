@@ -31,11 +31,6 @@ type kept struct {
 	first []review.Item
 }
 
-func newReviews(p planLists) *reviews {
-	return &reviews{plans: p, reading: make(chan struct{}, 1)}
-}
-
-// of returns the plan that a reference names, and its media.
 func (v *reviews) of(ctx context.Context, call service.Call, reference string) (plan.Contents, *review.List, error) {
 	contents, items, err := v.plans.Items(ctx, call, reference)
 	if err != nil {
@@ -45,7 +40,6 @@ func (v *reviews) of(ctx context.Context, call service.Call, reference string) (
 	return contents, list, err
 }
 
-// read returns the media of a plan.
 func (v *reviews) read(ctx context.Context, contents plan.Contents, items iter.Seq2[review.Item, error]) (*review.List, error) {
 	if k := v.get(contents.ID); k.list != nil {
 		return k.list, nil
@@ -141,7 +135,6 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
 	})
 }
 
-// get returns what is kept of a plan.
 func (v *reviews) get(id string) kept {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -157,7 +150,6 @@ func (v *reviews) keep(k kept) {
 	v.kept = k
 }
 
-// isFull reports whether a plan is in memory.
 func (v *reviews) isFull() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -34,7 +34,6 @@ type runsData struct {
 	Next               string // address of the next page
 }
 
-// runs lists runs.
 func (p *pages) runs(r *http.Request) (*page, error) {
 	query, err := p.query(r, "trigger", "status", "since", "before")
 	if err != nil {
@@ -97,7 +96,7 @@ func (p *pages) carryOut(r *http.Request, request *trigger.Request) (*page, erro
 // ended leads to the report of a run that has one, and shows why there is none.
 func (p *pages) ended(done *report.Report) (*page, error) {
 	if done.Refused || done.Status == report.Failed {
-		return &page{name: "run", title: "Run", status: done.HTTPStatus(), data: runData{Report: done}}, nil
+		return unsaved(done), nil
 	}
 	return redirect("/runs/" + url.PathEscape(done.Run))
 }
@@ -106,7 +105,7 @@ func (p *pages) ended(done *report.Report) (*page, error) {
 func (p *pages) askRestore(r *http.Request) (*page, error) {
 	preview, ok := p.previewRestore(r)
 	if !ok {
-		return previewFailed(preview), nil
+		return unsaved(preview), nil
 	}
 	return &page{name: "restore", title: "Restore", data: preview}, nil
 }
@@ -117,15 +116,16 @@ func (p *pages) previewRestore(r *http.Request) (preview *report.Report, ok bool
 	return preview, preview.Status == report.Done || preview.Status == report.Partial
 }
 
-func previewFailed(preview *report.Report) *page {
-	return &page{name: "run", title: "Run", status: preview.HTTPStatus(), data: runData{Report: preview}}
+// unsaved shows a report that has no page of its own.
+func unsaved(r *report.Report) *page {
+	return &page{name: "run", title: "Run", status: r.HTTPStatus(), data: runData{Report: r}}
 }
 
 // restore brings back the media that a run deleted, if they are still as many as the page showed.
 func (p *pages) restore(r *http.Request) (*page, error) {
 	preview, ok := p.previewRestore(r)
 	if !ok {
-		return previewFailed(preview), nil
+		return unsaved(preview), nil
 	}
 	if shown := r.PostFormValue("shown"); shown != strconv.Itoa(preview.Restore.Restored) {
 		return nil, p.refuse(r, "%d media would be restored now, and the page showed %s. Nothing was restored: look again.", preview.Restore.Restored, text.Quote(shown))

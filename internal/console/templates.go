@@ -19,14 +19,9 @@ import (
 // templates are the pages by name.
 type templates map[string]*template.Template
 
-// pageNames returns the names of the templates.
-func pageNames() []string {
-	return []string{"overview", "runs", "run", "progress", "restore", "plans", "review", "medium", "holds", "policy", "problem"}
-}
-
 func parseTemplates() (templates, error) {
 	all := templates{}
-	for _, name := range pageNames() {
+	for _, name := range []string{"overview", "runs", "run", "progress", "restore", "plans", "review", "medium", "holds", "policy", "problem"} {
 		// The functions of a request replace these.
 		one, err := template.New("layout.html").Funcs((&view{}).functions()).ParseFS(files, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {

@@ -250,7 +250,6 @@ func (e *Emulator) violation(format string, args ...any) {
 	e.violations = append(e.violations, fmt.Sprintf(format, args...))
 }
 
-// today is the library's clock.
 func (e *Emulator) today() time.Time {
 	if e.asOf.IsZero() {
 		return e.now().UTC()

@@ -111,7 +111,6 @@ func ParseFault(s string) (Fault, error) {
 	return f, nil
 }
 
-// readCount reads a plain decimal number.
 func readCount[T int | uint64](s string, into *T) error {
 	number, err := text.Decimal(s)
 	*into = T(number)
@@ -146,7 +145,6 @@ func faultOperations() []string {
 	return names
 }
 
-// validate says what is wrong with a fault.
 func (f Fault) validate() error {
 	_, mps := rpcOperations[f.Operation]
 	onlyMPS := f.Kind.onlyMPS()
@@ -231,16 +229,17 @@ func (e *Emulator) nextFault(operation string, s service) Fault {
 // faultReply is the answer of a fault that has one instead of the service's;
 // e.mu is held.
 func (e *Emulator) faultReply(kind FaultKind, x exchange) (reply, bool) {
-	if x.service == chat {
+	switch {
+	case kind == HTML500:
+		return htmlReply(http.StatusInternalServerError), true
+	case kind == HTML502:
+		return htmlReply(http.StatusBadGateway), true
+	case kind == Empty:
+		return newReply(http.StatusOK, "text/plain", nil), true
+	case x.service == chat:
 		return robotFault(kind, x)
 	}
 	switch kind {
-	case HTML500:
-		return htmlReply(http.StatusInternalServerError), true
-	case HTML502:
-		return htmlReply(http.StatusBadGateway), true
-	case Empty:
-		return newReply(http.StatusOK, "text/plain", nil), true
 	case NumericCode:
 		return newReply(http.StatusInternalServerError, jsonType,
 			[]byte(`{"RequestId":"`+e.requestID()+`","Code":500,"Message":"internal error"}`)), true

@@ -64,7 +64,6 @@ type Run struct {
 // source is the object a medium was made of.
 type source struct{ bucket, key string }
 
-// execution is a run with its medium.
 type execution struct {
 	Run
 	medium *Medium
@@ -83,7 +82,6 @@ func newLibrary() library {
 	return library{byID: map[string]*Medium{}, bySource: map[source][]*Medium{}}
 }
 
-// put adds a medium, or replaces the one with its ID.
 func (l *library) put(m Medium) *Medium {
 	stored, ok := l.byID[m.ID]
 	if ok {

@@ -50,7 +50,6 @@ func appendDigits(b []byte, n, width int) []byte {
 	return b
 }
 
-// number returns the number of the object with a key.
 func (u *madeUp) number(key string) (i int, ok bool) {
 	name, ok := strings.CutSuffix(key, ".mp4")
 	if !ok || len(name) < clipDigits {
@@ -77,7 +76,6 @@ func hex16(n uint64) string {
 	return strings.Repeat("0", 16-len(digits)) + digits
 }
 
-// medium returns the medium with an ID, or nil.
 func (u *madeUp) medium(id string) *Medium {
 	if u == nil || len(id) != 32 {
 		return nil
@@ -90,7 +88,6 @@ func (u *madeUp) medium(id string) *Medium {
 	return u.mediumOf(i)
 }
 
-// at returns the medium of a source object, or nil.
 func (u *madeUp) at(s source) *Medium {
 	if u == nil || s.bucket != InputBucket {
 		return nil
@@ -136,7 +133,6 @@ func (u MadeUp) Created(i int, today time.Time) time.Time {
 	return u.Modified(i, today).Add(time.Duration(i*31%600) * time.Second)
 }
 
-// object returns the object with a key.
 func (u *madeUp) object(key string) (Object, bool) {
 	if u == nil {
 		return Object{}, false

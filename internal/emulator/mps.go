@@ -70,7 +70,6 @@ func flag(p url.Values, name string) (bool, *failure) {
 	}
 }
 
-// pageSize is MaximumPageSize.
 func pageSize(p url.Values, byDefault int) (int, *failure) {
 	const name = "MaximumPageSize"
 	if p.Get(name) == "" {
@@ -86,7 +85,6 @@ func pageSize(p url.Values, byDefault int) (int, *failure) {
 	return n, nil
 }
 
-// liveMedium is the medium of the parameter MediaId.
 func (e *Emulator) liveMedium(p url.Values) (*Medium, *failure) {
 	id := p.Get("MediaId")
 	if id == "" {

@@ -68,7 +68,6 @@ func parseOSS(r *http.Request, to ossAddress) (*ossRequest, error) {
 	return q, nil
 }
 
-// oss decodes a request of OSS.
 func (e *Emulator) oss(r *http.Request, to ossAddress) exchange {
 	q, parseErr := parseOSS(r, to)
 	if parseErr != nil {
@@ -153,7 +152,6 @@ type versioningConfiguration struct {
 	Status  string   `xml:",omitempty"`
 }
 
-// ossElement is one element of an error.
 type ossElement struct {
 	XMLName xml.Name
 	Value   string `xml:",chardata"`

@@ -25,7 +25,6 @@ type OSSOptions struct {
 	TokensGoRound bool
 }
 
-// compare says which of two keys is listed first.
 func (o OSSOptions) compare(a, b string) int {
 	if o.FoldedOrder {
 		if order := strings.Compare(strings.ToLower(a), strings.ToLower(b)); order != 0 {
@@ -35,7 +34,6 @@ func (o OSSOptions) compare(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// listing is the answer to ListObjects and ListObjectsV2.
 type listing struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
 	Name                  string

@@ -170,7 +170,6 @@ func (b *bucket) deleteObject(q *ossRequest) reply {
 	return rep
 }
 
-// written is the answer to a write.
 func written(o Object) reply {
 	crc, _ := o.crc()
 	return reply{status: http.StatusOK, header: http.Header{"Etag": {o.etag()}, "X-Oss-Hash-Crc64ecma": {crc}}}

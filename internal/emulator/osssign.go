@@ -75,12 +75,9 @@ func (e *Emulator) authenticateOSS(q *ossRequest) *failure {
 
 func denied(code, message string) *failure { return refusal(http.StatusForbidden, code, message) }
 
-// sign returns the signature that a secret makes.
 func (s ossSignature) sign(secret string) string {
 	if !s.v4 {
-		mac := hmac.New(sha1.New, []byte(secret))
-		mac.Write([]byte(s.toSign))
-		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		return signSHA1(secret, s.toSign)
 	}
 	key := []byte("aliyun_v4" + secret)
 	for part := range strings.SplitSeq(s.scope, "/") {
@@ -238,6 +235,13 @@ func isSubresource(name string) bool {
 		"position", "qos", "referer", "replication", "requestPayment", "restore", "security-token", "sequential", "stat",
 		"status", "style", "symlink", "tagging", "uploadId", "uploads", "versionId", "versioning", "versions", "website", "worm",
 	}, name)
+}
+
+// signSHA1 returns a signature of the older kinds.
+func signSHA1(key, text string) string {
+	mac := hmac.New(sha1.New, []byte(key))
+	mac.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func hmacSHA256(key []byte, text string) []byte {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -109,24 +110,8 @@ func (c Call) permission() (action, resource string) {
 
 // ramLike matches a text against a pattern, in which * stands for any characters and ? for one.
 func ramLike(pattern, text string) bool {
-	p, t := 0, 0
-	star, from := -1, 0 // the latest star, and where the text behind it starts
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0: // it stands for one more
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
+	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile("(?s)^" + expression + "$").MatchString(text)
 }
 
 // permit refuses a call that the credentials may not make.

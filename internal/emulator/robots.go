@@ -3,7 +3,6 @@ package emulator
 import (
 	"cmp"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -92,7 +91,6 @@ func (e *Emulator) Targets() []string {
 	return targets
 }
 
-// robot decodes a message to a robot.
 func (e *Emulator) robot(r *http.Request) exchange {
 	path := strings.TrimPrefix(r.URL.Path, robotPath)
 	scheme, _, _ := strings.Cut(path, "/")
@@ -160,11 +158,6 @@ func (e *Emulator) admitMessage(to robot, r *http.Request, query url.Values, bod
 	if err := json.Unmarshal(body, &m); err != nil {
 		return mistake(http.StatusBadRequest, to.argument, to.operation+": "+err.Error())
 	}
-	hash := func(key, message string) []byte {
-		h := hmac.New(sha256.New, []byte(key))
-		h.Write([]byte(message))
-		return h.Sum(nil)
-	}
 	known, signed := false, true
 	unit := time.Second
 	stamp, sign, want := "", "", ""
@@ -172,10 +165,10 @@ func (e *Emulator) admitMessage(to robot, r *http.Request, query url.Values, bod
 	case "dingtalk":
 		known = m.MsgType == "markdown" && m.Markdown.Title != "" && strings.Contains(m.Markdown.Text, "mediasweep")
 		unit, stamp, sign = time.Millisecond, query.Get("timestamp"), query.Get("sign")
-		want = base64.StdEncoding.EncodeToString(hash(RobotSecret, stamp+"\n"+RobotSecret))
+		want = base64.StdEncoding.EncodeToString(hmacSHA256([]byte(RobotSecret), stamp+"\n"+RobotSecret))
 	case "feishu":
 		known, stamp, sign = m.MsgType2 == "post" && len(m.Content.Post) == 1, m.Timestamp, m.Sign
-		want = base64.StdEncoding.EncodeToString(hash(stamp+"\n"+RobotSecret, ""))
+		want = base64.StdEncoding.EncodeToString(hmacSHA256([]byte(stamp+"\n"+RobotSecret), ""))
 	case "wecom":
 		known, signed = m.MsgType == "markdown" && m.Markdown.Content != "", false
 		if len(m.Markdown.Content) > 4096 {
@@ -185,7 +178,7 @@ func (e *Emulator) admitMessage(to robot, r *http.Request, query url.Values, bod
 		known, signed = m.Text != "", false
 	default:
 		known, stamp, sign = m.Title != "" && m.Text != "", r.Header.Get("X-Mediasweep-Timestamp"), r.Header.Get("X-Mediasweep-Signature")
-		want = "sha256=" + hex.EncodeToString(hash(RobotSecret, stamp+"\n"+string(body)))
+		want = "sha256=" + hex.EncodeToString(hmacSHA256([]byte(RobotSecret), stamp+"\n"+string(body)))
 	}
 	at, err := strconv.ParseInt(stamp, 10, 64)
 	age := e.now().Sub(time.UnixMilli(at * unit.Milliseconds())).Abs()
@@ -225,12 +218,6 @@ func robotFault(kind FaultKind, x exchange) (reply, bool) {
 	i := slices.IndexFunc(robots(), func(r robot) bool { return r.operation == x.call.Operation })
 	to := robots()[i]
 	switch kind {
-	case HTML500:
-		return htmlReply(http.StatusInternalServerError), true
-	case HTML502:
-		return htmlReply(http.StatusBadGateway), true
-	case Empty:
-		return newReply(http.StatusOK, "text/plain", nil), true
 	case Redirect:
 		rep := newReply(http.StatusTemporaryRedirect, "text/plain", nil)
 		rep.header.Set("Location", "https://127.0.0.1:1/elsewhere")

@@ -21,7 +21,6 @@ const (
 // object is a JSON object that is answered.
 type object = map[string]any
 
-// rpcOperation is one operation of MPS.
 type rpcOperation struct {
 	quota int // documented calls a second for each account
 	run   func(*Emulator, url.Values) (object, *failure)
@@ -39,7 +38,6 @@ var rpcOperations = map[string]rpcOperation{
 	"UpdateMediaPublishState":     {100, (*Emulator).updateMediaPublishState},
 }
 
-// rpc decodes a call of MPS.
 func (e *Emulator) rpc(r *http.Request) exchange {
 	// ACS3 signs all of it, and net/http notices that a client has gone only once it is read.
 	body, readErr := io.ReadAll(r.Body)

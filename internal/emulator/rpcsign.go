@@ -2,8 +2,6 @@ package emulator
 
 import (
 	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/hex"
 	"maps"
 	"net/http"
@@ -26,21 +24,17 @@ type rpcSignature struct {
 	acs3      bool
 }
 
-// sign returns the signature that a secret makes.
 func (s rpcSignature) sign(secret string) string {
 	if s.acs3 {
 		return hex.EncodeToString(hmacSHA256([]byte(secret), s.toSign))
 	}
-	mac := hmac.New(sha1.New, []byte(secret+"&"))
-	mac.Write([]byte(s.toSign))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return signSHA1(secret+"&", s.toSign)
 }
 
 func isACS3(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Authorization"), acs3Algorithm)
 }
 
-// readSignature reads the signature of a call with parameters p.
 func readSignature(r *http.Request, p url.Values, body string) (rpcSignature, *failure) {
 	if isACS3(r) {
 		return readACS3(r, body)

@@ -117,7 +117,6 @@ func (f *folder) addTable(ctx, admit context.Context, next *head, level int, nam
 	return taken, nil
 }
 
-// list returns the names of the next loose records.
 func (f *folder) list(admit context.Context) (names []string, err error) {
 	for record, err := range f.head.loose(admit, f.store, f.last) {
 		if err != nil {
@@ -174,7 +173,7 @@ func readLines(admit context.Context, names []string, read func(context.Context,
 func firstOf(names []string) []string {
 	n, large := 0, 0
 	for n < min(len(names), state.AtOnce) && large < largeAtOnce {
-		if !hasFew(names[n]) {
+		if _, few := keysIn(names[n]); !few {
 			large++
 		}
 		n++
@@ -264,7 +263,6 @@ type damagedTable struct {
 	error
 }
 
-// commit writes the next head.
 func (f *folder) commit(ctx context.Context, next head) error {
 	if err := next.write(ctx, f.store); err != nil {
 		return err

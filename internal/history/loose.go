@@ -63,12 +63,6 @@ func mayHave(name string, k key) bool {
 	return !ok
 }
 
-// hasFew reports whether a record has at most maxNamed decisions, by its name.
-func hasFew(name string) bool {
-	_, ok := keysIn(name)
-	return ok
-}
-
 // keysIn returns the keys in the name of a loose record. ok is false if it may have decisions of other keys.
 func keysIn(name string) (keys string, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(name, looseFolder), "-")

@@ -53,7 +53,10 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	var removed time.Time
 	for i, list := range lists {
 		if at, err := stampOf(sources[i].record); errors.Is(failed[i], state.ErrNotFound) && err == nil && now.Sub(at) > minExpiry {
-			removed, failed[i] = later(removed, at), nil
+			failed[i] = nil
+			if at.After(removed) {
+				removed = at
+			}
 		}
 		if failed[i] != nil {
 			found.Unread = append(found.Unread, problem(sources[i].record, failed[i]))
@@ -69,13 +72,6 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 
 // minExpiry is the age from which a missing record is taken for an expired one: nothing is wrong.
 const minExpiry = 30 * 24 * time.Hour
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
 
 // source is a record that may have decisions of the name.
 type source struct {

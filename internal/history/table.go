@@ -49,7 +49,6 @@ func (t table) check() error {
 	return nil
 }
 
-// newTable returns a table for a number of lines.
 func newTable(name string, level, lines int) table {
 	t := table{Name: name, Level: level, Lines: lines}
 	for lines>>t.Bits > shardLines && t.Bits < maxBits {

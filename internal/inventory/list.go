@@ -53,7 +53,6 @@ type stretch struct {
 	after, upTo string
 }
 
-// stretches splits prefixes into stretches.
 func stretches(prefixes []media.Object, after string, splits []string) (list []stretch) {
 	for _, prefix := range outermost(prefixes) {
 		one := stretch{prefix: prefix}
@@ -96,7 +95,6 @@ type lanes struct {
 	work   sync.WaitGroup
 }
 
-// lane lists one stretch.
 type lane struct {
 	chunks chan chunk
 	cancel context.CancelFunc
@@ -118,7 +116,6 @@ type listedObject struct {
 	modified int64
 }
 
-// start opens lanes for the first stretches.
 func (l *lanes) start() {
 	for len(l.open) < min(maxLanes, len(l.rest)) {
 		ctx, cancel := context.WithCancel(l.ctx)
@@ -129,7 +126,6 @@ func (l *lanes) start() {
 	}
 }
 
-// stop cancels all lanes, and waits for them.
 func (l *lanes) stop() {
 	for _, one := range l.open {
 		one.cancel()
@@ -181,7 +177,6 @@ func (l *lanes) leave(prefix media.Object) {
 	}
 }
 
-// next returns the lane's next chunk.
 func (one *lane) next() chunk {
 	if one.ready {
 		one.ready = false
@@ -207,7 +202,6 @@ func (one *lane) first() string {
 	return one.head.objects[0].key
 }
 
-// list lists a stretch.
 func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 	defer close(one.chunks)
 	send := func(c chunk) bool {
@@ -224,7 +218,6 @@ func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 	}
 }
 
-// entries sends the objects of a stretch.
 func (*lane) entries(ctx context.Context, lister Lister, of stretch, send func(chunk) bool) {
 	var listed []listedObject
 	for entry, err := range lister.Entries(ctx, of.prefix, of.after) {

@@ -121,7 +121,6 @@ func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {
 	}
 }
 
-// counted counts the bytes that are read.
 type counted struct {
 	from io.Reader
 	read int64
@@ -164,7 +163,6 @@ func (c cancelable) Read(p []byte) (int, error) {
 	return c.from.Read(p)
 }
 
-// listFile is one file of a manifest.
 type listFile struct {
 	object  media.Object
 	version string // the verified one
@@ -189,7 +187,6 @@ func filesOf(ctx context.Context, opener Opener, object media.Object) ([]listFil
 	return files, nil
 }
 
-// verify reads the file to its end.
 func (f *listFile) verify(ctx context.Context, opener Opener) error {
 	stream, version, err := opener.Open(ctx, f.object, "")
 	if err != nil {

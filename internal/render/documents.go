@@ -74,7 +74,6 @@ func (w *writer) groups(heading, name string, total review.Sum, groups []review.
 	row(w.lang.Say("total"), total)
 }
 
-// items adds a table of media.
 func (w *writer) items(heading string, items []review.Item, view View) *Section {
 	shown := chosen("title", "object", "bytes", "videoSeconds", "created", "ageDays", "rule", "reason", "mediaId")
 	s := w.section(heading)

@@ -25,7 +25,6 @@ func (g *grid) line(format string, args ...any) {
 	g.lines = append(g.lines, strings.Split(fmt.Sprintf(format, escaped(args)...), "\t"))
 }
 
-// row adds a line of cells.
 func (g *grid) row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = text.Line(cell)
@@ -33,7 +32,6 @@ func (g *grid) row(cells ...string) {
 	g.lines = append(g.lines, cells)
 }
 
-// flush writes the lines.
 func (g *grid) flush() {
 	for _, cells := range g.lines {
 		g.measure(cells)

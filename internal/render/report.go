@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// writeCounts writes a line for each count of a report.
 func writeCounts(r *report.Report, line func(format string, args ...any)) {
 	c := r.Counts
 	line("looked at\t%d\tmedia", c.Looked)
@@ -120,7 +119,6 @@ func writeEnd(b *strings.Builder, r *report.Report) {
 	}
 }
 
-// writeRestore writes the result of a restore.
 func writeRestore(b *strings.Builder, c *report.Restore) {
 	t := &grid{out: b}
 	b.WriteString("\n")

@@ -76,7 +76,6 @@ type DiffGroup struct {
 // so that equal libraries give equal samples.
 const maxSamples = 5
 
-// side is one of the two policies.
 type side struct {
 	policy     *policy.Policy
 	forecaster *Forecaster

@@ -11,7 +11,6 @@ import (
 // year 9999.
 func never() time.Time { return time.Date(10001, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// at returns the facts as of another instant.
 func (f Facts) at(instant time.Time) Facts {
 	f.AsOf = instant
 	return f

@@ -30,7 +30,7 @@ type Forecast struct {
 
 	policy     *policy.Policy
 	forecaster *Forecaster
-	today      time.Time // the calendar day of AsOf, as dateOf has it
+	today      time.Time // the calendar day of AsOf, as DateOf has it
 }
 
 // Day is one day of a forecast.
@@ -61,7 +61,7 @@ type RuleSum struct {
 
 // NewForecast starts a forecast of so many days, 1 to MaxForecastDays.
 func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
-	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf), today: dateOf(asOf, p.Timezone)}
+	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf), today: DateOf(asOf, p.Timezone)}
 	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
 	for i := range f.Days {
 		f.Days[i] = Day{Date: f.today.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
@@ -116,12 +116,12 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 
 // daysAfter returns how many calendar days after today an instant lies.
 func daysAfter(today, instant time.Time, zone *time.Location) int {
-	return int(dateOf(instant, zone).Sub(today) / (24 * time.Hour))
+	return int(DateOf(instant, zone).Sub(today) / (24 * time.Hour))
 }
 
-// dateOf returns an instant's calendar day in a zone, as its midnight in UTC: clocks
+// DateOf returns an instant's calendar day in a zone, as its midnight in UTC: clocks
 // of the zone may skip theirs.
-func dateOf(instant time.Time, zone *time.Location) time.Time {
+func DateOf(instant time.Time, zone *time.Location) time.Time {
 	year, month, day := instant.In(zone).Date()
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }

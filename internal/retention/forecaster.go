@@ -67,7 +67,6 @@ func (f *Forecaster) Add(m media.Medium, decided Decided) {
 	}
 }
 
-// holds reports whether a group holds a medium.
 func (f *Forecaster) holds(group groupOf, m *media.Medium) bool {
 	members := f.groups[group]
 	for at := position(members, m.Created); at < len(members) && members[at].medium.Created.Equal(m.Created); at++ {

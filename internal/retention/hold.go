@@ -39,7 +39,6 @@ func (h *Hold) Rule() string { return HoldKind + ":" + h.ID }
 // Lasts reports whether the hold has not ended as of an instant.
 func (h *Hold) Lasts(asOf time.Time) bool { return h.Until.IsZero() || asOf.Before(h.Until) }
 
-// end returns when the hold ends.
 func (h *Hold) end() time.Time {
 	if h.Until.IsZero() {
 		return never()

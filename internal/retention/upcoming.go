@@ -20,7 +20,7 @@ type Upcoming struct {
 
 // NewUpcoming returns the counts of a sweep as of an instant. All are zero.
 func NewUpcoming(p *policy.Policy, asOf time.Time) *Upcoming {
-	today := dateOf(asOf, p.Timezone)
+	today := DateOf(asOf, p.Timezone)
 	return &Upcoming{policy: p, asOf: asOf, today: today, ends: today.AddDate(0, 0, UpcomingDays+2)}
 }
 

@@ -53,6 +53,8 @@ type candidate struct {
 	read func(data []byte) (*report.Report, error)
 }
 
+func (c candidate) recordName() string { return c.name }
+
 // List returns a page of reports. The number of its requests does not depend on the number of
 // reports that the query leaves out. It fails if it can read no record.
 func List(ctx context.Context, store state.Store, q Query) (Page, error) {
@@ -65,7 +67,7 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 		if err != nil || len(batch) == 0 {
 			return page, err
 		}
-		records, errs := readAll(ctx, store, batch)
+		records, errs := readAll(ctx, store, batch, candidate.recordName)
 		for i, one := range batch {
 			var r *report.Report
 			err := errs[i]
@@ -109,11 +111,11 @@ func (q Query) selects(r *report.Report) bool {
 	return r.Trigger != q.except && (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
 }
 
-// readAll reads the records of candidates at once. Each has its own error.
-func readAll(ctx context.Context, store state.Store, batch []candidate) (records [][]byte, errs []error) {
+// readAll reads the records of a batch at once. Each has its own error.
+func readAll[T any](ctx context.Context, store state.Store, batch []T, nameOf func(T) string) (records [][]byte, errs []error) {
 	names := make([]string, len(batch))
 	for i, one := range batch {
-		names[i] = one.name
+		names[i] = nameOf(one)
 	}
 	return state.ReadAll(ctx, store, names)
 }

@@ -22,7 +22,6 @@ import (
 // other record to find a run.
 const logFolder = "log/"
 
-// logFolderOf returns the folder of a trigger and a status.
 func logFolderOf(kind trigger.Kind, status report.Status) string {
 	return fmt.Sprintf("%s%s/%s/", logFolder, kind, status)
 }
@@ -52,7 +51,6 @@ func inverted(at time.Time) string {
 	return fmt.Sprintf("%019d", math.MaxInt64-max(0, at.UnixNano()))
 }
 
-// uninverted returns the time of an inverted text.
 func uninverted(s string) (time.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || len(s) != len("9223372036854775807") || n < 0 {
@@ -61,7 +59,6 @@ func uninverted(s string) (time.Time, error) {
 	return time.Unix(0, math.MaxInt64-n).UTC(), nil
 }
 
-// logKey returns the key of a run's record.
 func logKey(at time.Time, run string, number int) string {
 	return fmt.Sprintf("%s-%s.%d", inverted(at), state.SafeName(run), number)
 }
@@ -72,7 +69,6 @@ func hashRule(name string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// logName returns the name of a report's record.
 func logName(r *report.Report, number int) string {
 	name := fmt.Sprintf("%s.%d", logKey(r.FinishedAt, r.Run, number), r.Counts.Deleted)
 	rules := ""
@@ -87,7 +83,6 @@ func logName(r *report.Report, number int) string {
 	return logFolderOf(r.Trigger, r.Status) + name + rules
 }
 
-// parseLogName reads a name in the log.
 func parseLogName(name string) (logged, error) {
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	parts := strings.Split(base, ".")

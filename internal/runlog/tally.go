@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -26,16 +27,10 @@ func newTally(store state.Store, zone *time.Location) *tally {
 	return &tally{store: store, zone: zone, days: map[string]*Day{}, rules: map[string]string{}}
 }
 
-// dateOf returns the date of a time, as its beginning in UTC: in other timezones a day may lack its midnight.
-func dateOf(at time.Time, zone *time.Location) time.Time {
-	year, month, day := at.In(zone).Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-}
-
 // startOf returns the first instant of a date in a timezone.
 func startOf(date time.Time, zone *time.Location) time.Time {
 	at := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
-	for dateOf(at, zone).Before(date) {
+	for retention.DateOf(at, zone).Before(date) {
 		at = at.Add(15 * time.Minute) // clocks change at quarters of an hour
 	}
 	return at
@@ -63,11 +58,7 @@ func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Tim
 		}
 	}
 	for batch := range slices.Chunk(listed, state.AtOnce) {
-		names := make([]string, len(batch))
-		for i, date := range batch {
-			names[i] = totalsName(t.zone, date)
-		}
-		records, errs := state.ReadAll(ctx, t.store, names)
+		records, errs := readAll(ctx, t.store, batch, func(date time.Time) string { return totalsName(t.zone, date) })
 		for i, date := range batch {
 			var day *Day
 			err := errs[i]
@@ -75,7 +66,7 @@ func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Tim
 				day, err = decodeTotals(records[i], t.zone, date)
 			}
 			if err != nil {
-				t.skip(names[i], err)
+				t.skip(totalsName(t.zone, date), err)
 				continue
 			}
 			t.days[date.Format(time.DateOnly)] = day
@@ -105,7 +96,7 @@ func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 		case l.deleted == 0 || !l.at.Before(to):
 			continue
 		}
-		day := t.day(dateOf(l.at, t.zone))
+		day := t.day(retention.DateOf(l.at, t.zone))
 		day.StatsTotal = day.And(report.StatsTotal{Runs: 1, Deleted: l.deleted})
 		for rule, deleted := range l.rules {
 			day.countRule(hashed+rule, report.StatsTotal{Runs: 1, Deleted: deleted})
@@ -136,11 +127,7 @@ func (d *Day) countRule(rule string, n report.StatsTotal) { d.Rules[rule] = d.Ru
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 	for batch := range slices.Chunk(list, state.AtOnce) {
-		names := make([]string, len(batch))
-		for i, l := range batch {
-			names[i] = l.name
-		}
-		records, errs := state.ReadAll(ctx, t.store, names)
+		records, errs := readAll(ctx, t.store, batch, func(l logged) string { return l.name })
 		for i, l := range batch {
 			r, err := readLogged(records[i], l)
 			if errs[i] != nil {
@@ -153,7 +140,7 @@ func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 			for _, rule := range r.Rules {
 				t.rules[hashRule(rule.Name)] = rule.Name
 				if count && rule.Deleted > 0 {
-					t.day(dateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted})
+					t.day(retention.DateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted})
 				}
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -76,9 +77,9 @@ func decodeTotals(data []byte, zone *time.Location, date time.Time) (*Day, error
 // SaveDays saves the totals of the days that have ended since its last call, up to a month.
 func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now time.Time) error {
 	began, _, err := begun(ctx, store)
-	today := dateOf(now.Add(-lateReports), zone)
+	today := retention.DateOf(now.Add(-lateReports), zone)
 	first := today.AddDate(0, 0, -maxCatchUp)
-	if logged := dateOf(began, zone); logged.After(first) {
+	if logged := retention.DateOf(began, zone); logged.After(first) {
 		first = logged
 	}
 	saved := map[string]bool{}
@@ -141,10 +142,10 @@ func ReadDeletions(ctx context.Context, store state.Store, zone *time.Location, 
 	t := newTally(store, zone)
 	from := time.Time{}
 	if !since.IsZero() {
-		from = dateOf(since, zone)
+		from = retention.DateOf(since, zone)
 	}
 	saved, err := t.readSaved(ctx, from)
-	tomorrow := dateOf(now, zone).AddDate(0, 0, 1)
+	tomorrow := retention.DateOf(now, zone).AddDate(0, 0, 1)
 	for _, date := range append(saved, tomorrow) {
 		if err == nil && from.Before(date) {
 			err = t.scan(ctx, startOf(from, zone), startOf(date, zone))

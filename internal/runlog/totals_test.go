@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -56,7 +57,7 @@ func TestDeletions(t *testing.T) {
 			for i := range 300 {
 				at := now.Add(-time.Duration(random.IntN(12*24*60)) * time.Minute)
 				if i < 12 {
-					at = startOf(dateOf(now, zone).AddDate(0, 0, -i), zone) // counts for the day that it begins
+					at = startOf(retention.DateOf(now, zone).AddDate(0, 0, -i), zone) // counts for the day that it begins
 				}
 				rules := map[string]int{"drafts": min(1, 12/(i+1)) + random.IntN(3), "其他": random.IntN(3)}
 				if i%50 == 0 {
@@ -71,7 +72,7 @@ func TestDeletions(t *testing.T) {
 				}
 				key := at.In(zone).Format(time.DateOnly)
 				if want[key] == nil {
-					want[key] = &Day{Date: dateOf(at, zone), Rules: map[string]report.StatsTotal{}}
+					want[key] = &Day{Date: retention.DateOf(at, zone), Rules: map[string]report.StatsTotal{}}
 				}
 				want[key].StatsTotal = want[key].And(report.StatsTotal{Runs: 1, Deleted: r.Counts.Deleted})
 				for rule, deleted := range rules {
@@ -180,7 +181,7 @@ func TestDeletionsOfAYear(t *testing.T) {
 		no(t, Begin(t.Context(), store))
 		rules := map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 1000}, "everything-else": {Runs: 10_001, Deleted: 14_000}}
 		for i := range 365 {
-			date := dateOf(noon.AddDate(0, 0, -i-2), time.UTC)
+			date := retention.DateOf(noon.AddDate(0, 0, -i-2), time.UTC)
 			no(t, saveDay(t.Context(), store.Memory, totalsName(time.UTC, date), time.UTC, &Day{date, report.StatsTotal{Runs: 10_001, Deleted: 15_000}, rules}))
 		}
 		record, err := store.Memory.Read(t.Context(), store.Names("totals/")[0])

@@ -37,7 +37,6 @@ type leaseRecord struct {
 	Seconds  int    `json:"seconds,omitempty"` // its term; 0 for leaseTerm
 }
 
-// term returns the time for which a record is valid.
 func (r leaseRecord) term() time.Duration {
 	if r.Seconds <= 0 || r.Seconds >= int(leaseTerm/time.Second) {
 		return leaseTerm
@@ -99,7 +98,6 @@ func (l *Lease) Hold(ctx context.Context) context.Context {
 	return held
 }
 
-// write writes the lease's next record.
 func (l *Lease) write(ctx context.Context) error {
 	l.record.Seconds = 0
 	if !l.until.IsZero() {
