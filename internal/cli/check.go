@@ -84,8 +84,7 @@ and why a run in this environment is refused.`,
 
 // exitOf returns the exit code for a policy that was not read: a mistake, or OSS did not give it.
 func exitOf(name string, err error) int {
-	var mistakes policy.Errors
-	if service.InOSS(name) && !service.IsRefusal(err) && !errors.As(err, &mistakes) {
+	if _, mistaken := errors.AsType[policy.Errors](err); service.InOSS(name) && !service.IsRefusal(err) && !mistaken {
 		return exitFailed
 	}
 	return exitUsage
@@ -93,8 +92,8 @@ func exitOf(name string, err error) int {
 
 // aboutPolicy keeps an error from quoting the environment, if that named the policy.
 func (c *Command) aboutPolicy(args []string, err error) error {
-	var exit exitError
-	if !c.policyOfEnvironment(args) || !errors.As(err, &exit) || exit.err == nil {
+	exit, _ := errors.AsType[exitError](err)
+	if !c.policyOfEnvironment(args) || exit.err == nil {
 		return err
 	}
 	return exitError{exit.code, fmt.Errorf("the file of MEDIASWEEP_POLICY: %w", account.WithoutPath(err))}

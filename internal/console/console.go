@@ -169,14 +169,14 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 
 func (p *pages) problem(r *http.Request, err error) *page {
 	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
-	var refusal refusal
-	var bad badQuery
+	_, refused := errors.AsType[refusal](err)
+	_, bad := errors.AsType[badQuery](err)
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		answer.title, answer.status = "Not found", http.StatusNotFound
-	case errors.As(err, &refusal):
+	case refused:
 		answer.title, answer.status = "Not done", http.StatusConflict
-	case service.IsRefusal(err), errors.As(err, &bad):
+	case service.IsRefusal(err), bad:
 		answer.title, answer.status = "Not done", http.StatusBadRequest
 	case deadline.Passed(err):
 		answer.status = http.StatusServiceUnavailable

@@ -36,8 +36,7 @@ var status = regexp.MustCompile(`^(?:refresh Ecs sts token err, httpStatus: |get
 
 // reason says why a lookup failed, and what to do next.
 func (o *origin) reason(err error) string {
-	var own failure
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[failure](err); ok {
 		return string(own)
 	}
 	return reason(err) + ": " + o.next

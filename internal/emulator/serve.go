@@ -5,7 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // A reply is an answer before a fault has had its way with it.
@@ -61,7 +62,7 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
 	if fault.Kind == Hang {
 		e.hang(r.Context())
 	}
-	if fault.Kind == DropBefore || fault.Kind == Hang || !wait(r.Context(), fault) {
+	if fault.Kind == DropBefore || fault.Kind == Hang || fault.Delay > 0 && task.Sleep(r.Context(), fault.Delay) != nil {
 		drop(w)
 		return
 	}
@@ -142,21 +143,6 @@ func (e *Emulator) answer(x exchange, call *Call, fault Fault, refused *failure)
 		call.Bytes += rep.size
 	}
 	return rep
-}
-
-// wait delays a call by its fault; false means that the client gave up.
-func wait(ctx context.Context, fault Fault) bool {
-	if fault.Kind != Latency {
-		return true
-	}
-	timer := time.NewTimer(fault.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // hang waits until the client gives up.

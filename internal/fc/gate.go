@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -72,10 +73,7 @@ func (g *gate) next(r *http.Request) (*http.Response, error) {
 		if failures&(failures-1) == 0 { // 1, 2, 4, 8 …: an outage of a day is seventeen lines
 			g.logger.Warn("no next call from the runtime API", "error", err.Error(), "failures", failures)
 		}
-		select {
-		case <-time.After(pause):
-		case <-g.ending.Done():
-		}
+		_ = task.Sleep(g.ending, pause) // the loop sees the end
 	}
 }
 

@@ -224,9 +224,8 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 		shards := 1 << (t.Bits - bits)
 		return t.write(ctx, f.store, part*shards, shards, lines)
 	})
-	var bad damagedTable
-	switch {
-	case errors.As(err, &bad):
+	switch bad, isBad := errors.AsType[damagedTable](err); {
+	case isBad:
 		next.Tables[old[bad.index]].Level = topLevel
 	case err != nil:
 		return false, err

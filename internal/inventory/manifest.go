@@ -15,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/manifest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -243,12 +244,10 @@ func readReport(ctx context.Context, opener Opener, object media.Object) (*manif
 		if !errors.Is(err, objects.ErrNotFound) && (err != nil || len(bytes.TrimSpace(checksum)) > 0) {
 			break
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
-			checksum, err = readAll(ctx, opener, beside, maxChecksum)
+		if err := task.Sleep(ctx, pause); err != nil {
+			return nil, err
 		}
+		checksum, err = readAll(ctx, opener, beside, maxChecksum)
 	}
 	if err != nil {
 		return nil, err

@@ -139,8 +139,8 @@ func EndsReading(err error) bool {
 	if err == nil { // most rows are good
 		return false
 	}
-	var bad *RowError
-	return !errors.As(err, &bad)
+	_, ofRow := errors.AsType[*RowError](err)
+	return !ofRow
 }
 
 func jsonRow(line []byte) (Row, error) {

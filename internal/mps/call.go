@@ -11,6 +11,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // MaxTries bounds the tries of a call.
@@ -35,9 +36,9 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 	renewed := false
 	for try := 1; ; try++ {
 		err := s.once(ctx, op, build(), into())
-		var failure *Error
+		failure, failed := errors.AsType[*Error](err)
 		switch {
-		case !errors.As(err, &failure):
+		case !failed:
 			return err
 		case failure.credentialsAtFault() && !renewed:
 			renewed = true // the next try uses other credentials
@@ -72,7 +73,7 @@ func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Dur
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return 0, context.DeadlineExceeded
 	}
-	if err := sleep(ctx, pause); err != nil {
+	if err := task.Sleep(ctx, pause); err != nil {
 		return 0, err
 	}
 	s.retried.Add(1)
@@ -110,14 +111,14 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 	s.calls[op].Add(1)
 	came, err := s.client.caller.do(ctx, credentials, request)
 	err = read(op, credentials, came, err, into)
-	var failure *Error
-	if errors.As(err, &failure) {
+	failure, failed := errors.AsType[*Error](err)
+	if failed {
 		failure.Message += s.credentials.Blame(failure.Code)
 	}
 	switch {
 	case err == nil:
 		s.answered.Store(true)
-	case !errors.As(err, &failure):
+	case !failed:
 	case failure.credentialsAtFault():
 		s.credentials.Refuse(credentials)
 	case failure.Kind == Throttled:
@@ -155,8 +156,7 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 
 // plainly removes the signed URL that net/http adds to an error.
 func plainly(err error) string {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	if err == nil {

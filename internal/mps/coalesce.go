@@ -82,8 +82,7 @@ func (p *permit) share(ctx context.Context, form form, names []string, alone boo
 	m := &member{permit: p, call: ctx, names: names}
 	g := p.session.client.join(form, m, alone)
 	found, err := p.session.client.await(g, m)
-	var failure *Error
-	if errors.As(err, &failure) && failure.Kind == Rejected && len(others(g.names, names)) > 0 {
+	if failure, ok := errors.AsType[*Error](err); ok && failure.Kind == Rejected && len(others(g.names, names)) > 0 {
 		return p.share(ctx, form, names, true)
 	}
 	return found, err
@@ -126,8 +125,7 @@ func (c *Client) start(form form) *group {
 		defer g.giveUp()
 		defer close(g.done)
 		err := task.Do(func() error { return c.send(g) })
-		var panicked *task.Panic
-		if errors.As(err, &panicked) { // perhaps after the service took the call
+		if panicked, ok := errors.AsType[*task.Panic](err); ok { // perhaps after the service took the call
 			err = &Error{Op: form.op, Kind: Ambiguous, Message: panicked.Error(), Cause: panicked}
 		}
 		g.err = err
@@ -222,8 +220,7 @@ func (g *group) answer(m *member) (Found, error) {
 		return Found{}, notSent(g.form.op, err)
 	}
 	m.count(g.session)
-	var failure *Error
-	if errors.As(g.err, &failure) {
+	if failure, ok := errors.AsType[*Error](g.err); ok {
 		own := *failure
 		return Found{}, &own
 	}

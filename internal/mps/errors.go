@@ -46,8 +46,7 @@ func (e *Error) Error() string {
 
 // CodeOf returns the service's code of an error, or nothing.
 func CodeOf(err error) string {
-	var failed *Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*Error](err); ok {
 		return failed.Code
 	}
 	return ""

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // Calls leave evenly at headroom of the share. The network bunches them: calls that left within 1.02 s
@@ -94,7 +96,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 		}
 	}
 	for {
-		if err := sleep(ctx, time.Until(at)); err != nil {
+		if err := task.Sleep(ctx, time.Until(at)); err != nil {
 			return err
 		}
 		held := p.heldUntil() // may have changed during the sleep
@@ -107,17 +109,6 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	p.left[p.oldest] = time.Now()
 	p.oldest = (p.oldest + 1) % len(p.left)
 	return nil
-}
-
-// sleep waits for a time. It returns the context's error if that ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
 }
 
 // now returns the current part of the full pace.

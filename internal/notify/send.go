@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 const (
@@ -52,11 +54,7 @@ func (n *Notifier) send(ctx context.Context, t target, m Message) error {
 		if end, ok := ctx.Deadline(); ok && time.Until(end) <= busy.after {
 			return err
 		}
-		timer := time.NewTimer(busy.after)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if task.Sleep(ctx, busy.after) != nil {
 			return err
 		}
 	}

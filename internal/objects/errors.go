@@ -44,15 +44,19 @@ func advice(code string) string {
 // credentialsAtFault reports whether the call may succeed with other credentials.
 // Source: OSS "HTTP status code 403".
 func credentialsAtFault(err error) bool {
-	var service *oss.ServiceError
-	if !errors.As(err, &service) {
-		return false
-	}
-	switch service.Code {
+	switch answerOf(err).Code {
 	case "SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId":
 		return true
 	}
 	return false
+}
+
+// answerOf returns the answer of OSS that an error is; an empty one for another error.
+func answerOf(err error) *oss.ServiceError {
+	if answer, ok := errors.AsType[*oss.ServiceError](err); ok {
+		return answer
+	}
+	return &oss.ServiceError{}
 }
 
 // ErrNotFound means that the object does not exist.
@@ -76,16 +80,14 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 	if errors.Is(err, account.ErrNoCredentials) {
 		return err
 	}
-	var service *oss.ServiceError
-	if errors.As(err, &service) {
+	if service, ok := errors.AsType[*oss.ServiceError](err); ok {
 		if withoutCode(service) {
 			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
 		}
 		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
 			Message: s.credentials.Redact(service.Message) + s.credentials.Blame(service.Code), RequestID: s.credentials.Redact(service.RequestID)}
 	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	return &Error{Op: op, Message: s.credentials.Redact(err.Error())}

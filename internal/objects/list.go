@@ -12,6 +12,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // pageSize is the largest page of one call; the default is 100.
@@ -125,11 +126,6 @@ func (s *Session) listPage(ctx context.Context, input *oss.OperationInput, body 
 		case try == pageTries || call.Err() != nil:
 			return page{}, p.fault("the answer is not a complete listing: " + s.credentials.Redact(err.Error()))
 		}
-		timer := time.NewTimer(time.Duration(try) * pagePause)
-		select {
-		case <-timer.C:
-		case <-call.Done():
-			timer.Stop()
-		}
+		_ = task.Sleep(call, time.Duration(try)*pagePause) // the next call returns the error
 	}
 }

@@ -110,9 +110,8 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 			Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
 		})
 	})
-	var service *oss.ServiceError
 	switch {
-	case errors.As(err, &service) && service.Code == "FileAlreadyExists":
+	case answerOf(err).Code == "FileAlreadyExists":
 		return fmt.Errorf("create %s: %w", object, ErrExists)
 	case err != nil:
 		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))
@@ -157,9 +156,8 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 	_, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.HeadObjectResult, error) {
 		return s.client.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
 	})
-	var service *oss.ServiceError
-	if errors.As(err, &service) && (service.StatusCode == http.StatusNotFound && service.Code != "NoSuchKey" ||
-		service.StatusCode == http.StatusForbidden && withoutCode(service)) {
+	if answer := answerOf(err); answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchKey" ||
+		answer.StatusCode == http.StatusForbidden && withoutCode(answer) {
 		// The answer to HEAD has no body with a code. That to GET has one.
 		op = "GetObject"
 		var result *oss.GetObjectResult
@@ -168,8 +166,8 @@ func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error)
 			_ = result.Body.Close() // not read
 		}
 	}
-	switch {
-	case errors.As(err, &service) && service.StatusCode == http.StatusNotFound && service.Code == "NoSuchKey":
+	switch answer := answerOf(err); {
+	case answer.StatusCode == http.StatusNotFound && answer.Code == "NoSuchKey":
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("check whether %s exists: %w", object, s.plain(ctx, op, err))

@@ -26,8 +26,7 @@ func (d *damaged) Error() string { return d.message }
 func (s *stream) readAll(most int64) (body []byte, err error) {
 	for try := 1; ; try++ {
 		body, err = s.readOnce(most)
-		var again *damaged
-		if !errors.As(err, &again) || try == streamTries || s.ctx.Err() != nil {
+		if _, again := errors.AsType[*damaged](err); !again || try == streamTries || s.ctx.Err() != nil {
 			return body, err
 		}
 		*s = stream{session: s.session, ctx: s.ctx, object: s.object, known: s.known}
@@ -108,13 +107,12 @@ func (s *stream) open() error {
 	if err != nil {
 		cancel()
 	}
-	var service *oss.ServiceError
-	switch {
-	case errors.As(err, &service) && service.Code == "NoSuchKey":
+	switch answer := answerOf(err); {
+	case answer.Code == "NoSuchKey":
 		return fmt.Errorf("read %s: %w", s.object, ErrNotFound)
-	case errors.As(err, &service) && service.StatusCode == http.StatusNotModified && request.IfNoneMatch != nil:
+	case answer.StatusCode == http.StatusNotModified && request.IfNoneMatch != nil:
 		return fmt.Errorf("read %s: %w", s.object, ErrUnchanged)
-	case errors.As(err, &service) && service.StatusCode == http.StatusPreconditionFailed:
+	case answer.StatusCode == http.StatusPreconditionFailed:
 		return fmt.Errorf("read %s: it has changed while it was read", s.object)
 	case err != nil:
 		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,12 +36,7 @@ func Parse(file string, data []byte) (*Policy, error) {
 	p := parser{file: file}
 	policy := p.document(data)
 	if len(p.errs) > 0 {
-		slices.SortStableFunc(p.errs, func(a, b Error) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Column - b.Column
-		})
+		slices.SortStableFunc(p.errs, func(a, b Error) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 		return nil, p.errs
 	}
 	policy.warnings, policy.text = p.warnings, data
@@ -120,8 +116,7 @@ func isEmpty(root *yaml.Node) bool {
 func (p *parser) syntaxError(data []byte, err error) {
 	at := &yaml.Node{Line: 1, Column: 1}
 	message := err.Error()
-	var load *yaml.LoadError
-	if errors.As(err, &load) {
+	if load, ok := errors.AsType[*yaml.LoadError](err); ok {
 		at.Line, at.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
 		message = load.Message
 	}

@@ -73,7 +73,7 @@ func (m *Mistake) Unwrap() error { return m.Err }
 
 // KindOf returns the trigger of a payload that Parse refused. It is Invoke if the payload does not show it.
 func KindOf(err error) Kind {
-	if mistake := (*Mistake)(nil); errors.As(err, &mistake) {
+	if mistake, ok := errors.AsType[*Mistake](err); ok {
 		return mistake.Trigger
 	}
 	return Invoke
