@@ -102,8 +102,7 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 		e.DueAt, e.DueIn, e.DueRule = goes, Distance(facts.AsOf, goes), then.RuleName()
 		if d.Verdict == Expired {
 			e.AnnouncedAt = facts.Announced
-		}
-		if d.Verdict != Expired {
+		} else {
 			e.Changes = append(e.Changes, Change{What: fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), Verdict: then.Verdict, Reason: then.Reason()})
 		}
 	}

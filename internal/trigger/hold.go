@@ -25,7 +25,7 @@ const holdKeys = "target, until, reason"
 // ParseHold reads the JSON of a request for a hold.
 func ParseHold(data []byte) (HoldRequest, error) {
 	request := HoldRequest{Until: "forever"}
-	keys, err := fields(data)
+	keys, err := document(data)
 	if err != nil {
 		return request, fmt.Errorf("hold: %w: the keys are %s", err, holdKeys)
 	}

@@ -28,12 +28,15 @@ func plain(data []byte) ([]byte, error) {
 
 // fields reads a JSON object by its exact keys, and refuses a key that is set twice. The
 // values share the memory of data.
-func fields(data []byte) (map[string]json.RawMessage, error) {
+func fields(data []byte) (map[string]json.RawMessage, error) { return text.Keys(data, maxKeys, nil) }
+
+// document reads the fields of JSON as people and programs send it; see plain.
+func document(data []byte) (map[string]json.RawMessage, error) {
 	data, err := plain(data)
 	if err != nil {
 		return nil, err
 	}
-	return text.Keys(data, maxKeys, nil)
+	return fields(data)
 }
 
 // elements reads a JSON list of at most MaxNames elements, which are parts of data.

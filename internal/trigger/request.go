@@ -93,7 +93,7 @@ func ParseRequest(data []byte, kind Kind) (*Request, error) {
 	if len(data) > MaxBytes {
 		return nil, errTooLarge
 	}
-	keys, err := fields(data)
+	keys, err := document(data)
 	if err != nil {
 		return nil, fmt.Errorf("request: %w: the keys of a request are %s", err, requestKeys)
 	}

@@ -179,7 +179,7 @@ func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 	if err == nil && len(body) == 0 {
 		return &Request{Trigger: Timer, Inventory: true}, nil
 	}
-	inner, err := fields([]byte(payload))
+	inner, err := document([]byte(payload))
 	if err != nil {
 		return nil, fmt.Errorf("timer event: payload: %w", err)
 	}
