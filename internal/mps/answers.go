@@ -81,6 +81,8 @@ const (
 	maxRecord = 256 << 10 // bytes
 )
 
+var errTooMany = fmt.Errorf("more than %d entries", maxListed)
+
 // answer takes the members of a JSON object, as members returns them. After an error it has what could be read.
 type answer interface {
 	take(m map[string]json.RawMessage) error
@@ -139,14 +141,7 @@ func wrapped(value json.RawMessage, name string) (list []json.RawMessage, err er
 	if err != nil || len(m[name]) == 0 || string(m[name]) == "null" {
 		return nil, err
 	}
-	err = text.Elements(m[name], func(element json.RawMessage) error {
-		if len(list) == maxListed {
-			return fmt.Errorf("more than %d entries", maxListed)
-		}
-		list = append(list, element)
-		return nil
-	})
-	return list, err
+	return text.List(m[name], maxListed, errTooMany)
 }
 
 // readText reads a text. One that is missing, or null, stays as it is.

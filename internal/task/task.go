@@ -1,4 +1,5 @@
-// Package task turns panics into errors, so that a defect fails one run and does not end the process.
+// Package task turns panics into errors, so that a defect fails one run and does not end the process. It also waits for
+// work that may hang, and for a time, no longer than a context.
 package task
 
 import (

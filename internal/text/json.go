@@ -73,6 +73,19 @@ func Elements(data []byte, take func(json.RawMessage) error) error {
 	return errNoList
 }
 
+// List returns the elements of a JSON list, or the error tooMany for more than most. What was read by then is returned
+// too. The elements share the memory of data.
+func List(data []byte, most int, tooMany error) (list []json.RawMessage, err error) {
+	err = Elements(data, func(element json.RawMessage) error {
+		if len(list) == most {
+			return tooMany
+		}
+		list = append(list, element)
+		return nil
+	})
+	return list, err
+}
+
 func notJSON(data []byte) error {
 	return fmt.Errorf("not JSON: %w", json.Unmarshal(data, new(json.RawMessage)))
 }

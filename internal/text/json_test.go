@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -97,6 +98,23 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", test.data, said, test.want)
 		}
 	}
+}
+
+func TestList(t *testing.T) {
+	tooMany := errors.New("too many")
+	for data, want := range map[string]string{`[1,2]`: "1 2: <nil>", `[]`: ": <nil>", `[1,"b",[]]`: `1 "b": too many`, `{}`: ": a JSON list is expected"} {
+		list, err := text.List([]byte(data), 2, tooMany)
+		if got := fmt.Sprintf("%s: %v", bytes.Join(rawTexts(list), []byte(" ")), err); got != want {
+			t.Errorf("%s: got %s, want %s", data, got, want)
+		}
+	}
+}
+
+func rawTexts(list []json.RawMessage) (texts [][]byte) {
+	for _, one := range list {
+		texts = append(texts, one)
+	}
+	return texts
 }
 
 // Members are those that the decoder of the standard library meets, one by one.

@@ -39,22 +39,6 @@ func document(data []byte) (map[string]json.RawMessage, error) {
 	return fields(data)
 }
 
-// elements reads a JSON list of at most MaxNames elements, which are parts of data.
-func elements(data []byte) ([]json.RawMessage, error) {
-	var list []json.RawMessage
-	err := text.Elements(data, func(value json.RawMessage) error {
-		if len(list) == MaxNames {
-			return errTooMany
-		}
-		list = append(list, value)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
-}
-
 func quote(value json.RawMessage) string {
 	if s, err := text.OfJSON(value); err == nil {
 		return text.Quote(s)

@@ -42,7 +42,7 @@ func isRecord(keys map[string]json.RawMessage) bool {
 
 // nativeRecords returns the records of an OSS trigger's {"events":[…]}.
 func nativeRecords(events json.RawMessage) ([]record, error) {
-	list, err := elements(events)
+	list, err := text.List(events, MaxNames, errTooMany)
 	switch {
 	case errors.Is(err, errTooMany):
 		return nil, fmt.Errorf("OSS event: events has %w", err)

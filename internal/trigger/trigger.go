@@ -110,7 +110,7 @@ func Parse(payload []byte) (Event, error) {
 	case len(payload) == 0:
 		return Event{}, errors.New("the payload is empty: " + accepted)
 	case payload[0] == '[':
-		events, err := elements(payload)
+		events, err := text.List(payload, MaxNames, errTooMany)
 		switch {
 		case errors.Is(err, errTooMany):
 			return Event{}, fmt.Errorf("the array has %w", err)
