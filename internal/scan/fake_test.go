@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
@@ -170,7 +170,7 @@ func (c *cloud) scanner(rules string) *Scanner {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &journal.Announcements{},
+	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &announce.Reader{},
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
 }
 

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -48,7 +48,7 @@ type Scanner struct {
 	Objects Objects
 	Store   state.Store
 	// Announced has the media to which earlier events and requests led. The inventory's scans look at them.
-	Announced *journal.Announcements
+	Announced *announce.Reader
 	Mark      func(*media.Medium) retention.Mark
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,8 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -208,14 +210,26 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	if second.found.Passed != 1 {
 		t.Fatalf("the index skips %d", second.found.Passed)
 	}
-	if err := journal.Announce(t.Context(), c.store, s.Now(), []journal.Announcement{{MediaID: "young", Orphan: true}, {MediaID: "foreign"}}); err != nil {
-		t.Fatal(err)
-	}
-	announced, err := journal.ReadAnnouncements(t.Context(), c.store, region, nil, s.Now(), now, true)
+	week, err := policy.ParsePeriod("7d")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer announced.Close()
+	open := func() *announce.Reader {
+		r, err := announce.Open(t.Context(), c.store, announce.Query{Policy: &policy.Policy{Notice: week, Timezone: time.UTC}, Region: region, AsOf: s.Now(), Now: s.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.Close)
+		return r
+	}
+	update := open().Update(false)
+	for _, e := range []announce.Entry{{MediaID: "young", Orphan: true}, {MediaID: "foreign"}} {
+		err = errors.Join(err, update.Keep(t.Context(), e, true))
+	}
+	if err = errors.Join(err, update.Commit(t.Context(), s.Now())); err != nil {
+		t.Fatal(err)
+	}
+	announced := open()
 	s.Announced, s.Objects = announced, sourcesGone{c}
 	if third := c.scan(t.Context(), s, daily, "third"); !slices.Equal(third.ids, []string{"young"}) || third.counts.Looked != 2 || len(third.report.Due) != 0 {
 		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Passed, third.report.Due)

@@ -5,27 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// announcements reads what earlier runs announced. If whole is false, it yields only announcements of given media.
-func (j *job) announcements(ctx context.Context, whole bool) (*journal.Announcements, error) {
-	if j.policy.Notice.IsZero() {
-		return &journal.Announcements{}, nil
-	}
-	return journal.ReadAnnouncements(ctx, j.store(), j.account.Region, j.marks.Now().All(), j.now(), j.policy.Notice.Began(j.asOf(), j.policy.Timezone), whole)
-}
-
-// allAnnounced reads the announcements for a forecast, which meets media in any order.
-func (j *job) allAnnounced(ctx context.Context) (journal.AnnouncedTable, error) {
-	announced, err := j.announcements(ctx, true)
-	if err != nil {
-		return journal.AnnouncedTable{}, err
-	}
-	defer announced.Close()
-	return announced.Table(ctx)
+// announced reads what earlier runs announced.
+func (j *job) announced(ctx context.Context) (*announce.Reader, error) {
+	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Now().All(), AsOf: j.asOf(), Now: j.now()})
 }
 
 // noteNotice says what the policy's notice means for a medium that is due.

@@ -38,7 +38,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	}
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	announced, err := j.announcements(work, false)
+	announced, err := j.announced(work)
 	if err != nil {
 		return []*retention.Explanation{}, j.stop(err)
 	}

@@ -21,7 +21,12 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 	}
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	announced, err := j.allAnnounced(work)
+	earlier, err := j.announced(work)
+	if err != nil {
+		return nil, j.stop(err)
+	}
+	defer earlier.Close()
+	announced, err := earlier.Table(work)
 	if err != nil {
 		return nil, j.stop(err)
 	}

@@ -9,9 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -46,26 +45,12 @@ func TestAnnouncedOrphans(t *testing.T) {
 	}
 }
 
-// One request announces a bounded number of media, each once.
+// A report says if a request expired more media than it announces.
 func TestARequestAnnouncesABoundedNumber(t *testing.T) {
 	w := newWorld(t, noticePolicy)
-	ids := w.fill(4)
 	r := w.begin("r", &trigger.Request{Trigger: trigger.HTTP}, policy.Enforce)
-	n := &notice{run: r, announced: &journal.Announcements{}, days: map[int64]*report.Announced{}, added: make([]journal.Announcement, journal.MaxAnnounced-2), now: w.now.Unix()}
-	for _, id := range ids {
-		m := w.media[id]
-		line, err := plan.LineOf(plan.Entry{MediaID: id, Rule: "rest", State: m.State, Record: m.Record}, m.Created, w.now)
-		if err == nil {
-			err = n.take(t.Context(), line)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(n.added) != journal.MaxAnnounced {
-		t.Errorf("%d announced", len(n.added))
-	}
-	for announced, want := range map[int]string{journal.MaxAnnounced: "", journal.MaxAnnounced + 3: "3 media are announced only once"} {
+	n := &notice{run: r, announced: &announce.Reader{}}
+	for announced, want := range map[int]string{announce.MostOfRequest: "", announce.MostOfRequest + 3: "3 media are announced only once"} {
 		r.report.Notes, r.report.Announced, n.days = nil, nil, nil
 		r.report.Counts.Announced = announced
 		n.describe()

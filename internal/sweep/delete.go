@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -136,5 +137,5 @@ func (d *deletion) close(ctx context.Context) error {
 	recorded()
 	d.decisions.close(d.run)
 	late := d.outcomes.tombstones
-	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), late.deleted, late.unverified), journal.TakeBack(ctx, d.Store, d.Now(), d.stayed))
+	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), late.deleted, late.unverified), announce.TakeBack(ctx, d.Store, d.Now(), d.stayed))
 }

@@ -24,16 +24,20 @@ func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
 }
 
 // bitset has one bit for each expired medium: a million take 125 kilobytes.
-type bitset []uint64
-
-// add adds the next bit.
-func (b *bitset) add(i int, set bool) {
-	if i%64 == 0 {
-		*b = append(*b, 0)
-	}
-	if set {
-		(*b)[i/64] |= 1 << (i % 64)
-	}
+type bitset struct {
+	words []uint64
+	bits  int
 }
 
-func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+// add adds the next bit.
+func (b *bitset) add(set bool) {
+	if b.bits%64 == 0 {
+		b.words = append(b.words, 0)
+	}
+	if set {
+		b.words[b.bits/64] |= 1 << (b.bits % 64)
+	}
+	b.bits++
+}
+
+func (b *bitset) has(i int) bool { return b.words[i/64]&(1<<(i%64)) != 0 }

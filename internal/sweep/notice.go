@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -13,72 +12,34 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// The rules of the policy's notice have three homes. In internal/retention, Goes says when a medium goes if
-// nothing else changes: explain and forecast show it. In internal/journal, Announcements keep what was announced and
-// taken back, and say since when a record is announced. Here a run applies them: a medium goes if it was
-// announced before the notice began; else the run announces it, and what is not expired loses its announcement.
-
 // needsNotice reports whether the run deletes only what was announced before. A person who applies a plan is the
 // notice.
 func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request.Plan == "" }
 
-// noticeBegan returns the time by which the media that are due were announced.
-func (r *run) noticeBegan() time.Time {
-	return r.Policy.Notice.Began(r.report.AsOf, r.Policy.Timezone)
+// openAnnouncements reads what earlier runs announced.
+func (r *run) openAnnouncements(ctx context.Context) (*announce.Reader, error) {
+	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Now().All(), AsOf: r.report.AsOf, Now: r.Now()})
 }
 
-// announcements reads what earlier runs announced. If whole is false, it yields only announcements of given media.
-func (r *run) announcements(ctx context.Context, whole bool) (*journal.Announcements, error) {
-	if r.Policy.Notice.IsZero() {
-		return &journal.Announcements{}, nil
-	}
-	return journal.ReadAnnouncements(ctx, r.Store, r.Region, r.Marks.Now().All(), r.Now(), r.noticeBegan(), whole)
-}
-
-// dueAgain returns a function that reports whether a medium of an unfinished plan is still due by the notice. Calls must
-// come in the order of media IDs. The plan that a person applied is not bound.
-func (r *run) dueAgain(ctx context.Context, contents plan.Contents) (isDue func(*media.Medium) (bool, error), done func(), err error) {
-	if r.Policy.Notice.IsZero() || contents.Head.Scope.Plan != "" {
-		return func(*media.Medium) (bool, error) { return true, nil }, func() {}, nil
-	}
-	announced, err := r.announcements(ctx, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return func(m *media.Medium) (bool, error) {
-		since, err := announced.Since(ctx, m)
-		return !since.IsZero() && !since.After(r.noticeBegan()), err
-	}, announced.Close, nil
-}
-
-// notice splits the expired media of a run into due ones, which were announced before the notice, and
-// announced ones.
+// notice splits the expired media of a run into due ones, which were announced before the notice began, and media that
+// the run announces. What is not expired loses its announcement.
 type notice struct {
 	*run
-	announced *journal.Announcements
-	// A sweep of the inventory writes the next generation. Other runs write the new announcements, and the media whose
-	// announcements they take back.
-	next  *journal.NextAnnouncements
-	added []journal.Announcement
-	kept  []string
-	// dropped is the number of announcements that end.
-	dropped int
-
-	now, began int64
-	seenAll    bool   // no candidate was missing
-	due        bitset // of the lines of the draft
-	lines      int
-	recorded   bool
-	days       map[int64]*report.Announced // by the time of the announcement
+	announced *announce.Reader
+	update    *announce.Update
+	seenAll   bool // no candidate was missing
+	now       int64
+	due       bitset // of the lines of the draft
+	days      map[string]*report.Announced
+	recorded  bool
 }
 
-// split finds the due media of a scan, and counts the announced ones. It begins the next generation.
-func (r *run) split(ctx context.Context, found *scan.Found, announced *journal.Announcements) (*notice, error) {
-	n := &notice{run: r, announced: announced, next: announced.Next(), seenAll: !found.Missing, days: map[int64]*report.Announced{}}
+// split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
+func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
+	n := &notice{run: r, announced: announced, update: announced.Update(r.request.Inventory), seenAll: !found.Missing, days: map[string]*report.Announced{}}
 	if r.Policy.Notice.IsZero() {
 		return n, nil
 	}
-	n.began = r.noticeBegan().Unix()
 	n.now = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
 	for l, err := range found.Draft.Media() {
 		if err == nil {
@@ -88,109 +49,104 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *journal.A
 			return n, err
 		}
 	}
-	for earlier, err := range announced.Rest(ctx) {
-		if err == nil {
-			err = n.unseen(ctx, earlier)
-		}
-		if err != nil {
-			return n, err
+	if r.request.Inventory {
+		for earlier, err := range announced.Rest(ctx) {
+			if err == nil {
+				err = n.unseen(ctx, earlier)
+			}
+			if err != nil {
+				return n, err
+			}
 		}
 	}
 	n.describe()
 	return n, nil
 }
 
-// take decides on one medium. What is not expired loses its announcement.
+// take decides on one medium.
 func (n *notice) take(ctx context.Context, l plan.Line) error {
-	one := journal.Announcement{MediaID: l.MediaID, At: n.now, Lead: !n.request.Inventory}
-	one.Orphan = l.Text != nil && n.Policy.TakesOrphans(l.Rule)
-	if l.Text != nil {
-		one.Digest = plan.LineDigest(l.Text)
-	}
-	held, err := n.heldUntil(l)
-	if err != nil {
+	before, err := n.before(ctx, l.MediaID)
+	switch {
+	case err != nil:
 		return err
+	case l.Text == nil:
+		n.end(l.MediaID, before)
+		return nil
 	}
-	known, same := false, false
-	for earlier, err := range n.announced.Until(ctx, l.MediaID) {
-		switch {
-		case err != nil:
+	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.now, Lead: !n.request.Inventory, Orphan: n.Policy.TakesOrphans(l.Rule)}
+	held := int64(0)
+	if n.announced.Held.Last() > 0 {
+		if err := l.Parse(); err != nil {
 			return err
-		case earlier.MediaID != l.MediaID:
-			if err := n.unseen(ctx, earlier); err != nil {
-				return err
-			}
-			continue
 		}
-		known = true
+		held = n.announced.Held.LastOf(l.Medium)
+	}
+	isSame := false
+	for _, earlier := range before {
 		one.Lead = one.Lead || earlier.Lead
-		if l.Text != nil && earlier.Digest == one.Digest && earlier.At > held {
-			same = true
+		if earlier.Digest == one.Digest && earlier.At > held {
+			isSame = true
 			one.At = min(one.At, earlier.At)
 		}
 	}
-	if l.Text == nil {
-		n.drop(l.MediaID, known)
-		return nil
-	}
-	isDue := one.At <= n.began || !n.needsNotice()
-	n.due.add(n.lines, isDue)
-	n.lines++
+	isDue := one.At <= n.announced.Began.Unix() || !n.needsNotice()
+	n.due.add(isDue)
 	if !isDue {
 		n.count(one)
 	}
-	switch {
-	case n.request.Inventory && (n.announces() || same):
-		return n.keep(ctx, one)
-	case n.request.Inventory:
-		n.drop(l.MediaID, known)
-	case n.announces() && one.At == n.now && len(n.added) < journal.MaxAnnounced:
-		n.added = append(n.added, one)
+	if n.announces() || isSame {
+		return n.keep(ctx, one, n.announces() && one.At == n.now)
+	}
+	if n.request.Inventory {
+		n.end(l.MediaID, before)
 	}
 	return nil
 }
 
-// heldUntil returns when the last hold of an expired medium ended: earlier announcements do not count.
-func (n *notice) heldUntil(l plan.Line) (int64, error) {
-	if l.Text == nil || n.announced.Held.Last() == 0 {
-		return 0, nil
+// before returns the announcements of a medium. Those of media before it are of media that the run did not see.
+func (n *notice) before(ctx context.Context, id string) (list []announce.Entry, err error) {
+	if !n.request.Inventory {
+		n.announced.SkipTo(id)
 	}
-	if err := l.Parse(); err != nil {
-		return 0, err
+	for earlier, err := range n.announced.Until(ctx, id) {
+		switch {
+		case err != nil:
+			return nil, err
+		case earlier.MediaID == id:
+			list = append(list, earlier)
+		case n.request.Inventory:
+			if err := n.unseen(ctx, earlier); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return n.announced.Held.LastOf(l.Medium), nil
+	return list, nil
 }
 
-// keep adds an announcement to the next generation, if the run writes one.
-func (n *notice) keep(ctx context.Context, one journal.Announcement) error {
-	if !n.takesBack() {
-		return nil
-	}
-	return n.next.Add(ctx, one)
-}
-
-// drop ends the announcement of a medium, if it has one.
-func (n *notice) drop(id string, known bool) {
-	if !known {
-		return
-	}
-	if n.dropped++; !n.request.Inventory {
-		n.kept = append(n.kept, id)
-	}
-}
-
-// unseen keeps the announcement of a medium that the sweep did not see, if it might have: some candidates could not
-// be read, or the medium is a lead.
-func (n *notice) unseen(ctx context.Context, earlier journal.Announcement) error {
-	switch {
-	case !n.request.Inventory:
-		return nil
-	case n.seenAll && !earlier.Lead, time.Unix(n.began, 0).Sub(time.Unix(earlier.At, 0)) > journal.LeadTime:
-		n.dropped++
+// unseen keeps the announcement of a medium that a sweep did not see, if it might have: some candidates could not be
+// read, or the medium is a lead.
+func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
+	if n.seenAll && !earlier.Lead || n.announced.Began.Unix()-earlier.At > int64(announce.LeadTime.Seconds()) {
+		n.update.End(earlier.MediaID)
 		return nil
 	}
 	earlier.At = min(max(earlier.At, n.announced.Held.Last()), n.now) // a hold may have kept it
-	return n.keep(ctx, earlier)
+	return n.keep(ctx, earlier, false)
+}
+
+// keep announces a medium.
+func (n *notice) keep(ctx context.Context, one announce.Entry, isNew bool) error {
+	if !n.takesBack() {
+		return nil
+	}
+	return n.update.Keep(ctx, one, isNew)
+}
+
+// end ends the announcements of a medium, if it has any.
+func (n *notice) end(id string, before []announce.Entry) {
+	if len(before) > 0 {
+		n.update.End(id)
+	}
 }
 
 // announces reports whether the run announces media.
@@ -204,16 +160,10 @@ func (n *notice) takesBack() bool {
 
 // record makes the announcements durable, and the end of earlier ones.
 func (n *notice) record(ctx context.Context) (err error) {
-	switch {
-	case n.Policy.Notice.IsZero() || !n.takesBack():
+	if n.Policy.Notice.IsZero() || !n.takesBack() || !n.announces() && !n.update.HasEnded() {
 		return nil
-	case !n.request.Inventory:
-		if err = journal.Announce(ctx, n.Store, n.Now(), n.added); err == nil {
-			err = journal.TakeBack(ctx, n.Store, n.Now(), n.kept)
-		}
-	case n.announces() || n.dropped > 0:
-		err = n.next.Commit(ctx, n.Now())
 	}
+	err = n.update.Commit(ctx, n.Now())
 	n.recorded = err == nil
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -32,9 +33,9 @@ func noticed(t *testing.T) *run {
 }
 
 // announced returns the announcements of the latest generation.
-func (r *run) announced(t *testing.T) *journal.Announcements {
+func (r *run) announced(t *testing.T) *announce.Reader {
 	t.Helper()
-	a, err := r.announcements(t.Context(), true)
+	a, err := r.openAnnouncements(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,11 +44,11 @@ func (r *run) announced(t *testing.T) *journal.Announcements {
 }
 
 // announce writes a generation.
-func (r *run) announce(t *testing.T, list ...journal.Announcement) {
+func (r *run) announce(t *testing.T, list ...announce.Entry) {
 	t.Helper()
-	next := r.announced(t).Next()
+	next := r.announced(t).Update(true)
 	for _, one := range list {
-		if err := next.Add(t.Context(), one); err != nil {
+		if err := next.Keep(t.Context(), one, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,7 +58,7 @@ func (r *run) announce(t *testing.T, list ...journal.Announcement) {
 }
 
 // latest returns the only announcement of the latest generation, or none.
-func (r *run) latest(t *testing.T) (latest journal.Announcement) {
+func (r *run) latest(t *testing.T) (latest announce.Entry) {
 	t.Helper()
 	for one, err := range r.announced(t).Rest(t.Context()) {
 		if err != nil || latest.MediaID != "" {
@@ -91,14 +92,14 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := noticed(t)
-			r.announce(t, journal.Announcement{MediaID: "m", Digest: plan.LineDigest(line.Text) + test.of, At: test.at})
+			r.announce(t, announce.Entry{MediaID: "m", Digest: plan.LineDigest(line.Text) + test.of, At: test.at})
 			r.report.Counts.Pending = 1
-			n, err := r.split(t.Context(), &scan.Found{}, &journal.Announcements{}) // of nothing
+			n, err := r.split(t.Context(), &scan.Found{}, &announce.Reader{}) // of nothing
 			if err != nil {
 				t.Fatal(err)
 			}
 			n.announced = r.announced(t)
-			n.next = n.announced.Next()
+			n.update = n.announced.Update(true)
 			if err := n.take(t.Context(), line); err != nil {
 				t.Fatal(err)
 			}
@@ -135,9 +136,9 @@ func TestAnnouncedMediaThatASweepDidNotSee(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := noticed(t)
-			list := []journal.Announcement{{MediaID: "m", Digest: 1, At: noticeNow.Unix() - test.age, Lead: test.lead}}
+			list := []announce.Entry{{MediaID: "m", Digest: 1, At: noticeNow.Unix() - test.age, Lead: test.lead}}
 			for i := range test.more {
-				list = append(list, journal.Announcement{MediaID: fmt.Sprint("m", i), Digest: 1, At: noticeNow.Unix() - test.age})
+				list = append(list, announce.Entry{MediaID: fmt.Sprint("m", i), Digest: 1, At: noticeNow.Unix() - test.age})
 			}
 			r.announce(t, list...)
 			found := &scan.Found{}

@@ -170,6 +170,26 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 	}
 }
 
+// An event that finds a medium expired again announces it again, if a sweep has found it kept since the event before. A dry
+// one only takes back.
+func TestAnEventAfterASweepThatKeptItsMedium(t *testing.T) {
+	event := &trigger.Request{Trigger: trigger.OSS, MediaIDs: []string{"m-a", "m-b"}}
+	for mode, want := range map[policy.Mode]int{policy.Enforce: 2, policy.DryRun: 1} {
+		w := newWorld(t, noticePolicy)
+		w.add(400, "a", "b")
+		w.run("first", event, policy.Enforce)
+		w.tag(400, "a", "legal-hold")
+		w.sweepAll(policy.Enforce)
+		before := len(w.records("announced/"))
+		w.now = w.now.Add(time.Hour + time.Millisecond)
+		w.media["m-a"] = firstRecordOf(t, w, "a")
+		w.tag(400, "b", "legal-hold")
+		if w.run("second", event, mode); len(w.records("announced/"))-before != want {
+			t.Errorf("%s: %d records, before %d", mode, len(w.records("announced/")), before)
+		}
+	}
+}
+
 // firstRecordOf returns the medium as the first run saw it.
 func firstRecordOf(t *testing.T, w *world, key string) (m media.Medium) {
 	t.Helper()

@@ -1,11 +1,11 @@
 package sweep
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
@@ -13,15 +13,15 @@ import (
 const maxListed = 100
 
 // count counts an announced medium, which is no longer pending.
-func (n *notice) count(one journal.Announcement) {
+func (n *notice) count(one announce.Entry) {
 	c := &n.report.Counts
 	c.Pending--
 	c.Announced++
-	on := n.days[one.At]
+	day := n.Policy.Notice.After(time.Unix(one.At, 0), n.Policy.Timezone).In(n.Policy.Timezone).Format(time.DateOnly)
+	on := n.days[day]
 	if on == nil {
-		ends := n.Policy.Notice.After(time.Unix(one.At, 0), n.Policy.Timezone)
-		on = &report.Announced{Day: ends.In(n.Policy.Timezone).Format(time.DateOnly)}
-		n.days[one.At] = on
+		on = &report.Announced{Day: day}
+		n.days[day] = on
 	}
 	if on.Media++; c.Announced <= maxListed {
 		on.MediaIDs = append(on.MediaIDs, one.MediaID)
@@ -30,16 +30,9 @@ func (n *notice) count(one journal.Announcement) {
 
 // describe adds the days to the report, and what was lost.
 func (n *notice) describe() {
-	byDay := map[string]report.Announced{}
-	for _, on := range n.days {
-		day := byDay[on.Day]
-		byDay[on.Day] = report.Announced{Day: on.Day, Media: day.Media + on.Media, MediaIDs: append(day.MediaIDs, on.MediaIDs...)}
+	for _, day := range slices.Sorted(maps.Keys(n.days)) {
+		n.report.Announced = append(n.report.Announced, *n.days[day])
 	}
-	for _, on := range byDay {
-		slices.Sort(on.MediaIDs)
-		n.report.Announced = append(n.report.Announced, on)
-	}
-	slices.SortFunc(n.report.Announced, func(a, b report.Announced) int { return strings.Compare(a.Day, b.Day) })
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
 		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
 	}
@@ -49,8 +42,8 @@ func (n *notice) describe() {
 	if problems := n.announced.Problems(); len(problems) > 0 {
 		n.note("announcements lost: %s (%d records)", problems[0], len(problems))
 	}
-	if more := n.report.Counts.Announced - journal.MaxAnnounced; more > 0 && !n.request.Inventory {
-		n.note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, journal.MaxAnnounced)
+	if more := n.report.Counts.Announced - announce.MostOfRequest; more > 0 && !n.request.Inventory {
+		n.note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, announce.MostOfRequest)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -29,16 +30,18 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	r.report.Plan = r.request.Plan
 	ofInventory, listed := len(contents.Head.Scope.Inventory) > 0, false
-	isDue, closeNotice, err := r.dueAgain(ctx, contents)
-	if err != nil {
-		return err
+	announced := &announce.Reader{}
+	if contents.Head.Scope.Plan == "" {
+		if announced, err = r.openAnnouncements(ctx); err != nil {
+			return err
+		}
+		defer announced.Close()
 	}
-	defer closeNotice()
 	waiting := 0
 	for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
 		due := false
 		if err == nil {
-			due, err = isDue(&left.medium)
+			due, err = announced.IsDue(ctx, &left.medium)
 		}
 		if err != nil {
 			return err

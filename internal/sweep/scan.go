@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/scan"
@@ -14,11 +14,11 @@ import (
 )
 
 func (s *Sweep) scanner() *scan.Scanner {
-	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Marks.Of, Announced: &journal.Announcements{}, Now: s.Now, Log: s.Log}
+	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Marks.Of, Announced: &announce.Reader{}, Now: s.Now, Log: s.Log}
 }
 
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
-func (r *run) scan(ctx, admit context.Context, announced *journal.Announcements) (found *scan.Found, ok bool) {
+func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
 	scanner := r.scanner()
 	scanner.Announced = announced
 	found = scanner.Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)

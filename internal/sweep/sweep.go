@@ -118,7 +118,7 @@ func (r *run) carryOut(ctx context.Context) error {
 
 // sweep scans, checks the guard, saves the plan, and deletes exactly the plan.
 func (r *run) sweep(ctx, admit context.Context) error {
-	announced, err := r.announcements(ctx, r.request.Inventory)
+	announced, err := r.openAnnouncements(ctx)
 	if err != nil {
 		return r.suspend(ctx, &scan.Found{}, err)
 	}

@@ -1,4 +1,4 @@
-package journal
+package announce
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 func TestAnnouncedSince(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		hour := func() time.Time { return announcedNow.Add(time.Duration(rng.IntN(120)-100) * time.Hour) }
+		hour := func() time.Time { return now.Add(time.Duration(rng.IntN(120)-100) * time.Hour) }
 		store := statetest.New()
 		var list []media.Medium
 		digests := map[string][]uint64{}
@@ -27,38 +27,32 @@ func TestAnnouncedSince(t *testing.T) {
 			no(t, err)
 			list, digests[m.ID] = append(list, m), []uint64{digest, digest, digest, 7}
 		}
-		announcement := func(m media.Medium, lead bool) Announcement {
-			return Announcement{MediaID: m.ID, Digest: digests[m.ID][rng.IntN(4)], At: hour().Unix(), Lead: lead}
+		announcement := func(m media.Medium, lead bool) Entry {
+			return Entry{MediaID: m.ID, Digest: digests[m.ID][rng.IntN(4)], At: hour().Unix(), Lead: lead}
 		}
-		next := openAnnounced(t, store, announcedNow, true).Next()
+		next := open(t, store, now).Update(true)
 		for _, m := range list {
 			if rng.IntN(4) > 0 {
-				no(t, next.Add(t.Context(), announcement(m, false)))
+				no(t, next.Keep(t.Context(), announcement(m, false), true))
 			}
 			if rng.IntN(4) == 0 {
-				no(t, next.Add(t.Context(), announcement(m, true)))
+				no(t, next.Keep(t.Context(), announcement(m, true), true))
 			}
 		}
-		no(t, next.Commit(t.Context(), announcedNow.Add(-48*time.Hour)))
+		no(t, next.Commit(t.Context(), now.Add(-48*time.Hour)))
 		for range rng.IntN(8) {
-			no(t, Announce(t.Context(), store, announcedNow.Add(-time.Duration(rng.IntN(40))*time.Hour), []Announcement{announcement(list[rng.IntN(8)], true)}))
+			no(t, add(t.Context(), store, now.Add(-time.Duration(rng.IntN(40))*time.Hour), []Entry{announcement(list[rng.IntN(8)], true)}))
 		}
 		var placed []retention.Hold
 		for i := range rng.IntN(4) {
 			placed = append(placed, retention.Hold{ID: fmt.Sprint(i + 1), Target: fmt.Sprintf("m%d", rng.IntN(8)), Until: hour()})
 		}
-		open := func(whole bool) *Announcements {
-			a, err := ReadAnnouncements(t.Context(), store, announcedRegion, placed, announcedNow, announcedNow.AddDate(0, 0, -7), whole)
-			no(t, err)
-			t.Cleanup(a.Close)
-			return a
-		}
-		table, err := open(true).Table(t.Context())
+		table, err := open(t, store, now, placed...).Table(t.Context())
 		no(t, err)
-		inOrder := open(false)
+		inOrder := open(t, store, now, placed...)
 		for i := range list {
 			m := &list[i]
-			want := wantSince(t, open(true), m, digests[m.ID][0])
+			want := wantSince(t, open(t, store, now, placed...), m, digests[m.ID][0])
 			since, err := inOrder.Since(t.Context(), m)
 			no(t, err)
 			if got := table.Since(m); !since.Equal(want) || !got.Equal(want) {
@@ -69,12 +63,12 @@ func TestAnnouncedSince(t *testing.T) {
 }
 
 // wantSince looks at all announcements.
-func wantSince(t *testing.T, a *Announcements, m *media.Medium, digest uint64) (since time.Time) {
+func wantSince(t *testing.T, a *Reader, m *media.Medium, digest uint64) (since time.Time) {
 	t.Helper()
 	for one, err := range a.Rest(t.Context()) {
 		no(t, err)
 		at := time.Unix(one.At, 0)
-		if one.MediaID == m.ID && one.Digest == digest && one.At > a.Held.LastOf(m) && !at.After(announcedNow) && (since.IsZero() || at.Before(since)) {
+		if one.MediaID == m.ID && one.Digest == digest && one.At > a.Held.LastOf(m) && !at.After(now) && (since.IsZero() || at.Before(since)) {
 			since = at
 		}
 	}

@@ -1,0 +1,110 @@
+// Package announce keeps the policy's notice: since when media have been announced for deletion.
+//
+// A sweep of the inventory writes a generation: all media that it found expired, and the media that it did not see but
+// may have. An event or a request writes a record for each medium that it announces. It writes another one for each
+// announced medium that it finds not expired, which takes the announcement back. Sweeps look at the media of events
+// and requests by their IDs: these are leads.
+//
+// Open reads the latest generation, the records since, and the holds that ended since. Reader.Since answers for a
+// medium. Reader.Update collects what a run announces, and writes it.
+//
+// A damaged or lost record announces its media again: it never lets one go. Without the latest generation all media of
+// the inventory are announced again, without a segment some thousand. A lost record of an event may cost its lead. Only
+// a lost record that takes back could let a medium go early: the next sweep that finds the medium not expired makes
+// up for it.
+package announce
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/holds"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// Entry says since when a medium has been announced.
+type Entry struct {
+	MediaID string
+	Digest  uint64 // of the medium's record; see plan.LineDigest
+	At      int64  // in seconds since 1970
+	// Lead is true if an event or a request led to the medium. Orphan is true if it expired because its source object
+	// was removed.
+	Lead, Orphan bool
+}
+
+// Query says for which run announcements are read.
+type Query struct {
+	Policy *policy.Policy
+	Region string // media IDs are valid in one region
+	Placed []retention.Hold
+	AsOf   time.Time // of the run's decisions
+	Now    time.Time
+}
+
+// Reader reads the announcements of earlier runs. The zero value has none, and all media are due by it: it stands for a
+// policy without a notice. A Reader is not safe for concurrent use.
+type Reader struct {
+	Query
+	// Began is when the notice of due media began at the latest.
+	Began time.Time
+	// Held are the holds that ended lately. They kept their media: announcements from before count no more.
+	Held     holds.Ended
+	store    state.Store
+	latest   generation
+	events   events
+	position *cursor // of Until
+	problems []string
+}
+
+// LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
+const LeadTime = 31 * 24 * time.Hour
+
+// sweepTime bounds the time from the start of a sweep to its generation, by differing clocks. The sweep does not see
+// what is written meanwhile.
+const sweepTime = 25 * time.Hour
+
+// Open reads the announcements of earlier runs, unless the policy has no notice. It fails if the store does: to announce
+// all media again would postpone their deletion.
+func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
+	if q.Policy.Notice.IsZero() {
+		return &Reader{}, nil
+	}
+	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, events: events{keptAt: map[string]int64{}}}
+	written, err := r.readLatest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := r.Began.Add(-LeadTime)
+	if r.latest.At.Before(from) { // what was taken back since is not read
+		r.latest.Segments, r.latest.Leads = nil, nil
+	} else if since := r.latest.At.Add(-sweepTime); since.After(from) && since.Before(q.Now) {
+		from = since
+	}
+	if err = r.readEvents(ctx, from, written); err == nil {
+		r.Held, err = holds.EndedSince(ctx, store, q.Placed, q.Now, from)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close frees the memory and the temporary files.
+func (r *Reader) Close() {
+	if r.position != nil {
+		r.position.stop()
+	}
+	r.events.Close()
+}
+
+// Problems returns what could not be read.
+func (r *Reader) Problems() []string { return r.problems }
+
+func (r *Reader) lost(record string, err error) {
+	r.problems = append(r.problems, fmt.Sprintf("record %s: its media are announced again: %s", record, text.Bound(err.Error())))
+}

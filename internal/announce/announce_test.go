@@ -1,0 +1,139 @@
+package announce
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
+)
+
+const (
+	region = "cn-shanghai"
+	day    = 24 * time.Hour
+)
+
+var now = time.Date(2026, 6, 30, 2, 0, 0, 0, time.UTC)
+
+// weekly is a policy with a notice of seven days.
+func weekly(t testing.TB) *policy.Policy {
+	t.Helper()
+	week, err := policy.ParsePeriod("7d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &policy.Policy{Notice: week, Timezone: time.UTC}
+}
+
+// no fails the test on an error.
+func no(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open reads the announcements as a run of a time does.
+func open(t testing.TB, store *statetest.Memory, at time.Time, placed ...retention.Hold) *Reader {
+	t.Helper()
+	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at})
+	no(t, err)
+	t.Cleanup(r.Close)
+	return r
+}
+
+// restOf returns what is left of announcements, by media. Of several of a medium the first counts.
+func restOf(t *testing.T, a *Reader) map[string]Entry {
+	t.Helper()
+	found, last := map[string]Entry{}, ""
+	for one, err := range a.Rest(t.Context()) {
+		no(t, err)
+		if one.MediaID < last {
+			t.Errorf("%s comes after %s", one.MediaID, last)
+		}
+		last = one.MediaID
+		if _, ok := found[last]; !ok {
+			found[last] = one
+		}
+	}
+	return found
+}
+
+// announceAll writes a generation.
+func announceAll(t *testing.T, a *Reader, now time.Time, all map[string]Entry) {
+	t.Helper()
+	next := a.Update(true)
+	for _, err := range a.Rest(t.Context()) { // as a sweep does
+		no(t, err)
+	}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		no(t, next.Keep(t.Context(), all[id], true))
+	}
+	no(t, next.Commit(t.Context(), now))
+}
+
+// A store that is down is an error: announcing everything again would postpone all deletions.
+func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
+	for _, down := range []struct{ operation, of string }{{"list", "generations"}, {"read", "generations"}, {"read", "segments"}, {"list", "events"}} {
+		store := statetest.New()
+		one := map[string]Entry{"a": {MediaID: "a", At: now.Unix()}}
+		announceAll(t, open(t, store, now), now, one)
+		store.Down, store.Of = down.operation, down.of
+		a, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now})
+		if err == nil {
+			for _, restErr := range a.Rest(t.Context()) {
+				err = errors.Join(err, restErr)
+			}
+		}
+		if down.operation == "list" && down.of == "generations" && err == nil {
+			continue // the listing ends at its first record
+		}
+		if !errors.Is(err, statetest.ErrDown) {
+			t.Errorf("%s %s: %v", down.operation, down.of, err)
+		}
+	}
+}
+
+// FuzzAnnouncement holds that a line is read back as it was written, and no other.
+func FuzzAnnouncement(f *testing.F) {
+	f.Add("a 0000000000000001 5 -\n")
+	f.Add("a 0000000000000001 -5 o\n")
+	f.Fuzz(func(t *testing.T, line string) {
+		if one, err := parseLine(line); err == nil && string(one.appendLine(nil)) != line {
+			t.Errorf("%q is read as %q", line, one.appendLine(nil))
+		}
+		if one, _, err := parseEventName(eventFolder + line); err == nil && one.Lead == false {
+			t.Errorf("%q is no lead", line)
+		}
+	})
+}
+
+// A generation counts until 31 days after its notice. Later its media are announced again.
+func TestAGenerationOfLongAgo(t *testing.T) {
+	began := now.Add(-7 * day)
+	for before, want := range map[time.Duration]int{0: 1, time.Second: 0} {
+		store, at := statetest.New(), began.Add(-31*day-before)
+		announceAll(t, open(t, store, at), at, map[string]Entry{"m": {MediaID: "m", At: at.Unix()}})
+		if got := restOf(t, open(t, store, now)); len(got) != want {
+			t.Errorf("%v before the last time: %d announcements, want %d", before, len(got), want)
+		}
+	}
+}
+
+// A run knows of the holds that ended, and fails if it cannot read what events announced.
+func TestOpen(t *testing.T) {
+	store, ended := statetest.New(), now.Add(-time.Hour)
+	placed := []retention.Hold{{ID: "1", Target: "m", Until: ended}}
+	if last := open(t, store, now, placed...).Held.LastOf(&media.Medium{ID: "m"}); last != ended.Unix() {
+		t.Errorf("held until %d, want %d", last, ended.Unix())
+	}
+	store.Down, store.Of = "list", "announced/events"
+	if _, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now}); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("unread events: %v", err)
+	}
+}

@@ -1,0 +1,81 @@
+package announce
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
+)
+
+// IsDue reports whether a medium with its record was announced by the time when the notice began. Calls must come in the
+// order of media IDs.
+func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
+	if r.Policy == nil {
+		return true, nil
+	}
+	since, err := r.Since(ctx, m)
+	return !since.IsZero() && !since.After(r.Began), err
+}
+
+// Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of media
+// IDs.
+func (r *Reader) Since(ctx context.Context, m *media.Medium) (time.Time, error) {
+	t := Table{reader: r}
+	r.SkipTo(m.ID)
+	for e, err := range r.Until(ctx, m.ID) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		t.times = append(t.times, timed{e.Digest, e.At})
+	}
+	t.sort()
+	return t.Since(m), nil
+}
+
+// Table answers for media in any order. It takes 16 bytes for each announcement.
+type Table struct {
+	reader *Reader
+	times  []timed
+}
+
+// timed says since when a record is announced. The record names its medium.
+type timed struct {
+	digest uint64
+	at     int64
+}
+
+func compareTimed(a, b timed) int {
+	return cmp.Or(cmp.Compare(a.digest, b.digest), cmp.Compare(a.at, b.at))
+}
+
+func (t *Table) sort() { slices.SortFunc(t.times, compareTimed) }
+
+// Table reads all announcements.
+func (r *Reader) Table(ctx context.Context) (Table, error) {
+	t := Table{reader: r}
+	for e, err := range r.Rest(ctx) {
+		if err != nil {
+			return t, err
+		}
+		t.times = append(t.times, timed{e.Digest, e.At})
+	}
+	t.sort()
+	return t, nil
+}
+
+// Since returns since when a medium with its record has been announced, or zero. A time before its last hold ended does
+// not count, and none that is ahead.
+func (t Table) Since(m *media.Medium) time.Time {
+	digest, err := plan.RecordDigest(m.Record)
+	if err != nil {
+		return time.Time{} // such a record is never announced
+	}
+	i, _ := slices.BinarySearchFunc(t.times, timed{digest, t.reader.Held.LastOf(m) + 1}, compareTimed)
+	if i == len(t.times) || t.times[i].digest != digest || t.times[i].at > t.reader.Now.Unix() {
+		return time.Time{}
+	}
+	return time.Unix(t.times[i].at, 0).UTC()
+}
