@@ -1,13 +1,17 @@
 package handler_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -153,6 +157,24 @@ func TestAnOpenPlanOfALongerList(t *testing.T) {
 	})
 }
 
+// An apply whose time is up while it looks up the media of its plan has deleted nothing. The next one starts over.
+func TestAnApplyThatIsCutWhileItScans(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		w.fill(1500) // a second has time for a thousand
+		planned := w.mustInvoke(`{"inventory":true}`, report.Done)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		body, err := w.f.Invoke(ctx, handler.Call{RequestID: "apply"}, fmt.Appendf(nil, `{"mode":"enforce","plan":%q}`, planned.Plan))
+		var r report.Report
+		if err := errors.Join(err, json.Unmarshal(body, &r)); err != nil {
+			t.Fatal(err)
+		}
+		if r.Status != report.Incomplete || r.Plan != planned.Plan || len(w.deleted()) > 0 || r.Next != "send the request again with more time: its scan starts over" {
+			t.Errorf("%s, plan %s, next %q", r.Status, r.Plan, r.Next)
+		}
+	})
+}
+
 // A blocked plan that was applied in part can be applied again: the approval is for all of it.
 func TestABlockedPlanThatWasAppliedInPart(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "maxPercent: 100", "maxPercent: 100, maxDelete: 1", 1), "MEDIASWEEP_HTTP_AUTH", "function")
@@ -160,8 +182,8 @@ func TestABlockedPlanThatWasAppliedInPart(t *testing.T) {
 	blocked := w.mustInvoke(everything, report.Blocked)
 	w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: emulator.Forbidden, After: 1})
 	apply := "/v1/plans/" + blocked.Plan + "/apply"
-	if _, r := w.askReport("POST", apply, ""); r.Status != report.Incomplete || r.Counts.Deleted != 10 {
-		t.Fatalf("%s %s, %+v", r.Status, r.Error, r.Counts)
+	if _, r := w.askReport("POST", apply, ""); r.Status != report.Incomplete || r.Counts.Deleted != 10 || r.Next != "send the request again: what is done is not done twice" {
+		t.Fatalf("%s %s, %+v, next %q", r.Status, r.Error, r.Counts, r.Next)
 	}
 	w.e.ClearFaults()
 	if _, r := w.askReport("POST", apply, ""); r.Status != report.Done || r.Counts.Deleted != 15 {

@@ -481,7 +481,7 @@ func TestAnApplyOfAnnouncedMediaOverridesTheGuard(t *testing.T) {
 		s.addOld("media-in", 20)
 		plan := s.timer(time.Hour).Plan
 		r := s.invoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, plan))
-		if s.want(r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "no guard counted: 20 media have expired and guard.maxDelete is 9") {
+		if s.want(r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "and would be now: 20 media have expired and guard.maxDelete is 9") {
 			t.Errorf("overridden: %q", r.Guard.Overridden)
 		}
 	})
@@ -499,7 +499,7 @@ func TestAnApplyOfAnnouncedMediaAfterTheNotice(t *testing.T) {
 		}
 		s.programs = append(s.programs, s.start(0))
 		r := s.programs[1].f.Sweep(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Mode: policy.Enforce, Plan: made, Anyway: true})
-		if s.want(*r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "of another policy, whose guard let it pass or did not count it: 20 media have expired and guard.maxDelete is 9") {
+		if s.want(*r, "the plan applied", 0, 20); !strings.Contains(r.Guard.Overridden, "and would be now: 20 media have expired and guard.maxDelete is 9") {
 			s.t.Errorf("overridden: %q", r.Guard.Overridden)
 		}
 	})

@@ -145,7 +145,7 @@ func (p *Policy) Lint() []Warning {
 	}
 	for i := range p.Expire {
 		for j := range p.Protect {
-			if takesAllOf(&p.Protect[j], &p.Expire[i]) {
+			if p.Protect[j].Date == "" && takesAllOf(&p.Protect[j], &p.Expire[i]) {
 				warn("rule %s deletes nothing: rule %s protects all of its media", p.Expire[i].Name, p.Protect[j].Name)
 				break
 			}

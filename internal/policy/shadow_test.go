@@ -27,6 +27,8 @@ func TestTakesAllOfWider(t *testing.T) {
 		{"title: a", "title: b", false},
 		{"title: a", "minSize: 1", false},
 		{"state: [Published]", "state: [Published], title: a", true},
+		{"state: [Initiated, UnPublish, Published]", "title: a", true},
+		{"state: [UnPublish, Published]", "title: a", false},
 	} {
 		p, err := Parse("p", []byte("version: 1\nprotect: [{name: a, match: {"+test.rule+"}}, {name: b, match: {"+test.other+"}}]\n"))
 		if err != nil {
@@ -66,6 +68,7 @@ func TestTakesAllOf(t *testing.T) {
 			rule.Match.Size = Range[int64]{Min: rng.Int64N(3), Max: rng.Int64N(5)}
 			rule.Match.Category = []int64{rng.Int64N(2)}
 		}
+		rule.Date = []string{"", "", "d:", "d:2"}[rng.IntN(4)]
 		rule.compile("at")
 		return rule
 	}
@@ -78,7 +81,7 @@ func TestTakesAllOf(t *testing.T) {
 		said++
 		for range 20 {
 			m := media.Medium{Object: media.Object{Bucket: "media-in", Key: []string{"a/b/c", "a/x", "z", "a/b/1.mp4", "a/q/r/c"}[rng.IntN(5)]},
-				State: LiveStates()[rng.IntN(3)], Tags: pick([]string{"x", "y", "z"}), Created: time.Unix(0, 0)}
+				State: LiveStates()[rng.IntN(3)], Tags: pick([]string{"x", "y", "d:1", "d:2"}), Created: time.Unix(0, 0)}
 			if rng.IntN(2) == 0 {
 				m.Size, m.Category = media.Known(rng.Int64N(6)), media.Known(rng.Int64N(3))
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
-var errStillShown = errors.New("MPS took the deletion and still shows the medium")
+var errStillShown = errors.New("MPS took the deletion, and does not say that the medium is gone")
 
 // verify reads back a batch that the service accepted.
 func (w *worker) verify(batch []plan.Line) error {

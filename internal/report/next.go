@@ -47,7 +47,7 @@ func (r *Report) goOn() string {
 	if r.Resumes {
 		return "send the request again: its scan goes on where it stopped"
 	}
-	if r.Plan == "" && r.Restore == nil && r.Stopped == "" {
+	if !r.Begun && r.Restore == nil && r.Stopped == "" {
 		return "send the request again with more time: its scan starts over"
 	}
 	return "send the request again: what is done is not done twice"

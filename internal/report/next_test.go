@@ -72,11 +72,12 @@ func TestNextOfAnIncompleteRequest(t *testing.T) {
 		report report.Report
 		want   string
 	}{
-		"cut while it scanned":   {report.Report{}, "send the request again with more time: its scan starts over"},
-		"cut, with a checkpoint": {report.Report{Resumes: true}, "send the request again: its scan goes on where it stopped"},
-		"cut while it deleted":   {report.Report{Plan: "sha256:1"}, again},
-		"cut while it restored":  {report.Report{Restore: &report.Restore{}}, again},
-		"stopped":                {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
+		"cut while it scanned":           {report.Report{}, "send the request again with more time: its scan starts over"},
+		"cut, with a checkpoint":         {report.Report{Resumes: true}, "send the request again: its scan goes on where it stopped"},
+		"cut while it deleted":           {report.Report{Plan: "sha256:1", Begun: true}, again},
+		"an apply, cut while it scanned": {report.Report{Plan: "sha256:1"}, "send the request again with more time: its scan starts over"},
+		"cut while it restored":          {report.Report{Restore: &report.Restore{}}, again},
+		"stopped":                        {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := test.report

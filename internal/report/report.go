@@ -71,6 +71,8 @@ type Report struct {
 	Stopped string `json:"-"`
 	// Unrecorded is true for a run whose outcomes could not all be recorded: its plan is not finished.
 	Unrecorded bool `json:"-"`
+	// Begun is true once the run may delete media of its plan. The same request then finishes the plan.
+	Begun bool `json:"-"`
 	// Resumes is true for an incomplete run whose scan the same request resumes.
 	Resumes bool `json:"-"`
 	// most is the mode of the policy.

@@ -92,9 +92,8 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 	return ""
 }
 
-// guardApply checks a saved plan. The guard checked it when it was made. A person who applies a blocked
-// plan overrides the guard, once. What is left of a plan that a person reviews is checked again. So is a plan of
-// announced media, which the guard of its run did not count, and one of another policy, which may have had a notice.
+// guardApply checks a saved plan. A person who applies a blocked plan overrides the guard, once. What is left of another
+// plan is checked again: the guard may have changed since, and it did not count the announced media of a plan.
 func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil {
@@ -106,12 +105,8 @@ func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 		return nil
 	}
 	reason, overridden := contents.Blocked, "plan %s was blocked: %s; applied by %s"
-	switch {
-	case reason != "":
-	case contents.Head.Policy != r.report.Policy:
-		reason, overridden = r.guardRest(contents), "plan %s is of another policy, whose guard let it pass or did not count it: %s; applied by %s"
-	case !r.Policy.Notice.IsZero():
-		reason, overridden = r.guardRest(contents), "plan %s has announced media that no guard counted: %s; applied by %s"
+	if reason == "" {
+		reason, overridden = r.guardRest(contents), "plan %s was not blocked when it was made, and would be now: %s; applied by %s"
 	}
 	if reason == "" || r.report.Counts.Expired == 0 {
 		return nil

@@ -81,8 +81,7 @@ func TestGuardOfTheRestOfAPlan(t *testing.T) {
 	}
 }
 
-// A person who applies a blocked plan overrides its guard, once. A plan whose media no guard of this policy has counted
-// is as good as blocked if they are too many.
+// A person who applies a blocked plan overrides its guard, once. A plan that the guard blocks by now is as good as blocked.
 func TestGuardOfAnAppliedPlan(t *testing.T) {
 	const notice = "notice: 7d\n"
 	for name, test := range map[string]struct {
@@ -92,13 +91,14 @@ func TestGuardOfAnAppliedPlan(t *testing.T) {
 		tripped           bool
 		overridden, draft string // parts of the report, and the reason of the new plan
 	}{
-		"of this policy":                      {expired: 25},
+		"of a guard that let it pass":         {expired: 25, overridden: "was not blocked when it was made, and would be now: 25 media"},
+		"few":                                 {expired: 20},
 		"blocked":                             {blocked: "too many", expired: 1, overridden: "was blocked: too many; applied by a person"},
 		"blocked, and nothing is left":        {blocked: "too many"},
 		"blocked, and applied before":         {blocked: "too many", expired: 1, applied: true, tripped: true, draft: "the plan was blocked, and was applied before: too many"},
-		"of another policy":                   {of: "sha256:0", expired: 25, overridden: "is of another policy, whose guard let it pass or did not count it: 25 media"},
+		"of another policy":                   {of: "sha256:0", expired: 25, overridden: "and would be now: 25 media"},
 		"of another policy, and few":          {of: "sha256:0", expired: 20},
-		"of announced media":                  {more: notice, expired: 25, overridden: "has announced media that no guard counted: 25 media"},
+		"of announced media":                  {more: notice, expired: 25, overridden: "and would be now: 25 media"},
 		"of announced media, and few":         {more: notice, expired: 20},
 		"of announced media, applied before":  {more: notice, expired: 25, applied: true, tripped: true, draft: "applied before: 25 media"},
 		"a dry run":                           {dry: true, expired: 25, draft: "25 media have expired"},

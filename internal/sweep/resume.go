@@ -28,7 +28,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		rule := r.report.Rule(entry.Rule)
 		return !settled && rule != nil && rule.Kind == "expire"
 	}
-	r.report.Plan = r.request.Plan
+	r.report.Plan, r.report.Begun = r.request.Plan, true
 	ofInventory, listed := len(contents.Head.Scope.Inventory) > 0, false
 	announced := &announce.Reader{}
 	if contents.Head.Scope.Plan == "" {

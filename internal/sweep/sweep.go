@@ -157,6 +157,7 @@ func (r *run) sweep(ctx, admit context.Context) error {
 		r.settleBudget(ctx, spending, eventbudget.All)
 		return fmt.Errorf("%w; nothing was deleted", err)
 	}
+	r.report.Begun = true
 	spared := r.newDeletion(planID, r.request.Plan).purge(ctx, admit, found, notice.dueLines(found))
 	r.settleBudget(ctx, spending, func(id string) bool { return spared[id] })
 	r.closeIntent(ctx, intent)
