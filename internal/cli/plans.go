@@ -68,8 +68,11 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 		keys["manifest"] = list
 		return trigger.NewRequest(keys, trigger.CLI)
 	case list != "":
-		if _, err := os.Stat(list); err != nil {
+		switch info, err := os.Stat(list); {
+		case err != nil:
 			return nil, fmt.Errorf("--manifest: %w", err)
+		case info.IsDir():
+			return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
 		}
 		return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
 	case len(names) == 0:
@@ -78,12 +81,16 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 	}
 	var prefixes []media.Object
 	var others []string
+	isObject := strings.HasPrefix(names[0], "oss://")
 	for _, name := range names {
-		if !strings.HasPrefix(name, "oss://") && media.CheckID(name) != nil {
+		if strings.HasPrefix(name, "oss://") != isObject {
+			return nil, errors.New("media IDs and objects are two scopes: give one of them")
+		}
+		if !isObject && media.CheckID(name) != nil {
 			return nil, fmt.Errorf("%s is neither a media ID nor oss://bucket/key; give a list with --manifest", text.Quote(name))
 		}
 		prefix := strings.TrimSuffix(name, "**")
-		if !strings.HasPrefix(name, "oss://") || !strings.HasSuffix(prefix, "/") {
+		if !isObject || !strings.HasSuffix(prefix, "/") {
 			others = append(others, name)
 			continue
 		}
@@ -96,9 +103,6 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
 	if len(others) > 0 {
 		scope, values := trigger.Names(others...)
-		if len(prefixes) > 0 && scope != "objects" {
-			return nil, errors.New("media IDs and prefixes are two scopes: give one of them")
-		}
 		keys[scope] = values
 		var err error
 		if request, err = trigger.NewRequest(keys, trigger.CLI); err != nil {
@@ -153,7 +157,8 @@ func prefixNote(objects []media.Object, counts report.Counts) []string {
 		return nil
 	}
 	name := objects[folder].String()
-	return []string{fmt.Sprintf("%s is one object, and has no medium: for what is below it, write %s/**", name, strings.TrimRight(name, "/*"))}
+	above, _, _ := strings.Cut(name, "*")
+	return []string{fmt.Sprintf("%s is one object, and has no medium: for what is below it, write %s/**", name, strings.TrimRight(above, "/"))}
 }
 
 // writePlan writes the media of a plan. The report is that of the run that made it, or nil.

@@ -155,7 +155,7 @@ func (p *parser) text(n *yaml.Node) (string, bool) {
 
 // scalar reads a value that may be written as a number or as a text.
 func (p *parser) scalar(n *yaml.Node, parse func(string) (int64, error)) int64 {
-	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!int" {
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!int" && tag != "!!float" {
 		p.errorf(n, "must be a number with a unit")
 		return 0
 	}

@@ -103,7 +103,7 @@ func DefaultGuard() Guard {
 // Pace says how much of the account's quota this deployment may use.
 type Pace struct {
 	// Share is the part of the documented quota of each operation, which all
-	// programs of the account draw on: 0.01 <= Share <= 1.
+	// programs of the account draw on: 0 < Share <= 1.
 	Share float64
 }
 
