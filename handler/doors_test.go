@@ -33,11 +33,21 @@ func (w *world) send(method, target, body string, header ...string) *httptest.Re
 	return recorder
 }
 
-// sendEvent answers the same as an HTTP event of the go1 runtime.
-func (w *world) sendEvent(method, target, body string) *httptest.ResponseRecorder {
+// sendEvent answers the same as an HTTP event of the go1 runtime, which names the host in domainName.
+func (w *world) sendEvent(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
-	event, err := json.Marshal(map[string]any{"version": "v1", "rawPath": target, "body": body, "isBase64Encoded": false,
-		"requestContext": map[string]any{"requestId": "r", "http": map[string]string{"method": method, "path": target}}})
+	headers := map[string]string{}
+	for i := 0; i < len(header); i += 2 {
+		headers[header[i]] = header[i+1]
+	}
+	path, rawQuery, _ := strings.Cut(target, "?")
+	query := map[string]string{}
+	for _, one := range strings.FieldsFunc(rawQuery, func(c rune) bool { return c == '&' }) {
+		name, value, _ := strings.Cut(one, "=")
+		query[name] = value
+	}
+	event, err := json.Marshal(map[string]any{"version": "v1", "rawPath": path, "headers": headers, "queryParameters": query, "body": body, "isBase64Encoded": false,
+		"requestContext": map[string]any{"requestId": "r", "domainName": "example.com", "http": map[string]string{"method": method, "path": path}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,10 +2,12 @@ package handler_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
@@ -15,17 +17,36 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "basic")
 	for _, target := range []string{"/v1/sweeps", "/v1/plans", "/v1/plans/latest/apply?anyway=true", "/v1/holds", "/v1/runs/x/restore"} {
 		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
-			if answer := w.send(http.MethodPost, target, `{"inventory":true,"mode":"enforce"}`, header...); answer.Code != http.StatusForbidden {
-				t.Errorf("POST %s with %v: %d %s", target, header, answer.Code, answer.Body)
+			for runtime, send := range w.runtimes() {
+				if answer := send(http.MethodPost, target, `{"inventory":true,"mode":"enforce"}`, header...); answer.Code != http.StatusForbidden {
+					t.Errorf("%s: POST %s with %v: %d %s", runtime, target, header, answer.Code, answer.Body)
+				}
 			}
 		}
 	}
 	if len(w.sent()) > 0 {
 		t.Error("media were deleted")
 	}
-	if answer := w.send(http.MethodPost, "/v1/sweeps", `{"inventory":true}`, "Origin", "http://example.com"); answer.Code != http.StatusOK {
-		t.Errorf("our own origin: %d %s", answer.Code, answer.Body)
+	for runtime, send := range w.runtimes() {
+		for _, header := range [][]string{{"Origin", "http://example.com"}, {"Origin", "https://example.com"}} {
+			if answer := send(http.MethodPost, "/v1/sweeps", `{"inventory":true}`, header...); answer.Code != http.StatusOK {
+				t.Errorf("%s: our own origin, %v: %d %s", runtime, header, answer.Code, answer.Body)
+			}
+		}
 	}
+	unnamed := `{"version":"v1","rawPath":"/v1/sweeps","headers":{"Origin":"null"},"body":"{\"inventory\":true}","requestContext":{"http":{"method":"POST"}}}`
+	if answer, err := w.f.Invoke(t.Context(), handler.Call{}, []byte(unnamed)); err != nil || !strings.Contains(string(answer), `"statusCode":403`) {
+		t.Errorf("an event without a host: %s, %v", answer, err)
+	}
+	own := []string{"Host", "media.example.org", "Origin", "https://media.example.org"}
+	if answer := w.sendEvent(http.MethodPost, "/v1/sweeps", `{"inventory":true}`, own...); answer.Code != http.StatusOK {
+		t.Errorf("an event of a custom domain: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// runtimes returns what sends a request as each runtime does.
+func (w *world) runtimes() map[string]func(method, target, body string, header ...string) *httptest.ResponseRecorder {
+	return map[string]func(method, target, body string, header ...string) *httptest.ResponseRecorder{"custom": w.send, "go1": w.sendEvent}
 }
 
 // A query that cannot be read must not lose a parameter.

@@ -108,7 +108,8 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 		writeFailure(w, status, reason)
 		return
 	}
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+	// Without a Host the check takes the origin "null" of a sandboxed page for our own.
+	if http.NewCrossOriginProtection().Check(r) != nil || r.Host == "" && r.Header.Get("Origin") != "" {
 		writeFailure(w, http.StatusForbidden, "a page of another origin may not send this request: its browser would add the credentials of the reader")
 		return
 	}
@@ -232,7 +233,7 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	if err != nil {
 		return answer(f.Refuse(ctx, call, trigger.HTTP, errors.New("HTTP event: the method is not one")))
 	}
-	request.URL = target
+	request.URL, request.Host = target, event.Host
 	for name, value := range event.Header {
 		request.Header.Add(name, value) // two spellings of a name are two headers
 	}
@@ -269,6 +270,7 @@ func (r *response) Write(data []byte) (int, error) { return r.body.Write(data) }
 
 // event returns the form in which the go1 runtime expects a response.
 func (r *response) event() (json.RawMessage, error) {
+	r.header.Del("Content-Length") // FC takes it from no function, and counts itself
 	headers := make(map[string]string, len(r.header))
 	for name := range r.header {
 		headers[name] = r.header.Get(name)

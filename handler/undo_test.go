@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -49,9 +48,7 @@ func TestUndoOverHTTP(t *testing.T) {
 		t.Helper()
 		by := w.send
 		if query == "" {
-			by = func(method, target, body string, _ ...string) *httptest.ResponseRecorder {
-				return w.sendEvent(method, target, body)
-			}
+			by = w.sendEvent
 		}
 		answer := by("POST", "/v1/runs/"+r.Run+"/restore"+query, "")
 		var done report.Report

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 // HTTPCall is an HTTP request that the go1 runtime delivered as an event.
 type HTTPCall struct {
 	Method string
+	// Host is the address that the client called.
+	Host string
 	// Path is as in the request line, escaped.
 	Path   string
 	Query  map[string]string
@@ -28,7 +31,8 @@ func parseHTTPCall(payload []byte) (*HTTPCall, error) {
 		Headers         map[string]string
 		QueryParameters map[string]string
 		RequestContext  struct {
-			HTTP struct{ Method string }
+			DomainName string
+			HTTP       struct{ Method string }
 		}
 	}
 	if err := json.Unmarshal(payload, &event); err != nil {
@@ -39,8 +43,8 @@ func parseHTTPCall(payload []byte) (*HTTPCall, error) {
 		return nil, errors.New("HTTP event: version v1 with requestContext.http.method is expected")
 	}
 	call := &HTTPCall{
-		Method: context.HTTP.Method, Path: event.RawPath, Query: event.QueryParameters,
-		Header: event.Headers, Body: []byte(event.Body),
+		Method: context.HTTP.Method, Host: cmp.Or(event.Headers["Host"], context.DomainName), Path: event.RawPath,
+		Query: event.QueryParameters, Header: event.Headers, Body: []byte(event.Body),
 	}
 	if event.IsBase64Encoded {
 		body, err := base64.StdEncoding.DecodeString(event.Body)

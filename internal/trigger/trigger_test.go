@@ -27,9 +27,9 @@ func TestSamples(t *testing.T) {
 		"eventbridge-batch.json": {Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4"), in("series/s01/e02.mp4")}}},
 		"request.json": {Request: &trigger.Request{Trigger: trigger.Invoke, Mode: policy.DryRun,
 			Objects: []media.Object{in("drafts/take 1.mp4"), in("clips/a,b.mp4")}}},
-		"http.json": {HTTP: &trigger.HTTPCall{Method: "POST", Path: "/v1/sweeps",
+		"http.json": {HTTP: &trigger.HTTPCall{Method: "POST", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/v1/sweeps",
 			Header: map[string]string{"Content-Type": "application/json"}, Query: map[string]string{}, Body: []byte(`{"mode":"dry-run","inventory":true}`)}},
-		"http-health.json": {HTTP: &trigger.HTTPCall{Method: "GET", Path: "/healthz",
+		"http-health.json": {HTTP: &trigger.HTTPCall{Method: "GET", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/healthz",
 			Header: map[string]string{}, Query: map[string]string{}, Body: []byte{}}},
 	}
 	files, err := filepath.Glob("../../events/*")
