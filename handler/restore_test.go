@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -122,7 +123,15 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 		}
 	}
 	dry := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
-	for run, want := range map[string]string{"nobody": "there is no run", dry.Run: "has deleted nothing", done.Run: "is a restore of run"} {
+	lease, err := state.Acquire(t.Context(), w.store(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := w.mustInvoke(fmt.Sprintf(`{"mode":"enforce","plan":%q}`, r.Plan), report.Busy)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for run, want := range map[string]string{"nobody": "there is no run", dry.Run: "has deleted nothing", busy.Run: "has deleted nothing", done.Run: "is a restore of run"} {
 		r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run})
 		if r.Status != report.Failed || !r.Refused || !strings.Contains(r.Error, want) {
 			t.Errorf("run %q is restored: %s %s", run, r.Status, r.Error)

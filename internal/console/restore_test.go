@@ -3,8 +3,10 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
@@ -30,6 +32,18 @@ func TestRestore(t *testing.T) {
 		w := s.post("/runs/r1/restore", form)
 		if w.Code != test.want || (len(s.lib.requests) == 1) != (test.want == http.StatusSeeOther) {
 			t.Errorf("%s: %d, %d requests: %s", name, w.Code, len(s.lib.requests), w.Body)
+		}
+	}
+}
+
+// The page of a run that deleted nothing leads to no restore.
+func TestRunsThatCanBeRestored(t *testing.T) {
+	for _, status := range report.Statuses() {
+		s := newSite(t, newLibrary(t, 1), nil)
+		s.lib.saved["r1"] = &report.Report{Run: "r1", Mode: policy.Enforce, Plan: s.lib.contents.ID, Status: status}
+		want := status != report.Blocked && status != report.Busy
+		if got := strings.Contains(s.get("/runs/r1").Body.String(), "/runs/r1/restore"); got != want {
+			t.Errorf("%s: links a restore: %t", status, got)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (p *pages) run(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	restorable := found.Mode == policy.Enforce && found.Restore == nil && found.Plan != "" && found.Status != report.Blocked
+	restorable := found.Mode == policy.Enforce && found.Restore == nil && found.Plan != "" && found.Status != report.Blocked && found.Status != report.Busy
 	return &page{name: "run", title: "Run", data: runData{found, restorable}}, nil
 }
 
