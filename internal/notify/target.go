@@ -67,6 +67,8 @@ func parseTarget(field string) (target, error) {
 	}
 	u, err := url.Parse(address)
 	switch {
+	case strings.Contains(address, "+https://"), strings.Contains(address, "+http://"): // its token would go to another's host
+		return target{}, errors.New("it has two addresses: separate targets by white space")
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
 		return target{}, errors.New("it is not a URL with a host")
 	case u.Scheme != "https" && u.Scheme != "http":
