@@ -59,6 +59,15 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// A run is not given up because a connection was: what is under way would
+	// stay unverified.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.timeout(r))
+	defer cancel()
+	if rt.ending != nil {
+		defer context.AfterFunc(rt.ending, cancel)()
+	}
+	r = r.WithContext(ctx)
+	limitBody(w, r)
 	switch path := r.URL.Path; {
 	case platform && path == "/invoke" && r.Method == http.MethodPost:
 		rt.around(w, r, "Invoke", rt.invoke)
@@ -106,14 +115,7 @@ func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, s
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	// A run is not given up because a connection was: what is under way would
-	// stay unverified.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.timeout(r))
-	defer cancel()
-	if rt.ending != nil {
-		defer context.AfterFunc(rt.ending, cancel)()
-	}
-	failed = serve(w, r.WithContext(ctx))
+	failed = serve(w, r)
 }
 
 // invoke answers an event call. FC drops the status code and looks at
