@@ -171,18 +171,8 @@ func (m *Message) kind() string {
 
 // next says how to go on.
 func (m *Message) next() {
-	r := m.report
-	switch {
-	case r.Next == "":
-	case m.lang == words.English:
-		m.say("Next: %s", "", r.Next)
-	case r.Status == report.Blocked && r.Plan != "":
-		m.say("", "批准：先审核计划，再执行 mediasweep apply %[1]s，或 POST /v1/plans/%[1]s/apply，"+
-			"或 s invoke {\"mode\":\"enforce\",\"plan\":\"%[1]s\"}（策略须为 mode: enforce）", trigger.ShortPlan(r.Plan))
-	case r.Status == report.Incomplete && r.Trigger == trigger.Timer:
-		m.say("", "下一步：下一次定时运行会继续。")
-	default:
-		m.say("", "下一步：%s", m.lang.Sentence(r.Next))
+	if next := m.report.Next; next != "" {
+		m.say("Next: %s", "下一步：%s", m.lang.Sentence(next))
 	}
 }
 

@@ -62,6 +62,9 @@ func cases() map[string]Digest {
 		"interrupted": {Report: newReport(policy.Enforce, report.Incomplete, report.Counts{Looked: 10, Expired: 10, Deleted: 4, Pending: 6}, func(r *report.Report) {
 			r.Error = "time limit reached"
 		})},
+		"stopped": {Report: newReport(policy.Enforce, report.Incomplete, report.Counts{Looked: 10, Expired: 10, Deleted: 4, Pending: 6}, func(r *report.Report) {
+			r.Stopped = "oss://ops/mediasweep/stop"
+		})},
 		"restored": {Report: newReport(policy.Enforce, report.Done, report.Counts{}, func(r *report.Report) {
 			r.Restore = &report.Restore{Of: "run-0", Restored: 12, Skipped: 2, Failed: 1}
 		})},
