@@ -215,7 +215,7 @@ func (j *job) deletionOf(ctx context.Context) (restore.Deletion, error) {
 		return of, err
 	case r.Restore != nil:
 		return of, refusedError{fmt.Errorf("run %s is a restore of run %s: it has deleted nothing", text.Quote(run), text.Quote(r.Restore.Of))}
-	case r.Mode != policy.Enforce || r.Plan == "" || r.Status == report.Busy:
+	case r.Mode != policy.Enforce || r.Plan == "" || r.Status == report.Busy || r.Status == report.Blocked:
 		return of, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", text.Quote(run), r.Mode, r.Status)}
 	}
 	c := r.Counts
