@@ -183,6 +183,21 @@ func TestNameOfThePolicyObject(t *testing.T) {
 	}
 }
 
+// A function whose policy refuses every run says so before the first one.
+func TestHealthOfAPolicyThatOverlapsWithTheState(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://media-in/state/", "MEDIASWEEP_HTTP_AUTH", "function")
+	const want = "retention.yaml: MEDIASWEEP_STATE lies below the inventory's oss://media-in/"
+	if broken := w.f.Broken(); broken == nil || !strings.Contains(broken.Error(), want) {
+		t.Errorf("broken: %v", broken)
+	}
+	if status, body := w.ask("GET", "/healthz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("health %d %s", status, body)
+	}
+	if r, err := w.invoke(everything); err == nil || strings.Count(r.Error, want) != 1 {
+		t.Errorf("%s %s", r.Status, r.Error)
+	}
+}
+
 // The policy is read with the credentials of the call where the environment has none.
 func TestPolicyInOSSByTheCredentialsOfTheCall(t *testing.T) {
 	w := newWorldOfObject(t, emulator.Config{Media: 40}, enforcing)

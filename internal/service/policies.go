@@ -137,11 +137,19 @@ func (s *Service) Policy(ctx context.Context, call Call) (p *policy.Policy, err 
 			return nil, err
 		}
 	}
-	if err := s.checkStatePrefix(p); err != nil {
-		return nil, refusedError{fmt.Errorf("%s: %w", s.policies.name(), err)}
+	if err := s.checkPlace(p); err != nil {
+		return nil, refusedError{err}
 	}
 	s.library.SetShare(p.Pace.Share)
 	return p, nil
+}
+
+// checkPlace names a policy whose inventory or manifests overlap with the state store.
+func (s *Service) checkPlace(p *policy.Policy) error {
+	if err := s.checkStatePrefix(p); err != nil {
+		return fmt.Errorf("%s: %w", s.policies.name(), err)
+	}
+	return nil
 }
 
 // savePolicy saves the text of the policy of a run. A run that may delete fails without it: its

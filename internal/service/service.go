@@ -109,7 +109,10 @@ func New(o Options) *Service {
 
 // Broken returns the reason why the service refuses every run, or nil.
 func (s *Service) Broken() error {
-	_, err := s.policies.ofFile()
+	p, err := s.policies.ofFile()
+	if err == nil && p != nil && s.broken == nil {
+		err = s.checkPlace(p)
+	}
 	return errors.Join(err, s.broken)
 }
 
