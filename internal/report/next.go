@@ -41,6 +41,9 @@ func (r *Report) goOn() string {
 	case trigger.Timer:
 		return "the next scheduled run resumes this one"
 	case trigger.OSS:
+		if r.Begun {
+			return "the next scheduled run finishes the plan"
+		}
 		return "the next scheduled sweep of the inventory looks at the remaining media"
 	case trigger.HTTP, trigger.Invoke, trigger.CLI:
 	}

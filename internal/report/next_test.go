@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -77,11 +78,13 @@ func TestNextOfAnIncompleteRequest(t *testing.T) {
 		"cut while it deleted":           {report.Report{Plan: "sha256:1", Begun: true}, again},
 		"an apply, cut while it scanned": {report.Report{Plan: "sha256:1"}, "send the request again with more time: its scan starts over"},
 		"cut while it restored":          {report.Report{Restore: &report.Restore{}}, again},
+		"an event, cut while it scanned": {report.Report{Trigger: trigger.OSS}, "the next scheduled sweep of the inventory looks at the remaining media"},
+		"an event, cut while it deleted": {report.Report{Trigger: trigger.OSS, Begun: true}, "the next scheduled run finishes the plan"},
 		"stopped":                        {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := test.report
-			r.Trigger = trigger.HTTP
+			r.Trigger = cmp.Or(r.Trigger, trigger.HTTP)
 			if r.Finish(report.Incomplete, time.Unix(0, 0)); r.Next != test.want {
 				t.Errorf("next %q, want %q", r.Next, test.want)
 			}
