@@ -2,6 +2,7 @@ package restore
 
 import (
 	"encoding/json"
+	"errors"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -14,6 +15,9 @@ type lost struct {
 	id     string
 	object media.Object
 	texts  mps.Texts
+	// garbled is true if the tags cannot be sent: AddMedia would split a tag at its comma, and drop the white space
+	// around it.
+	garbled bool
 
 	newID   string
 	skipped string // the reason
@@ -42,16 +46,16 @@ func (l *lost) result() report.RestoredMedium {
 func lostOf(entry plan.Entry) *lost {
 	one := &lost{id: entry.MediaID}
 	var r record
-	if err := json.Unmarshal(entry.Record, &r); err != nil {
+	m, err := media.Parse(entry.Record)
+	if err = errors.Join(err, json.Unmarshal(entry.Record, &r)); err != nil {
 		one.skipped = "its record cannot be read"
 		return one
 	}
-	object, err := media.ParseURL(r.File.URL)
-	if err != nil {
+	if m.Object.IsZero() {
 		one.skipped = "its record names no object"
 		return one
 	}
-	one.object = object
-	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: r.Tags.Tag}
+	one.object, one.garbled = m.Object, m.TagsGarbled
+	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: m.Tags}
 	return one
 }

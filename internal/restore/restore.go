@@ -62,12 +62,10 @@ type Deletion struct {
 	Ended       int
 }
 
-// record holds the fields of a media record that a restore needs.
+// record holds the fields that a restore needs and media.Medium lacks, or has only if they are valid.
 type record struct {
 	Title, Description, CoverURL string
 	CateID                       json.Number `json:"CateId"`
-	Tags                         struct{ Tag []string }
-	File                         struct{ URL string }
 }
 
 // Run restores the deleted media of a run, and calls each with every result. It adds no medium after
@@ -214,9 +212,13 @@ func (s *Restorer) checkSource(ctx context.Context, one *lost) error {
 		one.failed = err
 	case !exists:
 		one.skipped = "its object is gone"
+	case one.garbled:
+		one.failed = errGarbled
 	}
 	return nil
 }
+
+var errGarbled = errors.New("AddMedia would change its tags, since one has a comma or white space around it, or their shape is not documented: the plan has the record; add the medium by hand")
 
 // adding bounds the concurrent additions: those in flight when admit ends have the rest of the time.
 const adding = 64

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,36 @@ func TestWhatIsNotRestored(t *testing.T) {
 				t.Error("a dry run leaves records")
 			}
 		})
+	}
+}
+
+// AddMedia takes tags as one list with commas. A medium with a tag that it would change fails before any call, unless its
+// object is gone or has a medium: then nobody has to add it.
+func TestTagsThatAddMediaWouldChange(t *testing.T) {
+	for tags, want := range map[string]report.Restoration{
+		`{"Tag":["a","b c"]}`: report.Restored, `{"Tag":[]}`: report.Restored, `{}`: report.Restored, `""`: report.Restored, `[]`: report.Restored, `null`: report.Restored,
+		`{"Tag":["a","b,c"]}`: report.NotRestored, `{"Tag":[" a"]}`: report.NotRestored, `{"Tag":"a,b"}`: report.NotRestored, `["a"]`: report.NotRestored,
+	} {
+		for name, set := range map[string]func(w *world){
+			"": func(*world) {}, "its object is gone": func(w *world) { w.gone[object(1)] = true },
+			"its object has a medium": func(w *world) { w.live[object(1)] = testMedium("x", "clips/1", "Published") },
+		} {
+			w, _ := newWorld(t, 1)
+			set(w)
+			m := testMedium("a", "clips/1", "Published")
+			m.Record = slices.Concat(m.Record[:len(m.Record)-1], []byte(`,"Tags":`+tags+`}`))
+			results, err := w.run(t.Context(), t.Context(), Deletion{Run: "other", Plan: w.plan(region, m), Outcomes: "other", Interrupted: true})
+			one, want := results["a"], want
+			if name != "" {
+				want = report.Skipped
+			}
+			if err != nil || one.Result != want || !strings.HasPrefix(one.Reason, name) || (want == report.Restored) != (len(w.added) == 1) {
+				t.Errorf("%s, %s: %+v, %d added: %v", tags, name, one, len(w.added), err)
+			}
+			if want == report.NotRestored && !strings.Contains(one.Reason, "comma") {
+				t.Errorf("%s: %s", tags, one.Reason)
+			}
+		}
 	}
 }
 
