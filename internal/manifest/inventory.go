@@ -57,6 +57,8 @@ type Inventory struct {
 type File struct {
 	Key string
 	md5 string
+	// size is the length in bytes; -1 if the manifest does not have it.
+	size int64
 }
 
 // parseFile refuses a file without a name or a checksum.
@@ -64,13 +66,17 @@ func parseFile(data []byte) (File, error) {
 	values, err := text.Keys(data, maxColumns, strings.ToLower)
 	key, keyErr := textOf(values, "key")
 	sum, sumErr := textOf(values, "MD5checksum")
-	switch err = cmp.Or(err, keyErr, sumErr); {
+	size, sizeErr := int64(-1), error(nil)
+	if raw := values["size"]; raw != nil {
+		size, sizeErr = text.Decimal(strings.Trim(string(raw), `"`))
+	}
+	switch err = cmp.Or(err, keyErr, sumErr, sizeErr); {
 	case err != nil:
 		return File{}, fmt.Errorf("%s: %w", quote(data), err)
 	case key == "" || len(sum) != 2*md5.Size:
 		return File{}, fmt.Errorf("%s has the checksum %s: neither may be missing", text.Quote(key), text.Quote(sum))
 	}
-	return File{key, sum}, nil
+	return File{key, sum, size}, nil
 }
 
 // maxColumns bounds the columns of a report, and the keys of an object in its manifest.json.
@@ -131,15 +137,19 @@ func (i *Inventory) setColumns(schema string) error {
 	return nil
 }
 
-// Verify reads a file of the report to its end, and holds its checksum against it. Whether its
+// Verify reads a file of the report to its end, and checks its checksum and its length. Whether its
 // compression is whole, Rows finds out.
 func (f File) Verify(from io.Reader) error {
 	sum := md5.New() //nolint:gosec // as above
-	if _, err := io.Copy(sum, from); err != nil {
+	length, err := io.Copy(sum, from)
+	if err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, f.md5) {
 		return fmt.Errorf("its checksum is %s, and the manifest says %s", got, text.Quote(f.md5))
+	}
+	if f.size >= 0 && length != f.size {
+		return fmt.Errorf("it has %d bytes, and the manifest says %d", length, f.size)
 	}
 	return nil
 }

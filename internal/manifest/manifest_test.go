@@ -12,6 +12,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -162,7 +163,7 @@ func TestInventory(t *testing.T) {
 		"other,e,2025-04-14T07-06-00Z,true,false\nmedia-in,%zz,x,true,false\nmedia-in,short\n" +
 		"\"media-in,open,,true,false\nmedia-in,when,yesterday,true,false\n\n" + strings.Repeat("x", 1<<20+1) + "\nmedia-in,last,,true,false")
 	head := `{"creationTimestamp":"1642994594","destinationBucket":"ops","fileFormat":"CSV","fileSchema":"Bucket, Key, LastModifiedDate, IsLatest, isDeleteMarker",` +
-		`"files":[{"MD5checksum":"` + sum(file) + `","key":"inv/data/a.csv.gz","size":100}],"sourceBucket":"media-in","version":"2019-09-01"}`
+		`"files":[{"MD5checksum":"` + sum(file) + `","key":"inv/data/a.csv.gz","size":` + strconv.Itoa(len(file)) + `}],"sourceBucket":"media-in","version":"2019-09-01"}`
 	inventory, err := manifest.ParseInventory([]byte(head), strings.ToLower(sum(head))+"\n")
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +181,19 @@ func TestInventory(t *testing.T) {
 	for name, damaged := range map[string]string{"cut off": file[:len(file)-20], "with more behind": file + "x", "another": zipped("media-in,dir/a,,true,false\n"), "empty": ""} {
 		if err := inventory.Files[0].Verify(strings.NewReader(damaged)); err == nil {
 			t.Errorf("%s: it was taken for whole", name)
+		}
+	}
+	for size, want := range map[string]string{
+		`"size":` + strconv.Itoa(len(file)+1): "and the manifest says", `"size":0`: "and the manifest says", `"size":"1"`: "and the manifest says", `"ize":1`: "",
+		`"size":-1`: "not a plain decimal number", `"size":1.5`: "not a plain decimal number", `"size":null`: "not a plain decimal number",
+	} {
+		other := strings.Replace(head, `"size":`+strconv.Itoa(len(file)), size, 1)
+		inventory, err := manifest.ParseInventory([]byte(other), sum(other))
+		if err == nil {
+			err = inventory.Files[0].Verify(strings.NewReader(file))
+		}
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", size, err, want)
 		}
 	}
 
