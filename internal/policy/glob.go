@@ -28,7 +28,7 @@ func ParseGlob(s string) (Glob, error) {
 	case prefix.Key == "":
 		return Glob{}, fmt.Errorf("%s names no object: write oss://%s/** for the whole bucket", text.Quote(s), prefix.Bucket)
 	case strings.HasSuffix(s, "/"):
-		return Glob{}, fmt.Errorf("%s ends in / and matches no medium: write %s for what is below it",
+		return Glob{}, fmt.Errorf("%s ends in / and matches nothing below it: write %s for all of that",
 			text.Quote(s), text.Quote(strings.TrimSuffix(strings.TrimRight(s, "/"), "/**")+"/**"))
 	}
 	g := Glob{bucket: prefix.Bucket, pattern: prefix.Key, literal: strings.IndexByte(prefix.Key, '*'), tail: strings.LastIndexByte(prefix.Key, '*') + 1}
