@@ -237,7 +237,11 @@ func (f *Function) serveHTTPCall(ctx context.Context, call Call, event *trigger.
 	for name, value := range event.Header {
 		request.Header.Add(name, value) // two spellings of a name are two headers
 	}
-	return f.respond(request, call).event()
+	response := f.respond(request, call)
+	if event.Method == http.MethodHead {
+		response.body.Reset() // the custom runtime's server sends none either
+	}
+	return response.event()
 }
 
 // respond collects the response to a request. A response that breaks off becomes an error.

@@ -78,6 +78,8 @@ var daily = []step{
 	{"a page of runs", "GET", "/v1/runs?limit=1", "", 200, `^\[\{[^\n]*\}\]\n$`, 0},
 	{"the page after it", "GET", "{next}", "", 200, `^\[\{"run":"`, 0},
 	{"no route", "GET", "/v1/nothing", "", 404, `there is no such route`, 0},
+	{"only the header of a list", "HEAD", "/v1/plans", "", 200, `^$`, 0},
+	{"only the header of an error", "HEAD", "/v1/nothing", "", 404, `^$`, 0},
 	{"another method", "PUT", "/v1/plans/latest", "", 405, `this route takes GET`, 0},
 }
 
