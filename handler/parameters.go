@@ -43,6 +43,8 @@ func (p parameters) check(query url.Values) error {
 			return fmt.Errorf("there is no parameter %s: this route takes %s", text.Quote(name), strings.Join(slices.Sorted(maps.Keys(p)), ", "))
 		case allowed != nil && !slices.Contains(allowed, value):
 			return fmt.Errorf("%s must be %s, not %s", name, strings.Join(allowed, " or "), text.Quote(value))
+		case value == "":
+			return fmt.Errorf("%s is empty: leave it out, or give it a value", name)
 		}
 	}
 	return nil
