@@ -23,7 +23,7 @@ func TestIgnoredRecordsAreReported(t *testing.T) {
 	for _, payload := range []string{`{"events":[` + bucketEvent + `]}`, bucketEvent, `{"events":[null]}`,
 		`[{"specversion":"1.0","source":"acs.oss","type":"oss:ActionTrail:ApiCall","data":{"eventName":"PutBucketAcl"}}]`} {
 		r := w.mustInvoke(payload, report.Done)
-		if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "ignored: record 0: ") || len(w.e.Calls()) > 0 {
+		if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "ignored: record 1: ") || len(w.e.Calls()) > 0 {
 			t.Errorf("%s: notes %q, calls %v", payload, r.Notes, w.e.Calls())
 		}
 	}

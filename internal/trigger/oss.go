@@ -70,17 +70,17 @@ func cloudEvents(events []json.RawMessage) ([]record, error) {
 		kind, _ := text.OfJSON(keys["type"])
 		switch {
 		case err != nil:
-			records[i].fault = fmt.Sprintf("EventBridge event %d cannot be read: %v", i, err)
+			records[i].fault = fmt.Sprintf("EventBridge event %d cannot be read: %v", i+1, err)
 			foreign++
 		case keys["specversion"] == nil && isRecord(keys): // as the format RawData delivers it
 			records[i].data = raw
 		case keys["data"] == nil:
-			records[i].fault = fmt.Sprintf("EventBridge event %d has no data with an OSS record", i)
+			records[i].fault = fmt.Sprintf("EventBridge event %d has no data with an OSS record", i+1)
 			if source != "acs.oss" {
 				foreign++
 			}
 		case source != "acs.oss":
-			records[i].fault = fmt.Sprintf("EventBridge event %d: source is %s, not acs.oss", i, text.Quote(source))
+			records[i].fault = fmt.Sprintf("EventBridge event %d: source is %s, not acs.oss", i+1, text.Quote(source))
 			foreign++
 		default:
 			records[i] = record{data: keys["data"], kind: kind}
@@ -103,7 +103,7 @@ func ossEvent(records []record, err error) (Event, error) {
 	for i, r := range records {
 		name, object, err := r.read()
 		if err != nil {
-			request.Ignored = append(request.Ignored, fmt.Sprintf("record %d: %v", i, err))
+			request.Ignored = append(request.Ignored, fmt.Sprintf("record %d: %v", i+1, err))
 			continue
 		}
 		if removed(name) && !gone[object] {

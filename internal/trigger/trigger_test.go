@@ -83,9 +83,9 @@ func TestScopes(t *testing.T) {
 		{"parts are ignored", `{"events":[` + record("ObjectCreated:UploadPart", "media-in", "a") + `,` + record("ObjectCreated:PutObject", "media-in", "a") + `,` +
 			record("ObjectCreated:PutObject", "media-in", "a") + `]}`,
 			trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{{Bucket: "media-in", Key: "a"}},
-				Ignored: []string{`record 0: "ObjectCreated:UploadPart" of "oss://media-in/a" says nothing about a finished object`}}},
+				Ignored: []string{`record 1: "ObjectCreated:UploadPart" of "oss://media-in/a" says nothing about a finished object`}}},
 		{"an upload given up", `{"events":[` + record("ObjectRemoved:AbortMultipartUpload", "media-in", "a") + `]}`,
-			trigger.Request{Trigger: trigger.OSS, Ignored: []string{`record 0: "ObjectRemoved:AbortMultipartUpload" of "oss://media-in/a" says nothing about a finished object`}}},
+			trigger.Request{Trigger: trigger.OSS, Ignored: []string{`record 1: "ObjectRemoved:AbortMultipartUpload" of "oss://media-in/a" says nothing about a finished object`}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no events", `{"events":[]}`, "events must be a list"},
 		{"events null", `{"events":null}`, "events must be a list"},
 		{"empty array", `[]`, "empty array"},
-		{"array of others", `[{"a":1}]`, "EventBridge event 0 has no data"},
+		{"array of others", `[{"a":1}]`, "EventBridge event 1 has no data"},
 		{"another source", `{"specversion":"1.0","source":"acs.ecs","data":{}}`, `source is "acs.ecs"`},
 		{"HTTP event of another version", `{"version":"v2","requestContext":{"http":{"method":"GET"}}}`, "version v1"},
 		{"HTTP event with bad base64", `{"version":"v1","isBase64Encoded":true,"body":"%","requestContext":{"http":{"method":"GET"}}}`, "body"},
@@ -270,7 +270,7 @@ func TestIgnoredCloudEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := trigger.Parse([]byte(`[` + good + `,` + test.element + `]`))
-			if err != nil || len(got.Request.Objects) != 1 || len(got.Request.Ignored) != 1 {
+			if err != nil || len(got.Request.Objects) != 1 || len(got.Request.Ignored) != 1 || !strings.HasPrefix(got.Request.Ignored[0], "record 2: ") {
 				t.Errorf("beside another: %+v, %v", got.Request, err)
 			}
 			got, err = trigger.Parse([]byte(`[` + test.element + `]`))
