@@ -45,6 +45,9 @@ func (f Folder) Create(ctx context.Context, name string, data []byte) (err error
 	if err = errors.Join(err, temporary.Close()); err != nil {
 		return fmt.Errorf("write record %s: %w", name, err)
 	}
+	// The file system may have another clock than List. A file that refuses a time keeps the file system's.
+	now := time.Now()
+	_ = os.Chtimes(temporary.Name(), now, now)
 	switch err := os.Link(temporary.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
 		return sameAs(ctx, f, name, data)

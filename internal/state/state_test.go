@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -99,6 +101,23 @@ func TestFolderLists(t *testing.T) {
 			t.Errorf("after %q: %q, want %q", after, got, want)
 		}
 	}
+}
+
+// A record was written by the clock that a listing has, also if the file system has another one: here the process's
+// clock starts in the year 2000.
+func TestFolderHasOneClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := state.Folder(t.TempDir())
+		if err := store.Create(t.Context(), "a/b", state.Empty()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		for record, err := range store.List(t.Context(), "a/", "") {
+			if age := record.Now.Sub(record.Written); err != nil || age != time.Minute {
+				t.Errorf("%s is %s old, want a minute: %v", record.Name, age, err)
+			}
+		}
+	})
 }
 
 func TestFolderRefusesNamesOutside(t *testing.T) {
