@@ -312,7 +312,7 @@ func TestRoutesEndInTime(t *testing.T) {
 			<-r.Context().Done()
 			http.Error(rw, "time limit reached", http.StatusServiceUnavailable)
 		}))
-		for _, path := range []string{"/v1/runs", "/v1/runs/r", "/v1/plans", "/v1/plans/latest", "/v1/media/m/history", "/v1/holds", "/page"} {
+		for _, path := range []string{"/v1/runs", "/v1/runs/r", "/v1/plans", "/v1/plans/latest", "/v1/media/m/history", "/v1/holds", "/page", "/v1/media/m/explain", "/v1/forecast"} {
 			started := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			recorder := httptest.NewRecorder()
@@ -320,6 +320,30 @@ func TestRoutesEndInTime(t *testing.T) {
 			cancel()
 			if took := time.Since(started); recorder.Code != http.StatusServiceUnavailable || !strings.Contains(recorder.Body.String(), "time limit reached") || took > 9*time.Second {
 				t.Errorf("GET %s: %d, %s, after %s", path, recorder.Code, recorder.Body, took)
+			}
+		}
+	})
+}
+
+// A run whose time ends before it looks at anything has failed, so that the platform repeats its event, and says what to do.
+// It answers in time.
+func TestARunWithoutTime(t *testing.T) {
+	turnClock(t, func(t *testing.T) {
+		for name, operation := range map[string]string{"the policy": "GetObject", "the store": "ListObjectsV2"} {
+			w := newWorldOfObject(t, emulator.Config{Listener: emulator.NewPipes()}, enforcing, "MEDIASWEEP_STATE", "oss://ops/state/")
+			w.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: time.Hour})
+			for _, payload := range []string{everything, string(ossEvent("clips/a"))} {
+				started := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				body, err := w.f.Invoke(ctx, handler.Call{RequestID: name}, []byte(payload))
+				cancel()
+				var r report.Report
+				if jsonErr := json.Unmarshal(body, &r); jsonErr != nil {
+					t.Fatal(jsonErr)
+				}
+				if took := time.Since(started); err == nil || r.Status != report.Failed || r.Refused || r.HTTPStatus() != http.StatusBadGateway || r.Next != "" || !strings.HasPrefix(r.Error, "time limit reached before anything was decided: ") || took >= 10*time.Second {
+					t.Errorf("%s, %.20s: %s %q, %v after %s", name, payload, r.Status, r.Error, err, took)
+				}
 			}
 		}
 	})

@@ -19,8 +19,8 @@ import (
 func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
 	j := s.newJob(ctx, call, request)
 	list := []*retention.Explanation{}
-	if !j.begin(ctx) {
-		return list, j.report
+	if err := j.begin(ctx); err != nil {
+		return list, j.stop(err)
 	}
 	found := map[string]media.Medium{}
 	r := j.survey(ctx, request, j.policy, func(m media.Medium) { found[m.ID] = m })

@@ -13,8 +13,8 @@ import (
 // Forecast counts the media of the inventory that expire on each of the coming days.
 func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind, Inventory: true})
-	if !j.begin(ctx) {
-		return nil, j.report
+	if err := j.begin(ctx); err != nil {
+		return nil, j.stop(err)
 	}
 	if days < 1 || days > retention.MaxForecastDays {
 		return nil, j.stop(refusedError{fmt.Errorf("%d days: a forecast has 1 to %d", days, retention.MaxForecastDays)})
@@ -41,8 +41,8 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 // both inventories. It passes each difference to each, which may be nil.
 func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true})
-	if !j.begin(ctx) {
-		return nil, j.report
+	if err := j.begin(ctx); err != nil {
+		return nil, j.stop(err)
 	}
 	either := *j.policy
 	either.Inventory = j.policy.Inventory.And(next.Inventory)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -43,23 +44,22 @@ func (j *job) store() state.Store { return j.storeOf(j.call) }
 // credentials returns the provider of the call's credentials.
 func (j *job) credentials() *account.Provider { return j.credentialsOf(j.call) }
 
-// begin reads the policy, and starts a report under it. Without a policy the report is finished.
-func (j *job) begin(ctx context.Context) bool {
+// begin reads the policy, and starts a report under it.
+func (j *job) begin(ctx context.Context) error {
 	ctx, cancel := j.budget.Work(ctx)
 	defer cancel()
 	started := j.now().UTC()
 	p, err := j.Policy(ctx, j.call)
 	j.policy, j.report = p, j.newReport(j.call, j.request.Trigger, p)
 	j.report.StartedAt = started
-	if err != nil {
-		j.stop(err)
-	}
-	return err == nil
+	return err
 }
 
 // stop finishes the report of a job that an error ends before it looks at anything.
 func (j *job) stop(err error) *report.Report {
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return j.end(j.report, report.Incomplete, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
 	case IsRefusal(err):
 		return j.reject(j.report, err)
 	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
@@ -68,9 +68,14 @@ func (j *job) stop(err error) *report.Report {
 	return j.end(j.report, report.Failed, err)
 }
 
-// stopEarly is stop for a run. Its report is logged, and saved unless it refuses a request of a person.
+// stopEarly is stop for a run. Its report is logged, and saved unless it refuses a request of a person. A run without time
+// has failed, since it looked at nothing: the platform repeats failed events only, and no sweep does what one for a
+// removed object does.
 func (j *job) stopEarly(ctx context.Context, err error) *report.Report {
-	j.stop(err)
+	if r := j.stop(err); r.Status == report.Incomplete {
+		r.Next = ""
+		j.end(r, report.Failed, errors.New(r.Error))
+	}
 	return j.finishEarly(ctx)
 }
 

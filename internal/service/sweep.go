@@ -52,8 +52,8 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 		return j.stopEarly(ctx, err)
 	}
 	defer leave()
-	if !j.begin(ctx) {
-		return j.finishEarly(ctx)
+	if err := j.begin(ctx); err != nil {
+		return j.stopEarly(ctx, err)
 	}
 	r := j.report
 	r.Asked = j.request.Digest()
