@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,38 +107,52 @@ func readFile(path, name string) ([]byte, error) {
 
 // List yields records; see Store.
 func (f Folder) List(ctx context.Context, folder, after string) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		stop := errors.New("stop")
-		root := filepath.Join(string(f), filepath.FromSlash(folder))
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil
-			case err != nil:
-				return err
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case entry.IsDir(), strings.HasPrefix(entry.Name(), temporaryPrefix):
-				return nil
+	return func(yield func(Record, error) bool) { f.walk(ctx, folder, after, yield) }
+}
+
+// walk yields the records below a folder, and reports whether the caller wants more. The slash behind the name of a folder
+// takes part in the order: a-b/1 is before a/1.
+func (f Folder) walk(ctx context.Context, folder, after string, yield func(Record, error) bool) bool {
+	fail := func(err error) bool {
+		yield(Record{}, fmt.Errorf("list %s: %w", folder, err))
+		return false
+	}
+	entries, err := os.ReadDir(filepath.Join(string(f), filepath.FromSlash(folder)))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case err != nil:
+		return fail(err)
+	}
+	nameOf := func(entry fs.DirEntry) string {
+		if entry.IsDir() {
+			return folder + entry.Name() + "/"
+		}
+		return folder + entry.Name()
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(nameOf(a), nameOf(b)) })
+	for _, entry := range entries {
+		name := nameOf(entry)
+		switch {
+		case ctx.Err() != nil:
+			return fail(ctx.Err())
+		case entry.IsDir():
+			if !f.walk(ctx, name, after, yield) {
+				return false
 			}
-			relative, err := filepath.Rel(string(f), path)
-			name := filepath.ToSlash(relative)
-			if err != nil || name <= after {
-				return err
-			}
-			info, err := entry.Info()
-			if err != nil {
-				return err
-			}
-			if !yield(Record{Name: name, Written: info.ModTime(), Now: time.Now()}, nil) {
-				return stop
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stop) {
-			yield(Record{}, fmt.Errorf("list %s: %w", folder, err))
+			continue
+		case name <= after, strings.HasPrefix(entry.Name(), temporaryPrefix):
+			continue
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return fail(err)
+		}
+		if !yield(Record{Name: name, Written: info.ModTime(), Now: time.Now()}, nil) {
+			return false
 		}
 	}
+	return true
 }
 
 // syncFolders makes new names durable, from a folder up to the parent of top.

@@ -81,7 +81,7 @@ func TestFolderCreatesOnce(t *testing.T) {
 func TestFolderLists(t *testing.T) {
 	top := t.TempDir()
 	store := state.Folder(top)
-	for _, name := range []string{"runs/a/2", "runs/a/1", "runs/b", "other/c"} {
+	for _, name := range []string{"runs/a/2", "runs/a/1", "runs/a-b/3", "runs/b", "other/c"} {
 		if err := store.Create(t.Context(), name, []byte(name)); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestFolderLists(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(top, "runs", ".new-1"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for after, want := range map[string]string{"": "runs/a/1 runs/a/2 runs/b", "runs/a/1": "runs/a/2 runs/b", "runs/a/11": "runs/a/2 runs/b", "runs/b": ""} {
+	for after, want := range map[string]string{"": "runs/a-b/3 runs/a/1 runs/a/2 runs/b", "runs/a-b/3": "runs/a/1 runs/a/2 runs/b", "runs/a/1": "runs/a/2 runs/b", "runs/a/11": "runs/a/2 runs/b", "runs/b": ""} {
 		var names []string
 		for record, err := range store.List(t.Context(), "runs/", after) {
 			if err != nil {
