@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,11 +135,28 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	w.add("clips/5", 300)
 	w.setPolicy(strings.Replace(enforcing, "guard: {", "guard: {maxDelete: 0, ", 1))
 	blocked := w.mustInvoke(everything, report.Blocked)
-	for run, want := range map[string]string{"nobody": "there is no run", dry.Run: "has deleted nothing", blocked.Run: "has deleted nothing", busy.Run: "has deleted nothing", done.Run: "is a restore of run"} {
+	for run, want := range map[string]string{"nobody": "there is no run", "request-": "names several runs: give the whole ID of one: request-1, request-", dry.Run: "has deleted nothing", blocked.Run: "has deleted nothing", busy.Run: "has deleted nothing", done.Run: "is a restore of run"} {
 		r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run})
 		if r.Status != report.Failed || !r.Refused || !strings.Contains(r.Error, want) {
 			t.Errorf("run %q is restored: %s %s", run, r.Status, r.Error)
 		}
+	}
+}
+
+// Eight characters of a run's ID are enough, for its report and for a restore.
+func TestARunByTheStartOfItsID(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.add("clips/a", 300)
+	w.e.PutObject("media-in", "clips/a", nil, time.Now())
+	run := w.mustInvoke(everything, report.Done).Run
+	if answer := w.send("GET", "/v1/runs/"+run[:8], ""); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `{"run":"`+run+`"`) {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	if answer := w.send("GET", "/v1/runs/"+run[:7], ""); answer.Code != http.StatusNotFound {
+		t.Errorf("seven characters: %d %s", answer.Code, answer.Body)
+	}
+	if _, r := w.askReport("POST", "/v1/runs/"+run[:8]+"/restore", ""); r.Status != report.Done || r.Restore.Of != run || r.Restore.Restored != 1 {
+		t.Errorf("%s %s %+v", r.Status, r.Error, r.Restore)
 	}
 }
 

@@ -27,7 +27,8 @@ func (c *Command) runs() *cobra.Command {
 		Long: `runs lists runs, the one that ended last first, also those that were blocked, busy
 or failed. A note on stderr has the --before of the next page. Refused requests of
 people are not runs, and are in the log only. Runs of several stores are in one list,
-with the place of each: a store that cannot be read is in a note, and the exit code is 3.`,
+with the place of each: a store that cannot be read is in a note, and the exit code is 3.
+RUN is the ID of a run, or at least eight characters of its start that no other has.`,
 		Example: `  mediasweep runs --trigger timer --since 7d
   mediasweep runs --status blocked --since 2026-11-01 -o csv`,
 		Args: takes(0, 1),

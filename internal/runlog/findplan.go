@@ -16,14 +16,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// AmbiguousPlanError means that a reference names several plans.
-type AmbiguousPlanError struct {
-	Reference string
-	IDs       []string
+// AmbiguousError means that a reference names several plans, or several runs.
+type AmbiguousError struct {
+	Kind, Reference string
+	IDs             []string
 }
 
-func (e *AmbiguousPlanError) Error() string {
-	return fmt.Sprintf("%s names several plans: give the whole ID of one: %s", text.Quote(e.Reference), strings.Join(text.First(e.IDs, "plans"), ", "))
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%s names several %s: give the whole ID of one: %s", text.Quote(e.Reference), e.Kind, strings.Join(text.First(e.IDs, e.Kind), ", "))
 }
 
 // FindPlan returns the ID of the plan that a reference names; see trigger.LatestPlan. It returns
@@ -45,7 +45,7 @@ func FindPlan(ctx context.Context, store state.Store, reference string) (id stri
 	case len(found) == 0 || found[0] == "":
 		return "", fmt.Errorf("plan %s: %w", text.Quote(reference), state.ErrNotFound)
 	case len(found) > 1:
-		return "", &AmbiguousPlanError{reference, found}
+		return "", &AmbiguousError{"plans", reference, found}
 	}
 	return found[0], nil
 }

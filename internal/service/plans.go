@@ -92,11 +92,15 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 		return "", refusedError{err}
 	}
 	id, err = runlog.FindPlan(ctx, store, reference)
-	var ambiguous *runlog.AmbiguousPlanError
+	return id, refuseAmbiguous(err)
+}
+
+func refuseAmbiguous(err error) error {
+	var ambiguous *runlog.AmbiguousError
 	if errors.As(err, &ambiguous) {
-		err = refusedError{err}
+		return refusedError{err}
 	}
-	return id, err
+	return err
 }
 
 // checkPlan replaces the reference to the plan of a request by the plan's ID. It refuses a plan that

@@ -113,7 +113,7 @@ func (j *job) findDeletion(ctx context.Context) (of restore.Deletion, err error)
 	if err := j.marks.Tombstones.Refresh(ctx, j.store()); err != nil {
 		return of, err
 	}
-	return j.deletionOf(ctx)
+	return j.deletionOf(ctx, j.request.Restore)
 }
 
 // checkAccess refuses a call that cannot be served, or that has no credentials.
@@ -189,9 +189,10 @@ type missingError string
 func (e missingError) Error() string { return string(e) }
 func (missingError) Unwrap() error   { return state.ErrNotFound }
 
-// deletionOf returns the deletion of the run that the request names, or of the plan.
-func (j *job) deletionOf(ctx context.Context) (restore.Deletion, error) {
-	run := j.request.Restore
+// deletionOf returns the deletion of a run, or of a plan. A start of a run's ID counts only if there is no such run: a killed
+// one has no report.
+func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, error) {
+	j.report.Restore.Of = run
 	of := restore.Deletion{Run: run, Plan: run, Outcomes: run, Interrupted: true}
 	if trigger.IsPlanID(run) {
 		return of, nil
@@ -205,6 +206,13 @@ func (j *job) deletionOf(ctx context.Context) (restore.Deletion, error) {
 			of.Plan = intent.Plan
 			return of, nil
 		case missing && errors.Is(intentErr, state.ErrNotFound):
+			found, err := j.Run(ctx, j.call, run)
+			if err == nil {
+				return j.deletionOf(ctx, found.Run)
+			}
+			if !errors.Is(err, state.ErrNotFound) {
+				return of, err
+			}
 			return of, missingError(fmt.Sprintf("there is no run %s in the state store: mediasweep runs lists the latest", text.Quote(run)))
 		case missing:
 			return of, intentErr

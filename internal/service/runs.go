@@ -16,13 +16,15 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Run returns the latest report of a run, or an error with state.ErrNotFound.
+// Run returns the latest report of a run, or an error with state.ErrNotFound. Eight characters of its ID are enough if no
+// other run's ID starts so.
 func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report, error) {
 	store, err := s.records(call)
 	if err != nil {
 		return nil, err
 	}
-	return runlog.Read(ctx, store, id)
+	r, err := runlog.Find(ctx, store, id)
+	return r, refuseAmbiguous(err)
 }
 
 // RunFilter selects runs, as a person wrote it. Empty fields select all.
