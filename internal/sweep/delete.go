@@ -136,6 +136,5 @@ func (d *deletion) close(ctx context.Context) error {
 	err := d.outcomes.flush(ctx)
 	recorded()
 	d.decisions.close(d.run)
-	late := d.outcomes.tombstones
-	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), late.deleted, late.unverified), announce.TakeBack(ctx, d.Store, d.Now(), d.stayed))
+	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), d.outcomes.deleted, d.outcomes.unverified), announce.TakeBack(ctx, d.Store, d.Now(), d.stayed))
 }

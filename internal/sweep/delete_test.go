@@ -69,7 +69,7 @@ func TestSettle(t *testing.T) {
 					if recorded != test.recorded || len(d.decisions.unwritten) != len(d.outcomes.unwritten) {
 						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(d.decisions.unwritten))
 					}
-					if got := [2]int{len(d.outcomes.tombstones.deleted), len(d.outcomes.tombstones.unverified)}; got != test.tombstones {
+					if got := [2]int{len(d.outcomes.deleted), len(d.outcomes.unverified)}; got != test.tombstones {
 						t.Errorf("tombstones %v, want %v", got, test.tombstones)
 					}
 					if spared := d.spared["m"]; spared != (test.spared && kind == trigger.OSS) {

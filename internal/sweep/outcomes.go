@@ -16,7 +16,7 @@ type outcomes struct {
 	last        int // the number of the run's last record
 	unwritten   []journal.Outcome
 	tried       int // the number of unwritten outcomes after a failed write
-	tombstones  tombstones
+	tombstones
 }
 
 // tombstones are media that MPS still shows: as deleted, or unverified.
@@ -35,9 +35,9 @@ func (o *outcomes) add(of purge.Outcome, code, by string) journal.Outcome {
 	switch {
 	case !of.Tombstone:
 	case of.Became == journal.Unverified:
-		o.tombstones.unverified = append(o.tombstones.unverified, tombstone)
+		o.unverified = append(o.unverified, tombstone)
 	default:
-		o.tombstones.deleted = append(o.tombstones.deleted, tombstone)
+		o.deleted = append(o.deleted, tombstone)
 	}
 	return outcome
 }
