@@ -257,8 +257,12 @@ func TestWorkflows(t *testing.T) {
 				again.ID = fmt.Sprintf("%032x", 1000+i)
 				w.e.Add(emulator.Medium{Bucket: "media-in", Key: fmt.Sprint("clips/", i), PublishState: "Published", CreationTime: "2020-01-01T00:00:00Z", Runs: []emulator.Run{r, again}})
 			}
-			if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != want || r.Sources[0].Named != 2*want {
+			r := w.mustInvoke(everything, report.Done)
+			if r.Counts.Deleted != want || r.Sources[0].Named != 2*want {
 				t.Errorf("%+v, %+v", r.Counts, r.Sources)
+			}
+			if noted := slices.Contains(r.Notes, `no execution of workflow "nobody" is known: check its spelling`); noted != (want == 0) {
+				t.Errorf("notes %q", r.Notes)
 			}
 			w.noViolations()
 		})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -20,6 +21,21 @@ func (c *scan) describe() {
 			c.note("no object is below %s", text.Quote(prefix.String()))
 		}
 	}
+	if c.request.Inventory && c.Stopped == nil && !c.Missing {
+		c.report.Notes = append(c.report.Notes, c.idleWorkflows()...)
+	}
+}
+
+// idleWorkflows returns notes about workflows of the inventory that named no media. MPS does not say that it knows none of a
+// name.
+func (c *scan) idleWorkflows() []string {
+	var notes []string
+	for _, workflow := range unique(c.Policy.Inventory.Workflows) {
+		if workflow != policy.AllWorkflows && c.line("workflow:"+workflow).Named == 0 {
+			notes = append(notes, fmt.Sprintf("no execution of workflow %s is known: check its spelling", text.Quote(workflow)))
+		}
+	}
+	return text.First(notes, "workflows have no execution")
 }
 
 // maxLiterals bounds the names in literals.
