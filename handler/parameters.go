@@ -45,6 +45,8 @@ func (p parameters) check(query url.Values) error {
 			return fmt.Errorf("%s must be %s, not %s", name, strings.Join(allowed, " or "), text.Quote(value))
 		case value == "":
 			return fmt.Errorf("%s is empty: leave it out, or give it a value", name)
+		case name == "excel" && value == "true" && query.Get("format") != "csv":
+			return errors.New("excel is for format=csv")
 		}
 	}
 	return nil

@@ -35,6 +35,8 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 		{"GET", "/v1/holds?limit=1", "", "this route takes none"},
 		{"GET", "/v1/plans?limit=1", "", "this route takes before"},
 		{"GET", "/v1/plans/" + dry.Plan + "?format=pdf", "", "format must be json or csv"},
+		{"GET", "/v1/plans/" + dry.Plan + "?excel=true", "", "excel is for format=csv"},
+		{"GET", "/v1/runs?format=json&excel=true", "", "excel is for format=csv"},
 		{"GET", "/v1/plans/" + dry.Plan + "?format=csv&excel=1", "", "excel must be true or false"},
 		{"GET", "/v1/runs/" + dry.Run + "?Format=csv", "", "this route takes excel, format"},
 		{"GET", "/v1/media/a/explain?x", "", "this route takes none"},
