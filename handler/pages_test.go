@@ -41,3 +41,12 @@ func TestPagesAreBehindTheAccessCheck(t *testing.T) {
 		}
 	}
 }
+
+// FC counts the bytes of an answer itself, and takes no Content-Length from a function.
+func TestPagesOfEventsHaveNoLength(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, dryRun, "MEDIASWEEP_HTTP_AUTH", "basic")
+	w.f.SetPages(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("Content-Length", "0") }))
+	if answer := w.sendEvent(http.MethodGet, "/static/style.css", ""); answer.Code != http.StatusOK || answer.Header().Get("Content-Length") != "" {
+		t.Errorf("%d, Content-Length %q", answer.Code, answer.Header().Get("Content-Length"))
+	}
+}
