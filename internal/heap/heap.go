@@ -14,7 +14,7 @@ const (
 	// growth is the GOGC of a larger heap, in percent.
 	growth = 50
 	// least is the smallest limit of the memory of Go, in bytes. Near the limit the collector works as hard as it has to,
-	// which takes half of the processor time. So the limit leaves room for as much as is kept.
+	// which takes half of the processor time. So the limit leaves room for half as much as is kept.
 	least = 48 << 20
 	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
 	first = 4 << 20
@@ -51,7 +51,7 @@ func kept() (live, roots uint64) {
 
 // limit returns the memory limit that suits what a collection left.
 func limit(live, roots uint64) int64 {
-	return int64(max(least, 2*(live+roots))) //nolint:gosec // far below 8 EiB
+	return int64(max(least, (live+roots)/2*3)) //nolint:gosec // far below 8 EiB
 }
 
 // percent returns the GOGC by which the heap grows to small, or by growth if that is more. GOGC is a part of all that
