@@ -99,22 +99,18 @@ func (g *Gathered) Close() {
 
 // DropIDs drops media IDs. found must be sorted.
 func (g *Gathered) DropIDs(found iter.Seq2[string, error]) error {
-	next, stop := iter.Pull2(found)
+	isFound, stop := extsort.Membership(found)
 	defer stop()
-	id, err, more := next()
 	var left extsort.Sorter
-	for record, readErr := range g.ids.All() {
-		for more && err == nil && idMark+id < record.Name {
-			id, err, more = next()
+	for record, err := range g.ids.All() {
+		drop := false
+		if err == nil {
+			drop, err = isFound(strings.TrimPrefix(record.Name, idMark))
 		}
-		if err = cmp.Or(err, readErr); err != nil {
-			left.Close()
-			return err
+		if err == nil && !drop {
+			err = left.Add(record.Name, record.Rest)
 		}
-		if more && idMark+id == record.Name {
-			continue
-		}
-		if err := left.Add(record.Name, record.Rest); err != nil {
+		if err != nil {
 			left.Close()
 			return err
 		}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"path"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // minReference is the least number of characters by which a run is found, as for a plan.
@@ -21,18 +19,9 @@ func Find(ctx context.Context, store state.Store, reference string) (*report.Rep
 	if !errors.Is(err, state.ErrNotFound) || len(reference) < minReference || state.SafeName(reference) != reference {
 		return r, err
 	}
-	var found []string
-	prefix := reportFolder + reference
-	for record, listErr := range store.List(ctx, reportFolder, prefix) {
-		if listErr != nil {
-			return nil, listErr
-		}
-		if !strings.HasPrefix(record.Name, prefix) || len(found) > text.MaxListed {
-			break
-		}
-		if run := path.Base(path.Dir(record.Name)); len(found) == 0 || found[len(found)-1] != run {
-			found = append(found, run)
-		}
+	found, listErr := addIDs(ctx, store, nil, reportFolder, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true })
+	if listErr != nil {
+		return nil, listErr
 	}
 	switch len(found) {
 	case 0:

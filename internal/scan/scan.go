@@ -13,6 +13,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -272,7 +273,7 @@ func (c *scan) settle() {
 		return
 	}
 	defer skipped.Close()
-	isSkipped, done := membership(&skipped)
+	isSkipped, done := extsort.Membership(skipped.Names())
 	defer done()
 	for f, err := range c.Draft.settle(c.Policy, c.report.AsOf) {
 		elsewhere := false

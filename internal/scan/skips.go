@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/extsort"
@@ -140,17 +139,4 @@ func (s *skips) hasSkipped(ctx context.Context, name string) bool {
 		}
 	}
 	return false
-}
-
-// membership returns a function that reports whether a sorter has a name. Call it with names in order, and then done.
-func membership(sorted *extsort.Sorter) (has func(name string) (bool, error), done func()) {
-	next, stop := iter.Pull2(sorted.All())
-	one, err, more := next()
-	has = func(name string) (bool, error) {
-		for more && err == nil && one.Name < name {
-			one, err, more = next()
-		}
-		return more && err == nil && one.Name == name, err
-	}
-	return has, stop
 }
