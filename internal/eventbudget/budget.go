@@ -68,11 +68,11 @@ func (b *Budget) Spend(ctx context.Context, store state.Store, now time.Time, id
 			return s, nil
 		}
 		err = errors.Join(err, s.Settle(ctx, store, now.Add(1), All)) // a refund sorts behind its spending
-		var overspent *overspentError
+		overspent, isOverspent := errors.AsType[*overspentError](err)
 		switch {
-		case errors.As(err, &overspent) && try >= maxTries:
+		case isOverspent && try >= maxTries:
 			return Spending{Spent: overspent.others}, nil
-		case errors.As(err, &overspent):
+		case isOverspent:
 			select {
 			case <-ctx.Done():
 				return Spending{}, ctx.Err()

@@ -102,8 +102,7 @@ func Run(ctx, admit context.Context, library Library, batch Batch, region string
 
 func run(ctx, admit context.Context, library Library, batch Batch, region string, repeated bool) []Result {
 	answer, err := ask(ctx, admit, library, batch, region)
-	var rejected *mps.Error
-	if errors.As(err, &rejected) && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
+	if rejected, ok := errors.AsType[*mps.Error](err); ok && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
 		half := len(batch.Candidates) / 2
 		first, second := batch, batch
 		first.Candidates, second.Candidates = batch.Candidates[:half], batch.Candidates[half:]

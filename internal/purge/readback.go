@@ -9,6 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 var errStillShown = errors.New("MPS took the deletion, and does not say that the medium is gone")
@@ -29,8 +30,7 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 	if !deadline.Passed(err) {
 		w.all(batch, journal.Unverified, err, false)
 	}
-	var failure *mps.Error
-	if errors.As(err, &failure) && failure.Kind == mps.Unauthorized {
+	if failure, ok := errors.AsType[*mps.Error](err); ok && failure.Kind == mps.Unauthorized {
 		return err // no deletion can be verified
 	}
 	return nil
@@ -52,10 +52,7 @@ func (w *worker) readBack(batch []plan.Line, pauses []time.Duration, became jour
 		if err != nil || len(live) == 0 {
 			break
 		}
-		select {
-		case <-w.ctx.Done():
-			return live, w.ctx.Err()
-		case <-time.After(pause):
+		if err = task.Sleep(w.ctx, pause); err == nil {
 			live, err = w.readOnce(live, became)
 		}
 	}

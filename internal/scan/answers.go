@@ -70,8 +70,7 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		c.stop(cmp.Or(context.Cause(c.admit), err))
 		return // they stay pending
 	}
-	var failed *mps.Error
-	if errors.As(err, &failed) && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) || isPanic(err) {
+	if failed, ok := errors.AsType[*mps.Error](err); ok && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) || isPanic(err) {
 		c.fail(err)
 	}
 	failure := report.Failure{Code: mps.CodeOf(err), Message: err.Error()}

@@ -12,7 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// tally tells the report and the log what a scan could not look at.
+// tally adds what a scan could not look at to the report and the log.
 type tally struct {
 	report *report.Report
 	log    *slog.Logger

@@ -56,10 +56,13 @@ func (j *job) begin(ctx context.Context) error {
 }
 
 // stop finishes the report of a job that an error ends before it looks at anything.
-func (j *job) stop(err error) *report.Report {
+func (j *job) stop(err error) *report.Report { return j.stopAs(report.Incomplete, err) }
+
+// stopAs is stop with the status of a job whose time is up.
+func (j *job) stopAs(late report.Status, err error) *report.Report {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return j.end(j.report, report.Incomplete, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
+		return j.end(j.report, late, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
 	case IsRefusal(err):
 		return j.reject(j.report, err)
 	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
@@ -72,10 +75,7 @@ func (j *job) stop(err error) *report.Report {
 // has failed, since it looked at nothing: the platform repeats failed events only, and no sweep does what one for a
 // removed object does.
 func (j *job) stopEarly(ctx context.Context, err error) *report.Report {
-	if r := j.stop(err); r.Status == report.Incomplete {
-		r.Next = ""
-		j.end(r, report.Failed, errors.New(r.Error))
-	}
+	j.stopAs(report.Failed, err)
 	return j.finishEarly(ctx)
 }
 

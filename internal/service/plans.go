@@ -96,8 +96,7 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 }
 
 func refuseAmbiguous(err error) error {
-	var ambiguous *runlog.AmbiguousError
-	if errors.As(err, &ambiguous) {
+	if _, ok := errors.AsType[*runlog.AmbiguousError](err); ok {
 		return refusedError{err}
 	}
 	return err

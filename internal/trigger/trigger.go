@@ -176,10 +176,13 @@ func parseTimer(keys map[string]json.RawMessage) (*Request, error) {
 		return nil, errors.New("timer event: triggerTime and triggerName are both expected")
 	}
 	body, err := plain([]byte(payload))
-	if err == nil && len(body) == 0 {
+	if err != nil {
+		return nil, fmt.Errorf("timer event: payload: %w", err)
+	}
+	if len(body) == 0 {
 		return &Request{Trigger: Timer, Inventory: true}, nil
 	}
-	inner, err := document([]byte(payload))
+	inner, err := fields(body)
 	if err != nil {
 		return nil, fmt.Errorf("timer event: payload: %w", err)
 	}
