@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -158,26 +157,8 @@ func TestTombstonesFail(t *testing.T) {
 
 // A store that hangs keeps no caller beyond its context, and none is kept by another.
 func TestCallersWaitForTheirContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store, tombstones := statetest.New(), NewTombstones()
-		store.Hang = true
-		run := func(ctx context.Context) error { return tombstones.Refresh(ctx, store) }
-		began := time.Now()
-		long, cancelLong := context.WithTimeout(t.Context(), time.Minute)
-		defer cancelLong()
-		first := make(chan error, 1)
-		go func() { first <- run(long) }()
-		synctest.Wait()
-		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
-		defer cancelShort()
-		if err := run(short); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
-			t.Errorf("the second caller: %v after %v", err, time.Since(began))
-		}
-		if err := <-first; !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
-			t.Errorf("the first caller: %v after %v", err, time.Since(began))
-		}
-		if err := run(short); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("after its time: %v", err)
-		}
+	statetest.CallersWaitForTheirContext(t, func(store *statetest.Memory) func(context.Context) error {
+		tombstones := NewTombstones()
+		return func(ctx context.Context) error { return tombstones.Refresh(ctx, store) }
 	})
 }
