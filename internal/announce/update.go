@@ -84,7 +84,7 @@ func (u *Update) Commit(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// lines are those of an unfinished segment, after finished segments.
+// lines collects the lines of a segment. segments has the finished ones.
 type lines struct {
 	segments    []segment
 	first, last string

@@ -57,14 +57,14 @@ type Holds struct {
 	catalog catalog // the last one that was read or written
 }
 
-// view is what was last read.
+// view is the result of the latest read.
 type view struct {
 	holds   *retention.Holds
 	skipped []string
 	readAt  time.Time
 }
 
-// ledger is what the records say that were read.
+// ledger is the content of the records that were read.
 type ledger struct {
 	placed, released sequence
 	proven           int                       // the highest number in numberFolder

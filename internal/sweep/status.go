@@ -10,7 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// ending is how a run went, beside its counts.
+// ending holds the reasons for the status of a run, beside its counts.
 type ending struct {
 	// ended is the error that ended the run early. how is failed or incomplete.
 	ended error

@@ -47,7 +47,7 @@ type Cloud struct {
 	Objects scan.Objects
 }
 
-// Shared is what all runs of the process share.
+// Shared is common to all runs of the process.
 type Shared struct {
 	Marks  journal.Marks
 	Events *eventbudget.Budget
