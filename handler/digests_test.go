@@ -21,7 +21,7 @@ type listening struct {
 	read int // digests
 }
 
-// onListeningClock tests a world on a turned clock with two media, one of which has expired.
+// onListeningClock tests a world on a turned clock. One of its two media has expired.
 func onListeningClock(t *testing.T, policy string, test func(t *testing.T, w *listening)) {
 	t.Helper()
 	onTurnedClock(t, policy, func(t *testing.T, w *world) {
@@ -43,8 +43,8 @@ func (w *listening) listen(policy string) {
 // expire adds a medium that has expired.
 func (w *listening) expire(key string) { w.add(key, 400) }
 
-// told returns the digests that arrived since the last call, by robot.
-func (w *listening) told() map[string]string {
+// digests returns the digests that arrived since the last call, by robot.
+func (w *listening) digests() map[string]string {
 	all := map[string]string{}
 	for _, d := range w.e.Digests()[w.read:] {
 		all[d.Robot] += string(d.Body)
@@ -53,22 +53,22 @@ func (w *listening) told() map[string]string {
 	return all
 }
 
-// toldOnce returns the digest that each robot took since the last call.
-func (w *listening) toldOnce() string {
+// oneDigest returns the digest that each robot took since the last call.
+func (w *listening) oneDigest() string {
 	w.t.Helper()
-	told := w.told()
+	digest := w.digests()
 	for _, robot := range []string{"DingTalk", "Feishu", "WeCom", "Slack", "JSON"} {
-		if strings.Count(told[robot], "Run request-")+strings.Count(told[robot], "运行 request-") != 1 {
-			w.t.Fatalf("%s took %q, want one digest", robot, told[robot])
+		if strings.Count(digest[robot], "Run request-")+strings.Count(digest[robot], "运行 request-") != 1 {
+			w.t.Fatalf("%s took %q, want one digest", robot, digest[robot])
 		}
 	}
-	return told["JSON"]
+	return digest["JSON"]
 }
 
-func (w *listening) toldNothing() {
+func (w *listening) noDigest() {
 	w.t.Helper()
-	if told := w.told(); len(told) > 0 {
-		w.t.Fatalf("digests arrived: %q", told)
+	if digest := w.digests(); len(digest) > 0 {
+		w.t.Fatalf("digests arrived: %q", digest)
 	}
 }
 
@@ -95,21 +95,21 @@ func (w *listening) noSecrets() {
 func TestDigestOfTheNight(t *testing.T) {
 	onListeningClock(t, enforcing, func(t *testing.T, w *listening) {
 		w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
-		w.toldNothing()
+		w.noDigest()
 
 		w.mustInvoke(everything, report.Done)
-		told := w.toldOnce()
+		digest := w.oneDigest()
 		for _, want := range []string{`"title":"mediasweep: 1 medium deleted"`, "region cn-shanghai", "everything-else 1 (1 deleted)", "mediasweep restore request-2", `"report":{"run":"request-2"`} {
-			if !strings.Contains(told, want) {
-				t.Errorf("the digest lacks %s: %s", want, told)
+			if !strings.Contains(digest, want) {
+				t.Errorf("the digest lacks %s: %s", want, digest)
 			}
 		}
 		w.requests--
 		w.mustInvoke(everything, report.Done) // the platform repeats the request
-		w.toldNothing()
+		w.noDigest()
 
 		w.mustInvoke(everything, report.Done) // a night with nothing to do
-		w.toldNothing()
+		w.noDigest()
 		w.noViolations()
 	})
 }
@@ -120,14 +120,14 @@ func TestDigestAfterAKill(t *testing.T) {
 		delete(w.env, "MEDIASWEEP_NOTIFY")
 		w.setPolicy(enforcing)
 		w.mustInvoke(everything, report.Done)
-		w.toldNothing()
+		w.noDigest()
 		w.listen(enforcing)
 		w.requests--
 		w.mustInvoke(everything, report.Done)
-		w.toldOnce()
+		w.oneDigest()
 		w.requests--
 		w.mustInvoke(everything, report.Done)
-		w.toldNothing()
+		w.noDigest()
 	})
 }
 
@@ -137,14 +137,14 @@ func TestDigestOfABlockedNight(t *testing.T) {
 		w.env["MEDIASWEEP_LANG"] = "zh"
 		w.listen(blocking)
 		r := w.mustInvoke(everything, report.Blocked)
-		if told := w.toldOnce(); !strings.Contains(told, "mediasweep apply "+trigger.ShortPlan(r.Plan)) || !strings.Contains(told, "已被阻止") || !strings.Contains(told, r.Guard.Reason) {
-			t.Errorf("digest: %s", told)
+		if digest := w.oneDigest(); !strings.Contains(digest, "mediasweep apply "+trigger.ShortPlan(r.Plan)) || !strings.Contains(digest, "已被阻止") || !strings.Contains(digest, r.Guard.Reason) {
+			t.Errorf("digest: %s", digest)
 		}
 		w.env["MEDIASWEEP_LANG"] = "en"
 		w.listen(blocking)
 		w.mustInvoke(`{"mode":"enforce","plan":"`+r.Plan+`"}`, report.Done)
-		if told := w.toldOnce(); !strings.Contains(told, "Overridden: plan "+r.Plan) {
-			t.Errorf("digest: %s", told)
+		if digest := w.oneDigest(); !strings.Contains(digest, "Overridden: plan "+r.Plan) {
+			t.Errorf("digest: %s", digest)
 		}
 	})
 }
@@ -153,34 +153,34 @@ func TestDigestsOfEvents(t *testing.T) {
 	blocking := strings.Replace(enforcing, "maxPercent: 100", "maxDelete: 0", 1)
 	onListeningClock(t, enforcing, func(t *testing.T, w *listening) {
 		w.mustInvoke(string(ossEvent("clips/old.mp4")), report.Done)
-		w.toldNothing()
+		w.noDigest()
 
 		w.listen(blocking)
 		w.expire("clips/older.mp4")
 		event := string(ossEvent("clips/older.mp4"))
 		w.mustInvoke(event, report.Blocked)
-		w.toldOnce()
+		w.oneDigest()
 		for range 3 {
 			time.Sleep(3 * time.Minute)
 			w.mustInvoke(event, report.Blocked)
-			w.toldNothing()
+			w.noDigest()
 		}
 		time.Sleep(3 * time.Minute)
 		w.mustInvoke(event, report.Blocked)
-		if told := w.toldOnce(); !strings.Contains(told, "held back since the last message: 3.") {
-			t.Errorf("digest: %s", told)
+		if digest := w.oneDigest(); !strings.Contains(digest, "held back since the last message: 3.") {
+			t.Errorf("digest: %s", digest)
 		}
 		w.requests--
 		w.mustInvoke(event, report.Blocked)
 		time.Sleep(time.Hour)
 		w.mustInvoke(event, report.Blocked)
-		if told := w.toldOnce(); strings.Contains(told, "held back") {
-			t.Errorf("a repeated event counts: %s", told)
+		if digest := w.oneDigest(); strings.Contains(digest, "held back") {
+			t.Errorf("a repeated event counts: %s", digest)
 		}
 	})
 }
 
-// A failed night is told once, however often the platform repeats it; also without a state store.
+// A failed night is announced once, however often the platform repeats it. A state store is not needed for that.
 func TestDigestOfAFailedNight(t *testing.T) {
 	for name, fail := range map[string]func(w *listening){
 		"no MPS": func(w *listening) {
@@ -197,12 +197,12 @@ func TestDigestOfAFailedNight(t *testing.T) {
 			onListeningClock(t, enforcing, func(t *testing.T, w *listening) {
 				fail(w)
 				w.mustInvoke(everything, report.Failed)
-				if told := w.toldOnce(); !strings.Contains(told, "mediasweep: failed") {
-					t.Errorf("digest: %s", told)
+				if digest := w.oneDigest(); !strings.Contains(digest, "mediasweep: failed") {
+					t.Errorf("digest: %s", digest)
 				}
 				w.requests--
 				w.mustInvoke(everything, report.Failed)
-				w.toldNothing()
+				w.noDigest()
 				if records, err := os.ReadDir("."); err != nil || len(records) > 0 {
 					t.Errorf("records in the working folder: %v, %v", records, err)
 				}
@@ -276,9 +276,9 @@ func TestNoDigestOfOwnRecords(t *testing.T) {
 	w.listenInOSS()
 	own := strings.ReplaceAll(string(ossEvent("mediasweep/digests/run-1/failed.json")), "media-in", "ops")
 	w.mustInvoke(own, report.Failed)
-	w.toldNothing()
+	w.noDigest()
 	w.mustInvoke(string(ossEvent("clips/a.mp4")), report.Failed)
-	w.toldOnce()
+	w.oneDigest()
 }
 
 // Nothing about a digest is written before the state bucket is known to have no versioning.
@@ -288,7 +288,7 @@ func TestNoRecordOfADigestInAnUncheckedBucket(t *testing.T) {
 	w.env["MEDIASWEEP_POLICY"] = "oss://ops/none.yaml"
 	w.listenInOSS()
 	w.mustInvoke(everything, report.Failed)
-	w.toldOnce()
+	w.oneDigest()
 	for _, o := range w.e.Objects("ops") {
 		if strings.Contains(o.Key, "/digests/") {
 			t.Errorf("record %s", o.Key)

@@ -53,7 +53,7 @@ type world struct {
 	// dial opens connections to the services; nil means through the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	f    *handler.Function
-	// requests counts the platform's requests, each of which has an ID.
+	// requests counts the platform's requests. Each has an ID.
 	requests int
 }
 
@@ -102,7 +102,7 @@ func newWorld(t *testing.T, config emulator.Config, policy string, env ...string
 	return w
 }
 
-// setPolicy deploys the function anew.
+// setPolicy deploys the function again, with another policy.
 func (w *world) setPolicy(policy string) {
 	w.t.Helper()
 	if err := os.WriteFile(w.env["MEDIASWEEP_POLICY"], []byte(policy), 0o600); err != nil {
@@ -315,7 +315,7 @@ func TestDryRunAndEnforceMakeOnePlan(t *testing.T) {
 	}
 }
 
-// planEntry is what a test reads of a plan that was kept.
+// planEntry holds the fields of a saved plan's entry that tests read.
 type planEntry struct {
 	MediaID string
 	Rule    string

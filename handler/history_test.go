@@ -41,7 +41,7 @@ func outcomes(found history.History) (list []journal.Became) {
 	return list
 }
 
-// The history of each medium is what sweeps, events and requests did to it, in a folder and in OSS.
+// Sweeps, events and requests appear in the history of each medium, with state in a folder and in OSS.
 func TestHistoryAgreesWithTheRuns(t *testing.T) {
 	for name, stored := range map[string]string{"folder": "", "OSS": "oss://ops/state/"} {
 		t.Run(name, func(t *testing.T) {

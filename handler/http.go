@@ -186,8 +186,8 @@ func inTime(route http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// health tells whether the function could serve a call. It is open to everybody
-// and so tells no more.
+// health reports whether the function could serve a call. The route is open to everybody,
+// so the answer has nothing else.
 func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:

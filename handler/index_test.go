@@ -266,7 +266,7 @@ func TestAnUnorderedBucket(t *testing.T) {
 	w.noViolations()
 }
 
-// Rows of a report whose objects no rule can take are not looked up, and told.
+// The report counts rows of an OSS Inventory report whose objects no rule can take. They are not looked up.
 func TestRowsThatNoRuleTakes(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, strings.Replace(withInventory("{manifest: oss://ops/inv/2026-06-30T16-00Z/manifest.json}"), "{name: everything-else, after: 180d}", "{name: clips, match: {object: [\"oss://media-in/clips/**\"]}, after: 180d}", 1))
 	var keys []string
@@ -458,7 +458,7 @@ func TestTheGuardCountsOnceWhatAListNamesLater(t *testing.T) {
 	}
 }
 
-// What is not told yet, of a new object or in a record, is looked at again the next day.
+// A new object without a medium, and an incomplete record, are looked up again the next day.
 func TestWhatIsNotToldYetIsLookedAtAgain(t *testing.T) {
 	d := newDays(t, indexed)
 	d.add("clips/known", 10)

@@ -160,8 +160,8 @@ func TestARunByTheStartOfItsID(t *testing.T) {
 	}
 }
 
-// What this program deleted is not deleted again where the library shows it as
-// Initiated, and what could not be verified is not sent again for 30 days.
+// A medium that this program deleted is not deleted again if the library shows it as Initiated.
+// An unverified deletion is not sent again for 30 days.
 func TestWhatEarlierRunsLeft(t *testing.T) {
 	t.Parallel()
 	t.Run("shown as Initiated", func(t *testing.T) {
@@ -299,9 +299,8 @@ func TestTheGuardOfEventsCountsWhatWent(t *testing.T) {
 	w.mustInvoke(string(ossEvent("clips/more", "clips/most", "clips/last")), report.Blocked)
 }
 
-// Of a run that was killed in the middle of its deletions everything comes back that it deleted, before
-// and after the next run has finished its plan; at the pace of the service, with one
-// record for all that is held.
+// All media that a killed run deleted can be restored, before and after the next run finishes its plan.
+// The restore keeps the pace of the service, and writes one record for all held media.
 func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 	for _, finished := range []bool{false, true} {
 		for _, view := range []emulator.DeletedView{emulator.ViewNonExist, emulator.ViewInitiated} {
@@ -349,7 +348,7 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 	}
 }
 
-// Two restores at once add nothing twice: one of them is told that it is too many.
+// Two concurrent restores add no medium twice: one of them is busy.
 func TestTwoRestoresAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})

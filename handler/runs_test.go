@@ -289,8 +289,7 @@ func TestStopRecord(t *testing.T) {
 	w.mustInvoke(everything, report.Done)
 }
 
-// Of two runs of the inventory at once one is told that it is too many; runs over
-// given media are not kept waiting.
+// One of two concurrent runs of the inventory is busy. Runs over given media do not wait.
 func TestOneRunOfTheInventoryAtATime(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 100}, enforcing)
 	w.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: 300 * time.Millisecond})
@@ -380,8 +379,8 @@ func testTheNextRunFinishesAPlan(t *testing.T, w *world) {
 	}
 }
 
-// What the next run finishes it reads again, and a medium that MPS refuses to tell of
-// fails alone.
+// A run that finishes an earlier plan reads its media again. A medium that MPS refuses
+// to look up fails alone.
 func TestOneOfAPlanThatCannotBeReadAgain(t *testing.T) {
 	turnClock(t, testOneOfAPlanThatCannotBeReadAgain)
 }
@@ -464,8 +463,8 @@ func TestApplyWithoutTheGroups(t *testing.T) {
 	}
 }
 
-// What is deleted has its record as it is by then in a plan, also where a plan that
-// is applied has an older one; and that is what a restore brings back.
+// Each deleted medium has its latest record in a plan, even if the applied plan has an older one.
+// A restore uses the latest record.
 func TestApplyKeepsTheRecordsOfToday(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	m := w.add("clips/a", 300)
@@ -500,7 +499,7 @@ func TestAPlanThatPassedIsNotBlockedLater(t *testing.T) {
 	}
 }
 
-// The number of entries that a plan's contents tell is part of what is checked.
+// A plan whose number of entries differs from its contents is refused.
 func TestAPlanOfAnotherLength(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	_, planned := w.askReport("POST", "/v1/plans", `{"inventory":true}`)
@@ -518,7 +517,7 @@ func TestAPlanOfAnotherLength(t *testing.T) {
 	}
 }
 
-// What happened is told also when it cannot be noted, and not called done.
+// A run whose outcomes cannot be written reports them, and is not done.
 func TestALedgerThatCannotBeWritten(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 200}, enforcing)
 	folder := strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://")

@@ -56,8 +56,8 @@ func (w *world) inventoryReport(folder string, keys []string, files int) string 
 	return folder + "/2026-06-30T16-00Z/manifest.json"
 }
 
-// Manifests of every kind lead to the same media, wherever they are named; rows that
-// cannot be read are told, and the others count.
+// Manifests of every kind lead to the same media, wherever they are named. Rows that
+// cannot be read are failures; the others count.
 func TestManifests(t *testing.T) {
 	const old, young = 30, 5
 	fill := func(w *world) (ids, keys []string) {
@@ -269,7 +269,7 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
-// A source that may not be read leaves the others, and is told.
+// A source without permission is a failure. The other sources are swept.
 func TestAWorkflowThatMayNotBeAskedFor(t *testing.T) {
 	for inventory, want := range map[string]report.Status{"{workflow: all}, {bucket: oss://media-in/}": report.Partial, "{workflow: all}": report.Failed} {
 		w := newWorld(t, emulator.Config{Faults: []emulator.Fault{{Operation: "ListMediaWorkflowExecutions", Kind: emulator.Forbidden}}}, withInventory(inventory))

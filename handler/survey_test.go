@@ -94,8 +94,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A forecast's overdue media are those that a sweep takes, and a policy that would
-// delete them is not like one that would not.
+// A sweep deletes the media that a forecast shows as overdue. A diff shows them between a
+// policy that deletes them and one that does not.
 func TestForecastAndDiffAgreeWithTheSweep(t *testing.T) {
 	turnClock(t, testForecastAndDiffAgreeWithTheSweep)
 }

@@ -167,7 +167,7 @@ func TestTwoGenerationsAtOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkAnnouncements measures one night with a million announced media, of which ten changed.
+// BenchmarkAnnouncements measures one night with a million announced media. Ten of them changed.
 func BenchmarkAnnouncements(b *testing.B) {
 	store, all := statetest.New(), make([]Entry, 1_000_000)
 	random := rand.New(rand.NewPCG(1, 2))

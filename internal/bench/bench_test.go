@@ -1,6 +1,6 @@
-// Package bench measures whole runs of the built program against the emulator,
-// each in a process of its own, and puts them beside what bounds them: the quota,
-// and loops over the bare SDK in the same run. `make bench` writes BENCHMARKS.md.
+// Package bench measures whole runs of the built program against the emulator, each in its own
+// process. It compares them with the quota, and with loops over the bare SDK in the same run.
+// `make bench` writes BENCHMARKS.md.
 package bench
 
 import (
@@ -25,8 +25,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// expired is how many media a drain deletes; the quota takes twenty seconds for
-// so many look-ups and as long for their deletions.
+// expired is the number of media that a drain deletes. At the quota their look-ups take twenty seconds,
+// and so do their deletions.
 var expired = flag.Int("expired", 20_000, "media of the drains")
 
 // largest is the larger of the libraries whose memory is compared.
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 
 var roles = map[string]func(){"emulator": serveLibrary, "sequential": sequential, "eight": eight, "rival": rival, "server": serveFunction, "needed": needed, "paginate": paginate}
 
-// library is what the emulator's process serves.
+// library configures the emulator's process.
 type library struct {
 	Media   int
 	Young   bool // too young to expire
@@ -223,7 +223,7 @@ func program(b *testing.B) string {
 	return name
 }
 
-// usage is what a process took.
+// usage is the time and memory of a process.
 type usage struct {
 	Wall, CPU time.Duration
 	Peak      int64 // bytes
@@ -287,7 +287,7 @@ func role(env []string) (role string) {
 	return role
 }
 
-// measure runs the program that its arguments name, and tells what that took.
+// measure runs the program that its arguments name, and prints its usage.
 func measure() {
 	cmd := exec.Command(os.Args[1], os.Args[2:]...)
 	cmd.Env = append(os.Environ(), "BENCH_ROLE="+os.Getenv("BENCH_THEN"))

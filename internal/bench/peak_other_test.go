@@ -4,5 +4,5 @@ package bench
 
 import "os"
 
-// peak is told on Linux only, where the unit is known.
+// peak is known on Linux only: the unit differs elsewhere.
 func peak(*os.ProcessState) int64 { return 0 }

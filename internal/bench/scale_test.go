@@ -142,7 +142,7 @@ func (c *cloud) scaled() (r report.Report, took usage) {
 	return r, took
 }
 
-// traffic is what the state store has seen: bytes, and calls.
+// traffic counts the bytes and calls of the state store.
 type traffic struct{ read, written, index, calls int64 }
 
 func (c *cloud) traffic() (t traffic) {

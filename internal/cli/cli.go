@@ -96,7 +96,7 @@ func (c *Command) complain(err error) {
 	fmt.Fprintln(c.Stderr, "mediasweep:", text.Bound(text.Printable(err.Error()))) //nolint:errcheck // there is no other place to say it
 }
 
-// exitError ends the program with a code; err, if any, is told.
+// exitError ends the program with a code. It prints err, if any.
 type exitError struct {
 	code int
 	err  error

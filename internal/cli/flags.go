@@ -36,7 +36,7 @@ func (s *setting) Set(value string) error {
 
 func (s *setting) String() string { return strings.Join(*s, " ") }
 
-// Type is what the help shows.
+// Type returns the type that the help shows.
 func (*setting) Type() string { return "string" }
 
 // readSettings lets the flags of a command line win over the environment.

@@ -74,7 +74,8 @@ func (v *victim) addDue(n int) {
 	}
 }
 
-// run is one scheduled run. If it is killed its lease is forgotten. kill is given the process and told when it has ended.
+// run is one scheduled run. kill gets its process, and a channel that is closed when the process has ended.
+// The lease of a killed run is removed.
 func (v *victim) run(kill func(process *os.Process, ended <-chan struct{})) (output []byte, killed bool) {
 	v.t.Helper()
 	cmd := exec.Command("mediasweep", "invoke", "-f", "-")
@@ -102,9 +103,8 @@ func (v *victim) run(kill func(process *os.Process, ended <-chan struct{})) (out
 	return out.Bytes(), killed
 }
 
-// settle lets the program come to its end, and holds what came of it all against the
-// promises: exactly what has expired is deleted, nothing else was ever sent, every
-// medium that went has its record in a plan, and no source object has changed.
+// settle lets a last run finish, and checks the promises. All expired media are deleted, and no other ID
+// was ever sent. Each deleted medium has its record in a plan. No source object has changed.
 func (v *victim) settle(sources int) {
 	v.t.Helper()
 	v.e.ClearFaults()

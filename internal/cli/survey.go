@@ -19,7 +19,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// exitDiffers is what diff --exit-code exits with when decisions change.
+// exitDiffers is the exit code of diff --exit-code when decisions change.
 const exitDiffers = 7
 
 func (c *Command) explain() *cobra.Command {

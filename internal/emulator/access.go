@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// maxSkew is how far a client's clock may be off, and how long a nonce is
-// remembered: 15 minutes for both services.
+// maxSkew bounds the error of a client's clock. A nonce is remembered as long: 15 minutes for both services.
 const maxSkew = 15 * time.Minute
 
 // A service is one of the three that the emulator serves.
@@ -22,7 +21,7 @@ const (
 // credentials are temporary, as a function's are: key, secret and token.
 type credentials struct{ id, secret, token string }
 
-// access is what authentication remembers.
+// access holds the credentials and the used nonces.
 type access struct {
 	current credentials
 	expired map[string]credentials // by access key ID

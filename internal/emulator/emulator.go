@@ -1,7 +1,6 @@
 // Package emulator serves ApsaraVideo Media Processing (MPS) and Object Storage
-// Service (OSS) on one loopback listener, strictly enough that the official SDKs
-// for Go and Node cannot tell it from the cloud. It carries the tests of mediasweep and
-// the commands demo and emulate.
+// Service (OSS) on one loopback listener. The official SDKs for Go and Node accept it as
+// the cloud. The tests of mediasweep and the commands demo and emulate use it.
 //
 // The path "/" is MPS, an RPC service (version 2014-06-18) whose parameters come
 // from query and form, signed with RPC signature 1.0 or with ACS3; "/{bucket}/{key}",
@@ -51,10 +50,9 @@ type Config struct {
 	// Now is the servers' clock: signatures, quotas and deletions are timed by
 	// it. It is called from many goroutines. The default is time.Now.
 	Now func() time.Time
-	// AsOf is the library's today, when it is not the servers': the seeded media
-	// were created in the 400 days before it, the 90 days of workflow executions
-	// end with it, and media added by a call are created at it. A test that
-	// needs a fixed date sets it and leaves Now to the clock the SDKs sign by.
+	// AsOf is the library's date, if it differs from the servers'. The seeded media were created in the
+	// 400 days before it. The 90 days of workflow executions end with it. Media added by a call are created
+	// at it. A test with a fixed date sets it, and leaves Now to the clock by which the SDKs sign.
 	AsOf time.Time
 	// Region is where library and buckets are; the default is [DefaultRegion].
 	Region string
@@ -64,7 +62,7 @@ type Config struct {
 	OSS OSSOptions
 	// Faults are injected from the start; see [Emulator.Inject].
 	Faults []Fault
-	// Permissions are what the credentials may do; nil for everything.
+	// Permissions limit the credentials; nil for everything.
 	Permissions *RAMPolicy
 }
 

@@ -269,7 +269,7 @@ func (e *Emulator) faultReply(kind FaultKind, x exchange) (reply, bool) {
 	}
 }
 
-// htmlReply is what a gateway says when it cannot reach the service.
+// htmlReply is the page of a gateway that cannot reach the service.
 func htmlReply(status int) reply {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	return newReply(status, "text/html", []byte("<html>\n<head><title>"+title+"</title></head>\n<body><h1>"+title+"</h1></body>\n</html>\n"))

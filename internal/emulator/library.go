@@ -204,7 +204,7 @@ func (e *Emulator) fileURL(bucket, key string) string {
 	return "http://" + bucket + e.publicHost() + "/" + path
 }
 
-// publicHost is what follows the bucket in the host of a file URL.
+// publicHost is the host of a file URL behind the bucket.
 func (e *Emulator) publicHost() string { return ".oss-" + e.region + ".aliyuncs.com" }
 
 // parseFileURL finds the object behind a file URL: http only, the region's

@@ -13,7 +13,7 @@ type MPSOptions struct {
 	DeletedView DeletedView // how queries show a deleted medium
 	URLForm     URLForm     // which file URLs QueryMediaListByURL finds
 
-	// DeletionDelay is how long queries still show a deleted medium as live.
+	// DeletionDelay is the time for which queries still show a deleted medium as live.
 	DeletionDelay time.Duration
 	// DeleteNothing makes DeleteMedia answer success and delete nothing.
 	DeleteNothing bool
@@ -48,17 +48,17 @@ type MPSOptions struct {
 	RetryAfter time.Duration
 }
 
-// UnknownID is what DeleteMedia does with an ID that is unknown or deleted.
+// UnknownID selects the behaviour of DeleteMedia for an ID that is unknown or deleted.
 type UnknownID string
 
-// What DeleteMedia does with an unknown ID.
+// The behaviours of DeleteMedia for an unknown ID.
 const (
 	AcceptUnknown UnknownID = ""               // success; the others are deleted
 	RefuseWhole   UnknownID = "refuse-whole"   // the call fails and deletes nothing
 	RefusePartial UnknownID = "refuse-partial" // the call fails, the IDs before it deleted
 )
 
-// DeletedView is how queries show a deleted medium.
+// DeletedView selects the form in which queries show a deleted medium.
 type DeletedView string
 
 // The views of a deleted medium.
@@ -68,7 +68,7 @@ const (
 	ViewInitiated DeletedView = "initiated" // with PublishState Initiated
 )
 
-// URLForm is how the slashes of an object's name stand in a file URL.
+// URLForm selects the form of an object's slashes in a file URL.
 type URLForm string
 
 // The forms of a file URL. The documentation shows both ways.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ossTime is how OSS writes a moment inside a body.
+// ossTime is the format of times inside a body.
 const ossTime = "2006-01-02T15:04:05.000Z"
 
 // OSSOptions chooses among behaviours of OSS that its documentation leaves open. The zero
@@ -18,10 +18,10 @@ type OSSOptions struct {
 	// FoldedOrder lists keys without regard to upper and lower case; by default they come
 	// in the order of their bytes.
 	FoldedOrder bool
-	// Overlap is how many keys of a page the next one has again; by default none.
+	// Overlap is the number of keys that the next page repeats; by default none.
 	Overlap int
-	// TokensGoRound makes the last page go on with the first: no listing of more than one
-	// page ends.
+	// TokensGoRound makes the last page's token lead to the first page: no listing of more than
+	// one page ends.
 	TokensGoRound bool
 }
 

@@ -88,8 +88,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// putObject overwrites unless told not to. That is the only condition of a PUT,
-// and a bucket with versioning ignores it.
+// putObject overwrites unless x-oss-forbid-overwrite is set. A PUT has no other condition,
+// and a bucket with versioning ignores this one.
 func (b *bucket) putObject(q *ossRequest, now time.Time) (reply, *failure) {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if q.Header.Get(name) != "" {

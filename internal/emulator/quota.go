@@ -47,7 +47,7 @@ func (e *Emulator) throttle(call *Call) *failure {
 	return e.throttled()
 }
 
-// throttled is how MPS refuses a call beyond the quota; e.mu is held.
+// throttled is the answer of MPS to a call beyond the quota; e.mu is held.
 func (e *Emulator) throttled() *failure {
 	f := refusal(cmp.Or(e.options.ThrottleStatus, http.StatusBadRequest), cmp.Or(e.options.ThrottleCode, "Throttling.User"),
 		"Request was denied due to user flow control.")

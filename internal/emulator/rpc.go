@@ -13,7 +13,7 @@ import (
 
 const (
 	rpcVersion = "2014-06-18"
-	// timeFormat is how MPS writes a moment, always in UTC.
+	// timeFormat is the format of MPS for times, always in UTC.
 	timeFormat = "2006-01-02T15:04:05Z"
 	jsonType   = "application/json;charset=utf-8"
 )
@@ -26,7 +26,7 @@ type rpcOperation struct {
 	run   func(*Emulator, url.Values) (object, *failure)
 }
 
-// rpcOperations are those of MPS that are emulated, by name.
+// rpcOperations has the emulated operations of MPS, by name.
 var rpcOperations = map[string]rpcOperation{
 	"AddMedia":                    {100, (*Emulator).addMedia},
 	"AddMediaTag":                 {100, (*Emulator).addMediaTag},

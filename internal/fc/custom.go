@@ -83,10 +83,9 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// around puts FC's lines around a call, without which its console cannot tell
-// which lines belong to it, and turns a panic into a failure. An answer that was
-// broken off stays so: http.ErrAbortHandler goes on to the server, which closes the
-// connection.
+// around writes FC's lines around a call: its console assigns log lines to calls by them. It turns a
+// panic into a failure. It passes http.ErrAbortHandler on to the server, which closes the connection
+// of an answer that was broken off.
 func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
 	id := plainID(r.Header.Get(headerRequestID))
 	fmt.Fprintf(rt.Log, "FC %s Start RequestId: %s\n", phase, id) //nolint:errcheck // there is no other place to say it
@@ -157,7 +156,7 @@ func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
 // maxBody is FC's limit for the body of a call. Source: FC, "Limits".
 const maxBody = 32 << 20
 
-// timeout is the function's, in seconds, as FC tells it.
+// timeout returns the function's timeout. FC sends it in seconds.
 func (rt *Custom) timeout(r *http.Request) time.Duration {
 	if timeout, given := timeoutOf(r.Header); given {
 		return timeout

@@ -78,7 +78,7 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 	return records, nil
 }
 
-// took notes that a record was taken: the next are those after it.
+// took moves the sequence past a record.
 func (s *sequence) took(r numbered) {
 	if r.number > 0 {
 		s.last, s.written = r.number, r.Written

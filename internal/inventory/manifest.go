@@ -46,7 +46,7 @@ func IsReport(object media.Object) bool { return path.Base(object.Key) == manife
 //
 // It verifies the complete manifest, or the checksums of all files of a report, before the first row: an
 // incomplete manifest names nothing. It reads the manifest twice, in the same version. An *Unusable is
-// the last value of a report with damaged compression, of which the caller must use nothing.
+// the last value of a report with damaged compression: the caller must use none of its rows.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		files, err := filesOf(ctx, opener, object)

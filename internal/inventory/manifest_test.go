@@ -73,8 +73,7 @@ func inventoryReport(s *archive, files ...string) {
 	s.contents["manifest.json"], s.contents["manifest.checksum"] = head, fmt.Sprintf("%x", md5.Sum([]byte(head)))
 }
 
-// What was verified is what is read: rows of another version are not used, and neither is
-// one file of a report without the others.
+// Only the verified version of a manifest is read. One file of a report is not used without the others.
 func TestManifestsAreReadAsTheyWereVerified(t *testing.T) {
 	rows := "object\noss://media-in/a\n"
 	tests := []struct {

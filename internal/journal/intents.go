@@ -44,12 +44,12 @@ type Intent struct {
 	Plan   string    `json:"plan"`
 	Policy string    `json:"policy"`
 	AsOf   time.Time `json:"asOf"`
-	// Trigger and Asked are those of the run's report. Earlier versions left them out.
+	// Trigger and Asked are copied from the run's report. Earlier versions left them out.
 	Trigger trigger.Kind `json:"trigger,omitempty"`
 	Asked   string       `json:"asked,omitempty"`
 	// Until is the time at which a run without a lease has ended, or was killed. A run with a lease has none.
 	Until time.Time `json:"until,omitzero"`
-	// Applied is the plan that the run was told to delete. Plan has what was still expired of it.
+	// Applied is the plan that the run applied. Plan has its media that were still expired.
 	Applied string `json:"applied,omitempty"`
 
 	name string

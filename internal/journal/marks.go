@@ -9,7 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// Marks are what earlier runs and people have left for media: tombstones and holds.
+// Marks holds the tombstones of earlier runs, and the holds of people.
 type Marks struct {
 	*Tombstones
 	*holds.Holds

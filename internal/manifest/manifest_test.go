@@ -22,8 +22,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// told describes rows and errors in one line.
-func told(rows iter.Seq2[manifest.Row, error]) string {
+// listed describes rows and errors in one line.
+func listed(rows iter.Seq2[manifest.Row, error]) string {
 	var list []string
 	for row, err := range rows {
 		var bad *manifest.RowError
@@ -134,7 +134,7 @@ func TestRows(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			for _, r := range []io.Reader{strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text))} {
-				if got := told(manifest.Rows(r)); got != test.want {
+				if got := listed(manifest.Rows(r)); got != test.want {
 					t.Errorf("got  %s\nwant %s", got, test.want)
 				}
 			}
@@ -148,7 +148,7 @@ func TestARowTooLong(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"%s\n", "\"\n%s\n", "%s\"\n"} {
 		text := strings.Repeat(fmt.Sprintf(line, strings.Repeat("x", 100)), 1<<20/100+1)
-		got := told(manifest.Rows(strings.NewReader("mediaId,x\nm1,\nm2,\"" + text + "m3,\n")))
+		got := listed(manifest.Rows(strings.NewReader("mediaId,x\nm1,\nm2,\"" + text + "m3,\n")))
 		if !strings.HasPrefix(got, "m1 ") || !strings.HasSuffix(got, " m3") {
 			t.Errorf("%.80s … %s", got, got[max(0, len(got)-80):])
 		}
@@ -169,7 +169,7 @@ func TestInventory(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "oss://media-in/dir/a b.mp4 oss://media-in/dir/c+d.mp4 bad 5 bad 6 bad 7 bad 8 bad 9 bad 11 oss://media-in/last"
-	if got := told(inventory.Rows(strings.NewReader(file))); got != want {
+	if got := listed(inventory.Rows(strings.NewReader(file))); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if inventory.Bucket != "media-in" {
@@ -246,7 +246,7 @@ func TestFlagsOfARow(t *testing.T) {
 		",false": "bad 1", "true,": "bad 1", "no,false": "bad 1", "0,false": "bad 1", "true,no": "bad 1", "true,1": "bad 1",
 		"no,true": "bad 1", "false,no": "bad 1", "tru\u00e9,false": "bad 1", "fal\u017fe,false": "bad 1",
 	} {
-		if got := told(inventory.Rows(strings.NewReader("media-in,a,v," + flags + "\n"))); got != want {
+		if got := listed(inventory.Rows(strings.NewReader("media-in,a,v," + flags + "\n"))); got != want {
 			t.Errorf("%s: got %q, want %q", flags, got, want)
 		}
 	}
@@ -288,8 +288,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A message says which line is wrong and quotes a value, of which it shows little; of a
-// URL it does not show the query, which may be a signature.
+// A message names the line, and quotes the start of the value. It shows no query of a URL: a query
+// may be a signature.
 func TestMessages(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"mediaId\nm\u00a01\n", "line 2: mediaId \"m\\u00a01\": a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _"},
@@ -388,7 +388,7 @@ func TestBadRowsCostNoOther(t *testing.T) {
 			}
 			line += 1 + strings.Count(title.text, "\n")
 		}
-		if got := told(manifest.Rows(strings.NewReader(list))); got != strings.Join(want, " ") {
+		if got := listed(manifest.Rows(strings.NewReader(list))); got != strings.Join(want, " ") {
 			t.Fatalf("seed %d\ngot  %s\nwant %s\n%q", seed, got, strings.Join(want, " "), list)
 		}
 	}
@@ -441,7 +441,7 @@ func FuzzCSV(f *testing.F) {
 		w.Comma = []rune(",;\t")[how%3]
 		_ = w.WriteAll([][]string{{"note", "object", "x"}, {note, object.String(), ""}, {"", object.String(), note}, {note, "oss://media-in/last", note}})
 		want := strings.Join([]string{object.String(), object.String(), "oss://media-in/last"}, " ")
-		if got := told(manifest.Rows(&b)); got != want {
+		if got := listed(manifest.Rows(&b)); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	})
@@ -484,7 +484,7 @@ func FuzzInventory(f *testing.F) {
 	})
 }
 
-// A manifest.json may name a file of which it says nothing, as often as it has room.
+// A manifest.json may have many entries without a key.
 func TestManyFilesWithoutNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it measures memory")

@@ -410,8 +410,8 @@ func TestConcurrentCalls(t *testing.T) {
 	}
 }
 
-// A token that expires in the middle of a run is renewed from the environment once;
-// if that does not help the run is told what to mend.
+// A token that expires during a run is renewed from the environment once. If that does not help, the
+// error names the setting to change.
 func TestTokenIsRenewed(t *testing.T) {
 	e, err := emulator.Start(emulator.Config{})
 	if err != nil {

@@ -26,9 +26,9 @@ func busiest(times []time.Time, window time.Duration) int {
 	return most
 }
 
-// TestPace is promise 6: however the process is held up, and however many wait,
-// no second holds more calls than the limit even if the way to the service
-// delays some of them by 20 ms, 10 ms while calls are caught up, and the limit is used.
+// TestPace is promise 6: the limit is used, and no second has more calls than the limit. This holds however
+// long the process pauses, and however many calls wait. The network may delay some calls by 20 ms,
+// or by 10 ms while the pace catches up.
 func TestPace(t *testing.T) {
 	for name, test := range map[string]struct {
 		limit   float64

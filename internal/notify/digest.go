@@ -24,8 +24,8 @@ const (
 	Library              // the inventory, a plan, or a restore
 )
 
-// Matters reports whether a run is worth a message. Of a refused request its caller is told, if there
-// is one who waits.
+// Matters reports whether a run is worth a message. A caller who waits sees in the answer that the
+// request was refused.
 func Matters(r *report.Report, scope Scope) bool {
 	switch r.Status {
 	case report.Failed:

@@ -1,5 +1,5 @@
-// Package notify sends digests of runs to chat robots. New reads the targets from the environment,
-// Matters says whether a run is worth a message, Digest.Message puts the run into words, and Send
+// Package notify sends digests of runs to chat robots. New reads the targets from the environment.
+// Matters selects the runs that are worth a message. Digest.Message writes the message, and Send
 // sends it to every target. No error and no message contains a part of a target's URL or secret.
 package notify
 

@@ -23,7 +23,7 @@ func listingOf(n int) []byte {
 	return []byte(b.String())
 }
 
-// What is scanned is what is decoded; what is not simple is decoded.
+// A scanned page equals the decoded one. A page that is not simple is decoded.
 func TestPages(t *testing.T) {
 	whole := string(listingOf(2))
 	tests := []struct {

@@ -218,7 +218,7 @@ func TestAnswersThatAreNotOfOSS(t *testing.T) {
 	}
 }
 
-// answering is an OSS that answers every call as it is told.
+// answering returns a session with an OSS that gives one answer to every call.
 func answering(t *testing.T, answer http.HandlerFunc) *objects.Session {
 	t.Helper()
 	server := httptest.NewServer(answer)

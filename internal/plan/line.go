@@ -26,7 +26,7 @@ type Line struct {
 	Outranked bool
 	// Text is the entry in canonical form.
 	Text []byte
-	// Medium and Reason are those of the entry, once Parse has read them.
+	// Medium and Reason are set once Parse has read the entry.
 	Medium *media.Medium
 	Reason string
 }

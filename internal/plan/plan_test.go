@@ -85,8 +85,8 @@ func TestSealSeesEveryDifference(t *testing.T) {
 	}
 }
 
-// However much a plan was asked to look at, its contents can be read back and are those
-// that it was named for; and every name still counts.
+// The contents of a plan with a huge scope can be read back, and have the plan's ID. Every name of the
+// scope changes the ID.
 func TestAScopeOfLongNames(t *testing.T) {
 	id := func(names []string) string {
 		c := plan.Contents{Head: plan.Head{AsOf: sample().AsOf, Policy: "sha256:p", Scope: plan.Scope{Objects: names}}, Entries: 1}

@@ -170,10 +170,10 @@ func (p *Policy) lintReach(warn func(string, ...any)) {
 
 // lintAges warns of ages that media do not reach as long as a workflow names them.
 func (p *Policy) lintAges(warn func(string, ...any)) {
-	const told = 90 * 24 * time.Hour // source: MPS ListMediaWorkflowExecutions
+	const listed = 90 * 24 * time.Hour // source: MPS ListMediaWorkflowExecutions
 	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	for i := range p.Expire {
-		if rule := &p.Expire[i]; !rule.After.IsZero() && rule.After.After(begin, time.UTC).Sub(begin) >= told {
+		if rule := &p.Expire[i]; !rule.After.IsZero() && rule.After.After(begin, time.UTC).Sub(begin) >= listed {
 			warn("rule %s: a medium of %s is in no inventory any more: MPS tells of the workflow executions of the last 90 days only", rule.Name, rule.After)
 		}
 	}

@@ -16,7 +16,7 @@ type Glob struct {
 	bucket  string
 	pattern string
 	literal int // length of the pattern before its first star
-	tail    int // where what is literal to the end starts, after the last star
+	tail    int // start of the literal end, after the last star
 }
 
 // ParseGlob reads a pattern, which must name its bucket and can match an object.
@@ -87,8 +87,8 @@ func matchSegment(pattern, segment string, whole bool) bool {
 	return ok && (segment == "" || !whole)
 }
 
-// Match reports whether the glob takes in the object. Most objects differ from
-// most globs within what is literal, which is quick to tell.
+// Match reports whether the glob covers the object. It compares the literal parts first: most objects
+// differ from most globs there.
 func (g *Glob) Match(object *media.Object) bool {
 	key, tail := object.Key, g.pattern[g.tail:]
 	return strings.HasPrefix(key, g.pattern[:g.literal]) && g.bucket == object.Bucket &&

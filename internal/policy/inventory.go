@@ -6,9 +6,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// Inventory says where a scheduled sweep finds media: behind the objects below
-// prefixes, in manifests, and in the executions of workflows, of which MPS tells for
-// 90 days. A workflow is named by its ID or its name; AllWorkflows stands for all.
+// Inventory lists the sources of a scheduled sweep: the objects below prefixes, manifests, and the
+// executions of workflows, which MPS lists for 90 days. A workflow is named by its ID or its name.
+// AllWorkflows stands for all.
 type Inventory struct {
 	Prefixes  []media.Object
 	Manifests []media.Object

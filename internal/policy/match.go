@@ -15,7 +15,7 @@ import (
 // Match selects media. Every key that is set must hold; a Match without keys
 // selects every medium.
 type Match struct {
-	// Object holds globs over oss://bucket/key, any of which may match.
+	// Object has globs over oss://bucket/key. One of them must match.
 	Object []Glob
 	// Tags selects media that carry any of these tags, TagsAll those with all.
 	Tags    []string
@@ -31,8 +31,7 @@ type Match struct {
 	Duration Range[time.Duration]
 }
 
-// Range is a pair of bounds, each of which may be missing. A bound of nothing
-// says nothing, so zero stands for a missing one.
+// Range is a pair of bounds. Zero stands for a missing bound.
 type Range[T int64 | time.Duration] struct{ Min, Max T }
 
 // IsZero reports whether the range has no bound.
@@ -40,8 +39,8 @@ func (r Range[T]) IsZero() bool { return r == Range[T]{} }
 
 func (r Range[T]) has(value T) bool { return value >= r.Min && (r.Max == 0 || value <= r.Max) }
 
-// Truth is the answer to "does it match?". A record may lack or garble the field
-// that would tell, and then the answer is neither yes nor no.
+// Truth is the answer to "does it match?". It is Unknown if the record lacks the field, or the field
+// cannot be read.
 type Truth int
 
 // The three answers. No is the zero value.
@@ -74,10 +73,10 @@ func known(b bool) Truth {
 // clause is one condition of a rule, by its key in retention.yaml.
 type clause struct {
 	key   string
-	says  func(words.Lang) string // what it selects, after "media"
+	says  func(words.Lang) string // the selection, after "media"
 	has   func(*media.Medium) string
-	known func(*media.Medium) bool // whether the record tells
-	is    func(*media.Medium) bool // of a record that tells
+	known func(*media.Medium) bool // whether the record has the field
+	is    func(*media.Medium) bool // called only if known
 }
 
 func (c *clause) holds(m *media.Medium) Truth {
@@ -90,14 +89,14 @@ func (c *clause) holds(m *media.Medium) Truth {
 // Condition is one key of a rule, held against a medium.
 type Condition struct {
 	Key   string `json:"key"`  // as in retention.yaml
-	Says  string `json:"says"` // what the rule asks for, after "media"
-	Has   string `json:"has"`  // what the record has; empty for nothing
+	Says  string `json:"says"` // the rule's selection, after "media"
+	Has   string `json:"has"`  // the value of the record; empty for none
 	Holds Truth  `json:"holds"`
 
-	says func(words.Lang) string // nil for one that is not of a clause
+	says func(words.Lang) string // nil for a condition without a clause
 }
 
-// In says what the rule asks for in a language.
+// In returns the rule's selection in a language.
 func (c Condition) In(lang words.Lang) string {
 	if c.says == nil {
 		return lang.Sentence(c.Says)
@@ -105,7 +104,7 @@ func (c Condition) In(lang words.Lang) string {
 	return c.says(lang)
 }
 
-// Conditions tells one by one what Applies holds against a medium.
+// Conditions returns the conditions that Applies checks, with their answers for a medium.
 func (r *Rule) Conditions(m *media.Medium) []Condition {
 	list := make([]Condition, len(r.clauses))
 	for i, c := range r.clauses {

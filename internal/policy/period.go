@@ -105,9 +105,9 @@ func (p Period) Began(asOf time.Time, zone *time.Location) time.Time {
 	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !p.After(ago(seconds), zone).After(asOf) }))
 }
 
-// wall returns the instant at which the clocks of zone show what clock shows in
-// UTC. Of a time that they show twice it is the later, and for one that they skip
-// the end of the gap and what the time is beyond its start: nothing is due early.
+// wall returns the instant at which a clock of zone shows the time that clock shows in UTC.
+// Of a time that the zone has twice, it returns the later instant. A time that the zone skips is as far
+// behind the end of the gap as it is behind its start. So nothing is due early.
 func wall(clock time.Time, zone *time.Location) time.Time {
 	near := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), zone)
 	const more = 26 * time.Hour // than any zone's distance from UTC

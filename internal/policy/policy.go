@@ -27,13 +27,13 @@ const (
 type Policy struct {
 	Mode     Mode
 	Timezone *time.Location
-	// Inventory is what a scheduled sweep looks at.
+	// Inventory lists the sources of a scheduled sweep.
 	Inventory Inventory
 	// Manifests match objects that are lists of media when an OSS event names them.
 	Manifests []Glob
-	// FullEvery is how long a sweep goes by what earlier ones found out.
+	// FullEvery is the time for which a sweep may rely on the index of earlier ones.
 	FullEvery Period
-	// Notice is how long a medium must have been announced before a run deletes it; zero for none.
+	// Notice is the time for which a medium must have been announced before a run deletes it; zero for none.
 	Notice Period
 	// Protect rules win over Expire rules. Among the latter the first that
 	// applies decides.
@@ -73,7 +73,7 @@ type Guard struct {
 	// MinPopulation is the number of live media below which MaxPercent does not
 	// apply, except that 0 percent is always none.
 	MinPopulation int
-	// PlanMaxAge is how old a plan may be to be applied.
+	// PlanMaxAge is the age up to which a plan may be applied.
 	PlanMaxAge Period
 }
 

@@ -83,8 +83,8 @@ func (k KeepLatest) Groups(m *media.Medium) []string {
 	return groups
 }
 
-// Applies holds the rule's conditions against a medium: No if any says no, else
-// Unknown if any cannot tell, else Yes. The key that cannot tell is named.
+// Applies checks the rule's conditions for a medium. The answer is No if one is No, else Unknown if one
+// is Unknown, else Yes. unknownKey is the key of the first unknown condition.
 func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
 	answer = Yes
 	for i := range r.clauses {

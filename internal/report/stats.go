@@ -30,7 +30,7 @@ func (t StatsTotal) And(other StatsTotal) StatsTotal {
 	return StatsTotal{t.Runs + other.Runs, t.Deleted + other.Deleted}
 }
 
-// Stats are totals of deletions. Periods are those of the timezone.
+// Stats are totals of deletions. Days, weeks and months begin in the timezone.
 type Stats struct {
 	By       string     `json:"by"`
 	Timezone string     `json:"timezone"`

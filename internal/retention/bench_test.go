@@ -66,8 +66,7 @@ func BenchmarkDecide(b *testing.B) {
 	})
 }
 
-// naively is what a script does: each glob becomes a regular expression for each
-// medium.
+// naively decides like a script: it compiles each glob to a regular expression for each medium.
 func naively(p *policy.Policy, m *media.Medium) bool {
 	for _, rule := range p.Expire {
 		for _, glob := range rule.Match.Object {

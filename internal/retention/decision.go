@@ -39,8 +39,8 @@ const (
 	TimeIsUp                          // Expired
 	Matched                           // Protected by a rule without a date
 	DateAhead                         // Protected until a day that has not passed
-	DateMalformed                     // Protected, or Unknown, because a tag names no day
-	FieldUnknown                      // Unknown: a rule asks for what the record does not tell
+	DateMalformed                     // Protected, or Unknown: the tag has no valid day
+	FieldUnknown                      // Unknown: the record lacks a field that a rule needs
 	NoCreationTime                    // Unknown
 	FutureCreation                    // Unknown: its CreationTime lies in the future
 	UndocumentedState                 // Unknown: its PublishState is not documented
@@ -57,14 +57,14 @@ const (
 type Decision struct {
 	Verdict Verdict
 	Cause   Cause
-	// Rule is the rule that decided, or that could not; nil for none. Hold is a hold instead.
+	// Rule is the rule that decided, or that lacked a field; nil for none. Hold is the hold that decided.
 	Rule *policy.Rule
 	Hold *Hold
 	// Key is the field that the rule needs and the record lacks, for FieldUnknown; for
 	// Doubtful it is the medium's Doubt.
 	Key string
-	// ExpiresAt is when the deciding expire rule takes the medium, or when what
-	// keeps it ends: a hold, or a protect rule with a date. Zero for never.
+	// ExpiresAt is the time from which the deciding expire rule takes the medium, or the end of the hold
+	// or of the protect rule with a date that keeps it. Zero for never.
 	ExpiresAt time.Time
 }
 

@@ -32,7 +32,7 @@ type Difference struct {
 	New     Outlook `json:"new"`
 }
 
-// Outlook is what a policy has in store for a medium.
+// Outlook is the decision of a policy on a medium, and the time when the medium is due.
 type Outlook struct {
 	Verdict Verdict   `json:"verdict"`
 	Rule    string    `json:"rule,omitempty"`
@@ -72,8 +72,8 @@ type DiffGroup struct {
 	Samples []Difference `json:"samples"`
 }
 
-// maxSamples is how many media of a group a Diff shows: those of the first IDs,
-// so that equal libraries give equal samples.
+// maxSamples bounds the media of a group that a Diff shows. They have the first IDs, so that equal
+// libraries give equal samples.
 const maxSamples = 5
 
 type side struct {
@@ -100,7 +100,7 @@ func (d *Diff) side(p *policy.Policy) *side {
 	return s
 }
 
-// Remember tells the comparison what earlier runs left of media.
+// Remember sets the marks of earlier runs.
 func (d *Diff) Remember(marks func(*media.Medium) Mark) {
 	d.old.forecaster.Mark, d.new.forecaster.Mark = marks, marks
 }

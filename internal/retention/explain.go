@@ -10,8 +10,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// Explanation tells why a medium stays or goes, and what would change that. Its
-// verdict is Decide's, and so is every change that it names.
+// Explanation has the reasons for which a medium stays or goes, and the changes that would turn the
+// verdict. Decide makes the verdict, and the verdict after each change.
 type Explanation struct {
 	MediaID   string    `json:"mediaId"`
 	Object    string    `json:"object,omitempty"`
@@ -28,21 +28,21 @@ type Explanation struct {
 	ExpiresIn string    `json:"expiresIn,omitempty"`
 	// Holds are all holds of the medium. It stays until the last has ended.
 	Holds []Hold `json:"holds,omitempty"`
-	// Groups are those in which it is ranked, if its rule keeps the latest.
+	// Groups are the groups in which the medium is ranked, if its rule keeps the latest.
 	Groups []string `json:"groups,omitempty"`
-	// DueAt is when a sweep may take it if nothing but time passes, and DueRule by
-	// which rule; no time for never.
+	// DueAt is the time from which a sweep may delete the medium, if only time passes. DueRule is the
+	// rule. Zero for never.
 	DueAt   time.Time `json:"dueAt,omitzero"`
 	DueIn   string    `json:"dueIn,omitempty"`
 	DueRule string    `json:"dueRule,omitempty"`
-	// AnnouncedAt is since when it has been announced, if the policy has a notice.
+	// AnnouncedAt is the start of its announcement, if the policy has a notice.
 	AnnouncedAt time.Time `json:"announcedAt,omitzero"`
 
-	// Rules are all rules, in the order in which they are asked.
+	// Rules are the answers of all rules, in their order.
 	Rules []Answer `json:"rules"`
-	// Changes are what would turn the verdict from deletion to keeping or back.
+	// Changes would turn the verdict from deletion to keeping, or back.
 	Changes []Change `json:"changes"`
-	// Notes are for who asked to add.
+	// Notes come from the caller of Explain.
 	Notes []string `json:"notes,omitempty"`
 	// Deleted is the deletion of an absent medium. Nil: no run of this program deleted it.
 	Deleted *Deletion `json:"deleted,omitempty"`
@@ -60,14 +60,13 @@ type Deletion struct {
 	Next    string    `json:"next"` // how to get it back
 }
 
-// Answer is what one rule says of a medium. Only one decides: the others are told
-// to show why they do not.
+// Answer is the answer of one rule for a medium. One rule decides. The others show why they do not.
 type Answer struct {
 	Name       string             `json:"name"`
 	Kind       string             `json:"kind"` // protect or expire
 	Applies    policy.Truth       `json:"applies"`
 	Decides    bool               `json:"decides"`
-	ExpiresAt  time.Time          `json:"expiresAt,omitzero"` // what an expire rule that applies computes
+	ExpiresAt  time.Time          `json:"expiresAt,omitzero"` // of an expire rule that applies
 	Conditions []policy.Condition `json:"conditions"`
 }
 
@@ -76,16 +75,15 @@ type Change struct {
 	What    string  `json:"change"`
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"`
-	// Unless is when the verdict would be another one still, because the change
-	// moves the medium into a group whose media were not looked at.
+	// Unless is the condition for another verdict: the change moves the medium into a group whose media
+	// were not looked up.
 	Unless string `json:"unless,omitempty"`
 }
 
-// maxChanges is how many changes are told; the nearest come first.
+// maxChanges bounds the changes. The nearest come first.
 const maxChanges = 6
 
-// Explain explains the decision on one medium. The facts are those that the
-// decision rests on, as a Forecaster hands them over.
+// Explain explains the decision on one medium. A Forecaster returns the facts of the decision.
 func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	d := Decide(p, m, facts)
 	e := &Explanation{MediaID: m.ID, Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
@@ -128,12 +126,12 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 		}
 		e.Rules = append(e.Rules, a)
 	}
-	told := map[string]bool{}
+	seen := map[string]bool{}
 	for _, edit := range edits(p, m, facts, d) {
-		if told[edit.key()] {
+		if seen[edit.key()] {
 			continue
 		}
-		told[edit.key()] = true
+		seen[edit.key()] = true
 		then := Decide(p, &edit.medium, edit.facts)
 		if (then.Verdict == Expired) != (d.Verdict == Expired) && len(e.Changes) < maxChanges {
 			change := Change{What: edit.what, Verdict: then.Verdict, Reason: then.Reason()}
@@ -161,7 +159,7 @@ type edit struct {
 	what   string
 	medium media.Medium
 	facts  Facts
-	// unranked says that the medium comes into a group of which nothing is known.
+	// unranked is true if the medium moves into a group whose media were not looked up.
 	unranked bool
 }
 

@@ -11,20 +11,19 @@ import (
 // MaxForecastDays bounds a forecast: ten years.
 const MaxForecastDays = 3660
 
-// Forecast tells how many media fall due on each of the coming days, if nothing
-// but time passes: no medium is added, changed or deleted. Media that are deleted
-// already are in none of its counts. Days are those of the
-// policy's timezone, and the first is today.
+// Forecast counts the media that fall due on each of the coming days, if only time passes: no medium is
+// added, changed or deleted. Deleted media are in none of its counts. Days begin in the policy's
+// timezone, and the first is today.
 type Forecast struct {
 	AsOf     time.Time `json:"asOf"`
 	Timezone string    `json:"timezone"`
-	// Overdue is what a sweep may delete by now; Days begin after it. What is announced, or is not yet, counts on the
-	// day on which its notice ends.
+	// Overdue counts the media that a sweep may delete now. Days has the others. A medium that must be
+	// announced first counts on the day on which its notice ends.
 	Overdue Tally `json:"overdue"`
 	Days    []Day `json:"days"`
 	// Total is the sum of Overdue and Days.
 	Total Tally `json:"total"`
-	// Later is what falls due after the last day, Never what does not.
+	// Later counts the media that fall due after the last day. Never counts those that do not fall due.
 	Later int `json:"later"`
 	Never int `json:"never"`
 
@@ -53,7 +52,7 @@ type Sum struct {
 	Seconds float64 `json:"videoSeconds"`
 }
 
-// RuleSum is what one rule takes.
+// RuleSum is the sum of one rule.
 type RuleSum struct {
 	Name string `json:"name"`
 	Sum
@@ -69,7 +68,7 @@ func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 	return f
 }
 
-// Remember tells the forecast what earlier runs left of media, and since when these are announced.
+// Remember sets the marks of earlier runs, and the start of announcements.
 func (f *Forecast) Remember(marks func(*media.Medium) Mark, announced func(*media.Medium) time.Time) {
 	f.forecaster.Mark, f.forecaster.Announced = marks, announced
 }

@@ -14,9 +14,9 @@ import (
 //
 // It is not safe for concurrent use.
 type Forecaster struct {
-	// Mark returns what earlier runs left of a medium: nothing by default.
+	// Mark returns the mark of a medium; by default none has one.
 	Mark func(*media.Medium) Mark
-	// Announced returns since when a medium has been announced: never by default.
+	// Announced returns the start of a medium's announcement; by default none is announced.
 	Announced func(*media.Medium) time.Time
 
 	policy *policy.Policy

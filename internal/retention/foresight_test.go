@@ -192,8 +192,7 @@ expire: [{name: all, after: 7d}]
 	}
 }
 
-// A change that leads into a group of which nothing is known is told with its
-// condition.
+// A change that moves the medium into an unknown group names its condition.
 func TestChangesIntoAGroup(t *testing.T) {
 	p := parse(t, "version: 1\nexpire:\n  - {name: shows, match: {tags: [show]}, after: 30d, keepLatest: {count: 3, per: folder}}\n  - {name: rest, after: 50y}\n")
 	m := series("a", 100)

@@ -9,10 +9,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// Mark is what earlier runs and people have left for a medium.
+// Mark has the tombstone and the holds of a medium.
 type Mark struct {
 	Kind MarkKind
-	// Until is until when an Unverified or Restored medium is kept.
+	// Until is the end of the time for which an Unverified or Restored medium is kept.
 	Until time.Time
 	// Unranked is true for a medium that was restored. Its new CreationTime must not push others out of the
 	// latest of its group.
@@ -29,7 +29,7 @@ type MarkKind int
 // CreationTime.
 const (
 	Unmarked   MarkKind = iota
-	Deleted             // it was deleted, and the library shows what is deleted as Initiated
+	Deleted             // it was deleted, and the library shows deleted media as Initiated
 	Unverified          // its deletion was sent, and the library still showed it
 	Restored            // it was restored
 )
@@ -38,19 +38,19 @@ const (
 type Facts struct {
 	// AsOf is the instant at which the medium is judged.
 	AsOf time.Time
-	// ReadAt is when the record was read, if anybody needs to know.
+	// ReadAt is the time at which the record was read; zero if the caller does not need it.
 	ReadAt time.Time
-	// SourceRemoved says that the source object is known to be gone.
+	// SourceRemoved is true if the source object is known to be gone.
 	SourceRemoved bool
-	// NotLatest says that the medium is known not to be among the newest of its
+	// NotLatest is true if the medium is known not to be among the newest of its
 	// group, for the keepLatest of the rule that decides.
 	NotLatest bool
-	// NotLatestFrom is from when on NotLatest holds, since media that are dated ahead
+	// NotLatestFrom is the time from which NotLatest is true, because media with a future CreationTime
 	// join the group; zero if they do not change it.
 	NotLatestFrom time.Time
 	// Mark is its mark from earlier runs.
 	Mark Mark
-	// Announced is since when its record has been announced; zero if it is not. It changes no decision.
+	// Announced is the start of the medium's announcement; zero for none. It changes no decision.
 	Announced time.Time
 }
 

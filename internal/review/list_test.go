@@ -39,7 +39,7 @@ func listOf(t testing.TB, n int) *review.List {
 	return list
 }
 
-// What facets say is what their filters select.
+// The count of each facet equals the number of media that its filter selects.
 func TestFacetsAgreeWithFilters(t *testing.T) {
 	list := listOf(t, 2000)
 	for _, before := range []review.Filter{{}, {Rule: "rest"}, {Search: "clip 1", Folder: "oss://media-in/clips/"}, {Tag: "tag2", Age: "90"}} {

@@ -65,7 +65,7 @@ func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report
 }
 
 // isReported reports whether a run saved a report. The run that began the plan has several if its request
-// was repeated: the clock tells them apart. A damaged report counts: no deletion is counted twice.
+// was repeated: their clocks differ. A damaged report counts: no deletion is counted twice.
 func isReported(ctx context.Context, store state.Store, run string, i journal.Intent) (bool, error) {
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))

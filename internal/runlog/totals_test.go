@@ -114,7 +114,7 @@ func TestDeletions(t *testing.T) {
 	}
 }
 
-// A saved day needs the log no more, and the days before the log began are told.
+// A saved day does not need the log any more. Days before the start of the log are noted.
 func TestDeletionsOfSavedDays(t *testing.T) {
 	store, now := statetest.New(), noon.Add(48*time.Hour)
 	no(t, Begin(t.Context(), store))

@@ -120,8 +120,7 @@ func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	}
 }
 
-// Media yields all media in the order of their MediaIds. The lines of those that have not expired have no
-// text.
+// Media yields all media in the order of their MediaIds. Only lines of expired media have a text.
 func (d *Draft) Media() iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
 		for f, err := range d.settled() {

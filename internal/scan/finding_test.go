@@ -105,8 +105,8 @@ func expiredFinding(id string) *finding {
 	return &finding{mediaID: id, name: "media-in/" + id, verdict: retention.Expired, rule: "rest", state: m.State, created: m.Created.Unix(), readAt: now.Unix(), line: l.Text}
 }
 
-// checkSaved checks a finding of a segment: a medium that has expired is one that DeleteMedia
-// takes, is what its line says, and counts as never read.
+// checkSaved checks a finding of a segment. An expired medium has an ID that DeleteMedia accepts, agrees
+// with its line, and counts as never read.
 func checkSaved(t *testing.T, f *finding) {
 	t.Helper()
 	if f.readAt != plan.Unread {

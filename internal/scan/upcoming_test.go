@@ -99,8 +99,8 @@ func someHeld(t *testing.T, c *cloud, library []media.Medium) *retention.Holds {
 	return holds
 }
 
-// What a sweep counts as due is what a forecast of the same library says: on the first look, on the
-// looks for which the index skips media, and once a list names media that the index skips.
+// A sweep counts the same due media as a forecast of the same library. This holds for the first scan, for scans
+// that skip media by the index, and after a list has named skipped media.
 func TestDueAgreesWithForecasts(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(16) {

@@ -26,8 +26,8 @@ type digests struct {
 // between is the least time between two limited digests of a process.
 const between = 10 * time.Minute
 
-// admit reports whether a digest may be sent now, and returns the number of those that were held back
-// before it. A digest that is not admitted is counted.
+// admit reports whether a digest may be sent now, and returns the number of digests held back
+// before it. It counts a digest that is not admitted.
 func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,7 +57,7 @@ func (j *job) tell(ctx context.Context, scope notify.Scope, r *report.Report) {
 	case !claimed:
 		return
 	}
-	// Nothing else keeps a run without a record from being told at each repetition.
+	// Only this limit keeps a run without a record from sending a digest at each repetition.
 	held, ok := j.digests.admit(j.now(), scope == notify.Request || err != nil)
 	if !ok {
 		j.log.Info("digest held back", "run", r.Run, "status", r.Status)

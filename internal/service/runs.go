@@ -98,8 +98,8 @@ func known[T ~string](name string, value T, allowed []T) error {
 	return fmt.Errorf("%s %s is none of %s", name, text.Quote(string(value)), strings.Join(names, ", "))
 }
 
-// since reads a day such as 2026-11-25, which begins in the zone, a time such as 2026-11-25T19:00:00Z,
-// or a period such as 24h or 7d until now.
+// since reads a day such as 2026-11-25, a time such as 2026-11-25T19:00:00Z, or a period until now
+// such as 24h or 7d. A day begins in the zone.
 func (s *Service) since(written string, zone *time.Location) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, written); err == nil {
 		return at.UTC(), nil

@@ -13,7 +13,7 @@ import (
 // hidden is the secret of each example, or part of it.
 const hidden = "hunter2Hunter2hunter2"
 
-// examples are how credentials come in texts, with what stays readable of each.
+// examples are texts with credentials, and the part of each that stays readable.
 var examples = []struct{ secret, stays string }{
 	{"LTAI" + hidden, ""},
 	{"STS." + hidden, ""},

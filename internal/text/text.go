@@ -18,7 +18,7 @@ const (
 	MaxValue = 80
 	// MaxMessage bounds a message in a report, an answer or a log line, in bytes.
 	MaxMessage = 2 << 10
-	// lookahead is how far past the shown part of a value Quote recognizes a credential, in bytes.
+	// lookahead is the number of bytes behind the shown part of a value in which Quote recognizes a credential.
 	lookahead = 256
 	// MaxListed bounds the lines of a list in a report or an answer.
 	MaxListed = 20
