@@ -125,6 +125,16 @@ func DateOf(instant time.Time, zone *time.Location) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
+// StartOf returns the first instant of a calendar day in a zone, whose clocks may skip midnight or show it twice.
+func StartOf(day time.Time, zone *time.Location) time.Time {
+	const change = 3 * time.Hour // clocks change by less, at quarters of an hour
+	at := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone).Add(-change)
+	for DateOf(at, zone).Before(day) {
+		at = at.Add(15 * time.Minute)
+	}
+	return at
+}
+
 func (t *Tally) add(m *media.Medium, rule string) {
 	t.Sum.add(m)
 	at := slices.IndexFunc(t.Rules, func(r RuleSum) bool { return r.Name == rule })

@@ -27,15 +27,6 @@ func newTally(store state.Store, zone *time.Location) *tally {
 	return &tally{store: store, zone: zone, days: map[string]*Day{}, rules: map[string]string{}}
 }
 
-// startOf returns the first instant of a date in a timezone.
-func startOf(date time.Time, zone *time.Location) time.Time {
-	at := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
-	for retention.DateOf(at, zone).Before(date) {
-		at = at.Add(15 * time.Minute) // clocks change at quarters of an hour
-	}
-	return at
-}
-
 func (t *tally) day(date time.Time) *Day {
 	key := date.Format(time.DateOnly)
 	if t.days[key] == nil {

@@ -91,7 +91,7 @@ func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now t
 	}
 	t := newTally(store, zone)
 	if err == nil && first.Before(today) {
-		err = t.scan(ctx, startOf(first, zone), startOf(today, zone))
+		err = t.scan(ctx, retention.StartOf(first, zone), retention.StartOf(today, zone))
 	}
 	if err == nil && len(t.skipped) > 0 {
 		err = errors.New(t.skipped[0].String())
@@ -148,7 +148,7 @@ func ReadDeletions(ctx context.Context, store state.Store, zone *time.Location, 
 	tomorrow := retention.DateOf(now, zone).AddDate(0, 0, 1)
 	for _, date := range append(saved, tomorrow) {
 		if err == nil && from.Before(date) {
-			err = t.scan(ctx, startOf(from, zone), startOf(date, zone))
+			err = t.scan(ctx, retention.StartOf(from, zone), retention.StartOf(date, zone))
 		}
 		from = date.AddDate(0, 0, 1)
 	}

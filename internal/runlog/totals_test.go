@@ -57,7 +57,7 @@ func TestDeletions(t *testing.T) {
 			for i := range 300 {
 				at := now.Add(-time.Duration(random.IntN(12*24*60)) * time.Minute)
 				if i < 12 {
-					at = startOf(retention.DateOf(now, zone).AddDate(0, 0, -i), zone) // counts for the day that it begins
+					at = retention.StartOf(retention.DateOf(now, zone).AddDate(0, 0, -i), zone) // counts for the day that it begins
 				}
 				rules := map[string]int{"drafts": min(1, 12/(i+1)) + random.IntN(3), "其他": random.IntN(3)}
 				if i%50 == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -104,9 +105,8 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 	if at, err := time.Parse(time.RFC3339, written); err == nil {
 		return at.UTC(), nil
 	}
-	if _, err := time.Parse(time.DateOnly, written); err == nil {
-		day, err := time.ParseInLocation(time.DateOnly, written, zone)
-		return day.UTC(), err
+	if day, err := time.Parse(time.DateOnly, written); err == nil {
+		return retention.StartOf(day, zone).UTC(), nil
 	}
 	period, err := policy.ParsePeriod(written)
 	if err != nil {
