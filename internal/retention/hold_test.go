@@ -58,6 +58,7 @@ func TestHolds(t *testing.T) {
 		"not in a list":              {[]retention.Hold{{ID: "1", Media: []string{"id0", "id2"}}}, nil, "expired rest"},
 		"a list, unknown object":     {[]retention.Hold{{ID: "1", Media: []string{"id0"}}}, func(m *media.Medium) { m.Object = media.Object{} }, "expired rest"},
 		"an unknown object":          {[]retention.Hold{holdOf("1", "oss://media-in/x/**", time.Time{})}, func(m *media.Medium) { m.Object = media.Object{} }, "unknown hold:1"},
+		"an unknown object, tagged":  {[]retention.Hold{holdOf("1", "oss://media-in/x/**", time.Time{})}, func(m *media.Medium) { m.Object, m.Tags = media.Object{}, []string{"legal-hold"} }, "protected legal"},
 		"an unknown object, no more": {[]retention.Hold{holdOf("1", "oss://media-in/x/**", asOf)}, func(m *media.Medium) { m.Object = media.Object{} }, "expired rest"},
 		"an unknown object, by ID":   {[]retention.Hold{holdOf("1", "id2", time.Time{})}, func(m *media.Medium) { m.Object = media.Object{} }, "expired rest"},
 	}

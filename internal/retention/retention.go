@@ -79,10 +79,10 @@ func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	if m.State == media.StateInitiated && facts.Mark.Kind == Deleted {
 		return Decision{Verdict: Absent, Cause: DeletedByUs}
 	}
-	if d, held := facts.Mark.Held(facts.AsOf); held {
-		return d
+	unclear, _ := facts.Mark.Held(facts.AsOf)
+	if unclear.Verdict == Protected {
+		return unclear
 	}
-	var unclear Decision
 	for i := range p.Protect {
 		rule := &p.Protect[i]
 		switch truth, key := rule.Applies(m); truth {
