@@ -146,9 +146,9 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 			}
 			w := newWorld(t, noticePolicy)
 			w.add(400, "a")
-			w.run("r", &test.request, test.mode)
-			if got := isAnnounced(w); got != test.announced {
-				t.Errorf("announced: %v", got)
+			notes := strings.Join(w.run("r", &test.request, test.mode).Notes, "\n")
+			if got := isAnnounced(w); got != test.announced || strings.Contains(notes, "announced: 1 media") != got || strings.Contains(notes, "a dry run announces nothing") == got {
+				t.Errorf("announced: %v, and the notes say %q", got, notes)
 			}
 			w = newWorld(t, noticePolicy)
 			w.add(400, "a")

@@ -34,7 +34,11 @@ func (n *notice) describe() {
 		n.report.Announced = append(n.report.Announced, *n.days[day])
 	}
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
-		n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
+		if n.announces() {
+			n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
+		} else {
+			n.note("a dry run announces nothing: in mode enforce %d media would be deleted from %s on", on.Media, on.Day)
+		}
 	}
 	for _, problem := range n.announced.Problems() {
 		n.Log.Error("announcements lost", "problem", problem)
