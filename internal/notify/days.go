@@ -1,11 +1,16 @@
 package notify
 
-import "strings"
+import (
+	"strings"
 
-// announced says how many media go on which day, how to keep them, and whether the guard will block that sweep.
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
+
+// announced says how many media go on which day, how to keep them, and whether the guard will block that sweep. A dry run
+// announces nothing.
 func (m *Message) announced() {
 	days := m.report.Announced
-	if len(days) == 0 {
+	if len(days) == 0 || m.report.Mode == policy.DryRun {
 		return
 	}
 	var parts []string

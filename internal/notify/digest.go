@@ -115,7 +115,7 @@ func (m *Message) result() string {
 	switch c := m.report.Counts; {
 	case m.report.Restore != nil:
 		return m.words("%s restored", "已恢复 %s", m.media(m.report.Restore.Restored))
-	case c.Deleted == 0 && c.Announced > 0:
+	case c.Deleted == 0 && c.Announced > 0 && m.report.Mode == policy.Enforce:
 		return m.words("%s announced", "已预告 %s", m.media(c.Announced))
 	default:
 		return m.words("%s deleted", "已删除 %s", m.media(c.Deleted))

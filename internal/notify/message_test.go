@@ -114,6 +114,22 @@ func TestMessage(t *testing.T) {
 	}
 }
 
+// A dry run announces nothing: neither its title nor its text says that media go.
+func TestAMessageOfADryRunAnnouncesNothing(t *testing.T) {
+	for mode, want := range map[policy.Mode]bool{policy.Enforce: true, policy.DryRun: false} {
+		r := newReport(mode, report.Partial, report.Counts{Looked: 30, Expired: 30, Announced: 30}, func(r *report.Report) {
+			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 30}}
+		})
+		m := Digest{Report: r}.Message(words.English, Deployment{})
+		if got := strings.Contains(m.Title, "30 media announced"); got != want {
+			t.Errorf("%s: title %q", mode, m.Title)
+		}
+		if got := strings.Contains(m.text(), "To be deleted: 30 media on 2026-01-08"); got != want {
+			t.Errorf("%s: text %q", mode, m.text())
+		}
+	}
+}
+
 func TestMattersOfRestoresAndAnnouncements(t *testing.T) {
 	for name, test := range map[string]struct {
 		report report.Report
