@@ -65,14 +65,17 @@ func Acquire(ctx context.Context, store Store, run string) (*Lease, error) {
 		return nil, err
 	}
 	if latest.number > 0 && !latest.record.Released && latest.age < latest.record.term() {
-		return nil, fmt.Errorf("%w: %s", ErrBusy, text.Bound(latest.record.Run))
+		return nil, latest.busy()
 	}
 	l := &Lease{store: store, record: leaseRecord{Format: leaseFormat, Holder: rand.Text(), Run: run}, number: latest.number, written: time.Now()}
 	l.until, _ = ctx.Deadline()
-	if err := l.write(ctx); err != nil {
-		if errors.Is(err, ErrExists) {
-			err = ErrBusy // another run was faster
+	err = l.write(ctx)
+	if errors.Is(err, ErrExists) { // another run was faster
+		if latest, err = newestLease(ctx, store); err == nil {
+			return nil, latest.busy()
 		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("take the lease: %w", err)
 	}
 	return l, nil
@@ -149,6 +152,9 @@ type leased struct {
 	record leaseRecord
 	age    time.Duration
 }
+
+// busy returns the error of a lease that another run holds.
+func (l leased) busy() error { return fmt.Errorf("%w: %s", ErrBusy, text.Bound(l.record.Run)) }
 
 // newestLease returns the latest record of the lease. Its number is 0 without a record.
 func newestLease(ctx context.Context, store Store) (leased, error) {

@@ -224,11 +224,11 @@ func TestLeaseThatIsDamaged(t *testing.T) {
 	})
 }
 
-// Of many that come at once one gets it.
+// Of many that come at once one gets it, and the others name that one.
 func TestLeaseUnderContention(t *testing.T) {
 	for range 20 {
 		folder := state.Folder(t.TempDir())
-		var got sync.Map
+		var got, refused sync.Map
 		var workers sync.WaitGroup
 		for i := range 8 {
 			workers.Go(func() {
@@ -238,13 +238,21 @@ func TestLeaseUnderContention(t *testing.T) {
 					got.Store(i, lease)
 				case !errors.Is(err, state.ErrBusy):
 					t.Error(err)
+				default:
+					refused.Store(i, err.Error())
 				}
 			})
 		}
 		workers.Wait()
 		n := 0
-		got.Range(func(_, lease any) bool {
+		got.Range(func(holder, lease any) bool {
 			n++
+			refused.Range(func(_, why any) bool {
+				if want := fmt.Sprint("another run is under way: ", holder); why != want {
+					t.Errorf("%q, want %q", why, want)
+				}
+				return true
+			})
 			if err := lease.(*state.Lease).Release(context.Background()); err != nil {
 				t.Error(err)
 			}
