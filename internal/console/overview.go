@@ -130,6 +130,7 @@ func dueOf(runs []*report.Report, zone *time.Location) *dueData {
 		}
 	}
 	d := &dueData{Run: r.Run, AsOf: r.AsOf, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, retention.UpcomingDays-1).Format(time.DateOnly)}
+	all = slices.DeleteFunc(all, func(on report.Due) bool { return on.Day > d.To }) // a notice may take a year
 	most := 1
 	for _, on := range all {
 		most = max(most, on.Media)

@@ -38,6 +38,19 @@ func TestDueFromThePolicysDay(t *testing.T) {
 	}
 }
 
+// The chart has the days that its text names. A long notice ends on a later day.
+func TestDueWithinTheChart(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	s.lib.zone = time.UTC
+	asOf := time.Date(2026, 11, 25, 20, 14, 0, 0, time.UTC)
+	s.lib.later = []*report.Report{{Run: "night", Trigger: trigger.Timer, Status: report.Done, AsOf: asOf, FinishedAt: asOf,
+		Due: []report.Due{{Day: "2027-02-22", Media: 4}}, Announced: []report.Announced{{Day: "2027-02-23", Media: 5}, {Day: "2027-11-25", Media: 400}}}}
+	page := s.get("/").Body.String()
+	if bars := strings.Count(page, "<title>20"); bars != 1 || !strings.Contains(page, `x="712" y="0" width="7" height="100"><title>2027-02-22: 4</title>`) || !strings.Contains(page, "within 90 days: 4 media") {
+		t.Errorf("%d bars: %s", bars, page)
+	}
+}
+
 // Holds that cannot be read hide nothing else of the overview.
 func TestOverviewWithoutHolds(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
