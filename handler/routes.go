@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,8 +116,6 @@ func noteSkipped(w http.ResponseWriter, skipped []string) {
 	}
 }
 
-// getPlan answers a plan with its entries, which can be many: they are written as
-// they are read.
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if r.URL.Query().Get("format") == "csv" {
@@ -135,26 +132,12 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 		writeError(w, "plan", id, err)
 		return
 	}
-	head, err := json.Marshal(contents.Head)
-	if err != nil {
-		writeError(w, "plan", id, err)
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
-	write := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // the caller has gone
-	write(`{"id":%q,"head":%s,"entries":[`, contents.ID, head)
-	separator := ""
-	for entry, err := range entries {
-		line, lineErr := entry.Line()
-		if err = errors.Join(err, lineErr); err != nil {
-			// Too late for a status: an answer that breaks off is no plan.
-			f.Log().Error("a plan cannot be read", "plan", id, "error", err.Error())
-			panic(http.ErrAbortHandler)
-		}
-		write("%s%s", separator, line)
-		separator = ","
+	if err := render.WritePlanJSON(w, contents, entries); err != nil {
+		// Too late for a status: an answer that breaks off is no plan.
+		f.Log().Error("a plan cannot be read", "plan", id, "error", err.Error())
+		panic(http.ErrAbortHandler)
 	}
-	write("]}\n")
 }
 
 // writeCSV answers CSV under the name of a file. A browser saves it. FC takes "attachment" from no

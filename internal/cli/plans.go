@@ -194,7 +194,7 @@ func (c *Command) plans() *cobra.Command {
 		Long: `plans lists the latest plans, or the media of one. PLAN is a plan's ID, or at least
 8 of its first digits; latest is the plan with media that was made last, by a run
 that is neither an apply nor of an OSS event. A note on stderr has the --before of
-the next page of the list.`,
+the next page of the list. The JSON of one plan is that of GET /v1/plans/PLAN.`,
 		Example: `  mediasweep plans
   mediasweep plans latest
   mediasweep plans latest -o csv --excel > plan.csv`,
@@ -227,18 +227,11 @@ func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.B
 		}
 		return c.writePlan(ctx, s, b, flags, render.Plan{Contents: contents, Items: items}, nil)
 	}
-	_, entries, err := s.Entries(ctx, localCall(), reference)
+	contents, entries, err := s.Entries(ctx, localCall(), reference)
 	if err != nil {
 		return err
 	}
-	for entry, err := range entries {
-		line, lineErr := entry.Line()
-		if err = errors.Join(err, lineErr); err != nil {
-			return err
-		}
-		b.Write(line)
-	}
-	return nil
+	return render.WritePlanJSON(b, contents, entries)
 }
 
 // listPlans writes the plans that were saved before one, or the latest ones.

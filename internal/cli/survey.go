@@ -29,7 +29,8 @@ func (c *Command) explain() *cobra.Command {
 		Short: "Explain why a medium stays or goes, and what would change that",
 		Long: `explain reads a medium, by its ID or as the one behind oss://bucket/key, and tells
 what a sweep of the inventory would decide: the rule, each of its conditions, when
-the medium falls due, and what would turn the decision.`,
+the medium falls due, and what would turn the decision. If an object has several
+media, JSON is an array.`,
 		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,13 +52,13 @@ the medium falls due, and what would turn the decision.`,
 					return fmt.Errorf("MPS has no medium for %s%s", args[0], hint)
 				}
 				return c.surveyed(r, func(b *strings.Builder) error {
+					switch {
+					case flags.output == "json" && len(list) == 1:
+						return writeJSON(b, list[0])
+					case flags.output == "json":
+						return writeJSON(b, list)
+					}
 					for i, e := range list {
-						if flags.output == "json" {
-							if err := writeJSON(b, e); err != nil {
-								return err
-							}
-							continue
-						}
 						if i > 0 {
 							b.WriteByte('\n')
 						}

@@ -3,6 +3,8 @@ package render
 import (
 	"bufio"
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -62,6 +64,27 @@ func (p Plan) CSV(c *CSV) error {
 		c.Row(cells...)
 	}
 	return c.Flush()
+}
+
+// WritePlanJSON writes a plan with its entries, which can be many: each as it is read. After an error the JSON is cut off.
+func WritePlanJSON(w io.Writer, contents plan.Contents, entries iter.Seq2[plan.Entry, error]) error {
+	head, err := json.Marshal(contents.Head)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w) // keeps its error for Flush
+	_, _ = fmt.Fprintf(out, `{"id":%q,"head":%s,"entries":[`, contents.ID, head)
+	separator := ""
+	for entry, err := range entries {
+		line, lineErr := entry.Line()
+		if err = errors.Join(err, lineErr); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(out, "%s%s", separator, line)
+		separator = ","
+	}
+	_, _ = out.WriteString("]}\n")
+	return out.Flush()
 }
 
 // The largest widths of a title and an object in a table. CSV has them whole.
