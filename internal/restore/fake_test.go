@@ -47,8 +47,9 @@ type world struct {
 	// live holds the media of the library, by their object. Those of escaped are found with escaped slashes only.
 	live    map[media.Object]media.Medium
 	escaped map[media.Object]bool
-	// added are the objects of all AddMedia calls.
+	// added are the objects of all AddMedia calls, and texts those of the last call.
 	added []media.Object
+	texts mps.Texts
 	// onAdd answers an AddMedia call in place of the library.
 	onAdd func(call int, object media.Object) (id string, err error)
 	// looks is the error of each look-up, and exists that of a check of a source object. gone are objects without a source.
@@ -131,14 +132,14 @@ func (w *world) records(folder string) (names []string) {
 	return names
 }
 
-func (w *world) Add(_ context.Context, fileURL string, _ mps.Texts) (id string, err error) {
+func (w *world) Add(_ context.Context, fileURL string, texts mps.Texts) (id string, err error) {
 	of, err := media.ParseURL(fileURL)
 	if err != nil {
 		return "", err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.added = append(w.added, of)
+	w.added, w.texts = append(w.added, of), texts
 	if w.onAdd != nil {
 		return w.onAdd(len(w.added), of)
 	}

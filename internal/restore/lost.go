@@ -3,11 +3,13 @@ package restore
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // lost is a medium that may be restored. Its result is one of the last three fields.
@@ -42,6 +44,28 @@ func (l *lost) result() report.RestoredMedium {
 	return result
 }
 
+// record holds the fields that a restore needs and media.Medium lacks. Any JSON may stand in them: a record is as MPS
+// sent it, and only what a rule needs has been checked.
+type record struct {
+	Description, CoverURL json.RawMessage
+	CateID                json.RawMessage `json:"CateId"`
+}
+
+// textOf returns a field that is a text, and nothing of another field: AddMedia takes only texts.
+func textOf(field json.RawMessage) string {
+	written, _ := text.OfJSON(field) // empty after an error
+	return written
+}
+
+// categoryOf returns a CateId, which is a number or a text. It returns nothing of another field.
+func categoryOf(field json.RawMessage) string {
+	category := strings.Trim(string(field), `"`)
+	if _, err := text.Decimal(category); err != nil {
+		return ""
+	}
+	return category
+}
+
 // lostOf parses an entry. It sets skipped if the entry cannot be restored.
 func lostOf(entry plan.Entry) *lost {
 	one := &lost{id: entry.MediaID}
@@ -56,6 +80,6 @@ func lostOf(entry plan.Entry) *lost {
 		return one
 	}
 	one.object, one.garbled = m.Object, m.TagsGarbled
-	one.texts = mps.Texts{Title: r.Title, Description: r.Description, CoverURL: r.CoverURL, Category: r.CateID.String(), Tags: m.Tags}
+	one.texts = mps.Texts{Title: m.Title.Value, Description: textOf(r.Description), CoverURL: textOf(r.CoverURL), Category: categoryOf(r.CateID), Tags: m.Tags}
 	return one
 }

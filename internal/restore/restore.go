@@ -4,7 +4,6 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -60,12 +59,6 @@ type Deletion struct {
 	// the number of outcomes that it reported.
 	Interrupted bool
 	Ended       int
-}
-
-// record holds the fields that a restore needs and media.Medium lacks, or has only if they are valid.
-type record struct {
-	Title, Description, CoverURL string
-	CateID                       json.Number `json:"CateId"`
 }
 
 // Run restores the deleted media of a run, and calls each with every result. It adds no medium after

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -120,6 +122,40 @@ func TestTagsThatAddMediaWouldChange(t *testing.T) {
 			if want == report.NotRestored && !strings.Contains(one.Reason, "comma") {
 				t.Errorf("%s: %s", tags, one.Reason)
 			}
+		}
+	}
+}
+
+// A field that is no text costs the field, and not the medium: rules that need none of them may have deleted it.
+func TestFieldsOfAnotherType(t *testing.T) {
+	sound := mps.Texts{Title: "t", Description: "d", CoverURL: "c", Category: "83"}
+	without := func(drop func(texts *mps.Texts)) mps.Texts {
+		texts := sound
+		drop(&texts)
+		return texts
+	}
+	for fields, want := range map[string]mps.Texts{
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":83`:               sound,
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":"83"`:             sound,
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":""`:               without(func(texts *mps.Texts) { texts.Category = "" }),
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":-1`:               without(func(texts *mps.Texts) { texts.Category = "" }),
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":{}`:               without(func(texts *mps.Texts) { texts.Category = "" }),
+		`"Title":"t","Description":"d","CoverURL":"c","CateId":null`:             without(func(texts *mps.Texts) { texts.Category = "" }),
+		`"Title":5,"Description":"d","CoverURL":"c","CateId":83`:                 without(func(texts *mps.Texts) { texts.Title = "" }),
+		`"Title":"t","Description":["d"],"CoverURL":"c","CateId":83`:             without(func(texts *mps.Texts) { texts.Description = "" }),
+		`"Title":"t","Description":"d","CoverURL":false,"CateId":83`:             without(func(texts *mps.Texts) { texts.CoverURL = "" }),
+		`"Title":null,"Description":null,"CoverURL":null,"CateId":null`:          {},
+		`"Description":"d \u00e9 \"q\"","CoverURL":"","CateId":"0083","Size":{}`: {Description: "d é \"q\""},
+	} {
+		w, _ := newWorld(t, 1)
+		m := media.Medium{ID: "a", State: "Published", Record: []byte(`{"MediaId":"a","PublishState":"Published","CreationTime":"2025-06-30T00:00:00Z",` +
+			`"File":{"URL":"http://media-in.oss-cn-shanghai.aliyuncs.com/clips/1"},` + fields + `}`)}
+		results, err := w.run(t.Context(), t.Context(), Deletion{Run: "other", Plan: w.plan(region, m), Outcomes: "other", Interrupted: true})
+		if one := results["a"]; err != nil || one.Result != report.Restored {
+			t.Errorf("%s: %+v, %v", fields, one, err)
+		}
+		if diff := cmp.Diff(want, w.texts); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", fields, diff)
 		}
 	}
 }
