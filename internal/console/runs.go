@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -78,8 +77,7 @@ func (p *pages) run(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	restorable := found.Mode == policy.Enforce && found.Restore == nil && found.Plan != "" && found.Status != report.Blocked && found.Status != report.Busy
-	return &page{name: "run", title: "Run", data: runData{found, restorable}}, nil
+	return &page{name: "run", title: "Run", data: runData{found, found.MayHaveDeleted()}}, nil
 }
 
 // carryOut carries out a request, and leads to the page of its run.

@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+)
 
 // Restore is the result of a restore.
 type Restore struct {
@@ -55,6 +59,11 @@ func (r *Report) AddRestored(m RestoredMedium) {
 	if count <= maxFailures {
 		c.Media = append(c.Media, m)
 	}
+}
+
+// MayHaveDeleted reports whether the run may have deleted media that a restore can bring back.
+func (r *Report) MayHaveDeleted() bool {
+	return r.Mode == policy.Enforce && r.Restore == nil && r.Plan != "" && r.Status != Blocked && r.Status != Busy
 }
 
 // restoreAgain says how a person restores what a dry run found.

@@ -22,13 +22,13 @@ func (j *job) sweepInventory(ctx context.Context) {
 	if j.request.Trigger == trigger.Timer && r.Mode == policy.Enforce {
 		var err error
 		if finished, err = j.finishPlans(ctx); err != nil {
-			j.end(r, report.Incomplete, err)
+			j.end(report.Incomplete, err)
 			return
 		}
 	}
 	j.run(ctx)
 	if finished > 0 && r.Status == report.Failed {
-		j.end(r, report.Incomplete, fmt.Errorf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error))
+		j.end(report.Incomplete, fmt.Errorf("plans that were cut off are finished, and the sweep that followed failed: %s", r.Error))
 	}
 }
 

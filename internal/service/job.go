@@ -55,42 +55,40 @@ func (j *job) begin(ctx context.Context) error {
 	return err
 }
 
-// stop finishes the report of a job that an error ends before it looks at anything.
-func (j *job) stop(err error) *report.Report { return j.stopAs(report.Incomplete, err) }
-
-// stopAs is stop with the status of a job whose time is up.
-func (j *job) stopAs(late report.Status, err error) *report.Report {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return j.end(j.report, late, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
-	case IsRefusal(err):
-		return j.reject(j.report, err)
-	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
-		return j.end(j.report, report.Busy, err)
-	}
-	return j.end(j.report, report.Failed, err)
+// end finishes the report with an error.
+func (j *job) end(status report.Status, err error) {
+	j.report.Error = err.Error()
+	j.report.Finish(status, j.now())
 }
 
-// stopEarly is stop for a run. Its report is logged, and saved unless it refuses a request of a person. A run without time
-// has failed, since it looked at nothing: the platform repeats failed events only, and no sweep does what one for a
-// removed object does.
-func (j *job) stopEarly(ctx context.Context, err error) *report.Report {
-	j.stopAs(report.Failed, err)
-	return j.finishEarly(ctx)
-}
-
-// refuse finishes and logs the report of a request that cannot be carried out. It writes nothing.
-func (j *job) refuse(err error) *report.Report {
-	j.logFinished(j.reject(j.report, err))
+// stop finishes the report of a survey that an error ends before it looks at anything.
+func (j *job) stop(err error) *report.Report {
+	j.stopAs(report.Incomplete, err)
 	return j.report
 }
 
-// finishEarly logs the report of a run that looked at nothing. It saves the report, unless it refuses
-// a request of a person, or is about records of this program: those must not lead to others.
-func (j *job) finishEarly(ctx context.Context) *report.Report {
+// stopAs is stop with the status of a job whose time is up.
+func (j *job) stopAs(late report.Status, err error) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		j.end(late, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
+	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
+		j.end(report.Busy, err)
+	default:
+		j.report.Refused = IsRefusal(err)
+		j.end(report.Failed, err)
+	}
+}
+
+// stopRun finishes and logs the report of a run that an error ends before it looks at anything. It saves the report, unless
+// that refuses a request of a person, or is about records of this program: those must not lead to others. A run without
+// time has failed: the platform repeats failed events only, and no sweep does what one for a removed object does.
+func (j *job) stopRun(ctx context.Context, err error) *report.Report {
+	j.stopAs(report.Failed, err)
 	r := j.report
 	r.Asked = cmp.Or(r.Asked, j.request.Digest())
-	if j.broken == nil && (byPlatform(r) || !r.Refused) && !j.isOwn(j.request) {
+	isSaved := j.broken == nil && !errors.Is(err, state.ErrVersioned) && !j.isOwn(j.request)
+	if isSaved && (byPlatform(r) || !r.Refused) {
 		ctx, cancel := j.budget.Finish(ctx)
 		defer cancel()
 		j.record(ctx, r, runlog.SaveFirst)

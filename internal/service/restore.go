@@ -26,29 +26,30 @@ import (
 func (j *job) restore(ctx context.Context) *report.Report {
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	j.beginRestore(work)
+	if err := j.beginRestore(work); err != nil {
+		return j.stopRun(ctx, err)
+	}
 	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	}
 	defer leave()
-	of, earlier, err := j.prepareRestore(work)
-	switch {
-	case errors.Is(err, state.ErrVersioned):
-		return j.refuse(err)
-	case errors.Is(err, state.ErrNotFound):
-		return j.stopEarly(ctx, refusedError{err})
+	switch earlier, err := j.open(work); {
 	case err != nil:
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	case earlier != nil:
 		return earlier
+	}
+	of, err := j.findDeletion(work)
+	if err != nil {
+		return j.stopRun(ctx, err)
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
 	if !j.request.DryRun {
 		lease, err := state.Acquire(work, j.store(), j.report.Run)
 		if err != nil {
-			return j.stopEarly(ctx, err)
+			return j.stopRun(ctx, err)
 		}
 		defer j.release(ctx, lease)
 		ctx = lease.Hold(ctx)
@@ -65,24 +66,20 @@ func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigge
 	j := s.newJob(ctx, call, &preview)
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	j.beginRestore(work)
-	var of restore.Deletion
-	err := j.checkAccess(work)
-	if err == nil {
-		of, err = j.findDeletion(work)
+	if err := j.beginRestore(work); err != nil {
+		return j.stop(err)
 	}
-	switch {
-	case errors.Is(err, state.ErrNotFound):
-		return j.stop(refusedError{err})
-	case err != nil:
+	of, err := j.findDeletion(work)
+	if err != nil {
 		return j.stop(err)
 	}
 	j.restoreMedia(ctx, of)
 	return j.report
 }
 
-// beginRestore starts the report of a restore. A policy that cannot be read does not stop it.
-func (j *job) beginRestore(ctx context.Context) {
+// beginRestore starts the report of a restore, and refuses a call that cannot be served or has no credentials. A policy
+// that cannot be read does not stop a restore.
+func (j *job) beginRestore(ctx context.Context) error {
 	p, err := j.Policy(ctx, j.call)
 	if err != nil && j.broken == nil { // only the pace is at stake
 		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
@@ -93,19 +90,13 @@ func (j *job) beginRestore(ctx context.Context) {
 		r.Mode = policy.Enforce
 	}
 	j.report = r
-}
-
-// prepareRestore opens the state store, and finds what the run deleted. It returns the report of an
-// earlier run that answered the same request.
-func (j *job) prepareRestore(ctx context.Context) (of restore.Deletion, earlier *report.Report, err error) {
-	if err := j.checkAccess(ctx); err != nil {
-		return of, nil, err
+	if j.broken != nil {
+		return refusedError{j.broken}
 	}
-	if earlier, err = j.open(ctx); err != nil || earlier != nil {
-		return of, earlier, err
+	if _, err := j.credentials().Current(ctx); err != nil {
+		return refusedError{err}
 	}
-	of, err = j.findDeletion(ctx)
-	return of, nil, err
+	return nil
 }
 
 // findDeletion finds what the run deleted, and reads what must not be deleted again.
@@ -114,17 +105,6 @@ func (j *job) findDeletion(ctx context.Context) (of restore.Deletion, err error)
 		return of, err
 	}
 	return j.deletionOf(ctx, j.request.Restore)
-}
-
-// checkAccess refuses a call that cannot be served, or that has no credentials.
-func (j *job) checkAccess(ctx context.Context) error {
-	if j.broken != nil {
-		return refusedError{j.broken}
-	}
-	if _, err := j.credentials().Current(ctx); err != nil {
-		return refusedError{err}
-	}
-	return nil
 }
 
 // restoreMedia restores the media of a deletion, and finishes the report.
@@ -138,7 +118,7 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	defer unwatch()
 	switch {
 	case err != nil && !request.DryRun:
-		j.end(r, report.Failed, fmt.Errorf("%w; nothing was restored", err))
+		j.end(report.Failed, fmt.Errorf("%w; nothing was restored", err))
 		return
 	case err != nil:
 		r.Notes = append(r.Notes, err.Error())
@@ -175,19 +155,13 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 		if errors.Is(why, sweep.ErrStopped) {
 			r.Stopped = j.state.NameOf(sweep.StopName)
 		}
-		j.end(r, report.Incomplete, fmt.Errorf("%w, after %d media of the plan", why, c.Restored+c.Skipped+c.Failed))
+		j.end(report.Incomplete, fmt.Errorf("%w, after %d media of the plan", why, c.Restored+c.Skipped+c.Failed))
 	case c.Restored > 0:
-		j.end(r, report.Partial, err)
+		j.end(report.Partial, err)
 	default:
-		j.end(r, report.Failed, err)
+		j.end(report.Failed, err)
 	}
 }
-
-// missingError is a state.ErrNotFound with the next step.
-type missingError string
-
-func (e missingError) Error() string { return string(e) }
-func (missingError) Unwrap() error   { return state.ErrNotFound }
 
 // deletionOf returns the deletion of a run, or of a plan. A start of a run's ID counts only if there is no such run: a killed
 // one has no report.
@@ -199,34 +173,40 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 	}
 	r, err := runlog.Read(ctx, j.store(), run)
 	missing := errors.Is(err, state.ErrNotFound)
-	if missing || err == nil && r.Counts.Deleted == 0 && r.Restore == nil {
-		intent, intentErr := journal.LatestIntent(ctx, j.store(), run)
-		switch {
-		case intentErr == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
+	if err != nil && !missing {
+		return of, err
+	}
+	if missing || r.Counts.Deleted == 0 && r.Restore == nil {
+		switch intent, err := journal.LatestIntent(ctx, j.store(), run); {
+		case err == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
 			of.Plan = intent.Plan
 			return of, nil
-		case missing && errors.Is(intentErr, state.ErrNotFound):
+		case missing && errors.Is(err, state.ErrNotFound):
 			found, err := j.Run(ctx, j.call, run)
-			if err == nil {
-				return j.deletionOf(ctx, found.Run)
+			if errors.Is(err, state.ErrNotFound) {
+				err = refusedError{fmt.Errorf("there is no run %s in the state store: mediasweep runs lists the latest", text.Quote(run))}
 			}
-			if !errors.Is(err, state.ErrNotFound) {
+			if err != nil {
 				return of, err
 			}
-			return of, missingError(fmt.Sprintf("there is no run %s in the state store: mediasweep runs lists the latest", text.Quote(run)))
+			return j.deletionOf(ctx, found.Run)
 		case missing:
-			return of, intentErr
+			return of, err
 		}
 	}
+	return reportedDeletion(run, r)
+}
+
+// reportedDeletion returns the deletion of a run that has a report.
+func reportedDeletion(run string, r *report.Report) (of restore.Deletion, err error) {
 	switch {
-	case err != nil:
-		return of, err
 	case r.Restore != nil:
 		return of, refusedError{fmt.Errorf("run %s is a restore of run %s: it has deleted nothing", text.Quote(run), text.Quote(r.Restore.Of))}
-	case r.Mode != policy.Enforce || r.Plan == "" || r.Status == report.Busy || r.Status == report.Blocked:
+	case !r.MayHaveDeleted():
 		return of, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", text.Quote(run), r.Mode, r.Status)}
 	}
 	c := r.Counts
-	of.Plan, of.Outcomes, of.Interrupted, of.Ended = r.Plan, cmp.Or(r.Ledger, run), r.Status == report.Incomplete, c.Deleted+c.Gone+c.Failed+c.Unverified
-	return of, nil
+	return restore.Deletion{
+		Run: run, Plan: r.Plan, Outcomes: cmp.Or(r.Ledger, run), Interrupted: r.Status == report.Incomplete, Ended: c.Deleted + c.Gone + c.Failed + c.Unverified,
+	}, nil
 }

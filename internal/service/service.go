@@ -168,7 +168,7 @@ func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err 
 	}
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
 	j.report = s.newReport(call, kind, p)
-	r := j.stopEarly(ctx, refusedError{err})
+	r := j.stopRun(ctx, refusedError{err})
 	j.tell(ctx, scope, r)
 	return r
 }
@@ -185,19 +185,6 @@ func newRunID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
-}
-
-// reject finishes the report of a request that cannot be carried out.
-func (s *Service) reject(r *report.Report, err error) *report.Report {
-	r.Refused = true
-	return s.end(r, report.Failed, err)
-}
-
-// end finishes a report with an error.
-func (s *Service) end(r *report.Report, status report.Status, err error) *report.Report {
-	r.Error = err.Error()
-	r.Finish(status, s.now())
-	return r
 }
 
 // logFinished logs the line that alarms watch.

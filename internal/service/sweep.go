@@ -35,7 +35,7 @@ func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request
 	}
 	if err := task.Run(func() { r = run(ctx) }); err != nil {
 		failed := j.with(request, nil)
-		r = failed.stopEarly(ctx, err)
+		r = failed.stopRun(ctx, err)
 	}
 	if !s.isOwn(request) { // a record of a digest must not lead to another
 		j.request = request
@@ -49,16 +49,16 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	defer cancel()
 	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	}
 	defer leave()
 	if err := j.begin(ctx); err != nil {
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	}
 	r := j.report
 	r.Asked = j.request.Digest()
 	if err := j.admit(work); err != nil {
-		return j.stopEarly(ctx, refusedError{err})
+		return j.stopRun(ctx, refusedError{err})
 	}
 	if r.Trigger == trigger.OSS {
 		if j.request = j.splitEvent(); len(j.request.Objects)+len(j.request.Manifests) == 0 {
@@ -69,10 +69,8 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 		defer j.library.Begin()()
 	}
 	switch earlier, err := j.prepare(work); {
-	case errors.Is(err, state.ErrVersioned):
-		return j.refuse(err)
 	case err != nil:
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	case earlier != nil:
 		return earlier
 	}
@@ -82,7 +80,7 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	if leased {
 		lease, err := state.Acquire(work, j.store(), r.Run)
 		if err != nil {
-			return j.stopEarly(ctx, err)
+			return j.stopRun(ctx, err)
 		}
 		// A call may have no time for two writes in turn: the report is saved meanwhile.
 		defer j.release(ctx, lease)
@@ -90,7 +88,7 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	}
 	// A restore may have ended while this run waited for the lease: its marks count.
 	if err := j.marks.Refresh(work, j.store()); err != nil {
-		return j.stopEarly(ctx, err)
+		return j.stopRun(ctx, err)
 	}
 	r.Notes = append(r.Notes, text.First(j.marks.Skipped(), "records")...)
 	if j.request.Inventory {
