@@ -48,7 +48,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
 		{"../service/holds.go", "oddTarget", nil},
 		{"../trigger/request.go", "EffectiveMode", nil},
-		{"../service/plans.go", "checkAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
+		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
 		{"../sweep/scan.go", "take", nil},
 		{"../sweep/status.go", "status outcome", nil},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/notify"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
@@ -110,7 +111,7 @@ func (j *job) finishPlan(ctx context.Context, intent journal.Intent) (r *report.
 	own.request, own.report = &trigger.Request{Trigger: trigger.Timer, Plan: intent.Plan, Resume: intent.Run}, r
 	r.Mode, r.Ledger = policy.Enforce, intent.Run
 	j.log.Info("finishing a plan that was cut off", "run", r.Run, "of", intent.Run, "plan", intent.Plan)
-	if err := checkAge(j.policy, intent.AsOf, intent.Policy, r.AsOf); err != nil {
+	if err := CheckAge(j.policy, plan.Head{AsOf: intent.AsOf, Policy: intent.Policy}, r.AsOf); err != nil {
 		j.log.Info("unfinished plan dropped: the sweep that follows makes a new one", "plan", intent.Plan, "reason", err.Error())
 		dropped = own.dropPlan(ctx, intent)
 	} else {

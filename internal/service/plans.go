@@ -121,10 +121,10 @@ func (j *job) checkPlan(ctx context.Context) error {
 	if err := contents.CheckRegion(j.account.Region); err != nil {
 		return refusedError{err}
 	}
-	if err = CheckAge(j.policy, contents.Head, r.AsOf); request.Anyway && !isAhead(contents.Head.AsOf, r.AsOf) {
-		return nil
+	if err := CheckAge(j.policy, contents.Head, r.AsOf); err != nil && (!request.Anyway || isAhead(contents.Head.AsOf, r.AsOf)) {
+		return refusedError{err}
 	}
-	return err
+	return nil
 }
 
 // clockSkew is the accepted lead of another machine's clock.
@@ -135,22 +135,15 @@ func isAhead(made, now time.Time) bool { return made.After(now.Add(clockSkew)) }
 
 // CheckAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
 func CheckAge(p *policy.Policy, head plan.Head, now time.Time) error {
-	if err := checkAge(p, head.AsOf, head.Policy, now); err != nil {
-		return refusedError{err}
-	}
-	return nil
-}
-
-func checkAge(p *policy.Policy, made time.Time, digest string, now time.Time) error {
 	const remedy = "make a new plan, or add --anyway (?anyway=true over HTTP)"
 	guard := p.Guard
 	switch {
-	case isAhead(made, now):
-		return fmt.Errorf("the plan was made at %s, which is in the future: make a new plan, without --as-of; if none was given, check the clocks", made.Format(time.RFC3339))
-	case digest != p.Digest():
-		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", digest, p.Digest(), remedy)
-	case now.After(guard.PlanMaxAge.After(made, p.Timezone)):
-		return fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: %s", now.Sub(made).Round(time.Minute), guard.PlanMaxAge, remedy)
+	case isAhead(head.AsOf, now):
+		return fmt.Errorf("the plan was made at %s, which is in the future: make a new plan, without --as-of; if none was given, check the clocks", head.AsOf.Format(time.RFC3339))
+	case head.Policy != p.Digest():
+		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", head.Policy, p.Digest(), remedy)
+	case now.After(guard.PlanMaxAge.After(head.AsOf, p.Timezone)):
+		return fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: %s", now.Sub(head.AsOf).Round(time.Minute), guard.PlanMaxAge, remedy)
 	}
 	return nil
 }

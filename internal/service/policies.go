@@ -30,7 +30,6 @@ type policies struct {
 	file   *policy.Policy // given, or the last one of the file without a mistake; nil for an object
 	latest *policy.Policy // the last policy of the object without a mistake
 	etag   string         // of latest
-	saved  string         // the digest of the policy whose text was saved last
 }
 
 // configure reads the name of the policy from the environment. The policy itself is read for each call, so that a
@@ -156,18 +155,13 @@ func (s *Service) checkPlace(p *policy.Policy) error {
 // outcomes name the policy by its digest.
 func (j *job) savePolicy(ctx context.Context) error {
 	p, r := j.policy, j.report
-	j.policies.mu.Lock()
-	saved := j.policies.saved == p.Digest()
-	j.policies.mu.Unlock()
-	if saved {
+	if j.savedPolicy.Load() == p.Digest() {
 		return nil
 	}
 	err := journal.SavePolicy(ctx, j.store(), p)
 	switch {
 	case err == nil:
-		j.policies.mu.Lock()
-		j.policies.saved = p.Digest()
-		j.policies.mu.Unlock()
+		j.savedPolicy.Store(p.Digest())
 	case r.Mode == policy.Enforce:
 		return fmt.Errorf("%w; nothing was deleted", err)
 	default:

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
@@ -71,14 +72,26 @@ type Call struct {
 type Service struct {
 	*deployment
 	clock
+	shared
 	log      *slog.Logger
 	progress display
-	// The process shares these between its runs.
+}
+
+// shared has what the runs of a process share.
+type shared struct {
 	marks    journal.Marks
 	events   *eventbudget.Budget
 	claims   purge.Claims
 	requests requests
 	surveys  chan struct{} // holds a value while a survey of the inventory is under way
+	// versioningChecked is true once the state bucket was asked for its versioning.
+	versioningChecked atomic.Bool
+	// logBegun is true once the state store is known to have a log of runs.
+	logBegun atomic.Bool
+	// lookedOn is the day, counted from 1970, on which a run recorded its look for unfinished plans.
+	lookedOn atomic.Int64
+	// savedPolicy is the digest of the policy whose text was saved last, or nil.
+	savedPolicy atomic.Value
 }
 
 // New wires a service from its environment. It makes no call. A service that cannot be wired
@@ -99,7 +112,7 @@ func New(o Options) *Service {
 	s := &Service{
 		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
 		progress: display{show: logProgress, every: 5 * time.Second},
-		marks:    journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1),
+		shared:   shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1)},
 	}
 	if o.Progress != nil {
 		s.progress = display{show: func(_ *slog.Logger, p sweep.Progress) { o.Progress(p) }, every: 200 * time.Millisecond}

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -253,7 +252,7 @@ func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
 		Policy: j.policy, Store: j.store(), Now: j.now, Log: log,
 		Cloud:   sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
 		Shared:  sweep.Shared{Marks: j.marks, Events: j.events, Claims: &j.claims},
-		Names:   sweep.Names{Stop: j.state.NameOf(sweep.StopName), Caller: cmp.Or(j.call.Caller, "an unknown caller")},
+		Names:   sweep.Names{Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call)},
 		Display: sweep.Display{Progress: j.showOf(log, j.report.Run), Every: j.progress.every},
 	}
 }

@@ -3,7 +3,6 @@ package service
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -18,19 +17,12 @@ import (
 type deployment struct {
 	policies policies
 	account  account.Account
-	// accountID names the account for people. It may be empty.
-	accountID string
-	keyring   *account.Keyring
-	state     state.Location
-	library   *mps.Client
-	objects   *objects.Client
-	digests   *digests
-	// versioningChecked is true once the state bucket was asked for its versioning.
-	versioningChecked atomic.Bool
-	// logBegun is true once the state store is known to have a log of runs.
-	logBegun atomic.Bool
-	// lookedOn is the day, counted from 1970, on which a run of the process recorded its look for unfinished plans.
-	lookedOn atomic.Int64
+	keyring  *account.Keyring
+	state    state.Location
+	origin   Origin
+	library  *mps.Client
+	objects  *objects.Client
+	digests  *digests
 	// broken is the reason why no run can be carried out. The other fields may then be empty.
 	broken error
 	// noStore is the reason why no record can be read, which needs neither a policy nor more of the
@@ -42,7 +34,7 @@ func newDeployment(o Options) *deployment {
 	if o.Libraries == nil {
 		o.Libraries = new(mps.Clients)
 	}
-	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials), accountID: text.Name(o.Getenv("FC_ACCOUNT_ID"))}
+	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials)}
 	var noDigests, noPolicy error
 	d.digests, noDigests = newDigests(o)
 	if o.Policy == nil {
@@ -52,10 +44,11 @@ func newDeployment(o Options) *deployment {
 	if d.broken = errors.Join(d.noStore, noDigests, noPolicy); d.broken == nil {
 		d.broken = d.wire(o)
 	}
-	d.digests.from = notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.account.Region}
+	d.origin = Origin{text.Name(o.Getenv("FC_ACCOUNT_ID")), d.account.Region, ""}
 	if d.state != (state.Location{}) {
-		d.digests.from.State = d.state.String()
+		d.origin.State = d.state.String()
 	}
+	d.digests.from = notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.origin.Region, State: d.origin.State}
 	return d
 }
 
@@ -105,13 +98,7 @@ type Origin struct {
 }
 
 // Origin returns the deployment's origin. It may be empty if the service is broken.
-func (d *deployment) Origin() Origin {
-	o := Origin{d.accountID, d.account.Region, ""}
-	if d.state != (state.Location{}) {
-		o.State = d.state.String()
-	}
-	return o
-}
+func (d *deployment) Origin() Origin { return d.origin }
 
 // checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
 // records would be read as media or lists, or the reverse.
