@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // digests sends the digests of a deployment, and limits those about events and requests.
@@ -42,9 +43,17 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	return held, true
 }
 
-// tell sends the digest of a finished run to chat, if the run matters. It changes nothing about
+// scopeOf returns the scope of a request's run.
+func scopeOf(request *trigger.Request) notify.Scope {
+	if request.OfLibrary() {
+		return notify.Library
+	}
+	return notify.Request
+}
+
+// sendDigest sends the digest of a finished run to chat, if the run matters. It changes nothing about
 // the run. One result of a run is sent once: the claim is durable before the first send.
-func (j *job) tell(ctx context.Context, scope notify.Scope, r *report.Report) {
+func (j *job) sendDigest(ctx context.Context, scope notify.Scope, r *report.Report) {
 	if !j.digests.Enabled() || !notify.Matters(r, scope) {
 		return
 	}

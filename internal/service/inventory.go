@@ -120,7 +120,7 @@ func (j *job) finishPlan(ctx context.Context, intent journal.Intent) (r *report.
 	record, cancel := j.budget.Record(ctx)
 	defer cancel()
 	own.finish(record, r)
-	own.tell(ctx, notify.Library, r)
+	own.sendDigest(ctx, notify.Library, r)
 	return r, dropped
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
@@ -142,12 +141,4 @@ func (s *Service) isOwn(request *trigger.Request) bool {
 		}
 	}
 	return len(request.Objects) > 0
-}
-
-// scope returns the scope of the job for a digest.
-func (j *job) scope() notify.Scope {
-	if j.request.OfLibrary() {
-		return notify.Library
-	}
-	return notify.Request
 }

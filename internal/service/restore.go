@@ -34,7 +34,7 @@ func (j *job) restore(ctx context.Context) *report.Report {
 		return j.stopRun(ctx, err)
 	}
 	defer leave()
-	switch earlier, err := j.open(work); {
+	switch earlier, err := j.openStore(work); {
 	case err != nil:
 		return j.stopRun(ctx, err)
 	case earlier != nil:

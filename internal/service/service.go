@@ -182,7 +182,7 @@ func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err 
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
 	j.report = s.newReport(call, kind, p)
 	r := j.stopRun(ctx, refusedError{err})
-	j.tell(ctx, scope, r)
+	j.sendDigest(ctx, scope, r)
 	return r
 }
 

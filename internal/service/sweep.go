@@ -37,8 +37,7 @@ func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request
 		r = failed.stopRun(ctx, err)
 	}
 	if !s.isOwn(request) { // a record of a digest must not lead to another
-		j.request = request
-		j.tell(ctx, j.scope(), r) // also a repeated call: the first may have been killed before
+		j.sendDigest(ctx, scopeOf(request), r) // also a repeated call: the first may have been killed before
 	}
 	return r
 }
@@ -56,7 +55,7 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	}
 	r := j.report
 	r.Asked = j.request.Digest()
-	if err := j.admit(work); err != nil {
+	if err := j.checkRequest(work); err != nil {
 		return j.stopRun(ctx, refusedError{err})
 	}
 	if r.Trigger == trigger.OSS {
@@ -120,9 +119,9 @@ func (j *job) release(ctx context.Context, lease *state.Lease) {
 	}
 }
 
-// admit refuses a request that cannot be carried out, whatever the services answer, and sets the
+// checkRequest refuses a request that cannot be carried out, whatever the services answer, and sets the
 // mode of its report.
-func (j *job) admit(ctx context.Context) error {
+func (j *job) checkRequest(ctx context.Context) error {
 	request, p := j.request, j.policy
 	mode, err := request.EffectiveMode(p.Mode)
 	if err != nil {
@@ -162,7 +161,7 @@ func mayRead(p *policy.Policy, manifests []media.Object) error {
 // prepare opens the state store, saves the policy and checks the request's plan before a
 // run. It returns the report of an earlier run that answered the same request.
 func (j *job) prepare(ctx context.Context) (earlier *report.Report, err error) {
-	if earlier, err = j.open(ctx); err != nil || earlier != nil {
+	if earlier, err = j.openStore(ctx); err != nil || earlier != nil {
 		return earlier, err
 	}
 	if err := j.savePolicy(ctx); err != nil {
@@ -174,9 +173,9 @@ func (j *job) prepare(ctx context.Context) (earlier *report.Report, err error) {
 	return nil, j.checkPlan(ctx)
 }
 
-// open checks the state store before a run. It returns the report of an earlier run that answered the same
+// openStore checks the state store before a run. It returns the report of an earlier run that answered the same
 // request.
-func (j *job) open(ctx context.Context) (earlier *report.Report, err error) {
+func (j *job) openStore(ctx context.Context) (earlier *report.Report, err error) {
 	store := j.store()
 	if err := j.checkVersioning(ctx, store); err != nil {
 		return nil, err
