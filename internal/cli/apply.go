@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,7 @@ media that was made last, by a run that is neither an apply nor of an OSS event.
 						return missing("plans", request.Plan, err)
 					}
 					request.Plan = contents.ID
-					fmt.Fprintf(c.Stderr, "mediasweep: applying plan %s of %s with %d media\n", contents.ID, contents.Head.AsOf.Format(time.RFC3339), contents.Entries) //nolint:errcheck // there is no other place to say it
+					c.say("applying plan %s of %s with %d media", contents.ID, contents.Head.AsOf.Format(time.RFC3339), contents.Entries)
 				}
 				return c.writeReport(s.Sweep(ctx, localCall(), request), flags.output)
 			})

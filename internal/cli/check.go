@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,17 +168,14 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 		result.Warnings = append(append(result.Warnings, p.Lint()...), c.refusals(p)...)
 		result.Rules, result.Digest = p.Describe(words.English), p.Digest()
 	}
-	w := bufio.NewWriter(c.Stdout)
-	if output == "json" {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(result)
-	} else {
-		result.writeText(w, data)
-		err = nil
-	}
-	if err = errors.Join(err, w.Flush()); err != nil {
+	var b strings.Builder
+	if output == "text" {
+		result.writeText(&b, data)
+	} else if err := writeJSON(&b, result); err != nil {
 		return exitError{exitFailed, err}
+	}
+	if err := c.print(&b); err != nil {
+		return err
 	}
 	if len(mistakes) > 0 {
 		return exitError{code: exitUsage}
@@ -205,10 +200,8 @@ func (c *Command) refusals(p *policy.Policy) (list []policy.Warning) {
 }
 
 // writeText shows each mistake with its line, and a caret below its place.
-func (r *checked) writeText(w *bufio.Writer, data []byte) {
-	print := func(format string, args ...any) {
-		fmt.Fprintf(w, format, args...) //nolint:errcheck // Flush returns the error
-	}
+func (r *checked) writeText(b *strings.Builder, data []byte) {
+	print := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
 	lines := strings.Split(string(data), "\n")
 	var line []rune // of the latest mistake: a long one is split once
 	for i, mistake := range r.Errors {
@@ -278,6 +271,6 @@ func (c *Command) starter(name, shown string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return exitError{exitFailed, fmt.Errorf("write %s: %w", shown, account.WithoutPath(err))}
 	}
-	fmt.Fprintf(c.Stderr, "mediasweep: %s is written: edit it, then run mediasweep check\n", shown) //nolint:errcheck // there is no other place to say it
+	c.say("%s is written: edit it, then run mediasweep check", shown)
 	return nil
 }

@@ -6,7 +6,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,8 +91,18 @@ func (c *Command) execute(ctx context.Context, args []string) error {
 	return root.ExecuteContext(ctx)
 }
 
-func (c *Command) complain(err error) {
-	fmt.Fprintln(c.Stderr, "mediasweep:", text.Bound(text.Printable(err.Error()))) //nolint:errcheck // there is no other place to say it
+// say writes a message to stderr.
+func (c *Command) say(format string, args ...any) {
+	fmt.Fprintln(c.Stderr, "mediasweep:", text.Printable(fmt.Sprintf(format, args...))) //nolint:errcheck // there is no other place to say it
+}
+
+func (c *Command) complain(err error) { c.say("%s", text.Bound(text.Printable(err.Error()))) }
+
+// note writes further information about a result to stderr.
+func (c *Command) note(notes ...string) {
+	for _, one := range notes {
+		c.say("note: %s", one)
+	}
 }
 
 // exitError ends the program with a code. It prints err, if any.
@@ -221,13 +230,10 @@ func (c *Command) print(b *strings.Builder) error {
 // the program is to exit with.
 func (c *Command) writeReport(r *report.Report, output string) error {
 	var err error
-	switch output {
-	case "table":
+	if output == "table" {
 		err = render.WriteReport(c.Stdout, r)
-	default:
-		encoder := json.NewEncoder(c.Stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(r)
+	} else {
+		err = writeJSON(c.Stdout, r)
 	}
 	if err != nil {
 		return exitError{exitFailed, fmt.Errorf("write the report: %w", err)}

@@ -121,8 +121,8 @@ func (c *Command) serveConsole(ctx context.Context, all []pagesOf, address strin
 	}
 	debug.SetGCPercent(50) // a plan of a hundred thousand media is most of the memory
 	server := &http.Server{Handler: guard, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
-	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry())               //nolint:errcheck // the reader has gone
-	fmt.Fprintln(c.Stderr, "mediasweep: open this address in a browser; Ctrl-C ends it") //nolint:errcheck // there is no other place to say it
+	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry()) //nolint:errcheck // the reader has gone
+	c.say("open this address in a browser; Ctrl-C ends it")
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return exitError{exitFailed, err}

@@ -64,8 +64,8 @@ A fault is OPERATION:KIND, with options as in
 			for _, name := range slices.Sorted(maps.Keys(env)) {
 				fmt.Fprintf(c.Stdout, "export %s='%s'\n", name, env[name]) //nolint:errcheck // the reader has gone
 			}
-			fmt.Fprintf(c.Stdout, "export MEDIASWEEP_NOTIFY='%s'\n", strings.Join(e.Targets(), " "))                 //nolint:errcheck // as above
-			fmt.Fprintf(c.Stderr, "mediasweep: emulating MPS and OSS; what they saw is at %s/_emulator/\n", e.URL()) //nolint:errcheck // as above
+			fmt.Fprintf(c.Stdout, "export MEDIASWEEP_NOTIFY='%s'\n", strings.Join(e.Targets(), " ")) //nolint:errcheck // as above
+			c.say("emulating MPS and OSS; what they saw is at %s/_emulator/", e.URL())
 			<-cmd.Context().Done()
 			if err := e.Close(); err != nil {
 				return exitError{exitFailed, err}

@@ -78,7 +78,7 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 // makes it useless.
 func (c *Command) newCredentials() account.Source {
 	if !account.InFC(c.Getenv) && c.Getenv(profileVariable) != "" && c.hasKey() {
-		fmt.Fprintln(c.Stderr, "mediasweep: the profile is not used: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET come first: unset them to use it") //nolint:errcheck // there is no other place to say it
+		c.say("the profile is not used: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET come first: unset them to use it")
 	}
 	return credentials.New(c.Getenv)
 }

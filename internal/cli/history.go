@@ -49,7 +49,7 @@ lost (gone after a run was killed) and restored.`,
 				if err != nil {
 					return err
 				}
-				c.note(found.Notes)
+				c.note(found.Notes...)
 				if len(found.Unread) > 0 {
 					return exitError{exitPartial, errors.New("history incomplete: " + strings.Join(text.First(found.Unread, "records"), "; "))}
 				}

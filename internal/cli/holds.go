@@ -36,7 +36,7 @@ with several holds stays until all have ended.`,
 				if err != nil {
 					return err
 				}
-				c.note(notes)
+				c.note(notes...)
 				if flags.output == "json" {
 					return writeJSON(b, hold)
 				}
@@ -64,7 +64,7 @@ func (c *Command) holds() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				c.note(skipped)
+				c.note(skipped...)
 				if flags.output == "json" {
 					return writeJSON(b, holds)
 				}

@@ -51,7 +51,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 			}
 			d.Operator, d.Mode = who == "operator", policy.Mode(cmp.Or(mode, string(d.Policy.Mode)))
 			document, notes := permissions.For(d)
-			c.note(notes)
+			c.note(notes...)
 			var b strings.Builder
 			if output == "text" {
 				b.WriteString(document.Text())
@@ -59,7 +59,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 				b.WriteString(document.JSON())
 			}
 			if n := len(document.JSON()); n > permissions.MaxBytes {
-				c.note([]string{fmt.Sprintf("this policy has %d bytes, and RAM takes %d: divide its statements among several policies", n, permissions.MaxBytes)})
+				c.note(fmt.Sprintf("this policy has %d bytes, and RAM takes %d: divide its statements among several policies", n, permissions.MaxBytes))
 			}
 			return c.print(&b)
 		},

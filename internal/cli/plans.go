@@ -117,9 +117,9 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
 	return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 		r := s.Sweep(ctx, localCall(), request)
-		c.note(prefixNote(request.Objects, r.Counts))
+		c.note(prefixNote(request.Objects, r.Counts)...)
 		if ids := len(request.MediaIDs); ids > 0 && r.Counts.Absent == ids && r.Plan != "" {
-			c.note([]string{"MPS has none of these media: write an object as oss://bucket/key, and what is below a prefix as oss://bucket/prefix/**"})
+			c.note("MPS has none of these media: write an object as oss://bucket/key, and what is below a prefix as oss://bucket/prefix/**")
 		}
 		if flags.output != "csv" && flags.output != "html" {
 			return c.writeReport(r, flags.output)
@@ -180,7 +180,7 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 // placeOf returns what a document says of the deployment, its language and timezone.
 func (c *Command) placeOf(ctx context.Context, s *service.Service) (words.Lang, render.Origin, *time.Location) {
 	zone, notes := s.Zone(ctx, localCall())
-	c.note(notes)
+	c.note(notes...)
 	lang, _ := words.Parse(c.Getenv("MEDIASWEEP_LANG")) // the service refuses a wrong one
 	return lang, render.Origin(s.Origin()), zone
 }
@@ -237,9 +237,9 @@ func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.B
 // listPlans writes the plans that were saved before one, or the latest ones.
 func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.Builder, before string, flags *functionFlags) error {
 	list, err := s.Plans(ctx, localCall(), before)
-	c.note(list.Notes)
+	c.note(list.Notes...)
 	if list.Next != "" {
-		c.note([]string{"there are earlier plans: add --before " + list.Next})
+		c.note("there are earlier plans: add --before " + list.Next)
 	}
 	switch {
 	case err != nil:
@@ -250,17 +250,10 @@ func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.
 		return render.WritePlansCSV(flags.csv(b), list.Plans)
 	}
 	if len(list.Plans) == 0 && before == "" {
-		c.note([]string{"no plan is in the state store: mediasweep plan makes one, and --state names another store"})
+		c.note("no plan is in the state store: mediasweep plan makes one, and --state names another store")
 	}
 	render.WritePlans(b, list.Plans)
 	return nil
-}
-
-// note lists on stderr the records that a result skipped.
-func (c *Command) note(skipped []string) {
-	for _, one := range skipped {
-		fmt.Fprintln(c.Stderr, "mediasweep: note:", text.Printable(one)) //nolint:errcheck // there is no other place to say it
-	}
 }
 
 // missing says that the state store has no record of a name in a list (runs or plans), if that is the error.

@@ -68,7 +68,7 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	for _, one := range stores {
 		err := flags.with(cmd, one.command, func(ctx context.Context, s *service.Service) error {
 			page, err := s.Runs(ctx, localCall(), filter)
-			c.note(one.of(page.Notes...))
+			c.note(one.of(page.Notes...)...)
 			if page.Next != "" && (next == "" || runlog.CompareCursors(page.Next, next) < 0) {
 				next = page.Next
 			}
@@ -80,7 +80,7 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 		if err != nil {
 			failures = append(failures, err)
 			if len(stores) > 1 {
-				c.note(one.of("not read: " + text.Bound(err.Error())))
+				c.note(one.of("not read: " + text.Bound(err.Error()))...)
 			}
 		}
 	}
@@ -89,14 +89,14 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	}
 	list, next = page(list, next, filter.Limit)
 	if next != "" {
-		c.note([]string{"there are earlier runs: add --before " + next})
+		c.note("there are earlier runs: add --before " + next)
 	}
 	if len(list) == 0 && len(failures) == 0 && flags.output == "table" {
 		none := "no such run: leave flags out for more runs, and --state names another store"
 		if filter == (service.RunFilter{Limit: filter.Limit}) {
 			none = "no run yet: mediasweep plan makes the first, and --state names another store"
 		}
-		c.note([]string{none})
+		c.note(none)
 	}
 	var b strings.Builder
 	if err := writeRuns(&b, flags, list); err != nil {

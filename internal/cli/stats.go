@@ -31,7 +31,7 @@ that a killed run deleted before it recorded that: history has it as lost.`,
 				if err != nil {
 					return err
 				}
-				c.note(stats.Notes)
+				c.note(stats.Notes...)
 				switch flags.output {
 				case "json":
 					return writeJSON(b, stats)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -190,8 +191,8 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 	return nil
 }
 
-func writeJSON(b *strings.Builder, value any) error {
-	encoder := json.NewEncoder(b)
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
