@@ -238,6 +238,11 @@ func (c *Command) writeReport(r *report.Report, output string) error {
 	if err != nil {
 		return exitError{exitFailed, fmt.Errorf("write the report: %w", err)}
 	}
+	return ending(r)
+}
+
+// ending returns the exit of a command that has written its result.
+func ending(r *report.Report) error {
 	if code := r.ExitCode(); code != exitOK {
 		return exitError{code: code}
 	}

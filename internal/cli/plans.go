@@ -15,11 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -131,22 +129,14 @@ func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *tri
 		if r.Status != report.Done {
 			c.complain(problem)
 		}
-		contents := plan.Contents{ID: r.Plan, Head: plan.Head{AsOf: r.AsOf, Policy: r.Policy}}
-		items := func(func(review.Item, error) bool) {} // a plan to delete nothing is not kept
-		var err error
-		if r.Counts.Expired > 0 {
-			contents, items, err = s.Items(ctx, localCall(), r.Plan)
-		}
+		contents, items, err := s.Decisions(ctx, localCall(), r)
 		if err == nil {
 			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: items}, r)
 		}
 		if err != nil {
 			return exitError{exitFailed, err}
 		}
-		if code := r.ExitCode(); code != exitOK {
-			return exitError{code: code}
-		}
-		return nil
+		return ending(r)
 	})
 }
 

@@ -185,10 +185,7 @@ func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error)
 	if err := c.print(&b); err != nil {
 		return err
 	}
-	if r.Status != report.Done {
-		return exitError{code: r.ExitCode()}
-	}
-	return nil
+	return ending(r)
 }
 
 func writeJSON(w io.Writer, value any) error {

@@ -67,7 +67,7 @@ func (s *Service) Decisions(ctx context.Context, call Call, run *report.Report) 
 	}
 	contents, items, err := s.Items(ctx, call, run.Plan)
 	if run.Counts.Expired == 0 && (run.Plan == "" || errors.Is(err, state.ErrNotFound)) {
-		return plan.Contents{ID: run.Plan}, func(func(review.Item, error) bool) {}, nil
+		return plan.Contents{ID: run.Plan, Head: plan.Head{AsOf: run.AsOf, Policy: run.Policy}}, func(func(review.Item, error) bool) {}, nil
 	}
 	return contents, items, err
 }
