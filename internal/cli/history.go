@@ -38,8 +38,7 @@ lost (gone after a run was killed) and restored.`,
 				case "csv":
 					err = render.WriteHistoryCSV(flags.csv(&b), found)
 				case "html":
-					lang, origin, zone := c.placeOf(ctx, s)
-					err = render.HistoryDocument(lang, origin, zone, found).WriteHTML(&b)
+					err = render.HistoryDocument(c.edition(ctx, s), found).WriteHTML(&b)
 				default:
 					render.WriteHistory(&b, found)
 				}

@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -156,23 +155,22 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 	if flags.output == "csv" {
 		return p.CSV(flags.csv(w))
 	}
-	lang, origin, zone := c.placeOf(ctx, s)
-	if p.Zone = zone; flags.output == "table" {
+	edition := c.edition(ctx, s)
+	if p.Zone = edition.Zone; flags.output == "table" {
 		return render.WritePlan(w, p)
 	}
-	document, err := p.Document(lang, origin, r)
+	document, err := p.Document(edition, r)
 	if err != nil {
 		return err
 	}
 	return document.WriteHTML(w)
 }
 
-// placeOf returns what a document says of the deployment, its language and timezone.
-func (c *Command) placeOf(ctx context.Context, s *service.Service) (words.Lang, render.Origin, *time.Location) {
+func (c *Command) edition(ctx context.Context, s *service.Service) render.Edition {
 	zone, notes := s.Zone(ctx, localCall())
 	c.note(notes...)
 	lang, _ := words.Parse(c.Getenv("MEDIASWEEP_LANG")) // the service refuses a wrong one
-	return lang, render.Origin(s.Origin()), zone
+	return render.Edition{Lang: lang, Zone: zone, Origin: render.Origin(s.Origin())}
 }
 
 func (c *Command) plans() *cobra.Command {

@@ -181,8 +181,7 @@ func (c *Command) writeRun(ctx context.Context, s *service.Service, b *strings.B
 		}
 		return render.WriteRestoredCSV(flags.csv(b), results)
 	case "html":
-		lang, origin, zone := c.placeOf(ctx, s)
-		return render.ReportDocument(lang, origin, zone, run).WriteHTML(b)
+		return render.ReportDocument(c.edition(ctx, s), run).WriteHTML(b)
 	}
 	return render.WriteReport(b, run)
 }

@@ -96,8 +96,7 @@ hours of their video, where the records have them.`,
 					case "csv":
 						return render.WriteForecastCSV(flags.csv(b), forecast)
 					case "html":
-						lang, origin, zone := c.placeOf(ctx, s)
-						return render.ForecastDocument(lang, origin, zone, report.NewForecast(forecast, r)).WriteHTML(b)
+						return render.ForecastDocument(c.edition(ctx, s), report.NewForecast(forecast, r)).WriteHTML(b)
 					}
 					render.WriteForecast(b, forecast)
 					return nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/words"
@@ -13,6 +14,13 @@ import (
 
 // Origin says which deployment a document is of. Empty fields are left out.
 type Origin struct{ Account, Region, State string }
+
+// Edition says for whom a document is, and of which deployment.
+type Edition struct {
+	Lang   words.Lang
+	Zone   *time.Location
+	Origin Origin
+}
 
 // Document is a page of HTML that stands alone: no script, and nothing that is loaded.
 type Document struct {
@@ -66,11 +74,11 @@ type writer struct {
 	doc  *Document
 }
 
-func newWriter(lang words.Lang, origin Origin, title string) *writer {
-	w := &writer{lang, &Document{Title: text.Line(title), lang: lang}}
-	w.fact("account", origin.Account)
-	w.fact("region", origin.Region)
-	w.fact("state store", origin.State)
+func newWriter(e Edition, title string) *writer {
+	w := &writer{e.Lang, &Document{Title: text.Line(title), lang: e.Lang}}
+	w.fact("account", e.Origin.Account)
+	w.fact("region", e.Origin.Region)
+	w.fact("state store", e.Origin.State)
 	return w
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // maxRows is the number of media that a document lists.
@@ -19,7 +18,7 @@ const maxRows = 5000
 
 // Document returns the plan as a document. The report, which may be nil, is that of the run that made the
 // plan. It returns the error of reading the media.
-func (p Plan) Document(lang words.Lang, origin Origin, r *report.Report) (*Document, error) {
+func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 	totals, largest := review.NewTotals(), &review.Largest{}
 	var first []review.Item
 	for item, err := range p.Items {
@@ -32,11 +31,12 @@ func (p Plan) Document(lang words.Lang, origin Origin, r *report.Report) (*Docum
 			first = append(first, item)
 		}
 	}
-	w, view := newWriter(lang, origin, lang.Say("%d media are to be deleted", totals.Media)), p.view()
+	p.Zone = e.Zone
+	w, view := newWriter(e, e.Lang.Say("%d media are to be deleted", totals.Media)), p.view()
 	w.fact("plan", p.Contents.ID)
 	w.fact("as of", view.Time(p.Contents.Head.AsOf))
 	w.fact("policy", p.Contents.Head.Policy)
-	w.fact("blocked", lang.Sentence(p.Contents.Blocked))
+	w.fact("blocked", e.Lang.Sentence(p.Contents.Blocked))
 	if r != nil {
 		w.fact("status", string(r.Status))
 		w.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
@@ -45,11 +45,11 @@ func (p Plan) Document(lang words.Lang, origin Origin, r *report.Report) (*Docum
 	folders, rest := totals.Folders.First(maxGroups)
 	w.groups("By folder", "folder", totals.Sum, folders, rest, len(totals.Folders)-maxGroups)
 	if items := largest.Items(); len(items) > 0 {
-		w.items(lang.Say("Largest %d", len(items)), items, view)
+		w.items(e.Lang.Say("Largest %d", len(items)), items, view)
 	}
-	s := w.items(lang.Say("Media"), first, view)
+	s := w.items(e.Lang.Say("Media"), first, view)
 	if more := totals.Media - len(first); more > 0 {
-		s.Text = lang.Say("%d more are in the CSV: %s", more, "mediasweep plans "+p.Contents.ID+" -o csv")
+		s.Text = e.Lang.Say("%d more are in the CSV: %s", more, "mediasweep plans "+p.Contents.ID+" -o csv")
 	}
 	return w.doc, nil
 }
@@ -93,8 +93,9 @@ func (w *writer) items(heading string, items []review.Item, view View) *Section 
 }
 
 // ReportDocument returns a report as a document.
-func ReportDocument(lang words.Lang, origin Origin, zone *time.Location, r *report.Report) *Document {
-	w, view := newWriter(lang, origin, lang.Say("Run %s", r.Run)), View{r.AsOf, zone}
+func ReportDocument(e Edition, r *report.Report) *Document {
+	lang := e.Lang
+	w, view := newWriter(e, lang.Say("Run %s", r.Run)), View{r.AsOf, e.Zone}
 	for _, f := range []Fact{
 		{"status", string(r.Status)}, {"error", lang.Sentence(r.Error)}, {"trigger", string(r.Trigger)}, {"mode", string(r.Mode)}, {"as of", view.Time(r.AsOf)},
 		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", lang.Sentence(r.Guard.Reason)},
@@ -157,9 +158,9 @@ func (w *writer) restore(c *report.Restore) {
 }
 
 // ForecastDocument returns a forecast as a document.
-func ForecastDocument(lang words.Lang, origin Origin, zone *time.Location, f report.Forecast) *Document {
-	w := newWriter(lang, origin, lang.Say("Forecast of %d days", len(f.Days)))
-	w.fact("as of", View{Zone: zone}.Time(f.AsOf))
+func ForecastDocument(e Edition, f report.Forecast) *Document {
+	w := newWriter(e, e.Lang.Say("Forecast of %d days", len(f.Days)))
+	w.fact("as of", View{Zone: e.Zone}.Time(f.AsOf))
 	w.fact("timezone", f.Timezone)
 	if f.Status != report.Done {
 		w.fact("incomplete", cmp.Or(f.Error, string(f.Status)))
@@ -174,7 +175,7 @@ func ForecastDocument(lang words.Lang, origin Origin, zone *time.Location, f rep
 	w.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Sum{}, 0)
 	days := []review.Group{}
 	if f.Overdue.Media > 0 {
-		days = append(days, review.Group{Name: lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
+		days = append(days, review.Group{Name: e.Lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
 	}
 	for _, day := range f.Days {
 		if day.Media > 0 {
@@ -190,8 +191,9 @@ func sumOf(s retention.Sum) review.Sum {
 }
 
 // HistoryDocument returns a history as a document.
-func HistoryDocument(lang words.Lang, origin Origin, zone *time.Location, h *history.History) *Document {
-	w, view := newWriter(lang, origin, lang.Say("History of %s", h.Of)), View{Zone: zone}
+func HistoryDocument(e Edition, h *history.History) *Document {
+	lang := e.Lang
+	w, view := newWriter(e, lang.Say("History of %s", h.Of)), View{Zone: e.Zone}
 	w.fact("next", lang.Sentence(h.Next))
 	if len(h.Unread) > 0 {
 		w.fact("incomplete", strings.Join(text.First(h.Unread, "records"), "; "))
