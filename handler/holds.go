@@ -7,7 +7,7 @@ import (
 )
 
 func (f *Function) getHolds(w http.ResponseWriter, r *http.Request) {
-	holds, skipped, err := f.Holds(r.Context(), callOf(r))
+	holds, skipped, err := f.Holds(r.Context(), CallOf(r))
 	writeList(w, "hold", holds, skipped, err)
 }
 
@@ -22,7 +22,7 @@ func (f *Function) postHold(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	hold, notes, err := f.Hold(r.Context(), callOf(r), request)
+	hold, notes, err := f.Hold(r.Context(), CallOf(r), request)
 	if err != nil {
 		writeError(w, "hold", "", err)
 		return
@@ -32,7 +32,7 @@ func (f *Function) postHold(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Function) deleteHold(w http.ResponseWriter, r *http.Request) {
-	hold, err := f.Release(r.Context(), callOf(r), r.PathValue("id"))
+	hold, err := f.Release(r.Context(), CallOf(r), r.PathValue("id"))
 	if err != nil {
 		writeError(w, "hold", r.PathValue("id"), err)
 		return

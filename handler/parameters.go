@@ -18,6 +18,9 @@ import (
 // without values itself.
 type parameters map[string][]string
 
+// parameter returns the value of a parameter. It joins several values by commas, since no choice has one.
+func parameter(r *http.Request, name string) string { return strings.Join(r.URL.Query()[name], ",") }
+
 func yesOrNo() []string { return []string{"true", "false"} }
 
 // checked refuses a query with another parameter, or with another value: a misspelled dryRun must not
@@ -35,7 +38,7 @@ func checked(p parameters, refuse func(http.ResponseWriter, *http.Request, error
 func (p parameters) check(query url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		allowed, known := p[name]
-		value := strings.Join(query[name], ",")
+		value := strings.Join(query[name], ",") // as parameter returns it
 		switch {
 		case !known && len(p) == 0:
 			return fmt.Errorf("there is no parameter %s: this route takes none", text.Quote(name))
@@ -69,7 +72,7 @@ func bodiless(refuse func(http.ResponseWriter, *http.Request, error), route http
 
 // refuseRun answers with the report of a run that did not take place.
 func (f *Function) refuseRun(w http.ResponseWriter, r *http.Request, err error) {
-	writeReport(w, f.Refuse(r.Context(), callOf(r), trigger.HTTP, err))
+	writeReport(w, f.Refuse(r.Context(), CallOf(r), trigger.HTTP, err))
 }
 
 func refuse(w http.ResponseWriter, _ *http.Request, err error) {

@@ -19,6 +19,29 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
+// newRoutes returns what is behind the access check.
+func (f *Function) newRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	format, excel := []string{"json", "csv"}, yesOrNo()
+	run := func(p parameters, route http.HandlerFunc) http.HandlerFunc { return checked(p, f.refuseRun, route) }
+	mux.HandleFunc("POST /v1/sweeps", run(nil, f.postSweep))
+	mux.HandleFunc("POST /v1/plans", run(nil, f.postPlan))
+	mux.HandleFunc("POST /v1/plans/{id}/apply", run(parameters{"anyway": yesOrNo()}, bodiless(f.refuseRun, f.postApply)))
+	mux.HandleFunc("POST /v1/runs/{run}/restore", run(parameters{"dryRun": yesOrNo(), "only": nil}, bodiless(f.refuseRun, f.postRestore)))
+	records := func(p parameters, route http.HandlerFunc) http.HandlerFunc { return checked(p, refuse, inTime(route)) }
+	mux.HandleFunc("GET /v1/runs", records(parameters{"trigger": nil, "status": nil, "since": nil, "before": nil, "limit": nil, "format": format, "excel": excel}, f.getRuns))
+	mux.HandleFunc("GET /v1/runs/{run}", records(parameters{"format": format, "excel": excel}, f.getRun))
+	mux.HandleFunc("GET /v1/plans", records(parameters{"before": nil}, f.getPlans))
+	mux.HandleFunc("GET /v1/plans/{id}", records(parameters{"format": format, "excel": excel}, f.getPlan))
+	mux.HandleFunc("GET /v1/media/{id}/history", records(nil, f.getHistory))
+	mux.HandleFunc("GET /v1/holds", records(nil, f.getHolds))
+	mux.HandleFunc("POST /v1/holds", records(nil, f.postHold))
+	mux.HandleFunc("DELETE /v1/holds/{id}", records(nil, bodiless(refuse, f.deleteHold)))
+	mux.HandleFunc("GET /v1/media/{id}/explain", checked(nil, refuse, f.getExplain))
+	mux.HandleFunc("GET /v1/forecast", checked(parameters{"days": nil}, refuse, f.getForecast))
+	return mux
+}
+
 // request reads the request in a body. On an error it has answered.
 func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *trigger.Request, ok bool) {
 	body, err := trigger.Read(r.Body)
@@ -34,7 +57,7 @@ func (f *Function) request(w http.ResponseWriter, r *http.Request) (request *tri
 
 func (f *Function) postSweep(w http.ResponseWriter, r *http.Request) {
 	if request, ok := f.request(w, r); ok {
-		writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+		writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 	}
 }
 
@@ -49,7 +72,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request.Mode = policy.DryRun
-	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+	writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 }
 
 // postApply deletes what a plan names and has still expired.
@@ -59,16 +82,15 @@ func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
 		f.refuseRun(w, r, err)
 		return
 	}
-	request.Anyway = r.URL.Query().Get("anyway") == "true"
-	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+	request.Anyway = parameter(r, "anyway") == "true"
+	writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 }
 
 // postRestore adds the media that a run deleted again, or says what it would add.
 func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run"), DryRun: query.Get("dryRun") == "true"}
-	if query.Has("only") {
-		request.Only = strings.Split(strings.Join(query["only"], ","), ",")
+	request := &trigger.Request{Trigger: trigger.HTTP, Restore: r.PathValue("run"), DryRun: parameter(r, "dryRun") == "true"}
+	if only := parameter(r, "only"); only != "" {
+		request.Only = strings.Split(only, ",")
 	}
 	for _, id := range request.Only {
 		if err := media.CheckID(id); err != nil {
@@ -76,12 +98,12 @@ func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	writeReport(w, f.Sweep(r.Context(), callOf(r), request))
+	writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 }
 
 // getPlans answers a page of plans. The header Link has the address of the next page.
 func (f *Function) getPlans(w http.ResponseWriter, r *http.Request) {
-	list, err := f.Plans(r.Context(), callOf(r), strings.Join(r.URL.Query()["before"], ","))
+	list, err := f.Plans(r.Context(), CallOf(r), parameter(r, "before"))
 	if err == nil {
 		linkNext(w, r, list.Next)
 	}
@@ -118,8 +140,8 @@ func noteSkipped(w http.ResponseWriter, skipped []string) {
 
 func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	if r.URL.Query().Get("format") == "csv" {
-		contents, items, err := f.Items(r.Context(), callOf(r), id)
+	if parameter(r, "format") == "csv" {
+		contents, items, err := f.Items(r.Context(), CallOf(r), id)
 		if err != nil {
 			writeError(w, "plan", id, err)
 			return
@@ -127,7 +149,7 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 		f.writeCSV(w, r, "plan-"+strings.TrimPrefix(contents.ID, "sha256:"), render.Plan{Contents: contents, Items: items}.CSV)
 		return
 	}
-	contents, entries, err := f.Entries(r.Context(), callOf(r), id)
+	contents, entries, err := f.Entries(r.Context(), CallOf(r), id)
 	if err != nil {
 		writeError(w, "plan", id, err)
 		return
@@ -145,7 +167,7 @@ func (f *Function) getPlan(w http.ResponseWriter, r *http.Request) {
 func (f *Function) writeCSV(w http.ResponseWriter, r *http.Request, name string, write func(*render.CSV) error) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `inline; filename="`+name+`.csv"`)
-	if err := write(render.NewCSV(w, r.URL.Query().Get("excel") == "true")); err != nil {
+	if err := write(render.NewCSV(w, parameter(r, "excel") == "true")); err != nil {
 		f.Log().Error("records cannot be read", "of", name, "error", err.Error())
 		panic(http.ErrAbortHandler) // as in getPlan
 	}
@@ -157,7 +179,7 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	list, looked := f.Explain(r.Context(), callOf(r), request)
+	list, looked := f.Explain(r.Context(), CallOf(r), request)
 	switch {
 	case looked.Status == report.Failed, len(list) == 0 && looked.Status != report.Partial:
 		writeJSON(w, surveyStatus(looked), looked)
@@ -170,7 +192,7 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 
 // getHistory answers every decision to delete a medium. The ID may be an escaped oss://bucket/key.
 func (f *Function) getHistory(w http.ResponseWriter, r *http.Request) {
-	found, err := f.History(r.Context(), callOf(r), r.PathValue("id"))
+	found, err := f.History(r.Context(), CallOf(r), r.PathValue("id"))
 	switch {
 	case err != nil:
 		writeError(w, "medium", "", err)
@@ -196,15 +218,15 @@ func surveyStatus(r *report.Report) int {
 
 func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 	days := 30
-	if written, ok := r.URL.Query()["days"]; ok {
-		n, err := text.Decimal(strings.Join(written, ","))
+	if written := parameter(r, "days"); written != "" {
+		n, err := text.Decimal(written)
 		if err != nil || n < 1 || n > retention.MaxForecastDays {
-			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(strings.Join(written, ",")), retention.MaxForecastDays))
+			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(written), retention.MaxForecastDays))
 			return
 		}
 		days = int(n)
 	}
-	forecast, looked := f.Forecast(r.Context(), callOf(r), trigger.HTTP, days)
+	forecast, looked := f.Forecast(r.Context(), CallOf(r), trigger.HTTP, days)
 	if looked.Status != report.Done && looked.Status != report.Partial {
 		if looked.Status == report.Incomplete {
 			looked.Notes = append(looked.Notes, "a forecast looks at the whole inventory: raise the function's timeout, or run mediasweep forecast")

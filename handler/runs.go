@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -15,17 +13,16 @@ import (
 
 // getRuns answers a page of runs. The header Link has the address of the next page.
 func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	filter, err := runFilter(query)
+	filter, err := runFilter(r)
 	if err != nil {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	list, err := f.Runs(r.Context(), callOf(r), filter)
+	list, err := f.Runs(r.Context(), CallOf(r), filter)
 	if err == nil {
 		linkNext(w, r, list.Next)
 	}
-	if err != nil || query.Get("format") != "csv" {
+	if err != nil || parameter(r, "format") != "csv" {
 		writeList(w, "run", list.Reports, list.Notes, err)
 		return
 	}
@@ -38,13 +35,12 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 }
 
 // runFilter reads the parameters of a list of runs.
-func runFilter(query url.Values) (service.RunFilter, error) {
-	value := func(name string) string { return strings.Join(query[name], ",") }
-	f := service.RunFilter{Trigger: value("trigger"), Status: value("status"), Since: value("since"), Before: value("before"), Limit: service.DefaultRuns}
-	if query.Has("limit") {
-		n, err := text.Decimal(value("limit"))
+func runFilter(r *http.Request) (service.RunFilter, error) {
+	f := service.RunFilter{Trigger: parameter(r, "trigger"), Status: parameter(r, "status"), Since: parameter(r, "since"), Before: parameter(r, "before"), Limit: service.DefaultRuns}
+	if limit := parameter(r, "limit"); limit != "" {
+		n, err := text.Decimal(limit)
 		if err != nil {
-			return f, fmt.Errorf("limit %s: %w", text.Quote(value("limit")), err)
+			return f, fmt.Errorf("limit %s: %w", text.Quote(limit), err)
 		}
 		f.Limit = int(n)
 	}
@@ -53,21 +49,21 @@ func runFilter(query url.Values) (service.RunFilter, error) {
 
 func (f *Function) getRun(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("run")
-	run, err := f.Run(r.Context(), callOf(r), id)
+	run, err := f.Run(r.Context(), CallOf(r), id)
 	switch {
 	case err != nil:
 		writeError(w, "run", id, err)
-	case r.URL.Query().Get("format") != "csv":
+	case parameter(r, "format") != "csv":
 		writeJSON(w, http.StatusOK, run)
 	case run.Restore != nil:
-		results, err := f.RestoredBy(r.Context(), callOf(r), run)
+		results, err := f.RestoredBy(r.Context(), CallOf(r), run)
 		if err != nil {
 			writeError(w, "run", id, err)
 			return
 		}
 		f.writeCSV(w, r, "run-"+state.SafeName(run.Run), func(c *render.CSV) error { return render.WriteRestoredCSV(c, results) })
 	default:
-		contents, items, err := f.Decisions(r.Context(), callOf(r), run)
+		contents, items, err := f.Decisions(r.Context(), CallOf(r), run)
 		switch {
 		case errors.Is(err, service.ErrNoPlan):
 			writeFailure(w, http.StatusNotFound, err.Error())
