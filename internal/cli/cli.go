@@ -16,8 +16,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
-	"github.com/mediasweep/mediasweep/internal/render"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -89,20 +87,6 @@ func (c *Command) execute(ctx context.Context, args []string) error {
 	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
-}
-
-// say writes a message to stderr.
-func (c *Command) say(format string, args ...any) {
-	fmt.Fprintln(c.Stderr, "mediasweep:", text.Printable(fmt.Sprintf(format, args...))) //nolint:errcheck // there is no other place to say it
-}
-
-func (c *Command) complain(err error) { c.say("%s", text.Bound(text.Printable(err.Error()))) }
-
-// note writes further information about a result to stderr.
-func (c *Command) note(notes ...string) {
-	for _, one := range notes {
-		c.say("note: %s", one)
-	}
 }
 
 // exitError ends the program with a code. It prints err, if any.
@@ -216,35 +200,4 @@ func (c *Command) version() string {
 		}
 	}
 	return info.Main.Version
-}
-
-// print writes a result to stdout.
-func (c *Command) print(b *strings.Builder) error {
-	if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
-		return exitError{exitFailed, err}
-	}
-	return nil
-}
-
-// writeReport writes a report in the form that was asked for, and returns what
-// the program is to exit with.
-func (c *Command) writeReport(r *report.Report, output string) error {
-	var err error
-	if output == "table" {
-		err = render.WriteReport(c.Stdout, r)
-	} else {
-		err = writeJSON(c.Stdout, r)
-	}
-	if err != nil {
-		return exitError{exitFailed, fmt.Errorf("write the report: %w", err)}
-	}
-	return ending(r)
-}
-
-// ending returns the exit of a command that has written its result.
-func ending(r *report.Report) error {
-	if code := r.ExitCode(); code != exitOK {
-		return exitError{code: code}
-	}
-	return nil
 }

@@ -1,154 +1,18 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
-	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
-
-func (c *Command) plan() *cobra.Command {
-	var flags functionFlags
-	var list string
-	cmd := &cobra.Command{
-		Use:   "plan [ID...|OBJECT...|PREFIX...]",
-		Short: "Plan a deletion and keep the plan for review; nothing is deleted",
-		Long: `plan looks at the policy's inventory, or at the media IDs or oss://bucket/key
-objects that are named, and keeps what has expired as a plan. It is a dry run: the
-same code as a deletion, up to the deletion.
-
-A name that ends in / or /** is a prefix: oss://bucket/drafts/ names every object
-below it. With --manifest, plan looks at the media of a list: CSV with a column
-mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
-		Example: `  mediasweep plan
-  mediasweep plan oss://media-in/drafts/
-  mediasweep plan --manifest media.csv -o html > plan.html`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := planRequest(args, list)
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			return c.request(cmd, &flags, request)
-		},
-	}
-	cmd.Flags().StringVar(&list, "manifest", "", "look at the media of this list: a file, or oss://bucket/key")
-	flags.add(cmd, "table", "json", "csv", "html")
-	flags.addClock(cmd)
-	return cmd
-}
-
-// planRequest asks for a plan of what is named: a list, prefixes and objects, media, or
-// else the policy's inventory.
-func planRequest(names []string, list string) (*trigger.Request, error) {
-	keys := map[string]any{"mode": policy.DryRun}
-	switch {
-	case list != "" && len(names) > 0:
-		return nil, errors.New("--manifest and names are two scopes: give one of them")
-	case list != "" && strings.HasPrefix(list, "oss://"):
-		keys["manifest"] = list
-		return trigger.NewRequest(keys, trigger.CLI)
-	case list != "":
-		switch info, err := os.Stat(list); {
-		case err != nil:
-			return nil, fmt.Errorf("--manifest: %w", err)
-		case info.IsDir():
-			return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
-		}
-		return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
-	case len(names) == 0:
-		keys["inventory"] = true
-		return trigger.NewRequest(keys, trigger.CLI)
-	}
-	var prefixes []media.Object
-	var others []string
-	isObject := strings.HasPrefix(names[0], "oss://")
-	for _, name := range names {
-		if strings.HasPrefix(name, "oss://") != isObject {
-			return nil, errors.New("media IDs and objects are two scopes: give one of them")
-		}
-		if !isObject && media.CheckID(name) != nil {
-			return nil, fmt.Errorf("%s is neither a media ID nor oss://bucket/key; give a list with --manifest", text.Quote(name))
-		}
-		prefix := strings.TrimSuffix(name, "**")
-		if !isObject || !strings.HasSuffix(prefix, "/") {
-			others = append(others, name)
-			continue
-		}
-		parsed, err := media.ParsePrefix(prefix)
-		if err != nil {
-			return nil, err
-		}
-		prefixes = append(prefixes, parsed)
-	}
-	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
-	if len(others) > 0 {
-		scope, values := trigger.Names(others...)
-		keys[scope] = values
-		var err error
-		if request, err = trigger.NewRequest(keys, trigger.CLI); err != nil {
-			return nil, err
-		}
-	}
-	request.Prefixes = prefixes
-	return request, nil
-}
-
-// request runs a request as the function does and writes its report, or its plan.
-func (c *Command) request(cmd *cobra.Command, flags *functionFlags, request *trigger.Request) error {
-	return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
-		r := s.Sweep(ctx, localCall(), request)
-		c.note(prefixNote(request.Objects, r.Counts)...)
-		if ids := len(request.MediaIDs); ids > 0 && r.Counts.Absent == ids && r.Plan != "" {
-			c.note("MPS has none of these media: write an object as oss://bucket/key, and what is below a prefix as oss://bucket/prefix/**")
-		}
-		if flags.output != "csv" && flags.output != "html" {
-			return c.writeReport(r, flags.output)
-		}
-		problem := fmt.Errorf("the run is %s: %s", r.Status, cmp.Or(r.Problem(), r.Guard.Reason))
-		if r.Plan == "" { // a file of media is no place for a report
-			return exitError{r.ExitCode(), problem}
-		}
-		if r.Status != report.Done {
-			c.complain(problem)
-		}
-		contents, items, err := s.Decisions(ctx, localCall(), r)
-		if err == nil {
-			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: items}, r)
-		}
-		if err != nil {
-			return exitError{exitFailed, err}
-		}
-		return ending(r)
-	})
-}
-
-// prefixNote explains prefixes if no named object has a medium, and one has no extension: it may be a folder.
-func prefixNote(objects []media.Object, counts report.Counts) []string {
-	folder := slices.IndexFunc(objects, func(o media.Object) bool { return path.Ext(o.Key) == "" })
-	if folder < 0 || counts.Looked > 0 || counts.ObjectsWithoutMedia != len(objects) {
-		return nil
-	}
-	name := objects[folder].String()
-	above, _, _ := strings.Cut(name, "*")
-	return []string{fmt.Sprintf("%s is one object, and has no medium: for what is below it, write %s/**", name, strings.TrimRight(above, "/"))}
-}
 
 // writePlan writes the media of a plan. The report is that of the run that made it, or nil.
 func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan, r *report.Report) error {
@@ -242,13 +106,4 @@ func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.
 	}
 	render.WritePlans(b, list.Plans)
 	return nil
-}
-
-// missing says that the state store has no record of a name in a list (runs or plans), if that is the error.
-func missing(list, name string, err error) error {
-	if !errors.Is(err, state.ErrNotFound) {
-		return err
-	}
-	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
-		strings.TrimSuffix(list, "s"), text.Quote(name), list)}
 }

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// say writes a message to stderr.
+func (c *Command) say(format string, args ...any) {
+	fmt.Fprintln(c.Stderr, "mediasweep:", text.Printable(fmt.Sprintf(format, args...))) //nolint:errcheck // there is no other place to say it
+}
+
+func (c *Command) complain(err error) { c.say("%s", text.Bound(text.Printable(err.Error()))) }
+
+// note writes further information about a result to stderr.
+func (c *Command) note(notes ...string) {
+	for _, one := range notes {
+		c.say("note: %s", one)
+	}
+}
+
+// print writes a result to stdout.
+func (c *Command) print(b *strings.Builder) error {
+	if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
+		return exitError{exitFailed, err}
+	}
+	return nil
+}
+
+// writeReport writes a report in the form that was asked for, and returns what
+// the program is to exit with.
+func (c *Command) writeReport(r *report.Report, output string) error {
+	var err error
+	if output == "table" {
+		err = render.WriteReport(c.Stdout, r)
+	} else {
+		err = writeJSON(c.Stdout, r)
+	}
+	if err != nil {
+		return exitError{exitFailed, fmt.Errorf("write the report: %w", err)}
+	}
+	return ending(r)
+}
+
+// ending returns the exit of a command that has written its result.
+func ending(r *report.Report) error {
+	if code := r.ExitCode(); code != exitOK {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// missing says that the state store has no record of a name in a list (runs or plans), if that is the error.
+func missing(list, name string, err error) error {
+	if !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
+		strings.TrimSuffix(list, "s"), text.Quote(name), list)}
+}
