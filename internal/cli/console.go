@@ -43,7 +43,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 			if err != nil {
 				return err
 			}
-			var all []pagesOf
+			var all []console.Options
 			var libraries mps.Clients
 			for _, one := range stores {
 				runs := console.NewRuns(cmd.Context())
@@ -52,7 +52,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 					return err
 				}
 				defer stop()
-				all = append(all, pagesOf{one.place, f.Service, runs})
+				all = append(all, c.pages(one.place, f.Service, runs))
 			}
 			return c.serveConsole(cmd.Context(), all, address)
 		},
@@ -65,46 +65,18 @@ each page chooses one: what a page does, it does there, by the policy of that st
 	return cmd
 }
 
-// pagesOf is a service with pages, and the runs that they start.
-type pagesOf struct {
-	place   string
-	service *service.Service
-	runs    *console.Runs
+// pages configures the pages of a deployment whose state store has a place.
+func (c *Command) pages(place string, s *service.Service, runs *console.Runs) console.Options {
+	return console.Options{
+		Service: s, Origin: s.Origin(), Name: strings.TrimSpace(s.Origin().Region + " " + place), Log: s.Log(), Trigger: trigger.CLI,
+		Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: runs, Now: time.Now, Call: func(*http.Request) service.Call { return localCall() },
+	}
 }
 
-// newPages returns the pages of services: of several, each at a path of its own.
-func (c *Command) newPages(all []pagesOf) (http.Handler, error) {
-	var stores []console.Store
-	for i, one := range all {
-		if len(all) > 1 {
-			stores = append(stores, console.Store{Name: strings.TrimSpace(one.service.Origin().Region + " " + one.place), Path: console.StorePath(i + 1)})
-		}
-	}
-	var list []http.Handler
-	for i, one := range all {
-		o := console.Options{
-			Service: one.service, Origin: one.service.Origin(), Log: one.service.Log(), Trigger: trigger.CLI, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Runs: one.runs, Now: time.Now,
-			Call: func(*http.Request) service.Call { return localCall() }, Stores: stores,
-		}
-		if stores != nil {
-			o.Path = stores[i].Path
-		}
-		pages, err := console.New(o)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, pages)
-	}
-	if stores == nil {
-		return list[0], nil
-	}
-	return console.Stores(list), nil
-}
-
-// serveConsole serves the console of services until the context ends, and waits for the runs that it
+// serveConsole serves the console of deployments until the context ends, and waits for the runs that it
 // began.
-func (c *Command) serveConsole(ctx context.Context, all []pagesOf, address string) error {
-	pages, err := c.newPages(all)
+func (c *Command) serveConsole(ctx context.Context, all []console.Options, address string) error {
+	pages, err := console.Stores(all)
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
@@ -128,7 +100,7 @@ func (c *Command) serveConsole(ctx context.Context, all []pagesOf, address strin
 		return exitError{exitFailed, err}
 	}
 	for _, one := range all {
-		one.runs.Wait()
+		one.Runs.Wait()
 	}
 	return nil
 }

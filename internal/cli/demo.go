@@ -113,7 +113,7 @@ func (c *Command) demoConsole(ctx context.Context) error {
 	}
 	defer stop()
 	s.Sweep(ctx, localCall(), &trigger.Request{Trigger: trigger.Timer, Mode: policy.DryRun, Inventory: true})
-	return c.serveConsole(ctx, []pagesOf{{"", s, runs}}, "127.0.0.1:0")
+	return c.serveConsole(ctx, []console.Options{c.pages("", s, runs)}, "127.0.0.1:0")
 }
 
 func finished(r *report.Report, w io.Writer) error {

@@ -59,13 +59,14 @@ type Options struct {
 	// its request.
 	Runs *Runs
 	Now  func() time.Time
-	// Path is where the pages are, if an address has those of several Stores.
-	Path   string
-	Stores []Store
+	// Name is the name of the deployment among several; see Stores.
+	Name string
 }
 
 type pages struct {
 	Options
+	path      string // of the pages, if an address has those of several deployments
+	stores    []store
 	templates templates
 	reviews   *reviews
 	holding   chan struct{} // holds a value while media of a plan are held
@@ -75,12 +76,14 @@ type pages struct {
 var files embed.FS
 
 // New returns the pages. It is safe for concurrent use.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (http.Handler, error) { return newPages(o, "", nil) }
+
+func newPages(o Options, path string, stores []store) (http.Handler, error) {
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{Options: o, reviews: &reviews{plans: o.Service, reading: make(chan struct{}, 1)}, holding: make(chan struct{}, 1)}
+	p := &pages{Options: o, path: path, stores: stores, reviews: &reviews{plans: o.Service, reading: make(chan struct{}, 1)}, holding: make(chan struct{}, 1)}
 	if p.templates, err = parseTemplates(); err != nil {
 		return nil, err
 	}
@@ -160,7 +163,7 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 			answer = p.problem(r, err)
 		}
 		if answer.goTo != "" {
-			http.Redirect(w, r, p.Path+answer.goTo, http.StatusSeeOther)
+			http.Redirect(w, r, p.path+answer.goTo, http.StatusSeeOther)
 			return
 		}
 		p.write(w, r, answer)

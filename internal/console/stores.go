@@ -6,25 +6,31 @@ import (
 	"strings"
 )
 
-// Store is a deployment of several that one address serves, by its state store.
-type Store struct {
+// store is one of several deployments that an address serves.
+type store struct {
 	Name string
-	// Path is where its pages are; see StorePath.
-	Path string
+	Path string // of its pages
 }
 
-// StorePath returns the path of the pages of a store, by its number.
-func StorePath(number int) string { return fmt.Sprintf("/stores/%d", number) }
-
-// Stores returns the pages of several stores, each at its path. Other paths lead to the first one.
-func Stores(pages []http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	for i, one := range pages {
-		path := StorePath(i + 1)
-		mux.Handle(path+"/", http.StripPrefix(path, one))
+// Stores returns the pages of several deployments, each at a path of its own. Other paths lead to the first one.
+func Stores(all []Options) (http.Handler, error) {
+	if len(all) == 1 {
+		return New(all[0])
 	}
-	mux.Handle("/", http.RedirectHandler(StorePath(1)+"/", http.StatusSeeOther))
-	return mux
+	var stores []store
+	for i, o := range all {
+		stores = append(stores, store{o.Name, fmt.Sprintf("/stores/%d", i+1)})
+	}
+	mux := http.NewServeMux()
+	for i, o := range all {
+		pages, err := newPages(o, stores[i].Path, stores)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(stores[i].Path+"/", http.StripPrefix(stores[i].Path, pages))
+	}
+	mux.Handle("/", http.RedirectHandler(stores[0].Path+"/", http.StatusSeeOther))
+	return mux, nil
 }
 
 // below moves the links of a page below a path. Only the templates' own attributes have quotes. Links to

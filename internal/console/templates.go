@@ -44,7 +44,7 @@ type layout struct {
 	Region, Account      string
 	Zone                 string // of all times of the page
 	Path                 string
-	Stores               []Store
+	Stores               []store
 	Data                 any
 }
 
@@ -58,7 +58,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	page, err := p.templates[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
-		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin.Region, p.Origin.Account, v.zone.String(), p.Path, p.Stores, answer.data})
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin.Region, p.Origin.Account, v.zone.String(), p.path, p.stores, answer.data})
 	}
 	if err != nil {
 		p.Log.Error("page not written", "page", answer.name, "error", err.Error())
@@ -71,7 +71,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.WriteHeader(max(answer.status, http.StatusOK))
-	_, _ = io.WriteString(w, below(p.Path, b.String())) // the caller has gone
+	_, _ = io.WriteString(w, below(p.path, b.String())) // the caller has gone
 }
 
 func asText(value any) string { return fmt.Sprint(value) }
