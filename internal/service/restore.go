@@ -128,10 +128,9 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 		Library: library, Sources: j.objects.Session(j.credentials()), Store: j.store(), Marks: j.marks.Tombstones,
 		Region: j.account.Region, Now: j.now, DryRun: request.DryRun, Only: request.Only,
 	}
-	log := j.log.With("run", r.Run)
-	meter := sweep.NewMeter(j.showOf(log, r.Run), j.progress.every)
+	meter := sweep.NewMeter(j.progress, r.Run)
 	meter.Restoring(of.Ended)
-	results := &results{store: j.store(), log: log, report: r}
+	results := &results{store: j.store(), log: j.log.With("run", r.Run), report: r}
 	err = task.Do(func() error {
 		return restorer.Run(work, admit, of, func(m report.RestoredMedium) {
 			r.AddRestored(m)

@@ -74,7 +74,7 @@ type Service struct {
 	clock
 	shared
 	log      *slog.Logger
-	progress display
+	progress sweep.Display
 }
 
 // shared has what the runs of a process share.
@@ -111,11 +111,11 @@ func New(o Options) *Service {
 	}
 	s := &Service{
 		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
-		progress: display{show: logProgress, every: 5 * time.Second},
-		shared:   shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1)},
+		shared: shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1)},
 	}
-	if o.Progress != nil {
-		s.progress = display{show: func(_ *slog.Logger, p sweep.Progress) { o.Progress(p) }, every: 200 * time.Millisecond}
+	s.progress = sweep.Display{Progress: o.Progress, Every: 200 * time.Millisecond}
+	if o.Progress == nil {
+		s.progress = sweep.Display{Progress: s.logProgress, Every: 5 * time.Second}
 	}
 	return s
 }
@@ -146,15 +146,9 @@ func (c clock) asOf() time.Time {
 	return c.now().UTC().Truncate(time.Second)
 }
 
-// display shows the progress of runs.
-type display struct {
-	show  func(log *slog.Logger, p sweep.Progress)
-	every time.Duration
-}
-
-func logProgress(log *slog.Logger, p sweep.Progress) {
+func (s *Service) logProgress(p sweep.Progress) {
 	if !p.Over {
-		log.Info("progress", "deleting", p.Deleting, "restoring", p.Restoring, "done", p.Done, "of", p.Total)
+		s.log.Info("progress", "run", p.Run, "deleting", p.Deleting, "restoring", p.Restoring, "done", p.Done, "of", p.Total)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -246,21 +245,12 @@ func (j *job) run(ctx context.Context) {
 }
 
 func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
-	log := j.log.With("run", j.report.Run)
 	return &sweep.Sweep{
-		Policy: j.policy, Store: j.store(), Now: j.now, Log: log,
+		Policy: j.policy, Store: j.store(), Now: j.now, Log: j.log.With("run", j.report.Run),
 		Cloud:   sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
 		Shared:  sweep.Shared{Marks: j.marks, Events: j.events, Claims: &j.claims},
 		Names:   sweep.Names{Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call)},
-		Display: sweep.Display{Progress: j.showOf(log, j.report.Run), Every: j.progress.every},
-	}
-}
-
-// showOf shows the progress of a run.
-func (s *Service) showOf(log *slog.Logger, run string) sweep.Show {
-	return func(p sweep.Progress) {
-		p.Run = run
-		s.progress.show(log, p)
+		Display: j.progress,
 	}
 }
 

@@ -16,32 +16,29 @@ type Progress struct {
 	Restoring bool
 	// Done counts candidates or media. Total is their final number; 0 if unknown.
 	Done, Total int
-	// Over is true for the last call of Show.
+	// Over is true for the last one of a run.
 	Over bool
 }
 
-// Show shows the progress of a run.
-type Show func(Progress)
-
 // Display calls Progress at intervals of Every.
 type Display struct {
-	Progress Show
+	Progress func(Progress)
 	Every    time.Duration
 }
 
 // Meter shows a run's progress at intervals.
 type Meter struct {
-	show Show
+	show func(Progress)
 	mu   sync.Mutex
 	now  Progress
 	done chan struct{}
 	over sync.WaitGroup
 }
 
-// NewMeter shows progress until Stop is called.
-func NewMeter(show Show, every time.Duration) *Meter {
-	p := &Meter{show: show, done: make(chan struct{})}
-	ticker := time.NewTicker(every)
+// NewMeter shows the progress of a run until Stop is called.
+func NewMeter(d Display, run string) *Meter {
+	p := &Meter{show: d.Progress, now: Progress{Run: run}, done: make(chan struct{})}
+	ticker := time.NewTicker(d.Every)
 	p.over.Go(func() {
 		defer ticker.Stop()
 		for {
@@ -86,5 +83,6 @@ func (p *Meter) Restored(media int) { p.deleted(media) }
 func (p *Meter) set(now Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now.Run = p.now.Run
 	p.now = now
 }

@@ -90,7 +90,7 @@ type run struct {
 }
 
 func (s *Sweep) newRun(budget deadline.Budget, request *trigger.Request, r *report.Report) *run {
-	return &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Progress, s.Every)}
+	return &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Display, r.Run)}
 }
 
 func (r *run) note(format string, args ...any) {
