@@ -68,7 +68,7 @@ and why a run in this environment is refused.`,
 			name = cmp.Or(name, service.PolicyFile())
 			data, err := service.PolicyText(cmd.Context(), c.Getenv, c.credentials(), name)
 			if service.InOSS(name) && err != nil {
-				return exitError{exitOf(name, err), err}
+				return failed(err)
 			}
 			return c.aboutPolicy(args, c.writeCheck(c.sourcesOf(name, args), data, err, output))
 		},
@@ -78,14 +78,6 @@ and why a run in this environment is refused.`,
 	addEmulate(cmd, &emulate)
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd
-}
-
-// exitOf returns the exit code for a policy that was not read: a mistake, or OSS did not give it.
-func exitOf(name string, err error) int {
-	if _, mistaken := errors.AsType[policy.Errors](err); service.InOSS(name) && !service.IsRefusal(err) && !mistaken {
-		return exitFailed
-	}
-	return exitUsage
 }
 
 // aboutPolicy keeps an error from quoting the environment, if that named the policy.

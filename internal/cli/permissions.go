@@ -77,7 +77,7 @@ func (c *Command) permitted(cmd *cobra.Command, args []string) (d permissions.De
 	named := c.Getenv("MEDIASWEEP_POLICY")
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())
 	if d.Policy, err = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name); err != nil {
-		return d, c.aboutPolicy(args, exitError{exitOf(name, err), err})
+		return d, c.aboutPolicy(args, failed(err))
 	}
 	d.HTTP = c.Getenv("MEDIASWEEP_HTTP_AUTH")+c.Getenv("MEDIASWEEP_HTTP_TOKEN") != ""
 	location, err := state.ParseLocation(c.Getenv("MEDIASWEEP_STATE"), c.Getenv)

@@ -121,15 +121,12 @@ an inventory is held against the other's.`,
 		Args:    takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var policies [2]*policy.Policy
-			exit := exitError{}
+			var errs [2]error
 			for i, name := range args {
-				var err error
-				if policies[i], err = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name); err != nil {
-					exit = exitError{exitOf(name, err), errors.Join(exit.err, err)}
-				}
+				policies[i], errs[i] = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name)
 			}
-			if exit.err != nil {
-				return exit
+			if err := errors.Join(errs[:]...); err != nil {
+				return failed(err)
 			}
 			flags.policy = policies[0]
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {

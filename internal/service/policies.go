@@ -187,20 +187,28 @@ func PolicyFile() string {
 	return policyFile
 }
 
-// ReadPolicy reads the policy in a file or at oss://bucket/key; see policy.Parse.
+// ReadPolicy reads the policy in a file or at oss://bucket/key; see PolicyText. An error of policy.Parse rejects it too.
 func ReadPolicy(ctx context.Context, getenv func(string) string, credentials account.Source, name string) (*policy.Policy, error) {
 	data, err := PolicyText(ctx, getenv, credentials, name)
 	if err != nil {
 		return nil, err
 	}
-	return policy.Parse(name, data)
+	p, err := policy.Parse(name, data)
+	if err != nil {
+		return nil, refusedError{err}
+	}
+	return p, nil
 }
 
 // PolicyText reads a policy without parsing it: a file, or oss://bucket/key with the account of the
-// environment. The error for a policy that is too large rejects it; see IsRefusal.
+// environment. An error rejects the policy unless OSS did not give it; see IsRefusal.
 func PolicyText(ctx context.Context, getenv func(string) string, credentials account.Source, name string) ([]byte, error) {
 	if !InOSS(name) {
-		return fileText(name)
+		data, err := fileText(name)
+		if err != nil {
+			return nil, refusedError{err}
+		}
+		return data, nil
 	}
 	object, err := policyObject(name)
 	if err != nil {
