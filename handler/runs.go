@@ -6,9 +6,11 @@ import (
 	"net/http"
 
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // getRuns answers a page of runs. The header Link has the address of the next page.
@@ -36,7 +38,9 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 
 // runFilter reads the parameters of a list of runs.
 func runFilter(r *http.Request) (service.RunFilter, error) {
-	f := service.RunFilter{Trigger: parameter(r, "trigger"), Status: parameter(r, "status"), Since: parameter(r, "since"), Before: parameter(r, "before"), Limit: service.DefaultRuns}
+	f := service.RunFilter{
+		Trigger: trigger.Kind(parameter(r, "trigger")), Status: report.Status(parameter(r, "status")), Since: parameter(r, "since"), Before: parameter(r, "before"), Limit: service.DefaultRuns,
+	}
 	if limit := parameter(r, "limit"); limit != "" {
 		n, err := text.Decimal(limit)
 		if err != nil {

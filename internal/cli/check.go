@@ -26,7 +26,7 @@ import (
 const policyFile = "retention.yaml"
 
 func (c *Command) check() *cobra.Command {
-	var output string
+	output := "text"
 	var start, emulate bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
@@ -40,9 +40,6 @@ and why a run in this environment is refused.`,
   mediasweep check --init library.yaml`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return exitError{exitUsage, fmt.Errorf("output %s is neither text nor json", text.Quote(output))}
-			}
 			stop, err := c.useEmulator(emulate)
 			if err != nil {
 				return err
@@ -73,8 +70,7 @@ and why a run in this environment is refused.`,
 			return c.aboutPolicy(args, c.writeCheck(c.sourcesOf(name, args), data, err, output))
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json for editors")
-	choose(cmd, "text", "json")
+	cmd.Flags().VarP(newChoice(&output, "text", "json"), "output", "o", "text, or json for editors")
 	addEmulate(cmd, &emulate)
 	cmd.Flags().BoolVar(&start, "init", false, "write a commented policy to start from")
 	return cmd

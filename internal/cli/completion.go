@@ -13,8 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mediasweep/mediasweep/internal/credentials"
-	"github.com/mediasweep/mediasweep/internal/emulator"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -22,28 +20,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// choices annotates a flag with its values, for completion.
-const choices = "mediasweep_choices"
-
-// choose notes the values that -o has.
-func choose(cmd *cobra.Command, outputs ...string) {
-	cmd.Flags().Lookup("output").Annotations = map[string][]string{choices: outputs}
-}
-
 // complete lets a shell complete the values of flags and arguments. A value that is neither in a list, nor a file, nor
 // a record of the state store has no completion.
 func (c *Command) complete(root *cobra.Command) error {
-	values := map[string][]string{
-		"for": {"function", "operator"}, "mode": {string(policy.DryRun), string(policy.Enforce)}, "by": report.StatsBy(),
-		"unknown-id": {string(emulator.RefuseWhole), string(emulator.RefusePartial)}, "deleted-view": {"deleted", "initiated"}, "url-form": {"raw", "escaped"},
-		"profile": credentials.Profiles(c.Getenv),
-	}
-	for _, kind := range trigger.Kinds() {
-		values["trigger"] = append(values["trigger"], string(kind))
-	}
-	for _, status := range report.Statuses() {
-		values["status"] = append(values["status"], string(status))
-	}
+	values := map[string][]string{"profile": credentials.Profiles(c.Getenv)}
 	records := map[string]lister{
 		"plans": plansToName, "apply": plansToName, "release": holdsToName,
 		"runs":    runsToName(func(*report.Report) bool { return true }),
@@ -139,6 +119,9 @@ func completeFlag(cmd *cobra.Command, flag *pflag.Flag, values map[string][]stri
 	if slices.Contains([]string{"policy", "manifest", "file", "permissions"}, flag.Name) {
 		return nil // a shell completes files
 	}
-	listed := slices.Concat(flag.Annotations[choices], values[flag.Name])
+	listed := values[flag.Name]
+	if chosen, ok := flag.Value.(interface{ texts() []string }); ok {
+		listed = chosen.texts()
+	}
 	return cmd.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(listed, cobra.ShellCompDirectiveNoFileComp))
 }

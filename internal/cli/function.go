@@ -33,8 +33,8 @@ type functionFlags struct {
 }
 
 func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
-	cmd.Flags().StringVarP(&s.output, "output", "o", outputs[0], strings.Join(outputs, ", "))
-	choose(cmd, outputs...)
+	s.output = outputs[0]
+	cmd.Flags().VarP(newChoice(&s.output, outputs...), "output", "o", strings.Join(outputs, ", "))
 	addEmulate(cmd, &s.emulate)
 	if slices.Contains(outputs, "csv") {
 		cmd.Flags().BoolVar(&s.excel, "excel", false, "CSV for Excel: with a byte order mark, and no cell is taken for a formula")
@@ -42,9 +42,6 @@ func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if s.excel && s.output != "csv" {
 			return exitError{exitUsage, errors.New("--excel is for -o csv")}
-		}
-		if !slices.Contains(outputs, s.output) {
-			return exitError{exitUsage, fmt.Errorf("output %s is none of %s", text.Quote(s.output), strings.Join(outputs, ", "))}
 		}
 		return nil
 	}

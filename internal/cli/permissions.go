@@ -13,11 +13,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 func (c *Command) permissions() *cobra.Command {
-	var who, mode, output string
+	who, output := "function", "json"
+	var mode policy.Mode
 	var emulate bool
 	cmd := &cobra.Command{
 		Use:   "permissions [FILE]",
@@ -32,14 +32,6 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
   mediasweep permissions --for operator -o text`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, flag := range []struct {
-				name, value string
-				allowed     [2]string
-			}{{"for", who, [2]string{"function", "operator"}}, {"output", output, [2]string{"json", "text"}}, {"mode", cmp.Or(mode, string(policy.DryRun)), [2]string{string(policy.DryRun), string(policy.Enforce)}}} {
-				if flag.value != flag.allowed[0] && flag.value != flag.allowed[1] {
-					return exitError{exitUsage, fmt.Errorf("--%s %s is neither %s nor %s", flag.name, text.Quote(flag.value), flag.allowed[0], flag.allowed[1])}
-				}
-			}
 			stop, err := c.useEmulator(emulate)
 			if err != nil {
 				return err
@@ -49,7 +41,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 			if err != nil {
 				return err
 			}
-			d.Operator, d.Mode = who == "operator", policy.Mode(cmp.Or(mode, string(d.Policy.Mode)))
+			d.Operator, d.Mode = who == "operator", cmp.Or(mode, d.Policy.Mode)
 			document, notes := permissions.For(d)
 			c.note(notes...)
 			var b strings.Builder
@@ -64,10 +56,9 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 			return c.print(&b)
 		},
 	}
-	cmd.Flags().StringVar(&who, "for", "function", "function: its role; operator: a person with the command line or the console")
-	cmd.Flags().StringVar(&mode, "mode", "", "dry-run or enforce, in place of the policy's mode")
-	cmd.Flags().StringVarP(&output, "output", "o", "json", "json, or text that says what each statement is for")
-	choose(cmd, "json", "text")
+	cmd.Flags().Var(newChoice(&who, "function", "operator"), "for", "function: its role; operator: a person with the command line or the console")
+	cmd.Flags().Var(newChoice(&mode, policy.DryRun, policy.Enforce), "mode", "dry-run or enforce, in place of the policy's mode")
+	cmd.Flags().VarP(newChoice(&output, "json", "text"), "output", "o", "json, or text that says what each statement is for")
 	addEmulate(cmd, &emulate)
 	return cmd
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 func (c *Command) runs() *cobra.Command {
@@ -53,8 +55,8 @@ RUN is the ID of a run, or at least eight characters of its start that no other 
 	}
 	places = addStates(cmd)
 	flags.add(cmd, "table", "json", "csv", "html")
-	cmd.Flags().StringVar(&filter.Trigger, "trigger", "", "only runs of timer, oss, http, invoke or cli")
-	cmd.Flags().StringVar(&filter.Status, "status", "", "only runs that ended done, partial, incomplete, blocked, busy or failed")
+	cmd.Flags().Var(newChoice(&filter.Trigger, trigger.Kinds()...), "trigger", "only runs of timer, oss, http, invoke or cli")
+	cmd.Flags().Var(newChoice(&filter.Status, report.Statuses()...), "status", "only runs that ended done, partial, incomplete, blocked, busy or failed")
 	cmd.Flags().StringVar(&filter.Since, "since", "", "only runs that ended since a day (2026-11-25), a time, or for a period (7d)")
 	cmd.Flags().StringVar(&filter.Before, "before", "", "only runs that ended before this one: the next page")
 	cmd.Flags().Var(newDecimal(&filter.Limit, service.DefaultRuns), "limit", fmt.Sprintf("at most this many runs, and at most %d", service.MaxRuns))

@@ -13,7 +13,7 @@ import (
 
 func (c *Command) stats() *cobra.Command {
 	var flags functionFlags
-	var by, since string
+	by, since := report.ByMonth, ""
 	cmd := &cobra.Command{
 		Use:   "stats",
 		Short: "Total the deletions by month, week or rule",
@@ -44,7 +44,7 @@ that a killed run deleted before it recorded that: history has it as lost.`,
 		},
 	}
 	flags.add(cmd, "table", "json", "csv")
-	cmd.Flags().StringVar(&by, "by", report.ByMonth, strings.Join(report.StatsBy(), ", "))
+	cmd.Flags().Var(newChoice(&by, report.StatsBy()...), "by", strings.Join(report.StatsBy(), ", "))
 	cmd.Flags().StringVar(&since, "since", "", "only from this day on (2026-11-01), or for a period (1y)")
 	return cmd
 }

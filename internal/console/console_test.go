@@ -91,7 +91,7 @@ func (l *library) Runs(_ context.Context, _ service.Call, f service.RunFilter) (
 	r := &report.Report{Run: "a/b ?", Trigger: trigger.Timer, Mode: policy.DryRun, Status: report.Blocked, Plan: l.contents.ID, AsOf: now, FinishedAt: now, Guard: report.Guard{Tripped: true, Reason: hostile},
 		Due: []report.Due{{Day: "2026-11-26", Media: 3}, {Day: "2026-12-20", Media: 5}}}
 	list := slices.DeleteFunc(append(slices.Clone(l.later), r), func(r *report.Report) bool {
-		return f.Trigger != "" && f.Trigger != string(r.Trigger) || f.Status != "" && f.Status != string(r.Status)
+		return f.Trigger != "" && f.Trigger != r.Trigger || f.Status != "" && f.Status != r.Status
 	})
 	return service.RunList{Reports: list[:min(len(list), f.Limit)], Notes: []string{hostile}, Next: "cursor"}, nil
 }

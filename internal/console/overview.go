@@ -36,7 +36,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	// Requests and events may have pushed the sweeps out of the latest runs.
-	timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: string(trigger.Timer), Limit: recentRuns})
+	timers, err := p.Service.Runs(ctx, call, service.RunFilter{Trigger: trigger.Timer, Limit: recentRuns})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (p *pages) overview(r *http.Request) (*page, error) {
 	if d.Due = dueOf(list.Reports, zone); d.Due == nil {
 		d.Due = dueOf(timers.Reports, zone)
 	}
-	blocked, err := p.Service.Runs(ctx, call, service.RunFilter{Status: string(report.Blocked), Limit: recentRuns})
+	blocked, err := p.Service.Runs(ctx, call, service.RunFilter{Status: report.Blocked, Limit: recentRuns})
 	if err != nil {
 		return nil, err
 	}

@@ -27,10 +27,11 @@ type runLists interface {
 const pageRuns = 50
 
 type runsData struct {
-	Filter             service.RunFilter
-	List               service.RunList
-	Triggers, Statuses []string
-	Next               string // address of the next page
+	Filter   service.RunFilter
+	List     service.RunList
+	Triggers []trigger.Kind
+	Statuses []report.Status
+	Next     string // address of the next page
 }
 
 func (p *pages) runs(r *http.Request) (*page, error) {
@@ -38,21 +39,15 @@ func (p *pages) runs(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := service.RunFilter{Trigger: query.Get("trigger"), Status: query.Get("status"), Since: query.Get("since"), Before: query.Get("before"), Limit: pageRuns}
+	f := service.RunFilter{Trigger: trigger.Kind(query.Get("trigger")), Status: report.Status(query.Get("status")), Since: query.Get("since"), Before: query.Get("before"), Limit: pageRuns}
 	list, err := p.Service.Runs(r.Context(), p.Call(r), f)
 	if err != nil {
 		return nil, err
 	}
-	data := runsData{Filter: f, List: list}
-	for _, kind := range trigger.Kinds() {
-		data.Triggers = append(data.Triggers, string(kind))
-	}
-	for _, status := range report.Statuses() {
-		data.Statuses = append(data.Statuses, string(status))
-	}
+	data := runsData{Filter: f, List: list, Triggers: trigger.Kinds(), Statuses: report.Statuses()}
 	if list.Next != "" {
-		next := url.Values{"trigger": {f.Trigger}, "status": {f.Status}, "since": {f.Since}, "before": {list.Next}}
-		data.Next = "/runs?" + next.Encode()
+		query.Set("before", list.Next)
+		data.Next = "/runs?" + query.Encode()
 	}
 	return &page{name: "runs", title: "Runs", data: data}, nil
 }

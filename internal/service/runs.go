@@ -30,7 +30,8 @@ func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report
 
 // RunFilter selects runs, as a person wrote it. Empty fields select all.
 type RunFilter struct {
-	Trigger, Status string
+	Trigger trigger.Kind
+	Status  report.Status
 	// Since is the earliest end of a run: a day, a time, or how long ago.
 	Since string
 	// Before is the Next of an earlier page, or a run.
@@ -57,7 +58,7 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 	if err != nil {
 		return RunList{}, err
 	}
-	q := runlog.Query{Trigger: trigger.Kind(f.Trigger), Status: report.Status(f.Status), Before: f.Before, Limit: f.Limit}
+	q := runlog.Query{Trigger: f.Trigger, Status: f.Status, Before: f.Before, Limit: f.Limit}
 	err = errors.Join(known("trigger", q.Trigger, trigger.Kinds()), known("status", q.Status, report.Statuses()))
 	if f.Limit < 1 || f.Limit > MaxRuns {
 		err = errors.Join(err, fmt.Errorf("limit %d: a page has 1 to %d runs", f.Limit, MaxRuns))
