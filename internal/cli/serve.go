@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
-	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // defaultTimeout is a call's time where neither FC nor MEDIASWEEP_TIMEOUT says.
@@ -102,9 +101,9 @@ func (c *Command) serveGo1(ctx context.Context) error {
 // withPages adds the console to a function, and logs why a broken function refuses every run. A run
 // that a page starts ends with its request: the platform freezes an instance between requests.
 func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
-	pages, err := console.New(console.Options{
-		Service: f.Service, Origin: f.Service.Origin(), Log: f.Log(), Call: handler.CallOf, Trigger: trigger.HTTP, Lang: words.Lang(c.Getenv("MEDIASWEEP_LANG")), Now: time.Now,
-	})
+	o := c.pages("", f.Service, nil)
+	o.Call, o.Trigger = handler.CallOf, trigger.HTTP
+	pages, err := console.New(o)
 	f.SetPages(pages)
 	if broken := f.Broken(); broken != nil {
 		f.Log().Error("not configured", "error", broken.Error())

@@ -24,12 +24,11 @@ import (
 type policies struct {
 	path    string       // of the file; empty for a given policy, or an object
 	isNamed bool         // path is that of MEDIASWEEP_POLICY
-	object  media.Object // zero for a file
+	object  media.Object // zero for a file, or a given policy
 
 	mu     sync.Mutex
-	file   *policy.Policy // given, or the last one of the file without a mistake; nil for an object
-	latest *policy.Policy // the last policy of the object without a mistake
-	etag   string         // of latest
+	latest *policy.Policy // given, or the last one without a mistake
+	etag   string         // of the object
 }
 
 // configure reads the name of the policy from the environment. The policy itself is read for each call, so that a
@@ -44,12 +43,15 @@ func (p *policies) configure(getenv func(string) string) (err error) {
 	return nil
 }
 
-// ofFile returns the policy of the file, or nil without one. A file that has changed since binds at once.
+// ofFile returns the policy of the file, or a given one; nil for an object. A file that has changed since binds at once.
 func (p *policies) ofFile() (*policy.Policy, error) {
+	if p.object != (media.Object{}) {
+		return nil, nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.path == "" {
-		return p.file, nil
+		return p.latest, nil
 	}
 	data, err := fileText(p.path)
 	var mistakes policy.Errors
@@ -58,15 +60,14 @@ func (p *policies) ofFile() (*policy.Policy, error) {
 		return nil, fmt.Errorf("read the policy of MEDIASWEEP_POLICY, or --policy: %w", account.WithoutPath(err))
 	case err != nil:
 		return nil, err
-	case p.file != nil && bytes.Equal(data, p.file.Text()):
-		return p.file, nil
+	case p.latest != nil && bytes.Equal(data, p.latest.Text()):
+		return p.latest, nil
 	}
 	changed, err := policy.Parse(p.path, data)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.latest = changed
 	}
-	p.file = changed
-	return changed, nil
+	return changed, err
 }
 
 // name returns the place of the policy for a message.

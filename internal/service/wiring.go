@@ -34,7 +34,7 @@ func newDeployment(o Options) *deployment {
 	if o.Libraries == nil {
 		o.Libraries = new(mps.Clients)
 	}
-	d := &deployment{policies: policies{file: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials)}
+	d := &deployment{policies: policies{latest: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials)}
 	var noDigests, noPolicy error
 	d.digests, noDigests = newDigests(o)
 	if o.Policy == nil {
@@ -78,8 +78,8 @@ func (d *deployment) wire(o Options) (err error) {
 			return err
 		}
 	}
-	if d.policies.file != nil {
-		err = d.checkStatePrefix(d.policies.file)
+	if d.policies.latest != nil {
+		err = d.checkStatePrefix(d.policies.latest)
 	} else if d.state.Covers(d.policies.object) {
 		err = errors.New("MEDIASWEEP_POLICY lies below MEDIASWEEP_STATE, where only this program's records may be: move the policy")
 	}
