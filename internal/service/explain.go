@@ -28,12 +28,11 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	}
 	j.report = r
 	var list []*retention.Explanation
-	for _, name := range absent(request, found) {
-		if r.Status != report.Done {
-			break
-		}
-		if e := j.explainAbsent(ctx, name); e != nil {
-			list = append(list, e)
+	if r.Status == report.Done {
+		for _, name := range absent(request, found) {
+			if e := j.explainAbsent(ctx, name); e != nil {
+				list = append(list, e)
+			}
 		}
 	}
 	work, cancel := j.budget.Work(ctx)
