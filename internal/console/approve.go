@@ -46,7 +46,7 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	if err := service.CheckAge(found, contents.Head, p.Now()); err != nil { // the new plan would be of today's policy
-		return nil, refusal(err.Error())
+		return nil, refusal{http.StatusConflict, err.Error()}
 	}
 	f, _, _, err := p.filterOf(r) // of the address: a browser changes line feeds in the fields of a form
 	if err != nil {

@@ -172,14 +172,13 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 
 func (p *pages) problem(r *http.Request, err error) *page {
 	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
-	_, refused := errors.AsType[refusal](err)
-	_, bad := errors.AsType[badQuery](err)
+	refused, ok := errors.AsType[refusal](err)
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		answer.title, answer.status = "Not found", http.StatusNotFound
-	case refused:
-		answer.title, answer.status = "Not done", http.StatusConflict
-	case service.IsRefusal(err), bad:
+	case ok:
+		answer.title, answer.status = "Not done", refused.status
+	case service.IsRefusal(err):
 		answer.title, answer.status = "Not done", http.StatusBadRequest
 	case deadline.Passed(err):
 		answer.status = http.StatusServiceUnavailable
@@ -191,14 +190,17 @@ func (p *pages) problem(r *http.Request, err error) *page {
 	return answer
 }
 
-// refusal is the reason why an action was not carried out, in the language of the person.
-type refusal string
+// refusal is the reason why an address or an action was refused, in the language of the person.
+type refusal struct {
+	status int
+	reason string
+}
 
-func (r refusal) Error() string { return string(r) }
+func (r refusal) Error() string { return r.reason }
 
-// refuse returns a refusal in the language of a request.
+// refuse returns the refusal of an action in the language of a request.
 func (p *pages) refuse(r *http.Request, english string, args ...any) error {
-	return refusal(p.lang(r).Say(english, args...))
+	return refusal{http.StatusConflict, p.lang(r).Say(english, args...)}
 }
 
 func (p *pages) lang(r *http.Request) words.Lang {

@@ -38,7 +38,7 @@ func (p *pages) medium(r *http.Request) (*page, error) {
 	scope, names := trigger.Names(d.Query)
 	request, err := trigger.NewRequest(map[string]any{scope: names}, p.Trigger)
 	if err != nil {
-		return nil, badQuery(err.Error())
+		return nil, refusal{http.StatusBadRequest, err.Error()}
 	}
 	list, looked := p.Service.Explain(r.Context(), p.Call(r), request)
 	d.Explanations = list

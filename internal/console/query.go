@@ -13,11 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// badQuery says what is wrong with the query of an address, in the language of the person.
-type badQuery string
-
-func (q badQuery) Error() string { return string(q) }
-
 // restName is the field of a form that has the rest of a query. A browser changes line feeds in other fields,
 // and a tag may have one.
 const restName = "filter"
@@ -34,9 +29,9 @@ func (p *pages) query(r *http.Request, known ...string) (url.Values, error) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, badQuery(p.lang(r).Say("This page has no parameter %s: allowed are %s.", text.Quote(name), strings.Join(known, ", ")))
+			return nil, refusal{http.StatusBadRequest, p.lang(r).Say("This page has no parameter %s: allowed are %s.", text.Quote(name), strings.Join(known, ", "))}
 		case len(query[name]) > 1:
-			return nil, badQuery(p.lang(r).Say("Parameter %s is set twice.", name))
+			return nil, refusal{http.StatusBadRequest, p.lang(r).Say("Parameter %s is set twice.", name)}
 		}
 	}
 	return query, nil
@@ -51,7 +46,7 @@ func (p *pages) oneOf(r *http.Request, query url.Values, name string, allowed ..
 }
 
 func (p *pages) notAllowed(r *http.Request, name, value, allowed string) error {
-	return badQuery(p.lang(r).Say("Parameter %s cannot be %s: allowed are %s.", name, text.Quote(value), allowed))
+	return refusal{http.StatusBadRequest, p.lang(r).Say("Parameter %s cannot be %s: allowed are %s.", name, text.Quote(value), allowed)}
 }
 
 // fields returns the fields of a filter by their names in an address.
