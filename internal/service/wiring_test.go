@@ -1,0 +1,36 @@
+package service
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+func TestCheckStatePrefix(t *testing.T) {
+	none := func(string) string { return "" }
+	for name, test := range map[string]struct{ state, policy, want string }{
+		"apart":                  {"oss://ops/state/", "inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]\nmanifests: [\"oss://ops/inbox/**\"]", ""},
+		"a folder":               {"file:///var/state", "inventory: [{bucket: oss://media-in/}]", ""},
+		"a similar name":         {"oss://ops/state/", "inventory: [{bucket: oss://ops/statements/}]", ""},
+		"state among media":      {"oss://media-in/state/", "inventory: [{bucket: oss://media-in/}]", "state would be taken for media"},
+		"media among state":      {"oss://ops/state/", "inventory: [{bucket: oss://ops/state/clips/}]", "media would be taken for state"},
+		"a list among state":     {"oss://ops/state/", "inventory: [{manifest: oss://ops/state/list.csv}]", "state would be taken for a list of media"},
+		"state among lists":      {"oss://ops/inbox/state/", "manifests: [\"oss://ops/inbox/**\"]", "state would be taken for lists of media"},
+		"lists among state":      {"oss://ops/state/", "manifests: [\"oss://ops/state/*.csv\"]", "state would be taken for lists of media"},
+		"lists in the same name": {"oss://ops/state/", "manifests: [\"oss://ops/*/list.csv\"]", "state would be taken for lists of media"},
+	} {
+		p, err := policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"+test.policy+"\n"))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		d := new(deployment)
+		if d.state, err = state.ParseLocation(test.state, none); err != nil {
+			t.Fatal(name, err)
+		}
+		if err := d.checkStatePrefix(p); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q", name, err, test.want)
+		}
+	}
+}
