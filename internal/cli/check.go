@@ -52,15 +52,11 @@ and why a run in this environment is refused.`,
 				args = []string{flag.Value.String()}
 			}
 			name := cmp.Or(strings.Join(args, ""), c.Getenv("MEDIASWEEP_POLICY"))
-			if start && service.InOSS(name) {
+			switch {
+			case start && service.InOSS(name):
 				return exitError{exitUsage, errors.New("--init writes a file: name one, and upload it to OSS")}
-			}
-			if start {
-				shown := text.Line(cmp.Or(name, policyFile))
-				if c.policyOfEnvironment(args) {
-					shown = "the file of MEDIASWEEP_POLICY"
-				}
-				return c.starter(cmp.Or(name, policyFile), shown)
+			case start:
+				return c.starter(cmp.Or(name, policyFile), args)
 			}
 			name = cmp.Or(name, service.PolicyFile())
 			data, err := service.PolicyText(cmd.Context(), c.Getenv, c.credentials(), name)
@@ -246,8 +242,12 @@ func caret(line []rune, column int) string {
 	return string(shown) + "\n" + string(below) + "^"
 }
 
-// starter writes the policy that the program ships with, where there is none. Messages call it shown.
-func (c *Command) starter(name, shown string) error {
+// starter writes the policy that the program ships with, where there is none.
+func (c *Command) starter(name string, args []string) error {
+	shown := text.Line(name)
+	if c.policyOfEnvironment(args) {
+		shown = "the file of MEDIASWEEP_POLICY"
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a policy holds no secret
 	switch {
 	case errors.Is(err, fs.ErrExist):
