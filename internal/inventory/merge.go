@@ -30,18 +30,26 @@ func (c Candidate) Name() string {
 
 func objectName(object media.Object) string { return object.Bucket + "/" + object.Key }
 
-// Named returns the candidate of a name.
+// Named returns the candidate of a name. The object of a saved name is checked.
 func Named(name string, modified int64) (Candidate, error) {
-	c := Candidate{Modified: modified, name: name}
-	var found bool
-	if c.MediaID, found = strings.CutPrefix(name, idMark); found {
+	c := named(name, modified)
+	if c.MediaID != "" {
 		return c, nil
 	}
-	c.MediaID = ""
-	bucket, key, _ := strings.Cut(name, "/")
-	var err error
-	c.Object, err = media.NewObject(bucket, key)
+	_, err := media.NewObject(c.Object.Bucket, c.Object.Key)
 	return c, err
+}
+
+// named returns the candidate of a name that Name returned.
+func named(name string, modified int64) Candidate {
+	c := Candidate{Modified: modified, name: name}
+	var isID bool
+	if c.MediaID, isID = strings.CutPrefix(name, idMark); isID {
+		return c
+	}
+	c.MediaID = ""
+	c.Object.Bucket, c.Object.Key, _ = strings.Cut(name, "/")
+	return c
 }
 
 // Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
@@ -188,7 +196,7 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 			}
 			if err == nil {
 				number, n := binary.Varint(record.Rest)
-				if c, err = Named(record.Name, number); n < 0 {
+				if c = named(record.Name, number); n <= 0 {
 					err = errors.New("temporary file: a time is damaged")
 				}
 				if c.MediaID != "" {

@@ -52,9 +52,9 @@ func DefaultFullEvery() Period { return Period{hours: 7 * 24} }
 
 // MayTake reports whether any expire rule can apply to a medium that was made of an
 // object.
-func (p *Policy) MayTake(object *media.Object) bool {
+func (p *Policy) MayTake(object media.Object) bool {
 	return slices.ContainsFunc(p.Expire, func(rule Rule) bool {
-		return len(rule.Match.Object) == 0 || anyTakes(rule.Match.Object, object)
+		return len(rule.Match.Object) == 0 || anyTakes(rule.Match.Object, &object)
 	})
 }
 

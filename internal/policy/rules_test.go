@@ -22,7 +22,7 @@ func TestWhatRulesTake(t *testing.T) {
 	const orphans = "- {name: orphans, match: {object: [\"oss://media-in/a/**\"]}, onSourceRemoved: true}\n"
 	some, all := parse(orphans), parse(orphans+"- {name: rest, after: 1d}\n")
 	ranked := parse("- {name: series, after: 1d, keepLatest: {count: 1, per: folder}}\n")
-	inside, outside := &media.Object{Bucket: "media-in", Key: "a/b"}, &media.Object{Bucket: "media-in", Key: "b"}
+	inside, outside := media.Object{Bucket: "media-in", Key: "a/b"}, media.Object{Bucket: "media-in", Key: "b"}
 	if !some.MayTake(inside) || some.MayTake(outside) || !all.MayTake(outside) {
 		t.Error("a rule takes what is behind its globs, and one without globs everything")
 	}

@@ -118,7 +118,7 @@ func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate,
 }
 
 func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
-	if one.isReport && !c.Policy.MayTake(&candidate.Object) {
+	if one.isReport && !c.Policy.MayTake(candidate.Object) {
 		c.sources.unmatched++
 		return nil
 	}
