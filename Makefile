@@ -1,6 +1,6 @@
 # Shortcuts for people; `.ci/run` is what a change has to pass.
 
-.PHONY: build dist test bench scale soak fault mutate mutants lint demo ci
+.PHONY: build dist test bench scale soak fault fuzz mutate mutants lint demo ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o mediasweep .
@@ -39,6 +39,11 @@ soak:
 fault:
 	MEDIASWEEP_KILLS=200 go test -count=1 -timeout 1h -run Killed -v ./internal/cli
 	MEDIASWEEP_SEEDS=20000 go test -count=1 -timeout 1h -run '^TestSimulation$$' ./handler
+
+# Checks INPUTS mutations of each seed of every decoder.
+INPUTS = 1000000
+fuzz:
+	MEDIASWEEP_INPUTS=$(INPUTS) go test -count=1 -timeout 0 -run '^Fuzz' ./internal/...
 
 # Changes the code of a package in one place at a time, and runs the package's own tests: a change
 # that no test sees is listed as LIVED. Half an hour for the pure packages; PACKAGES names others.

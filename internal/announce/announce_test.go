@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -103,7 +104,7 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 func FuzzAnnouncement(f *testing.F) {
 	f.Add("a 0000000000000001 5 -\n")
 	f.Add("a 0000000000000001 -5 o\n")
-	f.Fuzz(func(t *testing.T, line string) {
+	fuzztest.Fuzz(f, func(t *testing.T, line string) {
 		if one, err := parseLine(line); err == nil && string(one.appendLine(nil)) != line {
 			t.Errorf("%q is read as %q", line, one.appendLine(nil))
 		}

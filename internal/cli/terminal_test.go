@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -28,7 +29,7 @@ func TestScreen(t *testing.T) {
 
 func FuzzScreen(f *testing.F) {
 	f.Add("a\u009b\xe8", "\xa7")
-	f.Fuzz(func(t *testing.T, first, second string) {
+	fuzztest.Fuzz(f, func(t *testing.T, first, second string) {
 		var b bytes.Buffer
 		w := &screen{terminal: &b}
 		for _, part := range []string{first, second, "\n"} {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 func TestMalformedConfiguration(t *testing.T) {
@@ -220,7 +222,7 @@ func FuzzConfiguration(f *testing.F) {
 		f.Add([]byte(`{"current": "now", "profiles": [`+profile+`]}`), "")
 		f.Add([]byte(`{"current": "now", "profiles": [`+profile), "other")
 	}
-	f.Fuzz(func(t *testing.T, data []byte, name string) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte, name string) {
 		_, err := ofConfig(data, "config.json", time.Now, name)
 		if err == nil || !strings.Contains(err.Error(), hidden) {
 			return

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
@@ -88,7 +89,7 @@ func TestTheLargestSpending(t *testing.T) {
 
 func FuzzRecords(f *testing.F) {
 	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
-	f.Fuzz(func(t *testing.T, first, second string) {
+	fuzztest.Fuzz(f, func(t *testing.T, first, second string) {
 		b := tally{}
 		for _, name := range []string{first, second} {
 			before := b.sum()

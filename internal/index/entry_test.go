@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 // segments writes entries.
@@ -86,7 +88,7 @@ func TestDamagedSegments(t *testing.T) {
 func FuzzEntries(f *testing.F) {
 	list, _ := segments(library(20))
 	f.Add(list[0])
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		entries, err := new(scratch).decode(data)
 		if err != nil || len(entries) > segmentEntries {
 			return

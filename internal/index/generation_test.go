@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -487,7 +488,7 @@ func FuzzGeneration(f *testing.F) {
 	head, name := store.named(manifestSuffix)[0], store.named(".gz")[0]
 	f.Add(store[head], store[name])
 	f.Add([]byte(`{}`), []byte{})
-	f.Fuzz(func(t *testing.T, manifest, segment []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, manifest, segment []byte) {
 		store := records{head: manifest, name: segment}
 		asOf := day0.Add(time.Hour)
 		open := func() *Generation {

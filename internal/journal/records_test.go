@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -52,7 +53,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte(`{"format":1,"run":"r","plan":"sha256:` + strings.Repeat("0", 64) + `","policy":"p","asOf":"2026-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"format":1,"at":"2026-01-01T00:00:00Z","deleted":[{"mediaId":"a","created":1}],"restored":["oss://b/k"]}`))
 	f.Add([]byte(`{"mediaId":"a","outcome":"deleted","plan":"sha256:` + strings.Repeat("0", 64) + `"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		if o, err := decodeIntent(data); err == nil && (o.Run == "" || !strings.HasPrefix(o.Plan, "sha256:")) {
 			t.Errorf("%+v", o)
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 // A row that is read the short way has the cells, and the length, that it has the long way.
@@ -16,7 +18,7 @@ func FuzzSimpleRow(f *testing.F) {
 	} {
 		f.Add(text)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	fuzztest.Fuzz(f, func(t *testing.T, text string) {
 		table := func() *table {
 			return &table{lines: openLines(bufio.NewReaderSize(strings.NewReader(text), maxRow)), separator: ',', oneLined: true}
 		}
@@ -43,7 +45,7 @@ func FuzzUnescape(f *testing.F) {
 	for _, key := range []string{"", "a", "a%2Fb", "%e4%BD%a0+", "%", "%2", "%2g", "%%20", "a%00", "%zz%20"} {
 		f.Add(key)
 	}
-	f.Fuzz(func(t *testing.T, key string) {
+	fuzztest.Fuzz(f, func(t *testing.T, key string) {
 		want, err := url.PathUnescape(key)
 		if got, ok := unescape([]byte(key)); got != want || ok != (err == nil) {
 			t.Errorf("%q: %q, %v; net/url has %q, %v", key, got, ok, want, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
@@ -239,7 +240,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`{"MediaId":"a","CreationTime":"2024-05-01T10:00:00Z","CateId":0,"PublishState":"Published","Title":"a","Size":"1","Duration":"7.5","Tags":{"Tag":["k"]},"File":{"URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/a"}}`)
 	f.Add(`{"MediaId":"a","tags":{"Tag":["k"]},"CreationTime":"1970-01-01T00:00:00Z","CateId":-1e9,"Size":9e99}`)
 	f.Add(`{"MediaId":"id1,id2","Tags":[{}],"File":{"URL":1}}`)
-	f.Fuzz(func(t *testing.T, record string) {
+	fuzztest.Fuzz(f, func(t *testing.T, record string) {
 		m, err := media.Parse([]byte(record))
 		if err != nil {
 			return
@@ -336,7 +337,7 @@ func FuzzParseURL(f *testing.F) {
 	for _, seed := range []string{"HTTP://bkt.oss-x.aliyuncs.com:80/a", "https://bkt.x.oss.aliyuncs.com:443/a%2Fb", "http://bkt.oss-x.evil.aliyuncs.com/a", "http://bkt.oss-\u212a.aliyuncs.com/a", "http://b\u212at.oss-x.aliyuncs.com/a"} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, address string) {
+	fuzztest.Fuzz(f, func(t *testing.T, address string) {
 		object, err := media.ParseURL(address)
 		if err != nil {
 			return

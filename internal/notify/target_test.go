@@ -3,6 +3,8 @@ package notify
 import (
 	"strings"
 	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 func TestParseTargets(t *testing.T) {
@@ -97,7 +99,7 @@ func FuzzParseTargets(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, value string) {
+	fuzztest.Fuzz(f, func(t *testing.T, value string) {
 		targets, err := parseTargets(value)
 		if err != nil && len(targets) > 0 {
 			t.Fatal("targets beside an error")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 // listingOf writes a page of n objects as OSS does.
@@ -72,7 +73,7 @@ func FuzzPages(f *testing.F) {
 	f.Add(listingOf(2))
 	f.Add([]byte("<ListBucketResult><Contents><Key>&amp;amp;</Key></Contents></ListBucketResult>"))
 	f.Add([]byte("<ListBucketResult><A><B>x</B>y</A></ListBucketResult>"))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		scanned, ok := scanPage(data)
 		if !ok {
 			return

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
@@ -128,7 +129,7 @@ func FuzzContents(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"id":%q,"head":{"format":1,"asOf":"2026-01-01T00:00:00Z","policy":"p","scope":{"inventory":["oss://a/"]}},"entries":1,"segments":[%q]}`, id, plan.SegmentName(id, 1)))
 	f.Add([]byte(`{"id":"","head":{"format":1,"asOf":"2026-01-01T00:00:00Z","policy":"p","scope":{"inventory":["oss://a/"]}},"entries":0,"segments":[]}`)) // without media
 	f.Add([]byte("{}"))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		c, err := plan.ParseContents(data)
 		if err != nil {
 			return
@@ -170,7 +171,7 @@ func TestParseEntry(t *testing.T) {
 func FuzzEntry(f *testing.F) {
 	f.Add([]byte(`{"mediaId":"a","rule":"r","reason":"","expiresAt":"2026-01-01T00:00:00Z","state":"Published","record":{"MediaId":"a"}}`))
 	f.Add([]byte("{}"))
-	f.Fuzz(func(t *testing.T, line []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, line []byte) {
 		e, _, err := plan.ParseEntry(line)
 		if err != nil {
 			return

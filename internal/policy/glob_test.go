@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
@@ -116,7 +117,7 @@ func FuzzGlob(f *testing.F) {
 	} {
 		f.Add(seed.pattern, seed.key)
 	}
-	f.Fuzz(func(t *testing.T, pattern, key string) {
+	fuzztest.Fuzz(f, func(t *testing.T, pattern, key string) {
 		if len(pattern) > 64 || len(key) > 256 || !utf8.ValidString(pattern) || !utf8.ValidString(key) {
 			return
 		}

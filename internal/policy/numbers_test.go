@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -60,7 +61,7 @@ func FuzzNumbers(f *testing.F) {
 	for _, seed := range []string{"7", "010", "0x10", "1_000", "0o10", "1e3", ".5", "+5", "~", "!!int 010", "'5'", "5 # x", "&a 5", "0.5", "5.50"} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, number string) {
+	fuzztest.Fuzz(f, func(t *testing.T, number string) {
 		p, err := policy.Parse("p", []byte("version: 1\nguard: {maxDelete: "+number+"}\n"))
 		if err != nil || p.Guard == policy.DefaultGuard() {
 			return

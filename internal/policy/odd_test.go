@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -44,7 +45,7 @@ func FuzzOdd(f *testing.F) {
 	for _, seed := range []string{"legal\u2010hold", "leg\u0430l", "a：b，c", "\ufeff", "%\u200b%", "^x^", "a*", strings.Repeat("é\u0301", 200), "/a/../b", " "} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, value string) {
+	fuzztest.Fuzz(f, func(t *testing.T, value string) {
 		if !utf8.ValidString(value) {
 			return
 		}

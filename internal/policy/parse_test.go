@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
@@ -196,7 +197,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	fuzztest.Fuzz(f, func(t *testing.T, text string) {
 		p, err := policy.Parse("f", []byte(text))
 		if (p == nil) == (err == nil) {
 			t.Fatalf("Parse = %v, %v", p, err)

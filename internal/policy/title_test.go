@@ -3,6 +3,8 @@ package policy
 import (
 	"regexp"
 	"testing"
+
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 )
 
 // FuzzCanMatch holds the answer against all texts of up to four of these letters. They
@@ -21,7 +23,7 @@ func FuzzCanMatch(f *testing.F) {
 		}
 		from = to
 	}
-	f.Fuzz(func(t *testing.T, pattern string) {
+	fuzztest.Fuzz(f, func(t *testing.T, pattern string) {
 		if len(pattern) > 20 {
 			return
 		}

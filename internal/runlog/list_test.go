@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
@@ -217,7 +218,7 @@ func FuzzLogName(f *testing.F) {
 	f.Add(logName(&report.Report{Run: "a b", FinishedAt: noon, Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3}}}, 1))
 	f.Add("log/timer/done/0000000000000000000-a.1.5.more")
 	f.Add("log/timer/done/-.1.5.x.")
-	f.Fuzz(func(t *testing.T, name string) {
+	fuzztest.Fuzz(f, func(t *testing.T, name string) {
 		l, err := parseLogName(name)
 		if err == nil && (l.run == "" || l.deleted < 0 || l.at.IsZero() || inverted(l.at) != l.key[:19]) {
 			t.Errorf("%+v", l)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -166,7 +167,7 @@ func FuzzTotals(f *testing.F) {
 	f.Add([]byte(`{"format":1,"timezone":"UTC","date":"2026-11-25","runs":1,"deleted":3,"rules":{"drafts":{"runs":1,"deleted":3}}}`))
 	f.Add([]byte(`{"format":1,"timezone":"UTC","date":"2026-11-25","runs":9223372036854775807,"deleted":3}`))
 	date := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		day, err := decodeTotals(data, time.UTC, date)
 		if (err == nil) != (day != nil) || err != nil && !errors.Is(err, state.ErrDamaged) || err == nil && (day.Runs < 0 || day.Deleted < day.Runs) {
 			t.Errorf("%+v, %v", day, err)

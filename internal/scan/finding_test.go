@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -68,7 +69,7 @@ func FuzzFinding(f *testing.F) {
 	}
 	f.Add("m", []byte{})
 	f.Add("mid", bytes.Repeat([]byte{0xff}, 100))
-	f.Fuzz(func(t *testing.T, key string, encoded []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, key string, encoded []byte) {
 		one, err := decode(key, encoded)
 		if err != nil {
 			return
@@ -260,7 +261,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(unzip(segmentOf(randomFinding(random), randomFinding(random))), true)
 	f.Add(segmentOf(expiredFinding("a")), false)
 	f.Add([]byte{}, true)
-	f.Fuzz(func(t *testing.T, segment []byte, zip bool) {
+	fuzztest.Fuzz(f, func(t *testing.T, segment []byte, zip bool) {
 		size := len(segment)
 		if zip {
 			var b bytes.Buffer
@@ -287,7 +288,7 @@ func FuzzCheckpointHead(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"format":%d,"asOf":"2026-01-01T00:00:00Z","policy":"p","region":"r","segments":[1,2],"after":"media-in/a","pending":[{"name":"~a","modified":1}],"passed":1,"known":1}`, checkpointFormat))
 	f.Add(fmt.Appendf(nil, `{"format":%d,"segments":[-1]}`, checkpointFormat))
 	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		head, err := decodeHead(data)
 		if err != nil {
 			return

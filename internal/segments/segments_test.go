@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
@@ -126,7 +127,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nb\n"), true)
 	f.Add([]byte("a"), true)
 	f.Add([]byte("\x1f\x8b"), false)
-	f.Fuzz(func(t *testing.T, text []byte, zip bool) {
+	fuzztest.Fuzz(f, func(t *testing.T, text []byte, zip bool) {
 		if zip {
 			text = statetest.Squeezed(string(text))
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -154,7 +155,7 @@ func TestLeasesWithOddNumbers(t *testing.T) {
 func FuzzLease(f *testing.F) {
 	f.Add("lease/9223372036854775806.json", []byte(`{"format":1,"holder":"x","run":"other","released":true}`))
 	f.Add("lease/0000000000000000000.json", []byte(`{}`))
-	f.Fuzz(func(t *testing.T, name string, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, name string, data []byte) {
 		m := newMemory()
 		if err := m.Create(t.Context(), name, data); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -37,7 +38,7 @@ func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{` {"b":[1,{}],"a":{"y":null,"x":-0.5e+7},"a":""} `, `["\u2028\ud83d\ude00\ud83d", "<&>\u007f", []]`, "{\"\xff\":1,\"\xfe\":2}", `{"a\u0000":1,"a":"\b\f\n\r\t\"\\\/"}`} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber()
 		var value any

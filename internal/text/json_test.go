@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -122,7 +123,7 @@ func FuzzMembers(f *testing.F) {
 	for _, seed := range []string{`{"a":1,"a":[2,{"b":"\\\""}]}`, `[{"a":1},",",[[]]]`, ` {"\u0061":"\ud83d\ude00"} `, "{\"\xff\":1}", "[" + strings.Repeat("1, ", 100) + "2 ]", "{" + strings.Repeat(`"a":[],`, 60) + `"b" : 0 }`, strings.Repeat("[", 10_001), `["\u12g4"]`, "[-]", "[01]", "[1.e5]", "[1E+]", `["12345678\"ab\\"]`, "[\"1234567\x1f\"]", `["\x"]`, "[nul]"} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		var want []string
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		open, err := decoder.Token()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -75,7 +76,7 @@ func TestLine(t *testing.T) {
 
 func FuzzPrintable(f *testing.F) {
 	f.Add("a\x1b[0m\u0085\u202e\xff\uFFFD")
-	f.Fuzz(func(t *testing.T, s string) {
+	fuzztest.Fuzz(f, func(t *testing.T, s string) {
 		got := text.Printable(s)
 		if !utf8.ValidString(got) || text.Printable(got) != got {
 			t.Errorf("%q becomes %q", s, got)

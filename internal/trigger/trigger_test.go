@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -490,7 +491,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(payload)
 	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
+	fuzztest.Fuzz(f, func(t *testing.T, payload []byte) {
 		event, err := trigger.Parse(payload)
 		if err != nil || event.HTTP != nil {
 			return
