@@ -66,10 +66,9 @@ const mostBytes = 1 << 10
 
 func (m *mutator) learn(seeds []reflect.Value) {
 	for _, seed := range seeds {
-		switch seed.Kind() {
-		case reflect.String:
+		if seed.Kind() == reflect.String {
 			m.pieces = append(m.pieces, []byte(seed.String()))
-		case reflect.Slice:
+		} else if seed.Kind() == reflect.Slice {
 			m.pieces = append(m.pieces, slices.Clone(seed.Bytes()))
 		}
 	}
