@@ -23,6 +23,7 @@ type Library interface {
 // URLs have one form of slash.
 type Batch struct {
 	Candidates []inventory.Candidate
+	Region     string // of the objects
 	Slash      media.Slash
 }
 
@@ -32,10 +33,10 @@ func (b Batch) byID() bool { return len(b.Candidates) > 0 && b.Candidates[0].Med
 // Batches groups candidates into batches of the largest size. It yields errors unchanged.
 func Batches(candidates iter.Seq2[inventory.Candidate, error], region string, slash media.Slash) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		next, length := Batch{Slash: slash}, 0
+		next, length := Batch{Region: region, Slash: slash}, 0
 		flush := func() bool {
 			full := next
-			next, length = Batch{Slash: slash}, 0
+			next.Candidates, length = nil, 0
 			return len(full.Candidates) == 0 || yield(full, nil)
 		}
 		for c, err := range candidates {
@@ -96,17 +97,17 @@ type Result struct {
 // Run looks a batch up. It splits a rejected batch until the rejected candidate is alone, and looks
 // unanswered candidates up once more. It starts no call after admit has ended, and finishes calls
 // under ctx. Candidates whose call was not started have the error of admit.
-func Run(ctx, admit context.Context, library Library, batch Batch, region string) []Result {
-	return run(ctx, admit, library, batch, region, false)
+func Run(ctx, admit context.Context, library Library, batch Batch) []Result {
+	return run(ctx, admit, library, batch, false)
 }
 
-func run(ctx, admit context.Context, library Library, batch Batch, region string, repeated bool) []Result {
-	answer, err := ask(ctx, admit, library, batch, region)
+func run(ctx, admit context.Context, library Library, batch Batch, repeated bool) []Result {
+	answer, err := ask(ctx, admit, library, batch)
 	if rejected, ok := errors.AsType[*mps.Error](err); ok && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
 		half := len(batch.Candidates) / 2
 		first, second := batch, batch
 		first.Candidates, second.Candidates = batch.Candidates[:half], batch.Candidates[half:]
-		return append(run(ctx, admit, library, first, region, repeated), run(ctx, admit, library, second, region, repeated)...)
+		return append(run(ctx, admit, library, first, repeated), run(ctx, admit, library, second, repeated)...)
 	}
 	if err != nil {
 		return []Result{{Candidates: batch.Candidates, Err: err}}
@@ -122,11 +123,11 @@ func run(ctx, admit context.Context, library Library, batch Batch, region string
 		return append(results, Result{Candidates: rest, Err: ErrUnanswered})
 	}
 	batch.Candidates = rest
-	return append(results, run(ctx, admit, library, batch, region, true)...)
+	return append(results, run(ctx, admit, library, batch, true)...)
 }
 
 // ask sends one call. Found has only media of the candidates, each once.
-func ask(ctx, admit context.Context, library Library, batch Batch, region string) (Answer, error) {
+func ask(ctx, admit context.Context, library Library, batch Batch) (Answer, error) {
 	op := mps.QueryMediaListByURL
 	if batch.byID() {
 		op = mps.QueryMediaList
@@ -138,7 +139,7 @@ func ask(ctx, admit context.Context, library Library, batch Batch, region string
 	if batch.byID() {
 		return askByID(ctx, permit, batch)
 	}
-	return askByURL(ctx, permit, batch, region)
+	return askByURL(ctx, permit, batch)
 }
 
 func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error) {
@@ -174,11 +175,11 @@ func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error
 	return answer, nil
 }
 
-func askByURL(ctx context.Context, permit mps.Permit, batch Batch, region string) (Answer, error) {
+func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error) {
 	urls := make([]string, len(batch.Candidates))
 	asked := make(map[media.Object]inventory.Candidate, len(batch.Candidates))
 	for i, c := range batch.Candidates {
-		urls[i] = c.Object.URL(region, batch.Slash)
+		urls[i] = c.Object.URL(batch.Region, batch.Slash)
 		asked[c.Object] = c
 	}
 	found, err := permit.ByURL(ctx, urls)

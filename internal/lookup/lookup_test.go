@@ -232,7 +232,8 @@ func summary(results []lookup.Result) (list []string) {
 
 func run(t *testing.T, l *library, b lookup.Batch) []lookup.Result {
 	t.Helper()
-	return lookup.Run(t.Context(), t.Context(), l, b, region)
+	b.Region = region
+	return lookup.Run(t.Context(), t.Context(), l, b)
 }
 
 // check compares what results say.
@@ -399,7 +400,7 @@ func TestRunStopsWithAdmit(t *testing.T) {
 		stop()
 		return first(asked)
 	}
-	results := lookup.Run(t.Context(), admit, l, byID("a", "b"), region)
+	results := lookup.Run(t.Context(), admit, l, byID("a", "b"))
 	check(t, results, "found ~a a", "failed ~b")
 	if last := results[len(results)-1]; !errors.Is(last.Err, context.Canceled) || len(l.asked) != 1 {
 		t.Errorf("%v after %d calls", last.Err, len(l.asked))

@@ -212,9 +212,7 @@ func (l *library) purger(asOf time.Time, from Origin) *Purger {
 		l.t.Fatal(err)
 	}
 	mark := func(*media.Medium) retention.Mark { return retention.Mark{} }
-	return &Purger{Library: l, Holds: steady{}, Claims: new(Claims), Now: time.Now, Recheck: &Recheck{
-		Judge: Judge{Policy: p, AsOf: asOf, Mark: mark, Now: time.Now}, Region: "cn-shanghai", Library: l, Sources: l, Origin: from,
-	}}
+	return &Purger{Library: l, Holds: steady{}, Claims: new(Claims), Now: time.Now, Judge: Judge{Policy: p, AsOf: asOf, Mark: mark, Sources: l, Origin: from}}
 }
 
 // steady are holds that do not change.

@@ -24,11 +24,9 @@ func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit,
 		if err != nil {
 			return nil, nil, nil
 		}
-		free, outcomes := w.Recheck.free(batch)
-		if w.report(outcomes...); len(free) == 0 {
+		if batch = w.free(batch); len(batch) == 0 {
 			return nil, nil, nil
 		}
-		batch = free
 		permit, err := w.Library.Permit(holds, mps.DeleteMedia)
 		switch {
 		case w.admit.Err() != nil:
@@ -44,16 +42,18 @@ func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit,
 	}
 }
 
-// free returns the media that no hold keeps, and the outcomes of the others.
-func (r *Recheck) free(batch []plan.Line) (free []plan.Line, outcomes []Outcome) {
+// free returns the media that no hold keeps.
+func (w *worker) free(batch []plan.Line) (free []plan.Line) {
+	var outcomes []Outcome
 	for _, l := range batch {
 		if err := l.Parse(); err != nil {
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		} else if now, held := r.Judge.Mark(l.Medium).Held(r.Judge.AsOf); held {
+		} else if now, held := w.Judge.Mark(l.Medium).Held(w.Judge.AsOf); held {
 			outcomes = append(outcomes, Outcome{Line: l, Now: now})
 		} else {
 			free = append(free, l)
 		}
 	}
-	return free, outcomes
+	w.report(outcomes...)
+	return free
 }

@@ -81,7 +81,7 @@ func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 			l, c := newLibrary(t), &changing{}
 			lines := l.fill(10)
 			p := l.purger(time.Now(), origin{})
-			p.Holds, p.Recheck.Judge.Mark = c, c.mark
+			p.Holds, p.Judge.Mark = c, c.mark
 			place(l, c)
 			all, err := l.purge(t.Context(), t.Context(), p, lines)
 			if err != nil || all.count(10)[journal.Deleted] != 8 || len(l.sent) != 1 || len(l.sent[0]) != 8 {
@@ -102,7 +102,7 @@ func TestChangesOfHoldsAreNoTries(t *testing.T) {
 		l, c := newLibrary(t), &changing{}
 		lines := l.fill(10)
 		p := l.purger(time.Now(), origin{})
-		p.Holds, p.Recheck.Judge.Mark = c, c.mark
+		p.Holds, p.Judge.Mark = c, c.mark
 		changes, throttled := 2*mps.MaxTries, false
 		l.onDelete = func(_ int, ids []string) error {
 			if changes--; changes >= 0 {
@@ -130,7 +130,7 @@ func TestAHoldOnAllOfABatch(t *testing.T) {
 		c.ids = append(c.ids, line.MediaID)
 	}
 	p := l.purger(time.Now(), origin{})
-	p.Holds, p.Recheck.Judge.Mark = c, c.mark
+	p.Holds, p.Judge.Mark = c, c.mark
 	l.permits = sync.OnceValue(func() error { c.place("another"); return nil })
 	all, err := l.purge(t.Context(), t.Context(), p, lines)
 	if err != nil || all.count(20)[journal.Deleted] != 10 || all.count(20)[""] != 10 || len(l.sent) != 1 || c.asked < 3 {

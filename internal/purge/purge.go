@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -44,10 +45,39 @@ type Outcome struct {
 type Purger struct {
 	Library Library
 	Holds   Holds
-	Recheck *Recheck
 	// Claims are shared by all runs of the process.
 	Claims *Claims
 	Now    func() time.Time
+	Judge  Judge
+	// Interrupted is true if an earlier run may have deleted media of the plan without recording
+	// an outcome.
+	Interrupted bool
+	// Account is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
+	Account bool
+
+	newest newestMedia
+}
+
+// Judge has what decisions on media of the plan need.
+type Judge struct {
+	Policy  *policy.Policy
+	AsOf    time.Time
+	Mark    func(*media.Medium) retention.Mark
+	Sources Sources
+	Origin  Origin
+}
+
+// Origin is the scan that made the plan.
+type Origin interface {
+	// Names reports whether the scan's sources name a medium.
+	Names(m *media.Medium) bool
+	// Newest returns the newest media of a medium's groups, according to a checkpoint.
+	Newest(rank retention.Rank) []string
+}
+
+// Sources checks whether source objects exist.
+type Sources interface {
+	Exists(ctx context.Context, object media.Object) (bool, error)
 }
 
 // Run deletes the media of lines in batches of ten; the last batch may be shorter. It calls settle

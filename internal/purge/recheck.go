@@ -1,7 +1,6 @@
 package purge
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -27,49 +25,12 @@ func isStale(batch []plan.Line, now time.Time) bool {
 	return slices.ContainsFunc(batch, func(l plan.Line) bool { return now.Sub(time.Unix(l.ReadAt, 0)) > maxAge })
 }
 
-// Origin is the scan that made the plan.
-type Origin interface {
-	// Names reports whether the scan's sources name a medium.
-	Names(m *media.Medium) bool
-	// Newest returns the newest media of a medium's groups, according to a checkpoint.
-	Newest(rank retention.Rank) []string
-}
-
-// Sources checks whether source objects exist.
-type Sources interface {
-	Exists(ctx context.Context, object media.Object) (bool, error)
-}
-
-// Judge holds the inputs of decisions.
-type Judge struct {
-	Policy *policy.Policy
-	AsOf   time.Time
-	Mark   func(*media.Medium) retention.Mark
-	Now    func() time.Time
-}
-
-// Recheck reads media of a plan again and decides on them once more. It is safe for
-// concurrent use.
-type Recheck struct {
-	Judge   Judge
-	Region  string
-	Library lookup.Library
-	Sources Sources
-	Origin  Origin
-	// Interrupted is true if an earlier run may have deleted media of the plan without recording
-	// an outcome.
-	Interrupted bool
-	// Account is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
-	Account bool
-
-	newest newestMedia
-}
-
-// run returns the media that are still expired with the record of the plan, and the outcomes of the
-// others. Media that could not be read in time are in neither list.
-func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line, outcomes []Outcome) {
+// recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
+// plan. Media that could not be read in time stay pending.
+func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
+	var outcomes []Outcome
 	found, failed := map[string]*media.Medium{}, map[string]error{}
-	for _, result := range r.read(ctx, ids(batch)) {
+	for _, result := range w.read(ids(batch)) {
 		for _, candidate := range result.Candidates {
 			failed[candidate.MediaID] = result.Err
 		}
@@ -78,22 +39,22 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 			found[m.ID] = m
 		}
 	}
-	readAt := r.Judge.Now().Unix()
+	readAt := w.Now().Unix()
 	for _, l := range batch {
 		m, err := found[l.MediaID], failed[l.MediaID]
 		switch {
-		case err != nil && (r.Account || deadline.Passed(err)):
+		case err != nil && (w.Account || deadline.Passed(err)):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		case m == nil, r.Interrupted && m.Doubt == "" && m.State == media.StateDeleted:
+		case m == nil, w.Interrupted && m.Doubt == "" && m.State == media.StateDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone})
-		case r.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
+		case w.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: true})
-		case r.Account:
-		case !r.Origin.Names(m):
+		case w.Account:
+		case !w.Judge.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})
 		default:
-			now, err := r.decide(ctx, l, m)
+			now, err := w.decide(l, m)
 			if now.Verdict != retention.Expired {
 				outcomes = append(outcomes, Outcome{Line: l, Now: now, Cause: err})
 				continue
@@ -102,31 +63,32 @@ func (r *Recheck) run(ctx context.Context, batch []plan.Line) (still []plan.Line
 			still = append(still, l)
 		}
 	}
-	return still, outcomes
+	w.report(outcomes...)
+	return still
 }
 
-func (r *Recheck) read(ctx context.Context, ids []string) []lookup.Result {
+func (w *worker) read(ids []string) []lookup.Result {
 	batch := lookup.Batch{}
 	for _, id := range ids {
 		batch.Candidates = append(batch.Candidates, inventory.Candidate{MediaID: id})
 	}
-	return lookup.Run(ctx, ctx, r.Library, batch, r.Region)
+	return lookup.Run(w.ctx, w.ctx, w.Library, batch)
 }
 
 // decide decides again on a medium of the plan. A changed record is in no plan: its medium stays, and
 // the next sweep decides. An error means that the source object could not be checked: its
 // medium stays too.
-func (r *Recheck) decide(ctx context.Context, l plan.Line, m *media.Medium) (now retention.Decision, err error) {
-	facts := retention.Facts{AsOf: r.Judge.AsOf, ReadAt: r.Judge.Now(), NotLatest: true, Mark: r.Judge.Mark(m)}
-	if r.Judge.Policy.TakesOrphans(l.Rule) {
-		exists, existsErr := r.Sources.Exists(ctx, m.Object)
+func (w *worker) decide(l plan.Line, m *media.Medium) (now retention.Decision, err error) {
+	facts := retention.Facts{AsOf: w.Judge.AsOf, NotLatest: true, Mark: w.Judge.Mark(m)}
+	if w.Judge.Policy.TakesOrphans(l.Rule) {
+		exists, existsErr := w.Judge.Sources.Exists(w.ctx, m.Object)
 		facts.SourceRemoved, err = existsErr == nil && !exists, existsErr
 	}
 	if !l.Outranked {
-		rank := retention.RankOf(r.Judge.Policy, m, facts)
-		facts.NotLatest = len(rank.Groups) > 0 && r.isOutranked(ctx, rank)
+		rank := retention.RankOf(w.Judge.Policy, m, facts)
+		facts.NotLatest = len(rank.Groups) > 0 && w.isOutranked(rank)
 	}
-	now = retention.Decide(r.Judge.Policy, m, facts)
+	now = retention.Decide(w.Judge.Policy, m, facts)
 	if now.Verdict == retention.Expired && (err != nil || !plan.HasRecord(l.Text, m.Record)) {
 		now.Verdict = retention.Keep
 	}
@@ -141,26 +103,26 @@ type newestMedia struct {
 
 // isOutranked reports whether enough newer media of a medium's groups were read in this run. A
 // medium that cannot be read outranks nothing.
-func (r *Recheck) isOutranked(ctx context.Context, rank retention.Rank) bool {
-	ranker := retention.NewRanker(r.Judge.Policy, r.Judge.AsOf)
-	newest := slices.Compact(slices.Sorted(slices.Values(r.Origin.Newest(rank))))
-	unread := r.newest.add(ranker, newest)
+func (w *worker) isOutranked(rank retention.Rank) bool {
+	ranker := retention.NewRanker(w.Judge.Policy, w.Judge.AsOf)
+	newest := slices.Compact(slices.Sorted(slices.Values(w.Judge.Origin.Newest(rank))))
+	unread := w.newest.add(ranker, newest)
 	for some := range slices.Chunk(unread, mps.MaxBatch) {
 		ranks := map[string]retention.Rank{}
 		for _, id := range some {
 			ranks[id] = retention.Rank{}
 		}
-		for _, result := range r.read(ctx, some) {
+		for _, result := range w.read(some) {
 			for i := range result.Answer.Found {
-				if m := &result.Answer.Found[i].Medium; r.Origin.Names(m) {
-					facts := retention.Facts{AsOf: r.Judge.AsOf, NotLatest: true, Mark: r.Judge.Mark(m)}
-					ranks[m.ID] = retention.RankOf(r.Judge.Policy, m, facts)
+				if m := &result.Answer.Found[i].Medium; w.Judge.Origin.Names(m) {
+					facts := retention.Facts{AsOf: w.Judge.AsOf, NotLatest: true, Mark: w.Judge.Mark(m)}
+					ranks[m.ID] = retention.RankOf(w.Judge.Policy, m, facts)
 				}
 			}
 		}
-		r.newest.take(ranks)
+		w.newest.take(ranks)
 	}
-	r.newest.add(ranker, unread)
+	w.newest.add(ranker, unread)
 	return !ranker.IsLatest(rank)
 }
 

@@ -62,24 +62,24 @@ func TestStaleDecisions(t *testing.T) {
 		"shown as Deleted":   {planned: published("a", 400), change: func(l *library, _ *Purger) { l.show(id, media.StateDeleted) }, verdict: retention.Absent},
 		"shown as Initiated": {planned: published("a", 400), change: func(l *library, _ *Purger) { l.media[id] = testMedium(id, "a", media.StateInitiated, 400) }, verdict: retention.Keep},
 		"shown as Initiated, interrupted": {planned: published("a", 400), became: journal.Gone, change: func(l *library, p *Purger) {
-			p.Recheck.Interrupted = true
+			p.Interrupted = true
 			l.media[id] = testMedium(id, "a", media.StateInitiated, 400)
 		}},
 		"shown as Deleted, interrupted": {planned: published("a", 400), became: journal.Gone, change: func(l *library, p *Purger) {
-			p.Recheck.Interrupted = true
+			p.Interrupted = true
 			l.show(id, media.StateDeleted)
 		}},
 		"shown as Deleted in doubt, interrupted": {planned: published("a", 400), verdict: retention.Unknown, change: func(l *library, p *Purger) {
-			p.Recheck.Interrupted = true
+			p.Interrupted = true
 			m := published("a", 400)
 			m.State, m.Doubt = media.StateDeleted, "MPS returned it twice with different records"
 			l.media[id] = m
 		}},
-		"planned as Initiated, interrupted": {planned: testMedium(id, "a", media.StateInitiated, 400), became: journal.Deleted, sent: true, change: func(_ *library, p *Purger) { p.Recheck.Interrupted = true }},
+		"planned as Initiated, interrupted": {planned: testMedium(id, "a", media.StateInitiated, 400), became: journal.Deleted, sent: true, change: func(_ *library, p *Purger) { p.Interrupted = true }},
 		"vanished":                          {planned: published("a", 400), became: journal.Gone, change: func(l *library, _ *Purger) { delete(l.media, id) }},
 		"not named":                         {planned: published("a", 400), origin: origin{unnamed: []string{id}}, verdict: retention.Keep},
 		"restored meanwhile": {planned: published("a", 400), verdict: retention.Keep, change: func(_ *library, p *Purger) {
-			p.Recheck.Judge.Mark = func(*media.Medium) retention.Mark {
+			p.Judge.Mark = func(*media.Medium) retention.Mark {
 				return retention.Mark{Kind: retention.Restored, Until: asOf.AddDate(0, 1, 0)}
 			}
 		}},
@@ -102,7 +102,7 @@ func TestStaleDecisions(t *testing.T) {
 		"outranked": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, became: journal.Deleted, sent: true, change: func(l *library, _ *Purger) { newest(l) }},
 		"unverified for long, and so in no group": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, p *Purger) {
 			newest(l)
-			p.Recheck.Judge.Mark = func(m *media.Medium) (mark retention.Mark) {
+			p.Judge.Mark = func(m *media.Medium) (mark retention.Mark) {
 				if m.ID == id {
 					mark = retention.Mark{Kind: retention.Unverified, Until: asOf.AddDate(0, 0, -1)}
 				}
@@ -213,7 +213,7 @@ func TestAccountOnly(t *testing.T) {
 		return nil
 	}
 	p := l.purger(asOf, origin{unnamed: []string{"m005"}})
-	p.Recheck.Account, p.Recheck.Interrupted = true, true
+	p.Account, p.Interrupted = true, true
 	got, err := l.purge(t.Context(), t.Context(), p, lines)
 	if want := (became{"gone": 3, "pending": 27}); err != nil || !maps.Equal(got.count(30), want) || len(l.sent) > 0 {
 		t.Errorf("%v, sent %v, %v", got.count(30), l.sent, err)

@@ -20,7 +20,7 @@ type stage struct {
 
 // add takes a medium in.
 func (s *stage) add(l plan.Line) {
-	if s.Recheck.Account || isStale([]plan.Line{l}, s.Now()) {
+	if s.Account || isStale([]plan.Line{l}, s.Now()) {
 		s.stale = append(s.stale, l)
 	} else {
 		s.fresh = append(s.fresh, l)
@@ -154,11 +154,4 @@ func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tomb
 		outcomes[i] = Outcome{Line: l, Became: became, Cause: cause, Tombstone: tombstone}
 	}
 	w.report(outcomes...)
-}
-
-// recheck decides again on a batch. It returns the media that are still expired.
-func (w *worker) recheck(batch []plan.Line) []plan.Line {
-	still, outcomes := w.Recheck.run(w.ctx, batch)
-	w.report(outcomes...)
-	return still
 }

@@ -52,7 +52,7 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 // live returns the IDs of the live media of a batch of objects.
 func (s *Restorer) live(ctx context.Context, batch lookup.Batch) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
-	for _, result := range lookup.Run(ctx, ctx, s.Library, batch, s.Region) {
+	for _, result := range lookup.Run(ctx, ctx, s.Library, batch) {
 		if result.Err != nil {
 			return ids, result.Err
 		}

@@ -38,8 +38,6 @@ const (
 type Facts struct {
 	// AsOf is the instant at which the medium is judged.
 	AsOf time.Time
-	// ReadAt is the time at which the record was read; zero if the caller does not need it.
-	ReadAt time.Time
 	// SourceRemoved is true if the source object is known to be gone.
 	SourceRemoved bool
 	// NotLatest is true if the medium is known not to be among the newest of its

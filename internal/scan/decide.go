@@ -38,8 +38,8 @@ func (s *Scanner) newDecider(asOf time.Time) decider {
 // not fit into a plan, it does not expire, and the error says why.
 func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
 	f, m := findingOf(of), &of.Medium
-	facts := retention.Facts{AsOf: d.asOf, ReadAt: d.now(), SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
-	f.readAt = facts.ReadAt.Unix()
+	readAt := d.now()
+	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
 	decision := retention.Decide(d.policy, m, facts)
 	if err = checkBeside(of); err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
 		decision = retention.Decision{Verdict: retention.Unknown}
@@ -47,12 +47,12 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 	if decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
 		var l plan.Line
-		if l, err = plan.LineOf(entry, m.Created, facts.ReadAt); err != nil {
+		if l, err = plan.LineOf(entry, m.Created, readAt); err != nil {
 			decision = retention.Decision{Verdict: retention.Unknown}
 		}
 		f.line = l.Text
 	}
-	f.verdict, f.rule, f.rank = decision.Verdict, decision.RuleName(), d.rankOf(m, facts)
+	f.verdict, f.rule, f.rank, f.readAt = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), readAt.Unix()
 	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it

@@ -24,7 +24,6 @@ type pool struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	library    lookup.Library
 	objects    Objects
-	region     string
 	results    chan []checked
 	inFlight   int
 	again      []inventory.Candidate // to look up with escaped slashes
@@ -35,7 +34,7 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 	ctx, cancel := context.WithCancel(ctx)
 	admit, cancelAdmit := context.WithCancel(admit)
 	both := func() { cancel(); cancelAdmit() }
-	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, region: s.Region, results: make(chan []checked, mps.InFlight), cancel: both}
+	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
 func (p *pool) isFull() bool { return p.inFlight == mps.InFlight }
@@ -46,7 +45,7 @@ func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	go func() {
 		var results []checked
 		err := task.Run(func() {
-			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch, p.region) {
+			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch) {
 				results = append(results, p.check(result, mayBeGone))
 			}
 		})

@@ -52,9 +52,7 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 	defer cancel()
 	admit, cancelToo := context.WithTimeout(admit, accountTime)
 	defer cancelToo()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Recheck: &purge.Recheck{
-		Judge: purge.Judge{Now: r.Now}, Region: r.Region, Library: r.Library, Interrupted: true, Account: true,
-	}}
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, Account: true}
 	isLeft := func(entry plan.Entry) bool { _, settled := done[entry.MediaID]; return !settled }
 	lines := func(yield func(plan.Line, error) bool) {
 		for left, err := range leftOf(ctx, r.Store, contents, isLeft) {

@@ -42,10 +42,8 @@ func (d *deletion) purge(ctx, admit context.Context, origin purge.Origin, lines 
 	admit, stop := context.WithCancelCause(admit)
 	holds := watchHolds(admit, d.Marks.Holds, d.Store, stop)
 	defer func() { stop(nil); holds.wait() }()
-	p := purge.Purger{Library: d.Library, Holds: holds, Claims: d.Claims, Now: d.Now, Recheck: &purge.Recheck{
-		Judge:  purge.Judge{Policy: d.Policy, AsOf: d.report.AsOf, Mark: d.Marks.Of, Now: d.Now},
-		Region: d.Region, Library: d.Library, Sources: d.Objects, Origin: origin, Interrupted: d.outcomes.interrupted,
-	}}
+	judge := purge.Judge{Policy: d.Policy, AsOf: d.report.AsOf, Mark: d.Marks.Of, Sources: d.Objects, Origin: origin}
+	p := purge.Purger{Library: d.Library, Holds: holds, Claims: d.Claims, Now: d.Now, Judge: judge, Interrupted: d.outcomes.interrupted}
 	var failed error
 	err := task.Run(func() {
 		failed = p.Run(ctx, admit, lines, func(some []purge.Outcome) {
