@@ -101,7 +101,7 @@ func TestAnOpenPlanOfAProtectRule(t *testing.T) {
 		forged, err := journal.SavePlan(t.Context(), w.store(), plan.Contents{Head: contents.Head, Region: contents.Region}, func(yield func(plan.Line, error) bool) {
 			for entry, err := range journal.Entries(t.Context(), w.store(), contents) {
 				entry.Rule = "legal-hold"
-				line, _, savedErr := plan.Saved(entry)
+				line, savedErr := plan.Saved(entry)
 				if !yield(line, errors.Join(err, savedErr)) {
 					return
 				}

@@ -57,15 +57,16 @@ func (l *Line) Parse() error {
 	return nil
 }
 
-// Saved returns the line of an entry from the state store, and the medium of its record.
-func Saved(e Entry) (Line, media.Medium, error) {
+// Saved returns the line of an entry from the state store, as Parse leaves it.
+func Saved(e Entry) (Line, error) {
 	m, err := media.Parse(e.Record)
 	switch {
 	case err != nil:
-		return Line{}, m, err
+		return Line{}, err
 	case m.ID != e.MediaID || m.Doubt != "":
-		return Line{}, m, fmt.Errorf("the record of %s is not its own: %s", text.Quote(e.MediaID), cmp.Or(m.Doubt, "it has another MediaId"))
+		return Line{}, fmt.Errorf("the record of %s is not its own: %s", text.Quote(e.MediaID), cmp.Or(m.Doubt, "it has another MediaId"))
 	}
 	l, err := LineOf(e, m.Created, time.Unix(Unread, 0))
-	return l, m, err
+	l.Medium, l.Reason = &m, e.Reason
+	return l, err
 }

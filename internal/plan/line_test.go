@@ -54,13 +54,13 @@ func TestLineOfIsBounded(t *testing.T) {
 
 // A line from the state store is older than any decision may be.
 func TestSaved(t *testing.T) {
-	line, m, err := plan.Saved(entry("a", published))
+	line, err := plan.Saved(entry("a", published))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	if line.MediaID != "a" || line.ReadAt != plan.Unread || line.Created != want.Unix() || m.ID != "a" || !m.Created.Equal(want) {
-		t.Errorf("line %+v, medium %+v", line, m)
+	if line.MediaID != "a" || line.ReadAt != plan.Unread || line.Created != want.Unix() || line.Medium.ID != "a" || !line.Medium.Created.Equal(want) {
+		t.Errorf("line %+v, medium %+v", line, line.Medium)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestSavedRefusesForeignRecords(t *testing.T) {
 		"null":              {"null", ""},
 		"an ID in a number": {`{"MediaId":7}`, "the record of"},
 	} {
-		line, _, err := plan.Saved(entry("a", test.record))
+		line, err := plan.Saved(entry("a", test.record))
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %+v, %v", name, line, err)
 		}

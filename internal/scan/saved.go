@@ -110,7 +110,7 @@ func saved(key string, encoded []byte) (*finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, _, err := plan.Saved(entry)
+	l, err := plan.Saved(entry)
 	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
 		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
 	}

@@ -43,20 +43,19 @@ func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped jou
 }
 
 func (r *run) account(ctx context.Context) (found Accounted, err error) {
-	deletion, contents, done, err := r.reopenPlan(ctx)
+	dropped, err := r.reopenPlan(ctx)
 	if err != nil {
 		return found, err
 	}
-	found.Entries = contents.Entries
+	found.Entries = dropped.contents.Entries
 	admit, cancel := r.budget.Admit(ctx)
 	defer cancel()
 	admit, cancelToo := context.WithTimeout(admit, accountTime)
 	defer cancelToo()
 	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, Account: true}
-	isLeft := func(entry plan.Entry) bool { _, settled := done[entry.MediaID]; return !settled }
 	lines := func(yield func(plan.Line, error) bool) {
-		for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
-			if found.Left++; !yield(left.Line, err) {
+		for l, err := range dropped.left(ctx) {
+			if found.Left++; !yield(l, err) {
 				return
 			}
 		}
@@ -68,12 +67,12 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 		}
 		r.report.Counts.Looked += len(gone)
 		r.report.Counts.Pending += len(gone)
-		deletion.settle(gone)
+		dropped.settle(gone)
 		found.Gone += len(gone)
 	})
 	record, cancelRecord := r.budget.Record(ctx)
 	defer cancelRecord()
-	notClosed := deletion.close(record)
+	notClosed := dropped.close(record)
 	r.report.Unrecorded = notClosed != nil
 	return found, cmp.Or(err, notClosed, admit.Err())
 }

@@ -7,11 +7,9 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
-	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
@@ -19,105 +17,116 @@ import (
 // A plan of the inventory deletes only media that the inventory still names. A plan that no person applied deletes
 // only media that are still due by the notice.
 func (r *run) resumePlan(ctx, admit context.Context) error {
-	deletion, contents, done, err := r.reopenPlan(ctx)
+	p, err := r.reopenPlan(ctx)
 	if err != nil {
 		return err
 	}
-	isLeft := func(entry plan.Entry) bool {
-		_, settled := done[entry.MediaID]
-		rule := r.report.Rule(entry.Rule)
-		return !settled && rule != nil && rule.Kind == "expire"
-	}
 	r.report.Plan, r.report.Begun = r.request.Plan, true
-	ofInventory, listed := len(contents.Head.Scope.Inventory) > 0, false
+	covered, err := p.count(ctx)
+	if err != nil {
+		return err
+	}
+	reason := p.contents.Blocked
+	if c := r.report.Counts; reason == "" && c.Expired > r.Policy.Guard.MaxDelete {
+		reason = fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", c.Expired, r.Policy.Guard.MaxDelete)
+	}
+	if reason != "" {
+		r.trip(reason)
+		return nil
+	}
+	origin := &scan.Found{}
+	if len(p.contents.Head.Scope.Inventory) > 0 {
+		origin = r.scanner().Named(ctx, admit, !covered)
+	}
+	defer origin.Close()
+	p.purge(ctx, admit, origin, p.left(ctx))
+	return nil
+}
+
+// reopened is the plan of an earlier run that did not finish it.
+type reopened struct {
+	*deletion
+	contents plan.Contents
+	// settled are the media that have an outcome, or are not due any more.
+	settled map[string]bool
+}
+
+// reopenPlan reads the plan of an earlier run and the outcomes that the run recorded. Further outcomes follow these.
+func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
+	outcomes, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
+	if err != nil {
+		return nil, err
+	}
+	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
+	if err == nil {
+		err = contents.CheckRegion(r.Region)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &reopened{deletion: r.newDeletion(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
+	p.outcomes.run, p.outcomes.interrupted = r.request.Resume, true
+	p.outcomes.last = records // or less than the last number: the next free one is used
+	for id := range outcomes {
+		p.settled[id] = true
+	}
+	return p, nil
+}
+
+// left yields the media that are not settled.
+func (p *reopened) left(ctx context.Context) iter.Seq2[plan.Line, error] {
+	return func(yield func(plan.Line, error) bool) {
+		for entry, err := range journal.Entries(ctx, p.Store, p.contents) {
+			var l plan.Line
+			if err == nil {
+				if p.settled[entry.MediaID] {
+					continue
+				}
+				l, err = plan.Saved(entry)
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// count counts the media that are left. It settles those that are not due by the policy and the notice. It reports whether
+// prefixes of the inventory cover the others.
+func (p *reopened) count(ctx context.Context) (covered bool, err error) {
 	announced := &announce.Reader{}
-	if contents.Head.Scope.Plan == "" {
-		if announced, err = r.openAnnouncements(ctx); err != nil {
-			return err
+	if p.contents.Head.Scope.Plan == "" {
+		if announced, err = p.openAnnouncements(ctx); err != nil {
+			return false, err
 		}
 		defer announced.Close()
 	}
 	waiting := 0
-	for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
-		due := false
-		if err == nil {
-			due, err = announced.IsDue(ctx, &left.medium)
-		}
+	covered = true
+	for l, err := range p.left(ctx) {
 		if err != nil {
-			return err
+			return false, err
+		}
+		if p.Policy.ExpireRule(l.Rule) == nil {
+			p.settled[l.MediaID] = true
+			continue
+		}
+		due, err := announced.IsDue(ctx, l.Medium)
+		if err != nil {
+			return false, err
 		}
 		if !due {
-			done[left.MediaID] = journal.Outcome{}
+			p.settled[l.MediaID] = true
 			waiting++
 			continue
 		}
-		r.report.Counts.Looked++
-		r.report.Counts.Pending++
-		r.report.Count(retention.Expired, left.Rule, 1)
-		listed = listed || ofInventory && !r.Policy.Inventory.Covers(left.medium.Object)
+		p.report.Counts.Looked++
+		p.report.Counts.Pending++
+		p.report.Count(retention.Expired, l.Rule, 1)
+		covered = covered && p.Policy.Inventory.Covers(l.Medium.Object)
 	}
 	if waiting > 0 {
-		r.note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
+		p.note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
-	reason := contents.Blocked
-	if c := r.report.Counts; reason == "" && c.Expired > r.Policy.Guard.MaxDelete {
-		reason = fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", c.Expired, r.Policy.Guard.MaxDelete)
-	}
-	if r.trip(reason); reason != "" {
-		return nil
-	}
-	origin := &scan.Found{}
-	if ofInventory {
-		origin = r.scanner().Named(ctx, admit, listed)
-	}
-	defer origin.Close()
-	deletion.purge(ctx, admit, origin, func(yield func(plan.Line, error) bool) {
-		for left, err := range leftOf(ctx, r.Store, contents, isLeft) {
-			if !yield(left.Line, err) {
-				return
-			}
-		}
-	})
-	return nil
-}
-
-// reopenPlan reads the plan of an earlier run and the outcomes that the run recorded. Further outcomes follow these.
-func (r *run) reopenPlan(ctx context.Context) (d *deletion, contents plan.Contents, done map[string]journal.Outcome, err error) {
-	done, records, err := journal.Outcomes(ctx, r.Store, r.request.Resume, r.request.Resume)
-	if err != nil {
-		return nil, contents, nil, err
-	}
-	contents, err = journal.ReadPlan(ctx, r.Store, r.request.Plan)
-	if err == nil {
-		err = contents.CheckRegion(r.Region)
-	}
-	d = r.newDeletion(r.request.Plan, contents.Head.Scope.Plan)
-	d.outcomes.run, d.outcomes.interrupted = r.request.Resume, true
-	d.outcomes.last = records // or less than the last number: the next free one is used
-	return d, contents, done, err
-}
-
-// left is a medium of a plan that has no outcome.
-type left struct {
-	plan.Line
-	medium media.Medium
-}
-
-// leftOf yields the media of a plan that are left.
-func leftOf(ctx context.Context, store state.Store, contents plan.Contents, isLeft func(plan.Entry) bool) iter.Seq2[left, error] {
-	return func(yield func(left, error) bool) {
-		for entry, err := range journal.Entries(ctx, store, contents) {
-			if err != nil {
-				yield(left{}, err)
-				return
-			}
-			if !isLeft(entry) {
-				continue
-			}
-			l, m, err := plan.Saved(entry)
-			if !yield(left{l, m}, err) || err != nil {
-				return
-			}
-		}
-	}
+	return covered, nil
 }
