@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,14 +109,9 @@ func (c *scan) maybeCheckpoint() {
 // place returns the head of a checkpoint at the cursor.
 func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
-		Passed: c.Passed, Known: c.live(), Missing: c.Missing, Sources: c.report.Sources}
+		Passed: c.Passed, Known: c.live(), Missing: c.Missing, Sources: c.report.Sources, Failures: c.report.Failures}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan, open.Beside})
-	}
-	for _, failure := range c.report.Failures {
-		if !slices.Contains(c.rowErrors, failure) {
-			head.Failures = append(head.Failures, failure)
-		}
 	}
 	return head
 }

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,52 +68,49 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 			return false
 		}
 	}
-	for candidate, err := range one.read(ctx) {
+	for candidate, err := range c.inTime(ctx, one) {
 		if err == nil && bad < maxBadRows {
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
-		if err == nil && ctx.Err() == nil { // most rows
-			continue
-		}
-		late := (ctx.Err() != nil || deadline.Passed(err)) && c.admit.Err() == nil && !isTemporaryFile(err)
-		if late {
-			err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
-		}
-		var row *manifest.RowError
-		isRow := errors.As(err, &row)
-		if err = cmp.Or(err, c.admit.Err()); err == nil || isRow && bad >= maxBadRows {
+		if err == nil || bad >= maxBadRows && !manifest.EndsReading(err) {
 			continue
 		}
 		var unusable *inventory.Unusable
-		if errors.As(err, &unusable) {
+		if errors.As(err, &unusable) { // the last value
 			c.gathered.Undo()
 			c.resumed.undo()
 			rows, c.sources.unmatched = 0, unmatched
 		}
-		if more := c.yieldError(err, isRow, yield); !more || late || unusable != nil {
-			return more
+		if !yield(inventory.Candidate{}, err) {
+			return false
 		}
-		if bad++; bad != maxBadRows {
-			continue
-		}
-		err = fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad)
-		if more := c.yieldError(err, true, yield); !more || !one.isReport { // the rest of a report may make it unusable
-			return more
+		if bad++; bad == maxBadRows {
+			err = fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad)
+			if more := yield(inventory.Candidate{}, err); !more || !one.isReport { // the rest of a report may make it unusable
+				return more
+			}
 		}
 	}
 	return true
 }
 
-// yieldError yields an error of a source. If again is true, a resumed scan meets the error again,
-// and the checkpoint does not contain it.
-func (c *scan) yieldError(err error, again bool, yield func(inventory.Candidate, error) bool) bool {
-	listed := len(c.report.Failures)
-	more := yield(inventory.Candidate{}, err)
-	if again {
-		c.rowErrors = append(c.rowErrors, c.report.Failures[listed:]...)
+// inTime yields the values of a list, until its share of the time has passed: the last value is then an error.
+func (c *scan) inTime(share context.Context, one list) candidates {
+	return func(yield func(inventory.Candidate, error) bool) {
+		for candidate, err := range one.read(share) {
+			if share.Err() != nil || deadline.Passed(err) {
+				if err = c.admit.Err(); err == nil {
+					err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
+				}
+				yield(inventory.Candidate{}, err)
+				return
+			}
+			if !yield(candidate, err) {
+				return
+			}
+		}
 	}
-	return more
 }
 
 func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {

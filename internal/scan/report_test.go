@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,5 +109,20 @@ func TestDamagedReport(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A resumed scan reads its lists again. What it cannot read is in its report once.
+func TestFailuresOfAResumedScan(t *testing.T) {
+	for name, list := range map[string]string{"a_row": "mediaId\nno ID\n", "a_list": "[", "many_rows": "mediaId\n" + strings.Repeat("no ID\n", 150)} {
+		t.Run(name, func(t *testing.T) {
+			r := newResumable(t, 60)
+			r.list = list
+			want := r.scan(2, false).report.Failures
+			got := r.scan(0, false)
+			if got.found.End() != nil || !got.found.resumed.isResumed() || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
+				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.resumed.isResumed(), len(got.report.Failures), len(want))
+			}
+		})
 	}
 }

@@ -19,9 +19,7 @@ type tally struct {
 	// Missing is true if some candidates or sources could not be read.
 	Missing  bool
 	unlisted extsort.Sorter // failures for which the report has no room
-	// rowErrors are failures that a resumed scan meets again.
-	rowErrors []report.Failure
-	unknown   int // media that were kept as unknown
+	unknown  int            // media that were kept as unknown
 }
 
 // line returns the report's line of a source.
@@ -40,13 +38,14 @@ func (t *tally) note(format string, args ...any) {
 	t.report.Notes = append(t.report.Notes, fmt.Sprintf(format, args...))
 }
 
-// miss adds a failure to the report, or to unlisted if the report is full.
+// miss adds a failure to the report, or to unlisted if the report is full. The report of a resumed scan may have the
+// failure: the scan reads its lists again.
 func (t *tally) miss(failure report.Failure) {
 	t.Missing = true
-	if t.report.Fail(failure) {
+	failure.Message = text.Bound(failure.Message)
+	if slices.Contains(t.report.Failures, failure) || t.report.Fail(failure) {
 		return
 	}
-	failure.Message = text.Bound(failure.Message)
 	encoded, err := json.Marshal(failure)
 	if err == nil {
 		err = t.unlisted.Add(fmt.Sprintf("%012d", t.unlisted.Len()), encoded)
