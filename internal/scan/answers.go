@@ -34,7 +34,7 @@ func (c *scan) answered(one checked) {
 		if err := one.unchecked[found.Medium.Object]; err != nil {
 			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
-		if found.Candidate.MediaID != "" && c.sources.names(found.Medium.Object) {
+		if found.Candidate.MediaID != "" && c.mayName(found.Medium.Object) {
 			if err := c.rediscover(&found.Medium); err != nil {
 				c.fail(err)
 			}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -88,22 +88,31 @@ type pendingRecord struct {
 	Beside   uint64 `json:"beside,omitempty"`
 }
 
+func (p pending) record() pendingRecord {
+	return pendingRecord{p.Name(), p.Modified, p.escaped, p.Lead, p.Orphan, p.Beside}
+}
+
+func (r pendingRecord) pending() (pending, error) {
+	candidate, err := inventory.Named(r.Name, r.Modified)
+	candidate.Lead, candidate.Orphan, candidate.Beside = r.Lead, r.Orphan, r.Beside
+	return pending{candidate, r.Escaped}, err
+}
+
 // checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
 const checkpointFormat = 8
 
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.
 func (c *scan) maybeCheckpoint() {
-	at := c.checkpoint
-	if !at.isDue(c.cursor.accounted) {
+	if !c.checkpoint.isDue(c.cursor.accounted) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
 	defer cancel()
-	if err := at.save(ctx, c.place()); err != nil {
+	if err := c.checkpoint.save(ctx, c.place()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
-	at.at, at.counted = time.Now(), c.cursor.accounted
+	c.checkpoint.tried, c.checkpoint.accounted = time.Now(), c.cursor.accounted
 }
 
 // place returns the head of a checkpoint at the cursor.
@@ -111,7 +120,7 @@ func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
 		Passed: c.Passed, Known: c.live(), Missing: c.Missing, Sources: c.report.Sources, Failures: c.report.Failures}
 	for _, open := range c.cursor.left() {
-		head.Pending = append(head.Pending, pendingRecord{open.Name(), open.Modified, open.slash == media.SlashEscaped, open.Lead, open.Orphan, open.Beside})
+		head.Pending = append(head.Pending, open.record())
 	}
 	return head
 }
@@ -119,26 +128,25 @@ func (c *scan) place() checkpoint {
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
 // where a later run resumes.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
-	at := f.checkpoint
-	if at == nil || !f.cursor.hasBegun() {
+	if f.checkpoint == nil || !f.cursor.hasBegun() {
 		return why
 	}
-	if !at.saved || f.cursor.accounted > 0 {
+	if !f.checkpoint.saved || f.cursor.accounted > 0 {
 		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		var err error
-		if !at.whole {
-			err = at.saveAll(ctx, &f.Draft)
+		if !f.checkpoint.whole {
+			err = f.checkpoint.saveAll(ctx, &f.Draft)
 		}
 		if err == nil {
-			err = at.save(ctx, f.head)
+			err = f.checkpoint.save(ctx, f.head)
 		}
 		if err != nil {
 			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 		}
 	}
 	f.Suspended = true
-	return fmt.Errorf("%w: %s goes on after %s", why, at.resumer, cmp.Or(f.head.After, "that"))
+	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoint.resumer, cmp.Or(f.head.After, "that"))
 }
 
 const closedName = "closed.json"

@@ -32,14 +32,15 @@ type checkpointer struct {
 	next     segment
 	// whole is false if some findings are in no segment. The last checkpoint then writes all
 	// findings again.
-	whole   bool
-	saved   bool // whether there is any checkpoint
-	at      time.Time
-	counted int // candidates accounted for at that time
+	whole bool
+	saved bool // whether there is any checkpoint
+	// tried is when the last checkpoint was due, with so many candidates accounted for.
+	tried     time.Time
+	accounted int
 }
 
 func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
-	return &checkpointer{records: numbered{store: store, folder: folder}, resumer: resumer, at: time.Now(), whole: true}
+	return &checkpointer{records: numbered{store: store, folder: folder}, resumer: resumer, tried: time.Now(), whole: true}
 }
 
 // numbered creates records under the free numbers of a folder.
@@ -100,7 +101,7 @@ func (c *checkpointer) add(key string, encoded []byte) {
 
 // isDue reports whether a checkpoint is due when so many candidates are accounted for.
 func (c *checkpointer) isDue(accounted int) bool {
-	return c != nil && c.whole && accounted-c.counted >= checkpointStep && (time.Since(c.at) >= checkpointTime || c.next.isFull())
+	return c != nil && c.whole && accounted-c.accounted >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.next.isFull())
 }
 
 // save writes the findings since the last checkpoint as a segment, and then the head.

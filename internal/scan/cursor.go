@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/media"
 )
 
 // position is where a scan has come to, and where a later run resumes it.
@@ -28,17 +27,17 @@ type cursor struct {
 	accounted int
 }
 
-// pending is a candidate that was taken, with the form of its URL.
+// pending is a candidate that was taken.
 type pending struct {
 	inventory.Candidate
-	slash media.Slash
+	escaped bool // it is looked up with escaped slashes
 }
 
 // take moves the cursor past a candidate that must be looked up.
 func (c *cursor) take(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	if c.open != nil {
-		c.open[c.after] = pending{candidate, media.SlashPlain}
+		c.open[c.after] = pending{Candidate: candidate}
 	}
 }
 
@@ -58,7 +57,7 @@ func (c *cursor) account(candidates, again []inventory.Candidate) {
 		delete(c.open, candidate.Name())
 	}
 	for _, candidate := range again {
-		c.open[candidate.Name()] = pending{candidate, media.SlashEscaped}
+		c.open[candidate.Name()] = pending{candidate, true}
 	}
 }
 

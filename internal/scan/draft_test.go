@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -223,7 +222,7 @@ func TestCursor(t *testing.T) {
 	}
 	c.account([]inventory.Candidate{a, b}, []inventory.Candidate{a})
 	left := c.left()
-	if c.accounted != 2 || len(left) != 2 || left[0].Candidate != a || left[0].slash != media.SlashEscaped || left[1].slash != media.SlashPlain {
+	if c.accounted != 2 || len(left) != 2 || left[0].Candidate != a || !left[0].escaped || left[1].escaped {
 		t.Errorf("%d accounted for, left %+v", c.accounted, left)
 	}
 	c.account([]inventory.Candidate{a}, nil)

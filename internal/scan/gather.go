@@ -32,7 +32,7 @@ func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
 	if c.sources.sorted && !c.sortPrefixes(yield) {
 		return
 	}
-	c.sources.hasIDs, c.sources.hasObjects = c.gathered.HasIDs(), c.gathered.HasObjects()
+	c.sources.hasIDs = c.gathered.HasIDs()
 	if c.request.Inventory && !c.gatherLeads(yield) {
 		return
 	}

@@ -3,14 +3,74 @@ package scan
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// resumed holds what a resumed scan read from a checkpoint. It is only a hint: candidates must be
+// named by the sources, media are read again before their deletion, and the guard counts the
+// sources itself. The zero value belongs to a scan that was not resumed.
+type resumed struct {
+	// names are hashes of the names in lists and workflows of the sources. The last set can be dropped.
+	names []map[uint64]struct{}
+	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
+	claimed  int
+	upTo     string
+	prefixes []media.Object // of the sources
+}
+
+func (r *resumed) isResumed() bool { return r.names != nil }
+
+func (r *resumed) addName(c inventory.Candidate) {
+	if r.isResumed() {
+		r.names[len(r.names)-1][inventory.Hash(c.Name())] = struct{}{}
+	}
+}
+
+// mark begins names that undo can drop.
+func (r *resumed) mark() {
+	if r.isResumed() {
+		r.names = append(r.names, map[uint64]struct{}{})
+	}
+}
+
+// undo drops the names that were added since mark.
+func (r *resumed) undo() {
+	if r.isResumed() {
+		clear(r.names[len(r.names)-1])
+	}
+}
+
+func (r *resumed) hasName(c inventory.Candidate) bool {
+	hash := inventory.Hash(c.Name())
+	return slices.ContainsFunc(r.names, func(names map[uint64]struct{}) bool {
+		_, ok := names[hash]
+		return ok
+	})
+}
+
+// covers reports whether the sources name a medium, by a prefix of its object or in a list.
+func (r *resumed) covers(object media.Object, id string) bool {
+	return policy.Inventory{Prefixes: r.prefixes}.Covers(object) ||
+		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
+}
+
+// Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
+// read them again before they rely on them.
+func (f *Found) Newest(rank retention.Rank) []string {
+	if !f.Draft.resumed {
+		return nil
+	}
+	return f.Draft.ranker.Newest(rank)
+}
 
 // Names reports whether the scan's sources name a medium. Only a medium of a checkpoint may be
 // one that they do not name.
@@ -22,8 +82,6 @@ func (f *Found) Names(m *media.Medium) bool {
 // lists if listed is true. A list that cannot be read names nothing.
 func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
-	c.pool = newPool(ctx, admit, s)
-	defer c.pool.close()
 	c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
 		c.sources.prefixes, c.sources.lists = s.inventorySources()
@@ -71,4 +129,12 @@ func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err erro
 		}
 	}
 	return count, ctx.Err()
+}
+
+// dropUnnamed drops pending candidates that the sources do not name.
+func (c *scan) dropUnnamed() {
+	if !c.resumed.isResumed() {
+		return
+	}
+	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.resumed.covers(open.Object, open.MediaID) })
 }

@@ -58,20 +58,15 @@ func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 
 // check checks whether source objects are gone. An object whose check fails is taken to exist.
 func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) checked {
-	one := checked{Result: result}
+	one := checked{Result: result, gone: map[media.Object]bool{}, unchecked: map[media.Object]error{}}
 	for _, found := range result.Answer.Found {
 		if !slices.Contains(mayBeGone, found.Candidate) {
 			continue
 		}
 		object := found.Medium.Object
-		exists, err := p.objects.Exists(p.ctx, object)
-		switch {
-		case err != nil && one.unchecked == nil:
-			one.unchecked = map[media.Object]error{object: err}
+		switch exists, err := p.objects.Exists(p.ctx, object); {
 		case err != nil:
 			one.unchecked[object] = err
-		case !exists && one.gone == nil:
-			one.gone = map[media.Object]bool{object: true}
 		case !exists:
 			one.gone[object] = true
 		}

@@ -75,8 +75,6 @@ func TestDamagedReport(t *testing.T) {
 				s.Objects = r
 				c := s.begin(t.Context(), t.Context(), request, report.New("run", request.Trigger, s.Policy, s.Now()), false, func(int) {})
 				defer c.Close()
-				c.pool = newPool(t.Context(), t.Context(), s)
-				defer c.pool.close()
 				if again {
 					c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
 				}

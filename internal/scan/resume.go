@@ -1,81 +1,21 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
-
-// resumed holds what a resumed scan read from a checkpoint. It is only a hint: candidates must be
-// named by the sources, media are read again before their deletion, and the guard counts the
-// sources itself. The zero value belongs to a scan that was not resumed.
-type resumed struct {
-	// names are hashes of the names in lists and workflows of the sources. The last set can be dropped.
-	names []map[uint64]struct{}
-	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
-	claimed  int
-	upTo     string
-	prefixes []media.Object // of the sources
-}
-
-func (r *resumed) isResumed() bool { return r.names != nil }
-
-func (r *resumed) addName(c inventory.Candidate) {
-	if r.isResumed() {
-		r.names[len(r.names)-1][inventory.Hash(c.Name())] = struct{}{}
-	}
-}
-
-// mark begins names that undo can drop.
-func (r *resumed) mark() {
-	if r.isResumed() {
-		r.names = append(r.names, map[uint64]struct{}{})
-	}
-}
-
-// undo drops the names that were added since mark.
-func (r *resumed) undo() {
-	if r.isResumed() {
-		clear(r.names[len(r.names)-1])
-	}
-}
-
-func (r *resumed) hasName(c inventory.Candidate) bool {
-	hash := inventory.Hash(c.Name())
-	return slices.ContainsFunc(r.names, func(names map[uint64]struct{}) bool {
-		_, ok := names[hash]
-		return ok
-	})
-}
-
-// covers reports whether the sources name a medium, by a prefix of its object or in a list.
-func (r *resumed) covers(object media.Object, id string) bool {
-	return policy.Inventory{Prefixes: r.prefixes}.Covers(object) ||
-		r.hasName(inventory.Candidate{Object: object}) || id != "" && r.hasName(inventory.Candidate{MediaID: id})
-}
-
-// Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
-// read them again before they rely on them.
-func (f *Found) Newest(rank retention.Rank) []string {
-	if !f.Draft.resumed {
-		return nil
-	}
-	return f.Draft.ranker.Newest(rank)
-}
 
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
 // logs a checkpoint that cannot be read, and tries the one before it.
@@ -148,30 +88,6 @@ var (
 	errFinished = errors.New("the scan has been finished")
 )
 
-const (
-	maxHead = 16 << 20
-	// maxSegment bounds a segment in bytes, after decompression.
-	maxSegment = 256 << 20
-	// maxCount bounds the counts of a checkpoint, so that their sums do not overflow.
-	maxCount = 1 << 40
-)
-
-func decodeHead(data []byte) (checkpoint, error) {
-	var head checkpoint
-	if err := state.Decode(data, maxHead, &head); err != nil {
-		return checkpoint{}, err
-	}
-	if head.Format != checkpointFormat {
-		return checkpoint{}, fmt.Errorf("format %d, this program reads format %d: %w", head.Format, checkpointFormat, errOther)
-	}
-	for _, n := range append([]int{head.Passed, head.Known}, head.Segments...) {
-		if n < 0 || n > maxCount {
-			return checkpoint{}, fmt.Errorf("count or segment number %d is out of range", n)
-		}
-	}
-	return head, nil
-}
-
 func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpoint, error) {
 	data, err := c.Store.Read(ctx, fmt.Sprintf("%s%06d.json", folder, number))
 	if err != nil {
@@ -208,42 +124,19 @@ func (c *scan) isUnfinished(ctx context.Context, head checkpoint) <-chan error {
 // load loads a checkpoint. After an error the scan is unchanged.
 func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	cursor := cursor{after: head.After, open: map[string]pending{}}
-	for _, open := range head.Pending {
-		candidate, err := inventory.Named(open.Name, open.Modified)
+	for _, record := range head.Pending {
+		open, err := record.pending()
 		if err != nil {
 			return err
 		}
-		candidate.Lead, candidate.Orphan, candidate.Beside = open.Lead, open.Orphan, open.Beside
-		slash := media.SlashPlain
-		if open.Escaped {
-			slash = media.SlashEscaped
-		}
-		cursor.open[open.Name] = pending{candidate, slash}
+		cursor.open[record.Name] = open
 	}
 	unfinished := c.isUnfinished(ctx, head) // concurrently with the segments
-	var draft Draft
-	live := 0
-	for f, err := range c.savedFindings(ctx, folder, head.Segments) {
-		if err == nil {
-			c.holdSaved(f)
-			err = c.checkRules(f)
-		}
-		if err == nil {
-			err = draft.add(f.key(), f.encode())
-		}
-		if err != nil {
-			draft.Close()
-			return err
-		}
-		if f.mediaID != "" && f.verdict != retention.Absent && !f.uncounted {
-			live++
-		}
-	}
-	if err := <-unfinished; err != nil {
+	draft, live, err := c.loadDraft(ctx, folder, head.Segments)
+	if err = cmp.Or(err, <-unfinished); err != nil {
 		draft.Close()
 		return err
 	}
-	draft.resumed = true
 	c.Draft, c.cursor, c.sources.sorted = draft, cursor, head.Sorted
 	c.Passed, c.passedLive, c.Missing = head.Passed, head.Known, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
@@ -255,6 +148,27 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		c.resumed.prefixes = c.Policy.Inventory.Prefixes
 	}
 	return nil
+}
+
+// loadDraft returns the draft of a checkpoint's segments, which the caller must close, and the number of its live media.
+func (c *scan) loadDraft(ctx context.Context, folder string, segments []int) (draft Draft, live int, err error) {
+	draft.resumed = true
+	for f, err := range c.savedFindings(ctx, folder, segments) {
+		if err == nil {
+			c.holdSaved(f)
+			err = c.checkRules(f)
+		}
+		if err == nil {
+			err = draft.add(f.key(), f.encode())
+		}
+		if err != nil {
+			return draft, 0, err
+		}
+		if f.mediaID != "" && f.verdict != retention.Absent && !f.uncounted {
+			live++
+		}
+	}
+	return draft, live, nil
 }
 
 // holdSaved protects a medium of a checkpoint that has been held since.
@@ -284,12 +198,4 @@ func (c *scan) checkRules(f *finding) error {
 		return fmt.Errorf("a finding is ranked by rule %s, which ranks nothing", text.Quote(f.rank.Rule))
 	}
 	return nil
-}
-
-// dropUnnamed drops pending candidates that the sources do not name.
-func (c *scan) dropUnnamed() {
-	if !c.resumed.isResumed() {
-		return
-	}
-	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.resumed.covers(open.Object, open.MediaID) })
 }

@@ -19,6 +19,30 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
+const (
+	maxHead = 16 << 20
+	// maxSegment bounds a segment in bytes, after decompression.
+	maxSegment = 256 << 20
+	// maxCount bounds the counts of a checkpoint, so that their sums do not overflow.
+	maxCount = 1 << 40
+)
+
+func decodeHead(data []byte) (checkpoint, error) {
+	var head checkpoint
+	if err := state.Decode(data, maxHead, &head); err != nil {
+		return checkpoint{}, err
+	}
+	if head.Format != checkpointFormat {
+		return checkpoint{}, fmt.Errorf("format %d, this program reads format %d: %w", head.Format, checkpointFormat, errOther)
+	}
+	for _, n := range append([]int{head.Passed, head.Known}, head.Segments...) {
+		if n < 0 || n > maxCount {
+			return checkpoint{}, fmt.Errorf("count or segment number %d is out of range", n)
+		}
+	}
+	return head, nil
+}
+
 // readAhead is the number of segments that are read at once. One read takes tens of milliseconds.
 const readAhead = 16
 

@@ -3,7 +3,6 @@
 package scan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,7 +194,7 @@ func (c *scan) lookUp(stages []candidates) {
 // isOver reports whether the scan must start no more calls.
 func (c *scan) isOver() bool {
 	if c.admit.Err() != nil && c.End() == nil {
-		c.stop(cmp.Or(context.Cause(c.admit), context.Canceled))
+		c.stop(context.Cause(c.admit))
 	}
 	return c.End() != nil
 }

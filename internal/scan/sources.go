@@ -31,8 +31,7 @@ type sources struct {
 	sorted bool
 	// unmatched counts rows of reports whose objects no rule takes.
 	unmatched int
-	// hasIDs and hasObjects are true if the lists name media IDs or objects.
-	hasIDs, hasObjects bool
+	hasIDs    bool // the lists name media IDs
 }
 
 // list is a source without an order.
@@ -123,9 +122,9 @@ func (s *Scanner) sourcesOf(request *trigger.Request) (prefixes []media.Object, 
 	return request.Prefixes, lists
 }
 
-// names reports whether a source may name an object.
-func (s *sources) names(object media.Object) bool {
-	return s.hasObjects || slices.ContainsFunc(s.prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
+// mayName reports whether a source may name an object.
+func (c *scan) mayName(object media.Object) bool {
+	return c.gathered.HasObjects() || policy.Inventory{Prefixes: c.sources.prefixes}.Covers(object)
 }
 
 // called returns the names of the sources.
@@ -183,7 +182,7 @@ func (c *scan) listed(after string) candidates {
 func (c *scan) leftOver() candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
 		for _, open := range c.cursor.left() {
-			if open.slash == media.SlashEscaped {
+			if open.escaped {
 				c.pool.again = append(c.pool.again, open.Candidate)
 				continue
 			}
