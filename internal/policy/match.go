@@ -72,12 +72,39 @@ func known(b bool) Truth {
 
 // clause is one condition of a rule, by its key in retention.yaml.
 type clause struct {
-	key   string
-	says  func(words.Lang) string // the selection, after "media"
-	has   func(*media.Medium) string
-	known func(*media.Medium) bool // whether the record has the field
-	is    func(*media.Medium) bool // called only if known
+	key  string
+	says func(words.Lang) string // the selection, after "media"
+	attribute
+	is func(*media.Medium) bool // called only if known
 }
+
+// attribute is a field of a record.
+type attribute struct {
+	has   func(*media.Medium) string // in words; empty for nothing
+	known func(*media.Medium) bool   // whether the record has the field
+}
+
+func maybe[T any](of func(*media.Medium) media.Maybe[T], write func(T) string) attribute {
+	return attribute{func(m *media.Medium) string { return of(m).Text(write) }, func(m *media.Medium) bool { return of(m).Known }}
+}
+
+var (
+	stateOf  = attribute{func(m *media.Medium) string { return m.State }, func(m *media.Medium) bool { return IsLive(m.State) }}
+	objectOf = attribute{
+		func(m *media.Medium) string {
+			if m.Object.IsZero() {
+				return ""
+			}
+			return m.Object.String()
+		},
+		func(m *media.Medium) bool { return !m.Object.IsZero() },
+	}
+	tagsOf     = attribute{func(m *media.Medium) string { return strings.Join(m.Tags, ", ") }, func(m *media.Medium) bool { return !m.TagsGarbled }}
+	categoryOf = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Category }, func(id int64) string { return strconv.FormatInt(id, 10) })
+	sizeOf     = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Size }, func(n int64) string { return fmt.Sprintf("%d bytes", n) })
+	durationOf = maybe(func(m *media.Medium) media.Maybe[time.Duration] { return m.Duration }, func(d time.Duration) string { return d.String() + " of video" })
+	titleOf    = maybe(func(m *media.Medium) media.Maybe[string] { return m.Title }, func(title string) string { return title })
+)
 
 func (c *clause) holds(m *media.Medium) Truth {
 	if !c.known(m) {
@@ -126,53 +153,28 @@ func (m *Match) clauses() []clause {
 			list = append(list, c)
 		}
 	}
-	add(len(m.State) > 0, clause{"state", of("in state %s", m.State),
-		func(medium *media.Medium) string { return medium.State },
-		func(medium *media.Medium) bool { return IsLive(medium.State) },
+	add(len(m.State) > 0, clause{"state", of("in state %s", m.State), stateOf,
 		func(medium *media.Medium) bool { return slices.Contains(m.State, medium.State) }})
-	add(len(m.Object) > 0, clause{"object", of("behind %s", texts(m.Object)),
-		func(medium *media.Medium) string {
-			if medium.Object.IsZero() {
-				return ""
-			}
-			return medium.Object.String()
-		},
-		func(medium *media.Medium) bool { return !medium.Object.IsZero() },
+	add(len(m.Object) > 0, clause{"object", of("behind %s", texts(m.Object)), objectOf,
 		func(medium *media.Medium) bool { return anyTakes(m.Object, &medium.Object) }})
-	add(len(m.Tags) > 0, clause{"tags", of("tagged %s", m.Tags), tagsOf, knowsTags,
+	add(len(m.Tags) > 0, clause{"tags", of("tagged %s", m.Tags), tagsOf,
 		func(medium *media.Medium) bool {
 			return slices.ContainsFunc(m.Tags, func(tag string) bool { return slices.Contains(medium.Tags, tag) })
 		}})
-	add(len(m.TagsAll) > 0, clause{"tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tagsOf, knowsTags,
+	add(len(m.TagsAll) > 0, clause{"tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tagsOf,
 		func(medium *media.Medium) bool {
 			return !slices.ContainsFunc(m.TagsAll, func(tag string) bool { return !slices.Contains(medium.Tags, tag) })
 		}})
-	add(len(m.Category) > 0, clause{"category", of("of category %s", texts(m.Category)),
-		func(medium *media.Medium) string {
-			return medium.Category.Text(func(id int64) string { return strconv.FormatInt(id, 10) })
-		},
-		func(medium *media.Medium) bool { return medium.Category.Known },
+	add(len(m.Category) > 0, clause{"category", of("of category %s", texts(m.Category)), categoryOf,
 		func(medium *media.Medium) bool { return slices.Contains(m.Category, medium.Category.Value) }})
-	add(!m.Size.IsZero(), clause{m.Size.key("Size"), func(lang words.Lang) string { return m.Size.says(lang, "of at least %d bytes", "of at most %d bytes") },
-		func(medium *media.Medium) string { return medium.Size.Text(bytesOf) },
-		func(medium *media.Medium) bool { return medium.Size.Known },
+	add(!m.Size.IsZero(), clause{m.Size.key("Size"), m.Size.says("of at least %d bytes", "of at most %d bytes"), sizeOf,
 		func(medium *media.Medium) bool { return m.Size.has(medium.Size.Value) }})
-	add(!m.Duration.IsZero(), clause{m.Duration.key("Duration"), func(lang words.Lang) string {
-		return m.Duration.says(lang, "of at least %s of video", "of at most %s of video")
-	},
-		func(medium *media.Medium) string { return medium.Duration.Text(videoOf) },
-		func(medium *media.Medium) bool { return medium.Duration.Known },
+	add(!m.Duration.IsZero(), clause{m.Duration.key("Duration"), m.Duration.says("of at least %s of video", "of at most %s of video"), durationOf,
 		func(medium *media.Medium) bool { return m.Duration.has(medium.Duration.Value) }})
-	add(m.Title != nil, clause{"title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) },
-		func(medium *media.Medium) string { return medium.Title.Value },
-		func(medium *media.Medium) bool { return medium.Title.Known },
+	add(m.Title != nil, clause{"title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) }, titleOf,
 		func(medium *media.Medium) bool { return m.Title.MatchString(medium.Title.Value) }})
 	return list
 }
-
-func tagsOf(medium *media.Medium) string { return strings.Join(medium.Tags, ", ") }
-
-func knowsTags(medium *media.Medium) bool { return !medium.TagsGarbled }
 
 func anyTakes(globs []Glob, object *media.Object) bool {
 	for i := range globs {
@@ -183,19 +185,18 @@ func anyTakes(globs []Glob, object *media.Object) bool {
 	return false
 }
 
-func bytesOf(n int64) string         { return fmt.Sprintf("%d bytes", n) }
-func videoOf(d time.Duration) string { return d.String() + " of video" }
-
 // says names the bounds that are set.
-func (r Range[T]) says(lang words.Lang, least, most string) string {
-	var list []string
-	if r.Min > 0 {
-		list = append(list, lang.Say(least, r.Min))
+func (r Range[T]) says(least, most string) func(words.Lang) string {
+	return func(lang words.Lang) string {
+		var list []string
+		if r.Min > 0 {
+			list = append(list, lang.Say(least, r.Min))
+		}
+		if r.Max > 0 {
+			list = append(list, lang.Say(most, r.Max))
+		}
+		return joined(lang, "%s, %s", list)
 	}
-	if r.Max > 0 {
-		list = append(list, lang.Say(most, r.Max))
-	}
-	return joined(lang, "%s, %s", list)
 }
 
 func texts[T any](list []T) []string {

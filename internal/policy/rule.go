@@ -104,11 +104,8 @@ func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {
 		r.clauses = append(r.clauses, clause{
-			key:   dateKey,
-			says:  func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) },
-			has:   tagsOf,
-			known: knowsTags,
-			is:    func(m *media.Medium) bool { return carries(m, r.Date) },
+			dateKey, func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) }, tagsOf,
+			func(m *media.Medium) bool { return carries(m, r.Date) },
 		})
 	}
 }
