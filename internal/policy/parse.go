@@ -190,21 +190,9 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 	for _, item := range p.list(n) {
 		p.mapping(item, "an inventory entry", []field{
 			{name: "bucket", read: func(n *yaml.Node) {
-				s, ok := p.text(n)
-				if !ok {
-					return
+				if prefix, ok := p.object(n, media.ParsePrefix, "inventory prefix", "a prefix", "oss://bucket/ or oss://bucket/prefix"); ok {
+					inventory.Prefixes = append(inventory.Prefixes, prefix)
 				}
-				prefix, err := media.ParsePrefix(s)
-				if err != nil {
-					p.errorf(n, "%v: write oss://bucket/ or oss://bucket/prefix", err)
-					return
-				}
-				if strings.Contains(prefix.Key, "*") {
-					p.errorf(n, "%s: an inventory entry names a prefix, not a glob", text.Quote(s))
-					return
-				}
-				p.warn(n, oddKey("inventory prefix", prefix))
-				inventory.Prefixes = append(inventory.Prefixes, prefix)
 			}},
 			{name: "workflow", read: func(n *yaml.Node) {
 				if s, ok := p.text(n); ok {
@@ -213,21 +201,9 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 				}
 			}},
 			{name: "manifest", read: func(n *yaml.Node) {
-				s, ok := p.text(n)
-				if !ok {
-					return
+				if manifest, ok := p.object(n, media.ParseObject, "manifest", "one manifest", "oss://bucket/key"); ok {
+					inventory.Manifests = append(inventory.Manifests, manifest)
 				}
-				manifest, err := media.ParseObject(s)
-				if err != nil {
-					p.errorf(n, "%v: write oss://bucket/key", err)
-					return
-				}
-				if strings.Contains(manifest.Key, "*") {
-					p.errorf(n, "%s: an inventory entry names one manifest, not a glob", text.Quote(s))
-					return
-				}
-				p.warn(n, oddKey("manifest", manifest))
-				inventory.Manifests = append(inventory.Manifests, manifest)
 			}},
 		})
 		switch {
@@ -239,6 +215,25 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 		}
 	}
 	return inventory
+}
+
+// object reads the name of an object or a prefix, which has no wildcard.
+func (p *parser) object(n *yaml.Node, parse func(string) (media.Object, error), what, names, form string) (object media.Object, ok bool) {
+	s, ok := p.text(n)
+	if !ok {
+		return object, false
+	}
+	object, err := parse(s)
+	switch {
+	case err != nil:
+		p.errorf(n, "%v: write %s", err, form)
+		return object, false
+	case strings.Contains(object.Key, "*"):
+		p.errorf(n, "%s: an inventory entry names %s, not a glob", text.Quote(s), names)
+		return object, false
+	}
+	p.warn(n, oddKey(what, object))
+	return object, true
 }
 
 func (p *parser) period(n *yaml.Node) Period {
