@@ -73,9 +73,9 @@ func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Int
 }
 
 // Close records that no medium of the plan is pending.
-func (o Intent) Close(ctx context.Context, store state.Store) error {
-	if err := store.Create(ctx, o.name+closedSuffix, state.Empty()); err != nil {
-		return fmt.Errorf("close the intent of plan %s: %w", o.Plan, err)
+func (i Intent) Close(ctx context.Context, store state.Store) error {
+	if err := store.Create(ctx, i.name+closedSuffix, state.Empty()); err != nil {
+		return fmt.Errorf("close the intent of plan %s: %w", i.Plan, err)
 	}
 	return nil
 }
@@ -92,11 +92,11 @@ func LatestIntent(ctx context.Context, store state.Store, run string) (Intent, e
 		if !strings.HasSuffix(record.Name, "-"+state.SafeName(run)+intentSuffix) {
 			continue
 		}
-		switch o, readErr := readIntent(ctx, store, strings.TrimSuffix(record.Name, intentSuffix)); {
+		switch one, readErr := readIntent(ctx, store, strings.TrimSuffix(record.Name, intentSuffix)); {
 		case readErr != nil:
 			err = readErr
-		case o.Run == run: // the ID of another run may have the same suffix
-			begun, err = o, nil
+		case one.Run == run: // the ID of another run may have the same suffix
+			begun, err = one, nil
 		}
 	}
 	return begun, err
@@ -119,35 +119,35 @@ func readIntent(ctx context.Context, store state.Store, name string) (Intent, er
 	if err != nil {
 		return Intent{}, fmt.Errorf("read %s: %w", name, err)
 	}
-	o, err := decodeIntent(data)
+	i, err := decodeIntent(data)
 	if err != nil {
 		return Intent{}, fmt.Errorf("read %s: %w: %w", name, state.ErrDamaged, err)
 	}
-	o.name = name
-	return o, nil
+	i.name = name
+	return i, nil
 }
 
 // maxIntent bounds the record of an intent, in bytes.
 const maxIntent = 64 << 10
 
 func decodeIntent(data []byte) (Intent, error) {
-	var o Intent
-	if err := state.Decode(data, maxIntent, &o); err != nil {
+	var i Intent
+	if err := state.Decode(data, maxIntent, &i); err != nil {
 		return Intent{}, err
 	}
 	switch {
-	case o.Format != intentFormat:
-		return Intent{}, fmt.Errorf("format %d: this program reads format %d", o.Format, intentFormat)
-	case o.Run == "":
+	case i.Format != intentFormat:
+		return Intent{}, fmt.Errorf("format %d: this program reads format %d", i.Format, intentFormat)
+	case i.Run == "":
 		return Intent{}, errors.New("it names no run")
-	case !trigger.IsPlanID(o.Plan):
-		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(o.Plan))
-	case o.Applied != "" && !trigger.IsPlanID(o.Applied):
-		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(o.Applied))
-	case o.Trigger != "" && !slices.Contains(trigger.Kinds(), o.Trigger):
-		return Intent{}, fmt.Errorf("%s is no trigger", text.Quote(string(o.Trigger)))
+	case !trigger.IsPlanID(i.Plan):
+		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(i.Plan))
+	case i.Applied != "" && !trigger.IsPlanID(i.Applied):
+		return Intent{}, fmt.Errorf("%s is no ID of a plan", text.Quote(i.Applied))
+	case i.Trigger != "" && !slices.Contains(trigger.Kinds(), i.Trigger):
+		return Intent{}, fmt.Errorf("%s is no trigger", text.Quote(string(i.Trigger)))
 	}
-	return o, nil
+	return i, nil
 }
 
 // Unfinished returns the intents that were not closed, oldest first, and the errors of damaged
@@ -159,17 +159,17 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 		return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
 	}
 	for _, name := range names {
-		o, err := readIntent(ctx, store, name)
+		i, err := readIntent(ctx, store, name)
 		switch {
 		case errors.Is(err, state.ErrDamaged):
 			damaged = append(damaged, err)
 			continue
 		case err != nil:
 			return nil, nil, err
-		case o.Until.After(now):
+		case i.Until.After(now):
 			continue
 		}
-		list = append(list, o)
+		list = append(list, i)
 	}
 	return list, damaged, nil
 }

@@ -119,15 +119,15 @@ func ReadOutcomes(ctx context.Context, store state.Store, name string) (list []O
 }
 
 func decodeOutcome(record []byte) (Outcome, error) {
-	var l Outcome
-	if err := json.Unmarshal(record, &l); err != nil {
+	var o Outcome
+	if err := json.Unmarshal(record, &o); err != nil {
 		return Outcome{}, err
 	}
-	switch l.Became {
+	switch o.Became {
 	case Deleted, Gone, Failed, Unverified, Lost:
-		return l, media.CheckID(l.MediaID)
+		return o, media.CheckID(o.MediaID)
 	}
-	return Outcome{}, fmt.Errorf("outcome %s is not a known one", text.Quote(string(l.Became)))
+	return Outcome{}, fmt.Errorf("outcome %s is not a known one", text.Quote(string(o.Became)))
 }
 
 // Outcomes returns the outcomes of a run by media ID, and the number of records read. folder is the

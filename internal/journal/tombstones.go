@@ -64,20 +64,20 @@ func NewTombstones() *Tombstones {
 }
 
 // Refresh reads the records written since the last call.
-func (m *Tombstones) Refresh(ctx context.Context, store state.Store) error {
-	err := m.reading.Do(ctx, func(ctx context.Context) error { return m.refresh(ctx, store) })
+func (t *Tombstones) Refresh(ctx context.Context, store state.Store) error {
+	err := t.reading.Do(ctx, func(ctx context.Context) error { return t.refresh(ctx, store) })
 	if err != nil {
 		return fmt.Errorf("read the tombstones: %w", err)
 	}
 	return nil
 }
 
-func (m *Tombstones) refresh(ctx context.Context, store state.Store) error {
+func (t *Tombstones) refresh(ctx context.Context, store state.Store) error {
 	for listed, err := range store.List(ctx, tombstoneFolder, "") {
 		if err != nil {
 			return err
 		}
-		if m.read[listed.Name] {
+		if t.read[listed.Name] {
 			continue
 		}
 		data, err := store.Read(ctx, listed.Name)
@@ -88,8 +88,8 @@ func (m *Tombstones) refresh(ctx context.Context, store state.Store) error {
 		if err != nil {
 			return fmt.Errorf("record %s is needed to spare restored media: repair or remove it: %w", listed.Name, err)
 		}
-		m.take(record)
-		m.read[listed.Name] = true
+		t.take(record)
+		t.read[listed.Name] = true
 	}
 	return nil
 }
@@ -111,20 +111,20 @@ func decodeTombstones(data []byte) (tombstoneRecord, error) {
 }
 
 // take adds a record. If a medium has several tombstones of a kind, the latest counts.
-func (m *Tombstones) take(record tombstoneRecord) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (t *Tombstones) take(record tombstoneRecord) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, one := range record.Deleted {
-		m.deleted[one] = true
+		t.deleted[one] = true
 	}
 	for _, one := range record.Unverified {
-		m.unverified[one] = latest(m.unverified[one], record.At)
+		t.unverified[one] = latest(t.unverified[one], record.At)
 	}
 	if len(record.Restored) > 0 {
-		m.restores++
+		t.restores++
 	}
 	for _, object := range record.Restored {
-		m.restored[object] = latest(m.restored[object], record.At)
+		t.restored[object] = latest(t.restored[object], record.At)
 	}
 }
 
@@ -136,30 +136,30 @@ func latest(a, b time.Time) time.Time {
 }
 
 // Restores returns the number of records of restores that were read.
-func (m *Tombstones) Restores() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.restores
+func (t *Tombstones) Restores() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.restores
 }
 
 // Of returns the mark of a medium. If two holds apply, it returns the longer one.
-func (m *Tombstones) Of(medium *media.Medium) retention.Mark {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (t *Tombstones) Of(medium *media.Medium) retention.Mark {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	one := Tombstone{medium.ID, medium.Created.Unix()}
-	if m.deleted[one] {
+	if t.deleted[one] {
 		return retention.Mark{Kind: retention.Deleted}
 	}
-	var left retention.Mark
-	if at, ok := m.unverified[one]; ok {
-		left = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
+	var mark retention.Mark
+	if at, ok := t.unverified[one]; ok {
+		mark = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
 	}
-	at, ok := m.restored[medium.Object.String()]
-	if ok && !at.Add(holdTime).Before(left.Until) {
-		left = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
+	at, ok := t.restored[medium.Object.String()]
+	if ok && !at.Add(holdTime).Before(mark.Until) {
+		mark = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
 	}
-	left.Unranked = ok && medium.Created.Sub(at).Abs() < restoreTime
-	return left
+	mark.Unranked = ok && medium.Created.Sub(at).Abs() < restoreTime
+	return mark
 }
 
 // HoldRestored records that media of restored objects must not be deleted for 30 days.
