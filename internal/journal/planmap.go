@@ -33,7 +33,7 @@ func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Con
 		defer reading.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		sealer, count, ahead := plan.Resume(contents), 0, []chan batch[T]{}
+		sealer, count, ahead := contents.Sealer(), 0, []chan batch[T]{}
 		for left := contents.Segments; len(left)+len(ahead) > 0; ahead = ahead[1:] {
 			for len(left) > 0 && len(ahead) < segmentsAhead {
 				name, batches := left[0], make(chan batch[T], batchesAhead)

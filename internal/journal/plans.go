@@ -100,7 +100,7 @@ func sameLines(a, b []byte) bool {
 func sameContents(a, b []byte) bool {
 	one, err := plan.ParseContents(a)
 	other, otherErr := plan.ParseContents(b)
-	return err == nil && otherErr == nil && one.ID == other.ID && plan.Resume(one).ID() == plan.Resume(other).ID() &&
+	return err == nil && otherErr == nil && one.ID == other.ID && one.Sealer().ID() == other.Sealer().ID() &&
 		one.Entries == other.Entries && slices.Equal(one.Segments, other.Segments)
 }
 
@@ -127,7 +127,7 @@ func ReadPlan(ctx context.Context, store state.Store, id string) (plan.Contents,
 // they do not match the plan's ID.
 func Entries(ctx context.Context, store state.Store, contents plan.Contents) iter.Seq2[plan.Entry, error] {
 	return func(yield func(plan.Entry, error) bool) {
-		sealer, count := plan.Resume(contents), 0
+		sealer, count := contents.Sealer(), 0
 		for _, name := range contents.Segments {
 			for line, err := range segmentLines(ctx, store, contents, name) {
 				if err != nil {

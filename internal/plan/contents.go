@@ -81,8 +81,8 @@ func (c *Contents) check() error {
 	return nil
 }
 
-// Resume returns a sealer that has taken the head of a kept plan.
-func Resume(c Contents) *Sealer {
+// Sealer returns a sealer that has taken the head of the plan.
+func (c Contents) Sealer() *Sealer {
 	s, _ := NewSealer(c.Head) // what was read can be written
 	return s
 }

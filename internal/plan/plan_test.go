@@ -102,7 +102,7 @@ func TestAScopeOfLongNames(t *testing.T) {
 			t.Fatalf("%d names: %v", len(names), err)
 		}
 		read, err := plan.ParseContents(record)
-		if err != nil || plan.Resume(read).ID() != c.ID || len(record) > 2*plan.MaxScope {
+		if err != nil || read.Sealer().ID() != c.ID || len(record) > 2*plan.MaxScope {
 			t.Fatalf("%d names in %d bytes are of another plan: %v", len(names), len(record), err)
 		}
 		return c.ID
@@ -140,7 +140,7 @@ func FuzzContents(f *testing.F) {
 		if record, err := c.Record(); err != nil {
 			t.Errorf("what was read cannot be written: %v, %s", err, record)
 		}
-		_ = plan.Resume(c).ID()
+		_ = c.Sealer().ID()
 	})
 }
 

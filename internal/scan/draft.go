@@ -7,7 +7,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -74,25 +73,19 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 	}
 }
 
-// settle ranks all media, and yields each finding with its final verdict.
-func (d *Draft) settle(p *policy.Policy, asOf time.Time) iter.Seq2[*finding, error] {
-	return func(yield func(*finding, error) bool) {
-		d.ranker = retention.NewRanker(p, asOf)
-		if p.KeepsLatest() {
-			for f, err := range d.merged() {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				d.ranker.Add(f.mediaID, f.rank)
-			}
-		}
-		for f, err := range d.settled() {
-			if !yield(f, err) || err != nil {
-				return
-			}
-		}
+// rank ranks all media.
+func (d *Draft) rank(p *policy.Policy, asOf time.Time) error {
+	d.ranker = retention.NewRanker(p, asOf)
+	if !p.KeepsLatest() {
+		return nil
 	}
+	for f, err := range d.merged() {
+		if err != nil {
+			return err
+		}
+		d.ranker.Add(f.mediaID, f.rank)
+	}
+	return nil
 }
 
 // settled yields the findings of a ranked draft with their final verdicts.
@@ -152,16 +145,4 @@ func (d *Draft) lineOf(f *finding) plan.Line {
 		l.ReadAt, l.Outranked = plan.Unread, false
 	}
 	return l
-}
-
-// count adds a finding to the counts of a report.
-func (f *finding) count(in *report.Report) {
-	switch {
-	case f.uncounted:
-	case f.mediaID == "":
-		in.Counts.ObjectsWithoutMedia++
-	default:
-		in.Counts.Looked++
-		in.Count(f.verdict, f.rule, 1)
-	}
 }

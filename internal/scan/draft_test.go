@@ -115,7 +115,10 @@ func TestDraftAgainstAModel(t *testing.T) {
 		}
 		r := report.New("run", trigger.Invoke, p, now)
 		var ids, names, wantLines []string
-		for f, err := range draft.settle(p, now) {
+		if err := draft.rank(p, now); err != nil {
+			t.Fatal(err)
+		}
+		for f, err := range draft.settled() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,7 +200,10 @@ func TestPresentAndMissingIsUnknown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for f, err := range draft.settle(p, now) {
+		if err := draft.rank(p, now); err != nil {
+			t.Fatal(err)
+		}
+		for f, err := range draft.settled() {
 			if err != nil || absent && f.verdict == retention.Expired {
 				t.Fatalf("%+v, %v", f, err)
 			}
@@ -260,10 +266,8 @@ func TestLinesOfAResumedScan(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, err := range d.settle(p, now) {
-			if err != nil {
-				t.Fatal(err)
-			}
+		if err := d.rank(p, now); err != nil {
+			t.Fatal(err)
 		}
 		got := map[string]plan.Line{}
 		for l, err := range d.Lines() {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -152,4 +153,16 @@ func (f *finding) isStray() bool { return f.name == "" }
 func (f *finding) contradict() {
 	f.verdict, f.rule, f.rank, f.due, f.expires, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, 0, nil
 	f.contradicted = true
+}
+
+// count adds a finding to the counts of a report.
+func (f *finding) count(in *report.Report) {
+	switch {
+	case f.uncounted:
+	case f.mediaID == "":
+		in.Counts.ObjectsWithoutMedia++
+	default:
+		in.Counts.Looked++
+		in.Count(f.verdict, f.rule, 1)
+	}
 }

@@ -266,6 +266,10 @@ func (c *scan) askAgain(least int) {
 
 // settle ranks the findings, counts them, and adds them to the index.
 func (c *scan) settle() {
+	if err := c.Draft.rank(c.Policy, c.report.AsOf); err != nil {
+		c.fail(err)
+		return
+	}
 	skipped, err := c.skippedIDs(c.admit)
 	if err != nil {
 		c.fail(err)
@@ -274,7 +278,7 @@ func (c *scan) settle() {
 	defer skipped.Close()
 	isSkipped, done := extsort.Membership(skipped.Names())
 	defer done()
-	for f, err := range c.Draft.settle(c.Policy, c.report.AsOf) {
+	for f, err := range c.Draft.settled() {
 		elsewhere := false
 		if err == nil && f.mediaID != "" {
 			elsewhere, err = isSkipped(f.mediaID)
