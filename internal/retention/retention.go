@@ -22,6 +22,24 @@ type Mark struct {
 	Hold, MayHold *Hold
 }
 
+// Held returns the decision on a medium that a hold keeps as of an instant. A medium whose record has no
+// object may be held by any hold on objects: it is Unknown.
+func (m Mark) Held(asOf time.Time) (d Decision, held bool) {
+	switch {
+	case m.Hold != nil && m.Hold.Lasts(asOf):
+		return Decision{Verdict: Protected, Cause: Held, Hold: m.Hold, ExpiresAt: m.Hold.Until}, true
+	case m.MayHold != nil && m.MayHold.Lasts(asOf):
+		return Decision{Verdict: Unknown, Cause: FieldUnknown, Hold: m.MayHold, Key: "object"}, true
+	}
+	return Decision{}, false
+}
+
+// Unheld returns the mark without holds.
+func (m Mark) Unheld() Mark {
+	m.Hold, m.MayHold = nil, nil
+	return m
+}
+
 // MarkKind is the kind of a mark.
 type MarkKind int
 
