@@ -106,19 +106,13 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	return head, nil
 }
 
-// isUnfinished sends errFinished if a run of the checkpoint's clock has begun to delete.
-func (c *scan) isUnfinished(ctx context.Context, head checkpoint) <-chan error {
-	answer := make(chan error, 1)
-	go func() {
-		answer <- task.Do(func() error {
-			begun, err := journal.HasBegun(ctx, c.Store, head.AsOf)
-			if begun {
-				return errFinished
-			}
-			return err
-		})
-	}()
-	return answer
+// checkUnfinished returns errFinished if a run of the checkpoint's clock has begun to delete.
+func (c *scan) checkUnfinished(ctx context.Context, head checkpoint) error {
+	begun, err := journal.HasBegun(ctx, c.Store, head.AsOf)
+	if begun {
+		return errFinished
+	}
+	return err
 }
 
 // load loads a checkpoint. After an error the scan is unchanged.
@@ -131,9 +125,9 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		}
 		cursor.open[record.Name] = open
 	}
-	unfinished := c.isUnfinished(ctx, head) // concurrently with the segments
+	unfinished := task.Go(func() error { return c.checkUnfinished(ctx, head) })
 	draft, live, err := c.loadDraft(ctx, folder, head.Segments)
-	if err = cmp.Or(err, <-unfinished); err != nil {
+	if err = cmp.Or(err, unfinished()); err != nil {
 		draft.Close()
 		return err
 	}

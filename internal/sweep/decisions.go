@@ -32,12 +32,10 @@ func (d *decisions) add(r *run, line plan.Line, o journal.Outcome) {
 // record writes the decisions beside the outcomes. wait waits for the write. After a failure the next
 // call tries again.
 func (d *decisions) record(ctx context.Context, r *run) (wait func()) {
-	some, written, now := d.unwritten, make(chan error, 1), r.Now()
-	go func() {
-		written <- task.Do(func() error { return history.Record(ctx, r.Store, now, some) })
-	}()
+	some, now := d.unwritten, r.Now()
+	written := task.Go(func() error { return history.Record(ctx, r.Store, now, some) })
 	return func() {
-		if d.err = <-written; d.err == nil {
+		if d.err = written(); d.err == nil {
 			d.unwritten = nil
 		}
 	}

@@ -66,15 +66,13 @@ func (r *run) saveFailures(found *scan.Found) {
 
 // writeIndex writes the index beside the steps that follow. wait waits for the write.
 func (r *run) writeIndex(ctx context.Context, found *scan.Found) (wait func()) {
-	written, now := make(chan struct{}), r.Now()
-	go func() {
-		defer close(written)
-		err := task.Do(func() error { return found.WriteIndex(ctx, now, r.report.Run) })
-		if err != nil {
+	now := r.Now()
+	written := task.Go(func() error { return found.WriteIndex(ctx, now, r.report.Run) })
+	return func() {
+		if err := written(); err != nil {
 			r.Log.Warn("index not written: the next sweep looks up again what this one did", "error", text.Bound(err.Error()))
 		}
-	}()
-	return func() { <-written }
+	}
 }
 
 // suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.

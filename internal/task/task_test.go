@@ -33,6 +33,19 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+func TestGo(t *testing.T) {
+	begun := make(chan struct{})
+	wait := task.Go(func() error { close(begun); return errors.ErrUnsupported })
+	<-begun
+	if err := wait(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v: want the error of the work", err)
+	}
+	var panicked *task.Panic
+	if err := task.Go(func() error { panic("broken") })(); !errors.As(err, &panicked) {
+		t.Errorf("%v: want the panic", err)
+	}
+}
+
 func TestDo(t *testing.T) {
 	failed := errors.New("failed")
 	var none []int
