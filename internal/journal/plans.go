@@ -18,8 +18,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// SavePlan makes a plan durable, and returns its contents, which it writes last. The draft has its head, and
-// what a run says of it. Lines must be in the order of their MediaIds; they are read twice. A plan
+// SavePlan makes a plan durable. It writes the contents last, and returns them. The draft has all of them but the ID, the
+// entries and the segments. Lines must be in the order of their MediaIds; SavePlan reads them twice. A plan
 // without media is for review only: the caller may ignore the error.
 func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
 	sealer, err := plan.NewSealer(draft.Head)

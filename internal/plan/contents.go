@@ -10,16 +10,16 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Contents is the record that completes a kept plan: it is written last, and
-// names what was written before.
+// Contents is the record that completes a saved plan. It is written last, and
+// names the segments.
 type Contents struct {
 	ID       string   `json:"id"`
 	Head     Head     `json:"head"`
 	Entries  int      `json:"entries"`
 	Segments []string `json:"segments"` // names of records: gzipped lines of entries
-	// Blocked is why a guard stopped the run that made it; empty if none did.
+	// Blocked is why the guard stopped the run that made the plan; empty if it did not.
 	Blocked string `json:"blocked,omitempty"`
-	// Live and MostLive bound the number of live media that the guard took the share of; 0 if unknown.
+	// Live and MostLive bound the number of live media that the guard used; 0 if unknown.
 	Live     int `json:"live,omitempty"`
 	MostLive int `json:"mostLive,omitempty"`
 	// Run is the run that deletes the plan, or has deleted it; empty for a plan that may await approval.
@@ -36,11 +36,11 @@ func (c *Contents) CheckRegion(region string) error {
 	return fmt.Errorf("the plan is of region %s and this run of %s: set that region, or use the state of this one", text.Quote(c.Region), region)
 }
 
-// MaxContents bounds in bytes what is read and written of Contents: the names of a
+// MaxContents bounds the record of Contents, in bytes. The names of a
 // hundred segments of a thousand entries take ten kilobytes.
 const MaxContents = 8 << 20
 
-// Record returns the contents as they are kept. What could not be read back is an error.
+// Record returns the JSON of the contents. It fails if ParseContents would.
 func (c Contents) Record() ([]byte, error) {
 	record, err := json.Marshal(c)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c Contents) Record() ([]byte, error) {
 	return record, err
 }
 
-// ParseContents reads what was written of Contents.
+// ParseContents parses the record of Contents.
 func ParseContents(data []byte) (Contents, error) {
 	var c Contents
 	if len(data) > MaxContents {
@@ -83,15 +83,15 @@ func (c *Contents) check() error {
 
 // Sealer returns a sealer that has taken the head of the plan.
 func (c Contents) Sealer() *Sealer {
-	s, _ := NewSealer(c.Head) // what was read can be written
+	s, _ := NewSealer(c.Head) // a parsed head can be written
 	return s
 }
 
 // Name returns the name of the record that completes a plan.
 func Name(id string) string { return folder(id) + "plan.json" }
 
-// EmptyName returns the name of the record of a plan without media. These stand
-// apart: most events make one.
+// EmptyName returns the name of the record of a plan without media. Such plans have a folder of
+// their own: most events make one.
 func EmptyName(id string) string { return "plans-empty/" + safe(id) + ".json" }
 
 // IDOf returns the ID of the plan that a record of this name completes. ok is false for other records.
@@ -111,7 +111,7 @@ func SegmentName(id string, number int) string {
 	return fmt.Sprintf("%s%06d.jsonl.gz", folder(id), number)
 }
 
-// AppliedName returns the name of the record that says that a plan was applied.
+// AppliedName returns the name of the record that marks a plan as applied.
 func AppliedName(id string) string { return folder(id) + "applied.json" }
 
 func folder(id string) string { return "plans/" + safe(id) + "/" }

@@ -12,17 +12,16 @@ import (
 // MaxLine bounds an entry's line in bytes: a media record with its outputs.
 const MaxLine = 8 << 20
 
-// Unread is the ReadAt of an entry that comes from the state store. It is older than any
-// decision may be, so that each is read again before its medium is deleted.
+// Unread is the ReadAt of an entry from the state store. It is older than any decision may be:
+// each medium is read again before its deletion.
 const Unread int64 = 0
 
-// Line is an entry of a plan, with what a deletion needs to know of it.
+// Line is an entry of a plan with the inputs of a deletion.
 type Line struct {
 	MediaID, Rule, State string
 	// Created is the CreationTime and ReadAt when the record was read, in seconds since 1970.
 	Created, ReadAt int64
-	// Outranked says that this run read enough newer media of the group that the rule keeps
-	// the latest of.
+	// Outranked is true if this run read enough newer media of the group of a keepLatest rule.
 	Outranked bool
 	// Text is the entry in canonical form.
 	Text []byte
@@ -40,7 +39,7 @@ func LineOf(e Entry, created, readAt time.Time) (Line, error) {
 	return Line{MediaID: e.MediaID, Rule: e.Rule, State: e.State, Created: created.Unix(), ReadAt: readAt.Unix(), Text: line}, err
 }
 
-// Parse reads the entry, unless it has been read.
+// Parse sets Medium and Reason, unless they are set.
 func (l *Line) Parse() error {
 	if l.Medium != nil {
 		return nil

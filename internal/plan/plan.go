@@ -1,5 +1,5 @@
-// Package plan is the canonical form of a plan. Its ID is the hash of its content: a dry run and the
-// real run over the same library, rules and clock have the same plan. It is pure.
+// Package plan has the canonical form of a plan. The ID of a plan is the hash of its content: a dry run and an
+// enforcing run over the same library, rules and clock have the same plan. The package is pure.
 package plan
 
 import (
@@ -49,7 +49,7 @@ type Scope struct {
 // must be small enough to be read back.
 const MaxScope = 1 << 20
 
-// canonical sorts what the scope names. Of a large one only the digest is left.
+// canonical sorts the names of the scope. It replaces those of a large scope by their digest.
 func (s Scope) canonical() (Scope, error) {
 	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
 	whole := Scope{s.Plan, sorted(s.MediaIDs), sorted(s.Objects), sorted(s.Manifests), sorted(s.Inventory), s.Digest, s.Names}
@@ -62,7 +62,7 @@ func (s Scope) canonical() (Scope, error) {
 
 func digest(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
 
-// Entry is one medium that is to be deleted, and why.
+// Entry is a medium to delete, with the reason.
 type Entry struct {
 	MediaID   string    `json:"mediaId"`
 	Rule      string    `json:"rule"`
@@ -70,11 +70,11 @@ type Entry struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	// State is the PublishState of the record.
 	State string `json:"state"`
-	// Record is the whole media record as MPS sent it: what a restore needs.
+	// Record is the whole media record as MPS sent it. A restore needs it.
 	Record json.RawMessage `json:"record"`
 }
 
-// Line returns the entry in canonical form: one line of JSON, its end included.
+// Line returns the entry in canonical form: one line of JSON, including its newline.
 func (e Entry) Line() ([]byte, error) {
 	record, err := text.Canonical(e.Record) // the service does not promise to send keys in the same order twice
 	if err != nil {
@@ -90,8 +90,8 @@ func (e Entry) Line() ([]byte, error) {
 	return append(append(line, record...), "}\n"...), nil
 }
 
-// ParseEntry reads an entry's line, and the medium of its record. The medium has nothing if the record is
-// none. The record shares the line's memory.
+// ParseEntry parses an entry's line, and the medium of its record. The medium of a record that is no object has only
+// the Record. The record shares the line's memory.
 func ParseEntry(line []byte) (Entry, media.Medium, error) {
 	var e Entry
 	var m media.Medium
@@ -138,8 +138,8 @@ func HasRecord(line []byte, record json.RawMessage) bool {
 	return err == nil && bytes.HasSuffix(line, append(append([]byte(`"record":`), same...), "}\n"...))
 }
 
-// LineDigest returns a digest of the record in an entry's line. Lines have one digest if HasRecord
-// takes their records for the same.
+// LineDigest returns a digest of the record in an entry's line. Records that are equal for HasRecord have the same
+// digest.
 func LineDigest(line []byte) uint64 {
 	_, record, _ := bytes.Cut(line, []byte(`,"record":`)) // texts before it have their quotes escaped
 	return shortDigest(bytes.TrimSuffix(record, []byte("}\n")))
@@ -186,8 +186,7 @@ func (h *Head) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Sealer finds out the ID of a plan from its head and its entries' lines, which
-// come in the order of their MediaIds.
+// Sealer computes the ID of a plan from its head and the lines of its entries, in the order of their MediaIds.
 type Sealer struct{ sum hash.Hash }
 
 // NewSealer starts with a head.
@@ -201,7 +200,7 @@ func NewSealer(h Head) (*Sealer, error) {
 	return s, nil
 }
 
-// Add takes the next entry's line.
+// Add adds the line of the next entry.
 func (s *Sealer) Add(line []byte) { _, _ = s.sum.Write(line) } // a hash takes everything
 
 // ID returns "sha256:" and the hash of all lines.

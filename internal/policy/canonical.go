@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// Canonical returns the policy's decisions as a policy file in its shortest form:
-// JSON, which is YAML. Mode, guard and pace change what may be done and not what
-// is decided, and comments and layout change nothing: none of them is in it.
+// Canonical returns a policy file in JSON with the keys that decide. It leaves out mode, guard and
+// pace, which change no decision, and comments.
 func (p *Policy) Canonical() []byte {
 	type source struct {
 		Bucket   string `json:"bucket,omitempty"`

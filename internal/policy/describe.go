@@ -2,7 +2,7 @@ package policy
 
 import "github.com/mediasweep/mediasweep/internal/words"
 
-// Describe restates the policy in a language, a sentence for the mode, the
+// Describe restates the policy in a language: one sentence for the mode, the
 // inventory, each rule and the guard.
 func (p *Policy) Describe(lang words.Lang) []string {
 	list := []string{lang.Say("This deployment decides and reports, and deletes nothing (dry-run).")}
@@ -73,7 +73,7 @@ func (k KeepLatest) per(lang words.Lang) string {
 	return lang.Say(string(k.Per))
 }
 
-// describe names the media to which the rule applies, and says that they are.
+// describe returns the subject of the rule's sentence, with its verb: the media to which the rule applies.
 func (r *Rule) describe(lang words.Lang) string {
 	var with []string
 	for _, c := range r.Match.clauses() {

@@ -7,7 +7,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Error is one mistake and its place.
+// Error is a mistake with its place.
 type Error struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`   // from 1
@@ -33,7 +33,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// TooLarge is the mistake of a policy with so many bytes.
+// TooLarge returns the error of a policy of some length, in bytes.
 func TooLarge(file string, bytes int64) Errors {
 	return Errors{{File: file, Line: 1, Column: 1, Message: fmt.Sprintf("the policy has %d bytes, the limit is %d: shorten its lists", bytes, MaxBytes)}}
 }

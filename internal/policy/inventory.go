@@ -15,24 +15,23 @@ type Inventory struct {
 	Workflows []string
 }
 
-// AllWorkflows is the name that stands for every workflow of the library.
+// AllWorkflows stands for every workflow of the library.
 const AllWorkflows = "all"
 
-// IsEmpty reports whether nothing is named.
+// IsEmpty reports whether the inventory has no source.
 func (i Inventory) IsEmpty() bool { return len(i.Prefixes)+len(i.Manifests)+len(i.Workflows) == 0 }
 
-// Names reports whether a sweep of the inventory may look at a medium: it does if a
-// prefix takes in its object, and may where a manifest or a workflow could name it.
+// Names reports whether a sweep of the inventory may find a medium. A manifest or a workflow may name any medium.
 func (i Inventory) Names(m *media.Medium) bool {
 	return len(i.Manifests)+len(i.Workflows) > 0 || i.Covers(m.Object)
 }
 
-// Covers reports whether a prefix takes in an object.
+// Covers reports whether an object is below a prefix.
 func (i Inventory) Covers(object media.Object) bool {
 	return slices.ContainsFunc(i.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
 }
 
-// And returns an inventory of everything that either names.
+// And returns an inventory with the sources of both.
 func (i Inventory) And(other Inventory) Inventory {
 	return Inventory{slices.Concat(i.Prefixes, other.Prefixes), slices.Concat(i.Manifests, other.Manifests), slices.Concat(i.Workflows, other.Workflows)}
 }

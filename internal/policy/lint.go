@@ -9,9 +9,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// Warning is something that a policy says and may not mean.
+// Warning is a likely mistake in a valid policy.
 type Warning struct {
-	Line, Column int // from 1; 0 where the policy as a whole is meant
+	Line, Column int // from 1; 0 for the whole policy
 	Message      string
 }
 
@@ -59,7 +59,7 @@ func (p *Policy) Lint() []Warning {
 	return list
 }
 
-// lintReach warns of globs of rules that match no object of the inventory.
+// lintReach warns of globs that match no object of the inventory.
 func (p *Policy) lintReach(warn func(string, ...any)) {
 	for i, rule := range slices.Concat(p.Protect, p.Expire) {
 		beyond := slices.DeleteFunc(slices.Clone(rule.Match.Object), p.Inventory.Reaches)
@@ -73,7 +73,7 @@ func (p *Policy) lintReach(warn func(string, ...any)) {
 	}
 }
 
-// lintAges warns of ages that media do not reach as long as a workflow names them.
+// lintAges warns of ages that no medium of a workflow reaches.
 func (p *Policy) lintAges(warn func(string, ...any)) {
 	const listed = 90 * 24 * time.Hour // source: MPS ListMediaWorkflowExecutions
 	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -84,7 +84,7 @@ func (p *Policy) lintAges(warn func(string, ...any)) {
 	}
 }
 
-// twice returns what the inventory names more than once.
+// twice returns the sources that the inventory names more than once.
 func (i Inventory) twice() (list []string) {
 	sources := texts(i.Prefixes)
 	for _, manifest := range i.Manifests {
@@ -102,7 +102,7 @@ func (i Inventory) twice() (list []string) {
 	return list
 }
 
-// Reaches reports whether the inventory can name an object that a glob takes in.
+// Reaches reports whether the inventory may name an object that a glob matches.
 func (i Inventory) Reaches(glob Glob) bool {
 	return len(i.Manifests)+len(i.Workflows) > 0 || slices.ContainsFunc(i.Prefixes, glob.Meets)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// Match selects media. Every key that is set must hold; a Match without keys
+// Match selects the media for which every key that is set holds. A Match without keys
 // selects every medium.
 type Match struct {
 	// Object has globs over oss://bucket/key. One of them must match.
@@ -113,7 +113,7 @@ func (c *clause) holds(m *media.Medium) Truth {
 	return truth(c.is(m))
 }
 
-// Condition is one key of a rule, held against a medium.
+// Condition is one key of a rule with its result for a medium.
 type Condition struct {
 	Key   string `json:"key"`  // as in retention.yaml
 	Says  string `json:"says"` // the rule's selection, after "media"
@@ -140,12 +140,12 @@ func (r *Rule) Conditions(m *media.Medium) []Condition {
 	return list
 }
 
-// of says what a clause with choices selects.
+// of returns the says of a clause with choices.
 func of(format string, choices []string) func(words.Lang) string {
 	return func(lang words.Lang) string { return lang.Say(format, anyOf(lang, choices)) }
 }
 
-// clauses compiles the keys that are set, so that a decision costs only those.
+// clauses compiles the keys that are set.
 func (m *Match) clauses() []clause {
 	var list []clause
 	add := func(set bool, c clause) {
@@ -185,7 +185,7 @@ func anyTakes(globs []Glob, object *media.Object) bool {
 	return false
 }
 
-// says names the bounds that are set.
+// says returns the says of a clause with bounds.
 func (r Range[T]) says(least, most string) func(words.Lang) string {
 	return func(lang words.Lang) string {
 		var list []string
@@ -214,7 +214,7 @@ func anyOf(lang words.Lang, list []string) string {
 	return lang.Say("%s or %s", strings.Join(list[:len(list)-1], lang.Say(", ")), list[len(list)-1])
 }
 
-// key names the bounds that are set.
+// key returns the keys of the bounds that are set.
 func (r Range[T]) key(field string) string {
 	switch {
 	case r.Max == 0:
@@ -225,7 +225,7 @@ func (r Range[T]) key(field string) string {
 	return "min" + field + " and max" + field
 }
 
-// LiveStates returns the documented publish states of a medium that is there.
+// LiveStates returns the documented publish states of media that are not deleted.
 func LiveStates() []string {
 	return []string{media.StateInitiated, media.StateUnPublish, media.StatePublished}
 }

@@ -20,8 +20,7 @@ type field struct {
 	read     func(*yaml.Node)
 }
 
-// mapping hands each value of n to its field, and reports keys that are unknown,
-// not supported yet, repeated or missing.
+// mapping reads each value of n by its field. It reports keys that are unknown, repeated or missing.
 func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 	if n.Kind != yaml.MappingNode {
 		p.errorf(n, "%s must be a mapping with the keys %s", what, names(fields))
@@ -229,7 +228,7 @@ func (p *parser) errorf(at *yaml.Node, format string, args ...any) {
 	p.errs = append(p.errs, Error{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Message: message})
 }
 
-// warn notes what a value may not mean.
+// warn adds warnings about a value.
 func (p *parser) warn(at *yaml.Node, messages []string) {
 	for _, message := range messages {
 		p.warnings = append(p.warnings, Warning{Line: at.Line, Column: at.Column, Message: message})

@@ -61,7 +61,7 @@ func (p *parser) rules(n *yaml.Node, kind string) []Rule {
 	return rules
 }
 
-// oneWay sees to it that a rule says in exactly one way when media expire.
+// oneWay reports a rule that has none or several of the keys after, at and onSourceRemoved.
 func (p *parser) oneWay(rule *yaml.Node) {
 	var set []string
 	var last *yaml.Node

@@ -11,9 +11,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// Period is a length of time as retention rules give it. Hours, days and weeks
-// are exact (a day is 24 hours, whatever the clocks do); months and years are
-// steps of the calendar.
+// Period is a length of time in a policy. A day has 24 hours. Months and years are steps of the
+// calendar.
 type Period struct {
 	months int
 	hours  int
@@ -63,7 +62,7 @@ func ParsePeriod(s string) (Period, error) {
 	return p, nil
 }
 
-// IsZero reports whether the period was never set.
+// IsZero reports whether the period is not set.
 func (p Period) IsZero() bool { return p.months == 0 && p.hours == 0 }
 
 // String returns the period in its shortest canonical form: "7d" and "1w" are
@@ -84,9 +83,8 @@ func (p Period) in(lang words.Lang) string {
 	return b.String()
 }
 
-// After returns the instant that lies a period after start. Months are counted
-// on the calendar of zone and end at the month's end: a month after 31 January
-// is the last day of February at the same time of day.
+// After returns the end of a period that begins at start. Months are steps in the calendar of zone.
+// A month after 31 January is the last day of February, at the same time of day.
 func (p Period) After(start time.Time, zone *time.Location) time.Time {
 	if p.months > 0 {
 		local := start.In(zone)

@@ -1,6 +1,6 @@
-// Package policy turns retention.yaml into compiled rules. It is strict: what it
-// does not know, or does not support yet, is an error with its place, and every
-// mistake is reported at once. It is pure: no clock, no network, no files.
+// Package policy parses retention.yaml and compiles its rules. An unknown key or value is an
+// error with its place. Parse reports all mistakes at once. The package is pure: no clock, no
+// network, no files.
 package policy
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 )
 
-// Mode is the most that a deployment, or a request, may do.
+// Mode limits what a deployment or a request may do.
 type Mode string
 
 // The two modes. A dry run decides, plans and reports, and deletes nothing.
@@ -23,20 +23,19 @@ const (
 	Enforce Mode = "enforce"
 )
 
-// Policy is a retention policy that has been read without a mistake.
+// Policy is a valid retention policy.
 type Policy struct {
 	Mode     Mode
 	Timezone *time.Location
 	// Inventory lists the sources of a scheduled sweep.
 	Inventory Inventory
-	// Manifests match objects that are lists of media when an OSS event names them.
+	// Manifests match objects that an OSS event names and that are lists of media.
 	Manifests []Glob
 	// FullEvery is the time for which a sweep may rely on the index of earlier ones.
 	FullEvery Period
 	// Notice is the time for which a medium must have been announced before a run deletes it; zero for none.
 	Notice Period
-	// Protect rules win over Expire rules. Among the latter the first that
-	// applies decides.
+	// Protect rules win over Expire rules. The first Expire rule that applies decides.
 	Protect []Rule
 	Expire  []Rule
 	Guard   Guard
@@ -67,18 +66,17 @@ func (p *Policy) IsManifest(object media.Object) bool {
 type Guard struct {
 	// MaxDelete is the largest number of media that one run may delete.
 	MaxDelete int
-	// MaxPercent is the largest share of the live media looked at; 100 turns
-	// the check off, and 0 allows no deletion at all.
+	// MaxPercent is the largest share of the live media that one run may delete; 100 turns
+	// the check off, and 0 allows no deletion.
 	MaxPercent Percent
 	// MinPopulation is the number of live media below which MaxPercent does not
-	// apply, except that 0 percent is always none.
+	// apply. A MaxPercent of 0 always applies.
 	MinPopulation int
 	// PlanMaxAge is the age up to which a plan may be applied.
 	PlanMaxAge Period
 }
 
-// Percent is a percentage in millionths of a percent, so that it can be compared
-// exactly.
+// Percent is a percentage in millionths of a percent. Its comparisons are exact.
 type Percent int64
 
 // OnePercent is the unit of a Percent.
@@ -100,10 +98,9 @@ func DefaultGuard() Guard {
 	return Guard{MaxDelete: 5000, MaxPercent: 10 * OnePercent, MinPopulation: 100, PlanMaxAge: Period{hours: 7 * 24}}
 }
 
-// Pace says how much of the account's quota this deployment may use.
+// Pace limits the calls of this deployment.
 type Pace struct {
-	// Share is the part of the documented quota of each operation, which all
-	// programs of the account draw on: 0 < Share <= 1.
+	// Share is the part of the account's quota of each operation: 0 < Share <= 1.
 	Share float64
 }
 
@@ -113,11 +110,10 @@ func DefaultPace() Pace { return Pace{Share: 0.5} }
 // Text returns the policy as it was read.
 func (p *Policy) Text() []byte { return p.text }
 
-// Digest identifies what the policy decides: "sha256:" and the hash of its
-// canonical form.
+// Digest returns "sha256:" and the hash of the canonical form. It identifies the policy's decisions.
 func (p *Policy) Digest() string { return p.digest }
 
-// seal takes the digest of a policy that has been read.
+// seal sets the digest.
 func (p *Policy) seal() {
 	sum := sha256.Sum256(p.Canonical())
 	p.digest = "sha256:" + hex.EncodeToString(sum[:])

@@ -30,7 +30,7 @@ type Rule struct {
 	clauses []clause
 }
 
-// KeepLatest keeps the newest Count media of each group; Count 0 for no such key.
+// KeepLatest keeps the newest Count media of each group. The zero value stands for a rule without the key.
 type KeepLatest struct {
 	Count int
 	Per   Per
@@ -38,7 +38,7 @@ type KeepLatest struct {
 	Tag string
 }
 
-// Per says what makes a group.
+// Per is the kind of a group.
 type Per string
 
 // The groups.
@@ -99,7 +99,7 @@ func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
 	return answer, unknownKey
 }
 
-// compile readies a rule for decisions.
+// compile sets the rule's clauses.
 func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {

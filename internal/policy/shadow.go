@@ -9,8 +9,7 @@ import (
 )
 
 // unreachable reports expire rules that can never apply because an earlier one
-// takes all of their media. Rules with mistakes are left out: what they say is
-// not what they mean.
+// takes all of their media. It skips rules with mistakes.
 func (p *parser) unreachable(nodes []*yaml.Node, rules []Rule, sound []bool) {
 	for later := range rules {
 		for earlier := range rules[:later] {
@@ -22,8 +21,7 @@ func (p *parser) unreachable(nodes []*yaml.Node, rules []Rule, sound []bool) {
 	}
 }
 
-// takesAllOf reports whether every medium to which one rule applies is one to
-// which another does. It may miss that, and is never wrong where it says so.
+// takesAllOf reports whether rule applies to every medium to which other applies. It may return false for such a pair.
 func takesAllOf(rule, other *Rule) bool {
 	if !strings.HasPrefix(other.Date, rule.Date) || rule.OnSourceRemoved && !other.OnSourceRemoved {
 		return false
@@ -52,8 +50,8 @@ func contains[T int64 | time.Duration](a, b Range[T]) bool {
 	return a.IsZero() || !b.IsZero() && b.Min >= a.Min && (a.Max == 0 || b.Max > 0 && b.Max <= a.Max)
 }
 
-// covered reports whether one of the globs takes in all that another one does:
-// they are alike, or it ends in ** after what the other one starts with.
+// covered reports whether one of the globs matches every object that glob matches. It finds equal globs, and globs
+// whose ** stands after a start of glob.
 func covered(glob Glob, by []Glob) bool {
 	return slices.ContainsFunc(by, func(wide Glob) bool {
 		return wide == glob || wide.bucket == glob.bucket && wide.pattern[wide.literal:] == "**" && strings.HasPrefix(glob.pattern[:glob.literal], wide.pattern[:wide.literal])

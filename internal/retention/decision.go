@@ -28,7 +28,7 @@ func (v Verdict) String() string {
 // MarshalText writes the verdict as String does.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// Cause is the line that decided.
+// Cause is the reason of a decision.
 type Cause int
 
 // The causes.
@@ -79,12 +79,12 @@ func (d Decision) RuleName() string {
 	return ""
 }
 
-// ExpiredSince is the reason of a medium whose time is up by a rule.
+// ExpiredSince returns the reason of a medium that expired by a rule.
 func ExpiredSince(rule string, at time.Time) string {
 	return "rule " + rule + ": expired since " + at.Format(time.RFC3339)
 }
 
-// Reason says why, in words for a person.
+// Reason returns the reason in words.
 func (d Decision) Reason() string {
 	rule, at := d.RuleName(), d.ExpiresAt.Format(time.RFC3339)
 	switch d.Cause {

@@ -11,11 +11,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// Kind says how a medium fares under another policy.
+// Kind is the kind of a difference between two policies.
 type Kind string
 
-// The kinds of differences. A medium that the two policies treat alike but by
-// other rules, or for other reasons, is none.
+// The kinds of differences. Another rule or reason alone is no difference.
 const (
 	NewlyDeleted Kind = "newly-deleted" // a sweep takes it now, and did not before
 	NewlyKept    Kind = "newly-kept"    // a sweep took it before, and does not now
@@ -23,7 +22,7 @@ const (
 	Later        Kind = "later"         // it falls due later, or never
 )
 
-// Difference is one medium that two policies treat differently.
+// Difference is a medium with another outlook under the new policy.
 type Difference struct {
 	Kind    Kind    `json:"kind"`
 	MediaID string  `json:"mediaId"`
@@ -40,7 +39,7 @@ type Outlook struct {
 	DueAt   time.Time `json:"dueAt,omitzero"` // no time for never
 }
 
-// Text says it in words.
+// Text returns the outlook in words.
 func (o Outlook) Text() string {
 	switch {
 	case o.Verdict == Expired || o.DueAt.IsZero():
@@ -49,7 +48,7 @@ func (o Outlook) Text() string {
 	return fmt.Sprintf("%s, %s; due %s", o.Verdict, o.Reason, o.DueAt.Format(time.RFC3339))
 }
 
-// Diff holds two policies against the media of one inventory.
+// Diff compares two policies by the media of one inventory.
 type Diff struct {
 	AsOf      time.Time   `json:"asOf"`
 	OldPolicy string      `json:"oldPolicy"`
@@ -123,7 +122,7 @@ func (s *side) covers(m *media.Medium) bool {
 	return s.policy.Inventory.IsEmpty() || s.policy.Inventory.Names(m)
 }
 
-// Finish ends the comparison: no medium comes any more.
+// Finish ends the comparison after the last medium.
 func (d *Diff) Finish() {
 	for _, s := range []*side{d.old, d.new} {
 		s.forecaster.Finish(s.decided)
@@ -134,7 +133,7 @@ func (d *Diff) Finish() {
 	})
 }
 
-// hasOutlook notes what one side has in store, and compares when both have.
+// hasOutlook takes the outlook of one side, and compares it with the other's once both are known.
 func (d *Diff) hasOutlook(m *media.Medium, by *side, o Outlook) {
 	was, ok := d.waiting[m.ID]
 	if !ok {
@@ -168,7 +167,7 @@ func (d *Diff) hasOutlook(m *media.Medium, by *side, o Outlook) {
 	group.Samples = group.Samples[:min(len(group.Samples), maxSamples)]
 }
 
-// compare returns how the new outlook differs, or nothing.
+// compare returns the kind of the difference, or nothing.
 func compare(was, is Outlook) Kind {
 	switch {
 	case was.Verdict == Expired && is.Verdict == Expired:

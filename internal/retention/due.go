@@ -7,8 +7,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// never is later than any time that a policy can name: its dates end with the
-// year 9999.
+// never is later than any time of a policy. These end with the year 9999.
 func never() time.Time { return time.Date(10001, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 func (f Facts) at(instant time.Time) Facts {
@@ -16,13 +15,11 @@ func (f Facts) at(instant time.Time) Facts {
 	return f
 }
 
-// Due returns when a medium will have expired if nothing but time passes, and the
-// decision at that instant; it is false for one that will stay. One that has
-// expired already is due since the returned instant, or since asOf at the latest.
+// Due returns when a medium expires if only time passes, and the decision at that instant. ok is false for a
+// medium that stays. An expired medium is due since the returned instant, or since AsOf at the latest.
 //
-// Only time makes a medium expire that has not: a protection or a hold ends, the
-// deciding rule's time or a CreationTime that lies ahead comes, or newer media join
-// its group. What has expired stays so.
+// A medium expires when a protection or a hold ends, when the time of the deciding rule or a CreationTime
+// comes, or when newer media join its group. It then stays expired.
 func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then Decision, ok bool) {
 	then = Decide(p, m, facts.at(never()))
 	if then.Verdict != Expired {
@@ -58,8 +55,8 @@ func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then De
 	return due, Decide(p, m, facts.at(due)), true
 }
 
-// Goes returns when a sweep may delete a medium that is due, if sweeps come at every instant: the policy's notice
-// runs from its announcement on.
+// Goes returns when a sweep may delete a due medium: at the end of the policy's notice, which begins with its
+// announcement.
 func Goes(p *policy.Policy, facts Facts, due time.Time) time.Time {
 	switch {
 	case p.Notice.IsZero():

@@ -38,7 +38,7 @@ type Day struct {
 	Tally
 }
 
-// Tally counts media, by the rule that takes them, in the policy's order.
+// Tally counts media by the rule that expires them, in the policy's order.
 type Tally struct {
 	Sum
 	Rules []RuleSum `json:"rules"`
@@ -58,7 +58,7 @@ type RuleSum struct {
 	Sum
 }
 
-// NewForecast starts a forecast of so many days, 1 to MaxForecastDays.
+// NewForecast starts a forecast of 1 to MaxForecastDays days.
 func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf), today: DateOf(asOf, p.Timezone)}
 	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
@@ -76,7 +76,7 @@ func (f *Forecast) Remember(marks func(*media.Medium) Mark, announced func(*medi
 // Add takes a medium.
 func (f *Forecast) Add(m media.Medium) { f.forecaster.Add(m, f.decided) }
 
-// Finish ends the forecast: no medium comes any more.
+// Finish ends the forecast after the last medium.
 func (f *Forecast) Finish() {
 	f.forecaster.Finish(f.decided)
 	place := func(r RuleSum) int {

@@ -38,7 +38,7 @@ type ranked struct {
 	medium media.Medium
 	facts  Facts
 	in     int  // groups that still hold it
-	stays  bool // nothing known pushes it out of one of its groups
+	stays  bool // it stays among the newest of one of its groups
 }
 
 // NewForecaster returns a forecaster as of an instant.

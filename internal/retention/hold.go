@@ -12,9 +12,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Hold keeps the media that its target or its list names, whatever the policy says. It never changes.
+// Hold keeps the media of its target or its list against the policy. It never changes.
 type Hold struct {
-	// ID is a number, which the journal gives.
+	// ID is a number.
 	ID string `json:"id"`
 	// Target is a media ID, oss://bucket/key, or a glob over objects; empty for a list.
 	Target string `json:"target,omitempty"`
@@ -46,7 +46,7 @@ func (h *Hold) end() time.Time {
 	return h.Until
 }
 
-// Ends says until when the hold lasts.
+// Ends returns the end of the hold in words.
 func (h *Hold) Ends() string {
 	if h.Until.IsZero() {
 		return "its release"
@@ -57,7 +57,7 @@ func (h *Hold) Ends() string {
 // MaxHoldMedia bounds the list of a hold.
 const MaxHoldMedia = 100_000
 
-// On says what the hold keeps.
+// On returns the target, or the length of the list.
 func (h *Hold) On() string {
 	if len(h.Media) > 0 {
 		return fmt.Sprintf("%d media", len(h.Media))
@@ -65,7 +65,7 @@ func (h *Hold) On() string {
 	return h.Target
 }
 
-// Says reports whether another hold keeps the same media, until the same time and for the same reason.
+// Says reports whether another hold is the same but for its ID and time.
 func (h *Hold) Says(other *Hold) bool {
 	return h.Target == other.Target && slices.Equal(h.Media, other.Media) && h.Until.Equal(other.Until) && h.Reason == other.Reason && h.By == other.By
 }
@@ -73,7 +73,7 @@ func (h *Hold) Says(other *Hold) bool {
 // MaxHoldReason bounds the reason of a hold, in bytes.
 const MaxHoldReason = 500
 
-// Check refuses a hold that keeps nothing, or does not say why and by whom.
+// Check refuses a hold without a valid target, reason, author or time.
 func (h *Hold) Check() error {
 	if err := h.checkTarget(); err != nil {
 		return err

@@ -14,12 +14,12 @@ type Holds struct {
 	ids     map[string]*Hold       // the longest of each ID
 	objects map[media.Object]*Hold // and of each object
 	globs   map[string]*globHolds  // by bucket
-	// object is the longest hold on objects: that of a medium without a known object, perhaps.
+	// object is the longest hold on objects. It may hold a medium without a known object.
 	object *Hold
 }
 
 // globHolds are the holds by globs of one bucket, the longest first, by the literal text before
-// the first star. So a key is held against few of many globs.
+// the first star. A key is matched against few of many globs.
 type globHolds struct {
 	lengths []int
 	byStart map[string][]globHold

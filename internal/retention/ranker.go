@@ -60,8 +60,7 @@ func ranking(p *policy.Policy, m *media.Medium, facts Facts) *policy.Rule {
 	return decision.Rule
 }
 
-// WhenKnown returns the first instant, from asOf on, at which a medium is judged by its
-// CreationTime.
+// WhenKnown returns the CreationTime of a medium, or asOf if that is later.
 func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
 	if m.Created.After(asOf) {
 		return m.Created

@@ -76,15 +76,14 @@ func (f Facts) isNotLatest() bool {
 	return f.NotLatest || !f.NotLatestFrom.IsZero() && !f.AsOf.Before(f.NotLatestFrom)
 }
 
-// isHeld reports whether an earlier run's hold lasts as of AsOf.
+// isHeld reports whether the mark keeps the medium as of AsOf.
 func (f Facts) isHeld() bool {
 	return (f.Mark.Kind == Restored || f.Mark.Kind == Unverified) && f.AsOf.Before(f.Mark.Until)
 }
 
-// Decide holds one medium against the policy, in the order absent, protected,
-// unknown, then kept or expired. A record in doubt proves none of these: its medium is
-// unknown. A missing field never leads to deletion. Decide allocates nothing, but for
-// what a regular expression does.
+// Decide decides on one medium, in the order absent, protected, unknown, then kept or expired.
+// The medium of a record in doubt is unknown. A missing field never leads to deletion. Only
+// regular expressions allocate memory.
 func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	if m.Doubt != "" {
 		return Decision{Verdict: Unknown, Cause: Doubtful, Key: m.Doubt}
@@ -142,8 +141,7 @@ func protect(p *policy.Policy, rule *policy.Rule, m *media.Medium, asOf time.Tim
 	return Decision{}
 }
 
-// expire lets the first expire rule that applies decide. A rule that may apply
-// ends the search too: what it would have said is unknown.
+// expire decides by the first expire rule that applies. After a rule that may apply the result is unknown.
 func expire(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	for i := range p.Expire {
 		rule := &p.Expire[i]
