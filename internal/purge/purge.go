@@ -136,17 +136,12 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 func (w *worker) purge(batch []plan.Line) error {
 	var backoff time.Duration
 	for try := 1; ; try++ {
-		left, permit, holds := w.permit(batch)
-		if permit == nil {
-			return nil // not sent: the media are still pending
+		left, err := w.send(batch)
+		if len(left) == 0 {
+			return nil
 		}
 		batch = left
-		err := permit.Delete(w.ctx, ids(batch))
-		var failure *mps.Error
-		if err != nil && !errors.As(err, &failure) && holds.Err() != nil && w.admit.Err() == nil { // not sent
-			try--
-			continue
-		}
+		failure, _ := errors.AsType[*mps.Error](err)
 		if failure != nil && failure.Kind == mps.Unauthorized {
 			w.all(batch, journal.Failed, err, false)
 			return err // before the last batch may be sent
@@ -198,6 +193,21 @@ func (w *worker) purge(batch []plan.Line) error {
 			w.all(live, journal.Failed, err, false)
 			return nil
 		}
+	}
+}
+
+// send sends the media of a batch that are still to be deleted, and returns them. Without a permit it sends none.
+func (w *worker) send(batch []plan.Line) ([]plan.Line, error) {
+	for {
+		left, permit, holds := w.permit(batch)
+		if permit == nil {
+			return nil, nil
+		}
+		err := permit.Delete(w.ctx, ids(left))
+		if _, answered := errors.AsType[*mps.Error](err); err == nil || answered || holds.Err() == nil || w.admit.Err() != nil {
+			return left, err
+		}
+		batch = left // not sent: the holds have changed
 	}
 }
 
