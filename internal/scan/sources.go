@@ -148,26 +148,21 @@ func (c *scan) ofSources() []candidates {
 	for _, prefix := range c.sources.prefixes {
 		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // no lines are added from here on
 	}
-	lazily := func(read func() candidates) candidates {
-		return func(yield func(inventory.Candidate, error) bool) { read()(yield) }
-	}
-	return []candidates{
-		c.gather,
-		lazily(c.leftOver),
-		lazily(func() candidates {
-			return c.taken(c.gathered.Objects(c.listed(c.cursor.after), c.cursor.after))
-		}),
-		lazily(func() candidates {
-			if err := c.gathered.DropIDs(c.Draft.mediaIDs()); err != nil {
-				return failed(err)
-			}
-			return c.taken(c.gathered.IDs(c.cursor.after))
-		}),
-	}
+	return []candidates{c.gather, c.leftOver, c.namedObjects, c.namedIDs}
 }
 
-func failed(err error) candidates {
-	return func(yield func(inventory.Candidate, error) bool) { yield(inventory.Candidate{}, err) }
+// namedObjects yields the objects that the sources name.
+func (c *scan) namedObjects(yield func(inventory.Candidate, error) bool) {
+	c.unskipped(c.gathered.Objects(c.listed(c.cursor.after), c.cursor.after), yield)
+}
+
+// namedIDs yields the media IDs that the sources name, but not those of media that were found.
+func (c *scan) namedIDs(yield func(inventory.Candidate, error) bool) {
+	if err := c.gathered.DropIDs(c.Draft.mediaIDs()); err != nil {
+		yield(inventory.Candidate{}, err)
+		return
+	}
+	c.unskipped(c.gathered.IDs(c.cursor.after), yield)
 }
 
 // listed lists the prefixes in order. It is nil if there are none, or gather has sorted them.
@@ -179,30 +174,26 @@ func (c *scan) listed(after string) candidates {
 }
 
 // leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.
-func (c *scan) leftOver() candidates {
-	return func(yield func(inventory.Candidate, error) bool) {
-		for _, open := range c.cursor.left() {
-			if open.escaped {
-				c.pool.again = append(c.pool.again, open.Candidate)
-				continue
-			}
-			if !yield(open.Candidate, nil) {
-				return
-			}
+func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
+	for _, open := range c.cursor.left() {
+		if open.escaped {
+			c.pool.again = append(c.pool.again, open.Candidate)
+			continue
+		}
+		if !yield(open.Candidate, nil) {
+			return
 		}
 	}
 }
 
-// taken yields the candidates that the index does not skip.
-func (c *scan) taken(all candidates) candidates {
-	return func(yield func(inventory.Candidate, error) bool) {
-		for candidate, err := range all {
-			if err == nil && !c.takes(candidate) {
-				continue
-			}
-			if !yield(candidate, err) {
-				return
-			}
+// unskipped yields the candidates that the index does not skip.
+func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) bool) {
+	for candidate, err := range all {
+		if err == nil && !c.takes(candidate) {
+			continue
+		}
+		if !yield(candidate, err) {
+			return
 		}
 	}
 }
