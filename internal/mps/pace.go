@@ -37,8 +37,7 @@ type pace struct {
 	window time.Duration
 	gap    time.Duration // between two calls
 	next   time.Time     // the planned time of the next call
-	left   []time.Time   // the times of the latest calls, one for each that a window may hold
-	oldest int           // the index of the oldest time in left
+	left   []time.Time   // the times of the latest calls, in order, one for each that a window may hold
 
 	mu      sync.Mutex
 	wanted  float64   // the limit from the next call on
@@ -70,9 +69,8 @@ func (p *pace) adopt() {
 	window := float64(time.Second) * max(1, 1/p.limit)
 	p.window = time.Duration(window / crowding)
 	p.gap = time.Duration(window / headroom / float64(calls))
-	latest := append(p.left[p.oldest:len(p.left):len(p.left)], p.left[:p.oldest]...)
-	latest = latest[max(0, len(latest)-calls):]
-	p.left, p.oldest = append(make([]time.Time, calls-len(latest)), latest...), 0
+	latest := p.left[max(0, len(p.left)-calls):]
+	p.left = append(make([]time.Time, calls-len(latest)), latest...)
 }
 
 // wait waits until a call of a line may leave, and counts it.
@@ -88,8 +86,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	if now := time.Now(); now.Sub(p.next) > catchUp {
 		p.next = now
 	}
-	latest := p.left[(p.oldest+len(p.left)-1)%len(p.left)]
-	at := p.left[p.oldest].Add(p.window)
+	at, latest := p.left[0].Add(p.window), p.left[len(p.left)-1]
 	for _, earliest := range []time.Time{p.next, latest.Add(gap / 2)} {
 		if earliest.After(at) {
 			at = earliest
@@ -106,8 +103,7 @@ func (p *pace) wait(ctx context.Context, line int) error {
 		at = held
 	}
 	p.next = p.next.Add(gap)
-	p.left[p.oldest] = time.Now()
-	p.oldest = (p.oldest + 1) % len(p.left)
+	p.left = append(p.left[1:], time.Now())
 	return nil
 }
 
