@@ -29,7 +29,7 @@ func (s *stream) readAll(most int64) (body []byte, err error) {
 		if _, again := errors.AsType[*damaged](err); !again || try == streamTries || s.ctx.Err() != nil {
 			return body, err
 		}
-		*s = stream{session: s.session, ctx: s.ctx, object: s.object, known: s.known}
+		s.progress = progress{}
 	}
 }
 
@@ -79,14 +79,19 @@ type stream struct {
 	ctx     context.Context //nolint:containedctx // of one read
 	object  media.Object
 	known   string // open returns ErrUnchanged for this version
-	body    io.ReadCloser
-	cancel  context.CancelFunc // ends the call of body
-	etag    *string
-	size    int64  // -1 if unknown
-	crc     string // CRC-64 of the object; empty if unknown
-	read    int64
-	sum     uint64 // CRC-64 of the bytes read
-	tries   int    // reconnections since the last data
+	progress
+}
+
+// progress is the version of the object that is read, and the part of it that was read.
+type progress struct {
+	body   io.ReadCloser
+	cancel context.CancelFunc // ends the call of body
+	etag   *string
+	size   int64  // -1 if unknown
+	crc    string // CRC-64 of the object; empty if unknown
+	read   int64
+	sum    uint64 // CRC-64 of the bytes read
+	tries  int    // reconnections since the last data
 }
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
@@ -117,14 +122,14 @@ func (s *stream) open() error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", s.object, s.session.plain(s.ctx, "GetObject", err))
 	case s.read > 0 && result.StatusCode != http.StatusPartialContent, s.etag != nil && oss.ToString(result.ETag) != *s.etag:
-		cancel()
-		_ = result.Body.Close() // not read
-		return fmt.Errorf("read %s: it has changed while it was read", s.object)
+		err = fmt.Errorf("read %s: it has changed while it was read", s.object)
+	case result.ETag == nil && result.HashCRC64 == nil:
+		err = &damaged{fmt.Sprintf("read %s: the answer is not from OSS: it has neither an ETag nor a CRC-64: connect to OSS without a proxy", s.object)}
 	}
-	if result.ETag == nil && result.HashCRC64 == nil {
+	if err != nil {
 		cancel()
 		_ = result.Body.Close() // not read
-		return &damaged{fmt.Sprintf("read %s: the answer is not from OSS: it has neither an ETag nor a CRC-64: connect to OSS without a proxy", s.object)}
+		return err
 	}
 	if s.read == 0 {
 		s.etag, s.size, s.crc = result.ETag, result.ContentLength, oss.ToString(result.HashCRC64)
