@@ -266,8 +266,11 @@ func (c *scan) ofPlan(id string) candidates {
 // mayBeGone returns the candidates of a batch whose source objects may be gone, according to an
 // event, an announcement, or the plan that is applied.
 func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
+	if !c.Policy.HasOrphanRule() {
+		return nil
+	}
 	for _, candidate := range batch {
-		if c.orphans[candidate.MediaID] || candidate.Orphan && c.Policy.HasOrphanRule() || candidate.MediaID == "" && slices.Contains(c.request.Removed, candidate.Object) && c.Policy.HasOrphanRule() {
+		if candidate.Orphan || c.orphans[candidate.MediaID] || slices.Contains(c.request.Removed, candidate.Object) {
 			some = append(some, candidate)
 		}
 	}
