@@ -187,6 +187,10 @@ type form struct {
 
 func (f form) request(names []string) requests.AcsRequest {
 	list := strings.Join(names, ",")
+	var outputs requests.Boolean // not sent
+	if f.outputs {
+		outputs = requests.NewBoolean(true)
+	}
 	switch f.op {
 	case DeleteMedia:
 		request := mts.CreateDeleteMediaRequest()
@@ -194,19 +198,11 @@ func (f form) request(names []string) requests.AcsRequest {
 		return request
 	case QueryMediaListByURL:
 		request := mts.CreateQueryMediaListByURLRequest()
-		request.FileURLs = list
-		request.IncludePlayList = requests.NewBoolean(true)
-		request.IncludeSnapshotList = requests.NewBoolean(true)
-		request.IncludeSummaryList = requests.NewBoolean(true)
+		request.FileURLs, request.IncludePlayList, request.IncludeSnapshotList, request.IncludeSummaryList = list, outputs, outputs, outputs
 		return request
 	default:
 		request := mts.CreateQueryMediaListRequest()
-		request.MediaIds = list
-		if f.outputs {
-			request.IncludePlayList = requests.NewBoolean(true)
-			request.IncludeSnapshotList = requests.NewBoolean(true)
-			request.IncludeSummaryList = requests.NewBoolean(true)
-		}
+		request.MediaIds, request.IncludePlayList, request.IncludeSnapshotList, request.IncludeSummaryList = list, outputs, outputs, outputs
 		return request
 	}
 }

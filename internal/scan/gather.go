@@ -144,9 +144,9 @@ func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
 
 // portion returns a context with a part of the remaining time.
 func portion(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
+	end, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(deadline))))
+	return context.WithTimeout(ctx, time.Duration(part*float64(time.Until(end))))
 }
