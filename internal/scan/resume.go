@@ -26,19 +26,18 @@ func (c *scan) resume(ctx context.Context) {
 	}
 	c.checkpoint = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
 	c.cursor.open = map[string]pending{}
-	folder, heads, last, err := c.interrupted(ctx, all)
+	records, heads, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}
 	for _, number := range slices.Backward(heads) {
-		head, err := c.loadHead(ctx, folder, number)
+		head, err := c.loadHead(ctx, records.folder, number)
 		if err == nil {
-			err = c.load(ctx, folder, head)
+			err = c.load(ctx, records.folder, head)
 		}
 		switch {
 		case err == nil:
-			c.checkpoint.records.folder, c.checkpoint.records.last = folder, last
-			c.checkpoint.segments, c.checkpoint.saved = head.Segments, true
+			c.checkpoint.records, c.checkpoint.segments, c.checkpoint.saved = records, head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
 			if !isScheduled(c.request) {
 				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
@@ -47,22 +46,23 @@ func (c *scan) resume(ctx context.Context) {
 		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
 		case !errors.Is(err, errOther):
-			c.Log.Error("checkpoint not resumed", "folder", folder, "number", number, "error", err.Error())
+			c.Log.Error("checkpoint not resumed", "folder", records.folder, "number", number, "error", err.Error())
 		}
 	}
 }
 
-// interrupted returns the folder of the latest scan below another, and the last number in use there. If that
-// scan was interrupted, it also returns the numbers of its checkpoints.
-func (c *scan) interrupted(ctx context.Context, all string) (folder string, heads []int, last int, err error) {
+// interrupted returns the records of the latest scan below a folder. If that scan was interrupted, it also returns the
+// numbers of its checkpoints.
+func (c *scan) interrupted(ctx context.Context, all string) (records numbered, heads []int, err error) {
+	records.store = c.Store
 	closed := false
 	for record, err := range c.Store.List(ctx, all, all+state.Stamp(c.Now().Add(-checkpointAge))) {
 		if err != nil {
-			return "", nil, 0, fmt.Errorf("list the checkpoints: %w", err)
+			return records, nil, fmt.Errorf("list the checkpoints: %w", err)
 		}
 		at := strings.LastIndex(record.Name, "/") + 1
-		if record.Name[:at] != folder {
-			folder, heads, last, closed = record.Name[:at], nil, 0, false
+		if record.Name[:at] != records.folder {
+			records.folder, records.last, heads, closed = record.Name[:at], 0, nil, false
 		}
 		name := record.Name[at:]
 		closed = closed || name == closedName
@@ -71,14 +71,14 @@ func (c *scan) interrupted(ctx context.Context, all string) (folder string, head
 		if n, _ := fmt.Sscanf(name, "%6d.%s", &number, &suffix); n != 2 {
 			continue
 		}
-		if last = max(last, number); suffix == "json" {
+		if records.last = max(records.last, number); suffix == "json" {
 			heads = append(heads, number)
 		}
 	}
 	if closed {
 		heads = nil
 	}
-	return folder, heads, last, nil
+	return records, heads, nil
 }
 
 // errOther: the checkpoint has another policy, region, version or time. errFinished: its scan was
