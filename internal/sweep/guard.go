@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
@@ -22,39 +23,36 @@ func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draf
 	if r.request.Plan != "" {
 		return spending, r.guardApply(ctx, draft)
 	}
-	spending, err = r.guardFound(ctx, found, notice, draft)
+	c := &r.report.Counts
+	draft.Live, draft.MostLive, err = r.scanner().Live(ctx, found, c)
+	if err != nil {
+		return spending, err
+	}
+	notice.warnGuard(draft.Live, draft.MostLive)
+	r.trip(tripped(r.Policy.Guard, c.Pending, draft.Live, draft.MostLive))
+	if r.request.Trigger == trigger.OSS && c.Pending > 0 && !r.report.Guard.Tripped {
+		spending, err = r.spend(ctx, notice.dueLines(found))
+	}
 	draft.Blocked = r.report.Guard.Reason
 	return spending, err
 }
 
-// guardFound checks what a scan found.
-func (r *run) guardFound(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending eventbudget.Spending, err error) {
-	c := &r.report.Counts
-	live, most, err := r.scanner().Live(ctx, found, c)
-	if err != nil {
-		return spending, err
-	}
-	draft.Live, draft.MostLive = live, most
-	notice.warnGuard(live, most)
-	due := c.Pending
-	r.trip(tripped(r.Policy.Guard, due, live, most))
-	if r.request.Trigger != trigger.OSS || due == 0 || r.report.Guard.Tripped {
-		return spending, nil
-	}
-	limit := r.Policy.Guard.MaxDelete
+// spend spends the budget of events for the media of lines. It trips the guard if too little is left.
+func (r *run) spend(ctx context.Context, lines iter.Seq2[plan.Line, error]) (spending eventbudget.Spending, err error) {
 	var ids []string
-	for l, err := range notice.dueLines(found) {
+	for l, err := range lines {
 		if err != nil {
 			return spending, err
 		}
 		ids = append(ids, strings.Clone(l.MediaID)) // the budget keeps it, and not the line's record
 	}
+	limit := r.Policy.Guard.MaxDelete
 	spending, err = r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.report.Mode == policy.Enforce)
 	for _, reason := range spending.Skipped {
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}
 	if err == nil && !spending.Allowed {
-		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", due, spending.Spent, limit))
+		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", len(ids), spending.Spent, limit))
 	}
 	return spending, err
 }
