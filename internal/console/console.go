@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -111,8 +112,23 @@ func newPages(o Options, path string, stores []store) (http.Handler, error) {
 		mux.HandleFunc(pattern, p.serve(page))
 	}
 	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
-	mux.HandleFunc("/", p.serve(func(*http.Request) (*page, error) { return nil, state.ErrNotFound }))
+	mux.HandleFunc("/", p.serve(func(r *http.Request) (*page, error) { return p.noPage(mux, r) }))
 	return secured(mux), nil
+}
+
+// noPage answers for an address without a page, or with pages of other methods only.
+func (p *pages) noPage(mux *http.ServeMux, r *http.Request) (*page, error) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if _, pattern := mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, state.ErrNotFound
+	}
+	allow := strings.Join(allowed, ", ")
+	return &page{name: "problem", title: "Not done", data: p.lang(r).Say("This address takes %s.", allow), status: http.StatusMethodNotAllowed, allow: allow}, nil
 }
 
 // secured refuses what a page of another site sends, and keeps browsers from loading or running anything
@@ -150,6 +166,7 @@ type page struct {
 	zone   *time.Location // nil if the page did not need it
 	// refresh makes the browser ask again after so many seconds.
 	refresh string
+	allow   string // the methods of the address, for another one
 	goTo    string
 }
 

@@ -488,6 +488,37 @@ func TestApproveForm(t *testing.T) {
 	}
 }
 
+// An address answers another method with those that it has, in the words of the page's language.
+func TestOtherMethods(t *testing.T) {
+	s := newSite(t, newLibrary(t, 10), nil)
+	const read, send = "GET, HEAD", "POST"
+	for path, allow := range map[string]string{
+		"/": read, "/static/style.css": read, "/runs": read, "/runs/r1": read, "/runs/r1/restore": "GET, HEAD, POST", "/plans": "GET, HEAD, POST", s.plan: read, s.plan + "/csv": read,
+		s.plan + "/hold": send, s.plan + "/apply": send, "/media": read, "/holds": "GET, HEAD, POST", "/holds/1": send, "/policy": read, "/nowhere": "", "/runs/r1/nowhere": "", "/holds/": "",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, "BREW"} {
+			if slices.Contains(strings.Split(allow, ", "), method) {
+				continue
+			}
+			r := httptest.NewRequest(method, path, nil)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			r.Header.Set("Accept-Language", "zh")
+			w := httptest.NewRecorder()
+			s.pages.ServeHTTP(w, r)
+			want, says := http.StatusMethodNotAllowed, "此地址接受 "+allow
+			if allow == "" {
+				want, says = http.StatusNotFound, "未找到"
+			}
+			if w.Code != want || w.Header().Get("Allow") != allow || !strings.Contains(w.Body.String(), says) {
+				t.Errorf("%s %s: %d, Allow %q; want %d, %q\n%s", method, path, w.Code, w.Header().Get("Allow"), want, allow, w.Body)
+			}
+		}
+	}
+	if len(s.lib.requests) > 0 {
+		t.Errorf("%d requests", len(s.lib.requests))
+	}
+}
+
 // What cannot be read as a whole is refused: nothing is done for a part of it.
 func TestMalformed(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
@@ -691,7 +722,7 @@ func TestOtherOrigins(t *testing.T) {
 			t.Errorf("%v: %d", header, w.Code)
 		}
 	}
-	if w := s.get(s.plan + "/apply?count=10"); w.Code != http.StatusNotFound || len(s.lib.requests) > 0 {
+	if w := s.get(s.plan + "/apply?count=10"); w.Code != http.StatusMethodNotAllowed || len(s.lib.requests) > 0 {
 		t.Errorf("GET applies: %d", w.Code)
 	}
 	if w := s.post(s.plan+"/apply", url.Values{"count": {"10"}, "x": {strings.Repeat("x", 1<<20)}}); len(s.lib.requests) > 0 {

@@ -69,6 +69,9 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	if answer.refresh != "" {
 		w.Header().Set("Refresh", answer.refresh)
 	}
+	if answer.allow != "" {
+		w.Header().Set("Allow", answer.allow)
+	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.WriteHeader(max(answer.status, http.StatusOK))
 	_, _ = io.WriteString(w, below(p.path, b.String())) // the caller has gone
