@@ -73,6 +73,9 @@ func (c *Command) pages(place string, s *service.Service, runs *console.Runs) co
 	}
 }
 
+// sendTime is the time for the head of a request, and for its body.
+const sendTime = 10 * time.Second
+
 // serveConsole serves the console of deployments until the context ends, and waits for the runs that it
 // began.
 func (c *Command) serveConsole(ctx context.Context, all []console.Options, address string) error {
@@ -92,9 +95,15 @@ func (c *Command) serveConsole(ctx context.Context, all []console.Options, addre
 		return exitError{exitFailed, err}
 	}
 	debug.SetGCPercent(50) // a plan of a hundred thousand media is most of the memory
+<<<<<<< HEAD
 	server := &http.Server{Handler: guard, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry()) //nolint:errcheck // the reader has gone
 	c.say("open this address in a browser; Ctrl-C ends it")
+=======
+	server := &http.Server{Handler: fc.LimitBodies(guard, sendTime), ReadHeaderTimeout: sendTime, MaxHeaderBytes: 64 << 10}
+	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry())               //nolint:errcheck // the reader has gone
+	fmt.Fprintln(c.Stderr, "mediasweep: open this address in a browser; Ctrl-C ends it") //nolint:errcheck // there is no other place to say it
+>>>>>>> 3135c0d (Answer at once where the body of a request does not arrive and nobody reads it)
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return exitError{exitFailed, err}

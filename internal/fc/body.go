@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 )
@@ -12,24 +13,56 @@ import (
 // errLateBody ends a call whose body stops or trickles: the call would outlast its deadline.
 var errLateBody = errors.New("time limit reached before the whole body arrived")
 
-// body is the body of a request that has a time limit.
-type body struct{ io.ReadCloser }
+// unreadTime is the time that a body has to arrive if the function does not read it. The server itself reads what is
+// left before it answers, and closes the connection if it cannot.
+const unreadTime = 100 * time.Millisecond
 
-func (b body) Read(p []byte) (int, error) {
+// body is the body of a request that has a time limit.
+type body struct {
+	io.ReadCloser
+
+	limit   func(time.Time) error // sets the limit of the connection
+	end     time.Time
+	reading bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if !b.reading {
+		b.reading = true
+		_ = b.limit(b.end) // it was set before
+	}
 	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errLateBody
+	case errors.Is(err, io.EOF): // the server waits for the end of the connection now, and cancels the call at the limit
+		_ = b.limit(time.Time{})
 	}
 	return n, err
 }
 
-// limitBody gives the body of a request the time of the call's work. The limit is the connection's, because the server
-// itself reads what the function leaves unread, and then answers. The server lifts it before the next request.
-func limitBody(w http.ResponseWriter, r *http.Request) {
+// limitBody gives the body of a request until end, and unreadTime if nobody reads it. The limit is the connection's. The
+// server lifts it before the next request.
+func limitBody(w http.ResponseWriter, r *http.Request, end time.Time) {
+	limit := http.NewResponseController(w).SetReadDeadline
+	if r.ContentLength != 0 && limit(time.Now().Add(unreadTime)) == nil {
+		r.Body = &body{ReadCloser: r.Body, limit: limit, end: end}
+	}
+}
+
+// workEnd returns when the work of a call ends.
+func workEnd(r *http.Request) time.Time {
 	work, cancel := deadline.New(r.Context()).Work(r.Context())
 	defer cancel()
 	end, _ := work.Deadline()
-	if http.NewResponseController(w).SetReadDeadline(end) == nil {
-		r.Body = body{r.Body}
-	}
+	return end
+}
+
+// LimitBodies returns a handler whose requests have a time limit for their bodies.
+func LimitBodies(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(r.Context()) // a copy: the server needs its own body
+		limitBody(w, r, time.Now().Add(limit))
+		next.ServeHTTP(w, r)
+	})
 }

@@ -9,16 +9,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
-// A body that stops arriving does not hold a call beyond its deadline, whether the function reads it or not.
+// A body that stops arriving does not hold a call beyond its deadline, and not at all if the function does not read it.
 func TestABodyThatStops(t *testing.T) {
 	t.Parallel()
 	address := serveFunction(t, nil)
-	for path, want := range map[string]int{"/invoke": http.StatusNotFound, "/v1/sweeps": http.StatusAccepted, "/initialize": http.StatusNotFound} {
+	for path, want := range map[string]int{"/invoke": http.StatusNotFound, "/v1/sweeps": http.StatusAccepted, "/large": http.StatusAccepted, "/initialize": http.StatusNotFound} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			c := dial(t, address)
@@ -26,11 +29,18 @@ func TestABodyThatStops(t *testing.T) {
 			if path == "/invoke" {
 				control = path
 			}
-			began := time.Now()
-			c.send("POST", path, control, 1, 10, "half")
+			began, limit := time.Now(), 3
+			c.send("POST", path, control, limit, 10, "half")
 			status, header, answer := c.receive()
-			if status != want || time.Since(began) > 3*time.Second {
-				t.Errorf("%d after %s: %s", status, time.Since(began), answer)
+			took, least := time.Since(began), time.Duration(0)
+			if path == "/invoke" { // nine tenths of its time
+				least = 2500 * time.Millisecond
+			}
+			if status != want || took < least || took > least+1500*time.Millisecond {
+				t.Errorf("%d after %s: %s", status, took, answer)
+			}
+			if path != "/invoke" && header.Get("Connection") != "close" {
+				t.Errorf("the connection goes on: %v", header)
 			}
 			if path == "/invoke" && (header.Get("X-Fc-Status") != "404" || !strings.Contains(answer, "time limit reached before the whole body arrived")) {
 				t.Errorf("x-fc-status %q: %s", header.Get("X-Fc-Status"), answer)
@@ -51,6 +61,44 @@ func TestTheLimitOfABodyEndsWithIt(t *testing.T) {
 		c.send("POST", "/invoke", "/invoke", 1, 4, "body")
 		if status, header, answer := c.receive(); status != http.StatusOK || header.Get("Connection") != "" {
 			t.Fatalf("%d, connection %q: %s", status, header.Get("Connection"), answer)
+		}
+	}
+}
+
+// A body that arrived costs no connection, though nobody reads it.
+func TestABodyThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	c := dial(t, serveFunction(t, nil))
+	for range 2 {
+		c.send("POST", "/v1/runs", "/http-invoke", 10, 4, "body")
+		if status, header, answer := c.receive(); status != http.StatusAccepted || header.Get("Connection") != "" {
+			t.Fatalf("%d, connection %q: %s", status, header.Get("Connection"), answer)
+		}
+	}
+}
+
+// A page whose form stops arriving is refused, and a form that arrived gives the page as long as it takes.
+func TestLimitBodies(t *testing.T) {
+	t.Parallel()
+	const limit = 300 * time.Millisecond
+	server := httptest.NewServer(fc.LimitBodies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case <-time.After(3 * limit):
+		}
+	}), limit))
+	t.Cleanup(server.Close)
+	for part, want := range map[string]int{"": http.StatusBadRequest, "half": http.StatusBadRequest, "all of it!": http.StatusOK} {
+		c := dial(t, strings.TrimPrefix(server.URL, "http://"))
+		began := time.Now()
+		c.send("POST", "/", "", 60, 10, part)
+		if status, _, _ := c.receive(); status != want || time.Since(began) < limit {
+			t.Errorf("%q: %d after %s", part, status, time.Since(began))
 		}
 	}
 }
@@ -112,6 +160,9 @@ func (c *client) receive() (status int, header http.Header, body string) {
 	read, err := io.ReadAll(response.Body)
 	if err = errors.Join(err, response.Body.Close()); err != nil {
 		c.t.Fatal(err)
+	}
+	if response.Close { // ReadResponse takes the header away
+		response.Header.Set("Connection", "close")
 	}
 	return response.StatusCode, response.Header, string(read)
 }

@@ -67,7 +67,7 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer context.AfterFunc(rt.ending, cancel)()
 	}
 	r = r.WithContext(ctx)
-	limitBody(w, r)
+	limitBody(w, r, workEnd(r))
 	switch path := r.URL.Path; {
 	case platform && path == "/invoke" && r.Method == http.MethodPost:
 		rt.around(w, r, "Invoke", rt.invoke)

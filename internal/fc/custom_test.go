@@ -51,6 +51,9 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic("a visitor's request panics")
 	}
 	w.WriteHeader(http.StatusAccepted)
+	if r.URL.Path == "/large" {
+		_, _ = w.Write(bytes.Repeat([]byte("row\n"), 10_000))
+	}
 	if r.URL.Path == "/broken-off" {
 		_, _ = w.Write(bytes.Repeat([]byte("row\n"), 10_000))
 		panic(http.ErrAbortHandler)
