@@ -192,6 +192,10 @@ func TestADamagedHoldStopsAll(t *testing.T) {
 	if n := len(w.sent()); n > 0 {
 		t.Errorf("%d deletions", n)
 	}
+	write(record, []byte("{}"))
+	if status, answer := w.ask("DELETE", "/v1/holds/1", ""); status != http.StatusOK || !strings.HasPrefix(answer, `{"id":"1"`) || strings.Contains(answer, "0001-01-01") {
+		t.Errorf("the release of a damaged hold: %d, %s", status, answer)
+	}
 	write(record, good)
 	write(filepath.Join(folder, "releases", "0000000001.json"), []byte(`{"format":1,"hold":`))
 	if r := w.mustInvoke(everything, report.Done); r.Counts.Deleted != 0 && r.Counts.Protected != 1 || !strings.Contains(fmt.Sprint(r.Notes), "releases/0000000001.json") {

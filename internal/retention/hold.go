@@ -24,7 +24,7 @@ type Hold struct {
 	Until  time.Time `json:"until,omitzero"`
 	Reason string    `json:"reason"`
 	By     string    `json:"by"`
-	At     time.Time `json:"at"`
+	At     time.Time `json:"at,omitzero"` // zero if the record of a released hold cannot be read
 }
 
 // HoldKind is the kind of a hold's line in a report, and starts the line's name.
