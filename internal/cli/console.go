@@ -52,6 +52,9 @@ each page chooses one: what a page does, it does there, by the policy of that st
 					return err
 				}
 				defer stop()
+				if broken := f.Broken(); broken != nil {
+					c.note(one.of("every run is refused: " + broken.Error())...)
+				}
 				all = append(all, c.pages(one.place, f.Service, runs))
 			}
 			return c.serveConsole(cmd.Context(), all, address)
@@ -95,15 +98,9 @@ func (c *Command) serveConsole(ctx context.Context, all []console.Options, addre
 		return exitError{exitFailed, err}
 	}
 	debug.SetGCPercent(50) // a plan of a hundred thousand media is most of the memory
-<<<<<<< HEAD
-	server := &http.Server{Handler: guard, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: fc.LimitBodies(guard, sendTime), ReadHeaderTimeout: sendTime, MaxHeaderBytes: 64 << 10}
 	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry()) //nolint:errcheck // the reader has gone
 	c.say("open this address in a browser; Ctrl-C ends it")
-=======
-	server := &http.Server{Handler: fc.LimitBodies(guard, sendTime), ReadHeaderTimeout: sendTime, MaxHeaderBytes: 64 << 10}
-	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry())               //nolint:errcheck // the reader has gone
-	fmt.Fprintln(c.Stderr, "mediasweep: open this address in a browser; Ctrl-C ends it") //nolint:errcheck // there is no other place to say it
->>>>>>> 3135c0d (Answer at once where the body of a request does not arrive and nobody reads it)
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return exitError{exitFailed, err}

@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -85,6 +86,52 @@ func serveConsole(t *testing.T, env map[string]string, args ...string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(line)
+}
+
+// A console whose runs would all be refused says so at once, with the store, and shows its pages all the same.
+func TestConsoleWithoutAPolicy(t *testing.T) {
+	const region = "cn-shanghai"
+	good := "../../retention.yaml"
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte("version: 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := "file://"+t.TempDir(), "file://"+t.TempDir()
+	for name, test := range map[string]struct {
+		region string
+		args   []string
+		want   string
+	}{
+		"a policy":            {region, []string{"--state", a, "--policy", good}, ""},
+		"a missing file":      {region, []string{"--state", a, "--policy", missing}, "note: every run is refused: read the policy of MEDIASWEEP_POLICY, or --policy: no such file"},
+		"a mistake":           {region, []string{"--state", a, "--policy", wrong}, "note: every run is refused: " + wrong + ":1:10: "},
+		"no region":           {"", []string{"--state", a, "--policy", good}, "note: every run is refused: no region"},
+		"the second of two":   {region, []string{"--state", a, "--policy", good, "--state", b, "--policy", missing}, "note: " + b + ": every run is refused: "},
+		"a folder, no policy": {region, []string{"--state", a, "--policy", t.TempDir()}, "note: every run is refused: read the policy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var said strings.Builder
+			env := map[string]string{"MEDIASWEEP_REGION": test.region}
+			command := &cli.Command{Stdin: strings.NewReader(""), Stdout: writerFunc(func([]byte) { stop() }), Stderr: &said, Getenv: func(name string) string { return env[name] }}
+			if code := command.Main(ctx, append([]string{"console"}, test.args...)); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			if !strings.Contains(said.String(), test.want) || test.want == "" && strings.Contains(said.String(), "refused") {
+				t.Errorf("%s, want %s", said.String(), test.want)
+			}
+		})
+	}
+}
+
+// writerFunc is called for each write.
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
 }
 
 // startConsole runs a command that serves the console, and returns a browser that has opened its address,
