@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Account is the environment's part of a deployment.
@@ -106,6 +108,8 @@ func parseEndpoint(s string) (Endpoint, error) {
 	switch {
 	case err != nil || u.Hostname() == "":
 		return Endpoint{}, errors.New("not a host or a URL")
+	case !HasPort(u):
+		return Endpoint{}, ErrPort
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		return Endpoint{}, errors.New("an endpoint is a scheme and a host, nothing more")
 	case u.Scheme != "https" && u.Scheme != "http":
@@ -116,6 +120,15 @@ func parseEndpoint(s string) (Endpoint, error) {
 		return Endpoint{}, errors.New("http is accepted for loopback addresses only: use https")
 	}
 	return Endpoint{Host: u.Host, Plain: u.Scheme == "http"}, nil
+}
+
+// ErrPort refuses an address with a port at which nothing can listen.
+var ErrPort = errors.New("the port is not a plain decimal number from 1 to 65535: write such a one, or leave out the colon and the port")
+
+// HasPort reports whether something can listen at the port of an address: its scheme's, or one that it names.
+func HasPort(u *url.URL) bool {
+	port, err := text.Decimal(u.Port())
+	return !strings.HasSuffix(u.Host, ":") && (u.Port() == "" || err == nil && port >= 1 && port <= 65535)
 }
 
 // IsLoopback reports whether a host, without a port, is this machine's own: localhost, an

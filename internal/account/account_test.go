@@ -43,6 +43,13 @@ func TestFromEnvironment(t *testing.T) {
 		{"path", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "https://host/path"}, account.Account{}, "nothing more"},
 		{"scheme", []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_MPS_ENDPOINT", "ftp://host"}, account.Account{}, "neither https nor http"},
 	}
+	for _, port := range []string{"", "0", "080", "65536", "99999999999999999999", "-1", "+1", "0x50", "1_0"} {
+		for _, host := range []string{"mts.cn-shanghai.aliyuncs.com", "http://127.0.0.1", "https://[::1]"} {
+			test := tests[0]
+			test.name, test.env, test.says = host+":"+port, []string{"MEDIASWEEP_REGION", "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT", host + ":" + port}, "MEDIASWEEP_OSS_ENDPOINT: "
+			tests = append(tests, test)
+		}
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := account.FromEnvironment(env(test.env...))

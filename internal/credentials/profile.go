@@ -227,7 +227,7 @@ func (p profile) check(now time.Time) error {
 
 func isAddress(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+	return err == nil && u.Hostname() != "" && account.HasPort(u) && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 // isPrivate reports whether nobody on the way reads what is sent to an address.

@@ -43,6 +43,8 @@ func TestMalformedConfiguration(t *testing.T) {
 		{"a host for a region", "", `{"current": "now", "profiles": [{"name": "now", "mode": "EcsRamRole", "sts_region": "hunter2.example/"}]}`, "sts_region is not a region ID"},
 		{"an old sign-in", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun configure --mode CloudSSO`"},
 		{"a token over http", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+bySSO+`]}`, "https:", "http:"), "not an https address"},
+		{"no port of an address", "", `{"current": "now", "profiles": [{"name": "now", "mode": "CredentialsURI", "credentials_uri": "http://hunter2.example:65536/credentials"}]}`, "credentials_uri is not an http or https address"},
+		{"no host of an address", "", `{"current": "now", "profiles": [{"name": "now", "mode": "CredentialsURI", "credentials_uri": "http://:80/hunter2"}]}`, "credentials_uri is not an http or https address"},
 		{"no address", "", `{"current": "now", "profiles": [{"name": "now", "mode": "CredentialsURI", "credentials_uri": "hunter2.example/credentials"}]}`, "credentials_uri is not an http or https address"},
 		{"an old OAuth token", "", strings.ReplaceAll(`{"current": "now", "profiles": [`+byOAuth+`]}`, "9999999999", "1"), "its sign-in has ended: run `aliyun sts GetCallerIdentity`"},
 	}

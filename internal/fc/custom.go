@@ -10,10 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -175,8 +175,8 @@ func plainID(id string) string {
 	return id
 }
 
-func message(text string) json.RawMessage {
-	body, _ := json.Marshal(map[string]string{"error": text}) // a text always marshals
+func message(problem string) json.RawMessage {
+	body, _ := json.Marshal(map[string]string{"error": problem}) // a text always marshals
 	return body
 }
 
@@ -221,7 +221,7 @@ func (rt *Custom) Serve(ctx context.Context, listener net.Listener) error {
 // names, else 9000. Source: FC custom runtime, "Principle".
 func Address(getenv func(string) string, inFC bool) (string, error) {
 	port := cmp.Or(getenv("FC_SERVER_PORT"), getenv("FC_CUSTOM_LISTEN_PORT"), "9000")
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if number, err := text.Decimal(port); err != nil || number > 65535 {
 		return "", errors.New("FC_SERVER_PORT, else FC_CUSTOM_LISTEN_PORT, is not a port from 0 to 65535")
 	}
 	if inFC {

@@ -277,7 +277,7 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%v in FC %v: %s, %v; want %s", test.env, test.inFC, got, err, test.want)
 		}
 	}
-	for _, port := range []string{"hunter2", "65536", "-1", "90 00"} {
+	for _, port := range []string{"hunter2", "65536", "-1", "90 00", "09000"} {
 		got, err := fc.Address(func(string) string { return port }, true)
 		if err == nil || strings.Contains(err.Error(), port) {
 			t.Errorf("port %q: %s, %v", port, got, err)

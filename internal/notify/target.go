@@ -71,6 +71,8 @@ func parseTarget(field string) (target, error) {
 		return target{}, errors.New("it has two addresses: separate targets by white space")
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
 		return target{}, errors.New("it is not a URL with a host")
+	case !account.HasPort(u):
+		return target{}, account.ErrPort
 	case u.Scheme != "https" && u.Scheme != "http":
 		return target{}, fmt.Errorf("write %s+https:// before the host", t.kind)
 	case u.Scheme == "http" && !account.IsLoopback(u.Hostname()):
