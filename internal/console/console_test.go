@@ -453,11 +453,15 @@ func TestChineseSentences(t *testing.T) {
 	s.lib.contents.Blocked = "2 media have expired and guard.maxDelete is 1"
 	s.lib.saved["r1"] = &report.Report{Run: "r1", Status: report.Blocked, Guard: report.Guard{Tripped: true, Reason: s.lib.contents.Blocked},
 		Notes: []string{"3 skipped: unchanged since an earlier sweep, and not due", "a new note"}, Next: "the next scheduled run resumes this one"}
+	s.lib.saved["r1"].Guard.Overridden = "plan p was blocked: 2 media have expired and guard.maxDelete is 1; applied by a signed request"
+	s.lib.list = []retention.Hold{{ID: "7", Target: "m1", Reason: "a dispute", By: "a holder of MEDIASWEEP_HTTP_TOKEN", At: now}}
 	for path, texts := range map[string][]string{
-		s.plan:     {"操作人 ann：no expire rule applies &lt;b&gt;", "已有 2 个媒体到期，而 guard.maxDelete 为 1"},
-		"/plans":   {"已有 2 个媒体到期，而 guard.maxDelete 为 1"},
-		"/runs/r1": {"已有 2 个媒体到期，而 guard.maxDelete 为 1", "跳过 3 个：自更早的扫描以来没有变化，也未到期", "a new note", "下一次定时运行会继续此次运行"},
-		"/policy":  {"没有 inventory：定时器没有可检查的媒体", "all：所有媒体，在创建 7 天后删除。"},
+		"/holds":       {"MEDIASWEEP_HTTP_TOKEN 的持有者"},
+		"/media?id=m1": {"MEDIASWEEP_HTTP_TOKEN 的持有者"},
+		s.plan:         {"操作人 ann：no expire rule applies &lt;b&gt;", "已有 2 个媒体到期，而 guard.maxDelete 为 1"},
+		"/plans":       {"已有 2 个媒体到期，而 guard.maxDelete 为 1"},
+		"/runs/r1":     {"已有 2 个媒体到期，而 guard.maxDelete 为 1", "跳过 3 个：自更早的扫描以来没有变化，也未到期", "a new note", "下一次定时运行会继续此次运行", "由 已签名的请求 执行"},
+		"/policy":      {"没有 inventory：定时器没有可检查的媒体", "all：所有媒体，在创建 7 天后删除。"},
 	} {
 		chinese, english := s.get(path, "Accept-Language", "zh").Body.String(), s.get(path, "Accept-Language", "en").Body.String()
 		for _, text := range texts {

@@ -46,7 +46,8 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/announced.go", "noteNotice", nil},
 		{"../service/history.go", "addDeletion", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
-		{"../service/holds.go", "oddTarget", nil},
+		{"../service/holds.go", "oddTarget callerOf", nil},
+		{"../../handler/access.go", "caller", nil},
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget", nil},

@@ -84,6 +84,7 @@ func (v *view) functions() template.FuncMap {
 	return template.FuncMap{
 		"t":         func(english string, args ...any) string { return v.lang.Say(english, args...) },
 		"say":       func(word any) string { return v.lang.Say(asText(word)) },
+		"caller":    func(name string) string { return text.Line(v.lang.Caller(name)) },
 		"line":      func(value any) string { return text.Line(asText(value)) },
 		"sentence":  func(english any) string { return text.Line(v.lang.Sentence(asText(english))) },
 		"condition": func(c policy.Condition) string { return text.Line(c.In(v.lang)) },

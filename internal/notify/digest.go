@@ -153,6 +153,7 @@ func (m *Message) kind() string {
 	case trigger.OSS:
 		parts[0] = m.words("OSS event", "OSS 事件")
 	case trigger.HTTP, trigger.Invoke, trigger.CLI:
+		parts[0] = m.lang.Say(parts[0])
 	}
 	switch {
 	case r.Policy == "":

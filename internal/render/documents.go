@@ -38,7 +38,7 @@ func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 	w.fact("policy", p.Contents.Head.Policy)
 	w.fact("blocked", e.Lang.Sentence(p.Contents.Blocked))
 	if r != nil {
-		w.fact("status", string(r.Status))
+		w.fact("status", e.Lang.Say(string(r.Status)))
 		w.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
 	}
 	w.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Sum{}, 0)
@@ -97,7 +97,7 @@ func ReportDocument(e Edition, r *report.Report) *Document {
 	lang := e.Lang
 	w, view := newWriter(e, lang.Say("Run %s", r.Run)), View{r.AsOf, e.Zone}
 	for _, f := range []Fact{
-		{"status", string(r.Status)}, {"error", lang.Sentence(r.Error)}, {"trigger", string(r.Trigger)}, {"mode", string(r.Mode)}, {"as of", view.Time(r.AsOf)},
+		{"status", lang.Say(string(r.Status))}, {"error", lang.Sentence(r.Error)}, {"trigger", lang.Say(string(r.Trigger))}, {"mode", lang.Say(string(r.Mode))}, {"as of", view.Time(r.AsOf)},
 		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", lang.Sentence(r.Guard.Reason)},
 	} {
 		w.fact(f.Name, f.Value)
@@ -111,7 +111,7 @@ func ReportDocument(e Edition, r *report.Report) *Document {
 	if len(r.Failures) > 0 {
 		s := w.section(lang.Say("Failures"), "media ID", "object", "message")
 		for _, f := range r.Failures {
-			s.row(f.MediaID, f.Object, f.Message)
+			s.row(f.MediaID, f.Object, lang.Sentence(f.Message))
 		}
 	}
 	return w.doc
@@ -133,7 +133,7 @@ func (w *writer) counts(r *report.Report) {
 	if len(r.Rules) > 0 {
 		s := w.section(w.lang.Say("Rules"), "rule", "kind", ">decided", ">expired", ">deleted")
 		for _, rule := range r.Rules {
-			s.row(rule.Name, rule.Kind, strconv.Itoa(rule.Applied), strconv.Itoa(rule.Expired), strconv.Itoa(rule.Deleted))
+			s.row(rule.Name, w.lang.Say(rule.Kind), strconv.Itoa(rule.Applied), strconv.Itoa(rule.Expired), strconv.Itoa(rule.Deleted))
 		}
 	}
 	if len(r.Announced) > 0 {
@@ -163,7 +163,7 @@ func ForecastDocument(e Edition, f report.Forecast) *Document {
 	w.fact("as of", View{Zone: e.Zone}.Time(f.AsOf))
 	w.fact("timezone", f.Timezone)
 	if f.Status != report.Done {
-		w.fact("incomplete", cmp.Or(f.Error, string(f.Status)))
+		w.fact("incomplete", cmp.Or(e.Lang.Sentence(f.Error), e.Lang.Say(string(f.Status))))
 	}
 	w.fact("due later", strconv.Itoa(f.Later))
 	w.fact("never due", strconv.Itoa(f.Never))
@@ -204,7 +204,7 @@ func HistoryDocument(e Edition, h *history.History) *Document {
 		s.Text = lang.Say("No decision to delete it is known.")
 	}
 	for _, d := range h.Decisions {
-		s.row(view.Time(d.At), strings.TrimSpace(string(d.Outcome)+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), d.Run, d.Plan)
+		s.row(view.Time(d.At), strings.TrimSpace(lang.Say(string(d.Outcome))+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), d.Run, d.Plan)
 	}
 	return w.doc
 }

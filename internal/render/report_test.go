@@ -8,6 +8,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 func TestTable(t *testing.T) {
@@ -23,6 +24,22 @@ func TestTable(t *testing.T) {
 	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong", "within 90 days, 3 of them within seven"} {
 		if !strings.Contains(b.String(), text) {
 			t.Errorf("the table lacks %q:\n%s", text, b.String())
+		}
+	}
+}
+
+// A document says in its language what the program says in words.
+func TestReportDocumentInChinese(t *testing.T) {
+	r := report.New("r1", trigger.Invoke, parse(t, "version: 1\nprotect: [{name: legal, match: {tags: [x]}}]\nexpire: [{name: all, after: 7d}]\n"), asOf)
+	r.Status, r.Guard.Overridden = report.Partial, "plan p was blocked: 2 media have expired and guard.maxDelete is 1; applied by a signed request"
+	r.Fail(report.Failure{MediaID: "m1", Message: "another run is under way"})
+	var b strings.Builder
+	if err := render.ReportDocument(render.Edition{Lang: words.Chinese, Zone: time.UTC}, r).WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{">部分完成<", ">调用<", ">试运行<", "由 已签名的请求 执行", ">保护<", ">另一次运行正在进行<"} {
+		if !strings.Contains(b.String(), text) {
+			t.Errorf("the document lacks %q:\n%s", text, b.String())
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // sentencesTSV has a line for each sentence of reports, plans and policies: the format that its producer
 // uses, a tab, and the Chinese format of the same arguments. There %v is an argument that is a sentence
-// itself, and %s one that stays as it is.
+// itself, %w one that is a caller, and %s one that stays as it is.
 //
 //go:embed sentences.tsv
 var sentencesTSV string
@@ -30,7 +30,7 @@ const (
 )
 
 // verb finds the verbs of a format: the number of the argument, the precision, and the letter.
-var verb = regexp.MustCompile(`%(?:\[(\d)\])?([0-9.]*)([sdfqvX%])`)
+var verb = regexp.MustCompile(`%(?:\[(\d)\])?([0-9.]*)([sdfqvwX%])`)
 
 var sentences = sync.OnceValue(func() (list []sentence) {
 	for line := range strings.Lines(sentencesTSV) {
@@ -110,8 +110,11 @@ func (s *sentence) say(args map[int]string, depth int) string {
 		}
 		arg := args[next]
 		next++
-		if parts[3] == "v" {
+		switch parts[3] {
+		case "v":
 			return inChinese(arg, depth-1)
+		case "w":
+			return Chinese.Caller(arg)
 		}
 		return arg
 	})

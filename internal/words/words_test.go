@@ -43,3 +43,18 @@ func TestSay(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A caller that the program named is translated. The name of a person is not, whatever it is.
+func TestCaller(t *testing.T) {
+	for name, want := range map[string]string{
+		"a signed request": "已签名的请求", "a caller that the HTTP trigger authenticated": "经 HTTP 触发器认证的调用方", "a holder of MEDIASWEEP_HTTP_TOKEN": "MEDIASWEEP_HTTP_TOKEN 的持有者",
+		"an unknown caller": "未知调用方", "timer": "定时", "oss": "OSS 事件", "invoke": "调用", "ann@host": "ann@host", "done": "done", "another run is under way": "another run is under way", "": "",
+	} {
+		if got := words.Chinese.Caller(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+		if got := words.English.Caller(name); got != name {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+}
