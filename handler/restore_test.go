@@ -143,20 +143,33 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	}
 }
 
-// Eight characters of a run's ID are enough, for its report and for a restore.
+// Eight characters of a run's ID are enough, for its report, for the runs before it and for a restore. So are those of a plan's.
 func TestARunByTheStartOfItsID(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	w.add("clips/a", 300)
 	w.e.PutObject("media-in", "clips/a", nil, time.Now())
-	run := w.mustInvoke(everything, report.Done).Run
+	first := w.mustInvoke(everything, report.Done)
+	run, plan := first.Run, first.Plan
 	if answer := w.send("GET", "/v1/runs/"+run[:8], ""); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `{"run":"`+run+`"`) {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 	if answer := w.send("GET", "/v1/runs/"+run[:7], ""); answer.Code != http.StatusNotFound {
 		t.Errorf("seven characters: %d %s", answer.Code, answer.Body)
 	}
+	if answer := w.send("GET", "/v1/runs?before="+run[:8], ""); answer.Code != http.StatusOK || answer.Body.String() != "[]\n" {
+		t.Errorf("before the first run: %d %s", answer.Code, answer.Body)
+	}
 	if _, r := w.askReport("POST", "/v1/runs/"+run[:8]+"/restore", ""); r.Status != report.Done || r.Restore.Of != run || r.Restore.Restored != 1 {
 		t.Errorf("%s %s %+v", r.Status, r.Error, r.Restore)
+	}
+	for _, start := range []string{plan, plan[:len("sha256:")+8], plan[len("sha256:"):][:8], plan[len("sha256:"):]} {
+		if _, r := w.askReport("POST", "/v1/runs/"+start+"/restore?dryRun=true", ""); r.Status != report.Done || r.Restore.Of != plan {
+			t.Errorf("plan %s: %s %s %+v", start, r.Status, r.Error, r.Restore)
+		}
+	}
+	w.mustInvoke(everything, report.Done)
+	if answer := w.send("GET", "/v1/runs?before="+run[:8], ""); answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "names several runs") {
+		t.Errorf("before one of several: %d %s", answer.Code, answer.Body)
 	}
 }
 

@@ -33,8 +33,8 @@ the objects that stayed. It says what would come back, and asks; without a termi
 it needs --yes. Media whose objects are gone, or have a medium again, are skipped;
 so restoring twice adds nothing twice. For a plan, restore adds all its media that are
 gone, whichever run deleted them. So it does for a run that was killed, until a
-scheduled run has finished its plan. At least eight characters of the start of a run's
-ID are enough, if no other run has them.
+scheduled run has finished its plan. At least eight characters of the start of an ID
+are enough, if the ID of no other run or plan starts so.
 
 ` + restoreWarning,
 		Example: `  mediasweep restore RUN --dry-run

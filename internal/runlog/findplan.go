@@ -16,7 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// AmbiguousError means that a reference names several plans, or several runs.
+// AmbiguousError means that a reference names several plans or runs.
 type AmbiguousError struct {
 	Kind, Reference string
 	IDs             []string
@@ -39,13 +39,19 @@ func FindPlan(ctx context.Context, store state.Store, reference string) (id stri
 	default:
 		found, err = plansWithPrefix(ctx, store, reference)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", fmt.Errorf("find plan %s: %w", text.Quote(reference), err)
+	}
+	return only("plans", reference, found)
+}
+
+// only returns the one ID that was found for a reference. Its error is an AmbiguousError, or has state.ErrNotFound.
+func only(kind, reference string, found []string) (id string, err error) {
+	switch {
 	case len(found) == 0 || found[0] == "":
-		return "", fmt.Errorf("plan %s: %w", text.Quote(reference), state.ErrNotFound)
+		return "", fmt.Errorf("%s %s: %w", kind, text.Quote(reference), state.ErrNotFound)
 	case len(found) > 1:
-		return "", &AmbiguousError{"plans", reference, found}
+		return "", &AmbiguousError{kind, reference, found}
 	}
 	return found[0], nil
 }

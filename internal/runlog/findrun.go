@@ -7,27 +7,57 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
-
-// minReference is the least number of characters by which a run is found, as for a plan.
-const minReference = 8
 
 // Find returns the latest report of the run that a reference names: the ID of the run, or its start if no other run's ID
 // starts so. It returns state.ErrNotFound if there is none.
 func Find(ctx context.Context, store state.Store, reference string) (*report.Report, error) {
 	r, err := Read(ctx, store, reference)
-	if !errors.Is(err, state.ErrNotFound) || len(reference) < minReference || state.SafeName(reference) != reference {
+	if !errors.Is(err, state.ErrNotFound) {
 		return r, err
 	}
-	found, listErr := addIDs(ctx, store, nil, reportFolder, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true })
+	found, listErr := runsWithPrefix(ctx, store, reference)
 	if listErr != nil {
 		return nil, listErr
 	}
-	switch len(found) {
-	case 0:
+	if len(found) == 0 {
 		return nil, err
-	case 1:
-		return Read(ctx, store, found[0])
 	}
-	return nil, &AmbiguousError{"runs", reference, found}
+	id, err := only("runs", reference, found)
+	if err != nil {
+		return nil, err
+	}
+	return Read(ctx, store, id)
+}
+
+// FindRunOrPlan returns the ID of the run or of the plan that a reference names by the start of its ID, if no other one's ID
+// starts so. It returns state.ErrNotFound if there is none.
+func FindRunOrPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
+	runs, err := runsWithPrefix(ctx, store, reference)
+	if err != nil {
+		return "", err
+	}
+	var plans []string
+	if reference != trigger.LatestPlan && trigger.CheckPlan(reference) == nil {
+		if plans, err = plansWithPrefix(ctx, store, reference); err != nil {
+			return "", err
+		}
+	}
+	kind := "runs and plans"
+	switch {
+	case len(plans) == 0:
+		kind = "runs"
+	case len(runs) == 0:
+		kind = "plans"
+	}
+	return only(kind, reference, append(runs, plans...))
+}
+
+// runsWithPrefix returns the IDs of the runs with reports that begin so.
+func runsWithPrefix(ctx context.Context, store state.Store, reference string) ([]string, error) {
+	if len(reference) < trigger.MinReference || state.SafeName(reference) != reference {
+		return nil, nil
+	}
+	return addIDs(ctx, store, nil, reportFolder, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true })
 }

@@ -2,8 +2,10 @@ package runlog
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
@@ -36,5 +38,37 @@ func TestFind(t *testing.T) {
 	down.Down, down.Of = "list", reportFolder
 	if _, err := Find(t.Context(), down, "1-67a59f35"); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("%v, want the store's error", err)
+	}
+}
+
+// What is restored is named by the start of the ID of a run or of a plan, if nothing else starts so.
+func TestFindRunOrPlan(t *testing.T) {
+	id := func(digits string) string { return "sha256:" + digits + strings.Repeat("0", 64-len(digits)) }
+	store := statetest.New()
+	for _, digits := range []string{"aaaaaaaa1", "aaaaaaaa2", "bbbbbbbb", "cccccccc"} {
+		store.Put(plan.Name(id(digits)), []byte("{}"))
+	}
+	for _, run := range []string{"bbbbbbbb-1", "dddddddd-1", "dddddddd-2", "eeeeeeee-1", "latest-1"} {
+		no(t, Save(t.Context(), store, &report.Report{Run: run}))
+	}
+	for reference, want := range map[string]string{
+		"cccccccc": id("cccccccc"), "sha256:cccccccc": id("cccccccc"), id("cccccccc")[7:]: id("cccccccc"), "aaaaaaaa2": id("aaaaaaaa2"), "sha256:bbbbbbbb": id("bbbbbbbb"), "bbbbbbbb0": id("bbbbbbbb"),
+		"eeeeeeee": "eeeeeeee-1", "bbbbbbbb-": "bbbbbbbb-1", "dddddddd-2": "dddddddd-2",
+		"aaaaaaaa": "names several plans: ", "dddddddd": "names several runs: ", "bbbbbbbb": "names several runs and plans: give the whole ID of one: bbbbbbbb-1, " + id("bbbbbbbb"),
+		"ccccccc": "", "eeeeeee": "", "ffffffff": "", "latest": "", "sha256:": "", "cccccccc/": "", "": "",
+	} {
+		got, err := FindRunOrPlan(t.Context(), store, reference)
+		var ambiguous *AmbiguousError
+		switch {
+		case want == "" && errors.Is(err, state.ErrNotFound), want != "" && errors.As(err, &ambiguous) && strings.Contains(err.Error(), want):
+		case err != nil || got != want:
+			t.Errorf("%s: %q, %v, want %q", reference, got, err, want)
+		}
+	}
+	for folder, reference := range map[string]string{"plans/": "ffffffff", reportFolder: "zzzzzzzz"} {
+		store.Down, store.Of = "list", folder
+		if got, err := FindRunOrPlan(t.Context(), store, reference); !errors.Is(err, statetest.ErrDown) {
+			t.Errorf("%s: %q, %v, want the store's error", folder, got, err)
+		}
 	}
 }

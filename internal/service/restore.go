@@ -162,7 +162,7 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	}
 }
 
-// deletionOf returns the deletion of a run, or of a plan. A start of a run's ID counts only if there is no such run: a killed
+// deletionOf returns the deletion of a run, or of a plan. A start of an ID counts only if there is no such run: a killed
 // one has no report.
 func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, error) {
 	j.report.Restore.Of = run
@@ -181,14 +181,14 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 			of.Plan = intent.Plan
 			return of, nil
 		case missing && errors.Is(err, state.ErrNotFound):
-			found, err := j.Run(ctx, j.call, run)
-			if errors.Is(err, state.ErrNotFound) {
-				err = refusedError{fmt.Errorf("there is no run %s in the state store: mediasweep runs lists the latest", text.Quote(run))}
+			id, err := runlog.FindRunOrPlan(ctx, j.store(), run)
+			if err == nil && id != run {
+				return j.deletionOf(ctx, id)
 			}
-			if err != nil {
-				return of, err
+			if err == nil || errors.Is(err, state.ErrNotFound) {
+				err = refusedError{fmt.Errorf("there is no run or plan %s in the state store: mediasweep runs and mediasweep plans list the latest", text.Quote(run))}
 			}
-			return j.deletionOf(ctx, found.Run)
+			return of, refuseAmbiguous(err)
 		case missing:
 			return of, err
 		}

@@ -34,7 +34,7 @@ type RunFilter struct {
 	Status  report.Status
 	// Since is the earliest end of a run: a day, a time, or how long ago.
 	Since string
-	// Before is the Next of an earlier page, or a run.
+	// Before is the Next of an earlier page, or names a run.
 	Before string
 	Limit  int // 1 to MaxRuns
 }
@@ -75,12 +75,12 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 		}
 	}
 	if f.Before != "" && !runlog.IsCursor(f.Before) {
-		r, err := runlog.Read(ctx, store, f.Before)
+		r, err := runlog.Find(ctx, store, f.Before)
 		if errors.Is(err, state.ErrNotFound) {
 			err = refusedError{fmt.Errorf("before %s: there is no such run: take the value that the page before gives", text.Quote(f.Before))}
 		}
 		if err != nil {
-			return RunList{}, err
+			return RunList{}, refuseAmbiguous(err)
 		}
 		q.Before = runlog.Cursor(r)
 	}

@@ -66,11 +66,14 @@ func IsPlanID(text string) bool { return planID.MatchString(text) }
 // an apply makes none.
 const LatestPlan = "latest"
 
-// CheckPlan checks the reference to a plan: its ID, at least eight of the ID's first digits, or
+// MinReference is the least number of characters by which the ID of a plan or of a run may be shortened to its start.
+const MinReference = 8
+
+// CheckPlan checks the reference to a plan: its ID, at least MinReference of the ID's first digits, or
 // LatestPlan. The prefix sha256: may be missing.
 func CheckPlan(reference string) error {
 	if !planReference.MatchString(reference) {
-		return fmt.Errorf("plan must be %s, the ID of a plan, or at least 8 of its digits, not %s: list the plans, and copy one", LatestPlan, text.Quote(reference))
+		return fmt.Errorf("plan must be %s, the ID of a plan, or at least %d of its digits, not %s: list the plans, and copy one", LatestPlan, MinReference, text.Quote(reference))
 	}
 	return nil
 }
@@ -80,12 +83,12 @@ func ShortPlan(id string) string {
 	if !IsPlanID(id) {
 		return id
 	}
-	return id[len("sha256:"):][:8]
+	return id[len("sha256:"):][:MinReference]
 }
 
 var (
 	planID        = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	planReference = regexp.MustCompile(`^(?:latest|(?:sha256:)?[0-9a-f]{8,64})$`)
+	planReference = regexp.MustCompile(fmt.Sprintf(`^(?:%s|(?:sha256:)?[0-9a-f]{%d,64})$`, LatestPlan, MinReference))
 )
 
 // ParseRequest reads a request that stands by itself, such as an HTTP body.
