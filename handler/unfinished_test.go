@@ -275,6 +275,9 @@ func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
 					t.Errorf("%s %s", r.Status, r.Error)
 				}
 				s.lost(ids)
+				if stats, err := s.programs[0].f.Stats(t.Context(), handler.Call{}, report.ByRule, ""); err != nil || stats.Total.Lost != 3 || stats.Total.Deleted != 0 || len(stats.Rows) != 1 || stats.Rows[0].Lost != 3 {
+					t.Errorf("stats %+v, %v", stats, err)
+				}
 				if after := restorable(); after != 3 {
 					t.Errorf("%d of 3 media can be restored after a scheduled run", after)
 				}

@@ -20,8 +20,9 @@ func (c *Command) stats() *cobra.Command {
 		Long: `stats totals the deletions that reports have, in whole days of the policy's
 timezone, or of UTC if the policy cannot be read. Weeks are those of ISO 8601. A
 killed run of the inventory or of a plan is counted when a scheduled run finishes its
-plan: with what it had recorded. Other killed runs are not counted, nor is a medium
-that a killed run deleted before it recorded that: history has it as lost.`,
+plan: with what it had recorded. Media that the killed run may have deleted before it
+recorded that count as lost, in the run that finishes the plan. Other killed runs are
+not counted.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,
 		Args: cobra.NoArgs,

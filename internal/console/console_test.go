@@ -144,7 +144,7 @@ func (l *library) History(_ context.Context, _ service.Call, name string) (*hist
 }
 func (l *library) Stats(context.Context, service.Call, string, string) (*report.Stats, error) {
 	s := report.NewStats(report.ByMonth, "UTC")
-	s.Add(now, report.StatsTotal{Runs: 1, Deleted: 7}, map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 7}})
+	s.Add(now, report.StatsTotal{Runs: 1, Deleted: 7, Lost: 2}, map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 7, Lost: 2}})
 	s.Finish()
 	return s, nil
 }

@@ -56,7 +56,7 @@ func TestOverviewWithoutHolds(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
 	s.lib.unread = errors.New("holds/7.json is damaged")
 	w := s.get("/")
-	for _, want := range []string{"holds/7.json is damaged", "The holds cannot be read.", "waiting for approval", "Latest runs"} {
+	for _, want := range []string{"holds/7.json is damaged", "The holds cannot be read.", "waiting for approval", "Latest runs", `<td class="right">7</td><td class="right">2</td>`} {
 		if !strings.Contains(w.Body.String(), want) || w.Code != http.StatusOK {
 			t.Errorf("%d, without %q", w.Code, want)
 		}

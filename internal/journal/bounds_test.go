@@ -21,8 +21,8 @@ func TestCountOfOutcomes(t *testing.T) {
 		var counts report.Counts
 		var rule report.Rule
 		became.Count(&counts, &rule)
-		if diff := cmp.Diff(want, counts); diff != "" || rule.Deleted != want.Deleted {
-			t.Errorf("%s, of the rule %d (-want +got):\n%s", became, rule.Deleted, diff)
+		if diff := cmp.Diff(want, counts); diff != "" || rule.Deleted != want.Deleted || (rule.Lost == 1) != (became == Lost) {
+			t.Errorf("%s, of the rule %+v (-want +got):\n%s", became, rule, diff)
 		}
 	}
 }

@@ -37,8 +37,11 @@ func (b Became) Count(c *report.Counts, line *report.Rule) {
 	case Deleted:
 		c.Deleted++
 		line.Deleted++
-	case Gone, Lost:
+	case Gone:
 		c.Gone++
+	case Lost:
+		c.Gone++
+		line.Lost++
 	case Failed:
 		c.Failed++
 	case Unverified:

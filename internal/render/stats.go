@@ -16,13 +16,13 @@ func WriteStats(b *strings.Builder, s *report.Stats) {
 		for i, rule := range rules {
 			texts[i] = fmt.Sprintf("%s %d", rule.Name, rule.Deleted)
 		}
-		t.line("%s\t%d\t%d\t  %s", name, total.Runs, total.Deleted, strings.Join(texts, ", "))
+		t.line("%s\t%d\t%d\t%d\t  %s", name, total.Runs, total.Deleted, total.Lost, strings.Join(texts, ", "))
 	}
 	heading := ""
 	if s.By != report.ByRule {
 		heading = "by rule"
 	}
-	t.line("%s\truns\tdeleted\t  %s", s.By, heading)
+	t.line("%s\truns\tdeleted\tlost\t  %s", s.By, heading)
 	for _, one := range s.Rows {
 		row(one.Name, one.StatsTotal, one.Rules)
 	}
@@ -33,16 +33,16 @@ func WriteStats(b *strings.Builder, s *report.Stats) {
 // WriteStatsCSV writes totals with a row for each period and rule, or for each rule.
 func WriteStatsCSV(c *CSV, s *report.Stats) error {
 	if s.By == report.ByRule {
-		c.Head("rule", "runs", "deleted")
+		c.Head("rule", "runs", "deleted", "lost")
 	} else {
-		c.Head(s.By, "rule", "runs", "deleted")
+		c.Head(s.By, "rule", "runs", "deleted", "lost")
 	}
 	for _, one := range s.Rows {
 		if s.By == report.ByRule {
-			c.Row(one.Name, strconv.Itoa(one.Runs), strconv.Itoa(one.Deleted))
+			c.Row(one.Name, strconv.Itoa(one.Runs), strconv.Itoa(one.Deleted), strconv.Itoa(one.Lost))
 		}
 		for _, rule := range one.Rules {
-			c.Row(one.Name, rule.Name, strconv.Itoa(rule.Runs), strconv.Itoa(rule.Deleted))
+			c.Row(one.Name, rule.Name, strconv.Itoa(rule.Runs), strconv.Itoa(rule.Deleted), strconv.Itoa(rule.Lost))
 		}
 	}
 	return c.Flush()

@@ -114,6 +114,7 @@ type Rule struct {
 	Applied int    `json:"applied"`
 	Expired int    `json:"expired"`
 	Deleted int    `json:"deleted"`
+	Lost    int    `json:"lost,omitempty"` // gone media that an earlier, killed run may have deleted
 }
 
 // Guard says whether the run was stopped before it deleted too much.
@@ -137,8 +138,7 @@ type Calls struct {
 	Retried   int `json:"retried"`
 }
 
-// Failure is one medium with which something went wrong, or one object or prefix
-// whose media could not be looked up.
+// Failure is one medium with which something went wrong, or one object or prefix whose media could not be looked up.
 type Failure struct {
 	MediaID string `json:"mediaId"`
 	Object  string `json:"object,omitempty"`
@@ -238,8 +238,7 @@ func (r *Report) Fail(f Failure) bool {
 	return room
 }
 
-// Finish closes the report, and bounds what it says. Counts that do not add up are a mistake of this
-// program's, and make any run a failed one: nobody may rely on its numbers.
+// Finish closes the report, and bounds what it says. Counts that do not add up are a mistake of this program: they fail the run.
 func (r *Report) Finish(status Status, now time.Time) {
 	r.Status, r.FinishedAt = status, now.UTC()
 	c := r.Counts

@@ -23,11 +23,13 @@ func StatsBy() []string { return []string{ByMonth, ByWeek, ByRule} }
 type StatsTotal struct {
 	Runs    int `json:"runs"`
 	Deleted int `json:"deleted"`
+	// Lost media were gone when a run finished the plan of a killed one, which may have deleted them.
+	Lost int `json:"lost"`
 }
 
 // And returns the sum of two totals.
 func (t StatsTotal) And(other StatsTotal) StatsTotal {
-	return StatsTotal{t.Runs + other.Runs, t.Deleted + other.Deleted}
+	return StatsTotal{t.Runs + other.Runs, t.Deleted + other.Deleted, t.Lost + other.Lost}
 }
 
 // Stats are totals of deletions. Days, weeks and months begin in the timezone.

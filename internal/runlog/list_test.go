@@ -218,9 +218,11 @@ func FuzzLogName(f *testing.F) {
 	f.Add(logName(&report.Report{Run: "a b", FinishedAt: noon, Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3}}}, 1))
 	f.Add("log/timer/done/0000000000000000000-a.1.5.more")
 	f.Add("log/timer/done/-.1.5.x.")
+	f.Add(logName(&report.Report{Run: "a", FinishedAt: noon, Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3, Lost: 2}, {Name: "rest", Lost: 1}}}, 1))
+	f.Add("log/timer/done/0000000000000000000-a.1.5l.0l0.l1x1l1")
 	fuzztest.Fuzz(f, func(t *testing.T, name string) {
 		l, err := parseLogName(name)
-		if err == nil && (l.run == "" || l.deleted < 0 || l.at.IsZero() || inverted(l.at) != l.key[:19]) {
+		if err == nil && (l.run == "" || min(l.total.Deleted, l.total.Lost) < 0 || l.at.IsZero() || inverted(l.at) != l.key[:19]) {
 			t.Errorf("%+v", l)
 		}
 	})
@@ -230,12 +232,19 @@ func TestLogName(t *testing.T) {
 	r := ended(strings.Repeat("r", 128), trigger.OSS, report.Partial, 0)
 	for i := range 3 {
 		r.Counts.Deleted += i
-		r.Rules = append(r.Rules, report.Rule{Name: fmt.Sprint("规则", i), Kind: "expire", Deleted: i})
+		r.Rules = append(r.Rules, report.Rule{Name: fmt.Sprint("规则", i), Kind: "expire", Deleted: i, Lost: 2 * max(0, i-1)})
 	}
+	r.Rules = append(r.Rules, report.Rule{Name: "gone", Kind: "expire", Lost: 5})
 	l, err := parseLogName(logName(r, 7))
 	no(t, err)
-	if !l.at.Equal(r.FinishedAt) || l.run != r.Run || l.deleted != 3 || len(l.rules) != 2 || l.rules[hashRule("规则2")] != 2 || l.partly {
+	if !l.at.Equal(r.FinishedAt) || l.run != r.Run || l.total != (report.StatsTotal{Runs: 1, Deleted: 3, Lost: 7}) || len(l.rules) != 3 || l.partly ||
+		l.rules[hashRule("规则1")] != (report.StatsTotal{Runs: 1, Deleted: 1}) || l.rules[hashRule("规则2")] != (report.StatsTotal{Runs: 1, Deleted: 2, Lost: 2}) || l.rules[hashRule("gone")] != (report.StatsTotal{Runs: 1, Lost: 5}) {
 		t.Errorf("%+v", l)
+	}
+	for _, wrong := range []string{".3.", ".3l.", ".3l07.", ".3l-7.", ".3l7l7.", ".03l7.", ".3l4.", ".1l7.", ".3l9999999999."} {
+		if _, err := parseLogName(strings.Replace(logName(r, 7), ".3l7.", wrong, 1)); err == nil {
+			t.Errorf("counts %s are taken", wrong)
+		}
 	}
 	for i := range 20 {
 		r.Rules = append(r.Rules, report.Rule{Name: fmt.Sprint("more", i), Deleted: 1})

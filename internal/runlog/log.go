@@ -18,7 +18,7 @@ import (
 
 // logFolder holds a copy of each report, in a folder for each trigger and status. A name has the
 // inverted time of the run's end, so that the first name is the latest run; then the run, a number,
-// the deleted media, and a hash and a count for each rule that deleted. Lists and totals need no
+// the deleted and the lost media, and a hash and the same counts for each rule that has any. Lists and totals need no
 // other record to find a run.
 const logFolder = "log/"
 
@@ -28,13 +28,13 @@ func logFolderOf(kind trigger.Kind, status report.Status) string {
 
 // logged is the name of a record in the log.
 type logged struct {
-	name    string
-	key     string // sorts newest first, and differs for each record
-	at      time.Time
-	run     string
-	deleted int
-	rules   map[string]int // deleted media by the hash of the rule
-	partly  bool           // the name has no room for the rules
+	name   string
+	key    string // sorts newest first, and differs for each record
+	at     time.Time
+	run    string
+	total  report.StatsTotal
+	rules  map[string]report.StatsTotal // by the hash of the rule
+	partly bool                         // the name has no room for the rules
 }
 
 const (
@@ -70,42 +70,64 @@ func hashRule(name string) string {
 }
 
 func logName(r *report.Report, number int) string {
-	name := fmt.Sprintf("%s.%d", logKey(r.FinishedAt, r.Run, number), r.Counts.Deleted)
-	rules := ""
+	rules, lost := "", 0
 	for _, rule := range r.Rules {
-		if rule.Deleted > 0 {
-			rules += fmt.Sprintf(".%sx%d", hashRule(rule.Name), rule.Deleted)
+		if lost += rule.Lost; rule.Deleted+rule.Lost > 0 {
+			rules += fmt.Sprintf(".%sx%s", hashRule(rule.Name), countsPart(rule.Deleted, rule.Lost))
 		}
 	}
+	name := fmt.Sprintf("%s.%s", logKey(r.FinishedAt, r.Run, number), countsPart(r.Counts.Deleted, lost))
 	if len(name)+len(rules) > maxLogName {
 		rules = morePart
 	}
 	return logFolderOf(r.Trigger, r.Status) + name + rules
 }
 
+// countsPart writes counts in a name: 3, or 3l2 with two lost media.
+func countsPart(deleted, lost int) string {
+	if lost == 0 {
+		return strconv.Itoa(deleted)
+	}
+	return fmt.Sprintf("%dl%d", deleted, lost)
+}
+
+// parseCounts reads the counts of a run.
+func parseCounts(part string) (report.StatsTotal, error) {
+	written, lostPart, _ := strings.Cut(part, "l")
+	deleted, err := text.Decimal(written)
+	lost := int64(0)
+	if err == nil && written != part {
+		lost, err = text.Decimal(lostPart)
+	}
+	if err == nil && max(deleted, lost) > maxDeleted {
+		err = errors.New("too many")
+	}
+	return report.StatsTotal{Runs: 1, Deleted: int(deleted), Lost: int(lost)}, err
+}
+
 func parseLogName(name string) (logged, error) {
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	parts := strings.Split(base, ".")
 	stamp, run, _ := strings.Cut(parts[0], "-")
-	l := logged{name: name, run: run, rules: map[string]int{}}
+	l := logged{name: name, run: run, rules: map[string]report.StatsTotal{}}
 	var err error
 	if l.at, err = uninverted(stamp); err != nil || run == "" || len(parts) < 3 || len(base) > maxLogName+len(morePart) {
 		return l, fmt.Errorf("%s is no name of the log", text.Quote(base))
 	}
 	l.key = parts[0] + "." + parts[1]
-	deleted, err := text.Decimal(parts[2])
-	sum := int64(0)
+	l.total, err = parseCounts(parts[2])
+	var most report.StatsTotal
 	for _, part := range parts[3:] {
 		if l.partly = "."+part == morePart; l.partly {
 			break
 		}
-		rule, digits, _ := strings.Cut(part, "x")
-		count, countErr := text.Decimal(digits)
+		rule, counts, _ := strings.Cut(part, "x")
+		total, countErr := parseCounts(counts)
 		err = errors.Join(err, countErr)
-		l.rules[rule] += int(count)
-		sum = max(sum, count)
+		l.rules[rule] = l.rules[rule].And(total)
+		most.Deleted, most.Lost = max(most.Deleted, total.Deleted), max(most.Lost, total.Lost)
 	}
-	if l.deleted = int(deleted); err != nil || deleted > maxDeleted || sum > deleted {
+	if err != nil || most.Deleted > l.total.Deleted || most.Lost > l.total.Lost {
 		return l, fmt.Errorf("%s is no name of the log: its counts are wrong", text.Quote(base))
 	}
 	return l, nil

@@ -84,13 +84,13 @@ func (t *tally) scan(ctx context.Context, from, to time.Time) error {
 		switch {
 		case err != nil:
 			return err
-		case l.deleted == 0 || !l.at.Before(to):
+		case l.total.Deleted+l.total.Lost == 0 || !l.at.Before(to):
 			continue
 		}
 		day := t.day(retention.DateOf(l.at, t.zone))
-		day.StatsTotal = day.And(report.StatsTotal{Runs: 1, Deleted: l.deleted})
-		for rule, deleted := range l.rules {
-			day.countRule(hashed+rule, report.StatsTotal{Runs: 1, Deleted: deleted})
+		day.StatsTotal = day.And(l.total)
+		for rule, total := range l.rules {
+			day.countRule(hashed+rule, total)
 			samples[rule] = l
 		}
 		if l.partly {
@@ -130,8 +130,8 @@ func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 			}
 			for _, rule := range r.Rules {
 				t.rules[hashRule(rule.Name)] = rule.Name
-				if count && rule.Deleted > 0 {
-					t.day(retention.DateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted})
+				if count && rule.Deleted+rule.Lost > 0 {
+					t.day(retention.DateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted, Lost: rule.Lost})
 				}
 			}
 		}

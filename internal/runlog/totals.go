@@ -61,11 +61,11 @@ func decodeTotals(data []byte, zone *time.Location, date time.Time) (*Day, error
 		err = fmt.Errorf("format %d of %s in %s: want format %d of its name", record.Format, text.Quote(record.Date), text.Quote(record.Timezone), totalsFormat)
 	}
 	for name, one := range record.Rules {
-		if err == nil && (one.Runs < 0 || one.Deleted < 0 || one.Runs > record.Runs || one.Deleted > record.Deleted) {
+		if err == nil && (min(one.Runs, one.Deleted, one.Lost) < 0 || one.Runs > record.Runs || one.Deleted > record.Deleted || one.Lost > record.Lost) {
 			err = fmt.Errorf("the counts of rule %s are impossible", text.Quote(name))
 		}
 	}
-	if err == nil && (record.Runs < 0 || record.Deleted < record.Runs) {
+	if err == nil && (min(record.Runs, record.Deleted, record.Lost) < 0 || record.Lost < record.Runs-record.Deleted) {
 		err = errors.New("its counts are impossible")
 	}
 	if err != nil {

@@ -67,18 +67,23 @@ func TestDeletions(t *testing.T) {
 					}
 				}
 				r := deleting(fmt.Sprint("run-", i), trigger.Kinds()[i%5], at, rules)
+				total := report.StatsTotal{Runs: 1, Deleted: r.Counts.Deleted}
+				for i := range r.Rules {
+					r.Rules[i].Lost = random.IntN(10) / 9
+					total.Lost += r.Rules[i].Lost
+				}
 				no(t, Log(t.Context(), store, r))
-				if r.Counts.Deleted == 0 {
+				if total.Deleted+total.Lost == 0 {
 					continue
 				}
 				key := at.In(zone).Format(time.DateOnly)
 				if want[key] == nil {
 					want[key] = &Day{Date: retention.DateOf(at, zone), Rules: map[string]report.StatsTotal{}}
 				}
-				want[key].StatsTotal = want[key].And(report.StatsTotal{Runs: 1, Deleted: r.Counts.Deleted})
-				for rule, deleted := range rules {
-					if deleted > 0 {
-						want[key].countRule(rule, report.StatsTotal{Runs: 1, Deleted: deleted})
+				want[key].StatsTotal = want[key].And(total)
+				for _, rule := range r.Rules {
+					if rule.Deleted+rule.Lost > 0 {
+						want[key].countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted, Lost: rule.Lost})
 					}
 				}
 			}
@@ -124,7 +129,7 @@ func TestDeletionsOfSavedDays(t *testing.T) {
 	maps.DeleteFunc(store.Records, func(name string, _ []byte) bool { return strings.HasPrefix(name, "log/timer/") })
 	got, err := ReadDeletions(t.Context(), store, time.UTC, time.Time{}, now)
 	no(t, err)
-	if perDay(got.Days)["2026-11-25"] != "{1 3} map[drafts:{1 3}]" {
+	if perDay(got.Days)["2026-11-25"] != "{1 3 0} map[drafts:{1 3 0}]" {
 		t.Errorf("%v", perDay(got.Days))
 	}
 	if got, err = ReadDeletions(t.Context(), statetest.New(), time.UTC, time.Time{}, now); err != nil || len(got.Days) > 0 || !got.Uncounted.After(now) {
@@ -167,9 +172,10 @@ func FuzzTotals(f *testing.F) {
 	f.Add([]byte(`{"format":1,"timezone":"UTC","date":"2026-11-25","runs":1,"deleted":3,"rules":{"drafts":{"runs":1,"deleted":3}}}`))
 	f.Add([]byte(`{"format":1,"timezone":"UTC","date":"2026-11-25","runs":9223372036854775807,"deleted":3}`))
 	date := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	f.Add([]byte(`{"format":1,"timezone":"UTC","date":"2026-11-25","runs":4,"deleted":3,"lost":1,"rules":{"drafts":{"runs":2,"deleted":1,"lost":1}}}`))
 	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		day, err := decodeTotals(data, time.UTC, date)
-		if (err == nil) != (day != nil) || err != nil && !errors.Is(err, state.ErrDamaged) || err == nil && (day.Runs < 0 || day.Deleted < day.Runs) {
+		if (err == nil) != (day != nil) || err != nil && !errors.Is(err, state.ErrDamaged) || err == nil && (min(day.Runs, day.Deleted, day.Lost) < 0 || day.Lost < day.Runs-day.Deleted) {
 			t.Errorf("%+v, %v", day, err)
 		}
 	})

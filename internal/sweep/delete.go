@@ -79,8 +79,8 @@ func (d *deletion) settle(some []purge.Outcome) {
 			continue
 		}
 		d.failed(o)
-		o.Became.Count(&d.report.Counts, d.report.Rule(o.Line.Rule))
 		outcome := d.outcomes.add(o, mps.CodeOf(o.Cause), d.report.Run)
+		outcome.Became.Count(&d.report.Counts, d.report.Rule(o.Line.Rule))
 		d.decisions.add(d.run, o.Line, outcome)
 	}
 	d.progress.deleted(len(some))
