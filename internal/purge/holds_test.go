@@ -96,6 +96,50 @@ func TestAHoldBindsWhatIsNotSent(t *testing.T) {
 	}
 }
 
+// A hold that hits batches before they are sent makes no call shorter than ten, but for the last one.
+func TestOthersTakeThePlacesOfHeldMedia(t *testing.T) {
+	for name, test := range map[string]struct {
+		held  []string
+		place func(l *library, c *changing, held []string)
+	}{
+		"before": {[]string{"m003", "m007", "m014", "m025"}, func(_ *library, c *changing, held []string) { c.ids = held }},
+		"waiting for a permit": {[]string{"m003", "m007", "m014", "m025"}, func(l *library, c *changing, held []string) {
+			l.permits = sync.OnceValue(func() error { c.place(held...); return nil })
+		}},
+		"waiting for the holds": {[]string{"m003", "m007", "m014", "m025"}, func(_ *library, c *changing, held []string) {
+			c.read = func() { c.place(held...) }
+		}},
+		"waiting in a shared call": {[]string{"m003", "m005", "m007", "m009"}, func(l *library, c *changing, held []string) {
+			accept := l.onDelete
+			l.onDelete = func(call int, ids []string) error {
+				if !slices.Contains(ids, held[0]) {
+					return accept(call, ids)
+				}
+				c.place(held...)
+				l.sent, l.onDelete = l.sent[:call-1], accept // it was not sent
+				return context.Canceled
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, c := newLibrary(t), &changing{}
+			lines := l.fill(45)
+			p := l.purger(time.Now(), origin{})
+			p.Holds, p.Judge.Mark = c, c.mark
+			test.place(l, c, test.held)
+			all, err := l.purge(t.Context(), t.Context(), p, lines)
+			if err != nil || all.count(45)[journal.Deleted] != 41 || len(l.sent) != 5 {
+				t.Fatalf("%v, %v, %d calls", err, all.count(45), len(l.sent))
+			}
+			for i, ids := range l.sent {
+				if want := []int{10, 10, 10, 10, 1}[i]; len(ids) != want {
+					t.Errorf("call %d has %d media, want %d", i+1, len(ids), want)
+				}
+			}
+		})
+	}
+}
+
 // A call that was not sent since the holds changed is no try.
 func TestChangesOfHoldsAreNoTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

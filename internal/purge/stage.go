@@ -67,7 +67,8 @@ func (s *stage) send(batch []plan.Line) {
 	s.work(func(w *worker) ([]plan.Line, error) {
 		defer func() { w.Claims.release(own, w.Now()) }()
 		w.own = own
-		return nil, w.purge(batch)
+		err := w.purge(batch)
+		return w.left, err
 	})
 }
 
@@ -125,7 +126,8 @@ type worker struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	events     chan event
 	isSent     bool
-	own        *claim // of the media that it sends
+	own        *claim      // of the media that it sends
+	left       []plan.Line // to be sent in another batch
 }
 
 // sent reports that the batch has been sent.
