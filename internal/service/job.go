@@ -118,18 +118,6 @@ func (j *job) record(ctx context.Context, r *report.Report, save func(context.Co
 	writing.Wait()
 }
 
-// beginLog begins the log of runs, once.
-func (s *Service) beginLog(ctx context.Context, store state.Store) {
-	if s.logBegun.Load() {
-		return
-	}
-	if err := runlog.Begin(ctx, store); err != nil {
-		s.log.Warn("lists of runs read every report that is older than the log", "error", err.Error())
-		return
-	}
-	s.logBegun.Store(true)
-}
-
 // byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.
 func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.Trigger == trigger.OSS }
 

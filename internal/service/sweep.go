@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -170,68 +168,6 @@ func (j *job) prepare(ctx context.Context) (earlier *report.Report, err error) {
 		return nil, nil
 	}
 	return nil, j.checkPlan(ctx)
-}
-
-// openStore checks the state store before a run. It returns the report of an earlier run that answered the same
-// request.
-func (j *job) openStore(ctx context.Context) (earlier *report.Report, err error) {
-	store := j.store()
-	if err := j.checkVersioning(ctx, store); err != nil {
-		return nil, err
-	}
-	j.beginLog(ctx, store)
-	if j.call.RequestID == "" {
-		return nil, nil
-	}
-	return j.answered(ctx)
-}
-
-// checkVersioning refuses a state bucket with versioning, once: records could be overwritten there.
-func (s *Service) checkVersioning(ctx context.Context, store state.Store) error {
-	bucket, ok := store.(state.Bucket)
-	if !ok || s.versioningChecked.Load() {
-		return nil
-	}
-	switch err := bucket.Check(ctx); {
-	case errors.Is(err, state.ErrVersioned):
-		return refusedError{err}
-	case err != nil:
-		// Plans are named by their content, and no safety rests on the lease: a role without
-		// this permission may go on.
-		s.log.Warn("cannot check the state bucket's versioning", "error", err.Error())
-	}
-	s.versioningChecked.Store(true)
-	return nil
-}
-
-// answered returns the report that answered the same request before, or nil. It sets the
-// report's run: a request ID that came with another request gets the request's digest added. A
-// repeated request for the latest plan goes on with the plan that it took before.
-func (j *job) answered(ctx context.Context) (*report.Report, error) {
-	r := j.report
-	_, digest, _ := strings.Cut(r.Asked, ":")
-	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
-		earlier, err := runlog.Read(ctx, j.store(), id)
-		switch {
-		case errors.Is(err, state.ErrDamaged): // the request runs again
-			j.log.Error("record damaged", "run", id, "error", err.Error())
-		case errors.Is(err, state.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case earlier.Asked != r.Asked:
-			j.log.Warn("the request ID came with another request before", "run", id)
-			continue
-		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
-			j.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
-			return earlier, nil
-		case j.request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
-			j.request.Plan = earlier.Plan
-		}
-		r.Run = id
-		return nil, nil
-	}
-	r.Run = newRunID()
-	return nil, nil
 }
 
 // run carries out a request. Concurrent events share calls.

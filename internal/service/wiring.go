@@ -128,22 +128,6 @@ func (d *deployment) checkStatePrefix(p *policy.Policy) error {
 	return nil
 }
 
-// records returns the state store to a use case that only reads records. An error rejects the request.
-func (d *deployment) records(call Call) (state.Store, error) {
-	if d.noStore != nil {
-		return nil, refusedError{d.noStore}
-	}
-	return d.storeOf(call), nil
-}
-
-// storeOf returns the state store with the credentials of a call.
-func (d *deployment) storeOf(call Call) state.Store {
-	if d.state.InOSS() {
-		return state.Bucket{OSS: d.objects.Session(d.credentialsOf(call)), Prefix: d.state.Prefix}
-	}
-	return state.Folder(d.state.Folder)
-}
-
 // credentialsOf returns the provider of a call's credentials.
 func (d *deployment) credentialsOf(call Call) *account.Provider {
 	return d.keyring.Or(account.Credentials{
