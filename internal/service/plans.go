@@ -91,15 +91,7 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 	if err := trigger.CheckPlan(reference); err != nil {
 		return "", refusedError{err}
 	}
-	id, err = runlog.FindPlan(ctx, store, reference)
-	return id, refuseAmbiguous(err)
-}
-
-func refuseAmbiguous(err error) error {
-	if _, ok := errors.AsType[*runlog.AmbiguousError](err); ok {
-		return refusedError{err}
-	}
-	return err
+	return runlog.FindPlan(ctx, store, reference)
 }
 
 // checkPlan replaces the reference to the plan of a request by the plan's ID. It refuses a plan that

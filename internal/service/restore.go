@@ -188,7 +188,7 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 			if err == nil || errors.Is(err, state.ErrNotFound) {
 				err = refusedError{fmt.Errorf("there is no run or plan %s in the state store: mediasweep runs and mediasweep plans list the latest", text.Quote(run))}
 			}
-			return of, refuseAmbiguous(err)
+			return of, err
 		case missing:
 			return of, err
 		}

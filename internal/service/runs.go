@@ -24,8 +24,7 @@ func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report
 	if err != nil {
 		return nil, err
 	}
-	r, err := runlog.Find(ctx, store, id)
-	return r, refuseAmbiguous(err)
+	return runlog.Find(ctx, store, id)
 }
 
 // RunFilter selects runs, as a person wrote it. Empty fields select all.
@@ -80,7 +79,7 @@ func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, er
 			err = refusedError{fmt.Errorf("before %s: there is no such run: take the value that the page before gives", text.Quote(f.Before))}
 		}
 		if err != nil {
-			return RunList{}, refuseAmbiguous(err)
+			return RunList{}, err
 		}
 		q.Before = runlog.Cursor(r)
 	}

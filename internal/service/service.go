@@ -25,6 +25,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -162,8 +163,9 @@ const OutOfTime = "time limit reached before the state store answered: ask again
 
 // IsRefusal reports whether an error rejects the request itself.
 func IsRefusal(err error) bool {
-	var refusal refusedError
-	return errors.As(err, &refusal)
+	_, refused := errors.AsType[refusedError](err)
+	_, ambiguous := errors.AsType[*runlog.AmbiguousError](err)
+	return refused || ambiguous
 }
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
