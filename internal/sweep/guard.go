@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
@@ -84,10 +85,21 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 	case max(live, most) < guard.MinPopulation && guard.MaxPercent > 0:
 		return ""
 	case guard.MaxPercent.ExceededBy(expired, live):
-		return fmt.Sprintf("%d of %d live media have expired (%.1f %%) and guard.maxPercent is %s",
-			expired, live, float64(expired)*100/float64(live), guard.MaxPercent)
+		return fmt.Sprintf("%d of %d live media have expired (%s %%) and guard.maxPercent is %s",
+			expired, live, percentAbove(guard.MaxPercent, expired, live), guard.MaxPercent)
 	}
 	return ""
+}
+
+// percentAbove writes which percentage a part is of a whole, with so many decimals that it reads as more than the limit.
+func percentAbove(limit policy.Percent, part, whole int) (written string) {
+	for decimals := 1; decimals < 10; decimals++ {
+		written = strconv.FormatFloat(100*float64(part)/float64(whole), 'f', decimals, 64)
+		if shown, err := strconv.ParseFloat(written, 64); err != nil || shown > float64(limit)/float64(policy.OnePercent) {
+			break
+		}
+	}
+	return written
 }
 
 // guardApply checks a saved plan. A person who applies a blocked plan overrides the guard, once. What is left of another
