@@ -43,7 +43,10 @@ func (p *Policy) Describe(lang words.Lang) []string {
 		list = append(list, lang.Say("A medium is deleted only if a run announced it at least %s before, and every sweep since found it expired.", p.Notice.in(lang)))
 	}
 	guard := lang.Say("A run that would delete more than %d media deletes nothing.", p.Guard.MaxDelete)
-	if p.Guard.MaxPercent < 100*OnePercent {
+	switch {
+	case p.Guard.MaxDelete == 0 || p.Guard.MaxPercent == 0: // 0 percent applies below minPopulation too
+		guard = lang.Say("A run that would delete any media deletes nothing until a person applies its plan.")
+	case p.Guard.MaxPercent < 100*OnePercent:
 		guard = lang.Say("A run that would delete more than %d media, or more than %s %% of at least %d live ones, deletes nothing.", p.Guard.MaxDelete, p.Guard.MaxPercent, p.Guard.MinPopulation)
 	}
 	return append(list, guard)

@@ -95,6 +95,20 @@ expire: [{name: small, match: {maxSize: 2MB}, after: 1d}, {name: short, match: {
 	}
 }
 
+// A guard of nothing blocks every run that deletes, also below minPopulation.
+func TestDescribeAGuardThatAllowsNothing(t *testing.T) {
+	for _, guard := range []string{"maxDelete: 0", "maxPercent: 0", "maxPercent: 0.0", "maxDelete: 0, maxPercent: 100"} {
+		p, err := policy.Parse("p", []byte("version: 1\nguard: {"+guard+"}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sentences := p.Describe(words.English)
+		if got := sentences[len(sentences)-1]; got != "A run that would delete any media deletes nothing until a person applies its plan." {
+			t.Errorf("%s: %s", guard, got)
+		}
+	}
+}
+
 // both returns each sentence in English and in Chinese.
 func both(p *policy.Policy) string {
 	var b strings.Builder
