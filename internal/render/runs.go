@@ -50,7 +50,7 @@ func WriteRuns(b *strings.Builder, runs []Run) {
 // WriteRunsCSV writes a list of runs with a row for each.
 func WriteRunsCSV(c *CSV, runs []Run) error {
 	stores := haveStores(runs)
-	head := []string{"run", "trigger", "mode", "status", "startedAt", "finishedAt", "looked", "expired", "deleted", "gone", "failed", "unverified", "pending",
+	head := []string{"run", "trigger", "mode", "status", "startedAt", "finishedAt", "looked", "expired", "deleted", "gone", "failed", "unverified", "pending", "announced",
 		"plan", "policy", "guard", "overridden", "error"}
 	if stores {
 		head = append(head, "store")
@@ -59,7 +59,7 @@ func WriteRunsCSV(c *CSV, runs []Run) error {
 	for _, r := range runs {
 		row := []string{r.Run, string(r.Trigger), string(r.Mode), string(r.Status), r.StartedAt.Format(time.RFC3339), r.FinishedAt.Format(time.RFC3339)}
 		n := r.Counts
-		for _, count := range []int{n.Looked, n.Expired, n.Deleted, n.Gone, n.Failed, n.Unverified, n.Pending} {
+		for _, count := range []int{n.Looked, n.Expired, n.Deleted, n.Gone, n.Failed, n.Unverified, n.Pending, n.Announced} {
 			row = append(row, strconv.Itoa(count))
 		}
 		row = append(row, r.Plan, r.Policy, r.Guard.Reason, r.Guard.Overridden, r.Error)
