@@ -34,7 +34,7 @@ or Chinese, as MEDIASWEEP_LANG or the browser says. With several stores the head
 each page chooses one: what a page does, it does there, by the policy of that store.`,
 		Example: `  mediasweep console --emulate
   mediasweep console --state cn-shanghai=oss://ops/mediasweep/ --policy retention.yaml --state cn-beijing=oss://ops-bj/mediasweep/ --policy retention.yaml`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if states := max(1, len(*places)); len(*policies) != states && (len(*policies) > 0 || states > 1) {
 				return exitError{exitUsage, fmt.Errorf("%d times --state and %d times --policy: a store is shown with its own policy, so give --policy once for each --state, in the same order", states, len(*policies))}

@@ -31,7 +31,7 @@ emulator with a library of 1000 media and applies the policy that ships with the
 program. The policy's mode is raised for the emulator only.`,
 		Example: `  mediasweep demo
   mediasweep demo --console`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if inConsole {
 				return c.demoConsole(cmd.Context())

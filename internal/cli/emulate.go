@@ -35,7 +35,7 @@ digests are emulated too: /_emulator/digests shows what arrived.
 A fault is OPERATION:KIND, with options as in
   --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'`,
 		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, given := range faults {
 				fault, err := emulator.ParseFault(given)

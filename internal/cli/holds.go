@@ -57,7 +57,7 @@ func (c *Command) holds() *cobra.Command {
 		Use:     "holds",
 		Short:   "List the holds in force",
 		Example: "  mediasweep holds -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				holds, skipped, err := s.Holds(ctx, localCall())

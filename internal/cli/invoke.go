@@ -24,7 +24,7 @@ func (c *Command) invoke() *cobra.Command {
 event, an HTTP event of the go1 runtime, or a request) and runs it. The folder
 events has a sample of each.`,
 		Example: "  mediasweep invoke -f events/timer.json -o table",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				return exitError{exitUsage, errors.New("invoke lacks --file: " + usage(cmd))}

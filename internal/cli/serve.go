@@ -28,7 +28,7 @@ func (c *Command) serve() *cobra.Command {
 		Use:     "serve",
 		Short:   "Serve event calls and HTTP, as Function Compute's custom runtime expects",
 		Example: "  mediasweep serve --addr 127.0.0.1:9000",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			timeout, err := readTimeout(c.Getenv, defaultTimeout)
 			if err != nil {

@@ -25,7 +25,7 @@ recorded that count as lost, in the run that finishes the plan. Other killed run
 not counted.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
 				stats, err := s.Stats(ctx, localCall(), by, since)

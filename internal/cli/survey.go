@@ -83,7 +83,7 @@ func (c *Command) forecast() *cobra.Command {
 coming days, by rule, if nothing but time passes. Bytes are of the inputs and
 hours of their video, where the records have them.`,
 		Example: "  mediasweep forecast --days 90",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
