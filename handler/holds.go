@@ -1,8 +1,12 @@
 package handler
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -33,6 +37,10 @@ func (f *Function) postHold(w http.ResponseWriter, r *http.Request) {
 
 func (f *Function) deleteHold(w http.ResponseWriter, r *http.Request) {
 	hold, err := f.Release(r.Context(), CallOf(r), r.PathValue("id"))
+	if errors.Is(err, state.ErrNotFound) {
+		writeFailure(w, http.StatusNotFound, fmt.Sprintf("hold %s is not in force: GET /v1/holds lists those that are", text.Quote(r.PathValue("id"))))
+		return
+	}
 	if err != nil {
 		writeError(w, "hold", r.PathValue("id"), err)
 		return

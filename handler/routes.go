@@ -174,6 +174,10 @@ func (f *Function) writeCSV(w http.ResponseWriter, r *http.Request, name string,
 }
 
 func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
+	if err := media.CheckID(r.PathValue("id")); err != nil {
+		writeFailure(w, http.StatusBadRequest, fmt.Sprintf("%s: %v: GET /v1/media/{id}/history takes an object too", text.Quote(r.PathValue("id")), err))
+		return
+	}
 	request, err := trigger.NewRequest(map[string]any{"mediaIds": []string{r.PathValue("id")}}, trigger.HTTP)
 	if err != nil {
 		writeFailure(w, http.StatusBadRequest, err.Error())
