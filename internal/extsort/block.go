@@ -34,3 +34,14 @@ func (b *block) sort() {
 		return cmp.Or(bytes.Compare(b.name(one), b.name(other)), cmp.Compare(one.start, other.start))
 	})
 }
+
+// next takes the first record out; see feed.
+func (b *block) next(to *batch) (more bool, err error) {
+	if len(b.records) == 0 {
+		return false, nil
+	}
+	first := b.records[0]
+	to.add(b.name(first), b.rest(first))
+	b.records = b.records[1:]
+	return true, nil
+}

@@ -7,18 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
-
-	"github.com/klauspost/compress/flate"
 )
-
-// sources returns sources that read pieces.
-func (s *Sorter) sources(pieces []piece) (sources merge) {
-	for i, p := range pieces {
-		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
-		sources = append(sources, &source{number: i, file: flate.NewReader(compressed)})
-	}
-	return sources
-}
 
 // merge is a heap of sources by their first records.
 type merge []*source

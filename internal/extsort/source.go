@@ -15,21 +15,18 @@ const (
 	chunk        = 8 << 10 // bytes of a buffer at first
 )
 
-// source is a sorted sequence of records, in the file or in memory.
+// source is a sorted sequence of records.
 type source struct {
-	head   Record
+	from   feed
 	number int
-	ready  []Record // decoded, behind head
+	head   Record
+	ready  []Record // behind head
+	batch  batch
+}
 
-	file    io.Reader // nil for records in memory
-	buffer  []byte
-	encoded []byte // the part of buffer that is read, and not decoded
-	ended   bool   // all of the file was read
-	last    []byte // name
-
-	memory block
-
-	batch batch
+// feed adds the next record to a batch. It returns false at the end.
+type feed interface {
+	next(to *batch) (more bool, err error)
 }
 
 // batch collects the bytes of decoded records.
@@ -72,22 +69,10 @@ func (s *source) next() error {
 
 // fill decodes a batch of at least one record.
 func (s *source) fill() error {
-	for !s.batch.isFull() {
-		if s.file == nil {
-			if len(s.memory.records) == 0 {
-				break
-			}
-			first := s.memory.records[0]
-			s.batch.add(s.memory.name(first), s.memory.rest(first))
-			s.memory.records = s.memory.records[1:]
-			continue
-		}
-		more, err := s.decode()
-		if err != nil {
+	for more := true; more && !s.batch.isFull(); {
+		var err error
+		if more, err = s.from.next(&s.batch); err != nil {
 			return err
-		}
-		if !more {
-			break
 		}
 	}
 	if len(s.batch.nameEnds) == 0 {
@@ -97,28 +82,36 @@ func (s *source) fill() error {
 	return nil
 }
 
+// decoder is the feed of a piece.
+type decoder struct {
+	file    io.Reader
+	buffer  []byte
+	encoded []byte // the part of buffer that is read, and not decoded
+	ended   bool   // all of the file was read
+	last    []byte // name
+}
+
 var errRecord = errors.New("a record is damaged")
 
-// decode decodes the next record of the file into the batch. It returns false at the end.
-func (s *source) decode() (more bool, err error) {
+func (d *decoder) next(to *batch) (more bool, err error) {
 	for {
-		shared, at := binary.Uvarint(s.encoded)
-		suffix, next := field(s.encoded, at)
-		rest, end := field(s.encoded, next)
+		shared, at := binary.Uvarint(d.encoded)
+		suffix, next := field(d.encoded, at)
+		rest, end := field(d.encoded, next)
 		switch {
-		case end > 0 && shared > uint64(len(s.last)):
+		case end > 0 && shared > uint64(len(d.last)):
 			return false, errRecord
 		case end > 0:
-			s.last = append(s.last[:shared], suffix...)
-			s.batch.add(s.last, rest)
-			s.encoded = s.encoded[end:]
+			d.last = append(d.last[:shared], suffix...)
+			to.add(d.last, rest)
+			d.encoded = d.encoded[end:]
 			return true, nil
-		case s.ended && len(s.encoded) > 0:
+		case d.ended && len(d.encoded) > 0:
 			return false, io.ErrUnexpectedEOF // within a record
-		case s.ended:
+		case d.ended:
 			return false, nil
 		}
-		if err := s.read(); err != nil {
+		if err := d.read(); err != nil {
 			return false, err
 		}
 	}
@@ -139,17 +132,17 @@ func field(b []byte, from int) (content []byte, end int) {
 }
 
 // read reads more of the file behind what is not decoded yet.
-func (s *source) read() error {
-	if s.buffer == nil {
-		s.buffer = make([]byte, chunk)
-	} else if len(s.encoded) == len(s.buffer) {
-		s.buffer = make([]byte, 2*len(s.buffer)) // of a long record
+func (d *decoder) read() error {
+	if d.buffer == nil {
+		d.buffer = make([]byte, chunk)
+	} else if len(d.encoded) == len(d.buffer) {
+		d.buffer = make([]byte, 2*len(d.buffer)) // of a long record
 	}
-	rest := copy(s.buffer, s.encoded)
-	n, err := s.file.Read(s.buffer[rest:])
-	s.encoded = s.buffer[:rest+n]
+	rest := copy(d.buffer, d.encoded)
+	n, err := d.file.Read(d.buffer[rest:])
+	d.encoded = d.buffer[:rest+n]
 	if errors.Is(err, io.EOF) {
-		s.ended, err = true, nil
+		d.ended, err = true, nil
 	}
 	return err
 }

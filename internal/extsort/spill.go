@@ -1,0 +1,156 @@
+package extsort
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// spill writes sorted pieces to a temporary file. The zero value has no file.
+type spill struct {
+	file   *os.File
+	named  bool // the file could not be removed while it is open
+	end    int64
+	pieces []piece // complete ones
+	fixed  int     // pieces before the mark, which are not merged any more
+	open   *output // the piece that is being written; nil for none
+	spare  *output // to be used again
+}
+
+// piece is a sorted part of the file. A piece of a level is the merge of fanIn pieces of the level below.
+type piece struct {
+	start, end int64
+	level      int
+}
+
+// create creates the file, unless there is one.
+func (s *spill) create() (err error) {
+	if s.file != nil {
+		return nil
+	}
+	if s.file, err = os.CreateTemp("", "mediasweep-sort-*"); err != nil {
+		return err
+	}
+	s.named = os.Remove(s.file.Name()) != nil // a killed run leaves no file
+	return nil
+}
+
+// output writes a piece. A record has the length of what its name shares with the name before.
+type output struct {
+	counted  counter
+	squeezed *flate.Writer
+	buffer   *bufio.Writer
+	last     []byte // name
+	scratch  []byte
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// begin opens a piece at the end of the file.
+func (s *spill) begin() {
+	if s.open, s.spare = s.spare, nil; s.open == nil {
+		s.open = &output{}
+		s.open.squeezed, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is valid
+		s.open.buffer = bufio.NewWriterSize(s.open.squeezed, 16<<10)
+	}
+	o := s.open
+	o.counted = counter{w: io.NewOffsetWriter(s.file, s.end)}
+	o.squeezed.Reset(&o.counted)
+	o.buffer.Reset(o.squeezed)
+	o.last = o.last[:0]
+}
+
+func (o *output) writeAll(of *block, records []span) error {
+	for _, r := range records {
+		if err := o.write(of.name(r), of.rest(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *output) write(name, rest []byte) error {
+	shared := 0
+	for shared < min(len(name), len(o.last)) && name[shared] == o.last[shared] {
+		shared++
+	}
+	b := binary.AppendUvarint(o.scratch[:0], uint64(shared))
+	b = binary.AppendUvarint(b, uint64(len(name)-shared)) //nolint:gosec // not negative
+	b = append(b, name[shared:]...)
+	b = binary.AppendUvarint(b, uint64(len(rest)))
+	o.scratch = append(b, rest...)
+	o.last = append(o.last[:shared], name[shared:]...)
+	_, err := o.buffer.Write(o.scratch)
+	return err
+}
+
+// finish ends the open piece, if any. It merges the last fanIn pieces of one level.
+func (s *spill) finish(level int) error {
+	if s.open == nil {
+		return nil
+	}
+	o := s.open
+	if err := cmp.Or(o.buffer.Flush(), o.squeezed.Close()); err != nil {
+		return err
+	}
+	s.pieces = append(s.pieces, piece{s.end, s.end + o.counted.n, level})
+	s.end += o.counted.n
+	s.open, s.spare = nil, o
+	if len(s.pieces)-s.fixed < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
+		return nil
+	}
+	sources := s.sources(s.pieces[len(s.pieces)-fanIn:])
+	s.pieces = s.pieces[:len(s.pieces)-fanIn]
+	s.begin()
+	for r, err := range sources.all() {
+		if err == nil {
+			err = s.open.write([]byte(r.Name), r.Rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.finish(level + 1)
+}
+
+// undo drops the pieces behind the mark.
+func (s *spill) undo() {
+	if s.open != nil {
+		s.open, s.spare = nil, s.open
+	}
+	s.pieces, s.end = s.pieces[:s.fixed], 0
+	if s.fixed > 0 {
+		s.end = s.pieces[s.fixed-1].end
+	}
+}
+
+// sources returns sources that read pieces.
+func (s *spill) sources(pieces []piece) (sources merge) {
+	for i, p := range pieces {
+		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
+		sources = append(sources, &source{number: i, from: &decoder{file: flate.NewReader(compressed)}})
+	}
+	return sources
+}
+
+func (s *spill) close() {
+	if s.file != nil {
+		_ = s.file.Close() // the file is temporary
+	}
+	if s.named {
+		_ = os.Remove(s.file.Name()) // the file is temporary
+	}
+}
