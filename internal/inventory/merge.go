@@ -184,45 +184,58 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) ite
 	}
 }
 
-// unique yields sorted candidates, each once, with the latest Modified.
+// unique yields sorted candidates, each once.
 func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		var one Candidate
-		flush := func() bool { return one.name == "" || yield(one, nil) }
 		for record, err := range from.All() {
-			var c Candidate
 			if err == nil && record.Name <= after {
 				continue
 			}
+			var c Candidate
 			if err == nil {
-				number, n := binary.Varint(record.Rest)
-				if c = named(record.Name, number); n <= 0 {
-					err = errors.New("temporary file: a time is damaged")
-				}
-				if c.MediaID != "" {
-					c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
-					if rest := record.Rest[max(n, 0):]; len(rest) == 8 {
-						c.Beside = binary.BigEndian.Uint64(rest)
-					}
-				}
+				c, err = decode(record)
 			}
 			switch {
 			case err != nil:
 				yield(Candidate{}, err)
 				return
 			case c.name == one.name:
-				one.Modified = max(one.Modified, c.Modified)
-				one.Lead, one.Orphan = one.Lead || c.Lead, one.Orphan || c.Orphan
-				if one.Beside != 0 && c.Beside != 0 && one.Beside != c.Beside {
-					c.Beside = 1 // no object has it: one of the two rows is wrong
-				}
-				one.Beside = cmp.Or(c.Beside, one.Beside)
+				one.merge(&c)
 				continue
-			case !flush():
+			case one.name != "" && !yield(one, nil):
 				return
 			}
 			one = c
 		}
-		flush()
+		if one.name != "" {
+			yield(one, nil)
+		}
 	}
+}
+
+// decode returns the candidate of a record; see Gathered.Add.
+func decode(record extsort.Record) (Candidate, error) {
+	number, n := binary.Varint(record.Rest)
+	c := named(record.Name, number)
+	if n <= 0 {
+		return c, errors.New("temporary file: a time is damaged")
+	}
+	if c.MediaID != "" {
+		c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
+		if rest := record.Rest[n:]; len(rest) == 8 {
+			c.Beside = binary.BigEndian.Uint64(rest)
+		}
+	}
+	return c, nil
+}
+
+// merge adds another candidate of the same name. It keeps the latest Modified.
+func (c *Candidate) merge(other *Candidate) {
+	c.Modified = max(c.Modified, other.Modified)
+	c.Lead, c.Orphan = c.Lead || other.Lead, c.Orphan || other.Orphan
+	if c.Beside != 0 && other.Beside != 0 && c.Beside != other.Beside {
+		other.Beside = 1 // no object has it: one of the two rows is wrong
+	}
+	c.Beside = cmp.Or(other.Beside, c.Beside)
 }
