@@ -99,20 +99,22 @@ func First(lines []string, kind string) []string {
 // those of ISO 6429 (C1), characters that change the direction of writing, and
 // bytes that are not UTF-8. Line feeds stay.
 func Printable(s string) string {
-	if !strings.ContainsFunc(s, unprintable) {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, unprintable) {
 		return s
 	}
 	var b strings.Builder
-	for at, r := range s {
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
 		switch {
-		case r == utf8.RuneError && s[at] != "\uFFFD"[0]:
-			fmt.Fprintf(&b, `\x%02x`, s[at])
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
 		case unprintable(r):
 			escaped := strconv.QuoteRuneToASCII(r)
 			b.WriteString(escaped[1 : len(escaped)-1])
 		default:
 			b.WriteRune(r)
 		}
+		s = s[size:]
 	}
 	return b.String()
 }
@@ -120,9 +122,7 @@ func Printable(s string) string {
 // Line is Printable for a value that must stay on its line: line feeds are escaped too.
 func Line(s string) string { return strings.ReplaceAll(Printable(s), "\n", `\n`) }
 
-func unprintable(r rune) bool {
-	return r == utf8.RuneError || r != '\n' && !unicode.IsGraphic(r)
-}
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }
 
 // Decimal reads a plain decimal number: digits, without a sign, a leading zero, an
 // underscore or another base.

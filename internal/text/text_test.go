@@ -59,7 +59,8 @@ func TestPrintable(t *testing.T) {
 		{"a control sequence", "a\x1b]0;x\a\r\t\x7f", `a\x1b]0;x\a\r\t\x7f`},
 		{"a C1 control sequence", "\u009b31m", `\u009b31m`},
 		{"another direction", "a\u202eb\u2066", `a\u202eb\u2066`},
-		{"not UTF-8", "a\xff\uFFFDb", "a\\xff\\ufffdb"},
+		{"not UTF-8", "a\xff\xefb", `a\xff\xefb`},
+		{"the replacement character", "a\uFFFDb", "a\uFFFDb"},
 	}
 	for _, test := range tests {
 		if got := text.Printable(test.value); got != test.want {
