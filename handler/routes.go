@@ -77,12 +77,7 @@ func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 
 // postApply deletes what a plan names and has still expired.
 func (f *Function) postApply(w http.ResponseWriter, r *http.Request) {
-	request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": r.PathValue("id")}, trigger.HTTP)
-	if err != nil {
-		f.refuseRun(w, r, err)
-		return
-	}
-	request.Anyway = parameter(r, "anyway") == "true"
+	request := &trigger.Request{Trigger: trigger.HTTP, Mode: policy.Enforce, Plan: r.PathValue("id"), Anyway: parameter(r, "anyway") == "true"}
 	writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 }
 

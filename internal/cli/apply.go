@@ -26,11 +26,7 @@ media that was made last, by a run that is neither an apply nor of an OSS event.
 		Example: "  mediasweep apply latest",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := trigger.NewRequest(map[string]any{"mode": policy.Enforce, "plan": args[0]}, trigger.CLI)
-			if err != nil {
-				return exitError{exitUsage, err}
-			}
-			request.Anyway = anyway
+			request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.Enforce, Plan: args[0], Anyway: anyway}
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				if !trigger.IsPlanID(request.Plan) {
 					contents, _, err := s.Entries(ctx, localCall(), request.Plan)
