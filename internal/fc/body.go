@@ -32,17 +32,14 @@ func (b *body) Read(p []byte) (int, error) {
 		_ = b.limit(b.end) // it was set before
 	}
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errLateBody
-	case errors.Is(err, io.EOF): // the server waits for the end of the connection now, and cancels the call at the limit
-		_ = b.limit(time.Time{})
 	}
 	return n, err
 }
 
 // limitBody gives the body of a request until end, and unreadTime if nobody reads it. The limit is the connection's. The
-// server lifts it before the next request.
+// server lifts it at the end of the body.
 func limitBody(w http.ResponseWriter, r *http.Request, end time.Time) {
 	limit := http.NewResponseController(w).SetReadDeadline
 	if r.ContentLength != 0 && limit(time.Now().Add(unreadTime)) == nil {
