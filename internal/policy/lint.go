@@ -45,6 +45,7 @@ func (p *Policy) Lint() []Warning {
 	if !p.Inventory.IsEmpty() {
 		p.lintReach(warn)
 	}
+	p.lintManifests(warn)
 	if len(p.Inventory.Workflows) > 0 && len(p.Inventory.Prefixes)+len(p.Inventory.Manifests) == 0 {
 		p.lintAges(warn)
 	}
@@ -69,6 +70,18 @@ func (p *Policy) lintReach(warn func(string, ...any)) {
 		}
 		for _, glob := range beyond {
 			warn("rule %s: the inventory does not reach %s", rule.Name, glob)
+		}
+	}
+}
+
+// lintManifests warns of globs of lists that match all objects below a prefix of the inventory.
+func (p *Policy) lintManifests(warn func(string, ...any)) {
+	for _, glob := range p.Manifests {
+		start, _ := glob.Literal()
+		for _, prefix := range p.Inventory.Prefixes {
+			if glob.String() == start.String()+"**" && start.Covers(prefix) {
+				warn("manifests: %s matches every object of the inventory's %s: an OSS event for one is for a list, and not for its medium", glob, prefix)
+			}
 		}
 	}
 }

@@ -41,6 +41,12 @@ func TestLint(t *testing.T) {
 		{"ages beside a manifest", "version: 1\ninventory: [{workflow: w}, {manifest: oss://ops/a}]\nexpire: [{name: a, after: 1y}]\n", nil},
 		{"ages beside both", "version: 1\ninventory: [{workflow: w}, {bucket: oss://b-1/}, {manifest: oss://ops/a}]\nexpire: [{name: a, after: 1y}]\n", nil},
 		{"ages without a workflow", inventory + "expire: [{name: a, after: 1y}]\n", nil},
+		{"lists where the media are", inventory + expire + "manifests: [\"oss://media-in/**\", \"oss://media-in/raw/**\", \"oss://media-in/ra**\"]\n", []string{
+			"manifests: oss://media-in/** matches every object of the inventory's oss://media-in/raw/: an OSS event for one is for a list, and not for its medium",
+			"manifests: oss://media-in/raw/** matches every object of the inventory's oss://media-in/raw/: an OSS event for one is for a list, and not for its medium",
+			"manifests: oss://media-in/ra** matches every object of the inventory's oss://media-in/raw/: an OSS event for one is for a list, and not for its medium",
+		}},
+		{"lists beside the media", inventory + expire + "manifests: [\"oss://ops/**\", \"oss://media-in/raw/lists/**\", \"oss://media-in/*/inbox/**\", \"oss://media-in/**.csv\", \"oss://media-in/raw/*\"]\n", nil},
 		{"some of the globs", protect(`match: {object: ["oss://media-in/raw/**", "oss://media-in/row/**"]}`),
 			[]string{"rule hold: the inventory does not reach oss://media-in/row/**"}},
 	}
