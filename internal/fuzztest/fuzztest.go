@@ -33,7 +33,9 @@ func mutated(check any, n int) any {
 		input, passed := slices.Clone(args), false
 		defer func() { // after a panic too
 			if !passed {
-				fmt.Fprintf(os.Stderr, "%s: input %q\n", t.Name(), input[1:])
+				for _, of := range input[1:] {
+					fmt.Fprintf(os.Stderr, "%s: input %#v\n", t.Name(), of)
+				}
 			}
 		}()
 		for range n {

@@ -59,7 +59,7 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
-	for _, broken := range []string{"", "{}", "<html></html>", "<ListBucketResult>", "<ListBucketResult><Contents><Key>a</Key>", whole[:len(whole)/2], "<Error><Code>x</Code></Error>"} {
+	for _, broken := range []string{"", "{}", "<html></html>", "<ListBucketResult>", "<ListBucketResult><Contents><Key>a</Key>", whole[:len(whole)/2], "<Error><Code>x</Code></Error>", "<ListBucketResult>" + strings.Repeat("<a>", 5<<20)} {
 		if _, ok := scanPage([]byte(broken)); ok {
 			t.Errorf("%q is scanned", broken)
 		}
@@ -73,6 +73,9 @@ func FuzzPages(f *testing.F) {
 	f.Add(listingOf(2))
 	f.Add([]byte("<ListBucketResult><Contents><Key>&amp;amp;</Key></Contents></ListBucketResult>"))
 	f.Add([]byte("<ListBucketResult><A><B>x</B>y</A></ListBucketResult>"))
+	f.Add([]byte("<ListBucketResult><Contents><Key>a\r\nb</Key></Contents></ListBucketResult>"))
+	f.Add([]byte("<ListBucketResult><Contents><Key>a<B></B> </Key></Contents></ListBucketResult>"))
+	f.Add([]byte("<ListBucketResult><NextContinuationToken> <B></B></NextContinuationToken></ListBucketResult>"))
 	fuzztest.Fuzz(f, func(t *testing.T, data []byte) {
 		scanned, ok := scanPage(data)
 		if !ok {

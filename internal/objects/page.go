@@ -116,17 +116,16 @@ func scanPage(body []byte) (p page, ok bool) {
 			return p, s.close("ListBucketResult") && len(bytes.TrimSpace(s.rest)) == 0
 		case "Contents":
 			p.Contents = append(p.Contents, s.content())
+		case "IsTruncated":
+			text := s.value(name)
+			p.IsTruncated = text == "true"
+			s.broken = s.broken || !p.IsTruncated && text != "false"
+		case "NextContinuationToken":
+			p.NextContinuationToken = s.value(name)
+		case "EncodingType":
+			p.EncodingType = s.value(name)
 		default:
-			text := s.textOf(name)
-			switch name {
-			case "IsTruncated":
-				p.IsTruncated = string(text) == "true"
-				s.broken = s.broken || !p.IsTruncated && string(text) != "false"
-			case "NextContinuationToken":
-				p.NextContinuationToken = s.plain(text)
-			case "EncodingType":
-				p.EncodingType = s.plain(text)
-			}
+			s.skip(name, maxNested)
 		}
 	}
 	return page{}, false
@@ -177,8 +176,8 @@ func (s *scanner) close(name string) bool {
 	return ok
 }
 
-// textOf reads the text and the end tag of an open element. It skips child elements.
-func (s *scanner) textOf(name string) []byte {
+// text reads the text up to the next tag.
+func (s *scanner) text() []byte {
 	end := bytes.IndexByte(s.rest, '<')
 	if end < 0 {
 		s.broken = true
@@ -186,21 +185,35 @@ func (s *scanner) textOf(name string) []byte {
 	}
 	text := s.rest[:end]
 	s.rest = s.rest[end:]
-	if len(s.rest) > 1 && s.rest[1] != '/' {
-		for !s.broken {
-			inner := s.open()
-			if inner == "" {
-				break
-			}
-			s.textOf(inner)
-		}
-	}
-	s.close(name)
 	return text
 }
 
-// plain replaces the named entities of a text. Other entities break the scanner.
+// maxNested bounds the elements inside one that is not read. OSS nests one: Owner has an ID.
+const maxNested = 8
+
+// skip reads the rest of an open element. Elements nested more deeply than levels break the scanner.
+func (s *scanner) skip(name string, levels int) {
+	s.text()
+	if len(s.rest) > 1 && s.rest[1] != '/' {
+		s.broken = s.broken || levels == 0
+		for inner := s.open(); inner != "" && !s.broken; inner = s.open() {
+			s.skip(inner, levels-1)
+		}
+	}
+	s.close(name)
+}
+
+// value reads the text and the end tag of an open element. A child element breaks the scanner.
+func (s *scanner) value(name string) string {
+	value := s.plain(s.text())
+	s.close(name)
+	return value
+}
+
+// plain replaces the named entities of a text. Other entities break the scanner, and so does a carriage return: XML
+// makes a line feed of it.
 func (s *scanner) plain(text []byte) string {
+	s.broken = s.broken || bytes.IndexByte(text, '\r') >= 0
 	if bytes.IndexByte(text, '&') < 0 {
 		return string(text)
 	}
@@ -221,13 +234,15 @@ func (s *scanner) content() (c content) {
 		if name == "" {
 			break
 		}
-		switch text := s.textOf(name); name {
+		switch name {
 		case "Key":
-			c.Key = s.plain(text)
+			c.Key = s.value(name)
 		case "LastModified":
 			var err error
-			c.LastModified, err = time.Parse(time.RFC3339, s.plain(text))
+			c.LastModified, err = time.Parse(time.RFC3339, s.value(name))
 			s.broken = s.broken || err != nil
+		default:
+			s.skip(name, maxNested)
 		}
 	}
 	s.close("Contents")
