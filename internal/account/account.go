@@ -123,7 +123,7 @@ func parseEndpoint(s string) (Endpoint, error) {
 }
 
 // ErrPort refuses an address with a port at which nothing can listen.
-var ErrPort = errors.New("the port is not a plain decimal number from 1 to 65535: write such a one, or leave out the colon and the port")
+var ErrPort = errors.New("the port is not a plain decimal number from 1 to 65535: correct it, or leave it out with its colon")
 
 // HasPort reports whether something can listen at the port of an address: its scheme's, or one that it names.
 func HasPort(u *url.URL) bool {
