@@ -53,10 +53,11 @@ func inverted(at time.Time) string {
 
 func uninverted(s string) (time.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || len(s) != len("9223372036854775807") || n < 0 {
+	at := time.Unix(0, math.MaxInt64-n).UTC()
+	if err != nil || inverted(at) != s {
 		return time.Time{}, fmt.Errorf("%s is no time", text.Quote(s))
 	}
-	return time.Unix(0, math.MaxInt64-n).UTC(), nil
+	return at, nil
 }
 
 func logKey(at time.Time, run string, number int) string {
