@@ -69,4 +69,8 @@ func TestJSONIsOneValue(t *testing.T) {
 	one("history " + object)
 	one("stats")
 	one("explain " + medium.ID)
+	e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Omit})
+	if got := one("explain "+medium.ID, 3); got != "[]\n" {
+		t.Errorf("an explanation without an answer of MPS: %s", got)
+	}
 }

@@ -31,17 +31,18 @@ func (d decimal[T]) String() string { return fmt.Sprint(*d.number) }
 // Type names the flag's value in help texts.
 func (decimal[T]) Type() string { return "int" }
 
-// choice is a flag for one of several texts.
+// choice is a flag for one of several texts, or for its default.
 type choice[T ~string] struct {
 	text    *T
+	initial T
 	allowed []T
 }
 
-func newChoice[T ~string](text *T, allowed ...T) choice[T] { return choice[T]{text, allowed} }
+func newChoice[T ~string](text *T, allowed ...T) choice[T] { return choice[T]{text, *text, allowed} }
 
 // Set takes an allowed text.
 func (c choice[T]) Set(s string) error {
-	if !slices.Contains(c.allowed, T(s)) {
+	if T(s) != c.initial && !slices.Contains(c.allowed, T(s)) {
 		return fmt.Errorf("it is none of %s", strings.Join(c.texts(), ", "))
 	}
 	*c.text = T(s)

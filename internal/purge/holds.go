@@ -47,7 +47,7 @@ func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit,
 	}
 }
 
-// free returns the media that no hold keeps.
+// free returns the media that no hold keeps. It reports the outcomes of the others.
 func (w *worker) free(batch []plan.Line) (free []plan.Line) {
 	var outcomes []Outcome
 	for _, l := range batch {

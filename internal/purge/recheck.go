@@ -26,7 +26,7 @@ func isStale(batch []plan.Line, now time.Time) bool {
 }
 
 // recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
-// plan. Media that could not be read in time stay pending.
+// plan. Media that could not be read in time stay pending. It reports the outcomes of the others.
 func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 	var outcomes []Outcome
 	found, failed := map[string]*media.Medium{}, map[string]error{}

@@ -66,13 +66,14 @@ func (p Plan) CSV(c *CSV) error {
 	return c.Flush()
 }
 
-// WritePlanJSON writes a plan with its entries, which can be many: each as it is read. After an error the JSON is cut off.
+// WritePlanJSON writes a plan with its entries, which can be many: each as it is read. An error is of an entry, and the
+// JSON is cut off. A reader who has gone is no error.
 func WritePlanJSON(w io.Writer, contents plan.Contents, entries iter.Seq2[plan.Entry, error]) error {
 	head, err := json.Marshal(contents.Head)
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(w) // keeps its error for Flush
+	out := bufio.NewWriter(w)
 	_, _ = fmt.Fprintf(out, `{"id":%q,"head":%s,"entries":[`, contents.ID, head)
 	separator := ""
 	for entry, err := range entries {
@@ -84,7 +85,8 @@ func WritePlanJSON(w io.Writer, contents plan.Contents, entries iter.Seq2[plan.E
 		separator = ","
 	}
 	_, _ = out.WriteString("]}\n")
-	return out.Flush()
+	_ = out.Flush()
+	return nil
 }
 
 // The largest widths of a title and an object in a table. CSV has them whole.

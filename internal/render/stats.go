@@ -24,7 +24,7 @@ func WriteStats(b *strings.Builder, s *report.Stats) {
 	}
 	t.line("%s\truns\tdeleted\tlost\t  %s", s.By, heading)
 	for _, one := range s.Rows {
-		row(one.Name, one.StatsTotal, one.Rules)
+		row(one.Name, one.StatsTotal, one.Deleting())
 	}
 	row("total", s.Total, nil)
 	t.flush()

@@ -19,7 +19,7 @@ const (
 // StatsBy returns the ways to group totals.
 func StatsBy() []string { return []string{ByMonth, ByWeek, ByRule} }
 
-// StatsTotal counts the runs that deleted media, and the media.
+// StatsTotal counts the runs that deleted or lost media, and the media.
 type StatsTotal struct {
 	Runs    int `json:"runs"`
 	Deleted int `json:"deleted"`
@@ -49,6 +49,11 @@ type StatsRow struct {
 	Name string `json:"name"`
 	StatsTotal
 	Rules []StatsRule `json:"rules,omitempty"`
+}
+
+// Deleting returns the rules that deleted media.
+func (r StatsRow) Deleting() []StatsRule {
+	return slices.DeleteFunc(slices.Clone(r.Rules), func(rule StatsRule) bool { return rule.Deleted == 0 })
 }
 
 // StatsRule is the total of a rule. A run that deleted by several rules counts for each of them.

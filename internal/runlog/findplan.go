@@ -49,7 +49,7 @@ func FindPlan(ctx context.Context, store state.Store, reference string) (id stri
 func only(kind, reference string, found []string) (id string, err error) {
 	switch {
 	case len(found) == 0 || found[0] == "":
-		return "", fmt.Errorf("%s %s: %w", kind, text.Quote(reference), state.ErrNotFound)
+		return "", fmt.Errorf("%s %s: %w", strings.TrimSuffix(kind, "s"), text.Quote(reference), state.ErrNotFound)
 	case len(found) > 1:
 		return "", &AmbiguousError{kind, reference, found}
 	}

@@ -29,7 +29,7 @@ func TestFind(t *testing.T) {
 			var ambiguous *AmbiguousError
 			switch {
 			case want == "" && errors.Is(err, state.ErrNotFound), want == "ambiguous" && errors.As(err, &ambiguous) && len(ambiguous.IDs) > 1:
-			case err != nil || r.Run != want:
+			case err != nil || want == "" || r.Run != want:
 				t.Errorf("%s, %s: %+v, %v, want %q", store, reference, r, err, want)
 			}
 		}
@@ -61,7 +61,7 @@ func TestFindRunOrPlan(t *testing.T) {
 		var ambiguous *AmbiguousError
 		switch {
 		case want == "" && errors.Is(err, state.ErrNotFound), want != "" && errors.As(err, &ambiguous) && strings.Contains(err.Error(), want):
-		case err != nil || got != want:
+		case err != nil || want == "" || got != want:
 			t.Errorf("%s: %q, %v, want %q", reference, got, err, want)
 		}
 	}

@@ -85,6 +85,9 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 		if !yield(inventory.Candidate{}, err) {
 			return false
 		}
+		if unusable != nil || errors.Is(err, errTimeLimit) {
+			return true
+		}
 		if bad++; bad == maxBadRows {
 			err = fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad)
 			if more := yield(inventory.Candidate{}, err); !more || !one.isReport { // the rest of a report may make it unusable

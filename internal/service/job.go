@@ -60,7 +60,7 @@ func (j *job) end(status report.Status, err error) {
 	j.report.Finish(status, j.now())
 }
 
-// stop finishes the report of a survey that an error ends before it looks at anything.
+// stop finishes the report of a survey or a preview that an error ends before it looks at anything.
 func (j *job) stop(err error) *report.Report {
 	j.stopAs(report.Incomplete, err)
 	return j.report

@@ -125,7 +125,8 @@ const clockSkew = time.Hour
 // isAhead reports whether a plan is of a time to come: it is for review only.
 func isAhead(made, now time.Time) bool { return made.After(now.Add(clockSkew)) }
 
-// CheckAge refuses a plan from the future, of another policy, or older than guard.planMaxAge.
+// CheckAge returns why a plan may not be applied now: it is from the future, of another policy, or older than
+// guard.planMaxAge.
 func CheckAge(p *policy.Policy, head plan.Head, now time.Time) error {
 	const remedy = "make a new plan, or add --anyway (?anyway=true over HTTP)"
 	guard := p.Guard

@@ -120,6 +120,11 @@ func (j *job) release(ctx context.Context, lease *state.Lease) {
 // mode of its report.
 func (j *job) checkRequest(ctx context.Context) error {
 	request, p := j.request, j.policy
+	if request.Plan != "" {
+		if err := trigger.CheckPlan(request.Plan); err != nil {
+			return err
+		}
+	}
 	mode, err := request.EffectiveMode(p.Mode)
 	if err != nil {
 		return err

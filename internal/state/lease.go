@@ -71,9 +71,10 @@ func Acquire(ctx context.Context, store Store, run string) (*Lease, error) {
 	l.until, _ = ctx.Deadline()
 	err = l.write(ctx)
 	if errors.Is(err, ErrExists) { // another run was faster
-		if latest, err = newestLease(ctx, store); err == nil {
+		if latest, readErr := newestLease(ctx, store); readErr == nil {
 			return nil, latest.busy()
 		}
+		return nil, ErrBusy
 	}
 	if err != nil {
 		return nil, fmt.Errorf("take the lease: %w", err)

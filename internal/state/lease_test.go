@@ -263,3 +263,26 @@ func TestLeaseUnderContention(t *testing.T) {
 		}
 	}
 }
+
+// outrun is a store in which another run is always faster. It can be listed once.
+type outrun struct {
+	*memory
+	listed bool
+}
+
+func (o *outrun) Create(context.Context, string, []byte) error { return state.ErrExists }
+
+func (o *outrun) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	if !o.listed {
+		o.listed = true
+		return o.memory.List(ctx, folder, after)
+	}
+	return func(yield func(state.Record, error) bool) { yield(state.Record{}, errors.New("the store is down")) }
+}
+
+// A run that was slower is busy, even if it cannot read which run was faster.
+func TestLeaseOfARunThatCannotBeNamed(t *testing.T) {
+	if _, err := state.Acquire(t.Context(), &outrun{memory: newMemory()}, "slow"); !errors.Is(err, state.ErrBusy) {
+		t.Errorf("%v, want %v", err, state.ErrBusy)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -25,11 +26,11 @@ func Do(f func() error) (err error) {
 // Run calls f, which has no error of its own; see Do.
 func Run(f func()) error { return Do(func() error { f(); return nil }) }
 
-// Go calls f beside the caller; see Do. wait returns f's error once f has ended. It may be called once.
+// Go calls f beside the caller; see Do. wait returns f's error once f has ended.
 func Go(f func() error) (wait func() error) {
 	ended := make(chan error, 1)
 	go func() { ended <- Do(f) }()
-	return func() error { return <-ended }
+	return sync.OnceValue(func() error { return <-ended })
 }
 
 // Within returns what f returns, or the error of the context if that ends first: f may hang. f then goes on, and
