@@ -20,7 +20,8 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 		return p.CSV(flags.csv(w))
 	}
 	edition := c.edition(ctx, s)
-	if p.Zone = edition.Zone; flags.output == "table" {
+	if flags.output == "table" {
+		p.Zone = edition.Zone
 		return render.WritePlan(w, p)
 	}
 	document, err := p.Document(edition, r)

@@ -55,7 +55,7 @@ media, JSON is an array.`,
 					case flags.output == "json" && len(list) == 1:
 						return writeJSON(b, list[0])
 					case flags.output == "json":
-						return writeJSON(b, append([]*retention.Explanation{}, list...)) // [] for none
+						return writeJSON(b, list)
 					}
 					for i, e := range list {
 						if i > 0 {

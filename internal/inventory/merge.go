@@ -32,7 +32,7 @@ func objectName(object media.Object) string { return object.Bucket + "/" + objec
 
 // Named returns the candidate of a name. The object of a saved name is checked.
 func Named(name string, modified int64) (Candidate, error) {
-	c := named(name, modified)
+	c := candidateOf(name, modified)
 	if c.MediaID != "" {
 		return c, nil
 	}
@@ -40,8 +40,8 @@ func Named(name string, modified int64) (Candidate, error) {
 	return c, err
 }
 
-// named returns the candidate of a name that Name returned.
-func named(name string, modified int64) Candidate {
+// candidateOf returns the candidate of a name that Name returned.
+func candidateOf(name string, modified int64) Candidate {
 	c := Candidate{Modified: modified, name: name}
 	var isID bool
 	if c.MediaID, isID = strings.CutPrefix(name, idMark); isID {
@@ -217,7 +217,7 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 // decode returns the candidate of a record; see Gathered.Add.
 func decode(record extsort.Record) (Candidate, error) {
 	number, n := binary.Varint(record.Rest)
-	c := named(record.Name, number)
+	c := candidateOf(record.Name, number)
 	if n <= 0 {
 		return c, errors.New("temporary file: a time is damaged")
 	}

@@ -18,16 +18,16 @@ import (
 // It returns the report of its worst survey.
 func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
 	j := s.newJob(ctx, call, request)
+	list := []*retention.Explanation{} // not nil: JSON has [] for none
 	if err := j.begin(ctx); err != nil {
-		return nil, j.stop(err)
+		return list, j.stop(err)
 	}
 	found := map[string]media.Medium{}
 	r := j.survey(ctx, request, j.policy, func(m media.Medium) { found[m.ID] = m })
 	if r.Status == report.Failed {
-		return nil, r
+		return list, r
 	}
 	j.report = r
-	var list []*retention.Explanation
 	if r.Status == report.Done {
 		for _, name := range absent(request, found) {
 			if e := j.explainAbsent(ctx, name); e != nil {
@@ -39,7 +39,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	defer cancel()
 	announced, err := j.announced(work)
 	if err != nil {
-		return nil, j.stop(err)
+		return []*retention.Explanation{}, j.stop(err)
 	}
 	defer announced.Close()
 	worst := r
@@ -57,7 +57,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			worst = others
 		}
 		if facts.Announced, err = announced.Since(work, &m); err != nil {
-			return nil, j.stop(err)
+			return []*retention.Explanation{}, j.stop(err)
 		}
 		e := retention.Explain(j.policy, &m, facts)
 		e.Holds = s.marks.Now().Of(&m)

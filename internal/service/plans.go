@@ -99,7 +99,7 @@ func findPlan(ctx context.Context, store state.Store, reference string) (id stri
 func (j *job) checkPlan(ctx context.Context) error {
 	request, r := j.request, j.report
 	var contents plan.Contents
-	id, err := findPlan(ctx, j.store(), request.Plan)
+	id, err := runlog.FindPlan(ctx, j.store(), request.Plan) // checkRequest has checked the reference
 	if err == nil {
 		request.Plan, r.Plan = id, id
 		contents, err = journal.ReadPlan(ctx, j.store(), id)

@@ -95,7 +95,8 @@ func tripped(guard policy.Guard, expired, live, most int) string {
 func percentAbove(limit policy.Percent, part, whole int) (written string) {
 	for decimals := 1; decimals < 10; decimals++ {
 		written = strconv.FormatFloat(100*float64(part)/float64(whole), 'f', decimals, 64)
-		if shown, err := strconv.ParseFloat(written, 64); err != nil || shown > float64(limit)/float64(policy.OnePercent) {
+		shown, _ := strconv.ParseFloat(written, 64) // it was written as a number
+		if shown > float64(limit)/float64(policy.OnePercent) {
 			break
 		}
 	}
