@@ -143,7 +143,8 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	}
 }
 
-// Eight characters of a run's ID are enough, for its report, for the runs before it and for a restore. So are those of a plan's.
+// Eight characters of a run's ID are enough for its report, for the runs before it and for a restore. Eight digits of a
+// plan's ID are enough for a restore.
 func TestARunByTheStartOfItsID(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	w.add("clips/a", 300)

@@ -56,25 +56,13 @@ func TestTheLimitOfABodyEndsWithIt(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond) // longer than the call's limit
 		return json.RawMessage(`{}`), nil
 	}
-	c := dial(t, serveFunction(t, late))
-	for range 2 {
-		c.send("POST", "/invoke", "/invoke", 1, 4, "body")
-		if status, header, answer := c.receive(); status != http.StatusOK || header.Get("Connection") != "" {
-			t.Fatalf("%d, connection %q: %s", status, header.Get("Connection"), answer)
-		}
-	}
+	dial(t, serveFunction(t, late)).keeps("/invoke", "/invoke", 1, http.StatusOK)
 }
 
 // A body that arrived costs no connection, though nobody reads it.
 func TestABodyThatNobodyReads(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serveFunction(t, nil))
-	for range 2 {
-		c.send("POST", "/v1/runs", "/http-invoke", 10, 4, "body")
-		if status, header, answer := c.receive(); status != http.StatusAccepted || header.Get("Connection") != "" {
-			t.Fatalf("%d, connection %q: %s", status, header.Get("Connection"), answer)
-		}
-	}
+	dial(t, serveFunction(t, nil)).keeps("/v1/runs", "/http-invoke", 10, http.StatusAccepted)
 }
 
 // A page whose form stops arriving is refused, and a form that arrived gives the page as long as it takes.
@@ -165,4 +153,15 @@ func (c *client) receive() (status int, header http.Header, body string) {
 		response.Header.Set("Connection", "close")
 	}
 	return response.StatusCode, response.Header, string(read)
+}
+
+// keeps checks that the connection stays after a request whose whole body arrives: a second one is answered alike.
+func (c *client) keeps(path, control string, seconds, want int) {
+	c.t.Helper()
+	for range 2 {
+		c.send("POST", path, control, seconds, 4, "body")
+		if status, header, answer := c.receive(); status != want || header.Get("Connection") != "" {
+			c.t.Fatalf("%d, connection %q: %s", status, header.Get("Connection"), answer)
+		}
+	}
 }

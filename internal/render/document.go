@@ -15,7 +15,7 @@ import (
 // Origin says which deployment a document is of. Empty fields are left out.
 type Origin struct{ Account, Region, State string }
 
-// Edition says for whom a document is, and of which deployment.
+// Edition has the language and the timezone of a document, and its deployment.
 type Edition struct {
 	Lang   words.Lang
 	Zone   *time.Location

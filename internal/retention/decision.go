@@ -63,8 +63,8 @@ type Decision struct {
 	// Key is the field that the rule needs and the record lacks, for FieldUnknown; for
 	// Doubtful it is the medium's Doubt.
 	Key string
-	// ExpiresAt is the time from which the deciding expire rule takes the medium, or the end of the hold
-	// or of the protect rule with a date that keeps it. Zero for never.
+	// ExpiresAt is the time from which the deciding expire rule takes the medium. For a medium that is kept by a
+	// hold, or by a protect rule with a date, it is the end of that. Zero for never.
 	ExpiresAt time.Time
 }
 

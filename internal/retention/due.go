@@ -18,8 +18,8 @@ func (f Facts) at(instant time.Time) Facts {
 // Due returns when a medium expires if only time passes, and the decision at that instant. ok is false for a
 // medium that stays. An expired medium is due since the returned instant, or since AsOf at the latest.
 //
-// A medium expires when a protection or a hold ends, when the time of the deciding rule or a CreationTime
-// comes, or when newer media join its group. It then stays expired.
+// A medium expires at one of four times: a protection or a hold ends, the time of the deciding rule comes, a
+// CreationTime comes, or newer media join its group. It then stays expired.
 func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then Decision, ok bool) {
 	then = Decide(p, m, facts.at(never()))
 	if then.Verdict != Expired {

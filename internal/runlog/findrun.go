@@ -31,8 +31,8 @@ func Find(ctx context.Context, store state.Store, reference string) (*report.Rep
 	return Read(ctx, store, id)
 }
 
-// FindRunOrPlan returns the ID of the run or of the plan that a reference names by the start of its ID, if no other one's ID
-// starts so. It returns state.ErrNotFound if there is none.
+// FindRunOrPlan returns the one ID of a run or of a plan that starts with a reference. It returns state.ErrNotFound if
+// there is none, and an AmbiguousError for several.
 func FindRunOrPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
 	runs, err := runsWithPrefix(ctx, store, reference)
 	if err != nil {
