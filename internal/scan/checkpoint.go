@@ -131,7 +131,7 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 	if f.checkpoint == nil || !f.cursor.hasBegun() {
 		return why
 	}
-	if !f.checkpoint.saved || f.cursor.accounted > 0 {
+	if !f.checkpoint.saved || f.cursor.moved {
 		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		var err error

@@ -182,6 +182,29 @@ func TestResumeAgainAndAgain(t *testing.T) {
 	}
 }
 
+// A run that has time for one call brings the scan one call nearer to its end, even if the call finds
+// no medium of its batch.
+func TestEveryRunBringsAScanForward(t *testing.T) {
+	t.Parallel()
+	library := func() *resumable {
+		r := newResumable(t, 0)
+		for i := range 45 {
+			key := fmt.Sprintf("clips/%02d", i)
+			r.listed = append(r.listed, key)
+			r.answers[escapedURL(key)] = []media.Medium{testMedium(fmt.Sprintf("m%02d", i), key, 400)}
+		}
+		return r
+	}
+	whole := library()
+	want, enough := whole.scan(0, false), whole.calls
+	r := library()
+	got := r.scan(2, false)
+	for got.found.Stopped != nil && r.runs < enough {
+		got = r.scan(2, false)
+	}
+	r.same(fmt.Sprintf("cut off after each of %d calls", enough), got, want)
+}
+
 // A killed scan is resumed at its last checkpoint, and looks up only what that does not have.
 func TestResumeAfterAKill(t *testing.T) {
 	if testing.Short() {

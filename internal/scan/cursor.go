@@ -25,6 +25,8 @@ type cursor struct {
 	open map[string]pending
 	// accounted counts the candidates that were answered, failed or skipped.
 	accounted int
+	// moved is true if the run has had an answer or passed a candidate. Only then is a checkpoint worth writing.
+	moved bool
 }
 
 // pending is a candidate that was taken.
@@ -45,11 +47,13 @@ func (c *cursor) take(candidate inventory.Candidate) {
 func (c *cursor) pass(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	c.accounted++
+	c.moved = true
 }
 
 // account accounts for candidates. Those in again stay open, with escaped slashes.
 func (c *cursor) account(candidates, again []inventory.Candidate) {
 	c.accounted += len(candidates) - len(again)
+	c.moved = true
 	if c.open == nil {
 		return
 	}
