@@ -57,11 +57,12 @@ func (b *Budget) Spend(ctx context.Context, store state.Store, now time.Time, id
 		if err := b.read(ctx, store, now); err != nil {
 			return Spending{}, err
 		}
-		s, own, err := b.reserve(now, ids, limit, commit)
-		if err != nil || !s.Allowed || !commit {
-			return s, err
+		s, own := b.reserve(now, ids, limit, commit)
+		if !s.Allowed || !commit {
+			return s, nil
 		}
-		if err = b.record(ctx, store, own, limit); err == nil {
+		err := b.record(ctx, store, own, limit)
+		if err == nil {
 			err = s.wait(ctx)
 		}
 		if err == nil {
@@ -88,16 +89,15 @@ func (b *Budget) Spend(ctx context.Context, store state.Store, now time.Time, id
 func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) error {
 	err := b.reading.Do(ctx, func(ctx context.Context) error {
 		b.mu.Lock()
-		before := b.ledger
+		from := b.ledger.unsettled(now)
 		b.mu.Unlock()
-		names, err := before.list(ctx, store, now)
+		names, err := list(ctx, store, from)
 		if err != nil {
 			return err
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.ledger.take(names, now)
-		return nil
+		return b.ledger.take(from, names, now)
 	})
 	if err != nil {
 		return fmt.Errorf("read the event budget: %w", err)
@@ -107,23 +107,21 @@ func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) err
 
 // reserve spends budget in memory, if commit is true. own is nil if there is nothing to record: other runs have spent
 // all of the media.
-func (b *Budget) reserve(now time.Time, ids []string, limit int, commit bool) (s Spending, own *spender, err error) {
+func (b *Budget) reserve(now time.Time, ids []string, limit int, commit bool) (s Spending, own *spender) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.Spent, s.Skipped, err = b.ledger.sum(); err != nil {
-		return s, nil, fmt.Errorf("read the event budget: %w", err)
-	}
+	s.Spent, s.Skipped = b.ledger.spent.sum, b.ledger.skipped
 	fresh := b.charges.without(ids, now)
 	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
-		return s, nil, nil
+		return s, nil
 	}
 	if len(fresh) > 0 {
 		own = &spender{id: rand.Text(), at: now, media: len(fresh), done: make(chan struct{})}
-		b.ledger.own[own.record()] = true
+		b.ledger.reserve(own.record())
 		b.charges.add(fresh, own)
 	}
 	s.budget, s.charges = b, b.charges.join(ids)
-	return s, own, nil
+	return s, own
 }
 
 // record writes the record of a spending, and confirms it.
@@ -143,7 +141,7 @@ func (b *Budget) record(ctx context.Context, store state.Store, own *spender, li
 		b.charges.drop(own)
 	}
 	if !isWritten {
-		delete(b.ledger.own, own.record())
+		b.ledger.forget(own.record())
 	}
 	return err
 }
@@ -167,9 +165,8 @@ func (b *Budget) confirm(ctx context.Context, store state.Store, own *spender, l
 func (b *Budget) check(own *spender, limit int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	spent, _, err := b.ledger.sum()
-	if err == nil && spent > limit {
-		err = &overspentError{others: spent - own.media}
+	if spent := b.ledger.spent.sum; spent > limit {
+		return &overspentError{others: spent - own.media}
 	}
-	return err
+	return nil
 }

@@ -28,7 +28,7 @@ func someIDs(n int) (ids []string) {
 var asOf = time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
 
 // no fails the test on an error.
-func no(t *testing.T, err error) {
+func no(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -269,8 +269,8 @@ func TestSpendOverlapping(t *testing.T) {
 					for _, name := range store.Names(folder) {
 						no(t, spent.add(name))
 					}
-					if len(deleted) > spent.sum() {
-						t.Errorf("seed %d: %d media may be deleted, and %d are on record", seed, len(deleted), spent.sum())
+					if len(deleted) > spent.sum {
+						t.Errorf("seed %d: %d media may be deleted, and %d are on record", seed, len(deleted), spent.sum)
 					}
 				})
 			}

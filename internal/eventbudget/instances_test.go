@@ -49,8 +49,8 @@ func TestSpendBesideOtherInstances(t *testing.T) {
 			for _, name := range store.Names(folder) {
 				no(t, spent.add(name))
 			}
-			if allowed > limit || allowed != spent.sum() {
-				t.Errorf("seed %d: %d media may be deleted, %d are on record, the limit is %d", seed, allowed, spent.sum(), limit)
+			if allowed > limit || allowed != spent.sum {
+				t.Errorf("seed %d: %d media may be deleted, %d are on record, the limit is %d", seed, allowed, spent.sum, limit)
 			}
 			if allowed == 0 {
 				none++

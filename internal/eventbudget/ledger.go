@@ -37,24 +37,77 @@ const day = 24 * time.Hour
 // own, and write a record some seconds after the time in its name.
 const lateTime = 10 * time.Minute
 
-// ledger has the names of the records of a day.
+// ledger has the names of the records of a day, and their sum.
 type ledger struct {
+	start    string   // of the day
 	listed   []string // in order
 	listedAt time.Time
 	own      map[string]bool // of this process; no listing had them yet
+	spent    tally           // of the listed and the own records
+	skipped  []error         // refunds that were not counted
 }
 
-// startOf returns the lower bound of the names of a day.
-func startOf(now time.Time) string { return folder + state.Stamp(now.Add(-day)) }
+// startOf returns the lower bound of the names of a day. It moves once a minute: then all records are counted again.
+func startOf(now time.Time) string { return folder + state.Stamp(now.Add(-day).Truncate(time.Minute)) }
 
-// list returns the names of the day. It lists only the last names again.
-func (l *ledger) list(ctx context.Context, store state.Store, now time.Time) (names []string, err error) {
+// unsettled returns the lower bound of the names to list.
+func (l *ledger) unsettled(now time.Time) string {
+	return max(startOf(now), folder+state.Stamp(l.listedAt.Add(-lateTime)))
+}
+
+// take replaces the names from a name on by those of a listing. After an error the ledger is empty.
+func (l *ledger) take(from string, names []string, now time.Time) error {
 	start := startOf(now)
-	again := max(start, folder+state.Stamp(l.listedAt.Add(-lateTime)))
 	first, _ := slices.BinarySearch(l.listed, start)
-	last, _ := slices.BinarySearch(l.listed, again)
-	names = slices.Clone(l.listed[first:last])
-	for record, err := range store.List(ctx, folder, again) {
+	last, _ := slices.BinarySearch(l.listed, from)
+	before := l.listed[last:]
+	fresh := slices.DeleteFunc(without(names, before), func(name string) bool { return l.own[name] })
+	again := start != l.start || len(l.skipped) > 0 || len(without(before, names)) > 0
+	l.start, l.listed, l.listedAt = start, append(l.listed[first:last], names...), now
+	maps.DeleteFunc(l.own, func(name string, _ bool) bool {
+		_, isListed := slices.BinarySearch(names, name)
+		return isListed || name < start
+	})
+	if again {
+		l.spent, l.skipped, fresh = tally{}, nil, slices.Concat(slices.Collect(maps.Keys(l.own)), l.listed)
+	}
+	for _, name := range fresh {
+		switch err := l.spent.add(name); {
+		case errors.Is(err, errUncovered):
+			l.skipped = append(l.skipped, fmt.Errorf("refund %s not counted: %w", name, err))
+		case err != nil:
+			l.start, l.listed, l.listedAt = "", nil, time.Time{} // somebody will remove the record
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve counts a record that is not written yet.
+func (l *ledger) reserve(name string) {
+	l.own[name] = true
+	_ = l.spent.add(name) // a name of this process has a number
+}
+
+// forget leaves out a record that could not be written. If it is there after all, the next listing has it.
+func (l *ledger) forget(name string) {
+	delete(l.own, name)
+	l.start = "" // all are counted again
+}
+
+// without returns the names that others do not have. Both are in order.
+func without(names, others []string) (rest []string) {
+	for _, name := range names {
+		if _, has := slices.BinarySearch(others, name); !has {
+			rest = append(rest, name)
+		}
+	}
+	return rest
+}
+
+// list returns the names of the records from a name on.
+func list(ctx context.Context, store state.Store, from string) (names []string, err error) {
+	for record, err := range store.List(ctx, folder, from) {
 		if err != nil {
 			return nil, err
 		}
@@ -63,42 +116,21 @@ func (l *ledger) list(ctx context.Context, store state.Store, now time.Time) (na
 	return names, nil
 }
 
-// take replaces the names by those of a listing.
-func (l *ledger) take(names []string, now time.Time) {
-	l.listed, l.listedAt = names, now
-	maps.DeleteFunc(l.own, func(name string, _ bool) bool {
-		_, isListed := slices.BinarySearch(names, name)
-		return isListed || name < startOf(now)
-	})
-}
-
-// sum returns the media that were spent. skipped has the refunds that were not counted.
-func (l *ledger) sum() (spent int, skipped []error, err error) {
-	total := tally{}
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(l.own)), l.listed) {
-		switch err := total.add(name); {
-		case errors.Is(err, errUncovered):
-			skipped = append(skipped, fmt.Errorf("refund %s not counted: %w", name, err))
-		case err != nil:
-			l.listed, l.listedAt = nil, time.Time{} // somebody will remove the record
-			return 0, skipped, err
-		}
-	}
-	return total.sum(), skipped, nil
-}
-
 // maxSpent bounds the media of one spending.
 const maxSpent = 1 << 31
 
-// tally holds the media that each spender has spent, less refunds.
-type tally map[string]int
+// tally holds the media that each spender has spent, less refunds. The zero value is empty.
+type tally struct {
+	by  map[string]int
+	sum int
+}
 
 // errUncovered: a spender refunds more media than it spent. Its spending is missing, older than a day,
 // or was recorded by an earlier version.
 var errUncovered = errors.New("it refunds more media than its run has spent within a day")
 
 // add counts a record. The refunds of a spender come after its spending.
-func (t tally) add(name string) error {
+func (t *tally) add(name string) error {
 	_, rest, _ := strings.Cut(name, "Z-")
 	at := strings.LastIndexByte(rest, '-')
 	media, err := strconv.Atoi(rest[:max(at, 0)])
@@ -106,16 +138,12 @@ func (t tally) add(name string) error {
 	switch {
 	case err != nil, media == 0, media > maxSpent, media < -maxSpent, run == "":
 		return fmt.Errorf("record %s: no number of media in its name: remove the record", text.Quote(name))
-	case t[run]+media < 0:
+	case t.by[run]+media < 0:
 		return errUncovered
+	case t.by == nil:
+		t.by = map[string]int{}
 	}
-	t[run] += media
+	t.by[run] += media
+	t.sum += media
 	return nil
-}
-
-func (t tally) sum() (media int) {
-	for _, ofRun := range t {
-		media = min(maxSpent, media+ofRun)
-	}
-	return media
 }

@@ -3,6 +3,9 @@ package eventbudget
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +36,7 @@ func TestRecords(t *testing.T) {
 		"nothing of it":            {[]string{"0-A"}, -1},
 		"a number that overflows":  {[]string{"9223372036854775808-A"}, -1},
 		"numbers that would":       {[]string{"9223372036854775807-A", "9223372036854775807-B"}, -1},
-		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, maxSpent},
+		"much":                     {[]string{"2147483648-A", "2147483648-B", "5-C"}, 2*maxSpent + 5},
 		"another form of a number": {[]string{"0x5-A"}, -1},
 	} {
 		b := tally{}
@@ -49,7 +52,7 @@ func TestRecords(t *testing.T) {
 				t.Errorf("%s: %v names no record", name, err)
 			}
 		}
-		if got := b.sum(); (err != nil) != (test.want < 0) || err == nil && got != test.want {
+		if got := b.sum; (err != nil) != (test.want < 0) || err == nil && got != test.want {
 			t.Errorf("%s: %d, %v, want %d", name, got, err, test.want)
 		}
 	}
@@ -87,14 +90,87 @@ func TestTheLargestSpending(t *testing.T) {
 	}
 }
 
+// A ledger that counts only what is new has the sum of one that counts all records at each reading. Records come late,
+// out of order and from this process; some are removed, and some were never written.
+func TestALedgerCountsWhatIsNew(t *testing.T) {
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		store := statetest.New()
+		l := ledger{own: map[string]bool{}}
+		var spenders []spender
+		for now := asOf; now.Before(asOf.Add(30 * time.Hour)); now = now.Add(time.Duration(random.IntN(int(20 * time.Minute)))) {
+			one := spender{id: fmt.Sprintf("R%d", len(spenders)), at: now.Add(-time.Duration(random.IntN(int(lateTime)))), media: 1 + random.IntN(9)}
+			switch random.IntN(8) {
+			case 0:
+				if len(spenders) > 0 { // it may refund more than it spent, or again
+					one = spenders[random.IntN(len(spenders))]
+					no(t, refund(t.Context(), store, now, 1+random.IntN(one.media), one.id))
+				}
+			case 1:
+				l.reserve(one.record())
+			case 2:
+				l.reserve(one.record())
+				l.forget(one.record())
+			case 3:
+				if names := store.Names(folder); len(names) > 0 {
+					delete(store.Records, names[random.IntN(len(names))])
+				}
+			default:
+				if random.IntN(2) == 0 {
+					l.reserve(one.record())
+				}
+				store.Put(one.record(), nil)
+				spenders = append(spenders, one)
+			}
+			from := l.unsettled(now)
+			names, err := list(t.Context(), store, from)
+			no(t, err)
+			no(t, l.take(from, names, now))
+			var want tally
+			for _, name := range slices.Concat(slices.Collect(maps.Keys(l.own)), l.listed) {
+				if err := want.add(name); err != nil && !errors.Is(err, errUncovered) {
+					t.Fatal(err)
+				}
+			}
+			if l.spent.sum != want.sum || !maps.Equal(l.spent.by, want.by) {
+				t.Fatalf("seed %d, %v: %d, %v; want %d, %v", seed, now.Sub(asOf), l.spent.sum, l.spent.by, want.sum, want.by)
+			}
+			for _, name := range l.listed {
+				if l.own[name] {
+					t.Fatalf("seed %d: %s is counted twice", seed, name)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkTake is one reading of the ledger on a day with so many records.
+func BenchmarkTake(b *testing.B) {
+	for _, records := range []int{1000, 100_000} {
+		b.Run(fmt.Sprint(records), func(b *testing.B) {
+			l := ledger{own: map[string]bool{}}
+			var names []string
+			for i := range records {
+				names = append(names, recordName(asOf.Add(time.Duration(i-records)*day/time.Duration(records)), 1, fmt.Sprintf("RUN%023d", i)))
+			}
+			no(b, l.take(l.unsettled(asOf), names, asOf))
+			for b.Loop() {
+				from := l.unsettled(asOf)
+				first, _ := slices.BinarySearch(l.listed, from)
+				no(b, l.take(from, slices.Clone(l.listed[first:]), asOf))
+			}
+		})
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	f.Add("spent/20260101T000000.000000000Z-5-A", "spent/20260101T000000.000000000Z--5-A")
 	fuzztest.Fuzz(f, func(t *testing.T, first, second string) {
 		b := tally{}
 		for _, name := range []string{first, second} {
-			before := b.sum()
+			before := b.sum
 			err := b.add(name)
-			if after := b.sum(); after < 0 || err != nil && after != before {
+			if after := b.sum; after < 0 || err != nil && after != before {
 				t.Errorf("%q after %q: %d", second, first, after)
 			}
 		}
