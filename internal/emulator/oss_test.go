@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -467,4 +469,30 @@ func TestOSSAuthentication(t *testing.T) {
 			t.Errorf("%q, %v", body, err)
 		}
 	})
+}
+
+// A bucket lists its keys in order, whatever was added and removed since the last listing.
+func TestKeysStayInOrder(t *testing.T) {
+	e := start(t, emulator.Config{})
+	random := rand.New(rand.NewPCG(1, 2))
+	written := map[string]bool{}
+	for range 3000 {
+		key := fmt.Sprint(random.IntN(100))
+		switch random.IntN(5) {
+		case 0, 1:
+			e.PutObject("ops", key, nil, time.Now())
+			written[key] = true
+		case 2, 3:
+			e.RemoveObject("ops", key)
+			delete(written, key)
+		default:
+			var keys []string
+			for _, o := range e.Objects("ops") {
+				keys = append(keys, o.Key)
+			}
+			if want := slices.Sorted(maps.Keys(written)); !slices.Equal(keys, want) {
+				t.Fatalf("%q, want %q", keys, want)
+			}
+		}
+	}
 }

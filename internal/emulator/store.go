@@ -4,7 +4,6 @@ import (
 	"crypto/md5"
 	"fmt"
 	"hash/crc64"
-	"maps"
 	"net/http"
 	"slices"
 	"sort"
@@ -57,7 +56,8 @@ func (o Object) etag() string {
 type bucket struct {
 	versioning string // Enabled, Suspended, or empty when never enabled
 	objects    map[string]Object
-	keys       []string // sorted; nil when they have to be sorted anew
+	keys       []string // sorted; some may have been removed since
+	fresh      []string // added since, in any order
 	madeUp     *madeUp  // has the objects in place of the map; nil for none
 }
 
@@ -95,23 +95,35 @@ func (o ordered) find(key string) int {
 
 func (b *bucket) put(o Object) {
 	if _, ok := b.objects[o.Key]; !ok {
-		b.keys = nil
+		b.fresh = append(b.fresh, o.Key)
 	}
 	b.objects[o.Key] = o
 }
 
-func (b *bucket) remove(key string) {
-	if _, ok := b.objects[key]; ok {
-		delete(b.objects, key)
-		b.keys = nil
-	}
-}
+func (b *bucket) remove(key string) { delete(b.objects, key) }
 
+// sorted returns the keys in order. A bucket that is written and listed in turn has few fresh keys, which are merged
+// with the others.
 func (b *bucket) sorted() []string {
-	if b.keys == nil {
-		b.keys = slices.Sorted(maps.Keys(b.objects))
+	if len(b.fresh) == 0 && len(b.keys) == len(b.objects) {
+		return b.keys
 	}
-	return b.keys
+	slices.Sort(b.fresh)
+	keys := make([]string, 0, len(b.objects))
+	for old, fresh := b.keys, b.fresh; len(old) > 0 || len(fresh) > 0; {
+		least := &old
+		if len(old) == 0 || len(fresh) > 0 && fresh[0] < old[0] {
+			least = &fresh
+		}
+		key := (*least)[0]
+		*least = (*least)[1:]
+		_, exists := b.objects[key]
+		if exists && (len(keys) == 0 || keys[len(keys)-1] != key) { // a key that was removed and added stands in both
+			keys = append(keys, key)
+		}
+	}
+	b.keys, b.fresh = keys, nil
+	return keys
 }
 
 // store is all buckets by name.
