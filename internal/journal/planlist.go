@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -27,39 +29,95 @@ type PlanPage struct {
 // none of them.
 func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage, error) {
 	page := PlanPage{Plans: []plan.Contents{}}
-	names, applied, err := newestPlans(ctx, store, before)
-	if err != nil {
-		return PlanPage{}, err
-	}
-	if len(names) > MaxListed {
-		names = names[:MaxListed]
-		page.Next, _ = plan.IDOf(names[MaxListed-1])
+	var ids []string
+	for id, err := range savedPlans(ctx, store, before) {
+		if err != nil {
+			return PlanPage{}, err
+		}
+		if len(ids) == MaxListed {
+			page.Next = ids[MaxListed-1]
+			break
+		}
+		ids = append(ids, id)
 	}
 	unread := 0
-	for batch := range slices.Chunk(names, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, store, batch)
-		for i, name := range batch {
+	for batch := range slices.Chunk(ids, state.AtOnce) {
+		names := make([]string, 0, 2*len(batch))
+		for _, id := range batch {
+			names = append(names, plan.Name(id), plan.AppliedName(id))
+		}
+		records, errs := state.ReadAll(ctx, store, names)
+		for i := 0; i < len(names); i += 2 {
 			contents, err := plan.Contents{}, errs[i]
 			switch {
 			case err == nil:
-				contents, err = planOf(name, records[i])
-				if err == nil && contents.Run == "" && applied[plan.AppliedName(contents.ID)] {
-					contents.Run, err = AppliedBy(ctx, store, contents.ID)
+				contents, err = planOf(names[i], records[i])
+				if err == nil && contents.Run == "" {
+					contents.Run, err = appliedBy(records[i+1], errs[i+1])
 				}
 			case !errors.Is(err, state.ErrNotFound):
 				unread++
 			}
 			if err != nil {
-				page.Skipped = append(page.Skipped, state.Skipped{Record: name, Problem: text.Bound(err.Error())})
+				page.Skipped = append(page.Skipped, state.Skipped{Record: names[i], Problem: text.Bound(err.Error())})
 				continue
 			}
 			page.Plans = append(page.Plans, contents)
 		}
-		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(names)) {
+		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(ids)) {
 			return PlanPage{}, err
 		}
 	}
 	return page, nil
+}
+
+// planLog holds an empty record for each plan with media. Its name has the inverted time at which the plan was saved, and
+// the ID of the plan. So the first name is that of the latest plan.
+const planLog = "plan-log/"
+
+// LogPlan adds a saved plan to the list of plans.
+func LogPlan(ctx context.Context, store state.Store, now time.Time, id string) error {
+	if err := store.Create(ctx, planLog+state.Inverted(now)+"-"+strings.TrimPrefix(id, "sha256:"), state.Empty()); err != nil {
+		return fmt.Errorf("add the plan to the list of plans: %w", err)
+	}
+	return nil
+}
+
+// savedPlans yields the IDs of the plans with media that were saved before a plan, or of all: the logged ones, newest
+// first, and then those that are not in the log. A plan that was saved before the log began is not.
+func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		begun, logged := before == "", map[string]bool{}
+		for record, err := range store.List(ctx, planLog, "") {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			_, digits, _ := strings.Cut(strings.TrimPrefix(record.Name, planLog), "-")
+			id, ok := plan.IDOf(plan.Name("sha256:" + digits))
+			if !ok || logged[id] {
+				continue
+			}
+			logged[id] = true
+			if begun && !yield(id, nil) {
+				return
+			}
+			begun = begun || id == before
+		}
+		if begun {
+			before = ""
+		}
+		ids, err := unloggedPlans(ctx, store, before, logged)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
 }
 
 // planOf decodes the record of a plan.
@@ -88,10 +146,9 @@ func newestFirst(a, b state.Record) int {
 	return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
 }
 
-// newestPlans lists the MaxListed+1 records of plans that were written last before a plan, newest first, and all
-// that mark a plan as applied.
-func newestPlans(ctx context.Context, store state.Store, before string) (names []string, applied map[string]bool, err error) {
-	applied = map[string]bool{}
+// unloggedPlans returns the MaxListed+1 plans that were written last before a plan, newest first, without those that
+// the log has. It lists all records of plans.
+func unloggedPlans(ctx context.Context, store state.Store, before string, logged map[string]bool) (ids []string, err error) {
 	var records []state.Record
 	keepNewest := func() {
 		slices.SortFunc(records, newestFirst)
@@ -100,17 +157,15 @@ func newestPlans(ctx context.Context, store state.Store, before string) (names [
 	var end state.Record
 	if before != "" {
 		if end, err = planRecord(ctx, store, before); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for record, err := range store.List(ctx, "plans/", "") {
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if strings.HasSuffix(record.Name, "/applied.json") {
-			applied[record.Name] = true
-		}
-		if !strings.HasSuffix(record.Name, "/plan.json") || before != "" && newestFirst(record, end) <= 0 {
+		id, ok := plan.IDOf(record.Name)
+		if !ok || logged[id] || before != "" && newestFirst(record, end) <= 0 {
 			continue
 		}
 		if records = append(records, record); len(records) == 4*MaxListed {
@@ -119,7 +174,8 @@ func newestPlans(ctx context.Context, store state.Store, before string) (names [
 	}
 	keepNewest()
 	for _, record := range records {
-		names = append(names, record.Name)
+		id, _ := plan.IDOf(record.Name)
+		ids = append(ids, id)
 	}
-	return names, applied, nil
+	return ids, nil
 }

@@ -227,7 +227,11 @@ type appliedRecord struct {
 
 // AppliedBy returns the run that has applied a plan to its end, or nothing.
 func AppliedBy(ctx context.Context, store state.Store, id string) (run string, err error) {
-	data, err := store.Read(ctx, plan.AppliedName(id))
+	return appliedBy(store.Read(ctx, plan.AppliedName(id)))
+}
+
+// appliedBy decodes the record that marks a plan as applied.
+func appliedBy(data []byte, err error) (run string, _ error) {
 	if errors.Is(err, state.ErrNotFound) {
 		return "", nil
 	}

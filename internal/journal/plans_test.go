@@ -327,40 +327,80 @@ func TestListPlansNamesTheRun(t *testing.T) {
 	}
 }
 
-// The pages have every plan once, the one that was saved last first, however many were saved at once.
+// The pages have every plan once, the one that was saved last first, however many were saved at once. Some plans are
+// older than the log, some were saved twice, and some have no record.
 func TestPagesOfPlans(t *testing.T) {
+	for name, unlogged := range map[string]int{"all in the log": 0, "none in the log": 10_000, "as many as a page are older": MaxListed, "some are older": 217} {
+		t.Run(name, func(t *testing.T) {
+			store := statetest.New()
+			const saved = 5*MaxListed + 7
+			for i := range saved {
+				h := head()
+				h.AsOf = asOf.Add(time.Duration(i) * time.Second)
+				made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
+				no(t, err)
+				at := asOf.Add(time.Duration(i/30) * time.Minute)
+				store.Written[plan.Name(made.ID)] = at
+				if i >= unlogged {
+					no(t, LogPlan(t.Context(), store, at, made.ID))
+				}
+				if i >= unlogged && i%10 == 0 {
+					no(t, LogPlan(t.Context(), store, at.Add(time.Second), made.ID))
+				}
+			}
+			store.Put(planLog+"damaged", nil)
+			seen, before, last := map[string]bool{}, "", asOf.AddDate(1, 0, 0)
+			for pages := 1; ; pages++ {
+				page, err := ListPlans(t.Context(), store, before)
+				no(t, err)
+				for _, one := range page.Plans {
+					at := store.Written[plan.Name(one.ID)]
+					if at.After(last) || seen[one.ID] {
+						t.Fatalf("a plan of %s after one of %s, or twice", at, last)
+					}
+					seen[one.ID], last = true, at
+				}
+				if full := len(page.Plans) == MaxListed; full != (page.Next != "") || pages > 6 {
+					t.Fatalf("page %d has %d plans, next %q", pages, len(page.Plans), page.Next)
+				}
+				if before = page.Next; before == "" {
+					break
+				}
+			}
+			if len(seen) != saved {
+				t.Errorf("%d plans, want %d", len(seen), saved)
+			}
+			if _, err := ListPlans(t.Context(), store, "sha256:"+strings.Repeat("0", 64)); !errors.Is(err, state.ErrNotFound) {
+				t.Errorf("before an unknown plan: %v", err)
+			}
+		})
+	}
+}
+
+// A page of logged plans needs no list of all plans.
+func TestAPageOfPlansListsTheLogOnly(t *testing.T) {
 	store := statetest.New()
-	const saved = 5*MaxListed + 7
-	for i := range saved {
+	for i := range 2*MaxListed + 1 {
 		h := head()
 		h.AsOf = asOf.Add(time.Duration(i) * time.Second)
 		made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
 		no(t, err)
-		store.Written[plan.Name(made.ID)] = asOf.Add(time.Duration(i/30) * time.Minute)
+		no(t, LogPlan(t.Context(), store, h.AsOf, made.ID))
 	}
-	seen, before, last := map[string]bool{}, "", asOf.AddDate(1, 0, 0)
-	for pages := 1; ; pages++ {
-		page, err := ListPlans(t.Context(), store, before)
-		no(t, err)
-		for _, one := range page.Plans {
-			at := store.Written[plan.Name(one.ID)]
-			if at.After(last) {
-				t.Fatalf("a plan of %s after one of %s", at, last)
-			}
-			seen[one.ID], last = true, at
-		}
-		if full := len(page.Plans) == MaxListed; full != (page.Next != "") || pages > 6 {
-			t.Fatalf("page %d has %d plans, next %q", pages, len(page.Plans), page.Next)
-		}
-		if before = page.Next; before == "" {
-			break
-		}
+	store.Down, store.Of = "list", "plans/"
+	page, err := ListPlans(t.Context(), store, "")
+	if err != nil || len(page.Plans) != MaxListed {
+		t.Fatalf("%d plans, %v", len(page.Plans), err)
 	}
-	if len(seen) != saved {
-		t.Errorf("%d plans, want %d", len(seen), saved)
+	if page, err = ListPlans(t.Context(), store, page.Next); err != nil || len(page.Plans) != MaxListed {
+		t.Errorf("the next page: %d plans, %v", len(page.Plans), err)
 	}
-	if _, err := ListPlans(t.Context(), store, "sha256:"+strings.Repeat("0", 64)); !errors.Is(err, state.ErrNotFound) {
-		t.Errorf("before an unknown plan: %v", err)
+	if _, err = ListPlans(t.Context(), store, page.Next); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("the last page: %v", err)
+	}
+	store.Of = planLog
+	if _, err = ListPlans(t.Context(), store, page.Next); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("without the end of the log: %v", err)
 	}
 }
 

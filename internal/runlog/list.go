@@ -123,7 +123,7 @@ func readAll[T any](ctx context.Context, store state.Store, batch []T, nameOf fu
 // A cursor has the key of a report, with its time as people read it.
 func cursorOf(key string) string {
 	stamp, rest, _ := strings.Cut(key, "-")
-	at, _ := uninverted(stamp) // of a key of this package's
+	at, _ := state.ParseInverted(stamp) // of a key of this package's
 	return state.Stamp(at) + "-" + rest
 }
 
@@ -143,7 +143,7 @@ func keyOf(cursor string) string {
 	if run, number, _ := strings.Cut(rest, "."); err != nil || cursor != state.Stamp(at)+"-"+rest || run != state.SafeName(run) || strings.Trim(number, "0123456789") != "" || number == "" {
 		return ""
 	}
-	return inverted(at) + "-" + rest
+	return state.Inverted(at) + "-" + rest
 }
 
 // candidates yields the records of a page, newest first.

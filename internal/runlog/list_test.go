@@ -223,7 +223,7 @@ func FuzzLogName(f *testing.F) {
 	f.Add("log/timer/done/0000000000000000000-a.1.5l.0l0.l1x1l1")
 	fuzztest.Fuzz(f, func(t *testing.T, name string) {
 		l, err := parseLogName(name)
-		if err == nil && (l.run == "" || min(l.total.Deleted, l.total.Lost) < 0 || l.at.IsZero() || inverted(l.at) != l.key[:19]) {
+		if err == nil && (l.run == "" || min(l.total.Deleted, l.total.Lost) < 0 || l.at.IsZero() || state.Inverted(l.at) != l.key[:19]) {
 			t.Errorf("%+v", l)
 		}
 	})

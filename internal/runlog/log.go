@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -46,22 +45,8 @@ const (
 	morePart = ".more"
 )
 
-// inverted returns a text for a time. Later times sort first.
-func inverted(at time.Time) string {
-	return fmt.Sprintf("%019d", math.MaxInt64-max(0, at.UnixNano()))
-}
-
-func uninverted(s string) (time.Time, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	at := time.Unix(0, math.MaxInt64-n).UTC()
-	if err != nil || inverted(at) != s {
-		return time.Time{}, fmt.Errorf("%s is no time", text.Quote(s))
-	}
-	return at, nil
-}
-
 func logKey(at time.Time, run string, number int) string {
-	return fmt.Sprintf("%s-%s.%d", inverted(at), state.SafeName(run), number)
+	return fmt.Sprintf("%s-%s.%d", state.Inverted(at), state.SafeName(run), number)
 }
 
 // hashRule returns the short hash by which names in the log name a rule.
@@ -112,7 +97,7 @@ func parseLogName(name string) (logged, error) {
 	stamp, run, _ := strings.Cut(parts[0], "-")
 	l := logged{name: name, run: run, rules: map[string]report.StatsTotal{}}
 	var err error
-	if l.at, err = uninverted(stamp); err != nil || run == "" || len(parts) < 3 || len(base) > maxLogName+len(morePart) {
+	if l.at, err = state.ParseInverted(stamp); err != nil || run == "" || len(parts) < 3 || len(base) > maxLogName+len(morePart) {
 		return l, fmt.Errorf("%s is no name of the log", text.Quote(base))
 	}
 	l.key = parts[0] + "." + parts[1]

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]*$`)
@@ -16,11 +18,11 @@ var plainName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]*$`)
 const maxPlain = 128 // bytes
 
 // SafeName returns a text for the name of a record: the text if it is plain, else its hash.
-func SafeName(text string) string {
-	if len(text) <= maxPlain && plainName.MatchString(text) {
-		return text
+func SafeName(name string) string {
+	if len(name) <= maxPlain && plainName.MatchString(name) {
+		return name
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(name))
 	return "sha256-" + hex.EncodeToString(sum[:])
 }
 
@@ -31,6 +33,21 @@ const stampForm = "20060102T150405.000000000Z"
 
 // ParseStamp returns the time of a stamp.
 func ParseStamp(stamp string) (time.Time, error) { return time.Parse(stampForm, stamp) }
+
+// Inverted returns a time for the start of a record's name. Later times sort first.
+func Inverted(at time.Time) string {
+	return fmt.Sprintf("%019d", math.MaxInt64-max(0, at.UnixNano()))
+}
+
+// ParseInverted returns the time of an inverted one.
+func ParseInverted(s string) (time.Time, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	at := time.Unix(0, math.MaxInt64-n).UTC()
+	if err != nil || Inverted(at) != s {
+		return time.Time{}, fmt.Errorf("%s is no time", text.Quote(s))
+	}
+	return at, nil
+}
 
 // RunName returns the name of a record or folder that a run begins at a time.
 func RunName(at time.Time, run string) string { return Stamp(at) + "-" + SafeName(run) }

@@ -56,8 +56,13 @@ func TestPlansOfARun(t *testing.T) {
 			}
 			w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, test.mode)
 			var got []saved
+			plans := 0
 			for _, name := range w.records("plans/") {
-				if id, ok := plan.IDOf(name); ok && !before[name] {
+				id, ok := plan.IDOf(name)
+				if ok {
+					plans++
+				}
+				if ok && !before[name] {
 					contents, err := journal.ReadPlan(t.Context(), w.store, id)
 					if err != nil {
 						t.Fatal(err)
@@ -68,6 +73,9 @@ func TestPlansOfARun(t *testing.T) {
 			slices.SortFunc(got, func(a, b saved) int { return a.Entries - b.Entries })
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("plans (-want +got):\n%s", diff)
+			}
+			if logged := len(w.records("plan-log/")); logged != plans {
+				t.Errorf("%d plans are logged of %d", logged, plans)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -41,13 +42,25 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 	if deletes && c.Announced == 0 {
 		draft.Run = r.report.Run
 	}
-	all, err = journal.SavePlan(ctx, r.Store, draft, found.Draft.Lines())
+	all, err = r.savePlan(ctx, draft, found.Draft.Lines())
 	if err != nil || !deletes || c.Announced == 0 || c.Pending == 0 {
 		return all, all.ID, err
 	}
 	draft.Run = r.report.Run
-	due, err := journal.SavePlan(ctx, r.Store, draft, notice.dueLines(found))
+	due, err := r.savePlan(ctx, draft, notice.dueLines(found))
 	return all, due.ID, err
+}
+
+// savePlan saves a plan, and adds it to the list of plans. The list has a plan that the log lacks too, after all others.
+func (r *run) savePlan(ctx context.Context, draft plan.Contents, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
+	saved, err := journal.SavePlan(ctx, r.Store, draft, lines)
+	if err != nil || saved.Entries == 0 {
+		return saved, err
+	}
+	if err := journal.LogPlan(ctx, r.Store, r.Now(), saved.ID); err != nil {
+		r.Log.Warn("plan not logged", "plan", saved.ID, "error", err.Error())
+	}
+	return saved, nil
 }
 
 // begin records the intent to delete a plan, so that the run may be killed: the next scheduled run finishes the plan.
