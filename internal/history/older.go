@@ -44,10 +44,10 @@ func (o *older) begin(ctx context.Context, store state.Store, now time.Time) err
 // list lists so many records of outcomes, and returns those of an earlier version. The next call lists the ones behind.
 func (o *older) list(ctx context.Context, store state.Store, most int) (records []state.Record, listed int, err error) {
 	for record, err := range journal.OutcomeRecords(ctx, store, o.Last) {
-		if err == nil {
-			err = o.begin(ctx, store, record.Now)
-		}
 		if err != nil {
+			return nil, 0, fmt.Errorf("list the outcomes of all runs: %w", err)
+		}
+		if err := o.begin(ctx, store, record.Now); err != nil {
 			return nil, 0, err
 		}
 		if record.Written.Before(o.Until) {

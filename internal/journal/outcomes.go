@@ -92,18 +92,9 @@ func AddOutcomes(ctx context.Context, store state.Store, run string, last int, o
 // outcomesOf returns the folder of the outcomes of a run.
 func outcomesOf(run string) string { return outcomeFolder + state.SafeName(run) + "/" }
 
-// OutcomeRecords yields the records with the outcomes of all runs, by their names after one of them.
+// OutcomeRecords lists the records with the outcomes of all runs, by their names after one of them.
 func OutcomeRecords(ctx context.Context, store state.Store, after string) iter.Seq2[state.Record, error] {
-	return func(yield func(state.Record, error) bool) {
-		for record, err := range store.List(ctx, outcomeFolder, after) {
-			if err != nil {
-				err = fmt.Errorf("list the outcomes of all runs: %w", err)
-			}
-			if !yield(record, err) || err != nil {
-				return
-			}
-		}
-	}
+	return store.List(ctx, outcomeFolder, after)
 }
 
 // ReadOutcomes returns the outcomes of a record.
