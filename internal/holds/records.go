@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -62,18 +60,14 @@ func decodeStrictly(data []byte, most int, into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if err == nil && decoder.Decode(&struct{}{}) != io.EOF {
-		err = errors.New("there is more than one value")
-	}
-	if err != nil {
+	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
 	}
 	return nil
 }
 
-// checkKeys refuses an object with a key that is set twice or has an upper-case letter, and looks into objects
-// below it: encoding/json would take the last of several spellings.
+// checkKeys refuses what is not one object, and a key that is set twice or has an upper-case letter, also in objects
+// below: encoding/json would take the last of several spellings.
 func checkKeys(data []byte) error {
 	seen := map[string]bool{}
 	return text.Members(data, func(name []byte, value json.RawMessage) error {
