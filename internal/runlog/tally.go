@@ -37,16 +37,9 @@ func (t *tally) day(date time.Time) *Day {
 
 // readSaved reads the saved days from a date on, and returns their dates in order.
 func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Time, err error) {
-	var listed []time.Time
-	for record, err := range t.store.List(ctx, totalsFolderOf(t.zone), "") {
-		if err != nil {
-			return nil, err
-		}
-		base := strings.TrimSuffix(strings.TrimPrefix(record.Name, totalsFolderOf(t.zone)), reportSuffix)
-		date, err := time.Parse(time.DateOnly, base)
-		if err == nil && record.Name == totalsName(t.zone, date) && !date.Before(from) {
-			listed = append(listed, date)
-		}
+	listed, err := savedDays(ctx, t.store, t.zone, from)
+	if err != nil {
+		return nil, err
 	}
 	for batch := range slices.Chunk(listed, state.AtOnce) {
 		records, errs := readAll(ctx, t.store, batch, func(date time.Time) string { return totalsName(t.zone, date) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -82,11 +83,11 @@ func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now t
 	if logged := retention.DateOf(began, zone); logged.After(first) {
 		first = logged
 	}
-	saved := map[string]bool{}
+	var saved []time.Time
 	if err == nil && first.Before(today) {
 		saved, err = savedDays(ctx, store, zone, first)
 	}
-	for first.Before(today) && saved[totalsName(zone, first)] {
+	for first.Before(today) && slices.ContainsFunc(saved, first.Equal) {
 		first = first.AddDate(0, 0, 1)
 	}
 	t := newTally(store, zone)
@@ -97,8 +98,8 @@ func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now t
 		err = errors.New(t.skipped[0].String())
 	}
 	for date := first; err == nil && date.Before(today); date = date.AddDate(0, 0, 1) {
-		if name := totalsName(zone, date); !saved[name] {
-			err = saveDay(ctx, store, name, zone, t.day(date))
+		if !slices.ContainsFunc(saved, date.Equal) {
+			err = saveDay(ctx, store, zone, t.day(date))
 		}
 	}
 	if err != nil {
@@ -107,20 +108,22 @@ func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now t
 	return nil
 }
 
-// savedDays returns the names of the records from a day on.
-func savedDays(ctx context.Context, store state.Store, zone *time.Location, first time.Time) (map[string]bool, error) {
-	saved := map[string]bool{}
+// savedDays returns the days from a first one on that have a record, in order.
+func savedDays(ctx context.Context, store state.Store, zone *time.Location, first time.Time) (dates []time.Time, err error) {
 	for record, err := range store.List(ctx, totalsFolderOf(zone), totalsName(zone, first.AddDate(0, 0, -1))) {
 		if err != nil {
 			return nil, err
 		}
-		saved[record.Name] = true
+		date, err := time.Parse(time.DateOnly, strings.TrimSuffix(path.Base(record.Name), reportSuffix))
+		if err == nil && record.Name == totalsName(zone, date) {
+			dates = append(dates, date)
+		}
 	}
-	return saved, nil
+	return dates, nil
 }
 
-func saveDay(ctx context.Context, store state.Store, name string, zone *time.Location, day *Day) error {
-	err := state.CreateJSON(ctx, store, name, totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.StatsTotal, day.Rules})
+func saveDay(ctx context.Context, store state.Store, zone *time.Location, day *Day) error {
+	err := state.CreateJSON(ctx, store, totalsName(zone, day.Date), totalsRecord{totalsFormat, zone.String(), day.Date.Format(time.DateOnly), day.StatsTotal, day.Rules})
 	if errors.Is(err, state.ErrExists) {
 		return nil // another run was faster
 	}

@@ -189,7 +189,7 @@ func TestDeletionsOfAYear(t *testing.T) {
 		rules := map[string]report.StatsTotal{"drafts": {Runs: 1, Deleted: 1000}, "everything-else": {Runs: 10_001, Deleted: 14_000}}
 		for i := range 365 {
 			date := retention.DateOf(noon.AddDate(0, 0, -i-2), time.UTC)
-			no(t, saveDay(t.Context(), store.Memory, totalsName(time.UTC, date), time.UTC, &Day{date, report.StatsTotal{Runs: 10_001, Deleted: 15_000}, rules}))
+			no(t, saveDay(t.Context(), store.Memory, time.UTC, &Day{date, report.StatsTotal{Runs: 10_001, Deleted: 15_000}, rules}))
 		}
 		record, err := store.Memory.Read(t.Context(), store.Names("totals/")[0])
 		no(t, err)
