@@ -42,26 +42,15 @@ func Sorts() []string {
 	return []string{"title", "object", "size", "duration", "created", "rule"}
 }
 
-// key is the property of an item that an order compares: a text, else a number.
-type key struct {
-	text   string
-	number int64
-	item   int32
-}
-
-func (k *key) compare(other *key) int {
-	return cmp.Or(strings.Compare(k.text, other.text), cmp.Compare(k.number, other.number))
-}
-
-// keyOf returns what returns the key of an item in an order; nil for an unknown order.
-func keyOf(name string) func(*Item) key {
-	return map[string]func(*Item) key{
-		"title":    func(i *Item) key { return key{text: i.Title} },
-		"object":   func(i *Item) key { return key{text: i.Object} },
-		"size":     func(i *Item) key { return key{number: i.Size.Value} },
-		"duration": func(i *Item) key { return key{number: int64(i.Duration.Value)} },
-		"created":  func(i *Item) key { return key{number: i.Created.Unix()} },
-		"rule":     func(i *Item) key { return key{text: i.Rule} },
+// orderOf returns what compares two items in an order; nil for an unknown order.
+func orderOf(name string) func(a, b *Item) int {
+	return map[string]func(a, b *Item) int{
+		"title":    func(a, b *Item) int { return strings.Compare(a.Title, b.Title) },
+		"object":   func(a, b *Item) int { return strings.Compare(a.Object, b.Object) },
+		"size":     func(a, b *Item) int { return cmp.Compare(a.Size.Value, b.Size.Value) },
+		"duration": func(a, b *Item) int { return cmp.Compare(a.Duration.Value, b.Duration.Value) },
+		"created":  func(a, b *Item) int { return a.Created.Compare(b.Created) },
+		"rule":     func(a, b *Item) int { return strings.Compare(a.Rule, b.Rule) },
 	}[name]
 }
 
@@ -70,22 +59,20 @@ type Selection struct {
 	Sum
 	Rules, Folders, Tags, Ages, States Groups
 
-	list    *List
-	numbers []int32 // of the items
-	digest  string
+	items  []*Item // of the list
+	digest string
 }
 
 // Select returns the media of a filter.
 func (l *List) Select(f Filter) *Selection {
-	s := &Selection{list: l, Rules: Groups{}, Folders: Groups{}, Tags: Groups{}, Ages: Groups{}, States: Groups{}}
+	s := &Selection{Rules: Groups{}, Folders: Groups{}, Tags: Groups{}, Ages: Groups{}, States: Groups{}}
 	matches, sum, line := f.matcher(l.asOf), sha256.New(), []byte{}
-	for n := range int32(len(l.items)) { //nolint:gosec // at most MaxItems
-		item := l.item(n)
-		i := &item
+	for n := range l.items {
+		i := &l.items[n]
 		if !matches(i) {
 			continue
 		}
-		s.numbers = append(s.numbers, n)
+		s.items = append(s.items, i)
 		line = append(append(line[:0], i.MediaID...), '\n')
 		_, _ = sum.Write(line) // a hash takes everything
 		s.Sum.Add(i)
@@ -120,36 +107,27 @@ func below(object, folder string) string {
 // Sort orders the media. Those that are equal keep the order of the plan.
 func (s *Selection) Sort(name string) {
 	name, turned := strings.CutPrefix(name, "-")
-	of := keyOf(name)
-	if of == nil {
+	compare := orderOf(name)
+	if compare == nil {
 		return
 	}
-	keys := make([]key, len(s.numbers))
-	for i, n := range s.numbers {
-		item := s.list.item(n)
-		keys[i] = of(&item)
-		keys[i].item = n
-	}
-	slices.SortStableFunc(keys, func(a, b key) int {
+	slices.SortStableFunc(s.items, func(a, b *Item) int {
 		if turned {
-			return b.compare(&a)
+			a, b = b, a
 		}
-		return a.compare(&b)
+		return compare(a, b)
 	})
-	for i := range keys {
-		s.numbers[i] = keys[i].item
-	}
 }
 
 // Page returns a page of so many media, which is the first one for 1. A page after the last is empty.
 func (s *Selection) Page(number, size int) []Item {
-	from := len(s.numbers)
+	from := len(s.items)
 	if number = max(number, 1); number <= from/size+1 {
 		from = min(from, (number-1)*size)
 	}
 	var page []Item
-	for _, n := range s.numbers[from:min(from+size, len(s.numbers))] {
-		page = append(page, s.list.item(n))
+	for _, i := range s.items[from:min(from+size, len(s.items))] {
+		page = append(page, *i)
 	}
 	return page
 }
@@ -157,8 +135,8 @@ func (s *Selection) Page(number, size int) []Item {
 // All yields the media.
 func (s *Selection) All() iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		for _, n := range s.numbers {
-			if !yield(s.list.item(n), nil) {
+		for _, i := range s.items {
+			if !yield(*i, nil) {
 				return
 			}
 		}
@@ -167,9 +145,9 @@ func (s *Selection) All() iter.Seq2[Item, error] {
 
 // IDs returns the media IDs.
 func (s *Selection) IDs() []string {
-	ids := make([]string, len(s.numbers))
-	for i, n := range s.numbers {
-		ids[i] = s.list.item(n).MediaID
+	ids := make([]string, len(s.items))
+	for n, i := range s.items {
+		ids[n] = i.MediaID
 	}
 	return ids
 }
