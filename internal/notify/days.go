@@ -1,10 +1,6 @@
 package notify
 
-import (
-	"strings"
-
-	"github.com/mediasweep/mediasweep/internal/policy"
-)
+import "github.com/mediasweep/mediasweep/internal/policy"
 
 // announced says how many media go on which day, how to keep them, and whether the guard will block that sweep. A dry run
 // announces nothing.
@@ -20,7 +16,7 @@ func (m *Message) announced() {
 	if more := len(days) - maxDays; more > 0 {
 		parts = append(parts, m.words("%d more days", "另有 %d 天", more))
 	}
-	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", strings.Join(parts, m.words(", ", "，")))
+	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", m.join(parts))
 	for _, day := range days {
 		if day.Guard != "" {
 			m.say("The guard will block the sweep of %s: %s.", "guard 将阻止 %s 的扫描：%s。", day.Day, m.lang.Sentence(day.Guard))
@@ -38,5 +34,5 @@ func (m *Message) due() {
 	for _, on := range days {
 		parts = append(parts, m.words("%[1]d on %[2]s", "%[2]s：%[1]d", on.Media, on.Day))
 	}
-	m.say("Falls due within seven days: %s (%s).", "七天内到期：%s（%s）。", m.media(media), strings.Join(parts, m.words(", ", "，")))
+	m.say("Falls due within seven days: %s (%s).", "七天内到期：%s（%s）。", m.media(media), m.join(parts))
 }

@@ -71,7 +71,9 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	if r.Error != "" {
 		m.say("Error: %s", "错误：%s", m.lang.Sentence(r.Error))
 	}
-	m.next()
+	if r.Next != "" {
+		m.say("Next: %s", "下一步：%s", m.lang.Sentence(r.Next))
+	}
 	if r.Guard.Overridden != "" {
 		m.say("Overridden: %s", "越过限制：%s", m.lang.Sentence(r.Guard.Overridden))
 	}
@@ -79,7 +81,9 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	m.announced()
 	m.due()
 	m.rules()
-	m.restored()
+	if of := r.Restore; of != nil {
+		m.say("Restored media of %s: %d restored, %d skipped, %d failed.", "恢复 %s 的媒体：已恢复 %d，跳过 %d，失败 %d。", of.Of, of.Restored, of.Skipped, of.Failed)
+	}
 	if r.Counts.Deleted > 0 {
 		m.say("Undo: mediasweep restore %s", "撤销：mediasweep restore %s", r.Run)
 	}
@@ -139,7 +143,7 @@ func (m *Message) deployment(from Deployment) {
 		}
 	}
 	if len(parts) > 0 {
-		m.say("Deployment: %s.", "部署：%s。", strings.Join(parts, m.words(", ", "，")))
+		m.say("Deployment: %s.", "部署：%s。", m.join(parts))
 	}
 }
 
@@ -162,19 +166,7 @@ func (m *Message) kind() string {
 	default:
 		parts = append(parts, m.words("enforce", "正式执行"))
 	}
-	chinese := map[report.Status]string{
-		report.Done: "完成", report.Partial: "部分完成", report.Incomplete: "未完成",
-		report.Blocked: "已阻止", report.Busy: "忙", report.Failed: "失败",
-	}
-	parts = append(parts, m.words(string(r.Status), chinese[r.Status]))
-	return strings.Join(parts, m.words(", ", "，"))
-}
-
-// next says how to go on.
-func (m *Message) next() {
-	if next := m.report.Next; next != "" {
-		m.say("Next: %s", "下一步：%s", m.lang.Sentence(next))
-	}
+	return m.join(append(parts, m.lang.Say(string(r.Status))))
 }
 
 // counts says how the media were decided, and what became of the expired ones. Zeros are left out.
@@ -209,16 +201,7 @@ func (m *Message) list(counts []count) string {
 			parts = append(parts, m.words("%[1]d %[2]s", "%[2]s %[1]d", c.n, m.words(c.english, c.chinese)))
 		}
 	}
-	return strings.Join(parts, m.words(", ", "，"))
-}
-
-// restored says what became of the media of a restore.
-func (m *Message) restored() {
-	of := m.report.Restore
-	if of == nil {
-		return
-	}
-	m.say("Restored media of %s: %d restored, %d skipped, %d failed.", "恢复 %s 的媒体：已恢复 %d，跳过 %d，失败 %d。", of.Of, of.Restored, of.Skipped, of.Failed)
+	return m.join(parts)
 }
 
 // rules lists the rules by which most media expired.
@@ -238,7 +221,7 @@ func (m *Message) rules() {
 		parts = append(parts, m.words("%d more rules", "另有 %d 条规则", more))
 	}
 	if len(parts) > 0 {
-		m.say("Expired by rule: %s.", "按规则过期：%s。", strings.Join(parts, m.words(", ", "，")))
+		m.say("Expired by rule: %s.", "按规则过期：%s。", m.join(parts))
 	}
 }
 

@@ -43,14 +43,14 @@ var markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 // markdown returns the message with its title. A line that does not fit is left out whole, because
 // half an escape could act.
 func (m Message) markdown(separator string, most int) string {
-	return m.fit("### "+markup.Replace(m.Title), separator, most, func(l string) string { return markup.Replace(l) })
+	return m.fit("### "+markup.Replace(m.Title), separator, most, markup.Replace)
 }
 
 // slackMarkup escapes what Slack acts on where its own markup is off.
 var slackMarkup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func (m Message) slack() string {
-	return m.fit(slackMarkup.Replace(m.Title), "\n", maxText, func(l string) string { return slackMarkup.Replace(l) })
+	return m.fit(slackMarkup.Replace(m.Title), "\n", maxText, slackMarkup.Replace)
 }
 
 // fit joins the escaped lines that fit.
@@ -93,6 +93,8 @@ func (m Message) locale() string {
 func (m *Message) say(english, chinese string, values ...any) {
 	m.Lines = append(m.Lines, line(m.words(english, chinese, values...)))
 }
+
+func (m *Message) join(parts []string) string { return strings.Join(parts, m.words(", ", "，")) }
 
 func (m *Message) words(english, chinese string, values ...any) string {
 	if m.lang == words.Chinese {

@@ -97,11 +97,9 @@ func parseTarget(field string) (target, error) {
 func takeSecret(query string) (rest, secret string, err error) {
 	var others []string
 	for part := range strings.SplitSeq(query, "&") {
-		value, found := strings.CutPrefix(part, "secret=")
+		name, value, _ := strings.Cut(part, "=")
 		switch {
-		case !found && part == "secret":
-			return "", "", errors.New("its secret is empty: write a value, or leave it out")
-		case !found:
+		case name != "secret":
 			others = append(others, part)
 			continue
 		case secret != "":
