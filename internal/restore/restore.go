@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -162,6 +163,25 @@ func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some 
 	err := s.addAll(ctx, admit, open, each)
 	s.record(ctx, run, planID, open)
 	return err
+}
+
+// recordTime bounds the time for the record of a thousand restored media.
+const recordTime = 5 * time.Second
+
+// record adds restored media to the history. A failure is no error: the history then says how to restore
+// them, and a second restore skips them.
+func (s *Restorer) record(ctx context.Context, run, planID string, tried []*lost) {
+	var decisions []history.Decision
+	for _, one := range tried {
+		if one.newID != "" {
+			decisions = append(decisions, history.Decision{
+				At: s.Now(), MediaID: one.id, Outcome: history.Restored, NewID: one.newID, Run: run, Plan: planID, Object: one.object.String(),
+			})
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
+	_ = history.Record(ctx, s.Store, s.Now(), decisions)
 }
 
 // check skips the media whose objects are gone, or have a medium.
