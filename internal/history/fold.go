@@ -74,13 +74,13 @@ type folder struct {
 
 // takeLoose makes a table of some loose records, and reports whether there may be more.
 func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
-	names, err := f.list(admit)
-	if err != nil || len(names) == 0 {
+	records, err := f.list(admit)
+	if err != nil || len(records) == 0 {
 		return false, err
 	}
 	next := f.head
-	taken, err := f.addTable(ctx, admit, &next, 0, names, func(ctx context.Context, i int) ([]Decision, error) {
-		list, err := readLoose(ctx, f.store, names[i], func(*Decision) bool { return true })
+	taken, err := f.addTable(ctx, admit, &next, 0, records, func(ctx context.Context, record state.Record) ([]Decision, error) {
+		list, err := readLoose(ctx, f.store, record.Name)
 		if err != nil { // whoever reads the history tries again
 			err = fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
@@ -89,18 +89,21 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f.last = names[taken-1]
+	f.last = records[taken-1].Name
 	next.Bound = max(next.Bound, f.last)
-	if f.last >= f.bound || taken == len(names) && taken < stepRecords {
+	if f.last >= f.bound || taken == len(records) && taken < stepRecords {
 		next.Listed = f.listed
 	} // else late records are left: the next Fold takes them, if this one is cut off
-	return taken < len(names) || taken == stepRecords, f.commit(ctx, next)
+	return taken < len(records) || taken == stepRecords, f.commit(ctx, next)
 }
 
-// addTable adds a table with decisions of records to a head. read reads one of them. taken is the number of
-// records that were read until there were enough decisions for a table, or the time was up.
-func (f *folder) addTable(ctx, admit context.Context, next *head, level int, names []string, read func(context.Context, int) ([]Decision, error)) (taken int, err error) {
-	lines, taken, unread, err := readLines(admit, names, read)
+// reader returns the decisions of a record.
+type reader func(ctx context.Context, record state.Record) ([]Decision, error)
+
+// addTable adds a table with decisions of records to a head. taken is the number of records that were read until there
+// were enough decisions for a table, or the time was up.
+func (f *folder) addTable(ctx, admit context.Context, next *head, level int, records []state.Record, read reader) (taken int, err error) {
+	lines, taken, unread, err := readLines(admit, records, read)
 	if err != nil && taken == 0 {
 		return 0, err
 	} // else what was read is kept
@@ -117,7 +120,7 @@ func (f *folder) addTable(ctx, admit context.Context, next *head, level int, nam
 	return taken, nil
 }
 
-func (f *folder) list(admit context.Context) (names []string, err error) {
+func (f *folder) list(admit context.Context) (records []state.Record, err error) {
 	for record, err := range f.head.loose(admit, f.store, f.last) {
 		if err != nil {
 			return nil, err
@@ -128,22 +131,22 @@ func (f *folder) list(admit context.Context) (names []string, err error) {
 		if at, err := stampOf(record.Name); err != nil || at.After(f.now()) {
 			continue // no run writes such a name, or the clock of its run was wrong
 		}
-		if names = append(names, record.Name); len(names) == stepRecords {
+		if records = append(records, record); len(records) == stepRecords {
 			break
 		}
 	}
-	return names, nil
+	return records, nil
 }
 
 // readLines returns the lines of records, until there are enough for a table. taken is the number of
 // records that it read, also before an error, and unread are the names of the damaged ones.
-func readLines(admit context.Context, names []string, read func(context.Context, int) ([]Decision, error)) (lines []line, taken int, unread []string, err error) {
-	for taken < len(names) && len(lines) < stepLines {
-		some := firstOf(names[taken:])
+func readLines(admit context.Context, records []state.Record, read reader) (lines []line, taken int, unread []string, err error) {
+	for taken < len(records) && len(lines) < stepLines {
+		some := firstOf(records[taken:])
 		results := make([][]line, len(some))
 		failed := make([]error, len(some))
 		err := state.Each(admit, len(some), state.AtOnce, func(ctx context.Context, i int) error {
-			list, err := read(ctx, taken+i)
+			list, err := read(ctx, some[i])
 			failed[i] = err
 			switch {
 			case errors.Is(err, state.ErrDamaged):
@@ -159,7 +162,7 @@ func readLines(admit context.Context, names []string, read func(context.Context,
 		}
 		for i, of := range results {
 			if failed[i] != nil {
-				unread = append(unread, some[i])
+				unread = append(unread, some[i].Name)
 				continue
 			}
 			lines = append(lines, of...)
@@ -170,15 +173,15 @@ func readLines(admit context.Context, names []string, read func(context.Context,
 }
 
 // firstOf returns the first of some records, which are read at once.
-func firstOf(names []string) []string {
+func firstOf(records []state.Record) []state.Record {
 	n, large := 0, 0
-	for n < min(len(names), state.AtOnce) && large < largeAtOnce {
-		if _, few := keysIn(names[n]); !few {
+	for n < min(len(records), state.AtOnce) && large < largeAtOnce {
+		if _, few := keysIn(records[n].Name); !few {
 			large++
 		}
 		n++
 	}
-	return names[:n]
+	return records[:n]
 }
 
 // linesOf returns a line of each decision for each of its keys. Lines of one decision share their text.

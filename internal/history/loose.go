@@ -72,8 +72,8 @@ func keysIn(name string) (keys string, ok bool) {
 	return parts[1], true
 }
 
-// readLoose returns the decisions of a loose record that a function wants.
-func readLoose(ctx context.Context, store state.Store, name string, wants func(*Decision) bool) (list []Decision, err error) {
+// readLoose returns the decisions of a loose record.
+func readLoose(ctx context.Context, store state.Store, name string) (list []Decision, err error) {
 	data, err := store.Read(ctx, name)
 	if err != nil {
 		return nil, err
@@ -86,9 +86,7 @@ func readLoose(ctx context.Context, store state.Store, name string, wants func(*
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
-		if wants(&d) {
-			list = append(list, d)
-		}
+		list = append(list, d)
 	}
 	return list, nil
 }

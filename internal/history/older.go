@@ -90,35 +90,27 @@ func (f *folder) takeOlder(ctx, admit context.Context) (more bool, err error) {
 	if err != nil || listed == 0 && next.number == 0 { // the store is empty
 		return false, err
 	}
-	var names []string
-	for _, record := range records {
-		names = append(names, record.Name)
-	}
-	taken, err := f.addTable(ctx, admit, &next, topLevel, names, func(ctx context.Context, i int) ([]Decision, error) {
-		return readOlder(ctx, f.store, names[i], records[i].Written)
+	taken, err := f.addTable(ctx, admit, &next, topLevel, records, func(ctx context.Context, record state.Record) ([]Decision, error) {
+		return readOlder(ctx, f.store, record)
 	})
 	if err != nil {
 		return false, err
 	}
-	if next.Older.Done = taken == len(names) && listed < stepRecords; taken < len(names) {
-		next.Older.Last = names[taken-1]
+	if next.Older.Done = taken == len(records) && listed < stepRecords; taken < len(records) {
+		next.Older.Last = records[taken-1].Name
 	}
 	return !next.Older.Done, f.commit(ctx, next)
 }
 
 // readOlder returns the decisions of a record of outcomes. Their rules and objects are in the entries of
 // their plans, as far as these can be read.
-func readOlder(ctx context.Context, store state.Store, name string, written time.Time) (list []Decision, err error) {
-	outcomes, err := journal.ReadOutcomes(ctx, store, name)
+func readOlder(ctx context.Context, store state.Store, record state.Record) (list []Decision, err error) {
+	outcomes, err := journal.ReadOutcomes(ctx, store, record.Name)
 	if errors.Is(err, state.ErrNotFound) {
 		return nil, nil // it was removed after the listing
 	}
 	for _, o := range outcomes {
-		run := path.Base(path.Dir(name))
-		if len(o.Runs) > 0 {
-			run = o.Runs[len(o.Runs)-1]
-		}
-		list = append(list, Decision{At: written, MediaID: o.MediaID, Outcome: o.Became, Code: o.Code, Run: run, Plan: o.Plan})
+		list = append(list, Decision{At: record.Written, MediaID: o.MediaID, Outcome: o.Became, Code: o.Code, Run: o.By(path.Base(path.Dir(record.Name))), Plan: o.Plan})
 	}
 	slices.SortFunc(list, func(a, b Decision) int {
 		return cmp.Or(cmp.Compare(a.Plan, b.Plan), cmp.Compare(a.MediaID, b.MediaID))

@@ -37,7 +37,7 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	for _, one := range damaged {
 		found.Notes = append(found.Notes, one+"; skipped, and no decision is lost by that")
 	}
-	sources, err := sourcesOf(ctx, store, h, name)
+	sources, err := sourcesOf(ctx, store, h, keyOf(name))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +45,7 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	failed := make([]error, len(sources))
 	err = state.Each(ctx, len(sources), state.AtOnce, func(ctx context.Context, i int) error {
 		lists[i], failed[i] = sources[i].read(ctx)
+		lists[i] = slices.DeleteFunc(lists[i], func(d Decision) bool { return !d.isOf(name) })
 		return nil
 	})
 	if err != nil {
@@ -73,34 +74,31 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 // minExpiry is the age from which a missing record is taken for an expired one: nothing is wrong.
 const minExpiry = 30 * 24 * time.Hour
 
-// source is a record that may have decisions of the name.
+// source is a record that may have decisions of a name.
 type source struct {
 	record string
 	read   func(context.Context) ([]Decision, error)
 }
 
-func sourcesOf(ctx context.Context, store state.Store, h head, name string) (list []source, err error) {
-	k := keyOf(name)
-	isOf := func(d *Decision) bool { return d.isOf(name) }
+// sourcesOf returns the records that may have decisions of a key.
+func sourcesOf(ctx context.Context, store state.Store, h head, k key) (list []source, err error) {
 	for _, t := range h.Tables {
 		list = append(list, source{t.shardName(t.shard(k)), func(ctx context.Context) (list []Decision, err error) {
 			lines, err := t.read(ctx, store, t.shard(k), func(other key) bool { return other == k })
 			for _, one := range lines {
-				switch d, lineErr := decode(one.text); {
-				case lineErr != nil: // merges do not decode
+				d, lineErr := decode(one.text)
+				if lineErr != nil { // merges do not decode
 					err = fmt.Errorf("%w: %w", state.ErrDamaged, lineErr)
-				case isOf(&d):
-					list = append(list, d)
+					continue
 				}
+				list = append(list, d)
 			}
 			return list, err
 		}})
 	}
 	add := func(record string) {
 		if mayHave(record, k) {
-			list = append(list, source{record, func(ctx context.Context) ([]Decision, error) {
-				return readLoose(ctx, store, record, isOf)
-			}})
+			list = append(list, source{record, func(ctx context.Context) ([]Decision, error) { return readLoose(ctx, store, record) }})
 		}
 	}
 	for _, record := range h.Unread {
