@@ -23,15 +23,11 @@ func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
 // Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of media
 // IDs.
 func (r *Reader) Since(ctx context.Context, m *media.Medium) (time.Time, error) {
-	t := Table{reader: r}
 	r.SkipTo(m.ID)
-	for e, err := range r.Until(ctx, m.ID) {
-		if err != nil {
-			return time.Time{}, err
-		}
-		t.times = append(t.times, timed{e.Digest, e.At})
+	t, err := r.tableUntil(ctx, m.ID)
+	if err != nil {
+		return time.Time{}, err
 	}
-	t.sort()
 	return t.Since(m), nil
 }
 
@@ -39,6 +35,21 @@ func (r *Reader) Since(ctx context.Context, m *media.Medium) (time.Time, error) 
 type Table struct {
 	reader *Reader
 	times  []timed
+}
+
+// Table reads all announcements.
+func (r *Reader) Table(ctx context.Context) (Table, error) { return r.tableUntil(ctx, lastID) }
+
+func (r *Reader) tableUntil(ctx context.Context, id string) (Table, error) {
+	t := Table{reader: r}
+	for e, err := range r.Until(ctx, id) {
+		if err != nil {
+			return t, err
+		}
+		t.times = append(t.times, timed{e.Digest, e.At})
+	}
+	slices.SortFunc(t.times, compareTimed)
+	return t, nil
 }
 
 // timed says since when a record is announced. The record names its medium.
@@ -49,21 +60,6 @@ type timed struct {
 
 func compareTimed(a, b timed) int {
 	return cmp.Or(cmp.Compare(a.digest, b.digest), cmp.Compare(a.at, b.at))
-}
-
-func (t *Table) sort() { slices.SortFunc(t.times, compareTimed) }
-
-// Table reads all announcements.
-func (r *Reader) Table(ctx context.Context) (Table, error) {
-	t := Table{reader: r}
-	for e, err := range r.Rest(ctx) {
-		if err != nil {
-			return t, err
-		}
-		t.times = append(t.times, timed{e.Digest, e.At})
-	}
-	t.sort()
-	return t, nil
 }
 
 // Since returns since when a medium with its record has been announced, or zero. A time before its last hold ended does
