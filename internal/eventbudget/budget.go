@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"sync"
 	"time"
@@ -118,7 +119,9 @@ func (b *Budget) reserve(now time.Time, ids []string, limit int, commit bool) (s
 	if len(fresh) > 0 {
 		own = &spender{id: rand.Text(), at: now, media: len(fresh), done: make(chan struct{})}
 		b.ledger.reserve(own.record())
-		b.charges.add(fresh, own)
+		for _, id := range fresh {
+			b.charges[id] = &charge{by: own}
+		}
 	}
 	s.budget, s.charges = b, b.charges.join(ids)
 	return s, own
@@ -138,7 +141,7 @@ func (b *Budget) record(ctx context.Context, store state.Store, own *spender, li
 	defer b.mu.Unlock()
 	defer close(own.done)
 	if own.failed = err != nil; own.failed {
-		b.charges.drop(own)
+		maps.DeleteFunc(b.charges, func(_ string, one *charge) bool { return one.by == own })
 	}
 	if !isWritten {
 		b.ledger.forget(own.record())
@@ -146,27 +149,21 @@ func (b *Budget) record(ctx context.Context, store state.Store, own *spender, li
 	return err
 }
 
-// confirm reads the records after a spending was written. It takes a spending back that exceeds the limit.
+// confirm reads the records after a spending was written. It takes a spending back that exceeds the limit together with
+// the others.
 func (b *Budget) confirm(ctx context.Context, store state.Store, own *spender, limit int) error {
 	err := b.read(ctx, store, own.at)
 	if err == nil {
-		err = b.check(own, limit)
-	}
-	if err == nil {
-		return nil
+		b.mu.Lock()
+		spent := b.ledger.spent.sum
+		b.mu.Unlock()
+		if spent <= limit {
+			return nil
+		}
+		err = &overspentError{others: spent - own.media}
 	}
 	if refundErr := refund(ctx, store, own.at.Add(1), own.media, own.id); refundErr != nil { // it sorts behind its spending
 		return refundErr
 	}
 	return err
-}
-
-// check refuses a spending that exceeds the limit together with the others.
-func (b *Budget) check(own *spender, limit int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if spent := b.ledger.spent.sum; spent > limit {
-		return &overspentError{others: spent - own.media}
-	}
-	return nil
 }

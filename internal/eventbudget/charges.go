@@ -54,17 +54,6 @@ func (c charges) without(ids []string, now time.Time) (fresh []string) {
 	return fresh
 }
 
-func (c charges) add(ids []string, by *spender) {
-	for _, id := range ids {
-		c[id] = &charge{by: by}
-	}
-}
-
-// drop ends the charges of a spender.
-func (c charges) drop(by *spender) {
-	maps.DeleteFunc(c, func(_ string, one *charge) bool { return one.by == by })
-}
-
 // join counts one more run for each medium. It returns the charges of the media.
 func (c charges) join(ids []string) charges {
 	joined := charges{}
