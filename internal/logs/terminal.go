@@ -1,9 +1,7 @@
 package logs
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -32,37 +30,30 @@ func (t Terminal) Write(line []byte) (int, error) {
 }
 
 func (t Terminal) sentence(line []byte) (string, bool) {
-	d := json.NewDecoder(bytes.NewReader(line))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return "", false
-	}
 	var level slog.Level
 	var message, reason string
 	var details []string
-	for d.More() {
-		name, err := d.Token()
-		var raw json.RawMessage
-		if err != nil || d.Decode(&raw) != nil {
-			return "", false
-		}
-		value := string(raw)
-		if raw[0] == '"' && json.Unmarshal(raw, &value) != nil {
-			return "", false
+	err := text.Members(line, func(key []byte, raw json.RawMessage) error {
+		name, value := string(key), string(raw)
+		if raw[0] == '"' {
+			if err := json.Unmarshal(raw, &value); err != nil {
+				return err
+			}
 		}
 		switch {
 		case name == slog.TimeKey, value == "", name == "run" && t.Least > slog.LevelInfo:
-		case name == slog.LevelKey && level.UnmarshalText([]byte(value)) != nil:
-			return "", false
 		case name == slog.LevelKey:
+			return level.UnmarshalText([]byte(value))
 		case name == slog.MessageKey:
 			message = value
 		case name == "error", name == "reason":
 			reason = ": " + value
 		default:
-			details = append(details, fmt.Sprint(name, " ", value))
+			details = append(details, name+" "+value)
 		}
-	}
-	if _, err := d.Token(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return "", false
 	}
 	if level < t.Least || message == "run finished" && t.Least > slog.LevelInfo {
