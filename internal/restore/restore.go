@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -86,8 +84,15 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 		wanted[id] = true
 	}
 	for _, id := range slices.Sorted(maps.Keys(plans)) {
+		contents, err := journal.ReadPlan(ctx, s.Store, id)
+		if err == nil {
+			err = contents.CheckRegion(s.Region)
+		}
+		if err != nil {
+			return err
+		}
 		var some []*lost
-		for entry, err := range s.entries(ctx, id) {
+		for entry, err := range journal.Entries(ctx, s.Store, contents) {
 			if err != nil {
 				return err
 			}
@@ -122,18 +127,6 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 		each(report.RestoredMedium{MediaID: id, Result: report.Skipped, Reason: "the run's plan does not have it"})
 	}
 	return nil
-}
-
-// entries yields the entries of a saved plan.
-func (s *Restorer) entries(ctx context.Context, id string) iter.Seq2[plan.Entry, error] {
-	contents, err := journal.ReadPlan(ctx, s.Store, id)
-	if err == nil {
-		err = contents.CheckRegion(s.Region)
-	}
-	if err != nil {
-		return func(yield func(plan.Entry, error) bool) { yield(plan.Entry{}, err) }
-	}
-	return journal.Entries(ctx, s.Store, contents)
 }
 
 // restore restores some media of a plan, and calls each with their results. It adds the restored ones
@@ -196,8 +189,6 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(mps.InFlight)
 	taken := map[media.Object]string{}
 	for _, one := range some {
 		switch id, other := there[one.object], taken[one.object]; {
@@ -209,11 +200,13 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 		default:
 			taken[one.object] = one.id
 		}
-		if one.open() {
-			group.Go(func() error { return task.Do(func() error { return s.checkSource(ctx, one) }) })
-		}
 	}
-	return group.Wait()
+	return state.Each(ctx, len(some), mps.InFlight, func(ctx context.Context, i int) error {
+		if !some[i].open() {
+			return nil
+		}
+		return s.checkSource(ctx, some[i])
+	})
 }
 
 func (s *Restorer) checkSource(ctx context.Context, one *lost) error {

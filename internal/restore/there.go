@@ -7,14 +7,12 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/task"
+	"github.com/mediasweep/mediasweep/internal/state"
 )
 
 // there returns the IDs of the live media of objects. A medium with a tombstone is not live, although
@@ -26,23 +24,21 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 		asked := slices.DeleteFunc(slices.Clone(objects), func(object media.Object) bool {
 			return ids[object] != "" || slash == media.SlashEscaped && !strings.Contains(object.Key, "/")
 		})
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(mps.InFlight)
+		var batches []lookup.Batch
 		for few, err := range lookup.Batches(inventory.Of(nil, asked), s.Region, slash) {
 			if err != nil {
 				return nil, err
 			}
-			group.Go(func() error {
-				return task.Do(func() error {
-					found, err := s.live(ctx, few)
-					mu.Lock()
-					defer mu.Unlock()
-					maps.Copy(ids, found)
-					return err
-				})
-			})
+			batches = append(batches, few)
 		}
-		if err := group.Wait(); err != nil {
+		err := state.Each(ctx, len(batches), mps.InFlight, func(ctx context.Context, i int) error {
+			found, err := s.live(ctx, batches[i])
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(ids, found)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
