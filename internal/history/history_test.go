@@ -278,8 +278,7 @@ func TestHistoryNamesDamagedRecords(t *testing.T) {
 		"{}":     func([]byte) []byte { return []byte("{}") },
 		"random": func([]byte) []byte { return []byte("\x1f\x8b\x08\x00random") },
 		"a line that is no decision": func([]byte) []byte {
-			data, _ := pack(newSqueezer(), []line{{keyOf(idOf(1)), []byte("{}\n")}})
-			return data
+			return pack(newSqueezer(), []line{{keyOf(idOf(1)), []byte("{}\n")}})
 		},
 	}
 	for name, damage := range damages {

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -111,30 +110,17 @@ func keyOfLine(text []byte) (key, error) {
 func (t table) write(ctx context.Context, store state.Store, first, shards int, lines []line) error {
 	slices.SortFunc(lines, line.compare)
 	lines = slices.CompactFunc(lines, func(a, b line) bool { return a.compare(b) == 0 })
-	ends := make([]int, shards) // the index after the last line of each shard
-	for i, one := range lines {
-		ends[t.shard(one.key)-first] = i + 1
-	}
-	for i := range ends {
-		ends[i] = max(ends[i], ends[max(0, i-1)])
-	}
-	var packing sync.Mutex // a compressor takes almost a megabyte: there is one
-	squeezed := newSqueezer()
-	squeeze := func(some []line) ([]byte, error) {
-		packing.Lock()
-		defer packing.Unlock() // also after a panic, for which the other shards would wait
-		return pack(squeezed, some)
+	records := make([][]byte, shards)
+	squeezed := newSqueezer() // a compressor takes almost a megabyte: there is one
+	for i := range records {
+		end := slices.IndexFunc(lines, func(one line) bool { return t.shard(one.key) != first+i })
+		if end < 0 {
+			end = len(lines)
+		}
+		records[i], lines = pack(squeezed, lines[:end]), lines[end:]
 	}
 	return state.Each(ctx, shards, state.AtOnce, func(ctx context.Context, i int) error {
-		start := 0
-		if i > 0 {
-			start = ends[i-1]
-		}
-		data, err := squeeze(lines[start:ends[i]])
-		if err == nil {
-			err = store.Create(ctx, t.shardName(first+i), data)
-		}
-		if err != nil {
+		if err := store.Create(ctx, t.shardName(first+i), records[i]); err != nil {
 			return fmt.Errorf("write a table of the history: %w", err)
 		}
 		return nil
@@ -147,7 +133,7 @@ func newSqueezer() *gzip.Writer {
 }
 
 // pack compresses lines in order, without the older ones of a key that has too many.
-func pack(squeezed *gzip.Writer, lines []line) ([]byte, error) {
+func pack(squeezed *gzip.Writer, lines []line) []byte {
 	var record bytes.Buffer
 	squeezed.Reset(&record)
 	for i, one := range lines {
@@ -157,6 +143,6 @@ func pack(squeezed *gzip.Writer, lines []line) ([]byte, error) {
 		_, _ = squeezed.Write([]byte(one.key.String())) // a Buffer returns no error
 		_, _ = squeezed.Write(one.text)
 	}
-	err := squeezed.Close()
-	return record.Bytes(), err
+	_ = squeezed.Close()
+	return record.Bytes()
 }
