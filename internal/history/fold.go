@@ -201,11 +201,11 @@ func linesOf(list []Decision) (lines []line, err error) {
 // merge merges the oldest tables of a level if there are fanIn of them, and reports whether it did.
 // A table that cannot be read becomes one of the top level, and so is not merged again.
 func (f *folder) merge(admit context.Context, level int) (merged bool, err error) {
-	var old []int
+	var old []table
 	lines, bits := 0, 0
-	for i, t := range f.head.Tables {
+	for _, t := range f.head.Tables {
 		if t.Level == level && len(old) < fanIn {
-			old = append(old, i)
+			old = append(old, t)
 			lines, bits = lines+t.Lines, max(bits, t.Bits)
 		}
 	}
@@ -215,12 +215,8 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 	next := f.head
 	next.Tables = slices.Clone(next.Tables)
 	t := newTable(f.tableName(), level+1, lines) // with no fewer bits than the others
-	from := make([]table, fanIn)
-	for i := range old {
-		from[i] = f.head.Tables[old[i]]
-	}
 	err = state.Each(admit, 1<<bits, merging, func(ctx context.Context, part int) error {
-		lines, err := f.part(ctx, from, part, bits)
+		lines, err := f.part(ctx, old, part, bits)
 		if err != nil {
 			return err
 		}
@@ -229,14 +225,12 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 	})
 	switch bad, isBad := errors.AsType[damagedTable](err); {
 	case isBad:
-		next.Tables[old[bad.index]].Level = topLevel
+		next.Tables[slices.Index(next.Tables, bad.table)].Level = topLevel
 	case err != nil:
 		return false, err
 	default:
-		next.Tables[old[0]] = t
-		for _, i := range slices.Backward(old[1:]) {
-			next.Tables = slices.Delete(next.Tables, i, i+1)
-		}
+		next.Tables[slices.Index(next.Tables, old[0])] = t
+		next.Tables = slices.DeleteFunc(next.Tables, func(t table) bool { return slices.Contains(old, t) })
 	}
 	return true, f.commit(admit, next)
 }
@@ -244,24 +238,20 @@ func (f *folder) merge(admit context.Context, level int) (merged bool, err error
 // part returns the lines of tables whose keys begin with some bits, of a number not below theirs.
 func (f *folder) part(ctx context.Context, tables []table, part, bits int) (lines []line, err error) {
 	some := make([][]line, len(tables))
-	failed := make([]error, len(tables))
 	inPart := func(k key) bool { return int(k>>(64-bits)) == part } //nolint:gosec // at most maxBits bits
-	err = state.Each(ctx, len(tables), fanIn, func(ctx context.Context, i int) error {
-		some[i], failed[i] = tables[i].read(ctx, f.store, part>>(bits-tables[i].Bits), inPart)
-		return nil
-	})
-	for i := range some {
-		if err == nil && failed[i] != nil {
-			err = damagedTable{i, failed[i]}
+	err = state.Each(ctx, len(tables), fanIn, func(ctx context.Context, i int) (err error) {
+		some[i], err = tables[i].read(ctx, f.store, part>>(bits-tables[i].Bits), inPart)
+		if err != nil && ctx.Err() == nil {
+			err = damagedTable{tables[i], err}
 		}
-		lines = append(lines, some[i]...)
-	}
-	return lines, err
+		return err
+	})
+	return slices.Concat(some...), err
 }
 
 // damagedTable is the error of a merge for a table that cannot be read.
 type damagedTable struct {
-	index int // among the merged tables
+	table table
 	error
 }
 
