@@ -67,16 +67,18 @@ func (h *Holds) readNew(ctx context.Context, store state.Store) error {
 		h.released.took(record)
 	}
 	for _, record := range fresh[1] {
-		for missing := h.placed.last + 1; missing < record.number && len(h.unread) < maxUnread; missing++ {
-			h.unread[h.placed.name(missing)] = missing
-		}
+		h.noteMissing(record.number - 1)
 		if err := h.takeHold(record); err != nil {
 			return err
 		}
 		h.placed.took(record)
 	}
 	if len(fresh[0]) > 0 || h.proven > h.placed.last {
-		h.noteMissing()
+		last := h.proven
+		for id := range h.freed {
+			last = max(last, number(id))
+		}
+		h.noteMissing(last)
 	}
 	return nil
 }
@@ -97,13 +99,9 @@ func lastNumber(ctx context.Context, store state.Store, known int) (int, error) 
 	return known, nil
 }
 
-// noteMissing notes holds that are not there although a release names a later one, or numberFolder has their numbers:
-// numbers have no gaps.
-func (h *Holds) noteMissing() {
-	last := h.proven
-	for id := range h.freed {
-		last = max(last, number(id))
-	}
+// noteMissing notes holds that are not there although there is a later one, a release of one, or its number: numbers have
+// no gaps.
+func (h *Holds) noteMissing(last int) {
 	for missing := h.placed.last + 1; missing <= last && len(h.unread) < maxUnread; missing++ {
 		if !h.freed[strconv.Itoa(missing)] {
 			h.unread[h.placed.name(missing)] = missing
