@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -55,8 +56,9 @@ type Reader struct {
 	Held     holds.Ended
 	store    state.Store
 	latest   generation
-	events   events
-	position *cursor // of Until
+	events   extsort.Sorter   // of the lines of events and requests since the latest generation, by media
+	keptAt   map[string]int64 // when a run last found a medium not expired
+	position *cursor          // of Until
 	problems []string
 }
 
@@ -73,7 +75,7 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 	if q.Policy.Notice.IsZero() {
 		return &Reader{}, nil
 	}
-	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, events: events{keptAt: map[string]int64{}}}
+	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, keptAt: map[string]int64{}}
 	written, err := r.readLatest(ctx)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -81,17 +80,10 @@ const lateTime = time.Hour
 // ahead is the time of an announcement that only leads to its medium.
 const ahead = math.MaxInt64
 
-// events are the announcements of events and requests since the latest generation.
-type events struct {
-	extsort.Sorter                  // of their lines, by media
-	keptAt         map[string]int64 // when a run last found a medium not expired
-}
-
 // readEvents reads the records of events and requests since a time. generation is when the latest generation was written,
 // by the store's clock. An announcement from before only leads to its medium: the sweep may have seen that it is not
 // expired, and has written it if not.
 func (r *Reader) readEvents(ctx context.Context, since, generation time.Time) error {
-	keptAt := r.events.keptAt
 	for record, err := range r.store.List(ctx, eventFolder, eventFolder+state.Stamp(since)) {
 		if err != nil {
 			return fmt.Errorf("read the announcements: %w", err)
@@ -102,7 +94,7 @@ func (r *Reader) readEvents(ctx context.Context, since, generation time.Time) er
 			r.lost(record.Name, err)
 			continue
 		case kept:
-			keptAt[e.MediaID] = max(keptAt[e.MediaID], min(e.At, record.Written.Add(lateTime).Unix()))
+			r.keptAt[e.MediaID] = max(r.keptAt[e.MediaID], min(e.At, record.Written.Add(lateTime).Unix()))
 			continue
 		case !record.Written.After(generation):
 			e.At = ahead

@@ -80,7 +80,7 @@ func (c *cursor) until(ctx context.Context, id string) iter.Seq2[Entry, error] {
 			}
 			e := (*rest)[0]
 			*rest = (*rest)[1:]
-			if e.At > c.reader.events.keptAt[e.MediaID] && !yield(e, nil) {
+			if e.At > c.reader.keptAt[e.MediaID] && !yield(e, nil) {
 				return
 			}
 		}
