@@ -99,8 +99,7 @@ func decode(line []byte) (Decision, error) {
 	if err := json.Unmarshal(line, &d); err != nil {
 		return Decision{}, err
 	}
-	switch {
-	case media.CheckID(d.MediaID) != nil, d.Run == "", d.At.IsZero():
+	if media.CheckID(d.MediaID) != nil || d.Run == "" || d.At.IsZero() {
 		return Decision{}, errors.New("a decision has no medium, no run or no time")
 	}
 	return d, nil

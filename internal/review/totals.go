@@ -34,12 +34,10 @@ type Groups map[string]*Sum
 
 // Add counts an item in a group.
 func (g Groups) Add(name string, i *Item) {
-	sum, ok := g[name]
-	if !ok {
-		sum = &Sum{}
-		g[name] = sum
+	if g[name] == nil {
+		g[name] = &Sum{}
 	}
-	sum.Add(i)
+	g[name].Add(i)
 }
 
 // Largest returns the groups, those with the most media first.
