@@ -101,28 +101,24 @@ func madePlan(ctx context.Context, store state.Store, r *report.Report) (bool, e
 }
 
 // plansWithPrefix returns the IDs of the saved plans that begin so, with media or without.
-func plansWithPrefix(ctx context.Context, store state.Store, reference string) (ids []string, err error) {
-	start := "sha256-" + strings.TrimPrefix(reference, "sha256:")
-	for _, folder := range []string{"plans/", "plans-empty/"} {
-		if ids, err = addIDs(ctx, store, ids, folder, start, plan.IDOf); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
+func plansWithPrefix(ctx context.Context, store state.Store, reference string) ([]string, error) {
+	return idsWithPrefix(ctx, store, "sha256-"+strings.TrimPrefix(reference, "sha256:"), plan.IDOf, "plans/", "plans-empty/")
 }
 
-// addIDs adds the IDs of the records of a folder whose names start so, each once, until there is one more than a message
-// lists.
-func addIDs(ctx context.Context, store state.Store, ids []string, folder, start string, idOf func(name string) (string, bool)) ([]string, error) {
-	for record, err := range store.List(ctx, folder, folder+start) {
-		if err != nil {
-			return nil, err
-		}
-		if !strings.HasPrefix(record.Name, folder+start) || len(ids) > text.MaxListed {
-			break
-		}
-		if id, ok := idOf(record.Name); ok && !slices.Contains(ids, id) {
-			ids = append(ids, id)
+// idsWithPrefix returns the IDs of the records of folders whose names start so, each once, until there is one more than a
+// message lists.
+func idsWithPrefix(ctx context.Context, store state.Store, start string, idOf func(name string) (string, bool), folders ...string) (ids []string, err error) {
+	for _, folder := range folders {
+		for record, err := range store.List(ctx, folder, folder+start) {
+			if err != nil {
+				return nil, err
+			}
+			if !strings.HasPrefix(record.Name, folder+start) || len(ids) > text.MaxListed {
+				break
+			}
+			if id, ok := idOf(record.Name); ok && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
 		}
 	}
 	return ids, nil

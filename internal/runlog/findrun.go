@@ -59,5 +59,5 @@ func runsWithPrefix(ctx context.Context, store state.Store, reference string) ([
 	if len(reference) < trigger.MinReference || state.SafeName(reference) != reference {
 		return nil, nil
 	}
-	return addIDs(ctx, store, nil, reportFolder, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true })
+	return idsWithPrefix(ctx, store, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true }, reportFolder)
 }
