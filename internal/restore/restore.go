@@ -3,6 +3,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,16 +103,7 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 			}
 			delete(wanted, entry.MediaID)
 			one := lostOf(entry)
-			switch {
-			case one.skipped != "":
-			case known && !outcome.IsOf(of.Run):
-				one.skipped = "the run did not delete it: " + string(outcome.Became)
-				if by := outcome.By(of.Run); by != of.Run {
-					one.skipped = fmt.Sprintf("the run did not delete it: run %s did", by)
-				}
-			case !known && !of.Interrupted:
-				one.skipped = "the run did not delete it"
-			}
+			one.skipped = cmp.Or(one.skipped, of.notDeleted(outcome, known))
 			if some = append(some, one); len(some) == segments.MaxLines {
 				if err := s.restore(ctx, admit, of.Run, id, some, each); err != nil {
 					return err
@@ -127,6 +119,20 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 		each(report.RestoredMedium{MediaID: id, Result: report.Skipped, Reason: "the run's plan does not have it"})
 	}
 	return nil
+}
+
+// notDeleted says why a medium was not deleted by the run; empty if it was, or may have been.
+func (of Deletion) notDeleted(outcome journal.Outcome, known bool) string {
+	switch {
+	case known && !outcome.IsOf(of.Run):
+		if by := outcome.By(of.Run); by != of.Run {
+			return fmt.Sprintf("the run did not delete it: run %s did", by)
+		}
+		return "the run did not delete it: " + string(outcome.Became)
+	case !known && !of.Interrupted:
+		return "the run did not delete it"
+	}
+	return ""
 }
 
 // restore restores some media of a plan, and calls each with their results. It adds the restored ones
