@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 		{"nothing in it", "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>", true},
 		{"quoted marks", strings.Replace(whole, "5B3C", "&quot;&amp;lt;", 1), true},
 		{"a mark by its number where nobody looks", strings.Replace(whole, "\"5B3C", "&#34;5B3C", 1), true},
-		{"a named mark", strings.Replace(whole, "clips%2F", "clips&amp;lt;", 1), true},
+		{"a named mark", strings.Replace(whole, "clips%2F", "clips&amp;lt;", 1), false},
 		{"a mark by its number", strings.Replace(whole, "clips%2F", "clips&#47;", 1), false},
 		{"a name space", strings.Replace(whole, "<ListBucketResult>", `<ListBucketResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com">`, 1), false},
 		{"a comment", strings.Replace(whole, "<Name>", "<!-- - --><Name>", 1), false},

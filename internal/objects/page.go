@@ -107,15 +107,12 @@ func scanPage(body []byte) (p page, ok bool) {
 		body = rest
 	}
 	s := scanner{rest: body}
-	if s.open() != "ListBucketResult" {
-		return page{}, false
-	}
-	for !s.broken {
-		switch name := s.open(); name {
-		case "":
-			return p, s.close("ListBucketResult") && len(bytes.TrimSpace(s.rest)) == 0
+	root := s.open()
+	s.broken = s.broken || string(root) != "ListBucketResult"
+	for name := s.open(); len(name) > 0; name = s.open() {
+		switch string(name) {
 		case "Contents":
-			p.Contents = append(p.Contents, s.content())
+			p.Contents = append(p.Contents, s.content(name))
 		case "IsTruncated":
 			text := s.value(name)
 			p.IsTruncated = text == "true"
@@ -128,7 +125,8 @@ func scanPage(body []byte) (p page, ok bool) {
 			s.skip(name, maxNested)
 		}
 	}
-	return page{}, false
+	s.close(root)
+	return p, !s.broken && len(bytes.TrimSpace(s.rest)) == 0
 }
 
 // scanner decodes simple XML. It is broken after any other XML.
@@ -138,42 +136,32 @@ type scanner struct {
 }
 
 // open reads the start tag of an element, and returns its name. It returns nothing at the end of the
-// parent element.
-func (s *scanner) open() string {
-	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
-	if len(s.rest) < 2 || s.rest[0] != '<' {
-		s.broken = true
-		return ""
+// parent element, and in a broken scanner.
+func (s *scanner) open() []byte {
+	for len(s.rest) > 0 && strings.IndexByte(" \t\r\n", s.rest[0]) >= 0 {
+		s.rest = s.rest[1:]
 	}
-	if s.rest[1] == '/' {
-		return ""
+	if bytes.HasPrefix(s.rest, []byte("</")) {
+		return nil
 	}
 	end := bytes.IndexByte(s.rest, '>')
-	if end < 0 || bytes.ContainsAny(s.rest[1:end], " \t\r\n/!?<:=") {
+	if s.broken || end < 0 || s.rest[0] != '<' || bytes.ContainsAny(s.rest[1:end], " \t\r\n/!?<:=") {
 		s.broken = true
-		return ""
+		return nil
 	}
 	name := s.rest[1:end]
 	s.rest = s.rest[end+1:]
-	for _, known := range names {
-		if string(name) == known {
-			return known // no allocation
-		}
-	}
-	return string(name)
+	return name
 }
 
-// names are the names of the elements of an object.
-var names = [...]string{"Contents", "Key", "LastModified", "ETag", "Type", "Size", "StorageClass"}
-
-func (s *scanner) close(name string) bool {
-	n := len(name)
-	ok := len(s.rest) >= n+3 && s.rest[0] == '<' && s.rest[1] == '/' && string(s.rest[2:n+2]) == name && s.rest[n+2] == '>'
-	if ok {
-		s.rest = s.rest[n+3:]
+// close reads the end tag of an element.
+func (s *scanner) close(name []byte) {
+	end := len("</") + len(name)
+	if len(s.rest) <= end || s.rest[0] != '<' || s.rest[1] != '/' || !bytes.Equal(s.rest[2:end], name) || s.rest[end] != '>' {
+		s.broken = true
+		return
 	}
-	s.broken = s.broken || !ok
-	return ok
+	s.rest = s.rest[end+1:]
 }
 
 // text reads the text up to the next tag.
@@ -191,61 +179,39 @@ func (s *scanner) text() []byte {
 // maxNested bounds the elements inside one that is not read. OSS nests one: Owner has an ID.
 const maxNested = 8
 
-// skip reads the rest of an open element. Elements nested more deeply than levels break the scanner.
-func (s *scanner) skip(name string, levels int) {
+// skip reads the rest of an open element. Elements nested as deeply as levels break the scanner.
+func (s *scanner) skip(name []byte, levels int) {
+	s.broken = s.broken || levels == 0
 	s.text()
-	if len(s.rest) > 1 && s.rest[1] != '/' {
-		s.broken = s.broken || levels == 0
-		for inner := s.open(); inner != "" && !s.broken; inner = s.open() {
-			s.skip(inner, levels-1)
-		}
+	for inner := s.open(); len(inner) > 0; inner = s.open() {
+		s.skip(inner, levels-1)
 	}
 	s.close(name)
 }
 
-// value reads the text and the end tag of an open element. A child element breaks the scanner.
-func (s *scanner) value(name string) string {
-	value := s.plain(s.text())
+// value reads the text and the end tag of an open element. What XML replaces in a text breaks the scanner, and so does a
+// child element. OSS escapes keys as in URLs.
+func (s *scanner) value(name []byte) string {
+	text := s.text()
+	s.broken = s.broken || bytes.IndexByte(text, '&') >= 0 || bytes.IndexByte(text, '\r') >= 0
 	s.close(name)
-	return value
+	return string(text)
 }
 
-// plain replaces the named entities of a text. Other entities break the scanner, and so does a carriage return: XML
-// makes a line feed of it.
-func (s *scanner) plain(text []byte) string {
-	s.broken = s.broken || bytes.IndexByte(text, '\r') >= 0
-	if bytes.IndexByte(text, '&') < 0 {
-		return string(text)
-	}
-	plain := entities.Replace(string(text))
-	s.broken = s.broken || strings.Count(string(text), "&") != strings.Count(marked.Replace(string(text)), "\x00")
-	return plain
-}
-
-// entities replaces the named entities of XML. marked marks them, so that they can be counted.
-var (
-	entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'")
-	marked   = strings.NewReplacer("&amp;", "\x00", "&lt;", "\x00", "&gt;", "\x00", "&quot;", "\x00", "&apos;", "\x00", "\x00", "")
-)
-
-func (s *scanner) content() (c content) {
-	for !s.broken {
-		name := s.open()
-		if name == "" {
-			break
-		}
-		switch name {
+func (s *scanner) content(name []byte) (c content) {
+	for child := s.open(); len(child) > 0; child = s.open() {
+		switch string(child) {
 		case "Key":
-			c.Key = s.value(name)
+			c.Key = s.value(child)
 		case "LastModified":
 			var err error
-			c.LastModified, err = time.Parse(time.RFC3339, s.value(name))
+			c.LastModified, err = time.Parse(time.RFC3339, s.value(child))
 			s.broken = s.broken || err != nil
 		default:
-			s.skip(name, maxNested)
+			s.skip(child, maxNested)
 		}
 	}
-	s.close("Contents")
+	s.close(name)
 	s.broken = s.broken || c.Key == ""
 	return c
 }
