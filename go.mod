@@ -13,7 +13,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // commands, their help and completion
 	github.com/spf13/pflag v1.1.0 // the flags of cobra: completion walks them
 	go.yaml.in/yaml/v4 v4.0.0 // the YAML organization's own: nodes with line and column
-	golang.org/x/sync v0.25.0 // errgroup and semaphore: workers that end together, and turns that a context ends
+	golang.org/x/sync v0.25.0 // errgroup, semaphore and singleflight: workers that end together, turns that a context ends, and lookups that callers share
 	golang.org/x/term v0.48.0 // whether stderr is a terminal
 	gopkg.in/ini.v1 v1.68.0 // ~/.alibabacloud/credentials: the format of credentials-go, by the library that it uses
 )

@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -27,17 +29,14 @@ type chain struct {
 	getenv func(string) string
 	now    func() time.Time
 
-	turn chan struct{} // holds a value while a lookup is under way
-	// The goroutine of the lookup owns these.
+	lookups singleflight.Group // callers share one: each would wait for the same service
+	refused atomic.Value       // the latest account.Credentials that a service refused
+
+	mu      sync.Mutex          // held by a lookup
 	profile string              // of the first lookup: another may be another account's
 	origin  *origin             // nil before the first lookup, and after one that failed
 	last    account.Credentials // handed out, and not refused
 	retryAt time.Time           // for renewing last
-
-	mu       sync.Mutex
-	refused  account.Credentials // the latest
-	failures int                 // of lookups
-	failure  error               // of the latest that failed
 }
 
 // New returns the source of an environment. It is empty in Function Compute, where the function's
@@ -59,7 +58,7 @@ func CheckProfile(getenv func(string) string) error {
 }
 
 func newChain(getenv func(string) string, now func() time.Time) *chain {
-	return &chain{getenv: getenv, now: now, turn: make(chan struct{}, 1), profile: getenv("ALIBABA_CLOUD_PROFILE")}
+	return &chain{getenv: getenv, now: now, profile: getenv("ALIBABA_CLOUD_PROFILE")}
 }
 
 // String names the source that a lookup would use.
@@ -74,55 +73,42 @@ func (c *chain) String() string {
 	return origin.name
 }
 
-// Refuse makes the next lookup read the configuration again.
+// Refuse makes the next lookup read the configuration again. Later callers do not share a lookup that is under way.
 func (c *chain) Refuse(refused account.Credentials) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refused = refused
+	c.refused.Store(refused)
+	c.lookups.Forget("")
 }
 
 // Current returns the credentials to use now. Those that expire are renewed before. It waits no longer
 // than ctx, which credentials-go does not take.
 func (c *chain) Current(ctx context.Context) (account.Credentials, error) {
-	late := failure("no answer in time")
-	came := c.failed()
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return account.Credentials{}, late
-	}
-	found, err := task.Within(ctx, func() (account.Credentials, error) {
-		defer func() { <-c.turn }()
-		return c.lookup(came)
+	lookup := c.lookups.DoChan("", func() (found any, err error) {
+		err = task.Do(func() (err error) {
+			found, err = c.lookup()
+			return err
+		})
+		return found, err
 	})
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = late
+	select {
+	case came := <-lookup:
+		found, _ := came.Val.(account.Credentials)
+		return found, came.Err
+	case <-ctx.Done():
+		return account.Credentials{}, failure("no answer in time")
 	}
-	return found, err
-}
-
-func (c *chain) failed() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failures
 }
 
 // lookup returns the credentials in use, renewed if it is time to. If that fails, they stay in use until
-// a service refuses them. A caller who came before the latest failure shares it: callers wait in line, and each
-// would wait for a service that does not answer.
-func (c *chain) lookup(came int) (account.Credentials, error) {
+// a service refuses them.
+func (c *chain) lookup() (account.Credentials, error) {
 	none := account.Credentials{}
 	c.mu.Lock()
-	if c.failures > came {
-		defer c.mu.Unlock()
-		return none, c.failure
+	defer c.mu.Unlock()
+	if c.last != none && c.refused.CompareAndSwap(c.last, none) {
+		c.last, c.origin = none, nil
 	}
-	if c.last != none && c.last == c.refused {
-		c.last, c.origin, c.refused = none, nil, none
-	}
-	c.mu.Unlock()
 	if c.last != none && c.now().Before(c.retryAt) {
 		return c.last, nil
 	}
@@ -131,9 +117,6 @@ func (c *chain) lookup(came int) (account.Credentials, error) {
 	case err == nil:
 		c.last = found
 	case c.last == none:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.failures, c.failure = c.failures+1, err
 		return none, err
 	default:
 		c.retryAt = c.now().Add(retryAfter)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 const (
@@ -291,24 +292,30 @@ func TestNobodyWaitsLongerThanTheContext(t *testing.T) {
 	}
 	c.fail(nil)
 	close(release)
-	source.turn <- struct{}{} // the lookup that nobody waits for has ended
-	<-source.turn
+	_, _ = source.Current(t.Context()) // perhaps that of the lookup that nobody waits for
 	current(t, source)
 }
 
-// Callers wait in line: each would wait for the same service.
+// Callers share a lookup: each would wait for the same service.
 func TestThoseWhoWaitShareAFailure(t *testing.T) {
 	c, source, _ := renewing(t)
-	c.fail(unavailable)
-	came := source.failed()
-	if _, err := source.lookup(came); err == nil {
-		t.Fatal("no error")
+	asked, release := make(chan struct{}, 9), make(chan struct{})
+	c.fail(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-release
+		unavailable(w, r)
+	})
+	first := task.Go(func() error {
+		_, err := source.Current(t.Context())
+		return err
+	})
+	<-asked
+	second := source.lookups.DoChan("", func() (any, error) { return nil, nil }) // not a lookup of its own
+	close(release)
+	if err, shared := first(), (<-second).Err; err == nil || !errors.Is(shared, err) || len(asked) > 0 {
+		t.Errorf("%v and %v: asked again for a caller who waited", err, shared)
 	}
-	asked := c.requests()
 	c.fail(nil)
-	if _, err := source.lookup(came); err == nil || c.requests() != asked {
-		t.Errorf("%v: asked again for a caller who waited", err)
-	}
 	current(t, source)
 }
 
