@@ -83,46 +83,29 @@ const (
 
 var errTooMany = fmt.Errorf("more than %d entries", maxListed)
 
-// answer takes the members of a JSON object, as members returns them. After an error it has what could be read.
-type answer interface {
-	take(m map[string]json.RawMessage) error
-	is() *envelope
-}
+// reader reads the members of an answer, as members returns them. After an error it has read the others.
+type reader func(m map[string]json.RawMessage) error
 
 // envelope holds the common fields of an answer. An error has a Code, a success only a RequestId.
 type envelope struct{ RequestID, Code, Message string }
 
-func (e *envelope) is() *envelope { return e }
-
-func (e *envelope) take(m map[string]json.RawMessage) error {
+func (e *envelope) read(m map[string]json.RawMessage) error {
 	return cmp.Or(readText(m["requestid"], &e.RequestID), readText(m["code"], &e.Code), readText(m["message"], &e.Message))
 }
 
-// looked is an answer to a look-up. Its records share the memory of the answer.
-type looked struct {
-	envelope
-	media   []json.RawMessage
-	missing []string
-}
-
-func (l *looked) take(m map[string]json.RawMessage) (err error) {
-	l.media, err = wrapped(m["medialist"], "media")
-	err = cmp.Or(l.envelope.take(m), err)
+// readFound reads an answer to a look-up.
+func readFound(m map[string]json.RawMessage) (Found, error) {
+	records, err := wrapped(m["medialist"], "media")
 	ids, idsErr := wrapped(m["nonexistmediaids"], "mediaid")
 	urls, urlsErr := wrapped(m["nonexistfileurls"], "fileurl")
 	err = cmp.Or(err, idsErr, urlsErr)
+	var missing []string
 	for _, name := range append(ids, urls...) {
-		var missing string
-		err = cmp.Or(err, readText(name, &missing))
-		l.missing = append(l.missing, missing)
+		var one string
+		err = cmp.Or(err, readText(name, &one))
+		missing = append(missing, one)
 	}
-	return err
-}
-
-// decode reads the members of an answer.
-func decode(body []byte, into answer) error {
-	m, err := members(body)
-	return cmp.Or(into.take(m), err)
+	return settle(records, missing), err
 }
 
 // members returns the members of a JSON object by their names in lower case. A name that stands there twice, in

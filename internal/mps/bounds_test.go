@@ -1,6 +1,7 @@
 package mps
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -30,9 +31,9 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var got looked
-			err := decode([]byte(test.answer), &got)
-			found := settle(got.media, got.missing)
+			m, err := members([]byte(test.answer))
+			found, foundErr := readFound(m)
+			err = cmp.Or(err, foundErr)
 			named := 0
 			for _, m := range found.Media {
 				if m.ID != "" {

@@ -1,6 +1,7 @@
 package mps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,15 +28,15 @@ const (
 // limits the calls to a service that always fails.
 const spareRetries = 100
 
-// callNow sends a request, and repeats it after throttled and ambiguous tries. build and into make the
-// request and the answer of each try. callNow never repeats DeleteMedia or AddMedia, which may
-// have taken effect: the caller must read back first.
-func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into func() answer) error {
+// callNow sends a request, and repeats it after throttled and ambiguous tries. build makes the request of each try, and
+// into reads each answer. callNow never repeats DeleteMedia or AddMedia, which may have taken effect: the caller must
+// read back first.
+func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into reader) error {
 	s.first.Add(1)
 	var pause time.Duration
 	renewed := false
 	for try := 1; ; try++ {
-		err := s.once(ctx, op, build(), into())
+		err := s.once(ctx, op, build(), into)
 		failure, failed := errors.AsType[*Error](err)
 		switch {
 		case !failed:
@@ -100,7 +101,7 @@ func (s *Session) acquire(ctx context.Context, op Operation) error {
 }
 
 // once sends one request and reads its answer.
-func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into answer) error {
+func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into reader) error {
 	credentials, err := s.credentials.Current(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -132,13 +133,14 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 
 // read classifies an answer. A success must have a RequestId. A rejection must have a Code, or be a
 // throttling. All other answers are Ambiguous.
-func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into answer) error {
+func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into reader) error {
 	status, body := a.status, a.body
 	if status == 0 {
 		return &Error{Op: op, Kind: Ambiguous, Message: credentials.Redact(plainly(sdkErr))}
 	}
-	err := decode(body, into)
-	is := into.is()
+	m, err := members(body)
+	var is envelope
+	err = cmp.Or(err, is.read(m), into(m))
 	switch {
 	case is.Code != "" && (err == nil || status >= 300):
 		return &Error{Op: op, Kind: kindOf(is.Code, a), Code: credentials.Redact(is.Code), Status: status, RetryAfter: a.retryAfter,

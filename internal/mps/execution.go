@@ -24,7 +24,6 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 	if err := s.acquire(ctx, ListExecutions); err != nil {
 		return nil, "", err
 	}
-	var list listed
 	err = s.callNow(ctx, ListExecutions, func() requests.AcsRequest {
 		request := mts.CreateListMediaWorkflowExecutionsRequest()
 		request.MaximumPageSize, request.NextPageToken = requests.NewInteger(executionsPage), token
@@ -34,29 +33,26 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 			request.MediaWorkflowName = workflow
 		}
 		return request
-	}, func() answer { list = listed{}; return &list })
+	}, func(m map[string]json.RawMessage) (err error) {
+		ids, next, err = readExecutions(m)
+		return err
+	})
 	if err != nil {
 		return nil, "", err
 	}
-	return list.ids, list.next, nil
+	return ids, next, nil
 }
 
-// listed is a page of workflow executions.
-type listed struct {
-	envelope
-	ids  []string
-	next string
-}
-
-func (l *listed) take(m map[string]json.RawMessage) error {
+// readExecutions reads a page of workflow executions.
+func readExecutions(m map[string]json.RawMessage) (ids []string, next string, err error) {
 	executions, err := wrapped(m["mediaworkflowexecutionlist"], "mediaworkflowexecution")
-	err = cmp.Or(l.envelope.take(m), readText(m["nextpagetoken"], &l.next), err)
+	err = cmp.Or(readText(m["nextpagetoken"], &next), err)
 	for _, execution := range executions {
 		var id string
 		in, executionErr := members(execution)
 		if err = cmp.Or(err, executionErr, readText(in["mediaid"], &id)); id != "" { // empty before the execution has a medium
-			l.ids = append(l.ids, id)
+			ids = append(ids, id)
 		}
 	}
-	return err
+	return ids, next, err
 }

@@ -217,7 +217,6 @@ type Texts struct {
 // Add adds a medium for a file, and returns its ID. It starts no workflow. If the file has a medium, it
 // returns that. After an Ambiguous error the medium may have been added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
-	var answered added
 	if err := s.acquire(ctx, AddMedia); err != nil {
 		return "", err
 	}
@@ -226,26 +225,17 @@ func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id stri
 		request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
 		request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
 		return request
-	}, func() answer { return &answered })
+	}, func(m map[string]json.RawMessage) error {
+		if len(m["media"]) == 0 {
+			return nil
+		}
+		added, err := members(m["media"])
+		return cmp.Or(err, readText(added["mediaid"], &id))
+	})
 	if err != nil {
 		return "", err
 	}
-	return answered.mediaID, nil
-}
-
-// added is an answer to AddMedia.
-type added struct {
-	envelope
-	mediaID string
-}
-
-func (a *added) take(m map[string]json.RawMessage) (err error) {
-	err = a.envelope.take(m)
-	if added := m["media"]; len(added) > 0 {
-		in, mediaErr := members(added)
-		err = cmp.Or(err, mediaErr, readText(in["mediaid"], &a.mediaID))
-	}
-	return err
+	return id, nil
 }
 
 // Probe reads at most MaxBatch media without outputs, to check whether they exist.
@@ -258,11 +248,14 @@ func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 }
 
 // send sends a call with a permit. The Found of a deletion is empty.
-func (s *Session) send(ctx context.Context, form form, names []string) (Found, error) {
-	var found looked
+func (s *Session) send(ctx context.Context, form form, names []string) (found Found, err error) {
 	request := func() requests.AcsRequest { return form.request(names) }
-	if err := s.callNow(ctx, form.op, request, func() answer { found = looked{}; return &found }); err != nil {
+	err = s.callNow(ctx, form.op, request, func(m map[string]json.RawMessage) (err error) {
+		found, err = readFound(m)
+		return err
+	})
+	if err != nil {
 		return Found{}, err
 	}
-	return settle(found.media, found.missing), nil
+	return found, nil
 }
