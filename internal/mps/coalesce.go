@@ -249,10 +249,4 @@ func (s *Session) count(other *Session) {
 	}
 }
 
-// notSent returns nil if no context's error says why a call was not sent.
-func notSent(op Operation, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: not sent: %w", op, err)
-}
+func notSent(op Operation, err error) error { return fmt.Errorf("%s: not sent: %w", op, err) }

@@ -144,12 +144,12 @@ func (s *Session) Permit(ctx context.Context, op Operation) (Permit, error) {
 }
 
 func (s *Session) permit(ctx context.Context, op Operation) (*permit, error) {
-	err := notSent(op, ctx.Err())
 	if !s.sharing {
-		err = s.acquire(ctx, op)
-	}
-	if err != nil {
-		return nil, err
+		if err := s.acquire(ctx, op); err != nil {
+			return nil, err
+		}
+	} else if ctx.Err() != nil {
+		return nil, notSent(op, ctx.Err())
 	}
 	return &permit{s, ctx}, nil
 }
