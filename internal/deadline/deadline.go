@@ -25,7 +25,7 @@ const (
 type Budget struct {
 	work   time.Time       // the work ends
 	record time.Time       // nothing is recorded after
-	caller <-chan struct{} // closed when the caller has gone; nil if that does not matter
+	caller context.Context //nolint:containedctx // of a call that outlives its caller; else nil
 }
 
 // budgetKey is the key of the budget in the context of its work.
@@ -66,31 +66,25 @@ func (b Budget) Admit(ctx context.Context) (context.Context, context.CancelFunc)
 		return admit, cancel
 	}
 	admit, interrupt := context.WithCancelCause(admit)
-	go func() {
-		select {
-		case <-b.caller:
-			interrupt(ErrInterrupted)
-		case <-admit.Done():
-		}
-	}()
-	return admit, cancel
+	stop := context.AfterFunc(b.caller, func() { interrupt(ErrInterrupted) })
+	return admit, func() {
+		stop()
+		cancel()
+	}
 }
 
 // Outlive returns the budget of a call that outlives its caller, and the call's context. Once the caller has gone, such
 // as by Ctrl-C, the budget admits no call. What is in flight has as much time as before a deadline, to be finished and
 // recorded.
 func (b Budget) Outlive(ctx context.Context) (Budget, context.Context, context.CancelFunc) {
-	b.caller = ctx.Done()
+	b.caller = ctx
 	end, _ := ctx.Deadline()
 	alive, cancel := until(context.WithoutCancel(ctx), end)
-	go func() {
-		select {
-		case <-b.caller:
-			time.AfterFunc(maxFlightMargin, cancel)
-		case <-alive.Done():
-		}
-	}()
-	return b, alive, cancel
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(maxFlightMargin, cancel) })
+	return b, alive, func() {
+		stop()
+		cancel()
+	}
 }
 
 func until(ctx context.Context, end time.Time) (context.Context, context.CancelFunc) {
@@ -116,11 +110,7 @@ func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc
 // Finish returns a context for the last records of a call. They are written side by side, so
 // each has all of the time that is left, up to 5 s.
 func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc) {
-	left := maxRecord
-	if !b.record.IsZero() {
-		left = min(left, time.Until(b.record))
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), left)
+	return context.WithTimeout(context.WithoutCancel(ctx), min(maxRecord, b.Left(maxRecord)))
 }
 
 // Left returns the time after which the call records nothing more. Without a limit it returns most.
