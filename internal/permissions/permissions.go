@@ -30,28 +30,17 @@ type Deployment struct {
 
 // Document is a RAM policy.
 // Source: RAM "Policy structure and syntax".
-type Document struct {
-	Statements []Statement
-}
+type Document []Statement
 
 // Statement allows or denies actions.
 type Statement struct {
-	Effect    Effect
+	Effect    string // Allow or Deny, which wins
 	Action    []string
 	Resource  []string
 	Condition map[string]map[string][]string `json:",omitempty"`
 
 	why string
 }
-
-// Effect says what a statement does. Deny wins.
-type Effect string
-
-// The effects.
-const (
-	Allow Effect = "Allow"
-	Deny  Effect = "Deny"
-)
 
 // MaxBytes is the documented limit of a policy.
 // Source: RAM "CreatePolicyVersion", parameter PolicyDocument.
@@ -60,7 +49,7 @@ const MaxBytes = 6144
 // JSON returns the policy as RAM takes it, with a line for each statement.
 func (d Document) JSON() string {
 	var lines []string
-	for _, statement := range d.Statements {
+	for _, statement := range d {
 		var line strings.Builder
 		encoder := json.NewEncoder(&line)
 		encoder.SetEscapeHTML(false)
@@ -75,8 +64,8 @@ func (d Document) JSON() string {
 // Text returns each statement as a line for people.
 func (d Document) Text() string {
 	var b strings.Builder
-	for _, s := range d.Statements {
-		fmt.Fprintf(&b, "%s: %s %s on %s", s.why, strings.ToLower(string(s.Effect)), strings.Join(s.Action, ", "), text.Line(strings.Join(s.Resource, ", ")))
+	for _, s := range d {
+		fmt.Fprintf(&b, "%s: %s %s on %s", s.why, strings.ToLower(s.Effect), strings.Join(s.Action, ", "), text.Line(strings.Join(s.Resource, ", ")))
 		for _, keys := range s.Condition {
 			fmt.Fprintf(&b, " below %s", text.Line(strings.Join(keys[prefixKey], ", ")))
 		}
@@ -95,7 +84,7 @@ func For(d Deployment) (document Document, notes []string) {
 	inventory := d.Policy.Inventory
 	var list []Statement
 	library := func(why string, actions ...string) {
-		list = append(list, Statement{Allow, actions, []string{"*"}, nil, why}) // MPS knows no resources
+		list = append(list, Statement{"Allow", actions, []string{"*"}, nil, why}) // MPS knows no resources
 	}
 	library("look media up", "mts:QueryMediaList", "mts:QueryMediaListByURL")
 	if len(inventory.Workflows) > 0 {
@@ -114,7 +103,7 @@ func For(d Deployment) (document Document, notes []string) {
 	list = append(list, listings("list the inventory", inventory.Prefixes)...)
 	read := func(why string, resources []string) {
 		if len(resources) > 0 {
-			list = append(list, Statement{Allow, []string{"oss:GetObject"}, compact(resources), nil, why})
+			list = append(list, Statement{"Allow", []string{"oss:GetObject"}, compact(resources), nil, why})
 		}
 	}
 	read("read manifests", d.manifests())
@@ -141,15 +130,15 @@ func For(d Deployment) (document Document, notes []string) {
 		notes = append(notes, "no statement denies changes to source objects in "+text.Line(strings.Join(unprotected, ", "))+
 			", where records are too: keep the records in a bucket of their own")
 	}
-	return Document{append(list, denials...)}, append(notes, d.widened()...)
+	return append(list, denials...), append(notes, d.widened()...)
 }
 
 // records returns what the state store needs.
 func (d Deployment) records() []Statement {
 	bucket := d.State.Bucket
 	return append(listings("list records", []media.Object{d.State}),
-		Statement{Allow, []string{"oss:GetBucketVersioning"}, []string{arn(bucket, "")}, nil, "refuse a bucket that could overwrite records"},
-		Statement{Allow, []string{"oss:GetObject", "oss:PutObject"}, []string{below(d.State)}, nil, "read and create records"})
+		Statement{"Allow", []string{"oss:GetBucketVersioning"}, []string{arn(bucket, "")}, nil, "refuse a bucket that could overwrite records"},
+		Statement{"Allow", []string{"oss:GetObject", "oss:PutObject"}, []string{below(d.State)}, nil, "read and create records"})
 }
 
 // denials hold even beside wider policies: source objects and buckets stay. A denial wins over what allows
@@ -173,12 +162,12 @@ func (d Deployment) denials() (list []Statement, unprotected []string) {
 		buckets = append(buckets, arn(d.State.Bucket, ""))
 	}
 	if len(objects) > 0 {
-		list = append(list, Statement{Deny, []string{"oss:PutObject", "oss:DeleteObject", "oss:DeleteObjectVersion", "oss:AbortMultipartUpload",
+		list = append(list, Statement{"Deny", []string{"oss:PutObject", "oss:DeleteObject", "oss:DeleteObjectVersion", "oss:AbortMultipartUpload",
 			"oss:PutObjectAcl", "oss:PutObjectVersionAcl", "oss:PutObjectTagging", "oss:PutObjectVersionTagging", "oss:DeleteObjectTagging",
 			"oss:DeleteObjectVersionTagging"}, compact(objects), nil, "source objects stay as they are"})
 	}
 	if len(buckets) > 0 {
-		list = append(list, Statement{Deny, []string{"oss:DeleteBucket", "oss:PutBucketLifecycle", "oss:DeleteBucketLifecycle", "oss:PutBucketPolicy",
+		list = append(list, Statement{"Deny", []string{"oss:DeleteBucket", "oss:PutBucketLifecycle", "oss:DeleteBucketLifecycle", "oss:PutBucketPolicy",
 			"oss:DeleteBucketPolicy", "oss:PutBucketAcl", "oss:PutBucketVersioning", "oss:PutBucketReplication", "oss:DeleteBucketReplication"},
 			compact(buckets), nil, "buckets stay as they are"})
 	}
@@ -199,11 +188,9 @@ func (d Deployment) sourcesBesideRecords() (list []string) {
 			list = append(list, below(prefix))
 		}
 	}
-	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
-		for _, glob := range rule.Match.Object {
-			if resource := ofGlob(glob); strings.HasPrefix(resource, arn(bucket, "")+"/") {
-				list = append(list, resource)
-			}
+	for _, glob := range d.globs() {
+		if resource := ofGlob(glob); strings.HasPrefix(resource, arn(bucket, "")+"/") {
+			list = append(list, resource)
 		}
 	}
 	return list
@@ -220,7 +207,7 @@ func listings(why string, prefixes []media.Object) (list []Statement) {
 		byBucket[prefix.Bucket] = append(byBucket[prefix.Bucket], literal(prefix.Key)+"*")
 	}
 	for _, bucket := range buckets {
-		s := Statement{Allow, []string{"oss:ListObjects"}, []string{arn(bucket, "")}, nil, why}
+		s := Statement{"Allow", []string{"oss:ListObjects"}, []string{arn(bucket, "")}, nil, why}
 		if keys := compact(byBucket[bucket]); !slices.Contains(keys, "*") {
 			s.Condition = map[string]map[string][]string{"StringLike": {prefixKey: keys}}
 		}
@@ -237,32 +224,31 @@ func (d Deployment) sources() (list []string) {
 		for _, glob := range rule.Match.Object {
 			list = append(list, ofGlob(glob))
 		}
-		if len(rule.Match.Object) > 0 {
-			continue
-		}
-		whole := d.buckets()
-		if prefixes := d.Policy.Inventory.Prefixes; len(prefixes) > 0 {
-			whole = nil
-			for _, prefix := range prefixes {
-				list = append(list, below(prefix))
-			}
-		}
-		if d.Bucket != "" {
-			whole = append(whole, d.Bucket)
-		}
-		for _, bucket := range whole {
+	}
+	if !d.hasRuleWithoutGlobs() {
+		return list
+	}
+	prefixes := d.Policy.Inventory.Prefixes
+	for _, prefix := range prefixes {
+		list = append(list, below(prefix))
+	}
+	for _, bucket := range d.buckets() {
+		if len(prefixes) == 0 || bucket == d.Bucket {
 			list = append(list, arn(bucket, "*"))
 		}
 	}
 	return list
 }
 
+func (d Deployment) hasRuleWithoutGlobs() bool {
+	return slices.ContainsFunc(d.Policy.Expire, func(rule policy.Rule) bool { return len(rule.Match.Object) == 0 })
+}
+
 // missesMedia reports whether sources may lack media that workflows, manifests and events name.
 func (d Deployment) missesMedia() bool {
 	inventory := d.Policy.Inventory
 	return d.Bucket == "" && len(inventory.Workflows)+len(inventory.Manifests)+len(d.Policy.Manifests) > 0 &&
-		slices.ContainsFunc(inventory.Prefixes, func(prefix media.Object) bool { return prefix.Key != "" }) &&
-		slices.ContainsFunc(d.Policy.Expire, func(rule policy.Rule) bool { return len(rule.Match.Object) == 0 })
+		slices.ContainsFunc(inventory.Prefixes, func(prefix media.Object) bool { return prefix.Key != "" }) && d.hasRuleWithoutGlobs()
 }
 
 // buckets returns the buckets of source objects.
@@ -274,12 +260,18 @@ func (d Deployment) buckets() []string {
 	for _, prefix := range d.Policy.Inventory.Prefixes {
 		list = append(list, prefix.Bucket)
 	}
-	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
-		for _, glob := range rule.Match.Object {
-			start, _ := glob.Literal()
-			list = append(list, start.Bucket)
-		}
+	for _, glob := range d.globs() {
+		start, _ := glob.Literal()
+		list = append(list, start.Bucket)
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// globs returns the globs of source objects.
+func (d Deployment) globs() (list []policy.Glob) {
+	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
+		list = append(list, rule.Match.Object...)
+	}
+	return list
 }

@@ -27,12 +27,7 @@ func (d Deployment) widened() (notes []string) {
 	for _, object := range slices.Concat([]media.Object{d.State, d.Object}, d.Policy.Inventory.Prefixes, d.Policy.Inventory.Manifests) {
 		name(object.String(), "*?")
 	}
-	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
-		for _, glob := range rule.Match.Object {
-			name(glob.String(), "?")
-		}
-	}
-	for _, glob := range d.Policy.Manifests {
+	for _, glob := range append(d.globs(), d.Policy.Manifests...) {
 		name(glob.String(), "?")
 	}
 	if len(names) == 0 {
@@ -62,8 +57,7 @@ func (d Deployment) manifests() (list []string) {
 		return list
 	}
 	for _, glob := range d.Policy.Manifests {
-		bucket, key, _ := strings.Cut(strings.TrimPrefix(glob.String(), "oss://"), "/")
-		add(bucket, literal(key))
+		add(bucketAndKey(glob))
 	}
 	return list
 }
@@ -79,9 +73,12 @@ func mayBeReport(name string) bool {
 func below(prefix media.Object) string { return arn(prefix.Bucket, literal(prefix.Key)+"*") }
 
 // ofGlob returns the resource of the objects that a glob matches.
-func ofGlob(glob policy.Glob) string {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(glob.String(), "oss://"), "/")
-	return arn(bucket, literal(key))
+func ofGlob(glob policy.Glob) string { return arn(bucketAndKey(glob)) }
+
+// bucketAndKey returns the bucket of a glob, and its key as a pattern of RAM.
+func bucketAndKey(glob policy.Glob) (bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimPrefix(glob.String(), "oss://"), "/")
+	return bucket, literal(key)
 }
 
 // meets reports whether a resource may match an object below a prefix. It compares what stands before the first
