@@ -4,6 +4,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,10 +51,7 @@ var (
 // MEDIASWEEP_MPS_ENDPOINT and MEDIASWEEP_OSS_ENDPOINT. Its errors quote no value: a secret may
 // stand in the wrong variable.
 func FromEnvironment(getenv func(string) string) (Account, error) {
-	a := Account{InFC: InFC(getenv), Region: getenv("MEDIASWEEP_REGION")}
-	if a.Region == "" {
-		a.Region = getenv("FC_REGION")
-	}
+	a := Account{InFC: InFC(getenv), Region: cmp.Or(getenv("MEDIASWEEP_REGION"), getenv("FC_REGION"))}
 	if a.Region == "" {
 		return a, errors.New("no region: set MEDIASWEEP_REGION, or --region, to the region of the library, such as cn-shanghai")
 	}
@@ -82,9 +80,6 @@ type Endpoint struct {
 	Host  string // with the port, if any
 	Plain bool   // http instead of https; loopback only
 }
-
-// IsZero reports whether no endpoint was named.
-func (e Endpoint) IsZero() bool { return e.Host == "" }
 
 // URL returns the endpoint as scheme and host.
 func (e Endpoint) URL() string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -201,15 +200,13 @@ func oauthSite(site string) string {
 	return "https://oauth.alibabacloud.com"
 }
 
-var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
-
 // check refuses a profile that lacks a field: credentials-go would take it from the environment.
 func (p profile) check(now time.Time) error {
 	if missing := p.missing(); len(missing) > 0 {
 		return fmt.Errorf("%s is empty: run `aliyun configure`", strings.Join(missing, ", "))
 	}
 	switch {
-	case p.STSRegion != "" && !regionName.MatchString(p.STSRegion):
+	case p.STSRegion != "" && !account.IsRegion(p.STSRegion):
 		return errors.New("sts_region is not a region ID such as cn-shanghai")
 	case p.Seconds != 0 && p.Seconds < 900:
 		return errors.New("expired_seconds is below 900, the least that STS grants")

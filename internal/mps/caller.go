@@ -1,6 +1,7 @@
 package mps
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -121,17 +122,9 @@ func (c *caller) newWorker() (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an MPS client: %w", err)
 	}
-	switch endpoint := c.account.MPS; {
-	case !endpoint.IsZero():
-		client.Domain = endpoint.Host
-		if endpoint.Plain {
-			config.Scheme = "HTTP"
-		}
-	default:
-		client.Domain = mts.GetEndpointMap()[c.account.Region]
-		if client.Domain == "" {
-			client.Domain = "mts." + c.account.Region + ".aliyuncs.com"
-		}
+	client.Domain = cmp.Or(c.account.MPS.Host, mts.GetEndpointMap()[c.account.Region], "mts."+c.account.Region+".aliyuncs.com")
+	if c.account.MPS.Plain {
+		config.Scheme = "HTTP"
 	}
 	// The context bounds the call. The SDK's timeout must not.
 	client.SetReadTimeout(24 * time.Hour)

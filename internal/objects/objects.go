@@ -62,7 +62,7 @@ func newSDK(a account.Account, wait time.Duration) *oss.Client {
 				AccessKeyID: current.AccessKeyID, AccessKeySecret: current.AccessKeySecret, SecurityToken: current.SecurityToken,
 			}, nil
 		}))
-	if endpoint := a.OSS; !endpoint.IsZero() {
+	if endpoint := a.OSS; endpoint.Host != "" {
 		// OSS refuses path style. A server on loopback has no bucket hosts.
 		config.WithEndpoint(endpoint.URL()).WithUsePathStyle(endpoint.Plain)
 	} else {
