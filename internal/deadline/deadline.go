@@ -54,6 +54,9 @@ func (b Budget) Work(ctx context.Context) (context.Context, context.CancelFunc) 
 	return until(context.WithValue(ctx, budgetKey{}, b), b.work)
 }
 
+// WorkEnd returns when the work of the call ends; zero without a limit.
+func (b Budget) WorkEnd() time.Time { return b.work }
+
 // Admit returns a context that ends when no further call may be started. Its cause is ErrInterrupted if the caller has
 // gone; see Outlive.
 func (b Budget) Admit(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"os"
 	"time"
-
-	"github.com/mediasweep/mediasweep/internal/deadline"
 )
 
 // errLateBody ends a call whose body stops or trickles: the call would outlast its deadline.
@@ -45,14 +43,6 @@ func limitBody(w http.ResponseWriter, r *http.Request, end time.Time) {
 	if r.ContentLength != 0 && limit(time.Now().Add(unreadTime)) == nil {
 		r.Body = &body{ReadCloser: r.Body, limit: limit, end: end}
 	}
-}
-
-// workEnd returns when the work of a call ends.
-func workEnd(r *http.Request) time.Time {
-	work, cancel := deadline.New(r.Context()).Work(r.Context())
-	defer cancel()
-	end, _ := work.Deadline()
-	return end
 }
 
 // LimitBodies returns a handler whose requests have a time limit for their bodies.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -67,7 +68,7 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer context.AfterFunc(rt.ending, cancel)()
 	}
 	r = r.WithContext(ctx)
-	limitBody(w, r, workEnd(r))
+	limitBody(w, r, deadline.New(ctx).WorkEnd())
 	switch path := r.URL.Path; {
 	case platform && path == "/invoke" && r.Method == http.MethodPost:
 		rt.around(w, r, "Invoke", rt.invoke)
