@@ -121,6 +121,12 @@ func (c *Client) start(form form) *group {
 	g := &group{form: form, session: c.Session(nil), done: make(chan struct{})}
 	g.call, g.giveUp = context.WithCancel(context.Background())
 	g.company, g.leave = context.WithTimeout(g.call, longestWait)
+	time.AfterFunc(shortestWait, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		g.patient = true
+		c.maybeLeave(g)
+	})
 	go func() {
 		defer g.giveUp()
 		defer close(g.done)
@@ -135,7 +141,7 @@ func (c *Client) start(form form) *group {
 
 // send waits for members and for the pace, and sends what is still asked for.
 func (c *Client) send(g *group) (err error) {
-	c.gather(g)
+	<-g.company.Done()
 	if err := g.session.acquire(g.call, g.form.op); err != nil {
 		return err
 	}
@@ -145,19 +151,6 @@ func (c *Client) send(g *group) (err error) {
 	}
 	g.found, err = g.session.send(g.call, g.form, g.names)
 	return err
-}
-
-func (c *Client) gather(g *group) {
-	select {
-	case <-g.company.Done():
-		return
-	case <-time.After(shortestWait):
-	}
-	c.mu.Lock()
-	g.patient = true
-	c.maybeLeave(g)
-	c.mu.Unlock()
-	<-g.company.Done()
 }
 
 // depart closes a group to new members, and takes the names and the latest credentials
