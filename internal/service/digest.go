@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
@@ -43,7 +42,6 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	return held, true
 }
 
-// scopeOf returns the scope of a request's run.
 func scopeOf(request *trigger.Request) notify.Scope {
 	if request.OfLibrary() {
 		return notify.Library
@@ -94,10 +92,4 @@ func (j *job) claimDigest(ctx context.Context, r *report.Report) (bool, error) {
 		return false, err
 	}
 	return runlog.ClaimDigest(ctx, j.store(), r.Run, r.Status)
-}
-
-// newDigests reads the targets of the environment.
-func newDigests(o Options) (*digests, error) {
-	notifier, err := notify.New(o.Getenv, (account.Account{Dial: o.Dial}).Dialer())
-	return &digests{Notifier: notifier}, err
 }

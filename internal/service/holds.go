@@ -61,9 +61,8 @@ func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, 
 	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
 		return nil, nil, err
 	}
-	list = slices.Clone(s.marks.Now().All())
-	list = slices.DeleteFunc(list, func(h retention.Hold) bool { return !h.Lasts(s.now()) })
-	return append([]retention.Hold{}, list...), s.marks.Skipped(), nil
+	list = append([]retention.Hold{}, s.marks.Now().All()...) // not nil: JSON has [] for none
+	return slices.DeleteFunc(list, func(h retention.Hold) bool { return !h.Lasts(s.now()) }), s.marks.Skipped(), nil
 }
 
 // Release ends a hold, or returns state.ErrNotFound if it is not in force. Its ID may start with "hold:".

@@ -37,10 +37,8 @@ func (j *job) with(request *trigger.Request, p *policy.Policy) *job {
 	return &job{j.Service, j.call, j.budget, request, p, j.newReport(j.call, request.Trigger, p)}
 }
 
-// store returns the state store with the credentials of the call.
 func (j *job) store() state.Store { return j.storeOf(j.call) }
 
-// credentials returns the provider of the call's credentials.
 func (j *job) credentials() *account.Provider { return j.credentialsOf(j.call) }
 
 // begin reads the policy, and starts a report under it.

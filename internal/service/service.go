@@ -72,8 +72,9 @@ type Call struct {
 // Service is one deployment. It is safe for concurrent use.
 type Service struct {
 	*deployment
-	clock
 	shared
+	now      func() time.Time
+	fixed    time.Time // Options.AsOf
 	log      *slog.Logger
 	progress sweep.Display
 }
@@ -111,7 +112,7 @@ func New(o Options) *Service {
 		o.Credentials = account.NoSource{}
 	}
 	s := &Service{
-		deployment: newDeployment(o), clock: clock{now: o.Now, fixed: o.AsOf}, log: logs.New(o.Log),
+		deployment: newDeployment(o), now: o.Now, fixed: o.AsOf, log: logs.New(o.Log),
 		shared: shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1)},
 	}
 	s.progress = sweep.Display{Progress: o.Progress, Every: 200 * time.Millisecond}
@@ -133,18 +134,13 @@ func (s *Service) Broken() error {
 // Log returns the log of the deployment.
 func (s *Service) Log() *slog.Logger { return s.log }
 
-// clock has the times of a service.
-type clock struct {
-	now   func() time.Time
-	fixed time.Time // Options.AsOf
-}
-
 // asOf returns the time for decisions on media.
-func (c clock) asOf() time.Time {
-	if !c.fixed.IsZero() {
-		return c.fixed.UTC().Truncate(time.Second)
+func (s *Service) asOf() time.Time {
+	at := s.fixed
+	if at.IsZero() {
+		at = s.now()
 	}
-	return c.now().UTC().Truncate(time.Second)
+	return at.UTC().Truncate(time.Second)
 }
 
 func (s *Service) logProgress(p sweep.Progress) {

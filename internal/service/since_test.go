@@ -12,7 +12,7 @@ func TestSince(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Service{clock: clock{now: func() time.Time { return time.Date(2026, 9, 7, 12, 0, 0, 0, time.UTC) }}}
+	s := &Service{now: func() time.Time { return time.Date(2026, 9, 7, 12, 0, 0, 0, time.UTC) }}
 	for written, want := range map[string]string{
 		"2026-09-06":                "2026-09-06T04:00:00Z",
 		"2026-09-07":                "2026-09-07T03:00:00Z",

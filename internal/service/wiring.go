@@ -35,12 +35,12 @@ func newDeployment(o Options) *deployment {
 		o.Libraries = new(mps.Clients)
 	}
 	d := &deployment{policies: policies{latest: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials)}
-	var noDigests, noPolicy error
-	d.digests, noDigests = newDigests(o)
+	var noPolicy error
 	if o.Policy == nil {
 		noPolicy = d.policies.configure(o.Getenv)
 	}
-	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.openStore(o))
+	notifier, noDigests := notify.New(o.Getenv, (account.Account{Dial: o.Dial}).Dialer())
+	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.locateState(o))
 	if d.broken = errors.Join(d.noStore, noDigests, noPolicy); d.broken == nil {
 		d.broken = d.wire(o)
 	}
@@ -48,11 +48,11 @@ func newDeployment(o Options) *deployment {
 	if d.state != (state.Location{}) {
 		d.origin.State = d.state.String()
 	}
-	d.digests.from = notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.origin.Region, State: d.origin.State}
+	d.digests = &digests{Notifier: notifier, from: notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.origin.Region, State: d.origin.State}}
 	return d
 }
 
-func (d *deployment) openStore(o Options) (err error) {
+func (d *deployment) locateState(o Options) (err error) {
 	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
 		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
 	}
@@ -128,7 +128,6 @@ func (d *deployment) checkStatePrefix(p *policy.Policy) error {
 	return nil
 }
 
-// credentialsOf returns the provider of a call's credentials.
 func (d *deployment) credentialsOf(call Call) *account.Provider {
 	return d.keyring.Or(account.Credentials{
 		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
