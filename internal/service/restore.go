@@ -46,14 +46,11 @@ func (j *job) restore(ctx context.Context) *report.Report {
 	}
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	if !j.request.DryRun {
-		lease, err := state.Acquire(work, j.store(), j.report.Run)
-		if err != nil {
-			return j.stopRun(ctx, err)
-		}
-		defer j.release(ctx, lease)
-		ctx = lease.Hold(ctx)
+	ctx, release, err := j.takeLease(ctx, work, !j.request.DryRun)
+	if err != nil {
+		return j.stopRun(ctx, err)
 	}
+	defer release() // while the report is saved
 	j.restoreMedia(ctx, of)
 	finishing.Go(func() { j.finishInTime(ctx) })
 	return j.report

@@ -72,15 +72,11 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
 	leased := r.Mode == policy.Enforce && j.request.OfLibrary()
-	if leased {
-		lease, err := state.Acquire(work, j.store(), r.Run)
-		if err != nil {
-			return j.stopRun(ctx, err)
-		}
-		// A call may have no time for two writes in turn: the report is saved meanwhile.
-		defer j.release(ctx, lease)
-		ctx = lease.Hold(ctx)
+	ctx, release, err := j.takeLease(ctx, work, leased)
+	if err != nil {
+		return j.stopRun(ctx, err)
 	}
+	defer release() // while the report is saved: a call may have no time for two writes in turn
 	// A restore may have ended while this run waited for the lease: its marks count.
 	if err := j.marks.Refresh(work, j.store()); err != nil {
 		return j.stopRun(ctx, err)
@@ -108,12 +104,22 @@ func (j *job) finishInTime(ctx context.Context) {
 	}
 }
 
-func (j *job) release(ctx context.Context, lease *state.Lease) {
-	ctx, cancel := j.budget.Finish(ctx)
-	defer cancel()
-	if err := lease.Release(ctx); err != nil {
-		j.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
+// takeLease takes the lease for a run that needs it, until release. The context ends when the lease is lost.
+func (j *job) takeLease(ctx, work context.Context, needed bool) (held context.Context, release func(), err error) {
+	if !needed {
+		return ctx, func() {}, nil
 	}
+	lease, err := state.Acquire(work, j.store(), j.report.Run)
+	if err != nil {
+		return ctx, nil, err
+	}
+	return lease.Hold(ctx), func() {
+		ctx, cancel := j.budget.Finish(ctx)
+		defer cancel()
+		if err := lease.Release(ctx); err != nil {
+			j.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
+		}
+	}, nil
 }
 
 // checkRequest refuses a request that cannot be carried out, whatever the services answer, and sets the
