@@ -217,7 +217,7 @@ func (g *group) answer(m *member) (Found, error) {
 		own := *failure
 		return Found{}, &own
 	}
-	return g.found.without(others(g.names, m.names)).forMember(m.names), g.err
+	return g.found.forMember(g.names, m.names), g.err
 }
 
 // ended returns the error of the context that ended a member's time before its call left.

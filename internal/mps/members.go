@@ -62,40 +62,31 @@ func others(names, own []string) map[string]bool {
 	return known
 }
 
-// forMember leaves out media that nobody asked for, if there is one for each of the member's
-// names: they belong to others.
-func (f Found) forMember(names []string) Found {
-	own := keys(names)
+// forMember returns a member's part of an answer, in memory of its own: without what others asked for. Media that nobody asked
+// for belong to others if there is one for each of the member's names.
+func (f Found) forMember(sent, names []string) Found {
+	theirs, own := others(sent, names), keys(names)
 	found := make(map[string]bool, len(own))
-	isOwn := func(m media.Medium) bool { return own[m.ID] || own[m.Object.String()] }
+	var part Found
 	for _, m := range f.Media {
-		switch {
+		switch object := m.Object.String(); {
+		case theirs[m.ID] || theirs[object]:
+			continue
 		case own[m.ID]:
 			found[m.ID] = true
-		case own[m.Object.String()]:
-			found[m.Object.String()] = true
-		}
-	}
-	if len(found) == len(own) {
-		f.Media = slices.DeleteFunc(f.Media, func(m media.Medium) bool { return !isOwn(m) })
-	}
-	return f
-}
-
-// without returns a copy that lacks the media, and the missing names, of some keys.
-func (f Found) without(keys map[string]bool) Found {
-	var rest Found
-	for _, m := range f.Media {
-		if keys[m.ID] || keys[m.Object.String()] {
-			continue
+		case own[object]:
+			found[object] = true
 		}
 		m.Tags, m.Record = slices.Clone(m.Tags), bytes.Clone(m.Record)
-		rest.Media = append(rest.Media, m)
+		part.Media = append(part.Media, m)
+	}
+	if len(found) == len(own) {
+		part.Media = slices.DeleteFunc(part.Media, func(m media.Medium) bool { return !own[m.ID] && !own[m.Object.String()] })
 	}
 	for _, name := range f.Missing {
-		if !keys[key(name)] {
-			rest.Missing = append(rest.Missing, name)
+		if !theirs[key(name)] {
+			part.Missing = append(part.Missing, name)
 		}
 	}
-	return rest
+	return part
 }
