@@ -182,22 +182,11 @@ func newestLease(ctx context.Context, store Store) (leased, error) {
 		if l.age < -leaseTerm {
 			l.age = leaseTerm // the time is far in the future
 		}
-		if l.record, err = decodeLease(data); err != nil {
+		if err := json.Unmarshal(data, &l.record); err != nil || l.record.Format != leaseFormat {
 			// Its writer may hold the lease, for at most leaseTerm.
 			l.record = leaseRecord{Run: "unknown: cannot read record " + listed.Name}
 		}
 		return l, nil
 	}
 	return leased{}, nil
-}
-
-func decodeLease(data []byte) (leaseRecord, error) {
-	var record leaseRecord
-	if err := json.Unmarshal(data, &record); err != nil {
-		return leaseRecord{}, err
-	}
-	if record.Format != leaseFormat {
-		return leaseRecord{}, fmt.Errorf("format %d: this program reads format %d", record.Format, leaseFormat)
-	}
-	return record, nil
 }
