@@ -86,7 +86,15 @@ func (p *Provider) Current(ctx context.Context) (Credentials, error) {
 	if c, ok := p.given(); ok {
 		return c, nil
 	}
-	return p.keyring.find(ctx)
+	k := p.keyring
+	c, err := k.elsewhere.Current(ctx)
+	if err != nil {
+		return Credentials{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	note(k.found, c) // for Redact
+	return c, nil
 }
 
 // given returns the credentials of the environment or of the call, the first that no service
@@ -104,18 +112,6 @@ func (p *Provider) given() (c Credentials, ok bool) {
 		}
 	}
 	return sources[0], true
-}
-
-// find asks the source, and notes its credentials for Redact.
-func (k *Keyring) find(ctx context.Context) (Credentials, error) {
-	c, err := k.elsewhere.Current(ctx)
-	if err != nil {
-		return Credentials{}, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	note(k.found, c)
-	return c, nil
 }
 
 // maxNoted bounds each set of a keyring: a source has one set of credentials at a time, and a process
@@ -147,13 +143,11 @@ func (p *Provider) Refuse(c Credentials) bool {
 // Redact removes the credentials of all sources, and those that a service refused, from
 // a text; see Credentials.Redact.
 func (p *Provider) Redact(text string) string {
-	return redact(text, append(p.sources(), p.keyring.noted()...)...)
-}
-
-func (k *Keyring) noted() []Credentials {
+	k := p.keyring
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.AppendSeq(slices.Collect(maps.Keys(k.refused)), maps.Keys(k.found))
+	noted := slices.AppendSeq(slices.Collect(maps.Keys(k.refused)), maps.Keys(k.found))
+	k.mu.Unlock()
+	return redact(text, append(p.sources(), noted...)...)
 }
 
 // Source says where the current credentials come from, without any of them. It makes no call.
