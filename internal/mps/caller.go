@@ -37,9 +37,7 @@ const (
 type caller struct {
 	account   account.Account
 	transport *http.Transport
-
-	mu   sync.Mutex
-	idle []*worker
+	idle      sync.Pool // of workers
 }
 
 func newCaller(a account.Account) (*caller, error) {
@@ -53,7 +51,7 @@ func newCaller(a account.Account) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.idle = append(c.idle, w)
+	c.idle.Put(w)
 	return c, nil
 }
 
@@ -83,11 +81,7 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 }
 
 func (c *caller) take() (*worker, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if last := len(c.idle) - 1; last >= 0 {
-		w := c.idle[last]
-		c.idle = c.idle[:last]
+	if w, ok := c.idle.Get().(*worker); ok {
 		return w, nil
 	}
 	return c.newWorker()
@@ -95,9 +89,7 @@ func (c *caller) take() (*worker, error) {
 
 func (c *caller) giveBack(w *worker) {
 	w.ctx, w.credentials = nil, account.Credentials{}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.idle = append(c.idle, w)
+	c.idle.Put(w)
 }
 
 // worker is one SDK client. It implements the transport and the credentials provider of the client.
