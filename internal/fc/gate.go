@@ -37,10 +37,6 @@ type gate struct {
 	ending  context.Context //nolint:containedctx // the SDK's requests have no context
 }
 
-func newGate(ending context.Context, api string, timeout time.Duration, logger *slog.Logger) *gate {
-	return &gate{api: api, timeout: timeout, logger: logger, base: http.DefaultTransport, slots: make(chan struct{}, maxCalls), ending: ending}
-}
-
 // RoundTrip carries out one request of the SDK: GET for the next call, POST for the
 // answer to one.
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {

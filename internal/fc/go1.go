@@ -39,7 +39,7 @@ type Go1 struct {
 // It changes two things of the process that the SDK has no options for: the transport
 // of http.DefaultClient and the output of package log.
 func (rt *Go1) Serve(ctx context.Context) error {
-	g := newGate(ctx, rt.API, rt.Timeout, rt.Logger)
+	g := &gate{api: rt.API, timeout: rt.Timeout, logger: rt.Logger, base: http.DefaultTransport, slots: make(chan struct{}, maxCalls), ending: ctx}
 	http.DefaultTransport = g
 	log.SetOutput(sdkLog{rt.Logger})
 	for _, register := range []func(any){sdk.RegisterInitializerFunction, sdk.RegisterPreStopFunction, sdk.RegisterPreFreezeFunction} {

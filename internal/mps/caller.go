@@ -156,13 +156,7 @@ func (w *worker) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // parseRetryAfter parses a delay in milliseconds. A delay that is missing, or invalid, is 0.
 func parseRetryAfter(header string) time.Duration {
-	if header == "" {
-		return 0
-	}
-	milliseconds, err := text.Decimal(header)
-	if err != nil {
-		return 0
-	}
+	milliseconds, _ := text.Decimal(header) // 0 with an error
 	return time.Duration(min(milliseconds, MaxRetryAfter.Milliseconds())) * time.Millisecond
 }
 
