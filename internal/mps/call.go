@@ -143,15 +143,15 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr er
 	err = cmp.Or(err, is.read(m), into(m))
 	switch {
 	case is.Code != "" && (err == nil || status >= 300):
-		return &Error{Op: op, Kind: kindOf(is.Code, a), Code: credentials.Redact(is.Code), Status: status, RetryAfter: a.retryAfter,
+		return &Error{Op: op, Kind: kindOf(is.Code, a), Code: credentials.Redact(is.Code), RetryAfter: a.retryAfter,
 			RequestID: credentials.Redact(is.RequestID), Message: credentials.Redact(is.Message)}
 	case a.throttled():
-		return &Error{Op: op, Kind: Throttled, Status: status, RetryAfter: a.retryAfter, RequestID: credentials.Redact(is.RequestID),
+		return &Error{Op: op, Kind: Throttled, RetryAfter: a.retryAfter, RequestID: credentials.Redact(is.RequestID),
 			Message: fmt.Sprintf("too many calls (status %d)", status)}
 	case status >= 300 || is.RequestID == "" || len(body) == 0:
-		return &Error{Op: op, Kind: Ambiguous, Status: status, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
+		return &Error{Op: op, Kind: Ambiguous, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
 	case err != nil:
-		return &Error{Op: op, Kind: Ambiguous, Status: status, RequestID: credentials.Redact(is.RequestID), Message: "the answer has an unexpected form"}
+		return &Error{Op: op, Kind: Ambiguous, RequestID: credentials.Redact(is.RequestID), Message: "the answer has an unexpected form"}
 	}
 	return nil
 }

@@ -29,7 +29,6 @@ type Error struct {
 	Op        Operation
 	Kind      Kind
 	Code      string // the service's code; empty for Ambiguous
-	Status    int    // the HTTP status; 0 without an answer
 	Message   string
 	RequestID string
 	Cause     error // the context's error, if that ended the call

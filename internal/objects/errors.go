@@ -18,7 +18,6 @@ var ErrExists = errors.New("the object exists already")
 type Error struct {
 	Op      string
 	Code    string // the service's code; empty without an answer
-	Status  int    // the HTTP status; 0 without an answer
 	Message string
 	// RequestID is empty without an answer.
 	RequestID string
@@ -82,9 +81,9 @@ func (s *Session) plain(ctx context.Context, op string, err error) error {
 	}
 	if service, ok := errors.AsType[*oss.ServiceError](err); ok {
 		if withoutCode(service) {
-			return &Error{Op: op, Status: service.StatusCode, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
+			return &Error{Op: op, Message: fmt.Sprintf("the answer (status %d) is not from OSS", service.StatusCode)}
 		}
-		return &Error{Op: op, Code: s.credentials.Redact(service.Code), Status: service.StatusCode,
+		return &Error{Op: op, Code: s.credentials.Redact(service.Code),
 			Message: s.credentials.Redact(service.Message) + s.credentials.Blame(service.Code), RequestID: s.credentials.Redact(service.RequestID)}
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {

@@ -35,7 +35,7 @@ func (p *page) check(asked map[string]string) error {
 }
 
 func (p *page) fault(message string) error {
-	return &Error{Op: "ListObjectsV2", Status: http.StatusOK, Message: message, RequestID: p.requestID}
+	return &Error{Op: "ListObjectsV2", Message: message, RequestID: p.requestID}
 }
 
 type page struct {
