@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -85,7 +87,7 @@ type shared struct {
 	events   *eventbudget.Budget
 	claims   purge.Claims
 	requests requests
-	surveys  chan struct{} // holds a value while a survey of the inventory is under way
+	surveys  *semaphore.Weighted // held by a survey of the inventory
 	// versioningChecked is true once the state bucket was asked for its versioning.
 	versioningChecked atomic.Bool
 	// logBegun is true once the state store is known to have a log of runs.
@@ -113,7 +115,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{
 		deployment: newDeployment(o), now: o.Now, fixed: o.AsOf, log: logs.New(o.Log),
-		shared: shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: make(chan struct{}, 1)},
+		shared: shared{marks: journal.NewMarks(), events: eventbudget.New(), surveys: semaphore.NewWeighted(1)},
 	}
 	s.progress = sweep.Display{Progress: o.Progress, Every: 200 * time.Millisecond}
 	if o.Progress == nil {

@@ -27,12 +27,10 @@ func (j *job) survey(ctx context.Context, request *trigger.Request, p *policy.Po
 	defer cancel()
 	library := j.library.Session(j.credentials())
 	if request.Inventory {
-		select {
-		case j.surveys <- struct{}{}:
-			defer func() { <-j.surveys }()
-		case <-work.Done():
+		if j.surveys.Acquire(work, 1) != nil {
 			return own.stop(errSurveyed)
 		}
+		defer j.surveys.Release(1)
 		library = j.library.Background(j.credentials())
 	}
 	if err := j.marks.Refresh(work, j.store()); err != nil {
