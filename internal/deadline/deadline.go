@@ -28,7 +28,6 @@ type Budget struct {
 	caller context.Context //nolint:containedctx // of a call that outlives its caller; else nil
 }
 
-// budgetKey is the key of the budget in the context of its work.
 type budgetKey struct{}
 
 // New divides the time from now to the context's deadline. The context of a budget's work has that budget.

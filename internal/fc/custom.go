@@ -157,7 +157,6 @@ func ready(w http.ResponseWriter, _ *http.Request) (failed bool) {
 // maxBody is FC's limit for the body of a call. Source: FC, "Limits".
 const maxBody = 32 << 20
 
-// timeout returns the function's timeout. FC sends it in seconds.
 func (rt *Custom) timeout(r *http.Request) time.Duration {
 	if timeout, given := timeoutOf(r.Header); given {
 		return timeout

@@ -93,7 +93,6 @@ func (e *envelope) read(m map[string]json.RawMessage) error {
 	return cmp.Or(readText(m["requestid"], &e.RequestID), readText(m["code"], &e.Code), readText(m["message"], &e.Message))
 }
 
-// readFound reads an answer to a look-up.
 func readFound(m map[string]json.RawMessage) (Found, error) {
 	records, err := wrapped(m["medialist"], "media")
 	ids, idsErr := wrapped(m["nonexistmediaids"], "mediaid")

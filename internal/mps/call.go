@@ -100,7 +100,6 @@ func (s *Session) acquire(ctx context.Context, op Operation) error {
 	return nil
 }
 
-// once sends one request and reads its answer.
 func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into reader) error {
 	credentials, err := s.credentials.Current(ctx)
 	switch {

@@ -43,7 +43,6 @@ func (s *Session) Executions(ctx context.Context, workflow, token string) (ids [
 	return ids, next, nil
 }
 
-// readExecutions reads a page of workflow executions.
 func readExecutions(m map[string]json.RawMessage) (ids []string, next string, err error) {
 	executions, err := wrapped(m["mediaworkflowexecutionlist"], "mediaworkflowexecution")
 	err = cmp.Or(readText(m["nextpagetoken"], &next), err)

@@ -49,7 +49,6 @@ type pace struct {
 // newPace returns the pace of a limit in calls a second.
 func newPace(limit float64) *pace { return &pace{wanted: limit, part: 1} }
 
-// setLimit changes the limit from the next call on.
 func (p *pace) setLimit(limit float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +116,6 @@ func (p *pace) now() float64 {
 	return p.part
 }
 
-// heldUntil returns the end of the delay that the service requested.
 func (p *pace) heldUntil() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -154,7 +154,6 @@ func (s *scanner) open() []byte {
 	return name
 }
 
-// close reads the end tag of an element.
 func (s *scanner) close(name []byte) {
 	end := len("</") + len(name)
 	if len(s.rest) <= end || s.rest[0] != '<' || s.rest[1] != '/' || !bytes.Equal(s.rest[2:end], name) || s.rest[end] != '>' {

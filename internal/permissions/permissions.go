@@ -133,7 +133,6 @@ func For(d Deployment) (document Document, notes []string) {
 	return append(list, denials...), append(notes, d.widened()...)
 }
 
-// records returns what the state store needs.
 func (d Deployment) records() []Statement {
 	bucket := d.State.Bucket
 	return append(listings("list records", []media.Object{d.State}),
@@ -268,7 +267,6 @@ func (d Deployment) buckets() []string {
 	return slices.Compact(list)
 }
 
-// globs returns the globs of source objects.
 func (d Deployment) globs() (list []policy.Glob) {
 	for _, rule := range slices.Concat(d.Policy.Protect, d.Policy.Expire) {
 		list = append(list, rule.Match.Object...)

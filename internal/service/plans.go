@@ -86,7 +86,6 @@ func (s *Service) readPlan(ctx context.Context, call Call, reference string) (st
 	return store, contents, err
 }
 
-// findPlan returns the ID of the plan that a reference names.
 func findPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
 	if err := trigger.CheckPlan(reference); err != nil {
 		return "", refusedError{err}

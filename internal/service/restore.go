@@ -104,7 +104,6 @@ func (j *job) findDeletion(ctx context.Context) (of restore.Deletion, err error)
 	return j.deletionOf(ctx, j.request.Restore)
 }
 
-// restoreMedia restores the media of a deletion, and finishes the report.
 func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	request, r := j.request, j.report
 	work, cancel := j.budget.Work(ctx)
@@ -193,7 +192,6 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 	return reportedDeletion(run, r)
 }
 
-// reportedDeletion returns the deletion of a run that has a report.
 func reportedDeletion(run string, r *report.Report) (of restore.Deletion, err error) {
 	switch {
 	case r.Restore != nil:

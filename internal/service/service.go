@@ -187,7 +187,6 @@ func (s *Service) newReport(call Call, kind trigger.Kind, p *policy.Policy) *rep
 	return r
 }
 
-// newRunID returns an ID for a run without a request ID.
 func newRunID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails

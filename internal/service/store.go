@@ -89,7 +89,6 @@ func (j *job) answered(ctx context.Context) (*report.Report, error) {
 	return nil, nil
 }
 
-// beginLog begins the log of runs, once.
 func (s *Service) beginLog(ctx context.Context, store state.Store) {
 	if s.logBegun.Load() {
 		return

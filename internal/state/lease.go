@@ -154,7 +154,6 @@ type leased struct {
 	age    time.Duration
 }
 
-// busy returns the error of a lease that another run holds.
 func (l leased) busy() error { return fmt.Errorf("%w: %s", ErrBusy, text.Bound(l.record.Run)) }
 
 // newestLease returns the latest record of the lease. Its number is 0 without a record.
