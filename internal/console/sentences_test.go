@@ -43,7 +43,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../scan/resume.go", "resume", []string{"scan not resumed: starting over", "resuming an interrupted scan", "checkpoint not resumed"}},
 		{"../history/read.go", "", []string{"read the history: %w", "%w: %w", "%w: these outcomes of an earlier version are missing here"}},
 		{"../history/older.go", "noteOlder", nil},
-		{"../service/announced.go", "noteNotice", nil},
+		{"../service/explain.go", "noteNotice", nil},
 		{"../service/history.go", "addDeletion", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
 		{"../service/holds.go", "oddTarget callerOf", nil},
