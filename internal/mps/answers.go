@@ -83,7 +83,7 @@ const (
 
 var errTooMany = fmt.Errorf("more than %d entries", maxListed)
 
-// reader reads the members of an answer, as members returns them. After an error it has read the others.
+// reader reads the members of an answer, as members returns them. After an error it has read the rest.
 type reader func(m map[string]json.RawMessage) error
 
 // envelope holds the common fields of an answer. An error has a Code, a success only a RequestId.
