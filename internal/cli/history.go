@@ -32,15 +32,10 @@ lost (gone after a run was killed) and restored.`,
 					return err
 				}
 				var b strings.Builder
-				switch flags.output {
-				case "json":
-					err = writeJSON(&b, found)
-				case "csv":
-					err = render.WriteHistoryCSV(flags.csv(&b), found)
-				case "html":
+				if flags.output == "html" {
 					err = render.HistoryDocument(c.edition(ctx, s), found).WriteHTML(&b)
-				default:
-					render.WriteHistory(&b, found)
+				} else {
+					err = write(&flags, &b, found, render.WriteHistory, render.WriteHistoryCSV)
 				}
 				if err == nil {
 					err = c.print(&b)

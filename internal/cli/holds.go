@@ -65,11 +65,7 @@ func (c *Command) holds() *cobra.Command {
 					return err
 				}
 				c.note(skipped...)
-				if flags.output == "json" {
-					return writeJSON(b, holds)
-				}
-				render.WriteHolds(b, holds)
-				return nil
+				return write(&flags, b, holds, render.WriteHolds, nil)
 			})
 		},
 	}

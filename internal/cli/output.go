@@ -58,6 +58,18 @@ func ending(r *report.Report) error {
 	return nil
 }
 
+// write writes a result as JSON, as CSV or else as a table. A command without CSV has no writeCSV.
+func write[T any](flags *functionFlags, b *strings.Builder, result T, writeTable func(*strings.Builder, T), writeCSV func(*render.CSV, T) error) error {
+	switch flags.output {
+	case "json":
+		return writeJSON(b, result)
+	case "csv":
+		return writeCSV(flags.csv(b), result)
+	}
+	writeTable(b, result)
+	return nil
+}
+
 func writeJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -94,17 +94,11 @@ func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.
 	if list.Next != "" {
 		c.note("there are earlier plans: add --before " + list.Next)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case flags.output == "json":
-		return writeJSON(b, list.Plans)
-	case flags.output == "csv":
-		return render.WritePlansCSV(flags.csv(b), list.Plans)
 	}
-	if len(list.Plans) == 0 && before == "" {
+	if len(list.Plans) == 0 && before == "" && flags.output == "table" {
 		c.note("no plan is in the state store: mediasweep plan makes one, and --state names another store")
 	}
-	render.WritePlans(b, list.Plans)
-	return nil
+	return write(flags, b, list.Plans, render.WritePlans, render.WritePlansCSV)
 }

@@ -64,8 +64,8 @@ RUN is the ID of a run, or at least eight characters of its start that no other 
 }
 
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
-	var list []render.Run
-	var next string // the newest of the pages' ends: the lists of other stores may go on before it
+	list := []render.Run{} // not nil: JSON has [] for none
+	var next string        // the newest of the pages' ends: the lists of other stores may go on before it
 	var failures []error
 	for _, one := range stores {
 		err := flags.with(cmd, one.command, func(ctx context.Context, s *service.Service) error {
@@ -101,7 +101,7 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 		c.note(none)
 	}
 	var b strings.Builder
-	if err := writeRuns(&b, flags, list); err != nil {
+	if err := write(flags, &b, list, render.WriteRuns, render.WriteRunsCSV); err != nil {
 		return exitError{exitFailed, err}
 	}
 	if err := c.print(&b); err != nil {
@@ -126,17 +126,6 @@ func page(list []render.Run, end string, limit int) (shown []render.Run, next st
 		return list[:limit], runlog.Cursor(list[limit-1].Report)
 	}
 	return list, end
-}
-
-func writeRuns(b *strings.Builder, flags *functionFlags, list []render.Run) error {
-	switch flags.output {
-	case "json":
-		return writeJSON(b, append([]render.Run{}, list...))
-	case "csv":
-		return render.WriteRunsCSV(flags.csv(b), list)
-	}
-	render.WriteRuns(b, list)
-	return nil
 }
 
 // showRun writes the report of a run from the first store that has it.

@@ -33,14 +33,7 @@ not counted.`,
 					return err
 				}
 				c.note(stats.Notes...)
-				switch flags.output {
-				case "json":
-					return writeJSON(b, stats)
-				case "csv":
-					return render.WriteStatsCSV(flags.csv(b), stats)
-				}
-				render.WriteStats(b, stats)
-				return nil
+				return write(&flags, b, stats, render.WriteStats, render.WriteStatsCSV)
 			})
 		},
 	}
