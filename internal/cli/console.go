@@ -82,10 +82,6 @@ const sendTime = 10 * time.Second
 // serveConsole serves the console of deployments until the context ends, and waits for the runs that it
 // began.
 func (c *Command) serveConsole(ctx context.Context, all []console.Options, address string) error {
-	pages, err := console.Stores(all)
-	if err != nil {
-		return exitError{exitFailed, err}
-	}
 	listener, err := fc.Listen(address, false, false)
 	if errors.Is(err, fc.ErrNotLoopback) {
 		err = errors.New("console: other machines reach this address: listen on 127.0.0.1; the function serves the same pages to them")
@@ -93,7 +89,7 @@ func (c *Command) serveConsole(ctx context.Context, all []console.Options, addre
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
-	guard, err := console.NewGuard(pages, listener.Addr().String())
+	guard, err := console.NewGuard(console.Stores(all), listener.Addr().String())
 	if err != nil {
 		return exitError{exitFailed, err}
 	}

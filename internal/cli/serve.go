@@ -50,23 +50,13 @@ func (c *Command) serve() *cobra.Command {
 			log := c.log(slog.LevelInfo)
 			logger := logs.New(log)
 			logger.Info("listening", "address", listener.Addr().String(), "version", c.version())
-			served, stop, err := c.function(emulate, handler.Options{Log: log})
+			f, stop, err := c.function(emulate, handler.Options{Log: log})
 			if err != nil {
 				return err
 			}
 			defer stop()
-			f, err := c.withPages(served)
-			if err != nil {
-				return exitError{exitFailed, err}
-			}
-			rt := &fc.Custom{
-				Function: f,
-				Timeout:  timeout, Local: !inFC, Log: log, Logger: logger,
-			}
-			if err := rt.Serve(cmd.Context(), listener); err != nil {
-				return exitError{exitFailed, err}
-			}
-			return nil
+			rt := &fc.Custom{Function: c.withPages(f), Timeout: timeout, Local: !inFC, Log: log, Logger: logger}
+			return failed(rt.Serve(cmd.Context(), listener))
 		},
 	}
 	cmd.Flags().StringVar(&address, "addr", "", "listen here instead of on FC's port")
@@ -82,33 +72,22 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
-	f, err := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
-	if err != nil {
-		return exitError{exitFailed, err}
-	}
-	rt := &fc.Go1{
-		Function: f,
-		API:      c.Getenv(fc.RuntimeAPI), Timeout: timeout,
-		Logger: logs.New(c.Stderr),
-	}
+	f := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
+	rt := &fc.Go1{Function: f, API: c.Getenv(fc.RuntimeAPI), Timeout: timeout, Logger: logs.New(c.Stderr)}
 	rt.Logger.Info("serving the go1 runtime", "version", c.version())
-	if err := rt.Serve(ctx); err != nil {
-		return exitError{exitFailed, err}
-	}
-	return nil
+	return failed(rt.Serve(ctx))
 }
 
 // withPages adds the console to a function, and logs why a broken function refuses every run. A run
 // that a page starts ends with its request: the platform freezes an instance between requests.
-func (c *Command) withPages(f *handler.Function) (*handler.Function, error) {
+func (c *Command) withPages(f *handler.Function) *handler.Function {
 	o := c.pages("", f.Service, nil)
 	o.Call, o.Trigger = handler.CallOf, trigger.HTTP
-	pages, err := console.New(o)
-	f.SetPages(pages)
+	f.SetPages(console.New(o))
 	if broken := f.Broken(); broken != nil {
 		f.Log().Error("not configured", "error", broken.Error())
 	}
-	return f, err
+	return f
 }
 
 func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -66,31 +65,23 @@ type Options struct {
 
 type pages struct {
 	Options
-	path      string // of the pages, if an address has those of several deployments
-	stores    []store
-	templates templates
-	reviews   *reviews
-	holding   chan struct{} // holds a value while media of a plan are held
+	path    string // of the pages, if an address has those of several deployments
+	stores  []store
+	reviews *reviews
+	holding chan struct{} // holds a value while media of a plan are held
 }
 
 //go:embed pages static
 var files embed.FS
 
 // New returns the pages. It is safe for concurrent use.
-func New(o Options) (http.Handler, error) { return newPages(o, "", nil) }
+func New(o Options) http.Handler { return newPages(o, "", nil) }
 
-func newPages(o Options, path string, stores []store) (http.Handler, error) {
-	static, err := fs.Sub(files, "static")
-	if err != nil {
-		return nil, err
-	}
+func newPages(o Options, path string, stores []store) http.Handler {
 	p := &pages{Options: o, path: path, stores: stores, reviews: &reviews{plans: o.Service, reading: make(chan struct{}, 1)}, holding: make(chan struct{}, 1)}
-	if p.templates, err = parseTemplates(); err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
 	for _, file := range []string{"style.css", "select.js"} {
-		mux.HandleFunc("GET /static/"+file, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, file) })
+		mux.HandleFunc("GET /static/"+file, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "static/"+file) })
 	}
 	for pattern, page := range map[string]func(*http.Request) (*page, error){
 		"GET /{$}":                 p.overview,
@@ -113,7 +104,7 @@ func newPages(o Options, path string, stores []store) (http.Handler, error) {
 	}
 	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
 	mux.HandleFunc("/", p.serve(func(r *http.Request) (*page, error) { return p.noPage(mux, r) }))
-	return secured(mux), nil
+	return secured(mux)
 }
 
 // noPage answers for an address without a page, or with pages of other methods only.

@@ -166,14 +166,10 @@ type site struct {
 
 func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
 	t.Helper()
-	pages, err := console.New(console.Options{
+	return console.New(console.Options{
 		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
 		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages
 }
 
 func newSite(t *testing.T, lib *library, runs *console.Runs) *site {

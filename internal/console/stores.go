@@ -13,7 +13,7 @@ type store struct {
 }
 
 // Stores returns the pages of several deployments, each at a path of its own. Other paths lead to the first one.
-func Stores(all []Options) (http.Handler, error) {
+func Stores(all []Options) http.Handler {
 	if len(all) == 1 {
 		return New(all[0])
 	}
@@ -23,14 +23,10 @@ func Stores(all []Options) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	for i, o := range all {
-		pages, err := newPages(o, stores[i].Path, stores)
-		if err != nil {
-			return nil, err
-		}
-		mux.Handle(stores[i].Path+"/", http.StripPrefix(stores[i].Path, pages))
+		mux.Handle(stores[i].Path+"/", http.StripPrefix(stores[i].Path, newPages(o, stores[i].Path, stores)))
 	}
 	mux.Handle("/", http.RedirectHandler(stores[0].Path+"/", http.StatusSeeOther))
-	return mux, nil
+	return mux
 }
 
 // below moves the links of a page below a path. Only the templates' own attributes have quotes. Links to

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -17,20 +18,15 @@ import (
 )
 
 // templates are the pages by name.
-type templates map[string]*template.Template
-
-func parseTemplates() (templates, error) {
-	all := templates{}
+var templates = sync.OnceValue(func() map[string]*template.Template {
+	all := map[string]*template.Template{}
 	for _, name := range []string{"overview", "runs", "run", "progress", "restore", "plans", "review", "medium", "holds", "policy", "problem"} {
 		// The functions of a request replace these.
-		one, err := template.New("layout.html").Funcs((&view{}).functions()).ParseFS(files, "pages/layout.html", "pages/"+name+".html")
-		if err != nil {
-			return nil, err
-		}
-		all[name] = one
+		page := template.New("layout.html").Funcs((&view{}).functions())
+		all[name] = template.Must(page.ParseFS(files, "pages/layout.html", "pages/"+name+".html"))
 	}
-	return all, nil
-}
+	return all
+})
 
 // view is the language and timezone of a page.
 type view struct {
@@ -55,7 +51,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	if v.zone == nil {
 		v.zone, _ = p.Service.Zone(r.Context(), call)
 	}
-	page, err := p.templates[answer.name].Clone()
+	page, err := templates()[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
 		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin.Region, p.Origin.Account, v.zone.String(), p.path, p.stores, answer.data})
