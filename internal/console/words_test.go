@@ -13,7 +13,7 @@ import (
 func TestWordsAreTranslated(t *testing.T) {
 	patterns := []*regexp.Regexp{
 		regexp.MustCompile(`\bt "([^"]+)"`), regexp.MustCompile(`[sS]ay\("([^"]+)"`), regexp.MustCompile(`\btitle: +"([^"]+)"`), regexp.MustCompile(`answer\.title, answer\.status = "([^"]+)"`),
-		regexp.MustCompile(`refuse\(r, "([^"]+)"`), regexp.MustCompile(`\tadd\("([^"]+)"`), regexp.MustCompile(`w\.fact\("([^"]+)"`),
+		regexp.MustCompile(`refuse\(r, "([^"]+)"`), regexp.MustCompile(`\tadd\("([^"]+)"`), regexp.MustCompile(`doc\.fact\("([^"]+)"`),
 		regexp.MustCompile(`\bof\("([^"]+)"`), regexp.MustCompile(`joined\(lang, "([^"]+)"`), regexp.MustCompile(`says\(lang, "([^"]+)"`), regexp.MustCompile(`says\(lang, "[^"]+", "([^"]+)"`), regexp.MustCompile(`, "(%d[a-z]+)"}`),
 	}
 	found := 0

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -56,63 +57,53 @@ type Cell struct {
 //go:embed document.html
 var documentHTML string
 
+var documentPage = sync.OnceValue(func() *template.Template { return template.Must(template.New("document").Parse(documentHTML)) })
+
 // Lang returns the language tag of the document.
-func (d *Document) Lang() string { return d.lang.Tag() }
+func (doc *Document) Lang() string { return doc.lang.Tag() }
 
 // WriteHTML writes the document.
-func (d *Document) WriteHTML(w io.Writer) error {
-	page, err := template.New("document").Parse(documentHTML)
-	if err != nil {
-		return err
-	}
-	return page.Execute(w, d)
-}
+func (doc *Document) WriteHTML(w io.Writer) error { return documentPage().Execute(w, doc) }
 
-// writer makes the parts of a document in a language.
-type writer struct {
-	lang words.Lang
-	doc  *Document
-}
-
-func newWriter(e Edition, title string) *writer {
-	w := &writer{e.Lang, &Document{Title: text.Line(title), lang: e.Lang}}
-	w.fact("account", e.Origin.Account)
-	w.fact("region", e.Origin.Region)
-	w.fact("state store", e.Origin.State)
-	return w
+func newDocument(e Edition, title string) *Document {
+	doc := &Document{Title: text.Line(title), lang: e.Lang}
+	doc.fact("account", e.Origin.Account)
+	doc.fact("region", e.Origin.Region)
+	doc.fact("state store", e.Origin.State)
+	return doc
 }
 
 // fact adds a fact, unless its value is empty.
-func (w *writer) fact(name, value string) {
+func (doc *Document) fact(name, value string) {
 	if value != "" {
-		w.doc.Facts = append(w.doc.Facts, Fact{w.lang.Say(name), text.Line(value)})
+		doc.Facts = append(doc.Facts, Fact{doc.lang.Say(name), text.Line(value)})
 	}
 }
 
 // section adds a section, whose columns are named in English. A name that starts with > is that of
 // numbers.
-func (w *writer) section(heading string, columns ...string) *Section {
+func (doc *Document) section(heading string, columns ...string) *Section {
 	s := Section{Heading: heading}
 	for _, name := range columns {
 		name, right := strings.CutPrefix(name, ">")
 		if name != "" {
-			name = w.lang.Say(name)
+			name = doc.lang.Say(name)
 		}
 		s.Columns = append(s.Columns, Column{name, right})
 	}
-	w.doc.Sections = append(w.doc.Sections, s)
-	return &w.doc.Sections[len(w.doc.Sections)-1]
+	doc.Sections = append(doc.Sections, s)
+	return &doc.Sections[len(doc.Sections)-1]
 }
 
 // notes adds a section of lines, unless there are none.
-func (w *writer) notes(lines ...string) {
+func (doc *Document) notes(lines ...string) {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return line == "" })
 	if len(lines) == 0 {
 		return
 	}
-	s := w.section(w.lang.Say("Notes"))
+	s := doc.section(doc.lang.Say("Notes"))
 	for _, line := range lines {
-		s.row(w.lang.Sentence(line))
+		s.row(doc.lang.Sentence(line))
 	}
 }
 

@@ -32,59 +32,59 @@ func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 		}
 	}
 	p.Zone = e.Zone
-	w, view := newWriter(e, e.Lang.Say("%d media are to be deleted", totals.Media)), p.view()
-	w.fact("plan", p.Contents.ID)
-	w.fact("as of", view.Time(p.Contents.Head.AsOf))
-	w.fact("policy", p.Contents.Head.Policy)
-	w.fact("blocked", e.Lang.Sentence(p.Contents.Blocked))
+	doc, view := newDocument(e, e.Lang.Say("%d media are to be deleted", totals.Media)), p.view()
+	doc.fact("plan", p.Contents.ID)
+	doc.fact("as of", view.Time(p.Contents.Head.AsOf))
+	doc.fact("policy", p.Contents.Head.Policy)
+	doc.fact("blocked", e.Lang.Sentence(p.Contents.Blocked))
 	if r != nil {
-		w.fact("status", e.Lang.Say(string(r.Status)))
-		w.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
+		doc.fact("status", e.Lang.Say(string(r.Status)))
+		doc.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
 	}
-	w.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Sum{}, 0)
+	doc.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Sum{}, 0)
 	folders, rest := totals.Folders.First(maxGroups)
-	w.groups("By folder", "folder", totals.Sum, folders, rest, len(totals.Folders)-maxGroups)
+	doc.groups("By folder", "folder", totals.Sum, folders, rest, len(totals.Folders)-maxGroups)
 	if items := largest.Items(); len(items) > 0 {
-		w.items(e.Lang.Say("Largest %d", len(items)), items, view)
+		doc.items(e.Lang.Say("Largest %d", len(items)), items, view)
 	}
-	s := w.items(e.Lang.Say("Media"), first, view)
+	s := doc.items(e.Lang.Say("Media"), first, view)
 	if more := totals.Media - len(first); more > 0 {
 		s.Text = e.Lang.Say("%d more are in the CSV: %s", more, "mediasweep plans "+p.Contents.ID+" -o csv")
 	}
-	return w.doc, nil
+	return doc, nil
 }
 
 // groups adds a table of sums, with bars.
-func (w *writer) groups(heading, name string, total review.Sum, groups []review.Group, rest review.Sum, others int) {
-	s := w.section(w.lang.Say(heading), name, ">media", ">input", ">video", "")
+func (doc *Document) groups(heading, name string, total review.Sum, groups []review.Group, rest review.Sum, others int) {
+	s := doc.section(doc.lang.Say(heading), name, ">media", ">input", ">video", "")
 	most := 0
 	row := func(name string, sum review.Sum) {
-		s.row(name, strconv.Itoa(sum.Media), Bytes(sum.Bytes), w.lang.Say("%.1f h", sum.Video.Hours()))
+		s.row(name, strconv.Itoa(sum.Media), Bytes(sum.Bytes), doc.lang.Say("%.1f h", sum.Video.Hours()))
 	}
 	for _, group := range groups {
 		most = max(most, group.Media)
 	}
 	for _, group := range groups {
-		row(cmp.Or(group.Name, w.lang.Say("no object")), group.Sum)
+		row(cmp.Or(group.Name, doc.lang.Say("no object")), group.Sum)
 		s.bar(group.Media, most)
 	}
 	if rest.Media > 0 {
-		row(w.lang.Say("%d other folders", others), rest)
+		row(doc.lang.Say("%d other folders", others), rest)
 	}
-	row(w.lang.Say("total"), total)
+	row(doc.lang.Say("total"), total)
 }
 
-func (w *writer) items(heading string, items []review.Item, view View) *Section {
+func (doc *Document) items(heading string, items []review.Item, view View) *Section {
 	shown := chosen("title", "object", "bytes", "videoSeconds", "created", "ageDays", "rule", "reason", "mediaId")
-	s := w.section(heading)
+	s := doc.section(heading)
 	for i := range shown {
-		s.Columns = append(s.Columns, Column{w.lang.Say(shown[i].title), shown[i].right})
+		s.Columns = append(s.Columns, Column{doc.lang.Say(shown[i].title), shown[i].right})
 	}
 	for n := range items {
 		cells := make([]string, len(shown))
 		for i := range shown {
 			if cells[i] = shown[i].text(&items[n], view); shown[i].name == "reason" {
-				cells[i] = w.lang.Sentence(cells[i])
+				cells[i] = doc.lang.Sentence(cells[i])
 			}
 		}
 		s.row(cells...)
@@ -95,31 +95,31 @@ func (w *writer) items(heading string, items []review.Item, view View) *Section 
 // ReportDocument returns a report as a document.
 func ReportDocument(e Edition, r *report.Report) *Document {
 	lang := e.Lang
-	w, view := newWriter(e, lang.Say("Run %s", r.Run)), View{r.AsOf, e.Zone}
+	doc, view := newDocument(e, lang.Say("Run %s", r.Run)), View{r.AsOf, e.Zone}
 	for _, f := range []Fact{
 		{"status", lang.Say(string(r.Status))}, {"error", lang.Sentence(r.Error)}, {"trigger", lang.Say(string(r.Trigger))}, {"mode", lang.Say(string(r.Mode))}, {"as of", view.Time(r.AsOf)},
 		{"started", view.Time(r.StartedAt)}, {"finished", view.Time(r.FinishedAt)}, {"plan", r.Plan}, {"policy", r.Policy}, {"blocked", lang.Sentence(r.Guard.Reason)},
 	} {
-		w.fact(f.Name, f.Value)
+		doc.fact(f.Name, f.Value)
 	}
-	w.notes(append(append([]string{}, r.Notes...), r.Guard.Overridden, r.Next)...)
+	doc.notes(append(append([]string{}, r.Notes...), r.Guard.Overridden, r.Next)...)
 	if r.Restore != nil {
-		w.restore(r.Restore)
+		doc.restore(r.Restore)
 	} else {
-		w.counts(r)
+		doc.counts(r)
 	}
 	if len(r.Failures) > 0 {
-		s := w.section(lang.Say("Failures"), "media ID", "object", "message")
+		s := doc.section(lang.Say("Failures"), "media ID", "object", "message")
 		for _, f := range r.Failures {
 			s.row(f.MediaID, f.Object, lang.Sentence(f.Message))
 		}
 	}
-	return w.doc
+	return doc
 }
 
-func (w *writer) counts(r *report.Report) {
+func (doc *Document) counts(r *report.Report) {
 	c := r.Counts
-	s := w.section(w.lang.Say("Counts"), "", ">media")
+	s := doc.section(doc.lang.Say("Counts"), "", ">media")
 	for _, line := range []struct {
 		name  string
 		count int
@@ -128,51 +128,51 @@ func (w *writer) counts(r *report.Report) {
 		{"deleted", c.Deleted}, {"gone", c.Gone}, {"failed", c.Failed}, {"unverified", c.Unverified}, {"pending", c.Pending}, {"announced", c.Announced},
 		{"objects without a medium", c.ObjectsWithoutMedia},
 	} {
-		s.row(w.lang.Say(line.name), strconv.Itoa(line.count))
+		s.row(doc.lang.Say(line.name), strconv.Itoa(line.count))
 	}
 	if len(r.Rules) > 0 {
-		s := w.section(w.lang.Say("Rules"), "rule", "kind", ">decided", ">expired", ">deleted")
+		s := doc.section(doc.lang.Say("Rules"), "rule", "kind", ">decided", ">expired", ">deleted")
 		for _, rule := range r.Rules {
-			s.row(rule.Name, w.lang.Say(rule.Kind), strconv.Itoa(rule.Applied), strconv.Itoa(rule.Expired), strconv.Itoa(rule.Deleted))
+			s.row(rule.Name, doc.lang.Say(rule.Kind), strconv.Itoa(rule.Applied), strconv.Itoa(rule.Expired), strconv.Itoa(rule.Deleted))
 		}
 	}
 	if len(r.Announced) > 0 {
-		s := w.section(w.lang.Say("Announced"), "deleted from", ">media")
+		s := doc.section(doc.lang.Say("Announced"), "deleted from", ">media")
 		for _, on := range r.Announced {
 			s.row(on.Day, strconv.Itoa(on.Media))
 		}
 	}
 }
 
-func (w *writer) restore(c *report.Restore) {
-	s := w.section(w.lang.Say("Restored"), "result", "media ID", "new ID", "object", "reason")
+func (doc *Document) restore(c *report.Restore) {
+	s := doc.section(doc.lang.Say("Restored"), "result", "media ID", "new ID", "object", "reason")
 	said := "%d restored, %d skipped, %d failed"
 	if c.DryRun {
 		said = "%d would be restored, %d skipped, %d failed"
 	}
-	s.Text = w.lang.Say(said, c.Restored, c.Skipped, c.Failed)
-	w.fact("restore of", c.Of)
+	s.Text = doc.lang.Say(said, c.Restored, c.Skipped, c.Failed)
+	doc.fact("restore of", c.Of)
 	for _, m := range c.Media {
-		s.row(w.lang.Say(string(m.Result)), m.MediaID, m.NewID, m.Object, w.lang.Sentence(m.Reason))
+		s.row(doc.lang.Say(string(m.Result)), m.MediaID, m.NewID, m.Object, doc.lang.Sentence(m.Reason))
 	}
 }
 
 // ForecastDocument returns a forecast as a document.
 func ForecastDocument(e Edition, f report.Forecast) *Document {
-	w := newWriter(e, e.Lang.Say("Forecast of %d days", len(f.Days)))
-	w.fact("as of", View{Zone: e.Zone}.Time(f.AsOf))
-	w.fact("timezone", f.Timezone)
+	doc := newDocument(e, e.Lang.Say("Forecast of %d days", len(f.Days)))
+	doc.fact("as of", View{Zone: e.Zone}.Time(f.AsOf))
+	doc.fact("timezone", f.Timezone)
 	if f.Status != report.Done {
-		w.fact("incomplete", cmp.Or(e.Lang.Sentence(f.Error), e.Lang.Say(string(f.Status))))
+		doc.fact("incomplete", cmp.Or(e.Lang.Sentence(f.Error), e.Lang.Say(string(f.Status))))
 	}
-	w.fact("due later", strconv.Itoa(f.Later))
-	w.fact("never due", strconv.Itoa(f.Never))
-	w.notes(f.Notes...)
+	doc.fact("due later", strconv.Itoa(f.Later))
+	doc.fact("never due", strconv.Itoa(f.Never))
+	doc.notes(f.Notes...)
 	groups := make([]review.Group, len(f.Total.Rules))
 	for i, rule := range f.Total.Rules {
 		groups[i] = review.Group{Name: rule.Name, Sum: sumOf(rule.Sum)}
 	}
-	w.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Sum{}, 0)
+	doc.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Sum{}, 0)
 	days := []review.Group{}
 	if f.Overdue.Media > 0 {
 		days = append(days, review.Group{Name: e.Lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
@@ -182,8 +182,8 @@ func ForecastDocument(e Edition, f report.Forecast) *Document {
 			days = append(days, review.Group{Name: day.Date, Sum: sumOf(day.Sum)})
 		}
 	}
-	w.groups("By day", "day", sumOf(f.Total.Sum), days, review.Sum{}, 0)
-	return w.doc
+	doc.groups("By day", "day", sumOf(f.Total.Sum), days, review.Sum{}, 0)
+	return doc
 }
 
 func sumOf(s retention.Sum) review.Sum {
@@ -193,18 +193,18 @@ func sumOf(s retention.Sum) review.Sum {
 // HistoryDocument returns a history as a document.
 func HistoryDocument(e Edition, h *history.History) *Document {
 	lang := e.Lang
-	w, view := newWriter(e, lang.Say("History of %s", h.Of)), View{Zone: e.Zone}
-	w.fact("next", lang.Sentence(h.Next))
+	doc, view := newDocument(e, lang.Say("History of %s", h.Of)), View{Zone: e.Zone}
+	doc.fact("next", lang.Sentence(h.Next))
 	if len(h.Unread) > 0 {
-		w.fact("incomplete", strings.Join(text.First(h.Unread, "records"), "; "))
+		doc.fact("incomplete", strings.Join(text.First(h.Unread, "records"), "; "))
 	}
-	w.notes(h.Notes...)
-	s := w.section(lang.Say("Decisions"), "at", "outcome", "media ID", "new ID", "title", "object", "rule", "reason", "run", "plan")
+	doc.notes(h.Notes...)
+	s := doc.section(lang.Say("Decisions"), "at", "outcome", "media ID", "new ID", "title", "object", "rule", "reason", "run", "plan")
 	if len(h.Decisions) == 0 {
 		s.Text = lang.Say("No decision to delete it is known.")
 	}
 	for _, d := range h.Decisions {
 		s.row(view.Time(d.At), strings.TrimSpace(lang.Say(string(d.Outcome))+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), d.Run, d.Plan)
 	}
-	return w.doc
+	return doc
 }
