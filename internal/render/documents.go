@@ -41,9 +41,10 @@ func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 		doc.fact("status", e.Lang.Say(string(r.Status)))
 		doc.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
 	}
-	doc.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Sum{}, 0)
+	doc.groups("By rule", "rule", totals.Sum, totals.Rules.Largest(), review.Group{})
 	folders, rest := totals.Folders.First(maxGroups)
-	doc.groups("By folder", "folder", totals.Sum, folders, rest, len(totals.Folders)-maxGroups)
+	others := review.Group{Name: e.Lang.Say("%d other folders", len(totals.Folders)-maxGroups), Sum: rest}
+	doc.groups("By folder", "folder", totals.Sum, folders, others)
 	if items := largest.Items(); len(items) > 0 {
 		doc.items(e.Lang.Say("Largest %d", len(items)), items, view)
 	}
@@ -54,8 +55,8 @@ func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 	return doc, nil
 }
 
-// groups adds a table of sums, with bars.
-func (doc *Document) groups(heading, name string, total review.Sum, groups []review.Group, rest review.Sum, others int) {
+// groups adds a table of sums, with bars. Groups that it does not list are summed as others.
+func (doc *Document) groups(heading, name string, total review.Sum, groups []review.Group, others review.Group) {
 	s := doc.section(doc.lang.Say(heading), name, ">media", ">input", ">video", "")
 	most := 0
 	row := func(name string, sum review.Sum) {
@@ -68,8 +69,8 @@ func (doc *Document) groups(heading, name string, total review.Sum, groups []rev
 		row(cmp.Or(group.Name, doc.lang.Say("no object")), group.Sum)
 		s.bar(group.Media, most)
 	}
-	if rest.Media > 0 {
-		row(doc.lang.Say("%d other folders", others), rest)
+	if others.Media > 0 {
+		row(others.Name, others.Sum)
 	}
 	row(doc.lang.Say("total"), total)
 }
@@ -172,7 +173,7 @@ func ForecastDocument(e Edition, f report.Forecast) *Document {
 	for i, rule := range f.Total.Rules {
 		groups[i] = review.Group{Name: rule.Name, Sum: sumOf(rule.Sum)}
 	}
-	doc.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Sum{}, 0)
+	doc.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Group{})
 	days := []review.Group{}
 	if f.Overdue.Media > 0 {
 		days = append(days, review.Group{Name: e.Lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
@@ -182,7 +183,7 @@ func ForecastDocument(e Edition, f report.Forecast) *Document {
 			days = append(days, review.Group{Name: day.Date, Sum: sumOf(day.Sum)})
 		}
 	}
-	doc.groups("By day", "day", sumOf(f.Total.Sum), days, review.Sum{}, 0)
+	doc.groups("By day", "day", sumOf(f.Total.Sum), days, review.Group{})
 	return doc
 }
 
