@@ -128,8 +128,8 @@ func writeRestore(b *strings.Builder, c *report.Restore) {
 			why = "as " + m.NewID
 		}
 		result := string(m.Result)
-		if c.DryRun && m.Result == report.Restored {
-			result = "would be restored"
+		if m.Result == report.Restored {
+			result = did(c)
 		}
 		t.line("%s\t%s\t%s\t%s", result, m.MediaID, why, m.Object)
 	}
@@ -137,12 +137,16 @@ func writeRestore(b *strings.Builder, c *report.Restore) {
 	if rest := c.Restored + c.Skipped - len(c.Media); rest > 0 {
 		say(b, "%d more", rest)
 	}
-	did := "restored"
-	if c.DryRun {
-		did = "would be restored"
-	}
-	say(b, "%d %s, %d skipped, %d failed", c.Restored, did, c.Skipped, c.Failed)
+	say(b, "%d %s, %d skipped, %d failed", c.Restored, did(c), c.Skipped, c.Failed)
 	if c.Records != "" {
 		say(b, "all results are in %s of the state store", c.Records)
 	}
+}
+
+// did says what became of the media that a restore counts as restored.
+func did(c *report.Restore) string {
+	if c.DryRun {
+		return "would be restored"
+	}
+	return "restored"
 }

@@ -32,11 +32,7 @@ func WriteRuns(b *strings.Builder, runs []Run) {
 	for _, r := range runs {
 		what := r.Plan
 		if r.Restore != nil {
-			did := "restored"
-			if r.Restore.DryRun {
-				did = "would be restored"
-			}
-			what = fmt.Sprintf("%d %s of %s", r.Restore.Restored, did, r.Restore.Of)
+			what = fmt.Sprintf("%d %s of %s", r.Restore.Restored, did(r.Restore), r.Restore.Of)
 		}
 		row := []string{r.Run, r.StartedAt.Format(time.RFC3339), string(r.Trigger), string(r.Mode), string(r.Status), strconv.Itoa(r.Counts.Expired), strconv.Itoa(r.Counts.Deleted), what}
 		if stores {
