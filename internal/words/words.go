@@ -80,12 +80,12 @@ func (l Lang) Say(english string, args ...any) string {
 	return fmt.Sprintf(said, args...)
 }
 
-// Caller returns a caller in the language, if the program named it. The names of people stay.
+// Caller returns a caller in the language, if sentences.tsv has it as "caller: NAME". The names of people stay.
 func (l Lang) Caller(name string) string {
-	switch name {
-	case "a caller that the HTTP trigger authenticated", "a signed request", "a holder of MEDIASWEEP_HTTP_TOKEN", "an unknown caller", // handler and service
-		"timer", "oss", "invoke": // event calls
-		return l.Sentence(name)
+	for _, s := range sentences() {
+		if l == Chinese && len(s.args) == 0 && s.pattern.MatchString("caller: "+name) {
+			return s.chinese
+		}
 	}
 	return name
 }
