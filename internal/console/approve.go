@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -48,38 +49,15 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	if err := service.CheckAge(found, contents.Head, p.Now()); err != nil { // the new plan would be of today's policy
 		return nil, refusal{http.StatusConflict, err.Error()}
 	}
-	f, _, _, err := p.filterOf(r) // of the address: a browser changes line feeds in the fields of a form
+	ids, err := p.chosen(r, list)
 	if err != nil {
 		return nil, err
 	}
-	selected := list.Select(f)
-	ids := selected.IDs()
-	switch r.PostForm.Get("which") {
-	case "all":
-		if r.PostForm.Get("shown") != strconv.Itoa(len(ids)) || r.PostForm.Get("digest") != selected.Digest() {
-			return nil, p.refuse(r, "The filter selects other media than the page showed. Nothing was held: look again.")
-		}
-	case "selected":
-		chosen := r.PostForm["m"]
-		for _, id := range chosen {
-			if _, ok := slices.BinarySearch(ids, id); !ok { // they are in the order of the plan
-				return nil, p.refuse(r, "Medium %s is not among those that the page showed. Nothing was held: look again.", text.Quote(id))
-			}
-		}
-		ids = slices.Compact(slices.Sorted(slices.Values(chosen)))
-	default:
-		return nil, p.refuse(r, "Select media, or hold all.")
-	}
 	hold := holdOf(r)
-	switch {
-	case len(ids) == 0:
-		return nil, p.refuse(r, "No medium is selected. Nothing was held.")
-	case len(ids) > retention.MaxHoldMedia:
-		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), retention.MaxHoldMedia)
-	case hold.Reason == "":
+	if hold.Reason == "" {
 		return nil, p.refuse(r, "A hold needs a reason. Nothing was held.")
 	}
-	if hold.Media = slices.Sorted(slices.Values(ids)); len(ids) == 1 {
+	if hold.Media = ids; len(ids) == 1 {
 		hold.Target, hold.Media = ids[0], nil
 	}
 	select { // a form may be sent twice at once
@@ -101,6 +79,39 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 		}
 	}
 	return p.planAgain(r, contents, len(ids))
+}
+
+// chosen returns the media that a form selects, in order.
+func (p *pages) chosen(r *http.Request, list *review.List) ([]string, error) {
+	f, _, _, err := p.filterOf(r) // of the address: a browser changes line feeds in the fields of a form
+	if err != nil {
+		return nil, err
+	}
+	selected := list.Select(f)
+	ids := selected.IDs()
+	switch r.PostForm.Get("which") {
+	case "all":
+		if r.PostForm.Get("shown") != strconv.Itoa(len(ids)) || r.PostForm.Get("digest") != selected.Digest() {
+			return nil, p.refuse(r, "The filter selects other media than the page showed. Nothing was held: look again.")
+		}
+	case "selected":
+		marked := r.PostForm["m"]
+		for _, id := range marked {
+			if _, ok := slices.BinarySearch(ids, id); !ok { // they are in the order of the plan
+				return nil, p.refuse(r, "Medium %s is not among those that the page showed. Nothing was held: look again.", text.Quote(id))
+			}
+		}
+		ids = slices.Compact(slices.Sorted(slices.Values(marked)))
+	default:
+		return nil, p.refuse(r, "Select media, or hold all.")
+	}
+	switch {
+	case len(ids) == 0:
+		return nil, p.refuse(r, "No medium is selected. Nothing was held.")
+	case len(ids) > retention.MaxHoldMedia:
+		return nil, p.refuse(r, "%d media are selected, and one action holds at most %d. Hold a folder by a glob, or narrow the filter.", len(ids), retention.MaxHoldMedia)
+	}
+	return ids, nil
 }
 
 // heldBefore reports whether a hold is in force already, whoever placed it, and names the plan that was made after
