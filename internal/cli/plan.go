@@ -127,7 +127,7 @@ func (c *Command) makePlan(cmd *cobra.Command, flags *functionFlags, request *tr
 		}
 		contents, items, err := s.Decisions(ctx, localCall(), r)
 		if err == nil {
-			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: items}, r)
+			err = c.writePlan(ctx, s, c.Stdout, flags, render.Plan{Contents: contents, Items: items, Report: r})
 		}
 		if err != nil {
 			return exitError{exitFailed, err}

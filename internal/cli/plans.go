@@ -9,13 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/render"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// writePlan writes the media of a plan. The report is that of the run that made it, or nil.
-func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan, r *report.Report) error {
+// writePlan writes the media of a plan.
+func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan) error {
 	if flags.output == "csv" {
 		return p.CSV(flags.csv(w))
 	}
@@ -24,7 +23,7 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 		p.Zone = edition.Zone
 		return render.WritePlan(w, p)
 	}
-	document, err := p.Document(edition, r)
+	document, err := p.Document(edition)
 	if err != nil {
 		return err
 	}
@@ -78,7 +77,7 @@ func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.B
 		if err != nil {
 			return err
 		}
-		return c.writePlan(ctx, s, b, flags, render.Plan{Contents: contents, Items: items}, nil)
+		return c.writePlan(ctx, s, b, flags, render.Plan{Contents: contents, Items: items})
 	}
 	contents, entries, err := s.Entries(ctx, localCall(), reference)
 	if err != nil {

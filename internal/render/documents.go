@@ -16,9 +16,8 @@ import (
 // maxRows is the number of media that a document lists.
 const maxRows = 5000
 
-// Document returns the plan as a document. The report, which may be nil, is that of the run that made the
-// plan. It returns the error of reading the media.
-func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
+// Document returns the plan as a document. It returns the error of reading the media.
+func (p Plan) Document(e Edition) (*Document, error) {
 	totals, largest := review.NewTotals(), &review.Largest{}
 	var first []review.Item
 	for item, err := range p.Items {
@@ -37,7 +36,7 @@ func (p Plan) Document(e Edition, r *report.Report) (*Document, error) {
 	doc.fact("as of", view.Time(p.Contents.Head.AsOf))
 	doc.fact("policy", p.Contents.Head.Policy)
 	doc.fact("blocked", e.Lang.Sentence(p.Contents.Blocked))
-	if r != nil {
+	if r := p.Report; r != nil {
 		doc.fact("status", e.Lang.Say(string(r.Status)))
 		doc.notes(append(r.Notes, r.Error, r.Guard.Reason, r.Next)...)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -36,11 +37,13 @@ func WritePlansCSV(c *CSV, plans []plan.Contents) error {
 	return c.Flush()
 }
 
-// Plan is a plan to be written. Items yields its media from the start each time.
+// Plan is a plan to be written. Items yields its media from the start each time. Report is of the run that made it,
+// or nil.
 type Plan struct {
 	Contents plan.Contents
 	Items    iter.Seq2[review.Item, error]
 	Zone     *time.Location
+	Report   *report.Report
 }
 
 func (p Plan) view() View { return View{p.Contents.Head.AsOf, p.Zone} }

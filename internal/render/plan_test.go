@@ -105,7 +105,7 @@ func TestExcel(t *testing.T) {
 
 func pageOf(t *testing.T, p render.Plan, lang words.Lang) string {
 	t.Helper()
-	document, err := p.Document(render.Edition{Lang: lang, Zone: p.Zone, Origin: render.Origin{Account: "1234567890123456", Region: "cn-shanghai", State: "oss://ops/state/"}}, nil)
+	document, err := p.Document(render.Edition{Lang: lang, Zone: p.Zone, Origin: render.Origin{Account: "1234567890123456", Region: "cn-shanghai", State: "oss://ops/state/"}})
 	if err != nil {
 		t.Fatal(err)
 	}
