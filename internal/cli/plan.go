@@ -54,13 +54,12 @@ mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
 // planRequest asks for a plan of what is named: a list, prefixes and objects, media, or
 // else the policy's inventory.
 func planRequest(names []string, list string) (*trigger.Request, error) {
-	keys := map[string]any{"mode": policy.DryRun}
+	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
 	switch {
 	case list != "" && len(names) > 0:
 		return nil, errors.New("--manifest and names are two scopes: give one of them")
-	case list != "" && strings.HasPrefix(list, "oss://"):
-		keys["manifest"] = list
-		return trigger.NewRequest(keys, trigger.CLI)
+	case strings.HasPrefix(list, "oss://"):
+		return trigger.NewRequest(map[string]any{"mode": policy.DryRun, "manifest": list}, trigger.CLI)
 	case list != "":
 		switch info, err := os.Stat(list); {
 		case err != nil:
@@ -68,10 +67,11 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 		case info.IsDir():
 			return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
 		}
-		return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
+		request.Files = []string{list}
+		return request, nil
 	case len(names) == 0:
-		keys["inventory"] = true
-		return trigger.NewRequest(keys, trigger.CLI)
+		request.Inventory = true
+		return request, nil
 	}
 	var prefixes []media.Object
 	var others []string
@@ -94,12 +94,10 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 		}
 		prefixes = append(prefixes, parsed)
 	}
-	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
 	if len(others) > 0 {
 		scope, values := trigger.Names(others...)
-		keys[scope] = values
 		var err error
-		if request, err = trigger.NewRequest(keys, trigger.CLI); err != nil {
+		if request, err = trigger.NewRequest(map[string]any{"mode": policy.DryRun, scope: values}, trigger.CLI); err != nil {
 			return nil, err
 		}
 	}
