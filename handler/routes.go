@@ -173,7 +173,7 @@ func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, http.StatusBadRequest, fmt.Sprintf("%s: %v: GET /v1/media/{id}/history takes an object too", text.Quote(r.PathValue("id")), err))
 		return
 	}
-	request, err := trigger.NewRequest(map[string]any{"mediaIds": []string{r.PathValue("id")}}, trigger.HTTP)
+	request, err := trigger.Named(trigger.HTTP, r.PathValue("id"))
 	if err != nil {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return

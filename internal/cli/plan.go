@@ -95,13 +95,12 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 		prefixes = append(prefixes, parsed)
 	}
 	if len(others) > 0 {
-		scope, values := trigger.Names(others...)
 		var err error
-		if request, err = trigger.NewRequest(map[string]any{"mode": policy.DryRun, scope: values}, trigger.CLI); err != nil {
+		if request, err = trigger.Named(trigger.CLI, others...); err != nil {
 			return nil, err
 		}
 	}
-	request.Prefixes = prefixes
+	request.Mode, request.Prefixes = policy.DryRun, prefixes
 	return request, nil
 }
 

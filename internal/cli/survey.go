@@ -33,11 +33,10 @@ media, JSON is an array.`,
 		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scope, names := trigger.Names(args...)
-			if scope == "mediaIds" && media.CheckID(args[0]) != nil {
+			if !strings.HasPrefix(args[0], "oss://") && media.CheckID(args[0]) != nil {
 				return exitError{exitUsage, fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(args[0]))}
 			}
-			request, err := trigger.NewRequest(map[string]any{scope: names}, trigger.CLI)
+			request, err := trigger.Named(trigger.CLI, args[0])
 			if err != nil {
 				return exitError{exitUsage, err}
 			}

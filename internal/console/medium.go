@@ -35,8 +35,7 @@ func (p *pages) medium(r *http.Request) (*page, error) {
 	if d.Query == "" {
 		return answer, nil
 	}
-	scope, names := trigger.Names(d.Query)
-	request, err := trigger.NewRequest(map[string]any{scope: names}, p.Trigger)
+	request, err := trigger.Named(p.Trigger, d.Query)
 	if err != nil {
 		return nil, refusal{http.StatusBadRequest, err.Error()}
 	}

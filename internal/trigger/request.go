@@ -123,13 +123,13 @@ func NewRequest(keys map[string]any, kind Kind) (*Request, error) {
 	return ParseRequest(body, kind)
 }
 
-// Names returns the key of a request that looks at what is named: objects, if the
-// first name is one, else media IDs.
-func Names(names ...string) (key string, value []string) {
+// Named makes a request for what is named: objects, if the first name is one, else media IDs.
+func Named(kind Kind, names ...string) (*Request, error) {
+	key := "mediaIds"
 	if strings.HasPrefix(names[0], "oss://") {
-		return "objects", names
+		key = "objects"
 	}
-	return "mediaIds", names
+	return NewRequest(map[string]any{key: names}, kind)
 }
 
 func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
