@@ -21,7 +21,7 @@ import (
 )
 
 func (c *Command) console() *cobra.Command {
-	var flags functionFlags
+	var emulate bool
 	var address string
 	var places, policies *[]string
 	cmd := &cobra.Command{
@@ -47,7 +47,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 			var libraries mps.Clients
 			for _, one := range stores {
 				runs := console.NewRuns(cmd.Context())
-				f, stop, err := one.command.function(flags.emulate, handler.Options{Progress: runs.Show, Libraries: &libraries})
+				f, stop, err := one.command.function(emulate, handler.Options{Progress: runs.Show, Libraries: &libraries})
 				if err != nil {
 					return err
 				}
@@ -62,8 +62,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 	}
 	places = addStates(cmd)
 	policies = cmd.Flags().StringArray("policy", nil, "the policy: a file, or oss://bucket/key; can be repeated, one for each --state ($MEDIASWEEP_POLICY)")
-	flags.add(cmd, "table")
-	cmd.Flags().Lookup("output").Hidden = true
+	addEmulate(cmd, &emulate)
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:0", "loopback address to listen on")
 	return cmd
 }
