@@ -120,10 +120,7 @@ func finished(r *report.Report, w io.Writer) error {
 	if r.Status != report.Done {
 		return exitError{r.ExitCode(), fmt.Errorf("the %s run ended %s: %s%s", r.Mode, r.Status, r.Error, r.Guard.Reason)}
 	}
-	if err := render.WriteReport(w, r); err != nil {
-		return exitError{exitFailed, err}
-	}
-	return nil
+	return failed(render.WriteReport(w, r))
 }
 
 // witness holds the reports against what the emulator recorded.

@@ -67,10 +67,7 @@ A fault is OPERATION:KIND, with options as in
 			fmt.Fprintf(c.Stdout, "export MEDIASWEEP_NOTIFY='%s'\n", strings.Join(e.Targets(), " ")) //nolint:errcheck // as above
 			c.say("emulating MPS and OSS; what they saw is at %s/_emulator/", e.URL())
 			<-cmd.Context().Done()
-			if err := e.Close(); err != nil {
-				return exitError{exitFailed, err}
-			}
-			return nil
+			return failed(e.Close())
 		},
 	}
 	flags := cmd.Flags()

@@ -29,10 +29,8 @@ func (c *Command) note(notes ...string) {
 
 // print writes a result to stdout.
 func (c *Command) print(b *strings.Builder) error {
-	if _, err := io.WriteString(c.Stdout, b.String()); err != nil {
-		return exitError{exitFailed, err}
-	}
-	return nil
+	_, err := io.WriteString(c.Stdout, b.String())
+	return failed(err)
 }
 
 // writeReport writes a report in the form that was asked for, and returns what
