@@ -3,7 +3,7 @@ package console
 import (
 	"context"
 	"iter"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -17,10 +17,8 @@ import (
 // hash of its content.
 type reviews struct {
 	plans   planLists
-	reading chan struct{} // holds a value while a plan is read
-
-	mu   sync.Mutex
-	kept kept
+	reading chan struct{}        // holds a value while a plan is read
+	kept    atomic.Pointer[kept] // nil for none
 }
 
 // kept holds the media of a plan. While they are read it holds the first page of them, and the plan's ID is not
@@ -56,13 +54,13 @@ func (v *reviews) read(ctx context.Context, contents plan.Contents, items iter.S
 	if contents.Entries > review.MaxItems {
 		return nil, review.ErrTooLarge
 	}
-	v.keep(kept{}) // two lists would take twice the memory
+	v.kept.Store(nil) // two lists would take twice the memory
 	list, err := review.NewList(contents.Head.AsOf, contents.Entries, v.keepFirst(contents.ID, items))
 	if err != nil || !trigger.IsPlanID(contents.ID) {
-		v.keep(kept{})
+		v.kept.Store(nil)
 		return list, err
 	}
-	v.keep(kept{id: contents.ID, list: list})
+	v.kept.Store(&kept{id: contents.ID, list: list})
 	return list, nil
 }
 
@@ -73,7 +71,7 @@ func (v *reviews) keepFirst(id string, items iter.Seq2[review.Item, error]) iter
 		for item, err := range items {
 			if len(first) < pageItems {
 				if first = append(first, item); len(first) == pageItems {
-					v.keep(kept{id: id, first: first})
+					v.kept.Store(&kept{id: id, first: first})
 				}
 			}
 			if !yield(item, err) {
@@ -124,7 +122,7 @@ func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, refer
 
 // readAhead reads a plan in the background, if none is in memory: its page is likely to be the next.
 func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
-	if runs == nil || id == "" || len(v.reading) > 0 || v.isFull() {
+	if runs == nil || id == "" || len(v.reading) > 0 || v.kept.Load() != nil {
 		return
 	}
 	runs.underWay.Go(func() {
@@ -136,22 +134,8 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
 }
 
 func (v *reviews) get(id string) kept {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.kept.id != id {
-		return kept{}
+	if k := v.kept.Load(); k != nil && k.id == id {
+		return *k
 	}
-	return v.kept
-}
-
-func (v *reviews) keep(k kept) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.kept = k
-}
-
-func (v *reviews) isFull() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.kept.id != ""
+	return kept{}
 }
