@@ -37,8 +37,7 @@ func (c *Command) complete(root *cobra.Command) error {
 		if takesFile := []string{"check", "diff", "permissions"}; cmd.ValidArgsFunction == nil && !slices.Contains(takesFile, cmd.Name()) {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
-		cmd.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag, values)) })
-		cmd.PersistentFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag, values)) })
+		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag, values)) })
 	}
 	return errors.Join(errs...)
 }
