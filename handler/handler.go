@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -29,12 +28,9 @@ type Function struct {
 	pages  http.Handler // nil for none
 }
 
-// New wires a function from its environment. It makes no call. A function that cannot be wired
+// New wires a function from its environment, which the options must have. It makes no call. A function that cannot be wired
 // answers every call with the reason: an operator reads the caller's answer first.
 func New(o Options) *Function {
-	if o.Getenv == nil {
-		o.Getenv = os.Getenv
-	}
 	allowed := readAccess(o.Getenv)
 	o.Broken = errors.Join(o.Broken, allowed.broken)
 	f := &Function{Service: service.New(o), access: allowed}

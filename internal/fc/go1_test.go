@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	case "panics":
 		function = panics{}
 	case "program":
-		function = handler.New(handler.Options{Log: os.Stderr})
+		function = handler.New(handler.Options{Getenv: os.Getenv, Log: os.Stderr})
 	default:
 		os.Exit(m.Run())
 	}
