@@ -144,7 +144,10 @@ func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zo
 	view := render.View{AsOf: d.Plan.Head.AsOf, Zone: zone}
 	for n := range items {
 		i := &items[n]
-		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Age: p.age(r, i, view), Reason: render.Reason(i, view)}
+		row := reviewRow{Item: *i, Size: render.Size(i), Duration: render.Duration(i), Created: view.Date(i.Created), Reason: render.Reason(i, view)}
+		if days, ok := i.Days(view.AsOf); ok {
+			row.Age = p.lang(r).Say("%d d", days)
+		}
 		object, _ := media.ParseObject(i.Object) // zero for none
 		if hold := held.Mark(&media.Medium{ID: i.MediaID, Object: object}, retention.Mark{}).Hold; hold != nil {
 			row.Held = hold.Reason
@@ -154,14 +157,6 @@ func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zo
 	d.From = (d.Page-1)*pageItems + 1
 	d.To = d.From + len(d.Rows) - 1
 	return nil
-}
-
-func (p *pages) age(r *http.Request, i *review.Item, view render.View) string {
-	days, ok := i.Days(view.AsOf)
-	if !ok {
-		return ""
-	}
-	return p.lang(r).Say("%d d", days)
 }
 
 // links adds the addresses of other pages and orders.
