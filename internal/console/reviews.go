@@ -91,25 +91,20 @@ func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, refer
 	if err != nil || contents.ID != reference {
 		return contents, nil, nil, err
 	}
-	type result struct {
-		list *review.List
-		err  error
-	}
-	done := make(chan result, 1)
+	var whole *review.List
+	done := make(chan error, 1)
 	runs.underWay.Go(func() {
-		var r result
-		r.err = task.Do(func() (err error) {
-			r.list, err = v.read(runs.ctx, contents, items)
+		done <- task.Do(func() (err error) {
+			whole, err = v.read(runs.ctx, contents, items)
 			return err
 		})
-		done <- r
 	})
 	late := time.NewTicker(patience)
 	defer late.Stop()
 	for {
 		select {
-		case r := <-done:
-			return contents, r.list, nil, r.err
+		case err := <-done:
+			return contents, whole, nil, err
 		case <-ctx.Done():
 			return contents, nil, nil, context.Cause(ctx)
 		case <-late.C:
@@ -126,10 +121,7 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
 		return
 	}
 	runs.underWay.Go(func() {
-		_ = task.Do(func() error { // the page itself shows the error
-			_, _, err := v.of(runs.ctx, call, id)
-			return err
-		})
+		_ = task.Run(func() { _, _, _ = v.of(runs.ctx, call, id) }) // the page itself shows the error
 	})
 }
 
