@@ -19,6 +19,3 @@ var chinese = sync.OnceValue(func() map[string]string {
 	}
 	return all
 })
-
-// Has reports whether a text has a translation.
-func Has(english string) bool { return chinese()[english] != "" }
