@@ -133,8 +133,7 @@ an inventory is held against the other's.`,
 				table := flags.csv(&rows)
 				var each func(retention.Difference)
 				if flags.output == "csv" {
-					table.Head(render.DifferenceColumns()...)
-					each = func(d retention.Difference) { table.Row(render.DifferenceRow(d)...) }
+					each = render.Differences(table)
 				}
 				diff, r := s.Diff(ctx, localCall(), policies[1], each)
 				err := c.surveyed(r, func(b *strings.Builder) error {

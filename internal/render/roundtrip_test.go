@@ -61,9 +61,9 @@ func TestCSVReadBackNamesTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		table := render.NewCSV(&compared, excel)
-		table.Head(render.DifferenceColumns()...)
+		write := render.Differences(table)
 		for _, d := range differences {
-			table.Row(render.DifferenceRow(d)...)
+			write(d)
 		}
 		if err := table.Flush(); err != nil {
 			t.Fatal(err)

@@ -156,20 +156,18 @@ func ruleText(name string) string {
 	return "rule " + name
 }
 
-// DifferenceColumns names the columns of DifferenceRow.
-func DifferenceColumns() []string {
-	return []string{"change", "mediaId", "object", "oldVerdict", "oldRule", "oldDueAt", "newVerdict", "newRule", "newDueAt"}
-}
-
-// DifferenceRow writes one difference as a row of CSV.
-func DifferenceRow(d retention.Difference) []string {
-	row := []string{string(d.Kind), d.MediaID, d.Object}
-	for _, o := range []retention.Outlook{d.Old, d.New} {
-		due := ""
-		if !o.DueAt.IsZero() {
-			due = o.DueAt.Format(time.RFC3339)
+// Differences writes the head of a list of differences, and returns what writes a row.
+func Differences(c *CSV) func(retention.Difference) {
+	c.Head("change", "mediaId", "object", "oldVerdict", "oldRule", "oldDueAt", "newVerdict", "newRule", "newDueAt")
+	return func(d retention.Difference) {
+		row := []string{string(d.Kind), d.MediaID, d.Object}
+		for _, o := range []retention.Outlook{d.Old, d.New} {
+			due := ""
+			if !o.DueAt.IsZero() {
+				due = o.DueAt.Format(time.RFC3339)
+			}
+			row = append(row, o.Verdict.String(), o.Rule, due)
 		}
-		row = append(row, o.Verdict.String(), o.Rule, due)
+		c.Row(row...)
 	}
-	return row
 }

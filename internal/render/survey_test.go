@@ -113,10 +113,8 @@ func TestForecasts(t *testing.T) {
 func TestDiffs(t *testing.T) {
 	next := strings.NewReplacer("after: 180d", "after: 150d", "after: 90d", "after: 1y", "[legal-hold]", "[court]").Replace(rules)
 	var rows strings.Builder
-	rows.WriteString(strings.Join(render.DifferenceColumns(), ",") + "\n")
-	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, func(one retention.Difference) {
-		rows.WriteString(strings.Join(render.DifferenceRow(one), ",") + "\n")
-	})
+	table := render.NewCSV(&rows, false)
+	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, render.Differences(table))
 	for _, m := range library() {
 		d.Add(m)
 	}
@@ -124,5 +122,8 @@ func TestDiffs(t *testing.T) {
 	var b strings.Builder
 	render.WriteDiff(&b, d)
 	golden(t, "diff.txt", b.String())
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	golden(t, "diff.csv", rows.String())
 }
