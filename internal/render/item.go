@@ -116,15 +116,14 @@ func Reason(i *review.Item, v View) string {
 
 // Bytes writes a number of bytes in the unit that shows them best, in powers of 1000.
 func Bytes(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
-	value, unit := float64(n), 0
-	for value >= 1000 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	if unit == 0 {
+	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
-	return fmt.Sprintf("%.1f %s", value, units[unit])
+	value, unit := float64(n)/1000, 0
+	for ; value >= 1000; unit++ {
+		value /= 1000
+	}
+	return fmt.Sprintf("%.1f %cB", value, "kMGTPE"[unit])
 }
 
 // Size writes an item's size; nothing if it is unknown.
