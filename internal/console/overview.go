@@ -1,7 +1,6 @@
 package console
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -120,51 +119,40 @@ func dueOf(runs []*report.Report, zone *time.Location) *dueData {
 	if at < 0 {
 		return nil
 	}
-	r := runs[at]
-	first := retention.DateOf(r.AsOf, zone)
-	all := withAnnounced(r)
-	if len(all) > 0 { // the policy may have had another timezone
-		if day, err := time.Parse(time.DateOnly, all[0].Day); err == nil && day.Before(first) {
-			first = day
-		}
-	}
-	d := &dueData{Run: r.Run, AsOf: r.AsOf, From: first.Format(time.DateOnly), To: first.AddDate(0, 0, retention.UpcomingDays-1).Format(time.DateOnly)}
-	all = slices.DeleteFunc(all, func(on report.Due) bool { return on.Day > d.To }) // a notice may take a year
-	most := 1
-	for _, on := range all {
-		most = max(most, on.Media)
-	}
-	sums := []within{{Days: 7}, {Days: 30}, {Days: retention.UpcomingDays}}
-	for _, on := range all {
-		day, err := time.Parse(time.DateOnly, on.Day)
-		if err != nil || on.Media <= 0 {
-			continue
-		}
-		number := int(day.Sub(first) / (24 * time.Hour))
-		height := max(2, on.Media*100/most)
-		d.Bars = append(d.Bars, dueBar{on.Day, on.Media, number * 8, 100 - height, 7, height})
-		for i := range sums {
-			if number <= sums[i].Days { // as the digest counts: today is one more
-				sums[i].Media += on.Media
-			}
-		}
-	}
-	d.Within = sums
-	return d
-}
-
-// withAnnounced returns what falls due by day, with the media that are announced for it.
-func withAnnounced(r *report.Report) []report.Due {
-	byDay := map[string]int{}
+	r, byDay := runs[at], map[string]int{}
 	for _, on := range r.Due {
 		byDay[on.Day] += on.Media
 	}
 	for _, on := range r.Announced {
 		byDay[on.Day] += on.Media
 	}
-	var all []report.Due
-	for _, day := range slices.Sorted(maps.Keys(byDay)) {
-		all = append(all, report.Due{Day: day, Media: byDay[day]})
+	first := retention.DateOf(r.AsOf, zone)
+	for written := range byDay { // the policy may have had another timezone
+		if day, err := time.Parse(time.DateOnly, written); err == nil && day.Before(first) {
+			first = day
+		}
 	}
-	return all
+	date := func(number int) string { return first.AddDate(0, 0, number).Format(time.DateOnly) }
+	d := &dueData{Run: r.Run, AsOf: r.AsOf, From: date(0), To: date(retention.UpcomingDays - 1), Within: []within{{Days: 7}, {Days: 30}, {Days: retention.UpcomingDays}}}
+	most := 1
+	for number := range retention.UpcomingDays { // a notice may take a year
+		day := date(number)
+		media := byDay[day]
+		if media <= 0 {
+			continue
+		}
+		most = max(most, media)
+		d.Bars = append(d.Bars, dueBar{Day: day, Media: media, X: number * 8, Width: 7})
+		for i := range d.Within {
+			if number <= d.Within[i].Days { // as the digest counts: today is one more
+				d.Within[i].Media += media
+			}
+		}
+	}
+	for i := range d.Bars {
+		bar := &d.Bars[i]
+		bar.Height = max(2, bar.Media*100/most)
+		bar.Y = 100 - bar.Height
+	}
+	return d
 }
