@@ -73,16 +73,14 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	_, _ = io.WriteString(w, below(p.path, b.String())) // the caller has gone
 }
 
-func asText(value any) string { return fmt.Sprint(value) }
-
 // functions returns the functions of the templates. Values that somebody uploaded go through html/template and line.
 func (v *view) functions() template.FuncMap {
 	return template.FuncMap{
 		"t":         func(english string, args ...any) string { return v.lang.Say(english, args...) },
-		"say":       func(word any) string { return v.lang.Say(asText(word)) },
+		"say":       func(word any) string { return v.lang.Say(fmt.Sprint(word)) },
 		"caller":    func(name string) string { return text.Line(v.lang.Caller(name)) },
-		"line":      func(value any) string { return text.Line(asText(value)) },
-		"sentence":  func(english any) string { return text.Line(v.lang.Sentence(asText(english))) },
+		"line":      func(value any) string { return text.Line(fmt.Sprint(value)) },
+		"sentence":  func(english any) string { return text.Line(v.lang.Sentence(fmt.Sprint(english))) },
 		"condition": func(c policy.Condition) string { return text.Line(c.In(v.lang)) },
 		"time":      func(at time.Time) string { return render.View{Zone: v.zone}.Time(at) },
 		"date":      func(at time.Time) string { return render.View{Zone: v.zone}.Date(at) },
