@@ -16,6 +16,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 const (
@@ -104,20 +105,11 @@ func (p *pages) review(r *http.Request) (*page, error) {
 		selected := list.Select(f)
 		d.Sum, d.Digest = selected.Sum, selected.Digest()
 		d.Page = min(number, max(1, (selected.Media+pageItems-1)/pageItems))
-		d.facets(p, r, selected)
+		d.facets(p.lang(r), selected)
 		selected.Sort(order)
 		rows = selected.Page(d.Page, pageItems)
 	}
-	found, err := p.Service.Policy(r.Context(), p.Call(r))
-	zone := time.UTC
-	if err == nil {
-		zone, d.DryRun = found.Timezone, found.Mode != policy.Enforce
-		if err := service.CheckAge(found, contents.Head, p.Now()); err != nil {
-			d.Refused = err.Error()
-		}
-	} else {
-		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
-	}
+	zone := p.fillVerdict(r, d)
 	if err := p.fillRows(r, d, rows, zone); err != nil {
 		return nil, err
 	}
@@ -129,6 +121,20 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	}
 	answer.data, answer.zone = d, zone
 	return answer, nil
+}
+
+// fillVerdict says whether the plan may be approved, and returns the timezone of the policy.
+func (p *pages) fillVerdict(r *http.Request, d *reviewData) *time.Location {
+	found, err := p.Service.Policy(r.Context(), p.Call(r))
+	if err != nil {
+		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
+		return time.UTC
+	}
+	d.DryRun = found.Mode != policy.Enforce
+	if err := service.CheckAge(found, d.Plan.Head, p.Now()); err != nil {
+		d.Refused = err.Error()
+	}
+	return found.Timezone
 }
 
 func (p *pages) fillRows(r *http.Request, d *reviewData, items []review.Item, zone *time.Location) error {
@@ -185,8 +191,7 @@ func (d *reviewData) links() {
 }
 
 // facets adds the values of each facet. A choice narrows the selection.
-func (d *reviewData) facets(p *pages, r *http.Request, s *review.Selection) {
-	lang := p.lang(r)
+func (d *reviewData) facets(lang words.Lang, s *review.Selection) {
 	with := func(name, value string) review.Filter {
 		f := d.Filter
 		*fields(&f)[name] = value
@@ -222,20 +227,20 @@ func (d *reviewData) facets(p *pages, r *http.Request, s *review.Selection) {
 		return strings.TrimPrefix(name, "oss://")
 	})
 	add("Tag", "tag", s.Tags, same)
-	add("Age", "age", s.Ages, func(class string) string { return ageName(lang.Say, class) })
+	add("Age", "age", s.Ages, func(class string) string { return ageName(lang, class) })
 	add("State", "state", s.States, same)
 }
 
 // ageName says which ages a class has.
-func ageName(say func(string, ...any) string, class string) string {
+func ageName(lang words.Lang, class string) string {
 	first, last, ok := review.AgeRange(class)
 	switch {
 	case ok:
-		return say("%d to %d days", first, last)
+		return lang.Say("%d to %d days", first, last)
 	case class == "more":
-		return say("more than 730 days")
+		return lang.Say("more than 730 days")
 	}
-	return say("unknown")
+	return lang.Say("unknown")
 }
 
 // export writes the media of a filter as CSV.
