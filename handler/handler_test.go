@@ -755,10 +755,11 @@ func TestStateInOSS(t *testing.T) {
 			t.Errorf("%s of %s/%s", call.Operation, call.Bucket, call.Key)
 		}
 	}
-	// The beginning of the log; the policy; the lease twice; segment and contents of index and plan; the intent twice.
+	// The beginning of the log; the policy; the lease twice; segment and contents of index and plan; the plan's record in
+	// the log of plans; the intent twice.
 	// The look for unfinished plans, the outcomes, the report and its copy in the log. Of the history: a loose record, a
 	// table, its head, and the head that no earlier version left outcomes.
-	if written != 18 || r.Counts.Deleted == 0 {
+	if written != 19 || r.Counts.Deleted == 0 {
 		t.Errorf("%d records written, counts %+v", written, r.Counts)
 	}
 	w.noViolations()

@@ -29,22 +29,23 @@ type PlanPage struct {
 // none of them.
 func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage, error) {
 	page := PlanPage{Plans: []plan.Contents{}}
-	var ids []string
-	for id, err := range savedPlans(ctx, store, before) {
+	var plans []string
+	for name, err := range savedPlans(ctx, store, before) {
 		if err != nil {
 			return PlanPage{}, err
 		}
-		if len(ids) == MaxListed {
-			page.Next = ids[MaxListed-1]
+		if len(plans) == MaxListed {
+			page.Next, _ = plan.IDOf(plans[MaxListed-1])
 			break
 		}
-		ids = append(ids, id)
+		plans = append(plans, name)
 	}
 	unread := 0
-	for batch := range slices.Chunk(ids, state.AtOnce) {
+	for batch := range slices.Chunk(plans, state.AtOnce) {
 		names := make([]string, 0, 2*len(batch))
-		for _, id := range batch {
-			names = append(names, plan.Name(id), plan.AppliedName(id))
+		for _, name := range batch {
+			id, _ := plan.IDOf(name)
+			names = append(names, name, plan.AppliedName(id))
 		}
 		records, errs := state.ReadAll(ctx, store, names)
 		for i := 0; i < len(names); i += 2 {
@@ -64,7 +65,7 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 			}
 			page.Plans = append(page.Plans, contents)
 		}
-		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(ids)) {
+		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(plans)) {
 			return PlanPage{}, err
 		}
 	}
@@ -83,7 +84,7 @@ func LogPlan(ctx context.Context, store state.Store, now time.Time, id string) e
 	return nil
 }
 
-// savedPlans yields the IDs of the plans with media that were saved before a plan, or of all: the logged ones, newest
+// savedPlans yields the names of the plans with media that were saved before a plan, or of all: the logged ones, newest
 // first, and then those that are not in the log. A plan that was saved before the log began is not.
 func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
@@ -94,12 +95,13 @@ func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2
 				return
 			}
 			_, digits, _ := strings.Cut(strings.TrimPrefix(record.Name, planLog), "-")
-			id, ok := plan.IDOf(plan.Name("sha256:" + digits))
-			if !ok || logged[id] {
+			name := plan.Name("sha256:" + digits)
+			id, ok := plan.IDOf(name)
+			if !ok || logged[name] {
 				continue
 			}
-			logged[id] = true
-			if begun && !yield(id, nil) {
+			logged[name] = true
+			if begun && !yield(name, nil) {
 				return
 			}
 			begun = begun || id == before
@@ -107,13 +109,13 @@ func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2
 		if begun {
 			before = ""
 		}
-		ids, err := unloggedPlans(ctx, store, before, logged)
+		names, err := unloggedPlans(ctx, store, before, logged)
 		if err != nil {
 			yield("", err)
 			return
 		}
-		for _, id := range ids {
-			if !yield(id, nil) {
+		for _, name := range names {
+			if !yield(name, nil) {
 				return
 			}
 		}
@@ -146,9 +148,9 @@ func newestFirst(a, b state.Record) int {
 	return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
 }
 
-// unloggedPlans returns the MaxListed+1 plans that were written last before a plan, newest first, without those that
-// the log has. It lists all records of plans.
-func unloggedPlans(ctx context.Context, store state.Store, before string, logged map[string]bool) (ids []string, err error) {
+// unloggedPlans returns the names of the MaxListed+1 plans that were written last before a plan, newest first, without
+// those that the log has. It lists all records of plans.
+func unloggedPlans(ctx context.Context, store state.Store, before string, logged map[string]bool) (names []string, err error) {
 	var records []state.Record
 	keepNewest := func() {
 		slices.SortFunc(records, newestFirst)
@@ -164,8 +166,7 @@ func unloggedPlans(ctx context.Context, store state.Store, before string, logged
 		if err != nil {
 			return nil, err
 		}
-		id, ok := plan.IDOf(record.Name)
-		if !ok || logged[id] || before != "" && newestFirst(record, end) <= 0 {
+		if !strings.HasSuffix(record.Name, "/plan.json") || logged[record.Name] || before != "" && newestFirst(record, end) <= 0 {
 			continue
 		}
 		if records = append(records, record); len(records) == 4*MaxListed {
@@ -174,8 +175,7 @@ func unloggedPlans(ctx context.Context, store state.Store, before string, logged
 	}
 	keepNewest()
 	for _, record := range records {
-		id, _ := plan.IDOf(record.Name)
-		ids = append(ids, id)
+		names = append(names, record.Name)
 	}
-	return ids, nil
+	return names, nil
 }
