@@ -509,6 +509,38 @@ func TestFoldEndsInTime(t *testing.T) {
 	})
 }
 
+// careless is a store that writes also after the time is up, as a folder does.
+type careless struct{ *memory }
+
+func (s careless) Create(ctx context.Context, name string, data []byte) error {
+	return s.memory.Create(context.WithoutCancel(ctx), name, data)
+}
+
+// A merge whose time is up takes no table for a damaged one.
+func TestMergeEndsInTime(t *testing.T) {
+	for tenths := range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range fanIn {
+				time.Sleep(time.Minute)
+				w.clock = time.Now()
+				w.record(w.clock, decision(i, "a", w.clock))
+				if i == fanIn-1 {
+					w.latency = 100 * time.Millisecond
+				}
+				admit, cancel := context.WithTimeout(t.Context(), time.Duration(tenths)*100*time.Millisecond+50*time.Millisecond)
+				_ = Fold(t.Context(), admit, careless{w.memory}, w.now)
+				cancel()
+			}
+			w.latency = 0
+			h, _, err := latestHead(t.Context(), w, w.clock)
+			if err != nil || slices.ContainsFunc(h.Tables, func(t table) bool { return t.Level == topLevel }) {
+				t.Errorf("after %d tenths of a second: %+v, %v", tenths, h.Tables, err)
+			}
+		})
+	}
+}
+
 // The latest decision of a medium says how to get it back, or why it cannot.
 func TestHistorySaysHowToGetAMediumBack(t *testing.T) {
 	for _, one := range []struct {
