@@ -15,29 +15,20 @@ import (
 // Deployment names the deployment of a digest. Empty fields are left out.
 type Deployment struct{ Function, Region, State string }
 
-// Scope says what a run was asked for.
-type Scope int
-
-// The scopes.
-const (
-	Request Scope = iota // an event, or given media
-	Library              // the inventory, a plan, or a restore
-)
-
-// Matters reports whether a run is worth a message. A caller who waits sees in the answer that the
-// request was refused.
-func Matters(r *report.Report, scope Scope) bool {
+// Matters reports whether a run is worth a message. ofLibrary is false for an event and for given media. A caller who waits
+// sees in the answer that the request was refused.
+func Matters(r *report.Report, ofLibrary bool) bool {
 	switch r.Status {
 	case report.Failed:
 		return !r.Refused || r.Trigger != trigger.HTTP && r.Trigger != trigger.CLI
 	case report.Blocked:
 		return true
 	case report.Partial:
-		return scope == Library
+		return ofLibrary
 	case report.Done, report.Incomplete:
 		restored := r.Restore != nil && !r.Restore.DryRun && r.Restore.Restored > 0
 		announced := r.Mode == policy.Enforce && r.Counts.Announced > 0
-		return scope == Library && (r.Counts.Deleted > 0 || restored || announced)
+		return ofLibrary && (r.Counts.Deleted > 0 || restored || announced)
 	case report.Busy:
 	}
 	return false

@@ -143,7 +143,7 @@ func TestMattersOfRestoresAndAnnouncements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.report.Status = report.Done
-			if Matters(&test.report, Library) != test.want || Matters(&test.report, Request) {
+			if Matters(&test.report, true) != test.want || Matters(&test.report, false) {
 				t.Errorf("want %t for the library, and nothing for a request", test.want)
 			}
 		})
@@ -207,10 +207,10 @@ func TestMatters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &report.Report{Status: test.status, Counts: test.counts, Trigger: test.kind, Refused: test.refused}
-			if got := Matters(r, Library); got != test.library {
+			if got := Matters(r, true); got != test.library {
 				t.Errorf("for the library: %t", got)
 			}
-			if got := Matters(r, Request); got != test.request {
+			if got := Matters(r, false); got != test.request {
 				t.Errorf("for a request: %t", got)
 			}
 		})

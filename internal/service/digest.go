@@ -10,7 +10,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // digests sends the digests of a deployment, and limits those about events and requests.
@@ -42,17 +41,10 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	return held, true
 }
 
-func scopeOf(request *trigger.Request) notify.Scope {
-	if request.OfLibrary() {
-		return notify.Library
-	}
-	return notify.Request
-}
-
 // sendDigest sends the digest of a finished run to chat, if the run matters. It changes nothing about
 // the run. One result of a run is sent once: the claim is durable before the first send.
-func (j *job) sendDigest(ctx context.Context, scope notify.Scope, r *report.Report) {
-	if !j.digests.Enabled() || !notify.Matters(r, scope) {
+func (j *job) sendDigest(ctx context.Context, ofLibrary bool, r *report.Report) {
+	if !j.digests.Enabled() || !notify.Matters(r, ofLibrary) {
 		return
 	}
 	ctx, cancel := j.budget.Finish(ctx)
@@ -65,7 +57,7 @@ func (j *job) sendDigest(ctx context.Context, scope notify.Scope, r *report.Repo
 		return
 	}
 	// Only this limit keeps a run without a record from sending a digest at each repetition.
-	held, ok := j.digests.admit(j.now(), scope == notify.Request || err != nil)
+	held, ok := j.digests.admit(j.now(), !ofLibrary || err != nil)
 	if !ok {
 		j.log.Info("digest held back", "run", r.Run, "status", r.Status)
 		return

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -120,7 +119,7 @@ func (j *job) finishPlan(ctx context.Context, intent journal.Intent) (r *report.
 	record, cancel := j.budget.Record(ctx)
 	defer cancel()
 	own.finish(record, r)
-	own.sendDigest(ctx, notify.Library, r)
+	own.sendDigest(ctx, own.request.OfLibrary(), r)
 	return r, dropped
 }
 

@@ -23,7 +23,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -169,14 +168,10 @@ func IsRefusal(err error) bool {
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
 	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
-	scope := notify.Request
-	if kind == trigger.Timer { // which nobody reads the answer of
-		scope = notify.Library
-	}
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
 	j.report = s.newReport(call, kind, p)
 	r := j.stopRun(ctx, refusedError{err})
-	j.sendDigest(ctx, scope, r)
+	j.sendDigest(ctx, kind == trigger.Timer, r) // nobody reads the answer to a timer
 	return r
 }
 

@@ -34,7 +34,7 @@ func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request
 		r = failed.stopRun(ctx, err)
 	}
 	if !s.isOwn(request) { // a record of a digest must not lead to another
-		j.sendDigest(ctx, scopeOf(request), r) // also a repeated call: the first may have been killed before
+		j.sendDigest(ctx, request.OfLibrary(), r) // also a repeated call: the first may have been killed before
 	}
 	return r
 }
