@@ -63,17 +63,10 @@ func ParseObject(s string) (Object, error) {
 // start with. The prefix may be empty and need not end at a slash, as in OSS.
 func ParsePrefix(s string) (Object, error) {
 	bucket, prefix, err := splitOSS(s)
-	if err != nil {
-		return Object{}, err
-	}
-	if prefix == "" {
+	if err == nil && prefix == "" {
 		return Object{Bucket: bucket}, checkBucket(bucket)
 	}
-	object, err := NewObject(bucket, prefix)
-	if err != nil {
-		return Object{}, fmt.Errorf("%s: %w", text.Quote(s), err)
-	}
-	return object, nil
+	return ParseObject(s)
 }
 
 // Covers reports whether o, read as a prefix, takes in other.
