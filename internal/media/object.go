@@ -115,27 +115,11 @@ const (
 // address, whatever address the function itself uses, escaped as RFC 3986 says,
 // so that a comma cannot split a list of them.
 func (o Object) URL(region string, slash Slash) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len("http://.oss-.aliyuncs.com/") + len(o.Bucket) + len(region) + len(o.Key) + len(o.Key)/4)
-	b.WriteString("http://")
-	b.WriteString(o.Bucket)
-	b.WriteString(".oss-")
-	b.WriteString(region)
-	b.WriteString(".aliyuncs.com/")
-	for i := range len(o.Key) {
-		c := o.Key[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
-			c == '-', c == '.', c == '_', c == '~', c == '/' && slash == SlashPlain:
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
-		}
+	key := strings.ReplaceAll(url.QueryEscape(o.Key), "+", "%20")
+	if slash == SlashPlain {
+		key = strings.ReplaceAll(key, "%2F", "/")
 	}
-	return b.String()
+	return "http://" + o.Bucket + ".oss-" + region + ".aliyuncs.com/" + key
 }
 
 // ParseURL reads the URL of an OSS object: http or https, with a public, internal or
