@@ -207,21 +207,10 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 	return tags, garbled
 }
 
-// readText reads a text. Nearly all have no escapes, and are quick to read.
-func readText(raw json.RawMessage) (text string, ok bool) {
-	if size := len(raw); size >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : size-1]), true
-	}
-	return read[string](raw)
-}
-
-// read reads a value that has the type T and is not null.
-func read[T any](raw json.RawMessage) (value T, ok bool) {
-	var read *T
-	if len(raw) == 0 || json.Unmarshal(raw, &read) != nil || read == nil {
-		return value, false
-	}
-	return *read, true
+// readText reads a text that encoding/json need not mend.
+func readText(raw json.RawMessage) (value string, ok bool) {
+	value, err := text.OfJSON(raw)
+	return value, err == nil
 }
 
 // object has the values of some known names of a JSON object.

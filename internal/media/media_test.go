@@ -67,6 +67,7 @@ func TestParseLeavesDamagedFieldsUnknown(t *testing.T) {
 		{"file URL twice", `{"MediaId":"a","File":{"URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/a","URL":"http://bkt.oss-cn-shanghai.aliyuncs.com/b"}}`,
 			func(m media.Medium) bool { return m.Object.IsZero() }},
 		{"file URL in another case", `{"MediaId":"a","File":{"url":"http://bkt.oss-cn-shanghai.aliyuncs.com/a"}}`, func(m media.Medium) bool { return m.Object.IsZero() }},
+		{"texts that are no Unicode", `{"MediaId":"a","Title":"\ud800","Tags":{"Tag":["\ud800"]}}`, func(m media.Medium) bool { return !m.Title.Known && m.TagsGarbled }},
 		{"for ever", `{"MediaId":"a","Duration":"Inf"}`, func(m media.Medium) bool { return !m.Duration.Known }},
 		{"no file", `{"MediaId":"a"}`, func(m media.Medium) bool { return m.Object.IsZero() }},
 		{"file is a text", `{"MediaId":"a","File":"x","PublishState":"Published"}`,
