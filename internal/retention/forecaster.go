@@ -53,7 +53,7 @@ func NewForecaster(p *policy.Policy, asOf time.Time) *Forecaster {
 func (f *Forecaster) Add(m media.Medium, decided Decided) {
 	facts := Facts{AsOf: f.asOf, NotLatest: true, Mark: f.Mark(&m), Announced: f.Announced(&m)}
 	m.Record = nil // only a deletion needs it
-	names, rule := Groups(f.policy, &m, facts.at(WhenKnown(&m, f.asOf)))
+	names, rule := Groups(f.policy, &m, facts.WhenKnown(&m))
 	if rule == nil {
 		decided(&m, Decide(f.policy, &m, facts), facts)
 		return

@@ -27,45 +27,24 @@ func RankOf(p *policy.Policy, m *media.Medium, facts Facts) Rank {
 	return Rank{Rule: rule.Name, Groups: groups, Created: m.Created.UnixNano()}
 }
 
-// IsRanked reports whether a rule ranks a medium among others.
-func IsRanked(p *policy.Policy, m *media.Medium, facts Facts) bool {
-	return ranking(p, m, facts) != nil
-}
-
 // Groups returns the groups in which a medium is ranked, and the rule that keeps the latest
-// of each. It returns no rule if none ranks the medium.
+// of each: the rule that decides on the medium, or would if it were neither protected nor held. It returns no
+// rule if none ranks the medium. No rule ranks a restored medium, or one whose deletion was sent: it may go at any time.
 func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, rule *policy.Rule) {
-	if rule = ranking(p, m, facts); rule == nil {
-		return nil, nil
-	}
-	return rule.KeepLatest.Groups(m), rule
-}
-
-// ranking returns the rule that ranks a medium, or nil: the rule that decides on it, or
-// would if the medium were neither protected nor held. No rule ranks a restored medium, or one whose deletion was
-// sent: it may go at any time.
-func ranking(p *policy.Policy, m *media.Medium, facts Facts) *policy.Rule {
 	if facts.Mark.Unranked || facts.Mark.Kind == Unverified {
-		return nil
+		return nil, nil
 	}
 	facts.Mark = facts.Mark.Unheld()
 	decision := Decide(p, m, facts)
 	if decision.Verdict == Protected && !m.Created.IsZero() && !m.Created.After(facts.AsOf) && policy.IsLive(m.State) {
 		decision = expire(p, m, facts)
 	}
-	if decision.Verdict != Keep && decision.Verdict != Expired || decision.Rule == nil ||
-		decision.Rule.KeepLatest.Count == 0 || decision.Rule.KeepLatest.Ranks(m) != policy.Yes {
-		return nil
+	rule = decision.Rule
+	if decision.Verdict != Keep && decision.Verdict != Expired || rule == nil ||
+		rule.KeepLatest.Count == 0 || rule.KeepLatest.Ranks(m) != policy.Yes {
+		return nil, nil
 	}
-	return decision.Rule
-}
-
-// WhenKnown returns the CreationTime of a medium, or asOf if that is later.
-func WhenKnown(m *media.Medium, asOf time.Time) time.Time {
-	if m.Created.After(asOf) {
-		return m.Created
-	}
-	return asOf
+	return rule.KeepLatest.Groups(m), rule
 }
 
 // Ranker finds the newest media of each group. It keeps at most the rule's count of media for

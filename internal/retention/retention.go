@@ -76,6 +76,14 @@ func (f Facts) isNotLatest() bool {
 	return f.NotLatest || !f.NotLatestFrom.IsZero() && !f.AsOf.Before(f.NotLatestFrom)
 }
 
+// WhenKnown returns the facts as of the medium's CreationTime, if that is later than AsOf.
+func (f Facts) WhenKnown(m *media.Medium) Facts {
+	if m.Created.After(f.AsOf) {
+		f.AsOf = m.Created
+	}
+	return f
+}
+
 // isHeld reports whether the mark keeps the medium as of AsOf.
 func (f Facts) isHeld() bool {
 	return (f.Mark.Kind == Restored || f.Mark.Kind == Unverified) && f.AsOf.Before(f.Mark.Until)

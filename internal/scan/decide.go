@@ -108,12 +108,11 @@ func (d *decider) dueOf(m *media.Medium, facts retention.Facts, verdict retentio
 		facts.Mark = facts.Mark.Unheld()
 		verdict = retention.Decide(d.policy, m, facts).Verdict
 	}
-	known := facts // a medium with a future CreationTime is ranked from then on
-	known.AsOf = retention.WhenKnown(m, facts.AsOf)
+	isRanked := retention.RankOf(d.policy, m, facts.WhenKnown(m)).Rule != "" // one with a future CreationTime is ranked from then on
 	switch due, _, ok := retention.Due(d.policy, m, facts); {
 	case verdict == retention.Unknown: // the record may be complete the next time
 		return 0
-	case retention.IsRanked(d.policy, m, known), facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
+	case isRanked, facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:
 		return 0 // its verdict depends on others, or on a hold that ends
 	case ok:
 		return due.Unix()

@@ -15,7 +15,7 @@ import (
 // rankOf ranks a medium. One that is dated ahead is ranked if its group may push others out in time.
 func (d *decider) rankOf(m *media.Medium, facts retention.Facts) retention.Rank {
 	if d.upcoming != nil && m.Created.Before(d.upcoming.Ends()) {
-		facts.AsOf = retention.WhenKnown(m, facts.AsOf)
+		facts = facts.WhenKnown(m)
 	}
 	return retention.RankOf(d.policy, m, facts)
 }

@@ -98,9 +98,7 @@ func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *r
 	p, asOf := j.policy, j.report.AsOf
 	others := &report.Report{Status: report.Done}
 	facts := retention.Facts{AsOf: asOf, NotLatest: true, Mark: j.marks.Of(m)}
-	known := facts
-	known.AsOf = retention.WhenKnown(m, asOf)
-	rank := retention.RankOf(p, m, known)
+	rank := retention.RankOf(p, m, facts.WhenKnown(m))
 	if len(rank.Groups) == 0 {
 		return facts, others
 	}
