@@ -50,7 +50,7 @@ func (f *Function) Invoke(ctx context.Context, call Call, payload []byte) (json.
 	event, err := trigger.Parse(payload)
 	switch {
 	case err != nil:
-		return answer(f.Refuse(ctx, call, trigger.KindOf(err), err))
+		return answer(f.Refuse(ctx, call, event.Trigger, err))
 	case event.HTTP != nil:
 		return f.serveHTTPCall(ctx, call, event.HTTP)
 	case f.access.trigger == anonymous:

@@ -96,7 +96,7 @@ func cloudEvents(events []json.RawMessage) ([]record, error) {
 // medium, or cannot be read, is noted as ignored and costs the others nothing.
 func ossEvent(records []record, err error) (Event, error) {
 	if err != nil {
-		return Event{}, of(OSS, err)
+		return Event{Trigger: OSS}, err
 	}
 	request := &Request{Trigger: OSS}
 	seen, gone := make(map[media.Object]bool, len(records)), map[media.Object]bool{}
@@ -115,7 +115,7 @@ func ossEvent(records []record, err error) (Event, error) {
 			request.Objects = append(request.Objects, object)
 		}
 	}
-	return Event{Request: request}, nil
+	return Event{Trigger: OSS, Request: request}, nil
 }
 
 // read returns the event's name and its object, or why the record is ignored.

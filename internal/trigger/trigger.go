@@ -59,37 +59,11 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Timer, OSS, HTTP, Invoke, CLI} }
 
-// Mistake is an error in a payload that shows what woke the function.
-type Mistake struct {
-	Trigger Kind
-	Err     error
-}
-
-// Error says what is wrong.
-func (m *Mistake) Error() string { return m.Err.Error() }
-
-// Unwrap returns the error itself.
-func (m *Mistake) Unwrap() error { return m.Err }
-
-// KindOf returns the trigger of a payload that Parse refused. It is Invoke if the payload does not show it.
-func KindOf(err error) Kind {
-	if mistake, ok := errors.AsType[*Mistake](err); ok {
-		return mistake.Trigger
-	}
-	return Invoke
-}
-
-// of returns the error of a payload of a trigger.
-func of(kind Kind, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &Mistake{kind, err}
-}
-
 // Event is a payload that has been read: a Request, or an HTTP call that the
 // go1 runtime hands over as an event and that has a request in its body.
 type Event struct {
+	// Trigger is Invoke for a payload that does not show what woke the function.
+	Trigger Kind
 	Request *Request
 	HTTP    *HTTPCall
 }
@@ -98,30 +72,31 @@ type Event struct {
 const accepted = "accepted are a timer event (triggerTime, triggerName, payload), an OSS event (events), an OSS event through " +
 	"EventBridge (specversion, type, data; an object or an array of them), an HTTP event (version, requestContext) and a request (" + requestKeys + ")"
 
-// Parse reads one payload of an event call. KindOf returns the trigger of a refused one.
-func Parse(payload []byte) (Event, error) {
+// Parse reads one payload of an event call. A refused one has its Trigger, too.
+func Parse(payload []byte) (event Event, err error) {
+	event.Trigger = Invoke
 	if len(payload) > MaxBytes {
-		return Event{}, errTooLarge
+		return event, errTooLarge
 	}
-	payload, err := plain(payload)
+	payload, err = plain(payload)
 	switch {
 	case err != nil:
-		return Event{}, err
+		return event, err
 	case len(payload) == 0:
-		return Event{}, errors.New("the payload is empty: " + accepted)
+		return event, errors.New("the payload is empty: " + accepted)
 	case payload[0] == '[':
 		events, err := text.List(payload, MaxNames, errTooMany)
 		switch {
 		case errors.Is(err, errTooMany):
-			return Event{}, fmt.Errorf("the array has %w", err)
+			return event, fmt.Errorf("the array has %w", err)
 		case err != nil:
-			return Event{}, fmt.Errorf("%w: %s", err, accepted)
+			return event, fmt.Errorf("%w: %s", err, accepted)
 		}
 		return ossEvent(cloudEvents(events))
 	}
 	keys, err := fields(payload)
 	if err != nil {
-		return Event{}, fmt.Errorf("%w: %s", err, accepted)
+		return event, fmt.Errorf("%w: %s", err, accepted)
 	}
 	has := func(names ...string) bool {
 		return !slices.ContainsFunc(names, func(name string) bool { return keys[name] == nil })
@@ -131,8 +106,7 @@ func Parse(payload []byte) (Event, error) {
 	case asks:
 		// A key of a request beside those of an event would be lost if this
 		// were read as the event: here it makes the others an error.
-		request, err := requestFrom(keys, Invoke)
-		return Event{Request: request}, err
+		event.Request, err = requestFrom(keys, Invoke)
 	case has("events"):
 		return ossEvent(nativeRecords(keys["events"]))
 	case has("specversion"):
@@ -140,13 +114,15 @@ func Parse(payload []byte) (Event, error) {
 	case isRecord(keys):
 		return ossEvent([]record{{data: payload}}, nil)
 	case has("version", "requestContext"):
-		call, err := parseHTTPCall(payload)
-		return Event{HTTP: call}, of(HTTP, err)
+		event.Trigger = HTTP
+		event.HTTP, err = parseHTTPCall(payload)
 	case has("triggerName") || has("triggerTime"):
-		request, err := parseTimer(keys)
-		return Event{Request: request}, of(Timer, err)
+		event.Trigger = Timer
+		event.Request, err = parseTimer(keys)
+	default:
+		err = fmt.Errorf("the payload has the keys %s: %s", text.Quote(strings.Join(slices.Sorted(maps.Keys(keys)), ", ")), accepted)
 	}
-	return Event{}, fmt.Errorf("the payload has the keys %s: %s", text.Quote(strings.Join(slices.Sorted(maps.Keys(keys)), ", ")), accepted)
+	return event, err
 }
 
 // parseTimer reads a timer event, whose payload is the text that the trigger was

@@ -20,17 +20,17 @@ import (
 func TestSamples(t *testing.T) {
 	in := func(key string) media.Object { return media.Object{Bucket: "media-in", Key: key} }
 	want := map[string]trigger.Event{
-		"timer.json":         {Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true}},
-		"timer-request.json": {Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true, Mode: policy.DryRun}},
-		"oss.json": {Request: &trigger.Request{Trigger: trigger.OSS,
+		"timer.json":         {Trigger: trigger.Timer, Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true}},
+		"timer-request.json": {Trigger: trigger.Timer, Request: &trigger.Request{Trigger: trigger.Timer, Inventory: true, Mode: policy.DryRun}},
+		"oss.json": {Trigger: trigger.OSS, Request: &trigger.Request{Trigger: trigger.OSS,
 			Objects: []media.Object{in("drafts/take 1+2, 100% 剪辑.mp4"), in("clips/a%2Fb.mp4")}, Removed: []media.Object{in("clips/a%2Fb.mp4")}}},
-		"eventbridge.json":       {Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4")}}},
-		"eventbridge-batch.json": {Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4"), in("series/s01/e02.mp4")}}},
-		"request.json": {Request: &trigger.Request{Trigger: trigger.Invoke, Mode: policy.DryRun,
+		"eventbridge.json":       {Trigger: trigger.OSS, Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4")}}},
+		"eventbridge-batch.json": {Trigger: trigger.OSS, Request: &trigger.Request{Trigger: trigger.OSS, Objects: []media.Object{in("series/s01/e01.mp4"), in("series/s01/e02.mp4")}}},
+		"request.json": {Trigger: trigger.Invoke, Request: &trigger.Request{Trigger: trigger.Invoke, Mode: policy.DryRun,
 			Objects: []media.Object{in("drafts/take 1.mp4"), in("clips/a,b.mp4")}}},
-		"http.json": {HTTP: &trigger.HTTPCall{Method: "POST", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/v1/sweeps",
+		"http.json": {Trigger: trigger.HTTP, HTTP: &trigger.HTTPCall{Method: "POST", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/v1/sweeps",
 			Header: map[string]string{"Content-Type": "application/json"}, Query: map[string]string{}, Body: []byte(`{"mode":"dry-run","inventory":true}`)}},
-		"http-health.json": {HTTP: &trigger.HTTPCall{Method: "GET", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/healthz",
+		"http-health.json": {Trigger: trigger.HTTP, HTTP: &trigger.HTTPCall{Method: "GET", Host: "mediasweep.cn-shanghai.fcapp.run", Path: "/healthz",
 			Header: map[string]string{}, Query: map[string]string{}, Body: []byte{}}},
 	}
 	files, err := filepath.Glob("../../events/*")
