@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,10 +56,8 @@ func (s Scope) canonical() (Scope, error) {
 	if err != nil || len(text) <= MaxScope {
 		return whole, err
 	}
-	return Scope{Plan: whole.Plan, Inventory: whole.Inventory, Digest: digest(sha256.Sum256(text)), Names: len(s.MediaIDs) + len(s.Objects) + len(s.Manifests)}, nil
+	return Scope{Plan: whole.Plan, Inventory: whole.Inventory, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(text)), Names: len(s.MediaIDs) + len(s.Objects) + len(s.Manifests)}, nil
 }
-
-func digest(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
 
 // Entry is a medium to delete, with the reason.
 type Entry struct {
@@ -204,4 +201,4 @@ func NewSealer(h Head) (*Sealer, error) {
 func (s *Sealer) Add(line []byte) { _, _ = s.sum.Write(line) } // a hash takes everything
 
 // ID returns "sha256:" and the hash of all lines.
-func (s *Sealer) ID() string { return digest([sha256.Size]byte(s.sum.Sum(nil))) }
+func (s *Sealer) ID() string { return fmt.Sprintf("sha256:%x", s.sum.Sum(nil)) }

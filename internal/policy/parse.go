@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ func Parse(file string, data []byte) (*Policy, error) {
 		return nil, p.errs
 	}
 	policy.warnings, policy.text = p.warnings, data
-	policy.seal()
+	policy.digest = fmt.Sprintf("sha256:%x", sha256.Sum256(policy.Canonical()))
 	return policy, nil
 }
 

@@ -4,8 +4,6 @@
 package policy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -112,12 +110,6 @@ func (p *Policy) Text() []byte { return p.text }
 
 // Digest returns "sha256:" and the hash of the canonical form. It identifies the policy's decisions.
 func (p *Policy) Digest() string { return p.digest }
-
-// seal sets the digest.
-func (p *Policy) seal() {
-	sum := sha256.Sum256(p.Canonical())
-	p.digest = "sha256:" + hex.EncodeToString(sum[:])
-}
 
 // HasOrphanRule reports whether a rule expires media whose source objects were deleted.
 func (p *Policy) HasOrphanRule() bool {

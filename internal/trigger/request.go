@@ -3,7 +3,6 @@ package trigger
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -272,7 +271,7 @@ func (r *Request) Digest() string {
 	if r.Restore != "" {
 		sum = sha256.Sum256(fmt.Appendf(sum[:], "%q %t %q", r.Restore, r.DryRun, r.Only))
 	}
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return fmt.Sprintf("sha256:%x", sum)
 }
 
 // EffectiveMode returns the mode in which the request runs under a policy.
