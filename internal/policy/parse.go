@@ -150,7 +150,7 @@ func misread(data []byte, at *yaml.Node) string {
 }
 
 func (p *parser) policy(n *yaml.Node) *Policy {
-	policy := Policy{Mode: DryRun, Timezone: time.UTC, FullEvery: DefaultFullEvery(), Guard: DefaultGuard(), Pace: DefaultPace()}
+	policy := Policy{Mode: DryRun, Timezone: time.UTC, FullEvery: DefaultFullEvery(), Guard: DefaultGuard(), Share: DefaultShare}
 	p.mapping(n, "a policy", []field{
 		{name: "version", required: true, read: func(n *yaml.Node) {
 			if got, ok := p.integer(n, 0); ok && got != version {
@@ -168,7 +168,7 @@ func (p *parser) policy(n *yaml.Node) *Policy {
 		{name: "protect", read: func(n *yaml.Node) { policy.Protect = p.rules(n, "protect") }},
 		{name: "expire", read: func(n *yaml.Node) { policy.Expire = p.rules(n, "expire") }},
 		{name: "guard", read: func(n *yaml.Node) { p.guard(n, &policy.Guard) }},
-		{name: "pace", read: func(n *yaml.Node) { p.pace(n, &policy.Pace) }},
+		{name: "pace", read: func(n *yaml.Node) { p.pace(n, &policy.Share) }},
 	})
 	p.uniqueNames(n)
 	return &policy
@@ -270,11 +270,11 @@ func (p *parser) guard(n *yaml.Node, guard *Guard) {
 	})
 }
 
-func (p *parser) pace(n *yaml.Node, pace *Pace) {
+func (p *parser) pace(n *yaml.Node, share *float64) {
 	p.mapping(n, "pace", []field{
 		{name: "share", read: func(n *yaml.Node) {
 			const whole = 1_000_000
-			pace.Share = float64(p.fraction(n, "a share above 0 and at most 1", 1, whole)) / whole
+			*share = float64(p.fraction(n, "a share above 0 and at most 1", 1, whole)) / whole
 		}},
 	})
 }

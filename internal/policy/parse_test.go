@@ -87,8 +87,8 @@ func TestParseShippedPolicy(t *testing.T) {
 	if p.Mode != policy.DryRun {
 		t.Errorf("the shipped policy's mode is %s: it must be safe to deploy as it is", p.Mode)
 	}
-	if p.Guard != policy.DefaultGuard() || p.Pace != policy.DefaultPace() {
-		t.Errorf("the shipped policy states defaults that are not the defaults: %+v %+v", p.Guard, p.Pace)
+	if p.Guard != policy.DefaultGuard() || p.Share != policy.DefaultShare {
+		t.Errorf("the shipped policy states defaults that are not the defaults: %+v %+v", p.Guard, p.Share)
 	}
 	if want := (policy.Inventory{Prefixes: []media.Object{{Bucket: "media-in"}}}); !cmp.Equal(p.Inventory, want) {
 		t.Errorf("inventory %v, want %v", p.Inventory, want)
@@ -100,7 +100,7 @@ func TestParseDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Mode != policy.DryRun || p.Timezone.String() != "UTC" || p.Guard != policy.DefaultGuard() || p.Pace != policy.DefaultPace() {
+	if p.Mode != policy.DryRun || p.Timezone.String() != "UTC" || p.Guard != policy.DefaultGuard() || p.Share != policy.DefaultShare {
 		t.Errorf("defaults: %+v", p)
 	}
 }

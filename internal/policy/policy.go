@@ -37,7 +37,8 @@ type Policy struct {
 	Protect []Rule
 	Expire  []Rule
 	Guard   Guard
-	Pace    Pace
+	// Share is the part of the account's quota of each operation that this deployment uses: 0 < Share <= 1.
+	Share float64
 
 	text     []byte
 	digest   string    // every report carries it
@@ -96,14 +97,8 @@ func DefaultGuard() Guard {
 	return Guard{MaxDelete: 5000, MaxPercent: 10 * OnePercent, MinPopulation: 100, PlanMaxAge: Period{hours: 7 * 24}}
 }
 
-// Pace limits the calls of this deployment.
-type Pace struct {
-	// Share is the part of the account's quota of each operation: 0 < Share <= 1.
-	Share float64
-}
-
-// DefaultPace returns the pace of a policy that names none.
-func DefaultPace() Pace { return Pace{Share: 0.5} }
+// DefaultShare is the Share of a policy that names none.
+const DefaultShare = 0.5
 
 // Text returns the policy as it was read.
 func (p *Policy) Text() []byte { return p.text }

@@ -140,7 +140,7 @@ func (s *Service) Policy(ctx context.Context, call Call) (p *policy.Policy, err 
 	if err := s.checkPlace(p); err != nil {
 		return nil, refusedError{err}
 	}
-	s.library.SetShare(p.Pace.Share)
+	s.library.SetShare(p.Share)
 	return p, nil
 }
 

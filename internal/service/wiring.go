@@ -86,7 +86,7 @@ func (d *deployment) wire(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d.library, err = o.Libraries.Of(d.account, policy.DefaultPace().Share) // Policy changes the share
+	d.library, err = o.Libraries.Of(d.account, policy.DefaultShare) // Policy changes the share
 	return err
 }
 
