@@ -1,6 +1,7 @@
 package segments
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -16,8 +17,8 @@ func Lines(segment []byte) iter.Seq2[[]byte, error] {
 	return BoundedLines(segment, maxLine, maxSegment)
 }
 
-// BoundedLines yields the lines of a gzipped text. It bounds the length of a line and of the text,
-// because a few kilobytes can decompress to gigabytes. Adjacent lines share memory.
+// BoundedLines yields the lines of a gzipped text, which the caller may keep. It bounds the length of a line and of
+// the text, because a few kilobytes can decompress to gigabytes.
 func BoundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(segment))
@@ -25,42 +26,37 @@ func BoundedLines(segment []byte, longest, most int) iter.Seq2[[]byte, error] {
 			yield(nil, err)
 			return
 		}
-		size := min(maxBuffer, 512+8*len(segment))
-		var rest []byte // what was read and not yielded
-		for left := most; err == nil; {
-			if cap(rest)-len(rest) < size/4 {
-				rest = append(make([]byte, 0, max(size, 2*len(rest))), rest...)
-			}
-			from, n := len(rest), 0
-			n, err = unzipped.Read(rest[from:cap(rest)])
-			if left -= n; left < 0 {
-				n, err = n+left, fmt.Errorf("the text is longer than %d bytes", most)
-			}
-			rest = rest[:from+n]
-			for end := bytes.IndexByte(rest[from:], '\n'); end >= 0; end = bytes.IndexByte(rest, '\n') {
-				if end += from + 1; end > longest {
-					break
-				}
-				if !yield(rest[:end:end], nil) {
-					return
-				}
-				rest, from = rest[end:], 0
-			}
-			if len(rest) > longest {
-				err = fmt.Errorf("a line is longer than %d bytes", longest)
+		text := &io.LimitedReader{R: unzipped, N: int64(most) + 1}
+		lines := bufio.NewScanner(text)
+		lines.Buffer(nil, longest)
+		lines.Split(wholeLine)
+		for lines.Scan() {
+			if !yield(bytes.Clone(lines.Bytes()), nil) {
+				return
 			}
 		}
-		switch {
-		case !errors.Is(err, io.EOF):
+		switch err := lines.Err(); {
+		case text.N == 0:
+			yield(nil, fmt.Errorf("the text is longer than %d bytes", most))
+		case errors.Is(err, bufio.ErrTooLong):
+			yield(nil, fmt.Errorf("a line is longer than %d bytes", longest))
+		case err != nil:
 			yield(nil, err)
-		case len(rest) > 0:
-			yield(nil, io.ErrUnexpectedEOF)
 		}
 	}
 }
 
-// maxBuffer is the size of the memory that adjacent lines share, in bytes. A longer line has its own.
-const maxBuffer = 128 << 10
+// wholeLine takes a line and its newline off a text. A text that ends within a line is cut off.
+func wholeLine(text []byte, atEOF bool) (length int, line []byte, err error) {
+	length = bytes.IndexByte(text, '\n') + 1
+	switch {
+	case length > 0:
+		return length, text[:length], nil
+	case atEOF && len(text) > 0:
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
+}
 
 // Decode yields what decode makes of each line of a record. An error is the last, and has state.ErrDamaged.
 func Decode[T any](name string, record []byte, decode func(line []byte) (T, error)) iter.Seq2[T, error] {
