@@ -153,10 +153,10 @@ func (p *parser) text(n *yaml.Node) (string, bool) {
 }
 
 // scalar reads a value that may be written as a number or as a text.
-func (p *parser) scalar(n *yaml.Node, parse func(string) (int64, error)) int64 {
-	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!int" && tag != "!!float" {
-		p.errorf(n, "must be a number with a unit")
-		return 0
+func scalar[T any](p *parser, n *yaml.Node, what string, parse func(string) (T, error)) (value T) {
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || n.Value == "" || tag != "!!str" && tag != "!!int" && tag != "!!float" {
+		p.errorf(n, "must be %s", what)
+		return value
 	}
 	value, err := parse(n.Value)
 	if err != nil {

@@ -238,15 +238,7 @@ func (p *parser) object(n *yaml.Node, parse func(string) (media.Object, error), 
 }
 
 func (p *parser) period(n *yaml.Node) Period {
-	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || n.Value == "" || tag != "!!str" && tag != "!!int" && tag != "!!float" {
-		p.errorf(n, "must be a period such as 180d or 1y6mo")
-		return Period{}
-	}
-	period, err := ParsePeriod(n.Value)
-	if err != nil {
-		p.errorf(n, "%v", err)
-	}
-	return period
+	return scalar(p, n, "a period such as 180d or 1y6mo", ParsePeriod)
 }
 
 // notice reads a period of at most a year: media are looked at by every sweep for so long.

@@ -89,10 +89,10 @@ func (p *parser) match(n *yaml.Node) Match {
 		}
 	}
 	size := func(into *int64) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = p.scalar(n, parseSize) }
+		return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parseSize) }
 	}
 	duration := func(into *time.Duration) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = time.Duration(p.scalar(n, parseDuration)) }
+		return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parseDuration) }
 	}
 	p.mapping(n, "match", []field{
 		{name: "object", read: func(n *yaml.Node) { match.Object = p.globs(n) }},

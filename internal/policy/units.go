@@ -36,7 +36,7 @@ func parseSize(s string) (int64, error) {
 var durationForm = regexp.MustCompile(`^(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:h|m|s|ms|µs|ns))+$`)
 
 // parseDuration reads the length of a video, such as 90s, 10m or 1h30m.
-func parseDuration(s string) (int64, error) {
+func parseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	switch {
 	case err != nil || !durationForm.MatchString(s):
@@ -44,5 +44,5 @@ func parseDuration(s string) (int64, error) {
 	case d == 0:
 		return 0, fmt.Errorf("%s bounds nothing: leave the key out", text.Quote(s))
 	}
-	return int64(d), nil
+	return d, nil
 }
