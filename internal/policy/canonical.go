@@ -43,10 +43,14 @@ func (p *Policy) Canonical() []byte {
 	}
 	form.Manifests = slices.Sorted(slices.Values(texts(p.Manifests)))
 	for i := range p.Protect {
-		form.Protect = append(form.Protect, p.Protect[i].canonical("until"))
+		rule := p.Protect[i].canonical()
+		rule.Until.Tag = p.Protect[i].Date
+		form.Protect = append(form.Protect, rule)
 	}
 	for i := range p.Expire {
-		form.Expire = append(form.Expire, p.Expire[i].canonical("at"))
+		rule := p.Expire[i].canonical()
+		rule.At.Tag = p.Expire[i].Date
+		form.Expire = append(form.Expire, rule)
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -58,13 +62,13 @@ func (p *Policy) Canonical() []byte {
 }
 
 type canonicalRule struct {
-	Name            string               `json:"name"`
-	Match           *canonicalMatch      `json:"match,omitempty"`
-	After           string               `json:"after,omitempty"`
-	At              *canonicalDate       `json:"at,omitempty"`
-	Until           *canonicalDate       `json:"until,omitempty"`
-	OnSourceRemoved bool                 `json:"onSourceRemoved,omitempty"`
-	KeepLatest      *canonicalKeepLatest `json:"keepLatest,omitempty"`
+	Name            string              `json:"name"`
+	Match           canonicalMatch      `json:"match,omitzero"`
+	After           string              `json:"after,omitempty"`
+	At              canonicalDate       `json:"at,omitzero"`
+	Until           canonicalDate       `json:"until,omitzero"`
+	OnSourceRemoved bool                `json:"onSourceRemoved,omitempty"`
+	KeepLatest      canonicalKeepLatest `json:"keepLatest,omitzero"`
 }
 
 type canonicalMatch struct {
@@ -89,32 +93,15 @@ type canonicalKeepLatest struct {
 	Per   string `json:"per"`
 }
 
-func (r *Rule) canonical(dateKey string) canonicalRule {
-	c := canonicalRule{Name: r.Name, After: r.After.String(), OnSourceRemoved: r.OnSourceRemoved}
-	if len(r.Match.clauses()) > 0 {
-		c.Match = r.Match.canonical()
-	}
-	if r.Date != "" {
-		date := &canonicalDate{r.Date}
-		if dateKey == "at" {
-			c.At = date
-		} else {
-			c.Until = date
-		}
-	}
-	if r.KeepLatest.Count > 0 {
-		c.KeepLatest = &canonicalKeepLatest{r.KeepLatest.Count, string(r.KeepLatest.Per) + r.KeepLatest.Tag}
-	}
-	return c
+// canonical returns the rule without its date, which protect and expire rules have under different keys.
+func (r *Rule) canonical() canonicalRule {
+	return canonicalRule{Name: r.Name, Match: r.Match.canonical(), After: r.After.String(), OnSourceRemoved: r.OnSourceRemoved,
+		KeepLatest: canonicalKeepLatest{r.KeepLatest.Count, string(r.KeepLatest.Per) + r.KeepLatest.Tag}}
 }
 
-func (m *Match) canonical() *canonicalMatch {
-	c := canonicalMatch{Tags: sorted(m.Tags), TagsAll: sorted(m.TagsAll), Category: sorted(m.Category), State: sorted(m.State),
+func (m *Match) canonical() canonicalMatch {
+	c := canonicalMatch{Object: sorted(texts(m.Object)), Tags: sorted(m.Tags), TagsAll: sorted(m.TagsAll), Category: sorted(m.Category), State: sorted(m.State),
 		MinSize: m.Size.Min, MaxSize: m.Size.Max}
-	for _, glob := range m.Object {
-		c.Object = append(c.Object, glob.String())
-	}
-	c.Object = sorted(c.Object)
 	if m.Title != nil {
 		c.Title = m.Title.String()
 	}
@@ -124,11 +111,8 @@ func (m *Match) canonical() *canonicalMatch {
 	if m.Duration.Max > 0 {
 		c.MaxDuration = m.Duration.Max.String()
 	}
-	return &c
+	return c
 }
 
-func sorted[T cmp.Ordered](list []T) []T {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return slices.Compact(list)
-}
+// sorted returns each value once; nil for none.
+func sorted[T cmp.Ordered](list []T) []T { return slices.Compact(slices.Sorted(slices.Values(list))) }

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -88,12 +87,6 @@ func (p *parser) match(n *yaml.Node) Match {
 			})
 		}
 	}
-	size := func(into *int64) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parseSize) }
-	}
-	duration := func(into *time.Duration) func(*yaml.Node) {
-		return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parseDuration) }
-	}
 	p.mapping(n, "match", []field{
 		{name: "object", read: func(n *yaml.Node) { match.Object = p.globs(n) }},
 		{name: "tags", read: tags(&match.Tags)},
@@ -108,10 +101,10 @@ func (p *parser) match(n *yaml.Node) Match {
 			})
 		}},
 		{name: "title", read: func(n *yaml.Node) { match.Title = p.title(n) }},
-		{name: "minSize", read: size(&match.Size.Min)},
-		{name: "maxSize", read: size(&match.Size.Max)},
-		{name: "minDuration", read: duration(&match.Duration.Min)},
-		{name: "maxDuration", read: duration(&match.Duration.Max)},
+		{name: "minSize", read: bound(p, &match.Size.Min, parseSize)},
+		{name: "maxSize", read: bound(p, &match.Size.Max, parseSize)},
+		{name: "minDuration", read: bound(p, &match.Duration.Min, parseDuration)},
+		{name: "maxDuration", read: bound(p, &match.Duration.Max, parseDuration)},
 	})
 	switch {
 	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
@@ -122,6 +115,10 @@ func (p *parser) match(n *yaml.Node) Match {
 		p.errorf(n, "minDuration is above maxDuration: no medium can match")
 	}
 	return match
+}
+
+func bound[T any](p *parser, into *T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parse) }
 }
 
 func (p *parser) globs(n *yaml.Node) (globs []Glob) {
