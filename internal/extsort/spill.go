@@ -41,22 +41,11 @@ func (s *spill) create() (err error) {
 
 // output writes a piece. A record has the length of what its name shares with the name before.
 type output struct {
-	counted  counter
+	piece    *io.OffsetWriter
 	squeezed *flate.Writer
 	buffer   *bufio.Writer
 	last     []byte // name
 	scratch  []byte
-}
-
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // begin opens a piece at the end of the file.
@@ -67,8 +56,8 @@ func (s *spill) begin() {
 		s.open.buffer = bufio.NewWriterSize(s.open.squeezed, 16<<10)
 	}
 	o := s.open
-	o.counted = counter{w: io.NewOffsetWriter(s.file, s.end)}
-	o.squeezed.Reset(&o.counted)
+	o.piece = io.NewOffsetWriter(s.file, s.end)
+	o.squeezed.Reset(o.piece)
 	o.buffer.Reset(o.squeezed)
 	o.last = o.last[:0]
 }
@@ -106,8 +95,9 @@ func (s *spill) finish(level int) error {
 	if err := cmp.Or(o.buffer.Flush(), o.squeezed.Close()); err != nil {
 		return err
 	}
-	s.pieces = append(s.pieces, piece{s.end, s.end + o.counted.n, level})
-	s.end += o.counted.n
+	length, _ := o.piece.Seek(0, io.SeekCurrent) // where it is
+	s.pieces = append(s.pieces, piece{s.end, s.end + length, level})
+	s.end += length
 	s.open, s.spare = nil, o
 	if len(s.pieces)-s.fixed < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
 		return nil
