@@ -231,13 +231,7 @@ func LiveStates() []string {
 }
 
 // IsLive reports whether a state is one of LiveStates.
-func IsLive(state string) bool {
-	switch state {
-	case media.StatePublished, media.StateUnPublish, media.StateInitiated:
-		return true
-	}
-	return false
-}
+func IsLive(state string) bool { return slices.Contains(LiveStates(), state) }
 
 func carries(medium *media.Medium, prefix string) bool {
 	return slices.ContainsFunc(medium.Tags, func(tag string) bool { return strings.HasPrefix(tag, prefix) })

@@ -27,17 +27,12 @@ func takesAllOf(rule, other *Rule) bool {
 		return false
 	}
 	a, b := &rule.Match, &other.Match
-	return (isEveryState(a.State) || containsAll(a.State, b.State)) && containsAll(a.Category, b.Category) &&
+	return (containsAll(a.State, LiveStates()) || containsAll(a.State, b.State)) && containsAll(a.Category, b.Category) &&
 		(len(a.Object) == 0 || len(b.Object) > 0 && !slices.ContainsFunc(b.Object, func(g Glob) bool { return !covered(g, a.Object) })) &&
 		(containsAll(a.Tags, b.Tags) || slices.ContainsFunc(b.TagsAll, func(tag string) bool { return slices.Contains(a.Tags, tag) })) &&
 		!slices.ContainsFunc(a.TagsAll, func(tag string) bool { return !slices.Contains(b.TagsAll, tag) }) &&
 		(a.Title == nil || b.Title != nil && a.Title.String() == b.Title.String()) &&
 		contains(a.Size, b.Size) && contains(a.Duration, b.Duration)
-}
-
-// isEveryState reports whether any live medium is in one of the states. Rules decide on no other.
-func isEveryState(states []string) bool {
-	return !slices.ContainsFunc(LiveStates(), func(state string) bool { return !slices.Contains(states, state) })
 }
 
 // containsAll reports whether any of a key's values that a medium may have for b
