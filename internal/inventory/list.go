@@ -98,8 +98,7 @@ type lanes struct {
 type lane struct {
 	chunks chan chunk
 	cancel context.CancelFunc
-	head   chunk // received by first, and not yet returned by next
-	ready  bool  // head is set
+	head   *chunk // received by first, and not yet returned by next
 }
 
 // chunk holds some objects of a stretch. The last one has the reason for the end.
@@ -178,14 +177,10 @@ func (l *lanes) leave(prefix media.Object) {
 }
 
 func (one *lane) next() chunk {
-	if one.ready {
-		one.ready = false
-		return one.head
+	if c := one.head; c != nil {
+		one.head = nil
+		return *c
 	}
-	return one.receive()
-}
-
-func (one *lane) receive() chunk {
 	c, ok := <-one.chunks
 	if !ok {
 		return chunk{last: true, err: context.Canceled}
@@ -195,11 +190,12 @@ func (one *lane) receive() chunk {
 
 // first returns the first key of a lane that has not been read, or nothing.
 func (one *lane) first() string {
-	one.head, one.ready = one.receive(), true
-	if len(one.head.objects) == 0 {
-		return one.head.beyond
+	c := one.next()
+	one.head = &c
+	if len(c.objects) == 0 {
+		return c.beyond
 	}
-	return one.head.objects[0].key
+	return c.objects[0].key
 }
 
 func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
@@ -212,13 +208,12 @@ func (one *lane) list(ctx context.Context, lister Lister, of stretch) {
 			return false
 		}
 	}
-	err := task.Run(func() { one.entries(ctx, lister, of, send) })
-	if err != nil {
+	if err := task.Run(func() { of.list(ctx, lister, send) }); err != nil {
 		send(chunk{last: true, err: err})
 	}
 }
 
-func (*lane) entries(ctx context.Context, lister Lister, of stretch, send func(chunk) bool) {
+func (of stretch) list(ctx context.Context, lister Lister, send func(chunk) bool) {
 	var listed []listedObject
 	for entry, err := range lister.Entries(ctx, of.prefix, of.after) {
 		key := entry.Object.Key
