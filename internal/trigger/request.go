@@ -139,35 +139,10 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 		value := keys[name]
 		switch name {
 		case "mode":
-			var mode policy.Mode
-			if json.Unmarshal(value, &mode) != nil || mode != policy.DryRun && mode != policy.Enforce {
+			if json.Unmarshal(value, &request.Mode) != nil || request.Mode != policy.DryRun && request.Mode != policy.Enforce {
 				wrong.add("mode must be %q or %q, not %s", policy.DryRun, policy.Enforce, quote(value))
 			}
-			request.Mode = mode
 			continue
-		case "mediaIds":
-			request.MediaIDs = texts(value, name, &wrong, func(id string) (string, error) {
-				if err := media.CheckID(id); err != nil {
-					return "", fmt.Errorf("%s: %w", text.Quote(id), err)
-				}
-				return id, nil
-			})
-		case "objects":
-			request.Objects = texts(value, name, &wrong, media.ParseObject)
-		case "inventory":
-			if json.Unmarshal(value, &request.Inventory) != nil || !request.Inventory {
-				wrong.add("inventory must be true, not %s: leave it out otherwise", quote(value))
-			}
-		case "plan":
-			if json.Unmarshal(value, &request.Plan) != nil || string(value) == "null" {
-				wrong.add("plan must be a text, not %s", quote(value))
-			} else if err := CheckPlan(request.Plan); err != nil {
-				wrong.add("%v", err)
-			} else if kind == Timer && request.Plan == LatestPlan {
-				wrong.add("a timer must name its plan by ID: the latest one may be a plan that nobody has reviewed")
-			}
-		case "restore":
-			request.Restore = restoredRun(value, kind, &wrong)
 		case "dryRun":
 			if json.Unmarshal(value, &request.DryRun) != nil || string(value) == "null" {
 				wrong.add("dryRun must be true or false, not %s", quote(value))
@@ -176,18 +151,20 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 				wrong.add(`dryRun belongs to restore: a sweep has "mode": %q`, policy.DryRun)
 			}
 			continue
+		case "mediaIds":
+			request.MediaIDs = texts(value, name, &wrong, parseID)
+		case "objects":
+			request.Objects = texts(value, name, &wrong, media.ParseObject)
+		case "inventory":
+			if json.Unmarshal(value, &request.Inventory) != nil || !request.Inventory {
+				wrong.add("inventory must be true, not %s: leave it out otherwise", quote(value))
+			}
+		case "plan":
+			request.Plan = savedPlan(value, kind, &wrong)
+		case "restore":
+			request.Restore = restoredRun(value, kind, &wrong)
 		case "manifest":
-			name, err := text.OfJSON(value)
-			if errors.Is(err, text.ErrNotText) {
-				wrong.add("manifest must be a text, not %s", quote(value))
-				break
-			}
-			object, parseErr := media.ParseObject(name)
-			if err = cmp.Or(err, parseErr); err != nil {
-				wrong.add("manifest: %v", err)
-				break
-			}
-			request.Manifests = []media.Object{object}
+			request.Manifests = oneManifest(value, &wrong)
 		default:
 			wrong.add("there is no key %s: allowed are %s", text.Quote(name), requestKeys)
 			continue
@@ -208,6 +185,37 @@ func requestFrom(keys map[string]json.RawMessage, kind Kind) (*Request, error) {
 		return nil, fmt.Errorf("the request has no scope: say exactly one of %s (\"inventory\": true looks at everything that the policy names)", scopeKeys)
 	}
 	return request, nil
+}
+
+func parseID(id string) (string, error) {
+	if err := media.CheckID(id); err != nil {
+		return "", fmt.Errorf("%s: %w", text.Quote(id), err)
+	}
+	return id, nil
+}
+
+func savedPlan(value json.RawMessage, kind Kind, wrong *problems) (reference string) {
+	if json.Unmarshal(value, &reference) != nil || string(value) == "null" {
+		wrong.add("plan must be a text, not %s", quote(value))
+	} else if err := CheckPlan(reference); err != nil {
+		wrong.add("%v", err)
+	} else if kind == Timer && reference == LatestPlan {
+		wrong.add("a timer must name its plan by ID: the latest one may be a plan that nobody has reviewed")
+	}
+	return reference
+}
+
+func oneManifest(value json.RawMessage, wrong *problems) []media.Object {
+	name, err := text.OfJSON(value)
+	if errors.Is(err, text.ErrNotText) {
+		wrong.add("manifest must be a text, not %s", quote(value))
+		return nil
+	}
+	object, parseErr := media.ParseObject(name)
+	if err = cmp.Or(err, parseErr); err != nil {
+		wrong.add("manifest: %v", err)
+	}
+	return []media.Object{object}
 }
 
 func restoredRun(value json.RawMessage, kind Kind, wrong *problems) string {
