@@ -87,7 +87,7 @@ const maxChanges = 6
 func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	d := Decide(p, m, facts)
 	e := &Explanation{MediaID: m.ID, Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
-		Verdict: d.Verdict, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, Rules: []Answer{}, Changes: []Change{}}
+		Verdict: d.Verdict, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, Changes: []Change{}}
 	if !m.Object.IsZero() {
 		e.Object = m.Object.String()
 	}
@@ -104,8 +104,22 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 			e.Changes = append(e.Changes, Change{What: fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), Verdict: then.Verdict, Reason: then.Reason()})
 		}
 	}
+	e.Rules = answers(p, m, facts, d)
+	e.Changes = append(e.Changes, flips(p, m, facts, d)...)
+	e.Changes = e.Changes[:min(len(e.Changes), maxChanges)]
+	return e
+}
+
+// ExplainAbsent explains an ID that the library does not have.
+func ExplainAbsent(id string, asOf time.Time) *Explanation {
+	return &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
+}
+
+// answers returns the answers of all rules.
+func answers(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []Answer {
+	list := []Answer{}
 	for i := range p.Protect {
-		e.Rules = append(e.Rules, answer(&p.Protect[i], "protect", m, d))
+		list = append(list, answer(&p.Protect[i], "protect", m, d))
 	}
 	for i := range p.Expire {
 		rule := &p.Expire[i]
@@ -124,8 +138,18 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 			its.Mark = Mark{} // a hold is not the rule's
 			a.ExpiresAt = expireBy(p, rule, m, its).ExpiresAt
 		}
-		e.Rules = append(e.Rules, a)
+		list = append(list, a)
 	}
+	return list
+}
+
+func answer(rule *policy.Rule, kind string, m *media.Medium, d Decision) Answer {
+	applies, _ := rule.Applies(m)
+	return Answer{Name: rule.Name, Kind: kind, Applies: applies, Decides: d.Rule == rule, Conditions: rule.Conditions(m)}
+}
+
+// flips returns the edits that turn the verdict.
+func flips(p *policy.Policy, m *media.Medium, facts Facts, d Decision) (changes []Change) {
 	seen := map[string]bool{}
 	for _, edit := range edits(p, m, facts, d) {
 		if seen[edit.key()] {
@@ -133,25 +157,16 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 		}
 		seen[edit.key()] = true
 		then := Decide(p, &edit.medium, edit.facts)
-		if (then.Verdict == Expired) != (d.Verdict == Expired) && len(e.Changes) < maxChanges {
-			change := Change{What: edit.what, Verdict: then.Verdict, Reason: then.Reason()}
-			if edit.unranked && then.Verdict == Expired && then.Rule.KeepLatest.Count > 0 {
-				change.Unless = fmt.Sprintf("unless it is then among the latest %d of its group", then.Rule.KeepLatest.Count)
-			}
-			e.Changes = append(e.Changes, change)
+		if (then.Verdict == Expired) == (d.Verdict == Expired) {
+			continue
 		}
+		change := Change{What: edit.what, Verdict: then.Verdict, Reason: then.Reason()}
+		if edit.unranked && then.Verdict == Expired && then.Rule.KeepLatest.Count > 0 {
+			change.Unless = fmt.Sprintf("unless it is then among the latest %d of its group", then.Rule.KeepLatest.Count)
+		}
+		changes = append(changes, change)
 	}
-	return e
-}
-
-// ExplainAbsent explains an ID that the library does not have.
-func ExplainAbsent(id string, asOf time.Time) *Explanation {
-	return &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
-}
-
-func answer(rule *policy.Rule, kind string, m *media.Medium, d Decision) Answer {
-	applies, _ := rule.Applies(m)
-	return Answer{Name: rule.Name, Kind: kind, Applies: applies, Decides: d.Rule == rule, Conditions: rule.Conditions(m)}
+	return changes
 }
 
 // edit is a medium that differs from another one by one change.
@@ -171,7 +186,7 @@ func (e *edit) key() string {
 }
 
 // edits returns what might flip a decision, the likeliest first. Whether it does
-// is for Decide to say. An edit that changes nothing, or what an earlier one changes, does no harm: Explain drops it.
+// is for Decide to say. An edit that changes nothing, or what an earlier one changes, does no harm: flips drops it.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	var list []edit
 	groups, ranks := Groups(p, m, facts)
