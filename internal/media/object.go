@@ -1,7 +1,6 @@
 package media
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -72,11 +71,6 @@ func ParsePrefix(s string) (Object, error) {
 // Covers reports whether o, read as a prefix, takes in other.
 func (o Object) Covers(other Object) bool {
 	return o.Bucket == other.Bucket && strings.HasPrefix(other.Key, o.Key)
-}
-
-// Compare orders objects by bucket and key.
-func (o Object) Compare(other Object) int {
-	return cmp.Or(strings.Compare(o.Bucket, other.Bucket), strings.Compare(o.Key, other.Key))
 }
 
 // String returns "oss://bucket/key".
