@@ -40,10 +40,7 @@ type Decision struct {
 
 // Describe adds what the entry of the plan says of the medium.
 func (d *Decision) Describe(rule, reason string, m *media.Medium) {
-	d.Rule, d.Reason, d.Title = rule, reason, m.Title.Value
-	if !m.Object.IsZero() {
-		d.Object = m.Object.String()
-	}
+	d.Rule, d.Reason, d.Title, d.Object = rule, reason, m.Title.Value, m.Object.String()
 }
 
 // isGone reports whether the medium is gone and a restore may bring it back.

@@ -73,8 +73,13 @@ func (o Object) Covers(other Object) bool {
 	return o.Bucket == other.Bucket && strings.HasPrefix(other.Key, o.Key)
 }
 
-// String returns "oss://bucket/key".
-func (o Object) String() string { return "oss://" + o.Bucket + "/" + o.Key }
+// String returns "oss://bucket/key", or nothing if o names nothing.
+func (o Object) String() string {
+	if o.IsZero() {
+		return ""
+	}
+	return "oss://" + o.Bucket + "/" + o.Key
+}
 
 // IsZero reports whether o names nothing.
 func (o Object) IsZero() bool { return o == Object{} }

@@ -89,16 +89,8 @@ func maybe[T any](of func(*media.Medium) media.Maybe[T], write func(T) string) a
 }
 
 var (
-	stateOf  = attribute{func(m *media.Medium) string { return m.State }, func(m *media.Medium) bool { return IsLive(m.State) }}
-	objectOf = attribute{
-		func(m *media.Medium) string {
-			if m.Object.IsZero() {
-				return ""
-			}
-			return m.Object.String()
-		},
-		func(m *media.Medium) bool { return !m.Object.IsZero() },
-	}
+	stateOf    = attribute{func(m *media.Medium) string { return m.State }, func(m *media.Medium) bool { return IsLive(m.State) }}
+	objectOf   = attribute{func(m *media.Medium) string { return m.Object.String() }, func(m *media.Medium) bool { return !m.Object.IsZero() }}
 	tagsOf     = attribute{func(m *media.Medium) string { return strings.Join(m.Tags, ", ") }, func(m *media.Medium) bool { return !m.TagsGarbled }}
 	categoryOf = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Category }, func(id int64) string { return strconv.FormatInt(id, 10) })
 	sizeOf     = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Size }, func(n int64) string { return fmt.Sprintf("%d bytes", n) })

@@ -86,11 +86,8 @@ const maxChanges = 6
 // Explain explains the decision on one medium. A Forecaster returns the facts of the decision.
 func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	d := Decide(p, m, facts)
-	e := &Explanation{MediaID: m.ID, Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
+	e := &Explanation{MediaID: m.ID, Object: m.Object.String(), Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
 		Verdict: d.Verdict, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, Changes: []Change{}}
-	if !m.Object.IsZero() {
-		e.Object = m.Object.String()
-	}
 	e.Groups, _ = Groups(p, m, facts)
 	if !d.ExpiresAt.IsZero() {
 		e.ExpiresIn = Distance(facts.AsOf, d.ExpiresAt)

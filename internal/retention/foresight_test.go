@@ -472,3 +472,15 @@ func TestDiffOfInventories(t *testing.T) {
 func without(list, drop []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(drop, id) })
 }
+
+// A medium whose record names no object has none in a difference.
+func TestDiffOfAMediumWithoutAnObject(t *testing.T) {
+	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, nil)
+	m := series("a", 100)
+	m.Object = media.Object{}
+	diff.Add(m)
+	diff.Finish()
+	if len(diff.Changes) != 1 || diff.Changes[0].Samples[0].Object != "" {
+		t.Errorf("changes %+v", diff.Changes)
+	}
+}

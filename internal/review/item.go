@@ -22,14 +22,10 @@ type Item struct {
 
 // ItemOf returns the item of an entry, whose record is of a medium.
 func ItemOf(e plan.Entry, m media.Medium) Item {
-	item := Item{
-		MediaID: e.MediaID, Title: m.Title.Value, Rule: e.Rule, Reason: e.Reason, State: e.State, Tags: m.Tags, Size: m.Size, Duration: m.Duration,
+	return Item{
+		MediaID: e.MediaID, Object: m.Object.String(), Title: m.Title.Value, Rule: e.Rule, Reason: e.Reason, State: e.State, Tags: m.Tags, Size: m.Size, Duration: m.Duration,
 		Created: m.Created, ExpiresAt: e.ExpiresAt,
 	}
-	if !m.Object.IsZero() {
-		item.Object = m.Object.String()
-	}
-	return item
 }
 
 // Usual reports whether the reason has no more than the rule and the time.
