@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -18,9 +18,8 @@ type Guard struct {
 	hosts   []string
 	cookie  string // its name: cookies are shared by all ports of a host
 	session string
-
-	mu    sync.Mutex
-	token string // empty once it was used
+	token   string
+	entered atomic.Bool // by the token
 }
 
 // NewGuard returns a guard for pages at a loopback address.
@@ -37,18 +36,15 @@ func NewGuard(pages http.Handler, address string) (*Guard, error) {
 }
 
 // Entry returns the path with the token that lets one browser in, once.
-func (g *Guard) Entry() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return "/?token=" + g.token
-}
+func (g *Guard) Entry() string { return "/?token=" + g.token }
 
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !slices.ContainsFunc(g.hosts, func(host string) bool { return strings.EqualFold(host, r.Host) }) {
 		http.Error(w, "this name is not the console's", http.StatusMisdirectedRequest)
 		return
 	}
-	if token := r.URL.Query().Get("token"); token != "" && r.URL.Path == "/" && r.Method == http.MethodGet && g.enter(token) {
+	token := r.URL.Query().Get("token")
+	if r.URL.Path == "/" && r.Method == http.MethodGet && text.SameSecret(token, g.token) && g.entered.CompareAndSwap(false, true) {
 		http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}) //nolint:gosec // loopback has no TLS
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
@@ -60,15 +56,4 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.pages.ServeHTTP(w, r)
-}
-
-// enter reports whether a token is the right one, and uses it up.
-func (g *Guard) enter(token string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.token == "" || !text.SameSecret(token, g.token) {
-		return false
-	}
-	g.token = ""
-	return true
 }
