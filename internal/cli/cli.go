@@ -73,7 +73,7 @@ func (c *Command) main(ctx context.Context, args []string) int {
 		}
 		return exit.code
 	}
-	// What cobra itself refuses, with suggestions that it indents by tabs.
+	// An error without a code is one of usage. Cobra indents its suggestions by tabs.
 	c.complain(errors.New(strings.TrimSpace(strings.ReplaceAll(err.Error(), "\t", "  "))))
 	return exitUsage
 }
@@ -119,7 +119,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 		SilenceUsage:  true,
 		Version:       c.version(),
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
-			return cmp.Or(refuseEmpty(cmd, args), errors.Join(c.readSettings(cmd), c.checkEnvironment()))
+			return cmp.Or(refuseEmpty(cmd, args), errors.Join(c.readSettings(cmd), account.CheckEnvironment(c.Getenv)))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -177,13 +177,6 @@ func takes(least, most int) cobra.PositionalArgs {
 
 // usage returns the usage line of a command, for an error.
 func usage(cmd *cobra.Command) string { return "usage: " + cmd.UseLine() }
-
-func (c *Command) checkEnvironment() error {
-	if err := account.CheckEnvironment(c.Getenv); err != nil {
-		return exitError{exitUsage, err}
-	}
-	return nil
-}
 
 // version is the release's, else the module's, else the commit's.
 func (c *Command) version() string {

@@ -65,7 +65,7 @@ func (c *Command) serve() *cobra.Command {
 }
 
 func (c *Command) serveGo1(ctx context.Context) error {
-	if err := c.checkEnvironment(); err != nil {
+	if err := account.CheckEnvironment(c.Getenv); err != nil {
 		return err
 	}
 	timeout, err := readTimeout(c.Getenv, defaultTimeout)
