@@ -132,7 +132,8 @@ func (t target) accepted(response *http.Response, body []byte) error {
 	return nil
 }
 
-// codeIn reads the code of a JSON answer from the first of several fields that it has.
+// codeIn reads the code of a JSON answer from the first of several fields that it has. It returns nil for code zero, and
+// else says what the code means.
 func (t target) codeIn(body []byte, fields ...string) error {
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(body, &answer) != nil {
@@ -147,24 +148,18 @@ func (t target) codeIn(body []byte, fields ...string) error {
 		if err != nil {
 			break
 		}
-		return t.meaning(field, code)
+		switch known, ok := t.codes()[code]; {
+		case code == 0:
+			return nil
+		case !ok:
+			return fmt.Errorf("%s %d", field, code)
+		case known.busy:
+			return busyError{fmt.Errorf("%s %d: %s", field, code, known.words), pause}
+		default:
+			return fmt.Errorf("%s %d: %s", field, code, known.words)
+		}
 	}
 	return fmt.Errorf("the answer has no %s", fields[0])
-}
-
-// meaning returns nil for code zero, and else says what the code means.
-func (t target) meaning(field string, code int64) error {
-	if code == 0 {
-		return nil
-	}
-	known, ok := t.codes()[code]
-	switch {
-	case !ok:
-		return fmt.Errorf("%s %d", field, code)
-	case known.busy:
-		return busyError{fmt.Errorf("%s %d: %s", field, code, known.words), pause}
-	}
-	return fmt.Errorf("%s %d: %s", field, code, known.words)
 }
 
 // code is a documented code of a target.
