@@ -30,17 +30,12 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 // ReadAll reads records at once. Each has its own error, also after the end of ctx.
 func ReadAll(ctx context.Context, store Store, names []string) (records [][]byte, errs []error) {
 	records, errs = make([][]byte, len(names)), make([]error, len(names))
-	var reading errgroup.Group
-	reading.SetLimit(AtOnce)
-	for i, name := range names {
-		reading.Go(func() error {
-			errs[i] = task.Do(func() (err error) {
-				records[i], err = store.Read(ctx, name)
-				return err
-			})
-			return nil
+	_ = Each(context.WithoutCancel(ctx), len(names), AtOnce, func(_ context.Context, i int) error {
+		errs[i] = task.Do(func() (err error) {
+			records[i], err = store.Read(ctx, names[i])
+			return err
 		})
-	}
-	_ = reading.Wait() // it returns nil
+		return nil // or the others are not read
+	})
 	return records, errs
 }
