@@ -87,14 +87,12 @@ const maxWaiting = 2
 
 // acquire waits until the pace allows a call of the session.
 func (s *Session) acquire(ctx context.Context, op Operation) error {
-	line := s.lines[op]
-	select {
-	case line <- struct{}{}:
-		defer func() { <-line }()
-	case <-ctx.Done():
-		return fmt.Errorf("%s: waiting for the quota: %w", op, ctx.Err())
+	err := s.lines[op].Acquire(ctx, 1)
+	if err == nil {
+		defer s.lines[op].Release(1)
+		err = s.client.pace[op].wait(ctx, s.line)
 	}
-	if err := s.client.pace[op].wait(ctx, s.line); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
 	return nil

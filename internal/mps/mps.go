@@ -14,6 +14,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -83,7 +84,7 @@ type Session struct {
 	line        int  // foreground or background
 	sharing     bool // see Client.Sharing
 
-	lines     map[Operation]chan struct{}
+	lines     map[Operation]*semaphore.Weighted
 	calls     map[Operation]*atomic.Int64
 	first     atomic.Int64 // calls sent for the first time
 	throttled atomic.Int64
@@ -93,9 +94,9 @@ type Session struct {
 
 // Session returns a session for a run.
 func (c *Client) Session(credentials *account.Provider) *Session {
-	s := &Session{client: c, credentials: credentials, lines: map[Operation]chan struct{}{}, calls: map[Operation]*atomic.Int64{}}
+	s := &Session{client: c, credentials: credentials, lines: map[Operation]*semaphore.Weighted{}, calls: map[Operation]*atomic.Int64{}}
 	for op := range c.pace {
-		s.lines[op], s.calls[op] = make(chan struct{}, maxWaiting), new(atomic.Int64)
+		s.lines[op], s.calls[op] = semaphore.NewWeighted(maxWaiting), new(atomic.Int64)
 	}
 	return s
 }
