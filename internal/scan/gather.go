@@ -16,46 +16,47 @@ var errTimeLimit = errors.New("source not read to the end: time limit reached; t
 // maxBadRows is the number of bad rows after which the reading of a source stops.
 const maxBadRows = 10_000
 
-// gather reads the lists, and yields only errors. Reading may take half of the remaining time;
-// the other half is for look-ups.
-func (c *scan) gather(yield func(inventory.Candidate, error) bool) {
+// gather reads the lists. Reading may take half of the remaining time; the other half is for look-ups.
+func (c *scan) gather() {
 	half, cancel := portion(c.admit, 0.5)
 	defer cancel()
 	for i, one := range c.sources.lists {
 		share, done := portion(half, 1/float64(len(c.sources.lists)-i))
-		more := c.read(share, one, yield)
+		c.read(share, one)
 		done()
-		if !more {
+		if c.End() != nil {
 			return
 		}
 	}
-	if c.sources.sorted && !c.sortPrefixes(yield) {
-		return
-	}
 	c.sources.hasIDs = c.gathered.HasIDs()
-	if c.request.Inventory && !c.gatherLeads(yield) {
-		return
+	if c.request.Inventory {
+		c.gatherLeads()
 	}
-	c.dropUnnamed()
+	if c.End() == nil && c.resumed.isResumed() {
+		c.dropUnnamed()
+	}
+	if c.End() == nil && c.sources.sorted {
+		c.sortPrefixes()
+	}
 }
 
-// gatherLeads gathers the media to which earlier events and requests led. It reports whether the scan goes on.
-func (c *scan) gatherLeads(yield func(inventory.Candidate, error) bool) bool {
+// gatherLeads gathers the media to which earlier events and requests led.
+func (c *scan) gatherLeads() {
 	for lead, err := range c.Announced.Leads(c.admit) {
-		candidate := inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan}
 		if err == nil {
-			c.resumed.addName(candidate)
-			err = c.gathered.Add(candidate)
+			err = c.gathered.Add(inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan})
 		}
-		if err != nil && !yield(inventory.Candidate{}, err) {
-			return false
+		if err != nil {
+			c.sourceFailed(err)
+		}
+		if c.End() != nil {
+			return
 		}
 	}
-	return true
 }
 
-// read reads one list. It reports whether the scan goes on.
-func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidate, error) bool) bool {
+// read reads one list.
+func (c *scan) read(share context.Context, one list) {
 	rows, bad, unmatched := 0, 0, c.sources.unmatched
 	defer func() {
 		if one.name != "" {
@@ -63,12 +64,12 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 		}
 	}()
 	if one.isReport {
-		c.resumed.mark()
-		if err := c.gathered.Mark(); err != nil && !yield(inventory.Candidate{}, err) {
-			return false
+		if err := c.gathered.Mark(); err != nil {
+			c.sourceFailed(err)
+			return
 		}
 	}
-	for candidate, err := range c.inTime(ctx, one) {
+	for candidate, err := range c.inTime(share, one) {
 		if err == nil && bad < maxBadRows {
 			rows++
 			err = c.gatherRow(one, candidate)
@@ -76,26 +77,22 @@ func (c *scan) read(ctx context.Context, one list, yield func(inventory.Candidat
 		if err == nil || bad >= maxBadRows && !manifest.EndsReading(err) {
 			continue
 		}
-		var unusable *inventory.Unusable
-		if errors.As(err, &unusable) { // the last value
+		_, isUnusable := errors.AsType[*inventory.Unusable](err)
+		if isUnusable { // the last value
 			c.gathered.Undo()
-			c.resumed.undo()
 			rows, c.sources.unmatched = 0, unmatched
 		}
-		if !yield(inventory.Candidate{}, err) {
-			return false
-		}
-		if unusable != nil || errors.Is(err, errTimeLimit) {
-			return true
+		c.sourceFailed(err)
+		if c.End() != nil || isUnusable || errors.Is(err, errTimeLimit) {
+			return
 		}
 		if bad++; bad == maxBadRows {
-			err = fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad)
-			if more := yield(inventory.Candidate{}, err); !more || !one.isReport { // the rest of a report may make it unusable
-				return more
+			c.sourceFailed(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad))
+			if !one.isReport { // the rest of a report may make it unusable
+				return
 			}
 		}
 	}
-	return true
 }
 
 // inTime yields the values of a list, until its share of the time has passed: the last value is then an error.
@@ -124,12 +121,11 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 	if !one.isReport && one.name != "" {
 		c.literals.add(candidate.Object)
 	}
-	c.resumed.addName(candidate)
 	return c.gathered.Add(candidate)
 }
 
-// sortPrefixes gathers the objects of the prefixes. It reports whether the scan goes on.
-func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
+// sortPrefixes gathers the objects of the prefixes.
+func (c *scan) sortPrefixes() {
 	for _, line := range c.sources.lines {
 		line.Named = 0
 	}
@@ -138,11 +134,13 @@ func (c *scan) sortPrefixes(yield func(inventory.Candidate, error) bool) bool {
 			c.countListed(candidate)
 			err = c.gathered.Add(candidate)
 		}
-		if err != nil && !yield(inventory.Candidate{}, err) {
-			return false
+		if err != nil {
+			c.sourceFailed(err)
+		}
+		if c.End() != nil {
+			return
 		}
 	}
-	return true
 }
 
 // portion returns a context with a part of the remaining time.

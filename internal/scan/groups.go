@@ -44,13 +44,12 @@ func (c *scan) lookUpGroups() {
 // groupScan ranks the media below some prefixes and in the inventory's lists.
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	others := c.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted, func(int) {})
+	defer others.pool.close()
 	others.take = func(of lookup.Found, _ bool) {
 		f := others.decide(of, false)
 		f.uncounted = true
 		c.add(f)
 	}
-	others.pool = newPool(c.ctx, c.admit, c.Scanner)
-	defer others.pool.close()
 	_, others.sources.lists = c.inventorySources() // a list may name media of any group
 	others.sources.prefixes = slices.Collect(maps.Keys(where))
 	others.lookUp(others.ofSources())

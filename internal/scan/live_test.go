@@ -38,7 +38,7 @@ func TestLive(t *testing.T) {
 			c.listed = []string{"a", "b", "c", "d", "e"}
 			f := &Found{skips: skips{passedLive: 7, rediscovered: 2}, position: position{head: checkpoint{Sorted: test.sorted}}}
 			if test.claimed >= 0 {
-				f.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
+				f.resumed = resumed{names: map[uint64]struct{}{}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
 			}
 			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
 			if test.none {

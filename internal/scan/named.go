@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -19,8 +18,8 @@ import (
 // named by the sources, media are read again before their deletion, and the guard counts the
 // sources itself. The zero value belongs to a scan that was not resumed.
 type resumed struct {
-	// names are hashes of the names in lists and workflows of the sources. The last set can be dropped.
-	names []map[uint64]struct{}
+	// names are hashes of the names in lists and workflows of the sources.
+	names map[uint64]struct{}
 	// claimed is the number of live media in the checkpoint, up to the candidate upTo.
 	claimed  int
 	upTo     string
@@ -29,32 +28,9 @@ type resumed struct {
 
 func (r *resumed) isResumed() bool { return r.names != nil }
 
-func (r *resumed) addName(c inventory.Candidate) {
-	if r.isResumed() {
-		r.names[len(r.names)-1][inventory.Hash(c.Name())] = struct{}{}
-	}
-}
-
-// mark begins names that undo can drop.
-func (r *resumed) mark() {
-	if r.isResumed() {
-		r.names = append(r.names, map[uint64]struct{}{})
-	}
-}
-
-// undo drops the names that were added since mark.
-func (r *resumed) undo() {
-	if r.isResumed() {
-		clear(r.names[len(r.names)-1])
-	}
-}
-
 func (r *resumed) hasName(c inventory.Candidate) bool {
-	hash := inventory.Hash(c.Name())
-	return slices.ContainsFunc(r.names, func(names map[uint64]struct{}) bool {
-		_, ok := names[hash]
-		return ok
-	})
+	_, ok := r.names[inventory.Hash(c.Name())]
+	return ok
 }
 
 // covers reports whether the sources name a medium, by a prefix of its object or in a list.
@@ -82,13 +58,14 @@ func (f *Found) Names(m *media.Medium) bool {
 // lists if listed is true. A list that cannot be read names nothing.
 func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false, func(int) {})
-	c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
+	defer c.pool.close()
+	c.resumed = resumed{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
 		c.sources.prefixes, c.sources.lists = s.inventorySources()
-		c.gather(func(_ inventory.Candidate, err error) bool {
-			s.Log.Warn("source not read: its media are left to the next sweep", "error", err.Error())
-			return true
-		})
+		c.gather()
+	}
+	for _, failure := range c.report.Failures {
+		s.Log.Warn("source not read: its media are left to the next sweep", "error", failure.Message)
 	}
 	return c.Found
 }
@@ -131,10 +108,16 @@ func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err erro
 	return count, ctx.Err()
 }
 
-// dropUnnamed drops pending candidates that the sources do not name.
+// dropUnnamed reads the names that the lists gathered, and drops pending candidates that the sources do not name.
 func (c *scan) dropUnnamed() {
-	if !c.resumed.isResumed() {
-		return
+	for _, all := range []candidates{c.gathered.Objects(nil, ""), c.gathered.IDs("")} {
+		for candidate, err := range all {
+			if err != nil {
+				c.fail(err)
+				return
+			}
+			c.resumed.names[inventory.Hash(candidate.Name())] = struct{}{}
+		}
 	}
 	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.resumed.covers(open.Object, open.MediaID) })
 }

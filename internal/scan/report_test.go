@@ -75,17 +75,22 @@ func TestDamagedReport(t *testing.T) {
 				s.Objects = r
 				c := s.begin(t.Context(), t.Context(), request, report.New("run", request.Trigger, s.Policy, s.Now()), false, func(int) {})
 				defer c.Close()
+				defer c.pool.close()
 				if again {
-					c.resumed = resumed{names: []map[uint64]struct{}{{}}, prefixes: s.Policy.Inventory.Prefixes}
+					c.resumed = resumed{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
 				}
 				c.sources.prefixes, c.sources.lists = s.sourcesOf(request)
-				var last error
-				c.gather(func(_ inventory.Candidate, err error) bool {
-					last = err
-					return true
-				})
-				if last == nil || !strings.Contains(last.Error(), "nothing of it is used") {
-					t.Errorf("last error: %v", last)
+				c.gather()
+				failures := c.report.Failures
+				_, unlisted := c.Unlisted()
+				for failure, err := range unlisted {
+					if err != nil {
+						t.Fatal(err)
+					}
+					failures = append(failures, failure)
+				}
+				if n := len(failures); n == 0 || !strings.Contains(failures[n-1].Message, "nothing of it is used") {
+					t.Errorf("%d failures, the last of %v", n, failures)
 				}
 				var names []string
 				for candidate, err := range c.gathered.Objects(nil, "") {

@@ -137,7 +137,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)
 	}
-	c.resumed = resumed{names: []map[uint64]struct{}{{}}, claimed: live + head.Known, upTo: head.After}
+	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After}
 	if c.request.Inventory {
 		c.resumed.prefixes = c.Policy.Inventory.Prefixes
 	}

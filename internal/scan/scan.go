@@ -59,6 +59,7 @@ type Scanner struct {
 func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, progress Progress) *Found {
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, admit, request, r, sorted, progress)
+		defer c.pool.close()
 		c.take = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.resume(ctx)
 		if isScheduled(request) {
@@ -84,6 +85,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 	handed := map[string]bool{}
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, ctx, request, r, sorted, progress)
+		defer c.pool.close()
 		c.take = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
 			if err := checkBeside(of); err != nil {
@@ -143,9 +145,10 @@ type scan struct {
 	progress   Progress
 }
 
+// begin begins a scan, whose pool the caller must close.
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
 	return &scan{Scanner: s, Found: &Found{tally: tally{report: r, log: s.Log}}, ctx: ctx, admit: admit, request: request,
-		sources: sources{sorted: sorted}, orphans: map[string]bool{}, decider: s.newDecider(r.AsOf), progress: progress}
+		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), decider: s.newDecider(r.AsOf), progress: progress}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -156,8 +159,6 @@ func isUnordered(err error) bool {
 
 // lookUpAll looks up all candidates of the request.
 func (c *scan) lookUpAll() {
-	c.pool = newPool(c.ctx, c.admit, c.Scanner)
-	defer c.pool.close()
 	c.lookUp(c.stages())
 	if c.request.Plan != "" {
 		c.lookUpGroups()
@@ -172,11 +173,9 @@ func (c *scan) lookUpAll() {
 func (c *scan) lookUp(stages []candidates) {
 	for _, stage := range stages {
 		for batch, err := range lookup.Batches(stage, c.Region, media.SlashPlain) {
-			switch {
-			case c.isOver():
-			case err != nil:
+			if err != nil {
 				c.sourceFailed(err)
-			default:
+			} else if !c.isOver() {
 				c.start(batch)
 				c.askAgain(mps.MaxBatch)
 			}

@@ -138,7 +138,7 @@ func (s *sources) called() []string {
 	return names
 }
 
-// ofSources returns the stages of the sources: the lists, the pending candidates of the
+// ofSources reads the lists, and returns the stages of the sources: the pending candidates of the
 // checkpoint, objects, and media IDs. Each candidate comes once. A medium found by its object is
 // not looked up by its ID.
 func (c *scan) ofSources() []candidates {
@@ -148,7 +148,8 @@ func (c *scan) ofSources() []candidates {
 	for _, prefix := range c.sources.prefixes {
 		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // no lines are added from here on
 	}
-	return []candidates{c.gather, c.leftOver, c.namedObjects, c.namedIDs}
+	c.gather()
+	return []candidates{c.leftOver, c.namedObjects, c.namedIDs}
 }
 
 // namedObjects yields the objects that the sources name.
@@ -226,9 +227,10 @@ func (c *scan) countListed(candidate inventory.Candidate) {
 	}
 }
 
-// sourceFailed accounts for a source that could not be read.
+// sourceFailed accounts for a source that could not be read, unless the scan is over.
 func (c *scan) sourceFailed(err error) {
 	switch {
+	case c.isOver():
 	case deadline.Passed(err):
 		c.stop(err)
 	case isTemporaryFile(err), isUnordered(err), c.request.Plan != "":
