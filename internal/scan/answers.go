@@ -70,7 +70,9 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		c.stop(cmp.Or(context.Cause(c.admit), err))
 		return // they stay pending
 	}
-	if failed, ok := errors.AsType[*mps.Error](err); ok && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) || isPanic(err) {
+	failed, ok := errors.AsType[*mps.Error](err)
+	_, panicked := errors.AsType[*task.Panic](err)
+	if panicked || ok && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) {
 		c.fail(err)
 	}
 	failure := report.Failure{Code: mps.CodeOf(err), Message: err.Error()}
@@ -82,11 +84,6 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		c.miss(failure)
 	}
 	c.cursor.account(candidates, nil)
-}
-
-func isPanic(err error) bool {
-	var mistake *task.Panic
-	return errors.As(err, &mistake)
 }
 
 // add adds a finding to the draft and to the next checkpoint.

@@ -153,8 +153,8 @@ func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r 
 
 // isUnordered reports whether an error is of a listing that is not in order.
 func isUnordered(err error) bool {
-	var unordered *inventory.Unordered
-	return errors.As(err, &unordered)
+	_, unordered := errors.AsType[*inventory.Unordered](err)
+	return unordered
 }
 
 // lookUpAll looks up all candidates of the request.
@@ -246,7 +246,7 @@ func (c *scan) finish() {
 
 // askAgain looks objects up with escaped slashes, until fewer than least are left.
 func (c *scan) askAgain(least int) {
-	for len(c.pool.again) >= least && len(c.pool.again) > 0 && !c.isOver() {
+	for len(c.pool.again) >= least && !c.isOver() {
 		few := c.pool.again[:min(len(c.pool.again), mps.MaxBatch)]
 		c.pool.again = c.pool.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {

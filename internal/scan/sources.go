@@ -229,21 +229,16 @@ func (c *scan) countListed(candidate inventory.Candidate) {
 
 // sourceFailed accounts for a source that could not be read, unless the scan is over.
 func (c *scan) sourceFailed(err error) {
+	_, ofTemporaryFile := errors.AsType[*extsort.Error](err)
 	switch {
 	case c.isOver():
 	case deadline.Passed(err):
 		c.stop(err)
-	case isTemporaryFile(err), isUnordered(err), c.request.Plan != "":
+	case ofTemporaryFile, isUnordered(err), c.request.Plan != "":
 		c.fail(err)
 	default:
 		c.miss(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})
 	}
-}
-
-// isTemporaryFile reports whether an error is of a temporary file.
-func isTemporaryFile(err error) bool {
-	var failed *extsort.Error
-	return errors.As(err, &failed)
 }
 
 // ofPlan yields the media of a saved plan.
