@@ -44,14 +44,13 @@ func (d *deletion) purge(ctx, admit context.Context, origin purge.Origin, lines 
 	defer func() { stop(nil); holds.wait() }()
 	judge := purge.Judge{Policy: d.Policy, AsOf: d.report.AsOf, Mark: d.Marks.Of, Sources: d.Objects, Origin: origin}
 	p := purge.Purger{Library: d.Library, Holds: holds, Claims: d.Claims, Now: d.Now, Judge: judge, Interrupted: d.outcomes.interrupted}
-	var failed error
-	err := task.Run(func() {
-		failed = p.Run(ctx, admit, lines, func(some []purge.Outcome) {
+	err := task.Do(func() error {
+		return p.Run(ctx, admit, lines, func(some []purge.Outcome) {
 			d.settle(some)
 			d.maybeFlush(ctx)
 		})
 	})
-	if err = errors.Join(failed, err); err != nil {
+	if err != nil {
 		d.end(report.Failed, err)
 	}
 	if admit.Err() != nil {

@@ -29,7 +29,7 @@ type notice struct {
 	update    *announce.Update
 	seenAll   bool // no candidate was missing
 	now       int64
-	due       bitset // of the lines of the draft
+	due       []bool // of the lines of the draft: a million take a megabyte
 	days      map[string]*report.Announced
 	recorded  bool
 }
@@ -90,7 +90,7 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 		}
 	}
 	isDue := one.At <= n.announced.Began.Unix() || !n.needsNotice()
-	n.due.add(isDue)
+	n.due = append(n.due, isDue)
 	if !isDue {
 		n.count(one)
 	}

@@ -106,7 +106,7 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 			if err := n.record(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if due := n.due.has(0); due != test.due || r.report.Counts.Announced == 1 == due {
+			if due := n.due[0]; due != test.due || r.report.Counts.Announced == 1 == due {
 				t.Errorf("due: %v, %+v", due, r.report.Counts)
 			}
 			if got := r.latest(t).At; got != test.next {

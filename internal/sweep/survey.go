@@ -16,14 +16,11 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	run := s.newRun(budget, request, r)
-	err := task.Run(func() {
+	run.endBy(task.Run(func() {
 		found := s.scanner().Survey(ctx, request, r, each, run.progress.scanned)
 		defer found.Close()
 		run.take(found)
-	})
-	if err != nil {
-		run.end(report.Failed, err)
-	}
+	}))
 	run.progress.Stop()
 	status := run.outcome()
 	if status == report.Done && run.partial {

@@ -68,9 +68,7 @@ func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigge
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	run := s.newRun(budget, request, r)
-	if err := task.Run(func() { run.endBy(run.carryOut(ctx)) }); err != nil {
-		run.end(report.Failed, err)
-	}
+	run.endBy(task.Do(func() error { return run.carryOut(ctx) }))
 	run.progress.Stop()
 	status := run.status()
 	if errors.Is(run.ended, ErrStopped) || errors.Is(run.timeUp, ErrStopped) {
