@@ -16,12 +16,11 @@ type position struct {
 	Suspended bool
 }
 
-// cursor is the position of a scan. The zero value is the beginning.
+// cursor is the position of a scan.
 type cursor struct {
 	// after is the name of the last candidate that was taken. All before it were taken too.
 	after string
-	// open holds the candidates that were taken and are not accounted for, by name. It is nil for
-	// a scan without checkpoints.
+	// open holds the candidates that were taken and are not accounted for, by name.
 	open map[string]pending
 	// accounted counts the candidates that were answered, failed or skipped.
 	accounted int
@@ -38,9 +37,7 @@ type pending struct {
 // take moves the cursor past a candidate that must be looked up.
 func (c *cursor) take(candidate inventory.Candidate) {
 	c.after = candidate.Name()
-	if c.open != nil {
-		c.open[c.after] = pending{Candidate: candidate}
-	}
+	c.open[c.after] = pending{Candidate: candidate}
 }
 
 // pass moves the cursor past a candidate that the index skips.
@@ -54,9 +51,6 @@ func (c *cursor) pass(candidate inventory.Candidate) {
 func (c *cursor) account(candidates, again []inventory.Candidate) {
 	c.accounted += len(candidates) - len(again)
 	c.moved = true
-	if c.open == nil {
-		return
-	}
 	for _, candidate := range candidates {
 		delete(c.open, candidate.Name())
 	}

@@ -236,12 +236,6 @@ func TestCursor(t *testing.T) {
 	if c.accounted != 4 || len(c.left()) != 0 || !c.hasBegun() {
 		t.Errorf("%d accounted for, left %+v", c.accounted, c.left())
 	}
-	once := cursor{} // of a scan that cannot be resumed
-	once.take(a)
-	once.account([]inventory.Candidate{a}, []inventory.Candidate{a})
-	if once.accounted != 0 || once.left() != nil || !once.hasBegun() {
-		t.Errorf("%d accounted for, left %+v", once.accounted, once.left())
-	}
 }
 
 // What stands in a checkpoint is a hint: a medium that it may outrank is read again, with the

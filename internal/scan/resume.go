@@ -25,7 +25,6 @@ func (c *scan) resume(ctx context.Context) {
 		return
 	}
 	c.checkpoint = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
-	c.cursor.open = map[string]pending{}
 	records, heads, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())

@@ -147,7 +147,8 @@ type scan struct {
 
 // begin begins a scan, whose pool the caller must close.
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
-	return &scan{Scanner: s, Found: &Found{tally: tally{report: r, log: s.Log}}, ctx: ctx, admit: admit, request: request,
+	found := &Found{tally: tally{report: r, log: s.Log}, position: position{cursor: cursor{open: map[string]pending{}}}}
+	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
 		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), decider: s.newDecider(r.AsOf), progress: progress}
 }
 
