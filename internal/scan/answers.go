@@ -52,11 +52,14 @@ func (c *scan) answered(one checked) {
 		c.add(f)
 		c.literals.miss(vacant.Object)
 	}
-	for i := range answer.Strays {
-		c.addStray(&answer.Strays[i])
+	for _, m := range answer.Strays {
+		c.add(strayOf(m))
+		c.warnUnknown(m.ID, "its File.URL is none of the objects that MPS returned it for")
 	}
-	for i := range answer.Unasked {
-		c.addUnasked(&answer.Unasked[i])
+	for _, m := range answer.Unasked {
+		f := strayOf(m)
+		f.uncounted = true
+		c.add(f)
 	}
 	c.pool.again = append(c.pool.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
@@ -108,22 +111,10 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	return f
 }
 
-// addStray adds a medium that MPS returned and whose object was not asked for.
-func (c *scan) addStray(m *media.Medium) {
-	c.add(strayOf(m))
-	c.warnUnknown(m.ID, "its File.URL is none of the objects that MPS returned it for")
-}
-
-// addUnasked adds a medium that MPS returned and whose ID was not asked for. It is not counted.
-// It contradicts an answer that has another record of the medium.
-func (c *scan) addUnasked(m *media.Medium) {
-	f := strayOf(m)
-	f.uncounted = true
-	c.add(f)
-}
-
-func strayOf(m *media.Medium) *finding {
-	f := findingOf(lookup.Found{Medium: *m})
+// strayOf returns the finding of a medium that nobody asked for. It contradicts an answer that has another record of
+// the medium.
+func strayOf(m media.Medium) *finding {
+	f := findingOf(lookup.Found{Medium: m})
 	f.name, f.verdict = "", retention.Unknown
 	return f
 }
