@@ -17,7 +17,8 @@ type Holds interface {
 
 // permit waits for a permit to delete a batch. Whatever has changed meanwhile is decided again: it
 // returns the media that are left, and a context that ends if the holds change. Without a permit
-// nothing may be sent. A batch that became smaller before its first call gets none: others are to take the free places.
+// nothing may be sent. A batch that became smaller before its first call gets none: the media that are left go into
+// another batch, where others take the free places.
 func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit, holds context.Context) {
 	full := len(batch)
 	for {
@@ -29,8 +30,7 @@ func (w *worker) permit(batch []plan.Line) (left []plan.Line, permit mps.Permit,
 			return nil, nil, nil
 		}
 		if len(batch) < full && !w.isSent {
-			w.left = batch
-			return nil, nil, nil
+			return batch, nil, nil
 		}
 		permit, err := w.Library.Permit(holds, mps.DeleteMedia)
 		switch {

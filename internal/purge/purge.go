@@ -132,34 +132,34 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 }
 
 // purge deletes one batch, and reports the outcome of each medium. It splits a rejected batch until
-// the rejected medium is alone. An error means that no further call can succeed.
-func (w *worker) purge(batch []plan.Line) error {
+// the rejected medium is alone. It may leave a batch to be sent with other media, but only before its first call.
+// An error means that no further call can succeed.
+func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 	var backoff time.Duration
 	for try := 1; ; try++ {
-		left, err := w.send(batch)
-		if len(left) == 0 {
-			return nil
+		batch, left, err = w.send(batch)
+		if len(batch) == 0 {
+			return left, nil
 		}
-		batch = left
 		failure, _ := errors.AsType[*mps.Error](err)
 		if failure != nil && failure.Kind == mps.Unauthorized {
 			w.all(batch, journal.Failed, err, false)
-			return err // before the last batch may be sent
+			return nil, err // before the last batch may be sent
 		}
 		w.sent()
 		switch {
 		case err == nil:
-			return w.verify(batch)
+			return nil, w.verify(batch)
 		case failure == nil:
-			return nil // not sent: still pending
+			return nil, nil // not sent: still pending
 		case failure.Kind == mps.Throttled && try < mps.MaxTries: // the service did not accept it
 			if backoff, err = w.backOff(batch, backoff, err); err != nil {
-				return nil //nolint:nilerr // reported by backOff
+				return nil, nil //nolint:nilerr // reported by backOff
 			}
 			continue
 		case failure.Kind == mps.Throttled:
 			w.all(batch, journal.Failed, err, false)
-			return nil
+			return nil, nil
 		}
 		// The call may have deleted some media. They are read back before they are sent again or
 		// reported as failed.
@@ -170,44 +170,45 @@ func (w *worker) purge(batch []plan.Line) error {
 		live, readErr := w.readBack(batch, pauses, journal.Deleted)
 		switch {
 		case readErr != nil:
-			return w.unread(live, readErr)
+			return nil, w.unread(live, readErr)
 		case len(live) == 0:
-			return nil
+			return nil, nil
 		case failure.Kind == mps.Ambiguous && try < mps.MaxTries:
 			if backoff, err = w.backOff(live, backoff, err); err != nil {
-				return nil //nolint:nilerr // reported by backOff
+				return nil, nil //nolint:nilerr // reported by backOff
 			}
 			batch = live
 		case failure.Kind == mps.Rejected && len(live) < len(batch):
 			batch, try = live, 0 // the rejected media may be those that are gone
 		case failure.Kind == mps.Rejected && len(live) > 1:
-			if err := w.purge(live[:len(live)/2]); err != nil {
-				return err
+			if _, err := w.purge(live[:len(live)/2]); err != nil {
+				return nil, err
 			}
 			batch, try = live[len(live)/2:], 0
 		case failure.Unknown() && live[0].State == media.StateInitiated:
 			// MPS shows it as Initiated and does not know it: it was deleted before.
 			w.all(live, journal.Gone, nil, true)
-			return nil
+			return nil, nil
 		default:
 			w.all(live, journal.Failed, err, false)
-			return nil
+			return nil, nil
 		}
 	}
 }
 
-// send sends the media of a batch that are still to be deleted, and returns them. Without a permit it sends none.
-func (w *worker) send(batch []plan.Line) ([]plan.Line, error) {
+// send sends the media of a batch that are still to be deleted, and returns them. Without a permit it sends none, and
+// returns the media that permit leaves.
+func (w *worker) send(batch []plan.Line) (sent, left []plan.Line, err error) {
 	for {
-		left, permit, holds := w.permit(batch)
+		rest, permit, holds := w.permit(batch)
 		if permit == nil {
-			return nil, nil
+			return nil, rest, nil
 		}
-		err := permit.Delete(w.ctx, ids(left))
+		err := permit.Delete(w.ctx, ids(rest))
 		if _, answered := errors.AsType[*mps.Error](err); err == nil || answered || holds.Err() == nil || w.admit.Err() != nil {
-			return left, err
+			return rest, nil, err
 		}
-		batch = left // not sent: the holds have changed
+		batch = rest // not sent: the holds have changed
 	}
 }
 

@@ -67,8 +67,7 @@ func (s *stage) send(batch []plan.Line) {
 	s.work(func(w *worker) ([]plan.Line, error) {
 		defer func() { w.Claims.release(own, w.Now()) }()
 		w.own = own
-		err := w.purge(batch)
-		return w.left, err
+		return w.purge(batch)
 	})
 }
 
@@ -126,8 +125,7 @@ type worker struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	events     chan event
 	isSent     bool
-	own        *claim      // of the media that it sends
-	left       []plan.Line // to be sent in another batch
+	own        *claim // of the media that it sends
 }
 
 // sent reports that the batch has been sent.
