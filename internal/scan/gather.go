@@ -11,8 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/manifest"
 )
 
-var errTimeLimit = errors.New("source not read to the end: time limit reached; the remaining entries were skipped")
-
 // maxBadRows is the number of bad rows after which the reading of a source stops.
 const maxBadRows = 10_000
 
@@ -69,7 +67,11 @@ func (c *scan) read(share context.Context, one list) {
 			return
 		}
 	}
-	for candidate, err := range c.inTime(share, one) {
+	for candidate, err := range one.read(share) {
+		if share.Err() != nil || deadline.Passed(err) {
+			c.sourceFailed(fmt.Errorf("%s: source not read to the end: time limit reached; the remaining entries were skipped", one.name))
+			return
+		}
 		if err == nil && bad < maxBadRows {
 			rows++
 			err = c.gatherRow(one, candidate)
@@ -83,30 +85,12 @@ func (c *scan) read(share context.Context, one list) {
 			rows, c.sources.unmatched = 0, unmatched
 		}
 		c.sourceFailed(err)
-		if c.End() != nil || isUnusable || errors.Is(err, errTimeLimit) {
+		if c.End() != nil || isUnusable {
 			return
 		}
 		if bad++; bad == maxBadRows {
 			c.sourceFailed(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad))
 			if !one.isReport { // the rest of a report may make it unusable
-				return
-			}
-		}
-	}
-}
-
-// inTime yields the values of a list, until its share of the time has passed: the last value is then an error.
-func (c *scan) inTime(share context.Context, one list) candidates {
-	return func(yield func(inventory.Candidate, error) bool) {
-		for candidate, err := range one.read(share) {
-			if share.Err() != nil || deadline.Passed(err) {
-				if err = c.admit.Err(); err == nil {
-					err = fmt.Errorf("%s: %w", one.name, errTimeLimit)
-				}
-				yield(inventory.Candidate{}, err)
-				return
-			}
-			if !yield(candidate, err) {
 				return
 			}
 		}

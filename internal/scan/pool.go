@@ -37,8 +37,6 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
-func (p *pool) isFull() bool { return p.inFlight == mps.InFlight }
-
 // start starts the look-up of a batch. It checks the source objects of mayBeGone.
 func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	p.inFlight++

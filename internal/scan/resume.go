@@ -105,15 +105,6 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	return head, nil
 }
 
-// checkUnfinished returns errFinished if a run of the checkpoint's clock has begun to delete.
-func (c *scan) checkUnfinished(ctx context.Context, head checkpoint) error {
-	begun, err := journal.HasBegun(ctx, c.Store, head.AsOf)
-	if begun {
-		return errFinished
-	}
-	return err
-}
-
 // load loads a checkpoint. After an error the scan is unchanged.
 func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	cursor := cursor{after: head.After, open: map[string]pending{}}
@@ -124,7 +115,13 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		}
 		cursor.open[record.Name] = open
 	}
-	unfinished := task.Go(func() error { return c.checkUnfinished(ctx, head) })
+	unfinished := task.Go(func() error {
+		begun, err := journal.HasBegun(ctx, c.Store, head.AsOf)
+		if begun {
+			return errFinished
+		}
+		return err
+	})
 	draft, live, err := c.loadDraft(ctx, folder, head.Segments)
 	if err = cmp.Or(err, unfinished()); err != nil {
 		draft.Close()

@@ -219,15 +219,11 @@ func (c *scan) fail(err error) {
 
 // start starts the look-up of a batch, and receives the results that are ready.
 func (c *scan) start(batch lookup.Batch) {
-	for c.pool.isFull() {
+	for c.pool.inFlight == mps.InFlight {
 		c.receive(c.pool.next())
 	}
 	c.pool.start(batch, c.mayBeGone(batch.Candidates))
-	for {
-		results, ok := c.pool.ready()
-		if !ok {
-			break
-		}
+	for results, ok := c.pool.ready(); ok; results, ok = c.pool.ready() {
 		c.receive(results)
 	}
 }
