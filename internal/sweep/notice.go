@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
@@ -61,6 +62,22 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 	}
 	n.describe()
 	return n, nil
+}
+
+// dueLines yields the lines of the due media. It may be called several times.
+func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
+	if !n.needsNotice() {
+		return found.Draft.Lines()
+	}
+	return func(yield func(plan.Line, error) bool) {
+		i := 0
+		for l, err := range found.Draft.Lines() {
+			if (err != nil || n.due[i]) && !yield(l, err) {
+				return
+			}
+			i++
+		}
+	}
 }
 
 // take decides on one medium.
