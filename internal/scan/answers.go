@@ -96,7 +96,7 @@ func (c *scan) add(f *finding) {
 		c.fail(err)
 		return
 	}
-	c.checkpoint.add(key, encoded)
+	c.checkpoints.add(key, encoded)
 }
 
 // decide decides on a medium.

@@ -102,16 +102,16 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
 				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false, func(int) {})
-				c.checkpoint = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
-				c.checkpoint.accounted, c.cursor.accounted = 500, 500+test.candidates
-				c.checkpoint.whole = !test.partial
-				c.checkpoint.next.begin()
-				c.checkpoint.next.findings = test.records
-				c.checkpoint.next.content.Write(make([]byte, test.bytes))
+				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
+				c.checkpoints.whole = !test.partial
+				c.checkpoints.next.begin()
+				c.checkpoints.next.findings = test.records
+				c.checkpoints.next.content.Write(make([]byte, test.bytes))
 				time.Sleep(test.after)
 				c.maybeCheckpoint()
-				if due := len(cloud.store.names("checkpoints/")) > 0; due != test.due || c.checkpoint.saved != due || (c.checkpoint.accounted == 500) == due {
-					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoint.saved, c.checkpoint.accounted)
+				if due := len(cloud.store.names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.accounted == 500) == due {
+					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoints.saved, c.checkpoints.accounted)
 				}
 			})
 		})

@@ -104,15 +104,15 @@ const checkpointFormat = 8
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.
 func (c *scan) maybeCheckpoint() {
-	if !c.checkpoint.isDue(c.cursor.accounted) {
+	if !c.checkpoints.isDue(c.cursor.accounted) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
 	defer cancel()
-	if err := c.checkpoint.save(ctx, c.place()); err != nil {
+	if err := c.checkpoints.save(ctx, c.place()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
-	c.checkpoint.tried, c.checkpoint.accounted = time.Now(), c.cursor.accounted
+	c.checkpoints.tried, c.checkpoints.accounted = time.Now(), c.cursor.accounted
 }
 
 // place returns the head of a checkpoint at the cursor.
@@ -128,36 +128,36 @@ func (c *scan) place() checkpoint {
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
 // where a later run resumes.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
-	if f.checkpoint == nil || !f.cursor.hasBegun() {
+	if f.checkpoints == nil || !f.cursor.hasBegun() {
 		return why
 	}
-	if !f.checkpoint.saved || f.cursor.moved {
+	if !f.checkpoints.saved || f.cursor.moved {
 		ctx, cancel := budget.Record(ctx)
 		defer cancel()
 		var err error
-		if !f.checkpoint.whole {
-			err = f.checkpoint.saveAll(ctx, &f.Draft)
+		if !f.checkpoints.whole {
+			err = f.checkpoints.saveAll(ctx, &f.Draft)
 		}
 		if err == nil {
-			err = f.checkpoint.save(ctx, f.head)
+			err = f.checkpoints.save(ctx, f.head)
 		}
 		if err != nil {
 			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 		}
 	}
 	f.Suspended = true
-	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoint.resumer, cmp.Or(f.head.After, "that"))
+	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, cmp.Or(f.head.After, "that"))
 }
 
 const closedName = "closed.json"
 
 // CloseCheckpoint records that the scan must not be resumed: its plan is saved.
 func (f *Found) CloseCheckpoint(ctx context.Context) error {
-	if f.checkpoint == nil || !f.checkpoint.saved {
+	if f.checkpoints == nil || !f.checkpoints.saved {
 		return nil
 	}
-	if err := f.checkpoint.records.store.Create(ctx, f.checkpoint.records.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
-		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoint.resumer, err)
+	if err := f.checkpoints.records.store.Create(ctx, f.checkpoints.records.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
+		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoints.resumer, err)
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func TestResumeAfterAKill(t *testing.T) {
 		}
 		return nil
 	}
-	if cut := r.scan(once*8/10, false); !cut.found.checkpoint.whole || r.store.creates < 3 {
+	if cut := r.scan(once*8/10, false); !cut.found.checkpoints.whole || r.store.creates < 3 {
 		t.Errorf("%d records: %v", r.store.creates, cut.found.Stopped)
 	}
 	r.same("a checkpoint failed", r.scan(0, false), want)

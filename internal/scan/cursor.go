@@ -9,9 +9,9 @@ import (
 
 // position is where a scan has come to, and where a later run resumes it.
 type position struct {
-	cursor     cursor
-	checkpoint *checkpointer // nil for a scan without checkpoints
-	head       checkpoint    // at the end of the scan
+	cursor      cursor
+	checkpoints *checkpointer // nil for a scan without checkpoints
+	head        checkpoint    // at the end of the scan
 	// Suspended is true if a later run resumes the scan.
 	Suspended bool
 }

@@ -24,7 +24,7 @@ func (c *scan) resume(ctx context.Context) {
 	if all == "" {
 		return
 	}
-	c.checkpoint = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
+	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
 	records, heads, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
@@ -36,7 +36,7 @@ func (c *scan) resume(ctx context.Context) {
 		}
 		switch {
 		case err == nil:
-			c.checkpoint.records, c.checkpoint.segments, c.checkpoint.saved = records, head.Segments, true
+			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
 			if !isScheduled(c.request) {
 				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
