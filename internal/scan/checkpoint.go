@@ -156,7 +156,8 @@ func (f *Found) CloseCheckpoint(ctx context.Context) error {
 	if f.checkpoints == nil || !f.checkpoints.saved {
 		return nil
 	}
-	if err := f.checkpoints.records.store.Create(ctx, f.checkpoints.records.folder+closedName, []byte("{\"format\":1}\n")); err != nil {
+	records := f.checkpoints.records
+	if err := records.store.Create(ctx, records.folder+closedName, state.Empty()); err != nil {
 		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoints.resumer, err)
 	}
 	return nil

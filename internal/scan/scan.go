@@ -1,5 +1,15 @@
 // Package scan is the read half of a run: it looks candidates up, decides on each medium, and
 // returns the draft of a plan. Checkpoints let the next scheduled run resume an interrupted scan.
+//
+// scan.go has the way of a candidate:
+//
+//   - sources.go and gather.go name candidates; skips.go leaves out those that the index knows.
+//   - pool.go looks batches of them up.
+//   - answers.go and decide.go make findings of the answers; finding.go encodes them.
+//   - draft.go sorts the findings, so that each medium comes once, with the verdict of its group.
+//
+// Beside it, cursor.go and checkpointer.go save the place of a scan, and resume.go loads it. A checkpoint is a hint:
+// named.go checks it against the sources. groups.go reads the groups of an applied plan. upcoming.go counts what falls due.
 package scan
 
 import (

@@ -121,17 +121,19 @@ func (d *deletion) maybeFlush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	recorded := d.decisions.record(ctx, d.run)
-	_ = o.flush(ctx) // close returns the error of the last try
-	recorded()
+	_ = d.flush(ctx) // close returns the error of the last try
 	o.tried = len(o.unwritten)
+}
+
+// flush writes the outcomes, and the history beside them.
+func (d *deletion) flush(ctx context.Context) error {
+	defer d.decisions.record(ctx, d.run)()
+	return d.outcomes.flush(ctx)
 }
 
 // close writes the remaining outcomes, and the tombstones, and takes announcements back.
 func (d *deletion) close(ctx context.Context) error {
-	recorded := d.decisions.record(ctx, d.run)
-	err := d.outcomes.flush(ctx)
-	recorded()
+	err := d.flush(ctx)
 	d.decisions.close(d.run)
 	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), d.outcomes.deleted, d.outcomes.unverified), announce.TakeBack(ctx, d.Store, d.Now(), d.stayed))
 }
