@@ -18,7 +18,6 @@ type stage struct {
 	theirs          []contested // to be read back when other runs have ended their claims
 }
 
-// add takes a medium in.
 func (s *stage) add(l plan.Line) {
 	if s.Account || isStale([]plan.Line{l}, s.Now()) {
 		s.stale = append(s.stale, l)
@@ -86,7 +85,6 @@ func (s *stage) work(do func(*worker) ([]plan.Line, error)) {
 	}()
 }
 
-// next waits for an event.
 func (s *stage) next() event {
 	e := <-s.events
 	if e.sent {

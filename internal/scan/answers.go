@@ -99,7 +99,6 @@ func (c *scan) add(f *finding) {
 	c.checkpoints.add(key, encoded)
 }
 
-// decide decides on a medium.
 func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	f, reason, err := c.decider.decide(of, gone)
 	if err != nil {

@@ -82,17 +82,15 @@ func (s *segment) begin() {
 	s.squeezed, _ = gzip.NewWriterLevel(&s.content, gzip.BestSpeed) // the level is valid
 }
 
-// empty empties the segment, whose memory is used again.
 func (s *segment) empty() {
 	s.findings = 0
 	s.content.Reset()
-	s.squeezed.Reset(&s.content)
+	s.squeezed.Reset(&s.content) // its memory is used again
 }
 
 // isFull reports whether the segment has as many findings, or bytes, as a segment should have.
 func (s *segment) isFull() bool { return s.findings >= maxUnsaved || s.content.Len() >= segmentSize }
 
-// add adds a finding to the next segment.
 func (c *checkpointer) add(key string, encoded []byte) {
 	if c != nil && c.whole {
 		c.next.add(key, encoded)

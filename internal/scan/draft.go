@@ -73,7 +73,6 @@ func (d *Draft) mediaIDs() iter.Seq2[string, error] {
 	}
 }
 
-// rank ranks all media.
 func (d *Draft) rank(p *policy.Policy, asOf time.Time) error {
 	d.ranker = retention.NewRanker(p, asOf)
 	if !p.KeepsLatest() {

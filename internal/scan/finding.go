@@ -155,7 +155,6 @@ func (f *finding) contradict() {
 	f.contradicted = true
 }
 
-// count adds a finding to the counts of a report.
 func (f *finding) count(in *report.Report) {
 	switch {
 	case f.uncounted:

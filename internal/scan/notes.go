@@ -48,7 +48,6 @@ type literals struct {
 	withoutMedia []media.Object
 }
 
-// add adds a named object.
 func (l *literals) add(object media.Object) {
 	if !strings.HasSuffix(object.Key, "/") && !strings.HasSuffix(object.Key, "*") || len(l.named) == maxLiterals {
 		return

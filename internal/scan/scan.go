@@ -168,7 +168,6 @@ func isUnordered(err error) bool {
 	return unordered
 }
 
-// lookUpAll looks up all candidates of the request.
 func (c *scan) lookUpAll() {
 	c.lookUp(c.stages())
 	if c.request.Plan != "" {
@@ -209,7 +208,6 @@ func (c *scan) isOver() bool {
 	return c.End() != nil
 }
 
-// stop interrupts the scan.
 func (c *scan) stop(why error) {
 	if errors.Is(why, context.DeadlineExceeded) {
 		why = deadline.ErrTimeUp

@@ -241,7 +241,6 @@ func (c *scan) sourceFailed(err error) {
 	}
 }
 
-// ofPlan yields the media of a saved plan.
 func (c *scan) ofPlan(id string) candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
 		contents, err := journal.ReadPlan(c.ctx, c.Store, id)

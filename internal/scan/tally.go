@@ -33,7 +33,6 @@ func (t *tally) line(name string) *report.Source {
 	return &r.Sources[i]
 }
 
-// note adds a note to the report.
 func (t *tally) note(format string, args ...any) {
 	t.report.Notes = append(t.report.Notes, fmt.Sprintf(format, args...))
 }

@@ -55,7 +55,6 @@ func WatchKillSwitch(ctx, admit context.Context, store state.Store, strict bool)
 	return watched, func() { stop(nil) }, err
 }
 
-// isStopped reports whether the record exists.
 func isStopped(ctx context.Context, store state.Store) (stopped bool, err error) {
 	err = task.Do(func() error {
 		_, err := store.Read(ctx, StopName)
