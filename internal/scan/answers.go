@@ -61,7 +61,7 @@ func (c *scan) answered(one checked) {
 		f.uncounted = true
 		c.add(f)
 	}
-	c.pool.again = append(c.pool.again, answer.Again...)
+	c.again = append(c.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
 	c.progress(c.cursor.accounted)
 }

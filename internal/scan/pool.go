@@ -26,8 +26,7 @@ type pool struct {
 	objects    Objects
 	results    chan []checked
 	inFlight   int
-	again      []inventory.Candidate // to look up with escaped slashes
-	cancel     func()                // cancels the look-ups in flight
+	cancel     func() // cancels the look-ups in flight
 }
 
 func newPool(ctx, admit context.Context, s *Scanner) *pool {

@@ -150,6 +150,7 @@ type scan struct {
 	literals   literals
 	orphans    map[string]bool // media of an applied plan whose sources are gone
 	pool       *pool
+	again      []inventory.Candidate // objects to look up with escaped slashes
 	decider    decider
 	take       func(of lookup.Found, gone bool)
 	progress   Progress
@@ -242,7 +243,7 @@ func (c *scan) finish() {
 		for c.pool.inFlight > 0 {
 			c.receive(c.pool.next())
 		}
-		if len(c.pool.again) == 0 || c.isOver() {
+		if len(c.again) == 0 || c.isOver() {
 			return
 		}
 		c.askAgain(1)
@@ -251,9 +252,9 @@ func (c *scan) finish() {
 
 // askAgain looks objects up with escaped slashes, until fewer than least are left.
 func (c *scan) askAgain(least int) {
-	for len(c.pool.again) >= least && !c.isOver() {
-		few := c.pool.again[:min(len(c.pool.again), mps.MaxBatch)]
-		c.pool.again = c.pool.again[len(few):]
+	for len(c.again) >= least && !c.isOver() {
+		few := c.again[:min(len(c.again), mps.MaxBatch)]
+		c.again = c.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {
 			for _, candidate := range few {
 				if !yield(candidate, nil) {

@@ -178,7 +178,7 @@ func (c *scan) listed(after string) candidates {
 func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 	for _, open := range c.cursor.left() {
 		if open.escaped {
-			c.pool.again = append(c.pool.again, open.Candidate)
+			c.again = append(c.again, open.Candidate)
 			continue
 		}
 		if !yield(open.Candidate, nil) {
