@@ -429,6 +429,30 @@ func TestNamesOfAResumedScan(t *testing.T) {
 	}
 }
 
+// A list that cannot be read names nothing, and the log says so. The prefixes of the inventory name their media all the same.
+func TestNamesOfTheInventory(t *testing.T) {
+	for name, test := range map[string]struct {
+		list            string
+		read            bool
+		listed, unnamed bool // whether the lists name the medium, and whether the log says that one was not read
+	}{
+		"a list":         {list: "mediaId\nx\n", read: true, listed: true},
+		"a bad row":      {list: "mediaId\nno ID\nx\n", read: true, listed: true, unnamed: true},
+		"a broken list":  {list: "[", read: true, unnamed: true},
+		"lists left out": {list: "[", read: false},
+	} {
+		c := newCloud(t)
+		c.list = test.list
+		found := c.scanner(testPolicy).Named(t.Context(), t.Context(), test.read)
+		inside, outside := testMedium("y", "clips/y", 400), testMedium("x", "clips/x", 400)
+		outside.Object.Bucket = "others"
+		if !found.Names(&inside) || found.Names(&outside) != test.listed || strings.Contains(c.log.String(), "source not read") != test.unnamed {
+			t.Errorf("%s: %v, %v, log %s", name, found.Names(&inside), found.Names(&outside), c.log.String())
+		}
+		found.Close()
+	}
+}
+
 func (r *resumable) later(by time.Duration) {
 	clock := r.scanner.Now
 	r.scanner.Now = func() time.Time { return clock().Add(by) }
