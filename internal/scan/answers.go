@@ -45,7 +45,7 @@ func (c *scan) answered(one checked) {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
 	for _, vacant := range answer.Vacant {
-		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: c.decider.dueWithoutMedium(vacant)}
+		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: c.dueWithoutMedium(vacant)}
 		if len(answer.Strays) > 0 {
 			f.due = 0
 		}
@@ -97,17 +97,6 @@ func (c *scan) add(f *finding) {
 		return
 	}
 	c.checkpoints.add(key, encoded)
-}
-
-func (c *scan) decide(of lookup.Found, gone bool) *finding {
-	f, reason, err := c.decider.decide(of, gone)
-	if err != nil {
-		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
-	}
-	if f.verdict == retention.Unknown {
-		c.warnUnknown(of.Medium.ID, reason)
-	}
-	return f
 }
 
 // strayOf returns the finding of a medium that nobody asked for. It contradicts an answer that has another record of

@@ -71,7 +71,9 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 
 // An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
 func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
-	d := newCloud(t).scanner(testPolicy).newDecider(now)
+	d := newCloud(t).scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false, func(int) {})
+	defer d.pool.close()
+	defer d.Close()
 	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {
 		if got := d.dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}); got != want {
 			t.Errorf("%v old: %d, want %d", age, got, want)
@@ -80,7 +82,7 @@ func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
 	if got := d.dueWithoutMedium(inventory.Candidate{}); got != 0 {
 		t.Errorf("of no time: %d", got)
 	}
-	d.indexed = true
+	d.finds = &index.Finds{}
 	m := testMedium("m", "m", 10)
 	facts := retention.Facts{AsOf: now, NotLatest: true}
 	want := d.dueOf(&m, facts, retention.Keep)

@@ -75,10 +75,8 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		if isScheduled(request) {
 			c.openIndex(admit)
 		}
-		c.decider = s.newDecider(r.AsOf)
-		c.decider.indexed = isScheduled(request)
 		if request.Inventory && !c.resumed.isResumed() { // a checkpoint is only a hint
-			c.decider.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
+			c.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
 		}
 		c.lookUpAll()
 		if c.head = c.place(); c.Stopped != nil && c.Failed == nil {
@@ -151,7 +149,7 @@ type scan struct {
 	orphans    map[string]bool // media of an applied plan whose sources are gone
 	pool       *pool
 	again      []inventory.Candidate // objects to look up with escaped slashes
-	decider    decider
+	upcoming   *retention.Upcoming   // counts what falls due; nil if the scan cannot know
 	take       func(of lookup.Found, gone bool)
 	progress   Progress
 }
@@ -160,7 +158,7 @@ type scan struct {
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
 	found := &Found{tally: tally{report: r, log: s.Log}, position: position{cursor: cursor{open: map[string]pending{}}}}
 	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
-		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), decider: s.newDecider(r.AsOf), progress: progress}
+		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), progress: progress}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -298,7 +296,7 @@ func (c *scan) settle() {
 		}
 		c.skips.add(f, elsewhere, c.sources.hasIDs)
 		if !elsewhere {
-			c.decider.countDue(f, c.Draft.ranker)
+			c.countDue(f)
 		}
 	}
 	c.reportUpcoming()

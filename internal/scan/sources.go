@@ -211,7 +211,7 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 	}
 	c.cursor.pass(candidate)
 	for _, due := range c.pass(entries) {
-		c.decider.countSkipped(candidate, due)
+		c.countSkipped(candidate, due)
 	}
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
