@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
@@ -12,7 +13,9 @@ type Found struct {
 	// Stopped is the error that interrupted the scan. Failed is an error that makes the draft
 	// unusable.
 	Stopped, Failed error
-	tally
+	// Missing is true if some candidates or sources could not be read.
+	Missing  bool
+	unlisted extsort.Sorter // failures for which the report has no room
 	skips
 	position
 	resumed  resumed

@@ -144,6 +144,8 @@ type scan struct {
 	*Found
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
+	report     *report.Report
+	unknown    int // media that were kept as unknown
 	sources    sources
 	literals   literals
 	orphans    map[string]bool // media of an applied plan whose sources are gone
@@ -156,8 +158,8 @@ type scan struct {
 
 // begin begins a scan, whose pool the caller must close.
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
-	found := &Found{tally: tally{report: r, log: s.Log}, position: position{cursor: cursor{open: map[string]pending{}}}}
-	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
+	found := &Found{position: position{cursor: cursor{open: map[string]pending{}}}}
+	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request, report: r,
 		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), progress: progress}
 }
 
