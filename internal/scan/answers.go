@@ -50,7 +50,7 @@ func (c *scan) answered(one checked) {
 			f.due = 0
 		}
 		c.add(f)
-		c.literals.miss(vacant.Object)
+		c.sources.literals.miss(vacant.Object)
 	}
 	for _, m := range answer.Strays {
 		c.add(strayOf(m))

@@ -103,7 +103,7 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 		return nil
 	}
 	if !one.isReport && one.name != "" {
-		c.literals.add(candidate.Object)
+		c.sources.literals.add(candidate.Object)
 	}
 	return c.gathered.Add(candidate)
 }

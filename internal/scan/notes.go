@@ -15,7 +15,7 @@ func (c *scan) describe() {
 	if n := c.sources.unmatched; n > 0 {
 		c.note("%d rows of inventory reports skipped: no rule can match their objects", n)
 	}
-	c.literals.describe(c.report)
+	c.sources.literals.describe(c.report)
 	for _, prefix := range c.request.Prefixes {
 		if c.line(prefix.String()).Named == 0 && !c.Missing {
 			c.note("no object is below %s", text.Quote(prefix.String()))

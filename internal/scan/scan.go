@@ -147,8 +147,6 @@ type scan struct {
 	report     *report.Report
 	unknown    int // media that were kept as unknown
 	sources    sources
-	literals   literals
-	orphans    map[string]bool // media of an applied plan whose sources are gone
 	pool       *pool
 	again      []inventory.Candidate // objects to look up with escaped slashes
 	upcoming   *retention.Upcoming   // counts what falls due; nil if the scan cannot know
@@ -160,7 +158,7 @@ type scan struct {
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
 	found := &Found{position: position{cursor: cursor{open: map[string]pending{}}}}
 	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request, report: r,
-		sources: sources{sorted: sorted}, orphans: map[string]bool{}, pool: newPool(ctx, admit, s), progress: progress}
+		sources: sources{sorted: sorted, orphans: map[string]bool{}}, pool: newPool(ctx, admit, s), progress: progress}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.

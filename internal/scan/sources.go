@@ -32,6 +32,8 @@ type sources struct {
 	// unmatched counts rows of reports whose objects no rule takes.
 	unmatched int
 	hasIDs    bool // the lists name media IDs
+	literals  literals
+	orphans   map[string]bool // media of an applied plan whose sources are gone
 }
 
 // list is a source without an order.
@@ -47,7 +49,7 @@ func (c *scan) stages() []candidates {
 	request := c.request
 	if request.Trigger != trigger.OSS {
 		for _, object := range request.Objects {
-			c.literals.add(object)
+			c.sources.literals.add(object)
 		}
 	}
 	switch {
@@ -250,7 +252,7 @@ func (c *scan) ofPlan(id string) candidates {
 		}
 		for entry, err := range journal.Entries(c.ctx, c.Store, contents) {
 			if err == nil && c.Policy.TakesOrphans(entry.Rule) {
-				c.orphans[entry.MediaID] = true
+				c.sources.orphans[entry.MediaID] = true
 			}
 			if !yield(inventory.Candidate{MediaID: entry.MediaID}, err) || err != nil {
 				return
@@ -266,7 +268,7 @@ func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidat
 		return nil
 	}
 	for _, candidate := range batch {
-		if candidate.Orphan || c.orphans[candidate.MediaID] || slices.Contains(c.request.Removed, candidate.Object) {
+		if candidate.Orphan || c.sources.orphans[candidate.MediaID] || slices.Contains(c.request.Removed, candidate.Object) {
 			some = append(some, candidate)
 		}
 	}
