@@ -35,9 +35,7 @@ func (c *scan) answered(one checked) {
 			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
 		if found.Candidate.MediaID != "" && c.mayName(found.Medium.Object) {
-			if err := c.rediscover(&found.Medium); err != nil {
-				c.fail(err)
-			}
+			c.rediscover(&found.Medium)
 		}
 		c.take(found, one.gone[found.Medium.Object])
 	}

@@ -73,7 +73,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		c.take = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.resume(ctx)
 		if isScheduled(request) {
-			c.openIndex(admit)
+			c.openIndex()
 		}
 		if request.Inventory && !c.resumed.isResumed() { // a checkpoint is only a hint
 			c.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
@@ -273,7 +273,7 @@ func (c *scan) settle() {
 		c.fail(err)
 		return
 	}
-	skipped, err := c.skippedIDs(c.admit)
+	skipped, err := c.skippedIDs()
 	if err != nil {
 		c.fail(err)
 		return
@@ -294,7 +294,7 @@ func (c *scan) settle() {
 		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
 		}
-		c.skips.add(f, elsewhere, c.sources.hasIDs)
+		c.addToIndex(f, elsewhere)
 		if !elsewhere {
 			c.countDue(f)
 		}

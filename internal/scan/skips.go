@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/extsort"
@@ -21,7 +22,6 @@ type skips struct {
 	// for a scan that is not scheduled.
 	known *index.Generation
 	finds *index.Finds
-	asOf  int64 // in seconds since 1970
 	// Passed counts the candidates that were skipped. passedLive counts their live media.
 	Passed, passedLive int
 	// rediscovered counts media that were found by their IDs, and whose objects the sources may name.
@@ -31,10 +31,9 @@ type skips struct {
 }
 
 // openIndex opens the index of earlier scans, and starts to collect entries for the next.
-func (c *scan) openIndex(ctx context.Context) {
+func (c *scan) openIndex() {
 	since := c.Policy.FullEvery.Began(c.report.AsOf, c.Policy.Timezone)
-	c.asOf = c.report.AsOf.Unix()
-	c.known, c.finds = index.Open(ctx, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
+	c.known, c.finds = index.Open(c.admit, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
 }
 
 // splits returns names at which a listing may be parted.
@@ -65,62 +64,68 @@ func (s *skips) close() {
 func (s *skips) live() int { return max(0, s.passedLive-s.rediscovered) }
 
 // isKnown returns the entries of a candidate that need not be looked up.
-func (s *skips) isKnown(ctx context.Context, candidate inventory.Candidate) (entries []index.Entry, known bool) {
-	if s.finds == nil || candidate.Lead {
+func (c *scan) isKnown(candidate inventory.Candidate) (entries []index.Entry, known bool) {
+	if c.finds == nil || candidate.Lead {
 		return nil, false
 	}
-	entries = s.known.Find(ctx, candidate.Name())
+	entries = c.known.Find(c.admit, candidate.Name())
 	for _, e := range entries {
-		if e.Modified != candidate.Modified || e.Due <= s.asOf {
+		if e.Modified != candidate.Modified || e.Due <= c.report.AsOf.Unix() {
 			return nil, false
 		}
 	}
 	return entries, len(entries) > 0
 }
 
-// pass counts a skipped candidate, and one live medium of it: the guard must not count more than the
-// inventory names. pass returns when the live media are due.
-func (s *skips) pass(entries []index.Entry) (due []int64) {
-	s.Passed++
+// pass skips a candidate. It counts one live medium of it: the guard must not count more than the inventory names.
+func (c *scan) pass(candidate inventory.Candidate, entries []index.Entry) {
+	c.cursor.pass(candidate)
+	c.Passed++
+	live := 0
 	for _, e := range entries {
-		if e.Medium && !e.Elsewhere {
-			due = append(due, e.Due)
+		if isLive(e) {
+			live = 1
+			c.countSkipped(candidate, e.Due)
 		}
 	}
-	s.passedLive += min(1, len(due))
-	return due
+	c.passedLive += live
 }
 
-// add adds a finding to the index. elsewhere says that the index has the finding's medium by its object.
-// byID says that a list may name the ID of the medium too: the index then skips the ID.
-func (s *skips) add(f *finding, elsewhere, byID bool) {
-	if s.finds == nil || f.isStray() {
+// isLive reports whether the index counts a live medium with an entry.
+func isLive(e index.Entry) bool { return e.Medium && !e.Elsewhere }
+
+// addToIndex adds a finding to the index. elsewhere says that the index has the finding's medium by its object.
+func (c *scan) addToIndex(f *finding, elsewhere bool) {
+	if c.finds == nil || f.isStray() {
 		return
 	}
 	isMedium := f.mediaID != "" && f.verdict != retention.Absent
-	s.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium, Elsewhere: elsewhere})
+	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium, Elsewhere: elsewhere})
 	id := inventory.Candidate{MediaID: f.mediaID}.Name()
-	if isMedium && byID && f.name != id && f.verdict != retention.Unknown {
-		s.finds.Add(index.Entry{Name: id, Due: f.due, Medium: true, Elsewhere: true})
+	if isMedium && c.sources.hasIDs && f.name != id && f.verdict != retention.Unknown { // a list may name the ID too
+		c.finds.Add(index.Entry{Name: id, Due: f.due, Medium: true, Elsewhere: true})
 	}
 }
 
 // A list may begin to name the ID of a medium whose object the index skips. Such a medium counts once,
 // by its object.
 
-// rediscover adds a medium. All objects have been taken before the first ID is. Its error is a *extsort.Error.
-func (s *skips) rediscover(m *media.Medium) error {
-	s.rediscovered++
-	if s.Passed == 0 {
-		return nil
+// rediscover adds a medium. All objects have been taken before the first ID is.
+func (c *scan) rediscover(m *media.Medium) {
+	c.rediscovered++
+	if c.Passed == 0 {
+		return
 	}
-	return s.ofObjects.Add(inventory.Candidate{Object: m.Object}.Name(), []byte(m.ID))
+	if err := c.ofObjects.Add(inventory.Candidate{Object: m.Object}.Name(), []byte(m.ID)); err != nil {
+		c.fail(err)
+	}
 }
 
 // skippedIDs sorts the IDs of rediscovered media whose objects were skipped. The caller must close them.
-func (s *skips) skippedIDs(ctx context.Context) (ids extsort.Sorter, err error) {
-	for record, err := range s.ofObjects.All() {
-		if err == nil && s.hasSkipped(ctx, record.Name) {
+func (c *scan) skippedIDs() (ids extsort.Sorter, err error) {
+	isSkipped := func(e index.Entry) bool { return isLive(e) && e.Due > c.report.AsOf.Unix() }
+	for record, err := range c.ofObjects.All() {
+		if err == nil && slices.ContainsFunc(c.known.Find(c.admit, record.Name), isSkipped) {
 			err = ids.Add(string(record.Rest), nil)
 		}
 		if err != nil {
@@ -129,14 +134,4 @@ func (s *skips) skippedIDs(ctx context.Context) (ids extsort.Sorter, err error) 
 		}
 	}
 	return ids, nil
-}
-
-// hasSkipped reports whether the index counts a live medium of an object, and has nothing due there.
-func (s *skips) hasSkipped(ctx context.Context, name string) bool {
-	for _, e := range s.known.Find(ctx, name) {
-		if e.Medium && !e.Elsewhere && e.Due > s.asOf {
-			return true
-		}
-	}
-	return false
 }

@@ -206,15 +206,12 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
 	}
-	entries, known := c.isKnown(c.admit, candidate)
+	entries, known := c.isKnown(candidate)
 	if !known {
 		c.cursor.take(candidate)
 		return true
 	}
-	c.cursor.pass(candidate)
-	for _, due := range c.pass(entries) {
-		c.countSkipped(candidate, due)
-	}
+	c.pass(candidate, entries)
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
 	}
