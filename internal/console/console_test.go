@@ -607,16 +607,27 @@ func TestBlockedPlansWait(t *testing.T) {
 	}
 }
 
-// A plan is read once, for its page and not for lists.
+// A plan is read once: when it waits for approval, when the list of plans is shown, or when its own page is.
 func TestPlansAreReadOnce(t *testing.T) {
-	for name, runs := range map[string]*console.Runs{"in the background": console.NewRuns(context.Background()), "not in the background": nil} {
-		s := newSite(t, newLibrary(t, 250), runs)
-		s.get("/")
-		if s.get("/plans"); s.lib.reads != 0 {
-			t.Errorf("%s: lists read a plan", name)
+	for name, test := range map[string]struct {
+		before string
+		runs   *console.Runs
+		ahead  int
+	}{
+		"read ahead from the overview": {"/", console.NewRuns(context.Background()), 1},
+		"read ahead from the list":     {"/plans", console.NewRuns(context.Background()), 1},
+		"not in the background":        {"/plans", nil, 0},
+	} {
+		s := newSite(t, newLibrary(t, 250), test.runs)
+		s.get(test.before)
+		if test.runs != nil {
+			test.runs.Wait()
 		}
-		for _, query := range []string{"", "?rule=drafts", "?page=2", ""} {
-			s.get(s.plan + query)
+		if s.lib.reads != test.ahead {
+			t.Errorf("%s: %d reads, want %d", name, s.lib.reads, test.ahead)
+		}
+		for range 3 {
+			s.get(s.plan + "?rule=drafts")
 		}
 		if s.lib.reads != 1 {
 			t.Errorf("%s: %d reads", name, s.lib.reads)

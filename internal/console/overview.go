@@ -92,6 +92,7 @@ func (p *pages) addWaiting(r *http.Request, d *overviewData, blocked, latest []*
 		return
 	}
 	d.Blocked = []*report.Report{waits}
+	p.reviews.readAhead(p.Runs, p.Call(r), waits.Plan)
 }
 
 // dueData says what falls due, by what the latest sweep that counted it knows.

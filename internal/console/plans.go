@@ -38,6 +38,9 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 	if list.Next != "" {
 		data.NextPage = "/plans?" + url.Values{"before": {list.Next}}.Encode()
 	}
+	if len(list.Plans) > 0 {
+		p.reviews.readAhead(p.Runs, p.Call(r), list.Plans[0].ID)
+	}
 	return &page{name: "plans", title: "Plans", data: data}, nil
 }
 

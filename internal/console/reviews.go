@@ -115,6 +115,16 @@ func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, refer
 	}
 }
 
+// readAhead reads a plan in the background, if none is in memory: its page is likely to be the next.
+func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
+	if runs == nil || id == "" || len(v.reading) > 0 || v.kept.Load() != nil {
+		return
+	}
+	runs.underWay.Go(func() {
+		_ = task.Run(func() { _, _, _ = v.of(runs.ctx, call, id) }) // the page itself shows the error
+	})
+}
+
 func (v *reviews) get(id string) kept {
 	if k := v.kept.Load(); k != nil && k.id == id {
 		return *k
