@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -269,10 +270,14 @@ var (
 	sqlLike       = regexp.MustCompile(`^%+|(\D)%+$`)
 )
 
-// oddTitle warns of a title pattern that reads like one of another language.
-func oddTitle(title string) []string {
+// oddTitle warns of a title pattern that no title matches, or that reads like one of
+// another language.
+func oddTitle(title string, program *syntax.Prog) []string {
 	quoted, literal := visible(title), syntaxOfTitle.ReplaceAllString(title, " ")
 	list := oddIn("title", title, literal, regexp.QuoteMeta)
+	if !canMatch(program) {
+		list = append(list, fmt.Sprintf("no title matches %s: ^ is the start of a title and $ its end", quoted))
+	}
 	if parts := delimited.FindStringSubmatch(title); parts != nil {
 		flags := strings.Trim(parts[2], "gu")
 		if flags != "" {

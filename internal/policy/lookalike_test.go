@@ -92,6 +92,9 @@ func TestLookalikes(t *testing.T) {
 		{"title", "hold ", []string{`the title "hold " has a space at an end: write "hold" if that is meant`}},
 		{"title", "legal\u2010hold", []string{`the title "legal\u2010hold" has U+2010, which looks like "-": write "legal-hold" if that is meant`}},
 		{"title", "a（b", []string{`the title "a\uff08b" has U+FF08, which looks like "(": write "a\\(b" if that is meant`}},
+		{"title", `x$^`, []string{`no title matches "x$^": ^ is the start of a title and $ its end`}},
+		{"title", `^x^`, []string{`no title matches "^x^": ^ is the start of a title and $ its end`}},
+		{"title", `x\by`, []string{`no title matches "x\\by": ^ is the start of a title and $ its end`}},
 	}
 	for _, test := range tests {
 		t.Run(test.key+" "+test.value, func(t *testing.T) {

@@ -53,8 +53,8 @@ func FuzzOdd(f *testing.F) {
 		if glob, err := ParseGlob("oss://media-in/" + value); err == nil {
 			list = append(list, oddGlob(glob)...)
 		}
-		if _, err := parseTitle(value); err == nil {
-			list = append(list, oddTitle(value)...)
+		if program, err := parseTitle(value); err == nil {
+			list = append(list, oddTitle(value, program)...)
 		}
 		for _, message := range list {
 			if text.Line(message) != message || len(message) > text.MaxMessage {

@@ -150,7 +150,7 @@ func (p *parser) title(n *yaml.Node) *regexp.Regexp {
 		p.errorf(n, "the titles up to here compile to %d steps, the limit is %d: write smaller repetitions or fewer titles", p.titleSteps, maxTitleSteps)
 		return nil
 	}
-	p.warn(n, oddTitle(s))
+	p.warn(n, oddTitle(s, program))
 	return regexp.MustCompile(s)
 }
 

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
+	"unicode"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -36,4 +38,106 @@ func titleSteps(program *syntax.Prog) (steps int) {
 		steps += 1 + len(program.Inst[i].Rune)/8
 	}
 	return steps
+}
+
+// class is a set of kinds of the characters beside a place in a text.
+type class uint8
+
+const (
+	edge class = 1 << iota // the text's start or end
+	newline
+	word
+	other
+	anything = edge | newline | word | other
+)
+
+// samples has one character of each class; -1 stands for none.
+var samples = map[class]rune{edge: -1, newline: '\n', word: 'a', other: ' '}
+
+// place is a step of a program, with what stands before it and may stand after it.
+type place struct {
+	step          uint32
+	before, after class
+}
+
+func canMatch(program *syntax.Prog) bool {
+	seen := map[place]bool{}
+	var todo []place
+	reach := func(at place) {
+		if at.after != 0 && !seen[at] {
+			seen[at] = true
+			todo = append(todo, at)
+		}
+	}
+	for before := range samples {
+		reach(place{uint32(program.Start), before, anything}) //nolint:gosec // an index of program.Inst
+	}
+	for len(todo) > 0 {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch step := &program.Inst[at.step]; step.Op {
+		case syntax.InstMatch:
+			return true
+		case syntax.InstAlt, syntax.InstAltMatch:
+			reach(place{step.Out, at.before, at.after})
+			reach(place{step.Arg, at.before, at.after})
+		case syntax.InstCapture, syntax.InstNop:
+			reach(place{step.Out, at.before, at.after})
+		case syntax.InstEmptyWidth:
+			condition := syntax.EmptyOp(step.Arg) //nolint:gosec // the program keeps an EmptyOp there
+			reach(place{step.Out, at.before, at.after & allowed(condition, at.before)})
+		case syntax.InstFail:
+		default:
+			taken := classes(step) & at.after
+			for c := range samples {
+				if c&taken != 0 {
+					reach(place{step.Out, c, anything})
+				}
+			}
+		}
+	}
+	return false
+}
+
+// allowed returns what may stand after a place at which a condition holds.
+func allowed(condition syntax.EmptyOp, before class) (after class) {
+	for c, r := range samples {
+		if syntax.EmptyOpContext(samples[before], r)&condition == condition {
+			after |= c
+		}
+	}
+	return after
+}
+
+// classes returns the classes of the characters that a step takes.
+func classes(step *syntax.Inst) (taken class) {
+	add := func(r rune) {
+		switch {
+		case r == '\n':
+			taken |= newline
+		case syntax.IsWordChar(r):
+			taken |= word
+		default:
+			taken |= other
+		}
+	}
+	switch bounds := step.Rune; {
+	case step.Op == syntax.InstRuneAny:
+		taken = newline | word | other
+	case step.Op == syntax.InstRuneAnyNotNL:
+		taken = word | other
+	case len(bounds) == 1: // in any case, if the step folds cases
+		add(bounds[0])
+		for r := unicode.SimpleFold(bounds[0]); step.MatchRune(r) && r != bounds[0]; r = unicode.SimpleFold(r) {
+			add(r)
+		}
+	default:
+		for pair := range slices.Chunk(bounds, 2) {
+			for r := pair[0]; r <= min(pair[1], unicode.MaxASCII); r++ {
+				add(r)
+			}
+			add(pair[1])
+		}
+	}
+	return taken
 }
