@@ -90,8 +90,8 @@ func TestTheLargestSpending(t *testing.T) {
 	}
 }
 
-// A ledger that counts only what is new has the sum of one that counts all records at each reading. Records come late,
-// out of order and from this process; some are removed, and some were never written.
+// A ledger that counts new records only has the sum of all. Records come late, out of order and from this process. Some
+// are removed, and some were never written.
 func TestALedgerCountsWhatIsNew(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))

@@ -182,8 +182,7 @@ func TestResumeAgainAndAgain(t *testing.T) {
 	}
 }
 
-// A run that has time for one call brings the scan one call nearer to its end, even if the call finds
-// no medium of its batch.
+// A run with time for one call brings the scan one call nearer to its end. No call finds a medium at first.
 func TestEveryRunBringsAScanForward(t *testing.T) {
 	t.Parallel()
 	library := func() *resumable {
