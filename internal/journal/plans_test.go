@@ -54,7 +54,12 @@ func read(t *testing.T, store state.Store, id string) (ids []string, err error) 
 	if err != nil {
 		return nil, err
 	}
-	return idsOf(Entries(t.Context(), store, contents))
+	ids, err = idsOf(Entries(t.Context(), store, contents))
+	mapped, mapErr := idsOf(MapEntries(t.Context(), store, contents, func(e plan.Entry, _ media.Medium) plan.Entry { return e }))
+	if !slices.Equal(mapped, ids) || fmt.Sprint(mapErr) != fmt.Sprint(err) {
+		t.Errorf("MapEntries has %d entries and %v, Entries %d and %v", len(mapped), mapErr, len(ids), err)
+	}
+	return ids, err
 }
 
 // idsOf reads entries to their end, or to an error.
