@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
@@ -70,15 +71,16 @@ func TestListOfPlans(t *testing.T) {
 	list := func(plans, skipped int, down bool) {
 		t.Helper()
 		page, err := ListPlans(t.Context(), store, "")
-		if len(page.Plans) != plans || len(page.Skipped) != skipped || page.Next != "" || errors.Is(err, statetest.ErrDown) != down || (err != nil) != down {
+		if len(page.Plans) != plans || len(page.Skipped) != skipped || page.Next != "" || errors.Is(err, statetest.ErrDown) != down || (err != nil) != down || errors.Is(err, state.ErrNotFound) {
 			t.Errorf("%d plans, %d skipped, next %q, %v; want %d and %d", len(page.Plans), len(page.Skipped), page.Next, err, plans, skipped)
 		}
 	}
 	list(MaxListed, 0, false)
 	store.Down, store.Of = "read", plan.Name(last)
 	list(MaxListed-1, 1, false)
-	store.Of = "plans/"
-	list(0, 0, true)
+	for _, store.Of = range []string{"plans/", "/plan.json"} {
+		list(0, 0, true)
+	}
 	store.Down = ""
 	for _, name := range store.Names("plans/") {
 		if strings.HasSuffix(name, "/plan.json") && name != plan.Name(last) {

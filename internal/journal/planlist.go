@@ -42,25 +42,21 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 	}
 	unread := 0
 	for batch := range slices.Chunk(plans, state.AtOnce) {
-		names := make([]string, 0, 2*len(batch))
-		for _, name := range batch {
-			id, _ := plan.IDOf(name)
-			names = append(names, name, plan.AppliedName(id))
-		}
-		records, errs := state.ReadAll(ctx, store, names)
-		for i := 0; i < len(names); i += 2 {
+		records, errs := state.ReadAll(ctx, store, batch)
+		marks, markErrs := state.ReadAll(ctx, store, appliedNames(batch))
+		for i, name := range batch {
 			contents, err := plan.Contents{}, errs[i]
 			switch {
 			case err == nil:
-				contents, err = planOf(names[i], records[i])
+				contents, err = planOf(name, records[i])
 				if err == nil && contents.Run == "" {
-					contents.Run, err = appliedBy(records[i+1], errs[i+1])
+					contents.Run, err = appliedBy(marks[i], markErrs[i])
 				}
 			case !errors.Is(err, state.ErrNotFound):
 				unread++
 			}
 			if err != nil {
-				page.Skipped = append(page.Skipped, state.Skipped{Record: names[i], Problem: text.Bound(err.Error())})
+				page.Skipped = append(page.Skipped, state.Skipped{Record: name, Problem: text.Bound(err.Error())})
 				continue
 			}
 			page.Plans = append(page.Plans, contents)
@@ -70,6 +66,15 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 		}
 	}
 	return page, nil
+}
+
+// appliedNames returns the names of the records that mark plans as applied.
+func appliedNames(plans []string) (names []string) {
+	for _, name := range plans {
+		id, _ := plan.IDOf(name)
+		names = append(names, plan.AppliedName(id))
+	}
+	return names
 }
 
 // planLog holds an empty record for each plan with media. Its name has the inverted time at which the plan was saved, and

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -434,18 +435,22 @@ func TestNamesOfTheInventory(t *testing.T) {
 		list            string
 		read            bool
 		listed, unnamed bool // whether the lists name the medium, and whether the log says that one was not read
+		temporary       string
 	}{
 		"a list":         {list: "mediaId\nx\n", read: true, listed: true},
 		"a bad row":      {list: "mediaId\nno ID\nx\n", read: true, listed: true, unnamed: true},
 		"a broken list":  {list: "[", read: true, unnamed: true},
 		"lists left out": {list: "[", read: false},
+		"no temporary file": {list: "mediaId\nx\n" + strings.Repeat(strings.Repeat("y", 60)+"\n", 100_000), read: true, unnamed: true,
+			temporary: filepath.Join(t.TempDir(), "missing")},
 	} {
+		t.Setenv("TMPDIR", test.temporary)
 		c := newCloud(t)
 		c.list = test.list
 		found := c.scanner(testPolicy).Named(t.Context(), t.Context(), test.read)
 		inside, outside := testMedium("y", "clips/y", 400), testMedium("x", "clips/x", 400)
 		outside.Object.Bucket = "others"
-		if !found.Names(&inside) || found.Names(&outside) != test.listed || strings.Contains(c.log.String(), "source not read") != test.unnamed {
+		if !found.Names(&inside) || found.Names(&outside) != test.listed || strings.Contains(c.log.String(), " not read: ") != test.unnamed {
 			t.Errorf("%s: %v, %v, log %s", name, found.Names(&inside), found.Names(&outside), c.log.String())
 		}
 		found.Close()

@@ -67,6 +67,9 @@ func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
 	for _, failure := range c.report.Failures {
 		s.Log.Warn("source not read: its media are left to the next sweep", "error", failure.Message)
 	}
+	if err := c.End(); err != nil {
+		s.Log.Warn("sources not read: the media that only lists name are left to the next sweep", "error", err.Error())
+	}
 	return c.Found
 }
 
