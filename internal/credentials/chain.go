@@ -73,10 +73,12 @@ func (c *chain) String() string {
 	return origin.name
 }
 
-// Refuse makes the next lookup read the configuration again. Later callers do not share a lookup that is under way.
+// Refuse makes the next lookup read the configuration again. A lookup that began before the first refusal is not shared
+// any more.
 func (c *chain) Refuse(refused account.Credentials) {
-	c.refused.Store(refused)
-	c.lookups.Forget("")
+	if c.refused.Swap(refused) != refused {
+		c.lookups.Forget("")
+	}
 }
 
 // Current returns the credentials to use now. Those that expire are renewed before. It waits no longer

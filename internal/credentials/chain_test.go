@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -317,6 +320,41 @@ func TestThoseWhoWaitShareAFailure(t *testing.T) {
 	}
 	c.fail(nil)
 	current(t, source)
+}
+
+// Many calls in flight are refused one after the other: they make one more lookup, and not one each.
+func TestRefusalsOfOneKeyShareALookup(t *testing.T) {
+	c, source, _ := renewing(t)
+	refused := current(t, source)
+	asked, release := make(chan struct{}, 9), make(chan struct{})
+	c.fail(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-release
+		unavailable(w, r)
+	})
+	source.Refuse(refused)
+	first := task.Go(func() error {
+		_, err := source.Current(t.Context())
+		return err
+	})
+	<-asked
+	var lookups atomic.Int32
+	var answers []<-chan singleflight.Result
+	for range 20 {
+		source.Refuse(refused)
+		answers = append(answers, source.lookups.DoChan("", func() (any, error) {
+			lookups.Add(1)
+			<-release
+			return nil, nil
+		}))
+	}
+	close(release)
+	for _, answer := range answers {
+		<-answer
+	}
+	if err := first(); err == nil || lookups.Load() != 1 {
+		t.Errorf("%v, %d more lookups", err, lookups.Load())
+	}
 }
 
 func TestNoMetadataService(t *testing.T) {

@@ -44,8 +44,9 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	lists := make([][]Decision, len(sources))
 	failed := make([]error, len(sources))
 	err = state.Each(ctx, len(sources), state.AtOnce, func(ctx context.Context, i int) error {
-		lists[i], failed[i] = sources[i].read(ctx)
-		lists[i] = slices.DeleteFunc(lists[i], func(d Decision) bool { return !d.isOf(name) })
+		var list []Decision
+		list, failed[i] = sources[i].read(ctx)
+		lists[i] = slices.Clone(slices.DeleteFunc(list, func(d Decision) bool { return !d.isOf(name) })) // the others are freed
 		return nil
 	})
 	if err != nil {

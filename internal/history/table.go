@@ -119,6 +119,9 @@ func (t table) write(ctx context.Context, store state.Store, first, shards int, 
 		}
 		records[i], lines = pack(squeezed, lines[:end]), lines[end:]
 	}
+	if len(lines) > 0 {
+		return fmt.Errorf("write a table of the history: a line belongs into shard %d", t.shard(lines[0].key))
+	}
 	return state.Each(ctx, shards, state.AtOnce, func(ctx context.Context, i int) error {
 		if err := store.Create(ctx, t.shardName(first+i), records[i]); err != nil {
 			return fmt.Errorf("write a table of the history: %w", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type List struct {
 // NewList reads the media of a plan. Many is their number, as far as it is known.
 func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, error) {
 	l := &List{asOf: asOf, items: make([]Item, 0, min(many, MaxItems))}
+	shared := map[string][]string{} // many media have the same tags
 	for item, err := range items {
 		switch {
 		case err != nil:
@@ -29,6 +31,11 @@ func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, err
 		case len(l.items) == MaxItems:
 			return nil, ErrTooLarge
 		}
+		key := strings.Join(item.Tags, "\x00") // a tag may have a comma
+		if _, known := shared[key]; !known {
+			shared[key] = item.Tags
+		}
+		item.Tags = shared[key]
 		l.items = append(l.items, item)
 	}
 	return l, nil
