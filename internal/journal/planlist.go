@@ -43,20 +43,16 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 	unread := 0
 	for batch := range slices.Chunk(plans, state.AtOnce) {
 		records, errs := state.ReadAll(ctx, store, batch)
-		marks, markErrs := state.ReadAll(ctx, store, appliedNames(batch))
 		for i, name := range batch {
 			contents, err := plan.Contents{}, errs[i]
 			switch {
 			case err == nil:
 				contents, err = planOf(name, records[i])
-				if err == nil && contents.Run == "" {
-					contents.Run, err = appliedBy(marks[i], markErrs[i])
-				}
 			case !errors.Is(err, state.ErrNotFound):
 				unread++
 			}
 			if err != nil {
-				page.Skipped = append(page.Skipped, state.Skipped{Record: name, Problem: text.Bound(err.Error())})
+				page.skip(name, err)
 				continue
 			}
 			page.Plans = append(page.Plans, contents)
@@ -65,16 +61,39 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 			return PlanPage{}, err
 		}
 	}
+	if err := page.nameRuns(ctx, store); err != nil {
+		return PlanPage{}, err
+	}
 	return page, nil
 }
 
-// appliedNames returns the names of the records that mark plans as applied.
-func appliedNames(plans []string) (names []string) {
-	for _, name := range plans {
-		id, _ := plan.IDOf(name)
-		names = append(names, plan.AppliedName(id))
+func (p *PlanPage) skip(name string, why error) {
+	p.Skipped = append(p.Skipped, state.Skipped{Record: name, Problem: text.Bound(why.Error())})
+}
+
+// nameRuns names the runs that applied plans which were made for review. It skips a plan of which that cannot be read.
+func (p *PlanPage) nameRuns(ctx context.Context, store state.Store) error {
+	var reviewed []*plan.Contents
+	var names []string
+	for i := range p.Plans {
+		if one := &p.Plans[i]; one.Run == "" {
+			reviewed, names = append(reviewed, one), append(names, plan.AppliedName(one.ID))
+		}
 	}
-	return names
+	marks, errs := state.ReadAll(ctx, store, names)
+	unknown := map[string]bool{}
+	for i, one := range reviewed {
+		var err error
+		if one.Run, err = appliedBy(marks[i], errs[i]); err != nil {
+			unknown[one.ID] = true
+			p.skip(plan.Name(one.ID), err)
+		}
+	}
+	p.Plans = slices.DeleteFunc(p.Plans, func(one plan.Contents) bool { return unknown[one.ID] })
+	if len(unknown) > 0 {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // planLog holds an empty record for each plan with media. Its name has the inverted time at which the plan was saved, and

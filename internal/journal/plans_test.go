@@ -321,9 +321,16 @@ func TestListPlansNamesTheRun(t *testing.T) {
 	if err != nil || len(page.Skipped) > 0 || len(page.Plans) != 1 || page.Plans[0].Run != "r1" || page.Next != "" {
 		t.Errorf("%+v, %v", page, err)
 	}
+	own := head()
+	own.AsOf = own.AsOf.Add(time.Second)
+	made, err := SavePlan(t.Context(), store, plan.Contents{Head: own, Run: "r2"}, entries(t, 1))
+	no(t, err)
 	store.Down, store.Of = "read", "applied.json"
-	if page, err = ListPlans(t.Context(), store, ""); err != nil || len(page.Skipped) != 1 || len(page.Plans) > 0 {
+	if page, err = ListPlans(t.Context(), store, ""); err != nil || len(page.Skipped) != 1 || len(page.Plans) != 1 || page.Plans[0].ID != made.ID {
 		t.Errorf("unread: %+v, %v", page, err)
+	}
+	if store.Reads[plan.AppliedName(made.ID)] > 0 {
+		t.Error("it is asked who applied a plan that names its run")
 	}
 }
 
