@@ -24,8 +24,9 @@ func (c *Command) hold() *cobra.Command {
 		Long: `hold keeps media until a day ends, or until its release, without a change of the
 policy. TARGET is a media ID, oss://bucket/key, or a glob over objects as in the
 policy: ** crosses slashes. A hold binds at once: every run that starts later, and
-every call that a run under way sends more than about a second later. A medium
-with several holds stays until all have ended.`,
+every call that a run under way sends more than about a second later. It binds only
+runs with the same state: set MEDIASWEEP_STATE to the function's. A medium with
+several holds stays until all have ended.`,
 		Example: `  mediasweep hold "oss://media-in/series/x/**" --until 2099-01-31 --reason "licence dispute"
   mediasweep hold 0319dd3b9680d28a4e16ae79898c1d24 --reason "asked for by legal"`,
 		Args: takes(1, 1),
@@ -36,7 +37,7 @@ with several holds stays until all have ended.`,
 				if err != nil {
 					return err
 				}
-				c.note(notes...)
+				c.note(append(notes, c.binds(s))...)
 				if flags.output == "json" {
 					return writeJSON(b, hold)
 				}
@@ -49,6 +50,15 @@ with several holds stays until all have ended.`,
 	cmd.Flags().StringVar(&request.Until, "until", "forever", "the last day of the hold, in the policy's timezone (2027-01-31), or forever")
 	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for whoever finds the hold later")
 	return cmd
+}
+
+// binds says which runs a hold binds: a hold in another store than the function's keeps nothing from the function.
+func (c *Command) binds(s *service.Service) string {
+	note := "it binds only the runs whose state is in " + s.Origin().State
+	if c.Getenv("MEDIASWEEP_STATE") == "" {
+		note += ", the default: set MEDIASWEEP_STATE to the function's to bind the function"
+	}
+	return note
 }
 
 func (c *Command) holds() *cobra.Command {
@@ -65,6 +75,9 @@ func (c *Command) holds() *cobra.Command {
 					return err
 				}
 				c.note(skipped...)
+				if len(holds) == 0 && flags.output == "table" {
+					c.note("no hold is in force in " + s.Origin().State + ": --state names another store")
+				}
 				return write(&flags, b, holds, render.WriteHolds, nil)
 			})
 		},

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,14 +76,9 @@ func (c *Command) confirmRestore(ctx context.Context, s *service.Service, reques
 	if err := render.WriteReport(c.Stderr, r); err != nil {
 		return false, err
 	}
-	fmt.Fprintf(c.Stderr, "\nRestore %d media? [y/N] ", r.Restore.Restored) //nolint:errcheck // as above
-	answer, err := bufio.NewReader(c.Stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
+	switch strings.ToLower(c.ask(ctx, "\nRestore %d media? [y/N] ", r.Restore.Restored)) {
 	case "y", "yes":
 		return true, nil
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
 	}
 	return false, errors.New("nothing was restored")
 }

@@ -1,15 +1,20 @@
 package cli
 
 import (
+	"bufio"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/term"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/logs"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -17,6 +22,14 @@ import (
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// ask asks a person, and returns the line of the answer without the spaces around it. It is empty if the command is
+// interrupted first.
+func (c *Command) ask(ctx context.Context, question string, args ...any) string {
+	fmt.Fprintf(c.Stderr, question, args...) //nolint:errcheck // there is no other place to ask
+	answer, _ := task.Within(ctx, func() (string, error) { return bufio.NewReader(c.Stdin).ReadString('\n') })
+	return strings.TrimSpace(answer)
 }
 
 // shown returns w for results. Where it is a terminal, what the terminal would act on is
