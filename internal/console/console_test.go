@@ -43,7 +43,8 @@ type library struct {
 	entries  []plan.Entry
 	contents plan.Contents
 	list     []retention.Hold
-	unread   error // of the holds
+	unread   error  // of the holds
+	rules    string // further lines of the policy
 	requests []*trigger.Request
 	answer   *report.Report // of Sweep
 	saved    map[string]*report.Report
@@ -85,7 +86,7 @@ func (l *library) Zone(context.Context, service.Call) (*time.Location, []string)
 	return cmp.Or(l.zone, time.UTC), nil
 }
 func (l *library) Policy(context.Context, service.Call) (*policy.Policy, error) {
-	return policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"))
+	return policy.Parse("p", []byte("version: 1\nexpire: [{name: all, after: 7d}]\n"+l.rules))
 }
 func (l *library) Runs(_ context.Context, _ service.Call, f service.RunFilter) (service.RunList, error) {
 	r := &report.Report{Run: "a/b ?", Trigger: trigger.Timer, Mode: policy.DryRun, Status: report.Blocked, Plan: l.contents.ID, AsOf: now, FinishedAt: now, Guard: report.Guard{Tripped: true, Reason: hostile},
@@ -429,6 +430,31 @@ func TestRefusedPlan(t *testing.T) {
 		if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), says) || len(s.lib.list)+len(s.lib.requests) > 0 {
 			t.Errorf("%s: %d %s, %d holds, %d requests", says, w.Code, w.Body, len(s.lib.list), len(s.lib.requests))
 		}
+	}
+}
+
+// An approval overrides the policy's notice, and the page says so.
+func TestApprovalWithNotice(t *testing.T) {
+	const says = "notice of 7d does not count here"
+	s := newSite(t, newLibrary(t, 2), nil)
+	if page := s.get(s.plan).Body.String(); strings.Contains(page, says) {
+		t.Error("without a notice the page speaks of one")
+	}
+	s.lib.rules = "notice: 7d\n"
+	p, _ := s.lib.Policy(t.Context(), service.Call{})
+	s.lib.contents.Head.Policy = p.Digest()
+	if page := s.get(s.plan).Body.String(); !strings.Contains(page, says) || !strings.Contains(page, `/apply"`) {
+		t.Error(page)
+	}
+}
+
+// A hold is released by a second step: the first shows the form.
+func TestReleaseTakesTwoSteps(t *testing.T) {
+	s := newSite(t, newLibrary(t, 2), nil)
+	s.lib.list = []retention.Hold{{ID: "7", Target: "m1", Reason: "a dispute", By: "ann", At: now}}
+	page := s.get("/holds").Body.String()
+	if !strings.Contains(page, `<details><summary>Release</summary><form method="post" action="/holds/7">`) {
+		t.Error(page)
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 type reviewData struct {
 	Plan     plan.Contents
 	DryRun   bool   // the policy allows no deletion
+	Notice   string // of the policy, which an approval overrides; empty if it has none
 	Refused  string // why the plan may not be approved, nor a plan be made of its rest
 	LeftOut  int    // media of the plan that this one was made from
 	Path     string
@@ -131,6 +132,9 @@ func (p *pages) fillVerdict(r *http.Request, d *reviewData) *time.Location {
 		return time.UTC
 	}
 	d.DryRun = found.Mode != policy.Enforce
+	if !found.Notice.IsZero() {
+		d.Notice = found.Notice.String()
+	}
 	if err := service.CheckAge(found, d.Plan.Head, p.Now()); err != nil {
 		d.Refused = err.Error()
 	}
