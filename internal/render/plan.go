@@ -21,7 +21,7 @@ import (
 // WritePlans writes a list of plans for a person at a terminal.
 func WritePlans(b *strings.Builder, plans []plan.Contents) {
 	t := &grid{out: b}
-	t.row("plan", "as of", "media", "policy", "deleted by run", "blocked")
+	t.row("plan", "as of", "media", "policy", "applied by run", "blocked")
 	for _, p := range plans {
 		t.line("%s\t%s\t%d\t%s\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Run, p.Blocked)
 	}
@@ -165,7 +165,7 @@ func writeTotals(w io.Writer, p Plan, totals *review.Totals) {
 	t.row("as of", p.view().Time(p.Contents.Head.AsOf))
 	t.row("policy", p.Contents.Head.Policy)
 	if p.Contents.Run != "" {
-		t.row("deleted by run", p.Contents.Run)
+		t.row("applied by run", p.Contents.Run)
 	}
 	if p.Contents.Blocked != "" {
 		t.row("blocked", p.Contents.Blocked)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -20,7 +21,7 @@ func writeCounts(r *report.Report, line func(format string, args ...any)) {
 	line("  kept\t%d\tnot due, or no rule applies", c.Kept)
 	line("  expired\t%d", c.Expired)
 	line("    deleted\t%d\tand read back as gone", c.Deleted)
-	line("    pending\t%d", c.Pending)
+	line("    pending\t%d\t%s", c.Pending, whyPending(r))
 	for _, on := range r.Announced {
 		line("    announced\t%d\tdeleted from %s on", on.Media, on.Day)
 	}
@@ -46,6 +47,17 @@ func writeCounts(r *report.Report, line func(format string, args ...any)) {
 	if n := r.Calls.ListExecutions; n > 0 {
 		line("\t%d\tListMediaWorkflowExecutions", n)
 	}
+}
+
+// whyPending says why expired media are there still.
+func whyPending(r *report.Report) string {
+	switch {
+	case r.Guard.Tripped:
+		return "not deleted: the guard blocked the run"
+	case r.Mode == policy.DryRun:
+		return "not deleted: this is a dry run"
+	}
+	return "not deleted yet"
 }
 
 // WriteReport writes a report for a person at a terminal. An error comes first, and without counts if

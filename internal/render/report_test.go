@@ -1,10 +1,12 @@
 package render_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -24,6 +26,23 @@ func TestTable(t *testing.T) {
 	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong", "within 90 days, 3 of them within seven"} {
 		if !strings.Contains(b.String(), text) {
 			t.Errorf("the table lacks %q:\n%s", text, b.String())
+		}
+	}
+}
+
+// A table says why expired media are there still.
+func TestPending(t *testing.T) {
+	for want, change := range map[string]func(*report.Report){
+		"not deleted: this is a dry run":         func(*report.Report) {},
+		"not deleted yet":                        func(r *report.Report) { r.Mode = policy.Enforce },
+		"not deleted: the guard blocked the run": func(r *report.Report) { r.Mode, r.Guard.Tripped = policy.Enforce, true },
+	} {
+		r := report.New("r1", trigger.Timer, nil, asOf)
+		r.Counts.Pending = 7
+		change(r)
+		var b strings.Builder
+		if err := render.WriteReport(&b, r); err != nil || !regexp.MustCompile(`(?m)^ +pending +7 +`+want+`$`).MatchString(b.String()) {
+			t.Errorf("%v, want %q:\n%s", err, want, b.String())
 		}
 	}
 }
