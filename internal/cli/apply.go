@@ -51,7 +51,7 @@ A later run may make another one than you reviewed: prefer the ID.`,
 		},
 	}
 	flags.add(cmd, "table", "json")
-	cmd.Flags().BoolVar(&anyway, "anyway", false, "also a plan that is older than guard.planMaxAge or of another policy")
+	cmd.Flags().BoolVar(&anyway, "anyway", false, "also a plan that is older than guard.planMaxAge, or of other rules: then also media outside the inventory")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }

@@ -21,8 +21,9 @@ func (c *Command) invoke() *cobra.Command {
 		Use:   "invoke -f FILE",
 		Short: "Run one trigger payload through the function; the report goes to stdout",
 		Long: `invoke reads one payload as Function Compute would deliver it (a timer or OSS
-event, an HTTP event of the go1 runtime, or a request) and runs it. The folder
-events has a sample of each.`,
+event, an HTTP event of the go1 runtime, or a request) and runs it. A timer or OSS
+event that names no mode takes the policy's: under mode enforce it deletes. The
+folder events has a sample of each.`,
 		Example: "  mediasweep invoke -f events/timer.json -o table",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
