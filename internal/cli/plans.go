@@ -13,6 +13,9 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
+// maxListed is the number of media that a terminal gets of a plan.
+const maxListed = 100
+
 // writePlan writes the media of a plan.
 func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan) error {
 	if flags.output == "csv" {
@@ -21,6 +24,9 @@ func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer
 	edition := c.edition(ctx, s)
 	if flags.output == "table" {
 		p.Zone = edition.Zone
+		if _, ok := c.Stdout.(*screen); ok { // the totals would scroll away
+			p.Most = maxListed
+		}
 		return render.WritePlan(w, p)
 	}
 	document, err := p.Document(edition)

@@ -44,6 +44,8 @@ type Plan struct {
 	Items    iter.Seq2[review.Item, error]
 	Zone     *time.Location
 	Report   *report.Report
+	// Most is the number of media that a table lists; 0 for all.
+	Most int
 }
 
 func (p Plan) view() View { return View{p.Contents.Head.AsOf, p.Zone} }
@@ -124,16 +126,23 @@ func WritePlan(w io.Writer, p Plan) error {
 		if err != nil {
 			return err
 		}
-		totals.Add(&item)
-		table.measure(cellsOf(&item))
+		if totals.Add(&item); p.Most == 0 || totals.Media <= p.Most {
+			table.measure(cellsOf(&item))
+		}
 	}
 	writeTotals(out, p, totals)
 	table.print(head)
+	listed := 0
 	for item, err := range p.Items {
 		if err != nil {
 			return err
 		}
+		if listed == p.Most && listed > 0 {
+			say(out, "and %d more: a pipe and -o csv have all", totals.Media-listed)
+			break
+		}
 		table.print(cellsOf(&item))
+		listed++
 	}
 	return out.Flush()
 }

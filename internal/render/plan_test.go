@@ -53,6 +53,23 @@ func TestPlanTable(t *testing.T) {
 	golden(t, "plan.txt", tableOf(t, planOf(t, "intro", "片头 第一集", "a title that is much too long for the column of titles", "😀 smile", "")))
 }
 
+// A table of the first media has the totals of all, and says how many it leaves out.
+func TestPlanTableOfTheFirst(t *testing.T) {
+	p := planOf(t, "intro", "a second one", "a third one")
+	for most, want := range map[int]string{0: "", 1: "and 2 more: a pipe and -o csv have all", 2: "and 1 more: a pipe and -o csv have all", 3: ""} {
+		p.Most = most
+		table := tableOf(t, p)
+		_, rows, _ := strings.Cut(table, "\ntitle ")
+		listed := strings.Count(rows, "oss://")
+		if p.Most = 0; !strings.HasPrefix(tableOf(t, p), strings.Split(table, "\ntitle ")[0]) {
+			t.Errorf("%d: other totals:\n%s", most, table)
+		}
+		if most > 0 && listed != most || most == 0 && listed != 3 || !strings.HasSuffix(table, want+"\n") || strings.Contains(table, "more") != (want != "") {
+			t.Errorf("%d: %d media are listed:\n%s", most, listed, table)
+		}
+	}
+}
+
 func TestPlanTableIsAligned(t *testing.T) {
 	table := tableOf(t, planOf(t, "intro", "片头 第一集", strings.Repeat("视频", 60), "👩‍👩‍👧 family", "e\u0301", "\x1b[2J\u202e\n"))
 	_, rows, _ := strings.Cut(table, "\ntitle ")
