@@ -89,7 +89,7 @@ func (rt *Custom) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // of an answer that was broken off.
 func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, serve func(http.ResponseWriter, *http.Request) (failed bool)) {
 	id := plainID(r.Header.Get(headerRequestID))
-	fmt.Fprintf(rt.Log, "FC %s Start RequestId: %s\n", phase, id) //nolint:errcheck // there is no other place to say it
+	rt.mark(phase, "Start", id, "")
 	failed := true
 	defer func() {
 		recovered := recover()
@@ -110,12 +110,19 @@ func (rt *Custom) around(w http.ResponseWriter, r *http.Request, phase string, s
 		if failed {
 			suffix = ", Error: Unhandled function error"
 		}
-		fmt.Fprintf(rt.Log, "FC %s End RequestId: %s%s\n", phase, id, suffix) //nolint:errcheck // as above
+		rt.mark(phase, "End", id, suffix)
 		if brokenOff {
 			panic(http.ErrAbortHandler)
 		}
 	}()
 	failed = serve(w, r)
+}
+
+// mark writes FC's line about a call. A request without an ID is not FC's, and gets none.
+func (rt *Custom) mark(phase, edge, id, suffix string) {
+	if id != "" {
+		fmt.Fprintf(rt.Log, "FC %s %s RequestId: %s%s\n", phase, edge, id, suffix) //nolint:errcheck // there is no other place to say it
+	}
 }
 
 // invoke answers an event call. FC drops the status code and looks at

@@ -163,6 +163,20 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// Only FC's requests have an ID, and only its console reads the lines.
+func TestNoLogLinesWithoutAnID(t *testing.T) {
+	var log bytes.Buffer
+	rt := runtime(&function{}, &log)
+	for _, path := range []string{"/invoke", "/v1/runs"} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("{}"))
+		r.Header.Set("X-Fc-Control-Path", path)
+		rt.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if log.Len() > 0 {
+		t.Errorf("log:\n%s", log.String())
+	}
+}
+
 func TestCallAndDeadline(t *testing.T) {
 	tests := []struct {
 		header string
