@@ -1,9 +1,10 @@
 package handler
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -58,15 +59,31 @@ func (p parameters) check(query url.Values) error {
 // bodiless refuses a body, since the route would not obey it. An empty object says nothing.
 func bodiless(refuse func(http.ResponseWriter, *http.Request, error), route http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := trigger.Read(r.Body)
-		if body = bytes.TrimSpace(body); err == nil && len(body) > 0 && string(body) != "{}" {
-			err = errors.New("this route takes no body: its address and parameters say all")
-		}
-		if err != nil {
+		if err := checkBlank(r.Body); err != nil {
+			_ = r.Body.Close() // the rest may never arrive
 			refuse(w, r, err)
 			return
 		}
 		route(w, r)
+	}
+}
+
+// checkBlank reads a body up to the first byte for which bodiless refuses it.
+func checkBlank(body io.Reader) error {
+	in, left := bufio.NewReader(body), "{}"
+	for {
+		c, err := in.ReadByte()
+		switch {
+		case err == nil && strings.IndexByte(" \t\r\n", c) >= 0:
+		case err == nil && left != "" && c == left[0]:
+			left = left[1:]
+		case errors.Is(err, io.EOF) && left != "}":
+			return nil
+		case err != nil && !errors.Is(err, io.EOF):
+			return fmt.Errorf("read the request: %w", err)
+		default:
+			return errors.New("this route takes no body: its address and parameters say all")
+		}
 	}
 }
 

@@ -2,10 +2,14 @@ package handler_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -24,6 +28,8 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 		{"POST", apply + "?anyway=true&anyway=false", "", "anyway must be true or false"},
 		{"POST", apply, `{"mode":"dry-run"}`, "this route takes no body"},
 		{"POST", apply, "garbage", "this route takes no body"},
+		{"POST", apply, "{", "this route takes no body"},
+		{"POST", apply, "{}}", "this route takes no body"},
 		{"POST", apply, strings.Repeat(" ", 2000) + "garbage", "this route takes no body"},
 		{"POST", "/v1/runs/" + dry.Run + "/restore", `{"dryRun":true}`, "this route takes no body"},
 		{"POST", "/v1/runs/" + dry.Run + "/restore?only=a,", "", "separate several by commas"},
@@ -71,6 +77,19 @@ func TestRoutesRefuseWhatTheyDoNotObey(t *testing.T) {
 	}
 	if status, r := w.askReport("POST", apply, " {} "); status != http.StatusOK || r.Counts.Deleted != dry.Counts.Expired {
 		t.Errorf("%d %s %s %+v", status, r.Status, r.Error, r.Counts)
+	}
+}
+
+// A route that takes no body refuses one at its first byte: the rest may never arrive.
+func TestARefusedBodyIsNotReadToItsEnd(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	for _, start := range []string{"x", " { x", "{}{", "null"} {
+		body := io.MultiReader(strings.NewReader(start), iotest.ErrReader(errors.New("the rest was read")))
+		answer := httptest.NewRecorder()
+		w.f.ServeHTTP(answer, httptest.NewRequest(http.MethodDelete, "/v1/holds/1", body))
+		if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "this route takes no body") {
+			t.Errorf("%q: %d %s", start, answer.Code, answer.Body)
+		}
 	}
 }
 

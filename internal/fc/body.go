@@ -36,6 +36,13 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close gives what is left of the body unreadTime to arrive. FC reads an answer after it has sent all.
+func (b *body) Close() error {
+	_ = b.limit(time.Now().Add(unreadTime)) // it was set before
+	_, err := io.Copy(io.Discard, b.ReadCloser)
+	return errors.Join(err, b.ReadCloser.Close())
+}
+
 // limitBody gives the body of a request until end, and unreadTime if nobody reads it. The limit is the connection's. The
 // server lifts it at the end of the body.
 func limitBody(w http.ResponseWriter, r *http.Request, end time.Time) {

@@ -17,11 +17,12 @@ import (
 	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
-// A body that stops arriving does not hold a call beyond its deadline, and not at all if the function does not read it.
+// A body that stops arriving does not hold a call beyond its deadline, and not at all if the function does not read it to
+// its end.
 func TestABodyThatStops(t *testing.T) {
 	t.Parallel()
 	address := serveFunction(t, nil)
-	for path, want := range map[string]int{"/invoke": http.StatusNotFound, "/v1/sweeps": http.StatusAccepted, "/large": http.StatusAccepted, "/initialize": http.StatusNotFound} {
+	for path, want := range map[string]int{"/invoke": http.StatusNotFound, "/v1/sweeps": http.StatusAccepted, "/large": http.StatusAccepted, "/refused": http.StatusAccepted, "/initialize": http.StatusNotFound} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			c := dial(t, address)
@@ -59,10 +60,12 @@ func TestTheLimitOfABodyEndsWithIt(t *testing.T) {
 	dial(t, serveFunction(t, late)).keeps("/invoke", "/invoke", 1, http.StatusOK)
 }
 
-// A body that arrived costs no connection, though nobody reads it.
+// A body that arrived costs no connection, though nobody reads it to its end.
 func TestABodyThatNobodyReads(t *testing.T) {
 	t.Parallel()
-	dial(t, serveFunction(t, nil)).keeps("/v1/runs", "/http-invoke", 10, http.StatusAccepted)
+	for _, path := range []string{"/v1/runs", "/refused"} {
+		dial(t, serveFunction(t, nil)).keeps(path, "/http-invoke", 10, http.StatusAccepted)
+	}
 }
 
 // A page whose form stops arriving is refused, and a form that arrived gives the page as long as it takes.

@@ -50,6 +50,10 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/panic" {
 		panic("a visitor's request panics")
 	}
+	if r.URL.Path == "/refused" {
+		_, _ = r.Body.Read(make([]byte, 1))
+		_ = r.Body.Close()
+	}
 	w.WriteHeader(http.StatusAccepted)
 	if r.URL.Path == "/large" {
 		_, _ = w.Write(bytes.Repeat([]byte("row\n"), 10_000))
