@@ -37,12 +37,14 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 		if err != nil {
 			return Location{}, errors.New("not a bucket name and a prefix of keys that OSS allows: write oss://bucket/mediasweep/")
 		}
-		if prefix.Key == "" || strings.Contains(prefix.Key, "//") {
+		folder := strings.TrimSuffix(prefix.Key, "/")
+		switch {
+		case folder == "":
 			return Location{}, errors.New("state needs a prefix of its own in the bucket, such as oss://bucket/mediasweep/")
+		case checkName(folder) != nil: // names of records continue it
+			return Location{}, errors.New("the prefix of the state has a segment that is empty, . or ..: leave it out, as in oss://bucket/mediasweep/")
 		}
-		if !strings.HasSuffix(prefix.Key, "/") {
-			prefix.Key += "/"
-		}
+		prefix.Key = folder + "/"
 		return Location{Prefix: prefix}, nil
 	}
 	return Location{}, errors.New("neither file:///folder nor oss://bucket/prefix/")
