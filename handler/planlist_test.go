@@ -46,7 +46,7 @@ func TestPagesOfPlans(t *testing.T) {
 		t.Errorf("%d plans, want %d", len(seen), saved)
 	}
 	for _, wrong := range []string{"sha256:" + strings.Repeat("0", 64), "00000000", "x"} {
-		if status, answer := w.ask("GET", "/v1/plans?before="+wrong, ""); status != http.StatusBadRequest {
+		if status, answer := w.ask("GET", "/v1/plans?before="+wrong, ""); status != http.StatusBadRequest || !strings.Contains(answer, `"error":"before \"`+wrong+`\": `) {
 			t.Errorf("before %s: %d %s", wrong, status, answer)
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Service) Plans(ctx context.Context, call Call, before string) (PlanList
 	if err == nil {
 		page, err = journal.ListPlans(ctx, store, id)
 	}
-	if before != "" && errors.Is(err, state.ErrNotFound) {
+	if _, noID := errors.AsType[refusedError](err); before != "" && (noID || errors.Is(err, state.ErrNotFound)) {
 		err = refusedError{fmt.Errorf("before %s: there is no such plan with media: take the value that the page before gives", text.Quote(before))}
 	}
 	return PlanList{page.Plans, s.noteSkipped(page.Skipped), page.Next}, err
