@@ -54,9 +54,9 @@ func fields(f *review.Filter) map[string]*string {
 	return map[string]*string{"rule": &f.Rule, "tag": &f.Tag, "age": &f.Age, "state": &f.State, "folder": &f.Folder, "q": &f.Search}
 }
 
-// filterOf reads the filter, the order and the number of a page.
-func (p *pages) filterOf(r *http.Request) (f review.Filter, order string, number int, err error) {
-	query, err := p.query(r, "rule", "tag", "age", "state", "folder", "q", "sort", "page", "excel")
+// filterOf reads the filter, the order and the number of a page. The page may take more parameters.
+func (p *pages) filterOf(r *http.Request, more ...string) (f review.Filter, order string, number int, err error) {
+	query, err := p.query(r, append([]string{"rule", "tag", "age", "state", "folder", "q", "sort"}, more...)...)
 	if err != nil {
 		return f, "", 0, err
 	}

@@ -27,6 +27,8 @@ func TestBadQueries(t *testing.T) {
 		s.plan + "?filter=rules%3Ddrafts":  "This page has no parameter \"rules\"",
 		s.plan + "?rule=a&filter=rule%3Db": "Parameter rule is set twice.",
 		s.plan + "?tag=a&tag=b":            "Parameter tag is set twice.",
+		s.plan + "?excel=true":             "This page has no parameter \"excel\": allowed are rule, tag, age, state, folder, q, sort, page.",
+		s.plan + "/csv?page=2":             "This page has no parameter \"page\": allowed are rule, tag, age, state, folder, q, sort, excel.",
 		s.plan + "/csv?sort=odd":           "Parameter sort",
 		s.plan + "/csv?excel=yes":          "Parameter excel cannot be \"yes\": allowed are true.",
 		"/plans/latest?page=abc":           "Parameter page",

@@ -77,7 +77,7 @@ type sortHead struct {
 }
 
 func (p *pages) review(r *http.Request) (*page, error) {
-	f, order, number, err := p.filterOf(r)
+	f, order, number, err := p.filterOf(r, "page")
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func ageName(lang words.Lang, class string) string {
 
 // export writes the media of a filter as CSV.
 func (p *pages) export(w http.ResponseWriter, r *http.Request) {
-	f, order, _, err := p.filterOf(r)
+	f, order, _, err := p.filterOf(r, "excel")
 	if err == nil {
 		err = p.oneOf(r, r.URL.Query(), "excel", "true")
 	}
