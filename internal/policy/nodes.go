@@ -154,7 +154,11 @@ func (p *parser) text(n *yaml.Node) (string, bool) {
 
 // scalar reads a value that may be written as a number or as a text.
 func scalar[T any](p *parser, n *yaml.Node, what string, parse func(string) (T, error)) (value T) {
-	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || n.Value == "" || tag != "!!str" && tag != "!!int" && tag != "!!float" {
+	switch tag := n.ShortTag(); {
+	case n.Kind == yaml.ScalarNode && n.Value == "":
+		p.errorf(n, "must not be empty: write %s", what)
+		return value
+	case n.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!int" && tag != "!!float":
 		p.errorf(n, "must be %s", what)
 		return value
 	}

@@ -87,6 +87,7 @@ func (p *parser) match(n *yaml.Node) Match {
 			})
 		}
 	}
+	const size, duration = "a size such as 500MB or 2GiB", "a duration such as 90s or 1h30m"
 	p.mapping(n, "match", []field{
 		{name: "object", read: func(n *yaml.Node) { match.Object = p.globs(n) }},
 		{name: "tags", read: tags(&match.Tags)},
@@ -101,10 +102,10 @@ func (p *parser) match(n *yaml.Node) Match {
 			})
 		}},
 		{name: "title", read: func(n *yaml.Node) { match.Title = p.title(n) }},
-		{name: "minSize", read: bound(p, &match.Size.Min, parseSize)},
-		{name: "maxSize", read: bound(p, &match.Size.Max, parseSize)},
-		{name: "minDuration", read: bound(p, &match.Duration.Min, parseDuration)},
-		{name: "maxDuration", read: bound(p, &match.Duration.Max, parseDuration)},
+		{name: "minSize", read: bound(p, &match.Size.Min, size, parseSize)},
+		{name: "maxSize", read: bound(p, &match.Size.Max, size, parseSize)},
+		{name: "minDuration", read: bound(p, &match.Duration.Min, duration, parseDuration)},
+		{name: "maxDuration", read: bound(p, &match.Duration.Max, duration, parseDuration)},
 	})
 	switch {
 	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
@@ -117,8 +118,8 @@ func (p *parser) match(n *yaml.Node) Match {
 	return match
 }
 
-func bound[T any](p *parser, into *T, parse func(string) (T, error)) func(*yaml.Node) {
-	return func(n *yaml.Node) { *into = scalar(p, n, "a number with a unit", parse) }
+func bound[T any](p *parser, into *T, what string, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) { *into = scalar(p, n, what, parse) }
 }
 
 func (p *parser) globs(n *yaml.Node) (globs []Glob) {
