@@ -35,6 +35,11 @@ func TestLint(t *testing.T) {
 			[]string{"the inventory has oss://b-1/ twice", "the inventory has manifest oss://ops/a twice", "the inventory has workflow w twice"}},
 		{"ages that workflows do not tell", "version: 1\ninventory: [{workflow: w}]\nexpire: [{name: a, match: {tags: [a]}, after: 90d}, {name: b, match: {tags: [b]}, after: 3mo}, {name: c, at: {tag: \"c:\"}}]\n",
 			[]string{"rule a: a medium of 90d is in no inventory any more: MPS tells of the workflow executions of the last 90 days only", "rule b: a medium of 3mo is in no inventory any more: MPS tells of the workflow executions of the last 90 days only"}},
+		{"names like all workflows", "version: 1\ninventory: [{workflow: ALL}, {workflow: \"*\"}, {workflow: \"All \"}, {workflow: all}, {workflow: overall}]\n" + expire, []string{
+			"2:24: the workflow \"ALL\" is the one of this name: write all for all workflows",
+			"2:41: the workflow \"*\" is the one of this name: write all for all workflows",
+			"2:58: the workflow \"All \" is the one of this name: write all for all workflows",
+		}},
 		{"ages that workflows tell", "version: 1\ninventory: [{workflow: w}]\nexpire: [{name: a, match: {tags: [a]}, after: 89d23h}, {name: b, after: 2mo}]\n", nil},
 		{"ages without an inventory", "version: 1\nexpire: [{name: a, after: 1y}]\n", []string{"there is no inventory: a timer has nothing to look at"}},
 		{"ages beside a bucket", "version: 1\ninventory: [{workflow: w}, {bucket: oss://b-1/}]\nexpire: [{name: a, after: 1y}]\n", nil},

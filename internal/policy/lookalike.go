@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -204,6 +205,15 @@ func oddKey(what string, object media.Object) []string {
 	if trimmed := strings.Trim(object.Key, " "); trimmed != object.Key {
 		list = append(list, fmt.Sprintf("the %s %s has a space at an end of its key: write %s if that is meant",
 			what, visible(object.String()), instead(trimmed)))
+	}
+	return list
+}
+
+// oddWorkflow warns of a name that may be meant for all workflows. MPS does not document which names it takes, so it is one.
+func oddWorkflow(name string) []string {
+	list := oddText("workflow", name)
+	if name != AllWorkflows && slices.Contains([]string{AllWorkflows, "*", "**"}, strings.ToLower(strings.TrimSpace(name))) {
+		list = append(list, fmt.Sprintf("the workflow %s is the one of this name: write %s for all workflows", visible(name), AllWorkflows))
 	}
 	return list
 }

@@ -197,7 +197,7 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 			}},
 			{name: "workflow", read: func(n *yaml.Node) {
 				if s, ok := p.text(n); ok {
-					p.warn(n, oddText("workflow", s))
+					p.warn(n, oddWorkflow(s))
 					inventory.Workflows = append(inventory.Workflows, s)
 				}
 			}},
