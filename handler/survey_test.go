@@ -83,6 +83,9 @@ func TestExplain(t *testing.T) {
 	if e := w.explain(&trigger.Request{MediaIDs: []string{"nobody"}}); e.Verdict != retention.Absent {
 		t.Errorf("an unknown ID: %+v", e)
 	}
+	if e := w.explain(&trigger.Request{Objects: []media.Object{{Bucket: "media-in", Key: "nothing"}}}); e.Verdict != retention.Absent || e.MediaID != "" || e.Object != "oss://media-in/nothing" {
+		t.Errorf("an object without a medium: %+v", e)
+	}
 	if e := w.explain(&trigger.Request{MediaIDs: []string{elsewhere.ID}}); len(e.Notes) != 1 || !strings.Contains(e.Notes[0], "inventory") {
 		t.Errorf("outside the inventory: %+v", e)
 	}

@@ -29,7 +29,8 @@ func (c *Command) explain() *cobra.Command {
 		Long: `explain reads a medium, by its ID or as the one behind oss://bucket/key, and tells
 what a sweep of the inventory would decide: the rule, each of its conditions, when
 the medium falls due, and what would turn the decision. If an object has several
-media, JSON is an array.`,
+media, JSON is an array. The verdict on a name that MPS does not know is absent, and
+the exit code 0.`,
 		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,34 +43,33 @@ media, JSON is an array.`,
 			}
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				list, r := s.Explain(ctx, localCall(), request)
-				if len(list) == 0 && r.Status == report.Done {
-					hint := ""
-					if strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*") {
-						hint = ": explain takes one object, and mediasweep plan a prefix"
-					}
-					return fmt.Errorf("MPS has no medium for %s%s", args[0], hint)
+				err := c.surveyed(r, func(b *strings.Builder) error { return writeExplanations(b, list, flags.output) })
+				if isPattern := strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*"); isPattern && len(list) == 1 && list[0].Verdict == retention.Absent {
+					c.note("explain takes one object, and mediasweep plan a prefix")
 				}
-				return c.surveyed(r, func(b *strings.Builder) error {
-					switch {
-					case flags.output == "json" && len(list) == 1:
-						return writeJSON(b, list[0])
-					case flags.output == "json":
-						return writeJSON(b, list)
-					}
-					for i, e := range list {
-						if i > 0 {
-							b.WriteByte('\n')
-						}
-						render.WriteExplanation(b, e)
-					}
-					return nil
-				})
+				return err
 			})
 		},
 	}
 	flags.add(cmd, "table", "json")
 	flags.addClock(cmd)
 	return cmd
+}
+
+func writeExplanations(b *strings.Builder, list []*retention.Explanation, output string) error {
+	switch {
+	case output == "json" && len(list) == 1:
+		return writeJSON(b, list[0])
+	case output == "json":
+		return writeJSON(b, list)
+	}
+	for i, e := range list {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		render.WriteExplanation(b, e)
+	}
+	return nil
 }
 
 func (c *Command) forecast() *cobra.Command {

@@ -20,8 +20,7 @@ func WriteExplanation(b *strings.Builder, e *retention.Explanation) {
 		line("\tplan %s, policy %s", d.Plan, d.Policy)
 		line("\t%s", d.Next)
 	}
-	line("medium\t%s", e.MediaID)
-	for _, field := range [][2]string{{"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
+	for _, field := range [][2]string{{"medium", e.MediaID}, {"object", e.Object}, {"title", e.Title}, {"state", e.State}, {"tags", strings.Join(e.Tags, ", ")}, {"groups", strings.Join(e.Groups, ", ")}} {
 		if field[1] != "" {
 			line("%s\t%s", field[0], field[1])
 		}

@@ -13,7 +13,7 @@ import (
 // Explanation has the reasons for which a medium stays or goes, and the changes that would turn the
 // verdict. Decide makes the verdict, and the verdict after each change.
 type Explanation struct {
-	MediaID   string    `json:"mediaId"`
+	MediaID   string    `json:"mediaId"` // empty for an object without a medium
 	Object    string    `json:"object,omitempty"`
 	Title     string    `json:"title,omitempty"`
 	State     string    `json:"state"`
@@ -107,9 +107,13 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	return e
 }
 
-// ExplainAbsent explains an ID that the library does not have.
-func ExplainAbsent(id string, asOf time.Time) *Explanation {
-	return &Explanation{MediaID: id, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
+// ExplainAbsent explains an ID, or an object as oss://bucket/key, of which the library has no medium.
+func ExplainAbsent(name string, asOf time.Time) *Explanation {
+	e := &Explanation{MediaID: name, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
+	if strings.HasPrefix(name, "oss://") {
+		e.MediaID, e.Object = "", name
+	}
+	return e
 }
 
 // answers returns the answers of all rules.

@@ -33,9 +33,9 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	j.report = r
 	if r.Status == report.Done {
 		for _, name := range absent(request, found) {
-			if e := j.explainAbsent(ctx, name); e != nil {
-				list = append(list, e)
-			}
+			e := retention.ExplainAbsent(name, j.report.AsOf)
+			j.addDeletion(ctx, e)
+			list = append(list, e)
 		}
 	}
 	work, cancel := j.budget.Work(ctx)

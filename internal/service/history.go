@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -71,23 +72,11 @@ func (j *job) foldHistory(ctx context.Context) {
 	}
 }
 
-// explainAbsent explains an ID or object that MPS does not know. It returns nil for an object whose medium no
-// run deleted.
-func (j *job) explainAbsent(ctx context.Context, name string) *retention.Explanation {
-	e := retention.ExplainAbsent(name, j.report.AsOf)
-	j.addDeletion(ctx, e)
-	if e.Deleted == nil && strings.HasPrefix(name, "oss://") {
-		return nil
-	}
-	return e
-}
-
-// addDeletion adds to the explanation of an absent medium how it went, if a run deleted it. Its ID may
-// be an object.
+// addDeletion adds to the explanation of an absent medium how it went, if a run deleted it.
 func (j *job) addDeletion(ctx context.Context, e *retention.Explanation) {
 	ctx, cancel := j.budget.Work(ctx)
 	defer cancel()
-	found, err := j.History(ctx, j.call, e.MediaID)
+	found, err := j.History(ctx, j.call, cmp.Or(e.MediaID, e.Object))
 	if err != nil {
 		e.Notes = append(e.Notes, text.Bound("its history cannot be read: "+err.Error()))
 		return
