@@ -46,7 +46,7 @@ are enough, if the ID of no other run or plan starts so.
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				fmt.Fprint(c.Stderr, restoreWarning) //nolint:errcheck // there is no other place to say it
 				if !yes && !request.DryRun {
-					if goOn, err := c.confirmRestore(ctx, s, request); !goOn {
+					if goOn, err := c.confirmRestore(ctx, s, &request); !goOn {
 						return err
 					}
 				}
@@ -65,9 +65,8 @@ are enough, if the ID of no other run or plan starts so.
 const maxPreview = 10
 
 // confirmRestore shows what would come back, and asks whether to go on.
-func (c *Command) confirmRestore(ctx context.Context, s *service.Service, request trigger.Request) (goOn bool, err error) {
-	request.DryRun = true
-	r := s.Sweep(ctx, localCall(), &request)
+func (c *Command) confirmRestore(ctx context.Context, s *service.Service, request *trigger.Request) (goOn bool, err error) {
+	r := s.PreviewRestore(ctx, localCall(), request)
 	if r.Status != report.Done && r.Status != report.Partial || r.Restore.Restored == 0 {
 		return false, c.writeReport(r, "table")
 	}
