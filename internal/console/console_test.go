@@ -141,7 +141,7 @@ func (l *library) Explain(_ context.Context, _ service.Call, request *trigger.Re
 	}}, &report.Report{Status: report.Done}
 }
 func (l *library) History(_ context.Context, _ service.Call, name string) (*history.History, error) {
-	return &history.History{Of: name, Decisions: []history.Decision{{MediaID: name, At: now, Outcome: "deleted", Reason: hostile, Run: "r"}}}, nil
+	return &history.History{Of: name, Decisions: []history.Decision{{MediaID: name, At: now, Outcome: history.Restored, NewID: "m9", Run: "r 7"}, {MediaID: name, At: now, Outcome: "deleted", Reason: hostile, Run: "r"}}}, nil
 }
 func (l *library) Stats(context.Context, service.Call, string, string) (*report.Stats, error) {
 	s := report.NewStats(report.ByMonth, "UTC")

@@ -16,9 +16,9 @@ func TestMedium(t *testing.T) {
 		"en": {
 			"<strong>deleted</strong> 2026-11-25 12:00:00 UTC", `href="/runs/r%207"`, "it was restored as m9",
 			"<dt>hold 3</dt><dd>until 2026-11-28 12:00:00 UTC, by <bdi>ann</bdi>: <bdi>dispute</bdi>", "<dt>hold 4</dt><dd>until its release, by <bdi>bob</bdi>",
-			"What would change it", "is removed", "unless it is then among the latest 2",
+			">r 7 (undone)</a>", ">r</a>", "What would change it", "is removed", "unless it is then among the latest 2",
 		},
-		"zh": {"已恢复为 m9", "保留 4</dt>", "移除标签", "除非它届时在同组最新的 2 个之内"},
+		"zh": {"已恢复为 m9", ">r 7（已撤销）</a>", "保留 4</dt>", "移除标签", "除非它届时在同组最新的 2 个之内"},
 	} {
 		page := s.get("/media?id=m1", "Accept-Language", lang).Body.String()
 		for _, text := range texts {

@@ -31,7 +31,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../retention/explain.go", "Explain ExplainAbsent edits", []string{"whose source object was removed", "it is tagged %s%s"}}, // a condition, and a tag in two parts
 		{"../media/media.go", "", []string{"a media ID has 1 to 64 of 0-9, a-z, A-Z, - and _", "media record: %w", "not UTF-8"}},
 		{"../policy/lint.go", "Lint lintReach lintAges", nil},
-		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
+		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddWorkflow oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
 		{"../sweep/guard.go", "", []string{"refund not counted", "refund of the event budget not recorded"}},
 		{"../sweep/noticereport.go", "describe warnGuard", []string{"announcements lost"}},
 		{"../sweep/decisions.go", "", []string{"history not recorded"}},

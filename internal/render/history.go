@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/words"
 )
 
 // WriteHistory writes a history for a person at a terminal.
@@ -23,7 +24,7 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 		if detail := d.NewID + d.Code; detail != "" {
 			outcome += " (" + detail + ")"
 		}
-		t.row(d.At.Format(time.RFC3339), outcome, d.MediaID, d.Run, d.Reason)
+		t.row(d.At.Format(time.RFC3339), outcome, d.MediaID, runOf(words.English, d), d.Reason)
 	}
 	t.flush()
 	// The record of a restore has no title.
@@ -41,6 +42,14 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 			fmt.Fprintf(b, "  %s\n", text.Printable(strings.TrimSuffix(line, "\n")))
 		}
 	}
+}
+
+// runOf returns the run of a decision. A restore has the run that it undid.
+func runOf(lang words.Lang, d history.Decision) string {
+	if d.Outcome == history.Restored {
+		return lang.Say("%s (undone)", d.Run)
+	}
+	return d.Run
 }
 
 // WriteHistoryCSV writes a history with a row for each decision.

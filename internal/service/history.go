@@ -87,8 +87,13 @@ func (j *job) addDeletion(ctx context.Context, e *retention.Explanation) {
 	d := found.Deletion()
 	if d == nil {
 		if len(found.Decisions) > 0 {
-			last := found.Decisions[0]
-			e.Notes = append(e.Notes, fmt.Sprintf("run %s: %s %s at %s: see its history", last.Run, last.Outcome, last.NewID, last.At.Format(time.RFC3339)))
+			last, note := found.Decisions[0], ""
+			if at := last.At.Format(time.RFC3339); last.Outcome == history.Restored {
+				note = fmt.Sprintf("restored as %s at %s, after run %s had deleted it: see its history", last.NewID, at, last.Run)
+			} else {
+				note = fmt.Sprintf("run %s: %s at %s: see its history", last.Run, last.Outcome, at)
+			}
+			e.Notes = append(e.Notes, note)
 		}
 		e.Notes = append(e.Notes, found.Notes...)
 		return
