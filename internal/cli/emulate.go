@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/emulator"
@@ -33,28 +34,15 @@ calls it took and what was wrong with them at /_emulator/. Chat robots that take
 digests are emulated too: /_emulator/digests shows what arrived.
 
 A fault is OPERATION:KIND, with options as in
-  --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'`,
+  --fault DeleteMedia:drop-after:count=3 --fault '*:latency:delay=30ms'
+Options are after, every, count, p (a probability), seed and, of latency, delay.
+The kinds: ` + strings.Trim(fmt.Sprint(emulator.FaultKinds()), "[]"),
 		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, given := range faults {
-				fault, err := emulator.ParseFault(given)
-				if err != nil {
-					return exitError{exitUsage, err}
-				}
-				config.Faults = append(config.Faults, fault)
-			}
-			if permissions != "" {
-				document, err := os.ReadFile(permissions)
-				if err == nil {
-					config.Permissions, err = emulator.ParseRAMPolicy(document)
-				}
-				if err != nil {
-					return exitError{exitUsage, fmt.Errorf("--permissions %s: %w", text.Name(permissions), account.WithoutPath(err))}
-				}
-			}
-			if config.Media > maxSeeded {
-				config.MadeUp, config.Media = emulator.MadeUp{Objects: config.Media, DueEvery: 200, NewEvery: 100}, 0
+			err := readEmulation(&config, faults, permissions)
+			if err != nil {
+				return exitError{exitUsage, err}
 			}
 			e, err := emulator.Start(config)
 			if err != nil {
@@ -77,6 +65,12 @@ A fault is OPERATION:KIND, with options as in
 	flags.StringVar(&config.Region, "region", emulator.DefaultRegion, "region of library and buckets")
 	flags.StringArrayVar(&faults, "fault", nil, "inject a fault; can be repeated")
 	flags.StringVar(&permissions, "permissions", "", "file of a RAM policy: refuse what it does not allow")
+	addBehaviours(flags, &config)
+	return cmd
+}
+
+// addBehaviours adds flags for what the documents of MPS and OSS leave open. docs/emulator.md describes them.
+func addBehaviours(flags *pflag.FlagSet, config *emulator.Config) {
 	flags.Var(newChoice(&config.MPS.UnknownID, emulator.RefuseWhole, emulator.RefusePartial), "unknown-id", "DeleteMedia of an unknown ID: refuse-whole or refuse-partial (default accept)")
 	flags.Var(newChoice(&config.MPS.DeletedView, emulator.ViewDeleted, emulator.ViewInitiated), "deleted-view", "queries show deleted media as: deleted or initiated (default not at all)")
 	flags.Var(newChoice(&config.MPS.URLForm, emulator.RawSlash, emulator.EscapedSlash), "url-form", "file URLs are known with slashes: raw or escaped (default both)")
@@ -87,7 +81,30 @@ A fault is OPERATION:KIND, with options as in
 	flags.Var(newDecimal(&config.MPS.ThrottleStatus, 0), "throttle-status", "HTTP status of a call beyond the quota (default 400)")
 	flags.DurationVar(&config.MPS.RetryAfter, "retry-after", 0, "delay that a call beyond the quota is told to wait for (default none)")
 	flags.BoolVar(&config.OSS.TokensGoRound, "tokens-go-round", false, "a listing of more than one page never ends")
-	return cmd
+}
+
+// readEmulation reads the faults and the file of a RAM policy, and makes a large library up.
+func readEmulation(config *emulator.Config, faults []string, permissions string) error {
+	for _, given := range faults {
+		fault, err := emulator.ParseFault(given)
+		if err != nil {
+			return err
+		}
+		config.Faults = append(config.Faults, fault)
+	}
+	if permissions != "" {
+		document, err := os.ReadFile(permissions)
+		if err == nil {
+			config.Permissions, err = emulator.ParseRAMPolicy(document)
+		}
+		if err != nil {
+			return fmt.Errorf("--permissions %s: %w", text.Name(permissions), account.WithoutPath(err))
+		}
+	}
+	if config.Media > maxSeeded {
+		config.MadeUp, config.Media = emulator.MadeUp{Objects: config.Media, DueEvery: 200, NewEvery: 100}, 0
+	}
+	return nil
 }
 
 // emulatedPolicy returns the policy that the program ships with where the user

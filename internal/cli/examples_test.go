@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/mediasweep/mediasweep/internal/cli"
 )
 
@@ -76,4 +78,21 @@ func TestCompletion(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "forecast" {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// docs/emulator.md describes every flag of emulate.
+func TestDocsNameEveryFlagOfEmulate(t *testing.T) {
+	page, err := os.ReadFile("../../docs/emulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	emulate, _, err := (&cli.Command{}).Root().Find([]string{"emulate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	emulate.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !bytes.Contains(page, []byte("`--"+flag.Name)) {
+			t.Errorf("--%s is not described", flag.Name)
+		}
+	})
 }
