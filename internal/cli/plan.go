@@ -54,25 +54,33 @@ mediaId or object, or JSON Lines, in a file or at oss://bucket/key.`,
 // planRequest asks for a plan of what is named: a list, prefixes and objects, media, or
 // else the policy's inventory.
 func planRequest(names []string, list string) (*trigger.Request, error) {
-	request := &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun}
 	switch {
 	case list != "" && len(names) > 0:
 		return nil, errors.New("--manifest and names are two scopes: give one of them")
-	case strings.HasPrefix(list, "oss://"):
-		return trigger.NewRequest(map[string]any{"mode": policy.DryRun, "manifest": list}, trigger.CLI)
 	case list != "":
-		switch info, err := os.Stat(list); {
-		case err != nil:
-			return nil, fmt.Errorf("--manifest: %w", err)
-		case info.IsDir():
-			return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
-		}
-		request.Files = []string{list}
-		return request, nil
-	case len(names) == 0:
-		request.Inventory = true
-		return request, nil
+		return requestOfList(list)
+	case len(names) > 0:
+		return requestOfNames(names)
 	}
+	return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Inventory: true}, nil
+}
+
+// requestOfList asks for a plan of a list, in a file or at oss://bucket/key.
+func requestOfList(list string) (*trigger.Request, error) {
+	if strings.HasPrefix(list, "oss://") {
+		return trigger.NewRequest(map[string]any{"mode": policy.DryRun, "manifest": list}, trigger.CLI)
+	}
+	switch info, err := os.Stat(list); {
+	case err != nil:
+		return nil, fmt.Errorf("--manifest: %w", err)
+	case info.IsDir():
+		return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
+	}
+	return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
+}
+
+// requestOfNames asks for a plan of media IDs, or of objects and prefixes.
+func requestOfNames(names []string) (*trigger.Request, error) {
 	var prefixes []media.Object
 	var others []string
 	isObject := strings.HasPrefix(names[0], "oss://")
@@ -94,6 +102,7 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 		}
 		prefixes = append(prefixes, parsed)
 	}
+	request := &trigger.Request{Trigger: trigger.CLI}
 	if len(others) > 0 {
 		var err error
 		if request, err = trigger.Named(trigger.CLI, others...); err != nil {

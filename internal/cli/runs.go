@@ -63,33 +63,12 @@ RUN is the ID of a run, or at least eight characters of its start that no other 
 	return cmd
 }
 
+// listRuns writes a page of the runs of all stores.
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
-	list := []render.Run{} // not nil: JSON has [] for none
-	var next string        // the newest of the pages' ends: the lists of other stores may go on before it
-	var failures []error
-	for _, one := range stores {
-		err := flags.with(cmd, one.command, func(ctx context.Context, s *service.Service) error {
-			page, err := s.Runs(ctx, localCall(), filter)
-			c.note(one.of(page.Notes...)...)
-			if page.Next != "" && (next == "" || runlog.CompareCursors(page.Next, next) < 0) {
-				next = page.Next
-			}
-			for _, r := range page.Reports {
-				list = append(list, render.Run{Store: one.place, Report: r})
-			}
-			return err
-		})
-		if err != nil {
-			failures = append(failures, err)
-			if len(stores) > 1 {
-				c.note(one.of("not read: " + text.Bound(err.Error()))...)
-			}
-		}
-	}
+	list, next, failures := c.collectRuns(cmd, flags, stores, filter)
 	if len(failures) == len(stores) {
 		return failures[0]
 	}
-	list, next = page(list, next, filter.Limit)
 	if next != "" {
 		c.note("there are earlier runs: add --before " + next)
 	}
@@ -111,6 +90,34 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 		return exitError{exitPartial, fmt.Errorf("%d of %d stores could not be read", len(failures), len(stores))}
 	}
 	return nil
+}
+
+// collectRuns returns a page of the runs of all stores, the cursor of the next page, and the errors of stores that could
+// not be read.
+func (c *Command) collectRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) (list []render.Run, next string, failures []error) {
+	list = []render.Run{} // not nil: JSON has [] for none
+	var end string        // the newest of the pages' ends: the lists of other stores may go on before it
+	for _, one := range stores {
+		err := flags.with(cmd, one.command, func(ctx context.Context, s *service.Service) error {
+			page, err := s.Runs(ctx, localCall(), filter)
+			c.note(one.of(page.Notes...)...)
+			if page.Next != "" && (end == "" || runlog.CompareCursors(page.Next, end) < 0) {
+				end = page.Next
+			}
+			for _, r := range page.Reports {
+				list = append(list, render.Run{Store: one.place, Report: r})
+			}
+			return err
+		})
+		if err != nil {
+			failures = append(failures, err)
+			if len(stores) > 1 {
+				c.note(one.of("not read: " + text.Bound(err.Error()))...)
+			}
+		}
+	}
+	list, next = page(list, end, filter.Limit)
+	return list, next, failures
 }
 
 // page sorts runs, newest first, and cuts them where the list of a store ends before its last run, and at

@@ -43,7 +43,7 @@ the exit code 0.`,
 			}
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				list, r := s.Explain(ctx, localCall(), request)
-				err := c.surveyed(r, func(b *strings.Builder) error { return writeExplanations(b, list, flags.output) })
+				err := c.surveyed(r, true, func(b *strings.Builder) error { return writeExplanations(b, list, flags.output) })
 				if isPattern := strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*"); isPattern && len(list) == 1 && list[0].Verdict == retention.Absent {
 					c.note("explain takes one object, and mediasweep plan a prefix")
 				}
@@ -86,7 +86,7 @@ hours of their video, where the records have them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
-				return c.surveyed(r, func(b *strings.Builder) error {
+				return c.surveyed(r, forecast != nil, func(b *strings.Builder) error {
 					switch flags.output {
 					case "json":
 						return writeJSON(b, report.NewForecast(forecast, r))
@@ -129,26 +129,8 @@ inventory uses the other's.`,
 			}
 			flags.policy = policies[0]
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
-				var rows strings.Builder
-				table := flags.csv(&rows)
-				var each func(retention.Difference)
-				if flags.output == "csv" {
-					each = render.Differences(table)
-				}
-				diff, r := s.Diff(ctx, localCall(), policies[1], each)
-				err := c.surveyed(r, func(b *strings.Builder) error {
-					switch flags.output {
-					case "json":
-						return writeJSON(b, diff)
-					case "csv":
-						err := table.Flush()
-						b.WriteString(rows.String())
-						return err
-					}
-					render.WriteDiff(b, diff)
-					return nil
-				})
-				if err == nil && exitCode && len(diff.Changes) > 0 {
+				differ, err := c.writeDiff(ctx, s, policies[1], &flags)
+				if differ && exitCode {
 					return exitError{code: exitDiffers}
 				}
 				return err
@@ -161,10 +143,34 @@ inventory uses the other's.`,
 	return cmd
 }
 
-// surveyed writes what a survey found, if it found anything, and returns what the
+// writeDiff holds another policy against the one of the flags. It reports whether their decisions differ.
+func (c *Command) writeDiff(ctx context.Context, s *service.Service, other *policy.Policy, flags *functionFlags) (differ bool, err error) {
+	var rows strings.Builder // in the order in which they are found
+	table := flags.csv(&rows)
+	var each func(retention.Difference)
+	if flags.output == "csv" {
+		each = render.Differences(table)
+	}
+	diff, r := s.Diff(ctx, localCall(), other, each)
+	err = c.surveyed(r, diff != nil, func(b *strings.Builder) error {
+		switch flags.output {
+		case "json":
+			return writeJSON(b, diff)
+		case "csv":
+			err := table.Flush()
+			b.WriteString(rows.String())
+			return err
+		}
+		render.WriteDiff(b, diff)
+		return nil
+	})
+	return err == nil && len(diff.Changes) > 0, err
+}
+
+// surveyed writes what a survey found, unless it failed or did not begin, and returns what the
 // program is to exit with. What could not be looked at comes first: a long result hides it.
-func (c *Command) surveyed(r *report.Report, write func(*strings.Builder) error) error {
-	if r.Status == report.Failed {
+func (c *Command) surveyed(r *report.Report, began bool, write func(*strings.Builder) error) error {
+	if r.Status == report.Failed || !began {
 		return exitError{r.ExitCode(), errors.New(r.Error)}
 	}
 	var b strings.Builder
