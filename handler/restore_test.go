@@ -313,7 +313,7 @@ func TestTheGuardOfEventsCountsWhatWent(t *testing.T) {
 	w.mustInvoke(string(ossEvent("clips/more", "clips/most", "clips/last")), report.Blocked)
 }
 
-// All media that a killed run deleted can be restored, before and after the next run finishes its plan.
+// All media that a killed run deleted can be restored by the start of its ID, before and after the next run finishes its plan.
 // The restore keeps the pace of the service, and writes one record for all held media.
 func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 	for _, finished := range []bool{false, true} {
@@ -327,7 +327,7 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 					s.e.Inject(emulator.Fault{Operation: "*", Kind: emulator.Latency, Delay: 40 * time.Millisecond})
 					s.programs = []*program{s.start(0)}
 					s.calls.Go(func() {
-						_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(everything))
+						_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "1-killed-7"}, []byte(everything))
 					})
 					for s.e.Count()["DeleteMedia"] < 10 {
 						time.Sleep(10 * time.Millisecond)
@@ -346,7 +346,7 @@ func TestRestoreOfARunThatWasKilledWhileItDeleted(t *testing.T) {
 						t.Fatalf("only %d are gone", gone)
 					}
 					began := time.Now()
-					done := s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "killed"})
+					done := s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: "1-killed"})
 					if done.Status != report.Done {
 						t.Fatal(done.Status, done.Error, done.Failures)
 					}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,32 @@ func LatestIntent(ctx context.Context, store state.Store, run string) (Intent, e
 		}
 	}
 	return begun, err
+}
+
+// RunsWithIntents returns the runs whose IDs start so and that have an intent, each once.
+func RunsWithIntents(ctx context.Context, store state.Store, start string) (runs []string, err error) {
+	for record, err := range store.List(ctx, intentFolder, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list the intents of runs: %w", err)
+		}
+		if run := runOf(record.Name); strings.HasPrefix(run, start) && !slices.Contains(runs, run) {
+			runs = append(runs, run)
+		}
+	}
+	return runs, nil
+}
+
+// runOf returns the run in the name of an intent; see Begin. It returns nothing for another name.
+func runOf(record string) string {
+	name, isIntent := strings.CutSuffix(path.Base(record), intentSuffix)
+	stamp, run, _ := strings.Cut(name, "-")
+	if _, err := state.ParseStamp(stamp); err != nil { // the clock of the run comes before it
+		stamp, run, _ = strings.Cut(run, "-")
+	}
+	if _, err := state.ParseStamp(stamp); err != nil || !isIntent {
+		return ""
+	}
+	return run
 }
 
 // HasBegun reports whether a run with this clock has an intent.

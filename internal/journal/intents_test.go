@@ -181,6 +181,29 @@ func TestLatestIntent(t *testing.T) {
 	}
 }
 
+// A run is found by the start of its ID, whether it held the lease or not.
+func TestRunsWithIntents(t *testing.T) {
+	store := statetest.New()
+	begin(t, store, "1-aa-Z-1", "1", 0)
+	no(t, begin(t, store, "1-aa-Z-1", "2", 5).Close(t.Context(), store))
+	begin(t, store, "1-bb", "3", 9)
+	_, err := Begin(t.Context(), store, asOf, Intent{Run: "1-aa-Z-2", Plan: planID("4"), Policy: "p", AsOf: asOf, Until: asOf.Add(time.Hour)})
+	no(t, err)
+	no(t, NoteLook(t.Context(), store, asOf))
+	for _, other := range []string{"1-aa.json", "1-aa-x.json", "20300101T000000Z-1-aa-x.json"} {
+		store.Put(intentFolder+other, nil)
+	}
+	for start, want := range map[string][]string{"1-aa-Z": {"1-aa-Z-1", "1-aa-Z-2"}, "1-b": {"1-bb"}, "1-bb": {"1-bb"}, "1-bb-": nil, "2026": nil} {
+		if got, err := RunsWithIntents(t.Context(), store, start); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v, want %q", start, got, err, want)
+		}
+	}
+	store.Down = "list"
+	if _, err := RunsWithIntents(t.Context(), store, "1"); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("the list fails: %v", err)
+	}
+}
+
 func TestHasBegun(t *testing.T) {
 	store := statetest.New()
 	begin(t, store, "a", "1", 0)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -31,12 +33,19 @@ func Find(ctx context.Context, store state.Store, reference string) (*report.Rep
 	return Read(ctx, store, id)
 }
 
-// FindRunOrPlan returns the one ID of a run or of a plan that starts with a reference. It returns state.ErrNotFound if
-// there is none, and an AmbiguousError for several.
+// FindRunOrPlan returns the one ID of a run or of a plan that starts with a reference. A run that was killed counts, if it
+// has an intent. It returns state.ErrNotFound if there is none, and an AmbiguousError for several.
 func FindRunOrPlan(ctx context.Context, store state.Store, reference string) (id string, err error) {
 	runs, err := runsWithPrefix(ctx, store, reference)
 	if err != nil {
 		return "", err
+	}
+	if isStart(reference) {
+		begun, err := journal.RunsWithIntents(ctx, store, reference)
+		if err != nil {
+			return "", err
+		}
+		runs = slices.Compact(slices.Sorted(slices.Values(append(runs, begun...))))
 	}
 	var plans []string
 	if reference != trigger.LatestPlan && trigger.CheckPlan(reference) == nil {
@@ -56,8 +65,13 @@ func FindRunOrPlan(ctx context.Context, store state.Store, reference string) (id
 
 // runsWithPrefix returns the IDs of the runs with reports that begin so.
 func runsWithPrefix(ctx context.Context, store state.Store, reference string) ([]string, error) {
-	if len(reference) < trigger.MinReference || state.SafeName(reference) != reference {
+	if !isStart(reference) {
 		return nil, nil
 	}
 	return idsWithPrefix(ctx, store, reference, func(name string) (string, bool) { return path.Base(path.Dir(name)), true }, reportFolder)
+}
+
+// isStart reports whether a reference may be the start of a run's ID.
+func isStart(reference string) bool {
+	return len(reference) >= trigger.MinReference && state.SafeName(reference) == reference
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
@@ -51,7 +52,12 @@ func TestFindRunOrPlan(t *testing.T) {
 	for _, run := range []string{"bbbbbbbb-1", "dddddddd-1", "dddddddd-2", "eeeeeeee-1", "latest-1"} {
 		no(t, Save(t.Context(), store, &report.Report{Run: run}))
 	}
+	for _, killed := range []string{"eeeeeeee-1", "gggggggg-1", "hhhhhhhh-1", "hhhhhhhh-2"} {
+		_, err := journal.Begin(t.Context(), store, asOf, journal.Intent{Run: killed, Plan: id("cccccccc"), AsOf: asOf})
+		no(t, err)
+	}
 	for reference, want := range map[string]string{
+		"gggggggg": "gggggggg-1", "hhhhhhhh": "names several runs: ", "hhhhhhhh-2": "hhhhhhhh-2",
 		"cccccccc": id("cccccccc"), "sha256:cccccccc": id("cccccccc"), id("cccccccc")[7:]: id("cccccccc"), "aaaaaaaa2": id("aaaaaaaa2"), "sha256:bbbbbbbb": id("bbbbbbbb"), "bbbbbbbb0": id("bbbbbbbb"),
 		"eeeeeeee": "eeeeeeee-1", "bbbbbbbb-": "bbbbbbbb-1", "dddddddd-2": "dddddddd-2",
 		"aaaaaaaa": "names several plans: ", "dddddddd": "names several runs: ", "bbbbbbbb": "names several runs and plans: give the whole ID of one: bbbbbbbb-1, " + id("bbbbbbbb"),
@@ -65,7 +71,7 @@ func TestFindRunOrPlan(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", reference, got, err, want)
 		}
 	}
-	for folder, reference := range map[string]string{"plans/": "ffffffff", reportFolder: "zzzzzzzz"} {
+	for folder, reference := range map[string]string{"plans/": "ffffffff", reportFolder: "zzzzzzzz", "open/": "zzzzzzzz"} {
 		store.Down, store.Of = "list", folder
 		if got, err := FindRunOrPlan(t.Context(), store, reference); !errors.Is(err, statetest.ErrDown) {
 			t.Errorf("%s: %q, %v, want the store's error", folder, got, err)
