@@ -101,7 +101,7 @@ func decodeTombstones(data []byte) (tombstoneRecord, error) {
 	}
 	switch {
 	case record.Format != tombstoneFormat:
-		return tombstoneRecord{}, fmt.Errorf("format %d: this program reads format %d", record.Format, tombstoneFormat)
+		return tombstoneRecord{}, state.OtherFormat(record.Format, tombstoneFormat)
 	case record.At.IsZero():
 		return tombstoneRecord{}, errors.New("it has no time")
 	case len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0:

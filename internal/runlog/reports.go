@@ -96,7 +96,7 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	case err != nil:
 		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(run), state.ErrDamaged, err)
 	case record.Format != reportFormat || record.Report == nil:
-		return nil, fmt.Errorf("report of run %s: %w: format %d: this program reads format %d", text.Quote(run), state.ErrDamaged, record.Format, reportFormat)
+		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(run), state.ErrDamaged, state.OtherFormat(record.Format, reportFormat))
 	}
 	r := record.Report
 	r.Ledger, r.Asked = record.Ledger, record.Asked

@@ -33,7 +33,7 @@ func decodeHead(data []byte) (checkpoint, error) {
 		return checkpoint{}, err
 	}
 	if head.Format != checkpointFormat {
-		return checkpoint{}, fmt.Errorf("format %d, this program reads format %d: %w", head.Format, checkpointFormat, errOther)
+		return checkpoint{}, fmt.Errorf("%w: %w", state.OtherFormat(head.Format, checkpointFormat), errOther)
 	}
 	for _, n := range append([]int{head.Passed, head.Known}, head.Segments...) {
 		if n < 0 || n > maxCount {
