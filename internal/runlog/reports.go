@@ -92,11 +92,16 @@ func Read(ctx context.Context, store state.Store, run string) (*report.Report, e
 
 func decodeReport(run string, data []byte) (*report.Report, error) {
 	var record reportRecord
-	switch err := state.Decode(data, maxReport, &record); {
+	err := state.Decode(data, maxReport, &record)
+	switch {
 	case err != nil:
+	case record.Format != reportFormat:
+		err = state.OtherFormat(record.Format, reportFormat)
+	case record.Report == nil:
+		err = errors.New("it has no report")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(run), state.ErrDamaged, err)
-	case record.Format != reportFormat || record.Report == nil:
-		return nil, fmt.Errorf("report of run %s: %w: %w", text.Quote(run), state.ErrDamaged, state.OtherFormat(record.Format, reportFormat))
 	}
 	r := record.Report
 	r.Ledger, r.Asked = record.Ledger, record.Asked

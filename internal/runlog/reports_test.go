@@ -24,6 +24,17 @@ func FuzzReport(f *testing.F) {
 	})
 }
 
+// A damaged report says what is wrong with it.
+func TestDamagedReports(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"format":1}`: "it has no report", `{"format":2,"report":{}}`: "format 2: this program reads format 1", `{}`: "format 0: this program reads format 1", `{`: "unexpected end of JSON",
+	} {
+		if _, err := decodeReport("a", []byte(data)); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", data, err, want)
+		}
+	}
+}
+
 // A run has a report for each time that its request came: the latest counts.
 func TestReports(t *testing.T) {
 	store := statetest.New()
