@@ -112,15 +112,16 @@ func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc
 // Finish returns a context for the last records of a call. They are written side by side, so
 // each has all of the time that is left, up to 5 s.
 func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), min(maxRecord, b.Left(maxRecord)))
+	return context.WithTimeout(context.WithoutCancel(ctx), b.Left(maxRecord))
 }
 
-// Left returns the time after which the call records nothing more. Without a limit it returns most.
+// Left returns the time after which the call records nothing more, at most most. A call of the command line has three
+// hundred years.
 func (b Budget) Left(most time.Duration) time.Duration {
 	if b.record.IsZero() {
 		return most
 	}
-	return time.Until(b.record)
+	return min(most, time.Until(b.record))
 }
 
 // ErrInterrupted is the reason of a run whose caller has gone.

@@ -3,6 +3,7 @@ package deadline_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,27 @@ func TestFinish(t *testing.T) {
 			t.Errorf("a last record without a deadline has %v, want 5s", time.Until(end))
 		}
 	})
+}
+
+// The time that is left is bounded, however late the end of the call is.
+func TestLeft(t *testing.T) {
+	for name, test := range map[string]struct{ limit, want time.Duration }{
+		"no limit":      {0, time.Hour},
+		"a short one":   {time.Minute, 58500 * time.Millisecond},
+		"a long one":    {2 * time.Hour, time.Hour},
+		"the last time": {math.MaxInt64, time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			if test.limit > 0 {
+				ctx, cancel = context.WithTimeout(t.Context(), test.limit)
+			}
+			defer cancel()
+			if got := deadline.New(ctx).Left(time.Hour); got != test.want {
+				t.Errorf("%s: %v, want %v", name, got, test.want)
+			}
+		})
+	}
 }
 
 // A call that outlives its caller admits nothing more, and what is in flight has ten seconds, or until the deadline.

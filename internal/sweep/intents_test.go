@@ -3,12 +3,14 @@ package sweep
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -76,20 +78,33 @@ func TestIntentsOfARun(t *testing.T) {
 	}
 }
 
-// The intent of a run without a lease says until when the run may last. Without a time limit that is a day, and a minute for clocks.
+// The intent of a run without a lease says until when the run may last. Without a time limit that is a day, and a minute for
+// clocks. The command line has the longest limit that there is.
 func TestUntilWhenAnIntentIsUnderWay(t *testing.T) {
-	w := newWorld(t, "")
-	ids := w.fill(3)
-	w.beforeDelete = func() error {
-		for after, want := range map[time.Duration]int{24 * time.Hour: 0, 24*time.Hour + 59*time.Second: 0, 24*time.Hour + time.Minute: 1} {
-			if list, _, err := journal.Unfinished(t.Context(), w.store, w.now.Add(after)); err != nil || len(list) != want {
-				t.Errorf("%v later: %d unfinished, want %d: %v", after, len(list), want, err)
+	for name, limit := range map[string]time.Duration{"no limit": 0, "the longest": math.MaxInt64} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			ids := w.fill(3)
+			w.beforeDelete = func() error {
+				for after, want := range map[time.Duration]int{0: 0, 24 * time.Hour: 0, 24*time.Hour + 59*time.Second: 0, 24*time.Hour + time.Minute: 1} {
+					if list, _, err := journal.Unfinished(t.Context(), w.store, w.now.Add(after)); err != nil || len(list) != want {
+						t.Errorf("%v later: %d unfinished, want %d: %v", after, len(list), want, err)
+					}
+				}
+				return nil
 			}
-		}
-		return nil
-	}
-	if r := w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, policy.Enforce); r.Counts.Deleted != 3 {
-		t.Errorf("%s, %+v", r.Status, r.Counts)
+			ctx, cancel := context.WithCancel(t.Context())
+			if limit > 0 {
+				ctx, cancel = context.WithTimeout(t.Context(), limit)
+			}
+			defer cancel()
+			r := report.New("r", trigger.HTTP, w.sweep.Policy, w.now)
+			r.Mode = policy.Enforce
+			w.sweep.Run(ctx, deadline.New(ctx), &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, r)
+			if r.Counts.Deleted != 3 {
+				t.Errorf("%s, %+v", r.Status, r.Counts)
+			}
+		})
 	}
 }
 
