@@ -140,7 +140,7 @@ func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 // were live when the plan was made. If an earlier version did not record these, its reason stays.
 func (r *run) guardRest(of plan.Contents) string {
 	left := r.report.Counts.Pending
-	if of.Live < 1 && 0 < left && left <= r.Policy.Guard.MaxDelete {
+	if of.Live < 1 && r.Policy.Guard.MaxPercent > 0 && 0 < left && left <= r.Policy.Guard.MaxDelete {
 		return of.Blocked
 	}
 	return tripped(r.Policy.Guard, left, max(of.Live, left), of.MostLive)

@@ -13,7 +13,7 @@ import (
 )
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
-// applies: nothing is deleted of a blocked plan, or if more than guard.maxDelete media are left.
+// of today applies to what is left: it may have been tightened since.
 // A plan of the inventory deletes only media that the inventory still names. A plan that no person applied deletes
 // only media that are still due by the notice.
 func (r *run) resumePlan(ctx, admit context.Context) error {
@@ -27,8 +27,12 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		return err
 	}
 	reason := p.contents.Blocked
-	if c := r.report.Counts; reason == "" && c.Expired > r.Policy.Guard.MaxDelete {
+	switch c := r.report.Counts; {
+	case reason != "":
+	case c.Expired > r.Policy.Guard.MaxDelete:
 		reason = fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", c.Expired, r.Policy.Guard.MaxDelete)
+	case p.contents.Head.Scope.Plan == "": // else a person may have overridden the percentage
+		reason = r.guardRest(p.contents)
 	}
 	if reason != "" {
 		r.trip(reason)
