@@ -182,7 +182,8 @@ func TestScheduledRunsSaveTotals(t *testing.T) {
 	}
 }
 
-// What a killed run deleted is in the totals, once, when a scheduled run has finished its plan.
+// What a killed run deleted is in the totals, once, when a scheduled run has finished its plan. Its day is not saved before,
+// also if the first run that tries cannot read the plan.
 func TestStatsOfAKilledRun(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
 	later := time.Duration(0)
@@ -207,6 +208,16 @@ func TestStatsOfAKilledRun(t *testing.T) {
 	w.add("clips/c", 300)
 	later = 72 * time.Hour
 	w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	segment := filepath.Join(string(w.store()), "plans", strings.ReplaceAll(killed.Plan, ":", "-"), "000001.jsonl.gz")
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(segment, away); err != nil {
+		t.Fatal(err)
+	}
+	w.mustInvoke(everything, report.Done)
+	if err := os.Rename(away, segment); err != nil {
+		t.Fatal(err)
+	}
+	later += 72 * time.Hour
 	for range 2 {
 		w.mustInvoke(everything, report.Done)
 		later += 72 * time.Hour // the days are saved

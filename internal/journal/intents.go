@@ -177,10 +177,15 @@ func decodeIntent(data []byte) (Intent, error) {
 	return i, nil
 }
 
-// Unfinished returns the intents that were not closed, oldest first, and the errors of damaged
-// records. It leaves out requests that may be under way, and those of more than requestTime before the latest
-// NoteLook. The next sweep finds the media of damaged ones.
+// Unfinished returns the intents of Open but those of requests that may be under way.
 func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
+	list, damaged, err = Open(ctx, store, now)
+	return slices.DeleteFunc(list, func(i Intent) bool { return i.Until.After(now) }), damaged, err
+}
+
+// Open returns the intents that were not closed, oldest first, and the errors of damaged records. It leaves out those of
+// requests of more than requestTime before the latest NoteLook. The next sweep finds the media of damaged ones.
+func Open(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
 	names, err := openIntents(ctx, store, now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
@@ -190,13 +195,11 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 		switch {
 		case errors.Is(err, state.ErrDamaged):
 			damaged = append(damaged, err)
-			continue
 		case err != nil:
 			return nil, nil, err
-		case i.Until.After(now):
-			continue
+		default:
+			list = append(list, i)
 		}
-		list = append(list, i)
 	}
 	return list, damaged, nil
 }

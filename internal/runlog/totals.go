@@ -48,9 +48,9 @@ const (
 	totalsFormat = 1
 	// maxTotals bounds the record of a day, in bytes. A policy has at most 5,000 rules.
 	maxTotals = 1 << 20
-	// lateReports is the time after which no report of a day is expected: a report is saved within
-	// seconds, by a clock that may be an hour slow.
-	lateReports = 2 * time.Hour
+	// LateReports is the time after which no report of a day is expected, but those of killed runs: a report is saved
+	// within seconds, by a clock that may be an hour slow.
+	LateReports = 2 * time.Hour
 	// maxCatchUp is the number of days that SaveDays goes back.
 	maxCatchUp = 31
 )
@@ -78,7 +78,7 @@ func decodeTotals(data []byte, zone *time.Location, date time.Time) (*Day, error
 // SaveDays saves the totals of the days that have ended since its last call, up to a month.
 func SaveDays(ctx context.Context, store state.Store, zone *time.Location, now time.Time) error {
 	began, _, err := begun(ctx, store)
-	today := retention.DateOf(now.Add(-lateReports), zone)
+	today := retention.DateOf(now.Add(-LateReports), zone)
 	first := today.AddDate(0, 0, -maxCatchUp)
 	if logged := retention.DateOf(began, zone); logged.After(first) {
 		first = logged

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -68,13 +67,13 @@ func (j *job) saveDays(ctx context.Context) {
 		return
 	}
 	now := j.now()
-	if j.report.Mode == policy.DryRun {
-		// A dry run finishes no plan. The run that does adds the report of a killed run to an earlier day.
-		intents, _, err := journal.Unfinished(ctx, j.store(), now)
-		isRecent := func(i journal.Intent) bool { return i.AsOf.After(now.AddDate(0, -1, 0)) }
-		if err != nil || slices.ContainsFunc(intents, isRecent) {
-			return
-		}
+	// A killed run has no report until another run has finished its plan. The report then counts for the day of the plan.
+	intents, _, err := journal.Open(ctx, j.store(), now)
+	isLate := func(i journal.Intent) bool {
+		return i.AsOf.After(now.AddDate(0, -1, 0)) && i.AsOf.Before(now.Add(-runlog.LateReports))
+	}
+	if err != nil || slices.ContainsFunc(intents, isLate) {
+		return
 	}
 	if err := runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now); err != nil {
 		j.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
