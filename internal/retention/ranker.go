@@ -2,6 +2,7 @@ package retention
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ const maxAhead = 10_000
 func NewRanker(p *policy.Policy, asOf time.Time) *Ranker {
 	r := &Ranker{asOf: asOf.UnixNano(), counts: map[string]int{}, newest: map[group][]member{}}
 	for _, rule := range p.Expire {
-		r.counts[rule.Name] = rule.KeepLatest.Count
+		r.counts[rule.Name] = min(rule.KeepLatest.Count, math.MaxInt/2) // Add adds to it
 	}
 	return r
 }

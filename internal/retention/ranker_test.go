@@ -256,3 +256,18 @@ func TestNewest(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A rule may keep any number of media, also of those that are dated ahead.
+func TestTheLargestCount(t *testing.T) {
+	p := parse(t, fmt.Sprintf("version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: %d, per: folder}}]\n", math.MaxInt))
+	ranker := retention.NewRanker(p, asOf)
+	rank := func(created int64) retention.Rank {
+		return retention.Rank{Rule: "series", Groups: []string{"g"}, Created: created}
+	}
+	for _, created := range []int64{1, asOf.UnixNano() + 1, 2} {
+		ranker.Add("", rank(created))
+	}
+	if !ranker.IsLatest(rank(1)) {
+		t.Error("the oldest is not among the latest")
+	}
+}
