@@ -37,7 +37,7 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 	}
 	t.flush()
 	if said := found.Policies[latest.Policy]; said != "" {
-		fmt.Fprintf(b, "\nThe policy:\n")
+		fmt.Fprintf(b, "\nThe policy. Its mode, guard and pace may have been others:\n")
 		for line := range strings.Lines(said) {
 			fmt.Fprintf(b, "  %s\n", text.Printable(strings.TrimSuffix(line, "\n")))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -68,6 +69,8 @@ func WriteReport(w io.Writer, r *report.Report) error {
 		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	t := &grid{out: &b}
+	t.line("run\t%s", r.Run)
+	t.line("started\t%s, by %s", r.StartedAt.Format(time.RFC3339), r.Trigger)
 	t.line("mode\t%s", r.Mode)
 	t.line("status\t%s", r.Status)
 	if r.Plan != "" {

@@ -23,7 +23,7 @@ func TestTable(t *testing.T) {
 	if err := render.WriteReport(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong", "within 90 days, 3 of them within seven"} {
+	for _, text := range []string{"\nrun          r1\nstarted      " + asOf.Format(time.RFC3339) + ", by timer\nmode         ", "hold", "protect", "blocked: too many", "error: an error", "m1: gone wrong", "within 90 days, 3 of them within seven"} {
 		if !strings.Contains(b.String(), text) {
 			t.Errorf("the table lacks %q:\n%s", text, b.String())
 		}
