@@ -48,7 +48,7 @@ func TestChecker(t *testing.T) {
 	for name, text := range map[string]string{
 		"a variable that is not used": "func unused() { unused := 1 }",
 		"an unknown name":             "func unknown() int { return w }",
-		"a wrong type":                "func (w *worker) wrong() []plan.Line { return w.permit }",
+		"a wrong type":                "func (w *worker) wrong() []plan.Line { return w.free }",
 		"another worker":              "type worker struct{}",
 		"no return":                   "func none() int {}",
 		"no code":                     "func {",
@@ -57,7 +57,7 @@ func TestChecker(t *testing.T) {
 			t.Errorf("%s is seen by nobody", name)
 		}
 	}
-	if err := compiler.check(file, strings.Replace(string(source), "mps.Permit", "plan.Permit", 1)); err == nil {
+	if err := compiler.check(file, strings.Replace(string(source), "plan.Line", "plan.Permit", 1)); err == nil {
 		t.Error("a name that another package lacks is seen by nobody")
 	}
 	if err := compiler.check("internal/purge/none.go", "package purge\n"); err == nil {

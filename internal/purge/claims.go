@@ -145,7 +145,7 @@ func (w *worker) follow(theirs []contested) (rest []plan.Line, err error) {
 	}
 	for _, l := range live {
 		if took[l.MediaID] {
-			w.all([]plan.Line{l}, journal.Unverified, errStillShown, true)
+			w.all([]plan.Line{l}, stillShown)
 		} else {
 			rest = append(rest, l)
 		}

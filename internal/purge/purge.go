@@ -131,8 +131,7 @@ func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, erro
 	return ended
 }
 
-// purge deletes one batch, and reports the outcome of each medium. It splits a rejected batch until
-// the rejected medium is alone. It may leave a batch to be sent with other media, but only before its first call.
+// purge deletes one batch, and reports the outcome of each medium. left are media to be sent with others; see send.
 // An error means that no further call can succeed.
 func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 	var backoff time.Duration
@@ -143,7 +142,7 @@ func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 		}
 		failure, _ := errors.AsType[*mps.Error](err)
 		if failure != nil && failure.Kind == mps.Unauthorized {
-			w.all(batch, journal.Failed, err, false)
+			w.all(batch, Outcome{Became: journal.Failed, Cause: err})
 			return nil, err // before the last batch may be sent
 		}
 		w.sent()
@@ -152,74 +151,102 @@ func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 			return nil, w.verify(batch)
 		case failure == nil:
 			return nil, nil // not sent: still pending
-		case failure.Kind == mps.Throttled && try < mps.MaxTries: // the service did not accept it
-			if backoff, err = w.backOff(batch, backoff, err); err != nil {
-				return nil, nil //nolint:nilerr // reported by backOff
-			}
-			continue
-		case failure.Kind == mps.Throttled:
-			w.all(batch, journal.Failed, err, false)
-			return nil, nil
 		}
-		// The call may have deleted some media. They are read back before they are sent again or
-		// reported as failed.
-		var pauses []time.Duration
-		if failure.Kind == mps.Ambiguous || len(batch) == 1 {
-			pauses = afterLoss()
-		}
-		live, readErr := w.readBack(batch, pauses, journal.Deleted)
+		live, err := w.survivors(batch, failure)
 		switch {
-		case readErr != nil:
-			return nil, w.unread(live, readErr)
+		case err != nil:
+			return nil, w.unread(live, err)
 		case len(live) == 0:
 			return nil, nil
-		case failure.Kind == mps.Ambiguous && try < mps.MaxTries:
-			if backoff, err = w.backOff(live, backoff, err); err != nil {
-				return nil, nil //nolint:nilerr // reported by backOff
-			}
-			batch = live
-		case failure.Kind == mps.Rejected && len(live) < len(batch):
-			batch, try = live, 0 // the rejected media may be those that are gone
-		case failure.Kind == mps.Rejected && len(live) > 1:
-			if _, err := w.purge(live[:len(live)/2]); err != nil {
-				return nil, err
-			}
-			batch, try = live[len(live)/2:], 0
-		case failure.Unknown() && live[0].State == media.StateInitiated:
-			// MPS shows it as Initiated and does not know it: it was deleted before.
-			w.all(live, journal.Gone, nil, true)
-			return nil, nil
-		default:
-			w.all(live, journal.Failed, err, false)
+		case failure.Kind == mps.Rejected:
+			return nil, w.rejected(batch, live, failure)
+		case try == mps.MaxTries:
+			w.all(live, Outcome{Became: journal.Failed, Cause: failure})
 			return nil, nil
 		}
+		next, again := w.backOff(live, backoff, failure)
+		if !again {
+			return nil, nil
+		}
+		batch, backoff = live, next
 	}
 }
 
-// send sends the media of a batch that are still to be deleted, and returns them. Without a permit it sends none, and
-// returns the media that permit leaves.
+// send sends the media of a batch that no hold keeps, and returns them. It waits for a permit, and then decides again
+// on whatever has changed meanwhile. A batch that becomes smaller before its first call is left, so that other media take
+// the free places.
 func (w *worker) send(batch []plan.Line) (sent, left []plan.Line, err error) {
+	full := len(batch)
 	for {
-		rest, permit, holds := w.permit(batch)
-		if permit == nil {
-			return nil, rest, nil
+		holds, err := w.Holds.Current(w.admit)
+		if err != nil {
+			return nil, nil, err
 		}
-		err := permit.Delete(w.ctx, ids(rest))
+		if batch = w.free(batch); len(batch) == 0 {
+			return nil, nil, nil
+		}
+		if len(batch) < full && !w.isSent {
+			return nil, batch, nil
+		}
+		permit, err := w.Library.Permit(holds, mps.DeleteMedia)
+		switch {
+		case w.admit.Err() != nil:
+			return nil, nil, w.admit.Err()
+		case holds.Err() != nil:
+			continue
+		case err != nil:
+			return nil, nil, err
+		case isStale(batch, w.Now()): // it waited long for its permit
+			batch = w.recheck(batch)
+			continue
+		}
+		err = permit.Delete(w.ctx, ids(batch))
 		if _, answered := errors.AsType[*mps.Error](err); err == nil || answered || holds.Err() == nil || w.admit.Err() != nil {
-			return rest, nil, err
-		}
-		batch = rest // not sent: the holds have changed
+			return batch, nil, err
+		} // else it was not sent: the holds have changed
 	}
 }
 
-// backOff waits before media are sent again. After an error they stay pending if the time is up;
-// otherwise backOff reports them as failed with the cause.
-func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (time.Duration, error) {
+// survivors reads back a batch whose call failed. The call may have deleted some media: only the others may be sent again,
+// or reported as failed.
+func (w *worker) survivors(batch []plan.Line, failure *mps.Error) (live []plan.Line, err error) {
+	if failure.Kind == mps.Throttled { // the service did not accept it
+		return batch, nil
+	}
+	var pauses []time.Duration
+	if failure.Kind == mps.Ambiguous || len(batch) == 1 {
+		pauses = afterLoss()
+	}
+	return w.readBack(batch, pauses, journal.Deleted)
+}
+
+// rejected splits the survivors of a rejected batch until the rejected medium is alone.
+func (w *worker) rejected(batch, live []plan.Line, failure *mps.Error) (err error) {
+	half := len(live) / 2
+	switch {
+	case len(live) < len(batch): // the rejected media may be those that are gone
+		_, err = w.purge(live)
+	case half > 0:
+		if _, err = w.purge(live[:half]); err == nil {
+			_, err = w.purge(live[half:])
+		}
+	case failure.Unknown() && live[0].State == media.StateInitiated:
+		// MPS shows it as Initiated and does not know it: it was deleted before.
+		w.all(live, Outcome{Became: journal.Gone, Tombstone: true})
+	default:
+		w.all(live, Outcome{Became: journal.Failed, Cause: failure})
+	}
+	return err
+}
+
+// backOff waits before media are sent again. It returns false if they are not: they stay pending if the time is
+// up, and have failed otherwise.
+func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (next time.Duration, again bool) {
 	next, err := w.Library.Backoff(w.ctx, previous)
 	if err != nil && !deadline.Passed(err) {
-		w.all(batch, journal.Failed, cause, false)
+		w.all(batch, Outcome{Became: journal.Failed, Cause: cause})
 	}
-	return next, err
+	return next, err == nil
 }
 
 func ids(batch []plan.Line) []string {

@@ -12,7 +12,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-var errStillShown = errors.New("MPS took the deletion, and does not say that the medium is gone")
+// stillShown is the outcome of a medium whose deletion MPS accepted.
+var stillShown = Outcome{Became: journal.Unverified, Cause: errors.New("MPS took the deletion, and does not say that the medium is gone"), Tombstone: true}
 
 // verify reads back a batch that the service accepted.
 func (w *worker) verify(batch []plan.Line) error {
@@ -20,7 +21,7 @@ func (w *worker) verify(batch []plan.Line) error {
 	if err != nil {
 		return w.unread(live, err)
 	}
-	w.all(live, journal.Unverified, errStillShown, true)
+	w.all(live, stillShown)
 	return nil
 }
 
@@ -28,7 +29,7 @@ func (w *worker) verify(batch []plan.Line) error {
 // is up.
 func (w *worker) unread(batch []plan.Line, err error) error {
 	if !deadline.Passed(err) {
-		w.all(batch, journal.Unverified, err, false)
+		w.all(batch, Outcome{Became: journal.Unverified, Cause: err})
 	}
 	if failure, ok := errors.AsType[*mps.Error](err); ok && failure.Kind == mps.Unauthorized {
 		return err // no deletion can be verified

@@ -146,10 +146,11 @@ func (w *worker) report(outcomes ...Outcome) {
 }
 
 // all reports the same outcome for all media of a batch.
-func (w *worker) all(batch []plan.Line, became journal.Became, cause error, tombstone bool) {
+func (w *worker) all(batch []plan.Line, outcome Outcome) {
 	outcomes := make([]Outcome, len(batch))
 	for i, l := range batch {
-		outcomes[i] = Outcome{Line: l, Became: became, Cause: cause, Tombstone: tombstone}
+		outcome.Line = l
+		outcomes[i] = outcome
 	}
 	w.report(outcomes...)
 }
