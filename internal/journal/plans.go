@@ -19,24 +19,25 @@ import (
 )
 
 // SavePlan makes a plan durable. It writes the contents last, and returns them. The draft has all of them but the ID, the
-// entries and the segments. Lines must be in the order of their MediaIds; SavePlan reads them twice. A plan
-// without media is for review only: the caller may ignore the error.
+// entries and the segments. Lines must be in the order of their MediaIds; SavePlan reads them twice. After an error
+// the contents have an ID if all lines were read once.
 func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
 	sealer, err := plan.NewSealer(draft.Head)
 	if err != nil {
 		return plan.Contents{}, err
 	}
+	contents := draft
+	contents.Entries, contents.Segments = 0, []string{}
 	for l, err := range lines {
 		if err != nil {
 			return plan.Contents{}, err
 		}
 		sealer.Add(l.Text)
+		contents.Entries++
 	}
-	id := sealer.ID()
-	contents := draft
-	contents.ID, contents.Entries, contents.Segments = id, 0, []string{}
+	contents.ID = sealer.ID()
 	written := segments.NewWriter(func(number int, record []byte) error {
-		name := plan.SegmentName(id, number)
+		name := plan.SegmentName(contents.ID, number)
 		contents.Segments = append(contents.Segments, name)
 		return createPlan(ctx, store, name, record, sameLines)
 	})
@@ -47,7 +48,6 @@ func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines
 		if err != nil {
 			return contents, err
 		}
-		contents.Entries++
 	}
 	if err := written.Close(); err != nil {
 		return contents, err
@@ -56,9 +56,9 @@ func SavePlan(ctx context.Context, store state.Store, draft plan.Contents, lines
 	if err != nil {
 		return contents, fmt.Errorf("write the plan: %w", err)
 	}
-	name := plan.Name(id)
+	name := plan.Name(contents.ID)
 	if contents.Entries == 0 {
-		name = plan.EmptyName(id)
+		name = plan.EmptyName(contents.ID)
 	}
 	return contents, createPlan(ctx, store, name, record, sameContents)
 }

@@ -201,8 +201,8 @@ func TestSavePlanFails(t *testing.T) {
 		store := statetest.New()
 		store.Down, store.Of = "create", of
 		contents, err := SavePlan(t.Context(), store, plan.Contents{Head: head()}, entries(t, 1500))
-		if !errors.Is(err, statetest.ErrDown) || contents.ID == "" {
-			t.Errorf("without %s: %v", of, err)
+		if !errors.Is(err, statetest.ErrDown) || contents.ID == "" || contents.Entries != 1500 {
+			t.Errorf("without %s: %d entries, %v", of, contents.Entries, err)
 		}
 		if _, err := ReadPlan(t.Context(), store, contents.ID); !errors.Is(err, state.ErrNotFound) {
 			t.Errorf("without %s it is read: %v", of, err)

@@ -12,49 +12,45 @@ import (
 	"github.com/mediasweep/mediasweep/internal/scan"
 )
 
-// save makes the plan durable, and the announcements. It returns the ID of the plan that the run deletes.
+// save makes the plan of all expired media durable, and the announcements. If the run deletes only some of the media,
+// because it announces the others, it also saves the plan of these. It returns the ID of the plan that the run deletes.
 func (r *run) save(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (planID string, err error) {
-	contents, planID, err := r.savePlans(ctx, found, notice, draft)
-	switch {
-	case err == nil:
-	case contents.ID != "" && contents.Entries == 0 && r.report.Counts.Pending == 0:
-		r.Log.Warn("plan without media not saved", "plan", contents.ID, "error", err.Error())
-	case errors.Is(err, journal.ErrDamagedPlan):
-		r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
-		return "", err
-	default:
-		return "", err
-	}
-	if err := notice.record(ctx); err != nil {
-		return "", err
-	}
-	if r.report.Plan = contents.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
-		r.report.Plan = r.request.Plan
-	}
-	return planID, nil
-}
-
-// savePlans saves the plan of all expired media. If the run deletes only some of them, because the others are announced,
-// it also saves the plan that the run deletes. It returns the ID of that plan.
-func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (all plan.Contents, doomed string, err error) {
 	c := &r.report.Counts
 	deletes := r.report.Mode == policy.Enforce && draft.Blocked == ""
 	if deletes && c.Announced == 0 {
 		draft.Run = r.report.Run
 	}
-	all, err = r.savePlan(ctx, draft, found.Draft.Lines())
-	if err != nil || !deletes || c.Announced == 0 || c.Pending == 0 {
-		return all, all.ID, err
+	all, err := r.savePlan(ctx, draft, found.Draft.Lines())
+	doomed := all
+	if err == nil && deletes && c.Announced > 0 && c.Pending > 0 {
+		draft.Run = r.report.Run
+		doomed, err = r.savePlan(ctx, draft, notice.dueLines(found))
 	}
-	draft.Run = r.report.Run
-	due, err := r.savePlan(ctx, draft, notice.dueLines(found))
-	return all, due.ID, err
+	if errors.Is(err, journal.ErrDamagedPlan) {
+		r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
+	}
+	if err == nil {
+		err = notice.record(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	if r.report.Plan = all.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
+		r.report.Plan = r.request.Plan
+	}
+	return doomed.ID, nil
 }
 
 // savePlan saves a plan, and adds it to the list of plans. The list has a plan that the log lacks too, after all others.
+// A plan without media is for review only, and need not be saved.
 func (r *run) savePlan(ctx context.Context, draft plan.Contents, lines iter.Seq2[plan.Line, error]) (plan.Contents, error) {
 	saved, err := journal.SavePlan(ctx, r.Store, draft, lines)
-	if err != nil || saved.Entries == 0 {
+	isEmpty := saved.ID != "" && saved.Entries == 0
+	switch {
+	case isEmpty && err != nil:
+		r.Log.Warn("plan without media not saved", "plan", saved.ID, "error", err.Error())
+		return saved, nil
+	case isEmpty || err != nil:
 		return saved, err
 	}
 	if err := journal.LogPlan(ctx, r.Store, r.Now(), saved.ID); err != nil {
