@@ -61,7 +61,7 @@ func (c *scan) answered(one checked) {
 	}
 	c.again = append(c.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
-	c.progress(c.cursor.accounted)
+	c.Progress(c.cursor.accounted)
 }
 
 // missed accounts for candidates that could not be looked up. It fails the scan if no other

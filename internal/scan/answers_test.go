@@ -61,7 +61,7 @@ func TestRowsThatContradictMPS(t *testing.T) {
 	check(r.scan(0, false))
 	surveyed := 0
 	s := library()
-	s.scanner.Survey(t.Context(), &trigger.Request{Inventory: true}, report.New("run", trigger.CLI, s.scanner.Policy, now), func(media.Medium) { surveyed++ }, func(int) {}).Close()
+	s.scanner.Survey(t.Context(), &trigger.Request{Inventory: true}, report.New("run", trigger.CLI, s.scanner.Policy, now), func(media.Medium) { surveyed++ }).Close()
 	if surveyed != 2 {
 		t.Errorf("a survey has %d media", surveyed)
 	}

@@ -101,7 +101,7 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
-				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false, func(int) {})
+				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false)
 				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
 				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
 				c.checkpoints.whole = !test.partial

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -260,7 +259,7 @@ func TestKeysInAnotherOrder(t *testing.T) {
 	c.listed = append(c.listed, m.Object.Key)
 	c.answers["x"], c.answers[plainURL(m.Object.Key)] = []media.Medium{m}, []media.Medium{m}
 	planned := report.New("plan", trigger.Invoke, s.Policy, now)
-	found := s.Run(t.Context(), t.Context(), deadline.Budget{}, &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned, func(int) {})
+	found := s.Run(t.Context(), t.Context(), &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned)
 	defer found.Close()
 	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Scope}}, found.Draft.Lines())
 	if err != nil || contents.Entries != 1 {

@@ -7,15 +7,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 )
 
-// position is where a scan has come to, and where a later run resumes it.
-type position struct {
-	cursor      cursor
-	checkpoints *checkpointer // nil for a scan without checkpoints
-	head        checkpoint    // at the end of the scan
-	// Suspended is true if a later run resumes the scan.
-	Suspended bool
-}
-
 // cursor is the position of a scan.
 type cursor struct {
 	// after is the name of the last candidate that was taken. All before it were taken too.

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -171,7 +170,7 @@ func (c *cloud) scanner(rules string) *Scanner {
 		c.t.Fatal(err)
 	}
 	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &announce.Reader{},
-		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
+		Progress: func(int) {}, Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
 }
 
 var daily = &trigger.Request{Trigger: trigger.Timer, Inventory: true}
@@ -190,7 +189,7 @@ func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, 
 	c.t.Helper()
 	r := report.New(cmp.Or(append(run, "run")...), request.Trigger, s.Policy, s.Now())
 	r.Mode = cmp.Or(c.mode, r.Mode)
-	f := s.Run(ctx, ctx, deadline.Budget{}, request, r, func(int) {})
+	f := s.Run(ctx, ctx, request, r)
 	defer f.Close()
 	o := outcome{counts: r.Counts, found: f, report: r}
 	for l, err := range f.Draft.Lines() {

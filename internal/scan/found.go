@@ -17,9 +17,14 @@ type Found struct {
 	Missing  bool
 	unlisted extsort.Sorter // failures for which the report has no room
 	skips
-	position
-	resumed  resumed
-	gathered inventory.Gathered
+	// cursor is where the scan has come to. head is the checkpoint at its end. checkpoints is nil for a scan without them.
+	cursor      cursor
+	checkpoints *checkpointer
+	head        checkpoint
+	// Suspended is true if a later run resumes the scan.
+	Suspended bool
+	resumed   resumed
+	gathered  inventory.Gathered
 }
 
 // Close frees the memory and the temporary files.
@@ -37,6 +42,3 @@ func (f *Found) End() error {
 	}
 	return f.Stopped
 }
-
-// Progress receives the number of candidates that have been answered.
-type Progress func(done int)

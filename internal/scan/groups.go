@@ -43,7 +43,9 @@ func (c *scan) lookUpGroups() {
 
 // groupScan ranks the media below some prefixes and in the inventory's lists.
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
-	others := c.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted, func(int) {})
+	quiet := *c.Scanner
+	quiet.Progress = func(int) {}
+	others := quiet.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted)
 	defer others.pool.close()
 	others.take = func(of lookup.Found, _ bool) {
 		f := others.decide(of, false)

@@ -36,7 +36,7 @@ func TestLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			c.listed = []string{"a", "b", "c", "d", "e"}
-			f := &Found{skips: skips{passedLive: 7, rediscovered: 2}, position: position{head: checkpoint{Sorted: test.sorted}}}
+			f := &Found{skips: skips{passedLive: 7, rediscovered: 2}, head: checkpoint{Sorted: test.sorted}}
 			if test.claimed >= 0 {
 				f.resumed = resumed{names: map[uint64]struct{}{}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
 			}
@@ -71,7 +71,7 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 
 // An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
 func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
-	d := newCloud(t).scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false, func(int) {})
+	d := newCloud(t).scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false)
 	defer d.pool.close()
 	defer d.Close()
 	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {

@@ -60,15 +60,19 @@ type Scanner struct {
 	// Announced has the media to which earlier events and requests led. The inventory's scans look at them.
 	Announced *announce.Reader
 	Mark      func(*media.Medium) retention.Mark
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Budget is that of the call. The last checkpoint is written in its time for records.
+	Budget deadline.Budget
+	// Progress receives the number of candidates that have been answered.
+	Progress func(done int)
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Run scans the candidates of a request, and decides on each medium. It adds counts, sources,
 // failures and notes to the report. It starts no call after admit has ended.
-func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, progress Progress) *Found {
+func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *report.Report) *Found {
 	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.begin(ctx, admit, request, r, sorted, progress)
+		c := s.begin(ctx, admit, request, r, sorted)
 		defer c.pool.close()
 		c.take = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.resume(ctx)
@@ -80,7 +84,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		}
 		c.lookUpAll()
 		if c.head = c.place(); c.Stopped != nil && c.Failed == nil {
-			c.Stopped = c.Suspend(ctx, budget, c.Stopped)
+			c.Stopped = c.Suspend(ctx, s.Budget, c.Stopped)
 		}
 		c.settle()
 		return c.Found
@@ -89,10 +93,10 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 
 // Survey scans the candidates of a request, and calls each with every medium. It decides nothing
 // and writes nothing.
-func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium), progress Progress) *Found {
+func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
 	handed := map[string]bool{}
 	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.begin(ctx, ctx, request, r, sorted, progress)
+		c := s.begin(ctx, ctx, request, r, sorted)
 		defer c.pool.close()
 		c.take = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
@@ -151,14 +155,13 @@ type scan struct {
 	again      []inventory.Candidate // objects to look up with escaped slashes
 	upcoming   *retention.Upcoming   // counts what falls due; nil if the scan cannot know
 	take       func(of lookup.Found, gone bool)
-	progress   Progress
 }
 
 // begin begins a scan, whose pool the caller must close.
-func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool, progress Progress) *scan {
-	found := &Found{position: position{cursor: cursor{open: map[string]pending{}}}}
+func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
+	found := &Found{cursor: cursor{open: map[string]pending{}}}
 	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request, report: r,
-		sources: sources{sorted: sorted, orphans: map[string]bool{}}, pool: newPool(ctx, admit, s), progress: progress}
+		sources: sources{sorted: sorted, orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.

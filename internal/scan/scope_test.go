@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -104,7 +103,7 @@ func TestSurveyCounts(t *testing.T) {
 	var got []string
 	r := report.New("run", trigger.CLI, nil, now)
 	request := &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{"m1", "m2", "m3"}}
-	found := c.scanner(testPolicy).Survey(t.Context(), request, r, func(m media.Medium) { got = append(got, m.ID) }, func(int) {})
+	found := c.scanner(testPolicy).Survey(t.Context(), request, r, func(m media.Medium) { got = append(got, m.ID) })
 	found.Close()
 	if slices.Sort(got); !slices.Equal(got, []string{"m1", "m2"}) || r.Counts.Absent != 1 || r.Counts.Looked != 1 || r.Counts.Kept != 0 || found.Failed != nil {
 		t.Errorf("%v, %+v, %v", got, r.Counts, found.Failed)
@@ -120,7 +119,7 @@ func TestGroupsThatCannotBeRead(t *testing.T) {
 			c.add(testMedium("m"+key[len(key)-1:], key, 100+i))
 		}
 		s := c.scanner(testPolicy)
-		whole := s.Run(t.Context(), t.Context(), deadline.Budget{}, daily, report.New("plan", trigger.CLI, s.Policy, now), func(int) {})
+		whole := s.Run(t.Context(), t.Context(), daily, report.New("plan", trigger.CLI, s.Policy, now))
 		contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Scope}}, whole.Draft.Lines())
 		whole.Close()
 		if err != nil || contents.Entries != 1 {

@@ -13,15 +13,18 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-func (s *Sweep) scanner() *scan.Scanner {
-	return &scan.Scanner{Policy: s.Policy, Region: s.Region, Library: s.Library, Objects: s.Objects, Store: s.Store, Mark: s.Marks.Of, Announced: &announce.Reader{}, Now: s.Now, Log: s.Log}
+func (r *run) scanner() *scan.Scanner {
+	return &scan.Scanner{
+		Policy: r.Policy, Region: r.Region, Library: r.Library, Objects: r.Objects, Store: r.Store, Mark: r.Marks.Of, Announced: &announce.Reader{},
+		Budget: r.budget, Progress: r.progress.scanned, Now: r.Now, Log: r.Log,
+	}
 }
 
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
 func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
 	scanner := r.scanner()
 	scanner.Announced = announced
-	found = scanner.Run(ctx, admit, r.budget, r.request, r.report, r.progress.scanned)
+	found = scanner.Run(ctx, admit, r.request, r.report)
 	r.take(found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }

@@ -41,10 +41,21 @@ func (e *ending) endBy(err error) {
 	}
 }
 
+// finish ends the run by the error of its work, or nil, and finishes the report.
+func (r *run) finish(err error) {
+	r.endBy(err)
+	r.progress.Stop()
+	status := r.status()
+	if errors.Is(r.ended, ErrStopped) || errors.Is(r.timeUp, ErrStopped) {
+		r.report.Stopped = r.Stop
+	}
+	r.report.Finish(status, r.Now())
+}
+
 // status returns the status of the run, and sets the error of the report.
 func (r *run) status() report.Status {
 	c := &r.report.Counts
-	status := r.outcome()
+	status := r.early()
 	switch {
 	case status == report.Failed && c.Deleted+c.Unverified > 0 && c.Pending > 0:
 		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", r.report.Error, c.Pending)
@@ -64,8 +75,9 @@ func (r *run) status() report.Status {
 	return report.Done
 }
 
-// outcome returns done, failed or incomplete. It sets the error of the report unless done.
-func (r *run) outcome() report.Status {
+// early returns failed or incomplete for a run that did not come to its end, else done. It sets the error of the report
+// unless done.
+func (r *run) early() report.Status {
 	answered := r.Library.Answered()
 	switch {
 	case r.ended != nil && r.how == report.Failed:

@@ -4,7 +4,6 @@ package sweep
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
@@ -68,13 +68,20 @@ func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigge
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	run := s.newRun(budget, request, r)
-	run.endBy(task.Do(func() error { return run.carryOut(ctx) }))
-	run.progress.Stop()
-	status := run.status()
-	if errors.Is(run.ended, ErrStopped) || errors.Is(run.timeUp, ErrStopped) {
-		r.Stopped = s.Stop
-	}
-	r.Finish(status, s.Now())
+	run.finish(task.Do(func() error { return run.carryOut(ctx) }))
+}
+
+// Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
+// decides nothing and writes nothing.
+func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
+	ctx, cancel := budget.Work(ctx)
+	defer cancel()
+	run := s.newRun(budget, request, r)
+	run.finish(task.Run(func() {
+		found := run.scanner().Survey(ctx, request, r, each)
+		defer found.Close()
+		run.take(found)
+	}))
 }
 
 // run is one run: its request, its limits, and its report. The caller's goroutine owns it.
