@@ -111,7 +111,7 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 // sortPrefixes gathers the objects of the prefixes.
 func (c *scan) sortPrefixes() {
 	for _, line := range c.sources.lines {
-		line.Named = 0
+		c.report.Sources[line].Named = 0
 	}
 	for candidate, err := range inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, "", nil) {
 		if err == nil {

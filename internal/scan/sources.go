@@ -25,7 +25,7 @@ type candidates = iter.Seq2[inventory.Candidate, error]
 // first look-up.
 type sources struct {
 	prefixes []media.Object
-	lines    []*report.Source // of the prefixes
+	lines    []int // of the report, with the prefixes
 	lists    []list
 	// sorted is true if the prefixes are read before the first look-up too, and sorted.
 	sorted bool
@@ -148,7 +148,7 @@ func (c *scan) ofSources() []candidates {
 		c.line(name)
 	}
 	for _, prefix := range c.sources.prefixes {
-		c.sources.lines = append(c.sources.lines, c.line(prefix.String())) // no lines are added from here on
+		c.sources.lines = append(c.sources.lines, c.lineNumber(prefix.String()))
 	}
 	c.gather()
 	return []candidates{c.leftOver, c.namedObjects, c.namedIDs}
@@ -221,7 +221,7 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 func (c *scan) countListed(candidate inventory.Candidate) {
 	for i, prefix := range c.sources.prefixes {
 		if prefix.Covers(candidate.Object) {
-			c.sources.lines[i].Named++
+			c.report.Sources[c.sources.lines[i]].Named++
 		}
 	}
 }
