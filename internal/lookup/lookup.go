@@ -80,8 +80,6 @@ type Answer struct {
 	Strays []media.Medium
 	// Unasked are media with other IDs than those of the batch.
 	Unasked []media.Medium
-	// Unanswered are candidates that the answer does not mention.
-	Unanswered []inventory.Candidate
 }
 
 // ErrUnanswered is the error of candidates that no answer mentions.
@@ -102,7 +100,7 @@ func Run(ctx, admit context.Context, library Library, batch Batch) []Result {
 }
 
 func run(ctx, admit context.Context, library Library, batch Batch, repeated bool) []Result {
-	answer, err := ask(ctx, admit, library, batch)
+	answer, rest, err := ask(ctx, admit, library, batch)
 	if rejected, ok := errors.AsType[*mps.Error](err); ok && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
 		half := len(batch.Candidates) / 2
 		first, second := batch, batch
@@ -112,11 +110,9 @@ func run(ctx, admit context.Context, library Library, batch Batch, repeated bool
 	if err != nil {
 		return []Result{{Candidates: batch.Candidates, Err: err}}
 	}
-	rest := answer.Unanswered
 	if len(rest) == 0 {
 		return []Result{{Candidates: batch.Candidates, Answer: answer}}
 	}
-	answer.Unanswered = nil
 	answered := slices.DeleteFunc(slices.Clone(batch.Candidates), func(c inventory.Candidate) bool { return slices.Contains(rest, c) })
 	results := []Result{{Candidates: answered, Answer: answer}}
 	if repeated {
@@ -126,15 +122,15 @@ func run(ctx, admit context.Context, library Library, batch Batch, repeated bool
 	return append(results, run(ctx, admit, library, batch, true)...)
 }
 
-// ask sends one call. Found has only media of the candidates, each once.
-func ask(ctx, admit context.Context, library Library, batch Batch) (Answer, error) {
+// ask sends one call. Found has only media of the candidates, each once. rest are candidates that the answer does not mention.
+func ask(ctx, admit context.Context, library Library, batch Batch) (answer Answer, rest []inventory.Candidate, err error) {
 	op := mps.QueryMediaListByURL
 	if batch.byID() {
 		op = mps.QueryMediaList
 	}
 	permit, err := library.Permit(admit, op)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nil, err
 	}
 	if batch.byID() {
 		return askByID(ctx, permit, batch)
@@ -142,20 +138,19 @@ func ask(ctx, admit context.Context, library Library, batch Batch) (Answer, erro
 	return askByURL(ctx, permit, batch)
 }
 
-func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error) {
+func askByID(ctx context.Context, permit mps.Permit, batch Batch) (answer Answer, rest []inventory.Candidate, err error) {
 	ids := make([]string, len(batch.Candidates))
 	for i, c := range batch.Candidates {
 		ids[i] = c.MediaID
 	}
 	found, err := permit.ByID(ctx, ids)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nil, err
 	}
 	returned := make(map[string]media.Medium, len(found.Media))
 	for _, m := range found.Media {
 		returned[m.ID] = m
 	}
-	var answer Answer
 	for _, m := range found.Media {
 		if !slices.Contains(ids, m.ID) && media.CheckID(m.ID) == nil {
 			answer.Unasked = append(answer.Unasked, m)
@@ -169,13 +164,13 @@ func askByID(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error
 		case slices.Contains(found.Missing, c.MediaID):
 			answer.Absent = append(answer.Absent, c)
 		default:
-			answer.Unanswered = append(answer.Unanswered, c)
+			rest = append(rest, c)
 		}
 	}
-	return answer, nil
+	return answer, rest, nil
 }
 
-func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (Answer, error) {
+func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (answer Answer, rest []inventory.Candidate, err error) {
 	urls := make([]string, len(batch.Candidates))
 	asked := make(map[media.Object]inventory.Candidate, len(batch.Candidates))
 	for i, c := range batch.Candidates {
@@ -184,9 +179,8 @@ func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (Answer, erro
 	}
 	found, err := permit.ByURL(ctx, urls)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nil, err
 	}
-	var answer Answer
 	known := make(map[media.Object]bool, len(batch.Candidates))
 	for _, m := range found.Media {
 		c, ok := asked[m.Object]
@@ -205,20 +199,20 @@ func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (Answer, erro
 	}
 	for _, c := range batch.Candidates {
 		if !known[c.Object] && !missing[c.Object] {
-			answer.Unanswered = append(answer.Unanswered, c)
+			rest = append(rest, c)
 		}
 	}
-	if len(answer.Unanswered) <= len(answer.Strays) { // the strays may be their media
-		answer.Unanswered = nil
+	if len(rest) <= len(answer.Strays) { // the strays may be their media
+		rest = nil
 	}
 	for _, c := range batch.Candidates {
 		switch {
-		case known[c.Object], slices.Contains(answer.Unanswered, c):
+		case known[c.Object], slices.Contains(rest, c):
 		case batch.Slash == media.SlashPlain && strings.Contains(c.Object.Key, "/"):
 			answer.Again = append(answer.Again, c)
 		default:
 			answer.Vacant = append(answer.Vacant, c)
 		}
 	}
-	return answer, nil
+	return answer, rest, nil
 }
