@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -44,16 +43,10 @@ func (j *job) restore(ctx context.Context) *report.Report {
 	if err != nil {
 		return j.stopRun(ctx, err)
 	}
-	var finishing sync.WaitGroup
-	defer finishing.Wait()
-	ctx, release, err := j.takeLease(ctx, work, !j.request.DryRun)
-	if err != nil {
-		return j.stopRun(ctx, err)
-	}
-	defer release() // while the report is saved
-	j.restoreMedia(ctx, of)
-	finishing.Go(func() { j.finishInTime(ctx) })
-	return j.report
+	return j.underLease(ctx, work, !j.request.DryRun, func(ctx context.Context) error {
+		j.restoreMedia(ctx, of)
+		return nil
+	})
 }
 
 // PreviewRestore reports what a restore of a run would bring back, without a run: it writes nothing.

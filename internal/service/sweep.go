@@ -69,30 +69,43 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 	case earlier != nil:
 		return earlier
 	}
+	return j.underLease(ctx, work, r.Mode == policy.Enforce && j.request.OfLibrary(), func(ctx context.Context) error {
+		// A restore may have ended while this run waited for the lease: its marks count.
+		if err := j.marks.Refresh(work, j.store()); err != nil {
+			return err
+		}
+		r.Notes = append(r.Notes, text.First(j.marks.Skipped(), "records")...)
+		if j.request.Inventory {
+			j.sweepInventory(ctx)
+		} else {
+			j.run(ctx)
+		}
+		return nil
+	})
+}
+
+// underLease carries out a run, under the lease if it needs that, and saves its report. The report is saved while the
+// lease is released: a call may have no time for two writes in turn. The context of do ends when the lease is lost.
+func (j *job) underLease(ctx, work context.Context, needed bool, do func(context.Context) error) *report.Report {
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
-	leased := r.Mode == policy.Enforce && j.request.OfLibrary()
-	ctx, release, err := j.takeLease(ctx, work, leased)
-	if err != nil {
-		return j.stopRun(ctx, err)
+	if needed {
+		lease, err := state.Acquire(work, j.store(), j.report.Run)
+		if err != nil {
+			return j.stopRun(ctx, err)
+		}
+		defer j.release(ctx, lease)
+		ctx = lease.Hold(ctx)
 	}
-	defer release() // while the report is saved: a call may have no time for two writes in turn
-	// A restore may have ended while this run waited for the lease: its marks count.
-	if err := j.marks.Refresh(work, j.store()); err != nil {
+	if err := do(ctx); err != nil {
 		return j.stopRun(ctx, err)
-	}
-	r.Notes = append(r.Notes, text.First(j.marks.Skipped(), "records")...)
-	if j.request.Inventory {
-		j.sweepInventory(ctx)
-	} else {
-		j.run(ctx)
 	}
 	finishing.Go(func() { j.finishInTime(ctx) })
 	j.saveDays(ctx)
-	if leased {
+	if needed && j.request.Restore == "" {
 		j.foldHistory(ctx)
 	}
-	return r
+	return j.report
 }
 
 // finishInTime saves and logs the report of a run within the rest of the call's time.
@@ -104,22 +117,12 @@ func (j *job) finishInTime(ctx context.Context) {
 	}
 }
 
-// takeLease takes the lease for a run that needs it, until release. The context ends when the lease is lost.
-func (j *job) takeLease(ctx, work context.Context, needed bool) (held context.Context, release func(), err error) {
-	if !needed {
-		return ctx, func() {}, nil
+func (j *job) release(ctx context.Context, lease *state.Lease) {
+	ctx, cancel := j.budget.Finish(ctx)
+	defer cancel()
+	if err := lease.Release(ctx); err != nil {
+		j.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
 	}
-	lease, err := state.Acquire(work, j.store(), j.report.Run)
-	if err != nil {
-		return ctx, nil, err
-	}
-	return lease.Hold(ctx), func() {
-		ctx, cancel := j.budget.Finish(ctx)
-		defer cancel()
-		if err := lease.Release(ctx); err != nil {
-			j.log.Warn("lease not released: the next run is busy until it ends", "error", err.Error())
-		}
-	}, nil
 }
 
 // checkRequest refuses a request that cannot be carried out, whatever the services answer, and sets the
