@@ -51,8 +51,8 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
-		{"../sweep/scan.go", "take", nil},
-		{"../sweep/status.go", "status outcome", nil},
+		{"../sweep/scan.go", "adopt", nil},
+		{"../sweep/status.go", "status early", nil},
 	} {
 		found := 0
 		for _, literal := range literals(t, test.file, strings.Fields(test.functions)) {

@@ -37,7 +37,7 @@ func (c *scan) answered(one checked) {
 		if found.Candidate.MediaID != "" && c.mayName(found.Medium.Object) {
 			c.rediscover(&found.Medium)
 		}
-		c.take(found, one.gone[found.Medium.Object])
+		c.handle(found, one.gone[found.Medium.Object])
 	}
 	for _, absent := range answer.Absent {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})

@@ -70,9 +70,9 @@ type checkpoint struct {
 	// After that have not been looked up.
 	After   string          `json:"after,omitempty"`
 	Pending []pendingRecord `json:"pending,omitempty"`
-	// Passed counts the candidates that the index skipped. Known counts their live media.
-	Passed int `json:"passed,omitempty"`
-	Known  int `json:"known,omitempty"`
+	// Skipped counts the candidates that the index skipped. Live counts their live media.
+	Skipped int `json:"passed,omitempty"`
+	Live    int `json:"known,omitempty"`
 	// Missing is true if some candidates or sources could not be read.
 	Missing  bool             `json:"missing,omitempty"`
 	Sources  []report.Source  `json:"sources,omitempty"`
@@ -118,7 +118,7 @@ func (c *scan) maybeCheckpoint() {
 // place returns the head of a checkpoint at the cursor.
 func (c *scan) place() checkpoint {
 	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
-		Passed: c.Passed, Known: c.live(), Missing: c.Missing, Sources: c.report.Sources, Failures: c.report.Failures}
+		Skipped: c.Skipped, Live: c.live(), Missing: c.Missing, Sources: c.report.Sources, Failures: c.report.Failures}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, open.record())
 	}

@@ -15,7 +15,7 @@ type cursor struct {
 	open map[string]pending
 	// accounted counts the candidates that were answered, failed or skipped.
 	accounted int
-	// moved is true if the run has had an answer or passed a candidate. Only then is a checkpoint worth writing.
+	// moved is true if the run has had an answer or skipped a candidate. Only then is a checkpoint worth writing.
 	moved bool
 }
 
@@ -31,8 +31,8 @@ func (c *cursor) take(candidate inventory.Candidate) {
 	c.open[c.after] = pending{Candidate: candidate}
 }
 
-// pass moves the cursor past a candidate that the index skips.
-func (c *cursor) pass(candidate inventory.Candidate) {
+// skip moves the cursor past a candidate that the index skips.
+func (c *cursor) skip(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	c.accounted++
 	c.moved = true

@@ -293,7 +293,7 @@ func FuzzCheckpointHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if head.Format != checkpointFormat || head.Passed < 0 || head.Known < 0 || head.Passed > maxCount || head.Known > maxCount {
+		if head.Format != checkpointFormat || head.Skipped < 0 || head.Live < 0 || head.Skipped > maxCount || head.Live > maxCount {
 			t.Errorf("%+v", head)
 		}
 		for _, n := range head.Segments {

@@ -47,7 +47,7 @@ func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	quiet.Progress = func(int) {}
 	others := quiet.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted)
 	defer others.pool.close()
-	others.take = func(of lookup.Found, _ bool) {
+	others.handle = func(of lookup.Found, _ bool) {
 		f := others.decide(of, false)
 		f.uncounted = true
 		c.add(f)

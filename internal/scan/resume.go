@@ -37,7 +37,7 @@ func (c *scan) resume(ctx context.Context) {
 		switch {
 		case err == nil:
 			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
-			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "passed", head.Passed)
+			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "skipped", head.Skipped)
 			if !isScheduled(c.request) {
 				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
 			}
@@ -99,7 +99,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if head.Policy != c.report.Policy || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
-	if !isScheduled(c.request) && (head.Passed > 0 || head.Known > 0) {
+	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
 		return checkpoint{}, errors.New("the scan of a request skips no candidates")
 	}
 	return head, nil
@@ -128,12 +128,12 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		return err
 	}
 	c.Draft, c.cursor, c.sources.sorted = draft, cursor, head.Sorted
-	c.Passed, c.passedLive, c.Missing = head.Passed, head.Known, head.Missing
+	c.Skipped, c.skippedLive, c.Missing = head.Skipped, head.Live, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
 	for _, failure := range head.Failures {
 		c.report.Fail(failure)
 	}
-	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Known, upTo: head.After}
+	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Live, upTo: head.After}
 	if c.request.Inventory {
 		c.resumed.prefixes = c.Policy.Inventory.Prefixes
 	}

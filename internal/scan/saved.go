@@ -35,7 +35,7 @@ func decodeHead(data []byte) (checkpoint, error) {
 	if head.Format != checkpointFormat {
 		return checkpoint{}, fmt.Errorf("%w: %w", state.OtherFormat(head.Format, checkpointFormat), errOther)
 	}
-	for _, n := range append([]int{head.Passed, head.Known}, head.Segments...) {
+	for _, n := range append([]int{head.Skipped, head.Live}, head.Segments...) {
 		if n < 0 || n > maxCount {
 			return checkpoint{}, fmt.Errorf("count or segment number %d is out of range", n)
 		}

@@ -74,7 +74,7 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, admit, request, r, sorted)
 		defer c.pool.close()
-		c.take = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
+		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.resume(ctx)
 		if isScheduled(request) {
 			c.openIndex()
@@ -98,7 +98,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 	return s.inOrder(r, func(sorted bool) *Found {
 		c := s.begin(ctx, ctx, request, r, sorted)
 		defer c.pool.close()
-		c.take = func(of lookup.Found, _ bool) {
+		c.handle = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
 			if err := checkBeside(of); err != nil {
 				c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
@@ -152,9 +152,9 @@ type scan struct {
 	unknown    int // media that were kept as unknown
 	sources    sources
 	pool       *pool
-	again      []inventory.Candidate // objects to look up with escaped slashes
-	upcoming   *retention.Upcoming   // counts what falls due; nil if the scan cannot know
-	take       func(of lookup.Found, gone bool)
+	again      []inventory.Candidate            // objects to look up with escaped slashes
+	upcoming   *retention.Upcoming              // counts what falls due; nil if the scan cannot know
+	handle     func(of lookup.Found, gone bool) // takes each medium that is found
 }
 
 // begin begins a scan, whose pool the caller must close.

@@ -22,8 +22,8 @@ type skips struct {
 	// for a scan that is not scheduled.
 	known *index.Generation
 	finds *index.Finds
-	// Passed counts the candidates that were skipped. passedLive counts their live media.
-	Passed, passedLive int
+	// Skipped counts the candidates that were skipped. skippedLive counts their live media.
+	Skipped, skippedLive int
 	// rediscovered counts media that were found by their IDs, and whose objects the sources may name.
 	// ofObjects has their objects with the media IDs, if any candidate was skipped.
 	rediscovered int
@@ -61,7 +61,7 @@ func (s *skips) close() {
 }
 
 // live returns the number of live media that were skipped, without those that were found by their IDs.
-func (s *skips) live() int { return max(0, s.passedLive-s.rediscovered) }
+func (s *skips) live() int { return max(0, s.skippedLive-s.rediscovered) }
 
 // isKnown returns the entries of a candidate that need not be looked up.
 func (c *scan) isKnown(candidate inventory.Candidate) (entries []index.Entry, known bool) {
@@ -77,10 +77,10 @@ func (c *scan) isKnown(candidate inventory.Candidate) (entries []index.Entry, kn
 	return entries, len(entries) > 0
 }
 
-// pass skips a candidate. It counts one live medium of it: the guard must not count more than the inventory names.
-func (c *scan) pass(candidate inventory.Candidate, entries []index.Entry) {
-	c.cursor.pass(candidate)
-	c.Passed++
+// skip skips a candidate. It counts one live medium of it: the guard must not count more than the inventory names.
+func (c *scan) skip(candidate inventory.Candidate, entries []index.Entry) {
+	c.cursor.skip(candidate)
+	c.Skipped++
 	live := 0
 	for _, e := range entries {
 		if isLive(e) {
@@ -88,7 +88,7 @@ func (c *scan) pass(candidate inventory.Candidate, entries []index.Entry) {
 			c.countSkipped(candidate, e.Due)
 		}
 	}
-	c.passedLive += live
+	c.skippedLive += live
 }
 
 // isLive reports whether the index counts a live medium with an entry.
@@ -113,7 +113,7 @@ func (c *scan) addToIndex(f *finding, elsewhere bool) {
 // rediscover adds a medium. All objects have been taken before the first ID is.
 func (c *scan) rediscover(m *media.Medium) {
 	c.rediscovered++
-	if c.Passed == 0 {
+	if c.Skipped == 0 {
 		return
 	}
 	if err := c.ofObjects.Add(inventory.Candidate{Object: m.Object}.Name(), []byte(m.ID)); err != nil {

@@ -192,7 +192,7 @@ func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 // unskipped yields the candidates that the index does not skip.
 func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) bool) {
 	for candidate, err := range all {
-		if err == nil && !c.takes(candidate) {
+		if err == nil && !c.advance(candidate) {
 			continue
 		}
 		if !yield(candidate, err) {
@@ -201,8 +201,8 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 	}
 }
 
-// takes moves the cursor past a candidate. It returns false if the index skips the candidate.
-func (c *scan) takes(candidate inventory.Candidate) bool {
+// advance moves the cursor past a candidate. It returns false if the index skips the candidate.
+func (c *scan) advance(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
 	}
@@ -211,7 +211,7 @@ func (c *scan) takes(candidate inventory.Candidate) bool {
 		c.cursor.take(candidate)
 		return true
 	}
-	c.pass(candidate, entries)
+	c.skip(candidate, entries)
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
 	}

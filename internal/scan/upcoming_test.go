@@ -144,9 +144,9 @@ func TestDueAgreesWithForecasts(t *testing.T) {
 			want := forecastOf(s, asOf, library)
 			got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day))
 			if diff := cmp.Diff(want, got.report.Due); diff != "" {
-				t.Errorf("seed %d, day %d, %d skipped: due (-forecast +sweep)\n%s", seed, day, got.found.Passed, diff)
+				t.Errorf("seed %d, day %d, %d skipped: due (-forecast +sweep)\n%s", seed, day, got.found.Skipped, diff)
 			}
-			if day > 0 && got.found.Passed == 0 {
+			if day > 0 && got.found.Skipped == 0 {
 				t.Errorf("seed %d, day %d: the index skips nothing", seed, day)
 			}
 			for _, one := range got.report.Due {
@@ -207,8 +207,8 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	}
 	s.Now = func() time.Time { return now.AddDate(0, 0, 1) }
 	second := c.scan(t.Context(), s, daily, "second")
-	if second.found.Passed != 1 {
-		t.Fatalf("the index skips %d", second.found.Passed)
+	if second.found.Skipped != 1 {
+		t.Fatalf("the index skips %d", second.found.Skipped)
 	}
 	week, err := policy.ParsePeriod("7d")
 	if err != nil {
@@ -232,7 +232,7 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	announced := open()
 	s.Announced, s.Objects = announced, sourcesGone{c}
 	if third := c.scan(t.Context(), s, daily, "third"); !slices.Equal(third.ids, []string{"young"}) || third.counts.Looked != 2 || len(third.report.Due) != 0 {
-		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Passed, third.report.Due)
+		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Skipped, third.report.Due)
 	}
 }
 

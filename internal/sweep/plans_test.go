@@ -167,8 +167,8 @@ func TestTakeAScan(t *testing.T) {
 		r := newWorld(t, "").begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 		r.report.Counts = test.counts
 		found := &scan.Found{}
-		found.Missing, found.Passed = test.missing, test.passed
-		r.take(found)
+		found.Missing, found.Skipped = test.missing, test.passed
+		r.adopt(found)
 		if r.nothingSeen != test.nothing || r.partial != test.missing || len(r.report.Notes) != test.notes {
 			t.Errorf("%s: nothing seen %v, partial %v, notes %q", name, r.nothingSeen, r.partial, r.report.Notes)
 		}

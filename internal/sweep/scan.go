@@ -25,13 +25,13 @@ func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (foun
 	scanner := r.scanner()
 	scanner.Announced = announced
 	found = scanner.Run(ctx, admit, r.request, r.report)
-	r.take(found)
+	r.adopt(found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }
 
-// take copies the state of a scan into the run and its report.
-func (r *run) take(found *scan.Found) {
-	r.partial, r.passed, r.report.Resumes = found.Missing, found.Passed, found.Suspended
+// adopt copies the state of a scan into the run and its report.
+func (r *run) adopt(found *scan.Found) {
+	r.partial, r.skipped, r.report.Resumes = found.Missing, found.Skipped, found.Suspended
 	c := &r.report.Counts
 	r.nothingSeen = found.Missing && c.Looked+c.ObjectsWithoutMedia == 0
 	switch {
@@ -40,8 +40,8 @@ func (r *run) take(found *scan.Found) {
 	case found.Stopped != nil:
 		r.end(report.Incomplete, found.Stopped)
 	}
-	if found.Passed > 0 {
-		r.note("%d skipped: unchanged since an earlier sweep, and not due", found.Passed)
+	if found.Skipped > 0 {
+		r.note("%d skipped: unchanged since an earlier sweep, and not due", found.Skipped)
 	}
 	for _, rule := range r.report.Rules {
 		if rule.Expired > 0 && rule.Kind == "expire" && r.Policy.TakesOrphans(rule.Name) {

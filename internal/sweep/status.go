@@ -21,7 +21,7 @@ type ending struct {
 	partial bool
 	// nothingSeen is true if there were candidates or sources, and none could be read.
 	nothingSeen bool
-	passed      int // media that the scan skipped
+	skipped     int // candidates that the scan skipped
 }
 
 // end sets the reason why the run ends. The first reason counts; failed replaces incomplete.
@@ -90,7 +90,7 @@ func (r *run) early() report.Status {
 		return report.Failed
 	case r.ended != nil:
 		r.report.Error = r.ended.Error()
-		if !answered && r.passed == 0 && !errors.Is(r.ended, ErrStopped) {
+		if !answered && r.skipped == 0 && !errors.Is(r.ended, ErrStopped) {
 			return report.Failed
 		}
 		return report.Incomplete

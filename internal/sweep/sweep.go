@@ -80,7 +80,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	run.finish(task.Run(func() {
 		found := run.scanner().Survey(ctx, request, r, each)
 		defer found.Close()
-		run.take(found)
+		run.adopt(found)
 	}))
 }
 
