@@ -88,7 +88,7 @@ type Sources interface {
 // of lines or settle nothing more is sent, and settle gets the outcomes of what was sent.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
-	s := stage{worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event)}}
+	s := stage{Purger: p, worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event)}}
 	defer func() { stop(); s.wait() }() // settle may panic again
 	var ended error
 	handle := func(e event) {

@@ -2,6 +2,7 @@ package purge
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -65,21 +66,14 @@ func (w *worker) readOnce(batch []plan.Line, became journal.Became) (live []plan
 	if err != nil {
 		return batch, err
 	}
-	missing := make(map[string]bool, len(batch))
-	for _, id := range found.Missing {
-		missing[id] = true
-	}
-	states := make(map[string]string, len(found.Media))
-	for _, m := range found.Media {
-		if m.Doubt == "" {
-			states[m.ID] = m.State
-		}
+	shown := make(map[string]*media.Medium, len(found.Media))
+	for i := range found.Media {
+		shown[found.Media[i].ID] = &found.Media[i]
 	}
 	var went []Outcome
 	for _, l := range batch {
-		state := states[l.MediaID]
-		hidden := state == media.StateInitiated && l.State != media.StateInitiated // MPS shows some deleted media as Initiated
-		if hidden || missing[l.MediaID] || state == media.StateDeleted {
+		isDeleted, hidden := showsDeletion(l, shown[l.MediaID])
+		if isDeleted || slices.Contains(found.Missing, l.MediaID) {
 			went = append(went, Outcome{Line: l, Became: became, Tombstone: hidden})
 		} else {
 			live = append(live, l)
@@ -87,4 +81,14 @@ func (w *worker) readOnce(batch []plan.Line, became journal.Became) (live []plan
 	}
 	w.report(went...)
 	return live, nil
+}
+
+// showsDeletion reports whether MPS shows that a medium which was sent is deleted. hidden is true if it shows the medium as
+// Initiated, as it does with some deleted media.
+func showsDeletion(l plan.Line, m *media.Medium) (isDeleted, hidden bool) {
+	if m == nil || m.Doubt != "" {
+		return false, false
+	}
+	hidden = m.State == media.StateInitiated && l.State != media.StateInitiated
+	return hidden || m.State == media.StateDeleted, hidden
 }

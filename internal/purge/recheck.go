@@ -42,14 +42,13 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 	readAt := w.Now().Unix()
 	for _, l := range batch {
 		m, err := found[l.MediaID], failed[l.MediaID]
+		isDeleted, hidden := showsDeletion(l, m)
 		switch {
 		case err != nil && (w.Account || deadline.Passed(err)):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
-		case m == nil, w.Interrupted && m.Doubt == "" && m.State == media.StateDeleted:
-			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone})
-		case w.Interrupted && m.Doubt == "" && m.State == media.StateInitiated && l.State != media.StateInitiated:
-			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: true})
+		case m == nil, w.Interrupted && isDeleted:
+			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
 		case w.Account:
 		case !w.Judge.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})

@@ -11,7 +11,8 @@ import (
 
 // stage holds the media that wait for a worker. The goroutine of Run owns it.
 type stage struct {
-	worker                      // each worker begins as a copy of it
+	*Purger
+	worker          worker      // each worker begins as a copy of it
 	running, unsent int         // numbers of workers
 	stale           []plan.Line // to be decided on again
 	fresh           []plan.Line // to be sent
@@ -86,7 +87,7 @@ func (s *stage) work(do func(*worker) ([]plan.Line, error)) {
 }
 
 func (s *stage) next() event {
-	e := <-s.events
+	e := <-s.worker.events
 	if e.sent {
 		s.unsent--
 	}
