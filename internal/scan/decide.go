@@ -26,18 +26,15 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	facts := retention.Facts{AsOf: c.report.AsOf, SourceRemoved: gone, NotLatest: true, Mark: c.Mark(m)}
 	decision := retention.Decide(c.Policy, m, facts)
 	err := checkBeside(of)
-	if err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
-		decision = retention.Decision{Verdict: retention.Unknown}
-	}
-	if decision.Verdict == retention.Expired {
+	var l plan.Line
+	if err == nil && decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
-		var l plan.Line
-		if l, err = plan.LineOf(entry, m.Created, readAt); err != nil {
-			decision = retention.Decision{Verdict: retention.Unknown}
-		}
-		f.line = l.Text
+		l, err = plan.LineOf(entry, m.Created, readAt)
 	}
-	f.verdict, f.rule, f.rank, f.readAt = decision.Verdict, decision.RuleName(), c.rankOf(m, facts), readAt.Unix()
+	if err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
+		decision, l = retention.Decision{Verdict: retention.Unknown}, plan.Line{}
+	}
+	f.verdict, f.rule, f.rank, f.readAt, f.line = decision.Verdict, decision.RuleName(), c.rankOf(m, facts), readAt.Unix(), l.Text
 	f.due, f.expires = c.dueOf(m, facts, decision.Verdict), c.expiryOf(m, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it

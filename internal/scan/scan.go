@@ -86,7 +86,9 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 		if c.head = c.place(); c.Stopped != nil && c.Failed == nil {
 			c.Stopped = c.Suspend(ctx, s.Budget, c.Stopped)
 		}
-		c.settle()
+		if err := c.settle(); err != nil {
+			c.fail(err)
+		}
 		return c.Found
 	})
 }
@@ -271,15 +273,13 @@ func (c *scan) askAgain(least int) {
 }
 
 // settle ranks the findings, counts them, and adds them to the index.
-func (c *scan) settle() {
+func (c *scan) settle() error {
 	if err := c.Draft.rank(c.Policy, c.report.AsOf); err != nil {
-		c.fail(err)
-		return
+		return err
 	}
 	skipped, err := c.skippedIDs()
 	if err != nil {
-		c.fail(err)
-		return
+		return err
 	}
 	defer skipped.Close()
 	isSkipped, done := extsort.Membership(skipped.Names())
@@ -290,8 +290,7 @@ func (c *scan) settle() {
 			elsewhere, err = isSkipped(f.mediaID)
 		}
 		if err != nil {
-			c.fail(err)
-			return
+			return err
 		}
 		f.count(c.report)
 		if f.contradicted && !f.uncounted {
@@ -304,4 +303,5 @@ func (c *scan) settle() {
 	}
 	c.reportUpcoming()
 	c.report.Counts.Pending = c.report.Counts.Expired
+	return nil
 }
