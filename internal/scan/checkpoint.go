@@ -126,7 +126,7 @@ func (c *scan) place() checkpoint {
 }
 
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
-// where a later run resumes.
+// where a later run resumes, and says in the report that one does.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	if f.checkpoints == nil || !f.cursor.hasBegun() {
 		return why
@@ -145,7 +145,7 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 		}
 	}
-	f.Suspended = true
+	f.report.Resumes = true
 	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, cmp.Or(f.head.After, "that"))
 }
 

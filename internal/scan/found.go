@@ -4,6 +4,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // Found is the result of a scan. The caller must close it.
@@ -21,10 +22,9 @@ type Found struct {
 	cursor      cursor
 	checkpoints *checkpointer
 	head        checkpoint
-	// Suspended is true if a later run resumes the scan.
-	Suspended bool
-	resumed   resumed
-	gathered  inventory.Gathered
+	resumed     resumed
+	gathered    inventory.Gathered
+	report      *report.Report
 }
 
 // Close frees the memory and the temporary files.

@@ -44,8 +44,8 @@ func TestARequestResumesItsScan(t *testing.T) {
 		for call := 2; call <= whole.calls; call += 3 {
 			r := newRequested(t, request)
 			cut := r.scan(call, false)
-			if !cut.found.Suspended || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request goes on after "+cut.found.head.After) {
-				t.Fatalf("%s: suspended %v, %v", name, cut.found.Suspended, cut.found.End())
+			if !cut.report.Resumes || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request goes on after "+cut.found.head.After) {
+				t.Fatalf("%s: suspended %v, %v", name, cut.report.Resumes, cut.found.End())
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("%s: cut off before call %d", name, call), got, want)
@@ -82,7 +82,7 @@ func TestCheckpointsOfOtherRequests(t *testing.T) {
 		"live media that the index skipped": {cut: inventory, next: inventory, change: func(r *resumable) { r.forge(`"segments"`, `"known":1,"segments"`) }},
 	} {
 		r := newRequested(t, test.cut)
-		if cut := r.scan(5, false); !cut.found.Suspended {
+		if cut := r.scan(5, false); !cut.report.Resumes {
 			t.Fatalf("%s: %v", name, cut.found.End())
 		}
 		if r.request = test.next; test.change != nil {
@@ -132,8 +132,8 @@ func TestSuspendWithoutACheckpoint(t *testing.T) {
 			return nil
 		}
 		got := r.cloud.scan(ctx, r.scanner, request)
-		if !errors.Is(got.found.Stopped, context.Canceled) || got.found.Suspended || len(r.store.names("")) != 0 {
-			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.found.Suspended, r.store.names(""))
+		if !errors.Is(got.found.Stopped, context.Canceled) || got.report.Resumes || len(r.store.names("")) != 0 {
+			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.report.Resumes, r.store.names(""))
 		}
 	}
 }

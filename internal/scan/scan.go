@@ -150,7 +150,6 @@ type scan struct {
 	*Found
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
-	report     *report.Report
 	unknown    int // media that were kept as unknown
 	sources    sources
 	pool       *pool
@@ -161,8 +160,8 @@ type scan struct {
 
 // begin begins a scan, whose pool the caller must close.
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
-	found := &Found{cursor: cursor{open: map[string]pending{}}}
-	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request, report: r,
+	found := &Found{report: r, cursor: cursor{open: map[string]pending{}}}
+	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
 		sources: sources{sorted: sorted, orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}
 }
 

@@ -31,7 +31,7 @@ func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (foun
 
 // adopt copies the state of a scan into the run and its report.
 func (r *run) adopt(found *scan.Found) {
-	r.partial, r.skipped, r.report.Resumes = found.Missing, found.Skipped, found.Suspended
+	r.partial, r.skipped = found.Missing, found.Skipped
 	c := &r.report.Counts
 	r.nothingSeen = found.Missing && c.Looked+c.ObjectsWithoutMedia == 0
 	switch {
@@ -81,9 +81,7 @@ func (r *run) writeIndex(ctx context.Context, found *scan.Found) (wait func()) {
 // suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.
 func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 	if deadline.Passed(err) {
-		err = found.Suspend(ctx, r.budget, err)
-		r.report.Resumes = found.Suspended
-		return err
+		return found.Suspend(ctx, r.budget, err)
 	}
 	return fmt.Errorf("%w; nothing was deleted", err)
 }
