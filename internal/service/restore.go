@@ -101,10 +101,8 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	request, r := j.request, j.report
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	admit, cancelAdmit := j.budget.Admit(work)
-	defer cancelAdmit()
-	admit, unwatch, err := sweep.WatchKillSwitch(work, admit, j.store(), !request.DryRun)
-	defer unwatch()
+	admit, end, err := sweep.Admit(work, j.budget, j.store(), !request.DryRun)
+	defer end()
 	switch {
 	case err != nil && !request.DryRun:
 		j.end(report.Failed, fmt.Errorf("%w; nothing was restored", err))

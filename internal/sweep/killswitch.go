@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -24,10 +25,11 @@ const (
 	switchGone = 10 * time.Second
 )
 
-// WatchKillSwitch returns a context that ends with admit, or when the record exists. It checks at
-// once, and then every second. It returns an error if it cannot check at once. If strict is true, the
-// context also ends when checks fail for switchGone.
-func WatchKillSwitch(ctx, admit context.Context, store state.Store, strict bool) (context.Context, context.CancelFunc, error) {
+// Admit returns a context that ends when no further call may be started: by the budget, or because the kill switch is
+// on. It checks the switch at once, and then every second. It returns an error if it cannot check at once. If strict
+// is true, the context also ends when checks fail for switchGone.
+func Admit(ctx context.Context, budget deadline.Budget, store state.Store, strict bool) (admit context.Context, end func(), err error) {
+	admit, cancel := budget.Admit(ctx)
 	watched, stop := context.WithCancelCause(admit)
 	stopped, err := isStopped(ctx, store)
 	if stopped {
@@ -52,7 +54,7 @@ func WatchKillSwitch(ctx, admit context.Context, store state.Store, strict bool)
 			}
 		}
 	}()
-	return watched, func() { stop(nil) }, err
+	return watched, func() { stop(nil); cancel() }, err
 }
 
 func isStopped(ctx context.Context, store state.Store) (stopped bool, err error) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 )
@@ -39,11 +40,11 @@ func TestTheKillSwitchFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				answer := test.first
-				admit, unwatch, err := sweep.WatchKillSwitch(t.Context(), t.Context(), switchStore{answer: func() error {
+				admit, end, err := sweep.Admit(t.Context(), deadline.Budget{}, switchStore{answer: func() error {
 					defer func() { answer = test.then }()
 					return answer
 				}}, test.strict)
-				defer unwatch()
+				defer end()
 				if !errors.Is(err, test.err) {
 					t.Errorf("error %v, want %v", err, test.err)
 				}
@@ -62,13 +63,13 @@ func TestHowLongTheKillSwitchMayBeUnreadable(t *testing.T) {
 	for failures, ended := range map[int]bool{1: false, 10: false, 11: true} {
 		synctest.Test(t, func(t *testing.T) {
 			reads := 0
-			admit, unwatch, err := sweep.WatchKillSwitch(t.Context(), t.Context(), switchStore{answer: func() error {
+			admit, end, err := sweep.Admit(t.Context(), deadline.Budget{}, switchStore{answer: func() error {
 				if reads++; reads > 1 && reads <= 1+failures {
 					return denied
 				}
 				return state.ErrNotFound
 			}}, true)
-			defer unwatch()
+			defer end()
 			time.Sleep(time.Minute)
 			if (context.Cause(admit) != nil) != ended || err != nil {
 				t.Errorf("%d failures: ended by %v; %v", failures, context.Cause(admit), err)

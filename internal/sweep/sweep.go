@@ -104,11 +104,9 @@ func (r *run) note(format string, args ...any) {
 
 // carryOut finishes the plan of an earlier run, or sweeps, unless the kill switch is on.
 func (r *run) carryOut(ctx context.Context) error {
-	admit, cancel := r.budget.Admit(ctx)
-	defer cancel()
 	enforce := r.report.Mode == policy.Enforce
-	admit, unwatch, err := WatchKillSwitch(ctx, admit, r.Store, enforce)
-	defer unwatch()
+	admit, end, err := Admit(ctx, r.budget, r.Store, enforce)
+	defer end()
 	switch {
 	case err != nil && enforce:
 		return fmt.Errorf("%w; nothing was deleted", err)
