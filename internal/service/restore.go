@@ -130,15 +130,20 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	record, cancelRecord := j.budget.Record(ctx)
 	defer cancelRecord()
 	results.flush(record)
-	c := r.Restore
-	why := deadline.Reason(admit)
+	j.endRestore(err, deadline.Reason(admit), library.Answered())
+}
+
+// endRestore finishes the report of a restore that ended by err, or nil. why is the reason why no further call was started.
+func (j *job) endRestore(err, why error, answered bool) {
+	r, c := j.report, j.report.Restore
+	isStopped := errors.Is(why, sweep.ErrStopped)
 	switch {
 	case err == nil && c.Failed == 0:
 		r.Finish(report.Done, j.now())
 	case err == nil:
 		r.Finish(report.Partial, j.now())
-	case deadline.Passed(err) && (library.Answered() || errors.Is(why, sweep.ErrStopped)):
-		if errors.Is(why, sweep.ErrStopped) {
+	case deadline.Passed(err) && (answered || isStopped):
+		if isStopped {
 			r.Stopped = j.state.NameOf(sweep.StopName)
 		}
 		j.end(report.Incomplete, fmt.Errorf("%w, after %d media of the plan", why, c.Restored+c.Skipped+c.Failed))
