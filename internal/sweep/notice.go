@@ -28,8 +28,8 @@ type notice struct {
 	*run
 	announced *announce.Reader
 	update    *announce.Update
-	seenAll   bool // no candidate was missing
-	now       int64
+	seenAll   bool   // no candidate was missing
+	at        int64  // when the run announces
 	due       []bool // of the lines of the draft: a million take a megabyte
 	days      map[string]*report.Announced
 	recorded  bool
@@ -41,10 +41,10 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 	if r.Policy.Notice.IsZero() {
 		return n, nil
 	}
-	n.now = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
+	n.at = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
 	for l, err := range found.Draft.Media() {
 		if err == nil {
-			err = n.take(ctx, l)
+			err = n.decide(ctx, l)
 		}
 		if err != nil {
 			return n, err
@@ -80,8 +80,8 @@ func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
 	}
 }
 
-// take decides on one medium.
-func (n *notice) take(ctx context.Context, l plan.Line) error {
+// decide decides on one medium.
+func (n *notice) decide(ctx context.Context, l plan.Line) error {
 	before, err := n.before(ctx, l.MediaID)
 	switch {
 	case err != nil:
@@ -90,7 +90,7 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 		n.end(l.MediaID, before)
 		return nil
 	}
-	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.now, Lead: !n.request.Inventory, Orphan: n.Policy.TakesOrphans(l.Rule)}
+	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.at, Lead: !n.request.Inventory, Orphan: n.Policy.TakesOrphans(l.Rule)}
 	held := int64(0)
 	if n.announced.Held.Last() > 0 {
 		if err := l.Parse(); err != nil {
@@ -112,7 +112,7 @@ func (n *notice) take(ctx context.Context, l plan.Line) error {
 		n.count(one)
 	}
 	if n.announces() || isSame {
-		return n.keep(ctx, one, n.announces() && one.At == n.now)
+		return n.keep(ctx, one, n.announces() && one.At == n.at)
 	}
 	if n.request.Inventory {
 		n.end(l.MediaID, before)
@@ -147,7 +147,7 @@ func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
 		n.update.End(earlier.MediaID)
 		return nil
 	}
-	earlier.At = min(max(earlier.At, n.announced.Held.Last()), n.now) // a hold may have kept it
+	earlier.At = min(max(earlier.At, n.announced.Held.Last()), n.at) // a hold may have kept it
 	return n.keep(ctx, earlier, false)
 }
 

@@ -100,7 +100,7 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 			}
 			n.announced = r.announced(t)
 			n.update = n.announced.Update(true)
-			if err := n.take(t.Context(), line); err != nil {
+			if err := n.decide(t.Context(), line); err != nil {
 				t.Fatal(err)
 			}
 			if err := n.record(t.Context()); err != nil {
