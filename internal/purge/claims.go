@@ -2,6 +2,7 @@ package purge
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,9 +16,14 @@ const claimTime = 30 * time.Second
 // Claims are the media that the runs of a process delete. The first run to claim a medium owns its
 // deletion: no other run sends its ID. Claims are safe for concurrent use, and their zero value is ready.
 type Claims struct {
-	mu    sync.Mutex
-	open  map[string]*claim // by media ID, of workers that have not ended
-	taken takenMedia
+	mu   sync.Mutex
+	open map[string]*claim // by media ID, of workers that have not ended
+	// taken has when the service took media in the last claimTime, by hashes of their IDs: there are 30,000 at the full
+	// quota. A live medium with the hash of another one counts as unverified, and the next run deletes it.
+	taken map[uint64]time.Duration // since began
+	seed  maphash.Seed
+	began time.Time
+	swept time.Duration // when older media were removed from taken
 }
 
 // claim is a batch of one worker: up to ten media.
@@ -36,9 +42,19 @@ type contested struct {
 func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, free []plan.Line, theirs []contested) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.taken.expire(now)
+	if c.open == nil {
+		c.open, c.taken, c.seed, c.began = map[string]*claim{}, map[uint64]time.Duration{}, maphash.MakeSeed(), now
+	}
+	since := now.Sub(c.began)
+	isOld := func(_ uint64, took time.Duration) bool { return since-took > claimTime }
+	if since-c.swept > time.Second {
+		maps.DeleteFunc(c.taken, isOld)
+		c.swept = since
+	}
 	for _, l := range batch {
-		if other := c.open[l.MediaID]; other != nil || c.taken.has(l.MediaID) {
+		id := maphash.String(c.seed, l.MediaID)
+		took, isTaken := c.taken[id]
+		if other := c.open[l.MediaID]; other != nil || isTaken && !isOld(id, took) {
 			theirs = append(theirs, contested{l, other})
 		} else {
 			free = append(free, l)
@@ -46,9 +62,6 @@ func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, free []plan
 	}
 	if len(theirs) > 0 {
 		return nil, free, theirs
-	}
-	if c.open == nil {
-		c.open = map[string]*claim{}
 	}
 	own = &claim{took: map[string]bool{}, done: make(chan struct{})}
 	for _, l := range batch {
@@ -61,59 +74,13 @@ func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, free []plan
 func (c *Claims) release(own *claim, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id := range own.took {
+	for id, isTaken := range own.took {
 		delete(c.open, id)
-	}
-	c.taken.add(own.took, now)
-	close(own.done)
-}
-
-// takenMedia are the media that the service took in the last claimTime, by a hash of their IDs: there are 30,000
-// at the full quota. A live medium with the hash of another one counts as unverified, and the next run deletes it.
-type takenMedia struct {
-	seed    maphash.Seed
-	hashes  map[uint64]struct{}
-	batches []takenBatch // in the order of their times
-}
-
-type takenBatch struct {
-	at     time.Time
-	hashes []uint64
-}
-
-func (t *takenMedia) has(id string) bool {
-	_, found := t.hashes[t.hash(id)]
-	return found
-}
-
-func (t *takenMedia) hash(id string) uint64 {
-	if t.hashes == nil {
-		t.seed, t.hashes = maphash.MakeSeed(), map[uint64]struct{}{}
-	}
-	return maphash.String(t.seed, id)
-}
-
-func (t *takenMedia) add(took map[string]bool, now time.Time) {
-	batch := takenBatch{at: now}
-	for id, isTaken := range took {
 		if isTaken {
-			hash := t.hash(id)
-			t.hashes[hash] = struct{}{}
-			batch.hashes = append(batch.hashes, hash)
+			c.taken[maphash.String(c.seed, id)] = now.Sub(c.began)
 		}
 	}
-	if len(batch.hashes) > 0 {
-		t.batches = append(t.batches, batch)
-	}
-}
-
-func (t *takenMedia) expire(now time.Time) {
-	for len(t.batches) > 0 && now.Sub(t.batches[0].at) > claimTime {
-		for _, hash := range t.batches[0].hashes {
-			delete(t.hashes, hash)
-		}
-		t.batches = t.batches[1:]
-	}
+	close(own.done)
 }
 
 // follow waits until other runs have ended their claims, and reads the media back. It returns those that are live
