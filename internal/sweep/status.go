@@ -31,19 +31,14 @@ func (e *ending) end(status report.Status, why error) {
 	}
 }
 
-// endBy ends the run if err is not nil: incomplete for the end of a context, else failed.
-func (e *ending) endBy(err error) {
+// finish finishes the report of a run whose work returned err, or nil. The end of a context leaves the run incomplete.
+func (r *run) finish(err error) {
 	switch {
 	case deadline.Passed(err):
-		e.end(report.Incomplete, err)
+		r.end(report.Incomplete, err)
 	case err != nil:
-		e.end(report.Failed, err)
+		r.end(report.Failed, err)
 	}
-}
-
-// finish ends the run by the error of its work, or nil, and finishes the report.
-func (r *run) finish(err error) {
-	r.endBy(err)
 	r.progress.Stop()
 	status := r.status()
 	if errors.Is(r.ended, ErrStopped) || errors.Is(r.timeUp, ErrStopped) {
