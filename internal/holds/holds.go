@@ -87,8 +87,8 @@ func New() *Holds {
 	return h
 }
 
-// Now returns the holds as they were last read. The result changes if they do.
-func (h *Holds) Now() *retention.Holds { return h.latest.Load().holds }
+// Latest returns the holds as they were last read. The result changes if they do.
+func (h *Holds) Latest() *retention.Holds { return h.latest.Load().holds }
 
 // Skipped returns the releases that cannot be read: their holds stay.
 func (h *Holds) Skipped() []string { return h.latest.Load().skipped }
@@ -233,7 +233,7 @@ func (h *Holds) add(ctx context.Context, store state.Store, to *sequence, last i
 
 // maybeCatalog writes a catalog if one is due. A failure costs the next processes time only.
 func (h *Holds) maybeCatalog(ctx context.Context, store state.Store) {
-	c := catalog{Format: holdFormat, Placed: h.placed.last, Released: h.released.last, Holds: h.Now().All()}
+	c := catalog{Format: holdFormat, Placed: h.placed.last, Released: h.released.last, Holds: h.Latest().All()}
 	if c.Placed+c.Released < h.catalog.Placed+h.catalog.Released+catalogStep || len(h.damaged) > 0 {
 		return
 	}

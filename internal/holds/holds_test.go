@@ -27,7 +27,7 @@ func inForce(t *testing.T, store state.Store) (ids []string) {
 	t.Helper()
 	h := New()
 	no(t, h.Refresh(t.Context(), store))
-	for _, hold := range h.Now().All() {
+	for _, hold := range h.Latest().All() {
 		ids = append(ids, hold.ID)
 	}
 	return ids
@@ -58,12 +58,12 @@ func TestPlaceAndRelease(t *testing.T) {
 			t.Errorf("released %q: %v", id, err)
 		}
 	}
-	if got := ours.Now().All(); len(got) != 3 {
+	if got := ours.Latest().All(); len(got) != 3 {
 		t.Errorf("before Refresh: %v", got)
 	}
 	no(t, ours.Refresh(t.Context(), store))
 	for who, h := range map[string]*Holds{"ours": ours, "theirs": theirs} {
-		if all := h.Now().All(); len(all) != 2 || all[0].ID != "1" || all[1].ID != "3" {
+		if all := h.Latest().All(); len(all) != 2 || all[0].ID != "1" || all[1].ID != "3" {
 			t.Errorf("%s: %+v", who, all)
 		}
 	}
@@ -91,7 +91,7 @@ func TestHoldOnMany(t *testing.T) {
 	fresh := New()
 	no(t, fresh.Refresh(t.Context(), store))
 	for id, held := range map[string]bool{many.Media[0]: true, many.Media[99_999]: true, "other": false} {
-		if mark := fresh.Now().Mark(medium(id), retention.Mark{}); (mark.Hold != nil) != held {
+		if mark := fresh.Latest().Mark(medium(id), retention.Mark{}); (mark.Hold != nil) != held {
 			t.Errorf("%s is held: %v", id, mark.Hold != nil)
 		}
 	}
@@ -164,13 +164,13 @@ func TestDamagedHolds(t *testing.T) {
 					t.Fatalf("%v", err)
 				}
 			}
-			if hold, err := fresh.Place(t.Context(), store, holdOn("id4")); err != nil || hold.ID != "4" || len(fresh.Now().All()) != 3 {
+			if hold, err := fresh.Place(t.Context(), store, holdOn("id4")); err != nil || hold.ID != "4" || len(fresh.Latest().All()) != 3 {
 				t.Errorf("placed %+v, %v, beside a damaged hold", hold, err)
 			}
 			no(t, known.Refresh(t.Context(), store)) // it has read the record
 			store.Put(name, []byte(good))
 			no(t, fresh.Refresh(t.Context(), store))
-			if n := len(fresh.Now().All()); n != 4 {
+			if n := len(fresh.Latest().All()); n != 4 {
 				t.Errorf("%d holds after the repair", n)
 			}
 			store.Put(name, []byte(data))
@@ -260,8 +260,8 @@ func TestDamagedReleases(t *testing.T) {
 		store.Put(name, []byte(data))
 		for who, h := range map[string]*Holds{"a new process": New(), "a running process": known} {
 			no(t, h.Refresh(t.Context(), store))
-			if skipped := h.Skipped(); len(h.Now().All()) != 3 || len(skipped) != 1 || !strings.Contains(skipped[0], name) {
-				t.Errorf("%s: %s has %d holds, skipped %v", what, who, len(h.Now().All()), skipped)
+			if skipped := h.Skipped(); len(h.Latest().All()) != 3 || len(skipped) != 1 || !strings.Contains(skipped[0], name) {
+				t.Errorf("%s: %s has %d holds, skipped %v", what, who, len(h.Latest().All()), skipped)
 			}
 		}
 		if _, err := known.Release(t.Context(), store, "2", "x", asOf); err != nil {
@@ -286,7 +286,7 @@ func TestHoldsOfAStoreThatFails(t *testing.T) {
 		}
 		store.Down = ""
 		no(t, h.Refresh(t.Context(), store))
-		if n := len(h.Now().All()); n != 2 {
+		if n := len(h.Latest().All()); n != 2 {
 			t.Errorf("%v: then %d holds", down, n)
 		}
 	}
@@ -314,7 +314,7 @@ func TestConcurrentHolds(t *testing.T) {
 	h := New()
 	no(t, h.Refresh(t.Context(), store))
 	targets := map[string]bool{}
-	for _, hold := range h.Now().All() {
+	for _, hold := range h.Latest().All() {
 		targets[hold.Target] = true
 	}
 	if len(targets) != 50 || !targets["id-3-7"] || targets["id-3-6"] {
@@ -367,7 +367,7 @@ func TestCatalog(t *testing.T) {
 		if err := h.Refresh(t.Context(), store); !errors.Is(err, state.ErrDamaged) { // what was removed held something
 			t.Errorf("%s: %v", who, err)
 		}
-		if mark := h.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
+		if mark := h.Latest().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
 			t.Errorf("%s does not see hold %s on another", who, hold.ID)
 		}
 	}
@@ -389,7 +389,7 @@ func TestTheLastNumberIsUsedAgain(t *testing.T) {
 	}
 	store.Written[last] = asOf.Add(time.Second)
 	no(t, running.Refresh(t.Context(), store))
-	if mark := running.Now().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
+	if mark := running.Latest().Mark(medium("another"), retention.Mark{}); mark.Hold == nil {
 		t.Error("the process still has the hold that was removed")
 	}
 }
@@ -493,7 +493,7 @@ func TestHoldsOfManyProcesses(t *testing.T) {
 				n++
 			}
 		}
-		all := processes[at].Now().All()
+		all := processes[at].Latest().All()
 		for _, hold := range all {
 			if !model[hold.ID] {
 				t.Fatalf("hold %s is in force", hold.ID)

@@ -26,5 +26,5 @@ func (m Marks) Refresh(ctx context.Context, store state.Store) error {
 
 // Of returns the mark of a medium.
 func (m Marks) Of(medium *media.Medium) retention.Mark {
-	return m.Now().Mark(medium, m.Tombstones.Of(medium))
+	return m.Latest().Mark(medium, m.Tombstones.Of(medium))
 }

@@ -63,7 +63,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			return []*retention.Explanation{}, j.stop(err)
 		}
 		e := retention.Explain(j.policy, &m, facts)
-		e.Holds = s.marks.Now().Of(&m)
+		e.Holds = s.marks.Latest().Of(&m)
 		e.Notes = append(notes, noteNotice(j.policy, e)...)
 		if e.Verdict == retention.Absent {
 			j.addDeletion(ctx, e)
@@ -131,7 +131,7 @@ func isWorse(a, b report.Status) bool {
 
 // announced reads what earlier runs announced.
 func (j *job) announced(ctx context.Context) (*announce.Reader, error) {
-	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Now().All(), AsOf: j.asOf(), Now: j.now()})
+	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Latest().All(), AsOf: j.asOf(), Now: j.now()})
 }
 
 // noteNotice says what the policy's notice means for a medium that is due.

@@ -61,7 +61,7 @@ func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, 
 	if err := s.marks.Holds.Refresh(ctx, store); err != nil {
 		return nil, nil, err
 	}
-	list = append([]retention.Hold{}, s.marks.Now().All()...) // not nil: JSON has [] for none
+	list = append([]retention.Hold{}, s.marks.Latest().All()...) // not nil: JSON has [] for none
 	return slices.DeleteFunc(list, func(h retention.Hold) bool { return !h.Lasts(s.now()) }), s.marks.Skipped(), nil
 }
 

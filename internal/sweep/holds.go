@@ -63,7 +63,7 @@ func (w *holdWatch) run(ctx context.Context, held *holds.Holds, store state.Stor
 	defer late.Stop()
 	now := offer{}
 	defer now.withdraw()
-	known, good, reading := held.Now(), time.Now(), true
+	known, good, reading := held.Latest(), time.Now(), true
 	if time.Since(held.ReadAt()) < holdsEvery { // before the plan, or by another run
 		now = newOffer(ctx, w.current)
 	}
@@ -83,7 +83,7 @@ func (w *holdWatch) run(ctx context.Context, held *holds.Holds, store state.Stor
 		case err := <-read:
 			reading = false
 			late.Stop()
-			switch latest := held.Now(); {
+			switch latest := held.Latest(); {
 			case errors.Is(err, state.ErrDamaged), err != nil && time.Since(good) > holdsGone:
 				stop(fmt.Errorf("nothing more is deleted: %w", err))
 				return

@@ -19,7 +19,7 @@ func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request
 
 // openAnnouncements reads what earlier runs announced.
 func (r *run) openAnnouncements(ctx context.Context) (*announce.Reader, error) {
-	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Now().All(), AsOf: r.report.AsOf, Now: r.Now()})
+	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Latest().All(), AsOf: r.report.AsOf, Now: r.Now()})
 }
 
 // notice splits the expired media of a run into due ones, which were announced before the notice began, and media that
