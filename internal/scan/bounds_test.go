@@ -102,7 +102,7 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
 				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false)
-				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", region, "the next run")
 				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
 				c.checkpoints.whole = !test.partial
 				c.checkpoints.next.begin()
@@ -123,7 +123,7 @@ func TestAllFindingsAreSavedAgain(t *testing.T) {
 	cloud := newCloud(t)
 	var draft Draft
 	defer draft.Close()
-	at := newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+	at := newCheckpointer(cloud.store, "checkpoints/x/", region, "the next run")
 	for i := range 2*maxUnsaved + 10 {
 		f := &finding{mediaID: fmt.Sprintf("m%05d", i), name: "n", verdict: retention.Keep}
 		if err := draft.add(f.key(), f.encode()); err != nil {

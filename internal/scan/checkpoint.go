@@ -115,11 +115,11 @@ func (c *scan) maybeCheckpoint() {
 	c.checkpoints.tried, c.checkpoints.accounted = time.Now(), c.cursor.accounted
 }
 
-// place returns the head of a checkpoint at the cursor.
-func (c *scan) place() checkpoint {
-	head := checkpoint{AsOf: c.report.AsOf, Policy: c.report.Policy, Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
-		Skipped: c.Skipped, Live: c.live(), Missing: c.Missing, Sources: c.report.Sources, Failures: c.report.Failures}
-	for _, open := range c.cursor.left() {
+// place returns the head of a checkpoint at the cursor, without what the checkpointer knows.
+func (f *Found) place() checkpoint {
+	head := checkpoint{AsOf: f.report.AsOf, Policy: f.report.Policy, Sorted: f.sorted, After: f.cursor.after,
+		Skipped: f.Skipped, Live: f.live(), Missing: f.Missing, Sources: f.report.Sources, Failures: f.report.Failures}
+	for _, open := range f.cursor.left() {
 		head.Pending = append(head.Pending, open.record())
 	}
 	return head
@@ -139,14 +139,14 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 			err = f.checkpoints.saveAll(ctx, &f.Draft)
 		}
 		if err == nil {
-			err = f.checkpoints.save(ctx, f.head)
+			err = f.checkpoints.save(ctx, f.place())
 		}
 		if err != nil {
 			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 		}
 	}
 	f.report.Resumes = true
-	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, cmp.Or(f.head.After, "that"))
+	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, cmp.Or(f.cursor.after, "that"))
 }
 
 const closedName = "closed.json"

@@ -27,6 +27,7 @@ const (
 // checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
 type checkpointer struct {
 	records  numbered
+	region   string // of the library
 	resumer  string // who resumes the scan
 	segments []int  // that are written
 	next     segment
@@ -39,8 +40,8 @@ type checkpointer struct {
 	accounted int
 }
 
-func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
-	return &checkpointer{records: numbered{store: store, folder: folder}, resumer: resumer, tried: time.Now(), whole: true}
+func newCheckpointer(store state.Store, folder, region, resumer string) *checkpointer {
+	return &checkpointer{records: numbered{store: store, folder: folder}, region: region, resumer: resumer, tried: time.Now(), whole: true}
 }
 
 // numbered creates records under the free numbers of a folder.
@@ -109,7 +110,7 @@ func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 		c.next = segment{}
 		return err
 	}
-	head.Format, head.Segments = checkpointFormat, c.segments
+	head.Format, head.Region, head.Segments = checkpointFormat, c.region, c.segments
 	record, err := json.Marshal(head)
 	if err == nil {
 		_, err = c.records.create(ctx, ".json", record)

@@ -18,13 +18,13 @@ type Found struct {
 	Missing  bool
 	unlisted extsort.Sorter // failures for which the report has no room
 	skips
-	// cursor is where the scan has come to. head is the checkpoint at its end. checkpoints is nil for a scan without them.
+	report *report.Report
+	// sorted is true if the prefixes are read before the first look-up too, and sorted.
+	sorted      bool
 	cursor      cursor
-	checkpoints *checkpointer
-	head        checkpoint
+	checkpoints *checkpointer // nil for a scan without checkpoints
 	resumed     resumed
 	gathered    inventory.Gathered
-	report      *report.Report
 }
 
 // Close frees the memory and the temporary files.

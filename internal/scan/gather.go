@@ -33,7 +33,7 @@ func (c *scan) gather() {
 	if c.End() == nil && c.resumed.isResumed() {
 		c.dropUnnamed()
 	}
-	if c.End() == nil && c.sources.sorted {
+	if c.End() == nil && c.sorted {
 		c.sortPrefixes()
 	}
 }

@@ -29,7 +29,7 @@ func (c *scan) lookUpGroups() {
 	if !any || c.isOver() {
 		return
 	}
-	others := c.groupScan(where, c.sources.sorted)
+	others := c.groupScan(where, c.sorted)
 	if isUnordered(others.Failed) {
 		others.Close()
 		others = c.groupScan(where, true)

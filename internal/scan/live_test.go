@@ -36,7 +36,7 @@ func TestLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			c.listed = []string{"a", "b", "c", "d", "e"}
-			f := &Found{skips: skips{skippedLive: 7, rediscovered: 2}, head: checkpoint{Sorted: test.sorted}}
+			f := &Found{skips: skips{skippedLive: 7, rediscovered: 2}, sorted: test.sorted}
 			if test.claimed >= 0 {
 				f.resumed = resumed{names: map[uint64]struct{}{}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
 			}

@@ -92,7 +92,7 @@ func (s *Scanner) Live(ctx context.Context, f *Found, counts *report.Counts) (li
 // listing fails, it counts the objects before the failure.
 func (s *Scanner) countNamed(ctx context.Context, f *Found) (count int, err error) {
 	var listed candidates
-	if !f.head.Sorted && len(f.resumed.prefixes) > 0 { // else the gathered objects are all
+	if !f.sorted && len(f.resumed.prefixes) > 0 { // else the gathered objects are all
 		listed = inventory.OfPrefixes(ctx, s.Objects, unique(f.resumed.prefixes), "", f.splits())
 	}
 	for _, all := range []candidates{f.gathered.Objects(listed, ""), f.gathered.IDs("")} {

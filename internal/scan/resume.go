@@ -24,7 +24,7 @@ func (c *scan) resume(ctx context.Context) {
 	if all == "" {
 		return
 	}
-	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", resumer)
+	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", c.Region, resumer)
 	records, heads, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
@@ -96,7 +96,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if head.Policy != c.report.Policy || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
+	if head.Policy != c.report.Policy || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
 	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
@@ -127,7 +127,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		draft.Close()
 		return err
 	}
-	c.Draft, c.cursor, c.sources.sorted = draft, cursor, head.Sorted
+	c.Draft, c.cursor, c.sorted = draft, cursor, head.Sorted
 	c.Skipped, c.skippedLive, c.Missing = head.Skipped, head.Live, head.Missing
 	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
 	for _, failure := range head.Failures {

@@ -83,7 +83,7 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 			c.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
 		}
 		c.lookUpAll()
-		if c.head = c.place(); c.Stopped != nil && c.Failed == nil {
+		if c.Stopped != nil && c.Failed == nil {
 			c.Stopped = c.Suspend(ctx, s.Budget, c.Stopped)
 		}
 		if err := c.settle(); err != nil {
@@ -160,9 +160,9 @@ type scan struct {
 
 // begin begins a scan, whose pool the caller must close.
 func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
-	found := &Found{report: r, cursor: cursor{open: map[string]pending{}}}
+	found := &Found{report: r, sorted: sorted, cursor: cursor{open: map[string]pending{}}}
 	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
-		sources: sources{sorted: sorted, orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}
+		sources: sources{orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.

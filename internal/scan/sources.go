@@ -27,8 +27,6 @@ type sources struct {
 	prefixes []media.Object
 	lines    []int // of the report, with the prefixes
 	lists    []list
-	// sorted is true if the prefixes are read before the first look-up too, and sorted.
-	sorted bool
 	// unmatched counts rows of reports whose objects no rule takes.
 	unmatched int
 	hasIDs    bool // the lists name media IDs
@@ -170,7 +168,7 @@ func (c *scan) namedIDs(yield func(inventory.Candidate, error) bool) {
 
 // listed lists the prefixes in order. It is nil if there are none, or gather has sorted them.
 func (c *scan) listed(after string) candidates {
-	if c.sources.sorted || len(c.sources.prefixes) == 0 {
+	if c.sorted || len(c.sources.prefixes) == 0 {
 		return nil
 	}
 	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits())
