@@ -67,5 +67,11 @@ func (c *Command) confirmApply(ctx context.Context, s *service.Service, contents
 	if p, err := s.Policy(ctx, localCall()); err == nil && !p.Notice.IsZero() {
 		c.say("the plan's media go at once, without the policy's notice of %s", p.Notice)
 	}
+	// A policy of the working folder need not be the function's.
+	if last, err := s.Runs(ctx, localCall(), service.RunFilter{Trigger: trigger.Timer, Limit: 1}); err == nil && len(last.Reports) > 0 {
+		if r := last.Reports[0]; r.Policy != "" && r.Policy != contents.Head.Policy {
+			c.say("the plan goes by another policy than the latest scheduled run, %s", text.Name(r.Run))
+		}
+	}
 	return c.ask(ctx, "Type %d to delete these media: ", contents.Entries) == strconv.Itoa(contents.Entries)
 }
