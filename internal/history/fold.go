@@ -79,12 +79,12 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 		return false, err
 	}
 	next := f.head
-	taken, err := f.addTable(ctx, admit, &next, 0, records, func(ctx context.Context, record state.Record) ([]Decision, error) {
-		list, err := readLoose(ctx, f.store, record.Name)
+	taken, err := f.addTable(ctx, admit, &next, 0, records, func(ctx context.Context, record state.Record) ([]line, error) {
+		lines, err := readLoose(ctx, f.store, record.Name, func(key) bool { return true })
 		if err != nil { // whoever reads the history tries again
 			err = fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
-		return list, err
+		return lines, err
 	})
 	if err != nil {
 		return false, err
@@ -97,8 +97,8 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 	return taken < len(records) || taken == stepRecords, f.commit(ctx, next)
 }
 
-// reader returns the decisions of a record.
-type reader func(ctx context.Context, record state.Record) ([]Decision, error)
+// reader returns the lines of a record.
+type reader func(ctx context.Context, record state.Record) ([]line, error)
 
 // addTable adds a table with decisions of records to a head. taken is the number of records that were read until there
 // were enough decisions for a table, or the time was up.
@@ -146,16 +146,11 @@ func readLines(admit context.Context, records []state.Record, read reader) (line
 		results := make([][]line, len(some))
 		failed := make([]error, len(some))
 		err := state.Each(admit, len(some), state.AtOnce, func(ctx context.Context, i int) error {
-			list, err := read(ctx, some[i])
-			failed[i] = err
-			switch {
-			case errors.Is(err, state.ErrDamaged):
+			results[i], failed[i] = read(ctx, some[i])
+			if errors.Is(failed[i], state.ErrDamaged) {
 				return nil
-			case err != nil:
-				return err
 			}
-			results[i], err = linesOf(list)
-			return err
+			return failed[i]
 		})
 		if err != nil {
 			return lines, taken, unread, err
@@ -182,20 +177,6 @@ func firstOf(records []state.Record) []state.Record {
 		n++
 	}
 	return records[:n]
-}
-
-// linesOf returns a line of each decision for each of its keys. Lines of one decision share their text.
-func linesOf(list []Decision) (lines []line, err error) {
-	for _, d := range list {
-		text, err := d.encode()
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range d.keys() {
-			lines = append(lines, line{k, text})
-		}
-	}
-	return lines, nil
 }
 
 // merge merges the oldest tables of a level if there are fanIn of them, and reports whether it did.

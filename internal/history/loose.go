@@ -72,23 +72,27 @@ func keysIn(name string) (keys string, ok bool) {
 	return parts[1], true
 }
 
-// readLoose returns the decisions of a loose record.
-func readLoose(ctx context.Context, store state.Store, name string) (list []Decision, err error) {
+// readLoose returns the lines of a loose record whose keys a function wants.
+func readLoose(ctx context.Context, store state.Store, name string, wants func(key) bool) (lines []line, err error) {
 	data, err := store.Read(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	for line, err := range segments.BoundedLines(data, maxLine, maxRecord) {
+	for text, err := range segments.BoundedLines(data, maxLine, maxRecord) {
 		var d Decision
 		if err == nil {
-			d, err = decode(line)
+			d, err = decode(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", state.ErrDamaged, err)
 		}
-		list = append(list, d)
+		for _, one := range d.lines(text) {
+			if wants(one.key) {
+				lines = append(lines, one)
+			}
+		}
 	}
-	return list, nil
+	return lines, nil
 }
 
 // maxRecord bounds a loose record and a shard, in bytes after decompression.

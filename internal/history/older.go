@@ -90,8 +90,8 @@ func (f *folder) takeOlder(ctx, admit context.Context) (more bool, err error) {
 	if err != nil || listed == 0 && next.number == 0 { // the store is empty
 		return false, err
 	}
-	taken, err := f.addTable(ctx, admit, &next, topLevel, records, func(ctx context.Context, record state.Record) ([]Decision, error) {
-		return readOlder(ctx, f.store, record)
+	taken, err := f.addTable(ctx, admit, &next, topLevel, records, func(ctx context.Context, record state.Record) ([]line, error) {
+		return linesOfOlder(ctx, f.store, record)
 	})
 	if err != nil {
 		return false, err
@@ -100,6 +100,19 @@ func (f *folder) takeOlder(ctx, admit context.Context) (more bool, err error) {
 		next.Older.Last = records[taken-1].Name
 	}
 	return !next.Older.Done, f.commit(ctx, next)
+}
+
+// linesOfOlder returns the lines of a record of outcomes.
+func linesOfOlder(ctx context.Context, store state.Store, record state.Record) (lines []line, err error) {
+	list, err := readOlder(ctx, store, record)
+	for _, d := range list {
+		text, encodeErr := d.encode()
+		if err = cmp.Or(err, encodeErr); err != nil {
+			return nil, err
+		}
+		lines = append(lines, d.lines(text)...)
+	}
+	return lines, err
 }
 
 // readOlder returns the decisions of a record of outcomes. Their rules and objects are in the entries of

@@ -44,9 +44,16 @@ func Of(ctx context.Context, store state.Store, now time.Time, name string) (*Hi
 	lists := make([][]Decision, len(sources))
 	failed := make([]error, len(sources))
 	err = state.Each(ctx, len(sources), state.AtOnce, func(ctx context.Context, i int) error {
-		var list []Decision
-		list, failed[i] = sources[i].read(ctx)
-		lists[i] = slices.Clone(slices.DeleteFunc(list, func(d Decision) bool { return !d.isOf(name) })) // the others are freed
+		var lines []line
+		lines, failed[i] = sources[i].read(ctx)
+		for _, one := range lines {
+			switch d, err := decode(one.text); {
+			case err != nil: // merges do not decode
+				failed[i] = fmt.Errorf("%w: %w", state.ErrDamaged, err)
+			case d.isOf(name):
+				lists[i] = append(lists[i], d)
+			}
+		}
 		return nil
 	})
 	if err != nil {
@@ -78,28 +85,19 @@ const minExpiry = 30 * 24 * time.Hour
 // source is a record that may have decisions of a name.
 type source struct {
 	record string
-	read   func(context.Context) ([]Decision, error)
+	read   func(context.Context) ([]line, error)
 }
 
-// sourcesOf returns the records that may have decisions of a key.
+// sourcesOf returns the records that may have lines of a key.
 func sourcesOf(ctx context.Context, store state.Store, h head, k key) (list []source, err error) {
+	wants := func(other key) bool { return other == k }
 	for _, t := range h.Tables {
-		list = append(list, source{t.shardName(t.shard(k)), func(ctx context.Context) (list []Decision, err error) {
-			lines, err := t.read(ctx, store, t.shard(k), func(other key) bool { return other == k })
-			for _, one := range lines {
-				d, lineErr := decode(one.text)
-				if lineErr != nil { // merges do not decode
-					err = fmt.Errorf("%w: %w", state.ErrDamaged, lineErr)
-					continue
-				}
-				list = append(list, d)
-			}
-			return list, err
-		}})
+		shard := t.shard(k)
+		list = append(list, source{t.shardName(shard), func(ctx context.Context) ([]line, error) { return t.read(ctx, store, shard, wants) }})
 	}
 	add := func(record string) {
 		if mayHave(record, k) {
-			list = append(list, source{record, func(ctx context.Context) ([]Decision, error) { return readLoose(ctx, store, record) }})
+			list = append(list, source{record, func(ctx context.Context) ([]line, error) { return readLoose(ctx, store, record, wants) }})
 		}
 	}
 	for _, record := range h.Unread {
@@ -107,7 +105,7 @@ func sourcesOf(ctx context.Context, store state.Store, h head, k key) (list []so
 			add(record)
 			continue
 		}
-		list = append(list, source{record, func(context.Context) ([]Decision, error) {
+		list = append(list, source{record, func(context.Context) ([]line, error) {
 			return nil, fmt.Errorf("%w: these outcomes of an earlier version are missing here", state.ErrDamaged)
 		}})
 	}

@@ -69,6 +69,14 @@ type line struct {
 	text []byte
 }
 
+// lines returns a line for each key of a decision. They share its text.
+func (d *Decision) lines(text []byte) (lines []line) {
+	for _, k := range d.keys() {
+		lines = append(lines, line{k, text})
+	}
+	return lines
+}
+
 func (l line) compare(other line) int {
 	return cmp.Or(cmp.Compare(l.key, other.key), bytes.Compare(l.text, other.text))
 }
