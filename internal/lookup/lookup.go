@@ -181,6 +181,7 @@ func askByURL(ctx context.Context, permit mps.Permit, batch Batch) (answer Answe
 	if err != nil {
 		return Answer{}, nil, err
 	}
+	answer.Found = make([]Found, 0, len(found.Media))
 	known := make(map[media.Object]bool, len(batch.Candidates))
 	for _, m := range found.Media {
 		c, ok := asked[m.Object]

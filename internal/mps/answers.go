@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -23,7 +24,7 @@ type Found struct {
 // settle parses the records of an answer, and marks contradictions between records and with missing. It
 // ignores a record that is not a JSON object.
 func settle(records []json.RawMessage, missing []string) Found {
-	var found Found
+	found := Found{Media: slices.Grow([]media.Medium(nil), len(records))}
 	place := map[string]int{}
 	for _, record := range records {
 		if len(record) > maxRecord {

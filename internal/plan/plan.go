@@ -73,18 +73,18 @@ type Entry struct {
 
 // Line returns the entry in canonical form: one line of JSON, including its newline.
 func (e Entry) Line() ([]byte, error) {
-	record, err := text.Canonical(e.Record) // the service does not promise to send keys in the same order twice
-	if err != nil {
-		return nil, fmt.Errorf("plan: record of %s: %w", e.MediaID, err)
-	}
+	record := e.Record
 	e.Record = nil
 	line, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %s: %w", e.MediaID, err)
 	}
-	// The record is the last field, and has just been marshaled itself.
-	line = bytes.TrimSuffix(line, []byte("null}"))
-	return append(append(line, record...), "}\n"...), nil
+	line = bytes.TrimSuffix(line, []byte("null}")) // of the record, the last field
+	// The service does not promise to send keys in the same order twice.
+	if line, err = text.AppendCanonical(line, record); err != nil {
+		return nil, fmt.Errorf("plan: record of %s: %w", e.MediaID, err)
+	}
+	return append(line, "}\n"...), nil
 }
 
 // ParseEntry parses an entry's line, and the medium of its record. The medium of a record that is no object has only

@@ -70,7 +70,7 @@ func (w *worker) readOnce(batch []plan.Line, became journal.Became) (live []plan
 	for i := range found.Media {
 		shown[found.Media[i].ID] = &found.Media[i]
 	}
-	var went []Outcome
+	went := make([]Outcome, 0, len(batch))
 	for _, l := range batch {
 		isDeleted, hidden := showsDeletion(l, shown[l.MediaID])
 		if isDeleted || slices.Contains(found.Missing, l.MediaID) {

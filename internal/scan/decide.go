@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/index"
@@ -52,8 +52,11 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 // record in doubt contradicts the same record without doubt.
 func findingOf(of lookup.Found) *finding {
 	m := &of.Medium
-	digest := sha256.Sum256(slices.Concat(m.Record, []byte(m.Doubt)))
-	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest[:])}
+	sum := sha256.New()
+	_, _ = sum.Write(m.Record) // a hash takes everything
+	_, _ = io.WriteString(sum, m.Doubt)
+	digest := sum.Sum(nil)
+	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest)}
 	if media.CheckID(m.ID) != nil { // two such records are not of one medium
 		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
 	}

@@ -10,12 +10,15 @@ import (
 
 // Canonical returns a JSON value as encoding/json writes it: without spaces, with the names of each object in
 // order, and of equal names the last one. Numbers keep their text.
-func Canonical(data []byte) ([]byte, error) {
+func Canonical(data []byte) ([]byte, error) { return AppendCanonical(nil, data) }
+
+// AppendCanonical appends the canonical form of a JSON value; see Canonical.
+func AppendCanonical(to, data []byte) ([]byte, error) {
 	start := skipSpace(data, 0)
 	if end := skipValue(data, start, 0); end < 0 || skipSpace(data, end) != len(data) {
 		return nil, notJSON(data)
 	}
-	form, _ := appendValue(make([]byte, 0, len(data)), data, start)
+	form, _ := appendValue(slices.Grow(to, 2*len(data)), data, start) // appendObject needs as much again
 	return form, nil
 }
 
@@ -79,14 +82,15 @@ func appendObject(form, data []byte, i int) ([]byte, int) {
 	slices.SortFunc(members, func(a, b member) int {
 		return cmp.Or(bytes.Compare(a.name, b.name), cmp.Compare(a.start, b.start))
 	})
-	unordered := bytes.Clone(form[begin:])
-	form = append(form[:begin], '{')
+	ordered := len(form)
+	form = append(form, '{')
 	for k, m := range members {
 		if k+1 == len(members) || !bytes.Equal(m.name, members[k+1].name) {
-			form = append(separate(form, '{'), unordered[m.start-begin:m.end-begin]...)
+			form = append(separate(form, '{'), form[m.start:m.end]...)
 		}
 	}
-	return append(form, '}'), i + 1
+	form = append(form, '}')
+	return append(form[:begin], form[ordered:]...), i + 1
 }
 
 // appendText appends a quoted text. Nearly all texts are written as they are read.
