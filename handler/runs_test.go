@@ -276,7 +276,7 @@ func TestStopRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payload := range []string{everything, string(ossEvent("clips/one")), request("objects", []string{"oss://media-in/clips/one"})} {
-		if r, _ := w.invoke(payload); r.Status != report.Incomplete || !strings.Contains(r.Error, "stop") || !strings.HasPrefix(r.Next, "remove file://"+stop+"; then ") {
+		if r, _ := w.invoke(payload); r.Status != report.Incomplete || !strings.Contains(r.Error, "stop") || !strings.HasPrefix(r.Next, "file://"+stop+" stops all runs; once it is removed, ") {
 			t.Errorf("%.40s: %s, %s, next %q", payload, r.Status, r.Error, r.Next)
 		}
 	}

@@ -145,7 +145,7 @@ func TestRestoresTakeALease(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := w.mustInvoke(fmt.Sprintf(`{"restore":%q}`, r.Run), report.Incomplete)
-	if name := w.env["MEDIASWEEP_STATE"] + "/stop"; !strings.HasPrefix(stopped.Next, "remove "+name+"; then ") || w.e.Count()["AddMedia"] > 0 {
+	if name := w.env["MEDIASWEEP_STATE"] + "/stop"; !strings.HasPrefix(stopped.Next, name+" stops all runs; once it is removed, ") || w.e.Count()["AddMedia"] > 0 {
 		t.Errorf("next %q, error %q", stopped.Next, stopped.Error)
 	}
 	if err := os.Remove(strings.TrimPrefix(w.env["MEDIASWEEP_STATE"], "file://") + "/stop"); err != nil {

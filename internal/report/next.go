@@ -22,7 +22,7 @@ func (r *Report) next() string {
 		}
 	case Incomplete:
 		if r.Stopped != "" {
-			return fmt.Sprintf("remove %s; then %s", r.Stopped, r.goOn())
+			return fmt.Sprintf("%s stops all runs; once it is removed, %s", r.Stopped, r.goOn())
 		}
 		return r.goOn()
 	case Busy:
@@ -39,6 +39,9 @@ func (r *Report) next() string {
 func (r *Report) goOn() string {
 	switch r.Trigger {
 	case trigger.Timer:
+		if r.Begun {
+			return "the next scheduled run resumes this one, and deletes the media that are left"
+		}
 		return "the next scheduled run resumes this one"
 	case trigger.OSS:
 		if r.Begun {

@@ -80,7 +80,9 @@ func TestNextOfAnIncompleteRequest(t *testing.T) {
 		"cut while it restored":          {report.Report{Restore: &report.Restore{}}, again},
 		"an event, cut while it scanned": {report.Report{Trigger: trigger.OSS}, "the next scheduled sweep of the inventory looks at the remaining media"},
 		"an event, cut while it deleted": {report.Report{Trigger: trigger.OSS, Begun: true}, "the next scheduled run finishes the plan"},
-		"stopped":                        {report.Report{Stopped: "oss://ops/state/stop"}, "remove oss://ops/state/stop; then " + again},
+		"a timer, cut while it scanned":  {report.Report{Trigger: trigger.Timer}, "the next scheduled run resumes this one"},
+		"a timer, cut while it deleted":  {report.Report{Trigger: trigger.Timer, Begun: true}, "the next scheduled run resumes this one, and deletes the media that are left"},
+		"stopped":                        {report.Report{Stopped: "oss://ops/state/stop"}, "oss://ops/state/stop stops all runs; once it is removed, " + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := test.report
