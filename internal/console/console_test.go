@@ -433,12 +433,16 @@ func TestRefusedPlan(t *testing.T) {
 	}
 }
 
-// An approval overrides the policy's notice, and the page says so.
-func TestApprovalWithNotice(t *testing.T) {
-	const says = "notice of 7d does not count here"
+// An approval overrides the policy's notice and the guard, and the page says so.
+func TestApprovalOverrides(t *testing.T) {
+	const says, guard = "notice of 7d does not count here", "overrides the guard"
 	s := newSite(t, newLibrary(t, 2), nil)
-	if page := s.get(s.plan).Body.String(); strings.Contains(page, says) {
-		t.Error("without a notice the page speaks of one")
+	if page := s.get(s.plan).Body.String(); strings.Contains(page, says) || strings.Contains(page, guard) {
+		t.Error("the page speaks of what is not overridden")
+	}
+	s.lib.contents.Blocked = "2 media have expired and guard.maxDelete is 1"
+	if page := s.get(s.plan).Body.String(); !strings.Contains(page, guard) {
+		t.Error(page)
 	}
 	s.lib.rules = "notice: 7d\n"
 	p, _ := s.lib.Policy(t.Context(), service.Call{})
