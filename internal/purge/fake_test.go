@@ -74,6 +74,7 @@ type library struct {
 	asked   []mps.Operation // of each permit
 	reads   int
 	backoff error
+	silent  []string // IDs that no answer mentions
 	exists  func(media.Object) (bool, error)
 }
 
@@ -164,7 +165,9 @@ func (l *library) read(ctx context.Context, probe bool, ids []string) (found mps
 		}
 	}
 	for _, id := range ids {
-		if m, ok := l.media[id]; ok {
+		if m, ok := l.media[id]; slices.Contains(l.silent, id) {
+			continue
+		} else if ok {
 			found.Media = append(found.Media, m)
 		} else {
 			found.Missing = append(found.Missing, id)

@@ -151,6 +151,9 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				return nil
 			}
 		}},
+		"mentioned by no answer": {media: 10, calls: 1, want: became{"unverified": 1, "deleted": 9}, takes: 3 * time.Second, prepare: func(l *library) {
+			l.silent = []string{"m003"}
+		}},
 		"cannot be read back": {media: 20, calls: 2, want: became{"unverified": 10, "deleted": 10}, prepare: func(l *library) {
 			l.onRead = func(_ bool, ids []string) error {
 				if ids[0] == "m000" {
