@@ -55,6 +55,9 @@ each page chooses one: what a page does, it does there, by the policy of that st
 				if broken := f.Broken(); broken != nil {
 					c.note(one.of("every run is refused: " + broken.Error())...)
 				}
+				if one.command.Getenv("MEDIASWEEP_STATE") == "" {
+					c.note("a hold here " + one.command.binds(f.Service))
+				}
 				all = append(all, c.pages(one.place, f.Service, runs))
 			}
 			return c.serveConsole(cmd.Context(), all, address)

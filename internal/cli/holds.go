@@ -37,7 +37,7 @@ several holds stays until all have ended.`,
 				if err != nil {
 					return err
 				}
-				c.note(append(notes, c.binds(s))...)
+				c.note(append(notes, "it "+c.binds(s))...)
 				if flags.output == "json" {
 					return writeJSON(b, hold)
 				}
@@ -54,7 +54,7 @@ several holds stays until all have ended.`,
 
 // binds says which runs a hold binds: a hold in another store than the function's keeps nothing from the function.
 func (c *Command) binds(s *service.Service) string {
-	note := "it binds only the runs whose state is in " + s.Origin().State
+	note := "binds only the runs whose state is in " + s.Origin().State
 	if c.Getenv("MEDIASWEEP_STATE") == "" {
 		note += ", the default: set MEDIASWEEP_STATE to the function's to bind the function"
 	}

@@ -168,7 +168,7 @@ type site struct {
 func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
 	t.Helper()
 	return console.New(console.Options{
-		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
+		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
 		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
 	})
 }
@@ -449,6 +449,16 @@ func TestApprovalOverrides(t *testing.T) {
 	s.lib.contents.Head.Policy = p.Digest()
 	if page := s.get(s.plan).Body.String(); !strings.Contains(page, says) || !strings.Contains(page, `/apply"`) {
 		t.Error(page)
+	}
+}
+
+// Every page names the state: a hold in another one does not bind the function.
+func TestPagesNameTheState(t *testing.T) {
+	s := newSite(t, newLibrary(t, 2), nil)
+	for _, path := range []string{"/", "/holds", s.plan} {
+		if page := s.get(path).Body.String(); !strings.Contains(page, "1000000000000001 cn-shanghai · oss://ops/mediasweep/ · UTC") {
+			t.Errorf("%s: %s", path, page)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
@@ -37,7 +38,7 @@ type view struct {
 // layout is the data of every page.
 type layout struct {
 	Lang, Title, Section string
-	Region, Account      string
+	Origin               service.Origin
 	Zone                 string // of all times of the page
 	Path                 string
 	Stores               []store
@@ -54,7 +55,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, answer *page) {
 	page, err := templates()[answer.name].Clone()
 	var b bytes.Buffer
 	if err == nil {
-		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin.Region, p.Origin.Account, v.zone.String(), p.path, p.stores, answer.data})
+		err = page.Funcs(v.functions()).Execute(&b, layout{v.lang.Tag(), v.lang.Say(answer.title), answer.name, p.Origin, v.zone.String(), p.path, p.stores, answer.data})
 	}
 	if err != nil {
 		p.Log.Error("page not written", "page", answer.name, "error", err.Error())
