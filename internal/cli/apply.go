@@ -59,9 +59,12 @@ A later run may make another one than you reviewed: prefer the ID.`,
 // confirmApply says what an apply overrides, and asks for the number of the plan's media, as the console does.
 func (c *Command) confirmApply(ctx context.Context, s *service.Service, contents plan.Contents) bool {
 	if contents.Run != "" {
-		c.say("run %s has applied this plan before", text.Name(contents.Run))
+		c.say("run %s applies this plan, or has applied it", text.Name(contents.Run))
 	}
-	if contents.Blocked != "" {
+	switch {
+	case contents.Blocked != "" && contents.Run != "":
+		c.say("a guard blocks what is left of this plan: a blocked plan can be applied once")
+	case contents.Blocked != "":
 		c.say("a guard blocked this plan, and to apply it overrides the guard: %s", contents.Blocked)
 	}
 	if p, err := s.Policy(ctx, localCall()); err == nil && !p.Notice.IsZero() {
