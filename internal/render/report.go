@@ -69,8 +69,10 @@ func WriteReport(w io.Writer, r *report.Report) error {
 		fmt.Fprintf(&b, "error: %s\n\n", text.Printable(r.Error)) // a policy's mistakes have a line each
 	}
 	t := &grid{out: &b}
-	t.line("run\t%s", r.Run)
-	t.line("started\t%s, by %s", r.StartedAt.Format(time.RFC3339), r.Trigger)
+	if r.Run != "" {
+		t.line("run\t%s", r.Run)
+		t.line("started\t%s, by %s", r.StartedAt.Format(time.RFC3339), r.Trigger)
+	}
 	t.line("mode\t%s", r.Mode)
 	t.line("status\t%s", r.Status)
 	if r.Plan != "" {
