@@ -467,7 +467,7 @@ func TestReleaseTakesTwoSteps(t *testing.T) {
 	s := newSite(t, newLibrary(t, 2), nil)
 	s.lib.list = []retention.Hold{{ID: "7", Target: "m1", Reason: "a dispute", By: "ann", At: now}}
 	page := s.get("/holds").Body.String()
-	if !strings.Contains(page, `<details><summary>Release</summary><form method="post" action="/holds/7">`) {
+	if !strings.Contains(page, `<details><summary aria-label="Release hold 7">Release</summary><form method="post" action="/holds/7">`) {
 		t.Error(page)
 	}
 }
