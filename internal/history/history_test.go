@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/segments"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -607,5 +608,30 @@ func TestHistoryPrefersTheRunThatDeleted(t *testing.T) {
 		if strings.Join(got, " ") != want || !slices.ContainsFunc(found.Decisions, func(d Decision) bool { return d.MediaID == "b" }) {
 			t.Errorf("%v: %v", outcomes, got)
 		}
+	}
+}
+
+// A table has a key before each line. A line that is too long for one is damage of its own record only.
+func TestTheLongestLine(t *testing.T) {
+	for over, unread := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(w.clock, decision(1, "a", w.clock))
+			short, err := decision(2, "b", w.clock).encode()
+			written := segments.NewWriter(func(_ int, record []byte) error {
+				return w.Create(t.Context(), looseFolder+state.Stamp(w.clock)+"-"+many+"-x", record)
+			})
+			err = errors.Join(err, written.Add(append(bytes.Repeat([]byte(" "), maxLine-keyLength+over-len(short)), short...)), written.Close())
+			time.Sleep(time.Minute)
+			w.clock = time.Now()
+			if err := errors.Join(err, w.fold()); err != nil {
+				t.Fatal(err)
+			}
+			for id, want := range map[int]int{1: 1, 2: 1 - unread} {
+				if found := w.of(idOf(id)); len(found.Decisions) != want || len(found.Unread) != unread {
+					t.Errorf("%d too long, medium %d: %d decisions, unread %q", over, id, len(found.Decisions), found.Unread)
+				}
+			}
+		})
 	}
 }

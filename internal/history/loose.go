@@ -78,7 +78,7 @@ func readLoose(ctx context.Context, store state.Store, name string, wants func(k
 	if err != nil {
 		return nil, err
 	}
-	for text, err := range segments.BoundedLines(data, maxLine, maxRecord) {
+	for text, err := range segments.BoundedLines(data, maxLine-keyLength, maxRecord) { // a table has a key before each
 		var d Decision
 		if err == nil {
 			d, err = decode(text)
