@@ -88,7 +88,8 @@ func position(members []*ranked, created time.Time) int {
 func (f *Forecaster) rank(group groupOf, one *ranked, decided Decided) {
 	members := f.groups[group]
 	members = slices.Insert(members, position(members, one.medium.Created), one)
-	if kept := position(members, f.asOf) + group.rule.KeepLatest.Count; kept < len(members) {
+	if ahead, count := position(members, f.asOf), group.rule.KeepLatest.Count; count < len(members)-ahead {
+		kept := ahead + count
 		oldest := members[kept-1].medium.Created
 		if beyond := slices.IndexFunc(members[kept:], func(m *ranked) bool { return m.medium.Created.Before(oldest) }); beyond >= 0 {
 			for _, out := range members[kept+beyond:] {

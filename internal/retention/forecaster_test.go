@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -86,6 +87,17 @@ func TestForecasterIgnoresRepeats(t *testing.T) {
 	f.Finish(decided)
 	if want := map[string]bool{"b": true, "c": true}; !maps.Equal(gone, want) {
 		t.Errorf("expired: %v, want %v", gone, want)
+	}
+}
+
+// A rule may keep any number of media, also beside some that are dated ahead.
+func TestForecastOfTheLargestCount(t *testing.T) {
+	p := parse(t, fmt.Sprintf("version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: %d, per: folder}}]\n", math.MaxInt))
+	library := []media.Medium{series("a", 40), series("ahead", -3), series("b", 50)}
+	for id, o := range forecast(t, p, library, func(*media.Medium) retention.Mark { return retention.Mark{} }) {
+		if o.Decision.Verdict == retention.Expired {
+			t.Errorf("%s has expired", id)
+		}
 	}
 }
 
