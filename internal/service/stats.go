@@ -72,10 +72,13 @@ func (j *job) saveDays(ctx context.Context) {
 	isLate := func(i journal.Intent) bool {
 		return i.AsOf.After(now.AddDate(0, -1, 0)) && i.AsOf.Before(now.Add(-runlog.LateReports))
 	}
-	if err != nil || slices.ContainsFunc(intents, isLate) {
+	if slices.ContainsFunc(intents, isLate) {
 		return
 	}
-	if err := runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now); err != nil {
+	if err == nil {
+		err = runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now)
+	}
+	if err != nil {
 		j.log.Warn("days not totalled: stats reads their runs", "error", text.Bound(err.Error()))
 	}
 }
