@@ -10,7 +10,7 @@ import (
 
 const (
 	// small is the size of a heap that is not collected, in bytes.
-	small = 20 << 20
+	small = 19 << 20
 	// growth is the GOGC of a larger heap, in percent.
 	growth = 50
 	// least is the smallest limit of the memory of Go, in bytes. Near the limit the collector works as hard as it has to,
