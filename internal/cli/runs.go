@@ -92,8 +92,8 @@ func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []st
 	return nil
 }
 
-// collectRuns returns a page of the runs of all stores, the cursor of the next page, and the errors of stores that could
-// not be read.
+// collectRuns returns a page of the runs of all stores, and the cursor of the next page. failures has an error of each
+// store that could not be read.
 func (c *Command) collectRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) (list []render.Run, next string, failures []error) {
 	list = []render.Run{} // not nil: JSON has [] for none
 	var end string        // the newest of the pages' ends: the lists of other stores may go on before it

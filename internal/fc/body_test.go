@@ -17,8 +17,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
-// A body that stops arriving does not hold a call beyond its deadline, and not at all if the function does not read it to
-// its end.
+// A body that stops arriving does not hold a call beyond its deadline. It does not hold a function that does not read it
+// to its end.
 func TestABodyThatStops(t *testing.T) {
 	t.Parallel()
 	address := serveFunction(t, nil)

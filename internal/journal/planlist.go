@@ -71,7 +71,7 @@ func (p *PlanPage) skip(name string, why error) {
 	p.Skipped = append(p.Skipped, state.Skipped{Record: name, Problem: text.Bound(why.Error())})
 }
 
-// nameRuns names the runs that applied plans which were made for review. It skips a plan of which that cannot be read.
+// nameRuns names the runs that applied plans which were made for review. It skips a plan whose mark cannot be read.
 func (p *PlanPage) nameRuns(ctx context.Context, store state.Store) error {
 	var reviewed []*plan.Contents
 	var names []string
