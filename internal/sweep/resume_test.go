@@ -58,6 +58,7 @@ func (w *world) resume(contents plan.Contents) *report.Report {
 // A resumed plan deletes what is left of it. It is checked by the guard and by the notice, unless a person applied it.
 func TestResume(t *testing.T) {
 	type counts = report.Counts
+	applied := plan.Head{Scope: plan.Scope{Plan: "sha256:" + strings.Repeat("0", 64)}}
 	ofInventory := plan.Head{Scope: plan.Scope{Inventory: []string{"oss://media-in/"}}}
 	for name, test := range map[string]struct {
 		more       string // of the policy
@@ -78,16 +79,17 @@ func TestResume(t *testing.T) {
 		"of a protect rule":             {rule: "hold", left: 3, status: report.Done},
 		"as many as one run may delete": {left: 20, status: report.Done, want: counts{Looked: 20, Expired: 20, Deleted: 20}, sent: 20},
 		"more than one run may delete":  {left: 21, status: report.Blocked, want: counts{Looked: 21, Expired: 21, Pending: 21}},
-		"blocked":                       {draft: plan.Contents{Blocked: "too many"}, left: 3, status: report.Blocked, want: counts{Looked: 3, Expired: 3, Pending: 3}},
+		"more of an applied plan than one run may delete": {draft: plan.Contents{Head: applied}, left: 21, status: report.Blocked, want: counts{Looked: 21, Expired: 21, Pending: 21}},
+		"blocked": {draft: plan.Contents{Blocked: "too many"}, left: 3, status: report.Blocked, want: counts{Looked: 3, Expired: 3, Pending: 3}},
 		"more than the share that one run may delete": {draft: plan.Contents{Live: 109, MostLive: 109}, left: 11, change: tightened("10"), status: report.Blocked, want: counts{Looked: 11, Expired: 11, Pending: 11}},
 		"as large a share":                            {draft: plan.Contents{Live: 110, MostLive: 110}, left: 11, change: tightened("10"), status: report.Done, want: counts{Looked: 11, Expired: 11, Deleted: 11}, sent: 11},
 		"of an earlier version, and a guard":          {left: 11, change: tightened("10"), status: report.Done, want: counts{Looked: 11, Expired: 11, Deleted: 11}, sent: 11},
 		"of an earlier version, and nothing may go":   {left: 1, change: tightened("0"), status: report.Blocked, want: counts{Looked: 1, Expired: 1, Pending: 1}},
 		"of a guard that allows nothing":              {draft: plan.Contents{Live: 3, MostLive: 3}, left: 1, change: tightened("0"), status: report.Blocked, want: counts{Looked: 1, Expired: 1, Pending: 1}},
-		"of a guard that a person overrode":           {draft: plan.Contents{Live: 3, MostLive: 3, Head: plan.Head{Scope: plan.Scope{Plan: "sha256:" + strings.Repeat("0", 64)}}}, left: 1, change: tightened("0"), status: report.Done, want: counts{Looked: 1, Expired: 1, Deleted: 1}, sent: 1},
+		"of a guard that a person overrode":           {draft: plan.Contents{Live: 3, MostLive: 3, Head: applied}, left: 1, change: tightened("0"), status: report.Done, want: counts{Looked: 1, Expired: 1, Deleted: 1}, sent: 1},
 		"of another region":                           {draft: plan.Contents{Region: "cn-beijing"}, left: 3, status: report.Failed, err: "region"},
 		"not announced":                               {more: noticePolicy, left: 3, status: report.Done, note: "3 media of the plan are left to the next sweep"},
-		"not announced, and applied":                  {more: noticePolicy, draft: plan.Contents{Head: plan.Head{Scope: plan.Scope{Plan: "sha256:" + strings.Repeat("0", 64)}}}, left: 3, status: report.Done, want: counts{Looked: 3, Expired: 3, Deleted: 3}, sent: 3},
+		"not announced, and applied":                  {more: noticePolicy, draft: plan.Contents{Head: applied}, left: 3, status: report.Done, want: counts{Looked: 3, Expired: 3, Deleted: 3}, sent: 3},
 		"announced a week ago": {more: noticePolicy, left: 3, change: func(w *world) {
 			w.sweepAll(policy.Enforce)
 			w.days(7)
