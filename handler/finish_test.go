@@ -111,7 +111,7 @@ func TestAnOpenPlanOfAProtectRule(t *testing.T) {
 			t.Fatal(forged.ID, err)
 		}
 		open := journal.Intent{Run: "killed", Plan: forged.ID, Policy: dry.Policy, AsOf: dry.AsOf, Trigger: trigger.Timer}
-		if _, err := journal.Begin(t.Context(), w.store(), dry.AsOf, open); err != nil {
+		if _, err := journal.SaveIntent(t.Context(), w.store(), dry.AsOf, open); err != nil {
 			t.Fatal(err)
 		}
 		r := w.mustInvoke(everything, report.Done)

@@ -59,9 +59,9 @@ type Intent struct {
 // intentFormat is the version of Intent. Other versions are refused.
 const intentFormat = 1
 
-// Begin records that a run is about to delete a plan. The names of intents sort by the run's clock.
+// SaveIntent records that a run is about to delete a plan. The names of intents sort by the run's clock.
 // A run has several intents if its request was repeated.
-func Begin(ctx context.Context, store state.Store, now time.Time, i Intent) (Intent, error) {
+func SaveIntent(ctx context.Context, store state.Store, now time.Time, i Intent) (Intent, error) {
 	i.Format = intentFormat
 	i.name = requestFolder + state.RunName(now, i.Run)
 	if i.Until.IsZero() {
@@ -116,7 +116,7 @@ func RunsWithIntents(ctx context.Context, store state.Store, start string) (runs
 	return runs, nil
 }
 
-// runOf returns the run in the name of an intent; see Begin. It returns nothing for another name.
+// runOf returns the run in the name of an intent; see SaveIntent. It returns nothing for another name.
 func runOf(record string) string {
 	name, isIntent := strings.CutSuffix(path.Base(record), intentSuffix)
 	stamp, run, _ := strings.Cut(name, "-")

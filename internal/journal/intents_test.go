@@ -21,7 +21,7 @@ func planID(digit string) string { return "sha256:" + strings.Repeat(digit, 64) 
 func begin(t *testing.T, store state.Store, run, digit string, minutes int) Intent {
 	t.Helper()
 	at := asOf.Add(time.Duration(minutes) * time.Minute).In(time.FixedZone("", -5*3600))
-	intent, err := Begin(t.Context(), store, at.Add(time.Second), Intent{Run: run, Plan: planID(digit), Policy: "p", AsOf: at})
+	intent, err := SaveIntent(t.Context(), store, at.Add(time.Second), Intent{Run: run, Plan: planID(digit), Policy: "p", AsOf: at})
 	no(t, err)
 	return intent
 }
@@ -65,7 +65,7 @@ func TestUnfinished(t *testing.T) {
 func TestUnfinishedRequests(t *testing.T) {
 	store, now := statetest.New(), asOf.Add(time.Hour)
 	request := func(run string, age, time time.Duration) Intent {
-		i, err := Begin(t.Context(), store, now.Add(-age), Intent{Run: run, Plan: planID("1"), AsOf: now.Add(-age), Until: now.Add(time - age)})
+		i, err := SaveIntent(t.Context(), store, now.Add(-age), Intent{Run: run, Plan: planID("1"), AsOf: now.Add(-age), Until: now.Add(time - age)})
 		no(t, err)
 		return i
 	}
@@ -103,7 +103,7 @@ func TestUnfinishedRequestsSinceTheLastLook(t *testing.T) {
 			store := statetest.New()
 			for _, ago := range []int{33, 30, 9, 5, 2} {
 				at := now.Add(-time.Duration(ago) * day)
-				_, err := Begin(t.Context(), store, at, Intent{Run: strconv.Itoa(ago), Plan: planID("1"), AsOf: at, Until: at.Add(day)})
+				_, err := SaveIntent(t.Context(), store, at, Intent{Run: strconv.Itoa(ago), Plan: planID("1"), AsOf: at, Until: at.Add(day)})
 				no(t, err)
 			}
 			for _, ago := range test.looked {
@@ -187,7 +187,7 @@ func TestRunsWithIntents(t *testing.T) {
 	begin(t, store, "1-aa-Z-1", "1", 0)
 	no(t, begin(t, store, "1-aa-Z-1", "2", 5).Close(t.Context(), store))
 	begin(t, store, "1-bb", "3", 9)
-	_, err := Begin(t.Context(), store, asOf, Intent{Run: "1-aa-Z-2", Plan: planID("4"), Policy: "p", AsOf: asOf, Until: asOf.Add(time.Hour)})
+	_, err := SaveIntent(t.Context(), store, asOf, Intent{Run: "1-aa-Z-2", Plan: planID("4"), Policy: "p", AsOf: asOf, Until: asOf.Add(time.Hour)})
 	no(t, err)
 	no(t, NoteLook(t.Context(), store, asOf))
 	for _, other := range []string{"1-aa.json", "1-aa-x.json", "20300101T000000Z-1-aa-x.json"} {
@@ -224,7 +224,7 @@ func TestIntentsThatCannotBeWritten(t *testing.T) {
 	store := statetest.New()
 	intent := begin(t, store, "a", "1", 0)
 	store.Down = "create"
-	if _, err := Begin(t.Context(), store, asOf, Intent{Run: "a", Plan: planID("1"), AsOf: asOf}); !errors.Is(err, statetest.ErrDown) {
+	if _, err := SaveIntent(t.Context(), store, asOf, Intent{Run: "a", Plan: planID("1"), AsOf: asOf}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("Begin: %v", err)
 	}
 	if err := intent.Close(t.Context(), store); !errors.Is(err, statetest.ErrDown) {

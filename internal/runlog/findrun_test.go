@@ -53,7 +53,7 @@ func TestFindRunOrPlan(t *testing.T) {
 		no(t, Save(t.Context(), store, &report.Report{Run: run}))
 	}
 	for _, killed := range []string{"eeeeeeee-1", "gggggggg-1", "hhhhhhhh-1", "hhhhhhhh-2"} {
-		_, err := journal.Begin(t.Context(), store, asOf, journal.Intent{Run: killed, Plan: id("cccccccc"), AsOf: asOf})
+		_, err := journal.SaveIntent(t.Context(), store, asOf, journal.Intent{Run: killed, Plan: id("cccccccc"), AsOf: asOf})
 		no(t, err)
 	}
 	for reference, want := range map[string]string{

@@ -372,7 +372,7 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 		}, false},
 		"its clock is old": {func(r *resumable) { r.forge(`"asOf":"2026-06-30`, `"asOf":"2026-06-28`) }, false},
 		"its run has begun to delete": {func(r *resumable) {
-			if _, err := journal.Begin(r.t.Context(), r.store, now, journal.Intent{Run: "run-1", AsOf: now.Add(time.Minute)}); err != nil {
+			if _, err := journal.SaveIntent(r.t.Context(), r.store, now, journal.Intent{Run: "run-1", AsOf: now.Add(time.Minute)}); err != nil {
 				r.t.Fatal(err)
 			}
 		}, false},

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -105,22 +103,12 @@ func TestAnnouncementsOfOneDay(t *testing.T) {
 	}
 }
 
-// unannounced is a store without room for announcements.
-type unannounced struct{ state.Store }
-
-func (s unannounced) Create(ctx context.Context, name string, data []byte) error {
-	if strings.HasPrefix(name, "announced/") {
-		return errStore
-	}
-	return s.Store.Create(ctx, name, data)
-}
-
 // Media whose announcement was not recorded are pending. Nothing is deleted then.
 func TestAnnouncementsThatAreNotRecorded(t *testing.T) {
 	for _, request := range []*trigger.Request{{Trigger: trigger.Timer, Inventory: true}, {Trigger: trigger.HTTP, MediaIDs: []string{"m-a", "m-b"}}} {
 		w := newWorld(t, noticePolicy)
 		w.add(400, "a", "b")
-		w.sweep.Store = unannounced{w.store}
+		w.sweep.Store = closed{w.store, "announced/", ""}
 		r := w.run("r", request, policy.Enforce)
 		if c := r.Counts; r.Status != report.Failed || !strings.Contains(r.Error, "nothing was deleted") || c.Announced != 0 || c.Pending != 2 || len(r.Announced) > 0 || len(w.sent) > 0 {
 			t.Errorf("%+v: %s %s, %+v, announced %+v", request, r.Status, r.Error, c, r.Announced)

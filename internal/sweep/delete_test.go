@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,13 +64,13 @@ func TestSettle(t *testing.T) {
 						t.Errorf("rule %+v", rule)
 					}
 					var recorded journal.Became
-					if len(d.outcomes.unwritten) > 0 {
-						recorded = d.outcomes.unwritten[0].Became
+					if len(d.outcomes) > 0 {
+						recorded = d.outcomes[0].Became
 					}
-					if recorded != test.recorded || len(d.decisions.unwritten) != len(d.outcomes.unwritten) {
-						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(d.decisions.unwritten))
+					if recorded != test.recorded || len(d.decisions) != len(d.outcomes) {
+						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(d.decisions))
 					}
-					if got := [2]int{len(d.outcomes.deleted), len(d.outcomes.unverified)}; got != test.tombstones {
+					if got := [2]int{len(d.deleted), len(d.unverified)}; got != test.tombstones {
 						t.Errorf("tombstones %v, want %v", got, test.tombstones)
 					}
 					if spared := d.spared["m"]; spared != (test.spared && kind == trigger.OSS) {
@@ -92,12 +93,34 @@ func TestSettle(t *testing.T) {
 
 // What a run that was cut off may have deleted is lost, and counts for both runs.
 func TestOutcomesOfAnInterruptedRun(t *testing.T) {
-	o := outcomes{run: "first", interrupted: true}
+	w := newWorld(t, "")
+	d := w.begin("second", &trigger.Request{Resume: "first"}, policy.Enforce).newDeletion("p", "")
 	for became, want := range map[journal.Became]journal.Became{journal.Gone: journal.Lost, journal.Deleted: journal.Deleted, journal.Failed: journal.Failed} {
-		got := o.add(purge.Outcome{Line: plan.Line{MediaID: "m"}, Became: became}, "", "second")
-		if got.Became != want || !slices.Equal(got.Runs, []string{"first", "second"}) {
+		d.outcomes = nil
+		d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}})
+		if got := d.outcomes[0]; got.Became != want || !slices.Equal(got.Runs, []string{"first", "second"}) {
 			t.Errorf("%s: %+v", became, got)
 		}
+	}
+}
+
+// Outcomes that could not be written are written with the next ones.
+func TestOutcomesAreWrittenAgain(t *testing.T) {
+	w := newWorld(t, "")
+	w.sweep.Store = closed{w.store, "ledger/", ""}
+	d := w.begin("r", &trigger.Request{}, policy.Enforce).newDeletion("p", "")
+	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}})
+	if err := d.flush(t.Context()); !errors.Is(err, errStore) {
+		t.Fatal(err)
+	}
+	w.sweep.Store = w.store
+	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}})
+	if err := d.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := journal.Outcomes(t.Context(), w.store, "r", "r")
+	if err != nil || len(all) != 2 || all["a"].Became != journal.Deleted || all["b"].Became != journal.Gone {
+		t.Errorf("%+v: %v", all, err)
 	}
 }
 
@@ -114,19 +137,22 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.decisions.add(r, line, journal.Outcome{MediaID: m.ID, Became: journal.Deleted, Plan: "sha256:own"})
+		d.settle([]purge.Outcome{{Line: line, Became: journal.Deleted}})
 	}
-	d.decisions.add(r, plan.Line{MediaID: "odd", Rule: "rest"}, journal.Outcome{MediaID: "odd", Became: journal.Failed, Code: "Forbidden"})
-	r.Store = &down{w.store, 1}
-	d.decisions.record(t.Context(), r)()
-	d.decisions.close(r)
-	if len(d.decisions.unwritten) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
-		t.Errorf("%d unwritten, notes %q", len(d.decisions.unwritten), r.report.Notes)
+	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}})
+	w.sweep.Store = closed{w.store, "history/", ""}
+	if err := d.close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	d.decisions.record(t.Context(), r)()
-	d.decisions.close(r)
-	if len(d.decisions.unwritten) != 0 || len(r.report.Notes) != 1 {
-		t.Errorf("%d unwritten, notes %q", len(d.decisions.unwritten), r.report.Notes)
+	if len(d.decisions) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
+		t.Errorf("%d unwritten, notes %q", len(d.decisions), r.report.Notes)
+	}
+	w.sweep.Store = w.store
+	if err := d.close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.decisions) != 0 || len(r.report.Notes) != 1 {
+		t.Errorf("%d unwritten, notes %q", len(d.decisions), r.report.Notes)
 	}
 	for i, id := range append(ids, "odd") {
 		found, err := history.Of(t.Context(), w.store, w.now, id)
@@ -169,7 +195,7 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	d := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
 	add := func(n int) {
 		for i := range n {
-			d.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
+			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
 		}
 		d.maybeFlush(t.Context())
 	}
@@ -183,8 +209,8 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	} {
 		store.fails = step.fails
 		add(step.add)
-		if store.records != step.want || d.outcomes.tried != step.tried || len(d.outcomes.unwritten) != step.unwrittenNow {
-			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, store.records, d.outcomes.tried, len(d.outcomes.unwritten))
+		if store.records != step.want || d.tried != step.tried || len(d.outcomes) != step.unwrittenNow {
+			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, store.records, d.tried, len(d.outcomes))
 		}
 	}
 }
@@ -195,9 +221,9 @@ func TestAStoreThatHangsWhileMediaAreDeleted(t *testing.T) {
 		w := newWorld(t, "")
 		store := &countingStore{Store: w.store, hangs: true}
 		w.sweep.Store = store
-		d := (&run{Sweep: w.sweep, report: &report.Report{}}).newDeletion("p", "")
+		d := (&run{Sweep: w.sweep, request: &trigger.Request{}, report: &report.Report{}}).newDeletion("p", "")
 		for i := range segments.MaxLines {
-			d.outcomes.add(purge.Outcome{Line: plan.Line{MediaID: fmt.Sprint("m", i)}, Became: journal.Deleted}, "", "r")
+			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
 		}
 		start := time.Now()
 		if d.maybeFlush(t.Context()); time.Since(start) != 5*time.Second {

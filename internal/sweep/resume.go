@@ -69,8 +69,7 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 		return nil, err
 	}
 	p := &reopened{deletion: r.newDeletion(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
-	p.outcomes.run, p.outcomes.interrupted = r.request.Resume, true
-	p.outcomes.last = records // or less than the last number: the next free one is used
+	p.lastRecord = records // or less than the last number: the next free one is used
 	for id := range outcomes {
 		p.settled[id] = true
 	}
