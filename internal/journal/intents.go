@@ -129,8 +129,8 @@ func runOf(record string) string {
 	return run
 }
 
-// HasBegun reports whether a run with this clock has an intent.
-func HasBegun(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
+// HasIntent reports whether a run with this clock has an intent.
+func HasIntent(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
 	folder := intentFolder + asOf.UTC().Format(secondForm)
 	for record, err := range store.List(ctx, intentFolder, folder) {
 		if err != nil {
@@ -208,7 +208,7 @@ func Open(ctx context.Context, store state.Store, now time.Time) (list []Intent,
 func openIntents(ctx context.Context, store state.Store, now time.Time) (names []string, err error) {
 	closed := map[string]bool{}
 	var looked time.Time
-	take := func(after, end string) error {
+	list := func(after, end string) error {
 		for record, err := range store.List(ctx, intentFolder, after) {
 			if err != nil {
 				return err
@@ -226,10 +226,10 @@ func openIntents(ctx context.Context, store state.Store, now time.Time) (names [
 		}
 		return nil
 	}
-	if err := take("", requestFolder); err != nil {
+	if err := list("", requestFolder); err != nil {
 		return nil, err
 	}
-	if err := take(requestFolder+state.Stamp(firstRequest(now, looked)), ""); err != nil {
+	if err := list(requestFolder+state.Stamp(firstRequest(now, looked)), ""); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return closed[name] }), nil

@@ -78,7 +78,7 @@ func TestUnfinishedRequests(t *testing.T) {
 	if list, damaged := unfinished(t, store); !slices.Equal(list, []string{"timer 2", "ended 1", "killed 1"}) || damaged != nil {
 		t.Errorf("%q, damaged %v", list, damaged)
 	}
-	if begun, err := HasBegun(t.Context(), store, now.Add(-time.Minute)); begun || err != nil {
+	if begun, err := HasIntent(t.Context(), store, now.Add(-time.Minute)); begun || err != nil {
 		t.Errorf("a request at the same time passes for a scheduled run: %v, %v", begun, err)
 	}
 }
@@ -204,18 +204,18 @@ func TestRunsWithIntents(t *testing.T) {
 	}
 }
 
-func TestHasBegun(t *testing.T) {
+func TestHasIntent(t *testing.T) {
 	store := statetest.New()
 	begin(t, store, "a", "1", 0)
 	begin(t, store, "a", "1", 60)
 	for minutes, want := range map[int]bool{-1: false, 0: true, 1: false, 60: true, 61: false} {
-		got, err := HasBegun(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute).In(time.FixedZone("", 8*3600)))
+		got, err := HasIntent(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute).In(time.FixedZone("", 8*3600)))
 		if err != nil || got != want {
 			t.Errorf("after %d minutes: %v, %v; want %v", minutes, got, err, want)
 		}
 	}
 	store.Down = "list"
-	if got, err := HasBegun(t.Context(), store, asOf.AddDate(1, 0, 0)); got || !errors.Is(err, statetest.ErrDown) {
+	if got, err := HasIntent(t.Context(), store, asOf.AddDate(1, 0, 0)); got || !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -19,8 +19,8 @@ func TestTombstonesOnlyKeep(t *testing.T) {
 		for _, records := range [][]time.Time{{recent, at}, {at, recent}} {
 			restored, unverified := NewTombstones(), NewTombstones()
 			for _, at := range records {
-				restored.take(tombstoneRecord{At: at, Restored: []string{m.Object.String()}})
-				unverified.take(tombstoneRecord{At: at, Unverified: []Tombstone{{m.ID, m.Created.Unix()}}})
+				restored.add(tombstoneRecord{At: at, Restored: []string{m.Object.String()}})
+				unverified.add(tombstoneRecord{At: at, Unverified: []Tombstone{{m.ID, m.Created.Unix()}}})
 			}
 			if got := restored.Of(&m); got.Kind != retention.Restored || !got.Until.After(now) {
 				t.Errorf("restored at %v: %v", records, got)
@@ -59,7 +59,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		if record, err := decodeTombstones(data); err == nil {
 			tombstones := NewTombstones()
-			tombstones.take(record)
+			tombstones.add(record)
 			tombstones.Of(&media.Medium{ID: "a"})
 		}
 		if l, err := decodeOutcome(data); err == nil && media.CheckID(l.MediaID) != nil {

@@ -88,7 +88,7 @@ func (t *Tombstones) refresh(ctx context.Context, store state.Store) error {
 		if err != nil {
 			return fmt.Errorf("record %s is needed to spare restored media: repair or remove it: %w", listed.Name, err)
 		}
-		t.take(record)
+		t.add(record)
 		t.read[listed.Name] = true
 	}
 	return nil
@@ -110,8 +110,8 @@ func decodeTombstones(data []byte) (tombstoneRecord, error) {
 	return record, nil
 }
 
-// take adds a record. If a medium has several tombstones of a kind, the latest counts.
-func (t *Tombstones) take(record tombstoneRecord) {
+// add adds a record. If a medium has several tombstones of a kind, the latest counts.
+func (t *Tombstones) add(record tombstoneRecord) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, one := range record.Deleted {

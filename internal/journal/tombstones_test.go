@@ -64,10 +64,10 @@ func TestOfSeveralTombstones(t *testing.T) {
 		{asOf, asOf, true, retention.Mark{Kind: retention.Deleted}},
 	} {
 		tombstones, m := NewTombstones(), medium("a")
-		tombstones.take(tombstoneRecord{At: test.restored, Restored: []string{m.Object.String()}})
-		tombstones.take(tombstoneRecord{At: test.unverified, Unverified: []Tombstone{tombstone("a")}})
+		tombstones.add(tombstoneRecord{At: test.restored, Restored: []string{m.Object.String()}})
+		tombstones.add(tombstoneRecord{At: test.unverified, Unverified: []Tombstone{tombstone("a")}})
 		if test.deleted {
-			tombstones.take(tombstoneRecord{At: asOf, Deleted: []Tombstone{tombstone("a")}})
+			tombstones.add(tombstoneRecord{At: asOf, Deleted: []Tombstone{tombstone("a")}})
 		}
 		if got := tombstones.Of(m); got != test.want {
 			t.Errorf("%+v: %+v", test, got)

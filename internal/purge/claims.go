@@ -38,8 +38,8 @@ type contested struct {
 	by   *claim // nil if the service has taken the medium
 }
 
-// take claims a batch if all of it is free. Otherwise it returns the media that are free, and those that are not.
-func (c *Claims) take(batch []plan.Line, now time.Time) (own *claim, free []plan.Line, theirs []contested) {
+// claim claims a batch if all of it is free. Otherwise it returns the media that are free, and those that are not.
+func (c *Claims) claim(batch []plan.Line, now time.Time) (own *claim, free []plan.Line, theirs []contested) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open == nil {

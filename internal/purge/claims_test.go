@@ -34,7 +34,7 @@ func TestRunsShareAMedium(t *testing.T) {
 				if call <= 6 {
 					return errThrottled
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"the first one may not delete": {want: became{"failed": 10, "deleted": 10, "gone": 10}, calls: 2, prepare: func(l *library) {
@@ -42,7 +42,7 @@ func TestRunsShareAMedium(t *testing.T) {
 				if call == 1 {
 					return errUnauthorized
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"MPS still shows the media": {want: became{"unverified": 30}, calls: 1, takes: 6 * time.Second, prepare: func(l *library) {
@@ -67,7 +67,7 @@ func TestRunsShareAMedium(t *testing.T) {
 				if call == 1 {
 					return nil
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 	} {
@@ -120,7 +120,7 @@ func TestAWaitingRunEndsInTime(t *testing.T) {
 		l := newLibrary(t)
 		lines := l.fill(10)
 		p := l.purger(asOf, origin{})
-		own, _, _ := p.Claims.take(lines[:1], time.Now())
+		own, _, _ := p.Claims.claim(lines[:1], time.Now())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		all, err := l.purge(ctx, ctx, p, lines)
@@ -141,11 +141,11 @@ func TestBatchesAreFull(t *testing.T) {
 	for name, prepare := range map[string]func(*library, *Purger, []plan.Line){
 		"another run deletes every tenth medium": func(l *library, p *Purger, lines []plan.Line) {
 			for i := 0; i < len(lines); i += 10 {
-				own, _, _ := p.Claims.take(lines[i:i+1], time.Now())
+				own, _, _ := p.Claims.claim(lines[i:i+1], time.Now())
 				time.AfterFunc(time.Minute, func() {
 					l.mu.Lock()
 					defer l.mu.Unlock()
-					_ = l.take(lines[i].MediaID)
+					_ = l.remove(lines[i].MediaID)
 					own.took[lines[i].MediaID] = true
 					p.Claims.release(own, time.Now())
 				})
@@ -154,7 +154,7 @@ func TestBatchesAreFull(t *testing.T) {
 		"every tenth medium is gone when it is read again": func(l *library, _ *Purger, lines []plan.Line) {
 			for i := range lines {
 				if lines[i].ReadAt -= int64(2 * time.Hour / time.Second); i%10 == 0 {
-					_ = l.take(lines[i].MediaID)
+					_ = l.remove(lines[i].MediaID)
 				}
 			}
 		},
@@ -193,7 +193,7 @@ func TestRunsOfTheSameMedia(t *testing.T) {
 					}
 					sent[id] = true
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 			lines := l.fill(1 + random.IntN(4000))
 			var group sync.WaitGroup

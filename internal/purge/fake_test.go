@@ -80,12 +80,12 @@ type library struct {
 
 func newLibrary(t *testing.T) *library {
 	l := &library{t: t, media: map[string]media.Medium{}}
-	l.onDelete = func(_ int, ids []string) error { return l.take(ids...) }
+	l.onDelete = func(_ int, ids []string) error { return l.remove(ids...) }
 	return l
 }
 
-// take deletes media.
-func (l *library) take(ids ...string) error {
+// remove deletes media.
+func (l *library) remove(ids ...string) error {
 	for _, id := range ids {
 		delete(l.media, id)
 	}

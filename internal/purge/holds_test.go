@@ -157,7 +157,7 @@ func TestChangesOfHoldsAreNoTries(t *testing.T) {
 				throttled = true
 				return errThrottled
 			}
-			return l.take(ids...)
+			return l.remove(ids...)
 		}
 		all, err := l.purge(t.Context(), t.Context(), p, lines)
 		if err != nil || all.count(10)[journal.Deleted] != 10 {

@@ -36,15 +36,15 @@ func TestWhatBecameOfMedia(t *testing.T) {
 		"success":        {media: 25, want: became{"deleted": 25}, calls: 3},
 		"nothing at all": {},
 		"the answer is lost and the call took effect": {media: 10, calls: 1, want: became{"deleted": 10}, prepare: func(l *library) {
-			l.onDelete = func(_ int, ids []string) error { _ = l.take(ids...); return errLost }
+			l.onDelete = func(_ int, ids []string) error { _ = l.remove(ids...); return errLost }
 		}},
 		"the answer is lost and the call took effect for some": {media: 10, calls: 2, want: became{"deleted": 10}, takes: 4 * time.Second, prepare: func(l *library) {
 			l.onDelete = func(call int, ids []string) error {
 				if call == 1 {
-					_ = l.take(ids[:4]...)
+					_ = l.remove(ids[:4]...)
 					return errLost
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"every answer is lost": {media: 10, calls: mps.MaxTries, want: became{"failed": 10}, takes: 40 * time.Second, prepare: func(l *library) {
@@ -55,7 +55,7 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				if call < 3 {
 					return errThrottled
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"throttled for good": {media: 10, calls: mps.MaxTries, want: became{"failed": 10}, takes: 10 * time.Second, prepare: func(l *library) {
@@ -69,16 +69,16 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				if slices.Contains(ids, "m003") {
 					return errRejected
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"rejected, and some gone meanwhile": {media: 10, calls: 2, want: became{"deleted": 10}, prepare: func(l *library) {
 			l.onDelete = func(call int, ids []string) error {
 				if call == 1 {
-					_ = l.take(ids[0])
+					_ = l.remove(ids[0])
 					return errRejected
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 		}},
 		"unknown, and shown as Initiated": {media: 1, calls: 1, want: became{"gone": 1}, takes: 4 * time.Second, prepare: func(l *library) {
@@ -112,7 +112,7 @@ func TestWhatBecameOfMedia(t *testing.T) {
 			l.onDelete = func(int, []string) error { return nil }
 			l.onRead = func(_ bool, ids []string) error {
 				if l.reads == 4 {
-					return l.take(ids...)
+					return l.remove(ids...)
 				}
 				return nil
 			}
@@ -134,7 +134,7 @@ func TestWhatBecameOfMedia(t *testing.T) {
 				if call == 1 {
 					return errLost
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 			l.onRead = func(bool, []string) error {
 				if l.reads > 3 {
@@ -274,10 +274,10 @@ func TestTimeIsUp(t *testing.T) {
 			l.permits = func() error { work(); return nil }
 		}, became{"pending": 30}, 0},
 		"after the call": {func(l *library, admit, work func()) {
-			l.onDelete = func(_ int, ids []string) error { admit(); work(); return l.take(ids...) }
+			l.onDelete = func(_ int, ids []string) error { admit(); work(); return l.remove(ids...) }
 		}, became{"pending": 30}, 1},
 		"admitted no more, and under way": {func(l *library, admit, _ func()) {
-			l.onDelete = func(_ int, ids []string) error { admit(); return l.take(ids...) }
+			l.onDelete = func(_ int, ids []string) error { admit(); return l.remove(ids...) }
 		}, became{"deleted": 10, "pending": 20}, 1},
 		"while it is read back": {func(l *library, admit, work func()) {
 			l.onDelete = func(int, []string) error { admit(); time.AfterFunc(time.Second, work); return nil }
@@ -359,7 +359,7 @@ func TestAPanicOfAWorker(t *testing.T) {
 			if slices.Contains(ids, "m042") {
 				panic("boom")
 			}
-			return l.take(ids...)
+			return l.remove(ids...)
 		}
 		got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
 		var mistake *task.Panic
@@ -458,7 +458,7 @@ func TestEveryMediumHasOneOutcome(t *testing.T) {
 					for _, id := range part {
 						deleted[id] = true
 					}
-					_ = l.take(part...)
+					_ = l.remove(part...)
 					return errLost
 				case 5:
 					if random.IntN(10) == 0 {
@@ -473,7 +473,7 @@ func TestEveryMediumHasOneOutcome(t *testing.T) {
 				for _, id := range ids {
 					deleted[id] = true
 				}
-				return l.take(ids...)
+				return l.remove(ids...)
 			}
 			l.onRead = func(bool, []string) error {
 				if !calm && random.IntN(15) == 0 {

@@ -119,7 +119,7 @@ func (w *worker) isOutranked(rank retention.Rank) bool {
 				}
 			}
 		}
-		w.newest.take(ranks)
+		w.newest.put(ranks)
 	}
 	w.newest.add(ranker, unread)
 	return !ranker.IsLatest(rank)
@@ -139,7 +139,7 @@ func (n *newestMedia) add(ranker *retention.Ranker, ids []string) (unread []stri
 	return unread
 }
 
-func (n *newestMedia) take(ranks map[string]retention.Rank) {
+func (n *newestMedia) put(ranks map[string]retention.Rank) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ranks == nil {

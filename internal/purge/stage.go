@@ -59,7 +59,7 @@ func cut[T any](queue *[]T) (batch []T) {
 // send gives a batch to a worker, unless other runs have claimed some of its media: other media then take their place.
 // A claim is made only for a batch that is sent at once, so that no two runs wait for each other.
 func (s *stage) send(batch []plan.Line) {
-	own, free, theirs := s.Claims.take(batch, s.Now())
+	own, free, theirs := s.Claims.claim(batch, s.Now())
 	if own == nil {
 		s.fresh, s.theirs = append(free, s.fresh...), append(s.theirs, theirs...)
 		return

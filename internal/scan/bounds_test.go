@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -101,11 +103,11 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
-				c := cloud.scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{}, false)
+				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, &report.Report{}, false)
 				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", region, "the next run")
 				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
 				c.checkpoints.whole = !test.partial
-				c.checkpoints.next.begin()
+				c.checkpoints.next.squeezed = gzip.NewWriter(&c.checkpoints.next.content)
 				c.checkpoints.next.findings = test.records
 				c.checkpoints.next.content.Write(make([]byte, test.bytes))
 				time.Sleep(test.after)

@@ -69,7 +69,7 @@ type segment struct {
 
 func (s *segment) add(key string, encoded []byte) {
 	if s.squeezed == nil {
-		s.begin()
+		s.squeezed, _ = gzip.NewWriterLevel(&s.content, gzip.BestSpeed) // the level is valid
 	}
 	var sizes [2 * binary.MaxVarintLen64]byte
 	lengths := binary.AppendUvarint(binary.AppendUvarint(sizes[:0], uint64(len(key))), uint64(len(encoded)))
@@ -77,10 +77,6 @@ func (s *segment) add(key string, encoded []byte) {
 	_, _ = s.squeezed.Write([]byte(key))
 	_, _ = s.squeezed.Write(encoded)
 	s.findings++
-}
-
-func (s *segment) begin() {
-	s.squeezed, _ = gzip.NewWriterLevel(&s.content, gzip.BestSpeed) // the level is valid
 }
 
 func (s *segment) empty() {

@@ -25,8 +25,8 @@ type pending struct {
 	escaped bool // it is looked up with escaped slashes
 }
 
-// take moves the cursor past a candidate that must be looked up.
-func (c *cursor) take(candidate inventory.Candidate) {
+// advance moves the cursor past a candidate that must be looked up.
+func (c *cursor) advance(candidate inventory.Candidate) {
 	c.after = candidate.Name()
 	c.open[c.after] = pending{Candidate: candidate}
 }

@@ -219,10 +219,10 @@ func TestCursor(t *testing.T) {
 	}
 	candidate := func(key string) inventory.Candidate { return inventory.Candidate{Object: objectOf(key)} }
 	a, b, d := candidate("a/1"), candidate("b"), candidate("d")
-	c.take(a)
-	c.take(b)
+	c.advance(a)
+	c.advance(b)
 	c.skip(candidate("c"))
-	c.take(d)
+	c.advance(d)
 	if c.after != "media-in/d" || c.accounted != 1 || len(c.left()) != 3 {
 		t.Errorf("after %q, %d accounted for, %d left", c.after, c.accounted, len(c.left()))
 	}

@@ -45,7 +45,7 @@ func (c *scan) lookUpGroups() {
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	quiet := *c.Scanner
 	quiet.Progress = func(int) {}
-	others := quiet.begin(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted)
+	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted)
 	defer others.pool.close()
 	others.handle = func(of lookup.Found, _ bool) {
 		f := others.decide(of, false)

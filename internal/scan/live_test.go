@@ -71,7 +71,7 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 
 // An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
 func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
-	d := newCloud(t).scanner(testPolicy).begin(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false)
+	d := newCloud(t).scanner(testPolicy).newScan(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false)
 	defer d.pool.close()
 	defer d.Close()
 	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {

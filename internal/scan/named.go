@@ -57,7 +57,7 @@ func (f *Found) Names(m *media.Medium) bool {
 // Named returns the names of the policy's inventory, to check media of a saved plan. It reads the
 // lists if listed is true. A list that cannot be read names nothing.
 func (s *Scanner) Named(ctx, admit context.Context, listed bool) *Found {
-	c := s.begin(ctx, admit, &trigger.Request{}, &report.Report{}, false)
+	c := s.newScan(ctx, admit, &trigger.Request{}, &report.Report{}, false)
 	defer c.pool.close()
 	c.resumed = resumed{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {

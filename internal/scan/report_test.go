@@ -73,7 +73,7 @@ func TestDamagedReport(t *testing.T) {
 				}}
 				s := r.scanner(testPolicy)
 				s.Objects = r
-				c := s.begin(t.Context(), t.Context(), request, report.New("run", request.Trigger, s.Policy, s.Now()), false)
+				c := s.newScan(t.Context(), t.Context(), request, report.New("run", request.Trigger, s.Policy, s.Now()), false)
 				defer c.Close()
 				defer c.pool.close()
 				if again {

@@ -116,7 +116,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		cursor.open[record.Name] = open
 	}
 	unfinished := task.Go(func() error {
-		begun, err := journal.HasBegun(ctx, c.Store, head.AsOf)
+		begun, err := journal.HasIntent(ctx, c.Store, head.AsOf)
 		if begun {
 			return errFinished
 		}

@@ -72,7 +72,7 @@ type Scanner struct {
 // failures and notes to the report. It starts no call after admit has ended.
 func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *report.Report) *Found {
 	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.begin(ctx, admit, request, r, sorted)
+		c := s.newScan(ctx, admit, request, r, sorted)
 		defer c.pool.close()
 		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.resume(ctx)
@@ -98,7 +98,7 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
 	handed := map[string]bool{}
 	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.begin(ctx, ctx, request, r, sorted)
+		c := s.newScan(ctx, ctx, request, r, sorted)
 		defer c.pool.close()
 		c.handle = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
@@ -158,8 +158,8 @@ type scan struct {
 	handle     func(of lookup.Found, gone bool) // takes each medium that is found
 }
 
-// begin begins a scan, whose pool the caller must close.
-func (s *Scanner) begin(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
+// newScan returns a scan, whose pool the caller must close.
+func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
 	found := &Found{report: r, sorted: sorted, cursor: cursor{open: map[string]pending{}}}
 	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
 		sources: sources{orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}

@@ -190,7 +190,7 @@ func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 // unskipped yields the candidates that the index does not skip.
 func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) bool) {
 	for candidate, err := range all {
-		if err == nil && !c.advance(candidate) {
+		if err == nil && !c.mustLookUp(candidate) {
 			continue
 		}
 		if !yield(candidate, err) {
@@ -199,14 +199,14 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 	}
 }
 
-// advance moves the cursor past a candidate. It returns false if the index skips the candidate.
-func (c *scan) advance(candidate inventory.Candidate) bool {
+// mustLookUp moves the cursor past a candidate. It returns false if the index skips the candidate.
+func (c *scan) mustLookUp(candidate inventory.Candidate) bool {
 	if candidate.Listed {
 		c.countListed(candidate)
 	}
 	entries, known := c.isKnown(candidate)
 	if !known {
-		c.cursor.take(candidate)
+		c.cursor.advance(candidate)
 		return true
 	}
 	c.skip(candidate, entries)

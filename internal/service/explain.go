@@ -22,7 +22,7 @@ import (
 func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Request) ([]*retention.Explanation, *report.Report) {
 	j := s.newJob(ctx, call, request)
 	list := []*retention.Explanation{} // not nil: JSON has [] for none
-	if err := j.begin(ctx); err != nil {
+	if err := j.readPolicy(ctx); err != nil {
 		return list, j.stop(err)
 	}
 	found := map[string]media.Medium{}

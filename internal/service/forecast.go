@@ -13,7 +13,7 @@ import (
 // Forecast counts the media of the inventory that expire on each of the coming days.
 func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, days int) (*retention.Forecast, *report.Report) {
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind, Inventory: true})
-	if err := j.begin(ctx); err != nil {
+	if err := j.readPolicy(ctx); err != nil {
 		return nil, j.stop(err)
 	}
 	if days < 1 || days > retention.MaxForecastDays {
@@ -41,7 +41,7 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 // both inventories. It passes each difference to each, which may be nil.
 func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true})
-	if err := j.begin(ctx); err != nil {
+	if err := j.readPolicy(ctx); err != nil {
 		return nil, j.stop(err)
 	}
 	either := *j.policy

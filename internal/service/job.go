@@ -23,7 +23,7 @@ type job struct {
 	call    Call
 	budget  deadline.Budget
 	request *trigger.Request
-	policy  *policy.Policy // nil before begin, and if it cannot be read
+	policy  *policy.Policy // nil before readPolicy, and if it cannot be read
 	report  *report.Report
 }
 
@@ -41,8 +41,8 @@ func (j *job) store() state.Store { return j.storeOf(j.call) }
 
 func (j *job) credentials() *account.Provider { return j.credentialsOf(j.call) }
 
-// begin reads the policy, and starts a report under it.
-func (j *job) begin(ctx context.Context) error {
+// readPolicy reads the policy, and starts a report under it.
+func (j *job) readPolicy(ctx context.Context) error {
 	ctx, cancel := j.budget.Work(ctx)
 	defer cancel()
 	started := j.now().UTC()
@@ -104,7 +104,7 @@ func (j *job) finish(ctx context.Context, r *report.Report) {
 // writes in turn.
 func (j *job) record(ctx context.Context, r *report.Report, save func(context.Context, state.Store, *report.Report) error) {
 	store := j.store()
-	j.beginLog(ctx, store)
+	j.ensureLog(ctx, store)
 	var writing sync.WaitGroup
 	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {
 		writing.Go(func() {

@@ -25,7 +25,7 @@ import (
 func (j *job) restore(ctx context.Context) *report.Report {
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	if err := j.beginRestore(work); err != nil {
+	if err := j.checkRestore(work); err != nil {
 		return j.stopRun(ctx, err)
 	}
 	leave, err := j.requests.enter(work, j.call.RequestID)
@@ -56,7 +56,7 @@ func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigge
 	j := s.newJob(ctx, call, &preview)
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	if err := j.beginRestore(work); err != nil {
+	if err := j.checkRestore(work); err != nil {
 		return j.stop(err)
 	}
 	of, err := j.findDeletion(work)
@@ -67,9 +67,9 @@ func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigge
 	return j.report
 }
 
-// beginRestore starts the report of a restore, and refuses a call that cannot be served or has no credentials. A policy
+// checkRestore sets the report of a restore, and refuses a call that cannot be served or has no credentials. A policy
 // that cannot be read does not stop a restore.
-func (j *job) beginRestore(ctx context.Context) error {
+func (j *job) checkRestore(ctx context.Context) error {
 	p, err := j.Policy(ctx, j.call)
 	if err != nil && j.broken == nil { // only the pace is at stake
 		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))

@@ -34,7 +34,7 @@ func (j *job) openStore(ctx context.Context) (earlier *report.Report, err error)
 	if err := j.checkVersioning(ctx, store); err != nil {
 		return nil, err
 	}
-	j.beginLog(ctx, store)
+	j.ensureLog(ctx, store)
 	if j.call.RequestID == "" {
 		return nil, nil
 	}
@@ -89,7 +89,7 @@ func (j *job) answered(ctx context.Context) (*report.Report, error) {
 	return nil, nil
 }
 
-func (s *Service) beginLog(ctx context.Context, store state.Store) {
+func (s *Service) ensureLog(ctx context.Context, store state.Store) {
 	if s.logBegun.Load() {
 		return
 	}

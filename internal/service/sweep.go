@@ -47,7 +47,7 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 		return j.stopRun(ctx, err)
 	}
 	defer leave()
-	if err := j.begin(ctx); err != nil {
+	if err := j.readPolicy(ctx); err != nil {
 		return j.stopRun(ctx, err)
 	}
 	r := j.report

@@ -24,7 +24,7 @@ func TestAnnouncedOrphans(t *testing.T) {
 	w.run("r", &trigger.Request{Trigger: trigger.OSS, Removed: []media.Object{removed}, Objects: []media.Object{removed, w.media["m-b"].Object}}, policy.Enforce)
 	for name, want := range map[string]bool{"m-orphans-a": true, "m-b": false} {
 		m := w.media[name]
-		leads := w.begin("probe", &trigger.Request{Trigger: trigger.Timer, Inventory: true}, policy.DryRun).announced(t)
+		leads := w.newRun("probe", &trigger.Request{Trigger: trigger.Timer, Inventory: true}, policy.DryRun).announced(t)
 		found := false
 		for one, err := range leads.Leads(t.Context()) {
 			if err != nil {
@@ -46,7 +46,7 @@ func TestAnnouncedOrphans(t *testing.T) {
 // A report says if a request expired more media than it announces.
 func TestARequestAnnouncesABoundedNumber(t *testing.T) {
 	w := newWorld(t, noticePolicy)
-	r := w.begin("r", &trigger.Request{Trigger: trigger.HTTP}, policy.Enforce)
+	r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP}, policy.Enforce)
 	n := &notice{run: r, announced: &announce.Reader{}}
 	for announced, want := range map[int]string{announce.MostOfRequest: "", announce.MostOfRequest + 3: "3 media are announced only once"} {
 		r.report.Notes, r.report.Announced, n.days = nil, nil, nil
@@ -73,7 +73,7 @@ func TestTheGuardOfAnAnnouncedDay(t *testing.T) {
 		"the first": {[]int{30, 21}, 0}, "the second": {[]int{21, 30, 22}, 1}, "equal days": {[]int{1, 21, 21}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newWorld(t, noticePolicy).begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
+			r := newWorld(t, noticePolicy).newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 			for i, number := range test.media {
 				r.report.Announced = append(r.report.Announced, report.Announced{Day: fmt.Sprint("2026-07-0", i+1), Media: number})
 			}

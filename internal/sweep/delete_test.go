@@ -49,7 +49,7 @@ func TestSettle(t *testing.T) {
 			for _, more := range []string{"", "notice: 7d\n"} {
 				t.Run(fmt.Sprint(name, " ", kind, " ", more), func(t *testing.T) {
 					w := newWorld(t, more)
-					r := w.begin("r", &trigger.Request{Trigger: kind}, policy.Enforce)
+					r := w.newRun("r", &trigger.Request{Trigger: kind}, policy.Enforce)
 					r.report.Count(retention.Expired, "rest", 2)
 					r.report.Counts.Pending = 2
 					test.outcome.Line = plan.Line{MediaID: "m", Rule: "rest"}
@@ -94,7 +94,7 @@ func TestSettle(t *testing.T) {
 // What a run that was cut off may have deleted is lost, and counts for both runs.
 func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 	w := newWorld(t, "")
-	d := w.begin("second", &trigger.Request{Resume: "first"}, policy.Enforce).newDeletion("p", "")
+	d := w.newRun("second", &trigger.Request{Resume: "first"}, policy.Enforce).newDeletion("p", "")
 	for became, want := range map[journal.Became]journal.Became{journal.Gone: journal.Lost, journal.Deleted: journal.Deleted, journal.Failed: journal.Failed} {
 		d.outcomes = nil
 		d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}})
@@ -108,7 +108,7 @@ func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 func TestOutcomesAreWrittenAgain(t *testing.T) {
 	w := newWorld(t, "")
 	w.sweep.Store = closed{w.store, "ledger/", ""}
-	d := w.begin("r", &trigger.Request{}, policy.Enforce).newDeletion("p", "")
+	d := w.newRun("r", &trigger.Request{}, policy.Enforce).newDeletion("p", "")
 	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}})
 	if err := d.flush(t.Context()); !errors.Is(err, errStore) {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestOutcomesAreWrittenAgain(t *testing.T) {
 func TestDecisionsOfTheHistory(t *testing.T) {
 	w := newWorld(t, "")
 	ids := append(w.add(400, "a/b.mp4"), w.add(1, "orphans/c.mp4")...)
-	r := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
+	r := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 	d := r.newDeletion("sha256:own", "sha256:approved")
 	for i, rule := range []string{"rest", "orphans"} {
 		m := w.media[ids[i]]
@@ -192,7 +192,7 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	w := newWorld(t, "")
 	store := &countingStore{Store: w.store}
 	w.sweep.Store = store
-	d := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
+	d := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
 	add := func(n int) {
 		for i := range n {
 			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})

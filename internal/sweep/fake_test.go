@@ -107,8 +107,8 @@ func (w *world) fill(n int) (ids []string) {
 	return ids
 }
 
-// begin returns a run of a request that has not begun.
-func (w *world) begin(id string, request *trigger.Request, mode policy.Mode) *run {
+// newRun returns a run of a request that has not begun.
+func (w *world) newRun(id string, request *trigger.Request, mode policy.Mode) *run {
 	r := report.New(id, request.Trigger, w.sweep.Policy, w.now)
 	r.Mode = mode
 	run := w.sweep.newRun(deadline.Budget{}, request, r)

@@ -74,7 +74,7 @@ func TestGuardOfTheRestOfAPlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
 			w.sweep.Policy.Guard.MaxPercent = 10 * policy.OnePercent
-			r := w.begin("r", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
+			r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
 			r.report.Counts.Pending = test.left
 			if got := r.guardRest(test.of); (got == "") != (test.blocked == "") || !strings.Contains(got, test.blocked) {
 				t.Errorf("%q, want %q", got, test.blocked)
@@ -119,7 +119,7 @@ func TestGuardOfAnAppliedPlan(t *testing.T) {
 			if test.dry {
 				mode = policy.DryRun
 			}
-			r := w.begin("r", &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID}, mode)
+			r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID}, mode)
 			r.report.Counts.Expired, r.report.Counts.Pending = test.expired, test.expired
 			var draft plan.Contents
 			if err := r.guardApply(t.Context(), &draft); err != nil {
@@ -137,7 +137,7 @@ func TestGuardOfAnAppliedPlan(t *testing.T) {
 			}
 		})
 	}
-	r := newWorld(t, "").begin("r", &trigger.Request{Trigger: trigger.HTTP, Plan: "sha256:none"}, policy.Enforce)
+	r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.HTTP, Plan: "sha256:none"}, policy.Enforce)
 	if err := r.guardApply(t.Context(), &plan.Contents{}); err == nil {
 		t.Error("a plan that does not exist passes the guard")
 	}
@@ -158,7 +158,7 @@ func TestRestoresBesideARun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
-			r := w.begin("r", &test.request, test.mode)
+			r := w.newRun("r", &test.request, test.mode)
 			r.report.Counts.Expired = test.expired
 			before := r.Marks.Restores()
 			if err := r.checkRestores(t.Context(), before); err != nil {

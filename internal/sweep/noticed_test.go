@@ -136,7 +136,7 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			isAnnounced := func(w *world) bool {
-				r := w.begin("probe", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
+				r := w.newRun("probe", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
 				m := w.media["m-a"]
 				since, err := r.announced(t).Since(t.Context(), &m)
 				if err != nil {

@@ -164,7 +164,7 @@ func TestTakeAScan(t *testing.T) {
 		"a medium and an object": {missing: true, counts: report.Counts{Looked: 1, ObjectsWithoutMedia: 1}},
 		"skipped media":          {passed: 1, notes: 1},
 	} {
-		r := newWorld(t, "").begin("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
+		r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 		r.report.Counts = test.counts
 		found := &scan.Found{}
 		found.Missing, found.Skipped = test.missing, test.passed

@@ -60,7 +60,7 @@ func TestStatus(t *testing.T) {
 			if test.dry {
 				mode = policy.DryRun
 			}
-			r := w.begin("r", &trigger.Request{Trigger: trigger.Timer}, mode)
+			r := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, mode)
 			r.report.Counts = test.counts
 			for _, prepare := range test.prepare {
 				prepare(r)
