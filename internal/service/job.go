@@ -59,13 +59,10 @@ func (j *job) end(status report.Status, err error) {
 }
 
 // stop finishes the report of a survey or a preview that an error ends before it looks at anything.
-func (j *job) stop(err error) *report.Report {
-	j.stopAs(report.Incomplete, err)
-	return j.report
-}
+func (j *job) stop(err error) *report.Report { return j.stopAs(report.Incomplete, err) }
 
 // stopAs is stop with the status of a job whose time is up.
-func (j *job) stopAs(late report.Status, err error) {
+func (j *job) stopAs(late report.Status, err error) *report.Report {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		j.end(late, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
@@ -75,14 +72,14 @@ func (j *job) stopAs(late report.Status, err error) {
 		j.report.Refused = IsRefusal(err)
 		j.end(report.Failed, err)
 	}
+	return j.report
 }
 
 // stopRun finishes and logs the report of a run that an error ends before it looks at anything. It saves the report, unless
 // that refuses a request of a person, or is about records of this program: those must not lead to others. A run without
 // time has failed: the platform repeats failed events only, and no sweep does what one for a removed object does.
-func (j *job) stopRun(ctx context.Context, err error) *report.Report {
-	j.stopAs(report.Failed, err)
-	r := j.report
+func (j *job) stopRun(ctx context.Context, err error) {
+	r := j.stopAs(report.Failed, err)
 	r.Asked = cmp.Or(r.Asked, j.request.Digest())
 	isSaved := j.broken == nil && !errors.Is(err, state.ErrVersioned) && !j.isOwn(j.request)
 	if isSaved && (byPlatform(r) || !r.Refused) {
@@ -91,7 +88,6 @@ func (j *job) stopRun(ctx context.Context, err error) *report.Report {
 		j.record(ctx, r, runlog.SaveFirst)
 	}
 	j.logFinished(r)
-	return r
 }
 
 // finish saves and logs a report of a run. An unsaved report is still the answer.

@@ -22,26 +22,23 @@ import (
 // restore adds the media that a run deleted again, or only some of them, from the records of its
 // plan. For the ID of a plan, and for a run that was killed, it adds all media of the plan that are
 // gone. It deletes nothing: the policy's mode does not stop it.
-func (j *job) restore(ctx context.Context) *report.Report {
+func (j *job) restore(ctx context.Context) error {
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
 	if err := j.checkRestore(work); err != nil {
-		return j.stopRun(ctx, err)
+		return err
 	}
 	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return j.stopRun(ctx, err)
+		return err
 	}
 	defer leave()
-	switch earlier, err := j.openStore(work); {
-	case err != nil:
-		return j.stopRun(ctx, err)
-	case earlier != nil:
-		return earlier
+	if answered, err := j.openStore(work); err != nil || answered {
+		return err
 	}
 	of, err := j.findDeletion(work)
 	if err != nil {
-		return j.stopRun(ctx, err)
+		return err
 	}
 	return j.underLease(ctx, work, !j.request.DryRun, func(ctx context.Context) error {
 		j.restoreMedia(ctx, of)

@@ -170,9 +170,9 @@ func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err 
 	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
 	j.report = s.newReport(call, kind, p)
-	r := j.stopRun(ctx, refusedError{err})
-	j.sendDigest(ctx, kind == trigger.Timer, r) // nobody reads the answer to a timer
-	return r
+	j.stopRun(ctx, refusedError{err})
+	j.sendDigest(ctx, kind == trigger.Timer, j.report) // nobody reads the answer to a timer
+	return j.report
 }
 
 // newReport starts the report of a call under a policy, which may be nil.

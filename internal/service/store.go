@@ -27,16 +27,15 @@ func (d *deployment) storeOf(call Call) state.Store {
 	return state.Folder(d.state.Folder)
 }
 
-// openStore checks the state store before a run. It returns the report of an earlier run that answered the same
-// request.
-func (j *job) openStore(ctx context.Context) (earlier *report.Report, err error) {
+// openStore checks the state store before a run. If an earlier run answered the same request, its report is the job's.
+func (j *job) openStore(ctx context.Context) (answered bool, err error) {
 	store := j.store()
 	if err := j.checkVersioning(ctx, store); err != nil {
-		return nil, err
+		return false, err
 	}
 	j.ensureLog(ctx, store)
 	if j.call.RequestID == "" {
-		return nil, nil
+		return false, nil
 	}
 	return j.answered(ctx)
 }
@@ -59,10 +58,10 @@ func (s *Service) checkVersioning(ctx context.Context, store state.Store) error 
 	return nil
 }
 
-// answered returns the report that answered the same request before, or nil. It sets the
+// answered takes over the report that answered the same request before, if there is one. Else it sets the
 // report's run: a request ID that came with another request gets the request's digest added. A
 // repeated request for the latest plan goes on with the plan that it took before.
-func (j *job) answered(ctx context.Context) (*report.Report, error) {
+func (j *job) answered(ctx context.Context) (bool, error) {
 	r := j.report
 	_, digest, _ := strings.Cut(r.Asked, ":")
 	for _, id := range []string{r.Run, r.Run + "-" + digest[:12]} {
@@ -72,21 +71,22 @@ func (j *job) answered(ctx context.Context) (*report.Report, error) {
 			j.log.Error("record damaged", "run", id, "error", err.Error())
 		case errors.Is(err, state.ErrNotFound):
 		case err != nil:
-			return nil, err
+			return false, err
 		case earlier.Asked != r.Asked:
 			j.log.Warn("the request ID came with another request before", "run", id)
 			continue
 		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
 			j.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
-			return earlier, nil
+			j.report = earlier
+			return true, nil
 		case j.request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
 			j.request.Plan = earlier.Plan
 		}
 		r.Run = id
-		return nil, nil
+		return false, nil
 	}
 	r.Run = newRunID()
-	return nil, nil
+	return false, nil
 }
 
 func (s *Service) ensureLog(ctx context.Context, store state.Store) {

@@ -20,7 +20,7 @@ import (
 
 // Sweep runs one request, which may be for a restore, and reports on it. A panic fails the run, and
 // does not end the process.
-func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) (r *report.Report) {
+func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	j := s.newJob(ctx, call, request)
 	var cancel context.CancelFunc
 	j.budget, ctx, cancel = j.budget.Outlive(ctx)
@@ -29,45 +29,54 @@ func (s *Service) Sweep(ctx context.Context, call Call, request *trigger.Request
 	if request.Restore != "" {
 		run = j.restore
 	}
-	if err := task.Run(func() { r = run(ctx) }); err != nil {
-		failed := j.with(request, nil)
-		r = failed.stopRun(ctx, err)
+	var err error
+	if panicked := task.Run(func() { err = run(ctx) }); panicked != nil {
+		j, err = j.with(request, nil), panicked
+	}
+	if err != nil {
+		j.stopRun(ctx, err)
 	}
 	if !s.isOwn(request) { // a record of a digest must not lead to another
-		j.sendDigest(ctx, request.OfLibrary(), r) // also a repeated call: the first may have been killed before
+		j.sendDigest(ctx, request.OfLibrary(), j.report) // also a repeated call: the first may have been killed before
 	}
-	return r
+	return j.report
 }
 
-func (j *job) sweep(ctx context.Context) *report.Report {
+// sweep carries out the request of a job, and finishes its report. An error ended it before it looked at anything.
+func (j *job) sweep(ctx context.Context) error {
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
 	leave, err := j.requests.enter(work, j.call.RequestID)
 	if err != nil {
-		return j.stopRun(ctx, err)
+		return err
 	}
 	defer leave()
 	if err := j.readPolicy(ctx); err != nil {
-		return j.stopRun(ctx, err)
+		return err
 	}
 	r := j.report
 	r.Asked = j.request.Digest()
 	if err := j.checkRequest(work); err != nil {
-		return j.stopRun(ctx, refusedError{err})
+		return refusedError{err}
 	}
 	if r.Trigger == trigger.OSS {
 		if j.request = j.splitEvent(); len(j.request.Objects)+len(j.request.Manifests) == 0 {
 			r.Finish(report.Done, j.now())
 			j.logFinished(r)
-			return r
+			return nil
 		}
 		defer j.library.Begin()()
 	}
-	switch earlier, err := j.prepare(work); {
-	case err != nil:
-		return j.stopRun(ctx, err)
-	case earlier != nil:
-		return earlier
+	if answered, err := j.openStore(work); err != nil || answered {
+		return err
+	}
+	if err := j.savePolicy(work); err != nil {
+		return err
+	}
+	if j.request.Plan != "" {
+		if err := j.checkPlan(work); err != nil {
+			return err
+		}
 	}
 	return j.underLease(ctx, work, r.Mode == policy.Enforce && j.request.OfLibrary(), func(ctx context.Context) error {
 		// A restore may have ended while this run waited for the lease: its marks count.
@@ -86,26 +95,27 @@ func (j *job) sweep(ctx context.Context) *report.Report {
 
 // underLease carries out a run, under the lease if it needs that, and saves its report. The report is saved while the
 // lease is released: a call may have no time for two writes in turn. The context of do ends when the lease is lost.
-func (j *job) underLease(ctx, work context.Context, needed bool, do func(context.Context) error) *report.Report {
+func (j *job) underLease(ctx, work context.Context, needed bool, do func(context.Context) error) error {
 	var finishing sync.WaitGroup
 	defer finishing.Wait()
 	if needed {
 		lease, err := state.Acquire(work, j.store(), j.report.Run)
 		if err != nil {
-			return j.stopRun(ctx, err)
+			return err
 		}
 		defer j.release(ctx, lease)
 		ctx = lease.Hold(ctx)
 	}
 	if err := do(ctx); err != nil {
-		return j.stopRun(ctx, err)
+		j.stopRun(ctx, err) // before the lease is released
+		return nil
 	}
 	finishing.Go(func() { j.finishInTime(ctx) })
 	j.saveDays(ctx)
 	if needed && j.request.Restore == "" {
 		j.foldHistory(ctx)
 	}
-	return j.report
+	return nil
 }
 
 // finishInTime saves and logs the report of a run within the rest of the call's time.
@@ -167,21 +177,6 @@ func mayRead(p *policy.Policy, manifests []media.Object) error {
 		}
 	}
 	return nil
-}
-
-// prepare opens the state store, saves the policy and checks the request's plan before a
-// run. It returns the report of an earlier run that answered the same request.
-func (j *job) prepare(ctx context.Context) (earlier *report.Report, err error) {
-	if earlier, err = j.openStore(ctx); err != nil || earlier != nil {
-		return earlier, err
-	}
-	if err := j.savePolicy(ctx); err != nil {
-		return nil, err
-	}
-	if j.request.Plan == "" {
-		return nil, nil
-	}
-	return nil, j.checkPlan(ctx)
 }
 
 // run carries out a request. Concurrent events share calls.
