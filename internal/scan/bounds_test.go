@@ -112,7 +112,7 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 				c.checkpoints.next.content.Write(make([]byte, test.bytes))
 				time.Sleep(test.after)
 				c.maybeCheckpoint()
-				if due := len(cloud.store.names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.accounted == 500) == due {
+				if due := len(cloud.store.Names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.accounted == 500) == due {
 					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoints.saved, c.checkpoints.accounted)
 				}
 			})
@@ -156,8 +156,8 @@ func TestAllFindingsAreSavedAgain(t *testing.T) {
 	if err := at.save(t.Context(), checkpoint{}); err != nil || !at.saved || len(at.segments) != 3 {
 		t.Errorf("%v, saved %v, segments %v", err, at.saved, at.segments)
 	}
-	if names := cloud.store.names("checkpoints/"); len(slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".gz") })) != 3 {
-		t.Errorf("records %v", cloud.store.names("checkpoints/"))
+	if names := cloud.store.Names("checkpoints/"); len(slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".gz") })) != 3 {
+		t.Errorf("records %v", cloud.store.Names("checkpoints/"))
 	}
 }
 

@@ -86,9 +86,9 @@ func (r *resumable) scan(call int, killed bool) (o outcome) {
 			}
 			synctest.Wait()
 			if killed {
-				r.store.mu.Lock()
+				r.store.Lock()
 				r.store.fails = func(int, string) error { return errStore }
-				r.store.mu.Unlock()
+				r.store.Unlock()
 			}
 			cancel()
 			return nil
@@ -254,11 +254,11 @@ func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
 	if cut := r.scan(5, false); cut.found.Stopped == nil {
 		t.Fatal("not interrupted")
 	}
-	before := r.store.names(checkpointFolder(policy.Enforce))
+	before := r.store.Names(checkpointFolder(policy.Enforce))
 	r.mode = policy.DryRun
 	dry := r.scan(0, false)
-	if dry.found.resumed.isResumed() || len(before) == 0 || !slices.Equal(before, r.store.names(checkpointFolder(policy.Enforce))) {
-		t.Errorf("resumed %v, checkpoints %q, before %q", dry.found.resumed.isResumed(), r.store.names(checkpointFolder(policy.Enforce)), before)
+	if dry.found.resumed.isResumed() || len(before) == 0 || !slices.Equal(before, r.store.Names(checkpointFolder(policy.Enforce))) {
+		t.Errorf("resumed %v, checkpoints %q, before %q", dry.found.resumed.isResumed(), r.store.Names(checkpointFolder(policy.Enforce)), before)
 	}
 	r.same("dry run", dry, want)
 	r.mode = policy.Enforce
@@ -269,7 +269,7 @@ func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
 }
 
 func (r *resumable) heads() (heads []string) {
-	for _, name := range r.store.names("checkpoints") {
+	for _, name := range r.store.Names("checkpoints") {
 		if strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, closedName) {
 			heads = append(heads, name)
 		}
@@ -325,7 +325,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 					t.Fatalf("not cut off: %v", cut.found.End())
 				}
 			}
-			records := r.store.names(checkpointFolder(policy.DryRun))
+			records := r.store.Names(checkpointFolder(policy.DryRun))
 			if len(records) != 6 {
 				t.Fatalf("records %q", records)
 			}
@@ -333,9 +333,9 @@ func TestDamagedCheckpoints(t *testing.T) {
 				continue // JSON has no checksum
 			}
 			if damage == nil {
-				delete(r.store.records, records[at])
+				delete(r.store.Records, records[at])
 			} else {
-				r.store.records[records[at]] = damage(bytes.Clone(r.store.records[records[at]]))
+				r.store.Records[records[at]] = damage(bytes.Clone(r.store.Records[records[at]]))
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("%s: %s", records[at], name), got, want)
@@ -368,7 +368,7 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 		"another region": {func(r *resumable) { r.scanner.Region = "cn-beijing" }, false},
 		"closed": {func(r *resumable) {
 			head := r.heads()[0]
-			r.store.records[head[:strings.LastIndex(head, "/")+1]+closedName] = []byte("{}")
+			r.store.Records[head[:strings.LastIndex(head, "/")+1]+closedName] = []byte("{}")
 		}, false},
 		"its clock is old": {func(r *resumable) { r.forge(`"asOf":"2026-06-30`, `"asOf":"2026-06-28`) }, false},
 		"its run has begun to delete": {func(r *resumable) {
@@ -404,11 +404,11 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 // forge changes the text of the first checkpoint.
 func (r *resumable) forge(before, after string) {
 	head := r.heads()[0]
-	forged := bytes.Replace(r.store.records[head], []byte(before), []byte(after), 1)
-	if bytes.Equal(forged, r.store.records[head]) {
+	forged := bytes.Replace(r.store.Records[head], []byte(before), []byte(after), 1)
+	if bytes.Equal(forged, r.store.Records[head]) {
 		r.t.Fatalf("%s has no %s", head, before)
 	}
-	r.store.records[head] = forged
+	r.store.Records[head] = forged
 }
 
 // A resumed scan names the media of the inventory's prefixes and lists, and no others that a checkpoint may have.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -85,7 +84,7 @@ type cloud struct {
 }
 
 func newCloud(t *testing.T) *cloud {
-	return &cloud{t: t, answers: map[string][]media.Medium{}, store: newMemoryStore()}
+	return &cloud{t: t, answers: map[string][]media.Medium{}, store: &memoryStore{Memory: statetest.New()}}
 }
 
 // add adds a medium that look-ups find by its ID and by the plain URL of its object.
@@ -216,73 +215,26 @@ func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, 
 	return o
 }
 
-// memoryStore keeps records in memory.
+// memoryStore is a store in memory whose writes may fail.
 type memoryStore struct {
-	mu      sync.Mutex
-	records map[string][]byte
+	*statetest.Memory
 	creates int
 	// fails returns the error of a write, by its number.
 	fails func(create int, name string) error
 }
 
-func newMemoryStore() *memoryStore { return &memoryStore{records: map[string][]byte{}} }
-
 var errStore = errors.New("no space left")
 
 func (s *memoryStore) Create(ctx context.Context, name string, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	s.Lock()
+	s.creates++
+	err := ctx.Err()
+	if err == nil && s.fails != nil {
+		err = s.fails(s.creates, name)
+	}
+	s.Unlock()
+	if err != nil {
 		return err
 	}
-	s.creates++
-	if s.fails != nil {
-		if err := s.fails(s.creates, name); err != nil {
-			return err
-		}
-	}
-	if old, exists := s.records[name]; exists && !bytes.Equal(old, data) {
-		return fmt.Errorf("%s: %w", name, state.ErrExists)
-	}
-	s.records[name] = bytes.Clone(data)
-	return nil
-}
-
-func (s *memoryStore) Read(ctx context.Context, name string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	data, ok := s.records[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, state.ErrNotFound)
-	}
-	return bytes.Clone(data), nil
-}
-
-func (s *memoryStore) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
-	return func(yield func(state.Record, error) bool) {
-		if err := ctx.Err(); err != nil {
-			yield(state.Record{}, err)
-			return
-		}
-		for _, name := range s.names(folder) {
-			if name > after && !yield(state.Record{Name: name}, nil) {
-				return
-			}
-		}
-	}
-}
-
-// names returns the names of the records below a folder, in order.
-func (s *memoryStore) names(folder string) (names []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.records)) {
-		if strings.HasPrefix(name, folder) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return s.Memory.Create(ctx, name, data)
 }

@@ -38,8 +38,8 @@ func TestARequestResumesItsScan(t *testing.T) {
 	} {
 		whole := newRequested(t, request)
 		want := whole.scan(0, false)
-		if want.counts.Expired < 10 || len(whole.store.names("")) != 0 {
-			t.Fatalf("%s: %+v, records %q", name, want.counts, whole.store.names(""))
+		if want.counts.Expired < 10 || len(whole.store.Names("")) != 0 {
+			t.Fatalf("%s: %+v, records %q", name, want.counts, whole.store.Names(""))
 		}
 		for call := 2; call <= whole.calls; call += 3 {
 			r := newRequested(t, request)
@@ -132,8 +132,8 @@ func TestSuspendWithoutACheckpoint(t *testing.T) {
 			return nil
 		}
 		got := r.cloud.scan(ctx, r.scanner, request)
-		if !errors.Is(got.found.Stopped, context.Canceled) || got.report.Resumes || len(r.store.names("")) != 0 {
-			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.report.Resumes, r.store.names(""))
+		if !errors.Is(got.found.Stopped, context.Canceled) || got.report.Resumes || len(r.store.Names("")) != 0 {
+			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.report.Resumes, r.store.Names(""))
 		}
 	}
 }

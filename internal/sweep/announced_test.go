@@ -108,7 +108,7 @@ func TestAnnouncementsThatAreNotRecorded(t *testing.T) {
 	for _, request := range []*trigger.Request{{Trigger: trigger.Timer, Inventory: true}, {Trigger: trigger.HTTP, MediaIDs: []string{"m-a", "m-b"}}} {
 		w := newWorld(t, noticePolicy)
 		w.add(400, "a", "b")
-		w.sweep.Store = closed{w.store, "announced/", ""}
+		w.fail("create", "announced/")
 		r := w.run("r", request, policy.Enforce)
 		if c := r.Counts; r.Status != report.Failed || !strings.Contains(r.Error, "nothing was deleted") || c.Announced != 0 || c.Pending != 2 || len(r.Announced) > 0 || len(w.sent) > 0 {
 			t.Errorf("%+v: %s %s, %+v, announced %+v", request, r.Status, r.Error, c, r.Announced)

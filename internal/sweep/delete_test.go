@@ -107,13 +107,13 @@ func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 // Outcomes that could not be written are written with the next ones.
 func TestOutcomesAreWrittenAgain(t *testing.T) {
 	w := newWorld(t, "")
-	w.sweep.Store = closed{w.store, "ledger/", ""}
+	w.fail("create", "ledger/")
 	d := w.newRun("r", &trigger.Request{}, policy.Enforce).newDeletion("p", "")
 	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}})
 	if err := d.flush(t.Context()); !errors.Is(err, errStore) {
 		t.Fatal(err)
 	}
-	w.sweep.Store = w.store
+	w.fail("", "")
 	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}})
 	if err := d.flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -140,14 +140,14 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 		d.settle([]purge.Outcome{{Line: line, Became: journal.Deleted}})
 	}
 	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}})
-	w.sweep.Store = closed{w.store, "history/", ""}
+	w.fail("create", "history/")
 	if err := d.close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(d.decisions) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
 		t.Errorf("%d unwritten, notes %q", len(d.decisions), r.report.Notes)
 	}
-	w.sweep.Store = w.store
+	w.fail("", "")
 	if err := d.close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -166,32 +166,14 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 	}
 }
 
-// countingStore counts the outcome records that are written.
-type countingStore struct {
-	state.Store
-	fails   bool
-	hangs   bool
-	records int
-}
+// hanging is a store whose writes wait for the end of their context.
+type hanging struct{ state.Store }
 
-func (s *countingStore) Create(ctx context.Context, name string, data []byte) error {
-	switch {
-	case s.hangs:
-		<-ctx.Done()
-		return ctx.Err()
-	case s.fails:
-		return errStore
-	case strings.HasPrefix(name, "ledger/"):
-		s.records++
-	}
-	return s.Store.Create(ctx, name, data)
-}
+func (hanging) Create(ctx context.Context, _ string, _ []byte) error { <-ctx.Done(); return ctx.Err() }
 
 // Outcomes are written by the thousand. After a failure they are written with the next thousand.
 func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	w := newWorld(t, "")
-	store := &countingStore{Store: w.store}
-	w.sweep.Store = store
 	d := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
 	add := func(n int) {
 		for i := range n {
@@ -207,10 +189,13 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	}{
 		{999, false, 0, 0, 999}, {1, false, 1, 0, 0}, {1000, true, 1, 1000, 1000}, {999, false, 1, 1000, 1999}, {1, false, 3, 0, 0},
 	} {
-		store.fails = step.fails
+		if w.fail("", ""); step.fails {
+			w.fail("create", "ledger/")
+		}
 		add(step.add)
-		if store.records != step.want || d.tried != step.tried || len(d.outcomes) != step.unwrittenNow {
-			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, store.records, d.tried, len(d.outcomes))
+		records := len(w.store.Names("ledger/"))
+		if records != step.want || d.tried != step.tried || len(d.outcomes) != step.unwrittenNow {
+			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, records, d.tried, len(d.outcomes))
 		}
 	}
 }
@@ -219,8 +204,7 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 func TestAStoreThatHangsWhileMediaAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "")
-		store := &countingStore{Store: w.store, hangs: true}
-		w.sweep.Store = store
+		w.sweep.Store = hanging{w.store}
 		d := (&run{Sweep: w.sweep, request: &trigger.Request{}, report: &report.Report{}}).newDeletion("p", "")
 		for i := range segments.MaxLines {
 			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})

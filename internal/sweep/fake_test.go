@@ -24,14 +24,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// world is a library, a bucket without objects, and a store in a folder.
+// world is a library, a bucket without objects, and a store in memory.
 type world struct {
 	t     *testing.T
-	store state.Store
+	store *statetest.Memory
 	now   time.Time
 	log   bytes.Buffer
 	sweep *Sweep
@@ -61,7 +61,8 @@ expire:
 // newWorld returns a world with a policy; more is added to it.
 func newWorld(t *testing.T, more string) *world {
 	t.Helper()
-	w := &world{t: t, store: state.Folder(t.TempDir()), now: noticeNow, media: map[string]media.Medium{}}
+	w := &world{t: t, store: statetest.New(), now: noticeNow, media: map[string]media.Medium{}}
+	w.store.Began = noticeNow.AddDate(1, 0, 0) // a store's clock is not that of a test
 	p, err := policy.Parse("p", []byte(worldPolicy+more))
 	if err != nil {
 		t.Fatal(err)
@@ -159,16 +160,11 @@ func (w *world) save(draft plan.Contents, rule string, ids ...string) plan.Conte
 	return contents
 }
 
-// records returns the names of the records below a folder.
-func (w *world) records(folder string) (names []string) {
-	w.t.Helper()
-	for record, err := range w.store.List(w.t.Context(), folder, "") {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		names = append(names, record.Name)
-	}
-	return names
+// fail makes an operation of the store fail from now on, for names with a text. Another call ends that.
+func (w *world) fail(operation, of string) {
+	w.store.Lock()
+	defer w.store.Unlock()
+	w.store.Down, w.store.Of = operation, of
 }
 
 func (w *world) Permit(ctx context.Context, _ mps.Operation) (mps.Permit, error) {

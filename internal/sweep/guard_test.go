@@ -181,17 +181,17 @@ func TestGuardOfEvents(t *testing.T) {
 		return w.run(run, &trigger.Request{Trigger: trigger.OSS, MediaIDs: ids}, policy.Enforce)
 	}
 	ids := w.fill(45)
-	if r := event("one", ids[:21]); r.Status != report.Blocked || !strings.Contains(r.Guard.Reason, "21 media have expired and") || len(w.records("spent/")) > 0 {
-		t.Errorf("too many at once: %s, %q, spent %v", r.Status, r.Guard.Reason, w.records("spent/"))
+	if r := event("one", ids[:21]); r.Status != report.Blocked || !strings.Contains(r.Guard.Reason, "21 media have expired and") || len(w.store.Names("spent/")) > 0 {
+		t.Errorf("too many at once: %s, %q, spent %v", r.Status, r.Guard.Reason, w.store.Names("spent/"))
 	}
-	if r := w.run("dry", &trigger.Request{Trigger: trigger.OSS, MediaIDs: ids[:20]}, policy.DryRun); r.Status != report.Done || r.Guard.Tripped || len(w.records("spent/")) > 0 {
-		t.Errorf("a dry run: %s, %+v, spent %v", r.Status, r.Guard, w.records("spent/"))
+	if r := w.run("dry", &trigger.Request{Trigger: trigger.OSS, MediaIDs: ids[:20]}, policy.DryRun); r.Status != report.Done || r.Guard.Tripped || len(w.store.Names("spent/")) > 0 {
+		t.Errorf("a dry run: %s, %+v, spent %v", r.Status, r.Guard, w.store.Names("spent/"))
 	}
-	if r := w.run("named", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids[40:]}, policy.Enforce); r.Counts.Deleted != 5 || len(w.records("spent/")) > 0 {
-		t.Errorf("no event: %+v, spent %v", r.Counts, w.records("spent/"))
+	if r := w.run("named", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids[40:]}, policy.Enforce); r.Counts.Deleted != 5 || len(w.store.Names("spent/")) > 0 {
+		t.Errorf("no event: %+v, spent %v", r.Counts, w.store.Names("spent/"))
 	}
-	if r := event("two", ids[:15]); r.Status != report.Done || r.Counts.Deleted != 15 || len(w.records("spent/")) != 1 {
-		t.Errorf("within the budget: %s, %+v, spent %v", r.Status, r.Counts, w.records("spent/"))
+	if r := event("two", ids[:15]); r.Status != report.Done || r.Counts.Deleted != 15 || len(w.store.Names("spent/")) != 1 {
+		t.Errorf("within the budget: %s, %+v, spent %v", r.Status, r.Counts, w.store.Names("spent/"))
 	}
 	if r := event("three", ids[15:21]); r.Status != report.Blocked || !strings.Contains(r.Guard.Reason, "6 media have expired, earlier events within 24 hours have used 15, and guard.maxDelete is 20") || r.Counts.Pending != 6 {
 		t.Errorf("beyond the budget: %s, %q", r.Status, r.Guard.Reason)

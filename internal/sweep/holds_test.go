@@ -11,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/holds"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
@@ -20,7 +21,7 @@ type holdStore struct {
 	does atomic.Value // "", fail, hang or damage
 }
 
-var errStore = errors.New("the store is down")
+var errStore = statetest.ErrDown
 
 func (s *holdStore) List(ctx context.Context, folder, _ string) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {

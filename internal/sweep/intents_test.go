@@ -21,7 +21,7 @@ import (
 
 // intents returns how many intents a store has, and how many are closed.
 func (w *world) intents() (open, closed int) {
-	for _, name := range w.records("open/") {
+	for _, name := range w.store.Names("open/") {
 		if strings.HasSuffix(name, ".done") {
 			closed++
 		} else {
@@ -112,9 +112,7 @@ func TestUntilWhenAnIntentIsUnderWay(t *testing.T) {
 func TestOutcomesThatAreNotRecorded(t *testing.T) {
 	w := newWorld(t, "")
 	ids := w.fill(3)
-	store := &countingStore{Store: w.store}
-	w.sweep.Store = store
-	w.beforeDelete = func() error { store.fails = true; return nil }
+	w.beforeDelete = func() error { w.fail("create", ""); return nil }
 	r := w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, policy.Enforce)
 	if open, closed := w.intents(); r.Status != report.Partial || !r.Unrecorded || r.Counts.Deleted != 3 || open != 1 || closed != 0 {
 		t.Errorf("%s, unrecorded %v, %+v, %d intents, %d closed", r.Status, r.Unrecorded, r.Counts, open, closed)

@@ -59,7 +59,7 @@ func TestASweepDeletesWhatWasAnnounced(t *testing.T) {
 	if slices.Sort(w.sent); r.Counts.Deleted != len(first) || r.Counts.Announced != len(second) || !slices.Equal(w.sent, first) {
 		t.Errorf("a week later: %+v, deleted %v", r.Counts, w.sent)
 	}
-	if saved := w.records("plans/"); r.Plan == "" || !slices.ContainsFunc(saved, func(name string) bool { return strings.Contains(name, r.Plan[7:20]) }) {
+	if saved := w.store.Names("plans/"); r.Plan == "" || !slices.ContainsFunc(saved, func(name string) bool { return strings.Contains(name, r.Plan[7:20]) }) {
 		t.Errorf("plan %s is not among %v", r.Plan, saved)
 	}
 	w.days(9)
@@ -153,11 +153,11 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 			w = newWorld(t, noticePolicy)
 			w.add(400, "a")
 			w.sweepAll(policy.Enforce)
-			before := w.records("announced/")
+			before := w.store.Names("announced/")
 			w.days(1)
 			w.tag(401, "a", "legal-hold")
 			w.run("r", &test.request, test.mode)
-			if changed := !slices.Equal(before, w.records("announced/")); changed != test.ended {
+			if changed := !slices.Equal(before, w.store.Names("announced/")); changed != test.ended {
 				t.Errorf("changed: %v", changed)
 			}
 			w.days(2)
@@ -180,12 +180,12 @@ func TestAnEventAfterASweepThatKeptItsMedium(t *testing.T) {
 		w.run("first", event, policy.Enforce)
 		w.tag(400, "a", "legal-hold")
 		w.sweepAll(policy.Enforce)
-		before := len(w.records("announced/"))
+		before := len(w.store.Names("announced/"))
 		w.now = w.now.Add(time.Hour + time.Millisecond)
 		w.media["m-a"] = firstRecordOf(t, w, "a")
 		w.tag(400, "b", "legal-hold")
-		if w.run("second", event, mode); len(w.records("announced/"))-before != want {
-			t.Errorf("%s: %d records, before %d", mode, len(w.records("announced/")), before)
+		if w.run("second", event, mode); len(w.store.Names("announced/"))-before != want {
+			t.Errorf("%s: %d records, before %d", mode, len(w.store.Names("announced/")), before)
 		}
 	}
 }
@@ -205,10 +205,10 @@ func TestADrySweepDropsWhatIsGone(t *testing.T) {
 	w.add(400, "a")
 	w.sweepAll(policy.Enforce)
 	delete(w.media, "m-a")
-	before := w.records("announced/generations/")
+	before := w.store.Names("announced/generations/")
 	w.days(1)
 	w.sweepAll(policy.DryRun)
-	if after := w.records("announced/generations/"); len(after) != len(before)+1 {
+	if after := w.store.Names("announced/generations/"); len(after) != len(before)+1 {
 		t.Errorf("%v, before %v", after, before)
 	}
 }
@@ -218,10 +218,10 @@ func TestASweepThatAnnouncesNothing(t *testing.T) {
 	w := newWorld(t, noticePolicy)
 	w.add(400, "a")
 	w.sweepAll(policy.Enforce)
-	before := w.records("announced/")
+	before := w.store.Names("announced/")
 	w.days(1)
 	w.sweepAll(policy.DryRun)
-	if after := w.records("announced/"); !slices.Equal(before, after) {
+	if after := w.store.Names("announced/"); !slices.Equal(before, after) {
 		t.Errorf("%v, before %v", after, before)
 	}
 }

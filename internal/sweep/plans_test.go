@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/scan"
-	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -51,13 +49,13 @@ func TestPlansOfARun(t *testing.T) {
 				w.run("before", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids[:test.announced]}, policy.Enforce)
 				w.days(7)
 			}
-			for _, name := range w.records("plans/") {
+			for _, name := range w.store.Names("plans/") {
 				before[name] = true
 			}
 			w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, test.mode)
 			var got []saved
 			plans := 0
-			for _, name := range w.records("plans/") {
+			for _, name := range w.store.Names("plans/") {
 				id, ok := plan.IDOf(name)
 				if ok {
 					plans++
@@ -74,31 +72,11 @@ func TestPlansOfARun(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("plans (-want +got):\n%s", diff)
 			}
-			if logged := len(w.records("plan-log/")); logged != plans {
+			if logged := len(w.store.Names("plan-log/")); logged != plans {
 				t.Errorf("%d plans are logged of %d", logged, plans)
 			}
 		})
 	}
-}
-
-// closed is a store in which some records cannot be written or read.
-type closed struct {
-	state.Store
-	writes, reads string
-}
-
-func (c closed) Create(ctx context.Context, name string, data []byte) error {
-	if c.writes != "" && strings.HasPrefix(name, c.writes) {
-		return errStore
-	}
-	return c.Store.Create(ctx, name, data)
-}
-
-func (c closed) Read(ctx context.Context, name string) ([]byte, error) {
-	if c.reads != "" && strings.HasPrefix(name, c.reads) {
-		return nil, errStore
-	}
-	return c.Store.Read(ctx, name)
 }
 
 // Nothing is deleted of a plan that is not saved. A plan without media need not be.
@@ -108,7 +86,7 @@ func TestPlansThatAreNotSaved(t *testing.T) {
 		status report.Status
 	}{"of media": {3, report.Failed}, "of none": {0, report.Done}} {
 		w := newWorld(t, "")
-		w.sweep.Store = closed{Store: w.store, writes: "plans"}
+		w.fail("create", "plans")
 		r := w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: append(w.fill(test.media), w.add(1, "young")...)}, policy.Enforce)
 		if r.Status != test.status || len(w.sent) > 0 || r.Counts.Looked != test.media+1 || (r.Status == report.Failed) != strings.Contains(r.Error, "nothing was deleted") {
 			t.Errorf("%s: %s %s, sent %v, %+v", name, r.Status, r.Error, w.sent, r.Counts)
@@ -120,13 +98,13 @@ func TestPlansThatAreNotSaved(t *testing.T) {
 func TestAnUnreadableKillSwitch(t *testing.T) {
 	for mode, want := range map[policy.Mode]report.Status{policy.Enforce: report.Failed, policy.DryRun: report.Done} {
 		w := newWorld(t, "")
-		w.sweep.Store = closed{Store: w.store, reads: StopName}
+		w.fail("read", StopName)
 		r := w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: w.fill(3)}, mode)
 		noted := strings.Contains(strings.Join(r.Notes, "\n"), "check whether the record stop")
 		if r.Status != want || len(w.sent) > 0 || noted != (mode == policy.DryRun) || mode == policy.Enforce && r.Counts.Looked > 0 {
 			t.Errorf("%s: %s %s, sent %v, %+v, notes %q", mode, r.Status, r.Error, w.sent, r.Counts, r.Notes)
 		}
-		w.sweep.Store = w.store
+		w.fail("", "")
 		if r = w.run("s", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: []string{"m-000"}}, policy.DryRun); len(r.Notes) > 0 {
 			t.Errorf("notes %q", r.Notes)
 		}
@@ -202,8 +180,8 @@ func TestSurvey(t *testing.T) {
 				}
 				got[m.ID] = true
 			})
-			if r.Status != test.want || len(got) != test.media || len(w.sent) > 0 || len(w.records("")) > 0 {
-				t.Errorf("%s %s, %d media, sent %v, records %v", r.Status, r.Error, len(got), w.sent, w.records(""))
+			if r.Status != test.want || len(got) != test.media || len(w.sent) > 0 || len(w.store.Names("")) > 0 {
+				t.Errorf("%s %s, %d media, sent %v, records %v", r.Status, r.Error, len(got), w.sent, w.store.Names(""))
 			}
 		})
 	}

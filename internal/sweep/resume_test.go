@@ -189,7 +189,7 @@ func TestAccount(t *testing.T) {
 	ids := w.fill(3)
 	contents := w.cutOff(plan.Contents{}, "rest", nil, ids...)
 	clear(w.media)
-	w.sweep.Store = &countingStore{Store: w.store, fails: true}
+	w.fail("create", "")
 	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
 	if got, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); got.Gone != 3 || !errors.Is(err, errStore) || !r.Unrecorded {
 		t.Errorf("not recorded: %+v, %v, unrecorded %v", got, err, r.Unrecorded)
@@ -247,7 +247,7 @@ func TestRunsThatSeeLittle(t *testing.T) {
 	ids := w.fill(130)
 	w.refused = ids[:110]
 	r = w.run("r", &trigger.Request{Trigger: trigger.HTTP, MediaIDs: ids}, policy.DryRun)
-	if notes := strings.Join(r.Notes, "\n"); r.Status != report.Partial || len(r.Failures) != 100 || !strings.Contains(notes, "10 more failures are in ") || len(w.records("failures/")) == 0 {
+	if notes := strings.Join(r.Notes, "\n"); r.Status != report.Partial || len(r.Failures) != 100 || !strings.Contains(notes, "10 more failures are in ") || len(w.store.Names("failures/")) == 0 {
 		t.Errorf("%s %s, %d failures, notes %q", r.Status, r.Error, len(r.Failures), notes)
 	}
 	w.refused = ids[:100]

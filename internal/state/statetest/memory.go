@@ -27,6 +27,7 @@ type Memory struct {
 	Created []string // in the order of their creation
 	Reads   map[string]int
 	Written map[string]time.Time // of records for which it matters
+	Began   time.Time            // the store creates one record a second from then on
 	// Down is the operation that fails with ErrDown, for names that contain Of.
 	Down, Of string
 	Slow     time.Duration // of each List
@@ -36,7 +37,7 @@ type Memory struct {
 
 // New returns an empty store.
 func New() *Memory {
-	return &Memory{Records: map[string][]byte{}, Reads: map[string]int{}, Written: map[string]time.Time{}}
+	return &Memory{Records: map[string][]byte{}, Reads: map[string]int{}, Written: map[string]time.Time{}, Began: time.Unix(0, 0)}
 }
 
 func (m *Memory) fails(operation, name string) error {
@@ -62,7 +63,7 @@ func (m *Memory) Create(_ context.Context, name string, data []byte) error {
 	m.Records[name] = data
 	m.Created = append(m.Created, name)
 	if strings.HasPrefix(name, "announced/") {
-		m.Written[name] = time.Unix(int64(len(m.Created)), 0)
+		m.Written[name] = m.Began.Add(time.Duration(len(m.Created)) * time.Second)
 	}
 	return nil
 }
@@ -114,7 +115,7 @@ func (m *Memory) Names(folder string) (names []string) {
 	return names
 }
 
-// writtenAt returns the second in which a record was created: the store creates one a second.
+// writtenAt returns the second in which a record was created.
 func (m *Memory) writtenAt(name string) time.Time {
 	m.Lock()
 	defer m.Unlock()
