@@ -2,7 +2,6 @@ package purge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/media/mediatest"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -32,19 +32,7 @@ expire:
 
 // testMedium returns a medium of an object. Its CreationTime is days before 2026-06-30.
 func testMedium(id, key, state string, days int, tags ...string) media.Medium {
-	record, err := json.Marshal(map[string]any{
-		"MediaId": id, "PublishState": state, "CreationTime": time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -days).Format("2006-01-02T15:04:05Z"),
-		"Tags": map[string]any{"Tag": append([]string{}, tags...)},
-		"File": map[string]any{"URL": media.Object{Bucket: "media-in", Key: key}.URL("cn-shanghai", media.SlashPlain)},
-	})
-	if err != nil {
-		panic(err)
-	}
-	m, err := media.Parse(record)
-	if err != nil {
-		panic(err)
-	}
-	return m
+	return mediatest.Medium(id, key, state, time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -days), tags...)
 }
 
 // lineOf returns the line of a medium that a rule takes.

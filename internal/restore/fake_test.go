@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/media/mediatest"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -24,18 +24,7 @@ var errDown = errors.New("it is down")
 
 // testMedium returns a medium of the object media-in/key.
 func testMedium(id, key, shown string) media.Medium {
-	record, err := json.Marshal(map[string]any{
-		"MediaId": id, "Title": "title of " + id, "PublishState": shown, "CreationTime": "2025-06-30T00:00:00Z",
-		"File": map[string]any{"URL": media.Object{Bucket: "media-in", Key: key}.URL(region, media.SlashPlain)},
-	})
-	if err != nil {
-		panic(err)
-	}
-	m, err := media.Parse(record)
-	if err != nil {
-		panic(err)
-	}
-	return m
+	return mediatest.Medium(id, key, shown, time.Date(2025, 6, 30, 0, 0, 0, 0, time.UTC))
 }
 
 // world is a restore over a library and source objects in memory.

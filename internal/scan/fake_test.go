@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/media/mediatest"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -45,19 +45,7 @@ expire:
 
 // testMedium returns a medium that was made of an object.
 func testMedium(id, key string, age int, tags ...string) media.Medium {
-	record, err := json.Marshal(map[string]any{
-		"MediaId": id, "PublishState": "Published", "CreationTime": now.AddDate(0, 0, -age).Format("2006-01-02T15:04:05Z"),
-		"Tags": map[string]any{"Tag": append([]string{}, tags...)},
-		"File": map[string]any{"URL": objectOf(key).URL(region, media.SlashPlain)},
-	})
-	if err != nil {
-		panic(err)
-	}
-	m, err := media.Parse(record)
-	if err != nil {
-		panic(err)
-	}
-	return m
+	return mediatest.Medium(id, key, media.StatePublished, now.AddDate(0, 0, -age), tags...)
 }
 
 func objectOf(key string) media.Object { return media.Object{Bucket: "media-in", Key: key} }

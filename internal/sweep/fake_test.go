@@ -3,7 +3,6 @@ package sweep
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -18,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/media/mediatest"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -85,18 +85,8 @@ func (w *world) add(days int, keys ...string) (ids []string) {
 
 // tag adds a medium with tags, or puts it in the place of another one.
 func (w *world) tag(days int, key string, tags ...string) (id string) {
-	w.t.Helper()
 	id = "m-" + strings.NewReplacer("/", "-", ".", "-").Replace(key)
-	record, err := json.Marshal(map[string]any{
-		"MediaId": id, "PublishState": "Published", "CreationTime": w.now.AddDate(0, 0, -days).UTC().Format("2006-01-02T15:04:05Z"),
-		"Tags": map[string]any{"Tag": append([]string{}, tags...)}, "File": map[string]any{"URL": media.Object{Bucket: "media-in", Key: key}.URL("cn-shanghai", media.SlashPlain)},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if w.media[id], err = media.Parse(record); err != nil {
-		w.t.Fatal(err)
-	}
+	w.media[id] = mediatest.Medium(id, key, media.StatePublished, w.now.AddDate(0, 0, -days), tags...)
 	return id
 }
 
