@@ -40,8 +40,7 @@ import (
 // programs get a stricter policy. What must never happen never does, and once the faults
 // end, repeated runs delete exactly what has expired.
 //
-// MEDIASWEEP_SEEDS says how many days there are; a day is told by its seed, which
-// MEDIASWEEP_SEED repeats.
+// MEDIASWEEP_SEEDS is the number of days. MEDIASWEEP_SEED repeats the day of one seed.
 func TestSimulation(t *testing.T) {
 	first, days := uint64(0), 30
 	if text := os.Getenv("MEDIASWEEP_SEEDS"); text != "" {

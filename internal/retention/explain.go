@@ -107,7 +107,7 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	return e
 }
 
-// ExplainAbsent explains an ID, or an object as oss://bucket/key, of which the library has no medium.
+// ExplainAbsent explains an ID, or an object as oss://bucket/key, that has no medium in the library.
 func ExplainAbsent(name string, asOf time.Time) *Explanation {
 	e := &Explanation{MediaID: name, Tags: []string{}, AsOf: asOf, Verdict: Absent, Reason: "MPS does not know it", Rules: []Answer{}, Changes: []Change{}}
 	if strings.HasPrefix(name, "oss://") {

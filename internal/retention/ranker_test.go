@@ -257,7 +257,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// A rule may keep any number of media, also of those that are dated ahead.
+// A rule may keep any number of media.
 func TestTheLargestCount(t *testing.T) {
 	p := parse(t, fmt.Sprintf("version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: %d, per: folder}}]\n", math.MaxInt))
 	ranker := retention.NewRanker(p, asOf)

@@ -336,8 +336,8 @@ func testSlowDeletionsAreWaitedForOnce(t *testing.T) {
 	}
 }
 
-// A run whose time is up deletes nothing on half a look, and never calls that
-// done, even if the limiter foresees the end long before it comes.
+// A run whose time is up deletes nothing after half of its look-ups. It is never done, even if the pace foresees the end
+// early.
 func TestTimeIsUpWhileLooking(t *testing.T) { turnClock(t, testTimeIsUpWhileLooking) }
 
 func testTimeIsUpWhileLooking(t *testing.T) {
@@ -368,8 +368,7 @@ func testDeniedHalfway(t *testing.T) {
 	}
 }
 
-// A look-up that the service refuses for good is split until what it objects to
-// stands alone: the others are decided on and deleted.
+// A rejected look-up is split until the rejected ID is alone. The other media are decided and deleted.
 func TestALookUpThatIsRefusedIsSplit(t *testing.T) { turnClock(t, testALookUpThatIsRefusedIsSplit) }
 
 func testALookUpThatIsRefusedIsSplit(t *testing.T) {
