@@ -137,6 +137,7 @@ func TestRestoresTakeALease(t *testing.T) {
 	if busy.HTTPStatus() != http.StatusConflict || busy.ExitCode() != 6 || w.e.Count()["AddMedia"] > 0 {
 		t.Errorf("%d, %d", busy.HTTPStatus(), busy.ExitCode())
 	}
+	w.mustInvoke(`{"restore":"under-way"}`, report.Busy) // it reads nothing that the other run may still write
 	w.mustInvoke(fmt.Sprintf(`{"restore":%q,"dryRun":true}`, r.Run), report.Done)
 	if err := lease.Release(t.Context()); err != nil {
 		t.Fatal(err)

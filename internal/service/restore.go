@@ -36,11 +36,12 @@ func (j *job) restore(ctx context.Context) error {
 	if answered, err := j.openStore(work); err != nil || answered {
 		return err
 	}
-	of, err := j.findDeletion(work)
-	if err != nil {
-		return err
-	}
 	return j.underLease(ctx, work, !j.request.DryRun, func(ctx context.Context) error {
+		// Read under the lease: until then another run may delete media of the plan, or mark restored ones.
+		of, err := j.findDeletion(work)
+		if err != nil {
+			return err
+		}
 		j.restoreMedia(ctx, of)
 		return nil
 	})
