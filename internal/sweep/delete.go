@@ -61,7 +61,7 @@ func (d *deletion) purge(ctx, admit context.Context, origin purge.Origin, lines 
 			d.maybeFlush(ctx)
 		})
 	})
-	if err != nil {
+	if err != nil && (ctx.Err() == nil || !deadline.Passed(err)) { // else the media that are left are pending
 		d.end(report.Failed, err)
 	}
 	if admit.Err() != nil {

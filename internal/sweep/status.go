@@ -85,7 +85,8 @@ func (r *run) early() report.Status {
 		return report.Failed
 	case r.ended != nil:
 		r.report.Error = r.ended.Error()
-		if !answered && r.skipped == 0 && !errors.Is(r.ended, ErrStopped) {
+		// The store has answered a resumed run: it has the intent of its plan.
+		if !answered && r.skipped == 0 && !r.isResumed() && !errors.Is(r.ended, ErrStopped) {
 			return report.Failed
 		}
 		return report.Incomplete

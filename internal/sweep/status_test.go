@@ -42,6 +42,7 @@ func TestStatus(t *testing.T) {
 		"all the same, and some left":  {prepare: []func(*run){failed}, counts: counts{Deleted: 1, Unverified: 1, Pending: 2}, want: report.Incomplete, err: "boom, with 2 media still to delete"},
 		"cut off":                      {prepare: []func(*run){cut}, want: report.Incomplete, err: "boom"},
 		"cut off before any answer":    {prepare: []func(*run){cut}, down: true, want: report.Failed, err: "boom"},
+		"resumed, cut off":             {prepare: []func(*run){cut, func(r *run) { r.request.Resume = "first" }}, down: true, want: report.Incomplete, err: "boom"},
 		"cut off after skipped media":  {prepare: []func(*run){cut, func(r *run) { r.skipped = 1 }}, down: true, want: report.Incomplete, err: "boom"},
 		"stopped before any answer":    {prepare: []func(*run){func(r *run) { r.end(report.Incomplete, ErrStopped) }}, down: true, want: report.Incomplete, err: ErrStopped.Error()},
 		"cut off, then failed":         {prepare: []func(*run){cut, func(r *run) { r.end(report.Failed, errStore) }}, want: report.Failed, err: "the store is down"},
