@@ -371,6 +371,37 @@ func TestAFinishedPlanWithoutOutcomesStaysOpen(t *testing.T) {
 	})
 }
 
+// Each medium that a killed run may have deleted is in the totals, and lost at most once, whichever record of the run
+// that finishes its plan cannot be read or written.
+func TestKilledRunsAreCounted(t *testing.T) {
+	for _, fault := range []emulator.Fault{{Operation: "PutObject", Kind: emulator.Forbidden}, {Operation: "GetObject", Kind: emulator.Forbidden}} {
+		t.Run(fault.Operation, func(t *testing.T) {
+			for i := range 3 * 12 {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+					defer s.end()
+					s.addOld("media-in", 30)
+					s.programs = []*program{s.start(0)}
+					s.killed(everything)
+					time.Sleep(time.Minute) // until the lease of the killed run ends
+					fault.After, fault.Count = i/3, 1+i%3
+					s.e.Inject(fault)
+					_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "finishes"}, []byte(everything))
+					s.e.ClearFaults()
+					for range 2 {
+						time.Sleep(30 * time.Minute)
+						s.timer(time.Hour)
+					}
+					stats, err := s.programs[0].f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
+					if err != nil || stats.Total.Deleted+stats.Total.Lost < 30 || max(stats.Total.Deleted, stats.Total.Lost) > 30 {
+						t.Errorf("%+v: %+v, %v", fault, stats.Total, err)
+					}
+				})
+			}
+		})
+	}
+}
+
 // The media of a dropped plan of another region are not looked for in this one's library.
 func TestADroppedPlanOfAnotherRegionIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -70,16 +70,37 @@ func isReported(ctx context.Context, store state.Store, run string, i journal.In
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))
 		if errors.Is(err, state.ErrNotFound) {
-			return false, nil
+			return isLogged(ctx, store, run, i)
 		}
 		if err != nil {
 			return false, err
 		}
 		r, err := decodeReport(run, data)
 		if err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
-			return true, nil //nolint:nilerr // see above
+			return true, nil //nolint:nilerr // a damaged report counts
 		}
 	}
+}
+
+// isLogged reports whether the log has a report of a run on the plan since the plan was made: a totalled run counts as
+// reported. The reports that Killed returns are of the time of the plan, and may be logged again.
+func isLogged(ctx context.Context, store state.Store, run string, i journal.Intent) (bool, error) {
+	for l, err := range (Query{Since: i.AsOf}).logged(ctx, store) {
+		if err != nil {
+			return false, err
+		}
+		if l.run != state.SafeName(run) || !l.at.After(i.AsOf) {
+			continue
+		}
+		data, err := store.Read(ctx, l.name)
+		if err != nil {
+			return false, err
+		}
+		if r, err := readLogged(data, l); err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // newKilled returns the report of a killed run without its counts.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -9,6 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -61,7 +63,12 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 		if r.Unrecorded { // the next scheduled run tries again
 			continue
 		}
-		j.reportKilled(work, intent)
+		if err := j.reportKilled(work, intent); err != nil {
+			j.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
+			if !errors.Is(err, state.ErrDamaged) { // the next scheduled run tries again
+				continue
+			}
+		}
 		if err := j.closeIntent(ctx, intent); err != nil {
 			return finished, err
 		}
@@ -92,14 +99,26 @@ func (j *job) noteLook(ctx context.Context) {
 
 // reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,
 // their deletions are in no total. It comes last, because deleting matters more than counting.
-func (j *job) reportKilled(ctx context.Context, intent journal.Intent) {
+func (j *job) reportKilled(ctx context.Context, intent journal.Intent) error {
 	killed, err := runlog.Killed(ctx, j.store(), intent)
-	if err != nil {
-		j.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
-	}
 	for _, r := range killed {
-		j.finish(ctx, r)
+		if err == nil {
+			err = j.saveCounted(ctx, r)
+		}
+		if err == nil {
+			j.logFinished(r)
+		}
 	}
+	return err
+}
+
+// saveCounted saves the report of a run on the plan of another. It adds it to the log of runs first: totals come from there,
+// and runlog.Killed makes no report for a run that has saved one.
+func (j *job) saveCounted(ctx context.Context, r *report.Report) error {
+	if err := runlog.Log(ctx, j.store(), r); err != nil {
+		return err
+	}
+	return runlog.Save(ctx, j.store(), r)
 }
 
 // finishPlan reads the media of a plan without an outcome again, and deletes the expired ones.
@@ -118,7 +137,10 @@ func (j *job) finishPlan(ctx context.Context, intent journal.Intent) (r *report.
 	}
 	record, cancel := j.budget.Record(ctx)
 	defer cancel()
-	own.finish(record, r)
+	if err := own.saveCounted(record, r); err != nil {
+		j.log.Error("report not saved", "run", r.Run, "error", err.Error())
+	}
+	own.logFinished(r)
 	own.sendDigest(ctx, own.request.OfLibrary(), r)
 	return r, dropped
 }

@@ -40,6 +40,7 @@ type unrecorded struct {
 	decisions []history.Decision
 	// deleted and unverified are media that MPS still shows.
 	deleted, unverified []journal.Tombstone
+	lost                []string // the rules of the lost media among the outcomes
 	stayed              []string // media that have not expired any more: what was announced of them counts no more
 }
 
@@ -118,6 +119,7 @@ func (d *deletion) ends(o purge.Outcome) {
 		outcome.Runs = []string{d.request.Resume, d.report.Run}
 		if o.Became == journal.Gone {
 			outcome.Became = journal.Lost
+			d.lost = append(d.lost, o.Line.Rule)
 		}
 	}
 	outcome.Became.Count(&d.report.Counts, d.report.Rule(o.Line.Rule))
@@ -167,7 +169,7 @@ func (d *deletion) flush(ctx context.Context) (err error) {
 		d.lastRecord, err = journal.AddOutcomes(ctx, d.Store, cmp.Or(d.request.Resume, d.report.Run), d.lastRecord, d.outcomes)
 	}
 	if err == nil {
-		d.outcomes = nil
+		d.outcomes, d.lost = nil, nil
 	}
 	if d.historyErr = written(); d.historyErr == nil {
 		d.decisions = nil
@@ -179,6 +181,9 @@ func (d *deletion) flush(ctx context.Context) (err error) {
 // nothing else of the run.
 func (d *deletion) close(ctx context.Context) error {
 	err := d.flush(ctx)
+	for _, rule := range d.lost { // the run that finishes the plan finds them lost again
+		d.report.Rule(rule).Lost--
+	}
 	if d.historyErr != nil {
 		d.Log.Warn("history not recorded", "media", len(d.decisions), "error", text.Bound(d.historyErr.Error()))
 		d.note("history lacks %d media of this run: they could not be recorded", len(d.decisions))
