@@ -154,6 +154,7 @@ func startConsole(t *testing.T, first string, env map[string]string, args ...str
 func TestConsole(t *testing.T) {
 	b := startConsole(t, "/", nil, "demo", "--console")
 	plans, _ := b.get("/plans")
+	b.find(plans, `(cn-shanghai · oss://ops/retention/state/) ·`) // and no folder of this machine
 	plan := "/plans/" + b.find(plans, `href="/plans/(sha256:[0-9a-f]{64})"`)
 	review, _ := b.get(plan + "?rule=drafts")
 	all := b.find(review, `of ([0-9]+) media</strong>`)

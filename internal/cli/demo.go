@@ -98,7 +98,8 @@ func (c *Command) demoService(o service.Options) (s *service.Service, e *emulato
 		return nil, nil, nil, exitError{exitUsage, err}
 	}
 	o.Policy.Mode, o.Log = policy.Enforce, io.Discard
-	if o.Getenv, e, stop, err = c.emulated(func(string) string { return "" }); err != nil {
+	state := overlay(func(string) string { return "" }, map[string]string{"MEDIASWEEP_STATE": "oss://ops/retention/state/"})
+	if o.Getenv, e, stop, err = c.emulated(state); err != nil {
 		return nil, nil, nil, exitError{exitFailed, err}
 	}
 	return service.New(o), e, stop, nil
