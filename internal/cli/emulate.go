@@ -74,12 +74,12 @@ func addBehaviours(flags *pflag.FlagSet, config *emulator.Config) {
 	flags.Var(newChoice(&config.MPS.UnknownID, emulator.RefuseWhole, emulator.RefusePartial), "unknown-id", "DeleteMedia of an unknown ID: refuse-whole or refuse-partial (default accept)")
 	flags.Var(newChoice(&config.MPS.DeletedView, emulator.ViewDeleted, emulator.ViewInitiated), "deleted-view", "queries show deleted media as: deleted or initiated (default not at all)")
 	flags.Var(newChoice(&config.MPS.URLForm, emulator.RawSlash, emulator.EscapedSlash), "url-form", "file URLs are known with slashes: raw or escaped (default both)")
-	flags.DurationVar(&config.MPS.DeletionDelay, "deletion-delay", 0, "how long queries still show a deleted medium")
+	flags.Var(duration{&config.MPS.DeletionDelay}, "deletion-delay", "how long queries still show a deleted medium")
 	flags.BoolVar(&config.MPS.DeleteNothing, "delete-nothing", false, "DeleteMedia succeeds and deletes nothing")
 	flags.BoolVar(&config.MPS.EmptyNonExist, "empty-nonexist", false, "send the list of what does not exist even when it is empty")
 	flags.StringVar(&config.MPS.ThrottleCode, "throttle-code", "", "code of a call beyond the quota (default Throttling.User)")
 	flags.Var(newDecimal(&config.MPS.ThrottleStatus, 0), "throttle-status", "HTTP status of a call beyond the quota (default 400)")
-	flags.DurationVar(&config.MPS.RetryAfter, "retry-after", 0, "delay that a call beyond the quota is told to wait for (default none)")
+	flags.Var(duration{&config.MPS.RetryAfter}, "retry-after", "delay that a call beyond the quota is told to wait for (default none)")
 	flags.BoolVar(&config.OSS.TokensGoRound, "tokens-go-round", false, "a listing of more than one page never ends")
 }
 
@@ -91,6 +91,9 @@ func readEmulation(config *emulator.Config, faults []string, permissions string)
 			return err
 		}
 		config.Faults = append(config.Faults, fault)
+	}
+	if status := config.MPS.ThrottleStatus; status != 0 && (status < 400 || status > 599) {
+		return fmt.Errorf("--throttle-status %d: a refusal has an HTTP status from 400 to 599", status)
 	}
 	if permissions != "" {
 		document, err := os.ReadFile(permissions)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -30,6 +31,26 @@ func (d decimal[T]) String() string { return fmt.Sprint(*d.number) }
 
 // Type names the flag's value in help texts.
 func (decimal[T]) Type() string { return "int" }
+
+// duration is a flag for a plain duration: pflag's own takes a negative one.
+type duration struct{ *time.Duration }
+
+// Set reads the duration.
+func (d duration) Set(s string) (err error) {
+	*d.Duration, err = text.Duration(s)
+	return err
+}
+
+// String returns the duration as help texts show it.
+func (d duration) String() string {
+	if d.Duration == nil || *d.Duration == 0 {
+		return ""
+	}
+	return d.Duration.String()
+}
+
+// Type names the flag's value in help texts.
+func (duration) Type() string { return "duration" }
 
 // choice is a flag for one of several texts, or for its default.
 type choice[T ~string] struct {

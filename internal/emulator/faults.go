@@ -87,7 +87,7 @@ func ParseFault(s string) (Fault, error) {
 		var err error
 		switch name {
 		case "delay":
-			f.Delay, err = time.ParseDuration(value)
+			f.Delay, err = text.Duration(value)
 		case "after":
 			err = readCount(value, &f.After)
 		case "every":

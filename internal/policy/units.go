@@ -31,18 +31,11 @@ func parseSize(s string) (int64, error) {
 	return value * factor, nil
 }
 
-// durationForm is the form of time.ParseDuration without signs, leading zeros, and
-// numbers that start or end with a point.
-var durationForm = regexp.MustCompile(`^(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:h|m|s|ms|µs|ns))+$`)
-
 // parseDuration reads the length of a video, such as 90s, 10m or 1h30m.
 func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil || !durationForm.MatchString(s):
-		return 0, fmt.Errorf("%s is not a duration: write plain decimal numbers with h, m and s, such as 90s or 1h30m", text.Quote(s))
-	case d == 0:
-		return 0, fmt.Errorf("%s bounds nothing: leave the key out", text.Quote(s))
+	d, err := text.Duration(s)
+	if err == nil && d == 0 {
+		err = fmt.Errorf("%s bounds nothing: leave the key out", text.Quote(s))
 	}
-	return d, nil
+	return d, err
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -136,6 +138,19 @@ func Decimal(s string) (int64, error) {
 		return 0, fmt.Errorf("%s is too large: the largest number is %d", Quote(s), int64(1<<63-1))
 	}
 	return n, nil
+}
+
+// durationForm is the form of time.ParseDuration without signs, leading zeros, and
+// numbers that start or end with a point.
+var durationForm = regexp.MustCompile(`^(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:h|m|s|ms|µs|ns))+$`)
+
+// Duration reads plain decimal numbers with units, such as 90s or 1h30m.
+func Duration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || !durationForm.MatchString(s) {
+		return 0, fmt.Errorf("%s is not a duration: write plain decimal numbers with h, m and s, such as 90s or 1h30m", Quote(s))
+	}
+	return d, nil
 }
 
 func isDigits(s string) bool {

@@ -3,6 +3,7 @@ package text_test
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/fuzztest"
@@ -97,6 +98,19 @@ func TestDecimal(t *testing.T) {
 	for _, s := range []string{"", "010", "00", "+7", "-7", "1_000", "0x10", "1e3", "7.0", " 7", "７", "9223372036854775808"} {
 		if got, err := text.Decimal(s); err == nil {
 			t.Errorf("%q: %d, want an error", s, got)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for s, want := range map[string]time.Duration{"0s": 0, "90s": 90 * time.Second, "1h30m": 90 * time.Minute, "0.5ms": 500 * time.Microsecond} {
+		if got, err := text.Duration(s); err != nil || got != want {
+			t.Errorf("%q: %v, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "0", "90", "090s", "-90s", "+90s", ".5s", "5.s", "1_0s", "1d", " 90s", "9999999999999h"} {
+		if got, err := text.Duration(s); err == nil {
+			t.Errorf("%q: %v, want an error", s, got)
 		}
 	}
 }
