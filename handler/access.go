@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -42,6 +43,8 @@ func readAccess(getenv func(string) string) access {
 	case a.token == "":
 	case strings.TrimSpace(a.token) != a.token:
 		return access{broken: errors.New("MEDIASWEEP_HTTP_TOKEN has white space around it: remove it")}
+	case strings.ContainsFunc(a.token, unicode.IsControl):
+		return access{broken: errors.New("MEDIASWEEP_HTTP_TOKEN has a line break or another control character, and no header can carry one: remove it")}
 	case len(a.token) < minToken:
 		return access{broken: fmt.Errorf("MEDIASWEEP_HTTP_TOKEN is too short: it needs at least %d characters", minToken)}
 	}

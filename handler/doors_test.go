@@ -151,6 +151,7 @@ func TestHTTPTokens(t *testing.T) {
 		{"a space after it", "0123456789abcdef ", "white space around it"},
 		{"a line feed after it", "0123456789abcdef\n", "white space around it"},
 		{"a wide space before it", "\u30000123456789abcdef", "white space around it"},
+		{"two lines", "0123456789abcdef\n0123456789abcdef", "a line break"},
 		{"nothing but space", "                ", "white space around it"},
 	}
 	for _, test := range tests {

@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ type Go1 struct {
 // It changes two things of the process that the SDK has no options for: the transport
 // of http.DefaultClient and the output of package log.
 func (rt *Go1) Serve(ctx context.Context) error {
+	if api, err := url.Parse("http://" + rt.API + "/"); err != nil || api.Host != rt.API { // the gate would let the SDK's requests pass
+		return fmt.Errorf("%s must be a host and a port, such as 127.0.0.1:9001", RuntimeAPI)
+	}
 	g := &gate{api: rt.API, timeout: rt.Timeout, logger: rt.Logger, base: http.DefaultTransport, slots: make(chan struct{}, maxCalls), ending: ctx}
 	http.DefaultTransport = g
 	log.SetOutput(sdkLog{rt.Logger})

@@ -135,6 +135,16 @@ func TestDeadlineOfTheContextIsKept(t *testing.T) {
 	}
 }
 
+// The requests of the SDK for an address with more than a host and a port would pass the gate.
+func TestAddressOfTheRuntimeAPI(t *testing.T) {
+	for _, api := range []string{"http://127.0.0.1:9001", "127.0.0.1:9001/", "127.0.0.1:9001?x", "user@127.0.0.1:9001", "127.0.0.1:x"} {
+		rt := fc.Go1{API: api}
+		if err := rt.Serve(t.Context()); err == nil || err.Error() != "FC_RUNTIME_API must be a host and a port, such as 127.0.0.1:9001" {
+			t.Errorf("%s: %v", api, err)
+		}
+	}
+}
+
 // The SDK's own loop would send some 3,000 requests a second.
 func TestOutageOfTheRuntimeAPI(t *testing.T) {
 	var mu sync.Mutex

@@ -36,7 +36,9 @@ type policies struct {
 func (p *policies) configure(getenv func(string) string) (err error) {
 	name := getenv("MEDIASWEEP_POLICY")
 	if InOSS(name) {
-		p.object, err = policyObject(name)
+		if p.object, err = policyObject(name); err != nil {
+			err = fmt.Errorf("MEDIASWEEP_POLICY, or --policy: %w", err)
+		}
 		return err
 	}
 	p.path, p.isNamed = cmp.Or(name, PolicyFile()), name != ""
@@ -227,6 +229,8 @@ func PolicyText(ctx context.Context, getenv func(string) string, credentials acc
 func fileText(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	switch {
+	case err != nil && strings.HasPrefix(name, "file://"):
+		return nil, errors.New("the policy is named by its path, and not by a URL: leave out file://")
 	case errors.Is(err, os.ErrNotExist) && name == policyFile:
 		return nil, errors.New("no policy: there is no retention.yaml here: mediasweep check --init writes one; MEDIASWEEP_POLICY, or --policy, names one elsewhere")
 	case err != nil:

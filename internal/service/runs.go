@@ -117,10 +117,10 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 
 // Zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
 func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
-	if p, err := s.policies.ofFile(); err == nil && p != nil {
-		return p.Timezone, nil
+	p, err := s.policies.ofFile()
+	if err == nil && p == nil {
+		p, err = s.Policy(ctx, call)
 	}
-	p, err := s.Policy(ctx, call)
 	if err != nil {
 		return time.UTC, []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
 	}

@@ -31,7 +31,11 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 		if err != nil || u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" {
 			return Location{}, errors.New("not a folder: write file:///absolute/path, with %25 for a percent sign")
 		}
-		return Location{Folder: filepath.Clean(u.Path)}, nil
+		folder := filepath.Clean(u.Path)
+		if folder == filepath.Dir(folder) {
+			return Location{}, errors.New("state needs a folder of its own, such as file:///var/lib/mediasweep")
+		}
+		return Location{Folder: folder}, nil
 	case strings.HasPrefix(s, "oss://"):
 		prefix, err := media.ParsePrefix(s)
 		if err != nil {

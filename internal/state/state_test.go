@@ -36,6 +36,8 @@ func TestParseLocation(t *testing.T) {
 		{"oss://ops/a/../b/", state.Location{}, "a segment that is empty, . or .."},
 		{"oss://ops/a/./", state.Location{}, "a segment that is empty, . or .."},
 		{"oss://OPS/a/", state.Location{}, "not a bucket name"},
+		{"file:///", state.Location{}, "a folder of its own"},
+		{"file:///var/..//", state.Location{}, "a folder of its own"},
 		{"file://host/folder", state.Location{}, "not a folder"},
 		{"file:relative", state.Location{}, "neither"},
 		{"/var/lib", state.Location{}, "neither"},
