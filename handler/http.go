@@ -99,7 +99,7 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		writeFailure(w, http.StatusMethodNotAllowed, "GET /healthz")
+		writeFailure(w, http.StatusMethodNotAllowed, "this route takes GET, HEAD")
 	case f.Broken() != nil:
 		writeFailure(w, http.StatusServiceUnavailable, "the function is not configured: its log and its answers to event calls say why")
 	default:

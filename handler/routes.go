@@ -87,12 +87,6 @@ func (f *Function) postRestore(w http.ResponseWriter, r *http.Request) {
 	if only := parameter(r, "only"); only != "" {
 		request.Only = strings.Split(only, ",")
 	}
-	for _, id := range request.Only {
-		if err := media.CheckID(id); err != nil {
-			f.refuseRun(w, r, fmt.Errorf("only %s: %w: separate several by commas", text.Quote(id), err))
-			return
-		}
-	}
 	writeReport(w, f.Sweep(r.Context(), CallOf(r), request))
 }
 
@@ -219,8 +213,12 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 	days := 30
 	if written := parameter(r, "days"); written != "" {
 		n, err := text.Decimal(written)
-		if err != nil || n < 1 || n > retention.MaxForecastDays {
-			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %s: a forecast has 1 to %d days", text.Quote(written), retention.MaxForecastDays))
+		switch {
+		case err != nil:
+			writeFailure(w, http.StatusBadRequest, "days: "+err.Error())
+			return
+		case n < 1 || n > retention.MaxForecastDays:
+			writeFailure(w, http.StatusBadRequest, fmt.Sprintf("days %d: a forecast has 1 to %d days", n, retention.MaxForecastDays))
 			return
 		}
 		days = int(n)
@@ -240,7 +238,7 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 func writeError(w http.ResponseWriter, kind, id string, err error) {
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest", kind, text.Quote(id)))
+		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest%s", kind, text.Quote(id), trigger.ShortOf(id)))
 	case service.IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
 	case deadline.Passed(err):

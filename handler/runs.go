@@ -44,7 +44,7 @@ func runFilter(r *http.Request) (service.RunFilter, error) {
 	if limit := parameter(r, "limit"); limit != "" {
 		n, err := text.Decimal(limit)
 		if err != nil {
-			return f, fmt.Errorf("limit %s: %w", text.Quote(limit), err)
+			return f, fmt.Errorf("limit: %w", err)
 		}
 		f.Limit = int(n)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // say writes a message to stderr.
@@ -80,6 +81,6 @@ func missing(list, name string, err error) error {
 	if !errors.Is(err, state.ErrNotFound) {
 		return err
 	}
-	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store",
-		strings.TrimSuffix(list, "s"), text.Quote(name), list)}
+	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store%s",
+		strings.TrimSuffix(list, "s"), text.Quote(name), list, trigger.ShortOf(name))}
 }

@@ -67,7 +67,6 @@ const maxPreview = 10
 // confirmRestore shows what would come back, and asks whether to go on.
 func (c *Command) confirmRestore(ctx context.Context, s *service.Service, request *trigger.Request) (goOn bool, err error) {
 	r := s.PreviewRestore(ctx, localCall(), request)
-	r.Run = "" // there is none to look up
 	if r.Status != report.Done && r.Status != report.Partial || r.Restore.Restored == 0 {
 		return false, c.writeReport(r, "table")
 	}

@@ -8,13 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
-	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -34,20 +32,13 @@ the exit code 0.`,
 		Example: "  mediasweep explain oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !strings.HasPrefix(args[0], "oss://") && media.CheckID(args[0]) != nil {
-				return exitError{exitUsage, fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(args[0]))}
-			}
 			request, err := trigger.Named(trigger.CLI, args[0])
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				list, r := s.Explain(ctx, localCall(), request)
-				err := c.surveyed(r, true, func(b *strings.Builder) error { return writeExplanations(b, list, flags.output) })
-				if isPattern := strings.HasSuffix(args[0], "/") || strings.HasSuffix(args[0], "*"); isPattern && len(list) == 1 && list[0].Verdict == retention.Absent {
-					c.note("explain takes one object, and mediasweep plan a prefix")
-				}
-				return err
+				return c.surveyed(r, true, func(b *strings.Builder) error { return writeExplanations(b, list, flags.output) })
 			})
 		},
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -104,7 +103,7 @@ func newPages(o Options, path string, stores []store) http.Handler {
 	}
 	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
 	mux.HandleFunc("/", p.serve(func(r *http.Request) (*page, error) { return p.noPage(mux, r) }))
-	return secured(mux)
+	return p.secured(mux)
 }
 
 // noPage answers for an address without a page, or with pages of other methods only.
@@ -124,8 +123,12 @@ func (p *pages) noPage(mux *http.ServeMux, r *http.Request) (*page, error) {
 
 // secured refuses what a page of another site sends, and keeps browsers from loading or running anything
 // but our own.
-func secured(next http.Handler) http.Handler {
-	checked := http.NewCrossOriginProtection().Handler(next)
+func (p *pages) secured(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(p.serve(func(r *http.Request) (*page, error) {
+		return nil, refusal{http.StatusForbidden, p.lang(r).Say("A page of another site sent this request. Nothing was done.")}
+	}))
+	checked := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -136,9 +139,9 @@ func secured(next http.Handler) http.Handler {
 		var tooLarge *http.MaxBytesError
 		switch err := r.ParseForm(); { // it reads the query too, of which Query would drop what it cannot read
 		case errors.As(err, &tooLarge):
-			http.Error(w, fmt.Sprintf("the form has more than %d bytes: select fewer media. Nothing was done.", maxForm), http.StatusRequestEntityTooLarge)
+			p.write(w, r, p.problem(r, refusal{http.StatusRequestEntityTooLarge, p.lang(r).Say("The form has more than %d bytes: select fewer media. Nothing was done.", maxForm)}))
 		case err != nil:
-			http.Error(w, "the query or the form cannot be read. Nothing was done.", http.StatusBadRequest)
+			p.write(w, r, p.problem(r, refusal{http.StatusBadRequest, p.lang(r).Say("The address or the form cannot be read. Nothing was done.")}))
 		default:
 			checked.ServeHTTP(w, r)
 		}
@@ -184,6 +187,8 @@ func (p *pages) problem(r *http.Request, err error) *page {
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		answer.title, answer.status = "Not found", http.StatusNotFound
+	case ok && refused.status == http.StatusNotFound:
+		answer.title, answer.status = "Not found", refused.status
 	case ok:
 		answer.title, answer.status = "Not done", refused.status
 	case service.IsRefusal(err):
@@ -209,6 +214,14 @@ func (r refusal) Error() string { return r.reason }
 // refuse returns the refusal of an action in the language of a request.
 func (p *pages) refuse(r *http.Request, english string, args ...any) error {
 	return refusal{http.StatusConflict, p.lang(r).Say(english, args...)}
+}
+
+// missing says in the language of a request that a record does not exist, if that is the error.
+func (p *pages) missing(r *http.Request, err error, english, name string) error {
+	if errors.Is(err, state.ErrNotFound) {
+		return refusal{http.StatusNotFound, p.lang(r).Say(english, text.Quote(name))}
+	}
+	return err
 }
 
 func (p *pages) lang(r *http.Request) words.Lang {

@@ -130,6 +130,9 @@ func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRe
 	return l.list[len(l.list)-1], nil, nil
 }
 func (l *library) Release(context.Context, service.Call, string) (retention.Hold, error) {
+	if len(l.list) == 0 {
+		return retention.Hold{}, state.ErrNotFound
+	}
 	l.list = nil
 	return retention.Hold{}, nil
 }
@@ -562,8 +565,8 @@ func TestOtherMethods(t *testing.T) {
 // What cannot be read as a whole is refused: nothing is done for a part of it.
 func TestMalformed(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
-	if w := s.get(s.plan + "?rule=drafts;tag=x"); w.Code != http.StatusBadRequest {
-		t.Errorf("a query with a semicolon: %d", w.Code)
+	if w := s.get(s.plan+"?rule=drafts;tag=x", "Accept-Language", "zh"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "无法读取地址或表单") {
+		t.Errorf("a query with a semicolon: %d %s", w.Code, w.Body)
 	}
 	for name, test := range map[string]struct {
 		form url.Values
@@ -758,8 +761,8 @@ func TestHoldTwice(t *testing.T) {
 func TestOtherOrigins(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, {"Sec-Fetch-Site", "", "Origin", "null"}} {
-		if w := s.post(s.plan+"/apply", url.Values{"count": {"10"}}, header...); w.Code != http.StatusForbidden || len(s.lib.requests) > 0 {
-			t.Errorf("%v: %d", header, w.Code)
+		if w := s.post(s.plan+"/apply", url.Values{"count": {"10"}}, header...); w.Code != http.StatusForbidden || len(s.lib.requests) > 0 || !strings.Contains(w.Body.String(), "A page of another site sent this request. Nothing was done.") {
+			t.Errorf("%v: %d %s", header, w.Code, w.Body)
 		}
 	}
 	if w := s.get(s.plan + "/apply?count=10"); w.Code != http.StatusMethodNotAllowed || len(s.lib.requests) > 0 {

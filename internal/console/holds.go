@@ -52,7 +52,7 @@ func (p *pages) placeHold(r *http.Request) (*page, error) {
 
 func (p *pages) release(r *http.Request) (*page, error) {
 	if _, err := p.Service.Release(r.Context(), p.Call(r), r.PathValue("hold")); err != nil {
-		return nil, err
+		return nil, p.missing(r, err, "Hold %s is not in force.", r.PathValue("hold"))
 	}
 	return redirect("/holds")
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -47,6 +48,10 @@ func (p *pages) medium(r *http.Request) (*page, error) {
 	if d.History, err = p.Service.History(r.Context(), p.Call(r), d.Query); err != nil {
 		return nil, err
 	}
-	d.Trouble = append(append(d.Trouble, d.History.Notes...), d.History.Unread...)
+	for _, note := range slices.Concat(d.History.Notes, d.History.Unread) {
+		if !slices.ContainsFunc(list, func(e *retention.Explanation) bool { return slices.Contains(e.Notes, note) }) {
+			d.Trouble = append(d.Trouble, note)
+		}
+	}
 	return answer, nil
 }

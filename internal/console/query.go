@@ -37,6 +37,14 @@ func (p *pages) query(r *http.Request, known ...string) (url.Values, error) {
 	return query, nil
 }
 
+func texts[T ~string](values []T) []string {
+	list := make([]string, len(values))
+	for i, value := range values {
+		list[i] = string(value)
+	}
+	return list
+}
+
 // oneOf refuses a value of a query that is neither empty nor allowed.
 func (p *pages) oneOf(r *http.Request, query url.Values, name string, allowed ...string) error {
 	if value := query.Get(name); value != "" && !slices.Contains(allowed, value) {

@@ -50,6 +50,28 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
+// What is wrong with a form or an address is said in the language of the page.
+func TestRefusalsInChinese(t *testing.T) {
+	s := newSite(t, newLibrary(t, 3), nil)
+	zh := []string{"Accept-Language", "zh"}
+	for path, says := range map[string]string{
+		"/runs/r9":                  "没有运行 \"r9\"。",
+		"/plans/sha256:01234567":    "没有计划 \"sha256:01234567\"。",
+		"/runs?trigger=x":           "参数 trigger 不能是",
+		"/runs?status=x":            "参数 status 不能是",
+		"/media?id=a+b":             "既不是媒体 ID",
+		"/media?id=oss://ab":        "\"ab\" 不是存储空间名称",
+		"/media?id=oss://media-in/": "对象键为空",
+	} {
+		if page := html.UnescapeString(s.get(path, zh...).Body.String()); !strings.Contains(page, says) {
+			t.Errorf("%s: without %q: %s", path, says, page)
+		}
+	}
+	if w := s.post("/holds/9", nil, zh...); w.Code != http.StatusNotFound || !strings.Contains(html.UnescapeString(w.Body.String()), "保留 \"9\" 没有生效。") {
+		t.Errorf("a hold that has ended: %d %s", w.Code, w.Body)
+	}
+}
+
 // A browser turns the line feeds of a form into CRLF. A search keeps the tag that it searches in.
 func TestSearchKeepsLineFeeds(t *testing.T) {
 	s := newSite(t, newLibrary(t, 250), nil)

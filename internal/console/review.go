@@ -90,7 +90,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 		contents, list, err = p.reviews.of(r.Context(), p.Call(r), reference)
 	}
 	if err != nil {
-		return nil, err
+		return nil, p.missing(r, err, "There is no plan %s.", r.PathValue("plan"))
 	}
 	if contents.ID != r.PathValue("plan") { // a page is of one plan, whatever is the latest
 		return redirect("/plans/" + contents.ID + address(f, order, number))

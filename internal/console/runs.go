@@ -39,6 +39,12 @@ func (p *pages) runs(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err = p.oneOf(r, query, "trigger", texts(trigger.Kinds())...); err == nil {
+		err = p.oneOf(r, query, "status", texts(report.Statuses())...)
+	}
+	if err != nil {
+		return nil, err
+	}
 	f := service.RunFilter{Trigger: trigger.Kind(query.Get("trigger")), Status: report.Status(query.Get("status")), Since: query.Get("since"), Before: query.Get("before"), Limit: pageRuns}
 	list, err := p.Service.Runs(r.Context(), p.Call(r), f)
 	if err != nil {
@@ -70,7 +76,7 @@ func (p *pages) run(r *http.Request) (*page, error) {
 		found, err = ended, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, p.missing(r, err, "There is no run %s.", id)
 	}
 	return &page{name: "run", title: "Run", data: runData{found, found.MayHaveDeleted()}}, nil
 }

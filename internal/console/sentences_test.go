@@ -45,12 +45,19 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../history/older.go", "noteOlder", nil},
 		{"../service/explain.go", "noteNotice", nil},
 		{"../service/history.go", "addDeletion", nil},
+		{"../service/history.go", "History", []string{"oss://", "/", "*", "history incomplete", "the text of a policy is unknown: "}},
+		{"../service/runs.go", "Runs since", []string{"limit %d: a page has 1 to %d runs"}},
+		{"../service/restore.go", "deletionOf", nil},
+		{"../runlog/findplan.go", "Error", []string{"%s names several %s: give the whole ID of one: %s", ", "}}, // of each kind apart
+		{"../trigger/request.go", "CheckName ShortOf", nil},
+		{"../policy/glob.go", "ParseGlob", []string{"%w: write a glob such as oss://bucket/dir/**", "/**", "/", "**"}},
+		{"../media/object.go", "NewObject checkBucket", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
 		{"../service/holds.go", "oddTarget callerOf", nil},
 		{"../../handler/access.go", "caller", nil},
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
-		{"../retention/hold.go", "HoldEnd ParseTarget", nil},
+		{"../retention/hold.go", "HoldEnd ParseTarget Check", []string{"it does not say by whom, on one line", "it does not say when it was placed"}},
 		{"../sweep/scan.go", "adopt", nil},
 		{"../sweep/status.go", "status early", nil},
 	} {

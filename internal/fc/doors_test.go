@@ -67,7 +67,7 @@ var daily = []step{
 	{"why it is gone", "GET", "/v1/media/{medium}/explain", "", 200, `"deleted":\{.*"run":"{run}"`, 0},
 	{"why an object is gone", "GET", "/v1/media/oss:%2F%2Fmedia-in%2Fclips%2F0/explain", "", 400, `history takes an object too`, 0},
 	{"what is coming", "GET", "/v1/forecast?days=7", "", 200, `"days":`, 0},
-	{"a day that is none", "GET", "/v1/forecast?days=07", "", 400, `days \\"07\\"`, 0},
+	{"a day that is none", "GET", "/v1/forecast?days=07", "", 400, `days: \\"07\\" is not`, 0},
 	{"a preview of the restore", "POST", "/v1/runs/{run}/restore?dryRun=true", "", 200, `"restore":\{"of":"[^"]+","dryRun":true,"restored":2,.*"next":"to restore these media`, 0},
 	{"the restore", "POST", "/v1/runs/{run}/restore", "", 200, `"restore":\{"of":"[^"]+","dryRun":false,"restored":2,`, 1},
 	{"its results", "GET", "/v1/runs/{run}?format=csv", "", 200, `(?s)^mediaId,newId,object,outcome,message\n.*,restored,\n`, 0},

@@ -17,6 +17,8 @@ type Restore struct {
 	Failed   int  `json:"failed"` // these are among the failures of the report
 	// Media are the first that were restored, and the first that were skipped.
 	Media []RestoredMedium `json:"media"`
+	// Partly is true if the request named the media.
+	Partly bool `json:"-"`
 	// Records is the folder of the results of all media in the state store; empty for a dry run.
 	Records string `json:"records"`
 }
@@ -68,5 +70,8 @@ func (r *Report) MayHaveDeleted() bool {
 
 // restoreAgain says how a person restores what a dry run found.
 func (r *Report) restoreAgain() string {
+	if r.Restore.Partly {
+		return "to restore these media: send the request again without dryRun, or run the command again without --dry-run"
+	}
 	return fmt.Sprintf("to restore these media: mediasweep restore %[1]s, POST /v1/runs/%[1]s/restore, or s invoke with {\"restore\":%[1]q}", r.Restore.Of)
 }

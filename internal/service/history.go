@@ -11,10 +11,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // History returns all decisions to delete a medium, by its ID, or the media of an object.
@@ -23,18 +23,15 @@ func (s *Service) History(ctx context.Context, call Call, name string) (*history
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(name, "oss://") {
-		object, err := media.ParseObject(name)
-		if err != nil {
-			return nil, refusedError{err}
-		}
-		name = object.String()
-	} else if media.CheckID(name) != nil {
-		return nil, refusedError{fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(name))}
+	if err := trigger.CheckName(name); err != nil {
+		return nil, refusedError{err}
 	}
 	found, err := history.Of(ctx, store, s.now(), name)
 	if err != nil {
 		return nil, err
+	}
+	if len(found.Decisions) == 0 && (strings.HasSuffix(name, "/") || strings.HasSuffix(name, "*")) {
+		found.Notes = append(found.Notes, text.Quote(name)+" is the name of one object here, not a prefix or a pattern")
 	}
 	for _, record := range found.Unread {
 		s.log.Warn("history incomplete", "of", name, "error", record)

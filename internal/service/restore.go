@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/restore"
@@ -49,6 +50,12 @@ func (j *job) restore(ctx context.Context) error {
 
 // PreviewRestore reports what a restore of a run would bring back, without a run: it writes nothing.
 func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
+	r := s.previewRestore(ctx, call, request)
+	r.Run = ""
+	return r
+}
+
+func (s *Service) previewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	preview := *request
 	preview.DryRun = true
 	j := s.newJob(ctx, call, &preview)
@@ -73,13 +80,18 @@ func (j *job) checkRestore(ctx context.Context) error {
 		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
 	}
 	request, r := j.request, j.newReport(j.call, j.request.Trigger, p)
-	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Media: []report.RestoredMedium{}}
+	r.Asked, r.Restore = request.Digest(), &report.Restore{Of: request.Restore, DryRun: request.DryRun, Partly: len(request.Only) > 0, Media: []report.RestoredMedium{}}
 	if !request.DryRun {
 		r.Mode = policy.Enforce
 	}
 	j.report = r
 	if j.broken != nil {
 		return refusedError{j.broken}
+	}
+	for _, id := range request.Only {
+		if err := media.CheckID(id); err != nil {
+			return refusedError{fmt.Errorf("only %s: %w: separate several by commas", text.Quote(id), err)}
+		}
 	}
 	if _, err := j.credentials().Current(ctx); err != nil {
 		return refusedError{err}
@@ -176,7 +188,7 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 				return j.deletionOf(ctx, id)
 			}
 			if err == nil || errors.Is(err, state.ErrNotFound) {
-				err = refusedError{fmt.Errorf("there is no run or plan %s in the state store: mediasweep runs and mediasweep plans list the latest", text.Quote(run))}
+				err = refusedError{errors.New(fmt.Sprintf("there is no run or plan %s in the state store: mediasweep runs and mediasweep plans list the latest", text.Quote(run)) + trigger.ShortOf(run))}
 			}
 			return of, err
 		case missing:

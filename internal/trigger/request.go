@@ -68,6 +68,14 @@ const LatestPlan = "latest"
 // MinReference is the least number of characters by which the ID of a plan or of a run may be shortened to its start.
 const MinReference = 8
 
+// ShortOf ends a message that a reference names no run, if it is too short to be the start of an ID.
+func ShortOf(reference string) string {
+	if len(reference) >= MinReference {
+		return ""
+	}
+	return fmt.Sprintf("; an ID may be shortened to %d characters", MinReference)
+}
+
 // CheckPlan checks the reference to a plan: its ID, at least MinReference of the ID's first digits, or
 // LatestPlan. The prefix sha256: may be missing.
 func CheckPlan(reference string) error {
@@ -122,8 +130,25 @@ func NewRequest(keys map[string]any, kind Kind) (*Request, error) {
 	return ParseRequest(body, kind)
 }
 
+// CheckName refuses what is neither a media ID nor an object.
+func CheckName(name string) error {
+	if strings.HasPrefix(name, "oss://") {
+		_, err := media.ParseObject(name)
+		return err
+	}
+	if media.CheckID(name) != nil {
+		return fmt.Errorf("%s is neither a media ID nor oss://bucket/key", text.Quote(name))
+	}
+	return nil
+}
+
 // Named makes a request for what is named: objects, if the first name is one, else media IDs.
 func Named(kind Kind, names ...string) (*Request, error) {
+	if len(names) == 1 {
+		if err := CheckName(names[0]); err != nil {
+			return nil, err
+		}
+	}
 	key := "mediaIds"
 	if strings.HasPrefix(names[0], "oss://") {
 		key = "objects"
