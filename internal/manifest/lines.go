@@ -17,6 +17,7 @@ type lines struct {
 	text  *bufio.Reader // its size is maxRow
 	taken int           // lines
 	mark  byte          // the last byte of a line end: LF, or CR in a text of CR alone
+	long  []longRow     // rows that are not shown as a whole, and whose end was not taken yet
 }
 
 // openLines looks at the first line end outside quotes: it says whether lines end in LF,
@@ -59,6 +60,13 @@ func (l *lines) show(all bool) (shown []byte, last bool, err error) {
 
 func (l *lines) take(shown []byte) {
 	l.taken += bytes.Count(shown, []byte{l.mark})
+	l.discard(shown)
+}
+
+func (l *lines) discard(shown []byte) {
+	for i := range l.long {
+		l.long[i].take(shown)
+	}
 	_, _ = l.text.Discard(len(shown)) // it has been read
 }
 
@@ -103,8 +111,9 @@ func (l *lines) restOfLine(shown []byte, at int, last bool) int {
 	return 0
 }
 
-// row shows the next row, whose length a function finds; 0 if it needs more. A row that
-// is too long is taken, and its error is a *RowError.
+var errNotShown = errors.New("the row is too long to be shown")
+
+// row shows the next row, whose length a function finds; 0 if it needs more.
 func (l *lines) row(length func(shown []byte, last, full bool) int) ([]byte, error) {
 	for all := false; ; all = true {
 		shown, last, err := l.show(all)
@@ -115,13 +124,18 @@ func (l *lines) row(length func(shown []byte, last, full bool) int) ([]byte, err
 			return shown[:n], nil
 		}
 		if all {
-			return nil, l.passLine()
+			return nil, errNotShown
 		}
 	}
 }
 
+// line shows the next line. One that is too long is taken, and its error is a *RowError.
 func (l *lines) line() ([]byte, error) {
-	return l.row(func(shown []byte, last, _ bool) int { return l.restOfLine(shown, 0, last) })
+	line, err := l.row(func(shown []byte, last, _ bool) int { return l.restOfLine(shown, 0, last) })
+	if errors.Is(err, errNotShown) {
+		err = l.passLine()
+	}
+	return line, err
 }
 
 // passLine takes a line that is too long.
@@ -136,6 +150,6 @@ func (l *lines) passLine() error {
 			l.take(shown[:end])
 			return tooLong
 		}
-		_, _ = l.text.Discard(len(shown) - 1) // the last byte may be half of a CRLF
+		l.discard(shown[:len(shown)-1]) // the last byte may be half of a CRLF
 	}
 }

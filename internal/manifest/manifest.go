@@ -59,11 +59,20 @@ func column(name string) string {
 }
 
 // Verify reads a list to its end, and says why it must not be used if it is not whole:
-// gzip with another checksum or length, UTF-16 that is cut off, or a stream that breaks.
+// gzip with another checksum or length, UTF-16 that is cut off, a stream that breaks, or a
+// row of CSV whose lines could be taken for rows. Rows says what is wrong with a header.
 func Verify(r io.Reader) error {
 	plain, err := decode(r)
 	if err != nil {
 		return err
+	}
+	if first, err := start(plain); err == nil && first != '{' {
+		t := &table{lines: openLines(plain)}
+		if _, err := readHeader(t); err == nil {
+			if err := t.skipAll(); err != nil {
+				return err
+			}
+		}
 	}
 	_, err = io.Copy(io.Discard, plain)
 	return err

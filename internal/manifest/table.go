@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // table reads CSV row by row.
@@ -17,15 +18,18 @@ import (
 //     quote at the start of a cell of a later line closes nothing: it opens that cell.
 //
 // So no line within properly closed quotes is read as a row. Each line is scanned twice
-// at most: a line that leaves a quote open ends the search of any earlier one.
+// at most: a line that leaves a quote open ends the search of any earlier one. A row that is
+// too long to be shown ends the rows if its lines were read as rows, and a quote closes behind them.
 type table struct {
 	*lines
 	separator byte
 	oneLined  bool // no cell has a line break
+	blind     bool // the cells of rows are not kept
 
 	content []byte // of all cells of the row
 	ends    []int  // of each cell, in content
 	problem error  // of the row
+	isLong  bool   // a quote of the row may be closed behind the text shown
 }
 
 var (
@@ -38,7 +42,7 @@ var (
 // *RowError; io.EOF is the end.
 func (t *table) next() (line int, err error) {
 	for {
-		row, err := t.row()
+		row, err := t.nextRow()
 		if err != nil {
 			return 0, err
 		}
@@ -50,6 +54,37 @@ func (t *table) next() (line int, err error) {
 		case len(bytes.TrimSpace(t.content)) > 0:
 			return line, nil
 		}
+	}
+}
+
+// nextRow shows the next row, which may be bad or blank, and parses it. A row that is too long is a *RowError.
+func (t *table) nextRow() ([]byte, error) {
+	row, err := t.row()
+	if err := t.endLong(errors.Is(err, io.EOF)); err != nil {
+		return nil, err
+	}
+	notShown := errors.Is(err, errNotShown)
+	if notShown || err == nil && t.isLong {
+		t.long = append(t.long, longRow{line: t.taken + 1, separator: t.separator, mark: t.mark})
+	}
+	if notShown {
+		err = t.passLine()
+	}
+	return row, err
+}
+
+// skipAll takes all rows, without their cells. It returns the error that ends them; nil for the end of the text.
+func (t *table) skipAll() error {
+	t.blind = true
+	for {
+		row, err := t.nextRow()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case EndsReading(err):
+			return err
+		}
+		t.take(row)
 	}
 }
 
@@ -132,7 +167,7 @@ func (t *table) simpleRow(to [][]byte) (row []byte, cells [][]byte) {
 // parse parses the row at the start of the text shown, and returns its length; 0 if it
 // needs more. Full says that there is no more.
 func (t *table) parse(shown []byte, last, full bool) (length int) {
-	t.content, t.ends, t.problem = t.content[:0], t.ends[:0], nil
+	t.content, t.ends, t.problem, t.isLong = t.content[:0], t.ends[:0], nil, false
 	at := 0
 	for {
 		quoted := at < len(shown) && shown[at] == '"'
@@ -141,7 +176,7 @@ func (t *table) parse(shown []byte, last, full bool) (length int) {
 			if at = t.closing(shown, open, last); at == unsure && !full {
 				return 0
 			} else if at <= 0 {
-				t.problem = errUnclosed
+				t.problem, t.isLong = errUnclosed, at == unsure && !last
 				return t.restOfLine(shown, open, last)
 			}
 		}
@@ -153,11 +188,24 @@ func (t *table) parse(shown []byte, last, full bool) (length int) {
 		if quoted && at > start && t.problem == nil {
 			t.problem = errMisplaced
 		}
-		t.ends = append(t.ends, len(t.content))
+		t.endCell()
 		if at == len(shown) || length > 0 {
 			return at + length
 		}
 		at++ // the separator
+	}
+}
+
+// keep adds text to the cell.
+func (t *table) keep(some []byte) {
+	if !t.blind {
+		t.content = append(t.content, some...)
+	}
+}
+
+func (t *table) endCell() {
+	if !t.blind {
+		t.ends = append(t.ends, len(t.content))
 	}
 }
 
@@ -169,13 +217,13 @@ func (t *table) closing(shown []byte, open int, last bool) int {
 		if next < 0 {
 			return unsure
 		}
-		t.content = append(t.content, shown[at:at+next]...)
+		t.keep(shown[at : at+next])
 		at += next + 1
 		switch {
 		case at == len(shown) && !last:
 			return unsure
 		case at < len(shown) && shown[at] == '"':
-			t.content = append(t.content, '"')
+			t.keep(shown[at : at+1])
 		case t.opens(shown, open, at-1):
 			return 0
 		default:
@@ -203,7 +251,7 @@ func (t *table) plain(shown []byte, at int, last bool) (end, length int) {
 		for at < len(shown) && !t.borders(shown[at]) {
 			at++
 		}
-		t.content = append(t.content, shown[start:at]...)
+		t.keep(shown[start:at])
 		switch {
 		case at == len(shown) && !last:
 			return at, unsure
@@ -214,6 +262,6 @@ func (t *table) plain(shown []byte, at int, last bool) (end, length int) {
 			return at, length
 		}
 		t.problem = errStrayBreak
-		t.content = append(t.content, shown[at])
+		t.keep(shown[at : at+1])
 	}
 }
