@@ -36,7 +36,7 @@ func TestMutationsApply(t *testing.T) {
 
 // The check sees what a compiler refuses in the file, and nothing else.
 func TestChecker(t *testing.T) {
-	const file = "internal/purge/holds.go"
+	const file = "internal/purge/readback.go"
 	source, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,22 @@ func isStale(batch []plan.Line, now time.Time) bool {
 	return slices.ContainsFunc(batch, func(l plan.Line) bool { return now.Sub(time.Unix(l.ReadAt, 0)) > maxAge })
 }
 
+// free returns the media that no hold keeps. It reports the outcomes of the others.
+func (w *worker) free(batch []plan.Line) (free []plan.Line) {
+	var outcomes []Outcome
+	for _, l := range batch {
+		if err := l.Parse(); err != nil {
+			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
+		} else if now, held := w.Judge.Mark(l.Medium).Held(w.Judge.AsOf); held {
+			outcomes = append(outcomes, Outcome{Line: l, Now: now})
+		} else {
+			free = append(free, l)
+		}
+	}
+	w.report(outcomes...)
+	return free
+}
+
 // recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
 // plan. Media that could not be read in time stay pending. It reports the outcomes of the others.
 func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
