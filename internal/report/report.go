@@ -222,6 +222,11 @@ func (r *Report) Fail(f Failure) bool {
 	return room
 }
 
+// Note adds a note.
+func (r *Report) Note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
 // Finish closes the report, and bounds what it says. Counts that do not add up are a mistake of this program: they fail the run.
 func (r *Report) Finish(status Status, now time.Time) {
 	r.Status, r.FinishedAt = status, now.UTC()

@@ -27,10 +27,6 @@ func (c *scan) lineNumber(name string) int {
 	return i
 }
 
-func (c *scan) note(format string, args ...any) {
-	c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, args...))
-}
-
 // miss adds a failure to the report, or to unlisted if the report is full. The report of a resumed scan may have the
 // failure: the scan reads its lists again.
 func (c *scan) miss(failure report.Failure) {
@@ -75,12 +71,12 @@ func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]
 // describe adds notes about skipped candidates to the report.
 func (c *scan) describe() {
 	if n := c.sources.unmatched; n > 0 {
-		c.note("%d rows of inventory reports skipped: no rule can match their objects", n)
+		c.report.Note("%d rows of inventory reports skipped: no rule can match their objects", n)
 	}
 	c.sources.literals.describe(c.report)
 	for _, prefix := range c.request.Prefixes {
 		if c.line(prefix.String()).Named == 0 && !c.Missing {
-			c.note("no object is below %s", text.Quote(prefix.String()))
+			c.report.Note("no object is below %s", text.Quote(prefix.String()))
 		}
 	}
 	if c.request.Inventory && c.Stopped == nil && !c.Missing {

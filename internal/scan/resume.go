@@ -39,7 +39,7 @@ func (c *scan) resume(ctx context.Context) {
 			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "skipped", head.Skipped)
 			if !isScheduled(c.request) {
-				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
+				c.report.Note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
 			}
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:

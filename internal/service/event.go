@@ -41,7 +41,7 @@ func (j *job) splitEvent() *trigger.Request {
 	for _, reason := range text.First(own.Ignored, "records") {
 		reason = text.Bound(reason)
 		j.log.Info("event record ignored", "run", r.Run, "reason", reason)
-		r.Notes = append(r.Notes, "ignored: "+reason)
+		r.Note("ignored: %s", reason)
 	}
 	return &own
 }

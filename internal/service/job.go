@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
@@ -117,10 +119,6 @@ func byPlatform(r *report.Report) bool { return r.Trigger == trigger.Timer || r.
 
 // isOwn reports whether all objects of a request are records of the state store.
 func (s *Service) isOwn(request *trigger.Request) bool {
-	for _, object := range request.Objects {
-		if !s.state.Covers(object) {
-			return false
-		}
-	}
-	return len(request.Objects) > 0
+	isForeign := func(object media.Object) bool { return !s.state.Covers(object) }
+	return len(request.Objects) > 0 && !slices.ContainsFunc(request.Objects, isForeign)
 }

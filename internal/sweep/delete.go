@@ -186,7 +186,7 @@ func (d *deletion) close(ctx context.Context) error {
 	}
 	if d.historyErr != nil {
 		d.Log.Warn("history not recorded", "media", len(d.decisions), "error", text.Bound(d.historyErr.Error()))
-		d.note("history lacks %d media of this run: they could not be recorded", len(d.decisions))
+		d.report.Note("history lacks %d media of this run: they could not be recorded", len(d.decisions))
 	}
 	return errors.Join(err, journal.AddTombstones(ctx, d.Store, d.Now(), d.deleted, d.unverified), announce.TakeBack(ctx, d.Store, d.Now(), d.stayed))
 }

@@ -220,19 +220,19 @@ func (n *notice) describe() {
 	}
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
 		if n.announces() {
-			n.note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
+			n.report.Note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
 		} else {
-			n.note("a dry run announces nothing: in mode enforce %d media would be deleted from %s on", on.Media, on.Day)
+			n.report.Note("a dry run announces nothing: in mode enforce %d media would be deleted from %s on", on.Media, on.Day)
 		}
 	}
 	for _, problem := range n.announced.Problems() {
 		n.Log.Error("announcements lost", "problem", problem)
 	}
 	if problems := n.announced.Problems(); len(problems) > 0 {
-		n.note("announcements lost: %s (%d records)", problems[0], len(problems))
+		n.report.Note("announcements lost: %s (%d records)", problems[0], len(problems))
 	}
 	if more := n.report.Counts.Announced - announce.MostOfRequest; more > 0 && !n.request.Inventory {
-		n.note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, announce.MostOfRequest)
+		n.report.Note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, announce.MostOfRequest)
 	}
 }
 
@@ -249,6 +249,6 @@ func (n *notice) warnGuard(live, most int) {
 	}
 	if reason := tripped(n.Policy.Guard, on.Media, live, most); reason != "" {
 		on.Guard = reason
-		n.note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
+		n.report.Note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
 	}
 }

@@ -129,7 +129,7 @@ func (p *reopened) count(ctx context.Context) (covered bool, err error) {
 		covered = covered && p.Policy.Inventory.Covers(l.Medium.Object)
 	}
 	if waiting > 0 {
-		p.note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
+		p.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
 	return covered, nil
 }

@@ -41,11 +41,11 @@ func (r *run) adopt(found *scan.Found) {
 		r.end(report.Incomplete, found.Stopped)
 	}
 	if found.Skipped > 0 {
-		r.note("%d skipped: unchanged since an earlier sweep, and not due", found.Skipped)
+		r.report.Note("%d skipped: unchanged since an earlier sweep, and not due", found.Skipped)
 	}
 	for _, rule := range r.report.Rules {
 		if rule.Expired > 0 && rule.Kind == "expire" && r.Policy.TakesOrphans(rule.Name) {
-			r.note("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired)
+			r.report.Note("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired)
 		}
 	}
 	r.saveFailures(found)
@@ -64,7 +64,7 @@ func (r *run) saveFailures(found *scan.Found) {
 		r.Log.Error("failures not listed", "failures", count, "error", err.Error())
 		return
 	}
-	r.note("%d more failures are in %s", count, folder)
+	r.report.Note("%d more failures are in %s", count, folder)
 }
 
 // writeIndex writes the index beside the steps that follow. wait waits for the write.

@@ -100,10 +100,6 @@ func (s *Sweep) newRun(budget deadline.Budget, request *trigger.Request, r *repo
 	return &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Display, r.Run)}
 }
 
-func (r *run) note(format string, args ...any) {
-	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
-}
-
 // carryOut finishes the plan of an earlier run, or sweeps, unless the kill switch is on.
 func (r *run) carryOut(ctx context.Context) error {
 	enforce := r.report.Mode == policy.Enforce
@@ -113,7 +109,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	case err != nil && enforce:
 		return fmt.Errorf("%w; nothing was deleted", err)
 	case err != nil:
-		r.note("%v", err)
+		r.report.Note("%v", err)
 	}
 	if r.isResumed() {
 		return r.resumePlan(ctx, admit)
