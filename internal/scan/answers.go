@@ -31,13 +31,14 @@ func (c *scan) receive(results []checked) {
 func (c *scan) answered(one checked) {
 	answer := one.Answer
 	for _, found := range answer.Found {
-		if err := one.unchecked[found.Medium.Object]; err != nil {
+		err, isGone := one.gone[found.Medium.Object]
+		if err != nil {
 			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
 		if found.Candidate.MediaID != "" && c.mayName(found.Medium.Object) {
 			c.rediscover(&found.Medium)
 		}
-		c.handle(found, one.gone[found.Medium.Object])
+		c.handle(found, isGone && err == nil)
 	}
 	for _, absent := range answer.Absent {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})

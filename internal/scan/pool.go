@@ -11,12 +11,11 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// checked is a result of a look-up, with the source objects that are gone.
+// checked is a result of a look-up. gone has the source objects that are gone, and with an error those that could not be
+// checked.
 type checked struct {
 	lookup.Result
-	gone map[media.Object]bool
-	// unchecked holds the errors of objects whose existence could not be checked.
-	unchecked map[media.Object]error
+	gone map[media.Object]error
 }
 
 // pool looks batches up concurrently.
@@ -55,17 +54,14 @@ func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 
 // check checks whether source objects are gone. An object whose check fails is taken to exist.
 func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) checked {
-	one := checked{Result: result, gone: map[media.Object]bool{}, unchecked: map[media.Object]error{}}
+	one := checked{Result: result, gone: map[media.Object]error{}}
 	for _, found := range result.Answer.Found {
 		if !slices.Contains(mayBeGone, found.Candidate) {
 			continue
 		}
 		object := found.Medium.Object
-		switch exists, err := p.objects.Exists(p.ctx, object); {
-		case err != nil:
-			one.unchecked[object] = err
-		case !exists:
-			one.gone[object] = true
+		if exists, err := p.objects.Exists(p.ctx, object); err != nil || !exists {
+			one.gone[object] = err
 		}
 	}
 	return one
