@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -128,7 +127,7 @@ func (f *Found) place() checkpoint {
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
 // where a later run resumes, and says in the report that one does.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
-	if f.checkpoints == nil || !f.cursor.hasBegun() {
+	if f.checkpoints == nil || f.cursor.after == "" {
 		return why
 	}
 	if !f.checkpoints.saved || f.cursor.moved {
@@ -146,7 +145,7 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 		}
 	}
 	f.report.Resumes = true
-	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, cmp.Or(f.cursor.after, "that"))
+	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, f.cursor.after)
 }
 
 const closedName = "closed.json"

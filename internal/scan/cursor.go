@@ -57,6 +57,3 @@ func (c *cursor) left() (open []pending) {
 	}
 	return open
 }
-
-// hasBegun reports whether any candidate has been taken.
-func (c *cursor) hasBegun() bool { return c.after != "" || c.accounted > 0 || len(c.open) > 0 }

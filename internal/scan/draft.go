@@ -87,8 +87,8 @@ func (d *Draft) rank(p *policy.Policy, asOf time.Time) error {
 	return nil
 }
 
-// settled yields the findings of a ranked draft with their final verdicts.
-func (d *Draft) settled() iter.Seq2[*finding, error] {
+// ranked yields the findings of a ranked draft with their final verdicts.
+func (d *Draft) ranked() iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		for f, err := range d.merged() {
 			if err == nil && f.verdict == retention.Expired && d.ranker.IsLatest(f.rank) {
@@ -115,7 +115,7 @@ func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 // Media yields all media in the order of their MediaIds. Only lines of expired media have a text.
 func (d *Draft) Media() iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
-		for f, err := range d.settled() {
+		for f, err := range d.ranked() {
 			if err != nil {
 				yield(plan.Line{}, err)
 				return

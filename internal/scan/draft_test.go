@@ -118,7 +118,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 		if err := draft.rank(p, now); err != nil {
 			t.Fatal(err)
 		}
-		for f, err := range draft.settled() {
+		for f, err := range draft.ranked() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +203,7 @@ func TestPresentAndMissingIsUnknown(t *testing.T) {
 		if err := draft.rank(p, now); err != nil {
 			t.Fatal(err)
 		}
-		for f, err := range draft.settled() {
+		for f, err := range draft.ranked() {
 			if err != nil || absent && f.verdict == retention.Expired {
 				t.Fatalf("%+v, %v", f, err)
 			}
@@ -214,9 +214,6 @@ func TestPresentAndMissingIsUnknown(t *testing.T) {
 
 func TestCursor(t *testing.T) {
 	c := cursor{open: map[string]pending{}}
-	if c.hasBegun() {
-		t.Error("an empty cursor has begun")
-	}
 	candidate := func(key string) inventory.Candidate { return inventory.Candidate{Object: objectOf(key)} }
 	a, b, d := candidate("a/1"), candidate("b"), candidate("d")
 	c.advance(a)
@@ -233,7 +230,7 @@ func TestCursor(t *testing.T) {
 	}
 	c.account([]inventory.Candidate{a}, nil)
 	c.account([]inventory.Candidate{d}, nil)
-	if c.accounted != 4 || len(c.left()) != 0 || !c.hasBegun() {
+	if c.accounted != 4 || len(c.left()) != 0 {
 		t.Errorf("%d accounted for, left %+v", c.accounted, c.left())
 	}
 }

@@ -86,7 +86,7 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 		if c.Stopped != nil && c.Failed == nil {
 			c.Stopped = c.Suspend(ctx, s.Budget, c.Stopped)
 		}
-		if err := c.settle(); err != nil {
+		if err := c.rankAndCount(); err != nil {
 			c.fail(err)
 		}
 		return c.Found
@@ -271,8 +271,8 @@ func (c *scan) askAgain(least int) {
 	}
 }
 
-// settle ranks the findings, counts them, and adds them to the index.
-func (c *scan) settle() error {
+// rankAndCount ranks the findings, counts them, and adds them to the index.
+func (c *scan) rankAndCount() error {
 	if err := c.Draft.rank(c.Policy, c.report.AsOf); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (c *scan) settle() error {
 	defer skipped.Close()
 	isSkipped, done := extsort.Membership(skipped.Names())
 	defer done()
-	for f, err := range c.Draft.settled() {
+	for f, err := range c.Draft.ranked() {
 		elsewhere := false
 		if err == nil && f.mediaID != "" {
 			elsewhere, err = isSkipped(f.mediaID)

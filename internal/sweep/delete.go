@@ -88,16 +88,16 @@ func (d *deletion) settle(some []purge.Outcome) {
 			d.report.Fail(report.Failure{MediaID: o.Line.MediaID, Code: mps.CodeOf(o.Cause), Message: o.Cause.Error()})
 		}
 		if o.Became == "" {
-			d.stays(o)
+			d.countKept(o)
 		} else {
-			d.ends(o)
+			d.countOutcome(o)
 		}
 	}
 	d.progress.deleted(len(some))
 }
 
-// stays counts a medium of the plan under its new verdict.
-func (d *deletion) stays(o purge.Outcome) {
+// countKept counts a medium of the plan under its new verdict.
+func (d *deletion) countKept(o purge.Outcome) {
 	before := d.report.Rule(o.Line.Rule)
 	before.Applied--
 	before.Expired--
@@ -112,8 +112,8 @@ func (d *deletion) stays(o purge.Outcome) {
 	}
 }
 
-// ends counts the outcome of a medium, which is to be recorded.
-func (d *deletion) ends(o purge.Outcome) {
+// countOutcome counts the outcome of a medium, which is to be recorded.
+func (d *deletion) countOutcome(o purge.Outcome) {
 	outcome := journal.Outcome{MediaID: o.Line.MediaID, Became: o.Became, Code: mps.CodeOf(o.Cause), Plan: d.planID}
 	if d.isResumed() {
 		outcome.Runs = []string{d.request.Resume, d.report.Run}
