@@ -162,7 +162,7 @@ func (j *job) dropPlan(ctx context.Context, intent journal.Intent) (note string)
 		what = "not all of its media could be read"
 	}
 	note = fmt.Sprintf("unfinished plan %s of run %s dropped, because %s: %s; the sweep decides on the others again", trigger.ShortPlan(intent.Plan), text.Quote(intent.Run), why, what)
-	r.Notes = append(r.Notes, note)
+	r.Note("%s", note)
 	return note
 }
 

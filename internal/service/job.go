@@ -85,23 +85,17 @@ func (j *job) stopRun(ctx context.Context, err error) {
 	r.Asked = cmp.Or(r.Asked, j.request.Digest())
 	isSaved := j.broken == nil && !errors.Is(err, state.ErrVersioned) && !j.isOwn(j.request)
 	if isSaved && (byPlatform(r) || !r.Refused) {
-		ctx, cancel := j.budget.Finish(ctx)
-		defer cancel()
-		j.record(ctx, r, runlog.SaveFirst)
+		j.record(ctx, runlog.SaveFirst)
 	}
 	j.logFinished(r)
 }
 
-// finish saves and logs a report of a run. An unsaved report is still the answer.
-func (j *job) finish(ctx context.Context, r *report.Report) {
-	j.record(ctx, r, runlog.Save)
-	j.logFinished(r)
-}
-
-// record saves a report and adds it to the log of runs, side by side: a call may have no time for two
-// writes in turn.
-func (j *job) record(ctx context.Context, r *report.Report, save func(context.Context, state.Store, *report.Report) error) {
-	store := j.store()
+// record saves the report and adds it to the log of runs, side by side: a call may have no time for two
+// writes in turn. An unsaved report is still the answer.
+func (j *job) record(ctx context.Context, save func(context.Context, state.Store, *report.Report) error) {
+	ctx, cancel := j.budget.Finish(ctx)
+	defer cancel()
+	r, store := j.report, j.store()
 	j.ensureLog(ctx, store)
 	var writing sync.WaitGroup
 	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {

@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -110,21 +111,17 @@ func (j *job) underLease(ctx, work context.Context, needed bool, do func(context
 		j.stopRun(ctx, err) // before the lease is released
 		return nil
 	}
-	finishing.Go(func() { j.finishInTime(ctx) })
+	finishing.Go(func() {
+		if err := task.Run(func() { j.record(ctx, runlog.Save) }); err != nil {
+			j.log.Error("report not saved", "run", j.report.Run, "error", err.Error())
+		}
+		j.logFinished(j.report)
+	})
 	j.saveDays(ctx)
 	if needed && j.request.Restore == "" {
 		j.foldHistory(ctx)
 	}
 	return nil
-}
-
-// finishInTime saves and logs the report of a run within the rest of the call's time.
-func (j *job) finishInTime(ctx context.Context) {
-	ctx, cancel := j.budget.Finish(ctx)
-	defer cancel()
-	if err := task.Run(func() { j.finish(ctx, j.report) }); err != nil {
-		j.log.Error("report not saved", "run", j.report.Run, "error", err.Error())
-	}
 }
 
 func (j *job) release(ctx context.Context, lease *state.Lease) {
