@@ -171,14 +171,11 @@ func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 			w.all(live, Outcome{Became: journal.Failed, Cause: failure})
 			return nil, nil
 		}
-		batch = live
-		switch backoff, err = w.Library.Backoff(w.ctx, backoff); {
-		case deadline.Passed(err):
-			return nil, nil // still pending
-		case err != nil:
-			w.all(live, Outcome{Became: journal.Failed, Cause: failure})
+		next, again := w.backOff(live, backoff, failure)
+		if !again {
 			return nil, nil
 		}
+		batch, backoff = live, next
 	}
 }
 
@@ -247,6 +244,16 @@ func (w *worker) rejected(batch, live []plan.Line, failure *mps.Error) (err erro
 		w.all(live, Outcome{Became: journal.Failed, Cause: failure})
 	}
 	return err
+}
+
+// backOff waits before media are sent again. It returns false if they are not: they stay pending if the time is
+// up, and have failed otherwise.
+func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (next time.Duration, again bool) {
+	next, err := w.Library.Backoff(w.ctx, previous)
+	if err != nil && !deadline.Passed(err) {
+		w.all(batch, Outcome{Became: journal.Failed, Cause: cause})
+	}
+	return next, err == nil
 }
 
 func ids(batch []plan.Line) []string {

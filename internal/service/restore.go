@@ -126,12 +126,12 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 		Region: j.account.Region, Now: j.now, DryRun: request.DryRun, Only: request.Only,
 	}
 	meter := sweep.NewMeter(j.progress, r.Run)
-	meter.Restoring(of.Ended)
+	meter.Set(sweep.Progress{Restoring: true, Total: of.Ended})
 	results := &results{store: j.store(), log: j.log.With("run", r.Run), report: r}
 	err = task.Do(func() error {
 		return restorer.Run(work, admit, of, func(m report.RestoredMedium) {
 			r.AddRestored(m)
-			meter.Restored(1)
+			meter.Add(1)
 			results.add(work, m)
 		})
 	})

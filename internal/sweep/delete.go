@@ -50,10 +50,10 @@ func (r *run) newDeletion(planID, approved string) *deletion {
 
 // purge deletes the media of lines, and records their outcomes.
 func (d *deletion) purge(ctx, admit context.Context, origin purge.Origin, lines iter.Seq2[plan.Line, error]) {
-	d.progress.deleting(d.report.Counts.Pending)
+	d.progress.Set(Progress{Deleting: true, Total: d.report.Counts.Pending})
 	admit, stop := context.WithCancelCause(admit)
 	holds := watchHolds(admit, d.Marks.Holds, d.Store, stop)
-	defer func() { stop(nil); holds.wait() }()
+	defer func() { stop(nil); holds.over.Wait() }()
 	judge := purge.Judge{Policy: d.Policy, AsOf: d.report.AsOf, Mark: d.Marks.Of, Sources: d.Objects, Origin: origin}
 	p := purge.Purger{Library: d.Library, Holds: holds, Claims: d.Claims, Now: d.Now, Judge: judge, Interrupted: d.isResumed()}
 	err := task.Do(func() error {
@@ -93,7 +93,7 @@ func (d *deletion) settle(some []purge.Outcome) {
 			d.countOutcome(o)
 		}
 	}
-	d.progress.deleted(len(some))
+	d.progress.Add(len(some))
 }
 
 // countKept counts a medium of the plan under its new verdict.

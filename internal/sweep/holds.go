@@ -39,9 +39,6 @@ func watchHolds(ctx context.Context, held *holds.Holds, store state.Store, stop 
 	return w
 }
 
-// wait waits for the end of the watch, after its context has ended.
-func (w *holdWatch) wait() { w.over.Wait() }
-
 // Current waits until the holds were read within the last moments. The context that it returns ends
 // when they change, or were not read for longer.
 func (w *holdWatch) Current(ctx context.Context) (context.Context, error) {

@@ -46,7 +46,7 @@ func TestHowLongHoldsAreGood(t *testing.T) {
 	begin := func(t *testing.T, store *holdStore, held *holds.Holds) (ctx context.Context, w *holdWatch) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		w = watchHolds(ctx, held, store, stop)
-		t.Cleanup(func() { stop(nil); w.wait() })
+		t.Cleanup(func() { stop(nil); w.over.Wait() })
 		return ctx, w
 	}
 	for after, ended := range map[time.Duration]bool{10500 * time.Millisecond: false, 11500 * time.Millisecond: true} {
@@ -82,7 +82,7 @@ func TestHowLongHoldsAreGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, w := begin(t, &holdStore{}, nil)
 		var mistake *task.Panic
-		if w.wait(); !errors.As(context.Cause(ctx), &mistake) {
+		if w.over.Wait(); !errors.As(context.Cause(ctx), &mistake) {
 			t.Errorf("ended by %v", context.Cause(ctx))
 		}
 	})
@@ -105,7 +105,7 @@ func TestWatchHolds(t *testing.T) {
 				store.does.Store("")
 				ctx, stop := context.WithCancelCause(t.Context())
 				w := watchHolds(ctx, holds.New(), store, stop)
-				defer func() { stop(nil); w.wait() }()
+				defer func() { stop(nil); w.over.Wait() }()
 				current, err := w.Current(ctx)
 				if time.Sleep(3 * time.Second); err != nil || current.Err() != nil {
 					t.Fatalf("good holds: %v, %v", err, current.Err())

@@ -64,25 +64,17 @@ func (p *Meter) Stop() {
 	_ = task.Run(func() { p.show(p.now) })
 }
 
-func (p *Meter) scanned(done int) { p.set(Progress{Done: done}) }
-
-func (p *Meter) deleting(total int) { p.set(Progress{Deleting: true, Total: total}) }
-
-func (p *Meter) deleted(media int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.now.Done += media
-}
-
-// Restoring begins the restore of media.
-func (p *Meter) Restoring(total int) { p.set(Progress{Restoring: true, Total: total}) }
-
-// Restored counts media with a result.
-func (p *Meter) Restored(media int) { p.deleted(media) }
-
-func (p *Meter) set(now Progress) {
+// Set sets the progress, but for the run.
+func (p *Meter) Set(now Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now.Run = p.now.Run
 	p.now = now
+}
+
+// Add counts media that are done.
+func (p *Meter) Add(media int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.Done += media
 }

@@ -16,7 +16,7 @@ import (
 func (r *run) scanner() *scan.Scanner {
 	return &scan.Scanner{
 		Policy: r.Policy, Region: r.Region, Library: r.Library, Objects: r.Objects, Store: r.Store, Mark: r.Marks.Of, Announced: &announce.Reader{},
-		Budget: r.budget, Progress: r.progress.scanned, Now: r.Now, Log: r.Log,
+		Budget: r.budget, Progress: func(done int) { r.progress.Set(Progress{Done: done}) }, Now: r.Now, Log: r.Log,
 	}
 }
 
