@@ -3,7 +3,6 @@ package account
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -44,11 +43,7 @@ func redact(message string, all ...Credentials) string {
 			}
 		}
 	}
-	message = text.Replace(message, text.Search(message, secrets.search))
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
-	}
-	return message
+	return text.BoundTo(text.Replace(message, text.Search(message, secrets.search)), maxMessage)
 }
 
 // windows are the parts of secrets that are searched for, by their size.

@@ -136,13 +136,14 @@ func TestRedactIsBounded(t *testing.T) {
 
 func FuzzRedact(f *testing.F) {
 	f.Add("id LTAI5tKeyOfNobody, &#43;&amp;#43; %252b \\u002B", "s3cr/et+=")
+	f.Add("s3cr/et+\xffs3cr/et+"+strings.Repeat(" long", 100), "s3cr/et+s3cr/et+") // no part of a message is joined to another
 	fuzztest.Fuzz(f, func(t *testing.T, message, secret string) {
 		c := account.Credentials{AccessKeySecret: secret}
 		got := c.Redact(message)
 		if len(secret) >= 16 && !strings.ContainsAny(secret, `%&;\`) && strings.Contains(got, secret) {
 			t.Errorf("%q shows %q", got, secret)
 		}
-		if len(got) > 410 {
+		if len(got) > 400 {
 			t.Errorf("%d bytes", len(got))
 		}
 	})
