@@ -90,6 +90,35 @@ func TestHoldRoutes(t *testing.T) {
 	}
 }
 
+// A hold whose target may be misspelled is placed, and noted. MPS need not answer.
+func TestHoldsOfWhatIsNotThere(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.add("clips/1.mp4", 300)
+	w.e.PutObject("media-in", "clips/1.mp4", nil, time.Now())
+	hold := func(target string) string {
+		t.Helper()
+		_, notes, err := w.f.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "trial"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(notes, "\n")
+	}
+	unknown := strings.Repeat("a", 32)
+	for target, want := range map[string]string{
+		w.e.Media()[0].ID: "", "oss://media-in/clips/1.mp4": "", "oss://media-in/other/**": "",
+		unknown: "MPS has no medium " + unknown, "oss://media-in/clips/2.mp4": "MPS has no medium oss://media-in/clips/2.mp4", "id1": "is none: check its spelling",
+		"oss://other/clips/**": "no object of the policy's inventory can match", "oss://other/clips/1.mp4": "no object of the policy's inventory can match",
+	} {
+		if notes := hold(target); !strings.Contains(notes, want) || want == "" && notes != "" || strings.Contains(notes, "\n") {
+			t.Errorf("%s: notes %q, want %q", target, notes, want)
+		}
+	}
+	w.e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Forbidden})
+	if notes := hold(unknown); notes != "" {
+		t.Errorf("MPS does not answer: %q", notes)
+	}
+}
+
 // A hold that is placed between a plan and its apply keeps the media, whichever way they come: by
 // apply, by ID, by an event. Released, they go.
 func TestHoldsBindEveryRequest(t *testing.T) {

@@ -8,7 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -46,10 +50,39 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 		return hold, s.marks.Skipped(), nil
 	}
 	notes = append(notes, oddTarget(hold.Target)...)
-	if id, glob, _ := retention.ParseTarget(hold.Target); id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob) {
+	id, glob, _ := retention.ParseTarget(hold.Target)
+	switch {
+	case id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob):
 		notes = append(notes, "no object of the policy's inventory can match "+hold.Target+": check its spelling")
+	case len(notes) == 0 && s.lacks(ctx, call, p, id, glob):
+		notes = append(notes, "MPS has no medium "+hold.Target+": check its spelling, unless it is yet to be added")
 	}
 	return hold, append(notes, s.marks.Skipped()...), nil
+}
+
+// lackTime bounds the look-up of the target of a hold, which is already placed.
+const lackTime = 3 * time.Second
+
+// lacks reports whether MPS does not have the one medium that a target names. It returns false for other targets, and if
+// MPS cannot be asked.
+func (s *Service) lacks(ctx context.Context, call Call, p *policy.Policy, id string, glob policy.Glob) bool {
+	request := &trigger.Request{Trigger: trigger.CLI}
+	object, isOne := glob.Literal()
+	switch {
+	case s.broken != nil:
+		return false
+	case id != "":
+		request.MediaIDs = []string{id}
+	case isOne:
+		request.Objects = []media.Object{object}
+	default:
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, lackTime)
+	defer cancel()
+	found := false
+	r := s.newJob(ctx, call, request).survey(ctx, request, p, func(media.Medium) { found = true })
+	return !found && r.Status == report.Done
 }
 
 // Holds returns the holds in force, oldest first, and the records that it skipped.
