@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -236,7 +237,10 @@ func (f *Function) getForecast(w http.ResponseWriter, r *http.Request) {
 
 // writeError answers with why the state store did not give a run, a plan, or their list (without an ID).
 func writeError(w http.ResponseWriter, kind, id string, err error) {
+	unreported, isUnreported := errors.AsType[*runlog.UnreportedError](err)
 	switch {
+	case isUnreported:
+		writeFailure(w, http.StatusNotFound, unreported.Error())
 	case errors.Is(err, state.ErrNotFound):
 		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%[1]ss lists the latest%s", kind, text.Quote(id), trigger.ShortOf(id)))
 	case service.IsRefusal(err):

@@ -260,6 +260,9 @@ func TestWhatAKilledRequestDeletedIsRecorded(t *testing.T) {
 				ids := s.addOld("media-in", 3)
 				s.programs = []*program{s.start(0)}
 				s.killed(payload(ids))
+				if _, err := s.programs[0].f.Run(t.Context(), handler.Call{}, "killed"); err == nil || !strings.Contains(err.Error(), `run "killed" has no report: it began to delete plan sha256:`) {
+					t.Errorf("the run: %v", err)
+				}
 				again, _ := s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "killed"}, []byte(payload(ids)))
 				if r := s.adds(again); r.Status != report.Done || r.Counts.Expired != 0 || s.gone() != 3 {
 					t.Fatalf("the repetition: %s %s, %+v, %d gone", r.Status, r.Error, r.Counts, s.gone())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -80,6 +81,9 @@ func writeJSON(w io.Writer, value any) error {
 func missing(list, name string, err error) error {
 	if !errors.Is(err, state.ErrNotFound) {
 		return err
+	}
+	if unreported, ok := errors.AsType[*runlog.UnreportedError](err); ok {
+		return exitError{exitUsage, unreported}
 	}
 	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store%s",
 		strings.TrimSuffix(list, "s"), text.Quote(name), list, trigger.ShortOf(name))}

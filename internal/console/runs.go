@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -74,6 +75,9 @@ func (p *pages) run(r *http.Request) (*page, error) {
 	found, err := p.Service.Run(r.Context(), p.Call(r), id)
 	if errors.Is(err, state.ErrNotFound) && ended != nil { // a refused request has no saved report
 		found, err = ended, nil
+	}
+	if unreported, ok := errors.AsType[*runlog.UnreportedError](err); ok {
+		return nil, p.missing(r, err, "Run %s has no report. It began to delete, and is under way or was killed. The next scheduled run finishes its plan.", unreported.Begun.Run)
 	}
 	if err != nil {
 		return nil, p.missing(r, err, "There is no run %s.", id)

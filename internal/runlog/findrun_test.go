@@ -42,6 +42,33 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Of a run without a report its intent is known.
+func TestFindARunWithoutAReport(t *testing.T) {
+	store := statetest.New()
+	planID := "sha256:" + strings.Repeat("0", 64)
+	for _, run := range []string{"killed-1", "killed-22", "killed-23", "with a space", "1"} {
+		_, err := journal.SaveIntent(t.Context(), store, asOf, journal.Intent{Run: run, Plan: planID, AsOf: asOf})
+		no(t, err)
+	}
+	for reference, want := range map[string]string{
+		"killed-1": "killed-1", "killed-22": "killed-22", "with a space": "with a space", "1": "1",
+		"killed-2": "names several runs", "killed-": "", "killed-3": "", "with a s": "",
+	} {
+		_, err := Find(t.Context(), store, reference)
+		var unreported *UnreportedError
+		known := errors.As(err, &unreported) && errors.Is(err, state.ErrNotFound)
+		switch {
+		case want == "" && !known && errors.Is(err, state.ErrNotFound), known && unreported.Begun.Run == want && strings.Contains(err.Error(), planID):
+		case want == "" || known || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, want %q", reference, err, want)
+		}
+	}
+	store.Down, store.Of = "list", "open/"
+	if _, err := Find(t.Context(), store, "killed-1"); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("%v, want the store's error", err)
+	}
+}
+
 // What is restored is named by the start of the ID of a run or of a plan, if nothing else starts so.
 func TestFindRunOrPlan(t *testing.T) {
 	id := func(digits string) string { return "sha256:" + digits + strings.Repeat("0", 64-len(digits)) }
