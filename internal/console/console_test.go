@@ -436,6 +436,17 @@ func TestRefusedPlan(t *testing.T) {
 	}
 }
 
+// Without a policy no run starts: the page of a plan says why in place of its forms, and shows the times of the other pages.
+func TestPlanWithoutAPolicy(t *testing.T) {
+	lib := newLibrary(t, 10)
+	lib.zone, lib.rules = time.FixedZone("Asia/Shanghai", 8*3600), "mode: odd\n"
+	s := newSite(t, lib, nil)
+	page := s.get(s.plan).Body.String()
+	if !strings.Contains(page, "is not a mode") || strings.Contains(page, `/apply"`) || strings.Contains(page, `name="which"`) || !strings.Contains(page, "2026-11-25 20:00:00") {
+		t.Error(page)
+	}
+}
+
 // An approval overrides the policy's notice and the guard, and the page says so.
 func TestApprovalOverrides(t *testing.T) {
 	const says, guard = "notice of 7d does not count here", "overrides the guard"

@@ -127,9 +127,11 @@ func (p *pages) review(r *http.Request) (*page, error) {
 // fillVerdict says whether the plan may be approved, and returns the timezone of the policy.
 func (p *pages) fillVerdict(r *http.Request, d *reviewData) *time.Location {
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
-	if err != nil {
-		d.Trouble = []string{text.Bound("policy not read: days and months are those of UTC: " + err.Error())}
-		return time.UTC
+	if err != nil { // every run is refused
+		d.Refused = text.Bound(err.Error())
+		zone, notes := p.Service.Zone(r.Context(), p.Call(r))
+		d.Trouble = notes
+		return zone
 	}
 	d.DryRun = found.Mode != policy.Enforce
 	if !found.Notice.IsZero() {
