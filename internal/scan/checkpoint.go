@@ -124,8 +124,8 @@ func (f *Found) place() checkpoint {
 	return head
 }
 
-// Suspend writes the last checkpoint of an interrupted scan. It returns the cause, with the place
-// where a later run resumes, and says in the report that one does.
+// Suspend writes the last checkpoint of an interrupted scan. It returns the cause and who resumes the scan,
+// and says in the report that a later run does.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	if f.checkpoints == nil || f.cursor.after == "" {
 		return why
@@ -145,7 +145,7 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) 
 		}
 	}
 	f.report.Resumes = true
-	return fmt.Errorf("%w: %s goes on after %s", why, f.checkpoints.resumer, f.cursor.after)
+	return fmt.Errorf("%w: %s resumes it", why, f.checkpoints.resumer)
 }
 
 const closedName = "closed.json"

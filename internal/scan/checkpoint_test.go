@@ -391,7 +391,7 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 		}, false},
 	} {
 		r := newResumable(t, size)
-		if cut := r.scan(calls-1, false); cut.found.Stopped == nil || !strings.Contains(cut.found.Stopped.Error(), "goes on after") {
+		if cut := r.scan(calls-1, false); cut.found.Stopped == nil || !strings.Contains(cut.found.Stopped.Error(), "the next scheduled run resumes it") {
 			t.Fatalf("%s: %v", name, cut.found.End())
 		}
 		test.change(r)

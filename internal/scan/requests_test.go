@@ -44,7 +44,7 @@ func TestARequestResumesItsScan(t *testing.T) {
 		for call := 2; call <= whole.calls; call += 3 {
 			r := newRequested(t, request)
 			cut := r.scan(call, false)
-			if !cut.report.Resumes || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request goes on after "+cut.found.cursor.after) {
+			if !cut.report.Resumes || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request resumes it") {
 				t.Fatalf("%s: suspended %v, %v", name, cut.report.Resumes, cut.found.End())
 			}
 			got := r.scan(0, false)

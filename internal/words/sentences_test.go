@@ -70,18 +70,21 @@ func TestSentence(t *testing.T) {
 	long := "rule a: expired since " + strings.Repeat("b", 5000)
 	for english, want := range map[string]string{
 		"": "", "title of somebody": "title of somebody", long: long,
-		"3000 media have expired and guard.maxDelete is 100":                                                    "已有 3000 个媒体到期，而 guard.maxDelete 为 100",
-		"612 of 947 live media have expired (64.6 %) and guard.maxPercent is 10":                                "947 个现存媒体中已有 612 个到期（64.6 %），而 guard.maxPercent 为 10",
-		"the plan was blocked, and was applied before: 3 media have expired and guard.maxDelete is 1":           "计划曾被阻止，并且已经执行过：已有 3 个媒体到期，而 guard.maxDelete 为 1",
-		"held by hold:17 until its release, by ann: no expire rule applies: %s\n<b>":                            "被 hold:17 保留到解除时，操作人 ann：no expire rule applies: %s\n<b>",
-		"held by hold:17 until its release, by a signed request: a dispute":                                     "被 hold:17 保留到解除时，操作人 已签名的请求：a dispute",
-		"plan sha256:a was blocked: 3 media have expired and guard.maxDelete is 1; applied by timer":            "计划 sha256:a 曾被阻止：已有 3 个媒体到期，而 guard.maxDelete 为 1；由 定时 执行",
-		"plan sha256:a was blocked: 3 media have expired and guard.maxDelete is 1; applied by done":             "计划 sha256:a 曾被阻止：已有 3 个媒体到期，而 guard.maxDelete 为 1；由 done 执行",
-		"protected by rule 法务 until 2027-01-31T16:00:00Z":                                                       "受规则 法务 保护到 2027-01-31T16:00:00Z",
-		"another run is under way: r1; nothing was deleted":                                                     "另一次运行正在进行：r1；未删除任何媒体",
-		"time limit reached, with 3 media still to delete":                                                      "到达时限，还有 3 个媒体要删除",
-		"so: 3000 media have expired and guard.maxDelete is 100":                                                "so: 3000 media have expired and guard.maxDelete is 100",
-		fmt.Sprintf("the tag %q has U+FF1A, which looks like %q: write %q if that is meant", "a：b", ":", "a:b"): `标签 "a：b" 含有 U+FF1A（看起来像 ":"）：如果不是有意的，请写 "a:b"`,
+		"3000 media have expired and guard.maxDelete is 100":                                                                                             "已有 3000 个媒体到期，而 guard.maxDelete 为 100",
+		"612 of 947 live media have expired (64.6 %) and guard.maxPercent is 10":                                                                         "947 个现存媒体中已有 612 个到期（64.6 %），而 guard.maxPercent 为 10",
+		"the plan was blocked, and was applied before: 3 media have expired and guard.maxDelete is 1":                                                    "计划曾被阻止，并且已经执行过：已有 3 个媒体到期，而 guard.maxDelete 为 1",
+		"held by hold:17 until its release, by ann: no expire rule applies: %s\n<b>":                                                                     "被 hold:17 保留到解除时，操作人 ann：no expire rule applies: %s\n<b>",
+		"held by hold:17 until its release, by a signed request: a dispute":                                                                              "被 hold:17 保留到解除时，操作人 已签名的请求：a dispute",
+		"plan sha256:a was blocked: 3 media have expired and guard.maxDelete is 1; applied by timer":                                                     "计划 sha256:a 曾被阻止：已有 3 个媒体到期，而 guard.maxDelete 为 1；由 定时 执行",
+		"plan sha256:a was blocked: 3 media have expired and guard.maxDelete is 1; applied by done":                                                      "计划 sha256:a 曾被阻止：已有 3 个媒体到期，而 guard.maxDelete 为 1；由 done 执行",
+		"protected by rule 法务 until 2027-01-31T16:00:00Z":                                                                                                "受规则 法务 保护到 2027-01-31T16:00:00Z",
+		"another run is under way: r1; nothing was deleted":                                                                                              "另一次运行正在进行：r1；未删除任何媒体",
+		"stopped before everything had been looked at: time limit reached: the next scheduled run resumes it":                                            "未检查完全部内容就停止：到达时限：下一次定时运行会继续",
+		"\"AB\" is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end: write a glob such as oss://bucket/dir/**":                      "\"AB\" 不是存储空间名称：由 3 至 63 个 a-z、0-9 和 - 组成，首尾不能是 -：请写 oss://bucket/dir/** 这样的通配符",
+		"there is no run or plan \"x\" in the state store: mediasweep runs and mediasweep plans list the latest; an ID may be shortened to 8 characters": "状态存储中没有运行或计划 \"x\"：mediasweep runs 和 mediasweep plans 会列出最近的；ID 可以缩短到 8 个字符",
+		"time limit reached, with 3 media still to delete":                                                                                               "到达时限，还有 3 个媒体要删除",
+		"so: 3000 media have expired and guard.maxDelete is 100":                                                                                         "so: 3000 media have expired and guard.maxDelete is 100",
+		fmt.Sprintf("the tag %q has U+FF1A, which looks like %q: write %q if that is meant", "a：b", ":", "a:b"):                                          `标签 "a：b" 含有 U+FF1A（看起来像 ":"）：如果不是有意的，请写 "a:b"`,
 	} {
 		if got := words.Chinese.Sentence(english); got != want {
 			t.Errorf("%q: %s", english, got)
