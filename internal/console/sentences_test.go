@@ -50,6 +50,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/restore.go", "deletionOf", nil},
 		{"../runlog/findplan.go", "Error", []string{"%s names several %s: give the whole ID of one: %s", ", "}}, // of each kind apart
 		{"../trigger/request.go", "CheckName ShortOf", nil},
+		{"../trigger/oss.go", "read", []string{"oss:", "ObjectRemoved:DeleteObjects", "eventName", "oss", "%s: %w"}},
 		{"../policy/glob.go", "ParseGlob", []string{"%w: write a glob such as oss://bucket/dir/**", "/**", "/", "**"}},
 		{"../media/object.go", "NewObject checkBucket", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
