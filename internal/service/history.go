@@ -19,7 +19,7 @@ import (
 
 // History returns all decisions to delete a medium, by its ID, or the media of an object.
 func (s *Service) History(ctx context.Context, call Call, name string) (*history.History, error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (s *Service) lacks(ctx context.Context, call Call, p *policy.Policy, id str
 
 // Holds returns the holds in force, oldest first, and the records that it skipped.
 func (s *Service) Holds(ctx context.Context, call Call) (list []retention.Hold, skipped []string, err error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,10 +132,7 @@ func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error)
 	if s.account.InFC && !s.state.InOSS() {
 		return nil, refusedError{fmt.Errorf("a hold: %w", errFleeting)}
 	}
-	if _, err := s.credentialsOf(call).Current(ctx); err != nil && s.state.InOSS() {
-		return nil, refusedError{err}
-	}
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type PlanList struct {
 
 // Plans returns a page of plans. Before is the Next of an earlier page, or names a plan; empty for the latest plans.
 func (s *Service) Plans(ctx context.Context, call Call, before string) (PlanList, error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return PlanList{}, err
 	}
@@ -73,7 +73,7 @@ func (s *Service) Decisions(ctx context.Context, call Call, run *report.Report) 
 }
 
 func (s *Service) readPlan(ctx context.Context, call Call, reference string) (store state.Store, contents plan.Contents, err error) {
-	if store, err = s.records(call); err != nil {
+	if store, err = s.records(ctx, call); err != nil {
 		return nil, contents, err
 	}
 	id, err := findPlan(ctx, store, reference)

@@ -58,7 +58,7 @@ func (o *results) flush(ctx context.Context) {
 // RestoredBy returns the results of the run of a report, which is a restore. A dry run has those of
 // its report.
 func (s *Service) RestoredBy(ctx context.Context, call Call, r *report.Report) (iter.Seq2[report.RestoredMedium, error], error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 // Run returns the latest report of a run, or an error with state.ErrNotFound. Eight characters of its ID are enough if no
 // other run's ID starts so.
 func (s *Service) Run(ctx context.Context, call Call, id string) (*report.Report, error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ type RunList struct {
 
 // Runs returns a page of the reports of runs.
 func (s *Service) Runs(ctx context.Context, call Call, f RunFilter) (RunList, error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return RunList{}, err
 	}

@@ -16,7 +16,7 @@ import (
 
 // Stats totals the deletions of the reports since a day, by month, week or rule.
 func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*report.Stats, error) {
-	store, err := s.records(call)
+	store, err := s.records(ctx, call)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,14 @@ import (
 )
 
 // records returns the state store to a use case that only reads records. An error rejects the request.
-func (d *deployment) records(call Call) (state.Store, error) {
+func (d *deployment) records(ctx context.Context, call Call) (state.Store, error) {
 	if d.noStore != nil {
 		return nil, refusedError{d.noStore}
+	}
+	if d.state.InOSS() {
+		if _, err := d.credentialsOf(call).Current(ctx); err != nil {
+			return nil, refusedError{err}
+		}
 	}
 	return d.storeOf(call), nil
 }
