@@ -845,7 +845,7 @@ func TestOverviewAfterAFailedRun(t *testing.T) {
 	s := newSite(t, newLibrary(t, 1), nil)
 	s.lib.later = []*report.Report{{Run: "r2", Trigger: trigger.CLI, Status: report.Failed, AsOf: now.Add(time.Hour), FinishedAt: now.Add(time.Hour), Due: []report.Due{}}}
 	page := s.get("/", "Accept-Language", "en").Body.String()
-	for _, want := range []string{"within 30 days: 8 media", `run <a href="/runs/a%2Fb%20%3F">` + now.Format("2006-01-02 15:04")} {
+	for _, want := range []string{"within 30 days: 8 media", `as of <a href="/runs/a%2Fb%20%3F">` + now.Format("2006-01-02 15:04")} {
 		if !strings.Contains(page, want) {
 			t.Errorf("without %q: %s", want, page)
 		}
