@@ -44,6 +44,8 @@ type Query struct {
 	Placed []retention.Hold
 	AsOf   time.Time // of the run's decisions
 	Now    time.Time
+	// Sweep is true for a sweep of the inventory. It takes up the leads even if the policy has no notice any more.
+	Sweep bool
 }
 
 // Reader reads the announcements of earlier runs. The zero value has none, and all media are due by it: it stands for a
@@ -62,6 +64,12 @@ type Reader struct {
 	problems []string
 }
 
+// OnlyLeads returns an announcement that counts no more, and still leads to its medium.
+func (e Entry) OnlyLeads() Entry {
+	e.At = ahead
+	return e
+}
+
 // LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
 const LeadTime = 31 * 24 * time.Hour
 
@@ -69,10 +77,10 @@ const LeadTime = 31 * 24 * time.Hour
 // what is written meanwhile.
 const sweepTime = 25 * time.Hour
 
-// Open reads the announcements of earlier runs, unless the policy has no notice. It fails if the store does: to announce
-// all media again would postpone their deletion.
+// Open reads the announcements of earlier runs. If the policy has no notice, only sweeps do. It fails if the store does: to
+// announce all media again would postpone their deletion.
 func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
-	if q.Policy.Notice.IsZero() {
+	if q.Policy.Notice.IsZero() && !q.Sweep {
 		return &Reader{}, nil
 	}
 	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, keptAt: map[string]int64{}}
@@ -86,7 +94,7 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 	} else if since := r.latest.At.Add(-sweepTime); since.After(from) && since.Before(q.Now) {
 		from = since
 	}
-	if err = r.readEvents(ctx, from, written); err == nil {
+	if err = r.readEvents(ctx, from, written); err == nil && !q.Policy.Notice.IsZero() {
 		r.Held, err = holds.EndedSince(ctx, store, q.Placed, q.Now, from)
 	}
 	if err != nil {
@@ -95,6 +103,9 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 	}
 	return r, nil
 }
+
+// IsEmpty reports whether there is no announcement and no lead.
+func (r *Reader) IsEmpty() bool { return len(r.latest.Segments)+len(r.latest.Leads)+r.events.Len() == 0 }
 
 // Close frees the memory and the temporary files.
 func (r *Reader) Close() {
