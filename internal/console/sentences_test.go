@@ -57,7 +57,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/holds.go", "oddTarget callerOf", nil},
 		{"../../handler/access.go", "caller", nil},
 		{"../trigger/request.go", "EffectiveMode", nil},
-		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan is %s old and guard.planMaxAge is %s: %s"}}, // remedy follows
+		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan was made at %s and guard.planMaxAge is %s: %s"}}, // remedy follows
 		{"../retention/hold.go", "HoldEnd ParseTarget Check", []string{"it does not say by whom, on one line", "it does not say when it was placed"}},
 		{"../sweep/scan.go", "adopt", nil},
 		{"../sweep/status.go", "status early", nil},

@@ -135,7 +135,7 @@ func CheckAge(p *policy.Policy, head plan.Head, now time.Time) error {
 	case head.Policy != p.Digest():
 		return fmt.Errorf("the plan was made under another policy (%s, and now it is %s): %s", head.Policy, p.Digest(), remedy)
 	case now.After(guard.PlanMaxAge.After(head.AsOf, p.Timezone)):
-		return fmt.Errorf("the plan is %s old and guard.planMaxAge is %s: %s", now.Sub(head.AsOf).Round(time.Minute), guard.PlanMaxAge, remedy)
+		return fmt.Errorf("the plan was made at %s and guard.planMaxAge is %s: %s", head.AsOf.Format(time.RFC3339), guard.PlanMaxAge, remedy)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func TestCheckAge(t *testing.T) {
 	}{
 		"fresh":             {p.Digest(), 0, ""},
 		"as old as it may":  {p.Digest(), 48 * time.Hour, ""},
-		"older":             {p.Digest(), 48*time.Hour + time.Second, "the plan is 48h0m0s old and guard.planMaxAge is 2d"},
+		"older":             {p.Digest(), 48*time.Hour + time.Second, "the plan was made at 2026-11-25T12:00:00Z and guard.planMaxAge is 2d"},
 		"of another policy": {"sha256:0", 0, "under another policy (sha256:0, and now it is " + p.Digest() + ")"},
 		"by a fast clock":   {p.Digest(), -time.Hour, ""},
 		"of the future":     {p.Digest(), -time.Hour - time.Second, "in the future"},
