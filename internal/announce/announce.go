@@ -105,7 +105,9 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 }
 
 // IsEmpty reports whether there is no announcement and no lead.
-func (r *Reader) IsEmpty() bool { return len(r.latest.Segments)+len(r.latest.Leads)+r.events.Len() == 0 }
+func (r *Reader) IsEmpty() bool {
+	return len(r.latest.Segments)+len(r.latest.Leads)+r.events.Len() == 0
+}
 
 // Close frees the memory and the temporary files.
 func (r *Reader) Close() {

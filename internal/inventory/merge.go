@@ -105,15 +105,22 @@ func (g *Gathered) Close() {
 	g.ids.Close()
 }
 
-// DropIDs drops media IDs. found must be sorted.
-func (g *Gathered) DropIDs(found iter.Seq2[string, error]) error {
-	isFound, stop := extsort.Membership(found)
+// DropIDs drops the IDs of media that were found. found has them in order, each with the name of its candidate. An ID stays if
+// a list names another object beside it than that candidate.
+func (g *Gathered) DropIDs(found iter.Seq2[extsort.Record, error]) error {
+	find, stop := extsort.Finder(found)
 	defer stop()
 	var left extsort.Sorter
 	for record, err := range g.ids.All() {
+		var c Candidate
+		if err == nil {
+			c, err = decode(record)
+		}
 		drop := false
 		if err == nil {
-			drop, err = isFound(strings.TrimPrefix(record.Name, idMark))
+			var one extsort.Record
+			one, drop, err = find(c.MediaID)
+			drop = drop && (c.Beside == 0 || c.Beside == Hash(string(one.Rest)))
 		}
 		if err == nil && !drop {
 			err = left.Add(record.Name, record.Rest)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 )
@@ -209,17 +210,30 @@ func TestDropIDsProperties(t *testing.T) {
 	}
 }
 
-// inOrder yields IDs, and then an error if there is one.
-func inOrder(ids []string, err error) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// inOrder yields IDs, each found as the object of its name, and then an error if there is one.
+func inOrder(ids []string, err error) iter.Seq2[extsort.Record, error] {
+	return func(yield func(extsort.Record, error) bool) {
 		for _, id := range ids {
-			if !yield(id, nil) {
+			if !yield(extsort.Record{Name: id, Rest: []byte(inventory.Candidate{Object: in(id)}.Name())}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield("", err)
+			yield(extsort.Record{}, err)
 		}
+	}
+}
+
+// An ID stays if a list names another object beside it, also if another row of it is right.
+func TestDropIDsLeavesContradictions(t *testing.T) {
+	beside := func(key string) uint64 { return inventory.Hash(inventory.Candidate{Object: in(key)}.Name()) }
+	g := gather(t, inventory.Candidate{MediaID: "both", Beside: beside("both")}, inventory.Candidate{MediaID: "both", Beside: beside("other")}, inventory.Candidate{MediaID: "both"},
+		inventory.Candidate{MediaID: "right", Beside: beside("right")}, inventory.Candidate{MediaID: "wrong", Beside: beside("right")})
+	if err := g.DropIDs(inOrder([]string{"both", "right", "wrong"}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(g.IDs("")); !slices.Equal(got, []string{"~both@0", "~wrong@0"}) {
+		t.Errorf("%q is left", got)
 	}
 }
 

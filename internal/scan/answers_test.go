@@ -66,3 +66,26 @@ func TestRowsThatContradictMPS(t *testing.T) {
 		t.Errorf("a survey has %d media", surveyed)
 	}
 }
+
+// Such a row counts although an object of the sources names its medium too.
+func TestRowsThatContradictAnObject(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]string{"listed": "", "in the list before": ",oss://media-in/a\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newResumable(t, 0)
+			for key, age := range map[string]int{"a": 400, "kept": 1, "agrees": 400} {
+				r.add(testMedium("m"+key, key, age))
+				if name == "listed" || key != "a" {
+					r.listed = append(r.listed, key)
+				}
+			}
+			slices.Sort(r.listed)
+			r.list += row + "ma,oss://media-in/x\nmkept,oss://media-in/x\nmagrees,oss://media-in/agrees\n"
+			got := r.scan(0, false)
+			if !slices.Equal(got.ids, []string{"magrees"}) || got.counts.Looked != 3 || got.counts.Unknown != 2 || !got.found.Missing || len(got.report.Failures) != 2 {
+				t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.report.Failures)
+			}
+		})
+	}
+}

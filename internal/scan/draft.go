@@ -55,18 +55,18 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 	}
 }
 
-// mediaIDs yields the IDs of all media but the uncounted ones.
-func (d *Draft) mediaIDs() iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// found yields the IDs of all media but the uncounted ones, with the names of their candidates.
+func (d *Draft) found() iter.Seq2[extsort.Record, error] {
+	return func(yield func(extsort.Record, error) bool) {
 		for f, err := range d.merged() {
 			switch {
 			case err != nil:
-				yield("", err)
+				yield(extsort.Record{}, err)
 				return
 			case f.mediaID == "":
 				return
 			case f.uncounted, f.isStray():
-			case !yield(f.mediaID, nil):
+			case !yield(extsort.Record{Name: f.mediaID, Rest: []byte(f.name)}, nil):
 				return
 			}
 		}

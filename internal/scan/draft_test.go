@@ -283,14 +283,14 @@ func TestStraysAreNoFinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var ids []string
-	for id, err := range d.mediaIDs() {
+	var found []string
+	for one, err := range d.found() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, id)
+		found = append(found, one.Name+" as "+string(one.Rest))
 	}
-	if !slices.Equal(ids, []string{"found"}) {
-		t.Errorf("%q", ids)
+	if !slices.Equal(found, []string{"found as b/k"}) {
+		t.Errorf("%q", found)
 	}
 }

@@ -127,7 +127,7 @@ func decode(key string, b []byte) (*finding, error) {
 	return f, nil
 }
 
-// merge adds another finding of the same medium. If the records differ, the medium is unknown, and
+// merge adds another finding of the same medium. If the records differ, or one finding is unknown, the medium is unknown, and
 // the next scan looks it up again. Two absent findings do not differ.
 func (f *finding) merge(other *finding) {
 	uncounted := f.uncounted && other.uncounted
@@ -135,7 +135,7 @@ func (f *finding) merge(other *finding) {
 	case f.verdict == retention.Absent && other.verdict == retention.Absent:
 	case f.contradicted || f.digest != other.digest && !f.hasLineOf(other):
 		f.contradict()
-	case f.isStray():
+	case f.isStray(), other.verdict == retention.Unknown && !other.isStray(): // a list contradicts it
 		*f = *other
 	}
 	f.uncounted = uncounted

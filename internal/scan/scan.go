@@ -281,12 +281,12 @@ func (c *scan) rankAndCount() error {
 		return err
 	}
 	defer skipped.Close()
-	isSkipped, done := extsort.Membership(skipped.Names())
+	findSkipped, done := extsort.Finder(skipped.All())
 	defer done()
 	for f, err := range c.Draft.ranked() {
 		elsewhere := false
 		if err == nil && f.mediaID != "" {
-			elsewhere, err = isSkipped(f.mediaID)
+			_, elsewhere, err = findSkipped(f.mediaID)
 		}
 		if err != nil {
 			return err

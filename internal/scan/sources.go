@@ -157,9 +157,10 @@ func (c *scan) namedObjects(yield func(inventory.Candidate, error) bool) {
 	c.unskipped(c.gathered.Objects(c.listed(c.cursor.after), c.cursor.after), yield)
 }
 
-// namedIDs yields the media IDs that the sources name, but not those of media that were found.
+// namedIDs yields the media IDs that the sources name, but not those of media that were found. It yields an ID again if a list
+// names another object beside it.
 func (c *scan) namedIDs(yield func(inventory.Candidate, error) bool) {
-	if err := c.gathered.DropIDs(c.Draft.mediaIDs()); err != nil {
+	if err := c.gathered.DropIDs(c.Draft.found()); err != nil {
 		yield(inventory.Candidate{}, err)
 		return
 	}
