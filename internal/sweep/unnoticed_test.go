@@ -79,7 +79,7 @@ func TestASweepThatNeverHadANotice(t *testing.T) {
 	w := newWorld(t, "")
 	w.add(1, "young")
 	w.sweepAll(policy.Enforce)
-	if written := w.records("announced/"); len(written) != 0 {
+	if written := w.store.Names("announced/"); len(written) != 0 {
 		t.Errorf("%v", written)
 	}
 }
