@@ -44,11 +44,10 @@ func (l *Line) Parse() error {
 	if l.Medium != nil {
 		return nil
 	}
-	e, _, err := ParseEntry(l.Text)
-	if err != nil {
-		return err
+	e, m, err := ParseEntry(l.Text)
+	if err == nil && m.ID == "" {
+		m, err = media.Parse(e.Record) // its error says what is wrong
 	}
-	m, err := media.Parse(e.Record)
 	if err != nil {
 		return err
 	}

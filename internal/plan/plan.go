@@ -109,7 +109,7 @@ func ParseEntry(line []byte) (Entry, media.Medium, error) {
 		case "expiresAt":
 			err = e.ExpiresAt.UnmarshalJSON(s.Value())
 		case "record":
-			m, _ = media.Read(&s) // whoever acts on a record reads it again
+			m, _ = media.Read(&s) // an entry with a bad record is listed, too
 			e.Record = m.Record
 		}
 		if err != nil && wrong == nil {

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mediasweep/mediasweep/internal/fuzztest"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
@@ -164,6 +167,14 @@ func TestParseEntry(t *testing.T) {
 		e, m, err := plan.ParseEntry([]byte(test.line))
 		if test.says == "" && (err != nil || e.MediaID != "a" || m.Title.Value != test.title) || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
 			t.Errorf("%s: entry %+v, title %q, error %v", name, e, m.Title.Value, err)
+		}
+		l := plan.Line{Text: []byte(test.line)}
+		want, recordErr := media.Parse(e.Record)
+		switch parseErr := l.Parse(); {
+		case (parseErr == nil) != (err == nil && recordErr == nil):
+			t.Errorf("%s: parsed with %v; the entry has %v, its record %v", name, parseErr, err, recordErr)
+		case parseErr == nil && !cmp.Equal(*l.Medium, want):
+			t.Errorf("%s: parsed as %+v, want %+v", name, *l.Medium, want)
 		}
 	}
 }

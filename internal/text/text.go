@@ -185,7 +185,7 @@ func OfJSON(value []byte) (string, error) {
 		return string(value[1 : size-1]), nil
 	}
 	var s *string
-	if json.Unmarshal(value, &s) != nil || s == nil {
+	if len(value) == 0 || json.Unmarshal(value, &s) != nil || s == nil { // a record lacks many of its fields
 		return "", ErrNotText
 	}
 	mark := string(utf8.RuneError)
