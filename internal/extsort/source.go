@@ -20,7 +20,8 @@ type source struct {
 	from   feed
 	number int
 	head   Record
-	ready  []Record // behind head
+	ready  []Record // of the last batch
+	at     int      // the record behind head
 	batch  batch
 }
 
@@ -58,12 +59,13 @@ func (b *batch) appendTo(records []Record) []Record {
 
 // next moves to the next record. It returns io.EOF at the end.
 func (s *source) next() error {
-	if len(s.ready) == 0 {
+	if s.at == len(s.ready) {
 		if err := s.fill(); err != nil {
 			return err
 		}
 	}
-	s.head, s.ready = s.ready[0], s.ready[1:]
+	s.head = s.ready[s.at]
+	s.at++
 	return nil
 }
 
@@ -78,7 +80,7 @@ func (s *source) fill() error {
 	if len(s.batch.nameEnds) == 0 {
 		return io.EOF
 	}
-	s.ready = s.batch.appendTo(s.ready[:0])
+	s.ready, s.at = s.batch.appendTo(s.ready[:0]), 0
 	return nil
 }
 

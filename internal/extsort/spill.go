@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"io"
+	"math/bits"
 	"os"
 
 	"github.com/klauspost/compress/flate"
@@ -72,18 +73,29 @@ func (o *output) writeAll(of *block, records []span) error {
 }
 
 func (o *output) write(name, rest []byte) error {
-	shared := 0
-	for shared < min(len(name), len(o.last)) && name[shared] == o.last[shared] {
-		shared++
-	}
-	b := binary.AppendUvarint(o.scratch[:0], uint64(shared))
-	b = binary.AppendUvarint(b, uint64(len(name)-shared)) //nolint:gosec // not negative
+	shared := sharedBytes(name, o.last)
+	b := binary.AppendUvarint(o.scratch[:0], uint64(shared)) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(len(name)-shared))    //nolint:gosec // not negative
 	b = append(b, name[shared:]...)
 	b = binary.AppendUvarint(b, uint64(len(rest)))
 	o.scratch = append(b, rest...)
 	o.last = append(o.last[:shared], name[shared:]...)
 	_, err := o.buffer.Write(o.scratch)
 	return err
+}
+
+// sharedBytes returns the length of the common beginning of two names.
+func sharedBytes(a, b []byte) (n int) {
+	least := min(len(a), len(b))
+	for ; n+8 <= least; n += 8 {
+		if differ := binary.LittleEndian.Uint64(a[n:]) ^ binary.LittleEndian.Uint64(b[n:]); differ != 0 {
+			return n + bits.TrailingZeros64(differ)/8
+		}
+	}
+	for n < least && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // finish ends the open piece, if any. It merges the last fanIn pieces of one level.
