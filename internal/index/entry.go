@@ -100,26 +100,25 @@ func (d *decoder) bytes(n int64) []byte {
 // pages of a listing.
 const segmentEntries = 5_000
 
-// leastEntry is the least length of an entry, in bytes before compression.
-const leastEntry = 5
-
 // maxSegment bounds a segment, in bytes before compression. A name has up to 1,087 bytes.
 const maxSegment = 2 * segmentEntries * (2 << 10)
 
 // scratch is memory that is used again for each segment.
 type scratch struct {
+	zip         gzip.Reader
 	text, names bytes.Buffer
 	ends        []int
+	entries     []Entry
 }
 
-// decode returns the entries of a segment, or an error: it returns none of a damaged segment.
+// decode returns the entries of a segment, or an error: it returns none of a damaged segment. They are valid
+// until the next segment is decoded.
 func (s *scratch) decode(segment []byte) ([]Entry, error) {
-	zip, err := gzip.NewReader(bytes.NewReader(segment))
-	if err != nil {
+	if err := s.zip.Reset(bytes.NewReader(segment)); err != nil {
 		return nil, err
 	}
 	s.text.Reset()
-	_, err = s.text.ReadFrom(io.LimitReader(zip, maxSegment+1)) // the checksum is at the end
+	_, err := s.text.ReadFrom(io.LimitReader(&s.zip, maxSegment+1)) // the checksum is at the end
 	text := s.text.Bytes()
 	if err == nil && len(text) > maxSegment {
 		err = fmt.Errorf("more than %d bytes", maxSegment)
@@ -129,7 +128,7 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 	}
 	s.names.Reset()
 	s.ends = s.ends[:0]
-	entries := make([]Entry, 0, min(len(text)/leastEntry, 2*segmentEntries))
+	entries := s.entries[:0]
 	var last []byte
 	found := int64(0)
 	for d := (decoder{rest: text}); len(d.rest) > 0; {
@@ -156,6 +155,7 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 	for i, end := range s.ends {
 		entries[i].Name, start = all[start:end], end
 	}
+	s.entries = entries
 	return entries, nil
 }
 

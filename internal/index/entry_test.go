@@ -112,12 +112,13 @@ func FuzzEntries(f *testing.F) {
 func BenchmarkIndex(b *testing.B) {
 	entries := library(1_000_000)
 	size := 0
+	var reused scratch
 	for b.Loop() {
 		list, _ := segments(entries)
 		size = 0
 		for _, data := range list {
 			size += len(data)
-			if _, err := new(scratch).decode(data); err != nil {
+			if _, err := reused.decode(data); err != nil {
 				b.Fatal(err)
 			}
 		}

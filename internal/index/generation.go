@@ -143,9 +143,10 @@ func (g *Generation) isAt(name string) bool {
 	return g.at >= 0 && g.segments[g.at].First <= name && (g.at+1 == len(g.segments) || name < g.segments[g.at+1].First)
 }
 
-// read returns the entries of a segment. It returns none of a damaged one, logs the first of
-// these, and reads none of them again.
+// read returns the entries of a segment, which are valid until the next read. It returns none of a damaged one,
+// logs the first of these, and reads none of them again.
 func (g *Generation) read(ctx context.Context, i int) []Entry {
+	g.at = -1 // what Find has may change
 	s := &g.segments[i]
 	if s.damaged {
 		return nil
