@@ -16,6 +16,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -75,7 +76,10 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 	// For each call's nonce the SDK prints the stack of its goroutine: that of a new one is short.
 	var answer httpAnswer
 	var sending sync.WaitGroup
-	sending.Go(func() { answer, err = w.send(request) })
+	sending.Go(func() {
+		task.Grow()
+		answer, err = w.send(request)
+	})
 	sending.Wait()
 	return answer, err
 }
