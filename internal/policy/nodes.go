@@ -177,12 +177,33 @@ func (p *parser) isTrue(n *yaml.Node) bool {
 	return value
 }
 
+// choice reads one of some values. The caller refuses others.
+func (p *parser) choice(n *yaml.Node, allowed ...string) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+		p.errorf(n, "must be one of %s", strings.Join(allowed, ", "))
+		return "", false
+	}
+	return p.text(n)
+}
+
 func (p *parser) oneOf(n *yaml.Node, what string, allowed []string) string {
-	s, ok := p.text(n)
+	s, ok := p.choice(n, allowed...)
 	if ok && !slices.Contains(allowed, s) {
 		p.errorf(n, "%s is not a %s: allowed are %s", text.Quote(s), what, strings.Join(allowed, ", "))
 	}
 	return s
+}
+
+// someOf reads a list of some values.
+func (p *parser) someOf(n *yaml.Node, what string, allowed []string) (list []string) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		p.errorf(n, "must be a list of one or more of %s", strings.Join(allowed, ", "))
+		return nil
+	}
+	for _, item := range p.list(n) {
+		list = append(list, p.oneOf(item, what, allowed))
+	}
+	return list
 }
 
 func (p *parser) integer(n *yaml.Node, least int) (int, bool) {

@@ -153,7 +153,8 @@ func (p *parser) policy(n *yaml.Node) *Policy {
 	policy := Policy{Mode: DryRun, Timezone: time.UTC, FullEvery: DefaultFullEvery(), Guard: DefaultGuard(), Share: DefaultShare}
 	p.mapping(n, "a policy", []field{
 		{name: "version", required: true, read: func(n *yaml.Node) {
-			if got, ok := p.integer(n, 0); ok && got != version {
+			form := fmt.Sprintf("%d, the version that this program reads", version)
+			if got, ok := p.number(n, form, text.Decimal, func(int64) bool { return true }); ok && got != version {
 				p.errorf(n, "version %d is not known: this program reads version %d", got, version)
 			}
 		}},

@@ -93,14 +93,7 @@ func (p *parser) match(n *yaml.Node) Match {
 		{name: "tags", read: tags(&match.Tags)},
 		{name: "tagsAll", read: tags(&match.TagsAll)},
 		{name: "category", read: func(n *yaml.Node) { match.Category = p.categories(n) }},
-		{name: "state", read: func(n *yaml.Node) {
-			p.texts(n, func(item *yaml.Node, s string) {
-				if !slices.Contains(LiveStates(), s) {
-					p.errorf(item, "%s is not a state of a live medium: allowed are %s", text.Quote(s), strings.Join(LiveStates(), ", "))
-				}
-				match.State = append(match.State, s)
-			})
-		}},
+		{name: "state", read: func(n *yaml.Node) { match.State = p.someOf(n, "state of a live medium", LiveStates()) }},
 		{name: "title", read: func(n *yaml.Node) { match.Title = p.title(n) }},
 		{name: "minSize", read: bound(p, &match.Size.Min, size, parseSize)},
 		{name: "maxSize", read: bound(p, &match.Size.Max, size, parseSize)},
@@ -183,7 +176,7 @@ func (p *parser) keepLatest(n *yaml.Node) KeepLatest {
 	p.mapping(n, "keepLatest", []field{
 		{name: "count", required: true, read: func(n *yaml.Node) { keep.Count, _ = p.integer(n, 1) }},
 		{name: "per", required: true, read: func(n *yaml.Node) {
-			s, ok := p.text(n)
+			s, ok := p.choice(n, "folder", "category", "tag:PREFIX")
 			prefix, tagged := strings.CutPrefix(s, string(PerTag))
 			switch {
 			case !ok:
