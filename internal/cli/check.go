@@ -59,7 +59,9 @@ and why a run in this environment is refused.`,
 				return c.starter(cmp.Or(name, policyFile), args)
 			}
 			name = cmp.Or(name, service.PolicyFile())
-			data, err := service.PolicyText(cmd.Context(), c.Getenv, c.credentials(), name)
+			ctx, cancel, _ := c.inTime(cmd.Context())
+			defer cancel()
+			data, err := service.PolicyText(ctx, c.Getenv, c.credentials(), name)
 			if service.InOSS(name) && err != nil {
 				return failed(err)
 			}

@@ -82,20 +82,26 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, do func(con
 		}
 		o.AsOf = asOf
 	}
-	// A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says less.
-	timeout, wrong := readTimeout(c.Getenv, math.MaxInt64)
+	ctx, cancel, wrong := c.inTime(cmd.Context())
+	defer cancel()
 	o.Broken = wrong
 	f, stop, err := c.function(s.emulate, o)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if wrong != nil {
-		timeout = time.Minute // to say so
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-	defer cancel()
 	return failed(do(ctx, f))
+}
+
+// inTime returns a context for the calls of a command. A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says
+// less; for a minute if that is wrong.
+func (c *Command) inTime(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	timeout, wrong := readTimeout(c.Getenv, math.MaxInt64)
+	if wrong != nil {
+		timeout = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	return ctx, cancel, wrong
 }
 
 // failed returns the exit of a command that an error ended: of usage if the service refused the request.

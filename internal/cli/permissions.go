@@ -67,7 +67,9 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 func (c *Command) permitted(cmd *cobra.Command, args []string) (d permissions.Deployment, err error) {
 	named := c.Getenv("MEDIASWEEP_POLICY")
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())
-	if d.Policy, err = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name); err != nil {
+	ctx, cancel, _ := c.inTime(cmd.Context())
+	defer cancel()
+	if d.Policy, err = service.ReadPolicy(ctx, c.Getenv, c.credentials(), name); err != nil {
 		return d, c.aboutPolicy(args, failed(err))
 	}
 	d.HTTP = c.Getenv("MEDIASWEEP_HTTP_AUTH")+c.Getenv("MEDIASWEEP_HTTP_TOKEN") != ""

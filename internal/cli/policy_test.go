@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -49,6 +50,30 @@ func TestPolicyInOSS(t *testing.T) {
 			command := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(name string) string { return env[name] }}
 			if exit := command.Main(t.Context(), strings.Fields(test.args)); exit != test.exit || !strings.Contains(out.String(), test.says) {
 				t.Errorf("exit %d, want %d and %q:\n%s", exit, test.exit, test.says, out.String())
+			}
+		})
+	}
+}
+
+// No command waits for a policy in OSS beyond MEDIASWEEP_TIMEOUT.
+func TestPolicyInOSSThatDoesNotCome(t *testing.T) {
+	e, err := emulator.Start(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	env := e.Env()
+	env["MEDIASWEEP_POLICY"], env["MEDIASWEEP_STATE"], env["MEDIASWEEP_TIMEOUT"] = "oss://ops/retention.yaml", "file://"+t.TempDir(), "1"
+	e.Inject(emulator.Fault{Operation: "GetObject", Kind: emulator.Hang})
+	for _, args := range []string{"check", "diff oss://ops/retention.yaml oss://ops/next.yaml", "permissions", "plan", "forecast --days 1", "explain 0319dd3b9680d28a4e16ae79898c1d24"} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			var out bytes.Buffer
+			command := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(name string) string { return env[name] }}
+			if exit := command.Main(ctx, strings.Fields(args)); exit == 0 || ctx.Err() != nil {
+				t.Errorf("exit %d, %v:\n%s", exit, ctx.Err(), out.String())
 			}
 		})
 	}

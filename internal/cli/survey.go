@@ -110,10 +110,12 @@ inventory uses the other's.`,
 		Example: "  mediasweep diff retention.yaml stricter.yaml",
 		Args:    takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel, _ := c.inTime(cmd.Context())
+			defer cancel()
 			var policies [2]*policy.Policy
 			var errs [2]error
 			for i, name := range args {
-				policies[i], errs[i] = service.ReadPolicy(cmd.Context(), c.Getenv, c.credentials(), name)
+				policies[i], errs[i] = service.ReadPolicy(ctx, c.Getenv, c.credentials(), name)
 			}
 			if err := errors.Join(errs[:]...); err != nil {
 				return failed(err)
