@@ -28,6 +28,8 @@ func (p *pages) query(r *http.Request, known ...string) (url.Values, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		switch {
+		case len(known) == 0:
+			return nil, refusal{http.StatusBadRequest, p.lang(r).Say("This form takes no parameter %s in its address. Nothing was done.", text.Quote(name))}
 		case !slices.Contains(known, name):
 			return nil, refusal{http.StatusBadRequest, p.lang(r).Say("This page has no parameter %s: allowed are %s.", text.Quote(name), strings.Join(known, ", "))}
 		case len(query[name]) > 1:
@@ -35,6 +37,17 @@ func (p *pages) query(r *http.Request, known ...string) (url.Values, error) {
 		}
 	}
 	return query, nil
+}
+
+// unasked refuses a query for a form, which would not obey it: one such as dryRun=true must not delete. To the address of a
+// page a mailer or a chat may add parameters, which change nothing.
+func (p *pages) unasked(form func(*http.Request) (*page, error)) func(*http.Request) (*page, error) {
+	return func(r *http.Request) (*page, error) {
+		if _, err := p.query(r); err != nil {
+			return nil, err
+		}
+		return form(r)
+	}
 }
 
 func texts[T ~string](values []T) []string {

@@ -50,6 +50,22 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
+// A form refuses a query, which it would not obey. A page without parameters is shown, whatever a mailer or a chat adds.
+func TestQueriesOfForms(t *testing.T) {
+	s := newSite(t, newLibrary(t, 3), nil)
+	for _, form := range []string{s.plan + "/apply", "/plans", "/holds", "/holds/1", "/runs/r1/restore"} {
+		answer := s.post(form+"?dryRun=true", url.Values{})
+		if says := html.UnescapeString(answer.Body.String()); answer.Code != http.StatusBadRequest || !strings.Contains(says, `This form takes no parameter "dryRun" in its address.`) {
+			t.Errorf("%s: status %d", form, answer.Code)
+		}
+	}
+	for _, page := range []string{"/", "/holds", "/policy"} {
+		if answer := s.get(page + "?utm_source=mail"); answer.Code != http.StatusOK {
+			t.Errorf("%s: status %d", page, answer.Code)
+		}
+	}
+}
+
 // What is wrong with a form or an address is said in the language of the page.
 func TestRefusalsInChinese(t *testing.T) {
 	s := newSite(t, newLibrary(t, 3), nil)
