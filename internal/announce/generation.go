@@ -94,7 +94,7 @@ func decodeGeneration(ctx context.Context, store state.Store, name, region strin
 func (g *generation) check(region string) error {
 	switch {
 	case g.Format != format:
-		return state.OtherFormat(g.Format, format)
+		return text.OtherFormat(g.Format, format)
 	case g.Region != region:
 		return fmt.Errorf("it is of region %s", text.Quote(g.Region))
 	case g.At.IsZero():

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
 	"github.com/mediasweep/mediasweep/internal/service"
@@ -90,5 +91,6 @@ func (v *view) functions() template.FuncMap {
 		"path":      url.PathEscape,
 		"bar":       func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
 		"short":     trigger.ShortPlan,
+		"runOf":     func(d history.Decision) string { return text.Line(render.RunOf(v.lang, d)) },
 	}
 }

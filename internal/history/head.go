@@ -83,7 +83,7 @@ func readHead(ctx context.Context, store state.Store, name string) (h head, err 
 	case err != nil:
 		return head{}, err
 	case h.Format != headFormat:
-		return head{}, state.OtherFormat(h.Format, headFormat)
+		return head{}, text.OtherFormat(h.Format, headFormat)
 	}
 	if _, err := stampOf(h.Bound); err != nil && h.Bound != "" { // nothing loose was taken yet
 		return head{}, err

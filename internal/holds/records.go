@@ -91,7 +91,7 @@ func decodeHold(number int, data []byte) (retention.Hold, error) {
 	case len(data) > maxHold+maxListed*len(r.Hold.Media):
 		err = fmt.Errorf("%w: it has %d bytes: too many for what it says", state.ErrDamaged, len(data))
 	case r.Format != holdFormat:
-		err = fmt.Errorf("%w: %w", state.ErrDamaged, state.OtherFormat(r.Format, holdFormat))
+		err = fmt.Errorf("%w: %w", state.ErrDamaged, text.OtherFormat(r.Format, holdFormat))
 	case r.Hold.ID != strconv.Itoa(number):
 		err = fmt.Errorf("%w: it is of hold %s", state.ErrDamaged, text.Quote(r.Hold.ID))
 	default:
@@ -108,7 +108,7 @@ func decodeRelease(data []byte) (releaseRecord, error) {
 	switch {
 	case err != nil:
 	case r.Format != holdFormat:
-		err = fmt.Errorf("%w: %w", state.ErrDamaged, state.OtherFormat(r.Format, holdFormat))
+		err = fmt.Errorf("%w: %w", state.ErrDamaged, text.OtherFormat(r.Format, holdFormat))
 	case number(r.Hold) == 0 || r.At.IsZero():
 		err = fmt.Errorf("%w: it names no hold, or no time", state.ErrDamaged)
 	}

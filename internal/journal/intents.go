@@ -164,7 +164,7 @@ func decodeIntent(data []byte) (Intent, error) {
 	}
 	switch {
 	case i.Format != intentFormat:
-		return Intent{}, state.OtherFormat(i.Format, intentFormat)
+		return Intent{}, text.OtherFormat(i.Format, intentFormat)
 	case i.Run == "":
 		return Intent{}, errors.New("it names no run")
 	case !trigger.IsPlanID(i.Plan):

@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // holdTime is the time for which an unverified or restored medium is not deleted.
@@ -101,7 +102,7 @@ func decodeTombstones(data []byte) (tombstoneRecord, error) {
 	}
 	switch {
 	case record.Format != tombstoneFormat:
-		return tombstoneRecord{}, state.OtherFormat(record.Format, tombstoneFormat)
+		return tombstoneRecord{}, text.OtherFormat(record.Format, tombstoneFormat)
 	case record.At.IsZero():
 		return tombstoneRecord{}, errors.New("it has no time")
 	case len(record.Deleted)+len(record.Unverified)+len(record.Restored) == 0:

@@ -177,7 +177,7 @@ func (h *Head) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if form.Format != format {
-		return fmt.Errorf("plan of format %d: this program reads format %d", form.Format, format)
+		return text.OtherFormat(form.Format, format)
 	}
 	*h = Head{form.AsOf, form.Policy, form.Scope}
 	return nil

@@ -204,7 +204,7 @@ func HistoryDocument(e Edition, h *history.History) *Document {
 		s.Text = lang.Say("No decision to delete it is known.")
 	}
 	for _, d := range h.Decisions {
-		s.row(view.Time(d.At), strings.TrimSpace(lang.Say(string(d.Outcome))+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), runOf(lang, d), d.Plan)
+		s.row(view.Time(d.At), strings.TrimSpace(lang.Say(string(d.Outcome))+" "+d.Code), d.MediaID, d.NewID, d.Title, d.Object, d.Rule, lang.Sentence(d.Reason), RunOf(lang, d), d.Plan)
 	}
 	return doc
 }

@@ -24,7 +24,7 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 		if detail := d.NewID + d.Code; detail != "" {
 			outcome += " (" + detail + ")"
 		}
-		t.row(d.At.Format(time.RFC3339), outcome, d.MediaID, runOf(words.English, d), d.Reason)
+		t.row(d.At.Format(time.RFC3339), outcome, d.MediaID, RunOf(words.English, d), d.Reason)
 	}
 	t.flush()
 	// The record of a restore has no title.
@@ -44,8 +44,8 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 	}
 }
 
-// runOf returns the run of a decision. A restore has the run that it undid.
-func runOf(lang words.Lang, d history.Decision) string {
+// RunOf returns the run of a decision. A restore has the run that it undid.
+func RunOf(lang words.Lang, d history.Decision) string {
 	if d.Outcome == history.Restored {
 		return lang.Say("%s (undone)", d.Run)
 	}

@@ -96,7 +96,7 @@ func decodeReport(run string, data []byte) (*report.Report, error) {
 	switch {
 	case err != nil:
 	case record.Format != reportFormat:
-		err = state.OtherFormat(record.Format, reportFormat)
+		err = text.OtherFormat(record.Format, reportFormat)
 	case record.Report == nil:
 		err = errors.New("it has no report")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 const (
@@ -33,7 +34,7 @@ func decodeHead(data []byte) (checkpoint, error) {
 		return checkpoint{}, err
 	}
 	if head.Format != checkpointFormat {
-		return checkpoint{}, fmt.Errorf("%w: %w", state.OtherFormat(head.Format, checkpointFormat), errOther)
+		return checkpoint{}, fmt.Errorf("%w: %w", text.OtherFormat(head.Format, checkpointFormat), errOther)
 	}
 	for _, n := range append([]int{head.Skipped, head.Live}, head.Segments...) {
 		if n < 0 || n > maxCount {

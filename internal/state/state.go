@@ -23,11 +23,6 @@ func Decode(data []byte, most int, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// OtherFormat returns the error of a record of another format than this program reads.
-func OtherFormat(format, reads int) error {
-	return fmt.Errorf("format %d: this program reads format %d", format, reads)
-}
-
 // CreateJSON writes a record of JSON; see Store.
 func CreateJSON(ctx context.Context, store Store, name string, record any) error {
 	data, err := json.Marshal(record)

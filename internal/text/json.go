@@ -97,3 +97,8 @@ func nameOf(quoted []byte) []byte {
 	}
 	return []byte(decoded(quoted))
 }
+
+// OtherFormat returns the error of a record of another format than this program reads.
+func OtherFormat(format, reads int) error {
+	return fmt.Errorf("format %d: this program reads format %d", format, reads)
+}
