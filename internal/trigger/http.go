@@ -24,18 +24,24 @@ type HTTPCall struct {
 // without a body comes as an empty text that is marked base64.
 func parseHTTPCall(payload []byte) (*HTTPCall, error) {
 	var event struct {
-		Version         string
-		RawPath         string
-		Body            string
-		IsBase64Encoded bool
-		Headers         map[string]string
-		QueryParameters map[string]string
+		Version         string            `json:"version"`
+		RawPath         string            `json:"rawPath"`
+		Body            string            `json:"body"`
+		IsBase64Encoded bool              `json:"isBase64Encoded"`
+		Headers         map[string]string `json:"headers"`
+		QueryParameters map[string]string `json:"queryParameters"`
 		RequestContext  struct {
-			DomainName string
-			HTTP       struct{ Method string }
-		}
+			DomainName string `json:"domainName"`
+			HTTP       struct {
+				Method string `json:"method"`
+			} `json:"http"`
+		} `json:"requestContext"`
 	}
-	if err := json.Unmarshal(payload, &event); err != nil {
+	err := json.Unmarshal(payload, &event)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, fmt.Errorf("HTTP event: %s must not be a JSON %s", wrong.Field, wrong.Value)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("HTTP event: %w", err)
 	}
 	context := event.RequestContext

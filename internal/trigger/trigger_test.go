@@ -163,6 +163,8 @@ func TestParseRefuses(t *testing.T) {
 		{"array of others", `[{"a":1}]`, "EventBridge event 1 has no data"},
 		{"another source", `{"specversion":"1.0","source":"acs.ecs","data":{}}`, `source is "acs.ecs"`},
 		{"HTTP event of another version", `{"version":"v2","requestContext":{"http":{"method":"GET"}}}`, "version v1"},
+		{"HTTP event with a list as a header", `{"version":"v1","headers":{"A":["b"]},"requestContext":{"http":{"method":"GET"}}}`, "HTTP event: headers must not be a JSON array"},
+		{"HTTP event with a body that is an object", `{"version":"v1","body":{},"requestContext":{"http":{"method":"GET"}}}`, "HTTP event: body must not be a JSON object"},
 		{"HTTP event with bad base64", `{"version":"v1","isBase64Encoded":true,"body":"%","requestContext":{"http":{"method":"GET"}}}`, "body"},
 	}
 	for _, test := range tests {
