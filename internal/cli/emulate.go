@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -91,6 +92,9 @@ func readEmulation(config *emulator.Config, faults []string, permissions string)
 			return err
 		}
 		config.Faults = append(config.Faults, fault)
+	}
+	if !account.IsRegion(config.Region) {
+		return errors.New("--region is not a region ID such as cn-shanghai")
 	}
 	if status := config.MPS.ThrottleStatus; status != 0 && (status < 400 || status > 599) {
 		return fmt.Errorf("--throttle-status %d: a refusal has an HTTP status from 400 to 599", status)
