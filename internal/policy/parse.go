@@ -244,7 +244,13 @@ func (p *parser) period(n *yaml.Node) Period {
 
 // notice reads a period of at most a year: media are looked at by every sweep for so long.
 func (p *parser) notice(n *yaml.Node) Period {
-	period := p.period(n)
+	period := scalar(p, n, "a period such as 7d", func(s string) (Period, error) {
+		period, err := ParsePeriod(s)
+		if errors.Is(err, errNoTime) {
+			err = fmt.Errorf("%s announces nothing: leave the key out", text.Quote(s))
+		}
+		return period, err
+	})
 	begin := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	if period.After(begin, time.UTC).After(begin.AddDate(1, 0, 0)) {
 		p.errorf(n, "%s is too long: a notice is at most 1y", text.Quote(n.Value))

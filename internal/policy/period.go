@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"sort"
@@ -26,11 +27,16 @@ var periodForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)
 // minutes is the form of a period that means minutes, or was meant to mean months.
 var minutes = regexp.MustCompile(`^(?:\d+y)?\d+m(?:\d|$)`)
 
+// errNoTime is the error of a period of zero.
+var errNoTime = errors.New("is no time at all")
+
 // ParsePeriod reads "180d", "12h" or "1y6mo": plain decimal numbers with h, d, w, mo or
 // y, largest first. Zero and negative periods are errors.
 func ParsePeriod(s string) (Period, error) {
 	parts := periodForm.FindStringSubmatch(s)
 	switch {
+	case s != "" && strings.Trim(s, "0") == "":
+		return Period{}, fmt.Errorf("%s %w: write at least 1h", text.Quote(s), errNoTime)
 	case s != "" && strings.Trim(s, "0123456789") == "":
 		return Period{}, fmt.Errorf("%s needs a unit: write %sd for days, or h, w, mo or y", text.Quote(s), s[:min(len(s), text.MaxValue)])
 	case minutes.MatchString(s):
@@ -55,7 +61,7 @@ func ParsePeriod(s string) (Period, error) {
 	p := Period{months: int(12*n[0] + n[1]), hours: int(24*(7*n[2]+n[3]) + n[4])}
 	switch {
 	case p.months == 0 && p.hours == 0:
-		return Period{}, fmt.Errorf("%s is no time at all: write at least 1h", text.Quote(s))
+		return Period{}, fmt.Errorf("%s %w: write at least 1h", text.Quote(s), errNoTime)
 	case p.months/12 > maxPeriodYears || p.hours/(24*366) > maxPeriodYears:
 		return Period{}, fmt.Errorf("%s is longer than %d years", text.Quote(s), maxPeriodYears)
 	}
