@@ -192,7 +192,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 // row reads one row; those of old versions and of delete markers are skipped.
 func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
-		return row, false, fmt.Errorf("%d columns, fileSchema has %d", len(fields), i.columns)
+		return row, false, fmt.Errorf("%d columns, fileSchema has %d: %s", len(fields), i.columns, quote(bytes.Join(fields, []byte{','})))
 	}
 	marker, markerErr := flag(fields, i.isDeleteMarker, "IsDeleteMarker", false)
 	latest, err := flag(fields, i.isLatest, "IsLatest", true)

@@ -256,6 +256,25 @@ func TestFlagsOfARow(t *testing.T) {
 	}
 }
 
+// The error of a row of a report shows the value that is wrong.
+func TestMessagesOfAReport(t *testing.T) {
+	head := `{"fileFormat":"CSV","fileSchema":"Bucket, Key, LastModifiedDate","files":[],"sourceBucket":"media-in"}`
+	inventory, err := manifest.ParseInventory([]byte(head), sum(head))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, value := range map[string]string{
+		"media-in,short": `"media-in,short"`, "media-in,a,,\"b\"": `"media-in,a,,b"`, "other,a,": `"other"`, "media-in,a%2,": `"a%2"`,
+		"media-in,/a,": `"/a"`, "media-in,a,yesterday": `"yesterday"`,
+	} {
+		for _, err := range inventory.Rows(strings.NewReader(row + "\n")) {
+			if err == nil || !strings.HasPrefix(err.Error(), "line 1: ") || !strings.Contains(err.Error(), value) {
+				t.Errorf("%s: %v", row, err)
+			}
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	list := zipped(strings.Repeat("mediaId\nm1\n", 1000))
 	flipped := func(at int) string {
