@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -29,30 +30,36 @@ type PlanPage struct {
 // none of them.
 func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage, error) {
 	page := PlanPage{Plans: []plan.Contents{}}
-	var plans []string
-	for name, err := range savedPlans(ctx, store, before) {
+	var plans []listed
+	for one, err := range savedPlans(ctx, store, before) {
 		if err != nil {
 			return PlanPage{}, err
 		}
 		if len(plans) == MaxListed {
-			page.Next, _ = plan.IDOf(plans[MaxListed-1])
+			page.Next, _ = plan.IDOf(plans[MaxListed-1].name)
 			break
 		}
-		plans = append(plans, name)
+		plans = append(plans, one)
 	}
 	unread := 0
 	for batch := range slices.Chunk(plans, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, store, batch)
-		for i, name := range batch {
+		names := make([]string, len(batch))
+		for i, one := range batch {
+			names[i] = one.name
+		}
+		records, errs := state.ReadAll(ctx, store, names)
+		for i, one := range batch {
 			contents, err := plan.Contents{}, errs[i]
-			switch {
+			switch removed := errors.Is(err, state.ErrNotFound); {
 			case err == nil:
-				contents, err = planOf(name, records[i])
-			case !errors.Is(err, state.ErrNotFound):
+				contents, err = planOf(one.name, records[i])
+			case removed && one.log != "":
+				one.name, err = one.log, fmt.Errorf("its plan %s was removed: remove this record too", path.Dir(one.name))
+			case !removed:
 				unread++
 			}
 			if err != nil {
-				page.skip(name, err)
+				page.skip(one.name, err)
 				continue
 			}
 			page.Plans = append(page.Plans, contents)
@@ -108,14 +115,17 @@ func LogPlan(ctx context.Context, store state.Store, now time.Time, id string) e
 	return nil
 }
 
-// savedPlans yields the names of the plans with media that were saved before a plan, or of all: the logged ones, newest
+// listed is the record of a plan, and that of the log which lists it; the second is empty without one.
+type listed struct{ name, log string }
+
+// savedPlans yields the plans with media that were saved before a plan, or all: the logged ones, newest
 // first, and then those that are not in the log. A plan that was saved before the log began is not.
-func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
 		begun, logged := before == "", map[string]bool{}
 		for record, err := range store.List(ctx, planLog, "") {
 			if err != nil {
-				yield("", err)
+				yield(listed{}, err)
 				return
 			}
 			_, digits, _ := strings.Cut(strings.TrimPrefix(record.Name, planLog), "-")
@@ -125,7 +135,7 @@ func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2
 				continue
 			}
 			logged[name] = true
-			if begun && !yield(name, nil) {
+			if begun && !yield(listed{name, record.Name}, nil) {
 				return
 			}
 			begun = begun || id == before
@@ -135,11 +145,11 @@ func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2
 		}
 		names, err := unloggedPlans(ctx, store, before, logged)
 		if err != nil {
-			yield("", err)
+			yield(listed{}, err)
 			return
 		}
 		for _, name := range names {
-			if !yield(name, nil) {
+			if !yield(listed{name: name}, nil) {
 				return
 			}
 		}

@@ -384,6 +384,30 @@ func TestPagesOfPlans(t *testing.T) {
 	}
 }
 
+// A plan that was removed without its record in the log is skipped under the name of that record. One that cannot be read is
+// skipped under its own.
+func TestListPlansThatWereRemoved(t *testing.T) {
+	store := statetest.New()
+	var ids []string
+	for i := range 3 {
+		h := head()
+		h.AsOf = asOf.Add(time.Duration(i) * time.Second)
+		made, err := SavePlan(t.Context(), store, plan.Contents{Head: h}, entries(t, 1))
+		no(t, err)
+		no(t, LogPlan(t.Context(), store, h.AsOf, made.ID))
+		ids = append(ids, made.ID)
+	}
+	delete(store.Records, plan.Name(ids[0]))
+	store.Records[plan.Name(ids[1])] = []byte("{")
+	page, err := ListPlans(t.Context(), store, "")
+	no(t, err)
+	logRecord := store.Names(planLog)[2] // the oldest
+	if len(page.Plans) != 1 || page.Plans[0].ID != ids[2] || len(page.Skipped) != 2 || page.Skipped[0].Record != plan.Name(ids[1]) ||
+		page.Skipped[1].String() != "record "+logRecord+" skipped: its plan "+strings.TrimSuffix(plan.Name(ids[0]), "/plan.json")+" was removed: remove this record too" {
+		t.Errorf("plans %v, skipped %q", page.Plans, page.Skipped)
+	}
+}
+
 // A page of logged plans needs no list of all plans.
 func TestAPageOfPlansListsTheLogOnly(t *testing.T) {
 	store := statetest.New()
