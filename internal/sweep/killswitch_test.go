@@ -14,7 +14,7 @@ import (
 
 // switchStore is a store whose kill switch answers with an error, or with nil if it is on.
 type switchStore struct {
-	storeFunc
+	state.Store
 	answer func() error
 }
 

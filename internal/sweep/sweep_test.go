@@ -3,7 +3,6 @@ package sweep_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -22,25 +21,25 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// storeFunc is a store that does something when the plan is written, which is
-// the moment between the two pipelines.
-type storeFunc func() error
+// planned is a store that does something before a plan is complete, which is after the look-ups and before the deletions.
+type planned struct {
+	*statetest.Memory
+	do func() error
+}
 
-func (f storeFunc) Create(_ context.Context, name string, _ []byte) error {
-	if !strings.HasSuffix(name, "/plan.json") {
-		return nil
+func (s planned) Create(ctx context.Context, name string, data []byte) error {
+	if strings.HasSuffix(name, "/plan.json") {
+		if err := s.do(); err != nil {
+			return err
+		}
 	}
-	return f()
+	return s.Memory.Create(ctx, name, data)
 }
-func (f storeFunc) List(context.Context, string, string) iter.Seq2[state.Record, error] {
-	return func(func(state.Record, error) bool) {}
-}
-func (f storeFunc) Read(context.Context, string) ([]byte, error) { return nil, state.ErrNotFound }
 
 func run(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, ids []string) *report.Report {
 	t.Helper()
@@ -56,11 +55,6 @@ func timerOf(ids []string) *trigger.Request {
 func whole(l *mps.Session) sweep.Library { return l }
 
 func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
-	t.Helper()
-	return runIn(ctx, t, e, now, storeFunc(whenPlanned), request, library)
-}
-
-func runIn(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, store state.Store, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
 	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
@@ -79,7 +73,7 @@ func runIn(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, st
 	}
 	s := sweep.Sweep{
 		Policy: p, Cloud: sweep.Cloud{Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{})))},
-		Store: store, Shared: sweep.Shared{Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims)},
+		Store: planned{statetest.New(), whenPlanned}, Shared: sweep.Shared{Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims)},
 		Display: sweep.Display{Progress: func(sweep.Progress) {}, Every: time.Hour}, Now: now, Log: slog.New(slog.DiscardHandler),
 	}
 	r := report.New("r", request.Trigger, p, now())
