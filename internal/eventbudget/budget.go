@@ -98,7 +98,7 @@ func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) err
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.ledger.take(from, names, now)
+		return b.ledger.update(from, names, now)
 	})
 	if err != nil {
 		return fmt.Errorf("read the event budget: %w", err)

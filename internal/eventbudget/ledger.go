@@ -56,8 +56,8 @@ func (l *ledger) unsettled(now time.Time) string {
 	return max(startOf(now), folder+state.Stamp(l.listedAt.Add(-lateTime)))
 }
 
-// take replaces the names from a name on by those of a listing. After an error the ledger is empty.
-func (l *ledger) take(from string, names []string, now time.Time) error {
+// update replaces the names from a name on by those of a listing. After an error the ledger is empty.
+func (l *ledger) update(from string, names []string, now time.Time) error {
 	start := startOf(now)
 	first, _ := slices.BinarySearch(l.listed, start)
 	last, _ := slices.BinarySearch(l.listed, from)

@@ -125,7 +125,7 @@ func TestALedgerCountsWhatIsNew(t *testing.T) {
 			from := l.unsettled(now)
 			names, err := list(t.Context(), store, from)
 			no(t, err)
-			no(t, l.take(from, names, now))
+			no(t, l.update(from, names, now))
 			var want tally
 			for _, name := range slices.Concat(slices.Collect(maps.Keys(l.own)), l.listed) {
 				if err := want.add(name); err != nil && !errors.Is(err, errUncovered) {
@@ -144,8 +144,8 @@ func TestALedgerCountsWhatIsNew(t *testing.T) {
 	}
 }
 
-// BenchmarkTake is one reading of the ledger on a day with so many records.
-func BenchmarkTake(b *testing.B) {
+// BenchmarkUpdate is one reading of the ledger on a day with so many records.
+func BenchmarkUpdate(b *testing.B) {
 	for _, records := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(records), func(b *testing.B) {
 			l := ledger{own: map[string]bool{}}
@@ -153,11 +153,11 @@ func BenchmarkTake(b *testing.B) {
 			for i := range records {
 				names = append(names, recordName(asOf.Add(time.Duration(i-records)*day/time.Duration(records)), 1, fmt.Sprintf("RUN%023d", i)))
 			}
-			no(b, l.take(l.unsettled(asOf), names, asOf))
+			no(b, l.update(l.unsettled(asOf), names, asOf))
 			for b.Loop() {
 				from := l.unsettled(asOf)
 				first, _ := slices.BinarySearch(l.listed, from)
-				no(b, l.take(from, slices.Clone(l.listed[first:]), asOf))
+				no(b, l.update(from, slices.Clone(l.listed[first:]), asOf))
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line) error {
 	case err != nil:
 		return err
 	case l.Text == nil:
-		n.end(l.MediaID, before)
+		n.drop(l.MediaID, before)
 		return nil
 	}
 	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.at, Lead: !n.request.Inventory, Orphan: n.Policy.TakesOrphans(l.Rule)}
@@ -120,7 +120,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line) error {
 		return n.keep(ctx, one, n.announces() && one.At == n.at)
 	}
 	if n.request.Inventory {
-		n.end(l.MediaID, before)
+		n.drop(l.MediaID, before)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
 // withdraw ends the announcements of a medium in a sweep without a notice. A lead stays one: the sweep may not delete its
 // medium, and the inventory may not name it.
 func (n *notice) withdraw(ctx context.Context, one announce.Entry, before []announce.Entry) error {
-	n.end(one.MediaID, before)
+	n.drop(one.MediaID, before)
 	if !one.Lead {
 		return nil
 	}
@@ -177,8 +177,8 @@ func (n *notice) keep(ctx context.Context, one announce.Entry, isNew bool) error
 	return n.update.Keep(ctx, one, isNew)
 }
 
-// end ends the announcements of a medium, if it has any.
-func (n *notice) end(id string, before []announce.Entry) {
+// drop ends the announcements of a medium, if it has any.
+func (n *notice) drop(id string, before []announce.Entry) {
 	if len(before) > 0 {
 		n.update.End(id)
 	}
