@@ -59,8 +59,8 @@ type Purger struct {
 	// Interrupted is true if an earlier run may have deleted media of the plan without recording
 	// an outcome.
 	Interrupted bool
-	// Account is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
-	Account bool
+	// FindOnly is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
+	FindOnly bool
 
 	newest newestMedia
 }

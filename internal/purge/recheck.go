@@ -60,12 +60,12 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 		m, err := found[l.MediaID], failed[l.MediaID]
 		isDeleted, hidden := showsDeletion(l, m)
 		switch {
-		case err != nil && (w.Account || deadline.Passed(err)):
+		case err != nil && (w.FindOnly || deadline.Passed(err)):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
 		case m == nil, w.Interrupted && isDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
-		case w.Account:
+		case w.FindOnly:
 		case !w.Judge.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})
 		default:

@@ -20,7 +20,7 @@ type stage struct {
 }
 
 func (s *stage) add(l plan.Line) {
-	if s.Account || isStale([]plan.Line{l}, s.Now()) {
+	if s.FindOnly || isStale([]plan.Line{l}, s.Now()) {
 		s.stale = append(s.stale, l)
 	} else {
 		s.fresh = append(s.fresh, l)

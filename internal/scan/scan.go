@@ -146,8 +146,8 @@ func isScheduled(request *trigger.Request) bool {
 
 // scan is one pass over the candidates. The caller's goroutine owns it.
 type scan struct {
-	*Scanner // its dependencies
-	*Found   // its result, and the place where it is
+	*Scanner                   // its dependencies
+	*Found                     // its result, and the place where it is
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
 	unknown    int // media that were kept as unknown

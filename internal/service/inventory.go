@@ -154,7 +154,7 @@ func (j *job) dropPlan(ctx context.Context, intent journal.Intent) (note string)
 	}
 	r.Policy, r.Plan, r.Rules = intent.Policy, intent.Plan, []report.Rule{}
 	library := j.library.Session(j.credentials())
-	found, err := j.newSweep(library).Account(ctx, j.budget, intent, r)
+	found, err := j.newSweep(library).FindLost(ctx, j.budget, intent, r)
 	r.Calls = callsOf(library)
 	what := fmt.Sprintf("%d of its %d media have no outcome, and %d of these are gone", found.Left, found.Entries, found.Gone)
 	if err != nil {

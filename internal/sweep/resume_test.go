@@ -143,19 +143,19 @@ func TestResume(t *testing.T) {
 }
 
 // Media of a dropped plan that are gone count as lost. Others are left alone.
-func TestAccount(t *testing.T) {
+func TestFindLost(t *testing.T) {
 	for name, test := range map[string]struct {
 		done, left, gone int
 		region           string
 		down             bool
-		want             Accounted
+		want             Dropped
 		fails            bool
 	}{
-		"some are gone":     {done: 4, left: 15, gone: 3, want: Accounted{19, 15, 3}},
-		"none is":           {left: 5, want: Accounted{5, 5, 0}},
-		"all are settled":   {done: 4, want: Accounted{4, 0, 0}},
+		"some are gone":     {done: 4, left: 15, gone: 3, want: Dropped{19, 15, 3}},
+		"none is":           {left: 5, want: Dropped{5, 5, 0}},
+		"all are settled":   {done: 4, want: Dropped{4, 0, 0}},
 		"of another region": {left: 5, gone: 2, region: "cn-beijing", fails: true},
-		"MPS is down":       {left: 5, gone: 2, down: true, want: Accounted{5, 5, 0}},
+		"MPS is down":       {left: 5, gone: 2, down: true, want: Dropped{5, 5, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
@@ -166,7 +166,7 @@ func TestAccount(t *testing.T) {
 			}
 			w.down = test.down
 			r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
-			got, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r)
+			got, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r)
 			if got != test.want || (err != nil) != test.fails || len(w.sent) > 0 {
 				t.Errorf("%+v, %v, want %+v; sent %v", got, err, test.want, w.sent)
 			}
@@ -191,19 +191,19 @@ func TestAccount(t *testing.T) {
 	clear(w.media)
 	w.fail("create", "")
 	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
-	if got, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); got.Gone != 3 || !errors.Is(err, errStore) || !r.Unrecorded {
+	if got, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); got.Gone != 3 || !errors.Is(err, errStore) || !r.Unrecorded {
 		t.Errorf("not recorded: %+v, %v, unrecorded %v", got, err, r.Unrecorded)
 	}
 }
 
 // The history names the plan that a person approved, also for media of a dropped plan that are gone.
-func TestAccountOfAnApprovedPlan(t *testing.T) {
+func TestFindLostOfAnApprovedPlan(t *testing.T) {
 	w := newWorld(t, "")
 	ids := w.fill(1)
 	contents := w.cutOff(plan.Contents{Head: plan.Head{Scope: plan.Scope{Plan: "sha256:approved"}}}, "rest", nil, ids...)
 	clear(w.media)
 	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
-	if _, err := w.sweep.Account(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); err != nil {
+	if _, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); err != nil {
 		t.Fatal(err)
 	}
 	found, err := history.Of(t.Context(), w.store, w.now, ids[0])

@@ -15,34 +15,34 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// accountTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
-const accountTime = time.Minute
+// findTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
+const findTime = time.Minute
 
-// Accounted counts the media of a dropped plan.
-type Accounted struct {
+// Dropped counts the media of a dropped plan.
+type Dropped struct {
 	Entries int // media of the plan
 	Left    int // of these, media without an outcome
 	Gone    int // of these, media that are gone: the run that was cut off may have deleted them
 }
 
-// Account reads the media of a dropped plan that have no outcome. It records those that are gone, counts them in the
+// FindLost reads the media of a dropped plan that have no outcome. It records those that are gone, counts them in the
 // report, and finishes it. It deletes nothing. An error means that not all could be read or recorded.
-func (s *Sweep) Account(ctx context.Context, budget deadline.Budget, dropped journal.Intent, r *report.Report) (Accounted, error) {
+func (s *Sweep) FindLost(ctx context.Context, budget deadline.Budget, dropped journal.Intent, r *report.Report) (Dropped, error) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	request := &trigger.Request{Trigger: r.Trigger, Plan: dropped.Plan, Resume: dropped.Run}
 	run := s.newRun(budget, request, r)
 	defer run.progress.Stop()
-	var found Accounted
+	var found Dropped
 	err := task.Do(func() (err error) {
-		found, err = run.account(ctx)
+		found, err = run.findLost(ctx)
 		return err
 	})
 	r.Finish(report.Done, s.Now())
 	return found, err
 }
 
-func (r *run) account(ctx context.Context) (found Accounted, err error) {
+func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	dropped, err := r.reopenPlan(ctx)
 	if err != nil {
 		return found, err
@@ -50,9 +50,9 @@ func (r *run) account(ctx context.Context) (found Accounted, err error) {
 	found.Entries = dropped.contents.Entries
 	admit, cancel := r.budget.Admit(ctx)
 	defer cancel()
-	admit, cancelToo := context.WithTimeout(admit, accountTime)
+	admit, cancelToo := context.WithTimeout(admit, findTime)
 	defer cancelToo()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, Account: true}
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
 	lines := func(yield func(plan.Line, error) bool) {
 		for l, err := range dropped.left(ctx) {
 			if found.Left++; !yield(l, err) {
