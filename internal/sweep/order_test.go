@@ -13,7 +13,7 @@ import (
 )
 
 // A run writes its records in the order in which the next run relies on them. Without one that comes before the first
-// deletion, nothing is sent.
+// deletion, nothing is sent, and what was spent for it is refunded.
 func TestTheOrderOfRecords(t *testing.T) {
 	before, after := []string{"spent/", "plans/", "announced/", "open/"}, []string{"ledger/", "open/"}
 	for _, missing := range append(before, "") {
@@ -48,6 +48,9 @@ func TestTheOrderOfRecords(t *testing.T) {
 				t.Errorf("%s %s, sent %v", r.Status, r.Error, w.sent)
 			case missing == "" && (r.Status != report.Done || len(w.sent) != 15 || !slices.Equal(folders(), append(before, after...))):
 				t.Errorf("%s %s, sent %v, records %q", r.Status, r.Error, w.sent, got)
+			}
+			if refunded := strings.Contains(strings.Join(w.store.Names("spent/"), " "), "--15-"); refunded != (missing != "" && missing != "spent/") {
+				t.Errorf("refunded %v: %q", refunded, w.store.Names("spent/"))
 			}
 		})
 	}
