@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -96,16 +95,15 @@ func (j *job) record(ctx context.Context, save func(context.Context, state.Store
 	ctx, cancel := j.budget.Finish(ctx)
 	defer cancel()
 	r, store := j.report, j.store()
-	j.ensureLog(ctx, store)
-	var writing sync.WaitGroup
-	for _, write := range []func(context.Context, state.Store, *report.Report) error{save, runlog.Log} {
-		writing.Go(func() {
-			if err := task.Do(func() error { return write(ctx, store, r) }); err != nil {
-				j.log.Error("report not saved", "run", r.Run, "error", err.Error())
-			}
-		})
+	err := task.Do(func() error {
+		j.ensureLog(ctx, store)
+		saved := task.Go(func() error { return save(ctx, store, r) })
+		logged := task.Go(func() error { return runlog.Log(ctx, store, r) })
+		return errors.Join(saved(), logged())
+	})
+	if err != nil {
+		j.log.Error("report not saved", "run", r.Run, "error", err.Error())
 	}
-	writing.Wait()
 }
 
 // byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.

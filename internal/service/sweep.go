@@ -112,9 +112,7 @@ func (j *job) underLease(ctx, work context.Context, needed bool, do func(context
 		return nil
 	}
 	finishing.Go(func() {
-		if err := task.Run(func() { j.record(ctx, runlog.Save) }); err != nil {
-			j.log.Error("report not saved", "run", j.report.Run, "error", err.Error())
-		}
+		j.record(ctx, runlog.Save)
 		j.logFinished(j.report)
 	})
 	j.saveDays(ctx)
