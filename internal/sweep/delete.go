@@ -104,7 +104,7 @@ func (d *deletion) countKept(o purge.Outcome) {
 	d.report.Counts.Expired--
 	d.report.Count(o.Now.Verdict, o.Now.RuleName(), 1)
 	d.partial = d.partial || o.Cause != nil
-	if o.Cause == nil && !d.Policy.Notice.IsZero() {
+	if o.Cause == nil && o.Now.Cause != retention.AmongLatest && !d.Policy.Notice.IsZero() { // a sweep ranks the whole group
 		d.stayed = append(d.stayed, o.Line.MediaID)
 	}
 	if o.Now.Verdict == retention.Unknown {

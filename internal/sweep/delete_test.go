@@ -43,6 +43,8 @@ func TestSettle(t *testing.T) {
 		"failed":            {outcome: purge.Outcome{Became: journal.Failed, Cause: denied}, want: report.Counts{Expired: 2, Failed: 1}, recorded: journal.Failed, spared: true, failure: true},
 		"protected":         {outcome: purge.Outcome{Now: retention.Decision{Verdict: retention.Protected}}, want: report.Counts{Expired: 1, Protected: 1}, spared: true, takenBack: true},
 		"unknown":           {outcome: purge.Outcome{Now: retention.Decision{Verdict: retention.Unknown}}, want: report.Counts{Expired: 1, Unknown: 1}, spared: true, takenBack: true},
+		"too young":         {outcome: purge.Outcome{Now: retention.Decision{Cause: retention.TooYoung}}, want: report.Counts{Expired: 1, Kept: 1}, spared: true, takenBack: true},
+		"among the latest":  {outcome: purge.Outcome{Now: retention.Decision{Cause: retention.AmongLatest}}, want: report.Counts{Expired: 1, Kept: 1}, spared: true},
 		"stays for a cause": {outcome: purge.Outcome{Cause: denied}, want: report.Counts{Expired: 1, Kept: 1}, spared: true, partial: true, failure: true},
 	} {
 		for _, kind := range []trigger.Kind{trigger.OSS, trigger.Timer} {

@@ -255,3 +255,19 @@ func TestRunsThatSeeLittle(t *testing.T) {
 		t.Errorf("notes %q", r.Notes)
 	}
 }
+
+// A resumed plan does not read whole groups, and leaves media of a rule with keepLatest to the sweep. These stay announced.
+func TestAResumedPlanOfAGroupTakesNoAnnouncementBack(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.add(400, "series/x/old")
+	w.add(300, "series/x/new")
+	w.sweepAll(policy.Enforce)
+	w.days(8)
+	contents := w.cutOff(plan.Contents{Head: plan.Head{Scope: plan.Scope{Inventory: []string{"oss://media-in/"}}}}, "series", nil, "m-series-x-old")
+	if r := w.resume(contents); r.Status != report.Done || r.Counts.Kept != 1 {
+		t.Fatalf("%s, %+v", r.Status, r.Counts)
+	}
+	if r := w.sweepAll(policy.Enforce); r.Counts.Deleted != 1 || r.Counts.Announced != 0 {
+		t.Errorf("%+v", r.Counts)
+	}
+}
