@@ -91,9 +91,50 @@ func (d Decision) encode() ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
+// text returns the field of a text by its name in a line; nil for another name.
+func (d *Decision) text(name string) *string {
+	switch name {
+	case "mediaId":
+		return &d.MediaID
+	case "outcome":
+		return (*string)(&d.Outcome)
+	case "newId":
+		return &d.NewID
+	case "code":
+		return &d.Code
+	case "run":
+		return &d.Run
+	case "plan":
+		return &d.Plan
+	case "policy":
+		return &d.Policy
+	case "rule":
+		return &d.Rule
+	case "reason":
+		return &d.Reason
+	case "title":
+		return &d.Title
+	case "object":
+		return &d.Object
+	}
+	return nil
+}
+
+// decode reads what encode wrote. A Fold reads every decision of a run: encoding/json takes three times as long.
 func decode(line []byte) (Decision, error) {
 	var d Decision
-	if err := json.Unmarshal(line, &d); err != nil {
+	err := text.Members(line, func(name []byte, value json.RawMessage) (err error) {
+		switch field := d.text(string(name)); {
+		case field != nil:
+			*field, err = text.OfJSON(value)
+		case string(name) == "at":
+			err = d.At.UnmarshalJSON(value)
+		case string(name) == "orphan":
+			d.Orphan = string(value) == "true"
+		}
+		return err
+	})
+	if err != nil {
 		return Decision{}, err
 	}
 	if media.CheckID(d.MediaID) != nil || d.Run == "" || d.At.IsZero() {
