@@ -105,10 +105,11 @@ const maxSegment = 2 * segmentEntries * (2 << 10)
 
 // scratch is memory that is used again for each segment.
 type scratch struct {
-	zip         gzip.Reader
-	text, names bytes.Buffer
-	ends        []int
-	entries     []Entry
+	zip     gzip.Reader
+	text    bytes.Buffer
+	names   []byte
+	ends    []int
+	entries []Entry
 }
 
 // decode returns the entries of a segment, or an error: it returns none of a damaged segment. They are valid
@@ -126,8 +127,7 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.names.Reset()
-	s.ends = s.ends[:0]
+	names, ends := s.names[:0], s.ends[:0]
 	entries := s.entries[:0]
 	var last []byte
 	found := int64(0)
@@ -142,20 +142,19 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 		if shared < 0 || shared > int64(len(last)) {
 			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, len(last))
 		}
-		start := s.names.Len()
-		_, _ = s.names.Write(last[:shared]) // a Buffer returns no error
-		_, _ = s.names.Write(rest)
-		if last = s.names.Bytes()[start:]; s.names.Len() > maxSegment {
+		start := len(names)
+		names = append(append(names, last[:shared]...), rest...)
+		if last = names[start:]; len(names) > maxSegment {
 			return nil, fmt.Errorf("its names have more than %d bytes", maxSegment)
 		}
 		e.Found = found
-		entries, s.ends = append(entries, e), append(s.ends, s.names.Len())
+		entries, ends = append(entries, e), append(ends, len(names))
 	}
-	all, start := s.names.String(), 0 // one allocation
-	for i, end := range s.ends {
+	all, start := string(names), 0 // one allocation
+	for i, end := range ends {
 		entries[i].Name, start = all[start:end], end
 	}
-	s.entries = entries
+	s.names, s.ends, s.entries = names, ends, entries
 	return entries, nil
 }
 

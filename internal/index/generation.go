@@ -119,15 +119,16 @@ func (g *Generation) Splits() (names []string) {
 
 // Find returns the entries of a name. Each segment is read once if names come in order.
 func (g *Generation) Find(ctx context.Context, name string) []Entry {
-	if !g.isAt(name) {
-		i := sort.Search(len(g.segments), func(i int) bool { return g.segments[i].First > name }) - 1
-		if i < 0 {
-			return nil
-		}
-		g.at, g.entries, g.next = i, g.read(ctx, i), 0
-	}
 	from := g.next // names mostly come in the order of the entries
 	if from >= len(g.entries) || g.entries[from].Name != name || from > 0 && g.entries[from-1].Name == name {
+		if !g.isAt(name) {
+			i := sort.Search(len(g.segments), func(i int) bool { return g.segments[i].First > name }) - 1
+			if i < 0 {
+				return nil
+			}
+			entries := g.read(ctx, i)
+			g.at, g.entries = i, entries
+		}
 		from = sort.Search(len(g.entries), func(i int) bool { return g.entries[i].Name >= name })
 	}
 	to := from
@@ -146,7 +147,7 @@ func (g *Generation) isAt(name string) bool {
 // read returns the entries of a segment, which are valid until the next read. It returns none of a damaged one,
 // logs the first of these, and reads none of them again.
 func (g *Generation) read(ctx context.Context, i int) []Entry {
-	g.at = -1 // what Find has may change
+	g.at, g.entries = -1, nil // the memory of the last read is used again
 	s := &g.segments[i]
 	if s.damaged {
 		return nil

@@ -71,7 +71,7 @@ func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Se
 		}
 		for _, file := range files {
 			more := file.read(ctx, opener, func(c Candidate, err error) bool {
-				if IsReport(object) && manifest.EndsReading(err) && ctx.Err() == nil {
+				if manifest.EndsReading(err) && IsReport(object) && ctx.Err() == nil {
 					yield(Candidate{}, &Unusable{object, err})
 					return false
 				}

@@ -155,6 +155,9 @@ func (t *Tombstones) Of(medium *media.Medium) retention.Mark {
 	if at, ok := t.unverified[one]; ok {
 		mark = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
 	}
+	if len(t.restored) == 0 {
+		return mark // without the name of the object
+	}
 	at, ok := t.restored[medium.Object.String()]
 	if ok && !at.Add(holdTime).Before(mark.Until) {
 		mark = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}

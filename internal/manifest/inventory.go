@@ -218,8 +218,8 @@ func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 // unescape returns a key without its escapes, as url.PathUnescape does. Keys are escaped, with or without
 // slashes. No documented sample has a plus: it stays a plus.
 func unescape(escaped []byte) (key string, ok bool) {
-	var most [1 << 10]byte // without an allocation
-	plain := most[:0]
+	var usual [128]byte // without an allocation
+	plain := usual[:0]
 	for {
 		before, behind, found := bytes.Cut(escaped, []byte{'%'})
 		plain = append(plain, before...)
