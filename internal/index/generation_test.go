@@ -368,6 +368,25 @@ func TestDamagedSegment(t *testing.T) {
 	}
 }
 
+// A merge reads segments beside Find, into the same memory.
+func TestFindAfterAMerge(t *testing.T) {
+	store := records{}
+	entries := named("a/", 3*segmentEntries)
+	write(t, store, day0, entries...)
+	g := open(t, store, day0.Add(time.Hour))
+	finds := &Finds{}
+	defer finds.Close()
+	finds.Add(entries[len(entries)-1])
+	for _, name := range []string{entries[0].Name, entries[1].Name} {
+		if got := g.Find(t.Context(), name); len(got) != 1 || got[0].Name != name {
+			t.Errorf("%s: found %+v", name, got)
+		}
+		if err := finds.Write(t.Context(), g, day0.Add(time.Hour), name[2:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A segment whose names reach into the next one is damaged.
 func TestSegmentsThatOverlap(t *testing.T) {
 	store := records{}
