@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -77,11 +77,20 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 	var answer httpAnswer
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		task.Grow()
+		growStack()
 		answer, err = w.send(request)
 	})
 	sending.Wait()
 	return answer, err
+}
+
+// growStack makes the stack of a new goroutine as large as the SDK needs it. Left alone, the stack grows in steps, and each
+// step walks and moves all frames. It is for calls that leave at once: hundreds may wait for a permit.
+//
+//go:noinline
+func growStack() {
+	var room [12 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 func (c *caller) take() (*worker, error) {

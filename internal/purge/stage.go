@@ -77,7 +77,6 @@ func (s *stage) work(do func(*worker) ([]plan.Line, error)) {
 	s.unsent++
 	w := s.worker
 	go func() {
-		task.Grow()
 		var left []plan.Line
 		err := task.Do(func() (err error) {
 			left, err = do(&w)

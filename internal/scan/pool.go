@@ -39,7 +39,6 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	p.inFlight++
 	go func() {
-		task.Grow()
 		var results []checked
 		err := task.Run(func() {
 			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch) {

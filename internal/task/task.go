@@ -33,15 +33,6 @@ func Go(f func() error) (wait func() error) {
 	return sync.OnceValue(func() error { return <-ended })
 }
 
-// Grow makes the stack of a new goroutine as large as a call of an SDK needs it. Left alone, it grows in steps, and each
-// step walks and moves all frames: with a call of 30 ms that took a twentieth of the processor time.
-//
-//go:noinline
-func Grow() {
-	var room [12 << 10]byte
-	runtime.KeepAlive(&room)
-}
-
 // Within returns what f returns, or the error of the context if that ends first: f may hang. f then goes on, and
 // nobody waits for it.
 func Within[T any](ctx context.Context, f func() (T, error)) (T, error) {
