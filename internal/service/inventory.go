@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -65,8 +66,8 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 		}
 		if err := j.reportKilled(work, intent); err != nil {
 			j.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
-			if !errors.Is(err, state.ErrDamaged) { // the next scheduled run tries again
-				continue
+			if !errors.Is(err, state.ErrDamaged) && !deadline.Passed(err) { // the next scheduled run tries again
+				continue // but not without time: deleting matters more than counting
 			}
 		}
 		if err := j.closeIntent(ctx, intent); err != nil {
