@@ -44,8 +44,6 @@ type Query struct {
 	Placed []retention.Hold
 	AsOf   time.Time // of the run's decisions
 	Now    time.Time
-	// Sweep is true for a sweep of the inventory. It takes up the leads even if the policy has no notice any more.
-	Sweep bool
 }
 
 // Reader reads the announcements of earlier runs. The zero value has none, and all media are due by it: it stands for a
@@ -64,12 +62,6 @@ type Reader struct {
 	problems []string
 }
 
-// OnlyLeads returns an announcement that counts no more, and still leads to its medium.
-func (e Entry) OnlyLeads() Entry {
-	e.At = ahead
-	return e
-}
-
 // LeadTime is the time after its notice for which an announcement counts that no sweep takes up.
 const LeadTime = 31 * 24 * time.Hour
 
@@ -77,10 +69,10 @@ const LeadTime = 31 * 24 * time.Hour
 // what is written meanwhile.
 const sweepTime = 25 * time.Hour
 
-// Open reads the announcements of earlier runs. If the policy has no notice, only sweeps do. It fails if the store does: to
-// announce all media again would postpone their deletion.
+// Open reads the announcements of earlier runs, unless the policy has no notice. It fails if the store does: to announce
+// all media again would postpone their deletion.
 func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
-	if q.Policy.Notice.IsZero() && !q.Sweep {
+	if q.Policy.Notice.IsZero() {
 		return &Reader{}, nil
 	}
 	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, keptAt: map[string]int64{}}
@@ -94,7 +86,7 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 	} else if since := r.latest.At.Add(-sweepTime); since.After(from) && since.Before(q.Now) {
 		from = since
 	}
-	if err = r.readEvents(ctx, from, written); err == nil && !q.Policy.Notice.IsZero() {
+	if err = r.readEvents(ctx, from, written); err == nil {
 		r.Held, err = holds.EndedSince(ctx, store, q.Placed, q.Now, from)
 	}
 	if err != nil {
@@ -102,11 +94,6 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// IsEmpty reports whether there is no announcement and no lead.
-func (r *Reader) IsEmpty() bool {
-	return len(r.latest.Segments)+len(r.latest.Leads)+r.events.Len() == 0
 }
 
 // Close frees the memory and the temporary files.

@@ -42,7 +42,7 @@ func no(t testing.TB, err error) {
 // open reads the announcements as a run of a time does.
 func open(t testing.TB, store *statetest.Memory, at time.Time, placed ...retention.Hold) *Reader {
 	t.Helper()
-	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at, false})
+	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at})
 	no(t, err)
 	t.Cleanup(r.Close)
 	return r
@@ -85,7 +85,7 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 		one := map[string]Entry{"a": {MediaID: "a", At: now.Unix()}}
 		announceAll(t, open(t, store, now), now, one)
 		store.Down, store.Of = down.operation, down.of
-		a, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now, false})
+		a, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now})
 		if err == nil {
 			for _, restErr := range a.Rest(t.Context()) {
 				err = errors.Join(err, restErr)
@@ -134,7 +134,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("held until %d, want %d", last, ended.Unix())
 	}
 	store.Down, store.Of = "list", "announced/events"
-	if _, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now, false}); !errors.Is(err, statetest.ErrDown) {
+	if _, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("unread events: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // IsDue reports whether a medium with its record was announced by the time when the notice began. Calls must come in the
 // order of media IDs.
 func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
-	if r.Policy == nil || r.Policy.Notice.IsZero() {
+	if r.Policy == nil {
 		return true, nil
 	}
 	since, err := r.Since(ctx, m)

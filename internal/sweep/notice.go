@@ -21,7 +21,7 @@ func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request
 
 // openAnnouncements reads what earlier runs announced.
 func (r *run) openAnnouncements(ctx context.Context) (*announce.Reader, error) {
-	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Latest().All(), AsOf: r.report.AsOf, Now: r.Now(), Sweep: r.request.Inventory})
+	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Latest().All(), AsOf: r.report.AsOf, Now: r.Now()})
 }
 
 // notice splits the expired media of a run into due ones, which were announced before the notice began, and media that
@@ -40,7 +40,7 @@ type notice struct {
 // split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
 	n := &notice{run: r, announced: announced, update: announced.Update(r.request.Inventory), seenAll: !found.Missing, days: map[string]*report.Announced{}}
-	if r.Policy.Notice.IsZero() && announced.IsEmpty() {
+	if r.Policy.Notice.IsZero() {
 		return n, nil
 	}
 	n.at = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
@@ -113,9 +113,6 @@ func (n *notice) decide(ctx context.Context, l plan.Line) error {
 	if !isDue {
 		n.count(one)
 	}
-	if n.Policy.Notice.IsZero() {
-		return n.withdraw(ctx, one, before)
-	}
 	if n.announces() || isSame {
 		return n.keep(ctx, one, n.announces() && one.At == n.at)
 	}
@@ -152,21 +149,8 @@ func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
 		n.update.End(earlier.MediaID)
 		return nil
 	}
-	if n.Policy.Notice.IsZero() {
-		return n.withdraw(ctx, earlier, []announce.Entry{earlier})
-	}
 	earlier.At = min(max(earlier.At, n.announced.Held.Last()), n.at) // a hold may have kept it
 	return n.keep(ctx, earlier, false)
-}
-
-// withdraw ends the announcements of a medium in a sweep without a notice. A lead stays one: the sweep may not delete its
-// medium, and the inventory may not name it.
-func (n *notice) withdraw(ctx context.Context, one announce.Entry, before []announce.Entry) error {
-	n.drop(one.MediaID, before)
-	if !one.Lead {
-		return nil
-	}
-	return n.keep(ctx, one.OnlyLeads(), false)
 }
 
 // keep announces a medium.
@@ -195,7 +179,7 @@ func (n *notice) takesBack() bool {
 
 // record makes the announcements durable, and the end of earlier ones.
 func (n *notice) record(ctx context.Context) (err error) {
-	if !n.takesBack() || !n.announces() && !n.update.HasEnded() {
+	if n.Policy.Notice.IsZero() || !n.takesBack() || !n.announces() && !n.update.HasEnded() {
 		return nil
 	}
 	err = n.update.Commit(ctx, n.Now())
