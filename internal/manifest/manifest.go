@@ -121,7 +121,6 @@ func start(plain *bufio.Reader) (byte, error) {
 }
 
 func jsonRows(l *lines, yield func(Row, error) bool) {
-	var several nested
 	for {
 		line, err := l.line()
 		if errors.Is(err, io.EOF) {
@@ -133,14 +132,7 @@ func jsonRows(l *lines, yield func(Row, error) bool) {
 				l.take(line)
 				continue
 			}
-			row, err = jsonRow(line)
-			switch {
-			case several.isOpen() && several.take(line):
-				row, err = Row{}, fmt.Errorf("it belongs to the JSON of line %d: write one JSON object a line: it is %s", several.line, quote(bytes.TrimSpace(line)))
-			case err != nil:
-				several.begin(l.taken+1, line)
-			}
-			if err != nil {
+			if row, err = jsonRow(line); err != nil {
 				err = &RowError{l.taken + 1, err}
 			}
 			l.take(line)
