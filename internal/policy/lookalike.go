@@ -296,7 +296,7 @@ func oddTitle(title string, program *syntax.Prog) []string {
 		list = append(list, fmt.Sprintf("the slashes of the title %s stand for themselves: write %s", quoted, visible(flags+parts[1])))
 	}
 	if letter := repeated.FindString(literal); letter != "" {
-		list = append(list, fmt.Sprintf("the %q in the title %s repeats one letter: write \".*\" for any characters", letter, quoted))
+		list = append(list, fmt.Sprintf("the %s in the title %s repeats one letter: write \".*\" for any characters", visible(letter), quoted))
 	}
 	if part := sqlLike.ReplaceAllString(title, "$1"); part != title {
 		list = append(list, fmt.Sprintf("the %% of the title %s stands for itself: write %s for a part of a title", quoted, visible(part)))

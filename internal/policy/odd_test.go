@@ -42,7 +42,7 @@ func TestOddRanges(t *testing.T) {
 // FuzzOdd: warnings of any value are one printable, bounded line each, and do not show
 // an odd character.
 func FuzzOdd(f *testing.F) {
-	for _, seed := range []string{"legal\u2010hold", "leg\u0430l", "a：b，c", "\ufeff", "%\u200b%", "^x^", "a*", strings.Repeat("é\u0301", 200), "/a/../b", " ", "\uFFFD"} {
+	for _, seed := range []string{"legal\u2010hold", "leg\u0430l", "a：b，c", "\ufeff", "%\u200b%", "^x^", "a*", strings.Repeat("é\u0301", 200), "/a/../b", " ", "\uFFFD", "0\u01C0*"} {
 		f.Add(seed)
 	}
 	fuzztest.Fuzz(f, func(t *testing.T, value string) {
