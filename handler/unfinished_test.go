@@ -374,8 +374,8 @@ func TestAFinishedPlanWithoutOutcomesStaysOpen(t *testing.T) {
 	})
 }
 
-// Each medium that a killed run may have deleted is in the totals, and lost at most once, whichever record of the run
-// that finishes its plan cannot be read or written.
+// Each medium that a killed run may have deleted is in the totals, and is lost at most once. The run that finishes the plan
+// may fail to read or write any record.
 func TestKilledRunsAreCounted(t *testing.T) {
 	for _, fault := range []emulator.Fault{{Operation: "PutObject", Kind: emulator.Forbidden}, {Operation: "GetObject", Kind: emulator.Forbidden}} {
 		t.Run(fault.Operation, func(t *testing.T) {

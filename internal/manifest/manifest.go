@@ -58,9 +58,9 @@ func column(name string) string {
 	return ""
 }
 
-// Verify reads a list to its end, and says why it must not be used if it is not whole:
-// gzip with another checksum or length, UTF-16 that is cut off, a stream that breaks, or a
-// row of CSV whose lines could be taken for rows. Rows says what is wrong with a header.
+// Verify reads a list to its end, and says why it must not be used if it is not whole. Its gzip may have another checksum or
+// length, its UTF-16 may be cut off, or its stream breaks. A row of CSV may have lines that could be taken for rows. Rows says
+// what is wrong with a header.
 func Verify(r io.Reader) error {
 	plain, err := decode(r)
 	if err != nil {
