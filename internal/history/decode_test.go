@@ -32,7 +32,7 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s (-encoding/json +decode):\n%s", name, diff)
 		}
 	}
-	for _, line := range []string{`{"at":"2026-06-30T20:00:00Z","mediaId":"a","run":7}`, `{"at":7,"mediaId":"a","run":"r"}`, `{"at":"2026-06-30T20:00:00Z","mediaId":"a","run":"r"`, `[]`} {
+	for _, line := range []string{`{"at":"2026-06-30T20:00:00Z","mediaId":"a","run":7}`, `{"at":7,"mediaId":"a","run":"r"}`, `{"at":"2026-06-30T20:00:00Z","mediaId":"a","run":"r"`, `{"at":"2026-06-30T20:00:00Z","mediaId":"a","run":"r","orphan":"yes"}`, `[]`} {
 		if d, err := decode([]byte(line)); err == nil {
 			t.Errorf("%s is taken for %+v", line, d)
 		}

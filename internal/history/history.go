@@ -130,7 +130,7 @@ func decode(line []byte) (Decision, error) {
 		case string(name) == "at":
 			err = d.At.UnmarshalJSON(value)
 		case string(name) == "orphan":
-			d.Orphan = string(value) == "true"
+			err = json.Unmarshal(value, &d.Orphan)
 		}
 		return err
 	})
