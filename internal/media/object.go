@@ -84,6 +84,12 @@ func (o Object) String() string {
 // IsZero reports whether o names nothing.
 func (o Object) IsZero() bool { return o == Object{} }
 
+// LooksLikePattern reports whether the key ends in / or *. Names of objects are literal, but the author may have meant a
+// prefix or a pattern.
+func (o Object) LooksLikePattern() bool {
+	return strings.HasSuffix(o.Key, "/") || strings.HasSuffix(o.Key, "*")
+}
+
 func splitOSS(s string) (bucket, key string, err error) {
 	rest, ok := strings.CutPrefix(s, "oss://")
 	if !ok {

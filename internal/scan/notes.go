@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -99,15 +98,14 @@ func (c *scan) idleWorkflows() []string {
 // maxLiterals bounds the names in literals.
 const maxLiterals = 1000
 
-// literals are named objects whose names end in / or *. Names are literal, but the author may have
-// meant a prefix or a pattern.
+// literals are named objects that look like patterns.
 type literals struct {
 	named        map[media.Object]bool
 	withoutMedia []media.Object
 }
 
 func (l *literals) add(object media.Object) {
-	if !strings.HasSuffix(object.Key, "/") && !strings.HasSuffix(object.Key, "*") || len(l.named) == maxLiterals {
+	if !object.LooksLikePattern() || len(l.named) == maxLiterals {
 		return
 	}
 	if l.named == nil {

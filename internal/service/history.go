@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -30,7 +30,7 @@ func (s *Service) History(ctx context.Context, call Call, name string) (*history
 	if err != nil {
 		return nil, err
 	}
-	if len(found.Decisions) == 0 && (strings.HasSuffix(name, "/") || strings.HasSuffix(name, "*")) {
+	if object, err := media.ParseObject(name); err == nil && len(found.Decisions) == 0 && object.LooksLikePattern() {
 		found.Notes = append(found.Notes, text.Quote(name)+" is the name of one object here, not a prefix or a pattern")
 	}
 	for _, record := range found.Unread {
