@@ -34,7 +34,7 @@ func refund(ctx context.Context, store state.Store, now time.Time, media int, sp
 const day = 24 * time.Hour
 
 // lateTime is the time for which a record may appear after others with later names. Instances have clocks of their
-// own: MPS refuses the calls of one that is more than 15 minutes off, so two that delete are at most half an hour apart.
+// own: MPS refuses the calls of one that is more than 15 minutes off. So two that delete are at most half an hour apart.
 // A record is written some seconds after the time in its name.
 const lateTime = 31 * time.Minute
 

@@ -34,7 +34,7 @@ type deletion struct {
 	spared     map[string]bool // media of an event that it did not delete
 }
 
-// unrecorded is what a deletion has not recorded yet.
+// unrecorded waits for the next flush, or for the end of the deletion.
 type unrecorded struct {
 	outcomes  []journal.Outcome
 	decisions []history.Decision
