@@ -14,39 +14,31 @@ func Canonical(data []byte) ([]byte, error) { return AppendCanonical(nil, data) 
 
 // AppendCanonical appends the canonical form of a JSON value; see Canonical.
 func AppendCanonical(to, data []byte) ([]byte, error) {
-	start := skipSpace(data, 0)
-	if end := skipValue(data, start, 0); end < 0 || skipSpace(data, end) != len(data) {
-		return nil, notJSON(data)
+	s := Scan(data)
+	form := s.canonical(slices.Grow(to, 2*len(data))) // object needs as much again
+	if err := s.End(); err != nil {
+		return nil, err
 	}
-	form, _ := appendValue(slices.Grow(to, 2*len(data)), data, start) // appendObject needs as much again
 	return form, nil
 }
 
-// appendValue appends the form of the value at i, and returns the value's end. The data is valid.
-func appendValue(form, data []byte, i int) ([]byte, int) {
-	switch data[i] {
+// canonical appends the form of the next value. The form can be trusted only after End.
+func (s *Scanner) canonical(form []byte) []byte {
+	switch s.Next() {
 	case '{':
-		return appendObject(form, data, i)
+		return s.object(form)
 	case '[':
 		form = append(form, '[')
-		for i = skipSpace(data, i+1); data[i] != ']'; i = nextMember(data, i) {
-			form, i = appendValue(separate(form, '['), data, i)
+		for range s.Elements {
+			form = s.canonical(separate(form, '['))
 		}
-		return append(form, ']'), i + 1
+		return append(form, ']')
+	case '"':
+		if quoted := s.Value(); quoted != nil {
+			return appendText(form, mended(content(quoted)))
+		}
 	}
-	end := skipValue(data, i, 0)
-	if data[i] == '"' {
-		return appendText(form, data[i:end]), end
-	}
-	return append(form, data[i:end]...), end
-}
-
-// nextMember returns the start of the next member behind the one that ends at i, or the bracket.
-func nextMember(data []byte, i int) int {
-	if i = skipSpace(data, i); data[i] == ',' {
-		i = skipSpace(data, i+1)
-	}
-	return i
+	return append(form, s.Value()...)
 }
 
 // separate appends a comma, unless a bracket has just been opened.
@@ -66,16 +58,11 @@ type member struct {
 // usualMembers is the number of members that a media record has at most, as a rule.
 const usualMembers = 24
 
-func appendObject(form, data []byte, i int) ([]byte, int) {
+func (s *Scanner) object(form []byte) []byte {
 	members, begin := make([]member, 0, usualMembers), len(form)
-	for i = skipSpace(data, i+1); data[i] != '}'; i = nextMember(data, i) {
-		end := skipString(data, i)
-		m := member{name: data[i+1 : end-1], start: len(form)}
-		if !isVerbatim(data[i:end]) {
-			m.name = []byte(decoded(data[i:end]))
-		}
-		form = append(appendText(form, data[i:end]), ':')
-		form, i = appendValue(form, data, skipSpace(data, skipSpace(data, end)+1))
+	for name := range s.Members {
+		m := member{name: mended(name), start: len(form)}
+		form = s.canonical(append(appendText(form, m.name), ':'))
 		m.end = len(form)
 		members = append(members, m)
 	}
@@ -90,31 +77,34 @@ func appendObject(form, data []byte, i int) ([]byte, int) {
 		}
 	}
 	form = append(form, '}')
-	return append(form[:begin], form[ordered:]...), i + 1
+	return append(form[:begin], form[ordered:]...)
 }
 
-// appendText appends a quoted text. Nearly all texts are written as they are read.
-func appendText(form, quoted []byte) []byte {
-	if isVerbatim(quoted) {
-		return append(form, quoted...)
+// mended returns a text as encoding/json reads it: with U+FFFD for each byte that is not UTF-8.
+func mended(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
 	}
-	written, _ := json.Marshal(decoded(quoted)) // a text is no error
+	return []byte(string([]rune(string(text))))
+}
+
+// appendText appends a text with its quotes. Nearly all texts are written as they are.
+func appendText(form, text []byte) []byte {
+	if isVerbatim(text) {
+		return append(append(append(form, '"'), text...), '"')
+	}
+	written, _ := json.Marshal(string(text)) // a text is no error
 	return append(form, written...)
 }
 
-// isVerbatim reports whether encoding/json writes a quoted text as it stands.
-func isVerbatim(quoted []byte) bool {
+// isVerbatim reports whether encoding/json writes a text as it is.
+func isVerbatim(text []byte) bool {
 	ascii := true
-	for _, c := range quoted {
-		if c == '\\' || c == '<' || c == '>' || c == '&' {
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			return false
 		}
 		ascii = ascii && c < utf8.RuneSelf
 	}
-	return ascii || utf8.Valid(quoted) && !bytes.ContainsAny(quoted, "\u2028\u2029")
-}
-
-func decoded(quoted []byte) (value string) {
-	_ = json.Unmarshal(quoted, &value) // it is valid
-	return value
+	return ascii || !bytes.ContainsAny(text, "\u2028\u2029")
 }

@@ -90,12 +90,14 @@ func notJSON(data []byte) error {
 	return fmt.Errorf("not JSON: %w", json.Unmarshal(data, new(json.RawMessage)))
 }
 
-// nameOf reads the name of a member. Nearly all have no escapes, and are quick to read.
-func nameOf(quoted []byte) []byte {
+// content reads a quoted text. Nearly all have no escapes, and are quick to read.
+func content(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
 	}
-	return []byte(decoded(quoted))
+	var value string
+	_ = json.Unmarshal(quoted, &value) // it is valid
+	return []byte(value)
 }
 
 // OtherFormat returns the error of a record of another format than this program reads.

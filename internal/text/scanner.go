@@ -27,10 +27,18 @@ func (s *Scanner) Next() byte {
 // Value reads the next value; nil after a mistake.
 func (s *Scanner) Value() json.RawMessage {
 	start := s.Start()
-	if s.at >= 0 {
-		s.at = skipValue(s.data, s.at, s.depth)
-	}
+	s.skip()
 	return s.Since(start)
+}
+
+func (s *Scanner) skip() {
+	switch open := s.Next(); {
+	case s.at < 0:
+	case open == '{' || open == '[':
+		s.within(open, func([]byte) bool { return true })
+	default:
+		s.at = skipScalar(s.data, s.at)
+	}
 }
 
 // Start returns the place of the next value.
@@ -76,7 +84,7 @@ func (s *Scanner) within(open byte, yield func(name []byte) bool) {
 			s.at = -1
 		}
 		if s.at == value {
-			s.Value()
+			s.skip()
 		}
 		switch s.Next() {
 		case ',':
@@ -106,7 +114,7 @@ func (s *Scanner) name() []byte {
 		return nil
 	}
 	s.at++
-	return nameOf(s.data[start:end])
+	return content(s.data[start:end])
 }
 
 // End returns an error if the text was not one JSON value.
