@@ -1,21 +1,17 @@
 package credentials
 
 import (
-	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"github.com/mediasweep/mediasweep/internal/account"
-	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -122,7 +118,7 @@ func ofEnvironment(getenv func(string) string, now func() time.Time) (found *ori
 	if own != "" {
 		file, shown = own, "the file of ALIBABA_CLOUD_CREDENTIALS_FILE"
 	}
-	_, noFile := within(fileTime, func() ([]byte, error) { _, err := os.Stat(file); return nil, err })
+	_, noFile := os.Stat(file)
 	switch {
 	case getenv("ALIBABA_CLOUD_OIDC_PROVIDER_ARN") != "" && getenv("ALIBABA_CLOUD_ROLE_ARN") != "":
 		found.name = "the OIDC token of the environment"
@@ -135,7 +131,7 @@ func ofEnvironment(getenv func(string) string, now func() time.Time) (found *ori
 			return nil, failure(found.name + " is not an http or https address")
 		}
 		found.provider, err = providers.NewURLCredentialsProviderBuilder().Build()
-	case noFile == nil || errors.Is(noFile, errNoAnswer) || own != "":
+	case noFile == nil || own != "":
 		data, err := readFile(file)
 		if err != nil {
 			return nil, failure(shown + ": " + err.Error())
@@ -167,43 +163,17 @@ func home(getenv func(string) string) string {
 // maxFile bounds a configuration file, in bytes.
 const maxFile = 1 << 20
 
-// fileTime bounds the reading of a file: a mount may not answer.
-const fileTime = 15 * time.Second
-
-// readFile reads a file. Its error does not name the file.
+// readFile reads a file. Its error does not name the file. A pipe is refused: it may never end.
 func readFile(path string) ([]byte, error) {
-	return within(fileTime, func() ([]byte, error) { return readRegular(path) })
-}
-
-func readRegular(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, account.WithoutPath(err)
-	}
-	defer file.Close() //nolint:errcheck // only read
-	about, err := file.Stat()
+	about, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, account.WithoutPath(err)
 	case !about.Mode().IsRegular():
 		return nil, errors.New("not a regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if len(data) > maxFile {
+	case about.Size() > maxFile:
 		return nil, errors.New("larger than 1 MiB")
 	}
+	data, err := os.ReadFile(path)
 	return data, account.WithoutPath(err)
-}
-
-var errNoAnswer = errors.New("no answer in time")
-
-// within returns what read returns, or errNoAnswer after a time. read then goes on, and nobody waits for it.
-func within(most time.Duration, read func() ([]byte, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
-	data, err := task.Within(ctx, read)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = errNoAnswer
-	}
-	return data, err
 }
