@@ -41,9 +41,6 @@ func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, err
 	return l, nil
 }
 
-// Len returns the number of media.
-func (l *List) Len() int { return len(l.items) }
-
 // lastDays returns the last days of the classes of age, which name them. Older media are "more".
 func lastDays() []int { return []int{30, 90, 180, 365, 730} }
 

@@ -1,11 +1,9 @@
 package state
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -90,19 +88,10 @@ func readFile(path, name string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%w: it is not a regular file", ErrDamaged)
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // only read
 	if err := checkSize(name, info.Size()); err != nil {
 		return nil, err
 	}
-	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	if _, err := data.ReadFrom(io.LimitReader(file, MaxBytes+1)); err != nil {
-		return nil, err
-	}
-	return data.Bytes(), checkSize(name, int64(data.Len()))
+	return os.ReadFile(path)
 }
 
 // List yields records; see Store.
