@@ -11,15 +11,15 @@ func (m *Message) announced() {
 	}
 	var parts []string
 	for _, day := range days[:min(len(days), maxDays)] {
-		parts = append(parts, m.words("%[1]s on %[2]s", "%[2]s：%[1]s", m.media(day.Media), day.Day))
+		parts = append(parts, m.lang.Say("%[1]s on %[2]s", m.media(day.Media), day.Day))
 	}
 	if more := len(days) - maxDays; more > 0 {
-		parts = append(parts, m.words("%d more days", "另有 %d 天", more))
+		parts = append(parts, m.lang.Say("%d more days", more))
 	}
-	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", "即将删除：%s。如需保留：mediasweep hold OBJECT、添加 protect 规则中的标签或修改策略。", m.join(parts))
+	m.say("To be deleted: %s. To keep them: mediasweep hold OBJECT, a tag of a protect rule, or another policy.", m.join(parts))
 	for _, day := range days {
 		if day.Guard != "" {
-			m.say("The guard will block the sweep of %s: %s.", "guard 将阻止 %s 的扫描：%s。", day.Day, m.lang.Sentence(day.Guard))
+			m.say("The guard will block the sweep of %s: %s.", day.Day, m.lang.Sentence(day.Guard))
 		}
 	}
 }
@@ -32,7 +32,7 @@ func (m *Message) due() {
 	}
 	var parts []string
 	for _, on := range days {
-		parts = append(parts, m.words("%[1]d on %[2]s", "%[2]s：%[1]d", on.Media, on.Day))
+		parts = append(parts, m.lang.Say("%[1]d on %[2]s", on.Media, on.Day))
 	}
-	m.say("Falls due within seven days: %s (%s).", "七天内到期：%s（%s）。", m.media(media), m.join(parts))
+	m.say("Falls due within seven days: %s (%s).", m.media(media), m.join(parts))
 }

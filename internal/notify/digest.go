@@ -55,32 +55,32 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	m := Message{lang: lang, report: r}
 	m.Title = line("mediasweep: " + m.outcome())
 	m.deployment(from)
-	m.say("Run %s: %s.", "运行 %s：%s。", r.Run, m.kind())
+	m.say("Run %s: %s.", r.Run, m.kind())
 	if r.Guard.Tripped && r.Status == report.Blocked {
-		m.say("Why: %s", "原因：%s", m.lang.Sentence(r.Guard.Reason))
+		m.say("Why: %s", m.lang.Sentence(r.Guard.Reason))
 	}
 	if r.Error != "" {
-		m.say("Error: %s", "错误：%s", m.lang.Sentence(r.Error))
+		m.say("Error: %s", m.lang.Sentence(r.Error))
 	}
 	if r.Next != "" {
-		m.say("Next: %s", "下一步：%s", m.lang.Sentence(r.Next))
+		m.say("Next: %s", m.lang.Sentence(r.Next))
 	}
 	if r.Guard.Overridden != "" {
-		m.say("Overridden: %s", "越过限制：%s", m.lang.Sentence(r.Guard.Overridden))
+		m.say("Overridden: %s", m.lang.Sentence(r.Guard.Overridden))
 	}
 	m.counts()
 	m.announced()
 	m.due()
 	m.rules()
 	if of := r.Restore; of != nil {
-		m.say("Restored media of %s: %d restored, %d skipped, %d failed.", "恢复 %s 的媒体：已恢复 %d，跳过 %d，失败 %d。", of.Of, of.Restored, of.Skipped, of.Failed)
+		m.say("Restored media of %s: %d restored, %d skipped, %d failed.", of.Of, of.Restored, of.Skipped, of.Failed)
 	}
 	if r.Counts.Deleted > 0 {
-		m.say("Undo: mediasweep restore %s", "撤销：mediasweep restore %s", r.Run)
+		m.say("Undo: mediasweep restore %s", r.Run)
 	}
 	m.failures()
 	if d.Held > 0 {
-		m.say("Failed or blocked runs held back since the last message: %d.", "自上次消息以来另有 %d 次失败或被阻止的运行未单独通知。", d.Held)
+		m.say("Failed or blocked runs held back since the last message: %d.", d.Held)
 	}
 	return m
 }
@@ -89,17 +89,17 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 func (m *Message) outcome() string {
 	title := ""
 	if m.report.Mode == policy.DryRun {
-		title = m.words("dry run: ", "试运行：")
+		title = m.lang.Say("dry run: ")
 	}
 	switch m.report.Status {
 	case report.Failed:
-		return m.words("failed", "运行失败")
+		return m.lang.Say("failed")
 	case report.Blocked:
-		return title + m.words("blocked, nothing was deleted", "已被阻止，未删除任何媒体")
+		return title + m.lang.Say("blocked, nothing was deleted")
 	case report.Partial:
-		return title + m.words("partial, %s", "部分完成，%s", m.result())
+		return title + m.lang.Say("partial, %s", m.result())
 	case report.Incomplete:
-		return title + m.words("interrupted, %s so far", "已中断，目前%s", m.result())
+		return title + m.lang.Say("interrupted, %s so far", m.result())
 	case report.Done, report.Busy:
 	}
 	return title + m.result()
@@ -109,53 +109,45 @@ func (m *Message) outcome() string {
 func (m *Message) result() string {
 	switch c := m.report.Counts; {
 	case m.report.Restore != nil:
-		return m.words("%s restored", "已恢复 %s", m.media(m.report.Restore.Restored))
+		return m.lang.Say("%s restored", m.media(m.report.Restore.Restored))
 	case c.Deleted == 0 && c.Announced > 0 && m.report.Mode == policy.Enforce:
-		return m.words("%s announced", "已预告 %s", m.media(c.Announced))
+		return m.lang.Say("%s announced", m.media(c.Announced))
 	default:
-		return m.words("%s deleted", "已删除 %s", m.media(c.Deleted))
+		return m.lang.Say("%s deleted", m.media(c.Deleted))
 	}
 }
 
 func (m *Message) media(n int) string {
 	if n == 1 {
-		return m.words("1 medium", "1 个媒体")
+		return m.lang.Say("1 medium")
 	}
-	return m.words("%d media", "%d 个媒体", n)
+	return m.lang.Say("%d media", n)
 }
 
 func (m *Message) deployment(from Deployment) {
 	var parts []string
-	for _, part := range []struct{ english, chinese, value string }{
-		{"function %s", "函数 %s", from.Function}, {"region %s", "地域 %s", from.Region}, {"state %s", "状态 %s", from.State},
+	for _, part := range []struct{ english, value string }{
+		{"function %s", from.Function}, {"region %s", from.Region}, {"state %s", from.State},
 	} {
 		if part.value != "" {
-			parts = append(parts, m.words(part.english, part.chinese, part.value))
+			parts = append(parts, m.lang.Say(part.english, part.value))
 		}
 	}
 	if len(parts) > 0 {
-		m.say("Deployment: %s.", "部署：%s。", m.join(parts))
+		m.say("Deployment: %s.", m.join(parts))
 	}
 }
 
 // kind says what started the run, its mode and its status. The mode of a run without a policy is not known.
 func (m *Message) kind() string {
 	r := m.report
-	parts := []string{string(r.Trigger)}
-	switch r.Trigger {
-	case trigger.Timer:
-		parts[0] = m.words("timer", "定时触发")
-	case trigger.OSS:
-		parts[0] = m.words("OSS event", "OSS 事件")
-	case trigger.HTTP, trigger.Invoke, trigger.CLI:
-		parts[0] = m.lang.Say(parts[0])
+	by := string(r.Trigger)
+	if r.Trigger == trigger.OSS {
+		by = "OSS event"
 	}
-	switch {
-	case r.Policy == "":
-	case r.Mode == policy.DryRun:
-		parts = append(parts, m.words("dry-run", "试运行"))
-	default:
-		parts = append(parts, m.words("enforce", "正式执行"))
+	parts := []string{m.lang.Say(by)}
+	if r.Policy != "" {
+		parts = append(parts, m.lang.Say(string(r.Mode)))
 	}
 	return m.join(append(parts, m.lang.Say(string(r.Status))))
 }
@@ -167,29 +159,29 @@ func (m *Message) counts() {
 		return
 	}
 	decided := m.list([]count{
-		{"expired", "过期", c.Expired}, {"kept", "保留", c.Kept}, {"protected", "受保护", c.Protected},
-		{"unknown", "无法判断", c.Unknown}, {"not in MPS any more", "已不在 MPS 中", c.Absent},
+		{"expired", c.Expired}, {"kept", c.Kept}, {"protected", c.Protected},
+		{"unknown", c.Unknown}, {"not in MPS any more", c.Absent},
 	})
-	m.say("Looked at %s: %s.", "共检查 %s：%s。", m.media(c.Looked), decided)
+	m.say("Looked at %s: %s.", m.media(c.Looked), decided)
 	if ended := m.list([]count{
-		{"deleted", "已删除", c.Deleted}, {"gone before", "此前已消失", c.Gone}, {"failed", "失败", c.Failed},
-		{"not verified", "未能确认", c.Unverified}, {"not deleted", "未删除", c.Pending}, {"announced", "已预告", c.Announced},
+		{"deleted", c.Deleted}, {"gone before", c.Gone}, {"failed", c.Failed},
+		{"not verified", c.Unverified}, {"not deleted", c.Pending}, {"announced", c.Announced},
 	}); ended != "" {
-		m.say("Of the expired: %s.", "过期媒体中：%s。", ended)
+		m.say("Of the expired: %s.", ended)
 	}
 }
 
 // count is a number with its name.
 type count struct {
-	english, chinese string
-	n                int
+	english string
+	n       int
 }
 
 func (m *Message) list(counts []count) string {
 	var parts []string
 	for _, c := range counts {
 		if c.n > 0 {
-			parts = append(parts, m.words("%[1]d %[2]s", "%[2]s %[1]d", c.n, m.words(c.english, c.chinese)))
+			parts = append(parts, m.lang.Say("%[1]d %[2]s", c.n, m.lang.Say(c.english)))
 		}
 	}
 	return m.join(parts)
@@ -206,13 +198,13 @@ func (m *Message) rules() {
 	slices.SortStableFunc(expire, func(a, b report.Rule) int { return cmp.Compare(b.Expired, a.Expired) })
 	var parts []string
 	for _, rule := range expire[:min(len(expire), maxRules)] {
-		parts = append(parts, m.words("%s %d (%d deleted)", "%s %d（已删除 %d）", text.BoundTo(rule.Name, 80), rule.Expired, rule.Deleted))
+		parts = append(parts, m.lang.Say("%s %d (%d deleted)", text.BoundTo(rule.Name, 80), rule.Expired, rule.Deleted))
 	}
 	if more := len(expire) - maxRules; more > 0 {
-		parts = append(parts, m.words("%d more rules", "另有 %d 条规则", more))
+		parts = append(parts, m.lang.Say("%d more rules", more))
 	}
 	if len(parts) > 0 {
-		m.say("Expired by rule: %s.", "按规则过期：%s。", m.join(parts))
+		m.say("Expired by rule: %s.", m.join(parts))
 	}
 }
 
@@ -221,9 +213,9 @@ func (m *Message) failures() {
 	all := m.report.Failures
 	for _, f := range all[:min(len(all), maxFailures)] {
 		what := slices.DeleteFunc([]string{cmp.Or(f.MediaID, f.Object), f.Code, f.Message}, func(part string) bool { return part == "" })
-		m.say("Failed: %s", "失败：%s", text.BoundTo(strings.Join(what, ": "), 300))
+		m.say("Failed: %s", text.BoundTo(strings.Join(what, ": "), 300))
 	}
 	if len(all) > maxFailures {
-		m.say("More failures are in the report: mediasweep runs %s", "其余失败见报告：mediasweep runs %s", m.report.Run)
+		m.say("More failures are in the report: mediasweep runs %s", m.report.Run)
 	}
 }

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -89,16 +88,9 @@ func (m Message) locale() string {
 	return "en_us"
 }
 
-// say adds a line in the language of the message. Both formats take the same values in order.
-func (m *Message) say(english, chinese string, values ...any) {
-	m.Lines = append(m.Lines, line(m.words(english, chinese, values...)))
+// say adds a line in the language of the message.
+func (m *Message) say(english string, values ...any) {
+	m.Lines = append(m.Lines, line(m.lang.Say(english, values...)))
 }
 
-func (m *Message) join(parts []string) string { return strings.Join(parts, m.words(", ", "，")) }
-
-func (m *Message) words(english, chinese string, values ...any) string {
-	if m.lang == words.Chinese {
-		english = chinese
-	}
-	return fmt.Sprintf(english, values...)
-}
+func (m *Message) join(parts []string) string { return strings.Join(parts, m.lang.Say(", ")) }
