@@ -13,8 +13,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// maxFailures is the largest number of failures that a report lists.
-const maxFailures = 100
+// MaxFailures is the largest number of failures that a report lists.
+const MaxFailures = 100
 
 // Report is the result of a run.
 type Report struct {
@@ -212,14 +212,12 @@ func (r *Report) Count(verdict retention.Verdict, rule string, media int) {
 	}
 }
 
-// Fail lists a failure while there is room for it, and reports whether there was.
-func (r *Report) Fail(f Failure) bool {
-	room := len(r.Failures) < maxFailures
-	if room {
+// Fail lists a failure while there is room for it.
+func (r *Report) Fail(f Failure) {
+	if len(r.Failures) < MaxFailures {
 		f.Message = text.Bound(f.Message)
 		r.Failures = append(r.Failures, f)
 	}
-	return room
 }
 
 // Note adds a note.

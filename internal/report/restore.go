@@ -58,7 +58,7 @@ func (r *Report) AddRestored(m RestoredMedium) {
 		r.Fail(Failure{MediaID: m.MediaID, Object: m.Object, Message: m.Reason})
 		return
 	}
-	if count <= maxFailures {
+	if count <= MaxFailures {
 		c.Media = append(c.Media, m)
 	}
 }

@@ -35,8 +35,10 @@ func (c *scan) answered(one checked) {
 		if err != nil {
 			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
 		}
-		if found.Candidate.MediaID != "" && c.mayName(found.Medium.Object) {
-			c.rediscover(&found.Medium)
+		if found.Candidate.MediaID != "" && c.sources.mayName(found.Medium.Object) {
+			if err := c.skips.rediscover(&found.Medium); err != nil {
+				c.fail(err)
+			}
 		}
 		c.handle(found, isGone && err == nil)
 	}
@@ -44,7 +46,7 @@ func (c *scan) answered(one checked) {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
 	for _, vacant := range answer.Vacant {
-		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: c.dueWithoutMedium(vacant)}
+		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.asOf)}
 		if len(answer.Strays) > 0 {
 			f.due = 0
 		}
@@ -88,10 +90,22 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 	c.cursor.account(candidates, nil)
 }
 
+// decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown.
+func (c *scan) decide(of lookup.Found, gone bool) *finding {
+	f, reason, err := c.decider.decide(of, gone)
+	if err != nil {
+		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
+	}
+	if f.verdict == retention.Unknown {
+		c.warnUnknown(of.Medium.ID, reason)
+	}
+	return f
+}
+
 // add adds a finding to the draft and to the next checkpoint.
 func (c *scan) add(f *finding) {
 	key, encoded := f.key(), f.encode()
-	if err := c.Draft.add(key, encoded); err != nil {
+	if err := c.draft.add(key, encoded); err != nil {
 		c.fail(err)
 		return
 	}

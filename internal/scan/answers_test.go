@@ -55,7 +55,7 @@ func TestRowsThatContradictMPS(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	r := library()
-	if cut := r.scan(1, false); len(cut.found.cursor.open) == 0 {
+	if cut := r.scan(1, false); len(cut.found.checkpoints.last.Pending) == 0 {
 		t.Fatalf("nothing is pending: %v", cut.found.End())
 	}
 	check(r.scan(0, false))

@@ -14,7 +14,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -103,8 +102,8 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
-				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, &report.Report{}, false)
-				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", region, "the next run")
+				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, now, false)
+				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
 				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
 				c.checkpoints.whole = !test.partial
 				c.checkpoints.next.squeezed = gzip.NewWriter(&c.checkpoints.next.content)
@@ -125,7 +124,7 @@ func TestAllFindingsAreSavedAgain(t *testing.T) {
 	cloud := newCloud(t)
 	var draft Draft
 	defer draft.Close()
-	at := newCheckpointer(cloud.store, "checkpoints/x/", region, "the next run")
+	at := newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
 	for i := range 2*maxUnsaved + 10 {
 		f := &finding{mediaID: fmt.Sprintf("m%05d", i), name: "n", verdict: retention.Keep}
 		if err := draft.add(f.key(), f.encode()); err != nil {

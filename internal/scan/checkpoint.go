@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -30,11 +29,11 @@ func checkpointFolder(mode policy.Mode) string {
 
 // checkpointsOf returns the folder of the checkpoints of a request, and who resumes them. Both are empty for a scan
 // without checkpoints. A changed manifest has other checkpoints: its rows may come before the cursor.
-func (c *scan) checkpointsOf(ctx context.Context) (folder, resumer string) {
+func (c *scan) checkpointsOf(ctx context.Context, mode policy.Mode) (folder, resumer string) {
 	request := c.request
 	switch {
 	case isScheduled(request):
-		return checkpointFolder(c.report.Mode), "the next scheduled run"
+		return checkpointFolder(mode), "the next scheduled run"
 	case request.Trigger != trigger.HTTP && request.Trigger != trigger.Invoke, !request.Inventory && len(request.Manifests) == 0:
 		return "", ""
 	}
@@ -108,17 +107,17 @@ func (c *scan) maybeCheckpoint() {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
 	defer cancel()
-	if err := c.checkpoints.save(ctx, c.place()); err != nil {
+	if err := c.checkpoints.save(ctx, c.head()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
 	c.checkpoints.tried, c.checkpoints.accounted = time.Now(), c.cursor.accounted
 }
 
-// place returns the head of a checkpoint at the cursor, without what the checkpointer knows.
-func (f *Found) place() checkpoint {
-	head := checkpoint{AsOf: f.report.AsOf, Policy: f.report.Policy, Sorted: f.sorted, After: f.cursor.after,
-		Skipped: f.Skipped, Live: f.live(), Missing: f.Missing, Sources: f.report.Sources, Failures: f.report.Failures}
-	for _, open := range f.cursor.left() {
+// head returns the head of a checkpoint at the cursor.
+func (c *scan) head() checkpoint {
+	head := checkpoint{Format: checkpointFormat, AsOf: c.asOf, Policy: c.Policy.Digest(), Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
+		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.reported}
+	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, open.record())
 	}
 	return head
@@ -126,33 +125,18 @@ func (f *Found) place() checkpoint {
 
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause and who resumes the scan,
 // and says in the report that a later run does.
-func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
-	if f.checkpoints == nil || f.cursor.after == "" {
+func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, r *report.Report, why error) error {
+	if f.checkpoints == nil {
 		return why
 	}
-	if !f.checkpoints.saved || f.cursor.moved {
-		ctx, cancel := budget.Record(ctx)
-		defer cancel()
-		var err error
-		if !f.checkpoints.whole {
-			err = f.checkpoints.saveAll(ctx, &f.Draft)
-		}
-		if err == nil {
-			err = f.checkpoints.save(ctx, f.place())
-		}
-		if err != nil {
-			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
-		}
-	}
-	f.report.Resumes = true
-	return fmt.Errorf("%w: %s resumes it", why, f.checkpoints.resumer)
+	return f.checkpoints.suspend(ctx, budget, &f.Draft, r, why)
 }
 
 const closedName = "closed.json"
 
 // CloseCheckpoint records that the scan must not be resumed: its plan is saved.
 func (f *Found) CloseCheckpoint(ctx context.Context) error {
-	if f.checkpoints == nil || !f.checkpoints.saved {
+	if !f.checkpoints.saved {
 		return nil
 	}
 	records := f.checkpoints.records

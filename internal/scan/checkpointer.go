@@ -11,7 +11,10 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 const (
@@ -24,10 +27,9 @@ const (
 	segmentSize = 4 << 20
 )
 
-// checkpointer writes the checkpoints of one scan. It is nil for a scan without checkpoints.
+// checkpointer writes the checkpoints of one scan. The zero value writes none.
 type checkpointer struct {
 	records  numbered
-	region   string // of the library
 	resumer  string // who resumes the scan
 	segments []int  // that are written
 	next     segment
@@ -38,10 +40,13 @@ type checkpointer struct {
 	// tried is when the last checkpoint was due, with so many candidates accounted for.
 	tried     time.Time
 	accounted int
+	// last is the head of the last checkpoint, which is worth writing if the cursor has moved. The end of the scan sets them.
+	last  checkpoint
+	moved bool
 }
 
-func newCheckpointer(store state.Store, folder, region, resumer string) *checkpointer {
-	return &checkpointer{records: numbered{store: store, folder: folder}, region: region, resumer: resumer, tried: time.Now(), whole: true}
+func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
+	return &checkpointer{records: numbered{store: store, folder: folder}, resumer: resumer, tried: time.Now(), whole: true}
 }
 
 // numbered creates records under the free numbers of a folder.
@@ -89,14 +94,14 @@ func (s *segment) empty() {
 func (s *segment) isFull() bool { return s.findings >= maxUnsaved || s.content.Len() >= segmentSize }
 
 func (c *checkpointer) add(key string, encoded []byte) {
-	if c != nil && c.whole {
+	if c.whole {
 		c.next.add(key, encoded)
 	}
 }
 
 // isDue reports whether a checkpoint is due when so many candidates are accounted for.
 func (c *checkpointer) isDue(accounted int) bool {
-	return c != nil && c.whole && accounted-c.accounted >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.next.isFull())
+	return c.whole && accounted-c.accounted >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.next.isFull())
 }
 
 // save writes the findings since the last checkpoint as a segment, and then the head.
@@ -106,7 +111,7 @@ func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 		c.next = segment{}
 		return err
 	}
-	head.Format, head.Region, head.Segments = checkpointFormat, c.region, c.segments
+	head.Segments = c.segments
 	record, err := json.Marshal(head)
 	if err == nil {
 		_, err = c.records.create(ctx, ".json", record)
@@ -146,4 +151,27 @@ func (c *checkpointer) saveAll(ctx context.Context, draft *Draft) error {
 		}
 	}
 	return nil
+}
+
+// suspend writes the last checkpoint; see Found.Suspend.
+func (c *checkpointer) suspend(ctx context.Context, budget deadline.Budget, draft *Draft, r *report.Report, why error) error {
+	if c.resumer == "" || c.last.After == "" {
+		return why
+	}
+	if !c.saved || c.moved {
+		ctx, cancel := budget.Record(ctx)
+		defer cancel()
+		var err error
+		if !c.whole {
+			err = c.saveAll(ctx, draft)
+		}
+		if err == nil {
+			err = c.save(ctx, c.last)
+		}
+		if err != nil {
+			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
+		}
+	}
+	r.Resumes = true
+	return fmt.Errorf("%w: %s resumes it", why, c.resumer)
 }

@@ -193,8 +193,8 @@ func TestAResumedScanContradictsItsCheckpoint(t *testing.T) {
 					if test.harmless {
 						want = 1
 					}
-					if !got.found.resumed.isResumed() || slices.Contains(got.ids, "x") != test.harmless || got.counts.Looked != 26 || got.counts.Unknown != 1-want {
-						t.Errorf("resumed: %v; %+v, planned %v", got.found.resumed.isResumed(), got.counts, got.ids)
+					if !got.found.Origin.isHint() || slices.Contains(got.ids, "x") != test.harmless || got.counts.Looked != 26 || got.counts.Unknown != 1-want {
+						t.Errorf("resumed: %v; %+v, planned %v", got.found.Origin.isHint(), got.counts, got.ids)
 					}
 				})
 			}

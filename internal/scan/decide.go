@@ -13,19 +13,33 @@ import (
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
+// decider decides on the media of a scan.
+type decider struct {
+	policy   *policy.Policy
+	asOf     time.Time
+	mark     func(*media.Medium) retention.Mark
+	now      func() time.Time
+	indexes  bool                // findings need the time of the next look-up
+	upcoming *retention.Upcoming // counts what falls due; nil if the scan cannot know
+}
+
+func (c *scan) newDecider() decider {
+	return decider{policy: c.Policy, asOf: c.asOf, mark: c.Mark, now: c.Now, indexes: c.skips.finds != nil}
+}
+
 // decide decides on a medium. If a list contradicts the medium, or the medium does not fit into a plan, it does not
-// expire, and the report says why.
-func (c *scan) decide(of lookup.Found, gone bool) *finding {
-	f, m := findingOf(of), &of.Medium
-	readAt := c.Now()
-	facts := retention.Facts{AsOf: c.report.AsOf, SourceRemoved: gone, NotLatest: true, Mark: c.Mark(m)}
-	decision := retention.Decide(c.Policy, m, facts)
-	err := checkBeside(of)
+// expire, and err says why. reason is that of the decision.
+func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
+	f = findingOf(of)
+	m, readAt := &of.Medium, d.now()
+	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
+	decision := retention.Decide(d.policy, m, facts)
+	err = checkBeside(of)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
@@ -34,18 +48,12 @@ func (c *scan) decide(of lookup.Found, gone bool) *finding {
 	if err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
 		decision, l = retention.Decision{Verdict: retention.Unknown}, plan.Line{}
 	}
-	f.verdict, f.rule, f.rank, f.readAt, f.line = decision.Verdict, decision.RuleName(), c.rankOf(m, facts), readAt.Unix(), l.Text
-	f.due, f.expires = c.dueOf(m, facts, decision.Verdict), c.expiryOf(m, facts)
+	f.verdict, f.rule, f.rank, f.readAt, f.line = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), readAt.Unix(), l.Text
+	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it
 	}
-	if err != nil {
-		c.miss(report.Failure{MediaID: m.ID, Message: err.Error()})
-	}
-	if f.verdict == retention.Unknown {
-		c.warnUnknown(m.ID, decision.Reason())
-	}
-	return f
+	return f, decision.Reason(), err
 }
 
 // findingOf returns the finding of a medium before a decision. The digest covers the doubt: a
@@ -83,24 +91,24 @@ func checkBeside(of lookup.Found) error {
 const youth = 24 * time.Hour
 
 // dueWithoutMedium returns when an object without a medium is looked up again.
-func (c *scan) dueWithoutMedium(candidate inventory.Candidate) int64 {
-	if candidate.Modified == 0 || c.report.AsOf.Unix()-candidate.Modified < int64(youth.Seconds()) {
+func dueWithoutMedium(candidate inventory.Candidate, asOf time.Time) int64 {
+	if candidate.Modified == 0 || asOf.Unix()-candidate.Modified < int64(youth.Seconds()) {
 		return 0
 	}
 	return index.Never
 }
 
 // dueOf returns when a medium is looked up again, for the index.
-func (c *scan) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
-	if c.finds == nil {
+func (d *decider) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
+	if !d.indexes {
 		return 0
 	}
 	if facts.Mark.Hold != nil || facts.Mark.MayHold != nil { // a release is no reason to look, so that a hold must not count
 		facts.Mark = facts.Mark.Unheld()
-		verdict = retention.Decide(c.Policy, m, facts).Verdict
+		verdict = retention.Decide(d.policy, m, facts).Verdict
 	}
-	isRanked := retention.RankOf(c.Policy, m, facts.WhenKnown(m)).Rule != "" // one with a future CreationTime is ranked from then on
-	switch due, _, ok := retention.Due(c.Policy, m, facts); {
+	isRanked := retention.RankOf(d.policy, m, facts.WhenKnown(m)).Rule != "" // one with a future CreationTime is ranked from then on
+	switch due, _, ok := retention.Due(d.policy, m, facts); {
 	case verdict == retention.Unknown: // the record may be complete the next time
 		return 0
 	case isRanked, facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:

@@ -55,6 +55,21 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 	}
 }
 
+// findings yields the merged findings. It fails the scan if they cannot be read.
+func (c *scan) findings() iter.Seq[*finding] {
+	return func(yield func(*finding) bool) {
+		for f, err := range c.draft.merged() {
+			if err != nil {
+				c.fail(err)
+				return
+			}
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
 // found yields the IDs of all media but the uncounted ones, with the names of their candidates.
 func (d *Draft) found() iter.Seq2[extsort.Record, error] {
 	return func(yield func(extsort.Record, error) bool) {

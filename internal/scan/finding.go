@@ -155,6 +155,9 @@ func (f *finding) contradict() {
 	f.contradicted = true
 }
 
+// wasHanded reports whether a survey handed the medium to its caller.
+func (f *finding) wasHanded() bool { return f.mediaID != "" && f.verdict == retention.Keep }
+
 func (f *finding) count(in *report.Report) {
 	switch {
 	case f.uncounted:

@@ -88,7 +88,7 @@ func FuzzFinding(f *testing.F) {
 
 // segmentOf returns a segment as a checkpointer writes it.
 func segmentOf(findings ...*finding) []byte {
-	c := newCheckpointer(nil, "", "", "")
+	c := newCheckpointer(nil, "", "")
 	for _, f := range findings {
 		c.add(f.key(), f.encode())
 	}

@@ -26,11 +26,11 @@ func (c *scan) gather() {
 			return
 		}
 	}
-	c.sources.hasIDs = c.gathered.HasIDs()
+	c.sources.hasIDs = c.sources.gathered.HasIDs()
 	if c.request.Inventory {
 		c.gatherLeads()
 	}
-	if c.End() == nil && c.resumed.isResumed() {
+	if c.End() == nil && c.origin.isHint() {
 		c.dropUnnamed()
 	}
 	if c.End() == nil && c.sorted {
@@ -42,7 +42,7 @@ func (c *scan) gather() {
 func (c *scan) gatherLeads() {
 	for lead, err := range c.Announced.Leads(c.admit) {
 		if err == nil {
-			err = c.gathered.Add(inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan})
+			err = c.sources.gathered.Add(inventory.Candidate{MediaID: lead.MediaID, Lead: true, Orphan: lead.Orphan})
 		}
 		if err != nil {
 			c.sourceFailed(err)
@@ -58,11 +58,11 @@ func (c *scan) read(share context.Context, one list) {
 	rows, bad, unmatched := 0, 0, c.sources.unmatched
 	defer func() {
 		if one.name != "" {
-			c.line(one.name).Named = rows // replaces the count of an earlier scan
+			c.sources.line(one.name).Named = rows // replaces the count of an earlier scan
 		}
 	}()
 	if one.isReport {
-		if err := c.gathered.Mark(); err != nil {
+		if err := c.sources.gathered.Mark(); err != nil {
 			c.sourceFailed(err)
 			return
 		}
@@ -81,7 +81,7 @@ func (c *scan) read(share context.Context, one list) {
 		}
 		_, isUnusable := errors.AsType[*inventory.Unusable](err)
 		if isUnusable { // the last value
-			c.gathered.Undo()
+			c.sources.gathered.Undo()
 			rows, c.sources.unmatched = 0, unmatched
 		}
 		c.sourceFailed(err)
@@ -105,18 +105,18 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 	if !one.isReport && one.name != "" {
 		c.sources.literals.add(candidate.Object)
 	}
-	return c.gathered.Add(candidate)
+	return c.sources.gathered.Add(candidate)
 }
 
 // sortPrefixes gathers the objects of the prefixes.
 func (c *scan) sortPrefixes() {
-	for _, line := range c.sources.lines {
-		c.report.Sources[line].Named = 0
+	for _, line := range c.sources.ofPrefix {
+		c.sources.lines[line].Named = 0
 	}
 	for candidate, err := range inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, "", nil) {
 		if err == nil {
-			c.countListed(candidate)
-			err = c.gathered.Add(candidate)
+			c.sources.countListed(candidate)
+			err = c.sources.gathered.Add(candidate)
 		}
 		if err != nil {
 			c.sourceFailed(err)

@@ -16,11 +16,7 @@ import (
 // They are ranked and not counted.
 func (c *scan) lookUpGroups() {
 	where, any := map[media.Object]bool{}, false
-	for f, err := range c.Draft.merged() {
-		if err != nil {
-			c.fail(err)
-			return
-		}
+	for f := range c.findings() {
 		any = any || len(f.rank.Groups) > 0
 		for _, prefix := range Where(c.Policy, f.rank) {
 			where[prefix] = true
@@ -29,12 +25,8 @@ func (c *scan) lookUpGroups() {
 	if !any || c.isOver() {
 		return
 	}
-	others := c.groupScan(where, c.sorted)
-	if isUnordered(others.Failed) {
-		others.Close()
-		others = c.groupScan(where, true)
-	}
-	defer others.Close()
+	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sorted || sorted) })
+	defer others.close()
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.
 		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read"})
@@ -45,8 +37,9 @@ func (c *scan) lookUpGroups() {
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	quiet := *c.Scanner
 	quiet.Progress = func(int) {}
-	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, &report.Report{AsOf: c.report.AsOf}, sorted)
+	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, c.asOf, sorted)
 	defer others.pool.close()
+	others.decider = others.newDecider()
 	others.handle = func(of lookup.Found, _ bool) {
 		f := others.decide(of, false)
 		f.uncounted = true

@@ -36,15 +36,18 @@ func TestLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			c.listed = []string{"a", "b", "c", "d", "e"}
-			f := &Found{skips: skips{skippedLive: 7, rediscovered: 2}, sorted: test.sorted}
+			s := c.scanner(testPolicy+test.guard).newScan(t.Context(), t.Context(), daily, now, test.sorted)
+			defer s.close()
+			s.skips = skips{skippedLive: 7, rediscovered: 2}
 			if test.claimed >= 0 {
-				f.resumed = resumed{names: map[uint64]struct{}{}, claimed: test.claimed, upTo: upTo, prefixes: []media.Object{{Bucket: "media-in"}}}
+				s.origin = Origin{names: map[uint64]struct{}{}, prefixes: []media.Object{{Bucket: "media-in"}}}
+				s.claim = claim{live: test.claimed, upTo: upTo}
 			}
 			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
 			if test.none {
 				counts.Expired = 0
 			}
-			live, most, err := c.scanner(testPolicy+test.guard).Live(t.Context(), f, counts)
+			live, most, err := s.countLive(t.Context(), counts)
 			if err != nil || live != test.live || most != test.most {
 				t.Errorf("%d to %d, %v; want %d to %d", live, most, err, test.live, test.most)
 			}
@@ -62,27 +65,26 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 	whole = r.calls - whole
 	r = newResumable(t, 300)
 	cut := r.scan(whole-2, false)
-	got := r.scan(0, false)
+	next := r.resume()
+	defer next.close()
 	live := cut.counts.Looked - cut.counts.Absent
-	if claimed := got.found.resumed.claimed; claimed < live || claimed > live*5/4 || live < 100 || cut.counts.Absent == 0 { // it may have a medium several times
+	if claimed := next.claim.live; claimed < live || claimed > live*5/4 || live < 100 || cut.counts.Absent == 0 { // it may have a medium several times
 		t.Errorf("%d claimed, %+v", claimed, cut.counts)
 	}
 }
 
 // An object without a medium is looked up again until it is a day old. A hold changes no day on which a medium is looked up.
 func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
-	d := newCloud(t).scanner(testPolicy).newScan(t.Context(), t.Context(), daily, &report.Report{AsOf: now}, false)
-	defer d.pool.close()
-	defer d.Close()
+	s := newCloud(t).scanner(testPolicy)
+	d := decider{policy: s.Policy, asOf: now, indexes: true}
 	for age, want := range map[time.Duration]int64{24 * time.Hour: index.Never, 24*time.Hour - time.Second: 0, 0: 0, -time.Hour: 0} {
-		if got := d.dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}); got != want {
+		if got := dueWithoutMedium(inventory.Candidate{Modified: now.Add(-age).Unix()}, now); got != want {
 			t.Errorf("%v old: %d, want %d", age, got, want)
 		}
 	}
-	if got := d.dueWithoutMedium(inventory.Candidate{}); got != 0 {
+	if got := dueWithoutMedium(inventory.Candidate{}, now); got != 0 {
 		t.Errorf("of no time: %d", got)
 	}
-	d.finds = &index.Finds{}
 	m := testMedium("m", "m", 10)
 	facts := retention.Facts{AsOf: now, NotLatest: true}
 	want := d.dueOf(&m, facts, retention.Keep)

@@ -4,56 +4,57 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
 
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// line returns the report's line of a source, until another one is added.
-func (c *scan) line(name string) *report.Source { return &c.report.Sources[c.lineNumber(name)] }
-
-// lineNumber returns the number of a source's line in the report. It adds the line if there is none.
-func (c *scan) lineNumber(name string) int {
-	r := c.report
-	i := slices.IndexFunc(r.Sources, func(s report.Source) bool { return s.Source == name })
-	if i < 0 {
-		i = len(r.Sources)
-		r.Sources = append(r.Sources, report.Source{Source: name})
-	}
-	return i
+// failures are what could not be read.
+type failures struct {
+	log *slog.Logger
+	// Missing is true if some candidates or sources could not be read.
+	Missing  bool
+	reported []report.Failure // in the report
+	unlisted extsort.Sorter   // those for which the report has no room
+	unknown  int              // media that were kept as unknown
 }
 
-// miss adds a failure to the report, or to unlisted if the report is full. The report of a resumed scan may have the
-// failure: the scan reads its lists again.
-func (c *scan) miss(failure report.Failure) {
-	c.Missing = true
+// miss adds a failure. A resumed scan may have it from its checkpoint: it reads its lists again.
+func (f *failures) miss(failure report.Failure) {
+	f.Missing = true
 	failure.Message = text.Bound(failure.Message)
-	if slices.Contains(c.report.Failures, failure) || c.report.Fail(failure) {
+	if slices.Contains(f.reported, failure) {
+		return
+	}
+	if len(f.reported) < report.MaxFailures {
+		f.reported = append(f.reported, failure)
 		return
 	}
 	encoded, err := json.Marshal(failure)
 	if err == nil {
-		err = c.unlisted.Add(fmt.Sprintf("%012d", c.unlisted.Len()), encoded)
+		err = f.unlisted.Add(fmt.Sprintf("%012d", f.unlisted.Len()), encoded)
 	}
 	if err != nil {
-		c.Log.Error("failure not listed", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
+		f.log.Error("failure not listed", "mediaId", failure.MediaID, "object", failure.Object, "message", failure.Message, "error", err.Error())
 	}
 }
 
 // maxUnknownLines bounds the log lines about media that are kept as unknown.
 const maxUnknownLines = 100
 
-func (c *scan) warnUnknown(id, reason string) {
-	if c.unknown++; c.unknown <= maxUnknownLines {
-		c.Log.Warn("kept as unknown", "mediaId", text.Bound(id), "reason", reason)
+func (f *failures) warnUnknown(id, reason string) {
+	if f.unknown++; f.unknown <= maxUnknownLines {
+		f.log.Warn("kept as unknown", "mediaId", text.Bound(id), "reason", reason)
 	}
 }
 
 // Unlisted returns the failures for which the report has no room.
-func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]) {
+func (f *failures) Unlisted() (count int, failures iter.Seq2[report.Failure, error]) {
 	return f.unlisted.Len(), func(yield func(report.Failure, error) bool) {
 		for record, err := range f.unlisted.All() {
 			var failure report.Failure
@@ -67,20 +68,24 @@ func (f *Found) Unlisted() (count int, failures iter.Seq2[report.Failure, error]
 	}
 }
 
-// describe adds notes about skipped candidates to the report.
+// describe adds notes about skipped candidates.
 func (c *scan) describe() {
 	if n := c.sources.unmatched; n > 0 {
-		c.report.Note("%d rows of inventory reports skipped: no rule can match their objects", n)
+		c.note("%d rows of inventory reports skipped: no rule can match their objects", n)
 	}
-	c.sources.literals.describe(c.report)
+	c.notes = append(c.notes, c.sources.literals.notes()...)
 	for _, prefix := range c.request.Prefixes {
-		if c.line(prefix.String()).Named == 0 && !c.Missing {
-			c.report.Note("no object is below %s", text.Quote(prefix.String()))
+		if c.sources.line(prefix.String()).Named == 0 && !c.Missing {
+			c.note("no object is below %s", text.Quote(prefix.String()))
 		}
 	}
 	if c.request.Inventory && c.Stopped == nil && !c.Missing {
-		c.report.Notes = append(c.report.Notes, c.idleWorkflows()...)
+		c.notes = append(c.notes, c.idleWorkflows()...)
 	}
+}
+
+func (c *scan) note(format string, args ...any) {
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
 
 // idleWorkflows returns notes about workflows of the inventory that named no media. MPS does not say that it knows none of a
@@ -88,7 +93,7 @@ func (c *scan) describe() {
 func (c *scan) idleWorkflows() []string {
 	var notes []string
 	for _, workflow := range unique(c.Policy.Inventory.Workflows) {
-		if workflow != policy.AllWorkflows && c.line("workflow:"+workflow).Named == 0 {
+		if workflow != policy.AllWorkflows && c.sources.line("workflow:"+workflow).Named == 0 {
 			notes = append(notes, fmt.Sprintf("no execution of workflow %s is known: check its spelling", text.Quote(workflow)))
 		}
 	}
@@ -121,11 +126,11 @@ func (l *literals) miss(object media.Object) {
 	}
 }
 
-// describe adds notes about names without a medium to a report.
-func (l *literals) describe(one *report.Report) {
+// notes returns notes about names without a medium.
+func (l *literals) notes() []string {
 	notes := make([]string, len(l.withoutMedia))
 	for i, object := range l.withoutMedia {
 		notes[i] = fmt.Sprintf("%s has no medium: a name is literal here, not a prefix or a pattern", text.Quote(object.String()))
 	}
-	one.Notes = append(one.Notes, text.First(notes, "names that end in / or * have no medium")...)
+	return text.First(notes, "names that end in / or * have no medium")
 }

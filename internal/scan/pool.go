@@ -74,17 +74,6 @@ func (p *pool) next() []checked {
 	return results
 }
 
-// ready returns the results of a batch if there are any.
-func (p *pool) ready() ([]checked, bool) {
-	select {
-	case results := <-p.results:
-		p.inFlight--
-		return results, true
-	default:
-		return nil, false
-	}
-}
-
 // close cancels the look-ups in flight, and waits for them.
 func (p *pool) close() {
 	p.cancel()

@@ -14,7 +14,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -73,15 +72,15 @@ func TestDamagedReport(t *testing.T) {
 				}}
 				s := r.scanner(testPolicy)
 				s.Objects = r
-				c := s.newScan(t.Context(), t.Context(), request, report.New("run", request.Trigger, s.Policy, s.Now()), false)
-				defer c.Close()
+				c := s.newScan(t.Context(), t.Context(), request, now, false)
+				defer c.close()
 				defer c.pool.close()
 				if again {
-					c.resumed = resumed{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
+					c.origin = Origin{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
 				}
 				c.sources.prefixes, c.sources.lists = s.sourcesOf(request)
 				c.gather()
-				failures := c.report.Failures
+				failures := c.reported
 				_, unlisted := c.Unlisted()
 				for failure, err := range unlisted {
 					if err != nil {
@@ -93,7 +92,7 @@ func TestDamagedReport(t *testing.T) {
 					t.Errorf("%d failures, the last of %v", n, failures)
 				}
 				var names []string
-				for candidate, err := range c.gathered.Objects(nil, "") {
+				for candidate, err := range c.sources.gathered.Objects(nil, "") {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -102,11 +101,11 @@ func TestDamagedReport(t *testing.T) {
 				if got := fmt.Sprint(names); got != "[media-in/x media-in/y]" {
 					t.Errorf("gathered %s", got)
 				}
-				if n := c.line("manifest:oss://ops/damaged/manifest.json").Named; n != 0 {
+				if n := c.sources.line("manifest:oss://ops/damaged/manifest.json").Named; n != 0 {
 					t.Errorf("%d rows are counted", n)
 				}
 				for _, key := range []string{"a", "c", "x", "y"} {
-					if got := c.resumed.hasName(inventory.Candidate{Object: objectOf(key)}); got != (again && key >= "x") {
+					if got := c.origin.hasName(inventory.Candidate{Object: objectOf(key)}); got != (again && key >= "x") {
 						t.Errorf("%s is named: %t", key, got)
 					}
 				}
@@ -123,8 +122,8 @@ func TestFailuresOfAResumedScan(t *testing.T) {
 			r.list = list
 			want := r.scan(2, false).report.Failures
 			got := r.scan(0, false)
-			if got.found.End() != nil || !got.found.resumed.isResumed() || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
-				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.resumed.isResumed(), len(got.report.Failures), len(want))
+			if got.found.End() != nil || !got.found.Origin.isHint() || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
+				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.Origin.isHint(), len(got.report.Failures), len(want))
 			}
 		})
 	}

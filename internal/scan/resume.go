@@ -11,6 +11,8 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -19,12 +21,12 @@ import (
 
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
 // logs a checkpoint that cannot be read, and tries the one before it.
-func (c *scan) resume(ctx context.Context) {
-	all, resumer := c.checkpointsOf(ctx)
+func (c *scan) resume(ctx context.Context, r *report.Report) {
+	all, resumer := c.checkpointsOf(ctx, r.Mode)
 	if all == "" {
 		return
 	}
-	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), c.report.Run)+"/", c.Region, resumer)
+	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), r.Run)+"/", resumer)
 	records, heads, err := c.interrupted(ctx, all)
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
@@ -39,7 +41,7 @@ func (c *scan) resume(ctx context.Context) {
 			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "skipped", head.Skipped)
 			if !isScheduled(c.request) {
-				c.report.Note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
+				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
 			}
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
@@ -96,7 +98,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if head.Policy != c.report.Policy || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
+	if head.Policy != c.Policy.Digest() || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
 	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
@@ -127,15 +129,12 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		draft.Close()
 		return err
 	}
-	c.Draft, c.cursor, c.sorted = draft, cursor, head.Sorted
-	c.Skipped, c.skippedLive, c.Missing = head.Skipped, head.Live, head.Missing
-	c.report.AsOf, c.report.Sources = head.AsOf, head.Sources
-	for _, failure := range head.Failures {
-		c.report.Fail(failure)
-	}
-	c.resumed = resumed{names: map[uint64]struct{}{}, claimed: live + head.Live, upTo: head.After}
+	c.draft, c.cursor, c.sorted, c.asOf = draft, cursor, head.Sorted, head.AsOf
+	c.skips.Skipped, c.skips.skippedLive = head.Skipped, head.Live
+	c.sources.lines, c.Missing, c.reported = head.Sources, head.Missing, head.Failures
+	c.origin, c.claim = Origin{names: map[uint64]struct{}{}}, claim{live: live + head.Live, upTo: head.After}
 	if c.request.Inventory {
-		c.resumed.prefixes = c.Policy.Inventory.Prefixes
+		c.origin.prefixes = c.Policy.Inventory.Prefixes
 	}
 	return nil
 }
@@ -170,17 +169,18 @@ func (c *scan) holdSaved(f *finding) {
 	if l.Parse() != nil {
 		return
 	}
-	if d, held := c.Mark(l.Medium).Held(c.report.AsOf); held {
+	if d, held := c.Mark(l.Medium).Held(c.asOf); held {
 		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), nil
 	}
 }
 
 // checkRules refuses a finding by a rule that the policy does not have.
 func (c *scan) checkRules(f *finding) error {
-	rule := c.report.Rule(f.rule)
+	expires := c.Policy.ExpireRule(f.rule) != nil
+	isKnown := expires || slices.ContainsFunc(c.Policy.Protect, func(rule policy.Rule) bool { return rule.Name == f.rule })
 	switch {
 	case retention.IsHold(f.rule) && (f.verdict == retention.Protected || f.verdict == retention.Unknown): // it may have been released since
-	case f.rule != "" && rule == nil, f.verdict == retention.Expired && (rule == nil || rule.Kind != "expire"):
+	case f.rule != "" && !isKnown, f.verdict == retention.Expired && !expires:
 		return fmt.Errorf("a finding is by rule %s, which the policy does not have", text.Quote(f.rule))
 	}
 	ranking := c.Policy.ExpireRule(f.rank.Rule)

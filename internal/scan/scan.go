@@ -7,6 +7,7 @@
 //   - pool.go looks batches of them up.
 //   - answers.go and decide.go make findings of the answers; finding.go encodes them.
 //   - draft.go sorts the findings, so that each medium comes once, with the verdict of its group.
+//   - count.go counts them, and the live media; found.go has the result.
 //
 // Beside it, cursor.go and checkpointer.go save the place of a scan, and resume.go loads it. A checkpoint is a hint:
 // named.go checks it against the sources. groups.go reads the groups of an applied plan. upcoming.go counts what falls due.
@@ -15,18 +16,16 @@ package scan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -68,37 +67,45 @@ type Scanner struct {
 	Log      *slog.Logger
 }
 
-// Run scans the candidates of a request, and decides on each medium. It adds counts, sources,
-// failures and notes to the report. It starts no call after admit has ended.
+// Run scans the candidates of a request, and decides on each medium. It adds what it found to the report. It starts no call
+// after admit has ended.
 func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *report.Report) *Found {
-	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.newScan(ctx, admit, request, r, sorted)
+	c := s.inOrder(func(sorted bool) *scan {
+		c := s.newScan(ctx, admit, request, r.AsOf, sorted)
 		defer c.pool.close()
-		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
-		c.resume(ctx)
+		c.resume(ctx, r)
 		if isScheduled(request) {
 			c.openIndex()
 		}
-		if request.Inventory && !c.resumed.isResumed() { // a checkpoint is only a hint
-			c.upcoming = retention.NewUpcoming(s.Policy, r.AsOf)
+		c.decider = c.newDecider()
+		if request.Inventory && !c.origin.isHint() {
+			c.decider.upcoming = retention.NewUpcoming(s.Policy, c.asOf)
 		}
+		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.lookUpAll()
-		if c.Stopped != nil && c.Failed == nil {
-			c.Stopped = c.Suspend(ctx, s.Budget, c.Stopped)
-		}
-		if err := c.rankAndCount(); err != nil {
-			c.fail(err)
-		}
-		return c.Found
+		return c
 	})
+	c.checkpoints.last, c.checkpoints.moved = c.head(), c.cursor.moved
+	if c.Stopped != nil && c.Failed == nil {
+		c.Stopped = c.checkpoints.suspend(ctx, s.Budget, &c.draft, r, c.Stopped)
+	}
+	live, most, err := c.rankAndCount(ctx, r)
+	if deadline.Passed(err) {
+		c.Stopped = c.checkpoints.suspend(ctx, s.Budget, &c.draft, r, err)
+	} else if err != nil {
+		c.fail(err)
+	}
+	found := c.result(r)
+	found.Live, found.MostLive = live, most
+	return found
 }
 
 // Survey scans the candidates of a request, and calls each with every medium. It decides nothing
 // and writes nothing.
 func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
-	handed := map[string]bool{}
-	return s.inOrder(r, func(sorted bool) *Found {
-		c := s.newScan(ctx, ctx, request, r, sorted)
+	handed := map[string]bool{} // by a scan that begins again
+	c := s.inOrder(func(sorted bool) *scan {
+		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
 		defer c.pool.close()
 		c.handle = func(of lookup.Found, _ bool) {
 			f := findingOf(of)
@@ -111,31 +118,29 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 			c.add(f)
 		}
 		c.lookUpAll()
-		for f, err := range c.Draft.merged() {
-			switch {
-			case err != nil:
-				c.fail(err)
-			case f.verdict != retention.Keep || f.mediaID == "": // the caller has the others
-				f.count(r)
-			case isUnordered(c.Failed):
-				handed[f.mediaID] = true
+		if isUnordered(c.Failed) {
+			for f := range c.findings() {
+				handed[f.mediaID] = f.wasHanded()
 			}
 		}
-		return c.Found
+		return c
 	})
+	for f := range c.findings() {
+		if !f.wasHanded() {
+			f.count(r)
+		}
+	}
+	return c.result(r)
 }
 
 // inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.
-func (s *Scanner) inOrder(r *report.Report, attempt func(sorted bool) *Found) *Found {
-	before := *r
-	before.Rules, before.Notes = slices.Clone(r.Rules), slices.Clone(r.Notes)
-	found := attempt(false)
-	if !isUnordered(found.Failed) {
-		return found
+func (s *Scanner) inOrder(attempt func(sorted bool) *scan) *scan {
+	c := attempt(false)
+	if !isUnordered(c.Failed) {
+		return c
 	}
-	s.Log.Warn("scanning again with sorted listings", "reason", found.Failed.Error())
-	found.Close()
-	*r = before
+	s.Log.Warn("scanning again with sorted listings", "reason", c.Failed.Error())
+	c.close()
 	return attempt(true)
 }
 
@@ -147,22 +152,33 @@ func isScheduled(request *trigger.Request) bool {
 // scan is one pass over the candidates. The caller's goroutine owns it.
 type scan struct {
 	*Scanner                   // its dependencies
-	*Found                     // its result, and the place where it is
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
-	unknown    int // media that were kept as unknown
-	sources    sources
-	pool       *pool
-	again      []inventory.Candidate            // objects to look up with escaped slashes
-	upcoming   *retention.Upcoming              // counts what falls due; nil if the scan cannot know
-	handle     func(of lookup.Found, gone bool) // takes each medium that is found
+	asOf       time.Time  // for decisions
+	scope      plan.Scope // of the plan
+
+	sorted      bool // the prefixes are read before the first look-up too, and sorted
+	sources     sources
+	skips       skips
+	cursor      cursor
+	checkpoints *checkpointer
+	pool        *pool                            // looks up what is not skipped
+	again       []inventory.Candidate            // objects to look up with escaped slashes
+	handle      func(of lookup.Found, gone bool) // takes each medium that is found
+	decider     decider
+	draft       Draft
+
+	origin Origin
+	claim  claim // of a checkpoint
+	ending
+	failures
+	notes []string // for the report
 }
 
-// newScan returns a scan, whose pool the caller must close.
-func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, r *report.Report, sorted bool) *scan {
-	found := &Found{report: r, sorted: sorted, cursor: cursor{open: map[string]pending{}}}
-	return &scan{Scanner: s, Found: found, ctx: ctx, admit: admit, request: request,
-		sources: sources{orphans: map[string]bool{}}, pool: newPool(ctx, admit, s)}
+// newScan returns a scan. The caller must close its pool, and the scan or its result.
+func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
+	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, asOf: asOf, sorted: sorted,
+		sources: sources{orphans: map[string]bool{}}, cursor: cursor{open: map[string]pending{}}, checkpoints: &checkpointer{}, pool: newPool(ctx, admit, s), failures: failures{log: s.Log}}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -172,7 +188,9 @@ func isUnordered(err error) bool {
 }
 
 func (c *scan) lookUpAll() {
-	c.lookUp(c.stages())
+	scope, stages := c.stages()
+	c.scope = scope
+	c.lookUp(stages)
 	if c.request.Plan != "" {
 		c.lookUpGroups()
 	}
@@ -211,15 +229,6 @@ func (c *scan) isOver() bool {
 	return c.End() != nil
 }
 
-func (c *scan) stop(why error) {
-	if errors.Is(why, context.DeadlineExceeded) {
-		why = deadline.ErrTimeUp
-	}
-	if c.Stopped == nil {
-		c.Stopped = fmt.Errorf("stopped before everything had been looked at: %w", why)
-	}
-}
-
 // fail ends the scan, and makes its draft unusable.
 func (c *scan) fail(err error) {
 	if c.Failed == nil {
@@ -234,8 +243,8 @@ func (c *scan) start(batch lookup.Batch) {
 		c.receive(c.pool.next())
 	}
 	c.pool.start(batch, c.mayBeGone(batch.Candidates))
-	for results, ok := c.pool.ready(); ok; results, ok = c.pool.ready() {
-		c.receive(results)
+	for len(c.pool.results) > 0 {
+		c.receive(c.pool.next())
 	}
 }
 
@@ -269,38 +278,4 @@ func (c *scan) askAgain(least int) {
 			}
 		}
 	}
-}
-
-// rankAndCount ranks the findings, counts them, and adds them to the index.
-func (c *scan) rankAndCount() error {
-	if err := c.Draft.rank(c.Policy, c.report.AsOf); err != nil {
-		return err
-	}
-	skipped, err := c.skippedIDs()
-	if err != nil {
-		return err
-	}
-	defer skipped.Close()
-	findSkipped, done := extsort.Finder(skipped.All())
-	defer done()
-	for f, err := range c.Draft.ranked() {
-		elsewhere := false
-		if err == nil && f.mediaID != "" {
-			_, elsewhere, err = findSkipped(f.mediaID)
-		}
-		if err != nil {
-			return err
-		}
-		f.count(c.report)
-		if f.contradicted && !f.uncounted {
-			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
-		}
-		c.addToIndex(f, elsewhere)
-		if !elsewhere {
-			c.countDue(f)
-		}
-	}
-	c.reportUpcoming()
-	c.report.Counts.Pending = c.report.Counts.Expired
-	return nil
 }

@@ -32,8 +32,8 @@ type skips struct {
 
 // openIndex opens the index of earlier scans, and starts to collect entries for the next.
 func (c *scan) openIndex() {
-	since := c.Policy.FullEvery.Began(c.report.AsOf, c.Policy.Timezone)
-	c.known, c.finds = index.Open(c.admit, c.Store, c.report.Policy, c.report.AsOf, since, c.Log.Warn), &index.Finds{}
+	since := c.Policy.FullEvery.Began(c.asOf, c.Policy.Timezone)
+	c.skips.known, c.skips.finds = index.Open(c.admit, c.Store, c.Policy.Digest(), c.asOf, since, c.Log.Warn), &index.Finds{}
 }
 
 // splits returns names at which a listing may be parted.
@@ -42,14 +42,6 @@ func (s *skips) splits() []string {
 		return nil
 	}
 	return s.known.Splits()
-}
-
-// WriteIndex writes the next generation of the index.
-func (s *skips) WriteIndex(ctx context.Context, now time.Time, run string) error {
-	if s.finds == nil {
-		return nil
-	}
-	return s.finds.Write(ctx, s.known, now, run)
 }
 
 // close frees the memory and the temporary files.
@@ -63,69 +55,62 @@ func (s *skips) close() {
 // live returns the number of live media that were skipped, without those that were found by their IDs.
 func (s *skips) live() int { return max(0, s.skippedLive-s.rediscovered) }
 
-// isKnown returns the entries of a candidate that need not be looked up.
-func (c *scan) isKnown(candidate inventory.Candidate) (entries []index.Entry, known bool) {
-	if c.finds == nil || candidate.Lead {
-		return nil, false
+// find returns the index's entries of a candidate that need not be looked up; none if it must be.
+func (s *skips) find(ctx context.Context, candidate inventory.Candidate, asOf time.Time) []index.Entry {
+	if s.finds == nil || candidate.Lead {
+		return nil
 	}
-	entries = c.known.Find(c.admit, candidate.Name())
+	entries := s.known.Find(ctx, candidate.Name())
 	for _, e := range entries {
-		if e.Modified != candidate.Modified || e.Due <= c.report.AsOf.Unix() {
-			return nil, false
+		if e.Modified != candidate.Modified || e.Due <= asOf.Unix() {
+			return nil
 		}
 	}
-	return entries, len(entries) > 0
+	return entries
 }
 
-// skip skips a candidate. It counts one live medium of it: the guard must not count more than the inventory names.
-func (c *scan) skip(candidate inventory.Candidate, entries []index.Entry) {
-	c.cursor.skip(candidate)
-	c.Skipped++
-	live := 0
-	for _, e := range entries {
-		if isLive(e) {
-			live = 1
-			c.countSkipped(candidate, e.Due)
-		}
+// count counts a candidate, and one live medium of it: the guard must not count more than the inventory names.
+func (s *skips) count(entries []index.Entry) {
+	s.Skipped++
+	if slices.ContainsFunc(entries, isLive) {
+		s.skippedLive++
 	}
-	c.skippedLive += live
 }
 
 // isLive reports whether the index counts a live medium with an entry.
 func isLive(e index.Entry) bool { return e.Medium && !e.Elsewhere }
 
-// addToIndex adds a finding to the index. elsewhere says that the index has the finding's medium by its object.
-func (c *scan) addToIndex(f *finding, elsewhere bool) {
-	if c.finds == nil || f.isStray() {
+// add adds a finding to the index. elsewhere says that the index has the finding's medium by its object. hasIDs says that
+// lists name media IDs.
+func (s *skips) add(f *finding, elsewhere, hasIDs bool) {
+	if s.finds == nil || f.isStray() {
 		return
 	}
 	isMedium := f.mediaID != "" && f.verdict != retention.Absent
-	c.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium, Elsewhere: elsewhere})
+	s.finds.Add(index.Entry{Name: f.name, Modified: f.modified, Due: f.due, Medium: isMedium, Elsewhere: elsewhere})
 	id := inventory.Candidate{MediaID: f.mediaID}.Name()
-	if isMedium && c.sources.hasIDs && f.name != id && f.verdict != retention.Unknown { // a list may name the ID too
-		c.finds.Add(index.Entry{Name: id, Due: f.due, Medium: true, Elsewhere: true})
+	if isMedium && hasIDs && f.name != id && f.verdict != retention.Unknown { // a list may name the ID too
+		s.finds.Add(index.Entry{Name: id, Due: f.due, Medium: true, Elsewhere: true})
 	}
 }
 
 // A list may begin to name the ID of a medium whose object the index skips. Such a medium counts once,
 // by its object.
 
-// rediscover adds a medium. All objects have been taken before the first ID is.
-func (c *scan) rediscover(m *media.Medium) {
-	c.rediscovered++
-	if c.Skipped == 0 {
-		return
+// rediscover adds a medium. All objects have been taken before the first ID is. Its error is an *extsort.Error.
+func (s *skips) rediscover(m *media.Medium) error {
+	s.rediscovered++
+	if s.Skipped == 0 {
+		return nil
 	}
-	if err := c.ofObjects.Add(inventory.Candidate{Object: m.Object}.Name(), []byte(m.ID)); err != nil {
-		c.fail(err)
-	}
+	return s.ofObjects.Add(inventory.Candidate{Object: m.Object}.Name(), []byte(m.ID))
 }
 
 // skippedIDs sorts the IDs of rediscovered media whose objects were skipped. The caller must close them.
-func (c *scan) skippedIDs() (ids extsort.Sorter, err error) {
-	isSkipped := func(e index.Entry) bool { return isLive(e) && e.Due > c.report.AsOf.Unix() }
-	for record, err := range c.ofObjects.All() {
-		if err == nil && slices.ContainsFunc(c.known.Find(c.admit, record.Name), isSkipped) {
+func (s *skips) skippedIDs(ctx context.Context, asOf time.Time) (ids extsort.Sorter, err error) {
+	isSkipped := func(e index.Entry) bool { return isLive(e) && e.Due > asOf.Unix() }
+	for record, err := range s.ofObjects.All() {
+		if err == nil && slices.ContainsFunc(s.known.Find(ctx, record.Name), isSkipped) {
 			err = ids.Add(string(record.Rest), nil)
 		}
 		if err != nil {

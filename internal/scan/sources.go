@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/extsort"
+	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -25,8 +26,11 @@ type candidates = iter.Seq2[inventory.Candidate, error]
 // first look-up.
 type sources struct {
 	prefixes []media.Object
-	lines    []int // of the report, with the prefixes
 	lists    []list
+	gathered inventory.Gathered // from the lists
+	// lines are those of the report. ofPrefix has the numbers of the lines with the prefixes.
+	lines    []report.Source
+	ofPrefix []int
 	// unmatched counts rows of reports whose objects no rule takes.
 	unmatched int
 	hasIDs    bool // the lists name media IDs
@@ -42,8 +46,8 @@ type list struct {
 	isReport bool
 }
 
-// stages returns the candidates of the request, in stages, and sets the scope of the plan.
-func (c *scan) stages() []candidates {
+// stages returns the scope of the request's plan, and its candidates, in stages.
+func (c *scan) stages() (plan.Scope, []candidates) {
 	request := c.request
 	if request.Trigger != trigger.OSS {
 		for _, object := range request.Objects {
@@ -52,22 +56,18 @@ func (c *scan) stages() []candidates {
 	}
 	switch {
 	case request.Plan != "":
-		c.Scope = plan.Scope{Plan: request.Plan}
-		return []candidates{c.ofPlan(request.Plan)}
+		return plan.Scope{Plan: request.Plan}, []candidates{c.ofPlan(request.Plan)}
 	case len(request.MediaIDs) > 0:
-		c.Scope = plan.Scope{MediaIDs: request.MediaIDs}
-		return []candidates{inventory.Of(request.MediaIDs, nil)}
+		return plan.Scope{MediaIDs: request.MediaIDs}, []candidates{inventory.Of(request.MediaIDs, nil)}
 	case len(request.Manifests)+len(request.Prefixes)+len(request.Files) > 0:
-		c.Scope = plan.Scope{Objects: addresses(request.Objects), Manifests: append(addresses(request.Manifests), request.Files...), Inventory: addresses(request.Prefixes)}
+		scope := plan.Scope{Objects: addresses(request.Objects), Manifests: append(addresses(request.Manifests), request.Files...), Inventory: addresses(request.Prefixes)}
 		c.sources.prefixes, c.sources.lists = c.sourcesOf(request)
-		return c.ofSources()
+		return scope, c.ofSources()
 	case len(request.Objects) > 0:
-		c.Scope = plan.Scope{Objects: addresses(request.Objects)}
-		return []candidates{inventory.Of(nil, request.Objects)}
+		return plan.Scope{Objects: addresses(request.Objects)}, []candidates{inventory.Of(nil, request.Objects)}
 	}
 	c.sources.prefixes, c.sources.lists = c.inventorySources()
-	c.Scope = plan.Scope{Inventory: c.sources.called()}
-	return c.ofSources()
+	return plan.Scope{Inventory: c.sources.called()}, c.ofSources()
 }
 
 func addresses(objects []media.Object) []string {
@@ -123,8 +123,21 @@ func (s *Scanner) sourcesOf(request *trigger.Request) (prefixes []media.Object, 
 }
 
 // mayName reports whether a source may name an object.
-func (c *scan) mayName(object media.Object) bool {
-	return c.gathered.HasObjects() || policy.Inventory{Prefixes: c.sources.prefixes}.Covers(object)
+func (s *sources) mayName(object media.Object) bool {
+	return s.gathered.HasObjects() || policy.Inventory{Prefixes: s.prefixes}.Covers(object)
+}
+
+// line returns the report's line of a source, until another one is added.
+func (s *sources) line(name string) *report.Source { return &s.lines[s.lineNumber(name)] }
+
+// lineNumber returns the number of a source's line in the report. It adds the line if there is none.
+func (s *sources) lineNumber(name string) int {
+	i := slices.IndexFunc(s.lines, func(line report.Source) bool { return line.Source == name })
+	if i < 0 {
+		i = len(s.lines)
+		s.lines = append(s.lines, report.Source{Source: name})
+	}
+	return i
 }
 
 // called returns the names of the sources.
@@ -143,10 +156,10 @@ func (s *sources) called() []string {
 // not looked up by its ID.
 func (c *scan) ofSources() []candidates {
 	for _, name := range c.sources.called() {
-		c.line(name)
+		c.sources.lineNumber(name)
 	}
 	for _, prefix := range c.sources.prefixes {
-		c.sources.lines = append(c.sources.lines, c.lineNumber(prefix.String()))
+		c.sources.ofPrefix = append(c.sources.ofPrefix, c.sources.lineNumber(prefix.String()))
 	}
 	c.gather()
 	return []candidates{c.leftOver, c.namedObjects, c.namedIDs}
@@ -154,25 +167,25 @@ func (c *scan) ofSources() []candidates {
 
 // namedObjects yields the objects that the sources name.
 func (c *scan) namedObjects(yield func(inventory.Candidate, error) bool) {
-	c.unskipped(c.gathered.Objects(c.listed(c.cursor.after), c.cursor.after), yield)
+	c.unskipped(c.sources.gathered.Objects(c.list(c.admit, c.sources.prefixes, c.cursor.after), c.cursor.after), yield)
 }
 
 // namedIDs yields the media IDs that the sources name, but not those of media that were found. It yields an ID again if a list
 // names another object beside it.
 func (c *scan) namedIDs(yield func(inventory.Candidate, error) bool) {
-	if err := c.gathered.DropIDs(c.Draft.found()); err != nil {
+	if err := c.sources.gathered.DropIDs(c.draft.found()); err != nil {
 		yield(inventory.Candidate{}, err)
 		return
 	}
-	c.unskipped(c.gathered.IDs(c.cursor.after), yield)
+	c.unskipped(c.sources.gathered.IDs(c.cursor.after), yield)
 }
 
-// listed lists the prefixes in order. It is nil if there are none, or gather has sorted them.
-func (c *scan) listed(after string) candidates {
-	if c.sorted || len(c.sources.prefixes) == 0 {
+// list lists prefixes in order. It is nil if there are none, or gather has sorted them.
+func (c *scan) list(ctx context.Context, prefixes []media.Object, after string) candidates {
+	if c.sorted || len(prefixes) == 0 {
 		return nil
 	}
-	return inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, after, c.splits())
+	return inventory.OfPrefixes(ctx, c.Objects, prefixes, after, c.skips.splits())
 }
 
 // leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.
@@ -188,11 +201,18 @@ func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 	}
 }
 
-// unskipped yields the candidates that the index does not skip.
+// unskipped yields the candidates that the index does not skip. It moves the cursor past each candidate.
 func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) bool) {
 	for candidate, err := range all {
-		if err == nil && !c.mustLookUp(candidate) {
-			continue
+		if err == nil {
+			if candidate.Listed {
+				c.sources.countListed(candidate)
+			}
+			if entries := c.skips.find(c.admit, candidate, c.asOf); len(entries) > 0 {
+				c.skip(candidate, entries)
+				continue
+			}
+			c.cursor.advance(candidate)
 		}
 		if !yield(candidate, err) {
 			return
@@ -200,27 +220,25 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 	}
 }
 
-// mustLookUp moves the cursor past a candidate. It returns false if the index skips the candidate.
-func (c *scan) mustLookUp(candidate inventory.Candidate) bool {
-	if candidate.Listed {
-		c.countListed(candidate)
+// skip moves past a candidate that the index skips.
+func (c *scan) skip(candidate inventory.Candidate, entries []index.Entry) {
+	c.cursor.skip(candidate)
+	c.skips.count(entries)
+	for _, e := range entries {
+		if isLive(e) {
+			c.decider.countSkipped(candidate, e.Due)
+		}
 	}
-	entries, known := c.isKnown(candidate)
-	if !known {
-		c.cursor.advance(candidate)
-		return true
-	}
-	c.skip(candidate, entries)
 	if c.cursor.accounted%checkpointStep == 0 {
 		c.maybeCheckpoint() // there may be no look-up that does
 	}
-	return false
 }
 
-func (c *scan) countListed(candidate inventory.Candidate) {
-	for i, prefix := range c.sources.prefixes {
+// countListed counts a candidate for the prefixes that list it.
+func (s *sources) countListed(candidate inventory.Candidate) {
+	for i, prefix := range s.prefixes {
 		if prefix.Covers(candidate.Object) {
-			c.report.Sources[c.sources.lines[i]].Named++
+			s.lines[s.ofPrefix[i]].Named++
 		}
 	}
 }

@@ -13,20 +13,20 @@ import (
 // same library. Of a medium that the index skips it knows what an earlier scan found.
 
 // rankOf ranks a medium. One that is dated ahead is ranked if its group may push others out in time.
-func (c *scan) rankOf(m *media.Medium, facts retention.Facts) retention.Rank {
-	if c.upcoming != nil && m.Created.Before(c.upcoming.Ends()) {
+func (d *decider) rankOf(m *media.Medium, facts retention.Facts) retention.Rank {
+	if d.upcoming != nil && m.Created.Before(d.upcoming.Ends()) {
 		facts = facts.WhenKnown(m)
 	}
-	return retention.RankOf(c.Policy, m, facts)
+	return retention.RankOf(d.policy, m, facts)
 }
 
 // expiryOf returns when a medium expires if it is not among the latest, in seconds since 1970; 0 for
 // never.
-func (c *scan) expiryOf(m *media.Medium, facts retention.Facts) int64 {
-	if c.upcoming == nil {
+func (d *decider) expiryOf(m *media.Medium, facts retention.Facts) int64 {
+	if d.upcoming == nil {
 		return 0
 	}
-	due, _, ok := retention.Due(c.Policy, m, facts)
+	due, _, ok := retention.Due(d.policy, m, facts)
 	if !ok {
 		return 0
 	}
@@ -34,38 +34,39 @@ func (c *scan) expiryOf(m *media.Medium, facts retention.Facts) int64 {
 }
 
 // countDue counts a medium of a ranked draft, if it has not expired.
-func (c *scan) countDue(f *finding) {
-	if c.upcoming == nil || f.expires == 0 {
+func (d *decider) countDue(f *finding, ranker *retention.Ranker) {
+	if d.upcoming == nil || f.expires == 0 {
 		return
 	}
-	from, ok := c.Draft.ranker.OutrankedFrom(f.rank)
+	from, ok := ranker.OutrankedFrom(f.rank)
 	if ok {
-		c.upcoming.Add(max(f.expires, from/int64(time.Second)))
+		d.upcoming.Add(max(f.expires, from/int64(time.Second)))
 	}
 }
 
 // countSkipped counts a live medium that the index skips. The index does not know holds. Those that name
 // the medium otherwise than the inventory does count once it is looked up.
-func (c *scan) countSkipped(candidate inventory.Candidate, due int64) {
-	if c.upcoming == nil || due > c.upcoming.Ends().Unix() {
+func (d *decider) countSkipped(candidate inventory.Candidate, due int64) {
+	if d.upcoming == nil || due > d.upcoming.Ends().Unix() {
 		return
 	}
-	if hold := c.Mark(&media.Medium{ID: candidate.MediaID, Object: candidate.Object}).Hold; hold != nil {
+	if hold := d.mark(&media.Medium{ID: candidate.MediaID, Object: candidate.Object}).Hold; hold != nil {
 		if hold.Until.IsZero() {
 			return
 		}
 		due = max(due, hold.Until.Unix())
 	}
-	c.upcoming.Add(due)
+	d.upcoming.Add(due)
 }
 
-// reportUpcoming adds the counts of a whole scan to the report.
-func (c *scan) reportUpcoming() {
-	if c.upcoming == nil || c.End() != nil || !c.Draft.ranker.IsWhole() {
-		return
+// due returns the counts; nil if the scan cannot know.
+func (d *decider) due() []report.Due {
+	if d.upcoming == nil {
+		return nil
 	}
-	c.report.Due = []report.Due{}
-	for day, media := range c.upcoming.Days() {
-		c.report.Due = append(c.report.Due, report.Due{Day: day, Media: media})
+	due := []report.Due{}
+	for day, media := range d.upcoming.Days() {
+		due = append(due, report.Due{Day: day, Media: media})
 	}
+	return due
 }

@@ -25,10 +25,7 @@ func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draf
 		return spending, r.guardApply(ctx, draft)
 	}
 	c := &r.report.Counts
-	draft.Live, draft.MostLive, err = r.scanner().Live(ctx, found, c)
-	if err != nil {
-		return spending, err
-	}
+	draft.Live, draft.MostLive = found.Live, found.MostLive
 	notice.warnGuard(draft.Live, draft.MostLive)
 	r.trip(tripped(r.Policy.Guard, c.Pending, draft.Live, draft.MostLive))
 	if r.request.Trigger == trigger.OSS && c.Pending > 0 && !r.report.Guard.Tripped {

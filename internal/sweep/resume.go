@@ -38,11 +38,10 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		r.trip(reason)
 		return nil
 	}
-	origin := &scan.Found{}
+	origin := &scan.Origin{}
 	if len(p.contents.Head.Scope.Inventory) > 0 {
-		origin = r.scanner().Named(ctx, admit, !covered)
+		origin = r.scanner().Inventory(ctx, admit, !covered)
 	}
-	defer origin.Close()
 	p.purge(ctx, admit, origin, p.left(ctx))
 	return nil
 }

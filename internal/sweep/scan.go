@@ -81,7 +81,7 @@ func (r *run) writeIndex(ctx context.Context, found *scan.Found) (wait func()) {
 // suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.
 func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 	if deadline.Passed(err) {
-		return found.Suspend(ctx, r.budget, err)
+		return found.Suspend(ctx, r.budget, r.report, err)
 	}
 	return fmt.Errorf("%w; nothing was deleted", err)
 }

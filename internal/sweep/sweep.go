@@ -166,7 +166,7 @@ func (r *run) sweep(ctx, admit context.Context) error {
 	r.report.Begun = true
 	d := r.newDeletion(planID, r.request.Plan)
 	spared = func(id string) bool { return d.spared[id] }
-	d.purge(ctx, admit, found, notice.dueLines(found))
+	d.purge(ctx, admit, &found.Origin, notice.dueLines(found))
 	r.closeIntent(ctx, intent)
 	return nil
 }

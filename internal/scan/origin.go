@@ -1,0 +1,81 @@
+package scan
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/trigger"
+)
+
+// Origin says which media the sources of a plan name, and which were the newest of their groups. A checkpoint and a saved
+// plan are only hints: their media must be named by the sources. The zero value is of a scan that saw all of it itself.
+type Origin struct {
+	// names are hashes of the names in lists and workflows of the sources.
+	names    map[uint64]struct{}
+	prefixes []media.Object    // of the sources
+	ranker   *retention.Ranker // of a checkpoint and what was scanned since; nil without a checkpoint
+}
+
+func (o *Origin) isHint() bool { return o.names != nil }
+
+func (o *Origin) hasName(c inventory.Candidate) bool {
+	_, ok := o.names[inventory.Hash(c.Name())]
+	return ok
+}
+
+// covers reports whether the sources name a medium, by a prefix of its object or in a list.
+func (o *Origin) covers(object media.Object, id string) bool {
+	return policy.Inventory{Prefixes: o.prefixes}.Covers(object) ||
+		o.hasName(inventory.Candidate{Object: object}) || id != "" && o.hasName(inventory.Candidate{MediaID: id})
+}
+
+// Names reports whether the sources name a medium.
+func (o *Origin) Names(m *media.Medium) bool { return !o.isHint() || o.covers(m.Object, m.ID) }
+
+// Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
+// read them again before they rely on them.
+func (o *Origin) Newest(rank retention.Rank) []string {
+	if o.ranker == nil {
+		return nil
+	}
+	return o.ranker.Newest(rank)
+}
+
+// Inventory returns the origin of a saved plan of the policy's inventory. It reads the lists if listed is true. A list that
+// cannot be read names nothing.
+func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
+	c := s.newScan(ctx, admit, &trigger.Request{}, time.Time{}, false)
+	defer c.close()
+	defer c.pool.close()
+	c.origin = Origin{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
+	if listed {
+		c.sources.prefixes, c.sources.lists = s.inventorySources()
+		c.gather()
+	}
+	for _, failure := range c.reported {
+		s.Log.Warn("source not read: its media are left to the next sweep", "error", failure.Message)
+	}
+	if err := c.End(); err != nil {
+		s.Log.Warn("sources not read: the media that only lists name are left to the next sweep", "error", err.Error())
+	}
+	return &c.origin
+}
+
+// dropUnnamed reads the names that the lists gathered, and drops pending candidates that the sources do not name.
+func (c *scan) dropUnnamed() {
+	for _, all := range []candidates{c.sources.gathered.Objects(nil, ""), c.sources.gathered.IDs("")} {
+		for candidate, err := range all {
+			if err != nil {
+				c.fail(err)
+				return
+			}
+			c.origin.names[inventory.Hash(candidate.Name())] = struct{}{}
+		}
+	}
+	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.origin.covers(open.Object, open.MediaID) })
+}
