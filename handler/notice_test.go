@@ -61,6 +61,21 @@ func (s announced) addNew(key string) string {
 	return s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"}).ID
 }
 
+// unnoticed returns rules without their notice.
+func unnoticed(rules string) string { return strings.Replace(rules, "notice: 7d\n", "", 1) }
+
+// use restarts all programs with other rules.
+func (s announced) use(rules string) {
+	var err error
+	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
+		s.t.Fatal(err)
+	}
+	for i, p := range s.programs {
+		p.kill()
+		s.programs[i] = s.start(p.skew)
+	}
+}
+
 // tag gives a medium tags.
 func (s announced) tag(id string, tags ...string) {
 	m, _ := s.e.Medium(id)
@@ -588,6 +603,34 @@ func TestOrphansAreAnnounced(t *testing.T) {
 				s.want(s.night(), "the last night", 0, deleted)
 				if m, _ = s.e.Medium(m.ID); m.Deleted == back {
 					t.Errorf("%+v", m)
+				}
+			})
+		})
+	}
+}
+
+// A sweep under a policy without a notice deletes the orphans that events announced. It ends the announcement of one whose
+// source returned, which is announced again once the source is gone again.
+func TestOrphansOfANoticeThatLeaves(t *testing.T) {
+	rules := strings.Replace(noticed, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1)
+	for _, back := range []bool{false, true} {
+		t.Run(fmt.Sprintf("back %v", back), func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, rules, func(s announced) {
+				id := s.e.Add(emulator.Medium{Bucket: "media-in", Key: "a.mp4", PublishState: "Published", CreationTime: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}).ID
+				s.e.RemoveObject("media-in", "a.mp4")
+				s.want(s.invoke(removal("ObjectRemoved:DeleteObject", "a.mp4")), "the event", 1, 0)
+				if back {
+					s.e.PutObject("media-in", "a.mp4", nil, time.Now())
+				}
+				s.use(unnoticed(rules))
+				s.want(s.night(), "the night", 0, map[bool]int{false: 1}[back])
+				s.e.RemoveObject("media-in", "a.mp4") // without an event
+				s.use(rules)
+				time.Sleep(7 * 24 * time.Hour)
+				s.want(s.night(), "a night after the notice returned", map[bool]int{true: 1}[back], 0)
+				if m, _ := s.e.Medium(id); m.Deleted == back {
+					t.Errorf("deleted: %v", m.Deleted)
 				}
 			})
 		})

@@ -15,13 +15,12 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // TestMonthsWithANotice lives through random months of a deployment with a notice: media come, are tagged and
-// change, the policy changes, nights fail, programs are killed, and announcements are lost and damaged. No medium
-// goes before its notice has run, and none is announced for ever.
+// change, the policy changes and loses its notice for a time, nights fail, programs are killed, and announcements are lost
+// and damaged. No medium goes before its notice has run, and none is announced for ever.
 //
 // MEDIASWEEP_SEEDS and MEDIASWEEP_SEED choose the months, as for TestSimulation.
 func TestMonthsWithANotice(t *testing.T) {
@@ -68,6 +67,9 @@ func (m *noticeMonths) live() {
 		if m.random.IntN(3) == 0 {
 			m.change()
 		}
+		if m.policy.Notice.IsZero() && m.random.IntN(3) == 0 { // while announcements count
+			m.use(noticed)
+		}
 		m.oneNight()
 		m.check()
 	}
@@ -101,18 +103,6 @@ func (m *noticeMonths) isExpired(one emulator.Medium) bool {
 	return len(one.Tags) == 0 && !keeps
 }
 
-// use restarts all programs with other rules.
-func (m *noticeMonths) use(rules string) {
-	var err error
-	if m.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
-		m.t.Fatal(err)
-	}
-	for i, p := range m.programs {
-		p.kill()
-		m.programs[i] = m.start(p.skew)
-	}
-}
-
 // change is something that a person, or a broken disk, does.
 func (m *noticeMonths) change() {
 	live := slices.DeleteFunc(m.e.Media(), func(one emulator.Medium) bool { return one.Deleted })
@@ -133,7 +123,8 @@ func (m *noticeMonths) change() {
 		m.e.Add(one)
 		m.since[one.ID] = time.Now()
 	case 5:
-		m.use(pick(m.random, noticed, noticed, strings.Replace(noticed, "after: 180d", "after: 50y", 1), strings.Replace(noticed, "notice: 7d", "notice: 8d", 1)))
+		keeping := strings.Replace(noticed, "after: 180d", "after: 50y", 1)
+		m.use(pick(m.random, noticed, noticed, keeping, strings.Replace(noticed, "notice: 7d", "notice: 8d", 1), unnoticed(noticed), unnoticed(keeping)))
 	default:
 		for _, o := range m.e.Objects("ops") {
 			if strings.HasPrefix(o.Key, "state/announced/") && m.random.IntN(4) == 0 {
@@ -187,7 +178,8 @@ func (m *noticeMonths) sweep(payload string, limit time.Duration) {
 	m.sweepOf(pick(m.random, m.programs...), payload, limit)
 }
 
-// sweepOf runs a request, by default the timer's. A run that was done has seen which media are kept.
+// sweepOf runs a request, by default the timer's. A run that was done has seen which media are kept. Without a notice only
+// a sweep ends their announcements.
 func (m *noticeMonths) sweepOf(p *program, payload string, limit time.Duration) {
 	timer := payload == "" || strings.Contains(payload, "triggerTime")
 	if payload == "" {
@@ -201,13 +193,13 @@ func (m *noticeMonths) sweepOf(p *program, payload string, limit time.Duration) 
 		return
 	}
 	for _, one := range m.e.Media() {
-		if !m.isExpired(one) && (timer || strings.Contains(payload, one.ID)) {
+		if !m.isExpired(one) && (timer || !m.policy.Notice.IsZero() && strings.Contains(payload, one.ID)) {
 			m.since[one.ID] = began
 		}
 	}
 }
 
-// check holds the deletions since the last check against the model.
+// check holds the deletions since the last check against the model. Under a policy without a notice media go at once.
 func (m *noticeMonths) check() {
 	m.t.Helper()
 	calls := m.e.Calls()
@@ -217,7 +209,7 @@ func (m *noticeMonths) check() {
 		}
 		for _, id := range call.MediaIDs {
 			one, _ := m.e.Medium(id)
-			if early := m.since[id].Add(7*24*time.Hour - skew).Sub(call.Time); early > 0 || len(one.Tags) > 0 {
+			if early := m.since[id].Add(7*24*time.Hour - skew).Sub(call.Time); early > 0 && !m.policy.Notice.IsZero() || len(one.Tags) > 0 {
 				m.t.Errorf("%s: %s was sent %s too early: seen as kept, or new, at %s; tags %q", call.Time, one.Key, early, m.since[id], one.Tags)
 			}
 		}

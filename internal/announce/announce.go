@@ -6,7 +6,8 @@
 // and requests by their IDs: these are leads.
 //
 // Open reads the latest generation, the records since, and the holds that ended since. Reader.Since answers for a
-// medium. Reader.Update collects what a run announces, and writes it.
+// medium. Reader.Update collects what a run announces, and writes it. Sweeps do so even if the policy has no notice: it may
+// get one back.
 //
 // A damaged or lost record announces its media again: it never lets one go. Without the latest generation all media of
 // the inventory are announced again, without a segment some thousand. A lost record of an event may cost its lead. Only
@@ -15,6 +16,7 @@
 package announce
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -24,6 +26,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -37,6 +40,12 @@ type Entry struct {
 	Lead, Orphan bool
 }
 
+// LeadOnly returns an entry that leads to its medium and no longer announces it: no record has its digest.
+func (e Entry) LeadOnly() Entry {
+	e.Digest = 0
+	return e
+}
+
 // Query says for which run announcements are read.
 type Query struct {
 	Policy *policy.Policy
@@ -44,10 +53,12 @@ type Query struct {
 	Placed []retention.Hold
 	AsOf   time.Time // of the run's decisions
 	Now    time.Time
+	// Sweep is true for a sweep of the inventory.
+	Sweep bool
 }
 
 // Reader reads the announcements of earlier runs. The zero value has none, and all media are due by it: it stands for a
-// policy without a notice. A Reader is not safe for concurrent use.
+// run under a policy without a notice that is no sweep. A Reader is not safe for concurrent use.
 type Reader struct {
 	Query
 	// Began is when the notice of due media began at the latest.
@@ -69,18 +80,30 @@ const LeadTime = 31 * 24 * time.Hour
 // what is written meanwhile.
 const sweepTime = 25 * time.Hour
 
-// Open reads the announcements of earlier runs, unless the policy has no notice. It fails if the store does: to announce
-// all media again would postpone their deletion.
+// Open reads the announcements of earlier runs. If the policy has no notice, only sweeps read them. Such a sweep makes two
+// calls side by side, and more only if it finds an announcement. Open fails if the store does: to announce all media
+// again would postpone their deletion.
 func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
-	if q.Policy.Notice.IsZero() {
+	hasNotice := !q.Policy.Notice.IsZero()
+	if !hasNotice && !q.Sweep {
 		return &Reader{}, nil
 	}
 	r := &Reader{Query: q, Began: q.Policy.Notice.Began(q.AsOf, q.Policy.Timezone), store: store, keptAt: map[string]int64{}}
-	written, err := r.readLatest(ctx)
-	if err != nil {
+	from := r.Began.Add(-LeadTime)
+	hasEvents := hasNotice
+	looked := task.Go(func() (err error) {
+		if !hasNotice {
+			hasEvents, err = hasEventsSince(ctx, store, from)
+		}
+		return err
+	})
+	written, err := r.readLatest(ctx, from)
+	if err = cmp.Or(looked(), err); err != nil {
 		return nil, err
 	}
-	from := r.Began.Add(-LeadTime)
+	if !hasEvents && r.IsEmpty() {
+		return r, nil
+	}
 	if r.latest.At.Before(from) { // what was taken back since is not read
 		r.latest.Segments, r.latest.Leads = nil, nil
 	} else if since := r.latest.At.Add(-sweepTime); since.After(from) && since.Before(q.Now) {
@@ -94,6 +117,11 @@ func Open(ctx context.Context, store state.Store, q Query) (*Reader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// IsEmpty reports whether there is no announcement, and none was lost.
+func (r *Reader) IsEmpty() bool {
+	return len(r.latest.Segments)+len(r.latest.Leads)+r.events.Len()+len(r.problems) == 0
 }
 
 // Close frees the memory and the temporary files.

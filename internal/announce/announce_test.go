@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/fuzztest"
@@ -42,7 +43,7 @@ func no(t testing.TB, err error) {
 // open reads the announcements as a run of a time does.
 func open(t testing.TB, store *statetest.Memory, at time.Time, placed ...retention.Hold) *Reader {
 	t.Helper()
-	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at})
+	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at, false})
 	no(t, err)
 	t.Cleanup(r.Close)
 	return r
@@ -85,7 +86,7 @@ func TestAnnouncementsOfAStoreThatIsDown(t *testing.T) {
 		one := map[string]Entry{"a": {MediaID: "a", At: now.Unix()}}
 		announceAll(t, open(t, store, now), now, one)
 		store.Down, store.Of = down.operation, down.of
-		a, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now})
+		a, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now, false})
 		if err == nil {
 			for _, restErr := range a.Rest(t.Context()) {
 				err = errors.Join(err, restErr)
@@ -126,6 +127,56 @@ func TestAGenerationOfLongAgo(t *testing.T) {
 	}
 }
 
+// A sweep without a notice that finds no announcement reads nothing, and waits for one call. Other runs without a notice
+// make no call.
+func TestOpenWithoutANotice(t *testing.T) {
+	p := *weekly(t)
+	p.Notice = policy.Period{}
+	for name, test := range map[string]struct {
+		of    time.Time // of an announcement; zero for none
+		sweep bool
+		event bool
+		empty bool
+	}{
+		"no sweep":            {of: now},
+		"no announcement":     {sweep: true, empty: true},
+		"an old announcement": {of: now.Add(-32 * day), sweep: true, empty: true},
+		"an old event":        {of: now.Add(-32 * day), sweep: true, event: true, empty: true},
+		"an announcement":     {of: now.Add(-30 * day), sweep: true},
+		"an event":            {of: now.Add(-30 * day), sweep: true, event: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := statetest.New()
+				store.Began = test.of
+				switch one := (Entry{MediaID: "m", At: test.of.Unix()}); {
+				case test.event:
+					no(t, add(t.Context(), store, test.of, []Entry{one}))
+				case !test.of.IsZero():
+					announceAll(t, open(t, store, test.of), test.of, map[string]Entry{"m": one})
+				}
+				store.Slow, store.Down = time.Second, map[bool]string{true: "read"}[test.empty]
+				began := time.Now()
+				r, err := Open(t.Context(), store, Query{&p, region, nil, now, now, test.sweep})
+				no(t, err)
+				t.Cleanup(r.Close)
+				took := time.Since(began)
+				if rest := restOf(t, r); r.IsEmpty() != (test.empty || !test.sweep) || len(rest) == 0 != r.IsEmpty() {
+					t.Errorf("empty: %v, announced %v", r.IsEmpty(), rest)
+				}
+				if want := map[bool]time.Duration{true: time.Second}[test.sweep]; test.empty && took != want || !test.sweep && took != 0 {
+					t.Errorf("it took %v, want %v", took, want)
+				}
+			})
+		})
+	}
+	store := statetest.New()
+	store.Down, store.Of = "list", "announced/events"
+	if _, err := Open(t.Context(), store, Query{&p, region, nil, now, now, true}); !errors.Is(err, statetest.ErrDown) {
+		t.Errorf("unread events: %v", err)
+	}
+}
+
 // A run knows of the holds that ended, and fails if it cannot read what events announced.
 func TestOpen(t *testing.T) {
 	store, ended := statetest.New(), now.Add(-time.Hour)
@@ -134,7 +185,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("held until %d, want %d", last, ended.Unix())
 	}
 	store.Down, store.Of = "list", "announced/events"
-	if _, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now}); !errors.Is(err, statetest.ErrDown) {
+	if _, err := Open(t.Context(), store, Query{weekly(t), region, nil, now, now, false}); !errors.Is(err, statetest.ErrDown) {
 		t.Errorf("unread events: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -77,8 +76,16 @@ func parseEventName(name string) (e Entry, kept bool, err error) {
 // lateTime bounds the time by which a clock may be ahead when it takes an announcement back.
 const lateTime = time.Hour
 
-// ahead is the time of an announcement that only leads to its medium.
-const ahead = math.MaxInt64
+// hasEventsSince reports whether there is a record of an event or a request since a time.
+func hasEventsSince(ctx context.Context, store state.Store, since time.Time) (bool, error) {
+	for _, err := range store.List(ctx, eventFolder, eventFolder+state.Stamp(since)) {
+		if err != nil {
+			return false, fmt.Errorf("read the announcements: %w", err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
 
 // readEvents reads the records of events and requests since a time. generation is when the latest generation was written,
 // by the store's clock. An announcement from before only leads to its medium: the sweep may have seen that it is not
@@ -97,7 +104,7 @@ func (r *Reader) readEvents(ctx context.Context, since, generation time.Time) er
 			r.keptAt[e.MediaID] = max(r.keptAt[e.MediaID], min(e.At, record.Written.Add(lateTime).Unix()))
 			continue
 		case !record.Written.After(generation):
-			e.At = ahead
+			e = e.LeadOnly()
 		}
 		if err := r.events.Add(e.MediaID, e.appendLine(nil)); err != nil {
 			return err

@@ -46,8 +46,9 @@ type segment struct {
 
 func (s segment) name() string { return segmentFolder + s.Sum + ".gz" }
 
-// readLatest reads the latest generation. It returns when it was written, by the store's clock.
-func (r *Reader) readLatest(ctx context.Context) (written time.Time, err error) {
+// readLatest reads the latest generation. It returns when it was written, by the store's clock. Without a notice it saves
+// the read of a generation from before a time, which counts no more.
+func (r *Reader) readLatest(ctx context.Context, from time.Time) (written time.Time, err error) {
 	name := ""
 	for record, err := range r.store.List(ctx, generationFolder, "") {
 		if err != nil {
@@ -58,7 +59,7 @@ func (r *Reader) readLatest(ctx context.Context) (written time.Time, err error) 
 			break
 		}
 	}
-	if name == "" {
+	if name == "" || r.Policy.Notice.IsZero() && written.Before(from) {
 		return written, nil
 	}
 	latest, err := decodeGeneration(ctx, r.store, name, r.Region)

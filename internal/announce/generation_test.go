@@ -138,7 +138,7 @@ func TestDamagedAnnouncements(t *testing.T) {
 	})
 	t.Run("another region", func(t *testing.T) {
 		store, _ := write(t)
-		a, err := Open(t.Context(), store, Query{weekly(t), "cn-beijing", nil, now, now})
+		a, err := Open(t.Context(), store, Query{weekly(t), "cn-beijing", nil, now, now, false})
 		no(t, err)
 		if got := restOf(t, a); len(got) > 0 {
 			t.Errorf("%d announcements", len(got))

@@ -21,7 +21,7 @@ func (r *run) needsNotice() bool { return !r.Policy.Notice.IsZero() && r.request
 
 // openAnnouncements reads what earlier runs announced.
 func (r *run) openAnnouncements(ctx context.Context) (*announce.Reader, error) {
-	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Latest().All(), AsOf: r.report.AsOf, Now: r.Now()})
+	return announce.Open(ctx, r.Store, announce.Query{Policy: r.Policy, Region: r.Region, Placed: r.Marks.Latest().All(), AsOf: r.report.AsOf, Now: r.Now(), Sweep: r.request.Inventory})
 }
 
 // notice splits the expired media of a run into due ones, which were announced before the notice began, and media that
@@ -40,7 +40,7 @@ type notice struct {
 // split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
 	n := &notice{run: r, announced: announced, update: announced.Update(r.request.Inventory), seenAll: !found.Missing, days: map[string]*report.Announced{}}
-	if r.Policy.Notice.IsZero() {
+	if n.isIdle() {
 		return n, nil
 	}
 	n.at = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
@@ -116,10 +116,14 @@ func (n *notice) decide(ctx context.Context, l plan.Line) error {
 	if n.announces() || isSame {
 		return n.keep(ctx, one, n.announces() && one.At == n.at)
 	}
-	if n.request.Inventory {
-		n.drop(l.MediaID, before)
+	if !n.request.Inventory {
+		return nil
 	}
-	return nil
+	n.drop(l.MediaID, before)
+	if !one.Lead {
+		return nil
+	}
+	return n.keep(ctx, one.LeadOnly(), false) // nothing else may lead to the medium again
 }
 
 // before returns the announcements of a medium. Those of media before it are of media that the run did not see.
@@ -177,9 +181,13 @@ func (n *notice) takesBack() bool {
 	return n.report.Mode == policy.Enforce || n.request.Trigger == trigger.Timer || n.request.Trigger == trigger.OSS
 }
 
+// isIdle reports whether the run has nothing to announce or to take back: the policy has no notice, and no medium is
+// announced.
+func (n *notice) isIdle() bool { return n.Policy.Notice.IsZero() && n.announced.IsEmpty() }
+
 // record makes the announcements durable, and the end of earlier ones.
 func (n *notice) record(ctx context.Context) (err error) {
-	if n.Policy.Notice.IsZero() || !n.takesBack() || !n.announces() && !n.update.HasEnded() {
+	if n.isIdle() || !n.takesBack() || n.report.Mode != policy.Enforce && !n.update.HasEnded() {
 		return nil
 	}
 	err = n.update.Commit(ctx, n.Now())

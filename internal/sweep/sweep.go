@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -100,21 +101,36 @@ func (s *Sweep) newRun(budget deadline.Budget, request *trigger.Request, r *repo
 	return &run{Sweep: s, budget: budget, request: request, report: r, progress: NewMeter(s.Display, r.Run)}
 }
 
-// carryOut finishes the plan of an earlier run, or sweeps, unless the kill switch is on.
+// carryOut finishes the plan of an earlier run, or sweeps, unless the kill switch is on. It reads announcements beside the
+// kill switch: a run with little time has none for calls in sequence.
 func (r *run) carryOut(ctx context.Context) error {
 	enforce := r.report.Mode == policy.Enforce
+	announced := &announce.Reader{}
+	opened := task.Go(func() (err error) {
+		if !r.isResumed() {
+			announced, err = r.openAnnouncements(ctx)
+		}
+		return err
+	})
 	admit, end, err := Admit(ctx, r.budget, r.Store, enforce)
 	defer end()
+	unread := opened()
+	if unread == nil {
+		defer announced.Close()
+	}
 	switch {
 	case err != nil && enforce:
 		return fmt.Errorf("%w; nothing was deleted", err)
 	case err != nil:
 		r.report.Note("%v", err)
 	}
-	if r.isResumed() {
+	switch {
+	case unread != nil:
+		return r.suspend(ctx, &scan.Found{}, unread)
+	case r.isResumed():
 		return r.resumePlan(ctx, admit)
 	}
-	return r.sweep(ctx, admit)
+	return r.sweep(ctx, admit, announced)
 }
 
 // isResumed reports whether the run finishes the plan of an earlier one, which may have deleted media without recording
@@ -123,12 +139,7 @@ func (r *run) isResumed() bool { return r.request.Resume != "" }
 
 // sweep scans, checks the guard, saves the plan, and deletes exactly the plan. Each of these is durable before the next:
 // the spending of an event, the plan, the announcements, the intent, outcomes, and the end of the intent.
-func (r *run) sweep(ctx, admit context.Context) error {
-	announced, err := r.openAnnouncements(ctx)
-	if err != nil {
-		return r.suspend(ctx, &scan.Found{}, err)
-	}
-	defer announced.Close()
+func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) error {
 	restores := r.Marks.Restores()
 	found, ok := r.scan(ctx, admit, announced)
 	defer found.Close()
