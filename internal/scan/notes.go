@@ -73,7 +73,7 @@ func (c *scan) describe() {
 	if n := c.sources.unmatched; n > 0 {
 		c.note("%d rows of inventory reports skipped: no rule can match their objects", n)
 	}
-	c.notes = append(c.notes, c.sources.literals.notes()...)
+	c.notes = append(c.notes, c.sources.literals.describe()...)
 	for _, prefix := range c.request.Prefixes {
 		if c.sources.line(prefix.String()).Named == 0 && !c.Missing {
 			c.note("no object is below %s", text.Quote(prefix.String()))
@@ -126,8 +126,8 @@ func (l *literals) miss(object media.Object) {
 	}
 }
 
-// notes returns notes about names without a medium.
-func (l *literals) notes() []string {
+// describe returns notes about names without a medium.
+func (l *literals) describe() []string {
 	notes := make([]string, len(l.withoutMedia))
 	for i, object := range l.withoutMedia {
 		notes[i] = fmt.Sprintf("%s has no medium: a name is literal here, not a prefix or a pattern", text.Quote(object.String()))
