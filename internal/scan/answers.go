@@ -62,7 +62,7 @@ func (c *scan) answered(one checked) {
 		f.uncounted = true
 		c.add(f)
 	}
-	c.again = append(c.again, answer.Again...)
+	c.pool.again = append(c.pool.again, answer.Again...)
 	c.cursor.account(one.Candidates, answer.Again)
 	c.Progress(c.cursor.accounted)
 }

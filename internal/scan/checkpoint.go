@@ -115,7 +115,7 @@ func (c *scan) maybeCheckpoint() {
 
 // head returns the head of a checkpoint at the cursor.
 func (c *scan) head() checkpoint {
-	head := checkpoint{Format: checkpointFormat, AsOf: c.asOf, Policy: c.Policy.Digest(), Region: c.Region, Sorted: c.sorted, After: c.cursor.after,
+	head := checkpoint{Format: checkpointFormat, AsOf: c.asOf, Policy: c.Policy.Digest(), Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
 		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.reported}
 	for _, open := range c.cursor.left() {
 		head.Pending = append(head.Pending, open.record())

@@ -33,7 +33,7 @@ func (c *scan) gather() {
 	if c.End() == nil && c.origin.isHint() {
 		c.dropUnnamed()
 	}
-	if c.End() == nil && c.sorted {
+	if c.End() == nil && c.sources.sorted {
 		c.sortPrefixes()
 	}
 }

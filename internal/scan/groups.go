@@ -25,7 +25,7 @@ func (c *scan) lookUpGroups() {
 	if !any || c.isOver() {
 		return
 	}
-	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sorted || sorted) })
+	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sources.sorted || sorted) })
 	defer others.close()
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.

@@ -25,7 +25,8 @@ type pool struct {
 	objects    Objects
 	results    chan []checked
 	inFlight   int
-	cancel     func() // cancels the look-ups in flight
+	again      []inventory.Candidate // objects to look up with escaped slashes
+	cancel     func()                // cancels the look-ups in flight
 }
 
 func newPool(ctx, admit context.Context, s *Scanner) *pool {

@@ -98,7 +98,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if head.Policy != c.Policy.Digest() || c.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
+	if head.Policy != c.Policy.Digest() || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return checkpoint{}, errOther
 	}
 	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
@@ -129,7 +129,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		draft.Close()
 		return err
 	}
-	c.draft, c.cursor, c.sorted, c.asOf = draft, cursor, head.Sorted, head.AsOf
+	c.draft, c.cursor, c.sources.sorted, c.asOf = draft, cursor, head.Sorted, head.AsOf
 	c.skips.Skipped, c.skips.skippedLive = head.Skipped, head.Live
 	c.sources.lines, c.Missing, c.reported = head.Sources, head.Missing, head.Failures
 	c.origin, c.claim = Origin{names: map[uint64]struct{}{}}, claim{live: live + head.Live, upTo: head.After}

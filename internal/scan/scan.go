@@ -157,19 +157,22 @@ type scan struct {
 	asOf       time.Time  // for decisions
 	scope      plan.Scope // of the plan
 
-	sorted      bool // the prefixes are read before the first look-up too, and sorted
+	// sources name candidates, and skips leaves some of them out. The cursor is the place among them.
 	sources     sources
 	skips       skips
 	cursor      cursor
 	checkpoints *checkpointer
-	pool        *pool                            // looks up what is not skipped
-	again       []inventory.Candidate            // objects to look up with escaped slashes
-	handle      func(of lookup.Found, gone bool) // takes each medium that is found
-	decider     decider
-	draft       Draft
 
+	// The pool looks candidates up. handle takes each medium that is found, and the draft has the findings.
+	pool    *pool
+	handle  func(of lookup.Found, gone bool)
+	decider decider
+	draft   Draft
+
+	// origin and claim come from the checkpoint of a resumed scan.
 	origin Origin
-	claim  claim // of a checkpoint
+	claim  claim
+
 	ending
 	failures
 	notes []string // for the report
@@ -177,8 +180,8 @@ type scan struct {
 
 // newScan returns a scan. The caller must close its pool, and the scan or its result.
 func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
-	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, asOf: asOf, sorted: sorted,
-		sources: sources{orphans: map[string]bool{}}, cursor: cursor{open: map[string]pending{}}, checkpoints: &checkpointer{}, pool: newPool(ctx, admit, s), failures: failures{log: s.Log}}
+	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, asOf: asOf, sources: sources{sorted: sorted},
+		cursor: cursor{open: map[string]pending{}}, checkpoints: &checkpointer{}, pool: newPool(ctx, admit, s), failures: failures{log: s.Log}}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -254,7 +257,7 @@ func (c *scan) finish() {
 		for c.pool.inFlight > 0 {
 			c.receive(c.pool.next())
 		}
-		if len(c.again) == 0 || c.isOver() {
+		if len(c.pool.again) == 0 || c.isOver() {
 			return
 		}
 		c.askAgain(1)
@@ -263,9 +266,9 @@ func (c *scan) finish() {
 
 // askAgain looks objects up with escaped slashes, until fewer than least are left.
 func (c *scan) askAgain(least int) {
-	for len(c.again) >= least && !c.isOver() {
-		few := c.again[:min(len(c.again), mps.MaxBatch)]
-		c.again = c.again[len(few):]
+	for len(c.pool.again) >= least && !c.isOver() {
+		few := c.pool.again[:min(len(c.pool.again), mps.MaxBatch)]
+		c.pool.again = c.pool.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {
 			for _, candidate := range few {
 				if !yield(candidate, nil) {

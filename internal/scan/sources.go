@@ -28,6 +28,7 @@ type sources struct {
 	prefixes []media.Object
 	lists    []list
 	gathered inventory.Gathered // from the lists
+	sorted   bool               // the prefixes are read before the first look-up too, and sorted
 	// lines are those of the report. ofPrefix has the numbers of the lines with the prefixes.
 	lines    []report.Source
 	ofPrefix []int
@@ -182,7 +183,7 @@ func (c *scan) namedIDs(yield func(inventory.Candidate, error) bool) {
 
 // list lists prefixes in order. It is nil if there are none, or gather has sorted them.
 func (c *scan) list(ctx context.Context, prefixes []media.Object, after string) candidates {
-	if c.sorted || len(prefixes) == 0 {
+	if c.sources.sorted || len(prefixes) == 0 {
 		return nil
 	}
 	return inventory.OfPrefixes(ctx, c.Objects, prefixes, after, c.skips.splits())
@@ -192,7 +193,7 @@ func (c *scan) list(ctx context.Context, prefixes []media.Object, after string) 
 func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 	for _, open := range c.cursor.left() {
 		if open.escaped {
-			c.again = append(c.again, open.Candidate)
+			c.pool.again = append(c.pool.again, open.Candidate)
 			continue
 		}
 		if !yield(open.Candidate, nil) {
@@ -259,6 +260,7 @@ func (c *scan) sourceFailed(err error) {
 
 func (c *scan) ofPlan(id string) candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
+		c.sources.orphans = map[string]bool{}
 		contents, err := journal.ReadPlan(c.ctx, c.Store, id)
 		if err != nil {
 			yield(inventory.Candidate{}, err)
