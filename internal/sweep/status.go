@@ -40,56 +40,52 @@ func (r *run) finish(err error) {
 		r.end(report.Failed, err)
 	}
 	r.progress.Stop()
-	status := r.status()
+	status, problem := r.status()
 	if errors.Is(r.ended, ErrStopped) || errors.Is(r.timeUp, ErrStopped) {
 		r.report.Stopped = r.Stop
 	}
+	r.report.Error = problem
 	r.report.Finish(status, r.Now())
 }
 
-// status returns the status of the run, and sets the error of the report.
-func (r *run) status() report.Status {
+// status returns the status of the run, and the problem of a run that is not whole.
+func (r *run) status() (status report.Status, problem string) {
 	c := &r.report.Counts
-	status := r.early()
+	status, problem = r.early()
+	hasDeleted := c.Deleted+c.Unverified > 0
 	switch {
-	case status == report.Failed && c.Deleted+c.Unverified > 0 && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", r.report.Error, c.Pending)
-		return report.Incomplete
-	case status == report.Failed && c.Deleted+c.Unverified > 0:
-		return report.Partial
+	case status == report.Failed && hasDeleted && c.Pending > 0:
+		return report.Incomplete, fmt.Sprintf("%v, with %d media still to delete", problem, c.Pending)
+	case status == report.Failed && hasDeleted:
+		return report.Partial, problem
 	case status != report.Done:
-		return status
+		return status, problem
 	case r.report.Guard.Tripped:
-		return report.Blocked
+		return report.Blocked, ""
 	case r.report.Mode == policy.Enforce && c.Pending > 0:
-		r.report.Error = fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, deadline.ErrTimeUp), c.Pending)
-		return report.Incomplete
+		return report.Incomplete, fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, deadline.ErrTimeUp), c.Pending)
 	case r.partial || c.Failed > 0 || c.Unverified > 0:
-		return report.Partial
+		return report.Partial, ""
 	}
-	return report.Done
+	return report.Done, ""
 }
 
-// early returns failed or incomplete for a run that did not come to its end, else done. It sets the error of the report
-// unless done.
-func (r *run) early() report.Status {
+// early returns failed or incomplete, and why, for a run that did not come to its end, else done.
+func (r *run) early() (status report.Status, problem string) {
 	answered := r.Library.Answered()
 	switch {
 	case r.ended != nil && r.how == report.Failed:
-		r.report.Error = r.ended.Error()
-		return report.Failed
+		return report.Failed, r.ended.Error()
 	case r.nothingSeen && !answered:
 		if len(r.report.Failures) > 0 {
-			r.report.Error = "no candidate could be read: " + r.report.Failures[0].Message
+			problem = "no candidate could be read: " + r.report.Failures[0].Message
 		}
-		return report.Failed
+		return report.Failed, problem
+	// The store has answered a resumed run: it has the intent of its plan.
+	case r.ended != nil && !answered && r.skipped == 0 && !r.isResumed() && !errors.Is(r.ended, ErrStopped):
+		return report.Failed, r.ended.Error()
 	case r.ended != nil:
-		r.report.Error = r.ended.Error()
-		// The store has answered a resumed run: it has the intent of its plan.
-		if !answered && r.skipped == 0 && !r.isResumed() && !errors.Is(r.ended, ErrStopped) {
-			return report.Failed
-		}
-		return report.Incomplete
+		return report.Incomplete, r.ended.Error()
 	}
-	return report.Done
+	return report.Done, ""
 }

@@ -66,8 +66,8 @@ func TestStatus(t *testing.T) {
 			for _, prepare := range test.prepare {
 				prepare(r)
 			}
-			if status := r.status(); status != test.want || r.report.Error != test.err {
-				t.Errorf("%s because of %q, want %s because of %q", status, r.report.Error, test.want, test.err)
+			if status, problem := r.status(); status != test.want || problem != test.err {
+				t.Errorf("%s because of %q, want %s because of %q", status, problem, test.want, test.err)
 			}
 		})
 	}
