@@ -54,33 +54,35 @@ func (j *job) readPolicy(ctx context.Context) error {
 }
 
 // end finishes the report with an error.
-func (j *job) end(status report.Status, err error) {
-	j.report.Error = err.Error()
+func (j *job) end(status report.Status, err error) *report.Report {
+	j.report.Error, j.report.Refused = err.Error(), IsRefusal(err)
 	j.report.Finish(status, j.now())
-}
-
-// stop finishes the report of a survey or a preview that an error ends before it looks at anything.
-func (j *job) stop(err error) *report.Report { return j.stopAs(report.Incomplete, err) }
-
-// stopAs is stop with the status of a job whose time is up.
-func (j *job) stopAs(late report.Status, err error) *report.Report {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		j.end(late, fmt.Errorf("%w before anything was decided: %w", deadline.ErrTimeUp, err))
-	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
-		j.end(report.Busy, err)
-	default:
-		j.report.Refused = IsRefusal(err)
-		j.end(report.Failed, err)
-	}
 	return j.report
 }
 
-// stopRun finishes and logs the report of a run that an error ends before it looks at anything. It saves the report, unless
-// that refuses a request of a person, or is about records of this program: those must not lead to others. A run without
-// time has failed: the platform repeats failed events only, and no sweep does what one for a removed object does.
+// early returns the status of a job that an error ends before it looks at anything, and the error of its report.
+func early(err error) (report.Status, error) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return report.Incomplete, fmt.Errorf("%w before anything was decided: %s", deadline.ErrTimeUp, err.Error()) // no refusal
+	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
+		return report.Busy, err
+	}
+	return report.Failed, err
+}
+
+// stop ends a survey or a preview early.
+func (j *job) stop(err error) *report.Report { return j.end(early(err)) }
+
+// stopRun ends a run early, and logs it. It saves the report, unless that refuses a request of a person, or is about
+// records of this program: those must not lead to others. A run without time has failed: the platform repeats failed events
+// only, and no sweep does what one for a removed object does.
 func (j *job) stopRun(ctx context.Context, err error) {
-	r := j.stopAs(report.Failed, err)
+	status, err := early(err)
+	if status == report.Incomplete {
+		status = report.Failed
+	}
+	r := j.end(status, err)
 	r.Asked = cmp.Or(r.Asked, j.request.Digest())
 	isSaved := j.broken == nil && !errors.Is(err, state.ErrVersioned) && !j.isOwn(j.request)
 	if isSaved && (byPlatform(r) || !r.Refused) {

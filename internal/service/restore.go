@@ -37,38 +37,24 @@ func (j *job) restore(ctx context.Context) error {
 	if answered, err := j.openStore(work); err != nil || answered {
 		return err
 	}
-	return j.underLease(ctx, work, !j.request.DryRun, func(ctx context.Context) error {
-		// Read under the lease: until then another run may delete media of the plan, or mark restored ones.
-		of, err := j.findDeletion(work)
-		if err != nil {
-			return err
-		}
-		j.restoreMedia(ctx, of)
-		return nil
-	})
+	return j.underLease(ctx, work, !j.request.DryRun, j.restoreMedia)
 }
 
 // PreviewRestore reports what a restore of a run would bring back, without a run: it writes nothing.
 func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
-	r := s.previewRestore(ctx, call, request)
-	r.Run = ""
-	return r
-}
-
-func (s *Service) previewRestore(ctx context.Context, call Call, request *trigger.Request) *report.Report {
 	preview := *request
 	preview.DryRun = true
 	j := s.newJob(ctx, call, &preview)
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	if err := j.checkRestore(work); err != nil {
-		return j.stop(err)
+	err := j.checkRestore(work)
+	if err == nil {
+		err = j.restoreMedia(ctx)
 	}
-	of, err := j.findDeletion(work)
 	if err != nil {
-		return j.stop(err)
+		j.stop(err)
 	}
-	j.restoreMedia(ctx, of)
+	j.report.Run = ""
 	return j.report
 }
 
@@ -99,24 +85,25 @@ func (j *job) checkRestore(ctx context.Context) error {
 	return nil
 }
 
-// findDeletion finds what the run deleted, and reads what must not be deleted again.
-func (j *job) findDeletion(ctx context.Context) (of restore.Deletion, err error) {
-	if err := j.marks.Tombstones.Refresh(ctx, j.store()); err != nil {
-		return of, err
-	}
-	return j.deletionOf(ctx, j.request.Restore)
-}
-
-func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
+// restoreMedia adds the media of a deletion again, and finishes the report. An error ended it before it looked at any. It
+// reads the deletion under the lease: until then another run may delete media of the plan, or mark restored ones.
+func (j *job) restoreMedia(ctx context.Context) error {
 	request, r := j.request, j.report
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
+	if err := j.marks.Tombstones.Refresh(work, j.store()); err != nil {
+		return err
+	}
+	of, err := j.deletionOf(work, request.Restore)
+	if err != nil {
+		return err
+	}
 	admit, end, err := sweep.Admit(work, j.budget, j.store(), !request.DryRun)
 	defer end()
 	switch {
 	case err != nil && !request.DryRun:
 		j.end(report.Failed, fmt.Errorf("%w; nothing was restored", err))
-		return
+		return nil
 	case err != nil:
 		r.Notes = append(r.Notes, err.Error())
 	}
@@ -141,6 +128,7 @@ func (j *job) restoreMedia(ctx context.Context, of restore.Deletion) {
 	defer cancelRecord()
 	results.flush(record)
 	j.endRestore(err, deadline.Reason(admit), library.Answered())
+	return nil
 }
 
 // endRestore finishes the report of a restore that ended by err, or nil. why is the reason why no further call was started.
