@@ -103,6 +103,19 @@ func TestUndoOverHTTP(t *testing.T) {
 	w.noViolations()
 }
 
+// The media of another region are not restored: the request is refused, as an apply is.
+func TestUndoInAnotherRegion(t *testing.T) {
+	w, r := deletedWorld(t, 3, "MEDIASWEEP_HTTP_AUTH", "function")
+	w.env["MEDIASWEEP_REGION"] = "cn-beijing"
+	w.deploy()
+	for _, query := range []string{"", "?dryRun=true"} {
+		status, refused := w.askReport("POST", "/v1/runs/"+r.Run+"/restore"+query, "")
+		if status != http.StatusBadRequest || !strings.Contains(refused.Error, `the plan is of region "cn-shanghai"`) || w.e.Count()["AddMedia"] > 0 {
+			t.Errorf("restore%s: %d, %s", query, status, refused.Error)
+		}
+	}
+}
+
 // A request of s invoke restores too; a repeated one is answered from its report.
 func TestUndoByInvoke(t *testing.T) {
 	w, r := deletedWorld(t, 3)

@@ -110,7 +110,7 @@ func (j *job) checkPlan(ctx context.Context) error {
 		return err
 	}
 	if err := contents.CheckRegion(j.account.Region); err != nil {
-		return refusedError{err}
+		return err
 	}
 	if err := CheckAge(j.policy, contents.Head, r.AsOf); err != nil && (!request.Anyway || isAhead(contents.Head.AsOf, r.AsOf)) {
 		return refusedError{err}

@@ -148,6 +148,7 @@ func (j *job) endRestore(err, why error, answered bool) {
 	case c.Restored > 0:
 		j.end(report.Partial, err)
 	default:
+		r.Refused = IsRefusal(err)
 		j.end(report.Failed, err)
 	}
 }

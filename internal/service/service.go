@@ -23,6 +23,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/logs"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -162,7 +163,8 @@ const OutOfTime = "time limit reached before the state store answered: ask again
 func IsRefusal(err error) bool {
 	_, refused := errors.AsType[refusedError](err)
 	_, ambiguous := errors.AsType[*runlog.AmbiguousError](err)
-	return refused || ambiguous
+	_, elsewhere := errors.AsType[*plan.RegionError](err)
+	return refused || ambiguous || elsewhere
 }
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
