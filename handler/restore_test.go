@@ -154,7 +154,8 @@ func TestARunByTheStartOfItsID(t *testing.T) {
 	if answer := w.send("GET", "/v1/runs/"+run[:8], ""); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `{"run":"`+run+`"`) {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
-	if answer := w.send("GET", "/v1/runs/"+run[:7], ""); answer.Code != http.StatusNotFound {
+	if answer := w.send("GET", "/v1/runs/"+run[:7], ""); answer.Code != http.StatusNotFound ||
+		!strings.Contains(answer.Body.String(), "GET /v1/runs lists the latest; an ID may be shortened to 8 characters") {
 		t.Errorf("seven characters: %d %s", answer.Code, answer.Body)
 	}
 	if answer := w.send("GET", "/v1/runs?before="+run[:8], ""); answer.Code != http.StatusOK || answer.Body.String() != "[]\n" {

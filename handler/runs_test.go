@@ -243,6 +243,14 @@ func TestRunsAndPlansOverHTTP(t *testing.T) {
 			t.Errorf("GET %s: %d %s, want %d", target, status, answer, want)
 		}
 	}
+	for target, want := range map[string]string{
+		"/v1/runs/nobody-has-this": `{"error":"there is no run \"nobody-has-this\" in the state store: GET /v1/runs lists the latest"}`,
+		"/v1/plans/00000000":       `{"error":"there is no plan \"00000000\" in the state store: GET /v1/plans lists the latest"}`,
+	} {
+		if _, answer := w.ask("GET", target, ""); strings.TrimSpace(answer) != want {
+			t.Errorf("GET %s: %s, want %s", target, answer, want)
+		}
+	}
 	w.env["MEDIASWEEP_HTTP_AUTH"] = ""
 	w.setPolicy(enforcing)
 	for _, target := range []string{"/v1/runs", "/v1/plans", "/v1/forecast", "/v1/nothing"} {

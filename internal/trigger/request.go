@@ -70,7 +70,7 @@ const MinReference = 8
 
 // ShortOf ends a message that a reference names no run, if it is too short to be the start of an ID.
 func ShortOf(reference string) string {
-	if len(reference) >= MinReference {
+	if len(reference) >= MinReference || reference == LatestPlan {
 		return ""
 	}
 	return fmt.Sprintf("; an ID may be shortened to %d characters", MinReference)
