@@ -520,6 +520,25 @@ func TestAnApplyOfAnnouncedMediaAfterTheNotice(t *testing.T) {
 	})
 }
 
+// A sweep announces at its end. One that starts a whole notice after its start is too early, as docs/policy.md says.
+func TestTheNightOfTheDeletion(t *testing.T) {
+	for notice, last := range map[string]int{"7d": 9, "6d12h": 8} {
+		t.Run(notice, func(t *testing.T) {
+			t.Parallel()
+			withNotice(t, strings.Replace(noticed, "notice: 7d", "notice: "+notice, 1), func(s announced) {
+				s.addOld("media-in", 3)
+				s.e.Inject(emulator.Fault{Operation: "QueryMediaListByURL", Kind: emulator.Latency, Delay: 2 * time.Second})
+				first := time.Now()
+				for night := 1; night < last; night++ {
+					s.want(s.timer(time.Hour), fmt.Sprint("night ", night), 3, 0)
+					time.Sleep(time.Until(first.AddDate(0, 0, night)))
+				}
+				s.want(s.timer(time.Hour), fmt.Sprint("night ", last), 0, 3)
+			})
+		})
+	}
+}
+
 // An event announces, and the next sweeps look at its medium, wherever it is. Another event deletes only what was
 // announced long enough ago, also without any sweep.
 func TestEventsAnnounce(t *testing.T) {

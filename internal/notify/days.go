@@ -11,7 +11,7 @@ func (m *Message) announced() {
 	}
 	var parts []string
 	for _, day := range days[:min(len(days), maxDays)] {
-		parts = append(parts, m.lang.Say("%[1]s on %[2]s", m.media(day.Media), day.Day))
+		parts = append(parts, m.lang.Say("%[1]s from %[2]s on", m.media(day.Media), day.Day))
 	}
 	if more := len(days) - maxDays; more > 0 {
 		parts = append(parts, m.lang.Say("%d more days", more))

@@ -124,7 +124,7 @@ func TestAMessageOfADryRunAnnouncesNothing(t *testing.T) {
 		if got := strings.Contains(m.Title, "30 media announced"); got != want {
 			t.Errorf("%s: title %q", mode, m.Title)
 		}
-		if got := strings.Contains(m.text(), "To be deleted: 30 media on 2026-01-08"); got != want {
+		if got := strings.Contains(m.text(), "To be deleted: 30 media from 2026-01-08 on"); got != want {
 			t.Errorf("%s: text %q", mode, m.text())
 		}
 	}
