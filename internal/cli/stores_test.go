@@ -196,7 +196,7 @@ func TestConsoleOfSeveralStores(t *testing.T) {
 		t.Error("a store shows the runs of another")
 	}
 	page, at := browser.post("/stores/2/holds", url.Values{"target": {strings.Repeat("a", 32)}, "reason": {"a dispute"}})
-	if at != "/stores/2/holds" || !strings.Contains(page, "a dispute") {
+	if at != "/stores/2/holds?placed=1" || !strings.Contains(page, "a dispute") {
 		t.Errorf("a hold leads to %s:\n%s", at, page)
 	}
 	if holds, _ := browser.get("/stores/1/holds"); strings.Contains(holds, "a dispute") {

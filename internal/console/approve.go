@@ -21,41 +21,49 @@ import (
 )
 
 // apply deletes the media of a plan whose number was typed.
-func (p *pages) apply(r *http.Request) (*page, error) {
+func (p *pages) apply(r *http.Request) (string, error) {
 	contents, _, err := p.Service.Items(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if contents.ID != r.PathValue("plan") {
-		return nil, p.refuse(r, "Approve a plan by its whole ID. Nothing was deleted.")
+		return "", p.refuse(r, "Approve a plan by its whole ID. Nothing was deleted.")
 	}
 	typed := strings.TrimSpace(strings.Join(r.PostForm["count"], ",")) // two fields are two numbers
 	if typed != strconv.Itoa(contents.Entries) {
-		return nil, p.refuse(r, "The plan has %d media, and %s was typed. Nothing was deleted.", contents.Entries, text.Quote(typed))
+		return "", p.refuse(r, "The plan has %d media, and %s was typed. Nothing was deleted.", contents.Entries, text.Quote(typed))
 	}
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.Enforce, Plan: contents.ID})
 }
 
 // holdMedia holds the selected media of a plan, or all that a filter selects, and makes a plan of the rest.
-func (p *pages) holdMedia(r *http.Request) (*page, error) {
+func (p *pages) holdMedia(r *http.Request) (string, error) {
+	rest, err := p.holdAndPlan(r)
+	if err != nil {
+		err = p.typedAgain(r, err, p.review)
+	}
+	return rest, err
+}
+
+func (p *pages) holdAndPlan(r *http.Request) (string, error) {
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := service.CheckAge(found, contents.Head, p.Now()); err != nil { // the new plan would be of today's policy
-		return nil, refusal{http.StatusConflict, err.Error()}
+		return "", refusal{http.StatusConflict, err.Error()}
 	}
 	ids, err := p.chosen(r, list)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	hold := holdOf(r)
 	if hold.Reason == "" {
-		return nil, p.refuse(r, "A hold needs a reason. Nothing was held.")
+		return "", p.refuse(r, "A hold needs a reason. Nothing was held.")
 	}
 	if hold.Media = ids; len(ids) == 1 {
 		hold.Target, hold.Media = ids[0], nil
@@ -64,18 +72,18 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 	case p.holding <- struct{}{}:
 		defer func() { <-p.holding }()
 	case <-r.Context().Done():
-		return nil, context.Cause(r.Context())
+		return "", context.Cause(r.Context())
 	}
 	wanted := retention.Hold{Target: hold.Target, Media: hold.Media, Reason: hold.Reason}
-	wanted.Until, _ = retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // Hold refuses a wrong one
+	wanted.Until, _ = retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // PlaceHold refuses a wrong one
 	switch again, rest, err := p.heldBefore(r, contents, wanted); {
 	case err != nil:
-		return nil, err
+		return "", err
 	case rest != "":
-		return redirect("/plans/" + rest)
+		return "/plans/" + rest, nil
 	case !again:
-		if _, _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
-			return nil, err
+		if _, err := p.Service.PlaceHold(r.Context(), p.Call(r), hold); err != nil {
+			return "", err
 		}
 	}
 	return p.planAgain(r, contents, len(ids))
@@ -83,7 +91,7 @@ func (p *pages) holdMedia(r *http.Request) (*page, error) {
 
 // chosen returns the media that a form selects, in order.
 func (p *pages) chosen(r *http.Request, list *review.List) ([]string, error) {
-	f, _, _, err := p.filterOf(r) // of the address: a browser changes line feeds in the fields of a form
+	f, _, _, err := p.filterOf(r, "page") // of the address: a browser changes line feeds in the fields of a form
 	if err != nil {
 		return nil, err
 	}
@@ -140,18 +148,18 @@ func (p *pages) heldBefore(r *http.Request, of plan.Contents, wanted retention.H
 // maxWait is the number of media of a plan that a person waits for: they are read again in seconds.
 const maxWait = 5000
 
-// planAgain makes a plan of what is left of a plan.
-func (p *pages) planAgain(r *http.Request, of plan.Contents, held int) (*page, error) {
+// planAgain makes a plan of what is left of a plan, and returns its address.
+func (p *pages) planAgain(r *http.Request, of plan.Contents, held int) (string, error) {
 	request := &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Plan: of.ID}
 	if p.Runs != nil && of.Entries > maxWait {
 		return p.carryOut(r, request)
 	}
 	done := p.Service.Sweep(r.Context(), p.Call(r), request)
 	if done.Status != report.Done && done.Status != report.Partial {
-		return nil, fmt.Errorf("%d media were held, but no new plan could be made: %s", held, done.Problem())
+		return "", fmt.Errorf("%d media were held, but no new plan could be made: %s", held, done.Problem())
 	}
 	if done.Counts.Expired == 0 {
-		return redirect("/runs/" + url.PathEscape(done.Run))
+		return "/runs/" + url.PathEscape(done.Run), nil
 	}
-	return redirect("/plans/" + done.Plan)
+	return "/plans/" + done.Plan, nil
 }

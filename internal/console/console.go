@@ -83,23 +83,27 @@ func newPages(o Options, path string, stores []store) http.Handler {
 		mux.HandleFunc("GET /static/"+file, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "static/"+file) })
 	}
 	for pattern, page := range map[string]func(*http.Request) (*page, error){
-		"GET /{$}":                 p.overview,
-		"GET /runs":                p.runs,
-		"GET /runs/{run}":          p.run,
-		"GET /runs/{run}/restore":  p.askRestore,
-		"POST /runs/{run}/restore": p.unasked(p.restore),
-		"GET /plans":               p.plans,
-		"POST /plans":              p.unasked(p.makePlan),
-		"GET /plans/{plan}":        p.review,
-		"POST /plans/{plan}/hold":  p.holdMedia,
-		"POST /plans/{plan}/apply": p.unasked(p.apply),
-		"GET /media":               p.medium,
-		"GET /holds":               p.holds,
-		"POST /holds":              p.unasked(p.placeHold),
-		"POST /holds/{hold}":       p.unasked(p.release),
-		"GET /policy":              p.policy,
+		"GET /{$}":                p.overview,
+		"GET /runs":               p.runs,
+		"GET /runs/{run}":         p.run,
+		"GET /runs/{run}/restore": p.askRestore,
+		"GET /plans":              p.plans,
+		"GET /plans/{plan}":       p.review,
+		"GET /media":              p.medium,
+		"GET /holds":              p.holds,
+		"GET /policy":             p.policy,
 	} {
 		mux.HandleFunc(pattern, p.serve(page))
+	}
+	for pattern, form := range map[string]form{
+		"POST /runs/{run}/restore": p.unasked(p.restore),
+		"POST /plans":              p.unasked(p.makePlan),
+		"POST /plans/{plan}/hold":  p.holdMedia,
+		"POST /plans/{plan}/apply": p.unasked(p.apply),
+		"POST /holds":              p.unasked(p.placeHold),
+		"POST /holds/{hold}":       p.unasked(p.release),
+	} {
+		mux.HandleFunc(pattern, p.serve(form.page))
 	}
 	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
 	mux.HandleFunc("/", p.serve(func(r *http.Request) (*page, error) { return p.noPage(mux, r) }))
@@ -166,6 +170,20 @@ type page struct {
 
 func redirect(to string) (*page, error) { return &page{goTo: to}, nil }
 
+// form does what a form asks for, and returns the address of a page that shows it. A page in answer to the form itself
+// would send the form again when a person reloads it.
+type form func(*http.Request) (goTo string, err error)
+
+func (f form) page(r *http.Request) (*page, error) {
+	goTo, err := f(r)
+	return &page{goTo: goTo}, err
+}
+
+// notDone is the page that says why a form has done nothing.
+type notDone struct{ shown *page }
+
+func (n notDone) Error() string { return "not done: its page says why" }
+
 // serve returns the handler of a page.
 func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -182,6 +200,9 @@ func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc 
 }
 
 func (p *pages) problem(r *http.Request, err error) *page {
+	if n, ok := errors.AsType[notDone](err); ok {
+		return n.shown
+	}
 	answer := &page{name: "problem", title: "Something is wrong", status: http.StatusBadGateway}
 	refused, ok := errors.AsType[refusal](err)
 	switch {

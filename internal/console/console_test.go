@@ -125,9 +125,16 @@ func (l *library) Items(_ context.Context, _ service.Call, reference string) (pl
 func (l *library) Holds(context.Context, service.Call) ([]retention.Hold, []string, error) {
 	return l.list, nil, l.unread
 }
-func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, []string, error) {
-	l.list = append(l.list, retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Media: request.Media, Reason: request.Reason, By: "me", At: now})
-	return l.list[len(l.list)-1], nil, nil
+func (l *library) PlaceHold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, error) {
+	hold := retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Media: request.Media, Reason: request.Reason, By: "me", At: now}
+	if err := hold.Check(); err != nil {
+		return hold, err
+	}
+	l.list = append(l.list, hold)
+	return hold, nil
+}
+func (l *library) HoldNotes(_ context.Context, _ service.Call, hold retention.Hold) []string {
+	return []string{"MPS has no medium " + hold.Target + ": check its spelling, unless it is yet to be added"}
 }
 func (l *library) Release(context.Context, service.Call, string) (retention.Hold, error) {
 	if len(l.list) == 0 {
@@ -168,12 +175,16 @@ type site struct {
 	plan  string // the path of the plan
 }
 
-func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
-	t.Helper()
-	return console.New(console.Options{
+func optionsOf(lib console.Service, runs *console.Runs) console.Options {
+	return console.Options{
 		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
 		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
-	})
+	}
+}
+
+func pagesOf(t *testing.T, lib console.Service, runs *console.Runs) http.Handler {
+	t.Helper()
+	return console.New(optionsOf(lib, runs))
 }
 
 func newSite(t *testing.T, lib *library, runs *console.Runs) *site {

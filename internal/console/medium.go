@@ -38,7 +38,8 @@ func (p *pages) medium(r *http.Request) (*page, error) {
 	}
 	request, err := trigger.Named(p.Trigger, d.Query)
 	if err != nil {
-		return nil, refusal{http.StatusBadRequest, err.Error()}
+		answer.status, d.Trouble = http.StatusBadRequest, []string{err.Error()} // the name stays in its field
+		return answer, nil                                                      //nolint:nilerr // the page says why
 	}
 	list, looked := p.Service.Explain(r.Context(), p.Call(r), request)
 	d.Explanations = list

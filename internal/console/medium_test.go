@@ -2,8 +2,10 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -29,11 +31,13 @@ func TestMedium(t *testing.T) {
 	}
 }
 
-// A medium that cannot be named is a mistake of the address.
+// A medium that cannot be named is a mistake of the address. The name stays in its field.
 func TestANameOfNoMedium(t *testing.T) {
 	for _, id := range []string{"..%2Fx", "oss:%2F%2Fmedia-in", "%20", "%E4"} {
-		if w := newSite(t, newLibrary(t, 1), nil).get("/media?id=" + id); w.Code != http.StatusBadRequest {
-			t.Errorf("%s: %d", id, w.Code)
+		s := newSite(t, newLibrary(t, 1), nil)
+		name, _ := url.QueryUnescape(id)
+		if w := s.get("/media?id=" + id); w.Code != http.StatusBadRequest || utf8.ValidString(name) && s.field(w.Body, "id") != name {
+			t.Errorf("%s: %d %s", id, w.Code, w.Body)
 		}
 	}
 }

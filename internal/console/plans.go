@@ -45,6 +45,6 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 }
 
 // makePlan makes a plan of the policy's inventory.
-func (p *pages) makePlan(r *http.Request) (*page, error) {
+func (p *pages) makePlan(r *http.Request) (string, error) {
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Inventory: true})
 }

@@ -41,12 +41,12 @@ func (p *pages) query(r *http.Request, known ...string) (url.Values, error) {
 
 // unasked refuses a query for a form, which would not obey it: one such as dryRun=true must not delete. To the address of a
 // page a mailer or a chat may add parameters, which change nothing.
-func (p *pages) unasked(form func(*http.Request) (*page, error)) func(*http.Request) (*page, error) {
-	return func(r *http.Request) (*page, error) {
+func (p *pages) unasked(do form) form {
+	return func(r *http.Request) (string, error) {
 		if _, err := p.query(r); err != nil {
-			return nil, err
+			return "", err
 		}
-		return form(r)
+		return do(r)
 	}
 }
 

@@ -51,11 +51,14 @@ type reviewData struct {
 	CSV, Excel, Clear string
 	Hold              string // the address of the form that holds what is filtered
 	Trouble           []string
+	Form              heldForm
+	MaxReason         int // see holdsData
 }
 
 type reviewRow struct {
 	review.Item
 	Size, Duration, Created, Age, Reason, Held string
+	Marked                                     bool // selected in a form that was refused
 }
 
 // facet is a property with the values that the selected media have.
@@ -98,7 +101,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	answer := &page{name: "review", title: "Plan"}
 	d := &reviewData{
 		Plan: contents, Path: "/plans/" + contents.ID, Filter: f, Sort: order, Filtered: f != review.Filter{}, Reading: list == nil, Sum: review.Sum{Media: contents.Entries},
-		Page: number, Hold: "/plans/" + contents.ID + "/hold" + address(f, order, 1), Clear: address(review.Filter{}, order, 1),
+		Page: number, MaxReason: retention.MaxHoldReason, Clear: address(review.Filter{}, order, 1),
 	}
 	if d.Reading {
 		answer.refresh = "1; url=?page=1" // a query waits for the whole plan
@@ -182,6 +185,7 @@ func (d *reviewData) links() {
 	rest := d.Filter
 	rest.Search = ""
 	d.Rest = strings.TrimPrefix(address(rest, d.Sort, 1), "?")
+	d.Hold = d.Path + "/hold" + address(d.Filter, d.Sort, d.Page)
 	d.CSV = d.Path + "/csv" + address(d.Filter, d.Sort, 1)
 	d.Excel = d.CSV + "&excel=true"
 	for _, name := range review.Sorts() {

@@ -85,23 +85,23 @@ func (p *pages) run(r *http.Request) (*page, error) {
 	return &page{name: "run", title: "Run", data: runData{found, found.MayHaveDeleted()}}, nil
 }
 
-// carryOut carries out a request, and leads to the page of its run.
-func (p *pages) carryOut(r *http.Request, request *trigger.Request) (*page, error) {
+// carryOut carries out a request, and returns the address of its run.
+func (p *pages) carryOut(r *http.Request, request *trigger.Request) (string, error) {
 	call := p.Call(r)
 	if p.Runs == nil {
-		return p.ended(p.Service.Sweep(r.Context(), call, request))
+		return ended(p.Service.Sweep(r.Context(), call, request))
 	}
 	call.RequestID = strings.ToLower(rand.Text())
 	p.Runs.start(call.RequestID, func(ctx context.Context) *report.Report { return p.Service.Sweep(ctx, call, request) })
-	return redirect("/runs/" + url.PathEscape(call.RequestID))
+	return "/runs/" + url.PathEscape(call.RequestID), nil
 }
 
-// ended leads to the report of a run that has one, and shows why there is none.
-func (p *pages) ended(done *report.Report) (*page, error) {
+// ended returns the address of the report of a run that has one. A run without one has done nothing.
+func ended(done *report.Report) (string, error) {
 	if done.Refused || done.Status == report.Failed {
-		return unsaved(done), nil
+		return "", notDone{unsaved(done)}
 	}
-	return redirect("/runs/" + url.PathEscape(done.Run))
+	return "/runs/" + url.PathEscape(done.Run), nil
 }
 
 // askRestore says what a restore of a run would bring back. It is no run: the page may be reloaded.
@@ -125,13 +125,13 @@ func unsaved(r *report.Report) *page {
 }
 
 // restore brings back the media that a run deleted, if they are still as many as the page showed.
-func (p *pages) restore(r *http.Request) (*page, error) {
+func (p *pages) restore(r *http.Request) (string, error) {
 	preview, ok := p.previewRestore(r)
 	if !ok {
-		return unsaved(preview), nil
+		return "", notDone{unsaved(preview)}
 	}
 	if shown := r.PostFormValue("shown"); shown != strconv.Itoa(preview.Restore.Restored) {
-		return nil, p.refuse(r, "%d media would be restored now, and the page showed %s. Nothing was restored: look again.", preview.Restore.Restored, text.Quote(shown))
+		return "", p.refuse(r, "%d media would be restored now, and the page showed %s. Nothing was restored: look again.", preview.Restore.Restored, text.Quote(shown))
 	}
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Restore: r.PathValue("run")})
 }

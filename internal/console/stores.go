@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -29,11 +30,14 @@ func Stores(all []Options) http.Handler {
 	return mux
 }
 
-// below moves the links of a page below a path. Only the templates' own attributes have quotes. Links to
-// stores are complete.
+// links finds the links of a page. A value that somebody typed has no quote.
+var links = regexp.MustCompile(` (?:href|src|action)="/`)
+
+// below moves the links of a page below a path. Links to stores are complete.
 func below(path, page string) string {
 	if path == "" {
 		return page
 	}
-	return strings.NewReplacer(`="/stores/`, `="/stores/`, `="/`, `="`+path+`/`).Replace(page)
+	moved := links.ReplaceAllString(page, "${0}"+strings.TrimPrefix(path, "/")+"/")
+	return strings.ReplaceAll(moved, `="`+path+"/stores/", `="/stores/`)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -70,7 +71,7 @@ func (h *Hold) Says(other *Hold) bool {
 	return h.Target == other.Target && slices.Equal(h.Media, other.Media) && h.Until.Equal(other.Until) && h.Reason == other.Reason && h.By == other.By
 }
 
-// MaxHoldReason bounds the reason of a hold, in bytes.
+// MaxHoldReason bounds the reason of a hold, in characters.
 const MaxHoldReason = 500
 
 // Check refuses a hold without a valid target, reason, author or time.
@@ -81,11 +82,11 @@ func (h *Hold) Check() error {
 	switch {
 	case strings.TrimSpace(h.Reason) == "":
 		return errors.New("a hold needs a reason: who reads it later must know why")
-	case len(h.Reason) > MaxHoldReason:
-		return fmt.Errorf("the reason has %d bytes: the limit is %d", len(h.Reason), MaxHoldReason)
+	case utf8.RuneCountInString(h.Reason) > MaxHoldReason:
+		return fmt.Errorf("the reason has %d characters: the limit is %d", utf8.RuneCountInString(h.Reason), MaxHoldReason)
 	case text.Line(h.Reason) != h.Reason:
 		return errors.New("the reason has characters that cannot be shown on one line")
-	case h.By == "" || len(h.By) > MaxHoldReason || text.Line(h.By) != h.By:
+	case h.By == "" || utf8.RuneCountInString(h.By) > MaxHoldReason || text.Line(h.By) != h.By:
 		return errors.New("it does not say by whom, on one line")
 	case h.At.IsZero():
 		return errors.New("it does not say when it was placed")

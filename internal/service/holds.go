@@ -19,37 +19,49 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Hold places a hold. It binds every batch that is sent a moment later. The notes say what the caller
-// may not expect.
+// Hold places a hold. The notes say what the caller may not expect; see PlaceHold and HoldNotes.
 func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, notes []string, err error) {
+	if hold, err = s.PlaceHold(ctx, call, request); err != nil {
+		return hold, nil, err
+	}
+	return hold, append(s.HoldNotes(ctx, call, hold), s.marks.Skipped()...), nil
+}
+
+// PlaceHold places a hold. It binds every batch that is sent a moment later.
+func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, err error) {
 	p, err := s.Policy(ctx, call)
 	if err != nil {
-		return hold, nil, err
+		return hold, err
 	}
 	now := s.now().UTC()
 	until, err := retention.HoldEnd(request.Until, p.Timezone, now)
 	if err != nil {
-		return hold, nil, refusedError{err}
+		return hold, refusedError{err}
 	}
 	if len(text.Secrets(request.Reason)) > 0 {
-		return hold, nil, refusedError{errors.New("the reason has what looks like a credential: leave it out, because everybody who sees holds would see it")}
+		return hold, refusedError{errors.New("the reason has what looks like a credential: leave it out, because everybody who sees holds would see it")}
 	}
 	hold = retention.Hold{Target: request.Target, Media: request.Media, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
 	if err := hold.Check(); err != nil {
-		return hold, nil, refusedError{err}
+		return hold, refusedError{err}
 	}
 	store, err := s.holdStore(ctx, call)
 	if err != nil {
-		return hold, nil, err
+		return hold, err
 	}
-	if hold, err = s.marks.Place(ctx, store, hold); err != nil {
-		return hold, nil, err
+	if hold, err = s.marks.Place(ctx, store, hold); err == nil {
+		s.log.Info("hold placed", "hold", hold.ID, "target", hold.On(), "until", hold.Ends(), "by", hold.By)
 	}
-	s.log.Info("hold placed", "hold", hold.ID, "target", hold.On(), "until", hold.Ends(), "by", hold.By)
-	if len(hold.Media) > 0 {
-		return hold, s.marks.Skipped(), nil
+	return hold, err
+}
+
+// HoldNotes returns notes on the target of a hold in force, which may be misspelled.
+func (s *Service) HoldNotes(ctx context.Context, call Call, hold retention.Hold) []string {
+	p, err := s.Policy(ctx, call)
+	if err != nil || len(hold.Media) > 0 {
+		return nil
 	}
-	notes = append(notes, oddTarget(hold.Target)...)
+	notes := oddTarget(hold.Target)
 	id, glob, _ := retention.ParseTarget(hold.Target)
 	switch {
 	case id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob):
@@ -57,10 +69,10 @@ func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldReque
 	case len(notes) == 0 && s.lacks(ctx, call, p, id, glob):
 		notes = append(notes, "MPS has no medium "+hold.Target+": check its spelling, unless it is yet to be added")
 	}
-	return hold, append(notes, s.marks.Skipped()...), nil
+	return notes
 }
 
-// lackTime bounds the look-up of the target of a hold, which is already placed.
+// lackTime bounds the look-up of the target of a hold.
 const lackTime = 3 * time.Second
 
 // lacks reports whether MPS does not have the one medium that a target names. It returns false for other targets, and if
