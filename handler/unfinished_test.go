@@ -405,6 +405,41 @@ func TestKilledRunsAreCounted(t *testing.T) {
 	}
 }
 
+// What a killed run deleted is in the totals once, also if the time of the next run ends while it counts that.
+func TestKilledRunsAreCountedByTheNextRunWithTime(t *testing.T) {
+	for number := range 4 * 25 {
+		operation := []string{"GetObject", "PutObject", "ListObjectsV2", "*"}[number%4]
+		after := number / 4 // calls of the run that finishes the plan: from then on each is slow
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 30)
+			s.programs = []*program{s.start(0)}
+			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
+			s.call(s.programs[0], "killed", time.Minute, everything)
+			for !s.hasRecord("ledger/killed/000001.jsonl.gz") {
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.programs[0].kill()
+			s.calls.Wait()
+			s.e.ClearFaults()
+			s.programs[0] = s.start(0)
+			time.Sleep(time.Minute) // until the lease of the killed run ends
+			s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: 4 * time.Second, After: after})
+			s.timer(10 * time.Second)
+			s.e.ClearFaults()
+			for range 2 {
+				time.Sleep(30 * time.Minute)
+				s.timer(time.Hour)
+			}
+			stats, err := s.programs[0].f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
+			if err != nil || stats.Total.Deleted != 30 || stats.Total.Lost != 0 {
+				t.Errorf("%d calls of %s: %+v, %v", after, operation, stats.Total, err)
+			}
+		})
+	}
+}
+
 // The media of a dropped plan of another region are not looked for in this one's library.
 func TestADroppedPlanOfAnotherRegionIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

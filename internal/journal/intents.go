@@ -15,7 +15,7 @@ import (
 )
 
 // intentFolder holds a record of each plan that a run began to delete, and a second one when no
-// medium of it is pending. A later run finishes a plan without the second record.
+// medium of it is pending. A later run finishes a plan without a second record.
 const intentFolder = "open/"
 
 const (
@@ -75,7 +75,11 @@ func SaveIntent(ctx context.Context, store state.Store, now time.Time, i Intent)
 
 // Close records that no medium of the plan is pending.
 func (i Intent) Close(ctx context.Context, store state.Store) error {
-	if err := store.Create(ctx, i.name+closedSuffix, state.Empty()); err != nil {
+	return i.mark(ctx, store, closedSuffix)
+}
+
+func (i Intent) mark(ctx context.Context, store state.Store, suffix string) error {
+	if err := store.Create(ctx, i.name+suffix, state.Empty()); err != nil {
 		return fmt.Errorf("close the intent of plan %s: %w", i.Plan, err)
 	}
 	return nil
@@ -186,10 +190,14 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 // Open returns the intents that were not closed, oldest first, and the errors of damaged records. It leaves out those of
 // requests of more than requestTime before the latest NoteLook. The next sweep finds the media of damaged ones.
 func Open(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
-	names, err := openIntents(ctx, store, now)
+	found, err := listIntents(ctx, store, now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
 	}
+	return readIntents(ctx, store, found.with(intentSuffix, closedSuffix, uncountedSuffix))
+}
+
+func readIntents(ctx context.Context, store state.Store, names []string) (list []Intent, damaged []error, err error) {
 	for _, name := range names {
 		i, err := readIntent(ctx, store, name)
 		switch {
@@ -204,9 +212,22 @@ func Open(ctx context.Context, store state.Store, now time.Time) (list []Intent,
 	return list, damaged, nil
 }
 
-// openIntents returns the names of the intents that were not closed.
-func openIntents(ctx context.Context, store state.Store, now time.Time) (names []string, err error) {
-	closed := map[string]bool{}
+// intentNames has the names of records of intents without their suffixes, by suffix and in order.
+type intentNames map[string][]string
+
+// with returns the names that have one record and lack others.
+func (l intentNames) with(suffix string, lack ...string) []string {
+	return slices.DeleteFunc(slices.Clone(l[suffix]), func(name string) bool {
+		return slices.ContainsFunc(lack, func(other string) bool {
+			_, has := slices.BinarySearch(l[other], name)
+			return has
+		})
+	})
+}
+
+// listIntents lists the records of intents, but for those of earlier requests; see Open.
+func listIntents(ctx context.Context, store state.Store, now time.Time) (intentNames, error) {
+	found := intentNames{}
 	var looked time.Time
 	list := func(after, end string) error {
 		for record, err := range store.List(ctx, intentFolder, after) {
@@ -216,11 +237,12 @@ func openIntents(ctx context.Context, store state.Store, now time.Time) (names [
 			if end != "" && record.Name > end {
 				break
 			}
-			if name, ok := strings.CutSuffix(record.Name, closedSuffix); ok {
-				closed[name] = true
-			} else if name, ok := strings.CutSuffix(record.Name, intentSuffix); ok {
-				names = append(names, name)
-			} else if day, err := time.Parse(lookedFolder+time.DateOnly, record.Name); err == nil {
+			for _, suffix := range []string{intentSuffix, closedSuffix, uncountedSuffix, countedSuffix} {
+				if name, ok := strings.CutSuffix(record.Name, suffix); ok {
+					found[suffix] = append(found[suffix], name)
+				}
+			}
+			if day, err := time.Parse(lookedFolder+time.DateOnly, record.Name); err == nil {
 				looked = day
 			}
 		}
@@ -229,10 +251,11 @@ func openIntents(ctx context.Context, store state.Store, now time.Time) (names [
 	if err := list("", requestFolder); err != nil {
 		return nil, err
 	}
-	if err := list(requestFolder+state.Stamp(firstRequest(now, looked)), ""); err != nil {
-		return nil, err
+	err := list(requestFolder+state.Stamp(firstRequest(now, looked)), "")
+	for _, names := range found {
+		slices.Sort(names) // the order of names with a suffix is another one
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return closed[name] }), nil
+	return found, err
 }
 
 // firstRequest returns the time from which requests may have left intents, after a look on some day.

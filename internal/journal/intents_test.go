@@ -61,6 +61,38 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
+// A finished plan whose killed runs remain to be counted is not finished again, and is listed until they are.
+func TestUncounted(t *testing.T) {
+	store, now := statetest.New(), asOf.Add(time.Hour)
+	uncounted := func() (runs []string) {
+		list, damaged, err := Uncounted(t.Context(), store, now)
+		no(t, errors.Join(append(damaged, err)...))
+		for _, i := range list {
+			runs = append(runs, i.Run)
+		}
+		return runs
+	}
+	first, other := begin(t, store, "first", "1", 0), begin(t, store, "first-other", "2", 0)
+	request, err := SaveIntent(t.Context(), store, now, Intent{Run: "request", Plan: planID("1"), AsOf: now, Until: now})
+	no(t, err)
+	begin(t, store, "open", "3", 1)
+	no(t, begin(t, store, "closed", "4", 2).Close(t.Context(), store))
+	for _, i := range []Intent{other, first, request} {
+		no(t, i.CloseUncounted(t.Context(), store))
+	}
+	if list, _ := unfinished(t, store); !slices.Equal(list, []string{"open 3"}) {
+		t.Errorf("unfinished are %q", list)
+	}
+	if got := uncounted(); !slices.Equal(got, []string{"first", "first-other", "request"}) {
+		t.Errorf("uncounted are %q", got)
+	}
+	no(t, first.MarkCounted(t.Context(), store))
+	no(t, request.MarkCounted(t.Context(), store))
+	if got := uncounted(); !slices.Equal(got, []string{"first-other"}) {
+		t.Errorf("uncounted are %q", got)
+	}
+}
+
 // A request without a lease may be under way until its time is up. One of weeks ago is nobody's any more.
 func TestUnfinishedRequests(t *testing.T) {
 	store, now := statetest.New(), asOf.Add(time.Hour)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -64,13 +63,11 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 		if r.Unrecorded { // the next scheduled run tries again
 			continue
 		}
-		if err := j.reportKilled(work, intent); err != nil {
-			j.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
-			if !errors.Is(err, state.ErrDamaged) && !deadline.Passed(err) { // the next scheduled run tries again
-				continue // but not without time: deleting matters more than counting
-			}
+		closeIntent := intent.Close
+		if j.reportKilled(work, intent) != nil { // deleting matters more than counting
+			closeIntent = intent.CloseUncounted
 		}
-		if err := j.closeIntent(ctx, intent); err != nil {
+		if err := j.recordEnd(ctx, closeIntent); err != nil {
 			return finished, err
 		}
 		if dropped == "" {
@@ -99,7 +96,7 @@ func (j *job) noteLook(ctx context.Context) {
 }
 
 // reportKilled saves the reports of runs that were killed while they deleted the plan. Without them,
-// their deletions are in no total. It comes last, because deleting matters more than counting.
+// their deletions are in no total. Those on a plan with a damaged record cannot be counted.
 func (j *job) reportKilled(ctx context.Context, intent journal.Intent) error {
 	killed, err := runlog.Killed(ctx, j.store(), intent)
 	for _, r := range killed {
@@ -109,6 +106,12 @@ func (j *job) reportKilled(ctx context.Context, intent journal.Intent) error {
 		if err == nil {
 			j.logFinished(r)
 		}
+	}
+	if err != nil {
+		j.log.Warn("deletions of killed runs not counted", "run", intent.Run, "error", text.Bound(err.Error()))
+	}
+	if errors.Is(err, state.ErrDamaged) {
+		return nil
 	}
 	return err
 }
@@ -167,10 +170,27 @@ func (j *job) dropPlan(ctx context.Context, intent journal.Intent) (note string)
 	return note
 }
 
-// closeIntent records that a plan is finished, also when the time for work is up: the next run
+// countKilled counts the killed runs that earlier scheduled runs had no time for.
+func (j *job) countKilled(ctx context.Context) error {
+	intents, damaged, err := journal.Uncounted(ctx, j.store(), j.now())
+	for _, err := range damaged {
+		j.log.Error("record damaged", "error", err.Error())
+	}
+	for _, intent := range intents {
+		if err == nil && isAwaited(intent, j.now()) {
+			err = j.reportKilled(ctx, intent)
+		}
+		if err == nil {
+			err = intent.MarkCounted(ctx, j.store())
+		}
+	}
+	return err
+}
+
+// recordEnd records that a plan is finished, also when the time for work is up: the next run
 // would repeat it.
-func (j *job) closeIntent(ctx context.Context, intent journal.Intent) error {
+func (j *job) recordEnd(ctx context.Context, closeIntent func(context.Context, state.Store) error) error {
 	ctx, cancel := j.budget.Record(ctx)
 	defer cancel()
-	return intent.Close(ctx, j.store())
+	return closeIntent(ctx, j.store())
 }

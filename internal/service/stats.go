@@ -53,6 +53,9 @@ func (s *Service) Stats(ctx context.Context, call Call, by, since string) (*repo
 // maxTotalling is the longest time that a scheduled run spends on the totals of days.
 const maxTotalling = 30 * time.Second
 
+// isAwaited reports whether the day of a plan waits for the reports of killed runs: for a month.
+func isAwaited(i journal.Intent, now time.Time) bool { return i.AsOf.After(now.AddDate(0, -1, 0)) }
+
 // saveDays saves the totals of the days that have ended, after a scheduled run of the inventory with
 // time left. The next such run goes on.
 func (j *job) saveDays(ctx context.Context) {
@@ -69,11 +72,12 @@ func (j *job) saveDays(ctx context.Context) {
 	now := j.now()
 	// A killed run has no report until another run has finished its plan. The report then counts for the day of the plan.
 	intents, _, err := journal.Open(ctx, j.store(), now)
-	isLate := func(i journal.Intent) bool {
-		return i.AsOf.After(now.AddDate(0, -1, 0)) && i.AsOf.Before(now.Add(-runlog.LateReports))
-	}
+	isLate := func(i journal.Intent) bool { return isAwaited(i, now) && i.AsOf.Before(now.Add(-runlog.LateReports)) }
 	if slices.ContainsFunc(intents, isLate) {
 		return
+	}
+	if err == nil {
+		err = j.countKilled(ctx)
 	}
 	if err == nil {
 		err = runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now)
