@@ -43,11 +43,12 @@ each page chooses one: what a page does, it does there, by the policy of that st
 			if err != nil {
 				return err
 			}
+			timeout, wrong := c.timeLimit(0)
 			var all []console.Options
 			var libraries mps.Clients
 			for _, one := range stores {
-				runs := console.NewRuns(cmd.Context())
-				f, stop, err := one.command.function(emulate, handler.Options{Progress: runs.Show, Libraries: &libraries})
+				runs := console.NewRuns(cmd.Context(), timeout)
+				f, stop, err := one.command.function(emulate, handler.Options{Broken: wrong, Progress: runs.Show, Libraries: &libraries})
 				if err != nil {
 					return err
 				}
@@ -58,7 +59,9 @@ each page chooses one: what a page does, it does there, by the policy of that st
 				if one.command.Getenv("MEDIASWEEP_STATE") == "" {
 					c.note("a hold here " + one.command.binds(f.Service))
 				}
-				all = append(all, c.pages(one.place, f.Service, runs))
+				pages := c.pages(one.place, f.Service, runs)
+				pages.Timeout = timeout
+				all = append(all, pages)
 			}
 			return c.serveConsole(cmd.Context(), all, address)
 		},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/cli"
+	"github.com/mediasweep/mediasweep/internal/emulator"
 )
 
 // browser is a person's browser without JavaScript.
@@ -123,6 +125,29 @@ func TestConsoleWithoutAPolicy(t *testing.T) {
 				t.Errorf("%s, want %s", said.String(), test.want)
 			}
 		})
+	}
+}
+
+// No page of the console waits for the state store beyond MEDIASWEEP_TIMEOUT. A wrong one is refused as for any command.
+func TestConsoleInTime(t *testing.T) {
+	e, err := emulator.Start(emulator.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	env := e.Env()
+	env["MEDIASWEEP_POLICY"], env["MEDIASWEEP_STATE"], env["MEDIASWEEP_TIMEOUT"] = "../../retention.yaml", "oss://ops/mediasweep/", "1"
+	b := startConsole(t, "/", env, "console")
+	e.Inject(emulator.Fault{Operation: "ListObjectsV2", Kind: emulator.Hang})
+	began := time.Now()
+	if page, _ := b.get("/holds"); !strings.Contains(page, "time limit reached") || time.Since(began) > 5*time.Second {
+		t.Errorf("after %v: %s", time.Since(began), page)
+	}
+	e.ClearFaults()
+	env = maps.Clone(env)
+	env["MEDIASWEEP_TIMEOUT"] = "1s"
+	if page, _ := startConsole(t, "/", env, "console").get("/holds"); !strings.Contains(page, "MEDIASWEEP_TIMEOUT must be a plain decimal number") {
+		t.Error(page)
 	}
 }
 

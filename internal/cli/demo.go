@@ -107,7 +107,7 @@ func (c *Command) demoService(o service.Options) (s *service.Service, e *emulato
 
 // demoConsole serves the console over an emulated library that was swept in a dry run.
 func (c *Command) demoConsole(ctx context.Context) error {
-	runs := console.NewRuns(ctx)
+	runs := console.NewRuns(ctx, 0)
 	s, _, stop, err := c.demoService(service.Options{Progress: runs.Show})
 	if err != nil {
 		return err

@@ -94,14 +94,20 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, do func(con
 }
 
 // inTime returns a context for the calls of a command. A person waits as long as it takes, unless MEDIASWEEP_TIMEOUT says
-// less; for a minute if that is wrong.
+// less.
 func (c *Command) inTime(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	timeout, wrong := readTimeout(c.Getenv, math.MaxInt64)
+	timeout, wrong := c.timeLimit(math.MaxInt64)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	return ctx, cancel, wrong
+}
+
+// timeLimit returns MEDIASWEEP_TIMEOUT, or what holds without it. It is a minute if the variable is wrong.
+func (c *Command) timeLimit(otherwise time.Duration) (time.Duration, error) {
+	timeout, wrong := readTimeout(c.Getenv, otherwise)
 	if wrong != nil {
 		timeout = time.Minute
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	return ctx, cancel, wrong
+	return timeout, wrong
 }
 
 // failed returns the exit of a command that an error ended: of usage if the service refused the request.

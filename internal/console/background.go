@@ -3,14 +3,16 @@ package console
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
-// Runs carries out runs in the background of a process.
+// Runs carries out runs, and reads plans, in the background of a process.
 type Runs struct {
 	ctx      context.Context
+	most     time.Duration // of each run, and of each plan that is read; 0 for no limit
 	underWay sync.WaitGroup
 
 	mu    sync.Mutex
@@ -18,9 +20,9 @@ type Runs struct {
 	ended map[string]*report.Report // of runs that have no saved report
 }
 
-// NewRuns returns the runs of a process. They end early when the context ends.
-func NewRuns(ctx context.Context) *Runs {
-	return &Runs{ctx: ctx, open: map[string]sweep.Progress{}, ended: map[string]*report.Report{}}
+// NewRuns returns the runs of a process. They end early when the context ends, and each after a time; 0 is no limit.
+func NewRuns(ctx context.Context, most time.Duration) *Runs {
+	return &Runs{ctx: ctx, most: most, open: map[string]sweep.Progress{}, ended: map[string]*report.Report{}}
 }
 
 // Show notes the progress of a run, if it is open.
@@ -37,12 +39,25 @@ func (b *Runs) start(id string, run func(context.Context) *report.Report) {
 	b.open[id] = sweep.Progress{}
 	b.mu.Unlock()
 	b.underWay.Go(func() {
-		r := run(b.ctx)
+		ctx, cancel := b.begin()
+		defer cancel()
+		r := run(ctx)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.open, id)
 		b.ended[id] = r
 	})
+}
+
+// begin returns the context of what begins now in the background.
+func (b *Runs) begin() (context.Context, context.CancelFunc) { return limited(b.ctx, b.most) }
+
+// limited returns a context that ends after a time; 0 is no limit.
+func limited(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	if most == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, most)
 }
 
 // of returns the progress of an open run, or the report of an ended one. Both are nil for an unknown run.

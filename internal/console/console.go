@@ -58,6 +58,8 @@ type Options struct {
 	// its request.
 	Runs *Runs
 	Now  func() time.Time
+	// Timeout bounds each request. It is 0 where the platform or nobody does.
+	Timeout time.Duration
 	// Name is the name of the deployment among several; see Stores.
 	Name string
 }
@@ -107,7 +109,21 @@ func newPages(o Options, path string, stores []store) http.Handler {
 	}
 	mux.HandleFunc("GET /plans/{plan}/csv", p.export)
 	mux.HandleFunc("/", p.serve(func(r *http.Request) (*page, error) { return p.noPage(mux, r) }))
-	return p.secured(mux)
+	return p.inTime(p.secured(mux))
+}
+
+// inTime makes a request end early enough for its answer.
+func (p *pages) inTime(next http.Handler) http.Handler {
+	if p.Timeout == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := limited(r.Context(), p.Timeout)
+		defer cancel()
+		work, cancelWork := deadline.New(ctx).Work(ctx)
+		defer cancelWork()
+		next.ServeHTTP(w, r.WithContext(work))
+	})
 }
 
 // noPage answers for an address without a page, or with pages of other methods only.

@@ -606,7 +606,7 @@ func TestMalformed(t *testing.T) {
 
 // A run in the background shows its progress, then its report, whatever pages are closed meanwhile.
 func TestProgress(t *testing.T) {
-	runs := console.NewRuns(context.Background())
+	runs := console.NewRuns(context.Background(), 0)
 	lib := &waiting{library: newLibrary(t, 10), goOn: make(chan struct{})}
 	s := newSite(t, lib.library, runs)
 	s.pages = pagesOf(t, lib, runs)
@@ -679,8 +679,8 @@ func TestPlansAreReadOnce(t *testing.T) {
 		runs   *console.Runs
 		ahead  int
 	}{
-		"read ahead from the overview": {"/", console.NewRuns(context.Background()), 1},
-		"read ahead from the list":     {"/plans", console.NewRuns(context.Background()), 1},
+		"read ahead from the overview": {"/", console.NewRuns(context.Background(), 0), 1},
+		"read ahead from the list":     {"/plans", console.NewRuns(context.Background(), 0), 1},
 		"not in the background":        {"/plans", nil, 0},
 	} {
 		s := newSite(t, newLibrary(t, 250), test.runs)

@@ -18,7 +18,7 @@ import (
 
 // A form leads to a page that may be reloaded: an answer to the form itself would send it again.
 func TestFormsLeadToPages(t *testing.T) {
-	background := console.NewRuns(t.Context())
+	background := console.NewRuns(t.Context(), 0)
 	defer background.Wait()
 	for name, runs := range map[string]*console.Runs{"in the request": nil, "in the background": background} {
 		lib := newLibrary(t, 10)

@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/console"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/review"
+	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -85,4 +92,44 @@ func TestAPageWhoseTimeIsUp(t *testing.T) {
 			t.Errorf("%s: %d %s", language, page.Code, text)
 		}
 	}
+}
+
+// unanswered is a service whose state store gives no answer before the request ends.
+type unanswered struct{ *library }
+
+func (u unanswered) Holds(ctx context.Context, _ service.Call) ([]retention.Hold, []string, error) {
+	<-ctx.Done()
+	return nil, nil, ctx.Err()
+}
+
+func (u unanswered) Items(ctx context.Context, _ service.Call, _ string) (plan.Contents, iter.Seq2[review.Item, error], error) {
+	<-ctx.Done()
+	return plan.Contents{}, nil, ctx.Err()
+}
+
+func (u unanswered) Sweep(ctx context.Context, call service.Call, _ *trigger.Request) *report.Report {
+	<-ctx.Done()
+	return &report.Report{Run: call.RequestID, Status: report.Incomplete}
+}
+
+// Each request has a time limit, and so has each run and each plan that is read in the background.
+func TestEachPageHasATimeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 10 * time.Second
+		runs := console.NewRuns(t.Context(), limit)
+		o := optionsOf(unanswered{newLibrary(t, 1)}, runs)
+		o.Timeout = limit
+		s := &site{t: t, pages: console.New(o)}
+		for path, want := range map[string]int{"/holds": http.StatusServiceUnavailable, "/plans/latest": http.StatusServiceUnavailable, "/plans/latest?q=x": http.StatusServiceUnavailable, "/": http.StatusOK} {
+			began := time.Now()
+			if w := s.get(path); w.Code != want || time.Since(began) > limit {
+				t.Errorf("%s: %d after %v", path, w.Code, time.Since(began))
+			}
+		}
+		began, at := time.Now(), s.post("/plans", nil).Header().Get("Location")
+		runs.Wait()
+		if took := time.Since(began); took > limit {
+			t.Errorf("run %s ends after %v", at, took)
+		}
+	})
 }

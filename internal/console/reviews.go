@@ -87,15 +87,18 @@ const patience = 300 * time.Millisecond
 // soon returns the plan that a reference names and its media, or only the first page if they take long to read.
 // It returns neither for a reference that is not the plan's ID.
 func (v *reviews) soon(ctx context.Context, runs *Runs, call service.Call, reference string) (contents plan.Contents, list *review.List, first []review.Item, err error) {
-	contents, items, err := v.plans.Items(runs.ctx, call, reference)
+	reading, cancel := runs.begin()
+	contents, items, err := v.plans.Items(reading, call, reference)
 	if err != nil || contents.ID != reference {
+		cancel()
 		return contents, nil, nil, err
 	}
 	var whole *review.List
 	done := make(chan error, 1)
 	runs.underWay.Go(func() {
+		defer cancel()
 		done <- task.Do(func() (err error) {
-			whole, err = v.read(runs.ctx, contents, items)
+			whole, err = v.read(reading, contents, items)
 			return err
 		})
 	})
@@ -121,7 +124,9 @@ func (v *reviews) readAhead(runs *Runs, call service.Call, id string) {
 		return
 	}
 	runs.underWay.Go(func() {
-		_ = task.Run(func() { _, _, _ = v.of(runs.ctx, call, id) }) // the page itself shows the error
+		ctx, cancel := runs.begin()
+		defer cancel()
+		_ = task.Run(func() { _, _, _ = v.of(ctx, call, id) }) // the page itself shows the error
 	})
 }
 

@@ -42,7 +42,7 @@ func TestFirstPageOfALongPlan(t *testing.T) {
 	for name, broken := range map[string]error{"whole": nil, "damaged": errors.New("the entries are not those of the plan's ID")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runs, lib := console.NewRuns(context.Background()), slow{newLibrary(t, 250), make(chan struct{}), broken}
+			runs, lib := console.NewRuns(context.Background(), 0), slow{newLibrary(t, 250), make(chan struct{}), broken}
 			s := newSite(t, lib.library, runs)
 			s.pages = pagesOf(t, lib, runs)
 			first := s.get(s.plan)
