@@ -10,7 +10,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// Records are read without a policy, and without the environment of a run.
+// Records are read without a policy, and without the environment of a run. A policy decides on what is written, but for
+// restores and releases: an invalid environment decides on all of it.
 func TestRecordsNeedNoPolicy(t *testing.T) {
 	tests := []struct {
 		name, state string
@@ -25,6 +26,8 @@ func TestRecordsNeedNoPolicy(t *testing.T) {
 		{name: "no object with a policy", env: []string{"MEDIASWEEP_POLICY", "oss://ops/none.yaml"}, status: 200, says: "no policy"},
 		{name: "no region", env: []string{"MEDIASWEEP_REGION", "", "FC_REGION", ""}, status: 200},
 		{name: "a wrong target of digests", env: []string{"MEDIASWEEP_NOTIFY", "https://example.com/x"}, status: 200},
+		{name: "a wrong language", env: []string{"MEDIASWEEP_LANG", "chinese"}, status: 200},
+		{name: "a wrong language in FC", env: []string{"MEDIASWEEP_LANG", "chinese", "FC_FUNCTION_NAME", "f"}, status: 200},
 		{name: "no region, state in OSS", state: "oss://ops/state/", env: []string{"MEDIASWEEP_REGION", "", "FC_REGION", ""}, status: 400},
 		{name: "no state", env: []string{"MEDIASWEEP_STATE", "s3://x/"}, status: 400},
 		{name: "unknown authentication", env: []string{"MEDIASWEEP_HTTP_AUTH", "digest"}, status: 403},
@@ -38,6 +41,9 @@ func TestRecordsNeedNoPolicy(t *testing.T) {
 			}
 			w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function", "MEDIASWEEP_STATE", state)
 			r := w.mustInvoke(everything, report.Done)
+			if status, answer := w.ask("POST", "/v1/holds", `{"target":"oss://media-in/x","reason":"a test"}`); status != http.StatusCreated {
+				t.Fatal(answer)
+			}
 			for i := 0; i < len(test.env); i += 2 {
 				w.env[test.env[i]] = test.env[i+1]
 			}
@@ -58,8 +64,22 @@ func TestRecordsNeedNoPolicy(t *testing.T) {
 			if !strings.Contains(notes, test.says) || (notes == "") != (test.says == "") {
 				t.Errorf("notes %q, want %q", notes, test.says)
 			}
-			if answer := w.send(http.MethodPost, "/v1/sweeps", `{"inventory":true}`); answer.Code/100 == 2 {
-				t.Errorf("a sweep: %d %s", answer.Code, answer.Body)
+			isOfPolicy := test.says != ""
+			for _, write := range []struct {
+				method, target, body string
+				needsPolicy          bool
+			}{
+				{"POST", "/v1/sweeps", `{"inventory":true}`, true},
+				{"POST", "/v1/plans", `{"inventory":true}`, true},
+				{"POST", "/v1/plans/latest/apply", "", true},
+				{"POST", "/v1/holds", `{"target":"oss://media-in/y","reason":"a test"}`, true},
+				{"POST", "/v1/runs/" + r.Run + "/restore?dryRun=true", "", false},
+				{"DELETE", "/v1/holds/1", "", false},
+			} {
+				answer := w.send(write.method, write.target, write.body)
+				if want := isOfPolicy && !write.needsPolicy; (answer.Code/100 == 2) != want {
+					t.Errorf("%s %s: %d %s, want success %v", write.method, write.target, answer.Code, answer.Body, want)
+				}
 			}
 			if len(w.sent()) > before {
 				t.Error("media were deleted")

@@ -139,8 +139,12 @@ func oddTarget(target string) []string {
 
 func callerOf(call Call) string { return text.Name(cmp.Or(call.Caller, "an unknown caller")) }
 
-// holdStore returns the state store if records outlive the instance there, and cannot be overwritten.
+// holdStore returns the state store if records outlive the instance there, and cannot be overwritten. It refuses what a run
+// would be refused for: the environment may name another store than the operator means.
 func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error) {
+	if s.broken != nil {
+		return nil, refusedError{s.Broken()}
+	}
 	if s.account.InFC && !s.state.InOSS() {
 		return nil, refusedError{fmt.Errorf("a hold: %w", errFleeting)}
 	}
