@@ -56,7 +56,7 @@ mutate:
 # Breaks the program in the places of internal/mutate/mutations.txt, one at a time, and runs the tests that
 # must notice: ten seconds to a minute each. ARGS is a regular expression that selects some by file and text.
 mutants:
-	go run ./internal/mutate '$(ARGS)'
+	go test -run '^TestMutants$$' -v -timeout 0 ./internal/mutate -args -mutants '$(or $(ARGS),.)'
 
 lint:
 	.ci/run lint

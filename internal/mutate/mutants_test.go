@@ -1,4 +1,6 @@
-package main
+// Package mutate breaks the program in one place at a time, by the list in mutations.txt, and runs the tests that must
+// fail then. It changes no file: the compiler reads the broken one in its place. `make mutants` does so.
+package mutate
 
 import (
 	"bytes"
@@ -6,6 +8,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +16,36 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 )
+
+var selected = flag.String("mutants", "", "a regular expression that selects mutations by their file and text")
+
+func TestMutants(t *testing.T) {
+	if *selected == "" {
+		t.Skip("-mutants selects none")
+	}
+	pattern, err := regexp.Compile(*selected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := parse(mutations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list {
+		if !pattern.MatchString(m.file + " " + m.why) {
+			continue
+		}
+		t.Run(m.String(), func(t *testing.T) {
+			by, err := m.try(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log("killed by", by)
+		})
+	}
+}
 
 // mutations is the list. A mutation has lines that start so:
 //
@@ -72,27 +104,22 @@ func (m *mutation) apply(source string) (string, error) {
 	return strings.Replace(source, old, text, 1), nil
 }
 
-type result string
-
-const (
-	killed result = "killed"
-	lived  result = "LIVED"
-	broken result = "BROKEN" // it does not apply, or not compile
-)
+var errLived = errors.New("LIVED: no test fails")
 
 // try runs the tests with the broken file, first those beside it. by is the test that failed.
-func (m *mutation) try(ctx context.Context, folder string) (is result, by string, err error) {
-	source, err := os.ReadFile(m.file)
+func (m *mutation) try(ctx context.Context, folder string) (by string, err error) {
+	file := filepath.Join(root, m.file)
+	source, err := os.ReadFile(file)
 	if err != nil {
-		return "", "", fmt.Errorf("run this in the module's root: %w", err)
+		return "", err
 	}
 	text, err := m.apply(string(source))
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	env, err := overlay(folder, m.file, text)
+	env, err := overlay(folder, file, text)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	tests := m.tests
 	if len(tests) == 0 {
@@ -103,16 +130,16 @@ func (m *mutation) try(ctx context.Context, folder string) (is result, by string
 		var exit *exec.ExitError
 		switch {
 		case errors.As(err, &exit) && bytes.Contains(out, []byte("[build failed]")):
-			return "", "", fmt.Errorf("it does not compile: %s", out)
+			return "", fmt.Errorf("it does not compile: %s", out)
 		case errors.As(err, &exit):
-			return killed, failing(out), nil
+			return failing(out), nil
 		case err != nil:
-			return "", "", err
+			return "", err
 		case bytes.Contains(out, []byte("[no test")):
-			return "", "", fmt.Errorf("go test %s runs no test", strings.Join(arguments, " "))
+			return "", fmt.Errorf("go test %s runs no test", strings.Join(arguments, " "))
 		}
 	}
-	return lived, "", nil
+	return "", errLived
 }
 
 // overlay returns an environment in which the compiler reads text in place of a file.
@@ -126,14 +153,14 @@ func overlay(folder, file, text string) (env []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(os.WriteFile(mutant, []byte(text), 0o600), os.WriteFile(list, replace, 0o600)) //nolint:gosec // below the temporary folder
-	return append(os.Environ(), "GOFLAGS=-overlay="+list), err                                       // also for what a test builds
+	err = errors.Join(os.WriteFile(mutant, []byte(text), 0o600), os.WriteFile(list, replace, 0o600))
+	return append(os.Environ(), "GOFLAGS=-overlay="+list), err // also for what a test builds
 }
 
-// run runs a go command, and returns what it says.
+// run runs a go command in the module's root, and returns what it says.
 func run(ctx context.Context, env []string, arguments ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the arguments are those of the list
-	command.Env = env
+	command := exec.CommandContext(ctx, "go", arguments...)
+	command.Dir, command.Env = root, env
 	return command.CombinedOutput()
 }
 
