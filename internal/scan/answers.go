@@ -92,12 +92,12 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 
 // decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown.
 func (c *scan) decide(of lookup.Found, gone bool) *finding {
-	f, reason, err := c.decider.decide(of, gone)
+	f, decision, err := c.decider.decide(of, gone)
 	if err != nil {
 		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 	}
 	if f.verdict == retention.Unknown {
-		c.warnUnknown(of.Medium.ID, reason)
+		c.warnUnknown(of.Medium.ID, decision.Reason())
 	}
 	return f
 }

@@ -33,12 +33,12 @@ func (c *scan) newDecider() decider {
 }
 
 // decide decides on a medium. If a list contradicts the medium, or the medium does not fit into a plan, it does not
-// expire, and err says why. reason is that of the decision.
-func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
+// expire, and err says why.
+func (d *decider) decide(of lookup.Found, gone bool) (f *finding, decision retention.Decision, err error) {
 	f = findingOf(of)
 	m, readAt := &of.Medium, d.now()
 	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
-	decision := retention.Decide(d.policy, m, facts)
+	decision = retention.Decide(d.policy, m, facts)
 	err = checkBeside(of)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {
@@ -53,7 +53,7 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it
 	}
-	return f, decision.Reason(), err
+	return f, decision, err
 }
 
 // findingOf returns the finding of a medium before a decision. The digest covers the doubt: a

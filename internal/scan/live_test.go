@@ -1,7 +1,10 @@
 package scan
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/index"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -131,4 +135,39 @@ func TestRowsOfAList(t *testing.T) {
 	if named["manifest:oss://ops/list.csv"] != 7 || strings.Contains(strings.Join(got.report.Notes, "\n"), "inventory reports") {
 		t.Errorf("sources %+v, notes %q", got.report.Sources, got.report.Notes)
 	}
+}
+
+// lateCount is a bucket whose listing from its first object, as the count of a checkpoint's candidates needs it, ends the time.
+type lateCount struct {
+	*cloud
+	end func()
+}
+
+func (l lateCount) Entries(ctx context.Context, prefix media.Object, after string) iter.Seq2[objects.Entry, error] {
+	if after != "" {
+		return l.cloud.Entries(ctx, prefix, after)
+	}
+	return func(yield func(objects.Entry, error) bool) {
+		l.end()
+		yield(objects.Entry{}, ctx.Err())
+	}
+}
+
+// A scan whose time is up before the guard can count its candidates is resumed.
+func TestNoTimeToCount(t *testing.T) {
+	r := newResumable(t, 150)
+	r.scan(5, false)
+	ctx, cancel := context.WithCancel(t.Context())
+	r.scanner.Objects = lateCount{r.cloud, cancel}
+	r.before = nil
+	late := r.cloud.scan(ctx, r.scanner, r.request, "late")
+	if late.counts.Expired == 0 || late.found.Failed != nil || !errors.Is(late.found.Stopped, context.Canceled) || !late.report.Resumes {
+		t.Errorf("%+v, stopped by %v, failed by %v, resumes %v", late.counts, late.found.Stopped, late.found.Failed, late.report.Resumes)
+	}
+	r.scanner.Objects = r.cloud
+	got := r.scan(0, false)
+	if !got.found.Origin.isHint() || got.found.MostLive < got.found.Live || got.found.Live == 0 {
+		t.Errorf("resumed %v, %d to %d live", got.found.Origin.isHint(), got.found.Live, got.found.MostLive)
+	}
+	r.same("after the count", got, newResumable(t, 150).scan(0, false))
 }
