@@ -45,7 +45,7 @@ func (r *run) spend(ctx context.Context, lines iter.Seq2[plan.Line, error]) (spe
 		ids = append(ids, strings.Clone(l.MediaID)) // the budget keeps it, and not the line's record
 	}
 	limit := r.Policy.Guard.MaxDelete
-	spending, err = r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.report.Mode == policy.Enforce)
+	spending, err = r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.enforces())
 	for _, reason := range spending.Skipped {
 		r.Log.Warn("refund not counted", "error", reason.Error())
 	}
@@ -107,7 +107,7 @@ func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
 	if err != nil {
 		return err
 	}
-	if r.report.Mode != policy.Enforce {
+	if !r.enforces() {
 		draft.Live, draft.MostLive = contents.Live, contents.MostLive
 		draft.Blocked = r.guardRest(contents)
 		return nil
@@ -146,7 +146,7 @@ func (r *run) guardRest(of plan.Contents) string {
 // checkRestores refuses to delete if media were restored since a scan began, which may have taken them for the latest
 // of their group. A run with the lease runs beside no restore.
 func (r *run) checkRestores(ctx context.Context, before int) error {
-	if r.request.OfLibrary() || r.report.Mode != policy.Enforce || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
+	if r.request.OfLibrary() || !r.enforces() || r.report.Counts.Expired == 0 || !r.Policy.KeepsLatest() {
 		return nil
 	}
 	if err := r.Marks.Tombstones.Refresh(ctx, r.Store); err != nil {

@@ -40,7 +40,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	origin := &scan.Origin{}
 	if len(p.contents.Head.Scope.Inventory) > 0 {
-		origin = r.scanner().Inventory(ctx, admit, !covered)
+		origin = r.scanner(&announce.Reader{}).Inventory(ctx, admit, !covered)
 	}
 	p.purge(ctx, admit, origin, p.left(ctx))
 	return nil

@@ -13,18 +13,16 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-func (r *run) scanner() *scan.Scanner {
+func (r *run) scanner(announced *announce.Reader) *scan.Scanner {
 	return &scan.Scanner{
-		Policy: r.Policy, Region: r.Region, Library: r.Library, Objects: r.Objects, Store: r.Store, Mark: r.Marks.Of, Announced: &announce.Reader{},
+		Policy: r.Policy, Region: r.Region, Library: r.Library, Objects: r.Objects, Store: r.Store, Mark: r.Marks.Of, Announced: announced,
 		Budget: r.budget, Progress: func(done int) { r.progress.Set(Progress{Done: done}) }, Now: r.Now, Log: r.Log,
 	}
 }
 
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
 func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
-	scanner := r.scanner()
-	scanner.Announced = announced
-	found = scanner.Run(ctx, admit, r.request, r.report)
+	found = r.scanner(announced).Run(ctx, admit, r.request, r.report)
 	r.adopt(found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
@@ -62,7 +61,7 @@ func (r *run) status() (status report.Status, problem string) {
 		return status, problem
 	case r.report.Guard.Tripped:
 		return report.Blocked, ""
-	case r.report.Mode == policy.Enforce && c.Pending > 0:
+	case r.enforces() && c.Pending > 0:
 		return report.Incomplete, fmt.Sprintf("%v, with %d media still to delete", cmp.Or(r.timeUp, deadline.ErrTimeUp), c.Pending)
 	case r.partial || c.Failed > 0 || c.Unverified > 0:
 		return report.Partial, ""

@@ -81,7 +81,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	defer cancel()
 	run := s.newRun(budget, request, r)
 	run.finish(task.Run(func() {
-		found := run.scanner().Survey(ctx, request, r, each)
+		found := run.scanner(&announce.Reader{}).Survey(ctx, request, r, each)
 		defer found.Close()
 		run.adopt(found)
 	}))
@@ -104,7 +104,6 @@ func (s *Sweep) newRun(budget deadline.Budget, request *trigger.Request, r *repo
 // carryOut finishes the plan of an earlier run, or sweeps, unless the kill switch is on. It reads announcements beside the
 // kill switch: a run with little time has none for calls in sequence.
 func (r *run) carryOut(ctx context.Context) error {
-	enforce := r.report.Mode == policy.Enforce
 	announced := &announce.Reader{}
 	opened := task.Go(func() (err error) {
 		if !r.isResumed() {
@@ -112,14 +111,14 @@ func (r *run) carryOut(ctx context.Context) error {
 		}
 		return err
 	})
-	admit, end, err := Admit(ctx, r.budget, r.Store, enforce)
+	admit, end, err := Admit(ctx, r.budget, r.Store, r.enforces())
 	defer end()
 	unread := opened()
 	if unread == nil {
 		defer announced.Close()
 	}
 	switch {
-	case err != nil && enforce:
+	case err != nil && r.enforces():
 		return fmt.Errorf("%w; nothing was deleted", err)
 	case err != nil:
 		r.report.Note("%v", err)
@@ -132,6 +131,9 @@ func (r *run) carryOut(ctx context.Context) error {
 	}
 	return r.sweep(ctx, admit, announced)
 }
+
+// enforces reports whether the run deletes what its guard lets pass.
+func (r *run) enforces() bool { return r.report.Mode == policy.Enforce }
 
 // isResumed reports whether the run finishes the plan of an earlier one, which may have deleted media without recording
 // an outcome.
@@ -167,7 +169,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 		return r.suspend(ctx, found, err)
 	}
 	r.closeCheckpoint(ctx, found)
-	if r.report.Mode != policy.Enforce || r.report.Guard.Tripped || r.report.Counts.Pending == 0 {
+	if !r.enforces() || r.report.Guard.Tripped || r.report.Counts.Pending == 0 {
 		return nil
 	}
 	intent, err := r.saveIntent(ctx, planID)
@@ -186,7 +188,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 // because it announces the others, it also saves the plan of these. It returns the ID of the plan that the run deletes.
 func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (planID string, err error) {
 	c := &r.report.Counts
-	deletes := r.report.Mode == policy.Enforce && draft.Blocked == ""
+	deletes := r.enforces() && draft.Blocked == ""
 	if deletes && c.Announced == 0 {
 		draft.Run = r.report.Run
 	}
@@ -205,7 +207,7 @@ func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, 
 	if err != nil {
 		return "", err
 	}
-	if r.report.Plan = all.ID; r.report.Mode == policy.Enforce && r.request.Plan != "" {
+	if r.report.Plan = all.ID; r.enforces() && r.request.Plan != "" {
 		r.report.Plan = r.request.Plan
 	}
 	return doomed.ID, nil
