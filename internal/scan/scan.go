@@ -9,8 +9,9 @@
 //   - draft.go sorts the findings, so that each medium comes once, with the verdict of its group.
 //   - count.go counts them, and the live media; found.go has the result.
 //
-// Beside it, cursor.go and checkpointer.go save the place of a scan, and resume.go loads it. A checkpoint is a hint:
-// named.go checks it against the sources. groups.go reads the groups of an applied plan. upcoming.go counts what falls due.
+// Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go and saved.go load
+// it. A checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
+// upcoming.go counts what falls due, and notes.go keeps what could not be read.
 package scan
 
 import (
