@@ -42,8 +42,9 @@ const (
 	// maxPageReads bounds the records that are read for a page: records may be damaged, and
 	// reports that are older than the log must be read before they are selected.
 	maxPageReads = 2 * MaxRuns
-	// maxPageBytes bounds the reports of a page.
-	maxPageBytes = 32 << 20
+	// maxPageBytes bounds the reports of a page, but for those that are read at once. A page takes about five times its
+	// size of memory, and several callers may ask at once.
+	maxPageBytes = 8 << 20
 )
 
 // candidate is a record that may be on a page.

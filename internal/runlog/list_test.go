@@ -105,6 +105,24 @@ func TestListReportsOfOneTime(t *testing.T) {
 	}
 }
 
+// A page of large reports is cut, and the next one goes on.
+func TestListReportsIsBounded(t *testing.T) {
+	store := statetest.New()
+	for i := range 200 {
+		r := ended(fmt.Sprint("run-", i), trigger.HTTP, report.Done, i)
+		r.Notes = []string{strings.Repeat("n", 100<<10)}
+		no(t, Log(t.Context(), store, r))
+	}
+	page, err := List(t.Context(), store, Query{Limit: MaxRuns})
+	no(t, err)
+	if size := len(page.Reports) * 100 << 10; size > maxPageBytes+state.AtOnce*100<<10 || page.Next == "" {
+		t.Errorf("a page of %d bytes, next %q", size, page.Next)
+	}
+	if all := pages(t, store, Query{Limit: MaxRuns}); len(all) != 200 {
+		t.Errorf("%d runs, want 200", len(all))
+	}
+}
+
 // A record that cannot be read is skipped with its name. If that is all, the list is an error.
 func TestListReportsSkips(t *testing.T) {
 	store := statetest.New()
