@@ -25,11 +25,11 @@ var errTooMuchText = fmt.Errorf("its text has more than %d GiB: split it", MaxTe
 func decode(r io.Reader) (*bufio.Reader, error) {
 	encoded := bufio.NewReaderSize(r, 64<<10)
 	if magic, _ := encoded.Peek(2); bytes.Equal(magic, gzipMagic) {
-		unzipped, err := gzip.NewReader(encoded)
+		unzipped, err := newUnzipper(encoded)
 		if err != nil {
-			return nil, fmt.Errorf("unzip: %w", err)
+			return nil, err
 		}
-		encoded = bufio.NewReaderSize(unzipper{unzipped}, 64<<10)
+		encoded = bufio.NewReaderSize(unzipped, 64<<10)
 	}
 	var plain io.Reader = &bounded{encoded, MaxText}
 	head, err := encoded.Peek(4)
@@ -51,20 +51,60 @@ func decode(r io.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(plain, maxRow), nil
 }
 
-// unzipper says what is wrong with gzip.
-type unzipper struct{ from io.Reader }
+// unzipper reads gzip of one or several members, and says what is wrong with it.
+type unzipper struct {
+	zipped *bufio.Reader
+	member *gzip.Reader
+}
 
-func (u unzipper) Read(p []byte) (int, error) {
-	n, err := u.from.Read(p)
+func newUnzipper(zipped *bufio.Reader) (*unzipper, error) {
+	member, err := gzip.NewReader(zipped)
+	if err != nil {
+		return nil, unzipError(err)
+	}
+	member.Multistream(false)
+	return &unzipper{zipped, member}, nil
+}
+
+func (u *unzipper) Read(p []byte) (int, error) {
+	for {
+		n, err := u.member.Read(p)
+		if errors.Is(err, io.EOF) {
+			err = u.next()
+		}
+		switch {
+		case err != nil && !errors.Is(err, io.EOF):
+			return n, unzipError(err)
+		case n > 0 || err != nil || len(p) == 0:
+			return n, err
+		}
+	}
+}
+
+// next begins the next member. The gzip reader would take a few stray bytes for a member that is cut off.
+func (u *unzipper) next() error {
+	head, err := u.zipped.Peek(len(gzipMagic))
+	switch {
+	case len(head) == 0:
+		return err
+	case !bytes.HasPrefix(gzipMagic, head):
+		return gzip.ErrHeader
+	}
+	if err := u.member.Reset(u.zipped); err != nil {
+		return err
+	}
+	u.member.Multistream(false)
+	return nil
+}
+
+func unzipError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errors.New("unzip: it is cut off")
+		return errors.New("unzip: it is cut off")
 	case errors.Is(err, gzip.ErrHeader):
-		err = errors.New("unzip: something else follows its gzip")
-	case err != nil && !errors.Is(err, io.EOF):
-		err = fmt.Errorf("unzip: %w", err)
+		return errors.New("unzip: something else follows its gzip")
 	}
-	return n, err
+	return fmt.Errorf("unzip: %w", err)
 }
 
 // bounded fails after a number of bytes.

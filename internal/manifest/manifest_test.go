@@ -288,10 +288,16 @@ func TestVerify(t *testing.T) {
 		{"a wrong length", flipped(-4), "checksum"},
 		{"a wrong byte", flipped(20), "unzip"},
 		{"only a header", list[:10], "cut off"},
-		{"half a header", list[:5], "unzip"},
+		{"half a header", list[:5], "cut off"},
 		{"no trailer", list[:len(list)-8], "cut off"},
 		{"something behind", list + strings.Repeat("x", 20), "something else follows"},
 		{"zeros behind", list + strings.Repeat("\x00", 20), "something else follows"},
+		{"a few bytes behind", list + "xyz", "something else follows"},
+		{"a byte behind", list + "\n", "something else follows"},
+		{"the start of another part", list + list[:1], "cut off"},
+		{"half of another part", list + list[:15], "cut off"},
+		{"a wrong part", list + "\x1f\x8bxxxxxxxxxx", "something else follows"},
+		{"empty parts", strings.Repeat(zipped(""), 300) + list, ""},
 		{"UTF-16, cut off", utf16Text(binary.BigEndian, "mediaId\n") + "m", "cut off"},
 	}
 	for _, test := range tests {
