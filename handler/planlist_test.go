@@ -51,3 +51,19 @@ func TestPagesOfPlans(t *testing.T) {
 		}
 	}
 }
+
+// Before the first plan, and where nothing is called latest, an answer says what to do.
+func TestNothingIsTheLatestYet(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	for _, test := range []struct{ method, target, says string }{
+		{"GET", "/v1/plans/latest", "there is no plan with media yet: POST /v1/plans makes one"},
+		{"GET", "/v1/plans/latest?format=csv", "there is no plan with media yet: POST /v1/plans makes one"},
+		{"POST", "/v1/plans/latest/apply", "there is no plan with media yet: mediasweep plan or POST /v1/plans makes one"},
+		{"GET", "/v1/runs/latest", "latest is not the ID of a run: GET /v1/runs lists the latest"},
+		{"POST", "/v1/runs/latest/restore", "latest is not the ID of a run or plan: mediasweep runs and mediasweep plans list the latest"},
+	} {
+		if status, answer := w.ask(test.method, test.target, ""); status/100 != 4 || !strings.Contains(answer, `"`+test.says+`"`) {
+			t.Errorf("%s %s: %d %s", test.method, test.target, status, answer)
+		}
+	}
+}

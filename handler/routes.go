@@ -242,7 +242,7 @@ func writeError(w http.ResponseWriter, kind, id string, err error) {
 	case isUnreported:
 		writeFailure(w, http.StatusNotFound, unreported.Error())
 	case errors.Is(err, state.ErrNotFound):
-		writeFailure(w, http.StatusNotFound, fmt.Sprintf("there is no %s %s in the state store: GET /v1/%ss lists the latest%s", kind, text.Quote(id), kind, trigger.ShortOf(id)))
+		writeFailure(w, http.StatusNotFound, trigger.NoSuch(kind, id, "GET /v1/"+kind+"s lists the latest", "POST /v1/plans makes one"))
 	case service.IsRefusal(err):
 		writeFailure(w, http.StatusBadRequest, err.Error())
 	case deadline.Passed(err):

@@ -85,6 +85,6 @@ func missing(list, name string, err error) error {
 	if unreported, ok := errors.AsType[*runlog.UnreportedError](err); ok {
 		return exitError{exitUsage, unreported}
 	}
-	return exitError{exitUsage, fmt.Errorf("there is no %s %s in the state store: mediasweep %s lists the latest, and --state names another store%s",
-		strings.TrimSuffix(list, "s"), text.Quote(name), list, trigger.ShortOf(name))}
+	const elsewhere = ", and --state names another store"
+	return exitError{exitUsage, errors.New(trigger.NoSuch(strings.TrimSuffix(list, "s"), name, "mediasweep "+list+" lists the latest"+elsewhere, "mediasweep plan makes one"+elsewhere))}
 }

@@ -24,7 +24,7 @@ import (
 func (p *pages) apply(r *http.Request) (string, error) {
 	contents, _, err := p.Service.Items(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
-		return "", err
+		return "", p.noPlan(r, err)
 	}
 	if contents.ID != r.PathValue("plan") {
 		return "", p.refuse(r, "Approve a plan by its whole ID. Nothing was deleted.")
@@ -48,7 +48,7 @@ func (p *pages) holdMedia(r *http.Request) (string, error) {
 func (p *pages) holdAndPlan(r *http.Request) (string, error) {
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
-		return "", err
+		return "", p.noPlan(r, err)
 	}
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
 	if err != nil {

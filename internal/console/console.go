@@ -254,9 +254,9 @@ func (p *pages) refuse(r *http.Request, english string, args ...any) error {
 }
 
 // missing says in the language of a request that a record does not exist, if that is the error.
-func (p *pages) missing(r *http.Request, err error, english, name string) error {
+func (p *pages) missing(r *http.Request, err error, english string, args ...any) error {
 	if errors.Is(err, state.ErrNotFound) {
-		return refusal{http.StatusNotFound, p.lang(r).Say(english, text.Quote(name))}
+		return refusal{http.StatusNotFound, p.lang(r).Say(english, args...)}
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -87,7 +88,7 @@ func (p *pages) typedAgain(r *http.Request, refused error, of func(*http.Request
 
 func (p *pages) release(r *http.Request) (string, error) {
 	if _, err := p.Service.Release(r.Context(), p.Call(r), r.PathValue("hold")); err != nil {
-		return "", p.missing(r, err, "Hold %s is not in force.", r.PathValue("hold"))
+		return "", p.missing(r, err, "Hold %s is not in force.", text.Quote(r.PathValue("hold")))
 	}
 	return "/holds", nil
 }

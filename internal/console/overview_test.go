@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -132,4 +134,24 @@ func TestEachPageHasATimeLimit(t *testing.T) {
 			t.Errorf("run %s ends after %v", at, took)
 		}
 	})
+}
+
+// planless is a service without a plan.
+type planless struct{ *library }
+
+func (planless) Items(context.Context, service.Call, string) (plan.Contents, iter.Seq2[review.Item, error], error) {
+	return plan.Contents{}, nil, state.ErrNotFound
+}
+
+// Before the first plan the address of the latest one says what to do.
+func TestThereIsNoPlanYet(t *testing.T) {
+	s := &site{t: t, pages: pagesOf(t, planless{newLibrary(t, 1)}, nil)}
+	for path, want := range map[string]string{"/plans/latest": "There is no plan with media yet: make one on the page of plans.", "/plans/latest/csv": "There is no plan with media yet", "/plans/00000000": "There is no plan &#34;00000000&#34;."} {
+		if w := s.get(path); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := s.post("/plans/latest/apply", url.Values{"count": {"1"}}); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "There is no plan with media yet") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }

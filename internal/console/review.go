@@ -93,7 +93,7 @@ func (p *pages) review(r *http.Request) (*page, error) {
 		contents, list, err = p.reviews.of(r.Context(), p.Call(r), reference)
 	}
 	if err != nil {
-		return nil, p.missing(r, err, "There is no plan %s.", r.PathValue("plan"))
+		return nil, p.noPlan(r, err)
 	}
 	if contents.ID != r.PathValue("plan") { // a page is of one plan, whatever is the latest
 		return redirect("/plans/" + contents.ID + address(f, order, number))
@@ -125,6 +125,14 @@ func (p *pages) review(r *http.Request) (*page, error) {
 	}
 	answer.data, answer.zone = d, zone
 	return answer, nil
+}
+
+// noPlan says what to do if an address names no plan.
+func (p *pages) noPlan(r *http.Request, err error) error {
+	if r.PathValue("plan") == trigger.LatestPlan {
+		return p.missing(r, err, "There is no plan with media yet: make one on the page of plans.")
+	}
+	return p.missing(r, err, "There is no plan %s.", text.Quote(r.PathValue("plan")))
 }
 
 // fillVerdict says whether the plan may be approved, and returns the timezone of the policy.
@@ -265,7 +273,7 @@ func (p *pages) export(w http.ResponseWriter, r *http.Request) {
 	}
 	contents, list, err := p.reviews.of(r.Context(), p.Call(r), r.PathValue("plan"))
 	if err != nil {
-		p.write(w, r, p.problem(r, err))
+		p.write(w, r, p.problem(r, p.noPlan(r, err)))
 		return
 	}
 	selected := list.Select(f)

@@ -77,10 +77,10 @@ func (p *pages) run(r *http.Request) (*page, error) {
 		found, err = ended, nil
 	}
 	if unreported, ok := errors.AsType[*runlog.UnreportedError](err); ok {
-		return nil, p.missing(r, err, "Run %s has no report. It began to delete, and is under way or was killed. The next scheduled run finishes its plan.", unreported.Begun.Run)
+		return nil, p.missing(r, err, "Run %s has no report. It began to delete, and is under way or was killed. The next scheduled run finishes its plan.", text.Quote(unreported.Begun.Run))
 	}
 	if err != nil {
-		return nil, p.missing(r, err, "There is no run %s.", id)
+		return nil, p.missing(r, err, "There is no run %s.", text.Quote(id))
 	}
 	return &page{name: "run", title: "Run", data: runData{found, found.MayHaveDeleted()}}, nil
 }

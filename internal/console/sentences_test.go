@@ -49,7 +49,8 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../service/runs.go", "Runs since", []string{"limit %d: a page has 1 to %d runs"}},
 		{"../service/restore.go", "deletionOf", nil},
 		{"../runlog/findplan.go", "Error", []string{"%s names several %s: give the whole ID of one: %s", ", "}}, // of each kind apart
-		{"../trigger/request.go", "CheckName ShortOf", nil},
+		{"../trigger/request.go", "CheckName", nil},
+		{"../trigger/request.go", "NoSuch", []string{"there is no %s %s in the state store: %s"}}, // of each kind apart
 		{"../trigger/oss.go", "read", []string{"oss:", "ObjectRemoved:DeleteObjects", "eventName", "oss", "%s: %w"}},
 		{"../policy/glob.go", "ParseGlob", []string{"%w: write a glob such as oss://bucket/dir/**", "/**", "/", "**"}},
 		{"../media/object.go", "NewObject checkBucket", nil},

@@ -105,7 +105,7 @@ func (j *job) checkPlan(ctx context.Context) error {
 	}
 	switch {
 	case errors.Is(err, state.ErrNotFound):
-		return refusedError{fmt.Errorf("there is no plan %s in the state store: mediasweep plans or GET /v1/plans lists the latest", text.Quote(request.Plan))}
+		return refusedError{errors.New(trigger.NoSuch("plan", request.Plan, "mediasweep plans or GET /v1/plans lists the latest", "mediasweep plan or POST /v1/plans makes one"))}
 	case err != nil:
 		return err
 	}

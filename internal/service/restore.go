@@ -177,7 +177,7 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 				return j.deletionOf(ctx, id)
 			}
 			if err == nil || errors.Is(err, state.ErrNotFound) {
-				err = refusedError{errors.New(fmt.Sprintf("there is no run or plan %s in the state store: mediasweep runs and mediasweep plans list the latest", text.Quote(run)) + trigger.ShortOf(run))}
+				err = refusedError{errors.New(trigger.NoSuch("run or plan", run, "mediasweep runs and mediasweep plans list the latest", ""))}
 			}
 			return of, err
 		case missing:

@@ -68,12 +68,20 @@ const LatestPlan = "latest"
 // MinReference is the least number of characters by which the ID of a plan or of a run may be shortened to its start.
 const MinReference = 8
 
-// ShortOf ends a message that a reference names no run, if it is too short to be the start of an ID.
-func ShortOf(reference string) string {
-	if len(reference) >= MinReference || reference == LatestPlan {
-		return ""
+// NoSuch says that the state store has no plan or run of a reference. lists says what lists them, and makes what makes a
+// plan.
+func NoSuch(kind, reference, lists, makes string) string {
+	switch {
+	case reference == LatestPlan && kind == "plan":
+		return "there is no plan with media yet: " + makes
+	case reference == LatestPlan:
+		return fmt.Sprintf("latest is not the ID of a %s: %s", kind, lists)
 	}
-	return fmt.Sprintf("; an ID may be shortened to %d characters", MinReference)
+	missing := fmt.Sprintf("there is no %s %s in the state store: %s", kind, text.Quote(reference), lists)
+	if len(reference) >= MinReference {
+		return missing
+	}
+	return fmt.Sprintf("%s; an ID may be shortened to %d characters", missing, MinReference)
 }
 
 // CheckPlan checks the reference to a plan: its ID, at least MinReference of the ID's first digits, or
