@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -423,5 +424,40 @@ func TestExplainOfWhatWasRestored(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{e.DueAt.UTC().Format(time.DateOnly)}, due); diff != "" {
 		t.Errorf("days (-want +got):\n%s", diff)
+	}
+}
+
+// Times of answers are whole seconds, but for those of a run itself: they order the list of runs.
+func TestTimesAreWholeSeconds(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, strings.Replace(enforcing, "after: 180d", "after: 7d", 1)+"notice: 1d\n", "MEDIASWEEP_HTTP_AUTH", "function")
+	offset := 123456789 * time.Nanosecond
+	w.now = func() time.Time { return time.Now().Truncate(time.Second).Add(offset) }
+	w.deploy()
+	for i := range 3 {
+		m := w.add(fmt.Sprint("clips/", i), 300)
+		w.e.PutObject("media-in", m.Key, nil, time.Now())
+	}
+	w.mustInvoke(everything, report.Done)
+	offset += 48 * time.Hour
+	run := w.mustInvoke(everything, report.Done).Run
+	restored := w.restore(run).Restore.Media[0]
+	w.add("clips/new", 5)
+	w.mustInvoke(everything, report.Done)
+	answers := map[string]string{}
+	for _, target := range []string{"POST /v1/holds", "GET /v1/holds", "GET /v1/runs", "GET /v1/runs/" + run, "GET /v1/plans", "GET /v1/plans/latest", "GET /v1/forecast?days=60",
+		"GET /v1/media/" + restored.NewID + "/explain", "GET /v1/media/" + restored.MediaID + "/explain", "GET /v1/media/" + restored.MediaID + "/history", "POST /v1/plans", "DELETE /v1/holds/1"} {
+		method, path, _ := strings.Cut(target, " ")
+		body := map[string]string{"POST /v1/holds": `{"target":"oss://media-in/clips/0","reason":"a test","until":"2999-01-31"}`, "POST /v1/plans": `{"inventory":true}`}[target]
+		status, answer := w.ask(method, path, body)
+		if status >= 300 {
+			t.Errorf("%s: %d %s", target, status, answer)
+		}
+		answers[target] = answer
+	}
+	ofRuns := regexp.MustCompile(`"(startedAt|finishedAt)":"[^"]*"`)
+	for target, answer := range answers {
+		if found := regexp.MustCompile(`.{0,40}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+`).FindString(ofRuns.ReplaceAllString(answer, "")); found != "" {
+			t.Errorf("%s: %s", target, found)
+		}
 	}
 }

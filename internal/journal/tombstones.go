@@ -153,18 +153,21 @@ func (t *Tombstones) Of(medium *media.Medium) retention.Mark {
 	}
 	var mark retention.Mark
 	if at, ok := t.unverified[one]; ok {
-		mark = retention.Mark{Kind: retention.Unverified, Until: at.Add(holdTime)}
+		mark = retention.Mark{Kind: retention.Unverified, Until: heldUntil(at)}
 	}
 	if len(t.restored) == 0 {
 		return mark // without the name of the object
 	}
 	at, ok := t.restored[medium.Object.String()]
-	if ok && !at.Add(holdTime).Before(mark.Until) {
-		mark = retention.Mark{Kind: retention.Restored, Until: at.Add(holdTime)}
+	if ok && !heldUntil(at).Before(mark.Until) {
+		mark = retention.Mark{Kind: retention.Restored, Until: heldUntil(at)}
 	}
 	mark.Unranked = ok && medium.Created.Sub(at).Abs() < restoreTime
 	return mark
 }
+
+// heldUntil returns the end of the hold that a tombstone is, rounded up: decisions are as of whole seconds.
+func heldUntil(at time.Time) time.Time { return media.WholeSecond(at.Add(holdTime)) }
 
 // HoldRestored records that media of restored objects must not be deleted for 30 days.
 func HoldRestored(ctx context.Context, store state.Store, at time.Time, objects []media.Object) error {

@@ -62,6 +62,8 @@ func TestOfSeveralTombstones(t *testing.T) {
 		{asOf, asOf, false, retention.Mark{Kind: retention.Restored, Until: asOf.Add(holdTime)}},
 		{asOf.Add(-time.Hour), asOf, false, retention.Mark{Kind: retention.Unverified, Until: asOf.Add(holdTime)}},
 		{asOf, asOf, true, retention.Mark{Kind: retention.Deleted}},
+		{asOf.Add(1), asOf, false, retention.Mark{Kind: retention.Restored, Until: asOf.Add(holdTime + time.Second)}},
+		{asOf.Add(-time.Hour), asOf.Add(-1), false, retention.Mark{Kind: retention.Unverified, Until: asOf.Add(holdTime)}},
 	} {
 		tombstones, m := NewTombstones(), medium("a")
 		tombstones.add(tombstoneRecord{At: test.restored, Restored: []string{m.Object.String()}})

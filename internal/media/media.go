@@ -47,7 +47,7 @@ type Medium struct {
 	Category Maybe[int64]
 	Size     Maybe[int64]
 	Duration Maybe[time.Duration]
-	// Created is the CreationTime in UTC. One before 2010 is none: it is a default
+	// Created is the CreationTime in UTC, rounded up to a whole second. One before 2010 is none: it is a default
 	// value, or a clock that was not set.
 	Created time.Time
 	// Record is the whole record as MPS sent it.
@@ -166,8 +166,11 @@ func parseTime(raw json.RawMessage) time.Time {
 	if err != nil || created.Before(earliest) {
 		return time.Time{}
 	}
-	return created.UTC()
+	return WholeSecond(created.UTC())
 }
+
+// WholeSecond rounds a time up to a whole second. Decisions are as of whole seconds, and answers show no fractions.
+func WholeSecond(at time.Time) time.Time { return at.Add(time.Second - 1).Truncate(time.Second) }
 
 // parseFile reads {"URL":"http://…"}.
 func parseFile(raw json.RawMessage) Object {

@@ -221,6 +221,7 @@ func TestParseTags(t *testing.T) {
 func TestParseCreationTime(t *testing.T) {
 	for text, want := range map[string]string{
 		"2010-01-01T00:00:00Z": "2010-01-01T00:00:00Z", "2024-05-01T10:00:00Z": "2024-05-01T10:00:00Z", "2024-05-01T10:00:00+08:00": "2024-05-01T02:00:00Z",
+		"2024-05-01T10:00:00.001Z": "2024-05-01T10:00:01Z", "2024-05-01T10:00:59.999999999Z": "2024-05-01T10:01:00Z",
 		"2009-12-31T23:59:59Z": "", "2010-01-01T00:00:00+08:00": "", "0000-00-00T00:00:00Z": "", "0000-01-01T00:00:00Z": "", "0001-01-01T00:00:00Z": "",
 		"1970-01-01T00:00:00Z": "", "1601-01-01T00:00:00Z": "", "-2024-05-01T10:00:00Z": "", "20240501T100000Z": "", "2024-05-01": "", "2024-05-01 10:00:00": "",
 		"2024-05-01T10:00:00": "", "2024-13-01T10:00:00Z": "", "1714557600": "", "": "",
@@ -228,7 +229,7 @@ func TestParseCreationTime(t *testing.T) {
 		m, err := media.Parse(fmt.Appendf(nil, `{"MediaId":"a","CreationTime":%q}`, text))
 		got := ""
 		if !m.Created.IsZero() {
-			got = m.Created.Format(time.RFC3339)
+			got = m.Created.Format(time.RFC3339Nano)
 		}
 		if err != nil || got != want {
 			t.Errorf("%q is read as %q, %v; want %q", text, got, err, want)

@@ -41,7 +41,7 @@ func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.Hold
 	if len(text.Secrets(request.Reason)) > 0 {
 		return hold, refusedError{errors.New("the reason has what looks like a credential: leave it out, because everybody who sees holds would see it")}
 	}
-	hold = retention.Hold{Target: request.Target, Media: request.Media, Until: until, Reason: request.Reason, By: callerOf(call), At: now}
+	hold = retention.Hold{Target: request.Target, Media: request.Media, Until: until, Reason: request.Reason, By: callerOf(call), At: now.Truncate(time.Second)}
 	if err := hold.Check(); err != nil {
 		return hold, refusedError{err}
 	}
@@ -116,7 +116,7 @@ func (s *Service) Release(ctx context.Context, call Call, id string) (retention.
 	if err != nil {
 		return retention.Hold{}, err
 	}
-	hold, err := s.marks.Release(ctx, store, strings.TrimPrefix(id, retention.HoldKind+":"), callerOf(call), s.now())
+	hold, err := s.marks.Release(ctx, store, strings.TrimPrefix(id, retention.HoldKind+":"), callerOf(call), s.now().Truncate(time.Second))
 	if err == nil {
 		s.log.Info("hold released", "hold", hold.ID, "target", hold.On(), "by", callerOf(call))
 	}
