@@ -134,6 +134,34 @@ func testForecastAndDiffAgreeWithTheSweep(t *testing.T) {
 	}
 }
 
+// A forecast and a diff count each medium once, and leave out one that a row contradicts, as the sweep does.
+func TestForecastAndDiffAgreeAboutLists(t *testing.T) {
+	rules := strings.Replace(enforcing, "{bucket: oss://media-in/}", "{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}", 1)
+	w := newWorld(t, emulator.Config{}, rules)
+	var listed []emulator.Medium
+	for i := range 4 {
+		m := w.add(fmt.Sprint("clips/", i), 300)
+		w.e.PutObject("media-in", m.Key, nil, time.Now())
+		listed = append(listed, m)
+	}
+	rows := fmt.Sprintf("mediaId,object\n%s,\n%s,oss://media-in/%s\n%s,oss://media-in/%s\n", listed[0].ID, listed[1].ID, listed[1].Key, listed[2].ID, listed[3].Key)
+	w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
+	never, err := policy.Parse("p", []byte(strings.Replace(rules, "after: 180d", "after: 50y", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forecast, _ := w.f.Forecast(t.Context(), handler.Call{}, trigger.CLI, 30)
+	diff, _ := w.f.Diff(t.Context(), handler.Call{}, never, nil)
+	swept := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Partial)
+	newlyKept := 0
+	for _, group := range diff.Changes {
+		newlyKept += group.Media
+	}
+	if want := swept.Counts.Expired; want != 3 || swept.Counts.Unknown != 1 || forecast.Overdue.Media != want || newlyKept != want || diff.Media != want {
+		t.Errorf("the sweep counts %+v, the forecast %d, the diff %d of %d", swept.Counts, forecast.Overdue.Media, newlyKept, diff.Media)
+	}
+}
+
 // What cannot be looked at is said, and nothing is foretold without a ground.
 func TestSurveysThatFail(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 50}, enforcing)

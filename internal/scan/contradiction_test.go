@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -159,6 +161,43 @@ func TestAnswersThatContradictEachOther(t *testing.T) {
 	}
 }
 
+// A survey hands a medium over once, as the sweep decides on it: one with different records is in doubt.
+func TestSurveysOfContradictions(t *testing.T) {
+	for _, ask := range asks() {
+		for _, test := range contradictions() {
+			c := newCloud(t)
+			request := ask.prepare(c)
+			c.answers[ask.first], c.answers[ask.second] = test.first, test.second
+			handed := map[string][]media.Medium{}
+			r := report.New("run", request.Trigger, nil, now)
+			c.scanner(testPolicy).Survey(t.Context(), request, r, func(m media.Medium) { handed[m.ID] = append(handed[m.ID], m) }).Close()
+			if x := handed["x"]; len(handed) != 26 || len(x) != 1 || (x[0].Doubt == "") != test.harmless || r.Counts.Looked != 0 {
+				t.Errorf("%s, %s: %d media, %+v, %+v", ask.name, test.name, len(handed), x, r.Counts)
+			}
+		}
+	}
+}
+
+// A medium that a list names with another object is handed over by no survey, whatever else names it. Nor is one twice.
+func TestSurveysOfContradictedRows(t *testing.T) {
+	for name, list := range map[string]string{
+		"a row": "mx,oss://media-in/other\n", "after another": "mx,\nmx,oss://media-in/other\n", "before another": "mx,oss://media-in/other\nmx,\n", "with the object": ",oss://media-in/a\nmx,oss://media-in/other\n",
+	} {
+		c := newCloud(t)
+		c.add(testMedium("mx", "a", 400))
+		c.add(testMedium("my", "b", 400))
+		c.listed, c.list = []string{"a", "b"}, "mediaId,object\nmy,\n"+list
+		const rules = "version: 1\ninventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]\nexpire: [{name: old, after: 180d}]\n"
+		run := c.scan(t.Context(), c.scanner(rules), &trigger.Request{Trigger: trigger.HTTP, Inventory: true})
+		var handed []string
+		r := report.New("run", trigger.HTTP, nil, now)
+		c.scanner(rules).Survey(t.Context(), &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, r, func(m media.Medium) { handed = append(handed, m.ID) }).Close()
+		if !slices.Equal(handed, []string{"my"}) || !slices.Equal(run.ids, handed) || r.Counts.Unknown != run.counts.Unknown || r.Counts.Unknown != 1 {
+			t.Errorf("%s: handed over %v, planned %v, unknown %d and %d", name, handed, run.ids, r.Counts.Unknown, run.counts.Unknown)
+		}
+	}
+}
+
 // The first sighting is in a checkpoint, the second one is of the resumed scan.
 func TestAResumedScanContradictsItsCheckpoint(t *testing.T) {
 	for _, ask := range asks() {
@@ -266,6 +305,11 @@ func TestKeysInAnotherOrder(t *testing.T) {
 		t.Fatalf("%+v, %v", contents, err)
 	}
 	c.answers[plainURL(m.Object.Key)] = []media.Medium{turned}
+	one, other := surveyed(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}}), surveyed(lookup.Found{Medium: turned, Candidate: inventory.Candidate{Object: m.Object}})
+	one.merge(other)
+	if again, ok, err := one.surveyed(); !ok || err != nil || again.Doubt != "" || again.State != m.State || again.Object != m.Object {
+		t.Errorf("a survey has %+v, %v, %v", again, ok, err)
+	}
 	got := c.scan(t.Context(), s, &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID})
 	if !slices.Equal(got.ids, []string{"x"}) || got.counts.Unknown != 0 || got.counts.Looked != 1 {
 		t.Errorf("%v, %+v, planned %v", got.found.End(), got.counts, got.ids)

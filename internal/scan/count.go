@@ -35,7 +35,7 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) (live, most i
 		}
 		f.count(r)
 		if f.contradicted && !f.uncounted {
-			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", "MPS returned it twice with different records")
+			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", contradictory)
 		}
 		c.skips.add(f, elsewhere, c.sources.hasIDs)
 		if !elsewhere {

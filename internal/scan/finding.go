@@ -141,10 +141,10 @@ func (f *finding) merge(other *finding) {
 	f.uncounted = uncounted
 }
 
-// hasLineOf reports whether two media that have expired have the same entry in a plan: their
+// hasLineOf reports whether two media have the same entry in a plan, or were surveyed with the same record: their
 // records differ in the order of their keys only, which the service does not promise.
 func (f *finding) hasLineOf(other *finding) bool {
-	return f.verdict == retention.Expired && other.verdict == retention.Expired && len(f.line) > 0 && bytes.Equal(f.line, other.line)
+	return f.verdict == other.verdict && f.rule == other.rule && len(f.line) > 0 && bytes.Equal(f.line, other.line)
 }
 
 func (f *finding) isStray() bool { return f.name == "" }
@@ -154,9 +154,6 @@ func (f *finding) contradict() {
 	f.verdict, f.rule, f.rank, f.due, f.expires, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, 0, nil
 	f.contradicted = true
 }
-
-// wasHanded reports whether a survey handed the medium to its caller.
-func (f *finding) wasHanded() bool { return f.mediaID != "" && f.verdict == retention.Keep }
 
 func (f *finding) count(in *report.Report) {
 	switch {

@@ -101,33 +101,31 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 	return found
 }
 
-// Survey scans the candidates of a request, and calls each with every medium. It decides nothing
-// and writes nothing.
+// Survey scans the candidates of a request, and calls each with every medium once. It decides nothing and writes nothing. A
+// medium of which answers contradict each other is in doubt. The report counts one that a list contradicts, as a run does.
 func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
-	handed := map[string]bool{} // by a scan that begins again
 	c := s.inOrder(func(sorted bool) *scan {
 		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
 		defer c.pool.close()
 		c.handle = func(of lookup.Found, _ bool) {
-			f := findingOf(of)
+			f := surveyed(of)
 			if err := checkBeside(of); err != nil {
 				c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 				f.verdict = retention.Unknown
-			} else if !handed[of.Medium.ID] {
-				each(of.Medium)
 			}
 			c.add(f)
 		}
 		c.lookUpAll()
-		if isUnordered(c.Failed) {
-			for f := range c.findings() {
-				handed[f.mediaID] = f.wasHanded()
-			}
-		}
 		return c
 	})
 	for f := range c.findings() {
-		if !f.wasHanded() {
+		m, ok, err := f.surveyed()
+		switch {
+		case err != nil:
+			c.fail(err)
+		case ok:
+			each(m)
+		default:
 			f.count(r)
 		}
 	}

@@ -1,0 +1,43 @@
+package scan
+
+import (
+	"fmt"
+
+	"github.com/mediasweep/mediasweep/internal/lookup"
+	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// contradictory is the reason why a medium with different records in two answers is unknown.
+const contradictory = "MPS returned it twice with different records"
+
+// surveyed returns the finding of a medium without a decision. In place of a line of a plan it has the record, whose keys
+// are in order there too; in place of a rule it has the doubt.
+func surveyed(of lookup.Found) *finding {
+	f, m := findingOf(of), &of.Medium
+	f.verdict, f.line, f.rule = retention.Keep, m.Record, m.Doubt
+	if canonical, err := text.Canonical(m.Record); err == nil {
+		f.line = canonical
+	}
+	return f
+}
+
+// surveyed returns the medium of a finding of a survey. ok is false for what is counted only: a name without a medium, and a
+// medium that a list contradicts.
+func (f *finding) surveyed() (m media.Medium, ok bool, err error) {
+	switch {
+	case f.mediaID == "", f.uncounted:
+		return m, false, nil
+	case f.contradicted:
+		object, _ := media.ParseObject(f.name) // zero for an ID
+		return media.Medium{ID: f.mediaID, Object: object, Doubt: contradictory}, true, nil
+	case f.verdict != retention.Keep:
+		return m, false, nil
+	}
+	if m, err = media.Parse(f.line); err != nil {
+		return m, false, fmt.Errorf("read the record of %s again: %w", text.Quote(f.mediaID), err)
+	}
+	m.State, m.Doubt = f.state, f.rule
+	return m, true, nil
+}
