@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/mediasweep/mediasweep/internal/credentials"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -23,7 +22,6 @@ import (
 // complete lets a shell complete the values of flags and arguments. A value that is neither in a list, nor a file, nor
 // a record of the state store has no completion.
 func (c *Command) complete(root *cobra.Command) error {
-	values := map[string][]string{"profile": credentials.Profiles(c.Getenv)}
 	records := map[string]lister{
 		"plans": plansToName, "apply": plansToName, "release": holdsToName,
 		"runs":    runsToName(func(*report.Report) bool { return true }),
@@ -37,7 +35,7 @@ func (c *Command) complete(root *cobra.Command) error {
 		if takesFile := []string{"check", "diff", "permissions"}; cmd.ValidArgsFunction == nil && !slices.Contains(takesFile, cmd.Name()) {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
-		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag, values)) })
+		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) { errs = append(errs, completeFlag(cmd, flag)) })
 	}
 	return errors.Join(errs...)
 }
@@ -114,11 +112,11 @@ func holdsToName(ctx context.Context, s *service.Service, _ string) (names []str
 	return names
 }
 
-func completeFlag(cmd *cobra.Command, flag *pflag.Flag, values map[string][]string) error {
+func completeFlag(cmd *cobra.Command, flag *pflag.Flag) error {
 	if slices.Contains([]string{"policy", "manifest", "file", "permissions"}, flag.Name) {
 		return nil // a shell completes files
 	}
-	listed := values[flag.Name]
+	var listed []string
 	if chosen, ok := flag.Value.(interface{ texts() []string }); ok {
 		listed = chosen.texts()
 	}

@@ -54,25 +54,6 @@ func configFile(getenv func(string) string) (path, shown string) {
 	return filepath.Join(home(getenv), ".aliyun", "config.json"), "~/.aliyun/config.json"
 }
 
-// Profiles returns the names of the profiles of the aliyun CLI that a terminal can show.
-func Profiles(getenv func(string) string) (names []string) {
-	path, _ := configFile(getenv)
-	data, err := readFile(path)
-	if err != nil {
-		return nil
-	}
-	config, err := parse(data)
-	if err != nil {
-		return nil
-	}
-	for _, p := range config.Profiles {
-		if text.Name(p.Name) == p.Name {
-			names = append(names, p.Name)
-		}
-	}
-	return names
-}
-
 func ofProfile(getenv func(string) string, now func() time.Time, name string) (*origin, error) {
 	path, shown := configFile(getenv)
 	data, err := readFile(path)
