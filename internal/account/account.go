@@ -136,8 +136,7 @@ func IsLoopback(host string) bool {
 // WithoutPath returns what is wrong with a file, without the file's name: an environment variable
 // that should name a file may hold a secret.
 func WithoutPath(err error) error {
-	var about *fs.PathError
-	if errors.As(err, &about) {
+	if about, ok := errors.AsType[*fs.PathError](err); ok {
 		return about.Err
 	}
 	return err

@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"errors"
-	"io/fs"
 	"net"
 	"regexp"
 	"syscall"
@@ -47,7 +46,6 @@ func (o *origin) reason(err error) string {
 func reason(err error) string {
 	var (
 		own   failure
-		file  *fs.PathError
 		name  *net.DNSError
 		late  net.Error
 		errno syscall.Errno
@@ -57,8 +55,6 @@ func reason(err error) string {
 		return string(own)
 	case errors.Is(err, errForm), errors.Is(err, errNoKey):
 		return err.Error()
-	case errors.As(err, &file):
-		return "its token file: " + file.Err.Error()
 	case errors.As(err, &name) && ofService.MatchString(name.Name):
 		return "the name of its host, " + name.Name + ", is unknown"
 	case errors.As(err, &name):

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,7 +22,6 @@ func TestReasons(t *testing.T) {
 		"the name of its host, sts.cn-beijing.aliyuncs.com, is unknown": of(&net.DNSError{Name: "sts.cn-beijing.aliyuncs.com", IsNotFound: true}),
 		"no answer in time":                                             of(context.DeadlineExceeded),
 		"no connection: connection refused":                             of(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
-		"its token file: no such file or directory":                     &fs.PathError{Op: "open", Path: "hunter2", Err: syscall.ENOENT},
 		"the service refuses: EntityNotExist.Role":                      errors.New(`refresh session token failed: {"Message": "hunter2", "Code":"EntityNotExist.Role"}`),
 		"the answer has no credentials":                                 errors.New(`{"Code": "Success"}`),
 		"the service refuses with an unknown code":                      errors.New(`{"ErrorCode": "PlainSecretWordsWithoutDigits"}`),

@@ -47,8 +47,8 @@ type busyError struct {
 func (n *Notifier) send(ctx context.Context, t target, m Message) error {
 	for {
 		err := n.try(ctx, t, m)
-		var busy busyError
-		if !errors.As(err, &busy) {
+		busy, ok := errors.AsType[busyError](err)
+		if !ok {
 			return err
 		}
 		if end, ok := ctx.Deadline(); ok && time.Until(end) <= busy.after {

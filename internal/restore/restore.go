@@ -253,8 +253,7 @@ func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(re
 						return ctx.Err()
 					}
 					added <- one
-					var refusal *mps.Error
-					if errors.As(one.failed, &refusal) && refusal.Kind == mps.Unauthorized {
+					if refusal, ok := errors.AsType[*mps.Error](one.failed); ok && refusal.Kind == mps.Unauthorized {
 						return one.failed // no other medium can be added
 					}
 					return nil
@@ -279,8 +278,7 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 		if err == nil && id == "" {
 			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer has no MediaId"}
 		}
-		var failed *mps.Error
-		if err == nil || !errors.As(err, &failed) || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
+		if failed, ok := errors.AsType[*mps.Error](err); !ok || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
 			return id, err
 		}
 		there, readErr := s.there(ctx, []media.Object{one.object})
