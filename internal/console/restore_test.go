@@ -51,7 +51,7 @@ func TestRunsThatCanBeRestored(t *testing.T) {
 // Without a preview nothing is restored.
 func TestRestoreOfAnUnknownRun(t *testing.T) {
 	s := newSite(t, newLibrary(t, 1), nil)
-	s.lib.answer = &report.Report{Run: "r2", Status: report.Failed, Refused: true, Error: "there is no run r1", Restore: &report.Restore{Of: "r1"}}
+	s.lib.answer = &report.Report{Run: "r2", Status: report.Failed, Hidden: report.Hidden{Refused: true}, Error: "there is no run r1", Restore: &report.Restore{Of: "r1"}}
 	if w := s.post("/runs/r1/restore", url.Values{"shown": {"0"}}); w.Code != http.StatusBadRequest || len(s.lib.requests) > 0 {
 		t.Errorf("%d, %d requests", w.Code, len(s.lib.requests))
 	}

@@ -206,7 +206,7 @@ func TestMatters(t *testing.T) {
 		"refused command":     {status: report.Failed, kind: trigger.CLI, refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &report.Report{Status: test.status, Counts: test.counts, Trigger: test.kind, Refused: test.refused}
+			r := &report.Report{Status: test.status, Counts: test.counts, Trigger: test.kind, Hidden: report.Hidden{Refused: test.refused}}
 			if got := Matters(r, true); got != test.library {
 				t.Errorf("for the library: %t", got)
 			}

@@ -74,15 +74,15 @@ func TestNextOfAnIncompleteRequest(t *testing.T) {
 		want   string
 	}{
 		"cut while it scanned":           {report.Report{}, "send the request again with more time: its scan starts over"},
-		"cut, with a checkpoint":         {report.Report{Resumes: true}, "send the request again: its scan goes on where it stopped"},
-		"cut while it deleted":           {report.Report{Plan: "sha256:1", Begun: true}, again},
+		"cut, with a checkpoint":         {report.Report{Hidden: report.Hidden{Resumes: true}}, "send the request again: its scan goes on where it stopped"},
+		"cut while it deleted":           {report.Report{Plan: "sha256:1", Hidden: report.Hidden{Begun: true}}, again},
 		"an apply, cut while it scanned": {report.Report{Plan: "sha256:1"}, "send the request again with more time: its scan starts over"},
 		"cut while it restored":          {report.Report{Restore: &report.Restore{}}, again},
 		"an event, cut while it scanned": {report.Report{Trigger: trigger.OSS}, "the next scheduled sweep of the inventory looks at the remaining media"},
-		"an event, cut while it deleted": {report.Report{Trigger: trigger.OSS, Begun: true}, "the next scheduled run finishes the plan"},
+		"an event, cut while it deleted": {report.Report{Trigger: trigger.OSS, Hidden: report.Hidden{Begun: true}}, "the next scheduled run finishes the plan"},
 		"a timer, cut while it scanned":  {report.Report{Trigger: trigger.Timer}, "the next scheduled run resumes this one"},
-		"a timer, cut while it deleted":  {report.Report{Trigger: trigger.Timer, Begun: true}, "the next scheduled run resumes this one, and deletes the media that are left"},
-		"stopped":                        {report.Report{Stopped: "oss://ops/state/stop"}, "oss://ops/state/stop stops all runs; once it is removed, " + again},
+		"a timer, cut while it deleted":  {report.Report{Trigger: trigger.Timer, Hidden: report.Hidden{Begun: true}}, "the next scheduled run resumes this one, and deletes the media that are left"},
+		"stopped":                        {report.Report{Hidden: report.Hidden{Stopped: "oss://ops/state/stop"}}, "oss://ops/state/stop stops all runs; once it is removed, " + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := test.report

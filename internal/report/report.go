@@ -44,23 +44,28 @@ type Report struct {
 	Failures []Failure `json:"failures"`
 	Error    string    `json:"error"`
 	// Next says what to do after the run; empty for nothing.
-	Next string `json:"next"`
-	// Refused is true for a failed run if the request, the policy or the configuration is wrong.
-	Refused bool `json:"-"`
-	// Ledger is the run in whose folder the outcomes are, if this run finished that run's plan.
-	Ledger string `json:"-"`
-	// Asked is the digest of the request that the report answers.
-	Asked string `json:"-"`
-	// Stopped is the full name of the record that stopped the run, if it was stopped.
-	Stopped string `json:"-"`
-	// Unrecorded is true for a run whose outcomes could not all be recorded: its plan is not finished.
-	Unrecorded bool `json:"-"`
-	// Begun is true once the run may delete media of its plan. The same request then finishes the plan.
-	Begun bool `json:"-"`
-	// Resumes is true for an incomplete run whose scan the same request resumes.
-	Resumes bool `json:"-"`
+	Next   string `json:"next"`
+	Hidden `json:"-"`
 	// most is the mode of the policy.
 	most policy.Mode
+}
+
+// Hidden is what only the program needs of a report.
+type Hidden struct {
+	// Refused is true for a failed run if the request, the policy or the configuration is wrong.
+	Refused bool
+	// Ledger is the run in whose folder the outcomes are, if this run finished that run's plan.
+	Ledger string
+	// Asked is the digest of the request that the report answers.
+	Asked string
+	// Stopped is the full name of the record that stopped the run, if it was stopped.
+	Stopped string
+	// Unrecorded is true for a run whose outcomes could not all be recorded: its plan is not finished.
+	Unrecorded bool
+	// Begun is true once the run may delete media of its plan. The same request then finishes the plan.
+	Begun bool
+	// Resumes is true for an incomplete run whose scan the same request resumes.
+	Resumes bool
 }
 
 // Counts are numbers of media. The first line adds up to Looked, the second to

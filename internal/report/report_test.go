@@ -28,7 +28,7 @@ func TestStatusesAsCallersSeeThem(t *testing.T) {
 		{report.Failed, true, 2, 400},
 	}
 	for _, test := range tests {
-		r := report.Report{Status: test.status, Refused: test.refused}
+		r := report.Report{Status: test.status, Hidden: report.Hidden{Refused: test.refused}}
 		if r.ExitCode() != test.exit || r.HTTPStatus() != test.http {
 			t.Errorf("%s: exit %d, HTTP %d; want %d, %d", test.status, r.ExitCode(), r.HTTPStatus(), test.exit, test.http)
 		}

@@ -42,7 +42,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("%v, want that there is none", err)
 	}
 	for _, status := range []report.Status{report.Incomplete, report.Done} {
-		no(t, Save(t.Context(), store, &report.Report{Run: "a", Status: status, Ledger: "b", Asked: "sha256:0"}))
+		no(t, Save(t.Context(), store, &report.Report{Run: "a", Status: status, Hidden: report.Hidden{Ledger: "b", Asked: "sha256:0"}}))
 	}
 	r, err := Read(t.Context(), store, "a")
 	no(t, err)
