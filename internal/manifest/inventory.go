@@ -13,7 +13,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -165,6 +164,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 		}
 		t := &table{lines: openLines(plain), separator: ',', oneLined: true} // keys are escaped
 		var fields [][]byte
+		var last day
 		for {
 			line, row, skip := 0, Row{}, false
 			var err error
@@ -177,7 +177,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 				return
 			}
 			if err == nil {
-				if row, skip, err = i.row(fields); err != nil {
+				if row, skip, err = i.row(fields, &last); err != nil {
 					err = &RowError{cmp.Or(line, t.taken+1), err}
 				}
 				t.take(simple)
@@ -190,7 +190,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 }
 
 // row reads one row; those of old versions and of delete markers are skipped.
-func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
+func (i *Inventory) row(fields [][]byte, last *day) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
 		return row, false, fmt.Errorf("%d columns, fileSchema has %d: %s", len(fields), i.columns, quote(bytes.Join(fields, []byte{','})))
 	}
@@ -210,7 +210,7 @@ func (i *Inventory) row(fields [][]byte) (row Row, skip bool, err error) {
 		return row, false, fmt.Errorf("key %s: %w", text.Quote(key), err)
 	}
 	if i.modified >= 0 {
-		row.Modified, err = parseModified(fields[i.modified])
+		row.Modified, err = last.parse(fields[i.modified])
 	}
 	return row, false, err
 }
@@ -221,19 +221,18 @@ func unescape(escaped []byte) (key string, ok bool) {
 	var usual [128]byte // without an allocation
 	plain := usual[:0]
 	for {
-		before, behind, found := bytes.Cut(escaped, []byte{'%'})
-		plain = append(plain, before...)
-		switch {
-		case !found:
-			return string(plain), true
-		case len(behind) < 2:
+		at := bytes.IndexByte(escaped, '%')
+		if at < 0 {
+			return string(append(plain, escaped...)), true
+		}
+		if len(escaped) < at+3 {
 			return "", false
 		}
 		var err error
-		if plain, err = hex.AppendDecode(plain, behind[:2]); err != nil {
+		if plain, err = hex.AppendDecode(append(plain, escaped[:at]...), escaped[at+1:at+3]); err != nil {
 			return "", false
 		}
-		escaped = behind[2:]
+		escaped = escaped[at+3:]
 	}
 }
 
@@ -249,23 +248,4 @@ func flag(fields [][]byte, i int, column string, absent bool) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%s is %s: it must be true or false", column, text.Quote(string(fields[i])))
-}
-
-// parseModified reads a time as reports have them, in one of two forms, or nothing.
-// Source: OSS "Bucket inventory", whose samples have both.
-func parseModified(field []byte) (modified time.Time, err error) {
-	if modified.UnmarshalText(field) == nil { // without an allocation
-		return modified, nil
-	}
-	value := strings.TrimSpace(string(field))
-	if value == "" {
-		return time.Time{}, nil
-	}
-	if modified, err = time.Parse(time.RFC3339, value); err != nil {
-		modified, err = time.Parse("2006-01-02T15-04-05Z", value)
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("LastModifiedDate is %s: a time such as 2026-01-31T08:00:00.000Z or 2026-01-31T08-00-00Z is allowed", text.Quote(value))
-	}
-	return modified, nil
 }

@@ -1,0 +1,69 @@
+package manifest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
+)
+
+// parseModified reads a time as reports have them, in one of two forms, or nothing.
+// Source: OSS "Bucket inventory", whose samples have both.
+func parseModified(field []byte) (modified time.Time, err error) {
+	if modified.UnmarshalText(field) == nil { // without an allocation
+		return modified, nil
+	}
+	value := strings.TrimSpace(string(field))
+	if value == "" {
+		return time.Time{}, nil
+	}
+	if modified, err = time.Parse(time.RFC3339, value); err != nil {
+		modified, err = time.Parse("2006-01-02T15-04-05Z", value)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("LastModifiedDate is %s: a time such as 2026-01-31T08:00:00.000Z or 2026-01-31T08-00-00Z is allowed", text.Quote(value))
+	}
+	return modified, nil
+}
+
+// day parses the times of rows that follow one another. Neighbours were mostly written on one day, whose date is parsed
+// once. The zero value has no day.
+type day struct {
+	date     []byte // such as 2026-01-31T
+	midnight time.Time
+}
+
+// parse returns what parseModified does.
+func (d *day) parse(field []byte) (time.Time, error) {
+	const date, usual = len("2026-01-31T"), len("2026-01-31T08:00:00.000Z")
+	if len(field) != usual {
+		return parseModified(field)
+	}
+	if string(field[:date]) == string(d.date) {
+		if clock, ok := parseClock(field[date:]); ok {
+			return d.midnight.Add(clock), nil
+		}
+	}
+	modified, err := parseModified(field)
+	if err == nil && field[date-1] == 'T' { // no space before the date
+		d.date, d.midnight = append(d.date[:0], field[:date]...), modified.Truncate(24*time.Hour)
+	}
+	return modified, err
+}
+
+// parseClock reads a time of day such as 08:00:00.000Z, of that length.
+func parseClock(field []byte) (clock time.Duration, ok bool) {
+	hour, minute, second := twoDigits(field), twoDigits(field[3:]), twoDigits(field[6:])
+	ok = hour < 24 && minute < 60 && second < 60 && field[2] == ':' && field[5] == ':' && string(field[8:]) == ".000Z"
+	return time.Duration(hour*3600+minute*60+second) * time.Second, ok
+}
+
+// twoDigits returns the number of two digits, or a larger one for other bytes.
+func twoDigits(field []byte) int {
+	tens, units := field[0]-'0', field[1]-'0'
+	if units > 9 {
+		return 100
+	}
+	return 10*int(tens) + int(units)
+}
