@@ -19,11 +19,11 @@ type span struct{ start, middle, end uint32 }
 
 const spanBytes = 12
 
+// add adds a record behind the others.
 func add[Name string | []byte](b *block, name Name, rest []byte) {
 	start, middle := len(b.bytes), len(b.bytes)+len(name)
 	b.bytes = append(append(b.bytes, name...), rest...)
 	b.records = append(b.records, span{uint32(start), uint32(middle), uint32(len(b.bytes))}) //nolint:gosec // far less than 4 GiB
-	b.place()
 }
 
 // near is the number of records among which place looks for the place of the next one.

@@ -10,7 +10,7 @@ import (
 
 const (
 	// mostMemory is the size of the records in memory, in bytes, at which they are written to the file.
-	mostMemory = 1 << 20
+	mostMemory = 512 << 10
 	// fanIn is the number of pieces that are merged into one. Reading a piece takes fifty kilobytes
 	// of memory.
 	fanIn = 64
@@ -59,6 +59,7 @@ func (s *Sorter) AddBytes(name, rest []byte) error {
 }
 
 func (s *Sorter) added() error {
+	s.memory.place()
 	s.count++
 	if s.memory.size() < cmp.Or(s.most, mostMemory) {
 		return nil

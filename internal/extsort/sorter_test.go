@@ -94,6 +94,9 @@ func TestDamagedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := s.finish(0); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.file.Truncate(s.end / 2); err != nil {
 		t.Fatal(err)
 	}

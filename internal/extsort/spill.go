@@ -43,24 +43,23 @@ func (s *spill) create() (err error) {
 // output writes a piece. A record has the length of what its name shares with the name before.
 type output struct {
 	piece    *io.OffsetWriter
+	buffer   *bufio.Writer // the compressor writes some 250 bytes at a time
 	squeezed *flate.Writer
-	buffer   *bufio.Writer
 	last     []byte // name
-	scratch  []byte
+	ready    []byte // records that are not compressed yet
 }
 
 // begin opens a piece at the end of the file.
 func (s *spill) begin() {
 	if s.open, s.spare = s.spare, nil; s.open == nil {
-		s.open = &output{}
+		s.open = &output{buffer: bufio.NewWriterSize(nil, chunk)}
 		s.open.squeezed, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is valid
-		s.open.buffer = bufio.NewWriterSize(s.open.squeezed, 16<<10)
 	}
 	o := s.open
 	o.piece = io.NewOffsetWriter(s.file, s.end)
-	o.squeezed.Reset(o.piece)
-	o.buffer.Reset(o.squeezed)
-	o.last = o.last[:0]
+	o.buffer.Reset(o.piece)
+	o.squeezed.Reset(o.buffer)
+	o.last, o.ready = o.last[:0], o.ready[:0]
 }
 
 func (o *output) writeAll(of *block, records []span) error {
@@ -74,13 +73,22 @@ func (o *output) writeAll(of *block, records []span) error {
 
 func (o *output) write(name, rest []byte) error {
 	shared := sharedBytes(name, o.last)
-	b := binary.AppendUvarint(o.scratch[:0], uint64(shared)) //nolint:gosec // not negative
-	b = binary.AppendUvarint(b, uint64(len(name)-shared))    //nolint:gosec // not negative
+	b := binary.AppendUvarint(o.ready, uint64(shared))    //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(len(name)-shared)) //nolint:gosec // not negative
 	b = append(b, name[shared:]...)
 	b = binary.AppendUvarint(b, uint64(len(rest)))
-	o.scratch = append(b, rest...)
+	o.ready = append(b, rest...)
 	o.last = append(o.last[:shared], name[shared:]...)
-	_, err := o.buffer.Write(o.scratch)
+	if len(o.ready) < chunk {
+		return nil
+	}
+	return o.squeeze()
+}
+
+// squeeze compresses the records that are ready.
+func (o *output) squeeze() error {
+	_, err := o.squeezed.Write(o.ready)
+	o.ready = o.ready[:0]
 	return err
 }
 
@@ -104,7 +112,7 @@ func (s *spill) finish(level int) error {
 		return nil
 	}
 	o := s.open
-	if err := cmp.Or(o.buffer.Flush(), o.squeezed.Close()); err != nil {
+	if err := cmp.Or(o.squeeze(), o.squeezed.Close(), o.buffer.Flush()); err != nil {
 		return err
 	}
 	length, _ := o.piece.Seek(0, io.SeekCurrent) // where it is

@@ -42,14 +42,11 @@ func Named(name string, modified int64) (Candidate, error) {
 
 // candidateOf returns the candidate of a name that Name returned.
 func candidateOf(name string, modified int64) Candidate {
-	c := Candidate{Modified: modified, name: name}
-	var isID bool
-	if c.MediaID, isID = strings.CutPrefix(name, idMark); isID {
-		return c
+	if id, isID := strings.CutPrefix(name, idMark); isID {
+		return Candidate{MediaID: id, Modified: modified, name: name}
 	}
-	c.MediaID = ""
-	c.Object.Bucket, c.Object.Key, _ = strings.Cut(name, "/")
-	return c
+	bucket, key, _ := strings.Cut(name, "/")
+	return Candidate{Object: media.Object{Bucket: bucket, Key: key}, Modified: modified, name: name}
 }
 
 // Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
