@@ -15,7 +15,7 @@ const (
 	growth = 50
 	// least is the smallest limit of the memory of Go, in bytes. Near the limit the collector works as hard as it has to,
 	// which takes half of the processor time. So the limit leaves room for half as much as is kept.
-	least = 48 << 20
+	least = 40 << 20
 	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
 	first = 4 << 20
 )

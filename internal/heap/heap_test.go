@@ -30,7 +30,7 @@ func TestPercent(t *testing.T) {
 
 // The limit leaves room for half as much as is kept.
 func TestLimit(t *testing.T) {
-	for kept, want := range map[uint64]int64{0: 48 << 20, 32 << 20: 48 << 20, 34 << 20: 51 << 20, 100 << 20: 150 << 20} {
+	for kept, want := range map[uint64]int64{0: 40 << 20, 26 << 20: 40 << 20, 28 << 20: 42 << 20, 100 << 20: 150 << 20} {
 		if got := limit(kept-kept/4, kept/4); got != want {
 			t.Errorf("%d kept: %d, want %d", kept, got, want)
 		}

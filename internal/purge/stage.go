@@ -2,6 +2,7 @@ package purge
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -73,6 +74,7 @@ func (s *stage) send(batch []plan.Line) {
 
 // work starts a worker. do returns the media that are still to be sent.
 func (s *stage) work(do func(*worker) ([]plan.Line, error)) {
+	runtime.Gosched() // workers that can go on do so first: each call in flight takes tens of kilobytes
 	s.running++
 	s.unsent++
 	w := s.worker

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"runtime"
 	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -38,6 +39,7 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 
 // start starts the look-up of a batch. It checks the source objects of mayBeGone.
 func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
+	runtime.Gosched() // look-ups that can go on do so first: each in flight takes tens of kilobytes
 	p.inFlight++
 	go func() {
 		var results []checked
