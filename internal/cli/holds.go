@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/service"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -48,7 +49,7 @@ several holds stays until all have ended.`,
 	}
 	flags.add(cmd, "table", "json")
 	cmd.Flags().StringVar(&request.Until, "until", "forever", "the last day of the hold, in the policy's timezone (2027-01-31), or forever")
-	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for whoever finds the hold later")
+	cmd.Flags().StringVar(&request.Reason, "reason", "", fmt.Sprintf("why, for whoever finds the hold later: at most %d characters", retention.MaxHoldReason))
 	return cmd
 }
 
@@ -64,8 +65,11 @@ func (c *Command) binds(s *service.Service) string {
 func (c *Command) holds() *cobra.Command {
 	var flags functionFlags
 	cmd := &cobra.Command{
-		Use:     "holds",
-		Short:   "List the holds in force",
+		Use:   "holds",
+		Short: "List the holds in force",
+		Long: `holds lists the holds that people have placed in the state store, until each ends: its
+number, target, last day, reason, and who placed it. A hold of many media, as the
+console places one, has their number in place of a target; JSON has their IDs.`,
 		Example: "  mediasweep holds -o json",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,8 +93,10 @@ func (c *Command) holds() *cobra.Command {
 func (c *Command) release() *cobra.Command {
 	var flags functionFlags
 	cmd := &cobra.Command{
-		Use:     "release HOLD",
-		Short:   "End a hold",
+		Use:   "release HOLD",
+		Short: "End a hold",
+		Long: `release ends a hold, by its number in mediasweep holds. The next run may delete its
+media, unless another hold or a rule keeps them.`,
 		Example: "  mediasweep release 1",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -25,8 +25,13 @@ func (c *Command) serve() *cobra.Command {
 	var address string
 	var emulate bool
 	cmd := &cobra.Command{
-		Use:     "serve",
-		Short:   "Serve event calls and HTTP, as Function Compute's custom runtime expects",
+		Use:   "serve",
+		Short: "Serve event calls and HTTP, as Function Compute's custom runtime expects",
+		Long: `serve answers the platform's calls, the HTTP routes and the console's pages until it
+is interrupted. Outside Function Compute it listens on loopback only, unless
+MEDIASWEEP_HTTP_TOKEN has a token. A route needs that token in X-Mediasweep-Token, or
+MEDIASWEEP_HTTP_AUTH to say how the HTTP trigger authenticates callers. A call has
+MEDIASWEEP_TIMEOUT seconds, by default 60, if the platform does not say.`,
 		Example: "  mediasweep serve --addr 127.0.0.1:9000",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

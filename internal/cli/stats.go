@@ -19,10 +19,9 @@ func (c *Command) stats() *cobra.Command {
 		Short: "Total the deletions by month, week or rule",
 		Long: `stats totals the deletions that reports have, in whole days of the policy's
 timezone, or of UTC if the policy cannot be read. Weeks are those of ISO 8601. A
-killed run of the inventory or of a plan is counted when a scheduled run finishes its
-plan: with what it had recorded. Media that the killed run may have deleted before it
-recorded that count as lost, in the run that finishes the plan. Other killed runs are
-not counted.`,
+killed run is counted once a scheduled run has finished its plan: with what it had
+recorded, on the day of the plan. Media that it may have deleted before it recorded
+that count as lost, in the run that finishes the plan.`,
 		Example: `  mediasweep stats --by month
   mediasweep stats --by rule --since 2026-11-01 -o csv`,
 		Args: takes(0, 0),

@@ -105,8 +105,8 @@ func (c *Command) diff() *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: "Tell what another policy would delete, keep or move in time",
 		Long: `diff compares two policies over the media of the inventory: which of them the new
-one newly deletes, newly keeps, or takes sooner or later. A policy without an
-inventory uses the other's.`,
+one newly deletes, newly keeps, or takes sooner or later. OLD and NEW are files, or
+oss://bucket/key. A policy without an inventory uses the other's.`,
 		Example: "  mediasweep diff retention.yaml stricter.yaml",
 		Args:    takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
