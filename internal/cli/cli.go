@@ -84,9 +84,20 @@ func (c *Command) execute(ctx context.Context, args []string) error {
 		if err := c.complete(root); err != nil {
 			return err
 		}
+	} else if err := checkCommand(root, args); err != nil {
+		return err
 	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
+}
+
+// checkCommand returns an error if arguments name an unknown command. It says what to do, unless cobra suggests a command.
+func checkCommand(root *cobra.Command, args []string) error {
+	_, rest, err := root.Find(args)
+	if err == nil || len(rest) > 0 && len(root.SuggestionsFor(rest[0])) > 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s help lists the commands", err, root.Name())
 }
 
 // exitError ends the program with a code. It prints err, if any.
@@ -148,7 +159,7 @@ func mendDefaults(root *cobra.Command) {
 			cmd.Example = "  mediasweep help plan"
 			show := cmd.Run
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				if _, _, err := root.Find(args); err != nil {
+				if err := checkCommand(root, args); err != nil {
 					return err
 				}
 				show(cmd, args)
