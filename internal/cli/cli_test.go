@@ -2,12 +2,14 @@ package cli_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	_ "time/tzdata"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,5 +54,25 @@ func TestVersionOfARelease(t *testing.T) {
 	command := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }, Version: "v1.2.3"}
 	if code := command.Main(t.Context(), []string{"--version"}); code != 0 || out.String() != "mediasweep v1.2.3\n" {
 		t.Errorf("exit %d: %q", code, out.String())
+	}
+}
+
+// A command that is stopped while it waits for its payload ends, and says that nothing was done.
+func TestInvokeStopsWhileItReads(t *testing.T) {
+	stdin, open := io.Pipe() // never has an end
+	defer open.Close()       //nolint:errcheck // of memory
+	var errs strings.Builder
+	command := cli.Command{Stdin: stdin, Stdout: io.Discard, Stderr: &errs, Getenv: func(string) string { return "" }}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	code := make(chan int, 1)
+	go func() { code <- command.Main(ctx, []string{"invoke", "-f", "-"}) }()
+	select {
+	case got := <-code:
+		if got != 1 || !strings.Contains(errs.String(), "nothing was done") {
+			t.Errorf("exit %d: %s", got, errs.String())
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the command goes on")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -30,8 +31,11 @@ folder events has a sample of each.`,
 			if file == "" {
 				return exitError{exitUsage, errors.New("invoke lacks --file: " + usage(cmd))}
 			}
-			payload, err := c.read(file)
-			if err != nil {
+			payload, err := task.Within(cmd.Context(), func() ([]byte, error) { return c.read(file) }) // stdin may have no end
+			switch {
+			case errors.Is(err, context.Canceled):
+				return exitError{exitFailed, errors.New("stopped before the whole payload was read: nothing was done")}
+			case err != nil:
 				return exitError{exitUsage, err}
 			}
 			return flags.withFunction(cmd, c, func(ctx context.Context, f *handler.Function) error {
