@@ -14,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -26,16 +27,17 @@ type job struct {
 	request *trigger.Request
 	policy  *policy.Policy // nil before readPolicy, and if it cannot be read
 	report  *report.Report
+	begun   sweep.Begun // the plan of the run
 }
 
 // newJob starts the time of a call.
 func (s *Service) newJob(ctx context.Context, call Call, request *trigger.Request) *job {
-	return &job{s, call, deadline.New(ctx), request, nil, s.newReport(call, request.Trigger, nil)}
+	return &job{Service: s, call: call, budget: deadline.New(ctx), request: request, report: s.newReport(call, request.Trigger, nil)}
 }
 
 // with returns a job of the same call for another request and policy.
 func (j *job) with(request *trigger.Request, p *policy.Policy) *job {
-	return &job{j.Service, j.call, j.budget, request, p, j.newReport(j.call, request.Trigger, p)}
+	return &job{Service: j.Service, call: j.call, budget: j.budget, request: request, policy: p, report: j.newReport(j.call, request.Trigger, p)}
 }
 
 func (j *job) store() state.Store { return j.storeOf(j.call) }
@@ -92,9 +94,9 @@ func (j *job) stopRun(ctx context.Context, err error) {
 }
 
 // record saves the report and adds it to the log of runs, side by side: a call may have no time for two
-// writes in turn. An unsaved report is still the answer.
-func (j *job) record(ctx context.Context, save func(context.Context, state.Store, *report.Report) error) {
-	ctx, cancel := j.budget.Finish(ctx)
+// writes in turn. An unsaved report is still the answer. Its plan stays open, so that the next scheduled run counts it.
+func (j *job) record(parent context.Context, save func(context.Context, state.Store, *report.Report) error) {
+	ctx, cancel := j.budget.Finish(parent)
 	defer cancel()
 	r, store := j.report, j.store()
 	err := task.Do(func() error {
@@ -105,7 +107,9 @@ func (j *job) record(ctx context.Context, save func(context.Context, state.Store
 	})
 	if err != nil {
 		j.log.Error("report not saved", "run", r.Run, "error", err.Error())
+		return
 	}
+	j.begun.Close(parent)
 }
 
 // byPlatform reports whether the platform sent the request: nobody reads the answer, but its record.

@@ -72,7 +72,9 @@ func (j *job) saveDays(ctx context.Context) {
 	now := j.now()
 	// A killed run has no report until another run has finished its plan. The report then counts for the day of the plan.
 	intents, _, err := journal.Open(ctx, j.store(), now)
-	isLate := func(i journal.Intent) bool { return isAwaited(i, now) && i.AsOf.Before(now.Add(-runlog.LateReports)) }
+	isLate := func(i journal.Intent) bool {
+		return i.Run != j.report.Run && isAwaited(i, now) && i.AsOf.Before(now.Add(-runlog.LateReports))
+	}
 	if slices.ContainsFunc(intents, isLate) {
 		return
 	}

@@ -180,7 +180,7 @@ func (j *job) run(ctx context.Context) {
 	if j.request.Trigger == trigger.OSS {
 		library = j.library.Sharing(j.credentials())
 	}
-	j.newSweep(library).Run(ctx, j.budget, j.request, j.report)
+	j.begun = j.newSweep(library).Run(ctx, j.budget, j.request, j.report)
 	j.report.Calls = callsOf(library)
 }
 

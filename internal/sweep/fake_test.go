@@ -111,7 +111,7 @@ func (w *world) newRun(id string, request *trigger.Request, mode policy.Mode) *r
 func (w *world) run(id string, request *trigger.Request, mode policy.Mode) *report.Report {
 	r := report.New(id, request.Trigger, w.sweep.Policy, w.now)
 	r.Mode = mode
-	w.sweep.Run(w.t.Context(), deadline.Budget{}, request, r)
+	w.sweep.Run(w.t.Context(), deadline.Budget{}, request, r).Close(w.t.Context())
 	return r
 }
 

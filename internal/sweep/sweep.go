@@ -66,12 +66,14 @@ type Names struct {
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough
-// to finish the calls in flight and to answer.
-func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) {
+// to finish the calls in flight and to answer. The caller must log the report, and then close the result: a plan is open
+// until its deletions are in the totals.
+func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) Begun {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	run := s.newRun(budget, request, r)
 	run.finish(task.Do(func() error { return run.carryOut(ctx) }))
+	return run.begun
 }
 
 // Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
@@ -94,6 +96,7 @@ type run struct {
 	request  *trigger.Request
 	report   *report.Report
 	progress *Meter
+	begun    Begun
 	ending
 }
 
@@ -140,7 +143,7 @@ func (r *run) enforces() bool { return r.report.Mode == policy.Enforce }
 func (r *run) isResumed() bool { return r.request.Resume != "" }
 
 // sweep scans, checks the guard, saves the plan, and deletes exactly the plan. Each of these is durable before the next:
-// the spending of an event, the plan, the announcements, the intent, outcomes, and the end of the intent.
+// the spending of an event, the plan, the announcements, the intent, and outcomes. The report follows, and then the end of the intent.
 func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) error {
 	restores := r.Marks.Restores()
 	found, ok := r.scan(ctx, admit, announced)
@@ -180,7 +183,8 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	d := r.newDeletion(planID, r.request.Plan)
 	spared = func(id string) bool { return d.spared[id] }
 	d.purge(ctx, admit, &found.Origin, notice.dueLines(found))
-	r.closeIntent(ctx, intent)
+	r.begun = Begun{r, intent}
+	r.markApplied(ctx)
 	return nil
 }
 
@@ -246,29 +250,14 @@ const (
 	clockSkew  = time.Minute
 )
 
-// closeIntent closes the intent of a run, and marks the plan that a person applied. With media still pending, or without a
-// recorded outcome, the intent of a run with a lease stays open. A run without a lease leaves a second one: the first
-// ends with the run.
-func (r *run) closeIntent(ctx context.Context, intent journal.Intent) {
+// markApplied marks the plan that a person applied, unless media are pending.
+func (r *run) markApplied(ctx context.Context) {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
-	c := &r.report.Counts
-	var err error
-	isLeft := c.Pending > 0 || r.report.Unrecorded
-	if isLeft && !r.request.OfLibrary() {
-		rest := intent
-		rest.Until = time.Time{}
-		_, err = journal.SaveIntent(ctx, r.Store, r.Now(), rest)
+	if c := &r.report.Counts; r.request.Plan == "" || c.Pending > 0 || c.Deleted+c.Unverified == 0 {
+		return
 	}
-	if err == nil && (!isLeft || !r.request.OfLibrary()) {
-		err = intent.Close(ctx, r.Store)
-	}
-	if err != nil {
-		r.Log.Warn("intent not updated", "error", err.Error())
-	}
-	if r.request.Plan != "" && c.Pending == 0 && c.Deleted+c.Unverified > 0 {
-		if err := journal.MarkApplied(ctx, r.Store, r.request.Plan, r.report.Run); err != nil {
-			r.Log.Warn("plan not marked as applied", "error", err.Error())
-		}
+	if err := journal.MarkApplied(ctx, r.Store, r.request.Plan, r.report.Run); err != nil {
+		r.Log.Warn("plan not marked as applied", "error", err.Error())
 	}
 }

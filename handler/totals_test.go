@@ -1,0 +1,67 @@
+package handler_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/report"
+)
+
+// checkTotals runs the next timers, and holds the totals against thirty media. Those of which no outcome could be recorded
+// count as lost too.
+func (s *simulation) checkTotals(what ...any) {
+	s.t.Helper()
+	for range 3 {
+		time.Sleep(30 * time.Minute)
+		s.timer(time.Hour)
+	}
+	stats, err := s.programs[0].f.Stats(s.t.Context(), handler.Call{}, report.ByRule, "")
+	if total := stats.Total; err != nil || total.Deleted+total.Lost < 30 || max(total.Deleted, total.Lost) > 30 {
+		s.t.Errorf("%v: %+v, %v", what, stats.Total, err)
+	}
+}
+
+// What a run deletes is in the totals once, wherever its time ends.
+func TestRunsAreCountedWhereverTheirTimeEnds(t *testing.T) {
+	for number := range 3 * 25 {
+		operation := []string{"GetObject", "PutObject", "*"}[number%3]
+		after := number / 3 // calls: from then on each is slow
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 30)
+			s.programs = []*program{s.start(0)}
+			s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: 4 * time.Second, After: after})
+			s.timer(10 * time.Second)
+			s.e.ClearFaults()
+			s.checkTotals(after, operation)
+		})
+	}
+}
+
+// A run that is killed once a record of its end is there is in the totals once, too.
+func TestRunsThatAreKilledAtTheirEndAreCounted(t *testing.T) {
+	for _, folder := range []string{"/ledger/", "/history/", "/log/timer/", "/runs/"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+			defer s.end()
+			s.addOld("media-in", 30)
+			s.programs = []*program{s.start(0)}
+			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
+			s.call(s.programs[0], "killed", time.Minute, everything)
+			for !slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.Contains(o.Key, folder) }) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.programs[0].kill()
+			s.calls.Wait()
+			s.e.ClearFaults()
+			s.programs[0] = s.start(0)
+			s.checkTotals(folder)
+		})
+	}
+}
