@@ -40,14 +40,13 @@ func (d *day) parse(field []byte) (time.Time, error) {
 	if len(field) != usual {
 		return parseModified(field)
 	}
-	if string(field[:date]) == string(d.date) {
-		if clock, ok := parseClock(field[date:]); ok {
-			return d.midnight.Add(clock), nil
-		}
+	clock, ok := parseClock(field[date:])
+	if ok && string(field[:date]) == string(d.date) {
+		return d.midnight.Add(clock), nil
 	}
 	modified, err := parseModified(field)
-	if err == nil && field[date-1] == 'T' { // no space before the date
-		d.date, d.midnight = append(d.date[:0], field[:date]...), modified.Truncate(24*time.Hour)
+	if ok && err == nil {
+		d.date, d.midnight = append(d.date[:0], field[:date]...), modified.Add(-clock)
 	}
 	return modified, err
 }
