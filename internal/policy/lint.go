@@ -36,6 +36,9 @@ func (p *Policy) Lint() []Warning {
 	if p.Inventory.IsEmpty() {
 		warn("there is no inventory: a timer has nothing to look at")
 	}
+	for _, twice := range p.Inventory.twice() {
+		warn("the inventory has %s twice", twice)
+	}
 	if len(p.Expire) == 0 {
 		warn("there is no expire rule: nothing is ever deleted")
 	}
@@ -92,6 +95,24 @@ func (p *Policy) lintAges(warn func(string, ...any)) {
 			warn("rule %s: a medium of %s is in no inventory any more: MPS tells of the workflow executions of the last 90 days only", rule.Name, rule.After)
 		}
 	}
+}
+
+// twice returns the sources that the inventory names more than once.
+func (i Inventory) twice() (list []string) {
+	sources := texts(i.Prefixes)
+	for _, manifest := range i.Manifests {
+		sources = append(sources, "manifest "+manifest.String())
+	}
+	for _, workflow := range i.Workflows {
+		sources = append(sources, "workflow "+workflow)
+	}
+	times := map[string]int{}
+	for _, source := range sources {
+		if times[source]++; times[source] == 2 {
+			list = append(list, source)
+		}
+	}
+	return list
 }
 
 // Reaches reports whether the inventory may name an object that a glob matches.

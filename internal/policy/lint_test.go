@@ -31,6 +31,8 @@ func TestLint(t *testing.T) {
 		{"all of a rule for a time", inventory + "protect: [{name: promised, until: {tag: \"keep:\"}}]\nexpire: [{name: a, match: {tags: [a]}, at: {tag: \"keep:\"}}]\n", nil},
 		{"an expire rule for another bucket", inventory + "expire: [{name: gone, match: {object: [\"oss://media-out/**\"]}, after: 7d}]\n",
 			[]string{"rule gone: the inventory does not reach oss://media-out/**"}},
+		{"sources twice", "version: 1\ninventory: [{bucket: oss://b-1/}, {manifest: oss://ops/a}, {workflow: w}, {bucket: oss://b-1/}, {manifest: oss://ops/a}, {workflow: w}, {workflow: w}]\n" + expire,
+			[]string{"the inventory has oss://b-1/ twice", "the inventory has manifest oss://ops/a twice", "the inventory has workflow w twice"}},
 		{"ages that workflows do not tell", "version: 1\ninventory: [{workflow: w}]\nexpire: [{name: a, match: {tags: [a]}, after: 90d}, {name: b, match: {tags: [b]}, after: 3mo}, {name: c, at: {tag: \"c:\"}}]\n",
 			[]string{"rule a: a medium of 90d is in no inventory any more: MPS tells of the workflow executions of the last 90 days only", "rule b: a medium of 3mo is in no inventory any more: MPS tells of the workflow executions of the last 90 days only"}},
 		{"names like all workflows", "version: 1\ninventory: [{workflow: ALL}, {workflow: \"*\"}, {workflow: \"All \"}, {workflow: all}, {workflow: overall}]\n" + expire, []string{

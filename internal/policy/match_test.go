@@ -44,6 +44,23 @@ func TestRangesIncludeTheirBounds(t *testing.T) {
 	}
 }
 
+// The key that was probably meant is the nearest one within a third of the letters and one more, and the first of several.
+func TestNearest(t *testing.T) {
+	for key, want := range map[string]string{
+		"object": "object", "objects": "object", "obj": "", "objectXYZ": "object", "objectWXYZ": "object", "objectVWXYZ": "", "OBJECT": "object", "xyz": "",
+		"tagsAl": "tagsAll", "tagsA": "tags", "tagsAlll": "tagsAll", "tag": "tags", "minDurationn": "minDuration", "mxnDuration": "minDuration",
+		"maxDurations": "maxDuration", "maDuration": "maxDuration", "mDuration": "minDuration", "": "",
+	} {
+		fields := []field{{name: "minDuration"}, {name: "maxDuration"}, {name: "tags"}, {name: "tagsAll"}, {name: "object"}}
+		if want != "" {
+			want = ", did you mean \"" + want + "\"?"
+		}
+		if got := nearest(key, fields); got != want {
+			t.Errorf("%q: %q, want %q", key, got, want)
+		}
+	}
+}
+
 // Many mistakes are listed up to a number. What is left is counted.
 func TestErrorsAreListed(t *testing.T) {
 	mistakes := make(Errors, text.MaxListed+1)

@@ -38,17 +38,53 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 			continue
 		}
 		at := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
-		if at < 0 {
-			p.errorf(key, "%s has no key %s: allowed are %s", what, text.Quote(key.Value), names(fields))
-			continue
+		switch {
+		case at < 0:
+			p.errorf(key, "%s has no key %s%s: allowed are %s", what, text.Quote(key.Value), nearest(key.Value, fields), names(fields))
+		default:
+			fields[at].read(value)
 		}
-		fields[at].read(value)
 	}
 	for _, f := range fields {
 		if f.required && seen[f.name] == 0 {
 			p.errorf(n, "%s needs the key %q", what, f.name)
 		}
 	}
+}
+
+// nearest suggests the key that was probably meant, if one is near enough.
+func nearest(key string, fields []field) string {
+	best, least := "", 1+len(key)/3
+	for _, f := range fields {
+		if d := distance(strings.ToLower(key), strings.ToLower(f.name)); d <= least {
+			best, least = f.name, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// distance counts the letters to insert, remove or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(row[j]+1, row[j+1]+1, cost)
+		}
+	}
+	return row[len(b)]
 }
 
 func names(fields []field) string {
