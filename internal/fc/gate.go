@@ -3,6 +3,8 @@ package fc
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,10 +109,15 @@ func (g *gate) drain(most time.Duration) error {
 	return nil
 }
 
-// headerDeadline has the end of a call in Unix milliseconds. The SDK insists on it.
-const headerDeadline = "X-Fc-Function-Deadline"
+// Headers of a call that the SDK insists on, or parses if they are there.
+const (
+	headerDeadline   = "X-Fc-Function-Deadline" // Unix milliseconds
+	headerRetryCount = "X-Fc-Retry-Count"
+	headerBaggage    = "X-Fc-Tracing-Opentracing-Span-Baggages" // a JSON object in base64
+)
 
-// completeHeader replaces the time of a call, if the SDK could not parse it, by what the other header says, else by timeout.
+// completeHeader replaces headers that the SDK could not parse: the time of a call by
+// what the others say, else by timeout; what is optional by nothing.
 func completeHeader(h http.Header, now time.Time, timeout time.Duration) {
 	own, given := timeoutOf(h)
 	if given {
@@ -124,4 +131,11 @@ func completeHeader(h http.Header, now time.Time, timeout time.Duration) {
 		timeout = time.UnixMilli(milliseconds).Sub(now)
 	}
 	h.Set(headerTimeout, strconv.Itoa(max(1, int(timeout.Seconds()))))
+	if _, err := strconv.Atoi(h.Get(headerRetryCount)); err != nil {
+		h.Del(headerRetryCount)
+	}
+	baggage, err := base64.StdEncoding.DecodeString(h.Get(headerBaggage))
+	if err != nil || json.Unmarshal(baggage, &map[string]string{}) != nil {
+		h.Del(headerBaggage)
+	}
 }

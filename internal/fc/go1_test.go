@@ -194,6 +194,7 @@ func TestHeadersThatTheSDKCannotParse(t *testing.T) {
 		{"neither", map[string]string{"x-fc-function-deadline": "", "x-fc-function-timeout": ""}},
 		{"garbled", map[string]string{"x-fc-function-deadline": "soon", "x-fc-function-timeout": "1e3"}},
 		{"too large", map[string]string{"x-fc-function-deadline": "9223372036854775807", "x-fc-function-timeout": "9223372036854775807"}},
+		{"garbled options", map[string]string{"x-fc-retry-count": "once", "x-fc-tracing-opentracing-span-baggages": "{"}},
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
