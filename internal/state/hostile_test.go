@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,53 @@ import (
 	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
+
+// Without a home the state is in the temporary folder, if what is there is the user's own.
+func TestTheTemporaryFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("here each user has a temporary folder of their own")
+	}
+	nothing := func(string) string { return "" }
+	for name, test := range map[string]struct {
+		make func(folder string) error
+		want string // in the error
+	}{
+		"nothing there":     {func(string) error { return nil }, ""},
+		"own":               {func(folder string) error { return os.Mkdir(folder, 0o700) }, ""},
+		"others may write":  {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o777)) }, "others may write"},
+		"a group may write": {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o770)) }, "others may write"},
+		"only others":       {func(folder string) error { return errors.Join(os.Mkdir(folder, 0o700), os.Chmod(folder, 0o702)) }, "others may write"},
+		"a link":            {func(folder string) error { return os.Symlink(filepath.Dir(folder), folder) }, "a link"},
+		"a link to nothing": {func(folder string) error { return os.Symlink("/nowhere", folder) }, "a link"},
+		"a file":            {func(folder string) error { return os.WriteFile(folder, nil, 0o600) }, "a file"},
+		"another user's": {func(folder string) error {
+			if os.Geteuid() != 0 {
+				return errors.ErrUnsupported
+			}
+			return errors.Join(os.Mkdir(folder, 0o700), os.Chown(folder, 12345, 12345))
+		}, "another user"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			folder := filepath.Join(os.TempDir(), "mediasweep")
+			if err := test.make(folder); errors.Is(err, errors.ErrUnsupported) {
+				t.Skip(err)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			location, err := state.ParseLocation("", nothing)
+			if test.want == "" {
+				if info, statErr := os.Lstat(folder); err != nil || location.Folder != folder || statErr != nil || info.Mode().Perm() != 0o700 {
+					t.Errorf("%+v, %v", location, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "MEDIASWEEP_STATE") {
+				t.Errorf("%+v, %v, want %s", location, err, test.want)
+			}
+		})
+	}
+}
 
 // A read of a folder ends with its context, and what is no file is none of its records.
 func TestFolderReads(t *testing.T) {

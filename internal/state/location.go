@@ -2,8 +2,12 @@ package state
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -50,17 +54,35 @@ func ParseLocation(s string, getenv func(string) string) (Location, error) {
 	return Location{}, errors.New("neither file:///folder nor oss://bucket/prefix/")
 }
 
-// defaultFolder follows the XDG base directories. The home directory is in USERPROFILE on Windows.
+// defaultFolder follows the XDG base directories. Without a home directory, as in some containers, it
+// is in the temporary folder. It must belong to the user, because others may have created it.
 func defaultFolder(getenv func(string) string) (string, error) {
+	const name = "mediasweep"
 	if base := getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
-		return filepath.Join(base, "mediasweep"), nil
+		return filepath.Join(base, name), nil
 	}
-	for _, home := range []string{getenv("HOME"), getenv("USERPROFILE")} {
-		if filepath.IsAbs(home) {
-			return filepath.Join(home, ".local", "state", "mediasweep"), nil
-		}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", name), nil
 	}
-	return "", errors.New("there is no home directory for it: set MEDIASWEEP_STATE to file:///folder or oss://bucket/prefix/")
+	folder := filepath.Join(os.TempDir(), name)
+	_ = os.Mkdir(folder, 0o700) // checked below; a failure shows at the first write
+	info, err := os.Lstat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return folder, nil
+	}
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = errors.New("it is a link or a file")
+	case !isOwn(info):
+		err = errors.New("it belongs to another user")
+	case info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
+		err = fmt.Errorf("others may write to it (%s)", info.Mode())
+	}
+	if err != nil {
+		return "", fmt.Errorf("without HOME state is kept in %s, which cannot be trusted: %w: set MEDIASWEEP_STATE to file:///folder or oss://bucket/prefix/", folder, err)
+	}
+	return folder, nil
 }
 
 // InOSS reports whether the records are in OSS, and outlive the machine.

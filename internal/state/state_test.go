@@ -50,24 +50,6 @@ func TestParseLocation(t *testing.T) {
 	}
 }
 
-func TestTheDefaultFolder(t *testing.T) {
-	for name, test := range map[string]struct {
-		env  map[string]string
-		want string
-	}{
-		"state home":    {map[string]string{"XDG_STATE_HOME": "/s", "HOME": "/h"}, "/s/mediasweep"},
-		"home":          {map[string]string{"XDG_STATE_HOME": "s", "HOME": "/h", "USERPROFILE": "/p"}, "/h/.local/state/mediasweep"},
-		"profile":       {map[string]string{"HOME": "h", "USERPROFILE": "/p"}, "/p/.local/state/mediasweep"},
-		"none":          {nil, ""},
-		"relative ones": {map[string]string{"XDG_STATE_HOME": "s", "HOME": "h", "USERPROFILE": "p"}, ""},
-	} {
-		got, err := state.ParseLocation("", func(name string) string { return test.env[name] })
-		if got.Folder != test.want || (err == nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), "set MEDIASWEEP_STATE") {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
-	}
-}
-
 func TestFolderCreatesOnce(t *testing.T) {
 	top := filepath.Join(t.TempDir(), "new", "state")
 	store := state.Folder(top)
