@@ -1,18 +1,19 @@
 package credentials
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"gopkg.in/ini.v1"
 )
 
-// ofINI returns the default section of the credentials file of credentials-go. Its own reader takes missing values from
-// the environment.
+// ofINI returns the default section of the credentials file of credentials-go, whose own reader says of no mistake
+// where it is.
 func ofINI(data []byte, shown string, now func() time.Time) (*origin, error) {
 	file, err := ini.Load(data)
 	if err != nil {
-		return nil, failure(shown + ": not valid INI: write [default], and key = value below it")
+		return nil, failure(fmt.Sprintf("%s: not valid INI%s: write [default], and key = value below it", shown, badLine(string(data))))
 	}
 	const name = "default"
 	if !file.HasSection(name) {
@@ -36,4 +37,21 @@ func ofINI(data []byte, shown string, now func() time.Time) (*origin, error) {
 		return nil, failure(source + ": " + err.Error())
 	}
 	return &origin{name: shown, provider: provider, next: p.next("check its access key and role_arn")}, nil
+}
+
+// badLine says which line is neither a section, nor a value, nor a comment.
+func badLine(text string) string {
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		isValue := strings.ContainsAny(line, "=:")
+		if strings.HasPrefix(line, "[") {
+			isValue = strings.Contains(line, "]")
+		}
+		if line != "" && !isValue && !strings.ContainsAny(line[:1], "#;") {
+			return fmt.Sprintf(" at line %d", number)
+		}
+	}
+	return ""
 }

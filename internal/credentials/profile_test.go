@@ -15,16 +15,16 @@ import (
 
 func TestMalformedConfiguration(t *testing.T) {
 	tests := []struct{ name, profile, file, says string }{
-		{"cut", "", `{"current": "now", "profiles": [{"access_key_secret": "hunter2`, "~/.aliyun/config.json: not valid JSON at line 1, column 62: mend it, or run `aliyun configure`"},
+		{"cut", "", `{"current": "now", "profiles": [{"access_key_secret": "hunter2`, "~/.aliyun/config.json: not valid JSON: it ends too early, at line 1, column 62: mend it, or run `aliyun configure`"},
 		{"text behind a value", "", `{"profiles": [{"access_key_secret": "a" hunter2}]}`, "not valid JSON at line 1, column 41"},
 		{"not JSON", "", "hunter2", "not valid JSON at line 1, column 1"},
-		{"a number for a text", "", `{"profiles": [{"access_key_secret": 72}]}`, "profiles.access_key_secret has the wrong type at line 1, column 38: mend it"},
-		{"a text for a number", "", "{\n  \"profiles\": [\n    {\"expired_seconds\": \"hunter2\"}]}", "profiles.expired_seconds has the wrong type at line 3, column 33"},
-		{"a text for all", "", `"hunter2"`, "the file has the wrong type at line 1, column 9"},
+		{"a number for a text", "", `{"profiles": [{"access_key_secret": 72}]}`, "profiles.access_key_secret has the wrong type at line 1, column 38: it is a number, and must be a text: mend it"},
+		{"a text for a number", "", "{\n  \"profiles\": [\n    {\"expired_seconds\": \"hunter2\"}]}", "profiles.expired_seconds has the wrong type at line 3, column 33: it is a text, and must be a whole number"},
+		{"a text for all", "", `"hunter2"`, "the file has the wrong type at line 1, column 9: it is a text, and must be an object"},
 		{"a comma too many", "", "{\n  \"current\": \"now\",\n}", "not valid JSON at line 3, column 1"},
-		{"a fraction", "", `{"profiles": [{"expired_seconds": 1.5}]}`, "profiles.expired_seconds has the wrong type"},
-		{"empty", "", "\n", "config.json: not valid JSON at line 1, column 1: mend it, or run `aliyun configure`"},
-		{"a byte order mark", "", "\ufeff{}", "not valid JSON at line 1, column 1"},
+		{"a fraction", "", `{"profiles": [{"expired_seconds": 1.5}]}`, "it is a number, and must be a whole number"},
+		{"empty", "", "\n", "config.json: it is empty: mend it, or run `aliyun configure`"},
+		{"a byte order mark", "", "\ufeff{}", "it starts with a byte order mark: save it as UTF-8 without one"},
 		{"no such profile", "mine", `{"current": "now", "profiles": [` + byKey + "," + first + `]}`, `~/.aliyun/config.json: no profile "mine": there are "first", "now"`},
 		{"a key for a name", "LTAI5thunter2hunter2", `{"profiles": [{"name": "LTAI5thunter2hunter2x"}]}`, "no profile"},
 		{"no profile at all", "mine", `{}`, "no profile \"mine\", nor any other: run `aliyun configure`"},
@@ -69,8 +69,8 @@ func TestMalformedConfiguration(t *testing.T) {
 func TestMalformedCredentialsFile(t *testing.T) {
 	const section = "section [default] of ~/.alibabacloud/credentials: "
 	for name, test := range map[string]struct{ file, says string }{
-		"no INI":         {"[default]\n# a = b\nhunter2\n", "~/.alibabacloud/credentials: not valid INI: write [default], and key = value below it"},
-		"an open header": {"[default\nhunter2 = 1", "~/.alibabacloud/credentials: not valid INI: write"},
+		"no INI":         {"[default]\n# a = b\nhunter2\n", "~/.alibabacloud/credentials: not valid INI at line 3: write [default], and key = value below it"},
+		"an open header": {"[default\nhunter2 = 1", "~/.alibabacloud/credentials: not valid INI at line 1: write"},
 		"no section":     {"[hunter2]\ntype = access_key", "no section [default]: add it"},
 		"empty":          {"", "no section [default]: add it"},
 		"a secret alone": {"access_key_secret = hunter2", "no section [default]: add it"},
