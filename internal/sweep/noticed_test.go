@@ -170,6 +170,23 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 	}
 }
 
+// A dry event takes one medium's announcement back. It does not announce another one whose announcement has a later time.
+func TestADryEventOnlyTakesBack(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.add(400, "a", "b")
+	event := trigger.Request{Trigger: trigger.OSS, MediaIDs: []string{"m-a", "m-b"}}
+	w.now = noticeNow.Add(10 * time.Minute) // of a machine whose clock is ahead
+	w.run("ahead", &event, policy.Enforce)
+	w.now = noticeNow
+	w.media["m-a"] = firstRecordOf(t, w, "a")
+	w.tag(400, "b", "legal-hold")
+	before := len(w.store.Names("announced/"))
+	w.run("dry", &event, policy.DryRun)
+	if names := w.store.Names("announced/"); len(names) != before+1 {
+		t.Errorf("%d records before, and then %q", before, names)
+	}
+}
+
 // An event that finds a medium expired again announces it again, if a sweep has found it kept since the event before. A dry
 // one only takes back.
 func TestAnEventAfterASweepThatKeptItsMedium(t *testing.T) {
