@@ -62,7 +62,7 @@ func parseEventName(name string) (e Entry, kept bool, err error) {
 	}
 	at, err := state.ParseStamp(parts[0])
 	digest, digestErr := strconv.ParseUint(parts[2], 16, 64)
-	e = Entry{MediaID: parts[3], Digest: digest, At: at.Add(time.Second - 1).Unix(), Lead: true, Orphan: parts[1] == orphanFlag}
+	e = Entry{MediaID: parts[3], Digest: digest, At: media.WholeSecond(at).Unix(), Lead: true, Orphan: parts[1] == orphanFlag}
 	flag := e.flag()
 	if kept = parts[1] == keptFlag; kept {
 		flag = keptFlag

@@ -60,7 +60,7 @@ func EndedSince(ctx context.Context, store state.Store, placed []retention.Hold,
 
 // add adds a hold. nil stands for one that cannot be read.
 func (e *Ended) add(hold *retention.Hold, at time.Time) {
-	one := ended{at: at.Add(time.Second - 1).Unix()}
+	one := ended{at: media.WholeSecond(at).Unix()}
 	if hold != nil {
 		one.holds, _ = retention.NewHolds([]retention.Hold{*hold}) // nil with an error
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -43,7 +43,7 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 	if n.isIdle() {
 		return n, nil
 	}
-	n.at = max(r.Now().Add(time.Second-1).Unix(), r.report.AsOf.Unix()) // rounded up
+	n.at = max(media.WholeSecond(r.Now()).Unix(), r.report.AsOf.Unix())
 	for l, err := range found.Draft.Media() {
 		if err == nil {
 			err = n.decide(ctx, l)
@@ -173,12 +173,12 @@ func (n *notice) drop(id string, before []announce.Entry) {
 }
 
 // announces reports whether the run announces media.
-func (n *notice) announces() bool { return n.needsNotice() && n.report.Mode == policy.Enforce }
+func (n *notice) announces() bool { return n.needsNotice() && n.enforces() }
 
 // takesBack reports whether the run ends announcements of media that are not expired. A dry run that a person asks for
 // changes nothing.
 func (n *notice) takesBack() bool {
-	return n.report.Mode == policy.Enforce || n.request.Trigger == trigger.Timer || n.request.Trigger == trigger.OSS
+	return n.enforces() || n.request.Trigger == trigger.Timer || n.request.Trigger == trigger.OSS
 }
 
 // isIdle reports whether the run has nothing to announce or to take back: the policy has no notice, and no medium is
@@ -187,7 +187,7 @@ func (n *notice) isIdle() bool { return n.Policy.Notice.IsZero() && n.announced.
 
 // record makes the announcements durable, and the end of earlier ones.
 func (n *notice) record(ctx context.Context) (err error) {
-	if n.isIdle() || !n.takesBack() || n.report.Mode != policy.Enforce && !n.update.HasEnded() {
+	if n.isIdle() || !n.takesBack() || !n.enforces() && !n.update.HasEnded() {
 		return nil
 	}
 	err = n.update.Commit(ctx, n.Now())
