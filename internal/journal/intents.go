@@ -181,25 +181,40 @@ func decodeIntent(data []byte) (Intent, error) {
 	return i, nil
 }
 
-// Unfinished returns the intents of Open but those of requests that may be under way.
+// Unfinished returns the intents of Intents.Open but those of requests that may be under way.
 func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
-	list, damaged, err = Open(ctx, store, now)
+	all, err := ListIntents(ctx, store, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, damaged, err = all.Open(ctx)
 	return slices.DeleteFunc(list, func(i Intent) bool { return i.Until.After(now) }), damaged, err
 }
 
-// Open returns the intents that were not closed, oldest first, and the errors of damaged records. It leaves out those of
-// requests of more than requestTime before the latest NoteLook. The next sweep finds the media of damaged ones.
-func Open(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
-	found, err := listIntents(ctx, store, now)
-	if err != nil {
-		return nil, nil, fmt.Errorf("list the unfinished plans: %w", err)
-	}
-	return readIntents(ctx, store, found.with(intentSuffix, closedSuffix, uncountedSuffix))
+// Intents are the intents of a store as they were listed, but those of requests of more than requestTime before the latest
+// NoteLook.
+type Intents struct {
+	store state.Store
+	// names are those of the records without their suffixes, by suffix and in order.
+	names map[string][]string
 }
 
-func readIntents(ctx context.Context, store state.Store, names []string) (list []Intent, damaged []error, err error) {
-	for _, name := range names {
-		i, err := readIntent(ctx, store, name)
+// Open returns the intents that were not closed, oldest first, and the errors of damaged records. The next sweep finds the
+// media of damaged ones.
+func (l Intents) Open(ctx context.Context) (list []Intent, damaged []error, err error) {
+	return l.read(ctx, intentSuffix, closedSuffix, uncountedSuffix)
+}
+
+// read returns the intents that have one record and lack others.
+func (l Intents) read(ctx context.Context, suffix string, lack ...string) (list []Intent, damaged []error, err error) {
+	for _, name := range l.names[suffix] {
+		if slices.ContainsFunc(lack, func(other string) bool {
+			_, has := slices.BinarySearch(l.names[other], name)
+			return has
+		}) {
+			continue
+		}
+		i, err := readIntent(ctx, l.store, name)
 		switch {
 		case errors.Is(err, state.ErrDamaged):
 			damaged = append(damaged, err)
@@ -212,22 +227,9 @@ func readIntents(ctx context.Context, store state.Store, names []string) (list [
 	return list, damaged, nil
 }
 
-// intentNames has the names of records of intents without their suffixes, by suffix and in order.
-type intentNames map[string][]string
-
-// with returns the names that have one record and lack others.
-func (l intentNames) with(suffix string, lack ...string) []string {
-	return slices.DeleteFunc(slices.Clone(l[suffix]), func(name string) bool {
-		return slices.ContainsFunc(lack, func(other string) bool {
-			_, has := slices.BinarySearch(l[other], name)
-			return has
-		})
-	})
-}
-
-// listIntents lists the records of intents, but for those of earlier requests; see Open.
-func listIntents(ctx context.Context, store state.Store, now time.Time) (intentNames, error) {
-	found := intentNames{}
+// ListIntents lists the records of intents.
+func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents, error) {
+	found := map[string][]string{}
 	var looked time.Time
 	list := func(after, end string) error {
 		for record, err := range store.List(ctx, intentFolder, after) {
@@ -248,14 +250,17 @@ func listIntents(ctx context.Context, store state.Store, now time.Time) (intentN
 		}
 		return nil
 	}
-	if err := list("", requestFolder); err != nil {
-		return nil, err
+	err := list("", requestFolder)
+	if err == nil {
+		err = list(requestFolder+state.Stamp(firstRequest(now, looked)), "")
 	}
-	err := list(requestFolder+state.Stamp(firstRequest(now, looked)), "")
+	if err != nil {
+		return Intents{}, fmt.Errorf("list the unfinished plans: %w", err)
+	}
 	for _, names := range found {
 		slices.Sort(names) // the order of names with a suffix is another one
 	}
-	return found, err
+	return Intents{store, found}, nil
 }
 
 // firstRequest returns the time from which requests may have left intents, after a look on some day.

@@ -65,7 +65,9 @@ func TestUnfinished(t *testing.T) {
 func TestUncounted(t *testing.T) {
 	store, now := statetest.New(), asOf.Add(time.Hour)
 	uncounted := func() (runs []string) {
-		list, damaged, err := Uncounted(t.Context(), store, now)
+		all, err := ListIntents(t.Context(), store, now)
+		no(t, err)
+		list, damaged, err := all.Uncounted(t.Context())
 		no(t, errors.Join(append(damaged, err)...))
 		for _, i := range list {
 			runs = append(runs, i.Run)

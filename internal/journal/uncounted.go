@@ -2,8 +2,6 @@ package journal
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/state"
 )
@@ -25,12 +23,7 @@ func (i Intent) MarkCounted(ctx context.Context, store state.Store) error {
 	return i.mark(ctx, store, countedSuffix)
 }
 
-// Uncounted returns the intents whose killed runs remain to be counted, oldest first, and the errors of damaged ones. It
-// leaves out those of earlier requests; see Open.
-func Uncounted(ctx context.Context, store state.Store, now time.Time) (list []Intent, damaged []error, err error) {
-	found, err := listIntents(ctx, store, now)
-	if err != nil {
-		return nil, nil, fmt.Errorf("list the plans of killed runs: %w", err)
-	}
-	return readIntents(ctx, store, found.with(uncountedSuffix, countedSuffix, closedSuffix))
+// Uncounted returns the intents whose killed runs remain to be counted, oldest first, and the errors of damaged ones.
+func (l Intents) Uncounted(ctx context.Context) (list []Intent, damaged []error, err error) {
+	return l.read(ctx, uncountedSuffix, countedSuffix, closedSuffix)
 }

@@ -171,8 +171,8 @@ func (j *job) dropPlan(ctx context.Context, intent journal.Intent) (note string)
 }
 
 // countKilled counts the killed runs that earlier scheduled runs had no time for.
-func (j *job) countKilled(ctx context.Context) error {
-	intents, damaged, err := journal.Uncounted(ctx, j.store(), j.now())
+func (j *job) countKilled(ctx context.Context, all journal.Intents) error {
+	intents, damaged, err := all.Uncounted(ctx)
 	for _, err := range damaged {
 		j.log.Error("record damaged", "error", err.Error())
 	}

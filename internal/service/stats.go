@@ -71,7 +71,11 @@ func (j *job) saveDays(ctx context.Context) {
 	}
 	now := j.now()
 	// A killed run has no report until another run has finished its plan. The report then counts for the day of the plan.
-	intents, _, err := journal.Open(ctx, j.store(), now)
+	all, err := journal.ListIntents(ctx, j.store(), now)
+	var intents []journal.Intent
+	if err == nil {
+		intents, _, err = all.Open(ctx)
+	}
 	isLate := func(i journal.Intent) bool {
 		return i.Run != j.report.Run && isAwaited(i, now) && i.AsOf.Before(now.Add(-runlog.LateReports))
 	}
@@ -79,7 +83,7 @@ func (j *job) saveDays(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = j.countKilled(ctx)
+		err = j.countKilled(ctx, all)
 	}
 	if err == nil {
 		err = runlog.SaveDays(ctx, j.store(), j.policy.Timezone, now)
