@@ -21,18 +21,26 @@ import (
 
 // Hold places a hold. The notes say what the caller may not expect; see PlaceHold and HoldNotes.
 func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, notes []string, err error) {
-	if hold, err = s.PlaceHold(ctx, call, request); err != nil {
+	p, err := s.Policy(ctx, call)
+	if err != nil {
 		return hold, nil, err
 	}
-	return hold, append(s.HoldNotes(ctx, call, hold), s.marks.Skipped()...), nil
+	if hold, err = s.placeHold(ctx, call, p, request); err != nil {
+		return hold, nil, err
+	}
+	return hold, append(s.holdNotes(ctx, call, p, hold), s.marks.Skipped()...), nil
 }
 
 // PlaceHold places a hold. It binds every batch that is sent a moment later.
-func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, err error) {
+func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.HoldRequest) (retention.Hold, error) {
 	p, err := s.Policy(ctx, call)
 	if err != nil {
-		return hold, err
+		return retention.Hold{}, err
 	}
+	return s.placeHold(ctx, call, p, request)
+}
+
+func (s *Service) placeHold(ctx context.Context, call Call, p *policy.Policy, request trigger.HoldRequest) (hold retention.Hold, err error) {
 	now := s.now().UTC()
 	until, err := retention.HoldEnd(request.Until, p.Timezone, now)
 	if err != nil {
@@ -58,7 +66,14 @@ func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.Hold
 // HoldNotes returns notes on the target of a hold in force, which may be misspelled.
 func (s *Service) HoldNotes(ctx context.Context, call Call, hold retention.Hold) []string {
 	p, err := s.Policy(ctx, call)
-	if err != nil || len(hold.Media) > 0 {
+	if err != nil {
+		return nil
+	}
+	return s.holdNotes(ctx, call, p, hold)
+}
+
+func (s *Service) holdNotes(ctx context.Context, call Call, p *policy.Policy, hold retention.Hold) []string {
+	if len(hold.Media) > 0 {
 		return nil
 	}
 	notes := oddTarget(hold.Target)
