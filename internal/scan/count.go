@@ -10,7 +10,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// rankAndCount ranks the findings, counts them in the report, and adds them to the index. It returns bounds of the number of live media.
+// rankAndCount ranks the findings, counts them in the report, and adds them to the index. It returns bounds of the number of
+// live media.
 func (c *scan) rankAndCount(ctx context.Context, r *report.Report) (live, most int, err error) {
 	if err := c.draft.rank(c.Policy, c.asOf); err != nil {
 		return 0, 0, err

@@ -143,7 +143,8 @@ func (r *run) enforces() bool { return r.report.Mode == policy.Enforce }
 func (r *run) isResumed() bool { return r.request.Resume != "" }
 
 // sweep scans, checks the guard, saves the plan, and deletes exactly the plan. Each of these is durable before the next:
-// the spending of an event, the plan, the announcements, the intent, and outcomes. The report follows, and then the end of the intent.
+// the spending of an event, the plan, the announcements, the intent, and outcomes. The report follows, and then the end of
+// the intent.
 func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) error {
 	restores := r.Marks.Restores()
 	found, ok := r.scan(ctx, admit, announced)
