@@ -41,7 +41,7 @@ The kinds: ` + strings.Trim(fmt.Sprint(emulator.FaultKinds()), "[]"),
 		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := readEmulation(&config, faults, permissions)
+			err := c.readEmulation(&config, faults, permissions)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
@@ -85,7 +85,7 @@ func addBehaviours(flags *pflag.FlagSet, config *emulator.Config) {
 }
 
 // readEmulation reads the faults and the file of a RAM policy, and makes a large library up.
-func readEmulation(config *emulator.Config, faults []string, permissions string) error {
+func (c *Command) readEmulation(config *emulator.Config, faults []string, permissions string) error {
 	for _, given := range faults {
 		fault, err := emulator.ParseFault(given)
 		if err != nil {
@@ -100,7 +100,7 @@ func readEmulation(config *emulator.Config, faults []string, permissions string)
 		return fmt.Errorf("--throttle-status %d: a refusal has an HTTP status from 400 to 599", status)
 	}
 	if permissions != "" {
-		document, err := os.ReadFile(permissions)
+		document, err := c.read(permissions)
 		if err == nil {
 			config.Permissions, err = emulator.ParseRAMPolicy(document)
 		}

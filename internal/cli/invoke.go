@@ -52,7 +52,7 @@ folder events has a sample of each.`,
 	return cmd
 }
 
-// read reads a payload, up to one byte more than the limit: the function refuses what is larger.
+// read reads a file, or stdin, up to one byte more than the limit of a payload: the function refuses what is larger.
 func (c *Command) read(file string) ([]byte, error) {
 	in := c.Stdin
 	if file != "-" {

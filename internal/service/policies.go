@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -207,7 +208,7 @@ func ReadPolicy(ctx context.Context, getenv func(string) string, credentials acc
 // environment. An error rejects the policy unless OSS did not give it; see IsRefusal.
 func PolicyText(ctx context.Context, getenv func(string) string, credentials account.Source, name string) ([]byte, error) {
 	if !InOSS(name) {
-		data, err := fileText(name)
+		data, err := task.Within(ctx, func() ([]byte, error) { return fileText(name) }) // a pipe may have no writer
 		if err != nil {
 			return nil, refusedError{err}
 		}

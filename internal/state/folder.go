@@ -79,10 +79,16 @@ func (f Folder) Read(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readFile reads a record. It refuses other files than regular ones: a pipe may never end.
+// readFile reads a record. It refuses other files than regular ones: a pipe may never end. A link to nothing
+// is no missing record: somebody put it there.
 func readFile(path, name string) ([]byte, error) {
+	if _, err := os.Lstat(path); err != nil {
+		return nil, err
+	}
 	info, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: it is a link to nothing", ErrDamaged)
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():

@@ -79,6 +79,11 @@ func TestFolderReads(t *testing.T) {
 	if _, err := f.Read(t.Context(), "a"); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "record a") {
 		t.Errorf("a folder: %v", err)
 	}
+	if err := os.Symlink("/nowhere", filepath.Join(folder, "link")); err == nil { // Windows may refuse it
+		if _, err := f.Read(t.Context(), "link"); !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "record link") {
+			t.Errorf("a link to nothing: %v", err)
+		}
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := f.Read(ended, "a/b"); err != nil && !errors.Is(err, context.Canceled) {
