@@ -17,7 +17,7 @@ import (
 
 // Killed returns a report for each run that recorded outcomes of an unfinished plan and was killed
 // before it saved its own. Each call returns the same reports, so that a repeated save changes nothing.
-// They count what the runs recorded, on the day of the plan.
+// They count what the runs recorded, on the day of the plan. A report that was saved and not logged is logged.
 func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report.Report, error) {
 	outcomes, _, err := journal.Outcomes(ctx, store, i.Run, i.Run)
 	if err != nil {
@@ -29,7 +29,7 @@ func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report
 		killed[o.By(i.Run)] = nil
 	}
 	for run := range killed {
-		switch reported, err := isReported(ctx, store, run, i); {
+		switch reported, err := logSaved(ctx, store, run, i); {
 		case err != nil:
 			return nil, err
 		case reported:
@@ -64,9 +64,10 @@ func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report
 	}), nil
 }
 
-// isReported reports whether a run saved a report. The run that began the plan has several if its request
-// was repeated: their clocks differ. A damaged report counts: no deletion is counted twice.
-func isReported(ctx context.Context, store state.Store, run string, i journal.Intent) (bool, error) {
+// logSaved reports whether a run saved a report on a plan. It adds the report to the log if that has none: a store can refuse
+// one of two writes. The run that began the plan has several reports if its request was repeated: their clocks differ. A
+// damaged report counts: no deletion is counted twice.
+func logSaved(ctx context.Context, store state.Store, run string, i journal.Intent) (saved bool, err error) {
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))
 		if errors.Is(err, state.ErrNotFound) {
@@ -76,9 +77,17 @@ func isReported(ctx context.Context, store state.Store, run string, i journal.In
 			return false, err
 		}
 		r, err := decodeReport(run, data)
-		if err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
+		if err != nil {
 			return true, nil //nolint:nilerr // a damaged report counts
 		}
+		if run == i.Run && !r.AsOf.Equal(i.AsOf) {
+			continue
+		}
+		logged, err := isLogged(ctx, store, run, i)
+		if err == nil && !logged {
+			err = Log(ctx, store, r)
+		}
+		return true, err
 	}
 }
 

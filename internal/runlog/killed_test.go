@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,7 +28,9 @@ func TestKilledRuns(t *testing.T) {
 		no(t, err)
 	}
 	saved := func(s *statetest.Memory, run string, days int) {
-		no(t, Save(t.Context(), s, report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))))
+		r := report.New(run, trigger.Timer, nil, asOf.AddDate(0, 0, days))
+		r.Finish(report.Done, r.AsOf.Add(time.Minute))
+		no(t, Save(t.Context(), s, r))
 	}
 	tests := []struct {
 		name  string
@@ -85,6 +88,9 @@ func TestKilledRuns(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
+			}
+			if logged, err := isLogged(t.Context(), store, "killed", intent); strings.HasPrefix(test.name, "its report was saved") && (!logged || err != nil) {
+				t.Errorf("its saved report is not in the log: %v", err)
 			}
 			// Saved again after a kill, they are saved once.
 			records := len(store.Records)
