@@ -42,27 +42,29 @@ func madeUpMPS() emulator.MPSOptions {
 }
 
 // BenchmarkScale sweeps made-up libraries of three sizes: a first look; a quiet second day, beside the
-// SDK's paginator; a day with half a percent due and one percent new; and a quiet day by a report of
-// OSS Inventory. The program has no quota. Its state is in OSS.
+// SDK's paginator; a day with half a percent due and one percent new; a quiet day by a report of OSS
+// Inventory; and a scan of a report that goes on. The program has no quota. Its state is in OSS.
 func BenchmarkScale(b *testing.B) {
 	var drawn chart
 	for _, day := range []struct {
-		name string
-		most int
-		of   emulator.MadeUp
-		run  func(*testing.B, *cloud, emulator.MadeUp) usage
+		name   string
+		most   int
+		of     emulator.MadeUp
+		faults []string
+		run    func(*testing.B, *cloud, emulator.MadeUp) usage
 	}{
-		{"first", *first, emulator.MadeUp{}, firstLook},
-		{"quiet", *objects, emulator.MadeUp{}, quietDay},
-		{"due", *objects, emulator.MadeUp{DueEvery: 200, NewEvery: 100}, dueDay},
-		{"report", *objects, emulator.MadeUp{Report: true}, quietDay},
+		{"first", *first, emulator.MadeUp{}, nil, firstLook},
+		{"quiet", *objects, emulator.MadeUp{}, nil, quietDay},
+		{"due", *objects, emulator.MadeUp{DueEvery: 200, NewEvery: 100}, nil, dueDay},
+		{"report", *objects, emulator.MadeUp{Report: true}, nil, quietDay},
+		{"resumed", min(*objects, 5_000_000), emulator.MadeUp{Report: true, DueEvery: 200, NewEvery: 100}, []string{"QueryMediaListByURL:latency:after=20:delay=1h"}, resumedDay},
 	} {
 		var least usage
 		for _, n := range []int{day.most / 20, day.most / 4, day.most} {
 			b.Run(day.name+"/"+strconv.Itoa(n), func(b *testing.B) {
 				for b.Loop() {
 					day.of.Objects = n
-					took := day.run(b, start(b, library{MadeUp: day.of}), day.of)
+					took := day.run(b, start(b, library{MadeUp: day.of, Faults: day.faults}), day.of)
 					drawn.add(day.name, n, took)
 					b.ReportMetric(took.CPU.Seconds(), "cpu-s")
 					b.ReportMetric(float64(n)/took.CPU.Seconds(), "objects/cpu-s")
@@ -114,6 +116,30 @@ func dueDay(b *testing.B, c *cloud, m emulator.MadeUp) usage {
 		b.Fatalf("%+v", r.Counts)
 	}
 	c.reportCalls(r, (3*due+fresh)/10) // look-up, deletion, read-back; look-up
+	return took
+}
+
+// resumedDay is the day after one that was cut off: look-ups hung, after the report had been read.
+func resumedDay(b *testing.B, c *cloud, m emulator.MadeUp) usage {
+	c.knows(m)
+	name, err := unlimited()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.env["MEDIASWEEP_TIMEOUT"] = "20" // some five million rows are read in half of it, and a look-up that hangs has not failed yet
+	first := c.command(name, "invoke", "-f", "-")
+	first.Stdin = strings.NewReader(nightly)
+	var cut report.Report
+	answer, _ := first.Output() // its exit code says that it is incomplete
+	if err := json.Unmarshal(answer, &cut); err != nil || cut.Status != report.Incomplete {
+		b.Fatalf("%v: %.1000s", err, answer)
+	}
+	c.child.ask("end", new(truth)) // of the fault
+	c.env["MEDIASWEEP_TIMEOUT"] = "3600"
+	r, took := c.scaled()
+	if r.Counts.Deleted != m.Objects/m.DueEvery || !r.AsOf.Equal(cut.AsOf) {
+		b.Fatalf("%+v as of %v, the first as of %v", r.Counts, r.AsOf, cut.AsOf)
+	}
 	return took
 }
 

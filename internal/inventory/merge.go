@@ -90,6 +90,9 @@ func (c Candidate) flags() (flags int64) {
 	return flags
 }
 
+// Len returns the number of candidates, with those that were added more than once.
+func (g *Gathered) Len() int { return g.objects.Len() + g.ids.Len() }
+
 // HasIDs reports whether any candidate is a media ID.
 func (g *Gathered) HasIDs() bool { return g.ids.Len() > 0 }
 

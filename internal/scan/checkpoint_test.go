@@ -106,7 +106,7 @@ func (r *resumable) scan(call int, killed bool) (o outcome) {
 func (r *resumable) resume() *scan {
 	r.t.Helper()
 	c := r.scanner.newScan(r.t.Context(), r.t.Context(), r.request, now, false)
-	if c.resume(r.t.Context(), report.New("next", r.request.Trigger, r.scanner.Policy, now)); !c.origin.isHint() {
+	if c.resume(r.t.Context(), report.New("next", r.request.Trigger, r.scanner.Policy, now)); !c.origin.isHint {
 		r.t.Error("not resumed")
 	}
 	return c
@@ -137,13 +137,13 @@ func TestResumeAfterEveryCall(t *testing.T) {
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("cut off before call %d, killed %v", call, killed), got, want)
-			if got.found.Draft.resumed != got.found.Origin.isHint() {
+			if got.found.Draft.resumed != got.found.Origin.isHint {
 				t.Errorf("cut off before call %d: the ranks of a checkpoint pass for those of this run", call)
 			}
-			if got.found.Origin.isHint() {
+			if got.found.Origin.isHint {
 				resumed++
 			}
-			if again := r.scan(0, false); again.found.Origin.isHint() {
+			if again := r.scan(0, false); again.found.Origin.isHint {
 				t.Errorf("a scan that was finished is resumed")
 			}
 		}
@@ -268,14 +268,14 @@ func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
 	before := r.store.Names(checkpointFolder(policy.Enforce))
 	r.mode = policy.DryRun
 	dry := r.scan(0, false)
-	if dry.found.Origin.isHint() || len(before) == 0 || !slices.Equal(before, r.store.Names(checkpointFolder(policy.Enforce))) {
-		t.Errorf("resumed %v, checkpoints %q, before %q", dry.found.Origin.isHint(), r.store.Names(checkpointFolder(policy.Enforce)), before)
+	if dry.found.Origin.isHint || len(before) == 0 || !slices.Equal(before, r.store.Names(checkpointFolder(policy.Enforce))) {
+		t.Errorf("resumed %v, checkpoints %q, before %q", dry.found.Origin.isHint, r.store.Names(checkpointFolder(policy.Enforce)), before)
 	}
 	r.same("dry run", dry, want)
 	r.mode = policy.Enforce
 	got := r.scan(0, false)
-	if !got.found.Origin.isHint() || !slices.Equal(got.ids, want.ids) {
-		t.Errorf("resumed %v, %d lines, want %d", got.found.Origin.isHint(), len(got.ids), len(want.ids))
+	if !got.found.Origin.isHint || !slices.Equal(got.ids, want.ids) {
+		t.Errorf("resumed %v, %d lines, want %d", got.found.Origin.isHint, len(got.ids), len(want.ids))
 	}
 }
 
@@ -351,7 +351,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("%s: %s", records[at], name), got, want)
 			// The first segment is in all heads; else an earlier head is whole.
-			if first := at == 0; got.found.Origin.isHint() == first {
+			if first := at == 0; got.found.Origin.isHint == first {
 				t.Errorf("%s: %s: resumed %v", records[at], name, !first)
 			}
 		}
@@ -406,8 +406,8 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 			t.Fatalf("%s: %v", name, cut.found.End())
 		}
 		test.change(r)
-		if got := r.scan(0, false); got.found.End() != nil || got.found.Origin.isHint() != test.resumed {
-			t.Errorf("%s: resumed %v, %v", name, got.found.Origin.isHint(), got.found.End())
+		if got := r.scan(0, false); got.found.End() != nil || got.found.Origin.isHint != test.resumed {
+			t.Errorf("%s: resumed %v, %v", name, got.found.Origin.isHint, got.found.End())
 		}
 	}
 }
@@ -434,8 +434,8 @@ func TestNamesOfAResumedScan(t *testing.T) {
 	}{{"x", "media-in", true}, {"x", "others", false}, {listed, "others", true}} {
 		m := testMedium(test.id, "clips/x", 400)
 		m.Object.Bucket = test.bucket
-		if names := got.found.Origin.Names(&m); names != test.want || !got.found.Origin.isHint() {
-			t.Errorf("%s in %s: named %v, resumed %v", test.id, test.bucket, names, got.found.Origin.isHint())
+		if names := got.found.Origin.Names(&m); names != test.want || !got.found.Origin.isHint {
+			t.Errorf("%s in %s: named %v, resumed %v", test.id, test.bucket, names, got.found.Origin.isHint)
 		}
 	}
 }

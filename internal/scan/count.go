@@ -63,7 +63,7 @@ type claim struct {
 // index skipped. It bounds the claim of a checkpoint by the number of candidates that the sources name.
 func (c *scan) countLive(ctx context.Context, counts *report.Counts) (live, most int, err error) {
 	live = counts.Looked - counts.Absent + c.skips.live()
-	if !c.origin.isHint() || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
+	if !c.origin.isHint || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
 		return live, live, nil
 	}
 	names, err := c.countNamed(ctx)

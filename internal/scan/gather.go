@@ -30,7 +30,7 @@ func (c *scan) gather() {
 	if c.request.Inventory {
 		c.gatherLeads()
 	}
-	if c.End() == nil && c.origin.isHint() {
+	if c.End() == nil && c.origin.isHint {
 		c.dropUnnamed()
 	}
 	if c.End() == nil && c.sources.sorted {

@@ -44,7 +44,7 @@ func TestLive(t *testing.T) {
 			defer s.close()
 			s.skips = skips{skippedLive: 7, rediscovered: 2}
 			if test.claimed >= 0 {
-				s.origin = Origin{names: map[uint64]struct{}{}, prefixes: []media.Object{{Bucket: "media-in"}}}
+				s.origin = Origin{isHint: true, prefixes: []media.Object{{Bucket: "media-in"}}}
 				s.claim = claim{live: test.claimed, upTo: upTo}
 			}
 			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
@@ -166,8 +166,8 @@ func TestNoTimeToCount(t *testing.T) {
 	}
 	r.scanner.Objects = r.cloud
 	got := r.scan(0, false)
-	if !got.found.Origin.isHint() || got.found.MostLive < got.found.Live || got.found.Live == 0 {
-		t.Errorf("resumed %v, %d to %d live", got.found.Origin.isHint(), got.found.Live, got.found.MostLive)
+	if !got.found.Origin.isHint || got.found.MostLive < got.found.Live || got.found.Live == 0 {
+		t.Errorf("resumed %v, %d to %d live", got.found.Origin.isHint, got.found.Live, got.found.MostLive)
 	}
 	r.same("after the count", got, newResumable(t, 150).scan(0, false))
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
@@ -15,16 +16,15 @@ import (
 // Origin says which media the sources of a plan name, and which were the newest of their groups. A checkpoint and a saved
 // plan are only hints: their media must be named by the sources. The zero value is of a scan that saw all of it itself.
 type Origin struct {
-	// names are hashes of the names in lists and workflows of the sources.
-	names    map[uint64]struct{}
+	isHint bool
+	// names are hashes of the names in lists and workflows of the sources, in order.
+	names    []uint64
 	prefixes []media.Object    // of the sources
 	ranker   *retention.Ranker // of a checkpoint and what was scanned since; nil without a checkpoint
 }
 
-func (o *Origin) isHint() bool { return o.names != nil }
-
 func (o *Origin) hasName(c inventory.Candidate) bool {
-	_, ok := o.names[inventory.Hash(c.Name())]
+	_, ok := slices.BinarySearch(o.names, inventory.Hash(c.Name()))
 	return ok
 }
 
@@ -35,7 +35,7 @@ func (o *Origin) covers(object media.Object, id string) bool {
 }
 
 // Names reports whether the sources name a medium.
-func (o *Origin) Names(m *media.Medium) bool { return !o.isHint() || o.covers(m.Object, m.ID) }
+func (o *Origin) Names(m *media.Medium) bool { return !o.isHint || o.covers(m.Object, m.ID) }
 
 // Newest returns the newest media of a medium's groups, according to a checkpoint. Callers must
 // read them again before they rely on them.
@@ -52,7 +52,7 @@ func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
 	c := s.newScan(ctx, admit, &trigger.Request{}, time.Time{}, false)
 	defer c.close()
 	defer c.pool.close()
-	c.origin = Origin{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
+	c.origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
 		c.sources.prefixes, c.sources.lists = s.inventorySources()
 		c.gather()
@@ -68,14 +68,25 @@ func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
 
 // dropUnnamed reads the names that the lists gathered, and drops pending candidates that the sources do not name.
 func (c *scan) dropUnnamed() {
-	for _, all := range []candidates{c.sources.gathered.Objects(nil, ""), c.sources.gathered.IDs("")} {
-		for candidate, err := range all {
-			if err != nil {
-				c.fail(err)
-				return
-			}
-			c.origin.names[inventory.Hash(candidate.Name())] = struct{}{}
-		}
+	if err := c.origin.read(&c.sources.gathered); err != nil {
+		c.fail(err)
+		return
 	}
 	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.origin.covers(open.Object, open.MediaID) })
+}
+
+// read reads the names of lists. They take eight bytes each.
+func (o *Origin) read(lists *inventory.Gathered) error {
+	o.names = make([]uint64, 0, lists.Len())
+	for _, all := range []candidates{lists.Objects(nil, ""), lists.IDs("")} {
+		for candidate, err := range all {
+			if err != nil {
+				o.names = nil
+				return err
+			}
+			o.names = append(o.names, inventory.Hash(candidate.Name()))
+		}
+	}
+	slices.Sort(o.names)
+	return nil
 }

@@ -76,7 +76,7 @@ func TestDamagedReport(t *testing.T) {
 				defer c.close()
 				defer c.pool.close()
 				if again {
-					c.origin = Origin{names: map[uint64]struct{}{}, prefixes: s.Policy.Inventory.Prefixes}
+					c.origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
 				}
 				c.sources.prefixes, c.sources.lists = s.sourcesOf(request)
 				c.gather()
@@ -122,8 +122,8 @@ func TestFailuresOfAResumedScan(t *testing.T) {
 			r.list = list
 			want := r.scan(2, false).report.Failures
 			got := r.scan(0, false)
-			if got.found.End() != nil || !got.found.Origin.isHint() || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
-				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.Origin.isHint(), len(got.report.Failures), len(want))
+			if got.found.End() != nil || !got.found.Origin.isHint || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
+				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.Origin.isHint, len(got.report.Failures), len(want))
 			}
 		})
 	}

@@ -49,10 +49,10 @@ func TestARequestResumesItsScan(t *testing.T) {
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("%s: cut off before call %d", name, call), got, want)
-			if !got.found.Origin.isHint() || r.calls > whole.calls-call+2 || !strings.Contains(strings.Join(got.report.Notes, " "), "as of 2026-06-30T00:01:00Z") {
-				t.Errorf("%s: cut off before call %d: resumed %v, %d calls of %d, notes %q", name, call, got.found.Origin.isHint(), r.calls, whole.calls, got.report.Notes)
+			if !got.found.Origin.isHint || r.calls > whole.calls-call+2 || !strings.Contains(strings.Join(got.report.Notes, " "), "as of 2026-06-30T00:01:00Z") {
+				t.Errorf("%s: cut off before call %d: resumed %v, %d calls of %d, notes %q", name, call, got.found.Origin.isHint, r.calls, whole.calls, got.report.Notes)
 			}
-			if again := r.scan(0, false); again.found.Origin.isHint() {
+			if again := r.scan(0, false); again.found.Origin.isHint {
 				t.Errorf("%s: a scan that was finished is resumed", name)
 			}
 		}
@@ -91,8 +91,8 @@ func TestCheckpointsOfOtherRequests(t *testing.T) {
 		whole := newRequested(t, test.next)
 		whole.list = r.list
 		got := r.scan(0, false)
-		if got.found.Origin.isHint() != test.resumed {
-			t.Errorf("%s: resumed %v", name, got.found.Origin.isHint())
+		if got.found.Origin.isHint != test.resumed {
+			t.Errorf("%s: resumed %v", name, got.found.Origin.isHint)
 		}
 		whole.scanner.Now = func() time.Time { return got.report.AsOf }
 		r.same(name, got, whole.scan(0, false))
@@ -108,8 +108,8 @@ func TestNamesOfAResumedManifest(t *testing.T) {
 	got := r.scan(0, false)
 	for id, want := range map[string]bool{"k00000": true, "x": false} {
 		m := testMedium(id, "clips/x", 400)
-		if names := got.found.Origin.Names(&m); names != want || !got.found.Origin.isHint() {
-			t.Errorf("%s: named %v, resumed %v", id, names, got.found.Origin.isHint())
+		if names := got.found.Origin.Names(&m); names != want || !got.found.Origin.isHint {
+			t.Errorf("%s: named %v, resumed %v", id, names, got.found.Origin.isHint)
 		}
 	}
 	counts := got.counts

@@ -132,7 +132,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	c.draft, c.cursor, c.sources.sorted, c.asOf = draft, cursor, head.Sorted, head.AsOf
 	c.skips.Skipped, c.skips.skippedLive = head.Skipped, head.Live
 	c.sources.lines, c.Missing, c.reported = head.Sources, head.Missing, head.Failures
-	c.origin, c.claim = Origin{names: map[uint64]struct{}{}}, claim{live: live + head.Live, upTo: head.After}
+	c.origin, c.claim = Origin{isHint: true}, claim{live: live + head.Live, upTo: head.After}
 	if c.request.Inventory {
 		c.origin.prefixes = c.Policy.Inventory.Prefixes
 	}

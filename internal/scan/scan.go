@@ -79,7 +79,7 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 			c.openIndex()
 		}
 		c.decider = c.newDecider()
-		if request.Inventory && !c.origin.isHint() {
+		if request.Inventory && !c.origin.isHint {
 			c.decider.upcoming = retention.NewUpcoming(s.Policy, c.asOf)
 		}
 		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }

@@ -175,8 +175,8 @@ func TestDueIsLeftOut(t *testing.T) {
 	if cut.found.Stopped == nil || cut.report.Due != nil {
 		t.Errorf("a scan that was cut off: %v, %v", cut.found.End(), cut.report.Due)
 	}
-	if again := c.scan(t.Context(), s, daily, "again"); !again.found.Origin.isHint() || again.report.Due != nil {
-		t.Errorf("a resumed scan: %v, %v", again.found.Origin.isHint(), again.report.Due)
+	if again := c.scan(t.Context(), s, daily, "again"); !again.found.Origin.isHint || again.report.Due != nil {
+		t.Errorf("a resumed scan: %v, %v", again.found.Origin.isHint, again.report.Due)
 	}
 	if whole := c.scan(t.Context(), s, daily, "whole"); len(whole.report.Due) == 0 {
 		t.Error("a whole scan counts nothing")
