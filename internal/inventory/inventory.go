@@ -19,8 +19,7 @@ type Candidate struct {
 	Modified int64
 	// Listed is true if a listing of the bucket had the object.
 	Listed bool
-	// Lead is true if an earlier event or request announced the medium. Orphan is true if its source
-	// object was removed then.
+	// Lead is true if an earlier event or request announced the medium. Orphan is true if its source object may be gone.
 	Lead, Orphan bool
 
 	name string // the cached result of Name

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"runtime"
-	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -37,15 +36,15 @@ func newPool(ctx, admit context.Context, s *Scanner) *pool {
 	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
-// start starts the look-up of a batch. It checks the source objects of mayBeGone.
-func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
+// start starts the look-up of a batch.
+func (p *pool) start(batch lookup.Batch) {
 	runtime.Gosched() // look-ups that can go on do so first: each in flight takes tens of kilobytes
 	p.inFlight++
 	go func() {
 		var results []checked
 		err := task.Run(func() {
 			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch) {
-				results = append(results, p.check(result, mayBeGone))
+				results = append(results, p.check(result))
 			}
 		})
 		if err != nil {
@@ -55,11 +54,11 @@ func (p *pool) start(batch lookup.Batch, mayBeGone []inventory.Candidate) {
 	}()
 }
 
-// check checks whether source objects are gone. An object whose check fails is taken to exist.
-func (p *pool) check(result lookup.Result, mayBeGone []inventory.Candidate) checked {
+// check checks whether the source objects of orphans are gone. An object whose check fails is taken to exist.
+func (p *pool) check(result lookup.Result) checked {
 	one := checked{Result: result, gone: map[media.Object]error{}}
 	for _, found := range result.Answer.Found {
-		if !slices.Contains(mayBeGone, found.Candidate) {
+		if !found.Candidate.Orphan {
 			continue
 		}
 		object := found.Medium.Object

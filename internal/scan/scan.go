@@ -244,7 +244,8 @@ func (c *scan) start(batch lookup.Batch) {
 	for c.pool.inFlight == mps.InFlight {
 		c.receive(c.pool.next())
 	}
-	c.pool.start(batch, c.mayBeGone(batch.Candidates))
+	c.markOrphans(batch.Candidates)
+	c.pool.start(batch)
 	for len(c.pool.results) > 0 {
 		c.receive(c.pool.next())
 	}

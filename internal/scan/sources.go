@@ -36,7 +36,6 @@ type sources struct {
 	unmatched int
 	hasIDs    bool // the lists name media IDs
 	literals  literals
-	orphans   map[string]bool // media of an applied plan whose sources are gone
 }
 
 // list is a source without an order.
@@ -260,33 +259,24 @@ func (c *scan) sourceFailed(err error) {
 
 func (c *scan) ofPlan(id string) candidates {
 	return func(yield func(inventory.Candidate, error) bool) {
-		c.sources.orphans = map[string]bool{}
 		contents, err := journal.ReadPlan(c.ctx, c.Store, id)
 		if err != nil {
 			yield(inventory.Candidate{}, err)
 			return
 		}
 		for entry, err := range journal.Entries(c.ctx, c.Store, contents) {
-			if err == nil && c.Policy.TakesOrphans(entry.Rule) {
-				c.sources.orphans[entry.MediaID] = true
-			}
-			if !yield(inventory.Candidate{MediaID: entry.MediaID}, err) || err != nil {
+			if !yield(inventory.Candidate{MediaID: entry.MediaID, Orphan: c.Policy.TakesOrphans(entry.Rule)}, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// mayBeGone returns the candidates of a batch whose source objects may be gone, according to an
-// event, an announcement, or the plan that is applied.
-func (c *scan) mayBeGone(batch []inventory.Candidate) (some []inventory.Candidate) {
-	if !c.Policy.HasOrphanRule() {
-		return nil
+// markOrphans marks the candidates of a batch whose source objects may be gone: according to an event, an announcement, or the
+// plan that is applied.
+func (c *scan) markOrphans(batch []inventory.Candidate) {
+	for i := range batch {
+		one := &batch[i]
+		one.Orphan = c.Policy.HasOrphanRule() && (one.Orphan || slices.Contains(c.request.Removed, one.Object))
 	}
-	for _, candidate := range batch {
-		if candidate.Orphan || c.sources.orphans[candidate.MediaID] || slices.Contains(c.request.Removed, candidate.Object) {
-			some = append(some, candidate)
-		}
-	}
-	return some
 }
