@@ -40,13 +40,13 @@ func (c *scan) answered(one checked) {
 				c.fail(err)
 			}
 		}
-		c.handle(found, isGone && err == nil)
+		c.decide(found, isGone && err == nil)
 	}
 	for _, absent := range answer.Absent {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
 	for _, vacant := range answer.Vacant {
-		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.asOf)}
+		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.Head.AsOf)}
 		if len(answer.Strays) > 0 {
 			f.due = 0
 		}
@@ -63,8 +63,8 @@ func (c *scan) answered(one checked) {
 		c.add(f)
 	}
 	c.pool.again = append(c.pool.again, answer.Again...)
-	c.cursor.account(one.Candidates, answer.Again)
-	c.Progress(c.cursor.accounted)
+	c.checkpoints.account(one.Candidates, answer.Again)
+	c.Progress(c.checkpoints.accounted)
 }
 
 // missed accounts for candidates that could not be looked up. It fails the scan if no other
@@ -87,25 +87,25 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		}
 		c.miss(failure)
 	}
-	c.cursor.account(candidates, nil)
+	c.checkpoints.account(candidates, nil)
 }
 
 // decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown.
-func (c *scan) decide(of lookup.Found, gone bool) *finding {
-	f, decision, err := c.decider.decide(of, gone)
+func (c *scan) decide(of lookup.Found, gone bool) {
+	f, reason, err := c.decider.decide(of, gone)
 	if err != nil {
 		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 	}
-	if f.verdict == retention.Unknown {
-		c.warnUnknown(of.Medium.ID, decision.Reason())
+	if reason != "" {
+		c.warnUnknown(of.Medium.ID, reason)
 	}
-	return f
+	c.add(f)
 }
 
 // add adds a finding to the draft and to the next checkpoint.
 func (c *scan) add(f *finding) {
 	key, encoded := f.key(), f.encode()
-	if err := c.draft.add(key, encoded); err != nil {
+	if err := c.Draft.add(key, encoded); err != nil {
 		c.fail(err)
 		return
 	}

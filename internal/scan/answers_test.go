@@ -2,6 +2,7 @@ package scan
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -54,8 +55,11 @@ func TestRowsThatContradictMPS(t *testing.T) {
 	if f := got.report.Failures[0]; f.MediaID != "contradicts" || f.Message != `a manifest names another object beside this media ID than MPS, which has "oss://media-in/b": the row is not used` {
 		t.Errorf("%+v", f)
 	}
+	if want := `"kept as unknown" mediaId=contradicts reason="a manifest names another object`; !strings.Contains(whole.log.String(), want) {
+		t.Errorf("the log lacks %s:\n%s", want, &whole.log)
+	}
 	r := library()
-	if cut := r.scan(1, false); len(cut.found.checkpoints.last.Pending) == 0 {
+	if cut := r.scan(1, false); len(cut.found.checkpoints.left()) == 0 {
 		t.Fatalf("nothing is pending: %v", cut.found.End())
 	}
 	check(r.scan(0, false))

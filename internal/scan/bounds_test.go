@@ -104,15 +104,15 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 				cloud := newCloud(t)
 				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, now, false)
 				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
-				c.checkpoints.accounted, c.cursor.accounted = 500, 500+test.candidates
+				c.checkpoints.triedAfter, c.checkpoints.accounted = 500, 500+test.candidates
 				c.checkpoints.whole = !test.partial
 				c.checkpoints.next.squeezed = gzip.NewWriter(&c.checkpoints.next.content)
 				c.checkpoints.next.findings = test.records
 				c.checkpoints.next.content.Write(make([]byte, test.bytes))
 				time.Sleep(test.after)
 				c.maybeCheckpoint()
-				if due := len(cloud.store.Names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.accounted == 500) == due {
-					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoints.saved, c.checkpoints.accounted)
+				if due := len(cloud.store.Names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.triedAfter == 500) == due {
+					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoints.saved, c.checkpoints.triedAfter)
 				}
 			})
 		})

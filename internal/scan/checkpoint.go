@@ -11,6 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
+	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -102,34 +103,37 @@ const checkpointFormat = 8
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.
 func (c *scan) maybeCheckpoint() {
-	if !c.checkpoints.isDue(c.cursor.accounted) {
+	if !c.checkpoints.isDue() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
 	defer cancel()
-	if err := c.checkpoints.save(ctx, c.head()); err != nil {
+	if err := c.checkpoints.save(ctx, c.checkpoint()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
-	c.checkpoints.tried, c.checkpoints.accounted = time.Now(), c.cursor.accounted
+	c.checkpoints.tried, c.checkpoints.triedAfter = time.Now(), c.checkpoints.accounted
 }
 
-// head returns the head of a checkpoint at the cursor.
-func (c *scan) head() checkpoint {
-	head := checkpoint{Format: checkpointFormat, AsOf: c.asOf, Policy: c.Policy.Digest(), Region: c.Region, Sorted: c.sources.sorted, After: c.cursor.after,
+// checkpoint returns the head of a checkpoint, without the place of the scan.
+func (c *scan) checkpoint() checkpoint {
+	return checkpoint{Format: checkpointFormat, AsOf: c.Head.AsOf, Policy: c.Head.Policy, Region: c.Region, Sorted: c.sources.sorted,
 		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.reported}
-	for _, open := range c.cursor.left() {
-		head.Pending = append(head.Pending, open.record())
-	}
-	return head
 }
 
 // Suspend writes the last checkpoint of an interrupted scan. It returns the cause and who resumes the scan,
 // and says in the report that a later run does.
 func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, r *report.Report, why error) error {
-	if f.checkpoints == nil {
+	c := f.checkpoints
+	if c == nil || c.resumer == "" || c.after == "" {
 		return why
 	}
-	return f.checkpoints.suspend(ctx, budget, &f.Draft, r, why)
+	ctx, cancel := budget.Record(ctx)
+	defer cancel()
+	if err := c.saveLast(ctx, &f.Draft); err != nil {
+		return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
+	}
+	r.Resumes = true
+	return fmt.Errorf("%w: %s resumes it", why, c.resumer)
 }
 
 const closedName = "closed.json"

@@ -106,7 +106,7 @@ func (r *resumable) scan(call int, killed bool) (o outcome) {
 func (r *resumable) resume() *scan {
 	r.t.Helper()
 	c := r.scanner.newScan(r.t.Context(), r.t.Context(), r.request, now, false)
-	if c.resume(r.t.Context(), report.New("next", r.request.Trigger, r.scanner.Policy, now)); !c.origin.isHint {
+	if c.resume(r.t.Context(), report.New("next", r.request.Trigger, r.scanner.Policy, now)); !c.Origin.isHint {
 		r.t.Error("not resumed")
 	}
 	return c

@@ -11,10 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
-	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 const (
@@ -27,26 +24,29 @@ const (
 	segmentSize = 4 << 20
 )
 
-// checkpointer writes the checkpoints of one scan. The zero value writes none.
+// checkpointer writes the checkpoints of one scan. One without a resumer writes none.
 type checkpointer struct {
-	records  numbered
-	resumer  string // who resumes the scan
-	segments []int  // that are written
-	next     segment
-	// whole is false if some findings are in no segment. The last checkpoint then writes all
-	// findings again.
-	whole bool
-	saved bool // whether there is any checkpoint
-	// tried is when the last checkpoint was due, with so many candidates accounted for.
-	tried     time.Time
-	accounted int
-	// last is the head of the last checkpoint, which is worth writing if the cursor has moved. The end of the scan sets them.
-	last  checkpoint
-	moved bool
+	cursor
+	trail
+	resumer string // who resumes the scan
+	saved   bool   // whether there is any checkpoint
+	// tried is when the last checkpoint was due, after so many candidates were accounted for.
+	tried      time.Time
+	triedAfter int
+	last       checkpoint // the head of the last one; the end of the scan sets it
 }
 
 func newCheckpointer(store state.Store, folder, resumer string) *checkpointer {
-	return &checkpointer{records: numbered{store: store, folder: folder}, resumer: resumer, tried: time.Now(), whole: true}
+	return &checkpointer{cursor: newCursor(""), trail: trail{records: numbered{store: store, folder: folder}, whole: true}, resumer: resumer, tried: time.Now()}
+}
+
+// trail has the findings of a scan in segments.
+type trail struct {
+	records  numbered
+	segments []int // that are written
+	next     segment
+	// whole is false if some findings are in no segment. The last checkpoint then writes all findings again.
+	whole bool
 }
 
 // numbered creates records under the free numbers of a folder.
@@ -93,18 +93,52 @@ func (s *segment) empty() {
 // isFull reports whether the segment has as many findings, or bytes, as a segment should have.
 func (s *segment) isFull() bool { return s.findings >= maxUnsaved || s.content.Len() >= segmentSize }
 
-func (c *checkpointer) add(key string, encoded []byte) {
-	if c.whole {
-		c.next.add(key, encoded)
+func (t *trail) add(key string, encoded []byte) {
+	if t.whole {
+		t.next.add(key, encoded)
 	}
 }
 
-// isDue reports whether a checkpoint is due when so many candidates are accounted for.
-func (c *checkpointer) isDue(accounted int) bool {
-	return c.whole && accounted-c.accounted >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.next.isFull())
+// saveSegment writes the findings since the last segment.
+func (t *trail) saveSegment(ctx context.Context) error {
+	if t.next.findings == 0 {
+		return nil
+	}
+	if err := t.next.squeezed.Close(); err != nil {
+		return err
+	}
+	number, err := t.records.create(ctx, ".gz", bytes.Clone(t.next.content.Bytes())) // the store may keep its argument
+	if err != nil {
+		return err
+	}
+	t.segments = append(t.segments, number)
+	t.next.empty()
+	return nil
 }
 
-// save writes the findings since the last checkpoint as a segment, and then the head.
+// saveAll writes all findings again, as new segments.
+func (t *trail) saveAll(ctx context.Context, draft *Draft) error {
+	t.segments, t.next, t.whole = nil, segment{}, true
+	for record, err := range draft.findings.All() {
+		if err != nil {
+			return err
+		}
+		t.add(record.Name, record.Rest)
+		if t.next.isFull() {
+			if err := t.saveSegment(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isDue reports whether a checkpoint is due.
+func (c *checkpointer) isDue() bool {
+	return c.whole && c.accounted-c.triedAfter >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.next.isFull())
+}
+
+// save writes the findings since the last checkpoint as a segment, and then the head, at the cursor.
 func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 	if err := c.saveSegment(ctx); err != nil {
 		c.whole = false
@@ -112,6 +146,10 @@ func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 		return err
 	}
 	head.Segments = c.segments
+	head.After = c.after
+	for _, open := range c.left() {
+		head.Pending = append(head.Pending, open.record())
+	}
 	record, err := json.Marshal(head)
 	if err == nil {
 		_, err = c.records.create(ctx, ".json", record)
@@ -120,58 +158,15 @@ func (c *checkpointer) save(ctx context.Context, head checkpoint) error {
 	return err
 }
 
-func (c *checkpointer) saveSegment(ctx context.Context) error {
-	if c.next.findings == 0 {
+// saveLast writes the last checkpoint, unless the run has come no further than the one that it resumed.
+func (c *checkpointer) saveLast(ctx context.Context, draft *Draft) error {
+	if c.saved && !c.moved {
 		return nil
 	}
-	if err := c.next.squeezed.Close(); err != nil {
-		return err
-	}
-	number, err := c.records.create(ctx, ".gz", bytes.Clone(c.next.content.Bytes())) // the store may keep its argument
-	if err != nil {
-		return err
-	}
-	c.segments = append(c.segments, number)
-	c.next.empty()
-	return nil
-}
-
-// saveAll writes all findings again, as new segments.
-func (c *checkpointer) saveAll(ctx context.Context, draft *Draft) error {
-	c.segments, c.next, c.whole = nil, segment{}, true
-	for record, err := range draft.findings.All() {
-		if err != nil {
+	if !c.whole {
+		if err := c.saveAll(ctx, draft); err != nil {
 			return err
 		}
-		c.add(record.Name, record.Rest)
-		if c.next.isFull() {
-			if err := c.saveSegment(ctx); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
-}
-
-// suspend writes the last checkpoint; see Found.Suspend.
-func (c *checkpointer) suspend(ctx context.Context, budget deadline.Budget, draft *Draft, r *report.Report, why error) error {
-	if c.resumer == "" || c.last.After == "" {
-		return why
-	}
-	if !c.saved || c.moved {
-		ctx, cancel := budget.Record(ctx)
-		defer cancel()
-		var err error
-		if !c.whole {
-			err = c.saveAll(ctx, draft)
-		}
-		if err == nil {
-			err = c.save(ctx, c.last)
-		}
-		if err != nil {
-			return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
-		}
-	}
-	r.Resumes = true
-	return fmt.Errorf("%w: %s resumes it", why, c.resumer)
+	return c.save(ctx, c.last)
 }

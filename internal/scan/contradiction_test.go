@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -298,14 +300,19 @@ func TestKeysInAnotherOrder(t *testing.T) {
 	c.listed = append(c.listed, m.Object.Key)
 	c.answers["x"], c.answers[plainURL(m.Object.Key)] = []media.Medium{m}, []media.Medium{m}
 	planned := report.New("plan", trigger.Invoke, s.Policy, now)
-	found := s.Run(t.Context(), t.Context(), &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned)
+	found := s.Run(t.Context(), t.Context(), deadline.Budget{}, &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned)
 	defer found.Close()
-	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Scope}}, found.Draft.Lines())
+	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Head.Scope}}, found.Draft.Lines())
 	if err != nil || contents.Entries != 1 {
 		t.Fatalf("%+v, %v", contents, err)
 	}
 	c.answers[plainURL(m.Object.Key)] = []media.Medium{turned}
-	one, other := surveyed(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}}), surveyed(lookup.Found{Medium: turned, Candidate: inventory.Candidate{Object: m.Object}})
+	survey := decider{surveys: true}
+	one, _, oneErr := survey.decide(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}}, false)
+	other, _, otherErr := survey.decide(lookup.Found{Medium: turned, Candidate: inventory.Candidate{Object: m.Object}}, false)
+	if err := cmp.Or(oneErr, otherErr); err != nil {
+		t.Fatal(err)
+	}
 	one.merge(other)
 	if again, ok, err := one.surveyed(); !ok || err != nil || again.Doubt != "" || again.State != m.State || again.Object != m.Object {
 		t.Errorf("a survey has %+v, %v, %v", again, ok, err)

@@ -10,29 +10,28 @@ import (
 	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// rankAndCount ranks the findings, counts them in the report, and adds them to the index. It returns bounds of the number of
-// live media.
-func (c *scan) rankAndCount(ctx context.Context, r *report.Report) (live, most int, err error) {
-	if err := c.draft.rank(c.Policy, c.asOf); err != nil {
-		return 0, 0, err
+// rankAndCount ranks the findings, counts them in the report, and adds them to the index. It counts the live media.
+func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
+	if err := c.Draft.rank(c.Policy, c.Head.AsOf); err != nil {
+		return err
 	}
-	if c.draft.resumed {
-		c.origin.ranker = c.draft.ranker
+	if c.Draft.resumed {
+		c.Origin.ranker = c.Draft.ranker
 	}
-	skipped, err := c.skips.skippedIDs(c.admit, c.asOf)
+	skipped, err := c.skips.skippedIDs(c.admit, c.Head.AsOf)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer skipped.Close()
 	findSkipped, done := extsort.Finder(skipped.All())
 	defer done()
-	for f, err := range c.draft.ranked() {
+	for f, err := range c.Draft.ranked() {
 		elsewhere := false
 		if err == nil && f.mediaID != "" {
 			_, elsewhere, err = findSkipped(f.mediaID)
 		}
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
 		f.count(r)
 		if f.contradicted && !f.uncounted {
@@ -40,50 +39,45 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) (live, most i
 		}
 		c.skips.add(f, elsewhere, c.sources.hasIDs)
 		if !elsewhere {
-			c.decider.countDue(f, c.draft.ranker)
+			c.decider.countDue(f, c.Draft.ranker)
 		}
 	}
 	r.Counts.Pending = r.Counts.Expired
 	if c.End() != nil {
-		return 0, 0, nil
+		return nil
 	}
-	if c.draft.ranker.IsWhole() {
+	if c.Draft.ranker.IsWhole() {
 		r.Due = c.decider.due()
 	}
-	return c.countLive(ctx, &r.Counts)
-}
-
-// claim is the number of live media in a checkpoint, up to the candidate of a name.
-type claim struct {
-	live int
-	upTo string
+	c.Live, c.MostLive, err = c.countLive(ctx, &r.Counts)
+	return err
 }
 
 // countLive returns a lower and an upper bound of the number of live media, including those that the
 // index skipped. It bounds the claim of a checkpoint by the number of candidates that the sources name.
 func (c *scan) countLive(ctx context.Context, counts *report.Counts) (live, most int, err error) {
 	live = counts.Looked - counts.Absent + c.skips.live()
-	if !c.origin.isHint || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
+	if !c.Origin.isHint || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
 		return live, live, nil
 	}
 	names, err := c.countNamed(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("count the candidates: %w", err)
 	}
-	own := max(0, live-c.claim.live)
-	return min(live, own+min(c.claim.live, names)), own + max(c.claim.live, names), nil
+	own := max(0, live-c.Origin.claim.live)
+	return min(live, own+min(c.Origin.claim.live, names)), own + max(c.Origin.claim.live, names), nil
 }
 
 // countNamed counts the candidates of the sources, up to the last of the checkpoint. If a
 // listing fails, it counts the objects before the failure.
 func (c *scan) countNamed(ctx context.Context) (count int, err error) {
-	listed := c.list(ctx, unique(c.origin.prefixes), "")
+	listed := c.list(ctx, unique(c.Origin.prefixes), "")
 	for _, all := range []candidates{c.sources.gathered.Objects(listed, ""), c.sources.gathered.IDs("")} {
 		for candidate, err := range all {
 			if deadline.Passed(err) {
 				return 0, err
 			}
-			if err == nil && candidate.Name() > c.claim.upTo {
+			if err == nil && candidate.Name() > c.Origin.claim.upTo {
 				break
 			}
 			if err == nil {

@@ -19,6 +19,8 @@ type cursor struct {
 	moved bool
 }
 
+func newCursor(after string) cursor { return cursor{after: after, open: map[string]pending{}} }
+
 // pending is a candidate that was taken.
 type pending struct {
 	inventory.Candidate

@@ -18,42 +18,51 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// decider decides on the media of a scan.
+// decider makes findings of media.
 type decider struct {
 	policy   *policy.Policy
 	asOf     time.Time
 	mark     func(*media.Medium) retention.Mark
 	now      func() time.Time
+	surveys  bool                // it decides nothing, and needs none of these
+	ranks    bool                // the media only rank others
 	indexes  bool                // findings need the time of the next look-up
 	upcoming *retention.Upcoming // counts what falls due; nil if the scan cannot know
 }
 
 func (c *scan) newDecider() decider {
-	return decider{policy: c.Policy, asOf: c.asOf, mark: c.Mark, now: c.Now, indexes: c.skips.finds != nil}
+	return decider{policy: c.Policy, asOf: c.Head.AsOf, mark: c.Mark, now: c.Now, indexes: c.skips.finds != nil}
 }
 
-// decide decides on a medium. If a list contradicts the medium, or the medium does not fit into a plan, it does not
-// expire, and err says why.
-func (d *decider) decide(of lookup.Found, gone bool) (f *finding, decision retention.Decision, err error) {
-	f = findingOf(of)
+// decide decides on a medium. reason says why a medium is kept as unknown. If a list contradicts the medium, or the medium does
+// not fit into a plan, it does not expire, and err says why.
+func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
+	f, err = findingOf(of), checkBeside(of)
+	if d.surveys {
+		f.survey(&of.Medium, err != nil)
+		return f, "", err
+	}
+	f.uncounted = d.ranks
 	m, readAt := &of.Medium, d.now()
 	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
-	decision = retention.Decide(d.policy, m, facts)
-	err = checkBeside(of)
+	decision := retention.Decide(d.policy, m, facts)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
 		l, err = plan.LineOf(entry, m.Created, readAt)
 	}
-	if err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep) {
-		decision, l = retention.Decision{Verdict: retention.Unknown}, plan.Line{}
+	switch {
+	case decision.Verdict == retention.Unknown:
+		reason = decision.Reason()
+	case err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep):
+		decision, l, reason = retention.Decision{Verdict: retention.Unknown}, plan.Line{}, err.Error()
 	}
 	f.verdict, f.rule, f.rank, f.readAt, f.line = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), readAt.Unix(), l.Text
 	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it
 	}
-	return f, decision, err
+	return f, reason, err
 }
 
 // findingOf returns the finding of a medium before a decision. The digest covers the doubt: a

@@ -58,7 +58,7 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 // findings yields the merged findings. It fails the scan if they cannot be read.
 func (c *scan) findings() iter.Seq[*finding] {
 	return func(yield func(*finding) bool) {
-		for f, err := range c.draft.merged() {
+		for f, err := range c.Draft.merged() {
 			if err != nil {
 				c.fail(err)
 				return

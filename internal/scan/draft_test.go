@@ -213,7 +213,7 @@ func TestPresentAndMissingIsUnknown(t *testing.T) {
 }
 
 func TestCursor(t *testing.T) {
-	c := cursor{open: map[string]pending{}}
+	c := newCursor("")
 	candidate := func(key string) inventory.Candidate { return inventory.Candidate{Object: objectOf(key)} }
 	a, b, d := candidate("a/1"), candidate("b"), candidate("d")
 	c.advance(a)

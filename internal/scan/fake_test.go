@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/media/mediatest"
@@ -156,7 +157,7 @@ func (c *cloud) scanner(rules string) *Scanner {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &Scanner{Policy: p, Region: region, Library: c, Objects: c, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &announce.Reader{},
+	return &Scanner{Policy: p, Cloud: Cloud{region, c, c}, Store: c.store, Mark: func(*media.Medium) retention.Mark { return retention.Mark{} }, Announced: &announce.Reader{},
 		Progress: func(int) {}, Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&c.log, nil))}
 }
 
@@ -176,7 +177,7 @@ func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, 
 	c.t.Helper()
 	r := report.New(cmp.Or(append(run, "run")...), request.Trigger, s.Policy, s.Now())
 	r.Mode = cmp.Or(c.mode, r.Mode)
-	f := s.Run(ctx, ctx, request, r)
+	f := s.Run(ctx, ctx, deadline.Budget{}, request, r)
 	defer f.Close()
 	o := outcome{counts: r.Counts, found: f, report: r}
 	for l, err := range f.Draft.Lines() {

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/manifest"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // maxBadRows is the number of bad rows after which the reading of a source stops.
@@ -16,6 +19,7 @@ const maxBadRows = 10_000
 
 // gather reads the lists. Reading may take half of the remaining time; the other half is for look-ups.
 func (c *scan) gather() {
+	c.sources.begin()
 	half, cancel := portion(c.admit, 0.5)
 	defer cancel()
 	for i, one := range c.sources.lists {
@@ -30,7 +34,7 @@ func (c *scan) gather() {
 	if c.request.Inventory {
 		c.gatherLeads()
 	}
-	if c.End() == nil && c.origin.isHint {
+	if c.End() == nil && c.Origin.isHint {
 		c.dropUnnamed()
 	}
 	if c.End() == nil && c.sources.sorted {
@@ -110,8 +114,8 @@ func (c *scan) gatherRow(one list, candidate inventory.Candidate) error {
 
 // sortPrefixes gathers the objects of the prefixes.
 func (c *scan) sortPrefixes() {
-	for _, line := range c.sources.ofPrefix {
-		c.sources.lines[line].Named = 0
+	for i := range c.sources.prefixes {
+		c.sources.lines[i].Named = 0
 	}
 	for candidate, err := range inventory.OfPrefixes(c.admit, c.Objects, c.sources.prefixes, "", nil) {
 		if err == nil {
@@ -124,6 +128,20 @@ func (c *scan) sortPrefixes() {
 		if c.End() != nil {
 			return
 		}
+	}
+}
+
+// sourceFailed accounts for a source that could not be read, unless the scan is over.
+func (c *scan) sourceFailed(err error) {
+	_, ofTemporaryFile := errors.AsType[*extsort.Error](err)
+	switch {
+	case c.isOver():
+	case deadline.Passed(err):
+		c.stop(err)
+	case ofTemporaryFile, isUnordered(err), c.request.Plan != "":
+		c.fail(err)
+	default:
+		c.miss(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -27,6 +26,11 @@ func (c *scan) lookUpGroups() {
 	}
 	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sources.sorted || sorted) })
 	defer others.close()
+	for f := range others.findings() {
+		if f.uncounted && !f.isStray() {
+			c.add(f)
+		}
+	}
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.
 		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read"})
@@ -37,14 +41,10 @@ func (c *scan) lookUpGroups() {
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	quiet := *c.Scanner
 	quiet.Progress = func(int) {}
-	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, c.asOf, sorted)
+	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, c.Head.AsOf, sorted)
 	defer others.pool.close()
 	others.decider = others.newDecider()
-	others.handle = func(of lookup.Found, _ bool) {
-		f := others.decide(of, false)
-		f.uncounted = true
-		c.add(f)
-	}
+	others.decider.ranks = true
 	_, others.sources.lists = c.inventorySources() // a list may name media of any group
 	others.sources.prefixes = slices.Collect(maps.Keys(where))
 	others.lookUp(others.ofSources())

@@ -44,8 +44,8 @@ func TestLive(t *testing.T) {
 			defer s.close()
 			s.skips = skips{skippedLive: 7, rediscovered: 2}
 			if test.claimed >= 0 {
-				s.origin = Origin{isHint: true, prefixes: []media.Object{{Bucket: "media-in"}}}
-				s.claim = claim{live: test.claimed, upTo: upTo}
+				s.Origin = Origin{isHint: true, prefixes: []media.Object{{Bucket: "media-in"}}}
+				s.Origin.claim = claim{live: test.claimed, upTo: upTo}
 			}
 			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
 			if test.none {
@@ -72,7 +72,7 @@ func TestTheClaimOfACheckpoint(t *testing.T) {
 	next := r.resume()
 	defer next.close()
 	live := cut.counts.Looked - cut.counts.Absent
-	if claimed := next.claim.live; claimed < live || claimed > live*5/4 || live < 100 || cut.counts.Absent == 0 { // it may have a medium several times
+	if claimed := next.Origin.claim.live; claimed < live || claimed > live*5/4 || live < 100 || cut.counts.Absent == 0 { // it may have a medium several times
 		t.Errorf("%d claimed, %+v", claimed, cut.counts)
 	}
 }

@@ -21,6 +21,13 @@ type Origin struct {
 	names    []uint64
 	prefixes []media.Object    // of the sources
 	ranker   *retention.Ranker // of a checkpoint and what was scanned since; nil without a checkpoint
+	claim    claim             // of a checkpoint
+}
+
+// claim is the number of live media in a checkpoint, up to the candidate of a name.
+type claim struct {
+	live int
+	upTo string
 }
 
 func (o *Origin) hasName(c inventory.Candidate) bool {
@@ -52,7 +59,7 @@ func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
 	c := s.newScan(ctx, admit, &trigger.Request{}, time.Time{}, false)
 	defer c.close()
 	defer c.pool.close()
-	c.origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
+	c.Origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
 	if listed {
 		c.sources.prefixes, c.sources.lists = s.inventorySources()
 		c.gather()
@@ -63,16 +70,16 @@ func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
 	if err := c.End(); err != nil {
 		s.Log.Warn("sources not read: the media that only lists name are left to the next sweep", "error", err.Error())
 	}
-	return &c.origin
+	return &c.Origin
 }
 
 // dropUnnamed reads the names that the lists gathered, and drops pending candidates that the sources do not name.
 func (c *scan) dropUnnamed() {
-	if err := c.origin.read(&c.sources.gathered); err != nil {
+	if err := c.Origin.read(&c.sources.gathered); err != nil {
 		c.fail(err)
 		return
 	}
-	maps.DeleteFunc(c.cursor.open, func(_ string, open pending) bool { return !c.origin.covers(open.Object, open.MediaID) })
+	maps.DeleteFunc(c.checkpoints.open, func(_ string, open pending) bool { return !c.Origin.covers(open.Object, open.MediaID) })
 }
 
 // read reads the names of lists. They take eight bytes each.

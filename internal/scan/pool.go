@@ -20,20 +20,19 @@ type checked struct {
 
 // pool looks batches up concurrently.
 type pool struct {
+	Cloud
 	ctx, admit context.Context //nolint:containedctx // of one call
-	library    lookup.Library
-	objects    Objects
 	results    chan []checked
 	inFlight   int
 	again      []inventory.Candidate // objects to look up with escaped slashes
 	cancel     func()                // cancels the look-ups in flight
 }
 
-func newPool(ctx, admit context.Context, s *Scanner) *pool {
+func newPool(ctx, admit context.Context, cloud Cloud) *pool {
 	ctx, cancel := context.WithCancel(ctx)
 	admit, cancelAdmit := context.WithCancel(admit)
 	both := func() { cancel(); cancelAdmit() }
-	return &pool{ctx: ctx, admit: admit, library: s.Library, objects: s.Objects, results: make(chan []checked, mps.InFlight), cancel: both}
+	return &pool{Cloud: cloud, ctx: ctx, admit: admit, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
 // start starts the look-up of a batch.
@@ -43,7 +42,7 @@ func (p *pool) start(batch lookup.Batch) {
 	go func() {
 		var results []checked
 		err := task.Run(func() {
-			for _, result := range lookup.Run(p.ctx, p.admit, p.library, batch) {
+			for _, result := range lookup.Run(p.ctx, p.admit, p.Library, batch) {
 				results = append(results, p.check(result))
 			}
 		})
@@ -62,7 +61,7 @@ func (p *pool) check(result lookup.Result) checked {
 			continue
 		}
 		object := found.Medium.Object
-		if exists, err := p.objects.Exists(p.ctx, object); err != nil || !exists {
+		if exists, err := p.Objects.Exists(p.ctx, object); err != nil || !exists {
 			one.gone[object] = err
 		}
 	}

@@ -76,9 +76,9 @@ func TestDamagedReport(t *testing.T) {
 				defer c.close()
 				defer c.pool.close()
 				if again {
-					c.origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
+					c.Origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
 				}
-				c.sources.prefixes, c.sources.lists = s.sourcesOf(request)
+				c.sources.lists = s.listsOf(request)
 				c.gather()
 				failures := c.reported
 				_, unlisted := c.Unlisted()
@@ -105,7 +105,7 @@ func TestDamagedReport(t *testing.T) {
 					t.Errorf("%d rows are counted", n)
 				}
 				for _, key := range []string{"a", "c", "x", "y"} {
-					if got := c.origin.hasName(inventory.Candidate{Object: objectOf(key)}); got != (again && key >= "x") {
+					if got := c.Origin.hasName(inventory.Candidate{Object: objectOf(key)}); got != (again && key >= "x") {
 						t.Errorf("%s is named: %t", key, got)
 					}
 				}

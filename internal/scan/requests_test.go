@@ -115,7 +115,7 @@ func TestNamesOfAResumedManifest(t *testing.T) {
 	counts := got.counts
 	counts.Looked += 1000
 	next.stages()
-	next.claim.live = 1000
+	next.Origin.claim.live = 1000
 	if live, most, err := next.countLive(t.Context(), &counts); err != nil || live > 200 || most < 1000 {
 		t.Errorf("a checkpoint that claims 1,000 media: %d to %d live, %v", live, most, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -40,9 +39,6 @@ func (c *scan) resume(ctx context.Context, r *report.Report) {
 		case err == nil:
 			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "skipped", head.Skipped)
-			if !isScheduled(c.request) {
-				c.note("an interrupted scan was resumed: its decisions are as of %s", head.AsOf.Format(time.RFC3339))
-			}
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
@@ -109,7 +105,7 @@ func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpo
 
 // load loads a checkpoint. After an error the scan is unchanged.
 func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
-	cursor := cursor{after: head.After, open: map[string]pending{}}
+	cursor := newCursor(head.After)
 	for _, record := range head.Pending {
 		open, err := record.pending()
 		if err != nil {
@@ -129,12 +125,12 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		draft.Close()
 		return err
 	}
-	c.draft, c.cursor, c.sources.sorted, c.asOf = draft, cursor, head.Sorted, head.AsOf
+	c.Draft, c.checkpoints.cursor, c.sources.sorted, c.Head.AsOf = draft, cursor, head.Sorted, head.AsOf
 	c.skips.Skipped, c.skips.skippedLive = head.Skipped, head.Live
 	c.sources.lines, c.Missing, c.reported = head.Sources, head.Missing, head.Failures
-	c.origin, c.claim = Origin{isHint: true}, claim{live: live + head.Live, upTo: head.After}
+	c.Origin = Origin{isHint: true, claim: claim{live: live + head.Live, upTo: head.After}}
 	if c.request.Inventory {
-		c.origin.prefixes = c.Policy.Inventory.Prefixes
+		c.Origin.prefixes = c.Policy.Inventory.Prefixes
 	}
 	return nil
 }
@@ -169,7 +165,7 @@ func (c *scan) holdSaved(f *finding) {
 	if l.Parse() != nil {
 		return
 	}
-	if d, held := c.Mark(l.Medium).Held(c.asOf); held {
+	if d, held := c.Mark(l.Medium).Held(c.Head.AsOf); held {
 		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), nil
 	}
 }

@@ -3,7 +3,8 @@
 //
 // scan.go has the way of a candidate:
 //
-//   - sources.go and gather.go name candidates; skips.go leaves out those that the index knows.
+//   - sources.go names the sources, gather.go reads their lists, and stages.go yields the candidates.
+//   - skips.go leaves out those that the index knows.
 //   - pool.go looks batches of them up.
 //   - answers.go and decide.go make findings of the answers; finding.go encodes them.
 //   - draft.go sorts the findings, so that each medium comes once, with the verdict of its group.
@@ -11,7 +12,7 @@
 //
 // Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go and saved.go load
 // it. A checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
-// upcoming.go counts what falls due, and notes.go keeps what could not be read.
+// upcoming.go counts what falls due, problems.go keeps what went wrong, and notes.go says what a person should know.
 package scan
 
 import (
@@ -50,18 +51,21 @@ type Objects interface {
 	Exists(ctx context.Context, object media.Object) (bool, error)
 }
 
-// Scanner holds the dependencies of a scan.
-type Scanner struct {
-	Policy  *policy.Policy
+// Cloud has the services that a scan reads.
+type Cloud struct {
 	Region  string
 	Library Library
 	Objects Objects
-	Store   state.Store
+}
+
+// Scanner holds the dependencies of a scan.
+type Scanner struct {
+	Policy *policy.Policy
+	Cloud
+	Store state.Store
 	// Announced has the media to which earlier events and requests led. The inventory's scans look at them.
 	Announced *announce.Reader
 	Mark      func(*media.Medium) retention.Mark
-	// Budget is that of the call. The last checkpoint is written in its time for records.
-	Budget deadline.Budget
 	// Progress receives the number of candidates that have been answered.
 	Progress func(done int)
 	Now      func() time.Time
@@ -69,8 +73,8 @@ type Scanner struct {
 }
 
 // Run scans the candidates of a request, and decides on each medium. It adds what it found to the report. It starts no call
-// after admit has ended.
-func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *report.Report) *Found {
+// after admit has ended. If its time is up, it writes a checkpoint in that of the budget for records.
+func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) *Found {
 	c := s.inOrder(func(sorted bool) *scan {
 		c := s.newScan(ctx, admit, request, r.AsOf, sorted)
 		defer c.pool.close()
@@ -79,26 +83,24 @@ func (s *Scanner) Run(ctx, admit context.Context, request *trigger.Request, r *r
 			c.openIndex()
 		}
 		c.decider = c.newDecider()
-		if request.Inventory && !c.origin.isHint {
-			c.decider.upcoming = retention.NewUpcoming(s.Policy, c.asOf)
+		if request.Inventory && !c.Origin.isHint {
+			c.decider.upcoming = retention.NewUpcoming(s.Policy, c.Head.AsOf)
 		}
-		c.handle = func(of lookup.Found, gone bool) { c.add(c.decide(of, gone)) }
 		c.lookUpAll()
 		return c
 	})
-	c.checkpoints.last, c.checkpoints.moved = c.head(), c.cursor.moved
+	notes := c.notes()
+	c.checkpoints.last = c.checkpoint()
 	if c.Stopped != nil && c.Failed == nil {
-		c.Stopped = c.checkpoints.suspend(ctx, s.Budget, &c.draft, r, c.Stopped)
+		c.Stopped = c.Suspend(ctx, budget, r, c.Stopped)
 	}
-	live, most, err := c.rankAndCount(ctx, r)
+	err := c.rankAndCount(ctx, r)
 	if deadline.Passed(err) {
-		c.Stopped = c.checkpoints.suspend(ctx, s.Budget, &c.draft, r, err)
+		c.Stopped = c.Suspend(ctx, budget, r, err)
 	} else if err != nil {
 		c.fail(err)
 	}
-	found := c.result(r)
-	found.Live, found.MostLive = live, most
-	return found
+	return c.result(r, notes)
 }
 
 // Survey scans the candidates of a request, and calls each with every medium once. It decides nothing and writes nothing. A
@@ -107,14 +109,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 	c := s.inOrder(func(sorted bool) *scan {
 		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
 		defer c.pool.close()
-		c.handle = func(of lookup.Found, _ bool) {
-			f := surveyed(of)
-			if err := checkBeside(of); err != nil {
-				c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
-				f.verdict = retention.Unknown
-			}
-			c.add(f)
-		}
+		c.decider = decider{surveys: true}
 		c.lookUpAll()
 		return c
 	})
@@ -129,7 +124,7 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 			f.count(r)
 		}
 	}
-	return c.result(r)
+	return c.result(r, c.notes())
 }
 
 // inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.
@@ -150,37 +145,19 @@ func isScheduled(request *trigger.Request) bool {
 
 // scan is one pass over the candidates. The caller's goroutine owns it.
 type scan struct {
-	*Scanner                   // its dependencies
+	*Scanner
 	ctx, admit context.Context //nolint:containedctx // of one call
 	request    *trigger.Request
-	asOf       time.Time  // for decisions
-	scope      plan.Scope // of the plan
-
-	// sources name candidates, and skips leaves some of them out. The cursor is the place among them.
-	sources     sources
-	skips       skips
-	cursor      cursor
-	checkpoints *checkpointer
-
-	// The pool looks candidates up. handle takes each medium that is found, and the draft has the findings.
-	pool    *pool
-	handle  func(of lookup.Found, gone bool)
-	decider decider
-	draft   Draft
-
-	// origin and claim come from the checkpoint of a resumed scan.
-	origin Origin
-	claim  claim
-
-	ending
-	failures
-	notes []string // for the report
+	sources    sources
+	pool       *pool
+	decider    decider
+	*Found     // so far
 }
 
 // newScan returns a scan. The caller must close its pool, and the scan or its result.
 func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
-	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, asOf: asOf, sources: sources{sorted: sorted},
-		cursor: cursor{open: map[string]pending{}}, checkpoints: &checkpointer{}, pool: newPool(ctx, admit, s), failures: failures{log: s.Log}}
+	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud),
+		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: &checkpointer{cursor: newCursor("")}}}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
@@ -190,13 +167,10 @@ func isUnordered(err error) bool {
 }
 
 func (c *scan) lookUpAll() {
-	scope, stages := c.stages()
-	c.scope = scope
-	c.lookUp(stages)
+	c.lookUp(c.stages())
 	if c.request.Plan != "" {
 		c.lookUpGroups()
 	}
-	c.describe()
 	if more := c.unknown - maxUnknownLines; more > 0 {
 		c.Log.Warn("more media kept as unknown", "media", more)
 	}

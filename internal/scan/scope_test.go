@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -49,7 +50,7 @@ func TestScopeOfARequest(t *testing.T) {
 			if got.found.End() != nil || got.found.Missing {
 				t.Fatalf("%v, %+v", got.found.End(), got.report.Failures)
 			}
-			scope := got.found.Scope
+			scope := got.found.Head.Scope
 			for _, names := range []*[]string{&scope.Objects, &scope.Manifests, &scope.Inventory} {
 				if len(*names) == 0 {
 					*names = nil
@@ -119,8 +120,8 @@ func TestGroupsThatCannotBeRead(t *testing.T) {
 			c.add(testMedium("m"+key[len(key)-1:], key, 100+i))
 		}
 		s := c.scanner(testPolicy)
-		whole := s.Run(t.Context(), t.Context(), daily, report.New("plan", trigger.CLI, s.Policy, now))
-		contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Scope}}, whole.Draft.Lines())
+		whole := s.Run(t.Context(), t.Context(), deadline.Budget{}, daily, report.New("plan", trigger.CLI, s.Policy, now))
+		contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Head.Scope}}, whole.Draft.Lines())
 		whole.Close()
 		if err != nil || contents.Entries != 1 {
 			t.Fatalf("%+v, %v", contents, err)

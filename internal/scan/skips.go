@@ -32,8 +32,8 @@ type skips struct {
 
 // openIndex opens the index of earlier scans, and starts to collect entries for the next.
 func (c *scan) openIndex() {
-	since := c.Policy.FullEvery.Began(c.asOf, c.Policy.Timezone)
-	c.skips.known, c.skips.finds = index.Open(c.admit, c.Store, c.Policy.Digest(), c.asOf, since, c.Log.Warn), &index.Finds{}
+	since := c.Policy.FullEvery.Began(c.Head.AsOf, c.Policy.Timezone)
+	c.skips.known, c.skips.finds = index.Open(c.admit, c.Store, c.Policy.Digest(), c.Head.AsOf, since, c.Log.Warn), &index.Finds{}
 }
 
 // splits returns names at which a listing may be parted.

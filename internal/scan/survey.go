@@ -3,7 +3,6 @@ package scan
 import (
 	"fmt"
 
-	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -12,15 +11,16 @@ import (
 // contradictory is the reason why a medium with different records in two answers is unknown.
 const contradictory = "MPS returned it twice with different records"
 
-// surveyed returns the finding of a medium without a decision. In place of a line of a plan it has the record, whose keys
-// are in order there too; in place of a rule it has the doubt.
-func surveyed(of lookup.Found) *finding {
-	f, m := findingOf(of), &of.Medium
+// survey makes a finding that of a survey. In place of a line of a plan it has the record, whose keys are in order there too; in
+// place of a rule it has the doubt. A medium that a list contradicts is unknown.
+func (f *finding) survey(m *media.Medium, contradicted bool) {
 	f.verdict, f.line, f.rule = retention.Keep, m.Record, m.Doubt
 	if canonical, err := text.Canonical(m.Record); err == nil {
 		f.line = canonical
 	}
-	return f
+	if contradicted {
+		f.verdict = retention.Unknown
+	}
 }
 
 // surveyed returns the medium of a finding of a survey. ok is false for what is counted only: a name without a medium, and a

@@ -15,14 +15,14 @@ import (
 
 func (r *run) scanner(announced *announce.Reader) *scan.Scanner {
 	return &scan.Scanner{
-		Policy: r.Policy, Region: r.Region, Library: r.Library, Objects: r.Objects, Store: r.Store, Mark: r.Marks.Of, Announced: announced,
-		Budget: r.budget, Progress: func(done int) { r.progress.Set(Progress{Done: done}) }, Now: r.Now, Log: r.Log,
+		Policy: r.Policy, Cloud: scan.Cloud{Region: r.Region, Library: r.Library, Objects: r.Objects}, Store: r.Store, Announced: announced, Mark: r.Marks.Of,
+		Progress: func(done int) { r.progress.Set(Progress{Done: done}) }, Now: r.Now, Log: r.Log,
 	}
 }
 
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
 func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
-	found = r.scanner(announced).Run(ctx, admit, r.request, r.report)
+	found = r.scanner(announced).Run(ctx, admit, r.budget, r.request, r.report)
 	r.adopt(found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }

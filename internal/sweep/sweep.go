@@ -161,7 +161,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
-	draft := plan.Contents{Head: plan.Head{AsOf: r.report.AsOf, Policy: r.report.Policy, Scope: found.Scope}, Region: r.Region}
+	draft := plan.Contents{Head: found.Head, Region: r.Region}
 	spending, err := r.guard(ctx, found, notice, &draft)
 	spared := eventbudget.All
 	defer func() { r.settleBudget(ctx, spending, spared) }()
