@@ -39,7 +39,7 @@ func (c *chart) panel(b *bytes.Buffer, left int, title string, value func(usage)
 	fmt.Fprintf(b, `<path d="M%d %.0fv%.0fh%.0f" fill="none" stroke="#888"/>`+"\n", left, top, height, width)
 	fmt.Fprintf(b, `<text x="%d" y="%.0f" text-anchor="end">%.0f</text><text x="%d" y="%.0f" text-anchor="end">0</text>`+"\n", left-4, top+10, most, left-4, top+height)
 	fmt.Fprintf(b, `<text x="%.0f" y="%.0f" text-anchor="end">%.3g million objects</text>`+"\n", float64(left)+width, top+height+18, mostObjects/1e6)
-	colours := map[string]string{"first": "#c33", "quiet": "#286", "due": "#b70", "report": "#36c"}
+	colours := map[string]string{"first": "#c33", "quiet": "#286", "due": "#b70", "report": "#36c", "resumed": "#849"}
 	line, at := "", ""
 	for i, p := range c.points {
 		x, y := float64(left)+width*float64(p.objects)/mostObjects, top+height-height*value(p.took)/most
