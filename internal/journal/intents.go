@@ -192,28 +192,20 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 }
 
 // Intents are the intents of a store as they were listed, but those of requests of more than requestTime before the latest
-// NoteLook.
+// NoteLook. Only names of unfinished and uncounted ones are kept: events leave thousands of others a day.
 type Intents struct {
-	store state.Store
-	// names are those of the records without their suffixes, by suffix and in order.
-	names map[string][]string
+	store           state.Store
+	open, uncounted []string // names without suffixes
 }
 
 // Open returns the intents that were not closed, oldest first, and the errors of damaged records. The next sweep finds the
 // media of damaged ones.
 func (l Intents) Open(ctx context.Context) (list []Intent, damaged []error, err error) {
-	return l.read(ctx, intentSuffix, closedSuffix, uncountedSuffix)
+	return l.read(ctx, l.open)
 }
 
-// read returns the intents that have one record and lack others.
-func (l Intents) read(ctx context.Context, suffix string, lack ...string) (list []Intent, damaged []error, err error) {
-	for _, name := range l.names[suffix] {
-		if slices.ContainsFunc(lack, func(other string) bool {
-			_, has := slices.BinarySearch(l.names[other], name)
-			return has
-		}) {
-			continue
-		}
+func (l Intents) read(ctx context.Context, names []string) (list []Intent, damaged []error, err error) {
+	for _, name := range names {
 		i, err := readIntent(ctx, l.store, name)
 		switch {
 		case errors.Is(err, state.ErrDamaged):
@@ -227,11 +219,27 @@ func (l Intents) read(ctx context.Context, suffix string, lack ...string) (list 
 	return list, damaged, nil
 }
 
+// add adds an intent by the suffixes of its records.
+func (l *Intents) add(name string, suffixes []string) {
+	has := func(suffix string) bool { return slices.Contains(suffixes, suffix) }
+	switch {
+	case has(closedSuffix):
+	case has(uncountedSuffix):
+		if !has(countedSuffix) {
+			l.uncounted = append(l.uncounted, name)
+		}
+	case has(intentSuffix):
+		l.open = append(l.open, name)
+	}
+}
+
 // ListIntents lists the records of intents.
 func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents, error) {
-	found := map[string][]string{}
+	all := Intents{store: store}
 	var looked time.Time
 	list := func(after, end string) error {
+		var name string
+		var suffixes []string // of one name: its records follow each other
 		for record, err := range store.List(ctx, intentFolder, after) {
 			if err != nil {
 				return err
@@ -239,15 +247,20 @@ func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents
 			if end != "" && record.Name > end {
 				break
 			}
-			for _, suffix := range []string{intentSuffix, closedSuffix, uncountedSuffix, countedSuffix} {
-				if name, ok := strings.CutSuffix(record.Name, suffix); ok {
-					found[suffix] = append(found[suffix], name)
-				}
-			}
 			if day, err := time.Parse(lookedFolder+time.DateOnly, record.Name); err == nil {
 				looked = day
 			}
+			at := strings.LastIndexByte(record.Name, '.')
+			if at < 0 {
+				continue
+			}
+			if record.Name[:at] != name {
+				all.add(name, suffixes)
+				name, suffixes = record.Name[:at], nil
+			}
+			suffixes = append(suffixes, record.Name[at:])
 		}
+		all.add(name, suffixes)
 		return nil
 	}
 	err := list("", requestFolder)
@@ -257,10 +270,9 @@ func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents
 	if err != nil {
 		return Intents{}, fmt.Errorf("list the unfinished plans: %w", err)
 	}
-	for _, names := range found {
-		slices.Sort(names) // the order of names with a suffix is another one
-	}
-	return Intents{store, found}, nil
+	slices.Sort(all.open) // a listing has a-b.json before a.json
+	slices.Sort(all.uncounted)
+	return all, nil
 }
 
 // firstRequest returns the time from which requests may have left intents, after a look on some day.

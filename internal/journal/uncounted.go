@@ -25,5 +25,5 @@ func (i Intent) MarkCounted(ctx context.Context, store state.Store) error {
 
 // Uncounted returns the intents whose killed runs remain to be counted, oldest first, and the errors of damaged ones.
 func (l Intents) Uncounted(ctx context.Context) (list []Intent, damaged []error, err error) {
-	return l.read(ctx, uncountedSuffix, countedSuffix, closedSuffix)
+	return l.read(ctx, l.uncounted)
 }
