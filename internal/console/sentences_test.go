@@ -53,7 +53,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../trigger/request.go", "NoSuch", []string{"there is no %s %s in the state store: %s"}}, // of each kind apart
 		{"../trigger/oss.go", "read", []string{"oss:", "ObjectRemoved:DeleteObjects", "eventName", "oss", "%s: %w"}},
 		{"../policy/glob.go", "ParseGlob", []string{"%w: write a glob such as oss://bucket/dir/**", "/**", "/", "**"}},
-		{"../media/object.go", "NewObject checkBucket", nil},
+		{"../media/object.go", "CheckBucket CheckKey", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
 		{"../service/holds.go", "oddTarget callerOf", nil},
 		{"../../handler/access.go", "caller", nil},

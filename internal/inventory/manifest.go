@@ -219,12 +219,9 @@ func candidates(of string, rows iter.Seq2[manifest.Row, error], yield func(Candi
 		if err != nil {
 			err = fmt.Errorf("%s: %w", of, err)
 		}
-		c := Candidate{MediaID: row.MediaID, Object: row.Object}
+		c := Candidate{MediaID: row.MediaID, Object: row.Object, Modified: row.Modified}
 		if c.MediaID != "" && !c.Object.IsZero() {
 			c.Beside, c.Object = Hash(objectName(c.Object)), media.Object{}
-		}
-		if !row.Modified.IsZero() {
-			c.Modified = row.Modified.Unix()
 		}
 		if !yield(c, err) {
 			return false

@@ -47,7 +47,8 @@ type Inventory struct {
 	Bucket string
 	Files  []File
 
-	columns int // in a row
+	badBucket error // of Bucket: each row is bad then
+	columns   int   // in a row
 	// Where a row has what; -1 for nowhere.
 	bucket, key, modified, isLatest, isDeleteMarker int
 }
@@ -101,7 +102,7 @@ func ParseInventory(data []byte, checksum string) (*Inventory, error) {
 	case values["files"] == nil:
 		return nil, errors.New("it has no files: the list of data files is missing")
 	}
-	i := &Inventory{Bucket: bucket}
+	i := &Inventory{Bucket: bucket, badBucket: media.CheckBucket(bucket)}
 	if err = i.setColumns(schema); err != nil {
 		return nil, err
 	}
@@ -164,23 +165,20 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 		}
 		t := &table{lines: openLines(plain), separator: ',', oneLined: true} // keys are escaped
 		var fields [][]byte
-		var last day
+		var last neighbour
 		for {
-			line, row, skip := 0, Row{}, false
 			var err error
-			var simple []byte
-			if simple, fields = t.simpleRow(fields); simple == nil {
-				line, err = t.next()
+			line, row, skip := 0, Row{}, false
+			if fields, line = t.simpleRow(fields); line == 0 {
+				if line, err = t.next(); errors.Is(err, io.EOF) {
+					return
+				}
 				fields = t.fields(fields[:0])
-			}
-			if errors.Is(err, io.EOF) {
-				return
 			}
 			if err == nil {
 				if row, skip, err = i.row(fields, &last); err != nil {
-					err = &RowError{cmp.Or(line, t.taken+1), err}
+					err = &RowError{line, err}
 				}
-				t.take(simple)
 			}
 			if !skip && !yield(row, err) || EndsReading(err) {
 				return
@@ -189,49 +187,74 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 	}
 }
 
+// neighbour has what a row leaves for the next one.
+type neighbour struct {
+	day
+	keys
+}
+
 // row reads one row; those of old versions and of delete markers are skipped.
-func (i *Inventory) row(fields [][]byte, last *day) (row Row, skip bool, err error) {
+func (i *Inventory) row(fields [][]byte, last *neighbour) (row Row, skip bool, err error) {
 	if len(fields) != i.columns {
 		return row, false, fmt.Errorf("%d columns, fileSchema has %d: %s", len(fields), i.columns, quote(bytes.Join(fields, []byte{','})))
 	}
-	marker, markerErr := flag(fields, i.isDeleteMarker, "IsDeleteMarker", false)
-	latest, err := flag(fields, i.isLatest, "IsLatest", true)
-	if err = cmp.Or(markerErr, err); err != nil || marker || !latest {
+	marker, err := flag(fields, i.isDeleteMarker, "IsDeleteMarker", false)
+	latest, latestErr := flag(fields, i.isLatest, "IsLatest", true)
+	if err == nil {
+		err = latestErr
+	}
+	if err != nil || marker || !latest {
 		return row, err == nil, err
 	}
 	if bucket := fields[i.bucket]; string(bucket) != i.Bucket {
 		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(string(bucket)), text.Quote(i.Bucket))
 	}
-	key, ok := unescape(fields[i.key])
+	key, ok := last.unescape(fields[i.key])
 	if !ok {
 		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(string(fields[i.key])))
 	}
-	if row.Object, err = media.NewObject(i.Bucket, key); err != nil {
+	if err = i.badBucket; err == nil {
+		err = media.CheckKey(key)
+	}
+	if err != nil {
 		return row, false, fmt.Errorf("key %s: %w", text.Quote(key), err)
 	}
+	row.Object = media.Object{Bucket: i.Bucket, Key: key}
 	if i.modified >= 0 {
 		row.Modified, err = last.parse(fields[i.modified])
 	}
 	return row, false, err
 }
 
+// keys unescapes the keys of rows that follow one another. Many keys share one allocation.
+type keys struct{ shared strings.Builder }
+
+// sharedBytes is the size of that allocation.
+const sharedBytes = 8 << 10
+
 // unescape returns a key without its escapes, as url.PathUnescape does. Keys are escaped, with or without
 // slashes. No documented sample has a plus: it stays a plus.
-func unescape(escaped []byte) (key string, ok bool) {
-	var usual [128]byte // without an allocation
-	plain := usual[:0]
+func (k *keys) unescape(escaped []byte) (key string, ok bool) {
+	if k.shared.Cap()-k.shared.Len() < len(escaped) {
+		k.shared.Reset() // earlier keys keep its memory
+		k.shared.Grow(max(sharedBytes, len(escaped)))
+	}
+	start := k.shared.Len()
 	for {
 		at := bytes.IndexByte(escaped, '%')
 		if at < 0 {
-			return string(append(plain, escaped...)), true
+			k.shared.Write(escaped)
+			return k.shared.String()[start:], true
 		}
 		if len(escaped) < at+3 {
 			return "", false
 		}
-		var err error
-		if plain, err = hex.AppendDecode(append(plain, escaped[:at]...), escaped[at+1:at+3]); err != nil {
+		var plain [1]byte
+		if _, err := hex.Decode(plain[:], escaped[at+1:at+3]); err != nil {
 			return "", false
 		}
+		k.shared.Write(escaped[:at])
+		k.shared.WriteByte(plain[0])
 		escaped = escaped[at+3:]
 	}
 }

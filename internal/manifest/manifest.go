@@ -13,7 +13,6 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -25,8 +24,8 @@ import (
 type Row struct {
 	MediaID string
 	Object  media.Object
-	// Modified is when the object was written, if the row says so.
-	Modified time.Time
+	// Modified is when the object was written, in seconds since 1970; 0 if the row does not say so.
+	Modified int64
 }
 
 // RowError is a row that names nothing. Those after it are still read.

@@ -126,14 +126,19 @@ func (t *table) fields(to [][]byte) [][]byte {
 	return to
 }
 
-// simpleRow shows the next line, and its cells, if each is plain or within quotes, without quotes or
-// line breaks inside. Other lines are for next: row is nil then, and io.EOF comes from there.
-func (t *table) simpleRow(to [][]byte) (row []byte, cells [][]byte) {
+// simpleRow takes the next line if each of its cells is plain or within quotes, without quotes or line breaks inside. It
+// returns the cells, which are valid until the next row. Other lines are for next: line is 0 then, and io.EOF comes from there.
+func (t *table) simpleRow(to [][]byte) (cells [][]byte, line int) {
 	cells = to[:0]
 	shown, _, err := t.show(false)
 	end := bytes.IndexByte(shown, '\n')
+	if end < 0 { // next would fill the whole buffer, which is more than fits into the cache of a processor
+		t.more()
+		shown, _, err = t.show(false)
+		end = bytes.IndexByte(shown, '\n')
+	}
 	if err != nil || end <= 0 || t.mark != '\n' || bytes.IndexByte(shown[:end], '\r') >= 0 {
-		return nil, cells
+		return cells, 0
 	}
 	for rest := shown[:end]; ; rest = rest[1:] {
 		quoted := len(rest) > 0 && rest[0] == '"'
@@ -145,7 +150,7 @@ func (t *table) simpleRow(to [][]byte) (row []byte, cells [][]byte) {
 			length = len(rest)
 		}
 		if length < 0 || !quoted && bytes.IndexByte(rest[:length], '"') >= 0 {
-			return nil, cells
+			return cells, 0
 		}
 		cells = append(cells, rest[:length])
 		if rest = rest[length:]; quoted {
@@ -155,13 +160,15 @@ func (t *table) simpleRow(to [][]byte) (row []byte, cells [][]byte) {
 			break
 		}
 		if rest[0] != t.separator { // such as two quotes for one
-			return nil, cells
+			return cells, 0
 		}
 	}
 	if len(bytes.TrimSpace(cells[0])) == 0 { // the line may be blank
-		return nil, cells
+		return cells, 0
 	}
-	return shown[:end+1], cells
+	t.taken++
+	t.discard(shown[:end+1])
+	return cells, t.taken
 }
 
 // parse parses the row at the start of the text shown, and returns its length; 0 if it

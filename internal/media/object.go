@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,20 +29,25 @@ type Object struct {
 // NewObject returns the object with these names, or an error that says which
 // rule of OSS they break.
 func NewObject(bucket, key string) (Object, error) {
-	if err := checkBucket(bucket); err != nil {
+	if err := cmp.Or(CheckBucket(bucket), CheckKey(key)); err != nil {
 		return Object{}, err
 	}
+	return Object{Bucket: bucket, Key: key}, nil
+}
+
+// CheckKey returns the rule of OSS that an object key breaks.
+func CheckKey(key string) error {
 	switch {
 	case key == "":
-		return Object{}, errors.New("the object key is empty")
+		return errors.New("the object key is empty")
 	case len(key) > maxKeyBytes:
-		return Object{}, fmt.Errorf("the object key has %d bytes, OSS allows %d", len(key), maxKeyBytes)
+		return fmt.Errorf("the object key has %d bytes, OSS allows %d", len(key), maxKeyBytes)
 	case key[0] == '/' || key[0] == '\\':
-		return Object{}, fmt.Errorf("the object key starts with %q, which OSS does not allow", key[:1])
+		return fmt.Errorf("the object key starts with %q, which OSS does not allow", key[:1])
 	case !utf8.ValidString(key):
-		return Object{}, errors.New("the object key is not UTF-8")
+		return errors.New("the object key is not UTF-8")
 	}
-	return Object{Bucket: bucket, Key: key}, nil
+	return nil
 }
 
 // ParseObject reads "oss://bucket/key". The key is taken as it stands: "%2F" in
@@ -63,7 +69,7 @@ func ParseObject(s string) (Object, error) {
 func ParsePrefix(s string) (Object, error) {
 	bucket, prefix, err := splitOSS(s)
 	if err == nil && prefix == "" {
-		return Object{Bucket: bucket}, checkBucket(bucket)
+		return Object{Bucket: bucket}, CheckBucket(bucket)
 	}
 	return ParseObject(s)
 }
@@ -99,7 +105,8 @@ func splitOSS(s string) (bucket, key string, err error) {
 	return bucket, key, nil
 }
 
-func checkBucket(bucket string) error {
+// CheckBucket returns the rule of OSS that a bucket name breaks.
+func CheckBucket(bucket string) error {
 	if size := len(bucket); size < 3 || size > 63 || !consistsOf(bucket, "-", false) || bucket[0] == '-' || bucket[size-1] == '-' {
 		return fmt.Errorf("%s is not a bucket name: 3 to 63 of a-z, 0-9 and -, with no - at either end", text.Quote(bucket))
 	}
