@@ -51,9 +51,12 @@ func DefaultFullEvery() Period { return Period{hours: 7 * 24} }
 // MayTake reports whether any expire rule can apply to a medium that was made of an
 // object.
 func (p *Policy) MayTake(object media.Object) bool {
-	return slices.ContainsFunc(p.Expire, func(rule Rule) bool {
-		return len(rule.Match.Object) == 0 || anyTakes(rule.Match.Object, &object)
-	})
+	for i := range p.Expire { // without a copy of the rule
+		if globs := p.Expire[i].Match.Object; len(globs) == 0 || anyTakes(globs, &object) {
+			return true
+		}
+	}
+	return false
 }
 
 // IsManifest reports whether an OSS event for an object is for a list of media.

@@ -33,9 +33,9 @@ func (c *cursor) advance(candidate inventory.Candidate) {
 	c.open[c.after] = pending{Candidate: candidate}
 }
 
-// skip moves the cursor past a candidate that the index skips.
-func (c *cursor) skip(candidate inventory.Candidate) {
-	c.after = candidate.Name()
+// skip moves the cursor past a candidate that the index skips, by its name.
+func (c *cursor) skip(name string) {
+	c.after = name
 	c.accounted++
 	c.moved = true
 }

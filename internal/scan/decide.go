@@ -28,6 +28,7 @@ type decider struct {
 	ranks    bool                // the media only rank others
 	indexes  bool                // findings need the time of the next look-up
 	upcoming *retention.Upcoming // counts what falls due; nil if the scan cannot know
+	skipped  media.Medium        // used again for each medium that the index skips
 }
 
 func (c *scan) newDecider() decider {

@@ -218,7 +218,7 @@ func TestCursor(t *testing.T) {
 	a, b, d := candidate("a/1"), candidate("b"), candidate("d")
 	c.advance(a)
 	c.advance(b)
-	c.skip(candidate("c"))
+	c.skip(candidate("c").Name())
 	c.advance(d)
 	if c.after != "media-in/d" || c.accounted != 1 || len(c.left()) != 3 {
 		t.Errorf("after %q, %d accounted for, %d left", c.after, c.accounted, len(c.left()))

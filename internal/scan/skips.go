@@ -56,7 +56,7 @@ func (s *skips) close() {
 func (s *skips) live() int { return max(0, s.skippedLive-s.rediscovered) }
 
 // find returns the index's entries of a candidate that need not be looked up; none if it must be.
-func (s *skips) find(ctx context.Context, candidate inventory.Candidate, asOf time.Time) []index.Entry {
+func (s *skips) find(ctx context.Context, candidate *inventory.Candidate, asOf time.Time) []index.Entry {
 	if s.finds == nil || candidate.Lead {
 		return nil
 	}

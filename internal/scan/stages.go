@@ -117,8 +117,8 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 			if candidate.Listed {
 				c.sources.countListed(candidate)
 			}
-			if entries := c.skips.find(c.admit, candidate, c.Head.AsOf); len(entries) > 0 {
-				c.skip(candidate, entries)
+			if entries := c.skips.find(c.admit, &candidate, c.Head.AsOf); len(entries) > 0 {
+				c.skip(&candidate, entries)
 				continue
 			}
 			c.checkpoints.advance(candidate)
@@ -130,8 +130,8 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 }
 
 // skip moves past a candidate that the index skips.
-func (c *scan) skip(candidate inventory.Candidate, entries []index.Entry) {
-	c.checkpoints.skip(candidate)
+func (c *scan) skip(candidate *inventory.Candidate, entries []index.Entry) {
+	c.checkpoints.skip(candidate.Name())
 	c.skips.count(entries)
 	for _, e := range entries {
 		if isLive(e) {

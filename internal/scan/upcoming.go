@@ -46,11 +46,12 @@ func (d *decider) countDue(f *finding, ranker *retention.Ranker) {
 
 // countSkipped counts a live medium that the index skips. The index does not know holds. Those that name
 // the medium otherwise than the inventory does count once it is looked up.
-func (d *decider) countSkipped(candidate inventory.Candidate, due int64) {
+func (d *decider) countSkipped(candidate *inventory.Candidate, due int64) {
 	if d.upcoming == nil || due > d.upcoming.Ends().Unix() {
 		return
 	}
-	if hold := d.mark(&media.Medium{ID: candidate.MediaID, Object: candidate.Object}).Hold; hold != nil {
+	d.skipped.ID, d.skipped.Object = candidate.MediaID, candidate.Object
+	if hold := d.mark(&d.skipped).Hold; hold != nil {
 		if hold.Until.IsZero() {
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -248,5 +249,19 @@ func TestDueWithManyMediaAhead(t *testing.T) {
 	slices.Sort(c.listed)
 	if got := c.scan(t.Context(), s, daily); got.report.Due != nil || got.counts.Unknown != 10_001 {
 		t.Errorf("%v, %+v", got.report.Due, got.counts)
+	}
+}
+
+// A quiet scan counts each medium that the index skips without an allocation.
+func TestCountSkippedAllocations(t *testing.T) {
+	p, problems := policy.Parse("policy", []byte(upcomingPolicy))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	d := decider{upcoming: retention.NewUpcoming(p, now), mark: func(*media.Medium) retention.Mark { return retention.Mark{} }}
+	candidate := inventory.Candidate{Object: media.Object{Bucket: "media-in", Key: "a.mp4"}}
+	due := now.AddDate(0, 0, 7).Unix()
+	if allocations := testing.AllocsPerRun(100, func() { d.countSkipped(&candidate, due) }); allocations > 0 {
+		t.Errorf("%v allocations for a medium", allocations)
 	}
 }
