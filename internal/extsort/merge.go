@@ -1,12 +1,12 @@
 package extsort
 
 import (
-	"cmp"
 	"container/heap"
 	"errors"
 	"io"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // merge is a heap of sources by their first records.
@@ -46,7 +46,11 @@ func (m merge) all() iter.Seq2[Record, error] {
 
 func (m merge) Len() int { return len(m) }
 func (m merge) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(m[i].head.Name, m[j].head.Name), cmp.Compare(m[i].number, m[j].number)) < 0
+	one, other := m[i], m[j]
+	if names := strings.Compare(one.head.Name, other.head.Name); names != 0 {
+		return names < 0
+	}
+	return one.number < other.number
 }
 func (m merge) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
 func (m *merge) Push(x any)   { *m = append(*m, x.(*source)) }
