@@ -55,8 +55,8 @@ func TestSettle(t *testing.T) {
 					r.report.Count(retention.Expired, "rest", 2)
 					r.report.Counts.Pending = 2
 					test.outcome.Line = plan.Line{MediaID: "m", Rule: "rest"}
-					d := r.newDeletion("p", "")
-					d.settle([]purge.Outcome{test.outcome})
+					l := r.newLedger("p", "")
+					r.settle([]purge.Outcome{test.outcome}, l)
 					test.want.Pending = 1
 					if diff := cmp.Diff(test.want, r.report.Counts); diff != "" {
 						t.Errorf("counts (-want +got):\n%s", diff)
@@ -66,19 +66,19 @@ func TestSettle(t *testing.T) {
 						t.Errorf("rule %+v", rule)
 					}
 					var recorded journal.Became
-					if len(d.outcomes) > 0 {
-						recorded = d.outcomes[0].Became
+					if len(l.outcomes) > 0 {
+						recorded = l.outcomes[0].Became
 					}
-					if recorded != test.recorded || len(d.decisions) != len(d.outcomes) {
-						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(d.decisions))
+					if recorded != test.recorded || len(l.decisions) != len(l.outcomes) {
+						t.Errorf("recorded as %q, want %q; %d decisions", recorded, test.recorded, len(l.decisions))
 					}
-					if got := [2]int{len(d.deleted), len(d.unverified)}; got != test.tombstones {
+					if got := [2]int{len(l.deleted), len(l.unverified)}; got != test.tombstones {
 						t.Errorf("tombstones %v, want %v", got, test.tombstones)
 					}
-					if spared := d.spared["m"]; spared != (test.spared && kind == trigger.OSS) {
+					if spared := l.spared["m"]; spared != (test.spared && kind == trigger.OSS) {
 						t.Errorf("spared: %v", spared)
 					}
-					if takenBack := len(d.stayed) == 1; takenBack != (test.takenBack && more != "") {
+					if takenBack := len(l.stayed) == 1; takenBack != (test.takenBack && more != "") {
 						t.Errorf("its announcement is taken back: %v", takenBack)
 					}
 					if r.partial != test.partial || (len(r.report.Failures) == 1) != test.failure {
@@ -96,11 +96,12 @@ func TestSettle(t *testing.T) {
 // What a run that was cut off may have deleted is lost, and counts for both runs.
 func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 	w := newWorld(t, "")
-	d := w.newRun("second", &trigger.Request{Resume: "first"}, policy.Enforce).newDeletion("p", "")
+	r := w.newRun("second", &trigger.Request{Resume: "first"}, policy.Enforce)
+	l := r.newLedger("p", "")
 	for became, want := range map[journal.Became]journal.Became{journal.Gone: journal.Lost, journal.Deleted: journal.Deleted, journal.Failed: journal.Failed} {
-		d.outcomes = nil
-		d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}})
-		if got := d.outcomes[0]; got.Became != want || !slices.Equal(got.Runs, []string{"first", "second"}) {
+		l.outcomes = nil
+		r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}}, l)
+		if got := l.outcomes[0]; got.Became != want || !slices.Equal(got.Runs, []string{"first", "second"}) {
 			t.Errorf("%s: %+v", became, got)
 		}
 	}
@@ -110,14 +111,15 @@ func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 func TestOutcomesAreWrittenAgain(t *testing.T) {
 	w := newWorld(t, "")
 	w.fail("create", "ledger/")
-	d := w.newRun("r", &trigger.Request{}, policy.Enforce).newDeletion("p", "")
-	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}})
-	if err := d.flush(t.Context()); !errors.Is(err, errStore) {
+	r := w.newRun("r", &trigger.Request{}, policy.Enforce)
+	l := r.newLedger("p", "")
+	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}}, l)
+	if err, _ := l.flush(t.Context()); !errors.Is(err, errStore) {
 		t.Fatal(err)
 	}
 	w.fail("", "")
-	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}})
-	if err := d.flush(t.Context()); err != nil {
+	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}}, l)
+	if err, _ := l.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	all, _, err := journal.Outcomes(t.Context(), w.store, "r", "r")
@@ -132,29 +134,29 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 	w := newWorld(t, "")
 	ids := append(w.add(400, "a/b.mp4"), w.add(1, "orphans/c.mp4")...)
 	r := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
-	d := r.newDeletion("sha256:own", "sha256:approved")
+	l := r.newLedger("sha256:own", "sha256:approved")
 	for i, rule := range []string{"rest", "orphans"} {
 		m := w.media[ids[i]]
 		line, err := plan.LineOf(plan.Entry{MediaID: m.ID, Rule: rule, Reason: "why", State: m.State, Record: m.Record}, m.Created, w.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.settle([]purge.Outcome{{Line: line, Became: journal.Deleted}})
+		r.settle([]purge.Outcome{{Line: line, Became: journal.Deleted}}, l)
 	}
-	d.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}})
+	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}}, l)
 	w.fail("create", "history/")
-	if err := d.close(t.Context()); err != nil {
+	if err := r.close(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	if len(d.decisions) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
-		t.Errorf("%d unwritten, notes %q", len(d.decisions), r.report.Notes)
+	if len(l.decisions) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
+		t.Errorf("%d unwritten, notes %q", len(l.decisions), r.report.Notes)
 	}
 	w.fail("", "")
-	if err := d.close(t.Context()); err != nil {
+	if err := r.close(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	if len(d.decisions) != 0 || len(r.report.Notes) != 1 {
-		t.Errorf("%d unwritten, notes %q", len(d.decisions), r.report.Notes)
+	if len(l.decisions) != 0 || len(r.report.Notes) != 1 {
+		t.Errorf("%d unwritten, notes %q", len(l.decisions), r.report.Notes)
 	}
 	for i, id := range append(ids, "odd") {
 		found, err := history.Of(t.Context(), w.store, w.now, id)
@@ -176,12 +178,12 @@ func (hanging) Create(ctx context.Context, _ string, _ []byte) error { <-ctx.Don
 // Outcomes are written by the thousand. After a failure they are written with the next thousand.
 func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 	w := newWorld(t, "")
-	d := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newDeletion("p", "")
+	l := w.newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce).newLedger("p", "")
 	add := func(n int) {
 		for i := range n {
-			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
+			l.outcomes = append(l.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
 		}
-		d.maybeFlush(t.Context())
+		l.maybeFlush(t.Context())
 	}
 	for _, step := range []struct {
 		add          int
@@ -196,8 +198,8 @@ func TestOutcomesAreWrittenByTheThousand(t *testing.T) {
 		}
 		add(step.add)
 		records := len(w.store.Names("ledger/"))
-		if records != step.want || d.tried != step.tried || len(d.outcomes) != step.unwrittenNow {
-			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, records, d.tried, len(d.outcomes))
+		if records != step.want || l.tried != step.tried || len(l.outcomes) != step.unwrittenNow {
+			t.Errorf("%+v: %d records, tried %d, %d unwritten", step, records, l.tried, len(l.outcomes))
 		}
 	}
 }
@@ -207,12 +209,12 @@ func TestAStoreThatHangsWhileMediaAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "")
 		w.sweep.Store = hanging{w.store}
-		d := (&run{Sweep: w.sweep, request: &trigger.Request{}, report: &report.Report{}}).newDeletion("p", "")
+		l := (&run{Sweep: w.sweep, request: &trigger.Request{}, report: &report.Report{}}).newLedger("p", "")
 		for i := range segments.MaxLines {
-			d.outcomes = append(d.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
+			l.outcomes = append(l.outcomes, journal.Outcome{MediaID: fmt.Sprint("m", i), Became: journal.Deleted})
 		}
 		start := time.Now()
-		if d.maybeFlush(t.Context()); time.Since(start) != 5*time.Second {
+		if l.maybeFlush(t.Context()); time.Since(start) != 5*time.Second {
 			t.Errorf("it took %v", time.Since(start))
 		}
 	})

@@ -67,12 +67,12 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 		}
 		r.report.Counts.Looked += len(gone)
 		r.report.Counts.Pending += len(gone)
-		dropped.settle(gone)
+		r.settle(gone, dropped.ledger)
 		found.Gone += len(gone)
 	})
 	record, cancelRecord := r.budget.Record(ctx)
 	defer cancelRecord()
-	notClosed := dropped.close(record)
+	notClosed := r.close(record, dropped.ledger)
 	r.report.Unrecorded = notClosed != nil
 	return found, cmp.Or(err, notClosed, admit.Err())
 }

@@ -18,41 +18,53 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// guard checks whether the run would delete too much, and trips the guard of the report. It says in the
-// draft why the plan is blocked, and records the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice, draft *plan.Contents) (spending eventbudget.Spending, err error) {
-	if r.request.Plan != "" {
-		return spending, r.guardApply(ctx, draft)
-	}
-	c := &r.report.Counts
-	draft.Live, draft.MostLive = found.Live, found.MostLive
-	notice.warnGuard(draft.Live, draft.MostLive)
-	r.trip(tripped(r.Policy.Guard, c.Pending, draft.Live, draft.MostLive))
-	if r.request.Trigger == trigger.OSS && c.Pending > 0 && !r.report.Guard.Tripped {
-		spending, err = r.spend(ctx, notice.dueLines(found))
-	}
-	draft.Blocked = r.report.Guard.Reason
-	return spending, err
+// guarded is what the guard says of a run.
+type guarded struct {
+	guard    report.Guard
+	next     string               // what a person may do if it trips; empty for the usual
+	draft    plan.Contents        // of the new plan: why it is blocked, and the live media
+	spending eventbudget.Spending // of an event
 }
 
-// spend spends the budget of events for the media of lines. It trips the guard if too little is left.
-func (r *run) spend(ctx context.Context, lines iter.Seq2[plan.Line, error]) (spending eventbudget.Spending, err error) {
+// blocked is the answer of a guard that trips, unless there is no reason.
+func blocked(reason string) guarded {
+	return guarded{guard: report.Guard{Tripped: reason != "", Reason: reason}, draft: plan.Contents{Blocked: reason}}
+}
+
+// guard checks whether the run would delete too much. It records the spending of an event before any deletion.
+func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (g guarded, err error) {
+	if r.request.Plan != "" {
+		return r.guardApply(ctx)
+	}
+	pending := r.report.Counts.Pending
+	reason := tripped(r.Policy.Guard, pending, found.Live, found.MostLive)
+	var spending eventbudget.Spending
+	if r.request.Trigger == trigger.OSS && pending > 0 && reason == "" {
+		spending, reason, err = r.spend(ctx, notice.dueLines(found))
+	}
+	g = blocked(reason)
+	g.spending, g.draft.Live, g.draft.MostLive = spending, found.Live, found.MostLive
+	return g, err
+}
+
+// spend spends the budget of events for the media of lines. It returns the reason why the guard trips, if too little is left.
+func (r *run) spend(ctx context.Context, lines iter.Seq2[plan.Line, error]) (spending eventbudget.Spending, reason string, err error) {
 	var ids []string
 	for l, err := range lines {
 		if err != nil {
-			return spending, err
+			return spending, "", err
 		}
 		ids = append(ids, strings.Clone(l.MediaID)) // the budget keeps it, and not the line's record
 	}
 	limit := r.Policy.Guard.MaxDelete
 	spending, err = r.Events.Spend(ctx, r.Store, r.Now(), ids, limit, r.enforces())
-	for _, reason := range spending.Skipped {
-		r.Log.Warn("refund not counted", "error", reason.Error())
+	for _, skipped := range spending.Skipped {
+		r.Log.Warn("refund not counted", "error", skipped.Error())
 	}
 	if err == nil && !spending.Allowed {
-		r.trip(fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", len(ids), spending.Spent, limit))
+		reason = fmt.Sprintf("%d media have expired, earlier events within 24 hours have used %d, and guard.maxDelete is %d", len(ids), spending.Spent, limit)
 	}
-	return spending, err
+	return spending, reason, err
 }
 
 // settleBudget returns the spared media to the event budget. Other runs spend nothing, and have
@@ -62,12 +74,6 @@ func (r *run) settleBudget(ctx context.Context, spending eventbudget.Spending, s
 	defer cancel()
 	if err := spending.Settle(ctx, r.Store, r.Now(), spared); err != nil {
 		r.Log.Warn("refund of the event budget not recorded", "error", err.Error())
-	}
-}
-
-func (r *run) trip(reason string) {
-	if reason != "" {
-		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
 	}
 }
 
@@ -102,35 +108,33 @@ func percentAbove(limit policy.Percent, part, whole int) (written string) {
 
 // guardApply checks a saved plan. A person who applies a blocked plan overrides the guard, once. What is left of another
 // plan is checked again: the guard may have changed since, and it did not count the announced media of a plan.
-func (r *run) guardApply(ctx context.Context, draft *plan.Contents) error {
+func (r *run) guardApply(ctx context.Context) (g guarded, err error) {
 	contents, err := journal.ReadPlan(ctx, r.Store, r.request.Plan)
 	if err != nil {
-		return err
+		return g, err
 	}
 	if !r.enforces() {
-		draft.Live, draft.MostLive = contents.Live, contents.MostLive
-		draft.Blocked = r.guardRest(contents)
-		return nil
+		g.draft = plan.Contents{Blocked: r.guardRest(contents), Live: contents.Live, MostLive: contents.MostLive}
+		return g, nil
 	}
 	reason, overridden := contents.Blocked, "plan %s was blocked: %s; applied by %s"
 	if reason == "" {
 		reason, overridden = r.guardRest(contents), "plan %s was not blocked when it was made, and would be now: %s; applied by %s"
 	}
 	if reason == "" || r.report.Counts.Expired == 0 {
-		return nil
+		return g, nil
 	}
 	applied, err := journal.AppliedBy(ctx, r.Store, r.request.Plan)
 	switch {
 	case err != nil:
-		return err
+		return g, err
 	case applied != "":
-		r.trip("the plan was blocked, and was applied before: " + reason)
-		r.report.Next = "make a new plan: a blocked plan can be applied once"
+		g = blocked("the plan was blocked, and was applied before: " + reason)
+		g.next = "make a new plan: a blocked plan can be applied once"
 	default:
-		r.report.Guard.Overridden = fmt.Sprintf(overridden, r.request.Plan, text.Bound(reason), r.Caller)
+		g.guard.Overridden = fmt.Sprintf(overridden, r.request.Plan, text.Bound(reason), r.Caller)
 	}
-	draft.Blocked = r.report.Guard.Reason
-	return nil
+	return g, nil
 }
 
 // guardRest returns why what is left of a plan is blocked, or nothing. The share is that of the media that

@@ -121,24 +121,24 @@ func TestGuardOfAnAppliedPlan(t *testing.T) {
 			}
 			r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID}, mode)
 			r.report.Counts.Expired, r.report.Counts.Pending = test.expired, test.expired
-			var draft plan.Contents
-			if err := r.guardApply(t.Context(), &draft); err != nil {
+			g, err := r.guardApply(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-			guard := r.report.Guard
+			guard, draft := g.guard, g.draft
 			if guard.Tripped != test.tripped || (guard.Overridden == "") != (test.overridden == "") || !strings.Contains(guard.Overridden, test.overridden) {
 				t.Errorf("%+v, want tripped %v and overridden %q", guard, test.tripped, test.overridden)
 			}
 			if (draft.Blocked == "") != (test.draft == "") || !strings.Contains(draft.Blocked, test.draft) {
 				t.Errorf("the new plan is blocked by %q, want %q", draft.Blocked, test.draft)
 			}
-			if (r.report.Next != "") != test.tripped {
-				t.Errorf("next: %q", r.report.Next)
+			if (g.next != "") != test.tripped {
+				t.Errorf("next: %q", g.next)
 			}
 		})
 	}
 	r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.HTTP, Plan: "sha256:none"}, policy.Enforce)
-	if err := r.guardApply(t.Context(), &plan.Contents{}); err == nil {
+	if _, err := r.guardApply(t.Context()); err == nil {
 		t.Error("a plan that does not exist passes the guard")
 	}
 }

@@ -63,6 +63,7 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 		}
 	}
 	n.describe()
+	n.warnGuard(found.Live, found.MostLive)
 	return n, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
 )
@@ -35,20 +36,21 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		reason = r.guardRest(p.contents)
 	}
 	if reason != "" {
-		r.trip(reason)
+		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
 		return nil
 	}
 	origin := &scan.Origin{}
 	if len(p.contents.Head.Scope.Inventory) > 0 {
 		origin = r.scanner(&announce.Reader{}).Inventory(ctx, admit, !covered)
 	}
-	p.purge(ctx, admit, origin, p.left(ctx))
+	r.purge(ctx, admit, p.ledger, origin, p.left(ctx))
 	return nil
 }
 
 // reopened is the plan of an earlier run that did not finish it.
 type reopened struct {
-	*deletion
+	*run
+	ledger   *ledger
 	contents plan.Contents
 	// settled are the media that have an outcome, or are not due any more.
 	settled map[string]bool
@@ -67,8 +69,8 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &reopened{deletion: r.newDeletion(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
-	p.lastRecord = records // or less than the last number: the next free one is used
+	p := &reopened{run: r, ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
+	p.ledger.last = records // or less than the last number: the next free one is used
 	for id := range outcomes {
 		p.settled[id] = true
 	}

@@ -32,7 +32,7 @@ func TestStatus(t *testing.T) {
 		"one failed":                   {counts: counts{Deleted: 3, Failed: 1}, want: report.Partial},
 		"one is unverified":            {counts: counts{Deleted: 3, Unverified: 1}, want: report.Partial},
 		"some could not be read":       {prepare: []func(*run){func(r *run) { r.partial = true }}, want: report.Partial},
-		"blocked":                      {prepare: []func(*run){func(r *run) { r.trip("too many") }}, counts: counts{Pending: 3}, want: report.Blocked},
+		"blocked":                      {prepare: []func(*run){func(r *run) { r.report.Guard.Tripped = true }}, counts: counts{Pending: 3}, want: report.Blocked},
 		"failed before any deletion":   {prepare: []func(*run){failed}, counts: counts{Pending: 3}, want: report.Failed, err: "boom"},
 		"failed after a deletion":      {prepare: []func(*run){failed}, counts: counts{Deleted: 1, Pending: 1}, want: report.Incomplete, err: "boom, with 1 media still to delete"},
 		"failed with one unverified":   {prepare: []func(*run){failed}, counts: counts{Unverified: 1, Pending: 1}, want: report.Incomplete, err: "boom, with 1 media still to delete"},

@@ -161,13 +161,15 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
-	draft := plan.Contents{Head: found.Head, Region: r.Region}
-	spending, err := r.guard(ctx, found, notice, &draft)
+	g, err := r.guard(ctx, found, notice)
+	r.report.Guard, r.report.Next = g.guard, g.next
 	spared := eventbudget.All
-	defer func() { r.settleBudget(ctx, spending, spared) }()
+	defer func() { r.settleBudget(ctx, g.spending, spared) }()
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
+	draft := g.draft
+	draft.Head, draft.Region = found.Head, r.Region
 	planID, err := r.savePlans(ctx, found, notice, draft)
 	if err != nil {
 		return r.suspend(ctx, found, err)
@@ -181,9 +183,9 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 		return fmt.Errorf("%w; nothing was deleted", err)
 	}
 	r.report.Begun = true
-	d := r.newDeletion(planID, r.request.Plan)
-	spared = func(id string) bool { return d.spared[id] }
-	d.purge(ctx, admit, &found.Origin, notice.dueLines(found))
+	l := r.newLedger(planID, r.request.Plan)
+	spared = func(id string) bool { return l.spared[id] }
+	r.purge(ctx, admit, l, &found.Origin, notice.dueLines(found))
 	r.begun = Begun{r, intent}
 	r.markApplied(ctx)
 	return nil

@@ -1,0 +1,120 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/history"
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/purge"
+	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/segments"
+	"github.com/mediasweep/mediasweep/internal/task"
+)
+
+// ledger records what becomes of the media of a plan: for later runs, for the history, and for announcements.
+type ledger struct {
+	*Sweep
+	plan     string
+	decision history.Decision // the run, the plan that a person approved, and the policy
+	folder   string           // the run that began the plan
+	runs     []string         // the runs that count the media, if it is not that one alone
+	last     int              // the number of the last record of outcomes
+	tried    int              // the number of unrecorded outcomes after a failed write
+	unrecorded
+}
+
+// unrecorded waits for the next flush, or for the end of the deletion.
+type unrecorded struct {
+	outcomes  []journal.Outcome
+	decisions []history.Decision
+	// deleted and unverified are media that MPS still shows.
+	deleted, unverified []journal.Tombstone
+	lost                []string        // the rules of the lost media among the outcomes
+	stayed              []string        // media that have not expired any more: what was announced of them counts no more
+	spared              map[string]bool // media of an event that were not deleted
+}
+
+// newLedger returns the ledger of a plan. It has what was still expired of the approved one, if a person approved one.
+func (r *run) newLedger(planID, approved string) *ledger {
+	l := &ledger{
+		Sweep: r.Sweep, plan: planID, decision: history.Decision{Run: r.report.Run, Plan: cmp.Or(approved, planID), Policy: r.report.Policy},
+		folder: r.report.Run, unrecorded: unrecorded{spared: map[string]bool{}},
+	}
+	if r.isResumed() {
+		l.folder, l.runs = r.request.Resume, []string{r.request.Resume, r.report.Run}
+	}
+	return l
+}
+
+// keep adds a medium of the plan that stays.
+func (l *ledger) keep(o purge.Outcome) {
+	if o.Cause == nil && o.Now.Cause != retention.AmongLatest && !l.Policy.Notice.IsZero() { // a sweep ranks the whole group
+		l.stayed = append(l.stayed, o.Line.MediaID)
+	}
+}
+
+// add adds a medium that was sent, or is gone.
+func (l *ledger) add(o purge.Outcome) {
+	outcome := journal.Outcome{MediaID: o.Line.MediaID, Became: o.Became, Code: mps.CodeOf(o.Cause), Plan: l.plan, Runs: l.runs}
+	l.outcomes = append(l.outcomes, outcome)
+	if o.Became == journal.Lost {
+		l.lost = append(l.lost, o.Line.Rule)
+	}
+	one := l.decision
+	one.At, one.MediaID, one.Outcome, one.Code = l.Now(), outcome.MediaID, outcome.Became, outcome.Code
+	one.Rule, one.Orphan = o.Line.Rule, l.Policy.TakesOrphans(o.Line.Rule)
+	if line := o.Line; line.Parse() == nil {
+		one.Describe(line.Rule, line.Reason, line.Medium)
+	}
+	l.decisions = append(l.decisions, one)
+	tombstone := journal.Tombstone{MediaID: o.Line.MediaID, Created: o.Line.Created}
+	switch {
+	case !o.Tombstone:
+	case o.Became == journal.Unverified:
+		l.unverified = append(l.unverified, tombstone)
+	default:
+		l.deleted = append(l.deleted, tombstone)
+	}
+}
+
+// storeTime bounds the time for which the purge waits for outcomes to be written.
+const storeTime = 5 * time.Second
+
+// maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
+// next thousand.
+func (l *ledger) maybeFlush(ctx context.Context) {
+	if len(l.outcomes) < l.tried+segments.MaxLines {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	_, _ = l.flush(ctx) // close returns the errors of the last try
+	l.tried = len(l.outcomes)
+}
+
+// flush writes the outcomes, and the history beside them. gap is the error of the history.
+func (l *ledger) flush(ctx context.Context) (err, gap error) {
+	now := l.Now()
+	written := task.Go(func() error { return history.Record(ctx, l.Store, now, l.decisions) })
+	if len(l.outcomes) > 0 {
+		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)
+	}
+	if err == nil {
+		l.outcomes, l.lost = nil, nil
+	}
+	if gap = written(); gap == nil {
+		l.decisions = nil
+	}
+	return err, gap
+}
+
+// close writes the remaining outcomes, and the tombstones, and takes announcements back. gap is the error of the history.
+func (l *ledger) close(ctx context.Context) (err, gap error) {
+	err, gap = l.flush(ctx)
+	return errors.Join(err, journal.AddTombstones(ctx, l.Store, l.Now(), l.deleted, l.unverified), announce.TakeBack(ctx, l.Store, l.Now(), l.stayed)), gap
+}
