@@ -39,7 +39,7 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
 		}
 		c.skips.add(f, elsewhere, c.sources.hasIDs)
 		if !elsewhere {
-			c.decider.countDue(f, c.Draft.ranker)
+			c.decider.upcoming.countDue(f, c.Draft.ranker)
 		}
 	}
 	r.Counts.Pending = r.Counts.Expired
@@ -47,7 +47,7 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
 		return nil
 	}
 	if c.Draft.ranker.IsWhole() {
-		r.Due = c.decider.due()
+		r.Due = c.decider.upcoming.due()
 	}
 	c.Live, c.MostLive, err = c.countLive(ctx, &r.Counts)
 	return err

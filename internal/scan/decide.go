@@ -24,11 +24,10 @@ type decider struct {
 	asOf     time.Time
 	mark     func(*media.Medium) retention.Mark
 	now      func() time.Time
-	surveys  bool                // it decides nothing, and needs none of these
-	ranks    bool                // the media only rank others
-	indexes  bool                // findings need the time of the next look-up
-	upcoming *retention.Upcoming // counts what falls due; nil if the scan cannot know
-	skipped  media.Medium        // used again for each medium that the index skips
+	surveys  bool // it decides nothing, and needs none of these
+	ranks    bool // the media only rank others
+	indexes  bool // findings need the time of the next look-up
+	upcoming upcoming
 }
 
 func (c *scan) newDecider() decider {
@@ -44,13 +43,13 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 		return f, "", err
 	}
 	f.uncounted = d.ranks
-	m, readAt := &of.Medium, d.now()
+	m := &of.Medium
 	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
 	decision := retention.Decide(d.policy, m, facts)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
-		l, err = plan.LineOf(entry, m.Created, readAt)
+		l, err = plan.LineOf(entry, m.Created, d.now())
 	}
 	switch {
 	case decision.Verdict == retention.Unknown:
@@ -58,7 +57,7 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 	case err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep):
 		decision, l, reason = retention.Decision{Verdict: retention.Unknown}, plan.Line{}, err.Error()
 	}
-	f.verdict, f.rule, f.rank, f.readAt, f.line = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), readAt.Unix(), l.Text
+	f.verdict, f.rule, f.rank, f.line = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), l
 	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it
@@ -74,12 +73,9 @@ func findingOf(of lookup.Found) *finding {
 	_, _ = sum.Write(m.Record) // a hash takes everything
 	_, _ = io.WriteString(sum, m.Doubt)
 	digest := sum.Sum(nil)
-	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, state: m.State, digest: binary.LittleEndian.Uint64(digest)}
+	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, digest: binary.LittleEndian.Uint64(digest)}
 	if media.CheckID(m.ID) != nil { // two such records are not of one medium
 		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
-	}
-	if !m.Created.IsZero() {
-		f.created = m.Created.Unix()
 	}
 	return f
 }

@@ -153,8 +153,8 @@ func (d *Draft) Media() iter.Seq2[plan.Line, error] {
 }
 
 func (d *Draft) lineOf(f *finding) plan.Line {
-	l := plan.Line{MediaID: f.mediaID, Rule: f.rule, State: f.state, Created: f.created, ReadAt: f.readAt,
-		Outranked: len(f.rank.Groups) > 0 && f.readAt != plan.Unread, Text: f.line}
+	l := f.line
+	l.MediaID, l.Rule, l.Outranked = f.mediaID, f.rule, len(f.rank.Groups) > 0 && l.ReadAt != plan.Unread
 	if d.resumed && l.Outranked {
 		l.ReadAt, l.Outranked = plan.Unread, false
 	}

@@ -68,7 +68,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 		for range 1 + random.IntN(25) {
 			id := fmt.Sprint("id", random.IntN(6))
 			record := uint64(1 + random.IntN(2)*random.IntN(2)) // of few media there are two
-			f := &finding{mediaID: id, name: "media-in/" + id, digest: record*100 + uint64(id[2]), uncounted: random.IntN(4) == 0, readAt: now.Unix()}
+			f := &finding{mediaID: id, name: "media-in/" + id, digest: record*100 + uint64(id[2]), uncounted: random.IntN(4) == 0, line: plan.Line{ReadAt: now.Unix()}}
 			switch random.IntN(12) {
 			case 0:
 				f = &finding{mediaID: id, name: "~" + id, verdict: retention.Absent, uncounted: f.uncounted}
@@ -85,7 +85,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 					f.rank = retention.Rank{Rule: "series", Created: int64(f.digest % 4), Groups: []string{fmt.Sprint("g", f.digest%2), fmt.Sprint("h", f.digest%3)}}
 				}
 				if f.verdict == retention.Expired {
-					f.rule, f.line = "series", []byte(fmt.Sprint(id, f.digest))
+					f.rule, f.line.Text = "series", []byte(fmt.Sprint(id, f.digest))
 				}
 			}
 			all[id] = append(all[id], f)
@@ -249,9 +249,9 @@ func TestLinesOfAResumedScan(t *testing.T) {
 			return retention.Rank{Rule: "series", Groups: []string{"g"}, Created: at}
 		}
 		for _, f := range []*finding{
-			{mediaID: "old", name: "b/old", verdict: retention.Expired, rule: "series", rank: rank(1), readAt: 99},
-			{mediaID: "new", name: "b/new", verdict: retention.Keep, rule: "series", rank: rank(2), readAt: plan.Unread},
-			{mediaID: "other", name: "b/other", verdict: retention.Expired, rule: "rest", readAt: 99},
+			{mediaID: "old", name: "b/old", verdict: retention.Expired, rule: "series", rank: rank(1), line: plan.Line{ReadAt: 99}},
+			{mediaID: "new", name: "b/new", verdict: retention.Keep, rule: "series", rank: rank(2)},
+			{mediaID: "other", name: "b/other", verdict: retention.Expired, rule: "rest", line: plan.Line{ReadAt: 99}},
 		} {
 			if err := d.add(f.key(), f.encode()); err != nil {
 				t.Fatal(err)

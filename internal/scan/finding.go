@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
@@ -34,9 +35,7 @@ type finding struct {
 	// contradicted is true if two answers have different records of the medium.
 	contradicted bool
 
-	state           string
-	created, readAt int64  // in seconds since 1970
-	line            []byte // of the plan, if the medium has expired
+	line plan.Line // of the plan, if the medium has expired
 }
 
 // Keys sort media by ID, and before objects without a medium.
@@ -56,24 +55,24 @@ const uncountedFlag = 1
 
 // encode encodes the fields that the key does not contain.
 func (f *finding) encode() []byte {
-	b := make([]byte, 0, 128+len(f.line))
+	b := make([]byte, 0, 128+len(f.line.Text))
 	var flags byte
 	if f.uncounted {
 		flags |= uncountedFlag
 	}
 	b = append(b, flags, byte(f.verdict)) //nolint:gosec // there are five verdicts
-	for _, number := range []int64{f.modified, f.due, f.expires, f.created, f.readAt, f.rank.Created, int64(len(f.rank.Groups))} {
+	for _, number := range []int64{f.modified, f.due, f.expires, f.line.Created, f.line.ReadAt, f.rank.Created, int64(len(f.rank.Groups))} {
 		b = binary.AppendVarint(b, number)
 	}
 	b = binary.LittleEndian.AppendUint64(b, f.digest)
-	texts := append([]string{f.rule, f.state, f.rank.Rule}, f.rank.Groups...)
+	texts := append([]string{f.rule, f.line.State, f.rank.Rule}, f.rank.Groups...)
 	if f.mediaID != "" {
 		texts = append(texts, f.name)
 	}
 	for _, text := range texts {
 		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
-	return append(b, f.line...)
+	return append(b, f.line.Text...)
 }
 
 // errDamaged: the bytes are not a finding.
@@ -91,7 +90,7 @@ func decode(key string, b []byte) (*finding, error) {
 	f.uncounted, f.verdict = b[0]&uncountedFlag != 0, retention.Verdict(b[1])
 	b = b[2:]
 	var groups int64
-	for _, into := range []*int64{&f.modified, &f.due, &f.expires, &f.created, &f.readAt, &f.rank.Created, &groups} {
+	for _, into := range []*int64{&f.modified, &f.due, &f.expires, &f.line.Created, &f.line.ReadAt, &f.rank.Created, &groups} {
 		number, n := binary.Varint(b)
 		if n <= 0 {
 			return nil, errDamaged
@@ -103,7 +102,7 @@ func decode(key string, b []byte) (*finding, error) {
 	}
 	f.digest, b = binary.LittleEndian.Uint64(b), b[8:]
 	f.rank.Groups = make([]string, groups)
-	texts := []*string{&f.rule, &f.state, &f.rank.Rule}
+	texts := []*string{&f.rule, &f.line.State, &f.rank.Rule}
 	for i := range f.rank.Groups {
 		texts = append(texts, &f.rank.Groups[i])
 	}
@@ -123,7 +122,7 @@ func decode(key string, b []byte) (*finding, error) {
 		}
 		*into, b = string(b[n:n+int(size)]), b[n+int(size):] //nolint:gosec // size <= len(b)-n
 	}
-	f.line = b
+	f.line.Text = b
 	return f, nil
 }
 
@@ -144,14 +143,14 @@ func (f *finding) merge(other *finding) {
 // hasLineOf reports whether two media have the same entry in a plan, or were surveyed with the same record: their
 // records differ in the order of their keys only, which the service does not promise.
 func (f *finding) hasLineOf(other *finding) bool {
-	return f.verdict == other.verdict && f.rule == other.rule && len(f.line) > 0 && bytes.Equal(f.line, other.line)
+	return f.verdict == other.verdict && f.rule == other.rule && len(f.line.Text) > 0 && bytes.Equal(f.line.Text, other.line.Text)
 }
 
 func (f *finding) isStray() bool { return f.name == "" }
 
 // contradict makes the medium unknown, and clears the fields that come from its record.
 func (f *finding) contradict() {
-	f.verdict, f.rule, f.rank, f.due, f.expires, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, 0, nil
+	f.verdict, f.rule, f.rank, f.due, f.expires, f.digest, f.line = retention.Unknown, "", retention.Rank{}, 0, 0, 0, plan.Line{}
 	f.contradicted = true
 }
 

@@ -30,7 +30,7 @@ func randomFinding(random *rand.Rand) *finding {
 	f := &finding{
 		modified: number(), verdict: retention.Verdict(random.IntN(int(retention.Expired) + 1)), rule: text(),
 		rank:   retention.Rank{Rule: text(), Created: number(), Groups: make([]string, random.IntN(4))},
-		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), expires: number(), state: text(), created: number(), readAt: number(), line: []byte(text()),
+		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), expires: number(), line: plan.Line{State: text(), Created: number(), ReadAt: number(), Text: []byte(text())},
 	}
 	for i := range f.rank.Groups {
 		f.rank.Groups[i] = text()
@@ -52,7 +52,7 @@ func TestAFindingComesBack(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, f) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, got, f)
 		}
-		for size := range min(len(encoded)-len(f.line), 60) { // the line is whatever is left
+		for size := range min(len(encoded)-len(f.line.Text), 60) { // the line is whatever is left
 			if got, err := decode(f.key(), encoded[:size]); err == nil {
 				t.Fatalf("%d bytes of %d are a finding: %+v", size, len(encoded), got)
 			}
@@ -103,29 +103,29 @@ func expiredFinding(id string) *finding {
 	if err != nil {
 		panic(err)
 	}
-	return &finding{mediaID: id, name: "media-in/" + id, verdict: retention.Expired, rule: "rest", state: m.State, created: m.Created.Unix(), readAt: now.Unix(), line: l.Text}
+	return &finding{mediaID: id, name: "media-in/" + id, verdict: retention.Expired, rule: "rest", line: l}
 }
 
 // checkSaved checks a finding of a segment. An expired medium has an ID that DeleteMedia accepts, agrees
 // with its line, and counts as never read.
 func checkSaved(t *testing.T, f *finding) {
 	t.Helper()
-	if f.readAt != plan.Unread {
-		t.Errorf("%q was read at %d", f.mediaID, f.readAt)
+	if f.line.ReadAt != plan.Unread {
+		t.Errorf("%q was read at %d", f.mediaID, f.line.ReadAt)
 	}
 	if f.verdict != retention.Expired {
-		if f.line != nil {
+		if f.line.Text != nil {
 			t.Errorf("%q has not expired and has a line", f.mediaID)
 		}
 		return
 	}
-	entry, _, err := plan.ParseEntry(f.line)
-	if err != nil || media.CheckID(f.mediaID) != nil || entry.MediaID != f.mediaID || entry.Rule != f.rule || entry.State != f.state {
-		t.Errorf("%q of rule %q, state %q: its line is %+v, %v", f.mediaID, f.rule, f.state, entry, err)
+	entry, _, err := plan.ParseEntry(f.line.Text)
+	if err != nil || media.CheckID(f.mediaID) != nil || entry.MediaID != f.mediaID || entry.Rule != f.rule || entry.State != f.line.State {
+		t.Errorf("%q of rule %q, state %q: its line is %+v, %v", f.mediaID, f.rule, f.line.State, entry, err)
 	}
 	m, err := media.Parse(entry.Record)
-	if err != nil || m.ID != f.mediaID || m.Doubt != "" || m.Created.Unix() != f.created {
-		t.Errorf("%q, created at %d: the record of its line is %+v, %v", f.mediaID, f.created, m, err)
+	if err != nil || m.ID != f.mediaID || m.Doubt != "" || m.Created.Unix() != f.line.Created {
+		t.Errorf("%q, created at %d: the record of its line is %+v, %v", f.mediaID, f.line.Created, m, err)
 	}
 }
 
@@ -142,16 +142,16 @@ func TestASegmentThatIsForged(t *testing.T) {
 		"sound":                      {expiredFinding("a"), true},
 		"another medium's line":      {change(func(f *finding) { f.line = expiredFinding("b").line }), false},
 		"another rule":               {change(func(f *finding) { f.rule = "series" }), false},
-		"no line":                    {change(func(f *finding) { f.line = nil }), false},
-		"half a line":                {change(func(f *finding) { f.line = f.line[:len(f.line)/2] }), false},
+		"no line":                    {change(func(f *finding) { f.line.Text = nil }), false},
+		"half a line":                {change(func(f *finding) { f.line.Text = f.line.Text[:len(f.line.Text)/2] }), false},
 		"an object without a medium": {change(func(f *finding) { f.mediaID = "" }), false},
 		"an ID that is none":         {change(func(f *finding) { f.mediaID = "a,b" }), false},
 		"a record of another medium": {change(func(f *finding) {
-			f.line = bytes.Replace(f.line, []byte(`"MediaId":"a"`), []byte(`"MediaId":"b"`), 1)
+			f.line.Text = bytes.Replace(f.line.Text, []byte(`"MediaId":"a"`), []byte(`"MediaId":"b"`), 1)
 		}), false},
-		"another state":         {change(func(f *finding) { f.state = "Initiated" }), true},
-		"another creation time": {change(func(f *finding) { f.created = 1 }), true},
-		"read just now":         {change(func(f *finding) { f.readAt = math.MaxInt64 }), true},
+		"another state":         {change(func(f *finding) { f.line.State = "Initiated" }), true},
+		"another creation time": {change(func(f *finding) { f.line.Created = 1 }), true},
+		"read just now":         {change(func(f *finding) { f.line.ReadAt = math.MaxInt64 }), true},
 		"kept, with a line":     {change(func(f *finding) { f.verdict = retention.Keep }), true},
 	} {
 		n := 0
@@ -224,8 +224,8 @@ func TestASegmentThatIsTooLong(t *testing.T) {
 	const size, most = 16 << 20, maxSegment / (16 << 20)
 	f := &finding{mediaID: "a", name: "media-in/a"}
 	head := func() []byte { return binary.AppendUvarint([]byte{byte(len(f.key()))}, uint64(len(f.encode()))) }
-	f.line = make([]byte, size-100)
-	f.line = make([]byte, len(f.line)+size-len(head())-len(f.key())-len(f.encode()))
+	f.line.Text = make([]byte, size-100)
+	f.line.Text = make([]byte, len(f.line.Text)+size-len(head())-len(f.key())-len(f.encode()))
 	record := slices.Concat(head(), []byte(f.key()), f.encode())
 	if len(record) != size {
 		t.Fatalf("%d bytes", len(record))

@@ -161,12 +161,8 @@ func (c *scan) holdSaved(f *finding) {
 	if f.verdict != retention.Expired {
 		return
 	}
-	l := plan.Line{Text: f.line}
-	if l.Parse() != nil {
-		return
-	}
-	if d, held := c.Mark(l.Medium).Held(c.Head.AsOf); held {
-		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), nil
+	if d, held := c.Mark(f.line.Medium).Held(c.Head.AsOf); held {
+		f.verdict, f.rule, f.line = d.Verdict, d.RuleName(), plan.Line{}
 	}
 }
 

@@ -126,12 +126,11 @@ func saved(key string, encoded []byte) (*finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.readAt = plan.Unread
 	if f.verdict != retention.Expired {
-		f.line = nil
+		f.line = plan.Line{}
 		return f, nil
 	}
-	entry, _, err := plan.ParseEntry(f.line)
+	entry, _, err := plan.ParseEntry(f.line.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +138,6 @@ func saved(key string, encoded []byte) (*finding, error) {
 	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
 		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
 	}
-	f.line, f.state, f.created = l.Text, l.State, l.Created
+	f.line = l
 	return f, err
 }

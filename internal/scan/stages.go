@@ -135,7 +135,7 @@ func (c *scan) skip(candidate *inventory.Candidate, entries []index.Entry) {
 	c.skips.count(entries)
 	for _, e := range entries {
 		if isLive(e) {
-			c.decider.countSkipped(candidate, e.Due)
+			c.decider.upcoming.countSkipped(candidate, e.Due)
 		}
 	}
 	if c.checkpoints.accounted%checkpointStep == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -14,9 +15,9 @@ const contradictory = "MPS returned it twice with different records"
 // survey makes a finding that of a survey. In place of a line of a plan it has the record, whose keys are in order there too; in
 // place of a rule it has the doubt. A medium that a list contradicts is unknown.
 func (f *finding) survey(m *media.Medium, contradicted bool) {
-	f.verdict, f.line, f.rule = retention.Keep, m.Record, m.Doubt
+	f.verdict, f.rule, f.line = retention.Keep, m.Doubt, plan.Line{State: m.State, Text: m.Record}
 	if canonical, err := text.Canonical(m.Record); err == nil {
-		f.line = canonical
+		f.line.Text = canonical
 	}
 	if contradicted {
 		f.verdict = retention.Unknown
@@ -35,9 +36,9 @@ func (f *finding) surveyed() (m media.Medium, ok bool, err error) {
 	case f.verdict != retention.Keep:
 		return m, false, nil
 	}
-	if m, err = media.Parse(f.line); err != nil {
+	if m, err = media.Parse(f.line.Text); err != nil {
 		return m, false, fmt.Errorf("read the record of %s again: %w", text.Quote(f.mediaID), err)
 	}
-	m.State, m.Doubt = f.state, f.rule
+	m.State, m.Doubt = f.line.State, f.rule
 	return m, true, nil
 }

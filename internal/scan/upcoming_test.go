@@ -258,10 +258,10 @@ func TestCountSkippedAllocations(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	d := decider{upcoming: retention.NewUpcoming(p, now), mark: func(*media.Medium) retention.Mark { return retention.Mark{} }}
+	u := upcoming{Upcoming: retention.NewUpcoming(p, now), mark: func(*media.Medium) retention.Mark { return retention.Mark{} }}
 	candidate := inventory.Candidate{Object: media.Object{Bucket: "media-in", Key: "a.mp4"}}
 	due := now.AddDate(0, 0, 7).Unix()
-	if allocations := testing.AllocsPerRun(100, func() { d.countSkipped(&candidate, due) }); allocations > 0 {
+	if allocations := testing.AllocsPerRun(100, func() { u.countSkipped(&candidate, due) }); allocations > 0 {
 		t.Errorf("%v allocations for a medium", allocations)
 	}
 }
