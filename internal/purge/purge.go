@@ -61,8 +61,6 @@ type Purger struct {
 	Interrupted bool
 	// FindOnly is true if the purge only finds media that are gone. It decides on no medium, and deletes none.
 	FindOnly bool
-
-	newest newestMedia
 }
 
 // Judge has what decisions on media of the plan need.
@@ -95,7 +93,7 @@ type Sources interface {
 // of lines or settle nothing more is sent, and settle gets the outcomes of what was sent.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
-	s := stage{Purger: p, worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event)}}
+	s := stage{Purger: p, worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event), newest: &newestMedia{ranks: map[string]retention.Rank{}}}}
 	defer func() { stop(); s.wait() }() // settle may panic again
 	var ended error
 	handle := func(e event) {

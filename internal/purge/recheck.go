@@ -158,8 +158,5 @@ func (n *newestMedia) add(ranker *retention.Ranker, ids []string) (unread []stri
 func (n *newestMedia) put(ranks map[string]retention.Rank) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ranks == nil {
-		n.ranks = map[string]retention.Rank{}
-	}
 	maps.Copy(n.ranks, ranks)
 }

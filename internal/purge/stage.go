@@ -125,6 +125,7 @@ type worker struct {
 	*Purger
 	ctx, admit context.Context //nolint:containedctx // of one call
 	events     chan event
+	newest     *newestMedia // shared by all workers
 	isSent     bool
 	own        *claim // of the media that it sends
 }
