@@ -63,6 +63,12 @@ type httpAnswer struct {
 	retryAfter time.Duration // the requested delay, at most MaxRetryAfter; 0 for none
 }
 
+// answered is an answer, or why there is none.
+type answered struct {
+	httpAnswer
+	err error
+}
+
 // do sends one request and returns its answer. Without an answer, the status is 0 and the error is set.
 func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) (httpAnswer, error) {
 	w, err := c.take()
@@ -74,14 +80,10 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 	defer cancel()
 	w.ctx, w.credentials, w.retryAfter = ctx, credentials, 0
 	// For each call's nonce the SDK prints the stack of its goroutine: that of a new one is short.
-	var answer httpAnswer
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		growStack()
-		answer, err = w.send(request)
-	})
-	sending.Wait()
-	return answer, err
+	sent := make(chan answered)
+	go w.send(request, sent)
+	came := <-sent
+	return came.httpAnswer, came.err
 }
 
 // growStack makes the stack of a new goroutine as large as the SDK needs it. Left alone, the stack grows in steps, and each
@@ -131,23 +133,25 @@ func (c *caller) newWorker() (*worker, error) {
 	if c.account.MPS.Plain {
 		config.Scheme = "HTTP"
 	}
-	// The context bounds the call. The SDK's timeout must not.
-	client.SetReadTimeout(24 * time.Hour)
+	// The context bounds the call. With a timeout of the SDK, net/http would start two goroutines for each call.
+	client.SetReadTimeout(-1)
 	w.sdk = client
 	return w, nil
 }
 
 // send calls the SDK, which panics on undocumented error bodies.
-func (w *worker) send(request requests.AcsRequest) (a httpAnswer, err error) {
+func (w *worker) send(request requests.AcsRequest, sent chan<- answered) {
+	growStack()
 	// A CommonResponse keeps the body unchanged: plans need the complete record.
 	response := responses.NewCommonResponse()
+	var err error
 	defer func() {
-		a = httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter}
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("the SDK panicked: %v", recovered)
 		}
+		sent <- answered{httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter}, err}
 	}()
-	return httpAnswer{}, w.sdk.DoAction(request, response)
+	err = w.sdk.DoAction(request, response)
 }
 
 // RoundTrip sends the SDK's request with the caller's context, which the SDK cannot pass on.

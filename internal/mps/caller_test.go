@@ -1,8 +1,12 @@
 package mps
 
 import (
+	"errors"
+	"net/http"
 	"testing"
 	"time"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/mts"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 )
@@ -44,5 +48,34 @@ func TestRetryAfter(t *testing.T) {
 		if got := parseRetryAfter(header); got != want {
 			t.Errorf("%q asks for %v, want %v", header, got, want)
 		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// The SDK adds no timeout: net/http would start goroutines for it.
+func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
+	c, err := newCaller(account.Account{Region: "cn-shanghai"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := make(chan *http.Request, 1)
+	w.sdk.SetTransport(transport(func(r *http.Request) (*http.Response, error) {
+		requests <- r
+		return nil, errors.New("not sent")
+	}))
+	sent := make(chan answered)
+	go w.send(mts.CreateDeleteMediaRequest(), sent)
+	if came := <-sent; came.status != 0 || came.err == nil {
+		t.Errorf("an answer without a call: %+v", came)
+	}
+	if deadline, ok := (<-requests).Context().Deadline(); ok {
+		t.Errorf("the call ends %v", deadline)
 	}
 }
