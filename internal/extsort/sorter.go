@@ -31,7 +31,7 @@ func (e *Error) Error() string { return fmt.Sprintf("temporary file: %v", e.Err)
 func (e *Error) Unwrap() error { return e.Err }
 
 // Sorter takes records in any order, and yields them in the order of their names. It keeps the order
-// of records with the same name. It writes sorted pieces to a compressed temporary file, so that
+// of records with the same name. It writes sorted pieces to a temporary file, which is compressed if it is large, so that
 // its memory does not grow. Records that come nearly in order make one piece, which is not merged.
 // The zero value is empty. It is not safe for concurrent use.
 type Sorter struct {

@@ -52,6 +52,30 @@ func TestSorter(t *testing.T) {
 	}
 }
 
+// A file is compressed from a size on, also within a piece.
+func TestLargeFile(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var s Sorter
+	defer s.Close()
+	rest := bytes.Repeat([]byte("x"), 100)
+	const records = 4 * small / 100
+	for n := range records {
+		if err := s.Add(fmt.Sprintf("%08d", n), rest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for r, err := range s.All() {
+		if err != nil || r.Name != fmt.Sprintf("%08d", n) || !bytes.Equal(r.Rest, rest) {
+			t.Fatalf("record %d is %s: %v", n, r.Name, err)
+		}
+		n++
+	}
+	if n != records || len(s.pieces) != 1 || s.end < small || s.end > 2*small {
+		t.Errorf("%d records in %d pieces of %d bytes", n, len(s.pieces), s.end)
+	}
+}
+
 // Records of one name come in the order in which they were added, from memory and from
 // the file.
 func TestRecordsOfOneName(t *testing.T) {

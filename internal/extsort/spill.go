@@ -40,26 +40,45 @@ func (s *spill) create() (err error) {
 	return nil
 }
 
+// small is the size up to which a file is not compressed, in bytes. A run reads its findings several times, and most of the
+// time of a read goes to decompression.
+const small = 16 << 20
+
 // output writes a piece. A record has the length of what its name shares with the name before.
 type output struct {
-	piece    *io.OffsetWriter
-	buffer   *bufio.Writer // the compressor writes some 250 bytes at a time
-	squeezed *flate.Writer
-	last     []byte // name
-	ready    []byte // records that are not compressed yet
+	piece  *io.OffsetWriter
+	buffer *bufio.Writer // the compressor writes some 250 bytes at a time
+	to     *flate.Writer
+	level  int    // of to
+	plain  int64  // the number of bytes up to small
+	last   []byte // name
+	ready  []byte // records that are not written yet
 }
 
 // begin opens a piece at the end of the file.
 func (s *spill) begin() {
 	if s.open, s.spare = s.spare, nil; s.open == nil {
 		s.open = &output{buffer: bufio.NewWriterSize(nil, chunk)}
-		s.open.squeezed, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is valid
 	}
 	o := s.open
 	o.piece = io.NewOffsetWriter(s.file, s.end)
 	o.buffer.Reset(o.piece)
-	o.squeezed.Reset(o.buffer)
+	o.plain = small - s.end
+	o.compress()
 	o.last, o.ready = o.last[:0], o.ready[:0]
+}
+
+// compress begins a part of a piece, which is compressed unless the file is small.
+func (o *output) compress() {
+	level := flate.BestSpeed
+	if o.plain > 0 {
+		level = flate.NoCompression
+	}
+	if o.to == nil || o.level != level {
+		o.to, _ = flate.NewWriter(nil, level) // the level is valid
+		o.level = level
+	}
+	o.to.Reset(o.buffer)
 }
 
 func (o *output) writeAll(of *block, records []span) error {
@@ -85,10 +104,15 @@ func (o *output) write(name, rest []byte) error {
 	return o.squeeze()
 }
 
-// squeeze compresses the records that are ready.
+// squeeze writes the records that are ready. When the file is not small any more, it begins to compress.
 func (o *output) squeeze() error {
-	_, err := o.squeezed.Write(o.ready)
+	_, err := o.to.Write(o.ready)
+	o.plain -= int64(len(o.ready))
 	o.ready = o.ready[:0]
+	if err == nil && o.plain <= 0 && o.level == flate.NoCompression {
+		err = o.to.Flush()
+		o.compress()
+	}
 	return err
 }
 
@@ -112,7 +136,10 @@ func (s *spill) finish(level int) error {
 		return nil
 	}
 	o := s.open
-	if err := cmp.Or(o.squeeze(), o.squeezed.Close(), o.buffer.Flush()); err != nil {
+	if err := o.squeeze(); err != nil {
+		return err
+	}
+	if err := cmp.Or(o.to.Close(), o.buffer.Flush()); err != nil {
 		return err
 	}
 	length, _ := o.piece.Seek(0, io.SeekCurrent) // where it is
