@@ -6,6 +6,7 @@ package history
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,7 +73,9 @@ func keyOf(name string) key {
 }
 
 // String returns the key as keyLength hexadecimal digits.
-func (k key) String() string { return fmt.Sprintf("%016x", uint64(k)) }
+func (k key) String() string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(k)))
+}
 
 const keyLength = 16
 

@@ -146,13 +146,14 @@ func newSqueezer() *gzip.Writer {
 // pack compresses lines in order, without the older ones of a key that has too many.
 func pack(squeezed *gzip.Writer, lines []line) []byte {
 	var record bytes.Buffer
+	var text []byte // the gzip.Writer is slow with short ones
 	squeezed.Reset(&record)
 	for i, one := range lines {
 		if later := i + maxOfKey; later < len(lines) && one.key == lines[later].key {
 			continue
 		}
-		_, _ = squeezed.Write([]byte(one.key.String())) // a Buffer returns no error
-		_, _ = squeezed.Write(one.text)
+		text = append(append(text[:0], one.key.String()...), one.text...)
+		_, _ = squeezed.Write(text) // a Buffer returns no error
 	}
 	_ = squeezed.Close()
 	return record.Bytes()

@@ -127,7 +127,10 @@ const (
 // address, whatever address the function itself uses, escaped as RFC 3986 says,
 // so that a comma cannot split a list of them.
 func (o Object) URL(region string, slash Slash) string {
-	key := strings.ReplaceAll(url.QueryEscape(o.Key), "+", "%20")
+	key := o.Key
+	if slash != SlashPlain || !consistsOf(key, "/-_.~", true) { // most keys need no escapes
+		key = strings.ReplaceAll(url.QueryEscape(key), "+", "%20")
+	}
 	if slash == SlashPlain {
 		key = strings.ReplaceAll(key, "%2F", "/")
 	}

@@ -69,6 +69,7 @@ func (n *numbered) create(ctx context.Context, suffix string, record []byte) (nu
 type segment struct {
 	content  bytes.Buffer
 	squeezed *gzip.Writer
+	line     []byte // of one finding: the gzip.Writer is slow with short texts
 	findings int
 }
 
@@ -76,11 +77,9 @@ func (s *segment) add(key string, encoded []byte) {
 	if s.squeezed == nil {
 		s.squeezed, _ = gzip.NewWriterLevel(&s.content, gzip.BestSpeed) // the level is valid
 	}
-	var sizes [2 * binary.MaxVarintLen64]byte
-	lengths := binary.AppendUvarint(binary.AppendUvarint(sizes[:0], uint64(len(key))), uint64(len(encoded)))
-	_, _ = s.squeezed.Write(lengths) // a Buffer returns no error
-	_, _ = s.squeezed.Write([]byte(key))
-	_, _ = s.squeezed.Write(encoded)
+	s.line = binary.AppendUvarint(binary.AppendUvarint(s.line[:0], uint64(len(key))), uint64(len(encoded)))
+	s.line = append(append(s.line, key...), encoded...)
+	_, _ = s.squeezed.Write(s.line) // a Buffer returns no error
 	s.findings++
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/index"
@@ -69,11 +68,8 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 // record in doubt contradicts the same record without doubt.
 func findingOf(of lookup.Found) *finding {
 	m := &of.Medium
-	sum := sha256.New()
-	_, _ = sum.Write(m.Record) // a hash takes everything
-	_, _ = io.WriteString(sum, m.Doubt)
-	digest := sum.Sum(nil)
-	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, digest: binary.LittleEndian.Uint64(digest)}
+	digest := sha256.Sum256(append(m.Record[:len(m.Record):len(m.Record)], m.Doubt...))
+	f := &finding{mediaID: m.ID, name: of.Candidate.Name(), modified: of.Candidate.Modified, digest: binary.LittleEndian.Uint64(digest[:])}
 	if media.CheckID(m.ID) != nil { // two such records are not of one medium
 		f.mediaID = fmt.Sprintf("\x00%x", f.digest)
 	}
