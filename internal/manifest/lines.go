@@ -41,9 +41,6 @@ func openLines(text *bufio.Reader) *lines {
 	return l
 }
 
-// more reads some text behind what is buffered. An error comes again.
-func (l *lines) more() { _, _ = l.text.Peek(l.text.Buffered() + 1) }
-
 // show returns some of the text ahead, or all that a row may have. Last says that the
 // text ends there; the error is io.EOF if nothing is left.
 func (l *lines) show(all bool) (shown []byte, last bool, err error) {

@@ -132,11 +132,6 @@ func (t *table) simpleRow(to [][]byte) (cells [][]byte, line int) {
 	cells = to[:0]
 	shown, _, err := t.show(false)
 	end := bytes.IndexByte(shown, '\n')
-	if end < 0 { // next would fill the whole buffer, which is more than fits into the cache of a processor
-		t.more()
-		shown, _, err = t.show(false)
-		end = bytes.IndexByte(shown, '\n')
-	}
 	if err != nil || end <= 0 || t.mark != '\n' || bytes.IndexByte(shown[:end], '\r') >= 0 {
 		return cells, 0
 	}
