@@ -167,8 +167,7 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 		var fields [][]byte
 		var last neighbour
 		for {
-			var err error
-			line, row, skip := 0, Row{}, false
+			line, row, err := 0, Row{}, error(nil)
 			if fields, line = t.simpleRow(fields); line == 0 {
 				if line, err = t.next(); errors.Is(err, io.EOF) {
 					return
@@ -176,11 +175,13 @@ func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 				fields = t.fields(fields[:0])
 			}
 			if err == nil {
-				if row, skip, err = i.row(fields, &last); err != nil {
+				if row, err = i.row(fields, &last); err != nil {
 					err = &RowError{line, err}
+				} else if row.Object.Key == "" {
+					continue
 				}
 			}
-			if !skip && !yield(row, err) || EndsReading(err) {
+			if !yield(row, err) || EndsReading(err) {
 				return
 			}
 		}
@@ -193,10 +194,10 @@ type neighbour struct {
 	keys
 }
 
-// row reads one row; those of old versions and of delete markers are skipped.
-func (i *Inventory) row(fields [][]byte, last *neighbour) (row Row, skip bool, err error) {
+// row reads one row. It returns an empty Row for an old version or a delete marker.
+func (i *Inventory) row(fields [][]byte, last *neighbour) (row Row, err error) {
 	if len(fields) != i.columns {
-		return row, false, fmt.Errorf("%d columns, fileSchema has %d: %s", len(fields), i.columns, quote(bytes.Join(fields, []byte{','})))
+		return row, fmt.Errorf("%d columns, fileSchema has %d: %s", len(fields), i.columns, quote(bytes.Join(fields, []byte{','})))
 	}
 	marker, err := flag(fields, i.isDeleteMarker, "IsDeleteMarker", false)
 	latest, latestErr := flag(fields, i.isLatest, "IsLatest", true)
@@ -204,26 +205,26 @@ func (i *Inventory) row(fields [][]byte, last *neighbour) (row Row, skip bool, e
 		err = latestErr
 	}
 	if err != nil || marker || !latest {
-		return row, err == nil, err
+		return row, err
 	}
 	if bucket := fields[i.bucket]; string(bucket) != i.Bucket {
-		return row, false, fmt.Errorf("bucket %s, the report is of %s", text.Quote(string(bucket)), text.Quote(i.Bucket))
+		return row, fmt.Errorf("bucket %s, the report is of %s", text.Quote(string(bucket)), text.Quote(i.Bucket))
 	}
 	key, ok := last.unescape(fields[i.key])
 	if !ok {
-		return row, false, fmt.Errorf("key %s has a malformed escape", text.Quote(string(fields[i.key])))
+		return row, fmt.Errorf("key %s has a malformed escape", text.Quote(string(fields[i.key])))
 	}
 	if err = i.badBucket; err == nil {
 		err = media.CheckKey(key)
 	}
 	if err != nil {
-		return row, false, fmt.Errorf("key %s: %w", text.Quote(key), err)
+		return row, fmt.Errorf("key %s: %w", text.Quote(key), err)
 	}
 	row.Object = media.Object{Bucket: i.Bucket, Key: key}
 	if i.modified >= 0 {
 		row.Modified, err = last.parse(fields[i.modified])
 	}
-	return row, false, err
+	return row, err
 }
 
 // keys unescapes the keys of rows that follow one another. Many keys share one allocation.
