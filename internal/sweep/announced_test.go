@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -77,7 +78,7 @@ func TestTheGuardOfAnAnnouncedDay(t *testing.T) {
 			for i, number := range test.media {
 				r.report.Announced = append(r.report.Announced, report.Announced{Day: fmt.Sprint("2026-07-0", i+1), Media: number})
 			}
-			(&notice{run: r}).warnGuard(1000, 1000)
+			(&notice{run: r, found: &scan.Found{Live: 1000, MostLive: 1000}}).warnGuard()
 			for i, day := range r.report.Announced {
 				if (day.Guard != "") != (i == test.warns) {
 					t.Errorf("%s: %q", day.Day, day.Guard)

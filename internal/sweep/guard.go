@@ -13,7 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -32,15 +31,15 @@ func blocked(reason string) guarded {
 }
 
 // guard checks whether the run would delete too much. It records the spending of an event before any deletion.
-func (r *run) guard(ctx context.Context, found *scan.Found, notice *notice) (g guarded, err error) {
+func (r *run) guard(ctx context.Context, notice *notice) (g guarded, err error) {
 	if r.request.Plan != "" {
 		return r.guardApply(ctx)
 	}
-	pending := r.report.Counts.Pending
+	found, pending := notice.found, r.report.Counts.Pending
 	reason := tripped(r.Policy.Guard, pending, found.Live, found.MostLive)
 	var spending eventbudget.Spending
 	if r.request.Trigger == trigger.OSS && pending > 0 && reason == "" {
-		spending, reason, err = r.spend(ctx, notice.dueLines(found))
+		spending, reason, err = r.spend(ctx, notice.dueLines())
 	}
 	g = blocked(reason)
 	g.spending, g.draft.Live, g.draft.MostLive = spending, found.Live, found.MostLive

@@ -28,9 +28,9 @@ func (r *run) openAnnouncements(ctx context.Context) (*announce.Reader, error) {
 // the run announces. What is not expired loses its announcement.
 type notice struct {
 	*run
+	found     *scan.Found
 	announced *announce.Reader
 	update    *announce.Update
-	seenAll   bool   // no candidate was missing
 	at        int64  // when the run announces
 	due       []bool // of the lines of the draft: a million take a megabyte
 	days      map[string]*report.Announced
@@ -39,7 +39,7 @@ type notice struct {
 
 // split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
-	n := &notice{run: r, announced: announced, update: announced.Update(r.request.Inventory), seenAll: !found.Missing, days: map[string]*report.Announced{}}
+	n := &notice{run: r, found: found, announced: announced, update: announced.Update(r.request.Inventory), days: map[string]*report.Announced{}}
 	if n.isIdle() {
 		return n, nil
 	}
@@ -63,18 +63,19 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 		}
 	}
 	n.describe()
-	n.warnGuard(found.Live, found.MostLive)
+	n.warnGuard()
 	return n, nil
 }
 
 // dueLines yields the lines of the due media. It may be called several times.
-func (n *notice) dueLines(found *scan.Found) iter.Seq2[plan.Line, error] {
+func (n *notice) dueLines() iter.Seq2[plan.Line, error] {
+	lines := n.found.Draft.Lines()
 	if !n.needsNotice() {
-		return found.Draft.Lines()
+		return lines
 	}
 	return func(yield func(plan.Line, error) bool) {
 		i := 0
-		for l, err := range found.Draft.Lines() {
+		for l, err := range lines {
 			if (err != nil || n.due[i]) && !yield(l, err) {
 				return
 			}
@@ -150,7 +151,7 @@ func (n *notice) before(ctx context.Context, id string) (list []announce.Entry, 
 // unseen keeps the announcement of a medium that a sweep did not see, if it might have: some candidates could not be
 // read, or the medium is a lead.
 func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
-	if n.seenAll && !earlier.Lead || n.announced.Began.Unix()-earlier.At > int64(announce.LeadTime.Seconds()) {
+	if !n.found.Missing && !earlier.Lead || n.announced.Began.Unix()-earlier.At > int64(announce.LeadTime.Seconds()) {
 		n.update.End(earlier.MediaID)
 		return nil
 	}
@@ -246,7 +247,7 @@ func (n *notice) describe() {
 }
 
 // warnGuard says in the report if the guard would trip on the day on which most announced media go.
-func (n *notice) warnGuard(live, most int) {
+func (n *notice) warnGuard() {
 	if len(n.report.Announced) == 0 {
 		return
 	}
@@ -256,7 +257,7 @@ func (n *notice) warnGuard(live, most int) {
 			on = &n.report.Announced[i]
 		}
 	}
-	if reason := tripped(n.Policy.Guard, on.Media, live, most); reason != "" {
+	if reason := tripped(n.Policy.Guard, on.Media, n.found.Live, n.found.MostLive); reason != "" {
 		on.Guard = reason
 		n.report.Note("the guard will block the sweep that deletes the media announced for %s: %s", on.Day, reason)
 	}

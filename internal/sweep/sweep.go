@@ -161,7 +161,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
-	g, err := r.guard(ctx, found, notice)
+	g, err := r.guard(ctx, notice)
 	r.report.Guard, r.report.Next = g.guard, g.next
 	spared := eventbudget.All
 	defer func() { r.settleBudget(ctx, g.spending, spared) }()
@@ -170,7 +170,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	}
 	draft := g.draft
 	draft.Head, draft.Region = found.Head, r.Region
-	planID, err := r.savePlans(ctx, found, notice, draft)
+	planID, err := r.savePlans(ctx, notice, draft)
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
@@ -185,7 +185,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	r.report.Begun = true
 	l := r.newLedger(planID, r.request.Plan)
 	spared = func(id string) bool { return l.spared[id] }
-	r.purge(ctx, admit, l, &found.Origin, notice.dueLines(found))
+	r.purge(ctx, admit, l, &found.Origin, notice.dueLines())
 	r.begun = Begun{r, intent}
 	r.markApplied(ctx)
 	return nil
@@ -193,20 +193,20 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 
 // savePlans makes the plan of all expired media durable, and the announcements. If the run deletes only some of the media,
 // because it announces the others, it also saves the plan of these. It returns the ID of the plan that the run deletes.
-func (r *run) savePlans(ctx context.Context, found *scan.Found, notice *notice, draft plan.Contents) (planID string, err error) {
+func (r *run) savePlans(ctx context.Context, notice *notice, draft plan.Contents) (planID string, err error) {
 	c := &r.report.Counts
 	deletes := r.enforces() && draft.Blocked == ""
 	if deletes && c.Announced == 0 {
 		draft.Run = r.report.Run
 	}
-	all, err := r.savePlan(ctx, draft, found.Draft.Lines())
+	all, err := r.savePlan(ctx, draft, notice.found.Draft.Lines())
 	doomed := all
 	if err == nil && deletes && c.Announced > 0 && c.Pending > 0 {
 		draft.Run = r.report.Run
-		doomed, err = r.savePlan(ctx, draft, notice.dueLines(found))
+		doomed, err = r.savePlan(ctx, draft, notice.dueLines())
 	}
 	if errors.Is(err, journal.ErrDamagedPlan) {
-		r.closeCheckpoint(ctx, found) // a resumed scan would make the same plan
+		r.closeCheckpoint(ctx, notice.found) // a resumed scan would make the same plan
 	}
 	if err == nil {
 		err = notice.record(ctx)
