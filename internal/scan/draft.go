@@ -31,6 +31,7 @@ func (d *Draft) Close() { d.findings.Close() }
 func (d *Draft) merged() iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		var last *finding
+		var lastKey string
 		for record, err := range d.findings.All() {
 			var f *finding
 			if err == nil {
@@ -40,14 +41,14 @@ func (d *Draft) merged() iter.Seq2[*finding, error] {
 				yield(nil, err)
 				return
 			}
-			if last != nil && last.key() == f.key() {
+			if last != nil && lastKey == record.Name {
 				last.merge(f)
 				continue
 			}
 			if last != nil && !yield(last, nil) {
 				return
 			}
-			last = f
+			last, lastKey = f, record.Name
 		}
 		if last != nil {
 			yield(last, nil)

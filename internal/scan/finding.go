@@ -102,7 +102,7 @@ func decode(key string, b []byte) (*finding, error) {
 	}
 	f.digest, b = binary.LittleEndian.Uint64(b), b[8:]
 	f.rank.Groups = make([]string, groups)
-	texts := []*string{&f.rule, &f.line.State, &f.rank.Rule}
+	texts := append(make([]*string, 0, 4+len(f.rank.Groups)), &f.rule, &f.line.State, &f.rank.Rule)
 	for i := range f.rank.Groups {
 		texts = append(texts, &f.rank.Groups[i])
 	}
