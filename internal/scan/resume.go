@@ -50,10 +50,10 @@ func (c *scan) resume(ctx context.Context, r *report.Report) {
 
 // interrupted returns the records of the latest scan below a folder. If that scan was interrupted, it also returns the
 // numbers of its checkpoints.
-func (c *scan) interrupted(ctx context.Context, all string) (records numbered, heads []int, err error) {
-	records.store = c.Store
+func (s *Scanner) interrupted(ctx context.Context, all string) (records numbered, heads []int, err error) {
+	records.store = s.Store
 	closed := false
-	for record, err := range c.Store.List(ctx, all, all+state.Stamp(c.Now().Add(-checkpointAge))) {
+	for record, err := range s.Store.List(ctx, all, all+state.Stamp(s.Now().Add(-checkpointAge))) {
 		if err != nil {
 			return records, nil, fmt.Errorf("list the checkpoints: %w", err)
 		}
@@ -167,15 +167,15 @@ func (c *scan) holdSaved(f *finding) {
 }
 
 // checkRules refuses a finding by a rule that the policy does not have.
-func (c *scan) checkRules(f *finding) error {
-	expires := c.Policy.ExpireRule(f.rule) != nil
-	isKnown := expires || slices.ContainsFunc(c.Policy.Protect, func(rule policy.Rule) bool { return rule.Name == f.rule })
+func (s *Scanner) checkRules(f *finding) error {
+	expires := s.Policy.ExpireRule(f.rule) != nil
+	isKnown := expires || slices.ContainsFunc(s.Policy.Protect, func(rule policy.Rule) bool { return rule.Name == f.rule })
 	switch {
 	case retention.IsHold(f.rule) && (f.verdict == retention.Protected || f.verdict == retention.Unknown): // it may have been released since
 	case f.rule != "" && !isKnown, f.verdict == retention.Expired && !expires:
 		return fmt.Errorf("a finding is by rule %s, which the policy does not have", text.Quote(f.rule))
 	}
-	ranking := c.Policy.ExpireRule(f.rank.Rule)
+	ranking := s.Policy.ExpireRule(f.rank.Rule)
 	if len(f.rank.Groups) > 0 && (ranking == nil || ranking.KeepLatest.Count == 0) {
 		return fmt.Errorf("a finding is ranked by rule %s, which ranks nothing", text.Quote(f.rank.Rule))
 	}

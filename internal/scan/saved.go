@@ -48,14 +48,14 @@ func decodeHead(data []byte) (checkpoint, error) {
 const readAhead = 16
 
 // savedFindings yields the findings of segments.
-func (c *scan) savedFindings(ctx context.Context, folder string, segments []int) iter.Seq2[*finding, error] {
+func (s *Scanner) savedFindings(ctx context.Context, folder string, segments []int) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
 		for some := range slices.Chunk(segments, readAhead) {
 			names := make([]string, len(some))
 			for i, number := range some {
 				names[i] = fmt.Sprintf("%s%06d.gz", folder, number)
 			}
-			records, errs := state.ReadAll(ctx, c.Store, names)
+			records, errs := state.ReadAll(ctx, s.Store, names)
 			if err := cmp.Or(errs...); err != nil {
 				yield(nil, err)
 				return
