@@ -10,7 +10,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -108,8 +107,9 @@ const maxSegment = 2 * segmentEntries * (2 << 10)
 type scratch struct {
 	zip     gzip.Reader
 	text    bytes.Buffer
+	names   []byte
+	ends    []int
 	entries []Entry
-	names   int // bytes of the names of the last segment
 }
 
 // decode returns the entries of a segment, or an error: it returns none of a damaged segment. They are valid
@@ -127,10 +127,10 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	names, ends := s.names[:0], s.ends[:0]
 	entries := s.entries[:0]
-	var names strings.Builder // one allocation
-	names.Grow(s.names)
-	last, found := "", int64(0)
+	var last []byte
+	found := int64(0)
 	for d := (decoder{rest: text}); len(d.rest) > 0; {
 		shared := d.varint()
 		rest := d.bytes(d.varint())
@@ -142,16 +142,19 @@ func (s *scratch) decode(segment []byte) ([]Entry, error) {
 		if shared < 0 || shared > int64(len(last)) {
 			return nil, fmt.Errorf("entry %d shares %d bytes with a name of %d", len(entries)+1, shared, len(last))
 		}
-		start := names.Len()
-		names.WriteString(last[:shared])
-		names.Write(rest)
-		if last = names.String()[start:]; names.Len() > maxSegment {
+		start := len(names)
+		names = append(append(names, last[:shared]...), rest...)
+		if last = names[start:]; len(names) > maxSegment {
 			return nil, fmt.Errorf("its names have more than %d bytes", maxSegment)
 		}
-		e.Name, e.Found = last, found
-		entries = append(entries, e)
+		e.Found = found
+		entries, ends = append(entries, e), append(ends, len(names))
 	}
-	s.entries, s.names = entries, names.Len()
+	all, start := string(names), 0 // one allocation
+	for i, end := range ends {
+		entries[i].Name, start = all[start:end], end
+	}
+	s.names, s.ends, s.entries = names, ends, entries
 	return entries, nil
 }
 
