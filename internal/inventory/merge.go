@@ -32,7 +32,8 @@ func objectName(object media.Object) string { return object.Bucket + "/" + objec
 
 // Named returns the candidate of a name. The object of a saved name is checked.
 func Named(name string, modified int64) (Candidate, error) {
-	c := candidateOf(name, modified)
+	var c Candidate
+	c.set(name, modified)
 	if c.MediaID != "" {
 		return c, nil
 	}
@@ -40,13 +41,14 @@ func Named(name string, modified int64) (Candidate, error) {
 	return c, err
 }
 
-// candidateOf returns the candidate of a name that Name returned.
-func candidateOf(name string, modified int64) Candidate {
+// set sets the candidate to the one of a name that Name returned. It copies no candidate.
+func (c *Candidate) set(name string, modified int64) {
+	*c = Candidate{Modified: modified, name: name}
 	if id, isID := strings.CutPrefix(name, idMark); isID {
-		return Candidate{MediaID: id, Modified: modified, name: name}
+		c.MediaID = id
+		return
 	}
-	bucket, key, _ := strings.Cut(name, "/")
-	return Candidate{Object: media.Object{Bucket: bucket, Key: key}, Modified: modified, name: name}
+	c.Object.Bucket, c.Object.Key, _ = strings.Cut(name, "/")
 }
 
 // Gathered sorts the candidates of unordered sources. It is not safe for concurrent use.
@@ -114,7 +116,7 @@ func (g *Gathered) DropIDs(found iter.Seq2[extsort.Record, error]) error {
 	for record, err := range g.ids.All() {
 		var c Candidate
 		if err == nil {
-			c, err = decode(record)
+			err = c.decode(record)
 		}
 		drop := false
 		if err == nil {
@@ -194,14 +196,13 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) ite
 // unique yields sorted candidates, each once.
 func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		var one Candidate
+		var one, c Candidate
 		for record, err := range from.All() {
 			if err == nil && record.Name <= after {
 				continue
 			}
-			var c Candidate
 			if err == nil {
-				c, err = decode(record)
+				err = c.decode(record)
 			}
 			switch {
 			case err != nil:
@@ -221,20 +222,20 @@ func unique(from *extsort.Sorter, after string) iter.Seq2[Candidate, error] {
 	}
 }
 
-// decode returns the candidate of a record; see Gathered.Add.
-func decode(record extsort.Record) (Candidate, error) {
+// decode sets the candidate to that of a record; see Gathered.Add.
+func (c *Candidate) decode(record extsort.Record) error {
 	number, n := binary.Varint(record.Rest)
-	c := candidateOf(record.Name, number)
 	if n <= 0 {
-		return c, errors.New("temporary file: a time is damaged")
+		return errors.New("temporary file: a time is damaged")
 	}
+	c.set(record.Name, number)
 	if c.MediaID != "" {
 		c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
 		if rest := record.Rest[n:]; len(rest) == 8 {
 			c.Beside = binary.BigEndian.Uint64(rest)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // merge adds another candidate of the same name. It keeps the latest Modified.
