@@ -23,7 +23,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		return err
 	}
 	r.report.Plan, r.report.Begun = r.request.Plan, true
-	covered, err := p.count(ctx)
+	covered, err := r.countLeft(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 
 // reopened is the plan of an earlier run that did not finish it.
 type reopened struct {
-	*run
-	ledger   *ledger
+	*ledger
 	contents plan.Contents
 	// settled are the media that have an outcome, or are not due any more.
 	settled map[string]bool
@@ -69,8 +68,8 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &reopened{run: r, ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
-	p.ledger.last = records // or less than the last number: the next free one is used
+	p := &reopened{ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
+	p.last = records // or less than the last number: the next free one is used
 	for id := range outcomes {
 		p.settled[id] = true
 	}
@@ -95,12 +94,12 @@ func (p *reopened) left(ctx context.Context) iter.Seq2[plan.Line, error] {
 	}
 }
 
-// count counts the media that are left. It settles those that are not due by the policy and the notice. It reports whether
+// countLeft counts the media that are left of a plan. It settles those that are not due by the policy and the notice. It reports whether
 // prefixes of the inventory cover the others.
-func (p *reopened) count(ctx context.Context) (covered bool, err error) {
+func (r *run) countLeft(ctx context.Context, p *reopened) (covered bool, err error) {
 	announced := &announce.Reader{}
 	if p.contents.Head.Scope.Plan == "" {
-		if announced, err = p.openAnnouncements(ctx); err != nil {
+		if announced, err = r.openAnnouncements(ctx); err != nil {
 			return false, err
 		}
 		defer announced.Close()
@@ -111,7 +110,7 @@ func (p *reopened) count(ctx context.Context) (covered bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if p.Policy.ExpireRule(l.Rule) == nil {
+		if r.Policy.ExpireRule(l.Rule) == nil {
 			p.settled[l.MediaID] = true
 			continue
 		}
@@ -124,13 +123,13 @@ func (p *reopened) count(ctx context.Context) (covered bool, err error) {
 			waiting++
 			continue
 		}
-		p.report.Counts.Looked++
-		p.report.Counts.Pending++
-		p.report.Count(retention.Expired, l.Rule, 1)
-		covered = covered && p.Policy.Inventory.Covers(l.Medium.Object)
+		r.report.Counts.Looked++
+		r.report.Counts.Pending++
+		r.report.Count(retention.Expired, l.Rule, 1)
+		covered = covered && r.Policy.Inventory.Covers(l.Medium.Object)
 	}
 	if waiting > 0 {
-		p.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
+		r.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
 	return covered, nil
 }
