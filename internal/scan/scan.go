@@ -12,7 +12,8 @@
 //
 // Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go and saved.go load
 // it. A checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
-// upcoming.go counts what falls due, problems.go keeps what went wrong, and notes.go says what a person should know.
+// upcoming.go counts what falls due, problems.go keeps what went wrong, and notes.go says what a person should know. survey.go reads
+// media without decisions.
 package scan
 
 import (
@@ -101,30 +102,6 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		c.fail(err)
 	}
 	return c.result(r, notes)
-}
-
-// Survey scans the candidates of a request, and calls each with every medium once. It decides nothing and writes nothing. A
-// medium of which answers contradict each other is in doubt. The report counts one that a list contradicts, as a run does.
-func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
-	c := s.inOrder(func(sorted bool) *scan {
-		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
-		defer c.pool.close()
-		c.decider = decider{surveys: true}
-		c.lookUpAll()
-		return c
-	})
-	for f := range c.findings() {
-		m, ok, err := f.surveyed()
-		switch {
-		case err != nil:
-			c.fail(err)
-		case ok:
-			each(m)
-		default:
-			f.count(r)
-		}
-	}
-	return c.result(r, c.notes())
 }
 
 // inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.

@@ -1,13 +1,40 @@
 package scan
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 )
+
+// Survey scans the candidates of a request, and calls each with every medium once. It decides nothing and writes nothing. A
+// medium of which answers contradict each other is in doubt. The report counts one that a list contradicts, as a run does.
+func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
+	c := s.inOrder(func(sorted bool) *scan {
+		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
+		defer c.pool.close()
+		c.decider = decider{surveys: true}
+		c.lookUpAll()
+		return c
+	})
+	for f := range c.findings() {
+		m, ok, err := f.surveyed()
+		switch {
+		case err != nil:
+			c.fail(err)
+		case ok:
+			each(m)
+		default:
+			f.count(r)
+		}
+	}
+	return c.result(r, c.notes())
+}
 
 // contradictory is the reason why a medium with different records in two answers is unknown.
 const contradictory = "MPS returned it twice with different records"

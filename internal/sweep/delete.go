@@ -38,7 +38,7 @@ func (r *run) purge(ctx, admit context.Context, l *ledger, origin purge.Origin, 
 	}
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
-	if err := r.close(ctx, l); err != nil {
+	if err := r.closeLedger(ctx, l); err != nil {
 		// The counts of the report stay as they are.
 		r.partial, r.report.Unrecorded = true, true
 		r.report.Fail(report.Failure{Message: "outcomes not recorded: " + err.Error()})
@@ -82,9 +82,9 @@ func (r *run) countKept(o purge.Outcome) {
 	}
 }
 
-// close closes a ledger. The run that finishes the plan finds media lost again whose outcomes are not recorded. A gap in the
-// history changes nothing else of the run.
-func (r *run) close(ctx context.Context, l *ledger) error {
+// closeLedger closes a ledger. Lost media without a record count in the run that finishes the plan: it finds them lost again. A
+// gap in the history changes nothing else of the run.
+func (r *run) closeLedger(ctx context.Context, l *ledger) error {
 	err, gap := l.close(ctx)
 	for _, rule := range l.lost {
 		r.report.Rule(rule).Lost--

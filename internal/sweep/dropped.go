@@ -72,7 +72,7 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	})
 	record, cancelRecord := r.budget.Record(ctx)
 	defer cancelRecord()
-	notClosed := r.close(record, dropped.ledger)
+	notClosed := r.closeLedger(record, dropped.ledger)
 	r.report.Unrecorded = notClosed != nil
 	return found, cmp.Or(err, notClosed, admit.Err())
 }

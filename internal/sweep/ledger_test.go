@@ -58,14 +58,14 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 	}
 	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}}, l)
 	w.fail("create", "history/")
-	if err := r.close(t.Context(), l); err != nil {
+	if err := r.closeLedger(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
 	if len(l.decisions) != 3 || len(r.report.Notes) != 1 || !strings.Contains(r.report.Notes[0], "history lacks 3 media") {
 		t.Errorf("%d unwritten, notes %q", len(l.decisions), r.report.Notes)
 	}
 	w.fail("", "")
-	if err := r.close(t.Context(), l); err != nil {
+	if err := r.closeLedger(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
 	if len(l.decisions) != 0 || len(r.report.Notes) != 1 {
