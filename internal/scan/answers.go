@@ -109,7 +109,7 @@ func (c *scan) add(f *finding) {
 		c.fail(err)
 		return
 	}
-	c.checkpoints.add(key, encoded)
+	c.checkpoints.series.Add(key, encoded)
 }
 
 // strayOf returns the finding of a medium that nobody asked for. It contradicts an answer that has another record of

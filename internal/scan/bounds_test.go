@@ -3,14 +3,12 @@ package scan
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
+	"github.com/mediasweep/mediasweep/internal/checkpoint"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -84,79 +82,44 @@ func TestFoldersOfCheckpoints(t *testing.T) {
 // A checkpoint is due after a thousand candidates, once ten seconds have passed or much is unsaved.
 func TestWhenACheckpointIsDue(t *testing.T) {
 	for name, test := range map[string]struct {
-		candidates, records, bytes int
-		after                      time.Duration
-		partial                    bool // some findings are in no segment
-		due                        bool
+		candidates, records int
+		after               time.Duration
+		partial             bool // some findings are in no segment
+		due                 bool
 	}{
-		"a thousand in ten seconds":      {candidates: 1000, after: 10 * time.Second, due: true},
-		"a thousand in less":             {candidates: 1000, after: 10*time.Second - 1},
-		"less than a thousand":           {candidates: 999, after: time.Minute},
-		"many findings":                  {candidates: 1000, records: 2000, due: true},
-		"not so many findings":           {candidates: 1000, records: 1999},
-		"large findings":                 {candidates: 1000, records: 1, bytes: 4 << 20, due: true},
-		"findings that are not so large": {candidates: 1000, records: 1, bytes: 4<<20 - 1},
-		"many findings of few":           {candidates: 999, records: 2000},
-		"after a failure":                {candidates: 1000, after: time.Minute, partial: true},
+		"a thousand in ten seconds": {candidates: 1000, after: 10 * time.Second, due: true},
+		"a thousand in less":        {candidates: 1000, after: 10*time.Second - 1},
+		"less than a thousand":      {candidates: 999, after: time.Minute},
+		"many findings":             {candidates: 1000, records: 2000, due: true},
+		"not so many findings":      {candidates: 1000, records: 1999},
+		"many findings of few":      {candidates: 999, records: 2000},
+		"after a failure":           {candidates: 1000, after: time.Minute, partial: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
 				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, now, false)
-				c.checkpoints = newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
+				series := checkpoint.New(cloud.store, "checkpoints/x/")
+				c.checkpoints = newCheckpointer(series, "the next run")
 				c.checkpoints.triedAfter, c.checkpoints.accounted = 500, 500+test.candidates
-				c.checkpoints.whole = !test.partial
-				c.checkpoints.next.squeezed = gzip.NewWriter(&c.checkpoints.next.content)
-				c.checkpoints.next.findings = test.records
-				c.checkpoints.next.content.Write(make([]byte, test.bytes))
+				for range test.records {
+					series.Add("m", nil)
+				}
+				if test.partial {
+					series.Add("m", nil)
+					cloud.store.fails = func(int, string) error { return errStore }
+					if _, err := series.Flush(t.Context()); err == nil {
+						t.Error("written to a store that fails")
+					}
+					cloud.store.fails = nil
+				}
 				time.Sleep(test.after)
 				c.maybeCheckpoint()
-				if due := len(cloud.store.Names("checkpoints/")) > 0; due != test.due || c.checkpoints.saved != due || (c.checkpoints.triedAfter == 500) == due {
-					t.Errorf("due %v, saved %v, %d accounted for", due, c.checkpoints.saved, c.checkpoints.triedAfter)
+				if due := len(cloud.store.Names("checkpoints/")) > 0; due != test.due || series.IsSaved() != due || (c.checkpoints.triedAfter == 500) == due {
+					t.Errorf("due %v, saved %v, %d accounted for", due, series.IsSaved(), c.checkpoints.triedAfter)
 				}
 			})
 		})
-	}
-}
-
-// The last checkpoint after a failure has all findings, in segments of two thousand. It is saved only if its head is.
-func TestAllFindingsAreSavedAgain(t *testing.T) {
-	cloud := newCloud(t)
-	var draft Draft
-	defer draft.Close()
-	at := newCheckpointer(cloud.store, "checkpoints/x/", "the next run")
-	for i := range 2*maxUnsaved + 10 {
-		f := &finding{mediaID: fmt.Sprintf("m%05d", i), name: "n", verdict: retention.Keep}
-		if err := draft.add(f.key(), f.encode()); err != nil {
-			t.Fatal(err)
-		}
-		at.add(f.key(), f.encode())
-	}
-	cloud.store.fails = func(int, string) error { return errStore }
-	if err := at.save(t.Context(), checkpoint{}); err == nil || at.whole || at.saved {
-		t.Errorf("%v, whole %v, saved %v", err, at.whole, at.saved)
-	}
-	if err := at.saveAll(t.Context(), &draft); err == nil {
-		t.Error("saved in a store that fails")
-	}
-	cloud.store.fails = func(_ int, name string) error {
-		if strings.HasSuffix(name, ".json") {
-			return errStore
-		}
-		return nil
-	}
-	if err := at.saveAll(t.Context(), &draft); err != nil || at.next.findings != 10 || len(at.segments) != 2 {
-		t.Errorf("%v, %d unsaved, segments %v", err, at.next.findings, at.segments)
-	}
-	if err := at.save(t.Context(), checkpoint{}); err == nil || at.saved {
-		t.Errorf("without a head: %v, saved %v", err, at.saved)
-	}
-	cloud.store.fails = nil
-	if err := at.save(t.Context(), checkpoint{}); err != nil || !at.saved || len(at.segments) != 3 {
-		t.Errorf("%v, saved %v, segments %v", err, at.saved, at.segments)
-	}
-	if names := cloud.store.Names("checkpoints/"); len(slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".gz") })) != 3 {
-		t.Errorf("records %v", cloud.store.Names("checkpoints/"))
 	}
 }
 

@@ -53,9 +53,8 @@ func (c *scan) checkpointsOf(ctx context.Context, mode policy.Mode) (folder, res
 // storeTime bounds the time for which the scan waits for a checkpoint to be written.
 const storeTime = 5 * time.Second
 
-// checkpoint is the head of a saved scan. It refers to segments with the findings. Segments never
-// change.
-type checkpoint struct {
+// headRecord is the head of a checkpoint. It refers to segments with the findings.
+type headRecord struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`
 	Policy string    `json:"policy"`
@@ -97,8 +96,30 @@ func (r pendingRecord) pending() (pending, error) {
 	return pending{candidate, r.Escaped}, err
 }
 
-// checkpointFormat is the version of checkpoint and of its segments. Other versions are refused.
+// checkpointFormat is the version of headRecord and of its segments. Other versions are refused.
 const checkpointFormat = 8
+
+const (
+	maxHead = 16 << 20
+	// maxCount bounds the counts of a checkpoint, so that their sums do not overflow.
+	maxCount = 1 << 40
+)
+
+func decodeHead(data []byte) (headRecord, error) {
+	var head headRecord
+	if err := state.Decode(data, maxHead, &head); err != nil {
+		return headRecord{}, err
+	}
+	if head.Format != checkpointFormat {
+		return headRecord{}, fmt.Errorf("%w: %w", text.OtherFormat(head.Format, checkpointFormat), errOther)
+	}
+	for _, n := range append([]int{head.Skipped, head.Live}, head.Segments...) {
+		if n < 0 || n > maxCount {
+			return headRecord{}, fmt.Errorf("count or segment number %d is out of range", n)
+		}
+	}
+	return head, nil
+}
 
 // maybeCheckpoint writes a checkpoint if one is due. After a failure a resumed scan starts from an
 // earlier checkpoint.
@@ -108,15 +129,15 @@ func (c *scan) maybeCheckpoint() {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
 	defer cancel()
-	if err := c.checkpoints.save(ctx, c.checkpoint()); err != nil {
+	if err := c.checkpoints.save(ctx, c.head()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
 	c.checkpoints.tried, c.checkpoints.triedAfter = time.Now(), c.checkpoints.accounted
 }
 
-// checkpoint returns the head of a checkpoint, without the place of the scan.
-func (c *scan) checkpoint() checkpoint {
-	return checkpoint{Format: checkpointFormat, AsOf: c.Head.AsOf, Policy: c.Head.Policy, Region: c.Region, Sorted: c.sources.sorted,
+// head returns the head of a checkpoint, without the place of the scan.
+func (c *scan) head() headRecord {
+	return headRecord{Format: checkpointFormat, AsOf: c.Head.AsOf, Policy: c.Head.Policy, Region: c.Region, Sorted: c.sources.sorted,
 		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.reported}
 }
 
@@ -136,15 +157,12 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, r *report.R
 	return fmt.Errorf("%w: %s resumes it", why, c.resumer)
 }
 
-const closedName = "closed.json"
-
 // CloseCheckpoint records that the scan must not be resumed: its plan is saved.
 func (f *Found) CloseCheckpoint(ctx context.Context) error {
-	if !f.checkpoints.saved {
+	if !f.checkpoints.series.IsSaved() {
 		return nil
 	}
-	records := f.checkpoints.records
-	if err := records.store.Create(ctx, records.folder+closedName, state.Empty()); err != nil {
+	if err := f.checkpoints.series.Close(ctx); err != nil {
 		return fmt.Errorf("close the checkpoint: %s repeats this scan: %w", f.checkpoints.resumer, err)
 	}
 	return nil

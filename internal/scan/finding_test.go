@@ -3,20 +3,21 @@ package scan
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/binary"
+	"context"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/mediasweep/mediasweep/internal/checkpoint"
 	"github.com/mediasweep/mediasweep/internal/fuzztest"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // randomFinding returns any finding that a scan may make.
@@ -86,14 +87,32 @@ func FuzzFinding(f *testing.F) {
 	})
 }
 
-// segmentOf returns a segment as a checkpointer writes it.
+// segmentOf returns a segment of a checkpoint.
 func segmentOf(findings ...*finding) []byte {
-	c := newCheckpointer(nil, "", "")
+	store := statetest.New()
+	series := checkpoint.New(store, "")
 	for _, f := range findings {
-		c.add(f.key(), f.encode())
+		series.Add(f.key(), f.encode())
 	}
-	_ = c.next.squeezed.Close()
-	return c.next.content.Bytes()
+	if _, err := series.Flush(context.Background()); err != nil {
+		panic(err)
+	}
+	return store.Records["000001.gz"]
+}
+
+// findingsOf yields the findings of a segment.
+func findingsOf(segment []byte) iter.Seq2[*finding, error] {
+	return func(yield func(*finding, error) bool) {
+		for record, err := range checkpoint.Decode(segment) {
+			var f *finding
+			if err == nil {
+				f, err = saved(record)
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // expiredFinding returns the finding of a medium that a rule takes.
@@ -156,7 +175,7 @@ func TestASegmentThatIsForged(t *testing.T) {
 	} {
 		n := 0
 		var last error
-		for f, err := range segmentFindings(segmentOf(test.f)) {
+		for f, err := range findingsOf(segmentOf(test.f)) {
 			if last = err; err == nil {
 				n++
 				checkSaved(t, f)
@@ -165,84 +184,6 @@ func TestASegmentThatIsForged(t *testing.T) {
 		if (last == nil) != test.ok || (n == 1) != test.ok {
 			t.Errorf("%s: %d findings, %v", name, n, last)
 		}
-	}
-}
-
-// A segment that is cut off or holds too much ends in an error, with little memory.
-func TestASegmentThatIsNotWhole(t *testing.T) {
-	whole := segmentOf(expiredFinding("a"), expiredFinding("b"), expiredFinding("c"))
-	for size := range len(whole) {
-		var last error
-		for _, err := range segmentFindings(whole[:size]) {
-			last = err
-		}
-		if last == nil {
-			t.Errorf("%d bytes of %d are a segment", size, len(whole))
-		}
-	}
-	squeeze := func(write func(w *gzip.Writer)) []byte {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		write(w)
-		_ = w.Close()
-		return b.Bytes()
-	}
-	lengths := func(key, rest uint64) []byte { return binary.AppendUvarint(binary.AppendUvarint(nil, key), rest) }
-	zeros := make([]byte, 1<<20)
-	for name, segment := range map[string][]byte{
-		"a long key":     squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(1<<62, 1)) }),
-		"a long finding": squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(2, 1<<62)) }),
-		"both overflow":  squeeze(func(w *gzip.Writer) { _, _ = w.Write(lengths(math.MaxUint64, math.MaxUint64)) }),
-		"no size":        squeeze(func(w *gzip.Writer) { _, _ = w.Write([]byte{3}) }),
-		"zeros": squeeze(func(w *gzip.Writer) {
-			for range 64 {
-				_, _ = w.Write(zeros)
-			}
-		}),
-		"no gzip": []byte("{}"),
-		"nothing": nil,
-	} {
-		start, n := time.Now(), 0
-		var last error
-		for _, err := range segmentFindings(segment) {
-			last = err
-			n++
-		}
-		if last == nil || n > 1 || time.Since(start) > time.Minute {
-			t.Errorf("%s: %d findings, %v, in %v", name, n, last, time.Since(start))
-		}
-	}
-}
-
-// A segment that is longer than its bound is no shorter one, even if a finding ends there.
-func TestASegmentThatIsTooLong(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it unzips 272 MB")
-	}
-	var b bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	const size, most = 16 << 20, maxSegment / (16 << 20)
-	f := &finding{mediaID: "a", name: "media-in/a"}
-	head := func() []byte { return binary.AppendUvarint([]byte{byte(len(f.key()))}, uint64(len(f.encode()))) }
-	f.line.Text = make([]byte, size-100)
-	f.line.Text = make([]byte, len(f.line.Text)+size-len(head())-len(f.key())-len(f.encode()))
-	record := slices.Concat(head(), []byte(f.key()), f.encode())
-	if len(record) != size {
-		t.Fatalf("%d bytes", len(record))
-	}
-	for range most + 1 {
-		_, _ = w.Write(record)
-	}
-	_ = w.Close()
-	n := 0
-	var last error
-	for _, err := range segmentFindings(b.Bytes()) {
-		if last = err; err == nil {
-			n++
-		}
-	}
-	if n > most || last == nil {
-		t.Errorf("%d findings, %v", n, last)
 	}
 }
 
@@ -271,7 +212,7 @@ func FuzzSegment(f *testing.F) {
 			segment = b.Bytes()
 		}
 		n := 0
-		for one, err := range segmentFindings(segment) {
+		for one, err := range findingsOf(segment) {
 			if err != nil {
 				break
 			}

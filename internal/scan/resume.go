@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
-	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/checkpoint"
+	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -25,57 +27,28 @@ func (c *scan) resume(ctx context.Context, r *report.Report) {
 	if all == "" {
 		return
 	}
-	c.checkpoints = newCheckpointer(c.Store, all+state.RunName(c.Now(), r.Run)+"/", resumer)
-	records, heads, err := c.interrupted(ctx, all)
+	c.checkpoints = newCheckpointer(checkpoint.New(c.Store, all+state.RunName(c.Now(), r.Run)+"/"), resumer)
+	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(c.Now().Add(-checkpointAge)))
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}
 	for _, number := range slices.Backward(heads) {
-		head, err := c.loadHead(ctx, records.folder, number)
+		head, err := c.loadHead(ctx, series, number)
 		if err == nil {
-			err = c.load(ctx, records.folder, head)
+			err = c.load(ctx, series, head)
 		}
 		switch {
 		case err == nil:
-			c.checkpoints.records, c.checkpoints.segments, c.checkpoints.saved = records, head.Segments, true
+			series.Resume(head.Segments)
+			c.checkpoints.series = series
 			c.Log.Info("resuming an interrupted scan", "after", head.After, "asOf", head.AsOf, "skipped", head.Skipped)
 			return
 		case errors.Is(err, errFinished), ctx.Err() != nil:
 			return
 		case !errors.Is(err, errOther):
-			c.Log.Error("checkpoint not resumed", "folder", records.folder, "number", number, "error", err.Error())
+			c.Log.Error("checkpoint not resumed", "folder", series.Folder(), "number", number, "error", err.Error())
 		}
 	}
-}
-
-// interrupted returns the records of the latest scan below a folder. If that scan was interrupted, it also returns the
-// numbers of its checkpoints.
-func (s *Scanner) interrupted(ctx context.Context, all string) (records numbered, heads []int, err error) {
-	records.store = s.Store
-	closed := false
-	for record, err := range s.Store.List(ctx, all, all+state.Stamp(s.Now().Add(-checkpointAge))) {
-		if err != nil {
-			return records, nil, fmt.Errorf("list the checkpoints: %w", err)
-		}
-		at := strings.LastIndex(record.Name, "/") + 1
-		if record.Name[:at] != records.folder {
-			records.folder, records.last, heads, closed = record.Name[:at], 0, nil, false
-		}
-		name := record.Name[at:]
-		closed = closed || name == closedName
-		var number int
-		var suffix string
-		if n, _ := fmt.Sscanf(name, "%6d.%s", &number, &suffix); n != 2 {
-			continue
-		}
-		if records.last = max(records.last, number); suffix == "json" {
-			heads = append(heads, number)
-		}
-	}
-	if closed {
-		heads = nil
-	}
-	return records, heads, nil
 }
 
 // errOther: the checkpoint has another policy, region, version or time. errFinished: its scan was
@@ -85,26 +58,26 @@ var (
 	errFinished = errors.New("the scan has been finished")
 )
 
-func (c *scan) loadHead(ctx context.Context, folder string, number int) (checkpoint, error) {
-	data, err := c.Store.Read(ctx, fmt.Sprintf("%s%06d.json", folder, number))
+func (c *scan) loadHead(ctx context.Context, series *checkpoint.Series, number int) (headRecord, error) {
+	data, err := series.Head(ctx, number)
 	if err != nil {
-		return checkpoint{}, err
+		return headRecord{}, err
 	}
 	head, err := decodeHead(data)
 	if err != nil {
-		return checkpoint{}, err
+		return headRecord{}, err
 	}
 	if head.Policy != c.Policy.Digest() || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
-		return checkpoint{}, errOther
+		return headRecord{}, errOther
 	}
 	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
-		return checkpoint{}, errors.New("the scan of a request skips no candidates")
+		return headRecord{}, errors.New("the scan of a request skips no candidates")
 	}
 	return head, nil
 }
 
 // load loads a checkpoint. After an error the scan is unchanged.
-func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
+func (c *scan) load(ctx context.Context, series *checkpoint.Series, head headRecord) error {
 	cursor := newCursor(head.After)
 	for _, record := range head.Pending {
 		open, err := record.pending()
@@ -120,7 +93,7 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 		}
 		return err
 	})
-	draft, live, err := c.loadDraft(ctx, folder, head.Segments)
+	draft, live, err := c.loadDraft(series.Records(ctx, head.Segments))
 	if err = cmp.Or(err, unfinished()); err != nil {
 		draft.Close()
 		return err
@@ -135,10 +108,14 @@ func (c *scan) load(ctx context.Context, folder string, head checkpoint) error {
 	return nil
 }
 
-// loadDraft returns the draft of a checkpoint's segments, which the caller must close, and the number of its live media.
-func (c *scan) loadDraft(ctx context.Context, folder string, segments []int) (draft Draft, live int, err error) {
+// loadDraft returns the draft of a checkpoint's findings, which the caller must close, and the number of its live media.
+func (c *scan) loadDraft(records iter.Seq2[extsort.Record, error]) (draft Draft, live int, err error) {
 	draft.resumed = true
-	for f, err := range c.savedFindings(ctx, folder, segments) {
+	for record, err := range records {
+		var f *finding
+		if err == nil {
+			f, err = saved(record)
+		}
 		if err == nil {
 			c.holdSaved(f)
 			err = c.checkRules(f)
@@ -154,6 +131,29 @@ func (c *scan) loadDraft(ctx context.Context, folder string, segments []int) (dr
 		}
 	}
 	return draft, live, nil
+}
+
+// saved decodes a finding of a checkpoint, without the time when its medium was read. The fields of an expired medium come from its
+// line.
+func saved(record extsort.Record) (*finding, error) {
+	f, err := decode(record.Name, record.Rest)
+	if err != nil {
+		return nil, err
+	}
+	if f.verdict != retention.Expired {
+		f.line = plan.Line{}
+		return f, nil
+	}
+	entry, _, err := plan.ParseEntry(f.line.Text)
+	if err != nil {
+		return nil, err
+	}
+	l, err := plan.Saved(entry)
+	if err == nil && (l.MediaID != f.mediaID || l.Rule != f.rule) {
+		err = errors.New("the media ID or the rule of a finding is not that of its plan entry")
+	}
+	f.line = l
+	return f, err
 }
 
 // holdSaved protects a medium of a checkpoint that has been held since.

@@ -10,8 +10,8 @@
 //   - draft.go sorts the findings, so that each medium comes once, with the verdict of its group.
 //   - count.go counts them, and the live media; found.go has the result.
 //
-// Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go and saved.go load
-// it. A checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
+// Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go loads it. A
+// checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
 // upcoming.go counts what falls due, problems.go keeps what went wrong, and notes.go says what a person should know. survey.go reads
 // media without decisions.
 package scan
@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/checkpoint"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -91,7 +92,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		return c
 	})
 	notes := c.notes()
-	c.checkpoints.last = c.checkpoint()
+	c.checkpoints.last = c.head()
 	if c.Stopped != nil && c.Failed == nil {
 		c.Stopped = c.Suspend(ctx, budget, r, c.Stopped)
 	}
@@ -134,7 +135,7 @@ type scan struct {
 // newScan returns a scan. The caller must close its pool, and the scan or its result.
 func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
 	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud),
-		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: &checkpointer{cursor: newCursor("")}}}
+		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
 }
 
 // isUnordered reports whether an error is of a listing that is not in order.
