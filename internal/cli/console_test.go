@@ -128,7 +128,7 @@ func TestConsoleWithoutAPolicy(t *testing.T) {
 	}
 }
 
-// No page of the console waits for the state store beyond MEDIASWEEP_TIMEOUT. A wrong one is refused as for any command.
+// No page of the console waits for the state store beyond MEDIASWEEP_TIMEOUT. With a wrong one no run starts.
 func TestConsoleInTime(t *testing.T) {
 	e, err := emulator.Start(emulator.Config{})
 	if err != nil {
@@ -146,7 +146,7 @@ func TestConsoleInTime(t *testing.T) {
 	e.ClearFaults()
 	env = maps.Clone(env)
 	env["MEDIASWEEP_TIMEOUT"] = "1s"
-	if page, _ := startConsole(t, "/", env, "console").get("/holds"); !strings.Contains(page, "MEDIASWEEP_TIMEOUT must be a plain decimal number") {
+	if page, _ := startConsole(t, "/", env, "console").get("/policy"); !strings.Contains(page, "MEDIASWEEP_TIMEOUT must be a plain decimal number") {
 		t.Error(page)
 	}
 }

@@ -40,8 +40,8 @@ func newDeployment(o Options) *deployment {
 		noPolicy = d.policies.configure(o.Getenv)
 	}
 	notifier, noDigests := notify.New(o.Getenv, (account.Account{Dial: o.Dial}).Dialer())
-	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), o.Broken, d.locateState(o))
-	if d.broken = errors.Join(d.noStore, noDigests, noPolicy); d.broken == nil {
+	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), d.locateState(o))
+	if d.broken = errors.Join(d.noStore, o.Broken, noDigests, noPolicy); d.broken == nil {
 		d.broken = d.wire(o)
 	}
 	d.origin = Origin{text.Name(o.Getenv("FC_ACCOUNT_ID")), d.account.Region, ""}
