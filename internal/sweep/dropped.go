@@ -3,6 +3,7 @@ package sweep
 import (
 	"cmp"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/deadline"
@@ -50,9 +51,6 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	found.Entries = dropped.contents.Entries
 	admit, cancel := r.budget.Admit(ctx)
 	defer cancel()
-	admit, cancelToo := context.WithTimeout(admit, findTime)
-	defer cancelToo()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
 	lines := func(yield func(plan.Line, error) bool) {
 		for l, err := range dropped.left(ctx) {
 			if found.Left++; !yield(l, err) {
@@ -60,19 +58,36 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 			}
 		}
 	}
-	err = p.Run(admit, admit, lines, func(gone []purge.Outcome) {
-		for _, o := range gone {
-			r.report.AddRule(o.Line.Rule)
-			r.report.Count(retention.Expired, o.Line.Rule, 1)
-		}
-		r.report.Counts.Looked += len(gone)
-		r.report.Counts.Pending += len(gone)
-		r.settle(gone, dropped.ledger)
-		found.Gone += len(gone)
+	err = r.findGone(admit, dropped.ledger, lines, func(o purge.Outcome) {
+		r.report.AddRule(o.Line.Rule)
+		r.report.Count(retention.Expired, o.Line.Rule, 1)
+		r.report.Counts.Looked++
+		r.report.Counts.Pending++
+		found.Gone++
 	})
-	record, cancelRecord := r.budget.Record(ctx)
-	defer cancelRecord()
-	notClosed := r.closeLedger(record, dropped.ledger)
-	r.report.Unrecorded = notClosed != nil
-	return found, cmp.Or(err, notClosed, admit.Err())
+	notClosed := r.recordFound(ctx, dropped.ledger)
+	return found, cmp.Or(err, notClosed)
+}
+
+// findGone reads media of a plan for at most findTime, and settles those that are gone. It calls each before it settles one.
+func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) error {
+	admit, cancel := context.WithTimeout(admit, findTime)
+	defer cancel()
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
+	err := p.Run(admit, admit, lines, func(gone []purge.Outcome) {
+		for _, o := range gone {
+			each(o)
+		}
+		r.settle(gone, l)
+	})
+	return cmp.Or(err, admit.Err())
+}
+
+// recordFound closes the ledger of a run that deletes nothing. Without the outcomes the plan stays open.
+func (r *run) recordFound(ctx context.Context, l *ledger) error {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
+	err := r.closeLedger(ctx, l)
+	r.report.Unrecorded = err != nil
+	return err
 }

@@ -2,15 +2,18 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/scan"
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // resumePlan deletes the remaining media of an unfinished plan. Each medium is read again. The guard
@@ -27,17 +30,21 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	if err != nil {
 		return err
 	}
-	reason := p.contents.Blocked
-	switch c := r.report.Counts; {
-	case reason != "":
-	case c.Expired > r.Policy.Guard.MaxDelete:
-		reason = fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", c.Expired, r.Policy.Guard.MaxDelete)
-	case p.contents.Head.Scope.Plan == "": // else a person may have overridden the percentage
-		reason = r.guardRest(p.contents)
+	reason := r.guardLeft(p.contents)
+	if reason != "" { // what the earlier run deleted without recording it is not left
+		if err := r.findGone(admit, p.ledger, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true }); err != nil {
+			r.Log.Warn("media of a blocked plan not read", "plan", r.report.Plan, "error", text.Bound(err.Error()))
+		}
+		reason = r.guardLeft(p.contents)
 	}
-	if reason != "" {
+	switch {
+	case reason == "":
+	case errors.Is(context.Cause(admit), ErrStopped): // a later run reads the rest
+		r.timeUp = ErrStopped
+		return r.recordFound(ctx, p.ledger)
+	default:
 		r.report.Guard = report.Guard{Tripped: true, Reason: reason}
-		return nil
+		return r.recordFound(ctx, p.ledger)
 	}
 	origin := &scan.Origin{}
 	if len(p.contents.Head.Scope.Inventory) > 0 {
@@ -45,6 +52,22 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	r.purge(ctx, admit, p.ledger, origin, p.left(ctx))
 	return nil
+}
+
+// guardLeft returns why what is left of an unfinished plan is blocked, or nothing.
+func (r *run) guardLeft(of plan.Contents) string {
+	left, most := r.report.Counts.Pending, r.Policy.Guard.MaxDelete
+	switch {
+	case left == 0:
+		return ""
+	case of.Blocked != "":
+		return of.Blocked
+	case left > most:
+		return fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", left, most)
+	case of.Head.Scope.Plan != "": // a person may have overridden the percentage
+		return ""
+	}
+	return r.guardRest(of)
 }
 
 // reopened is the plan of an earlier run that did not finish it.

@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,21 @@ func tightened(percent string) func(w *world) {
 	return func(w *world) { w.edit("maxPercent: 100", "maxPercent: "+percent) }
 }
 
+// gone takes the first media of the library away: an earlier run deleted them.
+func gone(n int) func(w *world) {
+	return func(w *world) {
+		for _, id := range slices.Sorted(maps.Keys(w.media))[:n] {
+			delete(w.media, id)
+		}
+	}
+}
+
+func stopped(w *world) {
+	if err := w.store.Create(w.t.Context(), StopName, nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // edit changes the policy.
 func (w *world) edit(before, after string) {
 	p, err := policy.Parse("p", []byte(strings.Replace(worldPolicy, before, after, 1)))
@@ -79,6 +95,10 @@ func TestResume(t *testing.T) {
 		"of a protect rule":             {rule: "hold", left: 3, status: report.Done},
 		"as many as one run may delete": {left: 20, status: report.Done, want: counts{Looked: 20, Expired: 20, Deleted: 20}, sent: 20},
 		"more than one run may delete":  {left: 21, status: report.Blocked, want: counts{Looked: 21, Expired: 21, Pending: 21}},
+		"more than one run may delete, and some are gone": {left: 24, change: gone(3), status: report.Blocked, want: counts{Looked: 24, Expired: 24, Pending: 21, Gone: 3}},
+		"so many that the others may be deleted":          {left: 24, change: gone(4), status: report.Done, want: counts{Looked: 24, Expired: 24, Deleted: 20, Gone: 4}, sent: 20},
+		"all of a blocked plan are gone":                  {draft: plan.Contents{Blocked: "too many"}, left: 24, change: gone(24), status: report.Done, want: counts{Looked: 24, Expired: 24, Gone: 24}},
+		"more than one run may delete, and a stop":        {left: 24, change: stopped, status: report.Incomplete, want: counts{Looked: 24, Expired: 24, Pending: 24}, err: "the record stop"},
 		"more of an applied plan than one run may delete": {draft: plan.Contents{Head: applied}, left: 21, status: report.Blocked, want: counts{Looked: 21, Expired: 21, Pending: 21}},
 		"blocked": {draft: plan.Contents{Blocked: "too many"}, left: 3, status: report.Blocked, want: counts{Looked: 3, Expired: 3, Pending: 3}},
 		"more than the share that one run may delete": {draft: plan.Contents{Live: 109, MostLive: 109}, left: 11, change: tightened("10"), status: report.Blocked, want: counts{Looked: 11, Expired: 11, Pending: 11}},
