@@ -42,6 +42,16 @@ func (c *scan) answered(one checked) {
 		}
 		c.decide(found, isGone && err == nil)
 	}
+	if !c.decider.ranks { // what was not found outranks nothing
+		c.addUnfound(&answer)
+	}
+	c.pool.again = append(c.pool.again, answer.Again...)
+	c.checkpoints.account(one.Candidates, answer.Again)
+	c.Progress(c.checkpoints.accounted)
+}
+
+// addUnfound adds what an answer says beside the media that it found.
+func (c *scan) addUnfound(answer *lookup.Answer) {
 	for _, absent := range answer.Absent {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
@@ -62,9 +72,6 @@ func (c *scan) answered(one checked) {
 		f.uncounted = true
 		c.add(f)
 	}
-	c.pool.again = append(c.pool.again, answer.Again...)
-	c.checkpoints.account(one.Candidates, answer.Again)
-	c.Progress(c.checkpoints.accounted)
 }
 
 // missed accounts for candidates that could not be looked up. It fails the scan if no other

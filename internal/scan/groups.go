@@ -27,9 +27,7 @@ func (c *scan) lookUpGroups() {
 	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sources.sorted || sorted) })
 	defer others.close()
 	for f := range others.findings() {
-		if f.uncounted && !f.isStray() {
-			c.add(f)
-		}
+		c.add(f)
 	}
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.

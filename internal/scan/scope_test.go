@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,6 +109,29 @@ func TestSurveyCounts(t *testing.T) {
 	found.Close()
 	if slices.Sort(got); !slices.Equal(got, []string{"m1", "m2"}) || r.Counts.Absent != 1 || r.Counts.Looked != 1 || r.Counts.Kept != 0 || found.Failed != nil {
 		t.Errorf("%v, %+v, %v", got, r.Counts, found.Failed)
+	}
+}
+
+// A medium of a group ranks although MPS returns it for another object, too.
+func TestStraysOfGroups(t *testing.T) {
+	c := newCloud(t)
+	for i := range 12 { // two look-ups
+		c.listed = append(c.listed, fmt.Sprintf("series/a/%02d", i))
+	}
+	c.add(testMedium("old", "series/a/05", 100))
+	c.add(testMedium("new", c.listed[0], 40))
+	c.add(testMedium("newest", c.listed[11], 40))
+	s := c.scanner(testPolicy)
+	whole := s.Run(t.Context(), t.Context(), deadline.Budget{}, daily, report.New("plan", trigger.CLI, s.Policy, now))
+	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Head.Scope}}, whole.Draft.Lines())
+	whole.Close()
+	if err != nil || contents.Entries != 1 {
+		t.Fatalf("%+v, %v", contents, err)
+	}
+	first, last := plainURL(c.listed[0]), plainURL(c.listed[11])
+	c.answers[first] = append(c.answers[first], c.answers[last]...)
+	if got := c.scan(t.Context(), s, &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID}); !slices.Equal(got.ids, []string{"old"}) || got.counts.Looked != 1 {
+		t.Errorf("%q, %+v, %v", got.ids, got.counts, got.found.End())
 	}
 }
 
