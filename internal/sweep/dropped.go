@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -60,9 +59,7 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	}
 	err = r.findGone(admit, dropped.ledger, lines, func(o purge.Outcome) {
 		r.report.AddRule(o.Line.Rule)
-		r.report.Count(retention.Expired, o.Line.Rule, 1)
-		r.report.Counts.Looked++
-		r.report.Counts.Pending++
+		r.countLine(o.Line)
 		found.Gone++
 	})
 	notClosed := r.recordFound(ctx, dropped.ledger)

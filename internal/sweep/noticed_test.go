@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -240,5 +242,23 @@ func TestASweepThatAnnouncesNothing(t *testing.T) {
 	w.sweepAll(policy.DryRun)
 	if after := w.store.Names("announced/"); !slices.Equal(before, after) {
 		t.Errorf("%v, before %v", after, before)
+	}
+}
+
+// What a killed run deleted is recorded, although a dry run ended the announcements before the plan was resumed.
+func TestResumeAfterADryRunThatEndedTheNotice(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	ids := w.fill(3)
+	w.sweepAll(policy.Enforce)
+	w.days(8)
+	contents := w.cutOff(plan.Contents{}, "rest", nil, ids...)
+	gone(2)(w)
+	w.sweepAll(policy.DryRun)
+	r := w.resume(contents)
+	if want := (report.Counts{Looked: 3, Expired: 3, Deleted: 1, Gone: 2}); r.Status != report.Done || r.Counts != want {
+		t.Errorf("%s %s, %+v, notes %q", r.Status, r.Error, r.Counts, r.Notes)
+	}
+	if all, _, err := journal.Outcomes(t.Context(), w.store, "first", "first"); err != nil || len(all) != 3 {
+		t.Errorf("%d outcomes: %v", len(all), err)
 	}
 }

@@ -30,11 +30,10 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.findWaiting(ctx, admit, p)
 	reason := r.guardLeft(p.contents)
 	if reason != "" { // what the earlier run deleted without recording it is not left
-		if err := r.findGone(admit, p.ledger, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true }); err != nil {
-			r.Log.Warn("media of a blocked plan not read", "plan", r.report.Plan, "error", text.Bound(err.Error()))
-		}
+		r.warnUnread(r.findGone(admit, p.ledger, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true }))
 		reason = r.guardLeft(p.contents)
 	}
 	switch {
@@ -52,6 +51,35 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	r.purge(ctx, admit, p.ledger, origin, p.left(ctx))
 	return nil
+}
+
+// findWaiting records which of the waiting media are gone. The earlier run deleted them, and that ended their notice.
+func (r *run) findWaiting(ctx, admit context.Context, p *reopened) {
+	waiting := len(p.waiting)
+	if waiting == 0 {
+		return
+	}
+	lines := p.entries(ctx, func(id string) bool { return p.waiting[id] })
+	r.warnUnread(r.findGone(admit, p.ledger, lines, func(o purge.Outcome) {
+		r.countLine(o.Line)
+		waiting--
+	}))
+	if waiting > 0 {
+		r.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
+	}
+}
+
+func (r *run) warnUnread(err error) {
+	if err != nil {
+		r.Log.Warn("media of a plan not read", "plan", r.report.Plan, "error", text.Bound(err.Error()))
+	}
+}
+
+// countLine counts a medium of the plan as pending.
+func (r *run) countLine(l plan.Line) {
+	r.report.Counts.Looked++
+	r.report.Counts.Pending++
+	r.report.Count(retention.Expired, l.Rule, 1)
 }
 
 // guardLeft returns why what is left of an unfinished plan is blocked, or nothing.
@@ -74,8 +102,8 @@ func (r *run) guardLeft(of plan.Contents) string {
 type reopened struct {
 	*ledger
 	contents plan.Contents
-	// settled are the media that have an outcome, or are not due any more.
-	settled map[string]bool
+	// settled are the media that have an outcome, or are not due any more. waiting are those of them that the notice keeps.
+	settled, waiting map[string]bool
 }
 
 // reopenPlan reads the plan of an earlier run and the outcomes that the run recorded. Further outcomes follow these.
@@ -91,7 +119,7 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &reopened{ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}}
+	p := &reopened{ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}, waiting: map[string]bool{}}
 	p.last = records // or less than the last number: the next free one is used
 	for id := range outcomes {
 		p.settled[id] = true
@@ -101,11 +129,16 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 
 // left yields the media that are not settled.
 func (p *reopened) left(ctx context.Context) iter.Seq2[plan.Line, error] {
+	return p.entries(ctx, func(id string) bool { return !p.settled[id] })
+}
+
+// entries yields the media whose IDs are wanted.
+func (p *reopened) entries(ctx context.Context, wanted func(id string) bool) iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
 		for entry, err := range journal.Entries(ctx, p.Store, p.contents) {
 			var l plan.Line
 			if err == nil {
-				if p.settled[entry.MediaID] {
+				if !wanted(entry.MediaID) {
 					continue
 				}
 				l, err = plan.Saved(entry)
@@ -127,7 +160,6 @@ func (r *run) countLeft(ctx context.Context, p *reopened) (covered bool, err err
 		}
 		defer announced.Close()
 	}
-	waiting := 0
 	covered = true
 	for l, err := range p.left(ctx) {
 		if err != nil {
@@ -142,17 +174,11 @@ func (r *run) countLeft(ctx context.Context, p *reopened) (covered bool, err err
 			return false, err
 		}
 		if !due {
-			p.settled[l.MediaID] = true
-			waiting++
+			p.settled[l.MediaID], p.waiting[l.MediaID] = true, true
 			continue
 		}
-		r.report.Counts.Looked++
-		r.report.Counts.Pending++
-		r.report.Count(retention.Expired, l.Rule, 1)
+		r.countLine(l)
 		covered = covered && r.Policy.Inventory.Covers(l.Medium.Object)
-	}
-	if waiting > 0 {
-		r.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
 	return covered, nil
 }
