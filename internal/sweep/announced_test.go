@@ -50,8 +50,7 @@ func TestARequestAnnouncesABoundedNumber(t *testing.T) {
 	r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP}, policy.Enforce)
 	n := &notice{run: r, announced: &announce.Reader{}}
 	for announced, want := range map[int]string{announce.MostOfRequest: "", announce.MostOfRequest + 3: "3 media are announced only once"} {
-		r.report.Notes, r.report.Announced, n.days = nil, nil, nil
-		r.report.Counts.Announced = announced
+		r.report.Notes, n.days = nil, calendar{media: announced}
 		n.describe()
 		if notes := strings.Join(r.report.Notes, "\n"); (notes == "") != (want == "") || !strings.Contains(notes, want) {
 			t.Errorf("%d announced: %q", announced, notes)

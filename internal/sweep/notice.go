@@ -3,9 +3,6 @@ package sweep
 import (
 	"context"
 	"iter"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -33,13 +30,13 @@ type notice struct {
 	update    *announce.Update
 	at        int64  // when the run announces
 	due       []bool // of the lines of the draft: a million take a megabyte
-	days      map[string]*report.Announced
+	days      calendar
 	recorded  bool
 }
 
 // split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
-	n := &notice{run: r, found: found, announced: announced, update: announced.Update(r.request.Inventory), days: map[string]*report.Announced{}}
+	n := &notice{run: r, found: found, announced: announced, update: announced.Update(r.request.Inventory), days: calendar{policy: r.Policy, days: map[string]*report.Announced{}}}
 	if n.isIdle() {
 		return n, nil
 	}
@@ -113,7 +110,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line) error {
 	isDue := one.At <= n.announced.Began.Unix() || !n.needsNotice()
 	n.due = append(n.due, isDue)
 	if !isDue {
-		n.count(one)
+		n.days.add(one)
 	}
 	if n.announces() || isSame {
 		return n.keep(ctx, one, n.announces() && one.At == n.at)
@@ -204,30 +201,10 @@ func (n *notice) retract() {
 	}
 }
 
-// maxListed bounds the announced media that a report lists.
-const maxListed = 100
-
-// count counts an announced medium, which is no longer pending.
-func (n *notice) count(one announce.Entry) {
-	c := &n.report.Counts
-	c.Pending--
-	c.Announced++
-	day := n.Policy.Notice.After(time.Unix(one.At, 0), n.Policy.Timezone).In(n.Policy.Timezone).Format(time.DateOnly)
-	on := n.days[day]
-	if on == nil {
-		on = &report.Announced{Day: day}
-		n.days[day] = on
-	}
-	if on.Media++; c.Announced <= maxListed {
-		on.MediaIDs = append(on.MediaIDs, one.MediaID)
-	}
-}
-
-// describe adds the days to the report, and what was lost.
+// describe adds the days to the report, and what was lost. Announced media are not pending.
 func (n *notice) describe() {
-	for _, day := range slices.Sorted(maps.Keys(n.days)) {
-		n.report.Announced = append(n.report.Announced, *n.days[day])
-	}
+	c := &n.report.Counts
+	n.report.Announced, c.Announced, c.Pending = n.days.list(), n.days.media, c.Pending-n.days.media
 	for _, on := range n.report.Announced[:min(len(n.report.Announced), 3)] {
 		if n.announces() {
 			n.report.Note("announced: %d media, deleted from %s on, unless a tag, a hold or the policy keeps them", on.Media, on.Day)
@@ -241,7 +218,7 @@ func (n *notice) describe() {
 	if problems := n.announced.Problems(); len(problems) > 0 {
 		n.report.Note("announcements lost: %s (%d records)", problems[0], len(problems))
 	}
-	if more := n.report.Counts.Announced - announce.MostOfRequest; more > 0 && !n.request.Inventory {
+	if more := n.days.media - announce.MostOfRequest; more > 0 && !n.request.Inventory {
 		n.report.Note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, announce.MostOfRequest)
 	}
 }
