@@ -540,32 +540,34 @@ func TestFaults(t *testing.T) {
 		}
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, config, enforcing)
-			want := due(w.e.Media(), time.Now())
-			already := w.deleted()
-			for range 2 {
-				before := len(w.deleted())
-				r, err := w.invoke(everything)
-				if really := len(w.deleted()) - before; r.Counts.Deleted > really {
-					t.Errorf("the report says %d deleted, the library %d", r.Counts.Deleted, really)
-				}
-				if sum := r.Counts.Deleted + r.Counts.Gone + r.Counts.Failed + r.Counts.Unverified + r.Counts.Pending; sum != r.Counts.Expired {
-					t.Errorf("counts %+v, %v", r.Counts, err)
-				}
-			}
-			w.e.ClearFaults()
-			w.mustInvoke(everything, report.Done)
-			got := slices.DeleteFunc(w.deleted(), func(id string) bool { return slices.Contains(already, id) })
-			if !slices.Equal(got, want) {
-				t.Errorf("faults %v: deleted %d media, %d are due", config.Faults, len(got), len(want))
-			}
-			for _, batch := range w.sent() {
-				for _, id := range batch {
-					if !slices.Contains(want, id) {
-						t.Errorf("%s must stay and was sent", id)
+			turnClock(t, func(t *testing.T) {
+				w := newPipedWorld(t, config, enforcing)
+				want := due(w.e.Media(), time.Now())
+				already := w.deleted()
+				for range 2 {
+					before := len(w.deleted())
+					r, err := w.invoke(everything)
+					if really := len(w.deleted()) - before; r.Counts.Deleted > really {
+						t.Errorf("the report says %d deleted, the library %d", r.Counts.Deleted, really)
+					}
+					if sum := r.Counts.Deleted + r.Counts.Gone + r.Counts.Failed + r.Counts.Unverified + r.Counts.Pending; sum != r.Counts.Expired {
+						t.Errorf("counts %+v, %v", r.Counts, err)
 					}
 				}
-			}
+				w.e.ClearFaults()
+				w.mustInvoke(everything, report.Done)
+				got := slices.DeleteFunc(w.deleted(), func(id string) bool { return slices.Contains(already, id) })
+				if !slices.Equal(got, want) {
+					t.Errorf("faults %v: deleted %d media, %d are due", config.Faults, len(got), len(want))
+				}
+				for _, batch := range w.sent() {
+					for _, id := range batch {
+						if !slices.Contains(want, id) {
+							t.Errorf("%s must stay and was sent", id)
+						}
+					}
+				}
+			})
 		})
 	}
 }
@@ -580,16 +582,18 @@ func TestLostAnswer(t *testing.T) {
 		for fault, calls := range map[emulator.FaultKind]int{emulator.DropAfter: 1, emulator.Truncate: 1, emulator.DropBefore: 2, emulator.HTML502: 2, emulator.NumericCode: 2} {
 			t.Run(fmt.Sprintf("%s, unknown IDs %q", fault, unknown), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{UnknownID: unknown}}, enforcing)
-				var ids []string
-				for range 10 {
-					ids = append(ids, w.e.Add(emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}).ID)
-				}
-				w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: fault, Count: 1})
-				r := w.mustInvoke(timer(request("mediaIds", ids)), report.Done)
-				if r.Counts.Deleted != 10 || len(w.deleted()) != 10 || r.Calls.DeleteMedia != calls {
-					t.Errorf("counts %+v, %d deleted, after %d calls", r.Counts, len(w.deleted()), r.Calls.DeleteMedia)
-				}
+				turnClock(t, func(t *testing.T) {
+					w := newPipedWorld(t, emulator.Config{MPS: emulator.MPSOptions{UnknownID: unknown}}, enforcing)
+					var ids []string
+					for range 10 {
+						ids = append(ids, w.e.Add(emulator.Medium{CreationTime: "2020-01-01T00:00:00Z"}).ID)
+					}
+					w.e.Inject(emulator.Fault{Operation: "DeleteMedia", Kind: fault, Count: 1})
+					r := w.mustInvoke(timer(request("mediaIds", ids)), report.Done)
+					if r.Counts.Deleted != 10 || len(w.deleted()) != 10 || r.Calls.DeleteMedia != calls {
+						t.Errorf("counts %+v, %d deleted, after %d calls", r.Counts, len(w.deleted()), r.Calls.DeleteMedia)
+					}
+				})
 			})
 		}
 	}
@@ -634,33 +638,34 @@ func TestNoSecretAnywhere(t *testing.T) {
 		for _, operation := range []string{"QueryMediaListByURL", "ListObjectsV2", "DeleteMedia"} {
 			t.Run(fmt.Sprintf("%s of %s", fault, operation), func(t *testing.T) {
 				t.Parallel()
-				config := emulator.Config{Media: 20}
-				w := newWorld(t, config, enforcing, "MEDIASWEEP_HTTP_TOKEN", "http-token-0123456789")
-				secrets := []string{w.env["ALIBABA_CLOUD_ACCESS_KEY_ID"], w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], w.env["ALIBABA_CLOUD_SECURITY_TOKEN"], "http-token-0123456789"}
-				switch fault {
-				case "":
-					w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "anotherSecret"
-					secrets = append(secrets, "anotherSecret")
-					w.setPolicy(enforcing)
-				default:
-					w.e.Inject(emulator.Fault{Operation: operation, Kind: fault})
-				}
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-				defer cancel()
-				body, err := w.f.Invoke(ctx, handler.Call{}, []byte(everything))
-				more, moreErr := w.f.Invoke(ctx, handler.Call{}, []byte(`{"mediaIds":["a"]}`))
-				output := fmt.Sprint(string(body), err, string(more), moreErr, w.log.String())
-				for _, secret := range secrets {
-					once := url.QueryEscape(secret)
-					for _, form := range []string{secret, once, url.QueryEscape(once)} {
-						if strings.Contains(output, form) {
-							t.Errorf("a secret is shown: %s", output)
+				turnClock(t, func(t *testing.T) {
+					w := newPipedWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_TOKEN", "http-token-0123456789")
+					secrets := []string{w.env["ALIBABA_CLOUD_ACCESS_KEY_ID"], w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], w.env["ALIBABA_CLOUD_SECURITY_TOKEN"], "http-token-0123456789"}
+					switch fault {
+					case "":
+						w.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "anotherSecret"
+						secrets = append(secrets, "anotherSecret")
+						w.setPolicy(enforcing)
+					default:
+						w.e.Inject(emulator.Fault{Operation: operation, Kind: fault})
+					}
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					defer cancel()
+					body, err := w.f.Invoke(ctx, handler.Call{}, []byte(everything))
+					more, moreErr := w.f.Invoke(ctx, handler.Call{}, []byte(`{"mediaIds":["a"]}`))
+					output := fmt.Sprint(string(body), err, string(more), moreErr, w.log.String())
+					for _, secret := range secrets {
+						once := url.QueryEscape(secret)
+						for _, form := range []string{secret, once, url.QueryEscape(once)} {
+							if strings.Contains(output, form) {
+								t.Errorf("a secret is shown: %s", output)
+							}
 						}
 					}
-				}
-				if strings.Contains(output, "Signature=") || strings.Contains(output, "http://") {
-					t.Errorf("a signed address is shown: %s", output)
-				}
+					if strings.Contains(output, "Signature=") || strings.Contains(output, "http://") {
+						t.Errorf("a signed address is shown: %s", output)
+					}
+				})
 			})
 		}
 	}
