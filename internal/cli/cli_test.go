@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"os"
 	"os/signal"
@@ -17,8 +18,22 @@ import (
 	"github.com/mediasweep/mediasweep/internal/cli"
 )
 
+// tests runs the tests, and not the commands that they start.
+type tests struct{ *testing.M }
+
+// Run runs more tests at once than there are processors, because most of their time is the pace of an emulated account.
+// State folders are in memory where the system has such a file system: a kill loses nothing that a disk has not yet synced.
+func (t tests) Run() int {
+	_ = flag.Set("test.parallel", "8")
+	if memory, err := os.MkdirTemp("/dev/shm", "mediasweep-"); err == nil {
+		defer os.RemoveAll(memory) //nolint:errcheck // of memory
+		_ = os.Setenv("TMPDIR", memory)
+	}
+	return t.M.Run()
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mediasweep": func() {
+	testscript.Main(tests{m}, map[string]func(){"mediasweep": func() {
 		policy, err := os.ReadFile(os.Getenv("SHIPPED_POLICY"))
 		if err != nil {
 			panic(err)

@@ -177,6 +177,7 @@ func startConsole(t *testing.T, first string, env map[string]string, args ...str
 
 // A person reviews the plan of the demo, holds two media, approves the others by their number, and watches.
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	b := startConsole(t, "/", nil, "demo", "--console")
 	plans, _ := b.get("/plans")
 	b.find(plans, `(cn-shanghai · oss://ops/retention/state/) ·`) // and no folder of this machine

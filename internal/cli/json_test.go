@@ -12,6 +12,7 @@ import (
 
 // What a command prints as JSON is one value, whatever there is to say.
 func TestJSONIsOneValue(t *testing.T) {
+	t.Parallel()
 	e, err := emulator.Start(emulator.Config{Media: 40, Seed: 1})
 	if err != nil {
 		t.Fatal(err)

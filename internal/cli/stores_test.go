@@ -33,6 +33,7 @@ func newOffice(t *testing.T, region string) *office {
 // The runs of several stores are one list, newest first, page by page. A store that cannot be read costs
 // no other.
 func TestRunsOfSeveralStores(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, "cn-beijing")
 	a, b := "file://"+t.TempDir(), "oss://ops/mediasweep/"
 	var want []string
@@ -123,6 +124,7 @@ func TestRunsOfSeveralStores(t *testing.T) {
 
 // Promise 6 is of a process: two stores of a region, whose pages both look up the library, share one pace.
 func TestConsoleOfSeveralStoresHasOnePace(t *testing.T) {
+	t.Parallel()
 	e, err := emulator.Start(emulator.Config{})
 	if err != nil {
 		t.Fatal(err)
