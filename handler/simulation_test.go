@@ -42,7 +42,7 @@ import (
 //
 // MEDIASWEEP_SEEDS is the number of days. MEDIASWEEP_SEED repeats the day of one seed.
 func TestSimulation(t *testing.T) {
-	first, days := uint64(0), 30
+	first, days := uint64(0), 10
 	if text := os.Getenv("MEDIASWEEP_SEEDS"); text != "" {
 		var err error
 		if days, err = strconv.Atoi(text); err != nil {

@@ -377,9 +377,9 @@ func TestAFinishedPlanWithoutOutcomesStaysOpen(t *testing.T) {
 // Each medium that a killed run may have deleted is in the totals, and is lost at most once. The run that finishes the plan
 // may fail to read or write any record.
 func TestKilledRunsAreCounted(t *testing.T) {
-	for _, fault := range []emulator.Fault{{Operation: "PutObject", Kind: emulator.Forbidden}, {Operation: "GetObject", Kind: emulator.Forbidden}} {
-		t.Run(fault.Operation, func(t *testing.T) {
-			for i := range 3 * 12 {
+	for _, fault := range []emulator.Fault{{Operation: "PutObject", Count: 1}, {Operation: "PutObject", Count: 2}, {Operation: "GetObject", Count: 1}} {
+		t.Run(fmt.Sprint(fault.Operation, " ", fault.Count), func(t *testing.T) {
+			for after, isReached := 0, true; isReached; after++ {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 					defer s.end()
@@ -387,9 +387,11 @@ func TestKilledRunsAreCounted(t *testing.T) {
 					s.programs = []*program{s.start(0)}
 					s.killed(everything)
 					time.Sleep(time.Minute) // until the lease of the killed run ends
-					fault.After, fault.Count = i/3, 1+i%3
+					before := s.count(fault.Operation)
+					fault.Kind, fault.After = emulator.Forbidden, after
 					s.e.Inject(fault)
 					_, _ = s.programs[0].f.Invoke(t.Context(), handler.Call{RequestID: "finishes"}, []byte(everything))
+					isReached = s.count(fault.Operation)-before > after
 					s.e.ClearFaults()
 					for range 2 {
 						time.Sleep(30 * time.Minute)
@@ -407,36 +409,38 @@ func TestKilledRunsAreCounted(t *testing.T) {
 
 // What a killed run deleted is in the totals once, also if the time of the next run ends while it counts that.
 func TestKilledRunsAreCountedByTheNextRunWithTime(t *testing.T) {
-	for number := range 4 * 25 {
-		operation := []string{"GetObject", "PutObject", "ListObjectsV2", "*"}[number%4]
-		after := number / 4 // calls of the run that finishes the plan: from then on each is slow
-		synctest.Test(t, func(t *testing.T) {
-			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
-			defer s.end()
-			s.addOld("media-in", 30)
-			s.programs = []*program{s.start(0)}
-			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
-			s.call(s.programs[0], "killed", time.Minute, everything)
-			for !s.hasRecord("ledger/killed/000001.jsonl.gz") {
-				time.Sleep(10 * time.Millisecond)
-			}
-			s.programs[0].kill()
-			s.calls.Wait()
-			s.e.ClearFaults()
-			s.programs[0] = s.start(0)
-			time.Sleep(time.Minute) // until the lease of the killed run ends
-			s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: 4 * time.Second, After: after})
-			s.timer(10 * time.Second)
-			s.e.ClearFaults()
-			for range 2 {
-				time.Sleep(30 * time.Minute)
-				s.timer(time.Hour)
-			}
-			stats, err := s.programs[0].f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
-			if err != nil || stats.Total.Deleted != 30 || stats.Total.Lost != 0 {
-				t.Errorf("%d calls of %s: %+v, %v", after, operation, stats.Total, err)
-			}
-		})
+	for operation, step := range map[string]int{"GetObject": 1, "PutObject": 1, "ListObjectsV2": 5, "*": 5} {
+		for after, isReached := 0, true; isReached; after += step { // calls of the run that finishes the plan: from then on each is slow
+			synctest.Test(t, func(t *testing.T) {
+				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+				defer s.end()
+				s.addOld("media-in", 30)
+				s.programs = []*program{s.start(0)}
+				s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
+				s.call(s.programs[0], "killed", time.Minute, everything)
+				for !s.hasRecord("ledger/killed/000001.jsonl.gz") {
+					time.Sleep(10 * time.Millisecond)
+				}
+				s.programs[0].kill()
+				s.calls.Wait()
+				s.e.ClearFaults()
+				s.programs[0] = s.start(0)
+				time.Sleep(time.Minute) // until the lease of the killed run ends
+				before := s.count(operation)
+				s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: 4 * time.Second, After: after})
+				s.timer(10 * time.Second)
+				isReached = s.count(operation)-before > after
+				s.e.ClearFaults()
+				for range 2 {
+					time.Sleep(30 * time.Minute)
+					s.timer(time.Hour)
+				}
+				stats, err := s.programs[0].f.Stats(t.Context(), handler.Call{}, report.ByRule, "")
+				if err != nil || stats.Total.Deleted != 30 || stats.Total.Lost != 0 {
+					t.Errorf("%d calls of %s: %+v, %v", after, operation, stats.Total, err)
+				}
+			})
+		}
 	}
 }
 
