@@ -16,19 +16,16 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mediasweep/mediasweep/internal/cli"
+	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
 // tests runs the tests, and not the commands that they start.
 type tests struct{ *testing.M }
 
 // Run runs more tests at once than there are processors, because most of their time is the pace of an emulated account.
-// State folders are in memory where the system has such a file system: a kill loses nothing that a disk has not yet synced.
 func (t tests) Run() int {
 	_ = flag.Set("test.parallel", "8")
-	if memory, err := os.MkdirTemp("/dev/shm", "mediasweep-"); err == nil {
-		defer os.RemoveAll(memory) //nolint:errcheck // of memory
-		_ = os.Setenv("TMPDIR", memory)
-	}
+	defer statetest.InMemory()()
 	return t.M.Run()
 }
 
