@@ -23,7 +23,7 @@ bench:
 	  echo '```'; } > BENCHMARKS.md.new
 	mv BENCHMARKS.md.new BENCHMARKS.md
 
-# An hour and a half of two processors; writes docs/scale.txt and the drawing of docs/scale.md.
+# Eight minutes of two processors; writes docs/scale.txt and the drawing of docs/scale.md.
 scale:
 	go test -run '^$$' -bench '^BenchmarkScale' -benchtime 1x -timeout 4h ./internal/bench -args -objects 20000000 \
 	  -drawing $(CURDIR)/docs/scale.svg $(ARGS) | grep -E '^(cpu|Benchmark)' > docs/scale.txt.new
