@@ -466,7 +466,7 @@ func TestApplyWithoutTheGroups(t *testing.T) {
 	if planned.Counts.Pending != 3 || r.Status != report.Partial || r.Counts.Deleted != 1 || r.Counts.Kept != 2 {
 		t.Errorf("of %d: %s %s, %+v", planned.Counts.Pending, r.Status, r.Error, r.Counts)
 	}
-	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "not all groups of keepLatest rules") {
+	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "not all groups of keepLatest rules could be read: list oss://media-in/") {
 		t.Errorf("failures %+v", r.Failures)
 	}
 }

@@ -25,7 +25,15 @@ func RankOf(p *policy.Policy, m *media.Medium, facts Facts) Rank {
 	if rule == nil {
 		return Rank{}
 	}
-	return Rank{Rule: rule.Name, Groups: groups, Created: m.Created.UnixNano()}
+	return Rank{Rule: rule.Name, Groups: groups, Created: nanoseconds(m.Created)}
+}
+
+// nanoseconds returns the nanoseconds since 1970. They end in 2262.
+func nanoseconds(t time.Time) int64 {
+	if t.Year() > 2261 {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // Groups returns the groups in which a medium is ranked, and the rule that keeps the latest
@@ -69,7 +77,7 @@ const maxAhead = 10_000
 
 // NewRanker returns a ranker for the rules of a policy, as of an instant.
 func NewRanker(p *policy.Policy, asOf time.Time) *Ranker {
-	r := &Ranker{asOf: asOf.UnixNano(), counts: map[string]int{}, newest: map[group][]member{}}
+	r := &Ranker{asOf: nanoseconds(asOf), counts: map[string]int{}, newest: map[group][]member{}}
 	for _, rule := range p.Expire {
 		r.counts[rule.Name] = min(rule.KeepLatest.Count, math.MaxInt/2) // Add adds to it
 	}

@@ -52,6 +52,21 @@ func series(id string, daysOld int, tags ...string) media.Medium {
 		Created: asOf.AddDate(0, 0, -daysOld), Tags: tags, Category: media.Known(int64(1))}
 }
 
+// A plan as of any year ranks.
+func TestRanksOfALateYear(t *testing.T) {
+	p, err := policy.Parse("p", []byte("version: 1\nexpire: [{name: series, after: 90d, keepLatest: {count: 1, per: folder}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	library := []media.Medium{series("a", 10), series("b", 20), series("c", 30)}
+	for _, year := range []int{2100, 2261, 2262, 2263, 9999} {
+		late := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
+		if got := expired(decideAll(p, library, late, nil)); !slices.Equal(got, []string{"b", "c"}) {
+			t.Errorf("%d: expired %v", year, got)
+		}
+	}
+}
+
 func TestKeepLatest(t *testing.T) {
 	rule := func(count int, per string) string {
 		return fmt.Sprintf("version: 1\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: series, after: 90d, keepLatest: {count: %d, per: %q}}]\n", count, per)

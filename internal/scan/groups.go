@@ -31,7 +31,7 @@ func (c *scan) lookUpGroups() {
 	}
 	if others.End() != nil || others.Missing {
 		// An incomplete group never leads to more deletions.
-		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read"})
+		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read: " + others.firstProblem()})
 	}
 }
 
