@@ -36,6 +36,9 @@ func TestLongRows(t *testing.T) {
 	} {
 		for ending, replaced := range map[string]string{"LF": "\n", "CRLF": "\r\n", "CR": "\r"} {
 			for behind, text := range map[string]string{"a row": "\nm3,1,1", "nothing": ""} {
+				if ending != "LF" && text == "" {
+					continue // the end of a list has no ending
+				}
 				list := strings.ReplaceAll("mediaId,a,b\nm1,1,1\n"+test.row+text, "\n", replaced)
 				err := manifest.Verify(strings.NewReader(list))
 				switch {
@@ -55,7 +58,7 @@ func TestLongRows(t *testing.T) {
 func TestLongRowsAsWritten(t *testing.T) {
 	t.Parallel()
 	refused := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 5))
 		long := false
 		cell := func() string {
