@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"context"
-	"flag"
 	"io"
 	"os"
 	"os/signal"
@@ -22,9 +21,8 @@ import (
 // tests runs the tests, and not the commands that they start.
 type tests struct{ *testing.M }
 
-// Run runs more tests at once than there are processors, because most of their time is the pace of an emulated account.
+// Run keeps the state of the tests in memory.
 func (t tests) Run() int {
-	_ = flag.Set("test.parallel", "8")
 	defer statetest.InMemory()()
 	return t.M.Run()
 }
