@@ -1,8 +1,6 @@
 package handler_test
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,17 +59,7 @@ func TestRunsThatAreKilledAtTheirEndAreCounted(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 			defer s.end()
-			s.addOld("media-in", 30)
-			s.programs = []*program{s.start(0)}
-			s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
-			s.call(s.programs[0], "killed", time.Minute, everything)
-			for !slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.Contains(o.Key, folder) }) {
-				time.Sleep(10 * time.Millisecond)
-			}
-			s.programs[0].kill()
-			s.calls.Wait()
-			s.e.ClearFaults()
-			s.programs[0] = s.start(0)
+			s.startKilled(folder)
 			s.checkTotals(folder)
 		})
 	}

@@ -189,9 +189,24 @@ func TestADamagedPlanIsNotMadeAgain(t *testing.T) {
 	})
 }
 
-// hasRecord reports whether the state has a record whose name ends so.
-func (s *simulation) hasRecord(suffix string) bool {
-	return slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.HasSuffix(o.Key, suffix) })
+// hasRecord reports whether the state has a record whose name has this part.
+func (s *simulation) hasRecord(part string) bool {
+	return slices.ContainsFunc(s.e.Objects("ops"), func(o emulator.Object) bool { return strings.Contains(o.Key, part) })
+}
+
+// startKilled starts a program whose run over 30 expired media, "killed", ended when it had a record whose name has this part.
+func (s *simulation) startKilled(part string) {
+	s.addOld("media-in", 30)
+	s.programs = []*program{s.start(0)}
+	s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
+	s.call(s.programs[0], "killed", time.Minute, everything)
+	for !s.hasRecord(part) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.programs[0].kill()
+	s.calls.Wait()
+	s.e.ClearFaults()
+	s.programs[0] = s.start(0)
 }
 
 // What a manifest's event leaves when its time is up, the next scheduled run finishes.
@@ -414,17 +429,7 @@ func TestKilledRunsAreCountedByTheNextRunWithTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
 				defer s.end()
-				s.addOld("media-in", 30)
-				s.programs = []*program{s.start(0)}
-				s.e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.Latency, Delay: time.Second})
-				s.call(s.programs[0], "killed", time.Minute, everything)
-				for !s.hasRecord("ledger/killed/000001.jsonl.gz") {
-					time.Sleep(10 * time.Millisecond)
-				}
-				s.programs[0].kill()
-				s.calls.Wait()
-				s.e.ClearFaults()
-				s.programs[0] = s.start(0)
+				s.startKilled("ledger/killed/000001.jsonl.gz")
 				time.Sleep(time.Minute) // until the lease of the killed run ends
 				before := s.count(operation)
 				s.e.Inject(emulator.Fault{Operation: operation, Kind: emulator.Latency, Delay: 4 * time.Second, After: after})

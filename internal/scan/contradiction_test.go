@@ -10,12 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -299,13 +296,7 @@ func TestKeysInAnotherOrder(t *testing.T) {
 	}
 	c.listed = append(c.listed, m.Object.Key)
 	c.answers["x"], c.answers[plainURL(m.Object.Key)] = []media.Medium{m}, []media.Medium{m}
-	planned := report.New("plan", trigger.Invoke, s.Policy, now)
-	found := s.Run(t.Context(), t.Context(), deadline.Budget{}, &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, planned)
-	defer found.Close()
-	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: planned.Policy, Scope: found.Head.Scope}}, found.Draft.Lines())
-	if err != nil || contents.Entries != 1 {
-		t.Fatalf("%+v, %v", contents, err)
-	}
+	contents := c.planOfOne(s, &trigger.Request{Trigger: trigger.HTTP, Inventory: true})
 	c.answers[plainURL(m.Object.Key)] = []media.Medium{turned}
 	survey := decider{surveys: true}
 	one, _, oneErr := survey.decide(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}}, false)

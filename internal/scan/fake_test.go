@@ -18,6 +18,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/inventory"
+	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/media/mediatest"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -226,4 +227,16 @@ func (s *memoryStore) Create(ctx context.Context, name string, data []byte) erro
 		return err
 	}
 	return s.Memory.Create(ctx, name, data)
+}
+
+// planOfOne saves the plan of a request's scan, which has one medium.
+func (c *cloud) planOfOne(s *Scanner, request *trigger.Request) plan.Contents {
+	c.t.Helper()
+	found := s.Run(c.t.Context(), c.t.Context(), deadline.Budget{}, request, report.New("plan", trigger.CLI, s.Policy, now))
+	defer found.Close()
+	contents, err := journal.SavePlan(c.t.Context(), c.store, plan.Contents{Head: found.Head}, found.Draft.Lines())
+	if err != nil || contents.Entries != 1 {
+		c.t.Fatalf("%+v, %v", contents, err)
+	}
+	return contents
 }

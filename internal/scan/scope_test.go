@@ -10,8 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/deadline"
-	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -122,12 +120,7 @@ func TestStraysOfGroups(t *testing.T) {
 	c.add(testMedium("new", c.listed[0], 40))
 	c.add(testMedium("newest", c.listed[11], 40))
 	s := c.scanner(testPolicy)
-	whole := s.Run(t.Context(), t.Context(), deadline.Budget{}, daily, report.New("plan", trigger.CLI, s.Policy, now))
-	contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Head.Scope}}, whole.Draft.Lines())
-	whole.Close()
-	if err != nil || contents.Entries != 1 {
-		t.Fatalf("%+v, %v", contents, err)
-	}
+	contents := c.planOfOne(s, daily)
 	first, last := plainURL(c.listed[0]), plainURL(c.listed[11])
 	c.answers[first] = append(c.answers[first], c.answers[last]...)
 	if got := c.scan(t.Context(), s, &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID}); !slices.Equal(got.ids, []string{"old"}) || got.counts.Looked != 1 {
@@ -144,12 +137,7 @@ func TestGroupsThatCannotBeRead(t *testing.T) {
 			c.add(testMedium("m"+key[len(key)-1:], key, 100+i))
 		}
 		s := c.scanner(testPolicy)
-		whole := s.Run(t.Context(), t.Context(), deadline.Budget{}, daily, report.New("plan", trigger.CLI, s.Policy, now))
-		contents, err := journal.SavePlan(t.Context(), c.store, plan.Contents{Head: plan.Head{AsOf: now, Policy: s.Policy.Digest(), Scope: whole.Head.Scope}}, whole.Draft.Lines())
-		whole.Close()
-		if err != nil || contents.Entries != 1 {
-			t.Fatalf("%+v, %v", contents, err)
-		}
+		contents := c.planOfOne(s, daily)
 		first := true
 		c.before = func(int) error {
 			if first || !fails {
