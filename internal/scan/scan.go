@@ -12,8 +12,8 @@
 //
 // Beside it, cursor.go and checkpointer.go save the place of a scan in the form of checkpoint.go; resume.go loads it. A
 // checkpoint is a hint: origin.go checks it against the sources. groups.go reads the groups of an applied plan,
-// upcoming.go counts what falls due, problems.go keeps what went wrong, and notes.go says what a person should know. survey.go reads
-// media without decisions.
+// and upcoming.go counts what falls due. problems.go keeps what went wrong, and notes.go says what a person should know. survey.go
+// reads media without decisions.
 package scan
 
 import (
