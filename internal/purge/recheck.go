@@ -41,31 +41,35 @@ func (w *worker) free(batch []plan.Line) (free []plan.Line) {
 	return free
 }
 
+// find reads a batch, and reports the media that are gone.
+func (w *worker) find(batch []plan.Line) {
+	found, failed := w.look(batch)
+	var outcomes []Outcome
+	for _, l := range batch {
+		m := found[l.MediaID]
+		isDeleted, hidden := showsDeletion(l, m)
+		if failed[l.MediaID] == nil && (m == nil || isDeleted) {
+			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
+		}
+	}
+	w.report(outcomes...)
+}
+
 // recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
 // plan. Media that could not be read in time stay pending. It reports the outcomes of the others.
 func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
+	found, failed := w.look(batch)
 	var outcomes []Outcome
-	found, failed := map[string]*media.Medium{}, map[string]error{}
-	for _, result := range w.read(ids(batch)) {
-		for _, candidate := range result.Candidates {
-			failed[candidate.MediaID] = result.Err
-		}
-		for i := range result.Answer.Found {
-			m := &result.Answer.Found[i].Medium
-			found[m.ID] = m
-		}
-	}
 	readAt := w.Now().Unix()
 	for _, l := range batch {
 		m, err := found[l.MediaID], failed[l.MediaID]
 		isDeleted, hidden := showsDeletion(l, m)
 		switch {
-		case err != nil && (w.FindOnly || deadline.Passed(err)):
+		case err != nil && deadline.Passed(err):
 		case err != nil:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
 		case m == nil, w.Interrupted && isDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
-		case w.FindOnly:
 		case !w.Judge.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})
 		default:
@@ -80,6 +84,21 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 	}
 	w.report(outcomes...)
 	return still
+}
+
+// look reads a batch. It returns the media by ID, and the errors of those that could not be read.
+func (w *worker) look(batch []plan.Line) (found map[string]*media.Medium, failed map[string]error) {
+	found, failed = map[string]*media.Medium{}, map[string]error{}
+	for _, result := range w.read(ids(batch)) {
+		for _, candidate := range result.Candidates {
+			failed[candidate.MediaID] = result.Err
+		}
+		for i := range result.Answer.Found {
+			m := &result.Answer.Found[i].Medium
+			found[m.ID] = m
+		}
+	}
+	return found, failed
 }
 
 func (w *worker) read(ids []string) []lookup.Result {

@@ -70,14 +70,14 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) error {
 	admit, cancel := context.WithTimeout(admit, findTime)
 	defer cancel()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, FindOnly: true}
 	err := p.Run(admit, admit, lines, func(gone []purge.Outcome) {
 		for _, o := range gone {
 			each(o)
 		}
 		r.settle(gone, l)
 	})
-	return cmp.Or(err, admit.Err())
+	return cmp.Or(err, context.Cause(admit))
 }
 
 // recordFound closes the ledger of a run that deletes nothing. Without the outcomes the plan stays open.
@@ -85,6 +85,6 @@ func (r *run) recordFound(ctx context.Context, l *ledger) error {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	err := r.closeLedger(ctx, l)
-	r.report.Unrecorded = err != nil
+	r.report.Unrecorded = r.report.Unrecorded || err != nil
 	return err
 }

@@ -245,7 +245,8 @@ func TestASweepThatAnnouncesNothing(t *testing.T) {
 	}
 }
 
-// What a killed run deleted is recorded, although a dry run ended the announcements before the plan was resumed.
+// What a killed run deleted is recorded, although a dry run ended the announcements before the plan was resumed. The kill
+// switch delays that.
 func TestResumeAfterADryRunThatEndedTheNotice(t *testing.T) {
 	w := newWorld(t, noticePolicy)
 	ids := w.fill(3)
@@ -254,8 +255,13 @@ func TestResumeAfterADryRunThatEndedTheNotice(t *testing.T) {
 	contents := w.cutOff(plan.Contents{}, "rest", nil, ids...)
 	gone(2)(w)
 	w.sweepAll(policy.DryRun)
+	stopped(w)
+	if r := w.resume(contents); !r.Unrecorded || r.Counts.Expired != 0 {
+		t.Errorf("with the kill switch on: unrecorded %v, %+v", r.Unrecorded, r.Counts)
+	}
+	delete(w.store.Records, StopName)
 	r := w.resume(contents)
-	if want := (report.Counts{Looked: 3, Expired: 3, Deleted: 1, Gone: 2}); r.Status != report.Done || r.Counts != want {
+	if want := (report.Counts{Looked: 3, Expired: 3, Deleted: 1, Gone: 2}); r.Status != report.Done || r.Counts != want || r.Unrecorded {
 		t.Errorf("%s %s, %+v, notes %q", r.Status, r.Error, r.Counts, r.Notes)
 	}
 	if all, _, err := journal.Outcomes(t.Context(), w.store, "first", "first"); err != nil || len(all) != 3 {

@@ -33,7 +33,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	r.findWaiting(ctx, admit, p)
 	reason := r.guardLeft(p.contents)
 	if reason != "" { // what the earlier run deleted without recording it is not left
-		r.warnUnread(r.findGone(admit, p.ledger, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true }))
+		r.readGone(admit, p, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true })
 		reason = r.guardLeft(p.contents)
 	}
 	switch {
@@ -60,19 +60,22 @@ func (r *run) findWaiting(ctx, admit context.Context, p *reopened) {
 		return
 	}
 	lines := p.entries(ctx, func(id string) bool { return p.waiting[id] })
-	r.warnUnread(r.findGone(admit, p.ledger, lines, func(o purge.Outcome) {
+	r.readGone(admit, p, lines, func(o purge.Outcome) {
 		r.countLine(o.Line)
 		waiting--
-	}))
+	})
 	if waiting > 0 {
 		r.report.Note("%d media of the plan are left to the next sweep: they are not announced for long enough any more", waiting)
 	}
 }
 
-func (r *run) warnUnread(err error) {
+// readGone is findGone for a plan that is finished. The plan stays open if the kill switch keeps media from being read.
+func (r *run) readGone(admit context.Context, p *reopened, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) {
+	err := r.findGone(admit, p.ledger, lines, each)
 	if err != nil {
 		r.Log.Warn("media of a plan not read", "plan", r.report.Plan, "error", text.Bound(err.Error()))
 	}
+	r.report.Unrecorded = r.report.Unrecorded || errors.Is(err, ErrStopped)
 }
 
 // countLine counts a medium of the plan as pending.
