@@ -33,7 +33,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../policy/lint.go", "Lint lintReach lintAges", nil},
 		{"../policy/lookalike.go", "oddRune foreignLetters oddIn oddKey oddWorkflow oddGlob oddTag oddTagPrefix oddTitle", []string{`", "`}},
 		{"../sweep/guard.go", "", []string{"refund not counted", "refund of the event budget not recorded"}},
-		{"../sweep/notice.go", "describe warnGuard", []string{"announcements lost"}},
+		{"../sweep/announced.go", "reportAnnounced warnGuard", []string{"announcements lost"}},
 		{"../sweep/delete.go", "closeLedger", []string{"history not recorded"}},
 		{"../report/next.go", "", nil},
 		{"../report/restore.go", "restoreAgain", nil},

@@ -48,17 +48,20 @@ func TestAnnouncedOrphans(t *testing.T) {
 func TestARequestAnnouncesABoundedNumber(t *testing.T) {
 	w := newWorld(t, noticePolicy)
 	r := w.newRun("r", &trigger.Request{Trigger: trigger.HTTP}, policy.Enforce)
-	n := &notice{run: r, announced: &announce.Reader{}}
+	describe := func(announced int) {
+		r.report.Notes = nil
+		days := newCalendar(w.sweep.Policy)
+		days.media = announced
+		r.reportAnnounced(&notice{terms: r.terms(), announced: &announce.Reader{}}, days)
+	}
 	for announced, want := range map[int]string{announce.MostOfRequest: "", announce.MostOfRequest + 3: "3 media are announced only once"} {
-		r.report.Notes, n.days = nil, calendar{media: announced}
-		n.describe()
+		describe(announced)
 		if notes := strings.Join(r.report.Notes, "\n"); (notes == "") != (want == "") || !strings.Contains(notes, want) {
 			t.Errorf("%d announced: %q", announced, notes)
 		}
 	}
 	r.request = &trigger.Request{Trigger: trigger.Timer, Inventory: true}
-	r.report.Notes = nil
-	if n.describe(); len(r.report.Notes) > 0 {
+	if describe(announce.MostOfRequest + 3); len(r.report.Notes) > 0 {
 		t.Errorf("a sweep announces all: %q", r.report.Notes)
 	}
 }
@@ -77,7 +80,7 @@ func TestTheGuardOfAnAnnouncedDay(t *testing.T) {
 			for i, number := range test.media {
 				r.report.Announced = append(r.report.Announced, report.Announced{Day: fmt.Sprint("2026-07-0", i+1), Media: number})
 			}
-			(&notice{run: r, found: &scan.Found{Live: 1000, MostLive: 1000}}).warnGuard()
+			r.warnGuard(&scan.Found{Live: 1000, MostLive: 1000})
 			for i, day := range r.report.Announced {
 				if (day.Guard != "") != (i == test.warns) {
 					t.Errorf("%s: %q", day.Day, day.Guard)

@@ -99,14 +99,15 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 			}
 			n.announced = r.announced(t)
 			n.update = n.announced.Update(true)
-			if err := n.decide(t.Context(), line); err != nil {
+			days := newCalendar(n.policy)
+			if err := n.decide(t.Context(), line, days); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.record(t.Context()); err != nil {
+			if err := n.record(t.Context(), r.Now()); err != nil {
 				t.Fatal(err)
 			}
-			if due := n.due[0]; due != test.due || n.days.media == 1 == due {
-				t.Errorf("due: %v, %d announced", due, n.days.media)
+			if due := n.due[0]; due != test.due || days.media == 1 == due {
+				t.Errorf("due: %v, %d announced", due, days.media)
 			}
 			if got := r.latest(t).At; got != test.next {
 				t.Errorf("the next generation has it announced at %d, want %d (now is %d)", got, test.next, now)
@@ -144,7 +145,7 @@ func TestAnnouncedMediaThatASweepDidNotSee(t *testing.T) {
 			found.Missing = test.missing
 			n, err := r.split(t.Context(), found, r.announced(t))
 			if err == nil {
-				err = n.record(t.Context())
+				err = n.record(t.Context(), r.Now())
 			}
 			kept := 0
 			for _, err := range r.announced(t).Rest(t.Context()) {

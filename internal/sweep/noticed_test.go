@@ -248,23 +248,28 @@ func TestASweepThatAnnouncesNothing(t *testing.T) {
 // What a killed run deleted is recorded, although a dry run ended the announcements before the plan was resumed. The kill
 // switch delays that.
 func TestResumeAfterADryRunThatEndedTheNotice(t *testing.T) {
-	w := newWorld(t, noticePolicy)
-	ids := w.fill(3)
-	w.sweepAll(policy.Enforce)
-	w.days(8)
-	contents := w.cutOff(plan.Contents{}, "rest", nil, ids...)
-	gone(2)(w)
-	w.sweepAll(policy.DryRun)
-	stopped(w)
-	if r := w.resume(contents); !r.Unrecorded || r.Counts.Expired != 0 {
-		t.Errorf("with the kill switch on: unrecorded %v, %+v", r.Unrecorded, r.Counts)
-	}
-	delete(w.store.Records, StopName)
-	r := w.resume(contents)
-	if want := (report.Counts{Looked: 3, Expired: 3, Deleted: 1, Gone: 2}); r.Status != report.Done || r.Counts != want || r.Unrecorded {
-		t.Errorf("%s %s, %+v, notes %q", r.Status, r.Error, r.Counts, r.Notes)
-	}
-	if all, _, err := journal.Outcomes(t.Context(), w.store, "first", "first"); err != nil || len(all) != 3 {
-		t.Errorf("%d outcomes: %v", len(all), err)
+	for missing, want := range map[int]report.Counts{
+		2: {Looked: 3, Expired: 3, Deleted: 1, Gone: 2},
+		3: {Looked: 3, Expired: 3, Gone: 3},
+	} {
+		w := newWorld(t, noticePolicy)
+		ids := w.fill(3)
+		w.sweepAll(policy.Enforce)
+		w.days(8)
+		contents := w.cutOff(plan.Contents{}, "rest", nil, ids...)
+		gone(missing)(w)
+		w.sweepAll(policy.DryRun)
+		stopped(w)
+		if r := w.resume(contents); !r.Unrecorded || r.Counts.Gone+r.Counts.Deleted != 0 {
+			t.Errorf("with the kill switch on: unrecorded %v, %+v", r.Unrecorded, r.Counts)
+		}
+		delete(w.store.Records, StopName)
+		r := w.resume(contents)
+		if r.Status != report.Done || r.Counts != want || r.Unrecorded {
+			t.Errorf("%s %s, %+v, notes %q", r.Status, r.Error, r.Counts, r.Notes)
+		}
+		if all, _, err := journal.Outcomes(t.Context(), w.store, "first", "first"); err != nil || len(all) != 3 {
+			t.Errorf("%d outcomes: %v", len(all), err)
+		}
 	}
 }

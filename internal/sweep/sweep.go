@@ -157,7 +157,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	}
 	defer r.writeIndex(ctx, found)()
 	notice, err := r.split(ctx, found, announced)
-	defer notice.retract()
+	defer r.retract(notice)
 	if err != nil {
 		return r.suspend(ctx, found, err)
 	}
@@ -209,7 +209,7 @@ func (r *run) savePlans(ctx context.Context, notice *notice, draft plan.Contents
 		r.closeCheckpoint(ctx, notice.found) // a resumed scan would make the same plan
 	}
 	if err == nil {
-		err = notice.record(ctx)
+		err = notice.record(ctx, r.Now())
 	}
 	if err != nil {
 		return "", err
