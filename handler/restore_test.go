@@ -135,7 +135,7 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	w.add("clips/5", 300)
 	w.setPolicy(strings.Replace(enforcing, "guard: {", "guard: {maxDelete: 0, ", 1))
 	blocked := w.mustInvoke(everything, report.Blocked)
-	for run, want := range map[string]string{"nobody": "there is no run", "request-": "names several runs: give the whole ID of one: request-1, request-", dry.Run: "has deleted nothing", blocked.Run: "has deleted nothing", busy.Run: "has deleted nothing", done.Run: "is a restore of run"} {
+	for run, want := range map[string]string{"nobody": "there is no run", "request-": "names several runs: give the whole ID of one: request-1, request-", dry.Run: "has deleted nothing", blocked.Run: "has deleted nothing", busy.Run: "has deleted nothing", done.Run: `is a restore of "request-1"`} {
 		r := w.f.Sweep(context.Background(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Restore: run})
 		if r.Status != report.Failed || !r.Refused || !strings.Contains(r.Error, want) {
 			t.Errorf("run %q is restored: %s %s", run, r.Status, r.Error)

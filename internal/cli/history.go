@@ -22,8 +22,8 @@ which outcome, by which run, plan, rule and policy, how to get the medium back, 
 the text of the latest policy (JSON has all).
 It takes a media ID, or oss://bucket/key for all media of an object. Outcomes are
 deleted, gone (somebody else deleted it), failed, unverified (MPS still showed it),
-lost (gone after a run was killed) and restored. A restore names the run that it
-undid; mediasweep runs lists the restore itself, as one of that run.`,
+lost (gone after a run was killed) and restored. A restore names the run or plan that
+it undid; mediasweep runs lists the restore itself.`,
 		Example: "  mediasweep history oss://media-in/drafts/editor-8/take-0038.mov",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

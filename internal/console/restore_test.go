@@ -56,3 +56,11 @@ func TestRestoreOfAnUnknownRun(t *testing.T) {
 		t.Errorf("%d, %d requests", w.Code, len(s.lib.requests))
 	}
 }
+
+// A restore may be of a plan, and a plan has another page than a run.
+func TestRestoreOfAPlan(t *testing.T) {
+	s := newSite(t, newLibrary(t, 1), nil)
+	if w := s.get("/runs/" + s.lib.contents.ID); w.Code != http.StatusSeeOther || w.Header().Get("Location") != s.plan {
+		t.Errorf("%d %s", w.Code, w.Header())
+	}
+}

@@ -68,6 +68,9 @@ type runData struct {
 // run shows a run: its progress while it is under way, then its report.
 func (p *pages) run(r *http.Request) (*page, error) {
 	id := r.PathValue("run")
+	if trigger.IsPlanID(id) { // a restore may be of a plan
+		return redirect("/plans/" + id)
+	}
 	progress, ended := p.Runs.of(id)
 	if progress != nil {
 		return &page{name: "progress", title: "A run is under way", data: progress, refresh: "2"}, nil

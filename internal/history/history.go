@@ -17,7 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// Restored is the outcome of a restore. Its Decision has the new ID, and the run whose deletion it
+// Restored is the outcome of a restore. Its Decision has the new ID, and the run or plan that it
 // undid.
 const Restored journal.Became = "restored"
 

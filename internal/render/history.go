@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/text"
+	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
@@ -44,12 +45,15 @@ func WriteHistory(b *strings.Builder, found *history.History) {
 	}
 }
 
-// RunOf returns the run of a decision. A restore has the run that it undid.
+// RunOf returns the run of a decision. A restore has the run that it undid, or the plan.
 func RunOf(lang words.Lang, d history.Decision) string {
-	if d.Outcome == history.Restored {
-		return lang.Say("%s (undone)", d.Run)
+	switch {
+	case d.Outcome != history.Restored:
+		return d.Run
+	case trigger.IsPlanID(d.Run):
+		return lang.Say("plan %s (undone)", trigger.ShortPlan(d.Run))
 	}
-	return d.Run
+	return lang.Say("%s (undone)", d.Run)
 }
 
 // WriteHistoryCSV writes a history with a row for each decision.

@@ -49,7 +49,7 @@ type Restorer struct {
 	Only []string
 }
 
-// Deletion is a run whose media are to be restored.
+// Deletion is a run whose media are to be restored, or a plan: Run is then its ID.
 type Deletion struct {
 	Run string
 	// Plan is the run's plan. Outcomes is the run in whose folder the outcomes are: Run itself, or
@@ -116,7 +116,7 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		each(report.RestoredMedium{MediaID: id, Result: report.Skipped, Reason: "the run's plan does not have it"})
+		each(report.RestoredMedium{MediaID: id, Result: report.Skipped, Reason: "the plan does not have it"})
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (j *job) addDeletion(ctx context.Context, e *retention.Explanation) {
 		if len(found.Decisions) > 0 {
 			last, note := found.Decisions[0], ""
 			if at := last.At.Format(time.RFC3339); last.Outcome == history.Restored {
-				note = fmt.Sprintf("restored as %s at %s, after run %s had deleted it: see its history", last.NewID, at, last.Run)
+				note = fmt.Sprintf("restored as %s at %s, by a restore of %s: see its history", last.NewID, at, last.Run)
 			} else {
 				note = fmt.Sprintf("run %s: %s at %s: see its history", last.Run, last.Outcome, at)
 			}

@@ -190,7 +190,7 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 func reportedDeletion(run string, r *report.Report) (of restore.Deletion, err error) {
 	switch {
 	case r.Restore != nil:
-		return of, refusedError{fmt.Errorf("run %s is a restore of run %s: it has deleted nothing", text.Quote(run), text.Quote(r.Restore.Of))}
+		return of, refusedError{fmt.Errorf("run %s is a restore of %s: it has deleted nothing", text.Quote(run), text.Quote(r.Restore.Of))}
 	case !r.MayHaveDeleted():
 		return of, refusedError{fmt.Errorf("run %s has deleted nothing: mode %s, status %s", text.Quote(run), r.Mode, r.Status)}
 	}

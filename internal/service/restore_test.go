@@ -29,7 +29,7 @@ func TestReportedDeletion(t *testing.T) {
 		"blocked":     {of(func(r *report.Report) { r.Status = report.Blocked }), restore.Deletion{}, "has deleted nothing: mode enforce, status blocked"},
 		"busy":        {of(func(r *report.Report) { r.Status = report.Busy }), restore.Deletion{}, "has deleted nothing: mode enforce, status busy"},
 		"no plan":     {of(func(r *report.Report) { r.Plan = "" }), restore.Deletion{}, "has deleted nothing"},
-		"a restore":   {of(func(r *report.Report) { r.Restore = &report.Restore{Of: "q"} }), restore.Deletion{}, `is a restore of run "q"`},
+		"a restore":   {of(func(r *report.Report) { r.Restore = &report.Restore{Of: "q"} }), restore.Deletion{}, `run "r" is a restore of "q"`},
 	} {
 		got, err := reportedDeletion("r", test.report)
 		if got != test.want || IsRefusal(err) != (test.refused != "") {
