@@ -100,7 +100,7 @@ func (f *Function) health(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		writeFailure(w, http.StatusMethodNotAllowed, "this route takes GET, HEAD")
-	case f.Broken() != nil:
+	case f.Broken(r.Context()) != nil:
 		writeFailure(w, http.StatusServiceUnavailable, "the function is not configured: its log and its answers to event calls say why")
 	default:
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})

@@ -187,7 +187,7 @@ func TestNameOfThePolicyObject(t *testing.T) {
 func TestHealthOfAPolicyThatOverlapsWithTheState(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing, "MEDIASWEEP_STATE", "oss://media-in/state/", "MEDIASWEEP_HTTP_AUTH", "function")
 	const want = "retention.yaml: MEDIASWEEP_STATE lies below the inventory's oss://media-in/"
-	if broken := w.f.Broken(); broken == nil || !strings.Contains(broken.Error(), want) {
+	if broken := w.f.Broken(t.Context()); broken == nil || !strings.Contains(broken.Error(), want) {
 		t.Errorf("broken: %v", broken)
 	}
 	if status, body := w.ask("GET", "/healthz", ""); status != http.StatusServiceUnavailable {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ and why a run in this environment is refused.`,
 			if service.InOSS(name) && err != nil {
 				return failed(err)
 			}
-			return c.aboutPolicy(args, c.writeCheck(c.sourcesOf(name, args), data, err, output))
+			return c.aboutPolicy(args, c.writeCheck(ctx, c.sourcesOf(name, args), data, err, output))
 		},
 	}
 	cmd.Flags().VarP(newChoice(&output, "text", "json"), "output", "o", "text, or json for editors")
@@ -138,7 +139,7 @@ type checked struct {
 }
 
 // writeCheck writes what there is to say of a policy's text, or of why it was not read.
-func (c *Command) writeCheck(from sources, data []byte, err error, output string) error {
+func (c *Command) writeCheck(ctx context.Context, from sources, data []byte, err error, output string) error {
 	result := checked{File: from.name, From: from, Errors: []policy.Error{}, Warnings: []policy.Warning{}, Rules: []string{}}
 	var p *policy.Policy
 	if err == nil {
@@ -151,7 +152,7 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 	case err != nil:
 		return exitError{exitUsage, err}
 	default:
-		result.Warnings = append(append(result.Warnings, p.Lint()...), c.refusals(p)...)
+		result.Warnings = append(append(result.Warnings, p.Lint()...), c.refusals(ctx, p)...)
 		result.Rules, result.Digest = p.Describe(words.English), p.Digest()
 	}
 	var b strings.Builder
@@ -170,8 +171,8 @@ func (c *Command) writeCheck(from sources, data []byte, err error, output string
 }
 
 // refusals returns a warning for each mistake of the environment that makes runs refuse it.
-func (c *Command) refusals(p *policy.Policy) (list []policy.Warning) {
-	broken := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p}).Broken() // at least the first mistake
+func (c *Command) refusals(ctx context.Context, p *policy.Policy) (list []policy.Warning) {
+	broken := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p}).Broken(ctx) // at least the first mistake
 	_, noAccount := account.FromEnvironment(c.Getenv)
 	_, noTimeout := readTimeout(c.Getenv, defaultTimeout)
 	if err := errors.Join(broken, noAccount, noTimeout); err != nil {

@@ -53,7 +53,7 @@ each page chooses one: what a page does, it does there, by the policy of that st
 					return err
 				}
 				defer stop()
-				if broken := f.Broken(); broken != nil {
+				if broken := f.Broken(cmd.Context()); broken != nil {
 					c.note(one.of("every run is refused: " + broken.Error())...)
 				}
 				if one.command.Getenv("MEDIASWEEP_STATE") == "" {

@@ -60,7 +60,7 @@ MEDIASWEEP_TIMEOUT seconds, by default 60, if the platform does not say.`,
 				return err
 			}
 			defer stop()
-			rt := &fc.Custom{Function: c.withPages(f), Timeout: timeout, Local: !inFC, Log: log, Logger: logger}
+			rt := &fc.Custom{Function: c.withPages(cmd.Context(), f), Timeout: timeout, Local: !inFC, Log: log, Logger: logger}
 			return failed(rt.Serve(cmd.Context(), listener))
 		},
 	}
@@ -77,7 +77,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
-	f := c.withPages(handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
+	f := c.withPages(ctx, handler.New(handler.Options{Getenv: c.Getenv, Log: c.Stderr}))
 	rt := &fc.Go1{Function: f, API: c.Getenv(fc.RuntimeAPI), Timeout: timeout, Logger: logs.New(c.Stderr)}
 	rt.Logger.Info("serving the go1 runtime", "version", c.version())
 	return failed(rt.Serve(ctx))
@@ -85,11 +85,11 @@ func (c *Command) serveGo1(ctx context.Context) error {
 
 // withPages adds the console to a function, and logs why a broken function refuses every run. A run
 // that a page starts ends with its request: the platform freezes an instance between requests.
-func (c *Command) withPages(f *handler.Function) *handler.Function {
+func (c *Command) withPages(ctx context.Context, f *handler.Function) *handler.Function {
 	o := c.pages("", f.Service, nil)
 	o.Call, o.Trigger = handler.CallOf, trigger.HTTP
 	f.SetPages(console.New(o))
-	if broken := f.Broken(); broken != nil {
+	if broken := f.Broken(ctx); broken != nil {
 		f.Log().Error("not configured", "error", broken.Error())
 	}
 	return f

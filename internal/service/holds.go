@@ -158,7 +158,7 @@ func callerOf(call Call) string { return text.Name(cmp.Or(call.Caller, "an unkno
 // would be refused for: the environment may name another store than the operator means.
 func (s *Service) holdStore(ctx context.Context, call Call) (state.Store, error) {
 	if s.broken != nil {
-		return nil, refusedError{s.Broken()}
+		return nil, refusedError{s.Broken(ctx)}
 	}
 	if s.account.InFC && !s.state.InOSS() {
 		return nil, refusedError{fmt.Errorf("a hold: %w", errFleeting)}

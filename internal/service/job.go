@@ -46,7 +46,7 @@ func (j *job) credentials() *account.Provider { return j.credentialsOf(j.call) }
 
 // readPolicy reads the policy, and starts a report under it.
 func (j *job) readPolicy(ctx context.Context) error {
-	ctx, cancel := j.budget.Work(ctx)
+	ctx, cancel := j.budget.Admit(ctx) // nothing is in flight
 	defer cancel()
 	started := j.now().UTC()
 	p, err := j.Policy(ctx, j.call)

@@ -47,16 +47,17 @@ func (p *policies) configure(getenv func(string) string) (err error) {
 }
 
 // ofFile returns the policy of the file, or a given one; nil for an object. A file that has changed since binds at once.
-func (p *policies) ofFile() (*policy.Policy, error) {
+// A pipe or a terminal is read once.
+func (p *policies) ofFile(ctx context.Context) (*policy.Policy, error) {
 	if p.object != (media.Object{}) {
 		return nil, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.path == "" {
+	if p.path == "" || p.latest != nil && isStream(p.path) {
 		return p.latest, nil
 	}
-	data, err := fileText(p.path)
+	data, err := textWithin(ctx, p.path)
 	var mistakes policy.Errors
 	switch {
 	case err != nil && p.isNamed && !errors.As(err, &mistakes):
@@ -130,9 +131,9 @@ func readObject(ctx context.Context, session *objects.Session, object media.Obje
 // Policy returns the policy of a call. The calls to MPS keep its pace from now on.
 func (s *Service) Policy(ctx context.Context, call Call) (p *policy.Policy, err error) {
 	if s.broken != nil {
-		return nil, refusedError{s.Broken()}
+		return nil, refusedError{s.Broken(ctx)}
 	}
-	if p, err = s.policies.ofFile(); err != nil {
+	if p, err = s.policies.ofFile(ctx); err != nil {
 		return nil, refusedError{err}
 	}
 	if p == nil {
@@ -208,7 +209,7 @@ func ReadPolicy(ctx context.Context, getenv func(string) string, credentials acc
 // environment. An error rejects the policy unless OSS did not give it; see IsRefusal.
 func PolicyText(ctx context.Context, getenv func(string) string, credentials account.Source, name string) ([]byte, error) {
 	if !InOSS(name) {
-		data, err := task.Within(ctx, func() ([]byte, error) { return fileText(name) }) // a pipe may have no writer
+		data, err := textWithin(ctx, name)
 		if err != nil {
 			return nil, refusedError{err}
 		}
@@ -224,6 +225,24 @@ func PolicyText(ctx context.Context, getenv func(string) string, credentials acc
 	}
 	data, _, err := readObject(ctx, objects.New(a).Session(account.NewKeyringWith(getenv, credentials).Or(account.Credentials{})), object, "")
 	return data, err
+}
+
+// textWithin returns fileText's result, or the error of the context if that ends first: a pipe may have no writer.
+func textWithin(ctx context.Context, name string) ([]byte, error) {
+	if !isStream(name) {
+		return fileText(name)
+	}
+	data, err := task.Within(ctx, func() ([]byte, error) { return fileText(name) })
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("a pipe or terminal was not read to its end: %w", ctx.Err())
+	}
+	return data, err
+}
+
+// isStream reports whether a file has its content once, as a pipe and a terminal do.
+func isStream(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 // fileText reads a policy file. Its error for a file that is too large is that of policy.Parse.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -10,16 +11,43 @@ import (
 	"github.com/mediasweep/mediasweep/internal/account"
 )
 
-// Opening a pipe waits for its writer, who may never come.
-func TestAPolicyInAPipeIsReadUntilTheContextEnds(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := exec.CommandContext(t.Context(), "mkfifo", pipe).Run(); err != nil {
+// pipe makes a named pipe.
+func pipe(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "pipe")
+	if err := exec.CommandContext(t.Context(), "mkfifo", path).Run(); err != nil {
 		t.Skip(err)
 	}
+	return path
+}
+
+// Opening a pipe waits for its writer, who may never come.
+func TestAPolicyInAPipeIsReadUntilTheContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var none account.Source
-	if _, err := PolicyText(ctx, func(string) string { return "" }, none, pipe); !errors.Is(err, context.Canceled) {
+	path := pipe(t)
+	if _, err := PolicyText(ctx, func(string) string { return "" }, none, path); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if _, err := (&policies{path: path}).ofFile(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// The writer of a pipe writes once.
+func TestAPolicyInAPipeIsReadOnce(t *testing.T) {
+	path := pipe(t)
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, []byte("version: 1\n"), 0o600) }()
+	p := policies{path: path}
+	first, err := p.ofFile(t.Context())
+	if err = errors.Join(err, <-written); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // a second read would wait
+	if again, err := p.ofFile(ctx); again != first || err != nil {
+		t.Errorf("%p, then %p: %v", first, again, err)
 	}
 }

@@ -61,7 +61,9 @@ func (s *Service) PreviewRestore(ctx context.Context, call Call, request *trigge
 // checkRestore sets the report of a restore, and refuses a call that cannot be served or has no credentials. A policy
 // that cannot be read does not stop a restore.
 func (j *job) checkRestore(ctx context.Context) error {
-	p, err := j.Policy(ctx, j.call)
+	admit, cancel := j.budget.Admit(ctx)
+	defer cancel()
+	p, err := j.Policy(admit, j.call)
 	if err != nil && j.broken == nil { // only the pace is at stake
 		j.log.Warn("policy not read: media are restored at the pace of the latest run", "error", text.Bound(err.Error()))
 	}

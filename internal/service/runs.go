@@ -117,7 +117,7 @@ func (s *Service) since(written string, zone *time.Location) (time.Time, error) 
 
 // Zone returns the timezone of the policy. If the policy cannot be read, it returns UTC and a note.
 func (s *Service) Zone(ctx context.Context, call Call) (zone *time.Location, notes []string) {
-	p, err := s.policies.ofFile()
+	p, err := s.policies.ofFile(ctx)
 	if err == nil && p == nil {
 		p, err = s.Policy(ctx, call)
 	}

@@ -125,8 +125,8 @@ func New(o Options) *Service {
 }
 
 // Broken returns the reason why the service refuses every run, or nil.
-func (s *Service) Broken() error {
-	p, err := s.policies.ofFile()
+func (s *Service) Broken(ctx context.Context) error {
+	p, err := s.policies.ofFile(ctx)
 	if err == nil && p != nil && s.broken == nil {
 		err = s.checkPlace(p)
 	}
@@ -169,7 +169,7 @@ func IsRefusal(err error) bool {
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
 func (s *Service) Refuse(ctx context.Context, call Call, kind trigger.Kind, err error) *report.Report {
-	p, _ := s.policies.ofFile() // the request is refused, with or without a policy
+	p, _ := s.policies.ofFile(ctx) // the request is refused, with or without a policy
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: kind})
 	j.report = s.newReport(call, kind, p)
 	j.stopRun(ctx, refusedError{err})
