@@ -110,6 +110,12 @@ oss://bucket/key. A policy without an inventory uses the other's.`,
 		Example: "  mediasweep diff retention.yaml stricter.yaml",
 		Args:    takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			stop, err := c.useEmulator(flags.emulate) // the policies may be in its OSS
+			if err != nil {
+				return err
+			}
+			defer stop()
+			flags.emulate = false
 			ctx, cancel, _ := c.inTime(cmd.Context())
 			defer cancel()
 			var policies [2]*policy.Policy
