@@ -180,6 +180,28 @@ func TestDigestsOfEvents(t *testing.T) {
 	})
 }
 
+// A message that no target took does not lose the number of those held back.
+func TestHeldBackDigestsCountUntilATargetTakesAMessage(t *testing.T) {
+	onListeningClock(t, strings.Replace(enforcing, "maxPercent: 100", "maxDelete: 0", 1), func(t *testing.T, w *listening) {
+		block := func() { w.mustInvoke(string(ossEvent("clips/old.mp4")), report.Blocked) }
+		block()
+		w.oneDigest()
+		block()
+		w.noDigest()
+		for _, robot := range []string{"DingTalk", "Feishu", "WeCom", "Slack", "JSON"} {
+			w.e.Inject(emulator.Fault{Operation: robot, Kind: emulator.Forbidden, Count: 1})
+		}
+		time.Sleep(time.Hour)
+		block()
+		w.noDigest()
+		time.Sleep(time.Hour)
+		block()
+		if digest := w.oneDigest(); !strings.Contains(digest, "held back since the last message: 2.") {
+			t.Errorf("digest: %s", digest)
+		}
+	})
+}
+
 // A failed night is announced once, however often the platform repeats it. A state store is not needed for that.
 func TestDigestOfAFailedNight(t *testing.T) {
 	for name, fail := range map[string]func(w *listening){

@@ -41,6 +41,15 @@ func (d *digests) admit(now time.Time, limited bool) (held int, ok bool) {
 	return held, true
 }
 
+// lost counts the digests again that a message counted, and the message if it was limited: no target took it.
+func (d *digests) lost(held int, limited bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held += held; limited {
+		d.held++
+	}
+}
+
 // sendDigest sends the digest of a finished run to chat, if the run matters. It changes nothing about
 // the run. One result of a run is sent once: the claim is durable before the first send.
 func (j *job) sendDigest(ctx context.Context, ofLibrary bool, r *report.Report) {
@@ -57,15 +66,20 @@ func (j *job) sendDigest(ctx context.Context, ofLibrary bool, r *report.Report) 
 		return
 	}
 	// Only this limit keeps a run without a record from sending a digest at each repetition.
-	held, ok := j.digests.admit(j.now(), !ofLibrary || err != nil)
+	limited := !ofLibrary || err != nil
+	held, ok := j.digests.admit(j.now(), limited)
 	if !ok {
 		j.log.Info("digest held back", "run", r.Run, "status", r.Status)
 		return
 	}
+	arrived := false
 	for _, err := range j.digests.Send(ctx, notify.Digest{Report: r, Held: held}, j.digests.from) {
-		if err != nil {
+		if arrived = arrived || err == nil; err != nil {
 			j.log.Warn("digest not sent", "run", r.Run, "error", err.Error())
 		}
+	}
+	if !arrived {
+		j.digests.lost(held, limited)
 	}
 }
 
