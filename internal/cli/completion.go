@@ -53,10 +53,21 @@ func (c *Command) completeRecord(list lister) cobra.CompletionFunc {
 		if len(args) > 0 || c.readSettings(cmd) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		var places []string
+		if repeated, ok := cmd.Flags().Lookup("state").Value.(pflag.SliceValue); ok {
+			places = repeated.GetSlice()
+		}
+		stores, err := c.stores(places, nil)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		names, err := task.Within(ctx, func() ([]string, error) {
-			return list(ctx, service.New(service.Options{Getenv: c.Getenv, Log: io.Discard, Credentials: c.credentials()}), typed), nil
+		names, err := task.Within(ctx, func() (names []string, err error) {
+			for _, one := range stores {
+				names = append(names, list(ctx, service.New(service.Options{Getenv: one.command.Getenv, Log: io.Discard, Credentials: c.credentials()}), typed)...)
+			}
+			return names, nil
 		})
 		if err != nil { // no answer is the answer to a defect too
 			return nil, cobra.ShellCompDirectiveNoFileComp
