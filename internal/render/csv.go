@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/csv"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -46,15 +47,12 @@ func (c *CSV) Row(cells ...string) {
 	_ = c.out.Write(cells) // Flush returns the error
 }
 
-// textOf makes every part of a cell text. Where the list separator is a semicolon, Excel divides a line of a
-// double-clicked file there, whatever its quotes say.
-func textOf(cell string) string {
-	parts := strings.Split(cell, ";")
-	for i, part := range parts {
-		parts[i] = asText(part)
-	}
-	return strings.Join(parts, ";")
-}
+// parts finds the parts of a cell. Where the list separator is a semicolon, Excel divides a double-clicked file at each
+// semicolon and line break, whatever its quotes say.
+var parts = regexp.MustCompile(`[^;\r\n]+`)
+
+// textOf makes a cell and every part of it text.
+func textOf(cell string) string { return asText(parts.ReplaceAllStringFunc(cell, asText)) }
 
 func asText(cell string) string {
 	if isFormula(cell) {

@@ -83,17 +83,19 @@ func TestPlanTableIsAligned(t *testing.T) {
 	}
 }
 
-// A title cannot bring in a formula behind a semicolon, where Excel may divide a line. An object is read back as
-// it is.
-func TestExcelSemicolons(t *testing.T) {
+// A title cannot bring in a formula behind a semicolon or a line break, where Excel may divide a file. An object is
+// read back as it is.
+func TestExcelParts(t *testing.T) {
 	var b strings.Builder
 	c := render.NewCSV(&b, true)
 	c.Head("title", "object")
 	c.Row("a;=1+1;b; -1", "oss://media-in/a;=1")
+	c.Row("a\n=1+1;", "")
+	c.Row("\r\n@x", "")
 	if err := c.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\ufefftitle,object\na;'=1+1;b;' -1,oss://media-in/a;=1\n"; b.String() != want {
+	if want := "\ufefftitle,object\na;'=1+1;b;' -1,oss://media-in/a;=1\n\"a\n'=1+1;\",\n\"'\r\n'@x\",\n"; b.String() != want {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
