@@ -181,5 +181,8 @@ func (c *Command) writeRun(ctx context.Context, s *service.Service, b *strings.B
 	case "html":
 		return render.ReportDocument(c.edition(ctx, s), run).WriteHTML(b)
 	}
+	if run.Due != nil {
+		run.Zone, _ = s.Zone(ctx, localCall())
+	}
 	return render.WriteReport(b, run)
 }

@@ -1,6 +1,11 @@
 package report
 
-import "time"
+import (
+	"cmp"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/retention"
+)
 
 // Announced counts the media whose notice ends on a day. The first sweep after that deletes them.
 type Announced struct {
@@ -19,11 +24,11 @@ type Due struct {
 	Media int    `json:"media"`
 }
 
-// DueWithinSeven returns the days of Due that begin less than seven days after AsOf, by UTC, and their media.
+// DueWithinSeven returns the days of Due that begin within seven days after AsOf, and their media.
 func (r *Report) DueWithinSeven() (days []Due, media int) {
-	end := r.AsOf.UTC().AddDate(0, 0, 7)
+	last := retention.DateOf(r.AsOf.AddDate(0, 0, 7), cmp.Or(r.Zone, time.UTC))
 	for _, on := range r.Due {
-		if day, err := time.Parse(time.DateOnly, on.Day); err == nil && day.Before(end) {
+		if day, err := time.Parse(time.DateOnly, on.Day); err == nil && !day.After(last) {
 			days, media = append(days, on), media+on.Media
 		}
 	}

@@ -66,6 +66,8 @@ type Hidden struct {
 	Begun bool
 	// Resumes is true for an incomplete run whose scan the same request resumes.
 	Resumes bool
+	// Zone is the timezone of the policy, by which days begin. It is nil, which stands for UTC, in a report that was read.
+	Zone *time.Location
 }
 
 // Counts are numbers of media. The first line adds up to Looked, the second to
@@ -139,7 +141,7 @@ type Failure struct {
 func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
 	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Sources: []Source{}, Rules: []Rule{}, Notes: []string{}, Failures: []Failure{}}
 	if p != nil {
-		r.Policy, r.most = p.Digest(), p.Mode
+		r.Policy, r.most, r.Zone = p.Digest(), p.Mode, p.Timezone
 		for _, rule := range p.Protect {
 			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "protect"})
 		}

@@ -82,6 +82,7 @@ func (j *job) answered(ctx context.Context) (bool, error) {
 			continue
 		case earlier.Status == report.Done || earlier.Status == report.Partial || earlier.Status == report.Blocked:
 			j.log.Info("answered before", "run", earlier.Run, "status", earlier.Status)
+			earlier.Zone = r.Zone
 			j.report = earlier
 			return true, nil
 		case j.request.Plan == trigger.LatestPlan && trigger.IsPlanID(earlier.Plan):
