@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -83,3 +84,20 @@ func lostOf(entry plan.Entry) *lost {
 	one.texts = mps.Texts{Title: m.Title.Value, Description: textOf(r.Description), CoverURL: textOf(r.CoverURL), Category: categoryOf(r.CateID), Tags: m.Tags}
 	return one
 }
+
+func (s *Restorer) checkSource(ctx context.Context, one *lost) error {
+	exists, err := s.Sources.Exists(ctx, one.object)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		one.failed = err
+	case !exists:
+		one.skipped = "its object is gone"
+	case one.garbled:
+		one.failed = errGarbled
+	}
+	return nil
+}
+
+var errGarbled = errors.New("AddMedia would change its tags, since one has a comma or white space around it, or their shape is not documented: the plan has the record; add the medium by hand")

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -47,6 +48,10 @@ type Restorer struct {
 	DryRun bool
 	// Only are the media IDs to restore; empty for all.
 	Only []string
+
+	// promised has hashes of the objects that a dry run would restore: there may be a million.
+	promised map[uint64]bool
+	seed     maphash.Seed
 }
 
 // Deletion is a run whose media are to be restored, or a plan: Run is then its ID.
@@ -67,6 +72,7 @@ type Deletion struct {
 // A medium is restored if its object exists and has no medium. A hold on the object is recorded
 // first, so that the next sweep does not delete the medium again.
 func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report.RestoredMedium)) error {
+	s.promised, s.seed = map[uint64]bool{}, maphash.MakeSeed()
 	outcomes, _, err := journal.Outcomes(ctx, s.Store, of.Outcomes, of.Run)
 	if err != nil {
 		return err
@@ -151,6 +157,9 @@ func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some 
 			open, held = append(open, one), append(held, one.object)
 			continue
 		}
+		if one.open() {
+			s.promised[maphash.Comparable(s.seed, one.object)] = true
+		}
 		each(one.result())
 	}
 	if err := admit.Err(); err != nil || len(open) == 0 {
@@ -203,6 +212,8 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 			one.skipped = "its object has a medium: " + id
 		case other != "": // an object has one medium
 			one.skipped = "its object comes back for another medium: " + other
+		case s.promised[maphash.Comparable(s.seed, one.object)]:
+			one.skipped = "its object comes back for another medium"
 		default:
 			taken[one.object] = one.id
 		}
@@ -214,23 +225,6 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 		return s.checkSource(ctx, some[i])
 	})
 }
-
-func (s *Restorer) checkSource(ctx context.Context, one *lost) error {
-	exists, err := s.Sources.Exists(ctx, one.object)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		one.failed = err
-	case !exists:
-		one.skipped = "its object is gone"
-	case one.garbled:
-		one.failed = errGarbled
-	}
-	return nil
-}
-
-var errGarbled = errors.New("AddMedia would change its tags, since one has a comma or white space around it, or their shape is not documented: the plan has the record; add the medium by hand")
 
 // adding bounds the concurrent additions: those in flight when admit ends have the rest of the time.
 const adding = 64

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/segments"
 )
 
 // A medium is added once, after the record of its hold. The history then has it.
@@ -47,6 +49,29 @@ func TestTwoMediaOfOneObject(t *testing.T) {
 	results, err := w.run(t.Context(), t.Context(), Deletion{Run: "other", Plan: w.plan(region, list...), Outcomes: "other", Interrupted: true})
 	if err != nil || len(w.added) != 2 || results["a"].Result != report.Restored || results["b"].Result != report.Skipped || !strings.HasSuffix(results["b"].Reason, "another medium: a") || results["c"].Result != report.Restored {
 		t.Errorf("%+v, %d added: %v", results, len(w.added), err)
+	}
+}
+
+// Media are restored by the thousand. A dry run counts what the restore then brings back.
+func TestADryRunOfTwoMediaOfOneObject(t *testing.T) {
+	w, _ := newWorld(t, 1)
+	list := []media.Medium{testMedium("a", "x", "Published")}
+	for i := range segments.MaxLines {
+		list = append(list, testMedium(fmt.Sprintf("m%04d", i), fmt.Sprintf("clips/%d", i), "Published"))
+	}
+	list = append(list, testMedium("z", "x", "Published"))
+	of := Deletion{Run: "other", Plan: w.plan(region, list...), Outcomes: "other", Interrupted: true}
+	for _, w.DryRun = range []bool{true, false} {
+		restored := 0
+		results, err := w.run(t.Context(), t.Context(), of)
+		for _, one := range results {
+			if one.Result == report.Restored {
+				restored++
+			}
+		}
+		if err != nil || restored != segments.MaxLines+1 || results["z"].Result != report.Skipped {
+			t.Errorf("dry run %t: %d restored, %+v: %v", w.DryRun, restored, results["z"], err)
+		}
 	}
 }
 
