@@ -65,8 +65,12 @@ func (j *job) end(status report.Status, err error) *report.Report {
 // early returns the status of a job that an error ends before it looks at anything, and the error of its report.
 func early(err error) (report.Status, error) {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return report.Incomplete, fmt.Errorf("%w before anything was decided: %s", deadline.ErrTimeUp, err.Error()) // no refusal
+	case deadline.Passed(err):
+		why := deadline.ErrTimeUp
+		if errors.Is(err, context.Canceled) {
+			why = deadline.ErrInterrupted
+		}
+		return report.Incomplete, fmt.Errorf("%w before anything was decided: %s", why, err.Error()) // no refusal
 	case errors.Is(err, state.ErrBusy), errors.Is(err, errUnderWay), errors.Is(err, errSurveyed):
 		return report.Busy, err
 	}

@@ -3,12 +3,14 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/report"
 )
 
 // pipe makes a named pipe.
@@ -49,5 +51,13 @@ func TestAPolicyInAPipeIsReadOnce(t *testing.T) {
 	cancel() // a second read would wait
 	if again, err := p.ofFile(ctx); again != first || err != nil {
 		t.Errorf("%p, then %p: %v", first, again, err)
+	}
+}
+
+// A person who does not wait for the policy gets no refusal of the request.
+func TestAnInterruptedReadOfThePolicy(t *testing.T) {
+	status, err := early(refusedError{fmt.Errorf("read the policy: %w", context.Canceled)})
+	if status != report.Incomplete || IsRefusal(err) || err.Error() != "interrupted before anything was decided: read the policy: context canceled" {
+		t.Errorf("%s: %v", status, err)
 	}
 }
