@@ -198,6 +198,7 @@ func (h *Holds) Release(ctx context.Context, store state.Store, id, by string, a
 		return retention.Hold{}, fmt.Errorf("read the holds: %w", err)
 	}
 	hold, ok := h.inForce[id]
+	ok = ok && hold.Lasts(at)
 	if _, unread := h.unread[h.placed.name(number(id))]; !ok && (!unread || strconv.Itoa(number(id)) != id) {
 		return hold, fmt.Errorf("hold %s: %w", text.Quote(id), state.ErrNotFound)
 	}

@@ -46,6 +46,20 @@ func holds123(t *testing.T, store state.Store) *Holds {
 	return h
 }
 
+// A hold whose time is over is in no list, and has nothing to release.
+func TestReleaseOfAnEndedHold(t *testing.T) {
+	store, h := statetest.New(), New()
+	ends := holdOn("id")
+	ends.Until = asOf.Add(time.Hour)
+	_, err := h.Place(t.Context(), store, ends)
+	no(t, err)
+	if _, err := h.Release(t.Context(), store, "1", "dev@host", ends.Until); !errors.Is(err, state.ErrNotFound) {
+		t.Errorf("released: %v", err)
+	}
+	_, err = h.Release(t.Context(), store, "1", "dev@host", asOf)
+	no(t, err)
+}
+
 func TestPlaceAndRelease(t *testing.T) {
 	store := statetest.New()
 	ours, theirs := holds123(t, store), New()
