@@ -75,6 +75,8 @@ func requestOfList(list string) (*trigger.Request, error) {
 		return nil, fmt.Errorf("--manifest: %w", err)
 	case info.IsDir():
 		return nil, fmt.Errorf("--manifest: %s is a folder: name a file", text.Quote(list))
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("--manifest: %s is a pipe or a device: a list is read twice, so name a file", text.Quote(list))
 	}
 	return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
 }
