@@ -73,7 +73,11 @@ func (d Digest) Message(lang words.Lang, from Deployment) Message {
 	m.due()
 	m.rules()
 	if of := r.Restore; of != nil {
-		m.say("Restored media of %s: %d restored, %d skipped, %d failed.", of.Of, of.Restored, of.Skipped, of.Failed)
+		said := "Restored media of %s: %d restored, %d skipped, %d failed."
+		if of.DryRun {
+			said = "Restorable media of %s: %d would be restored, %d skipped, %d failed."
+		}
+		m.say(said, of.Of, of.Restored, of.Skipped, of.Failed)
 	}
 	if r.Counts.Deleted > 0 {
 		m.say("Undo: mediasweep restore %s", r.Run)
@@ -108,6 +112,8 @@ func (m *Message) outcome() string {
 // result is the main number of the run.
 func (m *Message) result() string {
 	switch c := m.report.Counts; {
+	case m.report.Restore != nil && m.report.Restore.DryRun:
+		return m.lang.Say("%s would be restored", m.media(m.report.Restore.Restored))
 	case m.report.Restore != nil:
 		return m.lang.Say("%s restored", m.media(m.report.Restore.Restored))
 	case c.Deleted == 0 && c.Announced > 0 && m.report.Mode == policy.Enforce:

@@ -130,6 +130,22 @@ func TestAMessageOfADryRunAnnouncesNothing(t *testing.T) {
 	}
 }
 
+// A dry run of a restore has restored nothing.
+func TestMessageOfADryRunOfARestore(t *testing.T) {
+	r := newReport(policy.DryRun, report.Partial, report.Counts{}, func(r *report.Report) {
+		r.Restore = &report.Restore{Of: "run-0", DryRun: true, Restored: 3, Failed: 1}
+	})
+	for lang, want := range map[words.Lang][2]string{
+		words.English: {"mediasweep: dry run: partial, 3 media would be restored", "Restorable media of run-0: 3 would be restored, 0 skipped, 1 failed."},
+		words.Chinese: {"mediasweep: 试运行：部分完成，将恢复 3 个媒体", "run-0 可恢复的媒体：将恢复 3，跳过 0，失败 1。"},
+	} {
+		m := Digest{Report: r}.Message(lang, Deployment{})
+		if m.Title != want[0] || !strings.Contains(m.text(), want[1]) {
+			t.Errorf("%s: %q", m.Title, m.text())
+		}
+	}
+}
+
 func TestMattersOfRestoresAndAnnouncements(t *testing.T) {
 	for name, test := range map[string]struct {
 		report report.Report
