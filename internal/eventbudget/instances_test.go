@@ -47,7 +47,9 @@ func TestSpendBesideOtherInstances(t *testing.T) {
 			group.Wait()
 			spent := tally{}
 			for _, name := range store.Names(folder) {
-				no(t, spent.add(name))
+				one, err := parse(name)
+				no(t, err)
+				spent.add(one)
 			}
 			if allowed > limit || allowed != spent.sum {
 				t.Errorf("seed %d: %d media may be deleted, %d are on record, the limit is %d", seed, allowed, spent.sum, limit)
