@@ -40,7 +40,7 @@ func (c *Command) edition(ctx context.Context, s *service.Service) render.Editio
 	zone, notes := s.Zone(ctx, localCall())
 	c.note(notes...)
 	lang, _ := words.Parse(c.Getenv("MEDIASWEEP_LANG")) // the service refuses a wrong one
-	return render.Edition{Lang: lang, Zone: zone, Origin: render.Origin(s.Origin())}
+	return render.Edition{Lang: lang, Zone: zone, Origin: s.Origin()}
 }
 
 func (c *Command) plans() *cobra.Command {

@@ -46,7 +46,7 @@ type runner interface {
 // Options configure the pages.
 type Options struct {
 	Service Service
-	Origin  service.Origin
+	Origin  report.Origin
 	Log     *slog.Logger
 	// Call returns the call of a request.
 	Call func(*http.Request) service.Call

@@ -177,7 +177,7 @@ type site struct {
 
 func optionsOf(lib console.Service, runs *console.Runs) console.Options {
 	return console.Options{
-		Service: lib, Origin: service.Origin{Account: "1000000000000001", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
+		Service: lib, Origin: report.Origin{Account: "1000000000000001", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}, Log: slog.New(slog.DiscardHandler), Trigger: trigger.CLI, Runs: runs, Now: func() time.Time { return now },
 		Call: func(*http.Request) service.Call { return service.Call{Caller: "me"} },
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
-	"github.com/mediasweep/mediasweep/internal/service"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 	"github.com/mediasweep/mediasweep/internal/words"
@@ -39,7 +39,7 @@ type view struct {
 // layout is the data of every page.
 type layout struct {
 	Lang, Title, Section string
-	Origin               service.Origin
+	Origin               report.Origin
 	Zone                 string // of all times of the page
 	Path                 string
 	Stores               []store

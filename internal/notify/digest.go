@@ -12,9 +12,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// Deployment names the deployment of a digest. Empty fields are left out.
-type Deployment struct{ Function, Region, State string }
-
 // Matters reports whether a run is worth a message. ofLibrary is false for an event and for given media. A caller who waits
 // sees in the answer that the request was refused.
 func Matters(r *report.Report, ofLibrary bool) bool {
@@ -50,7 +47,7 @@ const (
 
 // Message puts a digest into words. What a person must do comes before the lists, which a target
 // may cut.
-func (d Digest) Message(lang words.Lang, from Deployment) Message {
+func (d Digest) Message(lang words.Lang, from report.Origin) Message {
 	r := d.Report
 	m := Message{lang: lang, report: r}
 	m.Title = line("mediasweep: " + m.outcome())
@@ -130,7 +127,7 @@ func (m *Message) media(n int) string {
 	return m.lang.Say("%d media", n)
 }
 
-func (m *Message) deployment(from Deployment) {
+func (m *Message) deployment(from report.Origin) {
 	var parts []string
 	for _, part := range []struct{ english, value string }{
 		{"function %s", from.Function}, {"region %s", from.Region}, {"state %s", from.State},

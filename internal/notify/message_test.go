@@ -81,7 +81,7 @@ func cases() map[string]Digest {
 }
 
 func TestMessage(t *testing.T) {
-	from := Deployment{Function: "mediasweep", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}
+	from := report.Origin{Function: "mediasweep", Region: "cn-shanghai", State: "oss://ops/mediasweep/"}
 	for name, d := range cases() {
 		for _, lang := range []words.Lang{words.English, words.Chinese} {
 			t.Run(name+"."+string(lang), func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestAMessageOfADryRunAnnouncesNothing(t *testing.T) {
 		r := newReport(mode, report.Partial, report.Counts{Looked: 30, Expired: 30, Announced: 30}, func(r *report.Report) {
 			r.Announced = []report.Announced{{Day: "2026-01-08", Media: 30}}
 		})
-		m := Digest{Report: r}.Message(words.English, Deployment{})
+		m := Digest{Report: r}.Message(words.English, report.Origin{})
 		if got := strings.Contains(m.Title, "30 media announced"); got != want {
 			t.Errorf("%s: title %q", mode, m.Title)
 		}
@@ -181,7 +181,7 @@ func TestMessageFits(t *testing.T) {
 				}
 			})
 			for _, lang := range []words.Lang{words.English, words.Chinese} {
-				m := Digest{Report: r, Held: 1}.Message(lang, Deployment{State: "file:///" + long})
+				m := Digest{Report: r, Held: 1}.Message(lang, report.Origin{State: "file:///" + long})
 				for _, k := range []kind{dingtalk, feishu, wecom, slack} {
 					made, err := target{kind: k, secret: "s"}.newRequest(m, stampTime)
 					var body struct{ Markdown struct{ Content string } }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
@@ -44,7 +45,7 @@ func (n *Notifier) Enabled() bool { return n != nil && len(n.targets) > 0 }
 
 // Send sends a digest to all targets at once, within the context's time and MaxTime. It returns an
 // error for each target that did not confirm the message. The error names the position of the target.
-func (n *Notifier) Send(ctx context.Context, d Digest, from Deployment) []error {
+func (n *Notifier) Send(ctx context.Context, d Digest, from report.Origin) []error {
 	ctx, cancel := context.WithTimeout(ctx, MaxTime)
 	defer cancel()
 	m := d.Message(n.lang, from)

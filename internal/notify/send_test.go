@@ -67,7 +67,7 @@ func sendTo(t *testing.T, serve http.HandlerFunc, kinds ...string) (errs []error
 			t.Fatal(err)
 		}
 		start := time.Now()
-		errs = n.Send(context.Background(), someDigest(), Deployment{})
+		errs = n.Send(context.Background(), someDigest(), report.Origin{})
 		took = time.Since(start)
 	})
 	return errs, took
@@ -229,7 +229,7 @@ func TestSendNowhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		errs := n.Send(context.Background(), someDigest(), Deployment{})
+		errs := n.Send(context.Background(), someDigest(), report.Origin{})
 		if errs[0] == nil || errs[0].Error() != "target 1 (slack): "+want {
 			t.Errorf("%s: %v", want, errs)
 		}

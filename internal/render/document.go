@@ -9,18 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
-
-// Origin says which deployment a document is of. Empty fields are left out.
-type Origin struct{ Account, Region, State string }
 
 // Edition has the language and the timezone of a document, and its deployment.
 type Edition struct {
 	Lang   words.Lang
 	Zone   *time.Location
-	Origin Origin
+	Origin report.Origin
 }
 
 // Document is a page of HTML that stands alone: no script, and nothing that is loaded.

@@ -15,6 +15,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/words"
 )
@@ -124,7 +125,7 @@ func TestExcel(t *testing.T) {
 
 func pageOf(t *testing.T, p render.Plan, lang words.Lang) string {
 	t.Helper()
-	document, err := p.Document(render.Edition{Lang: lang, Zone: p.Zone, Origin: render.Origin{Account: "1234567890123456", Region: "cn-shanghai", State: "oss://ops/state/"}})
+	document, err := p.Document(render.Edition{Lang: lang, Zone: p.Zone, Origin: report.Origin{Account: "1234567890123456", Region: "cn-shanghai", State: "oss://ops/state/"}})
 	if err != nil {
 		t.Fatal(err)
 	}

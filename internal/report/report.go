@@ -137,6 +137,14 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
+// Origin says which deployment records are of, for people. Empty fields are unknown.
+type Origin struct {
+	Account  string // FC_ACCOUNT_ID
+	Function string // FC_FUNCTION_NAME
+	Region   string
+	State    string // the place of the records
+}
+
 // New starts a report for a run of a policy, with a line for each of its rules.
 func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
 	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Sources: []Source{}, Rules: []Rule{}, Notes: []string{}, Failures: []Failure{}}

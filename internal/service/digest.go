@@ -15,7 +15,6 @@ import (
 // digests sends the digests of a deployment, and limits those about events and requests.
 type digests struct {
 	*notify.Notifier
-	from notify.Deployment
 
 	mu   sync.Mutex
 	last time.Time // of a limited digest
@@ -73,7 +72,7 @@ func (j *job) sendDigest(ctx context.Context, ofLibrary bool, r *report.Report) 
 		return
 	}
 	arrived := false
-	for _, err := range j.digests.Send(ctx, notify.Digest{Report: r, Held: held}, j.digests.from) {
+	for _, err := range j.digests.Send(ctx, notify.Digest{Report: r, Held: held}, j.origin) {
 		if arrived = arrived || err == nil; err != nil {
 			j.log.Warn("digest not sent", "run", r.Run, "error", err.Error())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/notify"
 	"github.com/mediasweep/mediasweep/internal/objects"
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -19,7 +20,7 @@ type deployment struct {
 	account  account.Account
 	keyring  *account.Keyring
 	state    state.Location
-	origin   Origin
+	origin   report.Origin
 	library  *mps.Client
 	objects  *objects.Client
 	digests  *digests
@@ -44,11 +45,11 @@ func newDeployment(o Options) *deployment {
 	if d.broken = errors.Join(d.noStore, o.Broken, noDigests, noPolicy); d.broken == nil {
 		d.broken = d.wire(o)
 	}
-	d.origin = Origin{text.Name(o.Getenv("FC_ACCOUNT_ID")), d.account.Region, ""}
+	d.origin = report.Origin{Account: text.Name(o.Getenv("FC_ACCOUNT_ID")), Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.account.Region}
 	if d.state != (state.Location{}) {
 		d.origin.State = d.state.String()
 	}
-	d.digests = &digests{Notifier: notifier, from: notify.Deployment{Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.origin.Region, State: d.origin.State}}
+	d.digests = &digests{Notifier: notifier}
 	return d
 }
 
@@ -90,15 +91,8 @@ func (d *deployment) wire(o Options) (err error) {
 	return err
 }
 
-// Origin says where the records of a deployment come from, for people.
-type Origin struct {
-	Account string // FC_ACCOUNT_ID; empty if it is unset
-	Region  string
-	State   string
-}
-
 // Origin returns the deployment's origin. It may be empty if the service is broken.
-func (d *deployment) Origin() Origin { return d.origin }
+func (d *deployment) Origin() report.Origin { return d.origin }
 
 // checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
 // records would be read as media or lists, or the reverse.
