@@ -26,12 +26,12 @@ func (f *Function) postHold(w http.ResponseWriter, r *http.Request) {
 		writeFailure(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	hold, notes, err := f.Hold(r.Context(), CallOf(r), request)
+	hold, err := f.Hold(r.Context(), CallOf(r), request)
 	if err != nil {
 		writeError(w, "hold", "", err)
 		return
 	}
-	noteSkipped(w, notes)
+	noteSkipped(w, f.HoldNotes(r.Context(), CallOf(r), hold))
 	writeJSON(w, http.StatusCreated, hold)
 }
 

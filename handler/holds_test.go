@@ -97,11 +97,11 @@ func TestHoldsOfWhatIsNotThere(t *testing.T) {
 	w.e.PutObject("media-in", "clips/1.mp4", nil, time.Now())
 	hold := func(target string) string {
 		t.Helper()
-		_, notes, err := w.f.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "trial"})
+		placed, err := w.f.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "trial"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(notes, "\n")
+		return strings.Join(w.f.HoldNotes(t.Context(), handler.Call{}, placed), "\n")
 	}
 	unknown := strings.Repeat("a", 32)
 	for target, want := range map[string]string{
@@ -271,7 +271,7 @@ func TestAHoldInTheMiddleOfARun(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 				}
 				place := func(target string) time.Time {
-					if _, _, err := other.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"}); err != nil {
+					if _, err := other.Hold(t.Context(), handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"}); err != nil {
 						t.Error(err)
 					}
 					return time.Now()

@@ -244,7 +244,7 @@ func TestAHoldEndsAnnouncements(t *testing.T) {
 				if test.until {
 					request.Until = time.Now().Format(time.DateOnly)
 				}
-				hold, _, err := s.programs[0].f.Hold(s.t.Context(), handler.Call{}, request)
+				hold, err := s.programs[0].f.Hold(s.t.Context(), handler.Call{}, request)
 				if err != nil {
 					s.t.Fatal(err)
 				}

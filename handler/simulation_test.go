@@ -462,7 +462,7 @@ func (s *simulation) place(p *program, target string) {
 	s.calls.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		hold, _, err := p.f.Hold(ctx, handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"})
+		hold, err := p.f.Hold(ctx, handler.Call{}, trigger.HoldRequest{Target: target, Until: "forever", Reason: "a test"})
 		if err != nil {
 			return
 		}

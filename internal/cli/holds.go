@@ -34,11 +34,11 @@ several holds stays until all have ended.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Target = args[0]
 			return flags.show(cmd, c, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
-				hold, notes, err := s.Hold(ctx, localCall(), request)
+				hold, err := s.Hold(ctx, localCall(), request)
 				if err != nil {
 					return err
 				}
-				c.note(append(notes, "it "+c.binds(s))...)
+				c.note(append(s.HoldNotes(ctx, localCall(), hold), "it "+c.binds(s))...)
 				if flags.output == "json" {
 					return writeJSON(b, hold)
 				}

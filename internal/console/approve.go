@@ -75,14 +75,14 @@ func (p *pages) holdAndPlan(r *http.Request) (string, error) {
 		return "", context.Cause(r.Context())
 	}
 	wanted := retention.Hold{Target: hold.Target, Media: hold.Media, Reason: hold.Reason}
-	wanted.Until, _ = retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // PlaceHold refuses a wrong one
+	wanted.Until, _ = retention.HoldEnd(hold.Until, found.Timezone, p.Now()) // Hold refuses a wrong one
 	switch again, rest, err := p.heldBefore(r, contents, wanted); {
 	case err != nil:
 		return "", err
 	case rest != "":
 		return "/plans/" + rest, nil
 	case !again:
-		if _, err := p.Service.PlaceHold(r.Context(), p.Call(r), hold); err != nil {
+		if _, err := p.Service.Hold(r.Context(), p.Call(r), hold); err != nil {
 			return "", err
 		}
 	}

@@ -125,7 +125,7 @@ func (l *library) Items(_ context.Context, _ service.Call, reference string) (pl
 func (l *library) Holds(context.Context, service.Call) ([]retention.Hold, []string, error) {
 	return l.list, nil, l.unread
 }
-func (l *library) PlaceHold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, error) {
+func (l *library) Hold(_ context.Context, _ service.Call, request trigger.HoldRequest) (retention.Hold, error) {
 	hold := retention.Hold{ID: fmt.Sprint(len(l.list) + 1), Target: request.Target, Media: request.Media, Reason: request.Reason, By: "me", At: now}
 	if err := hold.Check(); err != nil {
 		return hold, err

@@ -17,7 +17,7 @@ import (
 // holdings are the holds that people place and release.
 type holdings interface {
 	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
-	PlaceHold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, error)
+	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, error)
 	HoldNotes(ctx context.Context, call service.Call, hold retention.Hold) []string
 	Release(ctx context.Context, call service.Call, id string) (retention.Hold, error)
 }
@@ -47,7 +47,7 @@ func (p *pages) holds(r *http.Request) (*page, error) {
 	}
 	placed := r.URL.Query().Get(placedName)
 	if i := slices.IndexFunc(list, func(h retention.Hold) bool { return h.ID == placed }); i >= 0 {
-		notes = slices.Concat(notes, p.Service.HoldNotes(r.Context(), p.Call(r), list[i]))
+		notes = p.Service.HoldNotes(r.Context(), p.Call(r), list[i])
 	}
 	return &page{name: "holds", title: "Holds", data: &holdsData{List: list, Notes: notes, MaxReason: retention.MaxHoldReason}}, nil
 }
@@ -58,7 +58,7 @@ func holdOf(r *http.Request) trigger.HoldRequest {
 }
 
 func (p *pages) placeHold(r *http.Request) (string, error) {
-	hold, err := p.Service.PlaceHold(r.Context(), p.Call(r), holdOf(r))
+	hold, err := p.Service.Hold(r.Context(), p.Call(r), holdOf(r))
 	if err != nil {
 		return "", p.typedAgain(r, err, p.holds)
 	}

@@ -54,7 +54,7 @@ func TestSentencesOfProducersAreTranslated(t *testing.T) {
 		{"../policy/glob.go", "ParseGlob", []string{"%w: write a glob such as oss://bucket/dir/**", "/**", "/", "**"}},
 		{"../media/object.go", "CheckBucket CheckKey", nil},
 		{"../service/stats.go", "", []string{"by %s: totals are by %s", "days not totalled: stats reads their runs"}},
-		{"../service/holds.go", "oddTarget callerOf", nil},
+		{"../service/holds.go", "noteTarget callerOf", nil},
 		{"../../handler/access.go", "caller", nil},
 		{"../trigger/request.go", "EffectiveMode", nil},
 		{"../service/plans.go", "CheckAge", []string{"the plan was made under another policy (%s, and now it is %s): %s", "the plan was made at %s and guard.planMaxAge is %s: %s"}}, // remedy follows

@@ -19,28 +19,12 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Hold places a hold. The notes say what the caller may not expect; see PlaceHold and HoldNotes.
-func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, notes []string, err error) {
+// Hold places a hold. It binds every batch that is sent a moment later.
+func (s *Service) Hold(ctx context.Context, call Call, request trigger.HoldRequest) (hold retention.Hold, err error) {
 	p, err := s.Policy(ctx, call)
 	if err != nil {
-		return hold, nil, err
+		return hold, err
 	}
-	if hold, err = s.placeHold(ctx, call, p, request); err != nil {
-		return hold, nil, err
-	}
-	return hold, append(s.holdNotes(ctx, call, p, hold), s.marks.Skipped()...), nil
-}
-
-// PlaceHold places a hold. It binds every batch that is sent a moment later.
-func (s *Service) PlaceHold(ctx context.Context, call Call, request trigger.HoldRequest) (retention.Hold, error) {
-	p, err := s.Policy(ctx, call)
-	if err != nil {
-		return retention.Hold{}, err
-	}
-	return s.placeHold(ctx, call, p, request)
-}
-
-func (s *Service) placeHold(ctx context.Context, call Call, p *policy.Policy, request trigger.HoldRequest) (hold retention.Hold, err error) {
 	now := s.now().UTC()
 	until, err := retention.HoldEnd(request.Until, p.Timezone, now)
 	if err != nil {
@@ -63,26 +47,30 @@ func (s *Service) placeHold(ctx context.Context, call Call, p *policy.Policy, re
 	return hold, err
 }
 
-// HoldNotes returns notes on the target of a hold in force, which may be misspelled.
-func (s *Service) HoldNotes(ctx context.Context, call Call, hold retention.Hold) []string {
-	p, err := s.Policy(ctx, call)
-	if err != nil {
-		return nil
+// HoldNotes returns notes on the target of a hold in force, which may be misspelled, and on the records that Holds skips.
+func (s *Service) HoldNotes(ctx context.Context, call Call, hold retention.Hold) (notes []string) {
+	if p, err := s.Policy(ctx, call); err == nil && len(hold.Media) == 0 {
+		notes = s.noteTarget(ctx, call, p, hold.Target)
 	}
-	return s.holdNotes(ctx, call, p, hold)
+	return append(notes, s.marks.Skipped()...)
 }
 
-func (s *Service) holdNotes(ctx context.Context, call Call, p *policy.Policy, hold retention.Hold) []string {
-	if len(hold.Media) > 0 {
-		return nil
+// mediaID is the form of the IDs that MPS gives.
+var mediaID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+func (s *Service) noteTarget(ctx context.Context, call Call, p *policy.Policy, target string) (notes []string) {
+	id, glob, _ := retention.ParseTarget(target)
+	switch {
+	case id != "" && !mediaID.MatchString(id):
+		notes = append(notes, "MPS gives media IDs of 32 digits 0-9 and a-f, and "+text.Quote(id)+" is none: check its spelling")
+	case id == "" && strings.ContainsAny(target, "?[{"):
+		notes = append(notes, "only * and ** stand for other characters: ?, [ and { stand for themselves")
 	}
-	notes := oddTarget(hold.Target)
-	id, glob, _ := retention.ParseTarget(hold.Target)
 	switch {
 	case id == "" && !p.Inventory.IsEmpty() && !p.Inventory.Reaches(glob):
-		notes = append(notes, "no object of the policy's inventory can match "+hold.Target+": check its spelling")
+		notes = append(notes, "no object of the policy's inventory can match "+target+": check its spelling")
 	case len(notes) == 0 && s.lacks(ctx, call, p, id, glob):
-		notes = append(notes, "MPS has no medium "+hold.Target+": check its spelling, unless it is yet to be added")
+		notes = append(notes, "MPS has no medium "+target+": check its spelling, unless it is yet to be added")
 	}
 	return notes
 }
@@ -96,8 +84,6 @@ func (s *Service) lacks(ctx context.Context, call Call, p *policy.Policy, id str
 	request := &trigger.Request{Trigger: trigger.CLI}
 	object, isOne := glob.Literal()
 	switch {
-	case s.broken != nil:
-		return false
 	case id != "":
 		request.MediaIDs = []string{id}
 	case isOne:
@@ -136,20 +122,6 @@ func (s *Service) Release(ctx context.Context, call Call, id string) (retention.
 		s.log.Info("hold released", "hold", hold.ID, "target", hold.On(), "by", callerOf(call))
 	}
 	return hold, err
-}
-
-// mediaID is the form of the IDs that MPS gives.
-var mediaID = regexp.MustCompile(`^[0-9a-f]{32}$`)
-
-// oddTarget returns a note on a target that may be misspelled.
-func oddTarget(target string) []string {
-	switch id, _, _ := retention.ParseTarget(target); {
-	case id != "" && !mediaID.MatchString(id):
-		return []string{"MPS gives media IDs of 32 digits 0-9 and a-f, and " + text.Quote(id) + " is none: check its spelling"}
-	case id == "" && strings.ContainsAny(target, "?[{"):
-		return []string{"only * and ** stand for other characters: ?, [ and { stand for themselves"}
-	}
-	return nil
 }
 
 func callerOf(call Call) string { return text.Name(cmp.Or(call.Caller, "an unknown caller")) }
