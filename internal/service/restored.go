@@ -15,15 +15,14 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// results writes the results of a restore by the thousand. A dry run writes none. Nothing depends on
-// them: a restore that is repeated asks MPS what is there.
+// results writes the results of a restore by the thousand. A failed write is tried again with the next thousand. A dry run
+// writes none. Nothing depends on them: a restore that is repeated asks MPS what is there.
 type results struct {
 	store     state.Store
 	log       *slog.Logger
 	report    *report.Report
 	last      int // the number of the last record
 	unwritten []report.RestoredMedium
-	tried     int // the number of unwritten results after a failed write
 }
 
 // storeTime bounds the time for which a restore waits for its results to be written.
@@ -33,7 +32,7 @@ func (o *results) add(ctx context.Context, m report.RestoredMedium) {
 	if o.report.Restore.DryRun {
 		return
 	}
-	if o.unwritten = append(o.unwritten, m); len(o.unwritten) < o.tried+segments.MaxLines {
+	if o.unwritten = append(o.unwritten, m); len(o.unwritten)%segments.MaxLines != 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
@@ -47,11 +46,10 @@ func (o *results) flush(ctx context.Context) {
 	}
 	last, err := runlog.AddRestored(ctx, o.store, o.report.Run, o.last, o.unwritten)
 	if o.last = last; err != nil {
-		o.tried = len(o.unwritten)
 		o.log.Warn("results of the restore not recorded", "error", err.Error())
 		return
 	}
-	o.unwritten, o.tried = nil, 0
+	o.unwritten = nil
 	o.report.Restore.Records = runlog.RestoredFolder(o.report.Run)
 }
 
