@@ -86,11 +86,7 @@ const readAhead = 16
 func (s *Series) Records(ctx context.Context, segments []int) iter.Seq2[extsort.Record, error] {
 	return func(yield func(extsort.Record, error) bool) {
 		for some := range slices.Chunk(segments, readAhead) {
-			names := make([]string, len(some))
-			for i, number := range some {
-				names[i] = s.name(number, segmentSuffix)
-			}
-			read, errs := state.ReadAll(ctx, s.store, names)
+			read, errs := state.ReadAll(ctx, s.store, some, func(number int) string { return s.name(number, segmentSuffix) })
 			if err := cmp.Or(errs...); err != nil {
 				yield(extsort.Record{}, err)
 				return

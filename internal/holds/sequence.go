@@ -63,11 +63,7 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 		}
 		s.written, records = records[0].Written, records[1:]
 	}
-	names := make([]string, len(records))
-	for i := range records {
-		names[i] = records[i].Name
-	}
-	data, errs := state.ReadAll(ctx, store, names)
+	data, errs := state.ReadAll(ctx, store, records, func(r numbered) string { return r.Name })
 	for i := range records {
 		r := &records[i]
 		r.data, r.err = data[i], errs[i]

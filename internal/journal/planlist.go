@@ -43,11 +43,7 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 	}
 	unread := 0
 	for batch := range slices.Chunk(plans, state.AtOnce) {
-		names := make([]string, len(batch))
-		for i, one := range batch {
-			names[i] = one.name
-		}
-		records, errs := state.ReadAll(ctx, store, names)
+		records, errs := state.ReadAll(ctx, store, batch, func(one listed) string { return one.name })
 		for i, one := range batch {
 			contents, err := plan.Contents{}, errs[i]
 			switch removed := errors.Is(err, state.ErrNotFound); {
@@ -81,13 +77,12 @@ func (p *PlanPage) skip(name string, why error) {
 // nameRuns names the runs that applied plans which were made for review. It skips a plan whose mark cannot be read.
 func (p *PlanPage) nameRuns(ctx context.Context, store state.Store) error {
 	var reviewed []*plan.Contents
-	var names []string
 	for i := range p.Plans {
 		if one := &p.Plans[i]; one.Run == "" {
-			reviewed, names = append(reviewed, one), append(names, plan.AppliedName(one.ID))
+			reviewed = append(reviewed, one)
 		}
 	}
-	marks, errs := state.ReadAll(ctx, store, names)
+	marks, errs := state.ReadAll(ctx, store, reviewed, func(one *plan.Contents) string { return plan.AppliedName(one.ID) })
 	unknown := map[string]bool{}
 	for i, one := range reviewed {
 		var err error

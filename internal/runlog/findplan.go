@@ -67,7 +67,7 @@ func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
 			return "", err
 		}
 		reads += len(batch)
-		records, errs := readAll(ctx, store, batch, candidate.recordName)
+		records, errs := state.ReadAll(ctx, store, batch, candidate.recordName)
 		for i, one := range batch {
 			if errors.Is(errs[i], state.ErrNotFound) {
 				continue

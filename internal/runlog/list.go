@@ -68,7 +68,7 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 		if err != nil || len(batch) == 0 {
 			return page, err
 		}
-		records, errs := readAll(ctx, store, batch, candidate.recordName)
+		records, errs := state.ReadAll(ctx, store, batch, candidate.recordName)
 		for i, one := range batch {
 			var r *report.Report
 			err := errs[i]
@@ -110,15 +110,6 @@ func take(next func() (candidate, error, bool), most int) (batch []candidate, er
 
 func (q Query) selects(r *report.Report) bool {
 	return r.Trigger != q.except && (q.Trigger == "" || r.Trigger == q.Trigger) && (q.Status == "" || r.Status == q.Status)
-}
-
-// readAll reads the records of a batch at once. Each has its own error.
-func readAll[T any](ctx context.Context, store state.Store, batch []T, nameOf func(T) string) (records [][]byte, errs []error) {
-	names := make([]string, len(batch))
-	for i, one := range batch {
-		names[i] = nameOf(one)
-	}
-	return state.ReadAll(ctx, store, names)
 }
 
 // A cursor has the key of a report, with its time as people read it.

@@ -42,7 +42,7 @@ func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Tim
 		return nil, err
 	}
 	for batch := range slices.Chunk(listed, state.AtOnce) {
-		records, errs := readAll(ctx, t.store, batch, func(date time.Time) string { return totalsName(t.zone, date) })
+		records, errs := state.ReadAll(ctx, t.store, batch, func(date time.Time) string { return totalsName(t.zone, date) })
 		for i, date := range batch {
 			var day *Day
 			err := errs[i]
@@ -111,7 +111,7 @@ func (d *Day) countRule(rule string, n report.StatsTotal) { d.Rules[rule] = d.Ru
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 	for batch := range slices.Chunk(list, state.AtOnce) {
-		records, errs := readAll(ctx, t.store, batch, func(l logged) string { return l.name })
+		records, errs := state.ReadAll(ctx, t.store, batch, func(l logged) string { return l.name })
 		for i, l := range batch {
 			r, err := readLogged(records[i], l)
 			if errs[i] != nil {

@@ -27,12 +27,12 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	return ctx.Err()
 }
 
-// ReadAll reads records at once. Each has its own error, also after the end of ctx.
-func ReadAll(ctx context.Context, store Store, names []string) (records [][]byte, errs []error) {
-	records, errs = make([][]byte, len(names)), make([]error, len(names))
-	_ = Each(context.WithoutCancel(ctx), len(names), AtOnce, func(_ context.Context, i int) error {
+// ReadAll reads the records of a batch at once. Each has its own error, also after the end of ctx.
+func ReadAll[T any](ctx context.Context, store Store, batch []T, nameOf func(T) string) (records [][]byte, errs []error) {
+	records, errs = make([][]byte, len(batch)), make([]error, len(batch))
+	_ = Each(context.WithoutCancel(ctx), len(batch), AtOnce, func(_ context.Context, i int) error {
 		errs[i] = task.Do(func() (err error) {
-			records[i], err = store.Read(ctx, names[i])
+			records[i], err = store.Read(ctx, nameOf(batch[i]))
 			return err
 		})
 		return nil // or the others are not read

@@ -33,7 +33,7 @@ func TestReadAll(t *testing.T) {
 	for i := range 100 {
 		names = append(names, fmt.Sprint("r", i))
 	}
-	records, errs := state.ReadAll(t.Context(), oddStore{}, names)
+	records, errs := state.ReadAll(t.Context(), oddStore{}, names, func(name string) string { return name })
 	for i, name := range names {
 		switch i % 10 {
 		case 7:
@@ -52,7 +52,7 @@ func TestReadAll(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, errs := state.ReadAll(ended, oddStore{}, names); slices.Contains(errs, nil) {
+	if _, errs := state.ReadAll(ended, oddStore{}, names, func(name string) string { return name }); slices.Contains(errs, nil) {
 		t.Error("a record that was not read has no error")
 	}
 }
