@@ -17,7 +17,6 @@ func newDecimal[T int | uint64](number *T, byDefault T) decimal[T] {
 	return decimal[T]{number}
 }
 
-// Set reads the number.
 func (d decimal[T]) Set(s string) error {
 	number, err := text.Decimal(s)
 	if err == nil {
@@ -26,22 +25,18 @@ func (d decimal[T]) Set(s string) error {
 	return err
 }
 
-// String returns the number as help texts show it.
 func (d decimal[T]) String() string { return fmt.Sprint(*d.number) }
 
-// Type names the flag's value in help texts.
 func (decimal[T]) Type() string { return "int" }
 
 // duration is a flag for a plain duration: pflag's own takes a negative one.
 type duration struct{ *time.Duration }
 
-// Set reads the duration.
 func (d duration) Set(s string) (err error) {
 	*d.Duration, err = text.Duration(s)
 	return err
 }
 
-// String returns the duration as help texts show it.
 func (d duration) String() string {
 	if d.Duration == nil || *d.Duration == 0 {
 		return ""
@@ -49,7 +44,6 @@ func (d duration) String() string {
 	return d.Duration.String()
 }
 
-// Type names the flag's value in help texts.
 func (duration) Type() string { return "duration" }
 
 // choice is a flag for one of several texts, or for its default.
@@ -61,7 +55,6 @@ type choice[T ~string] struct {
 
 func newChoice[T ~string](text *T, allowed ...T) choice[T] { return choice[T]{text, *text, allowed} }
 
-// Set takes an allowed text.
 func (c choice[T]) Set(s string) error {
 	if T(s) != c.initial && !slices.Contains(c.allowed, T(s)) {
 		return fmt.Errorf("it is none of %s", strings.Join(c.texts(), ", "))
@@ -70,16 +63,8 @@ func (c choice[T]) Set(s string) error {
 	return nil
 }
 
-// String returns the text as help texts show it.
 func (c choice[T]) String() string { return string(*c.text) }
 
-// Type names the flag's value in help texts.
 func (choice[T]) Type() string { return "string" }
 
-func (c choice[T]) texts() []string {
-	list := make([]string, len(c.allowed))
-	for i, one := range c.allowed {
-		list[i] = string(one)
-	}
-	return list
-}
+func (c choice[T]) texts() []string { return text.Strings(c.allowed) }

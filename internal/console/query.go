@@ -50,14 +50,6 @@ func (p *pages) unasked(do form) form {
 	}
 }
 
-func texts[T ~string](values []T) []string {
-	list := make([]string, len(values))
-	for i, value := range values {
-		list[i] = string(value)
-	}
-	return list
-}
-
 // oneOf refuses a value of a query that is neither empty nor allowed.
 func (p *pages) oneOf(r *http.Request, query url.Values, name string, allowed ...string) error {
 	if value := query.Get(name); value != "" && !slices.Contains(allowed, value) {

@@ -40,8 +40,8 @@ func (p *pages) runs(r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = p.oneOf(r, query, "trigger", texts(trigger.Kinds())...); err == nil {
-		err = p.oneOf(r, query, "status", texts(report.Statuses())...)
+	if err = p.oneOf(r, query, "trigger", text.Strings(trigger.Kinds())...); err == nil {
+		err = p.oneOf(r, query, "status", text.Strings(report.Statuses())...)
 	}
 	if err != nil {
 		return nil, err

@@ -92,11 +92,7 @@ func known[T ~string](name string, value T, allowed []T) error {
 	if value == "" || slices.Contains(allowed, value) {
 		return nil
 	}
-	names := make([]string, len(allowed))
-	for i, one := range allowed {
-		names[i] = string(one)
-	}
-	return fmt.Errorf("%s %s is none of %s", name, text.Quote(string(value)), strings.Join(names, ", "))
+	return fmt.Errorf("%s %s is none of %s", name, text.Quote(string(value)), strings.Join(text.Strings(allowed), ", "))
 }
 
 // since reads a day such as 2026-11-25, a time such as 2026-11-25T19:00:00Z, or a period until now

@@ -89,6 +89,15 @@ func BoundTo(message string, most int) string {
 	return message[:end] + mark
 }
 
+// Strings returns texts of a type of their own as strings.
+func Strings[T ~string](texts []T) []string {
+	list := make([]string, len(texts))
+	for i, one := range texts {
+		list[i] = string(one)
+	}
+	return list
+}
+
 // First returns the first MaxListed lines, and a last one that counts the rest of a kind.
 func First(lines []string, kind string) []string {
 	if rest := len(lines) - MaxListed; rest > 0 {
