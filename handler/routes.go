@@ -164,16 +164,12 @@ func (f *Function) writeCSV(w http.ResponseWriter, r *http.Request, name string,
 }
 
 func (f *Function) getExplain(w http.ResponseWriter, r *http.Request) {
-	if err := media.CheckID(r.PathValue("id")); err != nil {
-		writeFailure(w, http.StatusBadRequest, fmt.Sprintf("%s: %v: GET /v1/media/{id}/history takes an object too", text.Quote(r.PathValue("id")), err))
+	id := r.PathValue("id")
+	if err := media.CheckID(id); err != nil {
+		writeFailure(w, http.StatusBadRequest, fmt.Sprintf("%s: %v: GET /v1/media/{id}/history takes an object too", text.Quote(id), err))
 		return
 	}
-	request, err := trigger.Named(trigger.HTTP, r.PathValue("id"))
-	if err != nil {
-		writeFailure(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	list, looked := f.Explain(r.Context(), CallOf(r), request)
+	list, looked := f.Explain(r.Context(), CallOf(r), &trigger.Request{Trigger: trigger.HTTP, MediaIDs: []string{id}})
 	switch {
 	case looked.Status == report.Failed, len(list) == 0 && looked.Status != report.Partial:
 		writeJSON(w, surveyStatus(looked), looked)

@@ -78,16 +78,11 @@ hours of their video, where the records have them.`,
 			return flags.with(cmd, c, func(ctx context.Context, s *service.Service) error {
 				forecast, r := s.Forecast(ctx, localCall(), trigger.CLI, days)
 				return c.surveyed(r, forecast != nil, func(b *strings.Builder) error {
-					switch flags.output {
-					case "json":
-						return writeJSON(b, report.NewForecast(forecast, r))
-					case "csv":
-						return render.WriteForecastCSV(flags.csv(b), forecast)
-					case "html":
-						return render.ForecastDocument(c.edition(ctx, s), report.NewForecast(forecast, r)).WriteHTML(b)
+					result := report.NewForecast(forecast, r)
+					if flags.output == "html" {
+						return render.ForecastDocument(c.edition(ctx, s), result).WriteHTML(b)
 					}
-					render.WriteForecast(b, forecast)
-					return nil
+					return write(&flags, b, result, render.WriteForecast, render.WriteForecastCSV)
 				})
 			})
 		},

@@ -84,7 +84,7 @@ func TestTablesAreForTerminals(t *testing.T) {
 		"forecast": func(with string) string {
 			f := filled[retention.Forecast](with)
 			var b strings.Builder
-			render.WriteForecast(&b, &f)
+			render.WriteForecast(&b, report.Forecast{Forecast: &f})
 			return b.String()
 		},
 		"diff": func(with string) string {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -86,7 +87,7 @@ const chartWidth = 40
 
 // WriteForecast writes a forecast for a person at a terminal: the days on which
 // something falls due, with a bar each.
-func WriteForecast(b *strings.Builder, f *retention.Forecast) {
+func WriteForecast(b *strings.Builder, f report.Forecast) {
 	t := &grid{out: b, right: true}
 	most := 1
 	for _, day := range f.Days {
@@ -117,7 +118,7 @@ func WriteForecast(b *strings.Builder, f *retention.Forecast) {
 
 // WriteForecastCSV writes a forecast with a row for each day and rule that has
 // media; the day of what is due already is "overdue".
-func WriteForecastCSV(c *CSV, f *retention.Forecast) error {
+func WriteForecastCSV(c *CSV, f report.Forecast) error {
 	rows := func(when string, tally retention.Tally) {
 		for _, rule := range tally.Rules {
 			c.Row(when, rule.Name, strconv.Itoa(rule.Media), strconv.FormatInt(rule.Bytes, 10), strconv.FormatFloat(rule.Seconds, 'f', -1, 64))

@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/render"
+	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
@@ -101,10 +102,11 @@ func TestForecasts(t *testing.T) {
 		f.Add(m)
 	}
 	f.Finish()
+	result := report.NewForecast(f, &report.Report{})
 	var table, rows strings.Builder
-	render.WriteForecast(&table, f)
+	render.WriteForecast(&table, result)
 	golden(t, "forecast.txt", table.String())
-	if err := render.WriteForecastCSV(render.NewCSV(&rows, false), f); err != nil {
+	if err := render.WriteForecastCSV(render.NewCSV(&rows, false), result); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "forecast.csv", rows.String())
