@@ -75,7 +75,6 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	f.routes.ServeHTTP(w, r)
 }
 
-// callKey finds the Call of an HTTP request in its context.
 type callKey struct{}
 
 // CallOf returns the call of a request that a route, or a handler of SetPages, serves.
@@ -111,7 +110,6 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// writeFailure answers with a problem, of a bounded length.
 func writeFailure(w http.ResponseWriter, status int, problem string) {
 	writeJSON(w, status, failure{text.Bound(problem)})
 }

@@ -62,7 +62,6 @@ func (f *Function) postSweep(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// postPlan makes a plan and deletes nothing.
 func (f *Function) postPlan(w http.ResponseWriter, r *http.Request) {
 	request, ok := f.request(w, r)
 	if !ok {

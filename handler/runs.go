@@ -36,7 +36,6 @@ func (f *Function) getRuns(w http.ResponseWriter, r *http.Request) {
 	f.writeCSV(w, r, "runs", func(c *render.CSV) error { return render.WriteRunsCSV(c, runs) })
 }
 
-// runFilter reads the parameters of a list of runs.
 func runFilter(r *http.Request) (service.RunFilter, error) {
 	f := service.RunFilter{
 		Trigger: trigger.Kind(parameter(r, "trigger")), Status: report.Status(parameter(r, "status")), Since: parameter(r, "since"), Before: parameter(r, "before"), Limit: service.DefaultRuns,

@@ -23,7 +23,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/words"
 )
 
-// policyFile is the name of the policy that check --init writes.
 const policyFile = "retention.yaml"
 
 func (c *Command) check() *cobra.Command {

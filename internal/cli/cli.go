@@ -186,7 +186,6 @@ func takes(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// usage returns the usage line of a command, for an error.
 func usage(cmd *cobra.Command) string { return "usage: " + cmd.UseLine() }
 
 // version is the release's, else the module's, else the commit's.

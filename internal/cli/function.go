@@ -47,7 +47,6 @@ func (s *functionFlags) add(cmd *cobra.Command, outputs ...string) {
 	}
 }
 
-// csv returns a writer of CSV, for Excel if the flag says so.
 func (s *functionFlags) csv(w io.Writer) *render.CSV { return render.NewCSV(w, s.excel) }
 
 // addClock adds the flag that moves the clock. No command that deletes has it.
@@ -121,7 +120,6 @@ func failed(err error) error {
 	return exitError{exitFailed, err}
 }
 
-// localCall returns a call by the user of this process.
 func localCall() service.Call {
 	caller := "unknown"
 	if who, err := user.Current(); err == nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// say writes a message to stderr.
 func (c *Command) say(format string, args ...any) {
 	fmt.Fprintln(c.Stderr, "mediasweep:", text.Printable(fmt.Sprintf(format, args...))) //nolint:errcheck // there is no other place to say it
 }
@@ -29,7 +28,6 @@ func (c *Command) note(notes ...string) {
 	}
 }
 
-// print writes a result to stdout.
 func (c *Command) print(b *strings.Builder) error {
 	_, err := io.WriteString(c.Stdout, b.String())
 	return failed(err)

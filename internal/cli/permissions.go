@@ -63,7 +63,6 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 	return cmd
 }
 
-// permitted reads what permissions depend on, from the policy and the environment.
 func (c *Command) permitted(cmd *cobra.Command, args []string) (d permissions.Deployment, err error) {
 	named := c.Getenv("MEDIASWEEP_POLICY")
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())

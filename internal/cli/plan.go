@@ -65,7 +65,6 @@ func planRequest(names []string, list string) (*trigger.Request, error) {
 	return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Inventory: true}, nil
 }
 
-// requestOfList asks for a plan of a list, in a file or at oss://bucket/key.
 func requestOfList(list string) (*trigger.Request, error) {
 	if strings.HasPrefix(list, "oss://") {
 		return trigger.NewRequest(map[string]any{"mode": policy.DryRun, "manifest": list}, trigger.CLI)
@@ -81,7 +80,6 @@ func requestOfList(list string) (*trigger.Request, error) {
 	return &trigger.Request{Trigger: trigger.CLI, Mode: policy.DryRun, Files: []string{list}}, nil
 }
 
-// requestOfNames asks for a plan of media IDs, or of objects and prefixes.
 func requestOfNames(names []string) (*trigger.Request, error) {
 	var prefixes []media.Object
 	var others []string

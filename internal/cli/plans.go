@@ -16,7 +16,6 @@ import (
 // maxListed is the number of media that a terminal gets of a plan.
 const maxListed = 100
 
-// writePlan writes the media of a plan.
 func (c *Command) writePlan(ctx context.Context, s *service.Service, w io.Writer, flags *functionFlags, p render.Plan) error {
 	if flags.output == "csv" {
 		return p.CSV(flags.csv(w))
@@ -92,7 +91,6 @@ func (c *Command) showPlan(ctx context.Context, s *service.Service, b *strings.B
 	return render.WritePlanJSON(b, contents, entries)
 }
 
-// listPlans writes the plans that were saved before one, or the latest ones.
 func (c *Command) listPlans(ctx context.Context, s *service.Service, b *strings.Builder, before string, flags *functionFlags) error {
 	list, err := s.Plans(ctx, localCall(), before)
 	c.note(list.Notes...)

@@ -63,7 +63,6 @@ RUN is the ID of a run, or at least eight characters of its start that no other 
 	return cmd
 }
 
-// listRuns writes a page of the runs of all stores.
 func (c *Command) listRuns(cmd *cobra.Command, flags *functionFlags, stores []store, filter service.RunFilter) error {
 	list, next, failures := c.collectRuns(cmd, flags, stores, filter)
 	if len(failures) == len(stores) {

@@ -200,7 +200,6 @@ type notDone struct{ shown *page }
 
 func (n notDone) Error() string { return "not done: its page says why" }
 
-// serve returns the handler of a page.
 func (p *pages) serve(make func(*http.Request) (*page, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer, err := make(r)

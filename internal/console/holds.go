@@ -14,7 +14,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// holdings are the holds that people place and release.
 type holdings interface {
 	Holds(ctx context.Context, call service.Call) ([]retention.Hold, []string, error)
 	Hold(ctx context.Context, call service.Call, request trigger.HoldRequest) (retention.Hold, error)

@@ -25,7 +25,6 @@ type mediumData struct {
 	Trouble      []string
 }
 
-// medium explains a medium, and shows its history.
 func (p *pages) medium(r *http.Request) (*page, error) {
 	query, err := p.query(r, "id")
 	if err != nil {

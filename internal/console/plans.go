@@ -13,7 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// planLists reads plans and their media.
 type planLists interface {
 	Plans(ctx context.Context, call service.Call, before string) (service.PlanList, error)
 	Items(ctx context.Context, call service.Call, reference string) (plan.Contents, iter.Seq2[review.Item, error], error)
@@ -44,7 +43,6 @@ func (p *pages) plans(r *http.Request) (*page, error) {
 	return &page{name: "plans", title: "Plans", data: data}, nil
 }
 
-// makePlan makes a plan of the policy's inventory.
 func (p *pages) makePlan(r *http.Request) (string, error) {
 	return p.carryOut(r, &trigger.Request{Trigger: p.Trigger, Mode: policy.DryRun, Inventory: true})
 }

@@ -14,7 +14,6 @@ type policyData struct {
 	YAML     string
 }
 
-// policy shows the policy, what it says in words, and its warnings.
 func (p *pages) policy(r *http.Request) (*page, error) {
 	found, err := p.Service.Policy(r.Context(), p.Call(r))
 	if err != nil {

@@ -25,7 +25,6 @@ const (
 	maxFacets = 12
 )
 
-// reviewData is the page of a plan.
 type reviewData struct {
 	Plan     plan.Contents
 	DryRun   bool   // the policy allows no deletion
@@ -249,7 +248,6 @@ func (d *reviewData) facets(lang words.Lang, s *review.Selection) {
 	add("State", "state", s.States, same)
 }
 
-// ageName says which ages a class has.
 func ageName(lang words.Lang, class string) string {
 	first, last, ok := review.AgeRange(class)
 	switch {
@@ -261,7 +259,6 @@ func ageName(lang words.Lang, class string) string {
 	return lang.Say("unknown")
 }
 
-// export writes the media of a filter as CSV.
 func (p *pages) export(w http.ResponseWriter, r *http.Request) {
 	f, order, _, err := p.filterOf(r, "excel")
 	if err == nil {

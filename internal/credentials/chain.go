@@ -24,7 +24,6 @@ const retryAfter = 30 * time.Second
 // longest bounds a lookup. Each of its requests, files and commands has a shorter time.
 const longest = 2 * time.Minute
 
-// chain is an account.Source.
 type chain struct {
 	getenv func(string) string
 	now    func() time.Time

@@ -28,7 +28,6 @@ type Function interface {
 // limit is 86400 s; larger numbers are errors, and could overflow.
 const maxTimeout = 7 * 86400 // seconds
 
-// timeoutOf returns the time that a runtime's header gives a call, if it gives one.
 func timeoutOf(h http.Header) (timeout time.Duration, given bool) {
 	seconds, err := strconv.Atoi(h.Get(headerTimeout))
 	if err != nil || seconds <= 0 || seconds > maxTimeout {

@@ -96,7 +96,6 @@ func (g *gate) ask(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// drain waits until all calls are answered.
 func (g *gate) drain(most time.Duration) error {
 	late := time.After(most)
 	for range cap(g.slots) {

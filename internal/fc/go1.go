@@ -87,7 +87,6 @@ func logPanic(logger *slog.Logger, request string, recovered any) {
 	logger.Error("panic", "request", request, "panic", text.Bound(fmt.Sprint(recovered)), "stack", string(debug.Stack()))
 }
 
-// sdkLog turns the SDK's lines into records of the log.
 type sdkLog struct{ logger *slog.Logger }
 
 // stamp is the prefix that package log writes with the flags that the SDK sets.

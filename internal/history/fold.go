@@ -97,7 +97,6 @@ func (f *folder) takeLoose(ctx, admit context.Context) (more bool, err error) {
 	return taken < len(records) || taken == stepRecords, f.commit(ctx, next)
 }
 
-// reader returns the lines of a record.
 type reader func(ctx context.Context, record state.Record) ([]line, error)
 
 // addTable adds a table with decisions of records to a head. taken is the number of records that were read until there
@@ -230,7 +229,6 @@ func (f *folder) part(ctx context.Context, tables []table, part, bits int) (line
 	return slices.Concat(some...), err
 }
 
-// damagedTable is the error of a merge for a table that cannot be read.
 type damagedTable struct {
 	table table
 	error

@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// tableFolder holds the tables.
 const tableFolder = "history/tables/"
 
 // table is an immutable set of lines in 2^Bits shards. A line is a key and a decision, and is in the
@@ -56,7 +55,6 @@ func newTable(name string, level, lines int) table {
 	return t
 }
 
-// shard returns the number of the shard of a key.
 func (t table) shard(k key) int { return int(k >> (64 - t.Bits)) } //nolint:gosec // at most maxBits bits
 
 func (t table) shardName(shard int) string {

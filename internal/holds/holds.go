@@ -57,7 +57,6 @@ type Holds struct {
 	catalog catalog // the last one that was read or written
 }
 
-// view is the result of the latest read.
 type view struct {
 	holds   *retention.Holds
 	skipped []string

@@ -24,7 +24,6 @@ func (m *Message) announced() {
 	}
 }
 
-// due says how many media fall due within seven days.
 func (m *Message) due() {
 	days, media := m.report.DueWithinSeven()
 	if media == 0 {

@@ -174,7 +174,6 @@ func (m *Message) counts() {
 	}
 }
 
-// count is a number with its name.
 type count struct {
 	english string
 	n       int
@@ -211,7 +210,6 @@ func (m *Message) rules() {
 	}
 }
 
-// failures lists the first failures of the report.
 func (m *Message) failures() {
 	all := m.report.Failures
 	for _, f := range all[:min(len(all), maxFailures)] {

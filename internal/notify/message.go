@@ -31,7 +31,6 @@ func line(s string) string {
 	return text.BoundTo(s, maxLine)
 }
 
-// text returns the message as plain text.
 func (m Message) text() string { return text.BoundTo(strings.Join(m.Lines, "\n"), maxText) }
 
 // markup escapes what the dialects of Markdown act on. Mentions and fonts are written in angle
@@ -52,7 +51,6 @@ func (m Message) slack() string {
 	return m.fit(slackMarkup.Replace(m.Title), "\n", maxText, slackMarkup.Replace)
 }
 
-// fit joins the escaped lines that fit.
 func (m Message) fit(head, separator string, most int, escape func(string) string) string {
 	mark := separator + "…"
 	var b strings.Builder

@@ -19,7 +19,6 @@ type request struct {
 	header map[string]string
 }
 
-// object is a JSON object.
 type object = map[string]any
 
 // newRequest makes the request of a message. Its signature is valid for about an hour from now, so

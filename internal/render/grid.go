@@ -42,7 +42,6 @@ func (g *grid) flush() {
 	g.lines, g.widths = nil, nil
 }
 
-// measure makes room for the cells of a line.
 func (g *grid) measure(cells []string) {
 	for i, cell := range cells[:len(cells)-1] {
 		if i == len(g.widths) {

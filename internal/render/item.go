@@ -63,7 +63,6 @@ func columns() []column {
 	}
 }
 
-// chosen returns the columns with these names, in this order.
 func chosen(names ...string) []column {
 	list := make([]column, len(names))
 	for i, name := range names {

@@ -89,7 +89,6 @@ func WriteReport(w io.Writer, r *report.Report) error {
 	return err
 }
 
-// writeSweep writes what a sweep looked at, and what became of it.
 func writeSweep(t *grid, r *report.Report) {
 	counted := r.Status != report.Failed || r.Counts.Looked+r.Counts.ObjectsWithoutMedia > 0
 	if counted {

@@ -35,7 +35,6 @@ func (r *Report) next() string {
 	return ""
 }
 
-// goOn says how an incomplete run goes on.
 func (r *Report) goOn() string {
 	switch r.Trigger {
 	case trigger.Timer:

@@ -45,7 +45,6 @@ func (s *Restorer) there(ctx context.Context, objects []media.Object) (map[media
 	return ids, nil
 }
 
-// live returns the IDs of the live media of a batch of objects.
 func (s *Restorer) live(ctx context.Context, batch lookup.Batch) (map[media.Object]string, error) {
 	ids := map[media.Object]string{}
 	for _, result := range lookup.Run(ctx, ctx, s.Library, batch) {

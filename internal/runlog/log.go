@@ -77,7 +77,6 @@ func countsPart(deleted, lost int) string {
 	return fmt.Sprintf("%dl%d", deleted, lost)
 }
 
-// parseCounts reads the counts of a run.
 func parseCounts(part string) (report.StatsTotal, error) {
 	written, lostPart, _ := strings.Cut(part, "l")
 	deleted, err := text.Decimal(written)

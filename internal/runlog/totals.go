@@ -35,7 +35,6 @@ func totalsName(zone *time.Location, date time.Time) string {
 	return totalsFolderOf(zone) + date.Format(time.DateOnly) + reportSuffix
 }
 
-// totalsRecord is the record of a day.
 type totalsRecord struct {
 	Format   int    `json:"format"`
 	Timezone string `json:"timezone"`

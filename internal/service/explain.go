@@ -129,7 +129,6 @@ func isWorse(a, b report.Status) bool {
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 
-// announced reads what earlier runs announced.
 func (j *job) announced(ctx context.Context) (*announce.Reader, error) {
 	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Latest().All(), AsOf: j.asOf(), Now: j.now()})
 }

@@ -55,7 +55,6 @@ func (j *job) readPolicy(ctx context.Context) error {
 	return err
 }
 
-// end finishes the report with an error.
 func (j *job) end(status report.Status, err error) *report.Report {
 	j.report.Error, j.report.Refused = err.Error(), IsRefusal(err)
 	j.report.Finish(status, j.now())

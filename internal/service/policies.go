@@ -176,7 +176,6 @@ func (j *job) savePolicy(ctx context.Context) error {
 	return nil
 }
 
-// policyFile is the name of the policy where none is named.
 const policyFile = "retention.yaml"
 
 // PolicyFile returns the name of retention.yaml in the working folder, or beside the
