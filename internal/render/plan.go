@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -17,25 +15,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
-
-// WritePlans writes a list of plans for a person at a terminal.
-func WritePlans(b *strings.Builder, plans []plan.Contents) {
-	t := &grid{out: b}
-	t.row("plan", "as of", "media", "policy", "applied by run", "blocked")
-	for _, p := range plans {
-		t.line("%s\t%s\t%d\t%s\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Run, p.Blocked)
-	}
-	t.flush()
-}
-
-// WritePlansCSV writes a list of plans with a row for each.
-func WritePlansCSV(c *CSV, plans []plan.Contents) error {
-	c.Head("plan", "asOf", "media", "policy", "blocked", "run")
-	for _, p := range plans {
-		c.Row(p.ID, p.Head.AsOf.Format(time.RFC3339), strconv.Itoa(p.Entries), p.Head.Policy, p.Blocked, p.Run)
-	}
-	return c.Flush()
-}
 
 // Plan is a plan to be written. Items yields its media from the start each time. Report is of the run that made it,
 // or nil.

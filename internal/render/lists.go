@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
 // Run is a run in a list.
@@ -65,4 +67,33 @@ func WriteRunsCSV(c *CSV, runs []Run) error {
 		c.Row(row...)
 	}
 	return c.Flush()
+}
+
+// WritePlans writes a list of plans for a person at a terminal.
+func WritePlans(b *strings.Builder, plans []plan.Contents) {
+	t := &grid{out: b}
+	t.row("plan", "as of", "media", "policy", "applied by run", "blocked")
+	for _, p := range plans {
+		t.line("%s\t%s\t%d\t%s\t%s\t%s", p.ID, p.Head.AsOf.Format(time.RFC3339), p.Entries, p.Head.Policy, p.Run, p.Blocked)
+	}
+	t.flush()
+}
+
+// WritePlansCSV writes a list of plans with a row for each.
+func WritePlansCSV(c *CSV, plans []plan.Contents) error {
+	c.Head("plan", "asOf", "media", "policy", "blocked", "run")
+	for _, p := range plans {
+		c.Row(p.ID, p.Head.AsOf.Format(time.RFC3339), strconv.Itoa(p.Entries), p.Head.Policy, p.Blocked, p.Run)
+	}
+	return c.Flush()
+}
+
+// WriteHolds writes holds for a person at a terminal.
+func WriteHolds(b *strings.Builder, holds []retention.Hold) {
+	t := &grid{out: b}
+	t.line("hold\ttarget\tuntil\tplaced\tby\treason")
+	for _, h := range holds {
+		t.line("%s\t%s\t%s\t%s\t%s\t%s", h.ID, h.On(), h.Ends(), h.At.Format(time.RFC3339), h.By, h.Reason)
+	}
+	t.flush()
 }
