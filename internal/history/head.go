@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -33,7 +32,7 @@ type head struct {
 const (
 	// headFormat is the version of head and table. Other versions are skipped.
 	headFormat = 1
-	// maxHead bounds a head, in bytes. Ten years take ten kilobytes.
+	// maxHead bounds a head that is read, in bytes. Ten years take ten kilobytes.
 	maxHead = 1 << 20
 	// maxTried is the number of heads that are read until one is usable. Without one, all loose records
 	// are read: a damaged head costs time, and no decision.
@@ -98,14 +97,7 @@ func readHead(ctx context.Context, store state.Store, name string) (h head, err 
 
 // write writes the head under the next number. Of two writers at a time one gets state.ErrExists.
 func (h *head) write(ctx context.Context, store state.Store) error {
-	data, err := json.Marshal(h)
-	if err == nil && len(data) > maxHead {
-		err = fmt.Errorf("it has %d bytes: the limit is %d", len(data), maxHead)
-	}
-	if err == nil {
-		err = store.Create(ctx, state.NumberedName(headFolder, h.number+1), data)
-	}
-	if err != nil {
+	if err := state.CreateJSON(ctx, store, state.NumberedName(headFolder, h.number+1), h); err != nil {
 		return fmt.Errorf("write the head of the history: %w", err)
 	}
 	h.number++
