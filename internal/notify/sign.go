@@ -1,15 +1,15 @@
 package notify
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // request is one message as a target takes it.
@@ -36,35 +36,26 @@ func (t target) newRequest(m Message, now time.Time) (request, error) {
 			}
 			r.url.RawQuery = query
 		}
-		r.body, err = encode(object{"msgtype": "markdown", "markdown": object{"title": m.Title, "text": m.markdown("\n\n", maxText)}})
+		r.body, err = text.JSON(object{"msgtype": "markdown", "markdown": object{"title": m.Title, "text": m.markdown("\n\n", maxText)}})
 	case feishu:
 		body := object{"msg_type": "post", "content": object{"post": object{m.locale(): object{"title": m.Title, "content": m.paragraphs()}}}}
 		if t.secret != "" {
 			stamp := strconv.FormatInt(now.Unix(), 10)
 			body["timestamp"], body["sign"] = stamp, signature(stamp+"\n"+t.secret, "")
 		}
-		r.body, err = encode(body)
+		r.body, err = text.JSON(body)
 	case wecom:
-		r.body, err = encode(object{"msgtype": "markdown", "markdown": object{"content": m.markdown("\n", maxWeCom)}})
+		r.body, err = text.JSON(object{"msgtype": "markdown", "markdown": object{"content": m.markdown("\n", maxWeCom)}})
 	case slack:
-		r.body, err = encode(object{"text": m.slack(), "mrkdwn": false})
+		r.body, err = text.JSON(object{"text": m.slack(), "mrkdwn": false})
 	case plain:
-		if r.body, err = encode(object{"title": m.Title, "text": m.text(), "report": m.report}); err == nil && t.secret != "" {
+		if r.body, err = text.JSON(object{"title": m.Title, "text": m.text(), "report": m.report}); err == nil && t.secret != "" {
 			stamp := strconv.FormatInt(now.Unix(), 10)
 			r.header["X-Mediasweep-Timestamp"] = stamp
 			r.header["X-Mediasweep-Signature"] = "sha256=" + hex.EncodeToString(authentication(t.secret, stamp+"\n"+string(r.body)))
 		}
 	}
 	return r, err
-}
-
-// encode encodes a body without the escapes for HTML, which would multiply its size.
-func encode(body object) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(body)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // signature returns the HMAC-SHA256 of a message in base64.

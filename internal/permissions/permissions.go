@@ -3,7 +3,6 @@
 package permissions
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,13 +49,11 @@ const MaxBytes = 6144
 func (d Document) JSON() string {
 	var lines []string
 	for _, statement := range d {
-		var line strings.Builder
-		encoder := json.NewEncoder(&line)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(statement); err != nil {
+		line, err := text.JSON(statement)
+		if err != nil {
 			panic("permissions: texts do not encode: " + err.Error())
 		}
-		lines = append(lines, "    "+strings.TrimSuffix(line.String(), "\n"))
+		lines = append(lines, "    "+string(line))
 	}
 	return "{\n  \"Version\": \"1\",\n  \"Statement\": [\n" + strings.Join(lines, ",\n") + "\n  ]\n}\n"
 }

@@ -1,11 +1,11 @@
 package policy
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // Canonical returns a policy file in JSON with the keys that decide. It leaves out mode, guard and
@@ -52,13 +52,11 @@ func (p *Policy) Canonical() []byte {
 		rule.At.Tag = p.Expire[i].Date
 		form.Expire = append(form.Expire, rule)
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(form); err != nil {
+	line, err := text.JSON(form)
+	if err != nil {
 		panic("policy: texts and numbers do not encode: " + err.Error())
 	}
-	return b.Bytes()
+	return append(line, '\n')
 }
 
 type canonicalRule struct {

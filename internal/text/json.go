@@ -100,6 +100,15 @@ func content(quoted []byte) []byte {
 	return []byte(value)
 }
 
+// JSON encodes a value without the escapes for HTML, which make it long and hard to read.
+func JSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 // OtherFormat returns the error of a record of another format than this program reads.
 func OtherFormat(format, reads int) error {
 	return fmt.Errorf("format %d: this program reads format %d", format, reads)

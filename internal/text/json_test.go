@@ -168,3 +168,14 @@ func FuzzMembers(f *testing.F) {
 		}
 	})
 }
+
+// What decides a digest, a signature or a policy of RAM is encoded as people write it.
+func TestJSON(t *testing.T) {
+	written, err := text.JSON(map[string]string{"url": "oss://a/<b>&c"})
+	if want := `{"url":"oss://a/<b>&c"}`; err != nil || string(written) != want {
+		t.Errorf("%s, %v: want %s", written, err, want)
+	}
+	if _, err := text.JSON(func() {}); err == nil {
+		t.Error("a function is encoded")
+	}
+}
