@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -15,12 +16,11 @@ import (
 
 // CallFromHeader reads what the custom runtime says about a call.
 func CallFromHeader(h http.Header) Call {
-	return Call{
-		RequestID:       h.Get("X-Fc-Request-Id"),
+	return Call{RequestID: h.Get("X-Fc-Request-Id"), Credentials: account.Credentials{
 		AccessKeyID:     h.Get("X-Fc-Access-Key-Id"),
 		AccessKeySecret: h.Get("X-Fc-Access-Key-Secret"),
 		SecurityToken:   h.Get("X-Fc-Security-Token"),
-	}
+	}}
 }
 
 // ServeHTTP answers what comes through an HTTP trigger of the custom runtime.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/report"
 )
@@ -92,7 +93,7 @@ func TestARequestIDThatComesWithAnotherRequest(t *testing.T) {
 func TestAnExpiredTokenGivesWay(t *testing.T) {
 	names := []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"}
 	callOf := func(env map[string]string) handler.Call {
-		return handler.Call{RequestID: "r", AccessKeyID: env[names[0]], AccessKeySecret: env[names[1]], SecurityToken: env[names[2]]}
+		return handler.Call{RequestID: "r", Credentials: account.Credentials{AccessKeyID: env[names[0]], AccessKeySecret: env[names[1]], SecurityToken: env[names[2]]}}
 	}
 	for _, stored := range []string{"file", "oss://ops/state/"} {
 		for _, fresh := range []string{"the call's", "the environment's"} {

@@ -202,8 +202,8 @@ func TestHealthOfAPolicyThatOverlapsWithTheState(t *testing.T) {
 func TestPolicyInOSSByTheCredentialsOfTheCall(t *testing.T) {
 	w := newWorldOfObject(t, emulator.Config{Media: 40}, enforcing)
 	call := handler.Call{RequestID: "r"}
-	for name, into := range map[string]*string{"ALIBABA_CLOUD_ACCESS_KEY_ID": &call.AccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": &call.AccessKeySecret, "ALIBABA_CLOUD_SECURITY_TOKEN": &call.SecurityToken} {
+	for name, into := range map[string]*string{"ALIBABA_CLOUD_ACCESS_KEY_ID": &call.Credentials.AccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": &call.Credentials.AccessKeySecret, "ALIBABA_CLOUD_SECURITY_TOKEN": &call.Credentials.SecurityToken} {
 		*into = w.env[name]
 		delete(w.env, name)
 	}

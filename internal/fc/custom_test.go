@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/fc"
 )
 
@@ -197,7 +198,7 @@ func TestCallAndDeadline(t *testing.T) {
 		if f.deadline > test.want || f.deadline < test.want-10*time.Second {
 			t.Errorf("timeout %q: %v are left, want %v", test.header, f.deadline, test.want)
 		}
-		if want := (handler.Call{RequestID: "r1", AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token"}); f.call != want {
+		if want := (handler.Call{RequestID: "r1", Credentials: account.Credentials{AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token"}}); f.call != want {
 			t.Errorf("call %+v", f.call)
 		}
 	}

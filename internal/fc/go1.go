@@ -17,6 +17,7 @@ import (
 	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 
 	"github.com/mediasweep/mediasweep/handler"
+	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -66,12 +67,11 @@ func (rt *Go1) Serve(ctx context.Context) error {
 func (rt *Go1) invoke(ctx context.Context, payload []byte) (answer json.RawMessage, err error) {
 	var call handler.Call
 	if fcc, ok := fccontext.FromContext(ctx); ok {
-		call = handler.Call{
-			RequestID:       fcc.RequestID,
+		call = handler.Call{RequestID: fcc.RequestID, Credentials: account.Credentials{
 			AccessKeyID:     fcc.Credentials.AccessKeyId,
 			AccessKeySecret: fcc.Credentials.AccessKeySecret,
 			SecurityToken:   fcc.Credentials.SecurityToken,
-		}
+		}}
 	}
 	defer func() {
 		// The SDK would send the panic's text and stack to the caller.

@@ -67,8 +67,8 @@ type Call struct {
 	// Caller says who calls, as far as that is known: at most text.MaxValue printable characters.
 	// It is for people, and allows nothing.
 	Caller string
-	// The function's credentials are used where the environment has none that a service takes.
-	AccessKeyID, AccessKeySecret, SecurityToken string
+	// Credentials of the function are used where the environment has none that a service takes.
+	Credentials account.Credentials
 }
 
 // Service is one deployment. It is safe for concurrent use.

@@ -123,7 +123,5 @@ func (d *deployment) checkStatePrefix(p *policy.Policy) error {
 }
 
 func (d *deployment) credentialsOf(call Call) *account.Provider {
-	return d.keyring.Or(account.Credentials{
-		AccessKeyID: call.AccessKeyID, AccessKeySecret: call.AccessKeySecret, SecurityToken: call.SecurityToken,
-	})
+	return d.keyring.Or(call.Credentials)
 }
