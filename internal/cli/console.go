@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -98,7 +97,6 @@ func (c *Command) serveConsole(ctx context.Context, all []console.Options, addre
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
-	debug.SetGCPercent(50) // a plan of a hundred thousand media is most of the memory
 	server := &http.Server{Handler: fc.LimitBodies(guard, sendTime), ReadHeaderTimeout: sendTime, MaxHeaderBytes: 64 << 10}
 	fmt.Fprintf(c.Stdout, "http://%s%s\n", listener.Addr(), guard.Entry()) //nolint:errcheck // the reader has gone
 	c.say("open this address in a browser; Ctrl-C ends it")
