@@ -222,26 +222,22 @@ func caret(line []rune, column int) string {
 	const around = 60
 	at := min(max(column-1, 0), len(line))
 	from, to := max(0, at-around), min(len(line), at+around)
-	shown, below := []rune("  "), []rune("  ")
-	if from > 0 {
-		shown, below = append(shown, '…'), append(below, ' ')
-	}
-	for i, r := range line[from:to] {
+	shown, indent := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
-			r = ' '
+			return ' '
 		case !unicode.IsPrint(r):
-			r = unicode.ReplacementChar
+			return unicode.ReplacementChar
 		}
-		shown = append(shown, r)
-		if from+i < at {
-			below = append(below, ' ')
-		}
+		return r
+	}, string(line[from:to])), 2+at-from
+	if from > 0 {
+		shown, indent = "…"+shown, indent+1
 	}
 	if to < len(line) {
-		shown = append(shown, '…')
+		shown += "…"
 	}
-	return string(shown) + "\n" + string(below) + "^"
+	return "  " + shown + "\n" + strings.Repeat(" ", indent) + "^"
 }
 
 // starter writes the policy that the program ships with, where there is none.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
@@ -173,13 +174,10 @@ func (rt *Custom) timeout(r *http.Request) time.Duration {
 
 // plainID keeps a request ID from breaking out of its log line.
 func plainID(id string) string {
-	const longest = 128
-	for i := range len(id) {
-		if c := id[i]; c <= ' ' || c > '~' || i == longest {
-			return id[:i]
-		}
+	if end := strings.IndexFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }); end >= 0 {
+		id = id[:end]
 	}
-	return id
+	return id[:min(len(id), 128)]
 }
 
 func message(problem string) json.RawMessage {

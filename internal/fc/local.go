@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/mediasweep/mediasweep/internal/account"
 )
@@ -53,15 +54,7 @@ func refuseForeign(r *http.Request, event bool) string {
 }
 
 // hostOf returns the host of "host:port" or of "host", without the brackets of IPv6.
-func hostOf(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	if size := len(address); size > 2 && address[0] == '[' && address[size-1] == ']' {
-		return address[1 : size-1]
-	}
-	return address
-}
+func hostOf(address string) string { return (&url.URL{Host: address}).Hostname() }
 
 // endsConnection reports whether a visitor's connection ends with this request. It prevents request
 // smuggling: with both Content-Length and Transfer-Encoding, a proxy and the server may see different
