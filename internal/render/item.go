@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,13 +65,9 @@ func columns() []column {
 }
 
 func chosen(names ...string) []column {
-	list := make([]column, len(names))
+	all, list := columns(), make([]column, len(names))
 	for i, name := range names {
-		for _, c := range columns() {
-			if c.name == name {
-				list[i] = c
-			}
-		}
+		list[i] = all[slices.IndexFunc(all, func(c column) bool { return c.name == name })]
 	}
 	return list
 }
