@@ -139,7 +139,7 @@ func TestMessageOfADryRunOfARestore(t *testing.T) {
 		words.English: {"mediasweep: dry run: partial, 3 media would be restored", "Restorable media of run-0: 3 would be restored, 0 skipped, 1 failed."},
 		words.Chinese: {"mediasweep: 试运行：部分完成，将恢复 3 个媒体", "run-0 可恢复的媒体：将恢复 3，跳过 0，失败 1。"},
 	} {
-		m := Digest{Report: r}.Message(lang, Deployment{})
+		m := Digest{Report: r}.Message(lang, report.Origin{})
 		if m.Title != want[0] || !strings.Contains(m.text(), want[1]) {
 			t.Errorf("%s: %q", m.Title, m.text())
 		}
