@@ -82,24 +82,26 @@ func parse(t *testing.T, text string) *policy.Policy {
 func TestExplanations(t *testing.T) {
 	p := parse(t, rules)
 	forecaster := retention.NewForecaster(p, asOf)
-	explain := func(m *media.Medium, _ retention.Decision, facts retention.Facts) {
+	for _, m := range library() {
+		forecaster.Rank(&m)
+	}
+	for _, m := range library() {
 		var b strings.Builder
-		render.WriteExplanation(&b, retention.Explain(p, m, facts))
+		render.WriteExplanation(&b, retention.Explain(p, &m, forecaster.Facts(&m)))
 		golden(t, "explain-"+m.ID+".txt", b.String())
 		if strings.Contains(b.String(), "\x1b") {
 			t.Error("a title reaches the terminal as it is")
 		}
 	}
-	for _, m := range library() {
-		forecaster.Add(m, explain)
-	}
-	forecaster.Finish(explain)
 }
 
 func TestForecasts(t *testing.T) {
 	f := retention.NewForecast(parse(t, rules), asOf, 10)
 	for _, m := range library() {
-		f.Add(m)
+		f.Rank(m)
+	}
+	for _, m := range library() {
+		f.Add(m, time.Time{})
 	}
 	f.Finish()
 	result := report.NewForecast(f, &report.Report{})
@@ -117,6 +119,9 @@ func TestDiffs(t *testing.T) {
 	var rows strings.Builder
 	table := render.NewCSV(&rows, false)
 	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, render.Differences(table))
+	for _, m := range library() {
+		d.Rank(m)
+	}
 	for _, m := range library() {
 		d.Add(m)
 	}

@@ -62,21 +62,13 @@ func TestTiesAreAmongTheLatest(t *testing.T) {
 	p := parse(t, fmt.Sprintf(latestPolicy, 1))
 	ages := map[string]int{"a": 10, "b": 10, "c": 10, "d": 11, "e": 12}
 	for _, order := range []string{"abcde", "edcba", "adbec", "deabc", "caebd"} {
-		f := retention.NewForecaster(p, asOf)
-		got := map[string]retention.Verdict{}
-		decided := func(m *media.Medium, d retention.Decision, _ retention.Facts) {
-			if _, twice := got[m.ID]; twice {
-				t.Errorf("%s: %s is decided twice", order, m.ID)
-			}
-			got[m.ID] = d.Verdict
-		}
+		var library []media.Medium
 		for _, id := range strings.Split(order, "") {
-			f.Add(series(id, ages[id]), decided)
+			library = append(library, series(id, ages[id]))
 		}
-		f.Finish(decided)
-		for id, age := range ages {
-			if want := map[bool]retention.Verdict{true: retention.Keep, false: retention.Expired}[age == 10]; got[id] != want {
-				t.Errorf("%s: %s is %s, want %s", order, id, got[id], want)
+		for id, facts := range forecast(p, library, unmarked) {
+			if facts.NotLatest != (ages[id] > 10) {
+				t.Errorf("%s: %s is not among the latest: %v", order, id, facts.NotLatest)
 			}
 		}
 	}
@@ -210,7 +202,7 @@ func TestExplainDetails(t *testing.T) {
 func TestTheLastDayOfAForecast(t *testing.T) {
 	f := retention.NewForecast(parse(t, "version: 1\nexpire: [{name: all, after: 40d}]\n"), asOf, 30)
 	for i, age := range []int{11, 10, 9} { // due in 29, 30 and 31 days
-		f.Add(series(fmt.Sprint("m", i), age))
+		f.Add(series(fmt.Sprint("m", i), age), time.Time{})
 	}
 	f.Finish()
 	if f.Days[29].Media != 1 || f.Later != 2 || f.Total.Media != 1 {

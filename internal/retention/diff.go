@@ -57,8 +57,7 @@ type Diff struct {
 	Unchanged int         `json:"unchanged"`
 	Changes   []DiffGroup `json:"changes"`
 
-	old, new *side
-	waiting  map[string]Outlook // by ID, of media on which one side has decided yet
+	old, new *Forecaster
 	each     func(Difference)
 }
 
@@ -75,76 +74,47 @@ type DiffGroup struct {
 // libraries give equal samples.
 const maxSamples = 5
 
-type side struct {
-	policy     *policy.Policy
-	forecaster *Forecaster
-	decided    Decided
-}
-
 // NewDiff starts a comparison. Each difference is handed over when it is found;
 // each may be nil.
 func NewDiff(old, new *policy.Policy, asOf time.Time, each func(Difference)) *Diff {
-	d := &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{}, waiting: map[string]Outlook{}, each: each}
-	d.old, d.new = d.side(old), d.side(new)
-	return d
-}
-
-func (d *Diff) side(p *policy.Policy) *side {
-	s := &side{policy: p, forecaster: NewForecaster(p, d.AsOf)}
-	s.decided = func(m *media.Medium, decision Decision, facts Facts) {
-		o := Outlook{Verdict: decision.Verdict, Rule: decision.RuleName(), Reason: decision.Reason()}
-		o.DueAt, _, _ = Due(p, m, facts)
-		d.hasOutlook(m, s, o)
-	}
-	return s
+	return &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{},
+		old: NewForecaster(old, asOf), new: NewForecaster(new, asOf), each: each}
 }
 
 // Remember sets the marks of earlier runs.
 func (d *Diff) Remember(marks func(*media.Medium) Mark) {
-	d.old.forecaster.Mark, d.new.forecaster.Mark = marks, marks
+	d.old.Mark, d.new.Mark = marks, marks
 }
 
-// Add takes a medium.
-func (d *Diff) Add(m media.Medium) {
-	d.Media++
-	for _, s := range []*side{d.old, d.new} {
-		if !s.covers(&m) {
-			d.hasOutlook(&m, s, Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"})
-			continue
+// Rank takes each medium once, before the first Add.
+func (d *Diff) Rank(m media.Medium) {
+	for _, f := range []*Forecaster{d.old, d.new} {
+		if f.covers(&m) {
+			f.Rank(&m)
 		}
-		s.forecaster.Add(m, s.decided)
 	}
 }
 
 // covers reports whether a sweep of the policy's inventory looks at a medium. A
 // policy without one is held against the other's.
-func (s *side) covers(m *media.Medium) bool {
-	return s.policy.Inventory.IsEmpty() || s.policy.Inventory.Names(m)
+func (f *Forecaster) covers(m *media.Medium) bool {
+	return f.policy.Inventory.IsEmpty() || f.policy.Inventory.Names(m)
 }
 
-// Finish ends the comparison after the last medium.
-func (d *Diff) Finish() {
-	for _, s := range []*side{d.old, d.new} {
-		s.forecaster.Finish(s.decided)
+func (f *Forecaster) outlook(m *media.Medium) Outlook {
+	if !f.covers(m) {
+		return Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"}
 	}
-	order := []Kind{NewlyDeleted, NewlyKept, Sooner, Later}
-	slices.SortFunc(d.Changes, func(a, b DiffGroup) int {
-		return cmp.Or(slices.Index(order, a.Kind)-slices.Index(order, b.Kind), b.Media-a.Media, strings.Compare(a.OldRule, b.OldRule), strings.Compare(a.NewRule, b.NewRule))
-	})
+	facts := f.Facts(m)
+	decision := Decide(f.policy, m, facts)
+	due, _, _ := Due(f.policy, m, facts)
+	return Outlook{decision.Verdict, decision.RuleName(), decision.Reason(), due}
 }
 
-// hasOutlook takes the outlook of one side, and compares it with the other's once both are known.
-func (d *Diff) hasOutlook(m *media.Medium, by *side, o Outlook) {
-	was, ok := d.waiting[m.ID]
-	if !ok {
-		d.waiting[m.ID] = o
-		return
-	}
-	delete(d.waiting, m.ID)
-	is := o
-	if by == d.old {
-		was, is = is, was
-	}
+// Add compares the outlooks of a medium. Calls must come in the order of media IDs.
+func (d *Diff) Add(m media.Medium) {
+	d.Media++
+	was, is := d.old.outlook(&m), d.new.outlook(&m)
 	kind := compare(was, is)
 	if kind == "" {
 		d.Unchanged++
@@ -161,10 +131,17 @@ func (d *Diff) hasOutlook(m *media.Medium, by *side, o Outlook) {
 	}
 	group := &d.Changes[at]
 	group.Media++
-	byID := func(a, b Difference) int { return strings.Compare(a.MediaID, b.MediaID) }
-	place, _ := slices.BinarySearchFunc(group.Samples, difference, byID)
-	group.Samples = slices.Insert(group.Samples, place, difference)
-	group.Samples = group.Samples[:min(len(group.Samples), maxSamples)]
+	if len(group.Samples) < maxSamples {
+		group.Samples = append(group.Samples, difference)
+	}
+}
+
+// Finish ends the comparison after the last medium.
+func (d *Diff) Finish() {
+	order := []Kind{NewlyDeleted, NewlyKept, Sooner, Later}
+	slices.SortFunc(d.Changes, func(a, b DiffGroup) int {
+		return cmp.Or(slices.Index(order, a.Kind)-slices.Index(order, b.Kind), b.Media-a.Media, strings.Compare(a.OldRule, b.OldRule), strings.Compare(a.NewRule, b.NewRule))
+	})
 }
 
 // compare returns the kind of the difference, or nothing.

@@ -68,33 +68,21 @@ func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
 	return f
 }
 
-// Remember sets the marks of earlier runs, and the start of announcements.
-func (f *Forecast) Remember(marks func(*media.Medium) Mark, announced func(*media.Medium) time.Time) {
-	f.forecaster.Mark, f.forecaster.Announced = marks, announced
-}
+// Remember sets the marks of earlier runs.
+func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.forecaster.Mark = marks }
 
-// Add takes a medium.
-func (f *Forecast) Add(m media.Medium) { f.forecaster.Add(m, f.decided) }
+// Rank takes each medium once, before the first Add.
+func (f *Forecast) Rank(m media.Medium) { f.forecaster.Rank(&m) }
 
-// Finish ends the forecast after the last medium.
-func (f *Forecast) Finish() {
-	f.forecaster.Finish(f.decided)
-	place := func(r RuleSum) int {
-		return slices.IndexFunc(f.policy.Expire, func(rule policy.Rule) bool { return rule.Name == r.Name })
-	}
-	inOrder := func(a, b RuleSum) int { return place(a) - place(b) }
-	slices.SortFunc(f.Overdue.Rules, inOrder)
-	slices.SortFunc(f.Total.Rules, inOrder)
-	for i := range f.Days {
-		slices.SortFunc(f.Days[i].Rules, inOrder)
-	}
-}
-
-func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
+// Add counts a medium that has been announced since a time; zero for none.
+func (f *Forecast) Add(m media.Medium, announced time.Time) {
+	facts := f.forecaster.Facts(&m)
+	facts.Announced = announced
+	d := Decide(f.policy, &m, facts)
 	if d.Verdict == Absent {
 		return
 	}
-	due, then, ok := Due(f.policy, m, facts)
+	due, then, ok := Due(f.policy, &m, facts)
 	if !ok {
 		f.Never++
 		return
@@ -109,7 +97,20 @@ func (f *Forecast) decided(m *media.Medium, d Decision, facts Facts) {
 		tally = &f.Days[day].Tally
 	}
 	for _, t := range []*Tally{tally, &f.Total} {
-		t.add(m, then.RuleName())
+		t.add(&m, then.RuleName())
+	}
+}
+
+// Finish ends the forecast after the last medium.
+func (f *Forecast) Finish() {
+	place := func(r RuleSum) int {
+		return slices.IndexFunc(f.policy.Expire, func(rule policy.Rule) bool { return rule.Name == r.Name })
+	}
+	inOrder := func(a, b RuleSum) int { return place(a) - place(b) }
+	slices.SortFunc(f.Overdue.Rules, inOrder)
+	slices.SortFunc(f.Total.Rules, inOrder)
+	for i := range f.Days {
+		slices.SortFunc(f.Days[i].Rules, inOrder)
 	}
 }
 

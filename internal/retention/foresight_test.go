@@ -244,11 +244,8 @@ func TestForecast(t *testing.T) {
 		}
 		mark := func(m *media.Medium) retention.Mark { return marks[m.ID] }
 		f := retention.NewForecast(p, asOf, days)
-		f.Remember(mark, func(*media.Medium) time.Time { return time.Time{} })
-		for _, m := range library {
-			f.Add(m)
-		}
-		f.Finish()
+		f.Remember(mark)
+		addAll(f, library)
 		expiredAt := func(instant time.Time) int { return len(expired(decideAll(p, library, instant, mark))) }
 		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool {
 			return m.State == media.StateDeleted || m.State == media.StateInitiated && mark(&m).Kind == retention.Deleted
@@ -286,6 +283,17 @@ func TestForecast(t *testing.T) {
 	})
 }
 
+// addAll adds a library to a forecast, and finishes it.
+func addAll(f *retention.Forecast, library []media.Medium) {
+	for _, m := range library {
+		f.Rank(m)
+	}
+	for _, m := range library {
+		f.Add(m, time.Time{})
+	}
+	f.Finish()
+}
+
 func talliesOf(days []retention.Day) (tallies []retention.Tally) {
 	for _, day := range days {
 		tallies = append(tallies, day.Tally)
@@ -314,8 +322,7 @@ func TestDaysOfAForecast(t *testing.T) {
 			for _, at := range []time.Duration{0, 77 * 24 * time.Hour, 249*24*time.Hour + 30*time.Minute, 400 * 24 * time.Hour} {
 				f := retention.NewForecast(p, now, 730)
 				due := now.Add(at)
-				f.Add(media.Medium{ID: "a", State: "Published", Created: due.Add(-time.Hour)})
-				f.Finish()
+				addAll(f, []media.Medium{{ID: "a", State: "Published", Created: due.Add(-time.Hour)}})
 				for _, day := range f.Days {
 					if (day.Media == 1) != (at > 0 && day.Date == due.In(zone).Format(time.DateOnly)) {
 						t.Errorf("%s: due at %s, %d media on %s", name, due.In(zone), day.Media, day.Date)
@@ -339,10 +346,7 @@ func TestMediaDatedAhead(t *testing.T) {
 	p := parse(t, "version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: 2, per: folder}}]\n")
 	library := []media.Medium{series("old", 100), series("newer", 90), series("ahead", -10), series("further", -20)}
 	f := retention.NewForecast(p, asOf, 60)
-	for _, m := range library {
-		f.Add(m)
-	}
-	f.Finish()
+	addAll(f, library)
 	got := map[string]int{}
 	for _, day := range f.Days {
 		if day.Media > 0 {
@@ -401,6 +405,7 @@ func TestDiff(t *testing.T) {
 			earlier = p
 		}
 		library := anyLibrary(rng)
+		slices.SortFunc(library, func(a, b media.Medium) int { return strings.Compare(a.ID, b.ID) })
 		found := map[retention.Kind][]string{}
 		all := map[groupKey][]string{}
 		d := retention.NewDiff(earlier, p, asOf, func(one retention.Difference) {
@@ -409,6 +414,10 @@ func TestDiff(t *testing.T) {
 			all[own] = append(all[own], one.MediaID)
 		})
 		same := retention.NewDiff(p, p, asOf, nil)
+		for _, m := range library {
+			d.Rank(m)
+			same.Rank(m)
+		}
 		for _, m := range library {
 			d.Add(m)
 			same.Add(m)

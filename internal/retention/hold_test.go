@@ -131,9 +131,8 @@ func TestDueAfterAHold(t *testing.T) {
 		t.Errorf("due %s by %s, %t: want %s", due, then.RuleName(), ok, until)
 	}
 	forecast := retention.NewForecast(p, asOf, 30)
-	forecast.Remember(func(*media.Medium) retention.Mark { return facts.Mark }, func(*media.Medium) time.Time { return time.Time{} })
-	forecast.Add(m)
-	forecast.Finish()
+	forecast.Remember(func(*media.Medium) retention.Mark { return facts.Mark })
+	addAll(forecast, []media.Medium{m})
 	if forecast.Days[9].Media != 1 || forecast.Total.Media != 1 {
 		t.Errorf("the forecast has %+v", forecast.Total)
 	}

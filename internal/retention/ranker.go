@@ -59,10 +59,10 @@ func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, ru
 // Ranker finds the newest media of each group. It keeps at most the rule's count of media for
 // each group, and those that are dated ahead. Add each medium once.
 type Ranker struct {
-	asOf   int64
-	counts map[string]int // by rule
-	newest map[group][]member
-	ahead  int
+	asOf            int64
+	counts          map[string]int // by rule
+	newest          map[group][]member
+	ahead, maxAhead int
 }
 
 type group struct{ rule, name string }
@@ -72,12 +72,12 @@ type member struct {
 	created int64
 }
 
-// maxAhead bounds the memberships of media that are dated ahead.
+// maxAhead bounds the memberships of media that are dated ahead. A Forecaster has no bound.
 const maxAhead = 10_000
 
 // NewRanker returns a ranker for the rules of a policy, as of an instant.
 func NewRanker(p *policy.Policy, asOf time.Time) *Ranker {
-	r := &Ranker{asOf: nanoseconds(asOf), counts: map[string]int{}, newest: map[group][]member{}}
+	r := &Ranker{asOf: nanoseconds(asOf), counts: map[string]int{}, newest: map[group][]member{}, maxAhead: maxAhead}
 	for _, rule := range p.Expire {
 		r.counts[rule.Name] = min(rule.KeepLatest.Count, math.MaxInt/2) // Add adds to it
 	}
@@ -97,7 +97,7 @@ func (r *Ranker) Add(mediaID string, rank Rank) {
 		members := r.newest[of]
 		at, kept := newerThan(members, rank.Created), newerThan(members, r.asOf)+r.counts[rank.Rule]
 		if rank.Created > r.asOf {
-			if r.ahead++; r.ahead > maxAhead {
+			if r.ahead++; r.ahead > r.maxAhead {
 				continue
 			}
 			kept++
@@ -132,7 +132,7 @@ func (r *Ranker) OutrankedFrom(rank Rank) (from int64, ok bool) {
 }
 
 // IsWhole reports whether OutrankedFrom knows all media that are dated ahead.
-func (r *Ranker) IsWhole() bool { return r.ahead <= maxAhead }
+func (r *Ranker) IsWhole() bool { return r.ahead <= r.maxAhead }
 
 // Newest returns the newest media of a medium's groups that are not dated ahead.
 func (r *Ranker) Newest(rank Rank) (mediaIDs []string) {

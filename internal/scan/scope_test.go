@@ -94,7 +94,8 @@ expire:
 	}
 }
 
-// A survey hands over each live medium once. It counts what is absent or unknown, and leaves the others to its caller.
+// A survey hands over each live medium once to each pass, in the order of IDs. It counts once what is absent or unknown, and
+// leaves the others to its caller.
 func TestSurveyCounts(t *testing.T) {
 	c := newCloud(t)
 	c.add(testMedium("m1", "a", 400))
@@ -103,9 +104,10 @@ func TestSurveyCounts(t *testing.T) {
 	var got []string
 	r := report.New("run", trigger.CLI, nil, now)
 	request := &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{"m1", "m2", "m3"}}
-	found := c.scanner(testPolicy).Survey(t.Context(), request, r, func(m media.Medium) { got = append(got, m.ID) })
+	pass := func(m media.Medium) { got = append(got, m.ID) }
+	found := c.scanner(testPolicy).Survey(t.Context(), request, r, pass, pass)
 	found.Close()
-	if slices.Sort(got); !slices.Equal(got, []string{"m1", "m2"}) || r.Counts.Absent != 1 || r.Counts.Looked != 1 || r.Counts.Kept != 0 || found.Failed != nil {
+	if !slices.Equal(got, []string{"m1", "m2", "m1", "m2"}) || r.Counts.Absent != 1 || r.Counts.Looked != 1 || r.Counts.Kept != 0 || found.Failed != nil {
 		t.Errorf("%v, %+v, %v", got, r.Counts, found.Failed)
 	}
 }

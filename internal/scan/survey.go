@@ -12,9 +12,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Survey scans the candidates of a request, and calls each with every medium once. It decides nothing and writes nothing. A
-// medium of which answers contradict each other is in doubt. The report counts one that a list contradicts, as a run does.
-func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, each func(media.Medium)) *Found {
+// Survey scans the candidates of a request. Then it calls one pass after another with every medium once, in the order of
+// their IDs. It decides nothing and writes nothing. A medium of which answers contradict each other is in doubt. The report
+// counts one that a list contradicts, as a run does.
+func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, passes ...func(media.Medium)) *Found {
 	c := s.inOrder(func(sorted bool) *scan {
 		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
 		defer c.pool.close()
@@ -22,15 +23,17 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 		c.lookUpAll()
 		return c
 	})
-	for f := range c.findings() {
-		m, ok, err := f.surveyed()
-		switch {
-		case err != nil:
-			c.fail(err)
-		case ok:
-			each(m)
-		default:
-			f.count(r)
+	for i, pass := range passes {
+		for f := range c.findings() {
+			m, ok, err := f.surveyed()
+			switch {
+			case err != nil:
+				c.fail(err)
+			case ok:
+				pass(m)
+			case i == 0:
+				f.count(r)
+			}
 		}
 	}
 	return c.result(r, c.notes())

@@ -65,9 +65,12 @@ func addLibrary(c *cloud, rng *rand.Rand, size int) (library []media.Medium) {
 // forecastOf returns the days of a forecast as a report has them.
 func forecastOf(s *Scanner, asOf time.Time, library []media.Medium) []report.Due {
 	f := retention.NewForecast(s.Policy, asOf, retention.UpcomingDays)
-	f.Remember(s.Mark, func(*media.Medium) time.Time { return time.Time{} })
+	f.Remember(s.Mark)
 	for _, m := range library {
-		f.Add(m)
+		f.Rank(m)
+	}
+	for _, m := range library {
+		f.Add(m, time.Time{})
 	}
 	f.Finish()
 	days := []report.Due{}

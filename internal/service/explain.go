@@ -95,32 +95,19 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 // factsOf returns the facts for the decision on a medium, and the report of the survey of
 // its groups.
 func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
-	p, asOf := j.policy, j.report.AsOf
 	others := &report.Report{Status: report.Done}
-	facts := retention.Facts{AsOf: asOf, NotLatest: true, Mark: j.marks.Of(m)}
-	rank := retention.RankOf(p, m, facts.WhenKnown(m))
-	if len(rank.Groups) == 0 {
-		return facts, others
-	}
-	forecaster := retention.NewForecaster(p, asOf)
+	forecaster := retention.NewForecaster(j.policy, j.report.AsOf)
 	forecaster.Mark = j.marks.Of
-	decided := func(other *media.Medium, _ retention.Decision, its retention.Facts) {
-		if other.ID == m.ID {
-			facts = its
-		}
-	}
-	forecaster.Add(*m, decided)
-	if where := scan.Where(p, rank); len(where) > 0 {
-		group := *p
+	if where := scan.Where(j.policy, forecaster.Rank(m)); len(where) > 0 {
+		group := *j.policy
 		group.Inventory = policy.Inventory{Prefixes: where}
 		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, &group, func(other media.Medium) {
 			if other.ID != m.ID {
-				forecaster.Add(other, decided)
+				forecaster.Rank(&other)
 			}
 		})
 	}
-	forecaster.Finish(decided)
-	return facts, others
+	return forecaster.Facts(m), others
 }
 
 // isWorse reports whether a survey of one status found less than one of another.

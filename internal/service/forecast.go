@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -31,8 +32,8 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 		return nil, j.stop(err)
 	}
 	forecast := retention.NewForecast(j.policy, s.asOf(), days)
-	forecast.Remember(s.marks.Of, announced.Since)
-	r := j.survey(ctx, j.request, j.policy, forecast.Add)
+	forecast.Remember(s.marks.Of)
+	r := j.survey(ctx, j.request, j.policy, forecast.Rank, func(m media.Medium) { forecast.Add(m, announced.Since(&m)) })
 	forecast.Finish()
 	return forecast, r
 }
@@ -48,7 +49,7 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	either.Inventory = j.policy.Inventory.And(next.Inventory)
 	diff := retention.NewDiff(j.policy, next, s.asOf(), each)
 	diff.Remember(s.marks.Of)
-	r := j.survey(ctx, j.request, &either, diff.Add)
+	r := j.survey(ctx, j.request, &either, diff.Rank, diff.Add)
 	diff.Finish()
 	return diff, r
 }

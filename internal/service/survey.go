@@ -13,9 +13,9 @@ import (
 // errSurveyed rejects a survey whose time ends before an earlier survey.
 var errSurveyed = errors.New("another forecast, diff or explanation is under way: try again when it has ended")
 
-// survey passes the media that a request names to found, and decides nothing. It admits one survey
+// survey calls one pass after another with the media that a request names, and decides nothing. It admits one survey
 // of the inventory at a time, and its calls give way to those of runs.
-func (j *job) survey(ctx context.Context, request *trigger.Request, p *policy.Policy, found func(media.Medium)) *report.Report {
+func (j *job) survey(ctx context.Context, request *trigger.Request, p *policy.Policy, passes ...func(media.Medium)) *report.Report {
 	own := j.with(request, p)
 	if _, err := j.credentials().Current(ctx); err != nil {
 		return own.stop(refusedError{err})
@@ -36,7 +36,7 @@ func (j *job) survey(ctx context.Context, request *trigger.Request, p *policy.Po
 	if err := j.marks.Refresh(work, j.store()); err != nil {
 		return own.stop(err)
 	}
-	own.newSweep(library).Survey(ctx, j.budget, request, own.report, found)
+	own.newSweep(library).Survey(ctx, j.budget, request, own.report, passes...)
 	own.report.Calls = callsOf(library)
 	return own.report
 }

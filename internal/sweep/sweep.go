@@ -76,14 +76,14 @@ func (s *Sweep) Run(ctx context.Context, budget deadline.Budget, request *trigge
 	return run.begun
 }
 
-// Survey scans the candidates of a request, calls each with every medium, and finishes the report. It
+// Survey scans the candidates of a request, calls one pass after another with every medium, and finishes the report. It
 // decides nothing and writes nothing.
-func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, each func(media.Medium)) {
+func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report, passes ...func(media.Medium)) {
 	ctx, cancel := budget.Work(ctx)
 	defer cancel()
 	run := s.newRun(budget, request, r)
 	run.finish(task.Run(func() {
-		found := run.scanner(&announce.Reader{}).Survey(ctx, request, r, each)
+		found := run.scanner(&announce.Reader{}).Survey(ctx, request, r, passes...)
 		defer found.Close()
 		run.adopt(found)
 	}))
