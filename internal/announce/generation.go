@@ -144,7 +144,6 @@ func decodeSegment(data []byte, s segment, end string, leads bool) (list []Entry
 	return list, nil
 }
 
-// appendLine appends the line of a segment.
 func (e Entry) appendLine(b []byte) []byte {
 	b = append(append(b, e.MediaID...), ' ')
 	b = append(hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, e.Digest)), ' ')

@@ -37,7 +37,6 @@ type charge struct {
 	deleted bool // by one of them, perhaps
 }
 
-// charges holds media by their IDs.
 type charges map[string]*charge
 
 // chargeTime is the time for which a medium is not spent again. Later events find it deleted.

@@ -126,7 +126,6 @@ func without(names, others []string) (rest []string) {
 	return rest
 }
 
-// list returns the names of the records from a name on.
 func list(ctx context.Context, store state.Store, from string) (names []string, err error) {
 	for record, err := range store.List(ctx, folder, from) {
 		if err != nil {

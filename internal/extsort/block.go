@@ -7,7 +7,6 @@ import (
 	"sort"
 )
 
-// block holds records in memory.
 type block struct {
 	bytes    []byte
 	records  []span

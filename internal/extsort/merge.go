@@ -12,7 +12,6 @@ import (
 // merge is a heap of sources by their first records.
 type merge []*source
 
-// all yields the records of all sources, in order.
 func (m merge) all() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for i := 0; i < len(m); {

@@ -28,7 +28,6 @@ type piece struct {
 	level      int
 }
 
-// create creates the file, unless there is one.
 func (s *spill) create() (err error) {
 	if s.file != nil {
 		return nil
@@ -174,7 +173,6 @@ func (s *spill) undo() {
 	}
 }
 
-// sources returns sources that read pieces.
 func (s *spill) sources(pieces []piece) (sources merge) {
 	for i, p := range pieces {
 		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)

@@ -151,7 +151,6 @@ func savedPlans(ctx context.Context, store state.Store, before string) iter.Seq2
 	}
 }
 
-// planOf decodes the record of a plan.
 func planOf(name string, data []byte) (plan.Contents, error) {
 	contents, err := plan.ParseContents(data)
 	if err == nil && plan.Name(contents.ID) != name {
@@ -172,7 +171,6 @@ func planRecord(ctx context.Context, store state.Store, id string) (state.Record
 	return state.Record{}, fmt.Errorf("plan %s: %w", text.Quote(id), state.ErrNotFound)
 }
 
-// newestFirst orders the records of plans.
 func newestFirst(a, b state.Record) int {
 	return cmp.Or(b.Written.Compare(a.Written), strings.Compare(b.Name, a.Name))
 }

@@ -155,7 +155,6 @@ func checkEntries(contents plan.Contents, sealer *plan.Sealer, count int) error 
 	return nil
 }
 
-// segmentLine is a line of a segment, its entry and the medium of that.
 type segmentLine struct {
 	text   []byte
 	entry  plan.Entry
@@ -230,7 +229,6 @@ func AppliedBy(ctx context.Context, store state.Store, id string) (run string, e
 	return appliedBy(store.Read(ctx, plan.AppliedName(id)))
 }
 
-// appliedBy decodes the record that marks a plan as applied.
 func appliedBy(data []byte, err error) (run string, _ error) {
 	if errors.Is(err, state.ErrNotFound) {
 		return "", nil

@@ -10,7 +10,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// policyName returns the name of the record with the text of a policy.
 func policyName(digest string) string {
 	return "policies/" + state.SafeName(strings.TrimPrefix(digest, "sha256:")) + ".yaml"
 }

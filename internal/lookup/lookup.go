@@ -27,7 +27,6 @@ type Batch struct {
 	Slash      media.Slash
 }
 
-// byID reports whether the batch asks for media IDs.
 func (b Batch) byID() bool { return len(b.Candidates) > 0 && b.Candidates[0].MediaID != "" }
 
 // Batches groups candidates into batches of the largest size. It yields errors unchanged.

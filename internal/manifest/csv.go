@@ -85,7 +85,6 @@ func readHeader(t *table) (header, error) {
 	return header{}, problem
 }
 
-// columns finds the columns that name media.
 func columns(names []string) (header, error) {
 	h := header{id: -1, object: -1}
 	for i, name := range names {

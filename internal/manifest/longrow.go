@@ -26,7 +26,6 @@ const (
 	atBreach              // a quote was closed, and lines before it were read as rows
 )
 
-// take follows the text that is taken.
 func (r *longRow) take(text []byte) {
 	for _, c := range text {
 		if r.at == atEnd || r.at == atBreach {

@@ -233,7 +233,6 @@ func (o *object) value(name string) json.RawMessage {
 	return nil
 }
 
-// parseObject reads the known names of a JSON object.
 func parseObject(data json.RawMessage, known ...string) (object, error) {
 	s := text.Scan(data)
 	o, err := readObject(&s, known...)

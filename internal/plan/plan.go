@@ -153,7 +153,6 @@ func shortDigest(record []byte) uint64 {
 	return binary.LittleEndian.Uint64(sum[:])
 }
 
-// headForm is the JSON of a head.
 type headForm struct {
 	Format int       `json:"format"`
 	AsOf   time.Time `json:"asOf"`

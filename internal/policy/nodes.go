@@ -194,7 +194,6 @@ func (p *parser) oneOf(n *yaml.Node, what string, allowed []string) string {
 	return s
 }
 
-// someOf reads a list of some values.
 func (p *parser) someOf(n *yaml.Node, what string, allowed []string) (list []string) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
 		p.errorf(n, "must be a list of one or more of %s", strings.Join(allowed, ", "))
@@ -253,7 +252,6 @@ func (p *parser) errorf(at *yaml.Node, format string, args ...any) {
 	p.errs = append(p.errs, Error{File: p.file, Line: max(at.Line, 1), Column: max(at.Column, 1), Message: message})
 }
 
-// warn adds warnings about a value.
 func (p *parser) warn(at *yaml.Node, messages []string) {
 	for _, message := range messages {
 		p.warnings = append(p.warnings, Warning{Line: at.Line, Column: at.Column, Message: message})

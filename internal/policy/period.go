@@ -27,7 +27,6 @@ var periodForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)
 // minutes is the form of a period that means minutes, or was meant to mean months.
 var minutes = regexp.MustCompile(`^(?:\d+y)?\d+m(?:\d|$)`)
 
-// errNoTime is the error of a period of zero.
 var errNoTime = errors.New("is no time at all")
 
 // ParsePeriod reads "180d", "12h" or "1y6mo": plain decimal numbers with h, d, w, mo or
@@ -75,7 +74,6 @@ func (p Period) IsZero() bool { return p.months == 0 && p.hours == 0 }
 // one period, "30d" and "1mo" are two.
 func (p Period) String() string { return p.in(words.English) }
 
-// in writes the period in a language.
 func (p Period) in(lang words.Lang) string {
 	var b strings.Builder
 	for _, unit := range []struct {

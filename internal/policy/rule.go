@@ -99,7 +99,6 @@ func (r *Rule) Applies(m *media.Medium) (answer Truth, unknownKey string) {
 	return answer, unknownKey
 }
 
-// compile sets the rule's clauses.
 func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {

@@ -19,7 +19,6 @@ const (
 	maxTitleSteps = 100_000
 )
 
-// parseTitle reads a title pattern, and returns its program.
 func parseTitle(pattern string) (*syntax.Prog, error) {
 	if len(pattern) > maxTitleBytes {
 		return nil, fmt.Errorf("title has %d bytes, the limit is %d: shorten it", len(pattern), maxTitleBytes)

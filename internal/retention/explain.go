@@ -116,7 +116,6 @@ func ExplainAbsent(name string, asOf time.Time) *Explanation {
 	return e
 }
 
-// answers returns the answers of all rules.
 func answers(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []Answer {
 	list := []Answer{}
 	for i := range p.Protect {

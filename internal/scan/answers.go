@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// receive handles the results of a batch.
 func (c *scan) receive(results []checked) {
 	for _, one := range results {
 		if one.Err != nil {

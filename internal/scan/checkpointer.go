@@ -28,7 +28,6 @@ func newCheckpointer(series *checkpoint.Series, resumer string) *checkpointer {
 	return &checkpointer{cursor: newCursor(""), series: series, resumer: resumer, tried: time.Now()}
 }
 
-// isDue reports whether a checkpoint is due.
 func (c *checkpointer) isDue() bool {
 	return c.series.IsWhole() && c.accounted-c.triedAfter >= checkpointStep && (time.Since(c.tried) >= checkpointTime || c.series.IsFull())
 }

@@ -57,7 +57,6 @@ func (c *scan) gatherLeads() {
 	}
 }
 
-// read reads one list.
 func (c *scan) read(share context.Context, one list) {
 	rows, bad, unmatched := 0, 0, c.sources.unmatched
 	defer func() {

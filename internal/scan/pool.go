@@ -35,7 +35,6 @@ func newPool(ctx, admit context.Context, cloud Cloud) *pool {
 	return &pool{Cloud: cloud, ctx: ctx, admit: admit, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
-// start starts the look-up of a batch.
 func (p *pool) start(batch lookup.Batch) {
 	runtime.Gosched() // look-ups that can go on do so first: each in flight takes tens of kilobytes
 	p.inFlight++
@@ -68,7 +67,6 @@ func (p *pool) check(result lookup.Result) checked {
 	return one
 }
 
-// next waits for the results of a batch.
 func (p *pool) next() []checked {
 	results := <-p.results
 	p.inFlight--

@@ -138,7 +138,6 @@ func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, 
 		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
 }
 
-// isUnordered reports whether an error is of a listing that is not in order.
 func isUnordered(err error) bool {
 	_, unordered := errors.AsType[*inventory.Unordered](err)
 	return unordered

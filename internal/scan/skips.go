@@ -44,7 +44,6 @@ func (s *skips) splits() []string {
 	return s.known.Splits()
 }
 
-// close frees the memory and the temporary files.
 func (s *skips) close() {
 	s.ofObjects.Close()
 	if s.finds != nil {

@@ -33,7 +33,6 @@ type list struct {
 	isReport bool
 }
 
-// inventorySources returns the sources of the policy's inventory.
 func (s *Scanner) inventorySources() (prefixes []media.Object, lists []list) {
 	from := s.Policy.Inventory
 	lists = s.manifests(unique(from.Manifests))
@@ -66,7 +65,6 @@ func (c *Cloud) manifests(manifests []media.Object) (lists []list) {
 	return lists
 }
 
-// listsOf returns the lists of a request.
 func (c *Cloud) listsOf(request *trigger.Request) []list {
 	objects := func(context.Context) candidates { return inventory.Of(nil, request.Objects) }
 	lists := append([]list{{read: objects}}, c.manifests(unique(request.Manifests))...)
@@ -77,7 +75,6 @@ func (c *Cloud) listsOf(request *trigger.Request) []list {
 	return lists
 }
 
-// mayName reports whether a source may name an object.
 func (s *sources) mayName(object media.Object) bool {
 	return s.gathered.HasObjects() || policy.Inventory{Prefixes: s.prefixes}.Covers(object)
 }
@@ -86,7 +83,7 @@ func (s *sources) mayName(object media.Object) bool {
 func (s *sources) begin() {
 	earlier := s.lines
 	s.lines = nil
-	for _, name := range s.called() {
+	for _, name := range s.names() {
 		line := report.Source{Source: name}
 		if i := slices.IndexFunc(earlier, func(line report.Source) bool { return line.Source == name }); i >= 0 {
 			line = earlier[i]
@@ -95,13 +92,11 @@ func (s *sources) begin() {
 	}
 }
 
-// line returns the line of a source.
 func (s *sources) line(name string) *report.Source {
 	return &s.lines[slices.IndexFunc(s.lines, func(line report.Source) bool { return line.Source == name })]
 }
 
-// called returns the names of the sources.
-func (s *sources) called() []string {
+func (s *sources) names() []string {
 	names := addresses(s.prefixes)
 	for _, one := range s.lists {
 		if one.name != "" {

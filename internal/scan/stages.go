@@ -40,7 +40,7 @@ func (c *scan) stages() []candidates {
 		return []candidates{inventory.Of(nil, request.Objects)}
 	}
 	c.sources.prefixes, c.sources.lists = c.inventorySources()
-	scope.Inventory = c.sources.called()
+	scope.Inventory = c.sources.names()
 	return c.ofSources()
 }
 
@@ -74,7 +74,6 @@ func (c *scan) ofSources() []candidates {
 	return []candidates{c.leftOver, c.namedObjects, c.namedIDs}
 }
 
-// namedObjects yields the objects that the sources name.
 func (c *scan) namedObjects(yield func(inventory.Candidate, error) bool) {
 	c.unskipped(c.sources.gathered.Objects(c.list(c.admit, c.sources.prefixes, c.checkpoints.after), c.checkpoints.after), yield)
 }
@@ -129,7 +128,6 @@ func (c *scan) unskipped(all candidates, yield func(inventory.Candidate, error) 
 	}
 }
 
-// skip moves past a candidate that the index skips.
 func (c *scan) skip(candidate *inventory.Candidate, entries []index.Entry) {
 	c.checkpoints.skip(candidate.Name())
 	c.skips.count(entries)

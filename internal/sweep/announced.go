@@ -25,7 +25,6 @@ func newCalendar(p *policy.Policy) *calendar {
 	return &calendar{policy: p, days: map[string]*report.Announced{}}
 }
 
-// add counts a medium.
 func (c *calendar) add(one announce.Entry) {
 	zone := c.policy.Timezone
 	day := c.policy.Notice.After(time.Unix(one.At, 0), zone).In(zone).Format(time.DateOnly)

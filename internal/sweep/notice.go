@@ -31,7 +31,6 @@ func (r *run) terms() terms {
 	}
 }
 
-// announces reports whether the run announces media.
 func (t terms) announces() bool { return t.needed && t.enforces }
 
 // openAnnouncements reads what earlier runs announced.
@@ -175,7 +174,6 @@ func (n *notice) unseen(ctx context.Context, earlier announce.Entry) error {
 	return n.keep(ctx, earlier, false)
 }
 
-// keep announces a medium.
 func (n *notice) keep(ctx context.Context, one announce.Entry, isNew bool) error {
 	if !n.takesBack {
 		return nil

@@ -192,7 +192,6 @@ func (l layer) unescape() layer {
 	return next
 }
 
-// character returns the character of an escape that was found.
 func (l layer) character(match []int) string {
 	switch {
 	case match[2] >= 0:

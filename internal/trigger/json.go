@@ -50,7 +50,6 @@ func quote(value json.RawMessage) string {
 	return text.Quote(string(value[:min(len(value), enough)]))
 }
 
-// problems collects what is wrong with a request.
 type problems struct {
 	first []string
 	count int
