@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,8 +20,10 @@ var applicationReadme []byte
 //go:embed publish.yaml
 var publish []byte
 
-// function returns what `s deploy` needs, the built program included.
-func function(program []byte) ([]file, error) {
+// folders returns the folders of a deployment. The function has what `s deploy` needs, the built program included. The
+// application is as the registry of Serverless Devs takes it: its s.yaml has what `s init` asks for in place of environment
+// variables.
+func folders(program []byte, version, notes string) (map[string][]file, error) {
 	templates, err := readFiles("s.yaml", "s.go1.yaml")
 	if err != nil {
 		return nil, err
@@ -34,34 +37,17 @@ func function(program []byte) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(templates, file{"README.md", 0o644, functionReadme}), content...), nil
-}
-
-// application returns the application as the registry of Serverless Devs takes it. Its
-// s.yaml has what `s init` asks for in place of environment variables.
-func application(program []byte, version, notes string) ([]file, error) {
-	templates, err := readFiles("s.yaml")
-	if err != nil {
-		return nil, err
-	}
-	template, err := withoutBuild(templates[0].data)
-	if err != nil {
-		return nil, fmt.Errorf("s.yaml: %w", err)
-	}
-	content, err := deployed(program)
-	if err != nil {
-		return nil, err
-	}
-	files := []file{
+	application := []file{
 		{"publish.yaml", 0o644, bytes.Replace(publish, []byte("\nVersion: 0.0.0\n"), []byte("\nVersion: "+strings.TrimPrefix(version, "v")+"\n"), 1)},
 		{"readme.md", 0o644, applicationReadme},
 		{"version.md", 0o644, []byte(notes)},
-		{"src/s.yaml", 0o644, withQuestions(template)},
+		{"src/s.yaml", 0o644, withQuestions(templates[0].data)},
 	}
 	for _, f := range content {
-		files = append(files, file{"src/" + f.name, f.mode, f.data})
+		application = append(application, file{"src/" + f.name, f.mode, f.data})
 	}
-	return files, nil
+	function := slices.Concat(templates, []file{{"README.md", 0o644, functionReadme}}, content)
+	return map[string][]file{"function": function, "application": application}, nil
 }
 
 // deployed returns the folder that the function's package is made of, sample payloads for

@@ -276,16 +276,12 @@ func TestSBOM(t *testing.T) {
 }
 
 func TestDeployments(t *testing.T) {
-	deployment, err := function([]byte("program"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := application([]byte("program"), "v1.2.3", "notes\n")
+	made, err := folders([]byte("program"), "v1.2.3", "notes\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	texts, modes := map[string]string{}, map[string]os.FileMode{}
-	for _, f := range append(deployment, app...) {
+	for _, f := range append(made["function"], made["application"]...) {
 		texts[f.name], modes[f.name] = string(f.data), f.mode
 	}
 	for _, name := range []string{"s.yaml", "s.go1.yaml", "src/s.yaml"} {

@@ -134,15 +134,11 @@ func (r release) deployments(program []byte, written map[string][]byte) error {
 			return err
 		}
 	}
-	deployment, err := function(program)
+	folders, err := folders(program, r.version, notes)
 	if err != nil {
 		return err
 	}
-	app, err := application(program, r.version, notes)
-	if err != nil {
-		return err
-	}
-	for name, files := range map[string][]file{"function": deployment, "application": app} {
+	for name, files := range folders {
 		if err := writeFolder(filepath.Join(r.folder, name), files); err != nil {
 			return err
 		}
