@@ -79,9 +79,11 @@ func parse(t *testing.T, text string) *policy.Policy {
 	return p
 }
 
+func unmarked(*media.Medium) retention.Mark { return retention.Mark{} }
+
 func TestExplanations(t *testing.T) {
 	p := parse(t, rules)
-	forecaster := retention.NewForecaster(p, asOf)
+	forecaster := retention.NewForecaster(p, asOf, unmarked)
 	for _, m := range library() {
 		forecaster.Rank(&m)
 	}
@@ -96,7 +98,7 @@ func TestExplanations(t *testing.T) {
 }
 
 func TestForecasts(t *testing.T) {
-	f := retention.NewForecast(parse(t, rules), asOf, 10)
+	f := retention.NewForecast(parse(t, rules), asOf, 10, unmarked)
 	for _, m := range library() {
 		f.Rank(m)
 	}
@@ -118,7 +120,7 @@ func TestDiffs(t *testing.T) {
 	next := strings.NewReplacer("after: 180d", "after: 150d", "after: 90d", "after: 1y", "[legal-hold]", "[court]").Replace(rules)
 	var rows strings.Builder
 	table := render.NewCSV(&rows, false)
-	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, render.Differences(table))
+	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, unmarked, render.Differences(table))
 	for _, m := range library() {
 		d.Rank(m)
 	}

@@ -200,7 +200,7 @@ func TestExplainDetails(t *testing.T) {
 
 // A forecast counts what falls due on its last day, and the rest as later.
 func TestTheLastDayOfAForecast(t *testing.T) {
-	f := retention.NewForecast(parse(t, "version: 1\nexpire: [{name: all, after: 40d}]\n"), asOf, 30)
+	f := retention.NewForecast(parse(t, "version: 1\nexpire: [{name: all, after: 40d}]\n"), asOf, 30, unmarked)
 	for i, age := range []int{11, 10, 9} { // due in 29, 30 and 31 days
 		f.Add(series(fmt.Sprint("m", i), age), time.Time{})
 	}

@@ -76,14 +76,9 @@ const maxSamples = 5
 
 // NewDiff starts a comparison. Each difference is handed over when it is found;
 // each may be nil.
-func NewDiff(old, new *policy.Policy, asOf time.Time, each func(Difference)) *Diff {
+func NewDiff(old, new *policy.Policy, asOf time.Time, mark func(*media.Medium) Mark, each func(Difference)) *Diff {
 	return &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{},
-		old: NewForecaster(old, asOf), new: NewForecaster(new, asOf), each: each}
-}
-
-// Remember sets the marks of earlier runs.
-func (d *Diff) Remember(marks func(*media.Medium) Mark) {
-	d.old.Mark, d.new.Mark = marks, marks
+		old: NewForecaster(old, asOf, mark), new: NewForecaster(new, asOf, mark), each: each}
 }
 
 // Rank takes each medium once, before the first Add.

@@ -59,17 +59,14 @@ type RuleSum struct {
 }
 
 // NewForecast starts a forecast of 1 to MaxForecastDays days.
-func NewForecast(p *policy.Policy, asOf time.Time, days int) *Forecast {
-	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf), today: DateOf(asOf, p.Timezone)}
+func NewForecast(p *policy.Policy, asOf time.Time, days int, mark func(*media.Medium) Mark) *Forecast {
+	f := &Forecast{AsOf: asOf, Timezone: p.Timezone.String(), Days: make([]Day, days), policy: p, forecaster: NewForecaster(p, asOf, mark), today: DateOf(asOf, p.Timezone)}
 	f.Overdue.Rules, f.Total.Rules = []RuleSum{}, []RuleSum{}
 	for i := range f.Days {
 		f.Days[i] = Day{Date: f.today.AddDate(0, 0, i).Format(time.DateOnly), Tally: Tally{Rules: []RuleSum{}}}
 	}
 	return f
 }
-
-// Remember sets the marks of earlier runs.
-func (f *Forecast) Remember(marks func(*media.Medium) Mark) { f.forecaster.Mark = marks }
 
 // Rank takes each medium once, before the first Add.
 func (f *Forecast) Rank(m media.Medium) { f.forecaster.Rank(&m) }

@@ -11,17 +11,15 @@ import (
 // Forecaster has the facts of a medium that hold for Due and Explain. It ranks the media of a library first, and keeps of
 // each group what a Ranker keeps, and all media dated ahead.
 type Forecaster struct {
-	// Mark returns the mark of a medium; by default none has one.
-	Mark func(*media.Medium) Mark
-
 	policy *policy.Policy
 	asOf   time.Time
+	mark   func(*media.Medium) Mark // of earlier runs
 	ranker *Ranker
 }
 
 // NewForecaster returns a forecaster as of an instant.
-func NewForecaster(p *policy.Policy, asOf time.Time) *Forecaster {
-	f := &Forecaster{Mark: func(*media.Medium) Mark { return Mark{} }, policy: p, asOf: asOf, ranker: NewRanker(p, asOf)}
+func NewForecaster(p *policy.Policy, asOf time.Time, mark func(*media.Medium) Mark) *Forecaster {
+	f := &Forecaster{p, asOf, mark, NewRanker(p, asOf)}
 	f.ranker.maxAhead = math.MaxInt
 	return f
 }
@@ -48,7 +46,7 @@ func (f *Forecaster) Facts(m *media.Medium) Facts {
 }
 
 func (f *Forecaster) facts(m *media.Medium) Facts {
-	return Facts{AsOf: f.asOf, NotLatest: true, Mark: f.Mark(m)}
+	return Facts{AsOf: f.asOf, NotLatest: true, Mark: f.mark(m)}
 }
 
 func (f *Forecaster) rankOf(m *media.Medium, facts Facts) Rank {

@@ -19,8 +19,7 @@ func unmarked(*media.Medium) retention.Mark { return retention.Mark{} }
 
 // forecast returns the facts that a forecaster has of a library.
 func forecast(p *policy.Policy, library []media.Medium, mark func(*media.Medium) retention.Mark) map[string]retention.Facts {
-	f := retention.NewForecaster(p, asOf)
-	f.Mark = mark
+	f := retention.NewForecaster(p, asOf, mark)
 	for i := range library {
 		f.Rank(&library[i])
 	}

@@ -243,8 +243,7 @@ func TestForecast(t *testing.T) {
 			marks[m.ID] = anyMark(rng)
 		}
 		mark := func(m *media.Medium) retention.Mark { return marks[m.ID] }
-		f := retention.NewForecast(p, asOf, days)
-		f.Remember(mark)
+		f := retention.NewForecast(p, asOf, days, mark)
 		addAll(f, library)
 		expiredAt := func(instant time.Time) int { return len(expired(decideAll(p, library, instant, mark))) }
 		live := len(slices.DeleteFunc(slices.Clone(library), func(m media.Medium) bool {
@@ -311,7 +310,7 @@ func TestDaysOfAForecast(t *testing.T) {
 		p := parse(t, "version: 1\ntimezone: "+name+"\nexpire: [{name: all, after: 1h}]\n")
 		for year := 2011; year <= 2027; year += 2 {
 			now := time.Date(year, 1, 1, 12, 30, 0, 0, time.UTC)
-			f := retention.NewForecast(p, now, 730)
+			f := retention.NewForecast(p, now, 730, unmarked)
 			for i, day := range f.Days {
 				// Civil arithmetic without a zone has no gaps.
 				local := now.In(zone)
@@ -320,7 +319,7 @@ func TestDaysOfAForecast(t *testing.T) {
 				}
 			}
 			for _, at := range []time.Duration{0, 77 * 24 * time.Hour, 249*24*time.Hour + 30*time.Minute, 400 * 24 * time.Hour} {
-				f := retention.NewForecast(p, now, 730)
+				f := retention.NewForecast(p, now, 730, unmarked)
 				due := now.Add(at)
 				addAll(f, []media.Medium{{ID: "a", State: "Published", Created: due.Add(-time.Hour)}})
 				for _, day := range f.Days {
@@ -345,7 +344,7 @@ func zones(t *testing.T) []string {
 func TestMediaDatedAhead(t *testing.T) {
 	p := parse(t, "version: 1\nexpire: [{name: series, after: 30d, keepLatest: {count: 2, per: folder}}]\n")
 	library := []media.Medium{series("old", 100), series("newer", 90), series("ahead", -10), series("further", -20)}
-	f := retention.NewForecast(p, asOf, 60)
+	f := retention.NewForecast(p, asOf, 60, unmarked)
 	addAll(f, library)
 	got := map[string]int{}
 	for _, day := range f.Days {
@@ -408,12 +407,12 @@ func TestDiff(t *testing.T) {
 		slices.SortFunc(library, func(a, b media.Medium) int { return strings.Compare(a.ID, b.ID) })
 		found := map[retention.Kind][]string{}
 		all := map[groupKey][]string{}
-		d := retention.NewDiff(earlier, p, asOf, func(one retention.Difference) {
+		d := retention.NewDiff(earlier, p, asOf, unmarked, func(one retention.Difference) {
 			found[one.Kind] = append(found[one.Kind], one.MediaID)
 			own := groupKey{one.Kind, one.Old.Rule, one.New.Rule}
 			all[own] = append(all[own], one.MediaID)
 		})
-		same := retention.NewDiff(p, p, asOf, nil)
+		same := retention.NewDiff(p, p, asOf, unmarked, nil)
 		for _, m := range library {
 			d.Rank(m)
 			same.Rank(m)
@@ -468,7 +467,7 @@ func TestDiff(t *testing.T) {
 func TestDiffOfInventories(t *testing.T) {
 	old := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/a/}]\nexpire: [{name: all, after: 30d}]\n")
 	next := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/b/}]\nexpire: [{name: all, after: 30d}]\n")
-	d := retention.NewDiff(old, next, asOf, nil)
+	d := retention.NewDiff(old, next, asOf, unmarked, nil)
 	for _, key := range []string{"a/1", "b/1"} {
 		d.Add(media.Medium{ID: key, Object: media.Object{Bucket: "media-in", Key: key}, State: "Published", Created: asOf.AddDate(-1, 0, 0)})
 	}
@@ -484,7 +483,7 @@ func without(list, drop []string) []string {
 
 // A medium whose record names no object has none in a difference.
 func TestDiffOfAMediumWithoutAnObject(t *testing.T) {
-	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, nil)
+	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, unmarked, nil)
 	m := series("a", 100)
 	m.Object = media.Object{}
 	diff.Add(m)

@@ -130,8 +130,7 @@ func TestDueAfterAHold(t *testing.T) {
 	if due, then, ok := retention.Due(p, &m, facts); !ok || !due.Equal(until) || then.RuleName() != "rest" {
 		t.Errorf("due %s by %s, %t: want %s", due, then.RuleName(), ok, until)
 	}
-	forecast := retention.NewForecast(p, asOf, 30)
-	forecast.Remember(func(*media.Medium) retention.Mark { return facts.Mark })
+	forecast := retention.NewForecast(p, asOf, 30, func(*media.Medium) retention.Mark { return facts.Mark })
 	addAll(forecast, []media.Medium{m})
 	if forecast.Days[9].Media != 1 || forecast.Total.Media != 1 {
 		t.Errorf("the forecast has %+v", forecast.Total)

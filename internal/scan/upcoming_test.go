@@ -64,8 +64,7 @@ func addLibrary(c *cloud, rng *rand.Rand, size int) (library []media.Medium) {
 
 // forecastOf returns the days of a forecast as a report has them.
 func forecastOf(s *Scanner, asOf time.Time, library []media.Medium) []report.Due {
-	f := retention.NewForecast(s.Policy, asOf, retention.UpcomingDays)
-	f.Remember(s.Mark)
+	f := retention.NewForecast(s.Policy, asOf, retention.UpcomingDays, s.Mark)
 	for _, m := range library {
 		f.Rank(m)
 	}

@@ -96,8 +96,7 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 // its groups.
 func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
-	forecaster := retention.NewForecaster(j.policy, j.report.AsOf)
-	forecaster.Mark = j.marks.Of
+	forecaster := retention.NewForecaster(j.policy, j.report.AsOf, j.marks.Of)
 	if where := scan.Where(j.policy, forecaster.Rank(m)); len(where) > 0 {
 		group := *j.policy
 		group.Inventory = policy.Inventory{Prefixes: where}

@@ -31,8 +31,7 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 	if err != nil {
 		return nil, j.stop(err)
 	}
-	forecast := retention.NewForecast(j.policy, s.asOf(), days)
-	forecast.Remember(s.marks.Of)
+	forecast := retention.NewForecast(j.policy, s.asOf(), days, s.marks.Of)
 	r := j.survey(ctx, j.request, j.policy, forecast.Rank, func(m media.Medium) { forecast.Add(m, announced.Since(&m)) })
 	forecast.Finish()
 	return forecast, r
@@ -47,8 +46,7 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	}
 	either := *j.policy
 	either.Inventory = j.policy.Inventory.And(next.Inventory)
-	diff := retention.NewDiff(j.policy, next, s.asOf(), each)
-	diff.Remember(s.marks.Of)
+	diff := retention.NewDiff(j.policy, next, s.asOf(), s.marks.Of, each)
 	r := j.survey(ctx, j.request, &either, diff.Rank, diff.Add)
 	diff.Finish()
 	return diff, r
