@@ -11,6 +11,9 @@ import (
 // MaxForecastDays bounds a forecast: ten years.
 const MaxForecastDays = 3660
 
+// UpcomingDays is the number of days for which sweeps count what falls due.
+const UpcomingDays = 90
+
 // Forecast counts the media that fall due on each of the coming days, if only time passes: no medium is
 // added, changed or deleted. Deleted media are in none of its counts. Days begin in the policy's
 // timezone, and the first is today.
@@ -86,7 +89,7 @@ func (f *Forecast) Add(m media.Medium, announced time.Time) {
 	}
 	tally := &f.Overdue
 	if goes := Goes(f.policy, facts, due); d.Verdict != Expired || goes.After(f.AsOf) {
-		day := daysAfter(f.today, goes, f.policy.Timezone)
+		day := DaysAfter(f.today, goes, f.policy.Timezone)
 		if day >= len(f.Days) {
 			f.Later++
 			return
@@ -111,8 +114,8 @@ func (f *Forecast) Finish() {
 	}
 }
 
-// daysAfter returns how many calendar days after today an instant lies.
-func daysAfter(today, instant time.Time, zone *time.Location) int {
+// DaysAfter returns how many calendar days after today, as DateOf has it, an instant lies.
+func DaysAfter(today, instant time.Time, zone *time.Location) int {
 	return int(DateOf(instant, zone).Sub(today) / (24 * time.Hour))
 }
 

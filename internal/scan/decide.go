@@ -26,7 +26,7 @@ type decider struct {
 	surveys  bool // it decides nothing, and needs none of these
 	ranks    bool // the media only rank others
 	indexes  bool // findings need the time of the next look-up
-	upcoming upcoming
+	upcoming *upcoming
 }
 
 func (c *scan) newDecider() decider {

@@ -86,7 +86,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		}
 		c.decider = c.newDecider()
 		if request.Inventory && !c.Origin.isHint {
-			c.decider.upcoming = upcoming{Upcoming: retention.NewUpcoming(s.Policy, c.Head.AsOf), mark: s.Mark}
+			c.decider.upcoming = newUpcoming(s.Policy, c.Head.AsOf, s.Mark)
 		}
 		c.lookUpAll()
 		return c

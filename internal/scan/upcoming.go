@@ -5,21 +5,43 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 )
 
-// upcoming counts what falls due in the coming days. It agrees with a forecast of the same library. Of a medium that the index
-// skips it knows what an earlier scan found.
+// upcoming counts media by the day on which a sweep may delete them, as a forecast of the same library does. It does not count
+// what has expired. Of a medium that the index skips it knows what an earlier scan found. It is nil for a scan that cannot
+// know: it is not of the whole inventory, or was resumed.
 type upcoming struct {
-	*retention.Upcoming // nil for a scan that cannot know: it is not of the whole inventory, or was resumed
-	mark                func(*media.Medium) retention.Mark
-	skipped             media.Medium // used again for each medium that the index skips
+	policy  *policy.Policy
+	mark    func(*media.Medium) retention.Mark
+	asOf    time.Time
+	today   time.Time // see retention.DateOf
+	ends    time.Time // after the last day: what happens later changes no count
+	days    [retention.UpcomingDays]int
+	skipped media.Medium // used again for each medium that the index skips
+}
+
+func newUpcoming(p *policy.Policy, asOf time.Time, mark func(*media.Medium) retention.Mark) *upcoming {
+	today := retention.DateOf(asOf, p.Timezone)
+	return &upcoming{policy: p, mark: mark, asOf: asOf, today: today, ends: today.AddDate(0, 0, retention.UpcomingDays+2)}
+}
+
+// add counts a medium that falls due at a time, in seconds since 1970.
+func (u *upcoming) add(due int64) {
+	if due <= u.asOf.Unix() || due > u.ends.Unix() {
+		return
+	}
+	goes := retention.Goes(u.policy, retention.Facts{AsOf: u.asOf}, time.Unix(due, 0))
+	if day := retention.DaysAfter(u.today, goes, u.policy.Timezone); day < len(u.days) {
+		u.days[day]++
+	}
 }
 
 // rankOf ranks a medium. One that is dated ahead is ranked if its group may push others out in time.
 func (d *decider) rankOf(m *media.Medium, facts retention.Facts) retention.Rank {
-	if d.upcoming.Upcoming != nil && m.Created.Before(d.upcoming.Ends()) {
+	if d.upcoming != nil && m.Created.Before(d.upcoming.ends) {
 		facts = facts.WhenKnown(m)
 	}
 	return retention.RankOf(d.policy, m, facts)
@@ -28,7 +50,7 @@ func (d *decider) rankOf(m *media.Medium, facts retention.Facts) retention.Rank 
 // expiryOf returns when a medium expires if it is not among the latest, in seconds since 1970; 0 for
 // never.
 func (d *decider) expiryOf(m *media.Medium, facts retention.Facts) int64 {
-	if d.upcoming.Upcoming == nil {
+	if d.upcoming == nil {
 		return 0
 	}
 	due, _, ok := retention.Due(d.policy, m, facts)
@@ -40,19 +62,19 @@ func (d *decider) expiryOf(m *media.Medium, facts retention.Facts) int64 {
 
 // countDue counts a medium of a ranked draft, if it has not expired.
 func (u *upcoming) countDue(f *finding, ranker *retention.Ranker) {
-	if u.Upcoming == nil || f.expires == 0 {
+	if u == nil || f.expires == 0 {
 		return
 	}
 	from, ok := ranker.OutrankedFrom(f.rank)
 	if ok {
-		u.Add(max(f.expires, from/int64(time.Second)))
+		u.add(max(f.expires, from/int64(time.Second)))
 	}
 }
 
 // countSkipped counts a live medium that the index skips. The index does not know holds. Those that name
 // the medium otherwise than the inventory does count once it is looked up.
 func (u *upcoming) countSkipped(candidate *inventory.Candidate, due int64) {
-	if u.Upcoming == nil || due > u.Ends().Unix() {
+	if u == nil || due > u.ends.Unix() {
 		return
 	}
 	u.skipped.ID, u.skipped.Object = candidate.MediaID, candidate.Object
@@ -62,17 +84,19 @@ func (u *upcoming) countSkipped(candidate *inventory.Candidate, due int64) {
 		}
 		due = max(due, hold.Until.Unix())
 	}
-	u.Add(due)
+	u.add(due)
 }
 
 // due returns the counts; nil if the scan cannot know.
 func (u *upcoming) due() []report.Due {
-	if u.Upcoming == nil {
+	if u == nil {
 		return nil
 	}
 	due := []report.Due{}
-	for day, media := range u.Days() {
-		due = append(due, report.Due{Day: day, Media: media})
+	for i, media := range u.days {
+		if media > 0 {
+			due = append(due, report.Due{Day: u.today.AddDate(0, 0, i).Format(time.DateOnly), Media: media})
+		}
 	}
 	return due
 }

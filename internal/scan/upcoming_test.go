@@ -260,10 +260,52 @@ func TestCountSkippedAllocations(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	u := upcoming{Upcoming: retention.NewUpcoming(p, now), mark: func(*media.Medium) retention.Mark { return retention.Mark{} }}
+	u := newUpcoming(p, now, func(*media.Medium) retention.Mark { return retention.Mark{} })
 	candidate := inventory.Candidate{Object: media.Object{Bucket: "media-in", Key: "a.mp4"}}
 	due := now.AddDate(0, 0, 7).Unix()
 	if allocations := testing.AllocsPerRun(100, func() { u.countSkipped(&candidate, due) }); allocations > 0 {
 		t.Errorf("%v allocations for a medium", allocations)
+	}
+}
+
+// Media are counted on the day on which they fall due, from the next second to the ninetieth day of the policy's timezone.
+func TestUpcoming(t *testing.T) {
+	at := func(text string) int64 {
+		instant, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return instant.Unix()
+	}
+	now := time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC) // 20:00 in Shanghai
+	for name, test := range map[string]struct {
+		notice string
+		due    []string
+		want   []report.Due
+	}{
+		"now":                          {due: []string{"2026-06-30T12:00:00Z", "2026-06-29T00:00:00Z"}, want: []report.Due{}},
+		"in a second":                  {due: []string{"2026-06-30T12:00:01Z"}, want: []report.Due{{Day: "2026-06-30", Media: 1}}},
+		"around a midnight":            {due: []string{"2026-06-30T15:59:59Z", "2026-06-30T16:00:00Z", "2026-07-01T15:59:59Z"}, want: []report.Due{{Day: "2026-06-30", Media: 1}, {Day: "2026-07-01", Media: 2}}},
+		"the last day":                 {due: []string{"2026-09-27T15:59:59Z", "2026-09-27T16:00:00Z"}, want: []report.Due{{Day: "2026-09-27", Media: 1}}},
+		"years ahead":                  {due: []string{"2030-01-01T00:00:00Z"}, want: []report.Due{}},
+		"with a notice":                {notice: "notice: 7d\n", due: []string{"2026-06-30T12:00:01Z"}, want: []report.Due{{Day: "2026-07-07", Media: 1}}},
+		"with a notice beyond the end": {notice: "notice: 7d\n", due: []string{"2026-09-20T15:59:59Z", "2026-09-20T16:00:00Z"}, want: []report.Due{{Day: "2026-09-27", Media: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, problems := policy.Parse("policy", []byte("version: 1\ntimezone: Asia/Shanghai\n"+test.notice))
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			u := newUpcoming(p, now, nil)
+			for _, due := range test.due {
+				u.add(at(due))
+			}
+			if diff := cmp.Diff(test.want, u.due()); diff != "" {
+				t.Errorf("days (-want +got):\n%s", diff)
+			}
+			if last := time.Date(2026, 9, 27, 16, 0, 0, 0, time.UTC); u.ends.Before(last) {
+				t.Errorf("it ends at %s", u.ends)
+			}
+		})
 	}
 }
