@@ -45,7 +45,7 @@ func IsReport(object media.Object) bool { return path.Base(object.Key) == manife
 // manifest.json. It yields an error with manifest and line for each bad row, and goes on.
 //
 // It verifies the complete manifest, or the checksums of all files of a report, before the first row: an
-// incomplete manifest names nothing. It reads the manifest twice, in the same version. An *Unusable is
+// incomplete manifest names nothing. It reads the manifest twice, in the same version. An ErrUnusable is
 // the last value of a report with damaged compression: the caller must use none of its rows.
 func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
@@ -72,7 +72,7 @@ func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Se
 		for _, file := range files {
 			more := file.read(ctx, opener, func(c Candidate, err error) bool {
 				if manifest.EndsReading(err) && IsReport(object) && ctx.Err() == nil {
-					yield(Candidate{}, &Unusable{object, err})
+					yield(Candidate{}, fmt.Errorf("manifest %s: %w: %w", object, ErrUnusable, err))
 					return false
 				}
 				return yield(c, err)
@@ -84,18 +84,8 @@ func OfManifest(ctx context.Context, opener Opener, object media.Object) iter.Se
 	}
 }
 
-// Unusable is the error of a report some of whose rows were yielded, and that must not be used.
-type Unusable struct {
-	object media.Object
-	err    error
-}
-
-func (e *Unusable) Error() string {
-	return fmt.Sprintf("manifest %s: nothing of it is used: %v", e.object, e.err)
-}
-
-// Unwrap returns what is wrong with a file of the report.
-func (e *Unusable) Unwrap() error { return e.err }
+// ErrUnusable means that some rows of a report were yielded, and that none must be used.
+var ErrUnusable = errors.New("nothing of it is used")
 
 // OfFile reads a manifest in a local file; see OfManifest.
 func OfFile(ctx context.Context, name string) iter.Seq2[Candidate, error] {

@@ -140,16 +140,11 @@ func (g *Gathered) DropIDs(found iter.Seq2[extsort.Record, error]) error {
 // IDs yields the gathered media IDs whose names come after another one, sorted, each once.
 func (g *Gathered) IDs(after string) iter.Seq2[Candidate, error] { return unique(&g.ids, after) }
 
-// Unordered is the error of a listing that is not sorted by name. The caller should gather its prefix
-// and start again.
-type Unordered struct{ Name, After string }
-
-func (e *Unordered) Error() string {
-	return fmt.Sprintf("the bucket is not listed in the order of its names: %s comes after %s", text.Quote(e.Name), text.Quote(e.After))
-}
+// ErrUnordered means that a listing is not sorted by name. The caller should gather its prefix and start again.
+var ErrUnordered = errors.New("the bucket is not listed in the order of its names")
 
 // Objects merges the gathered objects whose names come after another one with a listing, if any. It yields
-// each object once, with the latest Modified, and errors unchanged. An *Unordered is the last value.
+// each object once, with the latest Modified, and errors unchanged. An ErrUnordered is the last value.
 func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) iter.Seq2[Candidate, error] {
 	if listed == nil {
 		return unique(&g.objects, after)
@@ -168,7 +163,7 @@ func (g *Gathered) Objects(listed iter.Seq2[Candidate, error], after string) ite
 			}
 			c.Listed, c.name = true, objectName(c.Object)
 			if c.name <= last {
-				yield(Candidate{}, &Unordered{c.name, last})
+				yield(Candidate{}, fmt.Errorf("%w: %s comes after %s", ErrUnordered, text.Quote(c.name), text.Quote(last)))
 				return
 			}
 			last = c.name

@@ -28,20 +28,16 @@ type Contents struct {
 	Region string `json:"region,omitempty"`
 }
 
-// CheckRegion refuses a plan of another region's library, whose media may have the same IDs. The error is a *RegionError.
+// CheckRegion refuses a plan of another region's library, whose media may have the same IDs. The error is ErrOtherRegion.
 func (c *Contents) CheckRegion(region string) error {
 	if c.Region == "" || c.Region == region {
 		return nil
 	}
-	return &RegionError{c.Region, region}
+	return fmt.Errorf("the plan is of region %s and this run of %s: %w", text.Quote(c.Region), region, ErrOtherRegion)
 }
 
-// RegionError refuses a plan because the run is configured for another region.
-type RegionError struct{ plan, run string }
-
-func (e *RegionError) Error() string {
-	return fmt.Sprintf("the plan is of region %s and this run of %s: set that region, or use the state of this one", text.Quote(e.plan), e.run)
-}
+// ErrOtherRegion means that the run is configured for another region than the plan is of.
+var ErrOtherRegion = errors.New("set that region, or use the state of this one")
 
 // MaxContents bounds the record of Contents, in bytes. The names of a
 // hundred segments of a thousand entries take ten kilobytes.

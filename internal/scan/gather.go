@@ -82,7 +82,7 @@ func (c *scan) read(share context.Context, one list) {
 		if err == nil || bad >= maxBadRows && !manifest.EndsReading(err) {
 			continue
 		}
-		_, isUnusable := errors.AsType[*inventory.Unusable](err)
+		isUnusable := errors.Is(err, inventory.ErrUnusable)
 		if isUnusable { // the last value
 			c.sources.gathered.Undo()
 			rows, c.sources.unmatched = 0, unmatched
@@ -137,7 +137,7 @@ func (c *scan) sourceFailed(err error) {
 	case c.isOver():
 	case deadline.Passed(err):
 		c.stop(err)
-	case ofTemporaryFile, isUnordered(err), c.request.Plan != "":
+	case ofTemporaryFile, errors.Is(err, inventory.ErrUnordered), c.request.Plan != "":
 		c.fail(err)
 	default:
 		c.miss(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})

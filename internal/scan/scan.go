@@ -108,7 +108,7 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 // inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.
 func (s *Scanner) inOrder(attempt func(sorted bool) *scan) *scan {
 	c := attempt(false)
-	if !isUnordered(c.Failed) {
+	if !errors.Is(c.Failed, inventory.ErrUnordered) {
 		return c
 	}
 	s.Log.Warn("scanning again with sorted listings", "reason", c.Failed.Error())
@@ -136,11 +136,6 @@ type scan struct {
 func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
 	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud),
 		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
-}
-
-func isUnordered(err error) bool {
-	_, unordered := errors.AsType[*inventory.Unordered](err)
-	return unordered
 }
 
 func (c *scan) lookUpAll() {

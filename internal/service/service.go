@@ -163,8 +163,7 @@ const OutOfTime = "time limit reached before the state store answered: ask again
 func IsRefusal(err error) bool {
 	_, refused := errors.AsType[refusedError](err)
 	_, ambiguous := errors.AsType[*runlog.AmbiguousError](err)
-	_, elsewhere := errors.AsType[*plan.RegionError](err)
-	return refused || ambiguous || elsewhere
+	return refused || ambiguous || errors.Is(err, plan.ErrOtherRegion)
 }
 
 // Refuse reports a request that cannot be carried out, and logs it as a finished run.
