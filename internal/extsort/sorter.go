@@ -4,6 +4,7 @@ package extsort
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -22,13 +23,10 @@ type Record struct {
 	Rest []byte
 }
 
-// Error is a failure to write or read the temporary file.
-type Error struct{ Err error }
+// ErrFile means that the temporary file could not be written or read.
+var ErrFile = errors.New("temporary file")
 
-func (e *Error) Error() string { return fmt.Sprintf("temporary file: %v", e.Err) }
-
-// Unwrap returns the error of the system.
-func (e *Error) Unwrap() error { return e.Err }
+func ofFile(err error) error { return fmt.Errorf("%w: %w", ErrFile, err) }
 
 // Sorter takes records in any order, and yields them in the order of their names. It keeps the order
 // of records with the same name. It writes sorted pieces to a temporary file, which is compressed if it is large, so that
@@ -46,13 +44,13 @@ type Sorter struct {
 // Len returns the number of records.
 func (s *Sorter) Len() int { return s.count }
 
-// Add adds a record. Its error is an *Error.
+// Add adds a record. Its error is ErrFile.
 func (s *Sorter) Add(name string, rest []byte) error {
 	add(&s.memory, name, rest)
 	return s.added()
 }
 
-// AddBytes adds a record, whose name it copies. Its error is an *Error.
+// AddBytes adds a record, whose name it copies. Its error is ErrFile.
 func (s *Sorter) AddBytes(name, rest []byte) error {
 	add(&s.memory, name, rest)
 	return s.added()
@@ -65,24 +63,24 @@ func (s *Sorter) added() error {
 		return nil
 	}
 	if err := s.flush(); err != nil {
-		return &Error{err}
+		return ofFile(err)
 	}
 	return nil
 }
 
-// Mark begins records that Undo can drop. Its error is an *Error.
+// Mark begins records that Undo can drop. Its error is ErrFile.
 func (s *Sorter) Mark() error {
 	if len(s.memory.records) > 0 {
 		if err := s.flush(); err != nil {
-			return &Error{err}
+			return ofFile(err)
 		}
 		if err := s.open.writeAll(&s.memory, s.memory.records); err != nil { // the half that was kept follows
-			return &Error{err}
+			return ofFile(err)
 		}
 		s.memory.empty()
 	}
 	if err := s.finish(0); err != nil {
-		return &Error{err}
+		return ofFile(err)
 	}
 	s.marked, s.fixed = s.count, len(s.pieces)
 	return nil
@@ -125,11 +123,11 @@ func (s *Sorter) flush() error {
 }
 
 // All yields the records in order. It may be called several times. The caller may keep their bytes.
-// An error is an *Error, and the last value.
+// An error is ErrFile, and the last value.
 func (s *Sorter) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		if err := s.finish(0); err != nil {
-			yield(Record{}, &Error{err})
+			yield(Record{}, ofFile(err))
 			return
 		}
 		s.other, s.spare = nil, nil // the caller needs the memory
@@ -138,7 +136,7 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 		sources := append(s.sources(s.pieces), &source{number: len(s.pieces), from: &memory})
 		for r, err := range sources.all() {
 			if err != nil {
-				err = &Error{err}
+				err = ofFile(err)
 			}
 			if !yield(r, err) {
 				return

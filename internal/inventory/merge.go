@@ -57,7 +57,7 @@ type Gathered struct {
 	name, rest   []byte // scratch
 }
 
-// Add adds a candidate. Its error is a *extsort.Error.
+// Add adds a candidate. Its error is extsort.ErrFile.
 func (g *Gathered) Add(c Candidate) error {
 	if c.MediaID != "" {
 		g.rest = binary.AppendVarint(g.rest[:0], c.flags())
@@ -71,7 +71,7 @@ func (g *Gathered) Add(c Candidate) error {
 	return g.objects.AddBytes(g.name, g.rest)
 }
 
-// Mark begins objects that Undo can drop. Its error is a *extsort.Error.
+// Mark begins objects that Undo can drop. Its error is extsort.ErrFile.
 func (g *Gathered) Mark() error { return g.objects.Mark() }
 
 // Undo drops the objects that were added since Mark.

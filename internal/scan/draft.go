@@ -21,7 +21,7 @@ type Draft struct {
 	resumed bool
 }
 
-// add adds a finding. Its error is an *extsort.Error.
+// add adds a finding. Its error is extsort.ErrFile.
 func (d *Draft) add(key string, encoded []byte) error { return d.findings.Add(key, encoded) }
 
 // Close frees the memory and the temporary file.

@@ -132,12 +132,11 @@ func (c *scan) sortPrefixes() {
 
 // sourceFailed accounts for a source that could not be read, unless the scan is over.
 func (c *scan) sourceFailed(err error) {
-	_, ofTemporaryFile := errors.AsType[*extsort.Error](err)
 	switch {
 	case c.isOver():
 	case deadline.Passed(err):
 		c.stop(err)
-	case ofTemporaryFile, errors.Is(err, inventory.ErrUnordered), c.request.Plan != "":
+	case errors.Is(err, extsort.ErrFile), errors.Is(err, inventory.ErrUnordered), c.request.Plan != "":
 		c.fail(err)
 	default:
 		c.miss(report.Failure{Code: mps.CodeOf(err), Message: err.Error()})

@@ -96,7 +96,7 @@ func (s *skips) add(f *finding, elsewhere, hasIDs bool) {
 // A list may begin to name the ID of a medium whose object the index skips. Such a medium counts once,
 // by its object.
 
-// rediscover adds a medium. All objects have been taken before the first ID is. Its error is an *extsort.Error.
+// rediscover adds a medium. All objects have been taken before the first ID is. Its error is extsort.ErrFile.
 func (s *skips) rediscover(m *media.Medium) error {
 	s.rediscovered++
 	if s.Skipped == 0 {
