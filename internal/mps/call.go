@@ -107,8 +107,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 		return &Error{Op: op, Kind: Unauthorized, Message: err.Error()}
 	}
 	s.calls[op].Add(1)
-	came, err := s.client.caller.do(ctx, credentials, request)
-	err = read(op, credentials, came, err, into)
+	err = read(op, credentials, s.client.caller.do(ctx, credentials, request), into)
 	failure, failed := errors.AsType[*Error](err)
 	if failed {
 		failure.Message += s.credentials.Blame(failure.Code)
@@ -130,10 +129,10 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 
 // read classifies an answer. A success must have a RequestId. A rejection must have a Code, or be a
 // throttling. All other answers are Ambiguous.
-func read(op Operation, credentials account.Credentials, a httpAnswer, sdkErr error, into reader) error {
+func read(op Operation, credentials account.Credentials, a httpAnswer, into reader) error {
 	status, body := a.status, a.body
 	if status == 0 {
-		return &Error{Op: op, Kind: Ambiguous, Message: credentials.Redact(plainly(sdkErr))}
+		return &Error{Op: op, Kind: Ambiguous, Message: credentials.Redact(plainly(a.err))}
 	}
 	m, err := members(body)
 	var is envelope

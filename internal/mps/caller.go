@@ -56,34 +56,28 @@ func newCaller(a account.Account) (*caller, error) {
 	return c, nil
 }
 
-// httpAnswer holds the used parts of an HTTP response.
+// httpAnswer holds the used parts of an HTTP response, or why there is none.
 type httpAnswer struct {
 	status     int // 0 without a response
 	body       []byte
 	retryAfter time.Duration // the requested delay, at most MaxRetryAfter; 0 for none
+	err        error         // of the SDK, which has one for some responses too
 }
 
-// answered is an answer, or why there is none.
-type answered struct {
-	httpAnswer
-	err error
-}
-
-// do sends one request and returns its answer. Without an answer, the status is 0 and the error is set.
-func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) (httpAnswer, error) {
+// do sends one request.
+func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) httpAnswer {
 	w, err := c.take()
 	if err != nil {
-		return httpAnswer{}, err
+		return httpAnswer{err: err}
 	}
 	defer c.giveBack(w)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	w.ctx, w.credentials, w.retryAfter = ctx, credentials, 0
 	// For each call's nonce the SDK prints the stack of its goroutine: that of a new one is short.
-	sent := make(chan answered)
+	sent := make(chan httpAnswer)
 	go w.send(request, sent)
-	came := <-sent
-	return came.httpAnswer, came.err
+	return <-sent
 }
 
 // growStack makes the stack of a new goroutine as large as the SDK needs it. Left alone, the stack grows in steps, and each
@@ -140,7 +134,7 @@ func (c *caller) newWorker() (*worker, error) {
 }
 
 // send calls the SDK, which panics on undocumented error bodies.
-func (w *worker) send(request requests.AcsRequest, sent chan<- answered) {
+func (w *worker) send(request requests.AcsRequest, sent chan<- httpAnswer) {
 	growStack()
 	// A CommonResponse keeps the body unchanged: plans need the complete record.
 	response := responses.NewCommonResponse()
@@ -149,7 +143,7 @@ func (w *worker) send(request requests.AcsRequest, sent chan<- answered) {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("the SDK panicked: %v", recovered)
 		}
-		sent <- answered{httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter}, err}
+		sent <- httpAnswer{response.GetHttpStatus(), response.GetHttpContentBytes(), w.retryAfter, err}
 	}()
 	err = w.sdk.DoAction(request, response)
 }

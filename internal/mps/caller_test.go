@@ -70,7 +70,7 @@ func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
 		requests <- r
 		return nil, errors.New("not sent")
 	}))
-	sent := make(chan answered)
+	sent := make(chan httpAnswer)
 	go w.send(mts.CreateDeleteMediaRequest(), sent)
 	if came := <-sent; came.status != 0 || came.err == nil {
 		t.Errorf("an answer without a call: %+v", came)
