@@ -25,7 +25,7 @@ const maxPeriodYears = 100
 var periodForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?$`)
 
 // minutes is the form of a period that means minutes, or was meant to mean months.
-var minutes = regexp.MustCompile(`^(?:\d+y)?\d+m(?:\d|$)`)
+var minutes = regexp.MustCompile(`^(?:[1-9]\d*y)?[1-9]\d*m(?:\d|$)`)
 
 var errNoTime = errors.New("is no time at all")
 
@@ -37,7 +37,8 @@ func ParsePeriod(s string) (Period, error) {
 	case s != "" && strings.Trim(s, "0") == "":
 		return Period{}, fmt.Errorf("%s %w: write at least 1h", text.Quote(s), errNoTime)
 	case s != "" && strings.Trim(s, "0123456789") == "":
-		return Period{}, fmt.Errorf("%s needs a unit: write %sd for days, or h, w, mo or y", text.Quote(s), s[:min(len(s), text.MaxValue)])
+		days := strings.TrimLeft(s, "0")
+		return Period{}, fmt.Errorf("%s needs a unit: write %sd for days, or h, w, mo or y", text.Quote(s), days[:min(len(days), text.MaxValue)])
 	case minutes.MatchString(s):
 		return Period{}, fmt.Errorf("%s can mean minutes or months: write %s for months, there are no minutes", text.Quote(s), text.Quote(strings.Replace(s, "m", "mo", 1)))
 	case parts == nil || s == "":

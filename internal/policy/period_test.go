@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"regexp"
 	"testing"
 	"time"
 )
@@ -59,6 +60,32 @@ func TestTheLongestPeriod(t *testing.T) {
 	for s, want := range map[string]bool{"100y": true, "1200mo": true, "1211mo": true, "1212mo": false, "100y11mo": true, "878400h": true, "878401h": false, "36600d": true, "36965d23h": true, "36966d": false} {
 		if _, err := ParsePeriod(s); (err == nil) != want {
 			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// What a mistake advises to write is no mistake itself.
+func TestPeriodAdvice(t *testing.T) {
+	advised := regexp.MustCompile(`write "?(\w+)"? for`)
+	for _, s := range []string{"7", "007", "6m", "06m", "1y06m", "01y6m", "0m"} {
+		_, err := ParsePeriod(s)
+		if err == nil {
+			t.Errorf("%s is a period", s)
+			continue
+		}
+		if advice := advised.FindStringSubmatch(err.Error()); advice != nil {
+			if _, again := ParsePeriod(advice[1]); again != nil {
+				t.Errorf("%s: %v: and then %v", s, err, again)
+			}
+		}
+	}
+}
+
+// A space stands between a number and its unit only.
+func TestSpaceInSize(t *testing.T) {
+	for s, want := range map[string]bool{"1": true, "1B": true, "1 MB": true, "1 ": false, " 1": false, "1  MB": false, "1 MB ": false} {
+		if _, err := parseSize(s); (err == nil) != want {
+			t.Errorf("%q: %v", s, err)
 		}
 	}
 }

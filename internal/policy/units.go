@@ -9,7 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-var sizeForm = regexp.MustCompile(`^(\d+) ?(?:([KMGT]i?)?B)?$`)
+var sizeForm = regexp.MustCompile(`^(\d+)(?: ?([KMGT]i?)?B)?$`)
 
 // parseSize reads bytes, or a number with a unit: MB is a power of 1000, MiB one
 // of 1024.
