@@ -98,11 +98,11 @@ func consistsOf(s, others string, upper bool) bool {
 // earliest is the first CreationTime that is believed. MPS is younger.
 var earliest = time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// What a record has beyond these bounds is a mistake of the record: an object has at
+// What a record has from these limits on is a mistake of the record: an object has at
 // most 48.8 TB (source: OSS "Limits"), and a video less than a hundred years.
 const (
-	maxSize     = 1 << 50
-	maxDuration = 100 * 366 * 24 * time.Hour
+	SizeLimit     = 1 << 50
+	DurationLimit = 100 * 366 * 24 * time.Hour
 )
 
 // Parse reads one element of MediaList.Media. Only a record that is no JSON object is
@@ -140,12 +140,12 @@ func Read(s *text.Scanner) (Medium, error) {
 		m.Category = Known(category)
 	}
 	if written, ok := readText(o.value("Size")); ok {
-		if size, err := text.Decimal(written); err == nil && size < maxSize {
+		if size, err := text.Decimal(written); err == nil && size < SizeLimit {
 			m.Size = Known(size)
 		}
 	}
 	if written, ok := readText(o.value("Duration")); ok {
-		if nanoseconds, err := text.Fraction(written, 9); err == nil && time.Duration(nanoseconds) < maxDuration {
+		if nanoseconds, err := text.Fraction(written, 9); err == nil && time.Duration(nanoseconds) < DurationLimit {
 			m.Duration = Known(time.Duration(nanoseconds))
 		}
 	}

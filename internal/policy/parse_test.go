@@ -67,6 +67,9 @@ func TestPlacesOfOddBytes(t *testing.T) {
 		{"version: 1\nexpire: [{name: a, after: 1d, match: {minSize: 1MB, maxSize: 1MB, minDuration: 9s, maxDuration: 9s}}]\n", ""},
 		{"version: 1\nexpire: [{name: a, after: 1d, match: {minSize: 1000001, maxSize: 1MB}}]\n", "p:2:38: minSize is above maxSize: no medium can match"},
 		{"version: 1\nexpire: [{name: a, after: 1d, match: {minDuration: 10s, maxDuration: 9999ms}}]\n", "p:2:38: minDuration is above maxDuration: no medium can match"},
+		{"version: 1\nprotect: [{name: a, match: {minSize: 1125899906842623, minDuration: 878399h}}]\n", ""},
+		{"version: 1\nprotect: [{name: a, match: {minSize: 1024TiB}}]\n", "p:2:28: minSize is above any size that a medium can have: no medium can match"},
+		{"version: 1\nprotect: [{name: a, match: {minDuration: 878400h}}]\n", "p:2:28: minDuration is above any duration that a medium can have: no medium can match"},
 	} {
 		_, err := policy.Parse("p", []byte(test.policy))
 		if got := fmt.Sprint(err); got != test.want && (err != nil || test.want != "") {

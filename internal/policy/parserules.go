@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
@@ -103,6 +104,10 @@ func (p *parser) match(n *yaml.Node) Match {
 	switch {
 	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
 		p.errorf(n, "match is empty: leave it out for a rule that applies to every medium")
+	case match.Size.Min >= media.SizeLimit:
+		p.errorf(n, "minSize is above any size that a medium can have: no medium can match")
+	case match.Duration.Min >= media.DurationLimit:
+		p.errorf(n, "minDuration is above any duration that a medium can have: no medium can match")
 	case match.Size.Max > 0 && match.Size.Min > match.Size.Max:
 		p.errorf(n, "minSize is above maxSize: no medium can match")
 	case match.Duration.Max > 0 && match.Duration.Min > match.Duration.Max:
