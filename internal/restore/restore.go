@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -230,39 +228,32 @@ func (s *Restorer) check(ctx context.Context, some []*lost) error {
 const adding = 64
 
 // addAll adds media concurrently, and calls each with every result as it comes.
-func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(report.RestoredMedium)) (err error) {
+func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(report.RestoredMedium)) error {
 	added := make(chan *lost)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(adding)
-	go func() {
+	ended := task.Go(func() error {
 		defer close(added)
-		for _, one := range open {
-			if ctx.Err() != nil || admit.Err() != nil {
-				break
+		return state.Each(ctx, len(open), adding, func(ctx context.Context, i int) error {
+			select {
+			case <-admit.Done():
+				return nil
+			default:
 			}
-			group.Go(func() error {
-				return task.Do(func() error {
-					one.newID, one.failed = s.add(ctx, one)
-					if one.failed != nil && ctx.Err() != nil {
-						return ctx.Err()
-					}
-					added <- one
-					if refusal, ok := errors.AsType[*mps.Error](one.failed); ok && refusal.Kind == mps.Unauthorized {
-						return one.failed // no other medium can be added
-					}
-					return nil
-				})
-			})
-		}
-		err = group.Wait()
-	}()
+			one := open[i]
+			one.newID, one.failed = s.add(ctx, one)
+			if one.failed != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			added <- one
+			if refusal, ok := errors.AsType[*mps.Error](one.failed); ok && refusal.Kind == mps.Unauthorized {
+				return one.failed // no other medium can be added
+			}
+			return nil
+		})
+	})
 	for one := range added {
 		each(one.result())
 	}
-	if err == nil {
-		err = admit.Err()
-	}
-	return err
+	return cmp.Or(ended(), admit.Err())
 }
 
 // add adds a medium. After an ambiguous try it looks for the medium before it tries again.
