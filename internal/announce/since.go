@@ -10,14 +10,20 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 )
 
-// IsDue reports whether a medium with its record was announced by the time when the notice began. Calls must come in the
+// HasPassed reports whether the notice of a medium that was announced at a time has ended. Months are not of one length:
+// the notice of what was announced later may end earlier.
+func (r *Reader) HasPassed(announced time.Time) bool {
+	return !r.Policy.Notice.After(announced, r.Policy.Timezone).After(r.AsOf)
+}
+
+// IsDue reports whether the notice of a medium with its record has ended. Calls must come in the
 // order of media IDs.
 func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
 	if r.Policy == nil {
 		return true, nil
 	}
 	since, err := r.Since(ctx, m)
-	return !since.IsZero() && !since.After(r.Began), err
+	return !since.IsZero() && r.HasPassed(since), err
 }
 
 // Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of media

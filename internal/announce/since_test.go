@@ -8,6 +8,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
@@ -73,4 +74,35 @@ func wantSince(t *testing.T, a *Reader, m *media.Medium, digest uint64) (since t
 		}
 	}
 	return since
+}
+
+// The notice of a month ends at different times for media that were announced on the last days of January, and in the
+// hour that a clock shows twice. None goes before its own has passed.
+func TestNoticeOfAMonth(t *testing.T) {
+	p, err := policy.Parse("p", []byte("version: 1\ntimezone: Europe/Berlin\nnotice: 1mo\ninventory: [{bucket: oss://media-in/}]\nexpire: [{name: all, after: 1d}]\n"))
+	no(t, err)
+	m := media.Medium{ID: "m", Record: []byte(`{"MediaId":"m"}`)}
+	digest, err := plan.RecordDigest(m.Record)
+	no(t, err)
+	for _, first := range []time.Time{time.Date(2026, time.January, 28, 0, 0, 0, 0, time.UTC), time.Date(2026, time.October, 24, 23, 0, 0, 0, time.UTC)} {
+		for i := range 40 {
+			at := first.Add(time.Duration(i) * 2 * time.Hour)
+			ends := p.Notice.After(at, p.Timezone)
+			for asOf, want := range map[time.Time]bool{ends.Add(-time.Hour): false, ends.Add(-time.Second): false, ends: true, ends.Add(time.Hour): true} {
+				store := statetest.New()
+				query := Query{Policy: p, AsOf: asOf, Now: asOf, Sweep: true}
+				a, err := Open(t.Context(), store, query)
+				no(t, err)
+				next := a.Update(true)
+				no(t, next.Keep(t.Context(), Entry{MediaID: m.ID, Digest: digest, At: at.Unix()}, true))
+				no(t, next.Commit(t.Context(), asOf.Add(-time.Hour)))
+				a, err = Open(t.Context(), store, query)
+				no(t, err)
+				if due, err := a.IsDue(t.Context(), &m); due != want || err != nil {
+					t.Errorf("announced %s, as of %s: due %v, %v", at, asOf, due, err)
+				}
+				a.Close()
+			}
+		}
+	}
 }

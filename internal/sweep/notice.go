@@ -125,7 +125,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line, days *calendar) error 
 			one.At = min(one.At, earlier.At)
 		}
 	}
-	isDue := one.At <= n.announced.Began.Unix() || !n.needed
+	isDue := !n.needed || n.announced.HasPassed(time.Unix(one.At, 0))
 	n.due = append(n.due, isDue)
 	if !isDue {
 		days.add(one)
