@@ -76,8 +76,8 @@ func wantSince(t *testing.T, a *Reader, m *media.Medium, digest uint64) (since t
 	return since
 }
 
-// The notice of a month ends at different times for media that were announced on the last days of January, and in the
-// hour that a clock shows twice. None goes before its own has passed.
+// No medium goes before its own month of notice has passed: on the last days of January, and in an hour that a clock shows
+// twice, a later one may end earlier.
 func TestNoticeOfAMonth(t *testing.T) {
 	p, err := policy.Parse("p", []byte("version: 1\ntimezone: Europe/Berlin\nnotice: 1mo\ninventory: [{bucket: oss://media-in/}]\nexpire: [{name: all, after: 1d}]\n"))
 	no(t, err)

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -32,7 +33,7 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 		return nil, j.stop(err)
 	}
 	forecast := retention.NewForecast(j.policy, s.asOf(), days, s.marks.Of)
-	r := j.survey(ctx, j.request, j.policy, forecast.Rank, func(m media.Medium) { forecast.Add(m, announced.Since(&m)) })
+	r := j.survey(ctx, j.request, j.policy, passes(forecast.Rank, func(m media.Medium) { forecast.Add(m, announced.Since(&m)) }, j.policy)...)
 	forecast.Finish()
 	return forecast, r
 }
@@ -47,7 +48,15 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	either := *j.policy
 	either.Inventory = j.policy.Inventory.And(next.Inventory)
 	diff := retention.NewDiff(j.policy, next, s.asOf(), s.marks.Of, each)
-	r := j.survey(ctx, j.request, &either, diff.Rank, diff.Add)
+	r := j.survey(ctx, j.request, &either, passes(diff.Rank, diff.Add, j.policy, next)...)
 	diff.Finish()
 	return diff, r
+}
+
+// passes returns the passes of a survey under some policies: it reads the media twice only if one of these ranks them.
+func passes(rank, add func(media.Medium), under ...*policy.Policy) []func(media.Medium) {
+	if slices.ContainsFunc(under, (*policy.Policy).KeepsLatest) {
+		return []func(media.Medium){rank, add}
+	}
+	return []func(media.Medium){add}
 }
