@@ -41,6 +41,13 @@ func (c *scan) answered(one checked) {
 		}
 		c.decide(found, isGone && err == nil)
 	}
+	if len(answer.Strays) > 0 { // one may be the medium of an object that was not found: no scan may skip that
+		for _, list := range [][]inventory.Candidate{answer.Again, answer.Vacant} {
+			for i := range list {
+				list[i].Modified = 0
+			}
+		}
+	}
 	if !c.decider.ranks { // what was not found outranks nothing
 		c.addUnfound(&answer)
 	}
@@ -55,11 +62,7 @@ func (c *scan) addUnfound(answer *lookup.Answer) {
 		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
 	}
 	for _, vacant := range answer.Vacant {
-		f := &finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.Head.AsOf)}
-		if len(answer.Strays) > 0 {
-			f.due = 0
-		}
-		c.add(f)
+		c.add(&finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.Head.AsOf)})
 		c.sources.literals.miss(vacant.Object)
 	}
 	for _, m := range answer.Strays {

@@ -107,6 +107,22 @@ func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
 	}
 }
 
+// Unknown media are looked up every time: the index hides no object for which MPS returned the medium of another one.
+func TestTheIndexHidesNoStray(t *testing.T) {
+	c := newCloud(t)
+	c.listed = []string{"flat", "folder/nested"}
+	for i, key := range c.listed {
+		c.answers[plainURL(key)] = []media.Medium{testMedium(fmt.Sprint("x", i), fmt.Sprint("elsewhere/", i), 400)}
+	}
+	s := c.scanner(testPolicy)
+	for day := range 3 {
+		s.Now = func() time.Time { return now.AddDate(0, 0, day) }
+		if got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day)); got.counts.Unknown != 2 || got.found.Skipped != 0 {
+			t.Errorf("day %d: %+v, %d skipped", day, got.counts, got.found.Skipped)
+		}
+	}
+}
+
 // Reading a list stops after ten thousand bad rows, and the scan is not whole.
 func TestBadRows(t *testing.T) {
 	for bad, read := range map[int]bool{9_999: true, 10_000: false, 10_001: false} {
