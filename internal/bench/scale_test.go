@@ -220,7 +220,7 @@ func (c *cloud) knows(m emulator.MadeUp) {
 	session := ossobjects.New(a).Session(account.NewKeyring(getenv).Or(account.Credentials{}))
 	store := state.Bucket{OSS: session, Prefix: media.Object{Bucket: emulator.OpsBucket, Key: stateKey}}
 	yesterday := scaleStart.Add(-24 * time.Hour)
-	known := index.Open(c.b.Context(), store, p.Digest(), yesterday, yesterday, slog.Warn)
+	known := index.Open(c.b.Context(), store, p.Digest(), a.Region, yesterday, yesterday, slog.Warn)
 	finds := &index.Finds{}
 	defer finds.Close()
 	for i := range m.Objects {

@@ -38,7 +38,7 @@ func (f *Finds) Write(ctx context.Context, old *Generation, now time.Time, run s
 		return f.err
 	}
 	folder := Folder + state.RunName(now, run)
-	m := &merge{old: old, next: manifest{Format: format, Policy: old.policy, AsOf: old.asOf, Segments: []segment{}}}
+	m := &merge{old: old, next: manifest{Format: format, Policy: old.policy, Region: old.region, AsOf: old.asOf, Segments: []segment{}}}
 	m.writer = newWriter(func(s segment, data []byte) {
 		s.Record = fmt.Sprintf("%s/%06d.gz", folder, len(m.next.Segments)+1)
 		m.next.Segments = append(m.next.Segments, s)

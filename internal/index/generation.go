@@ -31,6 +31,7 @@ const (
 type manifest struct {
 	Format   int       `json:"format"`
 	Policy   string    `json:"policy"`
+	Region   string    `json:"region"` // each has a media library of its own
 	AsOf     time.Time `json:"asOf"`
 	Segments []segment `json:"segments"`
 }
@@ -51,6 +52,7 @@ type Generation struct {
 	store    state.Store
 	log      func(msg string, args ...any)
 	policy   string
+	region   string
 	asOf     time.Time
 	since    int64
 	segments []segment // without expired ones
@@ -62,10 +64,10 @@ type Generation struct {
 	scratch scratch
 }
 
-// Open finds the newest generation of a policy. Entries of scans at since, before it, or after
+// Open finds the newest generation of a policy in a region. Entries of scans at since, before it, or after
 // asOf do not count. Without a generation Open returns an empty one.
-func Open(ctx context.Context, store state.Store, policy string, asOf, since time.Time, log func(msg string, args ...any)) *Generation {
-	g := &Generation{store: store, log: log, policy: policy, asOf: asOf, since: since.Unix(), at: -1}
+func Open(ctx context.Context, store state.Store, policy, region string, asOf, since time.Time, log func(msg string, args ...any)) *Generation {
+	g := &Generation{store: store, log: log, policy: policy, region: region, asOf: asOf, since: since.Unix(), at: -1}
 	var names []string
 	for record, err := range store.List(ctx, Folder, Folder+state.Stamp(since)) {
 		if err != nil {
@@ -83,7 +85,7 @@ func Open(ctx context.Context, store state.Store, policy string, asOf, since tim
 			return g
 		case err != nil:
 			log("cannot read a generation of the index: the one before it is used", "record", name, "error", text.Bound(err.Error()))
-		case m.Format == format && m.Policy == policy && !m.AsOf.After(asOf):
+		case m.Format == format && m.Policy == policy && m.Region == region && !m.AsOf.After(asOf):
 			g.segments = slices.DeleteFunc(m.Segments, func(s segment) bool { return s.Newest <= g.since })
 			return g
 		}

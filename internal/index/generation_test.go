@@ -71,7 +71,7 @@ var (
 )
 
 func open(t testing.TB, store state.Store, asOf time.Time) *Generation {
-	return Open(t.Context(), store, "p", asOf, asOf.Add(-week), func(msg string, args ...any) { t.Error(msg, args) })
+	return Open(t.Context(), store, "p", "cn-shanghai", asOf, asOf.Add(-week), func(msg string, args ...any) { t.Error(msg, args) })
 }
 
 // write writes a generation of entries that a scan found beyond the newest one.
@@ -150,7 +150,7 @@ func (m *model) scan() {
 			m.t.Error(msg, args)
 		}
 	}
-	g := Open(m.t.Context(), m.store, policy, m.clock, m.clock.Add(-week), log)
+	g := Open(m.t.Context(), m.store, policy, "cn-shanghai", m.clock, m.clock.Add(-week), log)
 	finds := &Finds{}
 	defer finds.Close()
 	from, to := 0, len(m.names)
@@ -338,7 +338,7 @@ func TestDamagedSegment(t *testing.T) {
 			}
 			logged := 0
 			asOf := day0.Add(time.Hour)
-			g := Open(t.Context(), store, "p", asOf, asOf.Add(-week), func(string, ...any) { logged++ })
+			g := Open(t.Context(), store, "p", "cn-shanghai", asOf, asOf.Add(-week), func(string, ...any) { logged++ })
 			finds := &Finds{}
 			defer finds.Close()
 			for _, e := range entries {
@@ -393,7 +393,7 @@ func TestSegmentsThatOverlap(t *testing.T) {
 	entries := named("b/", 3*segmentEntries)
 	write(t, store, day0, entries...)
 	logged := 0
-	g := Open(t.Context(), store, "p", day0, day0.Add(-week), func(string, ...any) { logged++ })
+	g := Open(t.Context(), store, "p", "cn-shanghai", day0, day0.Add(-week), func(string, ...any) { logged++ })
 	g.segments[1].First = entries[segmentEntries/2].Name
 	known := 0
 	for _, e := range entries {
@@ -413,6 +413,7 @@ func TestUnusableGenerations(t *testing.T) {
 		"damaged":             {nil, 1},
 		"of another format":   {func(m *manifest) { m.Format++ }, 0},
 		"of another policy":   {func(m *manifest) { m.Policy = "q" }, 0},
+		"of another region":   {func(m *manifest) { m.Region = "cn-beijing" }, 0},
 		"of the future":       {func(m *manifest) { m.AsOf = day0.Add(24 * time.Hour) }, 0},
 		"out of order":        {func(m *manifest) { slices.Reverse(m.Segments) }, 1},
 		"newer than its scan": {func(m *manifest) { m.Segments[0].Newest++ }, 1},
@@ -437,7 +438,7 @@ func TestUnusableGenerations(t *testing.T) {
 			}
 			logged := 0
 			asOf := day0.Add(2 * time.Hour)
-			g := Open(t.Context(), store, "p", asOf, asOf.Add(-week), func(string, ...any) { logged++ })
+			g := Open(t.Context(), store, "p", "cn-shanghai", asOf, asOf.Add(-week), func(string, ...any) { logged++ })
 			if len(g.Find(t.Context(), "b/000000")) != 1 || len(g.Find(t.Context(), "c/000000")) != 0 || logged != test.logged {
 				t.Errorf("%d segments, logged %d times", len(g.segments), logged)
 			}
@@ -511,7 +512,7 @@ func FuzzGeneration(f *testing.F) {
 		store := records{head: manifest, name: segment}
 		asOf := day0.Add(time.Hour)
 		open := func() *Generation {
-			return Open(t.Context(), store, "p", asOf, asOf.Add(-week), func(string, ...any) {})
+			return Open(t.Context(), store, "p", "cn-shanghai", asOf, asOf.Add(-week), func(string, ...any) {})
 		}
 		finds := &Finds{}
 		defer finds.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,20 @@ func TestTheIndexHidesNoStray(t *testing.T) {
 		if got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day)); got.counts.Unknown != 2 || got.found.Skipped != 0 {
 			t.Errorf("day %d: %+v, %d skipped", day, got.counts, got.found.Skipped)
 		}
+	}
+}
+
+// The index of one region hides nothing in another one, which has a library of its own.
+func TestTheIndexOfAnotherRegion(t *testing.T) {
+	c := newCloud(t)
+	c.listed = []string{"a"}
+	s := c.scanner(testPolicy)
+	s.Region = "cn-beijing" // whose library has no medium
+	first := c.scan(t.Context(), s, daily, "first")
+	c.add(testMedium("x", "a", 400))
+	s.Region = region
+	if second := c.scan(t.Context(), s, daily, "second"); first.counts.ObjectsWithoutMedia != 1 || second.found.Skipped != 0 || !slices.Equal(second.ids, []string{"x"}) {
+		t.Errorf("%+v; %+v, %d skipped, planned %v", first.counts, second.counts, second.found.Skipped, second.ids)
 	}
 }
 

@@ -33,7 +33,8 @@ type skips struct {
 // openIndex opens the index of earlier scans, and starts to collect entries for the next.
 func (c *scan) openIndex() {
 	since := c.Policy.FullEvery.Began(c.Head.AsOf, c.Policy.Timezone)
-	c.skips.known, c.skips.finds = index.Open(c.admit, c.Store, c.Policy.Digest(), c.Head.AsOf, since, c.Log.Warn), &index.Finds{}
+	c.skips.known = index.Open(c.admit, c.Store, c.Policy.Digest(), c.Region, c.Head.AsOf, since, c.Log.Warn)
+	c.skips.finds = &index.Finds{}
 }
 
 // splits returns names at which a listing may be parted.
