@@ -225,7 +225,7 @@ func (of stretch) list(ctx context.Context, lister Lister, send func(chunk) bool
 			send(chunk{objects: listed, last: true, beyond: key})
 			return
 		}
-		listed = append(listed, listedObject{key, entry.Modified.Unix()})
+		listed = append(listed, listedObject{key, max(0, entry.Modified.Unix())}) // 0 for the zero time
 		if len(listed) == chunkSize {
 			if !send(chunk{objects: listed}) {
 				return

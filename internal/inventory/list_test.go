@@ -115,6 +115,22 @@ func TestPartedListings(t *testing.T) {
 	}
 }
 
+// An object that is listed without a time is of no known time.
+func TestObjectsWithoutATime(t *testing.T) {
+	for c, err := range inventory.OfPrefixes(t.Context(), timeless{}, []media.Object{in("")}, "", nil) {
+		if err != nil || c.Object != in("a") || c.Modified != 0 {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}
+
+// timeless lists an object without a time.
+type timeless struct{}
+
+func (timeless) Entries(context.Context, media.Object, string) iter.Seq2[objects.Entry, error] {
+	return func(yield func(objects.Entry, error) bool) { yield(objects.Entry{Object: in("a")}, nil) }
+}
+
 // Stretches are listed beside each other, and so are prefixes; no more than a few, and
 // none is far ahead of who takes what they list.
 func TestListingBeside(t *testing.T) {
