@@ -42,13 +42,16 @@ func New(store state.Store, folder string) *Series {
 }
 
 // Latest returns the series of the last folder below another one, and the numbers of its heads; none if the work was closed.
-// It leaves out records whose names come before from.
-func Latest(ctx context.Context, store state.Store, below, from string) (s *Series, heads []int, err error) {
+// It leaves out records whose names come before from or after to.
+func Latest(ctx context.Context, store state.Store, below, from, to string) (s *Series, heads []int, err error) {
 	s = New(store, "")
 	closed := false
 	for record, err := range store.List(ctx, below, from) {
 		if err != nil {
 			return s, nil, fmt.Errorf("list the checkpoints: %w", err)
+		}
+		if record.Name > to {
+			break
 		}
 		at := strings.LastIndex(record.Name, "/") + 1
 		if record.Name[:at] != s.folder {

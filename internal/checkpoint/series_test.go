@@ -70,7 +70,7 @@ func TestRecordsAreWrittenAgain(t *testing.T) {
 	}
 }
 
-// A work goes on with the last series, and writes no number twice. It does not go on with one that was closed.
+// A work goes on with the last series up to a name, and writes no number twice. It does not go on with one that was closed.
 func TestALaterRunGoesOn(t *testing.T) {
 	store := statetest.New()
 	save := func(s *Series, key string) {
@@ -88,7 +88,8 @@ func TestALaterRunGoesOn(t *testing.T) {
 	first := New(store, "c/2/")
 	save(first, "a")
 	save(first, "b")
-	s, heads, err := Latest(t.Context(), store, "c/", "c/2")
+	save(New(store, "c/4/"), "later")
+	s, heads, err := Latest(t.Context(), store, "c/", "c/2", "c/3")
 	if err != nil || s.Folder() != "c/2/" || !slices.Equal(heads, []int{2, 4}) {
 		t.Fatalf("%s, heads %v, %v", s.Folder(), heads, err)
 	}
@@ -113,7 +114,7 @@ func TestALaterRunGoesOn(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s, heads, err := Latest(t.Context(), store, "c/", ""); err != nil || len(heads) != 0 || s.Folder() != "c/2/" {
+	if s, heads, err := Latest(t.Context(), store, "c/", "", "c/3"); err != nil || len(heads) != 0 || s.Folder() != "c/2/" {
 		t.Errorf("closed: %s, heads %v, %v", s.Folder(), heads, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -373,6 +374,9 @@ func TestCheckpointsOfOtherScans(t *testing.T) {
 		"25 hours later":  {func(r *resumable) { r.later(checkpointAge - 2*time.Minute) }, true},
 		"too old":         {func(r *resumable) { r.later(checkpointAge) }, false},
 		"from the future": {func(r *resumable) { r.later(-time.Hour) }, false},
+		"beside one of a clock that is ahead": {func(r *resumable) {
+			r.store.Put(checkpointFolder(policy.DryRun)+state.RunName(now.AddDate(1, 0, 0), "ahead")+"/000001.json", []byte("{}"))
+		}, true},
 		"another policy": {func(r *resumable) {
 			r.scanner.Policy = r.cloud.scanner(strings.Replace(testPolicy, "180d", "181d", 1)).Policy
 		}, false},

@@ -28,7 +28,7 @@ func (c *scan) resume(ctx context.Context, r *report.Report) {
 		return
 	}
 	c.checkpoints = newCheckpointer(checkpoint.New(c.Store, all+state.RunName(c.Now(), r.Run)+"/"), resumer)
-	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(c.Now().Add(-checkpointAge)))
+	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(c.Now().Add(-checkpointAge)), all+state.Stamp(c.Now().Add(clockSkew)))
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}
