@@ -183,6 +183,10 @@ func parseFile(raw json.RawMessage) Object {
 	return source
 }
 
+// maxTags bounds the tags of a medium: a scan stops at one that is in more groups. MPS allows 16.
+// Source: MPS AddMediaTag.
+const maxTags = 1000
+
 // parseTags reads {"Tag":["a","b"]}. MPS leaves the wrapper out, or empty, when a medium
 // has no tags. Any other shape is garbled, since a tag that protects may be in it.
 func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
@@ -201,7 +205,7 @@ func parseTags(raw json.RawMessage) (tags []string, garbled bool) {
 		}
 		for range s.Elements {
 			tag, ok := readText(s.Value())
-			if !ok || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag { // commas separate tags, so it is none or two
+			if !ok || len(tags) == maxTags || strings.Contains(tag, ",") || strings.TrimSpace(tag) != tag { // commas separate tags, so it is none or two
 				return nil, true
 			}
 			tags = append(tags, tag)

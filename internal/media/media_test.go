@@ -218,6 +218,16 @@ func TestParseTags(t *testing.T) {
 	}
 }
 
+// A medium has at most a thousand tags.
+func TestTheMostTags(t *testing.T) {
+	for tags, garbled := range map[int]bool{1000: false, 1001: true} {
+		m, err := media.Parse([]byte(`{"MediaId":"a","Tags":{"Tag":["t"` + strings.Repeat(`,"t"`, tags-1) + `]}}`))
+		if err != nil || m.TagsGarbled != garbled || len(m.Tags) > 0 == garbled {
+			t.Errorf("%d tags: %d, garbled %v, %v", tags, len(m.Tags), m.TagsGarbled, err)
+		}
+	}
+}
+
 func TestParseCreationTime(t *testing.T) {
 	for text, want := range map[string]string{
 		"2010-01-01T00:00:00Z": "2010-01-01T00:00:00Z", "2024-05-01T10:00:00Z": "2024-05-01T10:00:00Z", "2024-05-01T10:00:00+08:00": "2024-05-01T02:00:00Z",

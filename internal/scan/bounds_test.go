@@ -123,6 +123,23 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 	}
 }
 
+// A medium with far more tags than MPS allows is unknown, and fails no scan.
+func TestAMediumWithManyTags(t *testing.T) {
+	c := newCloud(t)
+	var tags []string
+	for i := range 1001 {
+		tags = append(tags, fmt.Sprint("show:", i))
+	}
+	parsed, err := media.Parse(testMedium("x", "shows/x", 400, tags...).Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.add(parsed)
+	if got := c.scan(t.Context(), c.scanner(upcomingPolicy), &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{"x"}}); got.found.End() != nil || got.counts.Unknown != 1 {
+		t.Errorf("%v, %+v", got.found.End(), got.counts)
+	}
+}
+
 // A medium has at most a thousand groups. A key has a kind and a name.
 func TestTheLargestFinding(t *testing.T) {
 	for groups, good := range map[int]bool{1000: true, 1001: false} {
