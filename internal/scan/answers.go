@@ -30,16 +30,12 @@ func (c *scan) receive(results []checked) {
 func (c *scan) answered(one checked) {
 	answer := one.Answer
 	for _, found := range answer.Found {
-		err, isGone := one.gone[found.Medium.Object]
-		if err != nil {
-			c.miss(report.Failure{Object: found.Medium.Object.String(), Message: err.Error()})
-		}
 		if found.Candidate.MediaID != "" && c.sources.mayName(found.Medium.Object) {
 			if err := c.skips.rediscover(&found.Medium); err != nil {
 				c.fail(err)
 			}
 		}
-		c.decide(found, isGone && err == nil)
+		c.decide(found, one.unchecked[found.Medium.ID])
 	}
 	if len(answer.Strays) > 0 { // one may be the medium of an object that was not found: no scan may skip that
 		for _, list := range [][]inventory.Candidate{answer.Again, answer.Vacant} {
@@ -99,11 +95,18 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 	c.checkpoints.account(candidates, nil)
 }
 
-// decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown.
-func (c *scan) decide(of lookup.Found, gone bool) {
-	f, reason, err := c.decider.decide(of, gone)
+// decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown. unchecked is the error of the
+// check whether the source object is gone. A medium that it keeps is missing: an announcement of an orphan must not end by it.
+func (c *scan) decide(of lookup.Found, unchecked error) {
+	f, reason, err := c.decider.decide(of)
 	if err != nil {
 		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
+	}
+	if unchecked != nil {
+		c.miss(report.Failure{Object: of.Medium.Object.String(), Message: unchecked.Error()})
+		if f.verdict == retention.Keep {
+			return
+		}
 	}
 	if reason != "" {
 		c.warnUnknown(of.Medium.ID, reason)

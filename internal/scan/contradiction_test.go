@@ -299,8 +299,8 @@ func TestKeysInAnotherOrder(t *testing.T) {
 	contents := c.planOfOne(s, &trigger.Request{Trigger: trigger.HTTP, Inventory: true})
 	c.answers[plainURL(m.Object.Key)] = []media.Medium{turned}
 	survey := decider{surveys: true}
-	one, _, oneErr := survey.decide(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}}, false)
-	other, _, otherErr := survey.decide(lookup.Found{Medium: turned, Candidate: inventory.Candidate{Object: m.Object}}, false)
+	one, _, oneErr := survey.decide(lookup.Found{Medium: m, Candidate: inventory.Candidate{MediaID: "x"}})
+	other, _, otherErr := survey.decide(lookup.Found{Medium: turned, Candidate: inventory.Candidate{Object: m.Object}})
 	if err := cmp.Or(oneErr, otherErr); err != nil {
 		t.Fatal(err)
 	}

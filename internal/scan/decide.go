@@ -33,9 +33,9 @@ func (c *scan) newDecider() decider {
 	return decider{policy: c.Policy, asOf: c.Head.AsOf, mark: c.Mark, now: c.Now, indexes: c.skips.finds != nil}
 }
 
-// decide decides on a medium. reason says why a medium is kept as unknown. If a list contradicts the medium, or the medium does
-// not fit into a plan, it does not expire, and err says why.
-func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string, err error) {
+// decide decides on a medium. The source object of an orphan is gone. reason says why a medium is kept as unknown. If a list
+// contradicts the medium, or the medium does not fit into a plan, it does not expire, and err says why.
+func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error) {
 	f, err = findingOf(of), checkBeside(of)
 	if d.surveys {
 		f.survey(&of.Medium, err != nil)
@@ -43,7 +43,7 @@ func (d *decider) decide(of lookup.Found, gone bool) (f *finding, reason string,
 	}
 	f.uncounted = d.ranks
 	m := &of.Medium
-	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: gone, NotLatest: true, Mark: d.mark(m)}
+	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: of.Candidate.Orphan, NotLatest: true, Mark: d.mark(m)}
 	decision := retention.Decide(d.policy, m, facts)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {

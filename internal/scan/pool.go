@@ -6,16 +6,15 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
-// checked is a result of a look-up. gone has the source objects that are gone, and with an error those that could not be
-// checked.
+// checked is a result of a look-up. An orphan among its media has no source object. unchecked has the errors of media whose
+// source objects could not be checked, by media ID.
 type checked struct {
 	lookup.Result
-	gone map[media.Object]error
+	unchecked map[string]error
 }
 
 // pool looks batches up concurrently.
@@ -54,14 +53,15 @@ func (p *pool) start(batch lookup.Batch) {
 
 // check checks whether the source objects of orphans are gone. An object whose check fails is taken to exist.
 func (p *pool) check(result lookup.Result) checked {
-	one := checked{Result: result, gone: map[media.Object]error{}}
-	for _, found := range result.Answer.Found {
+	one := checked{Result: result, unchecked: map[string]error{}}
+	for i := range result.Answer.Found {
+		found := &result.Answer.Found[i]
 		if !found.Candidate.Orphan {
 			continue
 		}
-		object := found.Medium.Object
-		if exists, err := p.Objects.Exists(p.ctx, object); err != nil || !exists {
-			one.gone[object] = err
+		exists, err := p.Objects.Exists(p.ctx, found.Medium.Object)
+		if found.Candidate.Orphan = err == nil && !exists; err != nil {
+			one.unchecked[found.Medium.ID] = err
 		}
 	}
 	return one

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -187,55 +185,6 @@ func TestDueIsLeftOut(t *testing.T) {
 	empty := newCloud(t)
 	if got := empty.scan(t.Context(), empty.scanner(upcomingPolicy), daily).report; got.Due == nil || len(got.Due) > 0 {
 		t.Errorf("an empty library: %#v", got.Due)
-	}
-}
-
-// sourcesGone is a cloud without the source objects of media.
-type sourcesGone struct{ *cloud }
-
-func (sourcesGone) Exists(context.Context, media.Object) (bool, error) { return false, nil }
-
-// The index hides no lead: an orphan that an event announced is looked up, though the index has nothing due
-// for its ID. A lead that has not expired is not due: without an announcement no sweep will look at it.
-func TestLeadsAndTheIndex(t *testing.T) {
-	c := newCloud(t)
-	s := c.scanner(strings.Replace(testPolicy, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1))
-	c.list = "mediaId,object\nyoung,\n"
-	c.add(testMedium("young", "clips/young", 170))
-	foreign := testMedium("foreign", "clips/foreign", 170)
-	foreign.Object.Bucket = "others"
-	c.add(foreign)
-	if first := c.scan(t.Context(), s, daily, "first"); first.counts.Looked != 1 || len(first.report.Due) != 1 {
-		t.Fatalf("%+v, due %v", first.counts, first.report.Due)
-	}
-	s.Now = func() time.Time { return now.AddDate(0, 0, 1) }
-	second := c.scan(t.Context(), s, daily, "second")
-	if second.found.Skipped != 1 {
-		t.Fatalf("the index skips %d", second.found.Skipped)
-	}
-	week, err := policy.ParsePeriod("7d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := func() *announce.Reader {
-		r, err := announce.Open(t.Context(), c.store, announce.Query{Policy: &policy.Policy{Notice: week, Timezone: time.UTC}, Region: region, AsOf: s.Now(), Now: s.Now()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(r.Close)
-		return r
-	}
-	update := open().Update(false)
-	for _, e := range []announce.Entry{{MediaID: "young", Orphan: true}, {MediaID: "foreign"}} {
-		err = errors.Join(err, update.Keep(t.Context(), e, true))
-	}
-	if err = errors.Join(err, update.Commit(t.Context(), s.Now())); err != nil {
-		t.Fatal(err)
-	}
-	announced := open()
-	s.Announced, s.Objects = announced, sourcesGone{c}
-	if third := c.scan(t.Context(), s, daily, "third"); !slices.Equal(third.ids, []string{"young"}) || third.counts.Looked != 2 || len(third.report.Due) != 0 {
-		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Skipped, third.report.Due)
 	}
 }
 

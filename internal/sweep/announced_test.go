@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,6 +42,29 @@ func TestAnnouncedOrphans(t *testing.T) {
 		if !found {
 			t.Errorf("%s is not announced", name)
 		}
+	}
+}
+
+// unchecked is a bucket whose objects cannot be checked.
+type unchecked struct{ *world }
+
+func (unchecked) Exists(context.Context, media.Object) (bool, error) { return false, errStore }
+
+// An orphan whose source object cannot be checked for a time stays announced.
+func TestAnnouncedOrphansThatCannotBeChecked(t *testing.T) {
+	w := newWorld(t, noticePolicy)
+	w.orphan(10)
+	w.sweep.Objects = unchecked{w}
+	for day := 1; day < 4; day++ {
+		w.days(day)
+		if r := w.run(fmt.Sprint(day), &scheduled, policy.Enforce); r.Status != report.Partial || len(r.Failures) != 1 {
+			t.Errorf("day %d: %s, %+v", day, r.Status, r.Failures)
+		}
+	}
+	w.sweep.Objects = w
+	w.days(8)
+	if r := w.sweepAll(policy.Enforce); r.Counts.Deleted != 1 {
+		t.Errorf("%+v", r.Counts)
 	}
 }
 
