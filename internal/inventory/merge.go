@@ -108,7 +108,7 @@ func (g *Gathered) Close() {
 }
 
 // DropIDs drops the IDs of media that were found. found has them in order, each with the name of its candidate. An ID stays if
-// a list names another object beside it than that candidate.
+// a list names another object beside it than that candidate, or if its medium may be an orphan: the candidate did not say so.
 func (g *Gathered) DropIDs(found iter.Seq2[extsort.Record, error]) error {
 	find, stop := extsort.Finder(found)
 	defer stop()
@@ -122,7 +122,7 @@ func (g *Gathered) DropIDs(found iter.Seq2[extsort.Record, error]) error {
 		if err == nil {
 			var one extsort.Record
 			one, drop, err = find(c.MediaID)
-			drop = drop && (c.Beside == 0 || c.Beside == Hash(string(one.Rest)))
+			drop = drop && !c.Orphan && (c.Beside == 0 || c.Beside == Hash(string(one.Rest)))
 		}
 		if err == nil && !drop {
 			err = left.Add(record.Name, record.Rest)

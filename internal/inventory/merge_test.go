@@ -234,6 +234,17 @@ func TestDropIDsLeavesContradictions(t *testing.T) {
 	}
 }
 
+// The ID of an orphan stays: the candidate by which its medium was found did not say that its source may be gone.
+func TestDropIDsLeavesOrphans(t *testing.T) {
+	g := gather(t, inventory.Candidate{MediaID: "lead", Lead: true}, inventory.Candidate{MediaID: "orphan", Lead: true, Orphan: true}, inventory.Candidate{MediaID: "orphan"})
+	if err := g.DropIDs(inOrder([]string{"lead", "orphan"}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(g.IDs("")); !slices.Equal(got, []string{"~orphan@0"}) {
+		t.Errorf("%q is left", got)
+	}
+}
+
 // An error of the IDs leaves all gathered media.
 func TestDropIDsFails(t *testing.T) {
 	broken := errors.New("cannot be read")

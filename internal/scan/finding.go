@@ -136,6 +136,8 @@ func (f *finding) merge(other *finding) {
 		f.contradict()
 	case f.isStray(), other.verdict == retention.Unknown && !other.isStray(): // a list contradicts it
 		*f = *other
+	case f.verdict == retention.Keep && other.verdict == retention.Expired: // only one look-up was of an orphan
+		*f = *other
 	}
 	f.uncounted = uncounted
 }

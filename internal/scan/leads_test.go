@@ -73,6 +73,21 @@ func TestLeadsAndTheIndex(t *testing.T) {
 // orphaning is testPolicy with a rule for media whose source objects were removed.
 var orphaning = strings.Replace(testPolicy, "expire:\n", "expire:\n  - {name: orphans, onSourceRemoved: true}\n", 1)
 
+// An orphan that an event announced expires, although a list from before still names its removed object.
+func TestAnOrphanThatAListNames(t *testing.T) {
+	for name, age := range map[string]int{"young": 3, "the rule for old ones takes it too": 400} {
+		c := newCloud(t)
+		s := c.scanner(orphaning)
+		c.list = "mediaId,object\n,oss://media-in/clips/gone\n,oss://media-in/clips/there\n"
+		c.add(testMedium("gone", "clips/gone", age))
+		c.add(testMedium("there", "clips/there", 3))
+		s.Announced, s.Objects = c.announce(announce.Entry{MediaID: "gone", Orphan: true}), sourcesGone{c}
+		if got := c.scan(t.Context(), s, daily); !slices.Equal(got.ids, []string{"gone"}) || got.counts.Looked != 2 || got.found.Missing {
+			t.Errorf("%s: %+v, planned %v", name, got.counts, got.ids)
+		}
+	}
+}
+
 // sourcesUnknown is a cloud whose source objects cannot be checked.
 type sourcesUnknown struct{ *cloud }
 
