@@ -7,7 +7,7 @@ require (
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1 // OSS: the official SDK, with contexts and V4 signatures
 	github.com/aliyun/credentials-go v1.4.14 // roles, sign-ins and metadata on a person's machine: the official providers
 	github.com/aliyun/fc-runtime-go-sdk v0.3.1 // FC: the official SDK of the go1 runtime
-	github.com/klauspost/compress v1.20.4 // gzip and flate: reads in two thirds of the time, and writes in a third
+	github.com/klauspost/compress v1.20.4 // gzip in two thirds of the time to read, and a third to write; s2 for temporary files
 	github.com/rivo/uniseg v0.4.7 // how wide a terminal shows a character
 	github.com/schollz/progressbar/v3 v3.19.1 // the progress of a run on a terminal
 	github.com/spf13/cobra v1.10.2 // commands, their help and completion

@@ -29,7 +29,7 @@ var ErrFile = errors.New("temporary file")
 func ofFile(err error) error { return fmt.Errorf("%w: %w", ErrFile, err) }
 
 // Sorter takes records in any order, and yields them in the order of their names. It keeps the order
-// of records with the same name. It writes sorted pieces to a temporary file, which is compressed if it is large, so that
+// of records with the same name. It writes sorted pieces to a temporary file, which is compressed, so that
 // its memory does not grow. Records that come nearly in order make one piece, which is not merged.
 // The zero value is empty. It is not safe for concurrent use.
 type Sorter struct {

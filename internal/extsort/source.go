@@ -89,14 +89,14 @@ type decoder struct {
 	file    io.Reader
 	buffer  []byte
 	encoded []byte // the part of buffer that is read, and not decoded
-	ended   bool   // all of the file was read
+	left    int    // records that the piece still has
 	last    []byte // name
 }
 
 var errRecord = errors.New("a record is damaged")
 
 func (d *decoder) next(to *batch) (more bool, err error) {
-	for {
+	for d.left > 0 {
 		shared, at := binary.Uvarint(d.encoded)
 		suffix, next := field(d.encoded, at)
 		rest, end := field(d.encoded, next)
@@ -107,16 +107,14 @@ func (d *decoder) next(to *batch) (more bool, err error) {
 			d.last = append(d.last[:shared], suffix...)
 			to.add(d.last, rest)
 			d.encoded = d.encoded[end:]
+			d.left--
 			return true, nil
-		case d.ended && len(d.encoded) > 0:
-			return false, io.ErrUnexpectedEOF // within a record
-		case d.ended:
-			return false, nil
 		}
 		if err := d.read(); err != nil {
 			return false, err
 		}
 	}
+	return false, nil
 }
 
 // field decodes a length and as many bytes from a place on. end is the place behind it; 0 if b does not
@@ -141,10 +139,10 @@ func (d *decoder) read() error {
 		d.buffer = make([]byte, 2*len(d.buffer)) // of a long record
 	}
 	rest := copy(d.buffer, d.encoded)
-	n, err := d.file.Read(d.buffer[rest:])
+	n, err := io.ReadAtLeast(d.file, d.buffer[rest:], 1)
 	d.encoded = d.buffer[:rest+n]
 	if errors.Is(err, io.EOF) {
-		d.ended, err = true, nil
+		return io.ErrUnexpectedEOF // the piece has more records
 	}
 	return err
 }

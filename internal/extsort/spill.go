@@ -1,14 +1,12 @@
 package extsort
 
 import (
-	"bufio"
-	"cmp"
 	"encoding/binary"
 	"io"
 	"math/bits"
 	"os"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/s2"
 )
 
 // spill writes sorted pieces to a temporary file. The zero value has no file.
@@ -24,8 +22,8 @@ type spill struct {
 
 // piece is a sorted part of the file. A piece of a level is the merge of fanIn pieces of the level below.
 type piece struct {
-	start, end int64
-	level      int
+	start, end     int64
+	records, level int
 }
 
 func (s *spill) create() (err error) {
@@ -39,45 +37,27 @@ func (s *spill) create() (err error) {
 	return nil
 }
 
-// small is the size up to which a file is not compressed, in bytes. A run reads its findings several times, and most of the
-// time of a read goes to decompression.
-const small = 16 << 20
+// blockSize is the number of bytes that are compressed together.
+const blockSize = 16 << 10
 
 // output writes a piece. A record has the length of what its name shares with the name before.
 type output struct {
-	piece  *io.OffsetWriter
-	buffer *bufio.Writer // the compressor writes some 250 bytes at a time
-	to     *flate.Writer
-	level  int    // of to
-	plain  int64  // the number of bytes up to small
-	last   []byte // name
-	ready  []byte // records that are not written yet
+	piece   *io.OffsetWriter
+	to      *s2.Writer
+	records int
+	last    []byte // name
+	ready   []byte // records that are not written yet
 }
 
 // begin opens a piece at the end of the file.
 func (s *spill) begin() {
 	if s.open, s.spare = s.spare, nil; s.open == nil {
-		s.open = &output{buffer: bufio.NewWriterSize(nil, chunk)}
+		s.open = &output{to: s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize))}
 	}
 	o := s.open
-	o.piece = io.NewOffsetWriter(s.file, s.end)
-	o.buffer.Reset(o.piece)
-	o.plain = small - s.end
-	o.compress()
+	o.piece, o.records = io.NewOffsetWriter(s.file, s.end), 0
+	o.to.Reset(o.piece)
 	o.last, o.ready = o.last[:0], o.ready[:0]
-}
-
-// compress begins a part of a piece, which is compressed unless the file is small.
-func (o *output) compress() {
-	level := flate.BestSpeed
-	if o.plain > 0 {
-		level = flate.NoCompression
-	}
-	if o.to == nil || o.level != level {
-		o.to, _ = flate.NewWriter(nil, level) // the level is valid
-		o.level = level
-	}
-	o.to.Reset(o.buffer)
 }
 
 func (o *output) writeAll(of *block, records []span) error {
@@ -97,21 +77,17 @@ func (o *output) write(name, rest []byte) error {
 	b = binary.AppendUvarint(b, uint64(len(rest)))
 	o.ready = append(b, rest...)
 	o.last = append(o.last[:shared], name[shared:]...)
+	o.records++
 	if len(o.ready) < chunk {
 		return nil
 	}
 	return o.squeeze()
 }
 
-// squeeze writes the records that are ready. When the file is not small any more, it begins to compress.
+// squeeze writes the records that are ready.
 func (o *output) squeeze() error {
 	_, err := o.to.Write(o.ready)
-	o.plain -= int64(len(o.ready))
 	o.ready = o.ready[:0]
-	if err == nil && o.plain <= 0 && o.level == flate.NoCompression {
-		err = o.to.Flush()
-		o.compress()
-	}
 	return err
 }
 
@@ -138,11 +114,11 @@ func (s *spill) finish(level int) error {
 	if err := o.squeeze(); err != nil {
 		return err
 	}
-	if err := cmp.Or(o.to.Close(), o.buffer.Flush()); err != nil {
+	if err := o.to.Close(); err != nil {
 		return err
 	}
 	length, _ := o.piece.Seek(0, io.SeekCurrent) // where it is
-	s.pieces = append(s.pieces, piece{s.end, s.end + length, level})
+	s.pieces = append(s.pieces, piece{s.end, s.end + length, o.records, level})
 	s.end += length
 	s.open, s.spare = nil, o
 	if len(s.pieces)-s.fixed < fanIn || s.pieces[len(s.pieces)-fanIn].level != level {
@@ -176,7 +152,8 @@ func (s *spill) undo() {
 func (s *spill) sources(pieces []piece) (sources merge) {
 	for i, p := range pieces {
 		compressed := io.NewSectionReader(s.file, p.start, p.end-p.start)
-		sources = append(sources, &source{number: i, from: &decoder{file: flate.NewReader(compressed)}})
+		plain := s2.NewReader(compressed, s2.ReaderMaxBlockSize(blockSize))
+		sources = append(sources, &source{number: i, from: &decoder{file: plain, left: p.records}})
 	}
 	return sources
 }
