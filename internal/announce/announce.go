@@ -61,7 +61,7 @@ type Query struct {
 // run under a policy without a notice that is no sweep. A Reader is not safe for concurrent use.
 type Reader struct {
 	Query
-	// Began is about when the notice of due media began at the latest; see HasPassed.
+	// Began is when the notice of due media began at the latest. See HasPassed for media that were announced before.
 	Began time.Time
 	// Held are the holds that ended lately. They kept their media: announcements from before count no more.
 	Held     holds.Ended

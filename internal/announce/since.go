@@ -13,7 +13,7 @@ import (
 // HasPassed reports whether the notice of a medium that was announced at a time has ended. Months are not of one length:
 // the notice of what was announced later may end earlier.
 func (r *Reader) HasPassed(announced time.Time) bool {
-	return !r.Policy.Notice.After(announced, r.Policy.Timezone).After(r.AsOf)
+	return !r.Policy.NoticeEnds(announced).After(r.AsOf)
 }
 
 // IsDue reports whether the notice of a medium with its record has ended. Calls must come in the

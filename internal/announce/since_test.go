@@ -87,7 +87,7 @@ func TestNoticeOfAMonth(t *testing.T) {
 	for _, first := range []time.Time{time.Date(2026, time.January, 28, 0, 0, 0, 0, time.UTC), time.Date(2026, time.October, 24, 23, 0, 0, 0, time.UTC)} {
 		for i := range 40 {
 			at := first.Add(time.Duration(i) * 2 * time.Hour)
-			ends := p.Notice.After(at, p.Timezone)
+			ends := p.NoticeEnds(at)
 			for asOf, want := range map[time.Time]bool{ends.Add(-time.Hour): false, ends.Add(-time.Second): false, ends: true, ends.Add(time.Hour): true} {
 				store := statetest.New()
 				query := Query{Policy: p, AsOf: asOf, Now: asOf, Sweep: true}

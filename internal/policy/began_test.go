@@ -8,7 +8,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// A period that began then has passed, and one that began a second later has not.
+// A period that began then has passed, and none that began later has: not a second later, and not by a shorter month.
 func TestPeriodBegan(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, zone := range []string{"UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York"} {
@@ -26,6 +26,15 @@ func TestPeriodBegan(t *testing.T) {
 				at := period.Began(asOf, location)
 				if period.After(at, location).After(asOf) || !period.After(at.Add(time.Second), location).After(asOf) {
 					t.Fatalf("%s in %s at %v: %v", text, zone, asOf, at)
+				}
+			}
+			for range 10 {
+				asOf := time.Date(2024+random.IntN(4), 3, random.IntN(4)-2, random.IntN(24), random.IntN(60), random.IntN(60), 0, location)
+				at := period.Began(asOf, location)
+				for later := at.Add(time.Second); later.Before(at.AddDate(0, 0, 6)); later = later.Add(601 * time.Second) {
+					if !period.After(later, location).After(asOf) {
+						t.Fatalf("%s in %s at %v: %v, and it has passed since %v", text, zone, asOf, at, later)
+					}
 				}
 			}
 		}

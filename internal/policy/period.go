@@ -101,11 +101,30 @@ func (p Period) After(start time.Time, zone *time.Location) time.Time {
 	return last(start.Add(time.Duration(p.hours) * time.Hour))
 }
 
-// Began returns the latest second from which a period has passed at asOf, a whole second.
+// Began returns the latest second from which a period has passed at asOf, a whole second. Months are not of one length: the
+// period may not have passed from an earlier second.
 func (p Period) Began(asOf time.Time, zone *time.Location) time.Time {
-	ago := func(seconds int) time.Time { return asOf.Add(-time.Duration(seconds) * time.Second) }
-	longest := p.After(asOf, zone).Sub(asOf) + 5*24*time.Hour // months differ in length
-	return ago(sort.Search(int(longest.Seconds()), func(seconds int) bool { return !p.After(ago(seconds), zone).After(asOf) }))
+	if p.months == 0 {
+		return asOf.Add(-time.Duration(p.hours) * time.Hour)
+	}
+	hasPassed := func(start time.Time) bool { return !p.After(start, zone).After(asOf) }
+	// latest returns the second before the first one since a time from which the period has not passed.
+	latest := func(since time.Time, within time.Duration) time.Time {
+		first := sort.Search(int(within.Seconds()), func(n int) bool { return !hasPassed(since.Add(time.Duration(n) * time.Second)) })
+		return since.Add(time.Duration(first-1) * time.Second)
+	}
+	const (
+		spread = 5 * 24 * time.Hour // of starts whose periods end at one time
+		step   = 15 * time.Minute   // no day ends within it, and no clock changes
+	)
+	longest := p.After(asOf, zone).Sub(asOf) + spread
+	began := latest(asOf.Add(-longest), longest)
+	for since := began.Add(spread).Truncate(step); since.After(began); since = since.Add(-step) {
+		if hasPassed(since) {
+			return latest(since, step)
+		}
+	}
+	return began
 }
 
 // wall returns the instant at which a clock of zone shows the time that clock shows in UTC.

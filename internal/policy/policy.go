@@ -109,6 +109,11 @@ func (p *Policy) Text() []byte { return p.text }
 // Digest returns "sha256:" and the hash of the canonical form. It identifies the policy's decisions.
 func (p *Policy) Digest() string { return p.digest }
 
+// NoticeEnds returns when the notice of media ends that are announced at a time.
+func (p *Policy) NoticeEnds(announced time.Time) time.Time {
+	return p.Notice.After(announced, p.Timezone)
+}
+
 // HasOrphanRule reports whether a rule expires media whose source objects were deleted.
 func (p *Policy) HasOrphanRule() bool {
 	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved })

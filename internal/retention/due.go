@@ -62,9 +62,9 @@ func Goes(p *policy.Policy, facts Facts, due time.Time) time.Time {
 	case p.Notice.IsZero():
 		return due
 	case due.After(facts.AsOf):
-		return p.Notice.After(due, p.Timezone)
+		return p.NoticeEnds(due)
 	case facts.Announced.IsZero():
-		return p.Notice.After(facts.AsOf, p.Timezone)
+		return p.NoticeEnds(facts.AsOf)
 	}
-	return p.Notice.After(facts.Announced, p.Timezone)
+	return p.NoticeEnds(facts.Announced)
 }

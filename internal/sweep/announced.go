@@ -26,8 +26,7 @@ func newCalendar(p *policy.Policy) *calendar {
 }
 
 func (c *calendar) add(one announce.Entry) {
-	zone := c.policy.Timezone
-	day := c.policy.Notice.After(time.Unix(one.At, 0), zone).In(zone).Format(time.DateOnly)
+	day := c.policy.NoticeEnds(time.Unix(one.At, 0)).In(c.policy.Timezone).Format(time.DateOnly)
 	on := c.days[day]
 	if on == nil {
 		on = &report.Announced{Day: day}
