@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -51,8 +52,11 @@ type Tombstones struct {
 	reading *state.SharedRead
 	read    map[string]bool // records; reading guards it
 
-	mu         sync.Mutex
-	deleted    map[Tombstone]bool
+	mu sync.Mutex
+	// deleted has hashes: if MPS shows deleted media as Initiated, each deletion leaves a tombstone. A live medium with the hash
+	// of another one stays.
+	deleted    map[uint64]struct{}
+	seed       maphash.Seed
 	unverified map[Tombstone]time.Time
 	restored   map[string]time.Time
 	restores   int // records of restores
@@ -61,7 +65,7 @@ type Tombstones struct {
 // NewTombstones returns an empty cache.
 func NewTombstones() *Tombstones {
 	return &Tombstones{reading: state.NewSharedRead(), read: map[string]bool{},
-		deleted: map[Tombstone]bool{}, unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
+		deleted: map[uint64]struct{}{}, seed: maphash.MakeSeed(), unverified: map[Tombstone]time.Time{}, restored: map[string]time.Time{}}
 }
 
 // Refresh reads the records written since the last call.
@@ -116,7 +120,7 @@ func (t *Tombstones) add(record tombstoneRecord) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, one := range record.Deleted {
-		t.deleted[one] = true
+		t.deleted[maphash.Comparable(t.seed, one)] = struct{}{}
 	}
 	for _, one := range record.Unverified {
 		t.unverified[one] = latest(t.unverified[one], record.At)
@@ -148,7 +152,7 @@ func (t *Tombstones) Of(medium *media.Medium) retention.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	one := Tombstone{medium.ID, medium.Created.Unix()}
-	if t.deleted[one] {
+	if _, isDeleted := t.deleted[maphash.Comparable(t.seed, one)]; isDeleted {
 		return retention.Mark{Kind: retention.Deleted}
 	}
 	var mark retention.Mark

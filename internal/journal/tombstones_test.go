@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -163,4 +164,26 @@ func TestCallersWaitForTheirContext(t *testing.T) {
 		tombstones := NewTombstones()
 		return func(ctx context.Context) error { return tombstones.Refresh(ctx, store) }
 	})
+}
+
+// A tombstone of a deleted medium takes little memory: a library that shows deleted media leaves one for each.
+func TestTombstonesTakeLittleMemory(t *testing.T) {
+	const many = 200_000
+	tombstones := NewTombstones()
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc) //nolint:gosec // some megabytes
+	}
+	before := heap()
+	for i := range many {
+		tombstones.add(tombstoneRecord{At: asOf, Deleted: []Tombstone{tombstone(fmt.Sprintf("%032x", i))}})
+	}
+	if each := (heap() - before) / many; each > 40 {
+		t.Errorf("%d bytes each", each)
+	}
+	if got := tombstones.Of(medium(fmt.Sprintf("%032x", many-1))); got.Kind != retention.Deleted {
+		t.Errorf("%+v", got)
+	}
 }
