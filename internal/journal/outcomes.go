@@ -31,6 +31,9 @@ const (
 	Lost Became = "lost"
 )
 
+// mayDelete reports whether a run deleted the medium, or may have.
+func (b Became) mayDelete() bool { return b == Deleted || b == Unverified || b == Lost }
+
 // Count counts a medium with the outcome, also in the line of its rule.
 func (b Became) Count(c *report.Counts, line *report.Rule) {
 	switch b {
@@ -124,8 +127,8 @@ func decodeOutcome(record []byte) (Outcome, error) {
 	return Outcome{}, fmt.Errorf("outcome %s is not a known one", text.Quote(string(o.Became)))
 }
 
-// Outcomes returns the outcomes of a run by media ID, and the number of records read. folder is the
-// run itself, or the run that it resumed.
+// Outcomes returns the latest outcomes of a run by media ID, and the number of records read. folder is the run itself, or the run
+// that it resumed. A request may be carried out twice at once: that one call found a medium gone hides no deletion by the other.
 func Outcomes(ctx context.Context, store state.Store, folder, run string) (outcomes map[string]Outcome, records int, err error) {
 	outcomes = map[string]Outcome{}
 	for listed, err := range store.List(ctx, outcomesOf(folder), "") {
@@ -141,7 +144,8 @@ func Outcomes(ctx context.Context, store state.Store, folder, run string) (outco
 		}
 		records++
 		for _, o := range list {
-			if len(o.Runs) == 0 && folder == run || slices.Contains(o.Runs, run) {
+			isOfRun := len(o.Runs) == 0 && folder == run || slices.Contains(o.Runs, run)
+			if isOfRun && (o.Became.mayDelete() || !outcomes[o.MediaID].Became.mayDelete()) {
 				outcomes[o.MediaID] = o
 			}
 		}

@@ -59,16 +59,20 @@ func TestAddOutcomesFindsFreeNumbers(t *testing.T) {
 	}
 }
 
-// The latest outcome of a medium counts.
+// The latest outcome of a medium counts. That a medium is gone hides no deletion.
 func TestLatestOutcomeCounts(t *testing.T) {
-	store := statetest.New()
-	last, err := AddOutcomes(t.Context(), store, "run", 0, []Outcome{{MediaID: "a", Became: Unverified, Plan: "p"}})
-	no(t, err)
-	_, err = AddOutcomes(t.Context(), store, "run", last, []Outcome{{MediaID: "a", Became: Deleted, Plan: "p"}})
-	no(t, err)
-	got, _, err := Outcomes(t.Context(), store, "run", "run")
-	if err != nil || got["a"].Became != Deleted {
-		t.Errorf("%+v, %v", got, err)
+	for _, test := range [][3]Became{
+		{Unverified, Deleted, Deleted}, {Failed, Gone, Gone}, {Gone, Failed, Failed}, {Failed, Deleted, Deleted}, {Gone, Unverified, Unverified},
+		{Deleted, Gone, Deleted}, {Unverified, Gone, Unverified}, {Lost, Failed, Lost},
+	} {
+		store := statetest.New()
+		for i, became := range test[:2] {
+			_, err := AddOutcomes(t.Context(), store, "run", i, []Outcome{{MediaID: "a", Became: became, Plan: "p"}})
+			no(t, err)
+		}
+		if got, _, err := Outcomes(t.Context(), store, "run", "run"); err != nil || got["a"].Became != test[2] {
+			t.Errorf("%v: %+v, %v", test, got, err)
+		}
 	}
 }
 

@@ -41,10 +41,10 @@ func TestKilledRuns(t *testing.T) {
 		{"no outcome", func(*statetest.Memory) {}, []string{"killed http deleted 0 gone 0 unverified 0 failed 0"}, ""},
 		{"some outcomes", func(s *statetest.Memory) { add(s, 5, journal.Deleted) }, []string{"killed http deleted 5 gone 0 unverified 0 failed 0"}, ""},
 		{"all kinds", func(s *statetest.Memory) {
-			add(s, 9, journal.Deleted)
-			add(s, 6, journal.Gone)
-			add(s, 4, journal.Failed)
-			add(s, 2, journal.Unverified)
+			add(s, 9, journal.Failed)
+			add(s, 7, journal.Gone)
+			add(s, 5, journal.Unverified)
+			add(s, 3, journal.Deleted)
 		}, []string{"killed http deleted 3 gone 2 unverified 2 failed 2"}, ""},
 		{"its report was saved", func(s *statetest.Memory) { add(s, 5, journal.Deleted); saved(s, "killed", 0) }, nil, ""},
 		{"its report is damaged", func(s *statetest.Memory) { add(s, 5, journal.Deleted); s.Put(reportName("killed", 1), []byte("{")) }, nil, ""},
