@@ -128,11 +128,10 @@ func (s *Restorer) Run(ctx, admit context.Context, of Deletion, each func(report
 // notDeleted says why a medium was not deleted by the run; empty if it was, or may have been.
 func (of Deletion) notDeleted(outcome journal.Outcome, known bool) string {
 	switch {
-	case known && !outcome.IsOf(of.Run):
-		if by := outcome.By(of.Run); by != of.Run {
-			return fmt.Sprintf("the run did not delete it: run %s did", by)
-		}
+	case known && (outcome.Became == journal.Gone || outcome.Became == journal.Failed):
 		return "the run did not delete it: " + string(outcome.Became)
+	case known && !outcome.IsOf(of.Run):
+		return fmt.Sprintf("the run did not delete it: run %s did", outcome.By(of.Run))
 	case !known && !of.Interrupted:
 		return "the run did not delete it"
 	}

@@ -42,6 +42,27 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A run restores what it deleted or may have deleted. What another run has settled has that run's outcome.
+func TestWhoDeletedAMedium(t *testing.T) {
+	for became, want := range map[journal.Became][2]string{ // the reasons for the run that began the plan, and for the one that finished it
+		journal.Deleted: {"the run did not delete it: run second did", ""}, journal.Unverified: {"the run did not delete it: run second did", ""}, journal.Lost: {"", ""},
+		journal.Gone: {"the run did not delete it: gone", "the run did not delete it: gone"}, journal.Failed: {"the run did not delete it: failed", "the run did not delete it: failed"},
+	} {
+		for i, run := range []string{"run", "second"} {
+			w, of := newWorld(t, 1)
+			m := testMedium("a", "clips/9", "Published")
+			of.Run, of.Plan = run, w.plan(region, m)
+			if _, err := journal.AddOutcomes(t.Context(), w.Store, "run", 1, []journal.Outcome{{MediaID: m.ID, Became: became, Plan: of.Plan, Runs: []string{"run", "second"}}}); err != nil {
+				t.Fatal(err)
+			}
+			results, err := w.run(t.Context(), t.Context(), of)
+			if one := results["a"]; err != nil || one.Reason != want[i] || (one.Result == report.Restored) != (want[i] == "") {
+				t.Errorf("%s, restore of %s: %+v, %v", became, run, one, err)
+			}
+		}
+	}
+}
+
 // Two deleted media of one object come back as one.
 func TestTwoMediaOfOneObject(t *testing.T) {
 	w, _ := newWorld(t, 1)
