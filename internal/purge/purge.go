@@ -36,6 +36,8 @@ type Outcome struct {
 	Now    retention.Decision
 	// Cause is the error of a failed or unverified deletion.
 	Cause error
+	// Unread is true if the medium could not be read before its deletion, and a later run may read it.
+	Unread bool
 	// Tombstone is true if later runs need a tombstone: MPS shows the medium as Initiated, or
 	// still shows it after it accepted the deletion.
 	Tombstone bool

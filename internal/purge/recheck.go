@@ -1,6 +1,7 @@
 package purge
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -41,18 +42,29 @@ func (w *worker) free(batch []plan.Line) (free []plan.Line) {
 	return free
 }
 
-// find reads a batch, and reports the media that are gone.
+// find reads a batch, and reports the media that are gone, and those that could not be read.
 func (w *worker) find(batch []plan.Line) {
 	found, failed := w.look(batch)
 	var outcomes []Outcome
 	for _, l := range batch {
-		m := found[l.MediaID]
+		m, err := found[l.MediaID], failed[l.MediaID]
 		isDeleted, hidden := showsDeletion(l, m)
-		if failed[l.MediaID] == nil && (m == nil || isDeleted) {
+		switch {
+		case err != nil && deadline.Passed(err):
+		case err != nil:
+			outcomes = append(outcomes, unreadable(l, err))
+		case m == nil || isDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
 		}
 	}
 	w.report(outcomes...)
+}
+
+// unreadable returns the outcome of a medium that could not be read.
+func unreadable(l plan.Line, err error) Outcome {
+	rejected, ok := errors.AsType[*mps.Error](err)
+	isFinal := ok && rejected.Kind == mps.Rejected || errors.Is(err, lookup.ErrUnanswered)
+	return Outcome{Line: l, Became: journal.Failed, Cause: err, Unread: !isFinal}
 }
 
 // recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
@@ -67,7 +79,7 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 		switch {
 		case err != nil && deadline.Passed(err):
 		case err != nil:
-			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Failed, Cause: err})
+			outcomes = append(outcomes, unreadable(l, err))
 		case m == nil, w.Interrupted && isDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
 		case !w.Judge.Origin.Names(m):

@@ -197,8 +197,8 @@ func TestOnlyStaleMediaAreReadAgain(t *testing.T) {
 	})
 }
 
-// A purge that only accounts finds out which media are gone, although they were read just now. It
-// neither fails nor decides, and sends nothing.
+// A purge that only accounts finds out which media are gone, although they were read just now, and which cannot be read. It
+// decides nothing, and sends nothing.
 func TestAccountOnly(t *testing.T) {
 	l := newLibrary(t)
 	lines := l.fill(30)
@@ -215,7 +215,7 @@ func TestAccountOnly(t *testing.T) {
 	p := l.purger(asOf, origin{unnamed: []string{"m005"}})
 	p.FindOnly = true
 	got, err := l.purge(t.Context(), t.Context(), p, lines)
-	if want := (became{"gone": 3, "pending": 27}); err != nil || !maps.Equal(got.count(30), want) || len(l.sent) > 0 {
+	if want := (became{"gone": 3, "failed": 10, "pending": 17}); err != nil || !maps.Equal(got.count(30), want) || len(l.sent) > 0 || !got["m011"].Unread {
 		t.Errorf("%v, sent %v, %v", got.count(30), l.sent, err)
 	}
 }
@@ -261,6 +261,9 @@ func TestMediaThatCannotBeReadAgain(t *testing.T) {
 			got, err := l.purge(t.Context(), t.Context(), l.purger(asOf, origin{}), lines)
 			if err != nil || !maps.Equal(got.count(10), test.want) {
 				t.Errorf("%s: %v, %v, sent %v", name, got.count(10), err, l.sent)
+			}
+			if mayBeRead := got["m004"].Unread; mayBeRead != (name == "no answer") {
+				t.Errorf("%s: a later run may read it: %v", name, mayBeRead)
 			}
 		})
 	}

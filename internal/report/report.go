@@ -105,7 +105,7 @@ type Rule struct {
 	Applied int    `json:"applied"`
 	Expired int    `json:"expired"`
 	Deleted int    `json:"deleted"`
-	Lost    int    `json:"lost,omitempty"` // gone media that an earlier, killed run may have deleted
+	Lost    int    `json:"lost,omitempty"` // gone media that an earlier run may have deleted, and no report counts
 }
 
 // Guard says whether the run was stopped before it deleted too much.

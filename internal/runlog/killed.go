@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -65,29 +66,37 @@ func Killed(ctx context.Context, store state.Store, i journal.Intent) ([]*report
 }
 
 // logSaved reports whether a run saved a report on a plan. It adds the report to the log if that has none: a store can refuse
-// one of two writes. The run that began the plan has several reports if its request was repeated: their clocks differ. A
-// damaged report counts: no deletion is counted twice.
+// one of two writes. A damaged report counts: no deletion is counted twice.
 func logSaved(ctx context.Context, store state.Store, run string, i journal.Intent) (saved bool, err error) {
+	r, saved, err := readSaved(ctx, store, run, i)
+	if err != nil || saved && r == nil {
+		return saved, err
+	}
+	logged, err := isLogged(ctx, store, run, i)
+	if err == nil && saved && !logged {
+		err = Log(ctx, store, r)
+	}
+	return saved || logged, err
+}
+
+// readSaved returns the report that a run saved on a plan, if it is not damaged. The run that began the plan has several reports
+// if its request was repeated: their clocks differ.
+func readSaved(ctx context.Context, store state.Store, run string, i journal.Intent) (r *report.Report, saved bool, err error) {
 	for number := 1; ; number++ {
 		data, err := store.Read(ctx, reportName(run, number))
 		if errors.Is(err, state.ErrNotFound) {
-			return isLogged(ctx, store, run, i)
+			return nil, false, nil
 		}
 		if err != nil {
-			return false, err
+			return nil, false, err
 		}
 		r, err := decodeReport(run, data)
 		if err != nil {
-			return true, nil //nolint:nilerr // a damaged report counts
+			return nil, true, nil //nolint:nilerr // it was saved
 		}
-		if run == i.Run && !r.AsOf.Equal(i.AsOf) {
-			continue
+		if run != i.Run || r.AsOf.Equal(i.AsOf) {
+			return r, true, nil
 		}
-		logged, err := isLogged(ctx, store, run, i)
-		if err == nil && !logged {
-			err = Log(ctx, store, r)
-		}
-		return true, err
 	}
 }
 
@@ -133,4 +142,40 @@ func countKilled(r *report.Report, rule string, became journal.Became) {
 	c, line := &r.Counts, r.Rule(rule)
 	c.Looked, c.Expired, line.Applied, line.Expired = c.Looked+1, c.Expired+1, line.Applied+1, line.Expired+1
 	became.Count(c, line)
+}
+
+// OnPlan returns the reports of the run that began a plan, and of those that resumed it.
+func OnPlan(ctx context.Context, store state.Store, i journal.Intent) (reports []*report.Report, err error) {
+	var records []logged
+	for l, err := range (Query{Since: i.AsOf}).logged(ctx, store) {
+		if err != nil {
+			return nil, err
+		}
+		if l.run == state.SafeName(i.Run) || strings.HasPrefix(l.name, logFolder+string(trigger.Timer)+"/") { // only these resume
+			records = append(records, l)
+		}
+	}
+	texts, errs := state.ReadAll(ctx, store, records, func(l logged) string { return l.name })
+	hasFirst := false
+	for n, l := range records {
+		if errs[n] != nil && !state.IsLost(errs[n]) {
+			return nil, errs[n]
+		}
+		r, err := readLogged(texts[n], l)
+		isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
+		hasFirst = hasFirst || isFirst
+		if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {
+			reports = append(reports, r)
+		}
+	}
+	if !hasFirst { // it will be logged
+		r, _, err := readSaved(ctx, store, i.Run, i)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			reports = append(reports, r)
+		}
+	}
+	return reports, nil
 }

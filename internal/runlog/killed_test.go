@@ -1,6 +1,7 @@
 package runlog
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -102,5 +103,46 @@ func TestKilledRuns(t *testing.T) {
 				t.Errorf("counted again: %v, %v, %d records more", again, err, len(store.Records)-records)
 			}
 		})
+	}
+}
+
+// The reports on a plan are those of the run that began it, and of scheduled runs that resumed it.
+func TestReportsOnAPlan(t *testing.T) {
+	store, intent := statetest.New(), journal.Intent{Run: "first", Plan: "sha256:p", AsOf: asOf}
+	add := func(run string, kind trigger.Kind, after time.Duration, alter func(r *report.Report)) *report.Report {
+		r := report.New(run, kind, nil, asOf)
+		alter(r)
+		r.Finish(report.Done, r.AsOf.Add(after))
+		no(t, Log(t.Context(), store, r))
+		return r
+	}
+	resumed := func(ledger, plan string) func(r *report.Report) {
+		return func(r *report.Report) { r.Ledger, r.Plan = ledger, plan }
+	}
+	own := func(*report.Report) {}
+	add("event", trigger.OSS, time.Minute, own)
+	add("first", trigger.OSS, time.Hour, func(r *report.Report) { r.AsOf = r.AsOf.Add(time.Second) }) // its request was repeated
+	add("second", trigger.Timer, 2*time.Hour, resumed("first", "sha256:p"))
+	add("third", trigger.Timer, 3*time.Hour, resumed("first", "sha256:other"))
+	add("fourth", trigger.Timer, 4*time.Hour, resumed("other", "sha256:p"))
+	damaged := add("fifth", trigger.Timer, 5*time.Hour, resumed("first", "sha256:p"))
+	store.Put(logName(damaged, 1), []byte("{"))
+	saved := report.New("first", trigger.OSS, nil, asOf)
+	saved.Finish(report.Partial, asOf.Add(time.Minute))
+	no(t, Save(t.Context(), store, saved))
+	found, err := OnPlan(t.Context(), store, intent)
+	no(t, err)
+	var runs []string
+	for _, r := range found {
+		runs = append(runs, fmt.Sprint(r.Run, " ", r.Status))
+	}
+	if diff := cmp.Diff([]string{"second done", "first partial"}, runs); diff != "" || store.Reads[logName(damaged, 1)] != 1 {
+		t.Error(diff)
+	}
+	for _, down := range []string{"list", "read"} {
+		store.Down, store.Of = down, "log/"
+		if _, err := OnPlan(t.Context(), store, intent); !errors.Is(err, statetest.ErrDown) {
+			t.Errorf("%s fails: %v", down, err)
+		}
 	}
 }

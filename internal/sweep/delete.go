@@ -26,7 +26,7 @@ func (r *run) purge(ctx, admit context.Context, l *ledger, origin purge.Origin, 
 	p := purge.Purger{Library: r.Library, Holds: holds, Claims: r.Claims, Now: r.Now, Judge: judge, Interrupted: r.isResumed()}
 	err := task.Do(func() error {
 		return p.Run(ctx, admit, lines, func(some []purge.Outcome) {
-			r.settle(some, l)
+			r.settle(ctx, some, l)
 			l.maybeFlush(ctx)
 		})
 	})
@@ -45,11 +45,12 @@ func (r *run) purge(ctx, admit context.Context, l *ledger, origin purge.Origin, 
 	}
 }
 
-// settle counts outcomes, takes their media from pending, and adds them to the ledger.
-func (r *run) settle(some []purge.Outcome, l *ledger) {
+// settle counts outcomes, takes their media from pending, and adds them to the ledger. A medium of a resumed plan that could
+// not be read gets no outcome: an earlier run may have deleted it, and a later one reads it.
+func (r *run) settle(ctx context.Context, some []purge.Outcome, l *ledger) {
 	for _, o := range some {
 		r.report.Counts.Pending--
-		if r.isResumed() && o.Became == journal.Gone {
+		if r.isResumed() && o.Became == journal.Gone && !r.isElsewhere(ctx, o.Line.MediaID) {
 			o.Became = journal.Lost
 		}
 		if r.request.Trigger == trigger.OSS && o.Became != journal.Deleted && o.Became != journal.Unverified {
@@ -63,7 +64,15 @@ func (r *run) settle(some []purge.Outcome, l *ledger) {
 			l.keep(o)
 			continue
 		}
-		o.Became.Count(&r.report.Counts, r.report.Rule(o.Line.Rule))
+		rule := r.report.Rule(o.Line.Rule)
+		o.Became.Count(&r.report.Counts, rule)
+		if o.Unread && r.isResumed() {
+			r.report.Unrecorded = true
+			continue
+		}
+		if o.Became == journal.Lost && r.earlier.takeCounted(rule.Name) {
+			rule.Lost--
+		}
 		l.add(o)
 	}
 	r.progress.Add(len(some))
@@ -82,13 +91,9 @@ func (r *run) countKept(o purge.Outcome) {
 	}
 }
 
-// closeLedger closes a ledger. Lost media without a record count in the run that finishes the plan: it finds them lost again. A
-// gap in the history changes nothing else of the run.
+// closeLedger closes a ledger. A gap in the history changes nothing else of the run.
 func (r *run) closeLedger(ctx context.Context, l *ledger) error {
 	err, gap := l.close(ctx)
-	for _, rule := range l.lost {
-		r.report.Rule(rule).Lost--
-	}
 	if gap != nil {
 		r.Log.Warn("history not recorded", "media", len(l.decisions), "error", text.Bound(gap.Error()))
 		r.report.Note("history lacks %d media of this run: they could not be recorded", len(l.decisions))

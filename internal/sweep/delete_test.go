@@ -49,7 +49,7 @@ func TestSettle(t *testing.T) {
 					r.report.Counts.Pending = 2
 					test.outcome.Line = plan.Line{MediaID: "m", Rule: "rest"}
 					l := r.newLedger("p", "")
-					r.settle([]purge.Outcome{test.outcome}, l)
+					r.settle(t.Context(), []purge.Outcome{test.outcome}, l)
 					test.want.Pending = 1
 					if diff := cmp.Diff(test.want, r.report.Counts); diff != "" {
 						t.Errorf("counts (-want +got):\n%s", diff)
@@ -93,7 +93,7 @@ func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 	l := r.newLedger("p", "")
 	for became, want := range map[journal.Became]journal.Became{journal.Gone: journal.Lost, journal.Deleted: journal.Deleted, journal.Failed: journal.Failed} {
 		l.outcomes = nil
-		r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}}, l)
+		r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "m", Rule: "rest"}, Became: became}}, l)
 		if got := l.outcomes[0]; got.Became != want || !slices.Equal(got.Runs, []string{"first", "second"}) {
 			t.Errorf("%s: %+v", became, got)
 		}

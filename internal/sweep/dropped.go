@@ -18,6 +18,10 @@ import (
 // findTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
 const findTime = time.Minute
 
+// findFor is the time for which a dropped plan stays open because MPS does not say what became of its media. The totals of its
+// day wait for a month.
+const findFor = 21 * 24 * time.Hour
+
 // Dropped counts the media of a dropped plan.
 type Dropped struct {
 	Entries int // media of the plan
@@ -62,22 +66,36 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 		r.countLine(o.Line)
 		found.Gone++
 	})
+	if r.Now().Sub(dropped.contents.Head.AsOf) > findFor {
+		r.report.Unrecorded = false
+	}
 	notClosed := r.recordFound(ctx, dropped.ledger)
 	return found, cmp.Or(err, notClosed)
 }
 
 // findGone reads media of a plan for at most findTime, and settles those that are gone. It calls each before it settles one.
+// An error means that not all could be read. The plan stays open if a later run may read them.
 func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) error {
 	admit, cancel := context.WithTimeout(admit, findTime)
 	defer cancel()
 	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, FindOnly: true}
-	err := p.Run(admit, admit, lines, func(gone []purge.Outcome) {
-		for _, o := range gone {
+	var unread error
+	err := p.Run(admit, admit, lines, func(found []purge.Outcome) {
+		var gone []purge.Outcome
+		for _, o := range found {
+			if o.Became != journal.Gone {
+				unread = o.Cause
+				r.report.Unrecorded = r.report.Unrecorded || o.Unread
+				continue
+			}
 			each(o)
+			gone = append(gone, o)
 		}
-		r.settle(gone, l)
+		r.settle(admit, gone, l)
 	})
-	return cmp.Or(err, context.Cause(admit))
+	isSilent := admit.Err() != nil && !r.Library.Answered()
+	r.report.Unrecorded = r.report.Unrecorded || isSilent
+	return cmp.Or(err, context.Cause(admit), unread)
 }
 
 // recordFound closes the ledger of a run that deletes nothing. Without the outcomes the plan stays open.

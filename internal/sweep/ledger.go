@@ -34,7 +34,6 @@ type unrecorded struct {
 	decisions []history.Decision
 	// deleted and unverified are media that MPS still shows.
 	deleted, unverified []journal.Tombstone
-	lost                []string        // the rules of the lost media among the outcomes
 	stayed              []string        // media that have not expired any more: what was announced of them counts no more
 	spared              map[string]bool // media of an event that were not deleted
 }
@@ -62,9 +61,6 @@ func (l *ledger) keep(o purge.Outcome) {
 func (l *ledger) add(o purge.Outcome) {
 	outcome := journal.Outcome{MediaID: o.Line.MediaID, Became: o.Became, Code: mps.CodeOf(o.Cause), Plan: l.plan, Runs: l.runs}
 	l.outcomes = append(l.outcomes, outcome)
-	if o.Became == journal.Lost {
-		l.lost = append(l.lost, o.Line.Rule)
-	}
 	one := l.decision
 	one.At, one.MediaID, one.Outcome, one.Code = l.Now(), outcome.MediaID, outcome.Became, outcome.Code
 	one.Rule, one.Orphan = o.Line.Rule, l.Policy.TakesOrphans(o.Line.Rule)
@@ -105,7 +101,7 @@ func (l *ledger) flush(ctx context.Context) (err, gap error) {
 		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)
 	}
 	if err == nil {
-		l.outcomes, l.lost = nil, nil
+		l.outcomes = nil
 	}
 	if gap = written(); gap == nil {
 		l.decisions = nil

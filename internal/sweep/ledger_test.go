@@ -26,12 +26,12 @@ func TestOutcomesAreWrittenAgain(t *testing.T) {
 	w.fail("create", "ledger/")
 	r := w.newRun("r", &trigger.Request{}, policy.Enforce)
 	l := r.newLedger("p", "")
-	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}}, l)
+	r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}}, l)
 	if err, _ := l.flush(t.Context()); !errors.Is(err, errStore) {
 		t.Fatal(err)
 	}
 	w.fail("", "")
-	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}}, l)
+	r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Gone}}, l)
 	if err, _ := l.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +54,9 @@ func TestDecisionsOfTheHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.settle([]purge.Outcome{{Line: line, Became: journal.Deleted}}, l)
+		r.settle(t.Context(), []purge.Outcome{{Line: line, Became: journal.Deleted}}, l)
 	}
-	r.settle([]purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}}, l)
+	r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "odd", Rule: "rest"}, Became: journal.Failed}}, l)
 	w.fail("create", "history/")
 	if err := r.closeLedger(t.Context(), l); err != nil {
 		t.Fatal(err)

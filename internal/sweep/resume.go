@@ -69,7 +69,7 @@ func (r *run) findWaiting(ctx, admit context.Context, p *reopened) {
 	}
 }
 
-// readGone is findGone for a plan that is finished. The plan stays open if the kill switch keeps media from being read.
+// readGone is findGone for a plan that is finished. The plan stays open too if the kill switch keeps media from being read.
 func (r *run) readGone(admit context.Context, p *reopened, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) {
 	err := r.findGone(admit, p.ledger, lines, each)
 	if err != nil {
@@ -124,8 +124,13 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	}
 	p := &reopened{ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}, waiting: map[string]bool{}}
 	p.last = records // or less than the last number: the next free one is used
-	for id := range outcomes {
-		p.settled[id] = true
+	r.earlier = newEarlier(r.request.Resume, contents)
+	for id, o := range outcomes {
+		isOwn := o.Plan == contents.ID // else the request of the run came again
+		p.settled[id] = isOwn || o.Became != journal.Failed
+		if isOwn {
+			r.earlier.add(o)
+		}
 	}
 	return p, nil
 }

@@ -175,7 +175,7 @@ func TestFindLost(t *testing.T) {
 		"none is":           {left: 5, want: Dropped{5, 5, 0}},
 		"all are settled":   {done: 4, want: Dropped{4, 0, 0}},
 		"of another region": {left: 5, gone: 2, region: "cn-beijing", fails: true},
-		"MPS is down":       {left: 5, gone: 2, down: true, want: Dropped{5, 5, 0}},
+		"MPS is down":       {left: 5, gone: 2, down: true, want: Dropped{5, 5, 0}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
@@ -190,7 +190,7 @@ func TestFindLost(t *testing.T) {
 			if got != test.want || (err != nil) != test.fails || len(w.sent) > 0 {
 				t.Errorf("%+v, %v, want %+v; sent %v", got, err, test.want, w.sent)
 			}
-			if c := r.Counts; r.Status != report.Done || c.Looked != test.want.Gone || c.Gone != test.want.Gone || c.Expired != test.want.Gone || c.Pending != 0 || r.Unrecorded {
+			if c := r.Counts; r.Status != report.Done || c.Looked != test.want.Gone || c.Gone != test.want.Gone || c.Expired != test.want.Gone || c.Pending != 0 || r.Unrecorded != test.down {
 				t.Errorf("%s %s, %+v", r.Status, r.Error, c)
 			}
 			all, _, err := journal.Outcomes(t.Context(), w.store, "first", "second")

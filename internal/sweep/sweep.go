@@ -97,6 +97,7 @@ type run struct {
 	report   *report.Report
 	progress *Meter
 	begun    Begun
+	earlier  earlier // of a resumed run
 	ending
 }
 

@@ -1,0 +1,75 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/segments"
+	"github.com/mediasweep/mediasweep/internal/state"
+)
+
+// Recent has the media that runs deleted lately. Its zero value has none.
+type Recent struct {
+	store   state.Store
+	except  map[string]bool // runs
+	deleted map[string]bool // media of records with many decisions
+	// few has the names of the other records by the keys in them. These are read when a medium is asked for.
+	few map[string][]string
+}
+
+// RecentOf reads the deletions since a time, but those of some runs. A record that is damaged or gone has none.
+func RecentOf(ctx context.Context, store state.Store, since time.Time, except map[string]bool) (Recent, error) {
+	r := Recent{store, except, map[string]bool{}, map[string][]string{}}
+	var many []string
+	for record, err := range store.List(ctx, looseFolder, looseFolder+state.Stamp(since.Add(-lateness))) {
+		if err != nil {
+			return Recent{}, fmt.Errorf("list the history: %w", err)
+		}
+		keys, few := keysIn(record.Name)
+		if !few {
+			many = append(many, record.Name)
+		}
+		for ; keys != ""; keys = keys[keyLength:] {
+			r.few[keys[:keyLength]] = append(r.few[keys[:keyLength]], record.Name)
+		}
+	}
+	return r, r.read(ctx, many)
+}
+
+// Has reports whether one of the runs has deleted a medium.
+func (r *Recent) Has(ctx context.Context, mediaID string) (bool, error) {
+	k := keyOf(mediaID).String()
+	err := r.read(ctx, r.few[k])
+	if err == nil {
+		delete(r.few, k)
+	}
+	return r.deleted[mediaID], err
+}
+
+func (r *Recent) read(ctx context.Context, names []string) error {
+	for batch := range slices.Chunk(names, state.AtOnce) {
+		records, errs := state.ReadAll(ctx, r.store, batch, func(name string) string { return name })
+		for i, record := range records {
+			if errs[i] != nil && !state.IsLost(errs[i]) {
+				return fmt.Errorf("read the history: %w", errs[i])
+			}
+			r.add(record)
+		}
+	}
+	return nil
+}
+
+func (r *Recent) add(record []byte) {
+	for text, err := range segments.BoundedLines(record, maxLine, maxRecord) {
+		d, decodeErr := decode(text)
+		if err != nil || decodeErr != nil {
+			return
+		}
+		if d.Outcome == journal.Deleted && !r.except[d.Run] {
+			r.deleted[d.MediaID] = true
+		}
+	}
+}
