@@ -143,3 +143,36 @@ func TestAStoppedRun(t *testing.T) {
 		})
 	}
 }
+
+// A plan that a person applied is marked by the run that finishes it, so that its approval counts once.
+func TestTheRunThatFinishesAnAppliedPlanMarksIt(t *testing.T) {
+	approved := "sha256:" + strings.Repeat("0", 64)
+	for name, test := range map[string]struct {
+		done, left int
+		prepare    func(w *world, ids []string)
+		marked     bool
+	}{
+		"some are left": {done: 2, left: 3, marked: true},
+		"none is left":  {done: 2, marked: true},
+		"all are left":  {left: 3, marked: true},
+		"all are gone":  {left: 3, prepare: func(w *world, _ []string) { clear(w.media) }, marked: true},
+		"all are held": {left: 3, prepare: func(w *world, ids []string) {
+			for _, id := range ids {
+				w.tag(400, strings.TrimPrefix(id, "m-"), "legal-hold")
+			}
+		}},
+		"some could not be deleted": {left: 3, prepare: func(w *world, _ []string) { w.beforeDelete = func() error { return errors.New("not sent") } }},
+	} {
+		w := newWorld(t, "")
+		ids := w.fill(test.done + test.left)
+		contents := w.cutOff(plan.Contents{Head: plan.Head{Scope: plan.Scope{Plan: approved}}}, "rest", ids[:test.done], ids[test.done:]...)
+		if test.prepare != nil {
+			test.prepare(w, ids)
+		}
+		r := w.resume(contents)
+		by, err := journal.AppliedBy(t.Context(), w.store, approved)
+		if err != nil || (by == "second") != test.marked || slices.Contains([]report.Status{report.Failed, report.Busy}, r.Status) {
+			t.Errorf("%s: %s %s, %+v, applied by %q, %v", name, r.Status, r.Error, r.Counts, by, err)
+		}
+	}
+}

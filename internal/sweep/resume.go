@@ -50,6 +50,8 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		origin = r.scanner(&announce.Reader{}).Inventory(ctx, admit, !covered)
 	}
 	r.purge(ctx, admit, p.ledger, origin, p.left(ctx))
+	c := &r.report.Counts
+	r.markApplied(ctx, p.contents.Head.Scope.Plan, c.Deleted+c.Unverified+c.Gone+len(r.earlier.recorded))
 	return nil
 }
 

@@ -188,7 +188,7 @@ func (r *run) sweep(ctx, admit context.Context, announced *announce.Reader) erro
 	spared = func(id string) bool { return l.spared[id] }
 	r.purge(ctx, admit, l, &found.Origin, notice.dueLines())
 	r.begun = Begun{r, intent}
-	r.markApplied(ctx)
+	r.markApplied(ctx, r.request.Plan, r.report.Counts.Deleted+r.report.Counts.Unverified)
 	return nil
 }
 
@@ -254,14 +254,14 @@ const (
 	clockSkew  = time.Minute
 )
 
-// markApplied marks the plan that a person applied, unless media are pending.
-func (r *run) markApplied(ctx context.Context) {
+// markApplied marks a plan that a person applied and of which runs have deleted media, unless media are left.
+func (r *run) markApplied(ctx context.Context, planID string, deleted int) {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
-	if c := &r.report.Counts; r.request.Plan == "" || c.Pending > 0 || c.Deleted+c.Unverified == 0 {
+	if planID == "" || r.report.Counts.Pending > 0 || deleted == 0 {
 		return
 	}
-	if err := journal.MarkApplied(ctx, r.Store, r.request.Plan, r.report.Run); err != nil {
+	if err := journal.MarkApplied(ctx, r.Store, planID, r.report.Run); err != nil {
 		r.Log.Warn("plan not marked as applied", "error", err.Error())
 	}
 }
