@@ -334,6 +334,42 @@ func TestWhatAKilledRunDeletedOfADroppedPlanIsRecorded(t *testing.T) {
 	}
 }
 
+// A library that shows deleted media as Initiated has no medium deleted again of a run that was killed after its first outcomes.
+func TestAKilledRunLeavesTombstones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{DeletedView: emulator.ViewInitiated})
+		defer s.end()
+		s.addOld("media-in", 2500)
+		s.programs = []*program{s.start(0)}
+		s.call(s.programs[0], "killed", time.Hour, everything)
+		for !s.hasRecord("ledger/killed/000001.jsonl.gz") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		s.programs[0].kill()
+		s.calls.Wait()
+		s.programs[0] = s.start(0)
+		for range 3 {
+			time.Sleep(30 * time.Minute)
+			s.timer(time.Hour)
+		}
+		calls := map[string]int{}
+		for _, call := range s.e.Calls() {
+			for _, id := range call.MediaIDs {
+				if call.Operation == "DeleteMedia" {
+					calls[id]++
+				}
+			}
+		}
+		again := 0
+		for _, n := range calls {
+			again += n - 1
+		}
+		if s.gone() != 2500 || again > 0 {
+			t.Errorf("%d gone, %d sent again", s.gone(), again)
+		}
+	})
+}
+
 // A dropped plan stays open while MPS does not show its media. Each of these is in the totals once, also if the sweep that
 // follows deletes it.
 func TestADroppedPlanThatMPSDoesNotShowStaysOpen(t *testing.T) {

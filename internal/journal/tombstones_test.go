@@ -174,7 +174,7 @@ func TestTombstonesTakeLittleMemory(t *testing.T) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc) //nolint:gosec // some megabytes
+		return int64(m.HeapAlloc)
 	}
 	before := heap()
 	for i := range many {

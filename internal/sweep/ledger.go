@@ -93,11 +93,15 @@ func (l *ledger) maybeFlush(ctx context.Context) {
 	l.tried = len(l.outcomes)
 }
 
-// flush writes the outcomes, and the history beside them. gap is the error of the history.
+// flush writes the outcomes, and the history beside them. gap is the error of the history. Tombstones come before outcomes:
+// a medium with an outcome is not read again.
 func (l *ledger) flush(ctx context.Context) (err, gap error) {
 	now := l.Now()
 	written := task.Go(func() error { return history.Record(ctx, l.Store, now, l.decisions) })
-	if len(l.outcomes) > 0 {
+	if err = journal.AddTombstones(ctx, l.Store, now, l.deleted, l.unverified); err == nil {
+		l.deleted, l.unverified = nil, nil
+	}
+	if err == nil && len(l.outcomes) > 0 {
 		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)
 	}
 	if err == nil {
@@ -109,8 +113,8 @@ func (l *ledger) flush(ctx context.Context) (err, gap error) {
 	return err, gap
 }
 
-// close writes the remaining outcomes, and the tombstones, and takes announcements back. gap is the error of the history.
+// close writes what remains, and takes announcements back. gap is the error of the history.
 func (l *ledger) close(ctx context.Context) (err, gap error) {
 	err, gap = l.flush(ctx)
-	return errors.Join(err, journal.AddTombstones(ctx, l.Store, l.Now(), l.deleted, l.unverified), announce.TakeBack(ctx, l.Store, l.Now(), l.stayed)), gap
+	return errors.Join(err, announce.TakeBack(ctx, l.Store, l.Now(), l.stayed)), gap
 }

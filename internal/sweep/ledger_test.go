@@ -41,6 +41,29 @@ func TestOutcomesAreWrittenAgain(t *testing.T) {
 	}
 }
 
+// Media that MPS still shows have tombstones before they have outcomes: a medium with an outcome is not read again.
+func TestTombstonesComeBeforeOutcomes(t *testing.T) {
+	w := newWorld(t, "")
+	r := w.newRun("r", &trigger.Request{}, policy.Enforce)
+	l := r.newLedger("p", "")
+	r.settle(t.Context(), []purge.Outcome{
+		{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted, Tombstone: true}, {Line: plan.Line{MediaID: "b", Rule: "rest"}, Became: journal.Unverified, Tombstone: true},
+	}, l)
+	w.fail("create", "marks/")
+	if err, _ := l.flush(t.Context()); !errors.Is(err, errStore) || len(w.store.Names("ledger/")) > 0 {
+		t.Errorf("%v, outcomes %v", err, w.store.Names("ledger/"))
+	}
+	w.fail("", "")
+	for range 2 {
+		if err, _ := l.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if marks, outcomes := w.store.Names("marks/"), w.store.Names("ledger/"); len(marks) != 1 || len(outcomes) != 1 {
+		t.Errorf("records %v and %v", marks, outcomes)
+	}
+}
+
 // The history has the rule, the object and the reason of a deletion, and whether it can be undone. What could not be
 // written is written with the next decisions.
 func TestDecisionsOfTheHistory(t *testing.T) {
