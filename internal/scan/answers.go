@@ -35,30 +35,41 @@ func (c *scan) answered(one checked) {
 				c.fail(err)
 			}
 		}
-		c.decide(found, one.unchecked[found.Medium.ID])
+		c.decide(found, &one)
 	}
-	if len(answer.Strays) > 0 { // one may be the medium of an object that was not found: no scan may skip that
-		for _, list := range [][]inventory.Candidate{answer.Again, answer.Vacant} {
-			for i := range list {
-				list[i].Modified = 0
-			}
+	if one.isOdd() {
+		for i := range answer.Again {
+			answer.Again[i].Modified = 0 // the index knows no object of unknown time
 		}
 	}
 	if !c.decider.ranks { // what was not found outranks nothing
-		c.addUnfound(&answer)
+		c.addUnfound(&one)
 	}
 	c.pool.again = append(c.pool.again, answer.Again...)
 	c.checkpoints.account(one.Candidates, answer.Again)
 	c.Progress(c.checkpoints.accounted)
 }
 
+// isOdd reports whether an answer has media that nobody asked for. No scan may skip its candidates: it would not see what such a
+// medium contradicts.
+func (one *checked) isOdd() bool { return len(one.Answer.Strays)+len(one.Answer.Unasked) > 0 }
+
+// due returns when a candidate is looked up again.
+func (one *checked) due(usually int64) int64 {
+	if one.isOdd() {
+		return 0
+	}
+	return usually
+}
+
 // addUnfound adds what an answer says beside the media that it found.
-func (c *scan) addUnfound(answer *lookup.Answer) {
+func (c *scan) addUnfound(one *checked) {
+	answer := &one.Answer
 	for _, absent := range answer.Absent {
-		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: index.Never})
+		c.add(&finding{mediaID: absent.MediaID, name: absent.Name(), modified: absent.Modified, verdict: retention.Absent, due: one.due(index.Never)})
 	}
 	for _, vacant := range answer.Vacant {
-		c.add(&finding{name: vacant.Name(), modified: vacant.Modified, due: dueWithoutMedium(vacant, c.Head.AsOf)})
+		c.add(&finding{name: vacant.Name(), modified: vacant.Modified, due: one.due(dueWithoutMedium(vacant, c.Head.AsOf))})
 		c.sources.literals.miss(vacant.Object)
 	}
 	for _, m := range answer.Strays {
@@ -95,14 +106,15 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 	c.checkpoints.account(candidates, nil)
 }
 
-// decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown. unchecked is the error of the
-// check whether the source object is gone. A medium that it keeps is missing: an announcement of an orphan must not end by it.
-func (c *scan) decide(of lookup.Found, unchecked error) {
+// decide decides on a medium that was found. What it cannot decide is missing, or kept as unknown. A medium that stays because
+// its source object could not be checked is missing: an announcement of an orphan must not end by that.
+func (c *scan) decide(of lookup.Found, one *checked) {
 	f, reason, err := c.decider.decide(of)
+	f.due = one.due(f.due)
 	if err != nil {
 		c.miss(report.Failure{MediaID: of.Medium.ID, Message: err.Error()})
 	}
-	if unchecked != nil {
+	if unchecked := one.unchecked[of.Medium.ID]; unchecked != nil {
 		c.miss(report.Failure{Object: of.Medium.Object.String(), Message: unchecked.Error()})
 		if f.verdict == retention.Keep {
 			return

@@ -124,6 +124,38 @@ func TestTheIndexHidesNoStray(t *testing.T) {
 	}
 }
 
+// Nor does it hide a candidate whose answer has a medium that nobody asked for: what contradicts another medium is seen every day.
+func TestTheIndexHidesNoWitness(t *testing.T) {
+	for _, listed := range []bool{true, false} {
+		c := newCloud(t)
+		c.list = "mediaId,object\n"
+		for i := range 25 {
+			id, age := fmt.Sprintf("m%02d", i), 3
+			if i == 0 {
+				age = 400
+			}
+			c.add(testMedium(id, id, age))
+			if listed {
+				c.listed = append(c.listed, id)
+			} else {
+				c.list += id + ",\n"
+			}
+		}
+		last := plainURL("m24")
+		if !listed {
+			last = "m24"
+		}
+		c.answers[last] = append(c.answers[last], testMedium("m00", "elsewhere", 3))
+		s := c.scanner(testPolicy)
+		for day := range 3 {
+			s.Now = func() time.Time { return now.AddDate(0, 0, day) }
+			if got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day)); len(got.ids) > 0 || listed && got.counts.Unknown != 1 || day > 0 && got.found.Skipped < 15 {
+				t.Errorf("by objects: %v, day %d: %+v, planned %v, %d skipped", listed, day, got.counts, got.ids, got.found.Skipped)
+			}
+		}
+	}
+}
+
 // The index of one region hides nothing in another one, which has a library of its own.
 func TestTheIndexOfAnotherRegion(t *testing.T) {
 	c := newCloud(t)
