@@ -61,11 +61,16 @@ and why a run in this environment is refused.`,
 			name = cmp.Or(name, service.PolicyFile())
 			ctx, cancel, _ := c.inTime(cmd.Context())
 			defer cancel()
+			from := c.sourcesOf(name, args)
+			if emulate && len(args) == 0 && !c.hasPolicy() { // that of the other commands
+				from.Policy = "the one that the program ships with"
+				return c.writeCheck(ctx, from, c.Policy, nil, output)
+			}
 			data, err := service.PolicyText(ctx, c.Getenv, c.credentials(), name)
 			if service.InOSS(name) && err != nil {
 				return failed(err)
 			}
-			return c.aboutPolicy(args, c.writeCheck(ctx, c.sourcesOf(name, args), data, err, output))
+			return c.aboutPolicy(args, c.writeCheck(ctx, from, data, err, output))
 		},
 	}
 	cmd.Flags().VarP(newChoice(&output, "text", "json"), "output", "o", "text, or json for editors")

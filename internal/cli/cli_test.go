@@ -67,22 +67,26 @@ func TestVersionOfARelease(t *testing.T) {
 	}
 }
 
-// A command that is stopped while it waits for its payload ends, and says that nothing was done.
-func TestInvokeStopsWhileItReads(t *testing.T) {
-	stdin, open := io.Pipe() // never has an end
-	defer open.Close()       //nolint:errcheck // of memory
-	var errs strings.Builder
-	command := cli.Command{Stdin: stdin, Stdout: io.Discard, Stderr: &errs, Getenv: func(string) string { return "" }}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	code := make(chan int, 1)
-	go func() { code <- command.Main(ctx, []string{"invoke", "-f", "-"}) }()
-	select {
-	case got := <-code:
-		if got != 1 || !strings.Contains(errs.String(), "nothing was done") {
-			t.Errorf("exit %d: %s", got, errs.String())
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("the command goes on")
+// A command that is stopped while it waits for its input ends, and says that nothing was done.
+func TestCommandsStopWhileTheyRead(t *testing.T) {
+	for _, args := range []string{"invoke --file -", "emulate --permissions -"} {
+		t.Run(args, func(t *testing.T) {
+			stdin, open := io.Pipe() // never has an end
+			defer open.Close()       //nolint:errcheck // of memory
+			var errs strings.Builder
+			command := cli.Command{Stdin: stdin, Stdout: io.Discard, Stderr: &errs, Getenv: func(string) string { return "" }}
+			ctx, stop := context.WithCancel(t.Context())
+			stop()
+			code := make(chan int, 1)
+			go func() { code <- command.Main(ctx, strings.Fields(args)) }()
+			select {
+			case got := <-code:
+				if got != 1 || !strings.Contains(errs.String(), "nothing was done") {
+					t.Errorf("exit %d: %s", got, errs.String())
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("the command goes on")
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,9 +42,8 @@ The kinds: ` + strings.Trim(fmt.Sprint(emulator.FaultKinds()), "[]"),
 		Example: "  mediasweep emulate --media 500 --fault '*:latency:delay=30ms'",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := c.readEmulation(&config, faults, permissions)
-			if err != nil {
-				return exitError{exitUsage, err}
+			if err := c.readEmulation(cmd.Context(), &config, faults, permissions); err != nil {
+				return err
 			}
 			e, err := emulator.Start(config)
 			if err != nil {
@@ -85,7 +85,7 @@ func addBehaviours(flags *pflag.FlagSet, config *emulator.Config) {
 }
 
 // readEmulation reads the faults and the file of a RAM policy, and makes a large library up.
-func (c *Command) readEmulation(config *emulator.Config, faults []string, permissions string) error {
+func (c *Command) readEmulation(ctx context.Context, config *emulator.Config, faults []string, permissions string) error {
 	for _, given := range faults {
 		fault, err := emulator.ParseFault(given)
 		if err != nil {
@@ -100,7 +100,7 @@ func (c *Command) readEmulation(config *emulator.Config, faults []string, permis
 		return fmt.Errorf("--throttle-status %d: a refusal has an HTTP status from 400 to 599", status)
 	}
 	if permissions != "" {
-		document, err := c.read(permissions)
+		document, err := c.read(ctx, permissions)
 		if err == nil {
 			config.Permissions, err = emulator.ParseRAMPolicy(document)
 		}
@@ -117,10 +117,16 @@ func (c *Command) readEmulation(config *emulator.Config, faults []string, permis
 // emulatedPolicy returns the policy that the program ships with where the user
 // has none, and else nothing.
 func (c *Command) emulatedPolicy() (*policy.Policy, error) {
-	if _, err := os.Stat(service.PolicyFile()); err == nil || c.Getenv("MEDIASWEEP_POLICY") != "" {
+	if c.hasPolicy() {
 		return nil, nil
 	}
 	return policy.Parse(policyFile, c.Policy)
+}
+
+// hasPolicy reports whether the environment names a policy, or a folder has one.
+func (c *Command) hasPolicy() bool {
+	_, err := os.Stat(service.PolicyFile())
+	return err == nil || c.Getenv("MEDIASWEEP_POLICY") != ""
 }
 
 // addEmulate adds the flag of the commands that can run against the embedded emulator.

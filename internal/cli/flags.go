@@ -12,6 +12,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/account"
 	"github.com/mediasweep/mediasweep/internal/credentials"
+	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -65,10 +66,30 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	}
 	c.Getenv = overlay(c.Getenv, given)
 	c.credentials = sync.OnceValue(c.newCredentials)
-	emulate := cmd.Flags().Lookup("emulate")
-	if given[profileVariable] != "" && c.hasKey() && (emulate == nil || emulate.Value.String() != "true") {
+	if flag := cmd.Flags().Lookup("emulate"); flag != nil && flag.Value.String() == "true" {
+		return checkEmulated(cmd, given["MEDIASWEEP_REGION"])
+	}
+	if given[profileVariable] != "" && c.hasKey() {
 		if err := credentials.CheckProfile(c.Getenv); err != nil {
 			return exitError{exitUsage, fmt.Errorf("--profile: %w", err)}
+		}
+	}
+	return nil
+}
+
+// checkEmulated refuses a flag that names another region than the emulator's.
+func checkEmulated(cmd *cobra.Command, region string) error {
+	named := map[string]string{region: "--region"}
+	if places, ok := cmd.Flags().Lookup("state").Value.(pflag.SliceValue); ok {
+		for _, place := range places.GetSlice() {
+			if found := regional.FindStringSubmatch(place); found != nil {
+				named[found[1]] = "the region of --state"
+			}
+		}
+	}
+	for other, flag := range named {
+		if other != "" && other != emulator.DefaultRegion {
+			return exitError{exitUsage, fmt.Errorf("the emulator of --emulate is in %s: leave %s out", emulator.DefaultRegion, flag)}
 		}
 	}
 	return nil

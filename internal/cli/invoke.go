@@ -31,12 +31,9 @@ folder events has a sample of each.`,
 			if file == "" {
 				return exitError{exitUsage, errors.New("invoke lacks --file: " + usage(cmd))}
 			}
-			payload, err := task.Within(cmd.Context(), func() ([]byte, error) { return c.read(file) }) // stdin may have no end
-			switch {
-			case errors.Is(err, context.Canceled):
-				return exitError{exitFailed, errors.New("stopped before the whole payload was read: nothing was done")}
-			case err != nil:
-				return exitError{exitUsage, err}
+			payload, err := c.read(cmd.Context(), file)
+			if err != nil {
+				return err
 			}
 			return flags.withFunction(cmd, c, func(ctx context.Context, f *handler.Function) error {
 				event, err := trigger.Parse(payload)
@@ -52,18 +49,25 @@ folder events has a sample of each.`,
 	return cmd
 }
 
-// read reads a file, or stdin, up to one byte more than the limit of a payload: the function refuses what is larger.
-func (c *Command) read(file string) ([]byte, error) {
-	in := c.Stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
+// read reads a file, or stdin, up to one byte more than the limit of a payload: the function refuses what is larger. The
+// end of the context ends it, since a pipe may have no end.
+func (c *Command) read(ctx context.Context, file string) ([]byte, error) {
+	data, err := task.Within(ctx, func() ([]byte, error) {
+		in := c.Stdin
+		if file != "-" {
+			f, err := os.Open(file)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close() //nolint:errcheck // only read
+			in = f
 		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
+		return io.ReadAll(io.LimitReader(in, trigger.MaxBytes+1))
+	})
+	if errors.Is(err, context.Canceled) {
+		err = exitError{exitFailed, errors.New("stopped before the whole file was read: nothing was done")}
 	}
-	return io.ReadAll(io.LimitReader(in, trigger.MaxBytes+1))
+	return data, err
 }
 
 // answerOf writes what the function answered where that is no report of a run: to

@@ -37,7 +37,7 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 				return err
 			}
 			defer stop()
-			d, err := c.permitted(cmd, args)
+			d, err := c.permitted(cmd, args, emulate)
 			if err != nil {
 				return err
 			}
@@ -63,12 +63,17 @@ FILE is a retention policy to read in place of what MEDIASWEEP_POLICY names.`,
 	return cmd
 }
 
-func (c *Command) permitted(cmd *cobra.Command, args []string) (d permissions.Deployment, err error) {
+func (c *Command) permitted(cmd *cobra.Command, args []string, emulate bool) (d permissions.Deployment, err error) {
 	named := c.Getenv("MEDIASWEEP_POLICY")
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())
 	ctx, cancel, _ := c.inTime(cmd.Context())
 	defer cancel()
-	if d.Policy, err = service.ReadPolicy(ctx, c.Getenv, c.credentials(), name); err != nil {
+	if emulate && len(args) == 0 && !c.hasPolicy() { // as the other commands
+		d.Policy, err = policy.Parse(policyFile, c.Policy)
+	} else {
+		d.Policy, err = service.ReadPolicy(ctx, c.Getenv, c.credentials(), name)
+	}
+	if err != nil {
 		return d, c.aboutPolicy(args, failed(err))
 	}
 	d.HTTP = c.Getenv("MEDIASWEEP_HTTP_AUTH")+c.Getenv("MEDIASWEEP_HTTP_TOKEN") != ""
