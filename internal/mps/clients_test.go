@@ -1,27 +1,69 @@
 package mps_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/account"
+	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/mps"
 )
 
-// Promise 6 is of a process: two deployments of one region have one pace.
+// Promise 6 is of a process: its deployments have one pace, in one region and in several.
 func TestClientsShareAPace(t *testing.T) {
-	var clients mps.Clients
-	of := func(region string) *mps.Client {
-		c, err := clients.Of(account.Account{Region: region}, 0.5)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		var clients mps.Clients
+		var libraries []*emulator.Emulator
+		var calls sync.WaitGroup
+		for _, region := range []string{"cn-shanghai", "cn-beijing"} {
+			network := emulator.NewPipes()
+			e, err := emulator.Start(emulator.Config{Listener: network, Region: region})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = e.Close() })
+			libraries = append(libraries, e)
+			env := e.Env()
+			getenv := func(name string) string { return env[name] }
+			a, err := account.FromEnvironment(getenv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Dial = network.Dial
+			client, err := clients.Of(a, 0.5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, _ := clients.Of(a, 0.5); again != client {
+				t.Errorf("%s has two clients", region)
+			}
+			s := client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))
+			for range 100 {
+				calls.Go(func() {
+					if _, err := s.Probe(t.Context(), []string{"unknown"}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
 		}
-		return c
-	}
-	first, again, other := of("cn-shanghai"), of("cn-shanghai"), of("cn-beijing")
-	if first != again {
-		t.Error("a region has two clients")
-	}
-	if first == other {
-		t.Error("two regions have one client")
-	}
+		calls.Wait()
+		var sent []time.Time
+		for _, e := range libraries {
+			for _, call := range e.Calls() {
+				sent = append(sent, call.Time)
+			}
+		}
+		slices.SortFunc(sent, time.Time.Compare)
+		if len(sent) != 200 {
+			t.Fatalf("%d calls", len(sent))
+		}
+		for i := 50; i < len(sent); i++ {
+			if sent[i].Sub(sent[i-50]) < time.Second {
+				t.Fatalf("51 calls within %s, at half of a quota of 100 a second", sent[i].Sub(sent[i-50]))
+			}
+		}
+	})
 }

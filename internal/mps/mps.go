@@ -46,8 +46,8 @@ const (
 	ListExecutions Operation = "ListMediaWorkflowExecutions"
 )
 
-// Client calls the library of one account and region. A process must have one, because it holds the
-// pace of all calls. It is safe for concurrent use.
+// Client calls the library of one account and region. A process with several has them from Clients, because they must
+// share the pace of all calls. It is safe for concurrent use.
 type Client struct {
 	caller *caller
 	pace   map[Operation]*pace
@@ -58,16 +58,23 @@ type Client struct {
 }
 
 // New returns a client that uses a share of the quota, 0 < share <= 1. It makes no call.
-func New(a account.Account, share float64) (*Client, error) {
+func New(a account.Account, share float64) (*Client, error) { return newClient(a, newPaces(share)) }
+
+func newClient(a account.Account, pace map[Operation]*pace) (*Client, error) {
 	caller, err := newCaller(a)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{caller: caller, pace: map[Operation]*pace{}, open: map[form]*group{}}
+	return &Client{caller: caller, pace: pace, open: map[form]*group{}}, nil
+}
+
+// newPaces returns the pace of each operation.
+func newPaces(share float64) map[Operation]*pace {
+	paces := map[Operation]*pace{}
 	for _, op := range []Operation{DeleteMedia, QueryMediaList, QueryMediaListByURL, AddMedia, ListExecutions} {
-		c.pace[op] = newPace(quota * share)
+		paces[op] = newPace(quota * share)
 	}
-	return c, nil
+	return paces
 }
 
 // SetShare changes the share of the quota for the calls that have not left yet.
@@ -215,8 +222,8 @@ type Texts struct {
 	Tags                         []string
 }
 
-// Add adds a medium for a file, and returns its ID. It starts no workflow. If the file has a medium, it
-// returns that. After an Ambiguous error the medium may have been added.
+// Add adds a medium for a file, and returns its ID. It starts no workflow. What MPS does if the file has a medium is not
+// documented. After an Ambiguous error the medium may have been added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
 	if err := s.acquire(ctx, AddMedia); err != nil {
 		return "", err
