@@ -33,7 +33,15 @@ type MPSOptions struct {
 	// ReuseID makes AddMedia of a deleted medium's source give it its old ID;
 	// by default it gets a new one.
 	ReuseID bool
+	// AddAnother makes AddMedia of a live medium's source add another one; by default the medium
+	// takes the new texts.
+	AddAnother bool
+	// AdditionDelay is the time for which queries do not show an added medium.
+	AdditionDelay time.Duration
 
+	// MaxQuery is the number of bytes above which a gateway refuses the query of a call with status 414;
+	// 0 for no bound.
+	MaxQuery int
 	// Quota overrides the calls a second of an operation; the documented ones
 	// are 100, and 10 for ListAllMediaBucket.
 	Quota map[string]int

@@ -21,6 +21,10 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
 	case bucket != "":
 		e.serve(w, r, e.oss(r, ossAddress{region, bucket, path}))
 	case path == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "OSS"):
+		if e.isTooLong(r) {
+			http.Error(w, "<html>414 Request-URI Too Large</html>", http.StatusRequestURITooLong)
+			return
+		}
 		e.serve(w, r, e.rpc(r))
 	case strings.HasPrefix("/"+path, robotPath):
 		e.serve(w, r, e.robot(r))
@@ -30,6 +34,12 @@ func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
 		bucket, key, _ := strings.Cut(path, "/")
 		e.serve(w, r, e.oss(r, ossAddress{bucket: bucket, key: key}))
 	}
+}
+
+func (e *Emulator) isTooLong(r *http.Request) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.options.MaxQuery > 0 && len(r.URL.RawQuery) > e.options.MaxQuery
 }
 
 // ossAddress is where a request to OSS goes.

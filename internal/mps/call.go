@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -144,6 +145,8 @@ func read(op Operation, credentials account.Credentials, a httpAnswer, into read
 	case a.throttled():
 		return &Error{Op: op, Kind: Throttled, RetryAfter: a.retryAfter, RequestID: credentials.Redact(is.RequestID),
 			Message: fmt.Sprintf("too many calls (status %d)", status)}
+	case status == http.StatusRequestURITooLong: // how long a call may be is not documented: fewer names are shorter
+		return &Error{Op: op, Kind: Rejected, Message: "the call is too long (status 414)"}
 	case status >= 300 || is.RequestID == "" || len(body) == 0:
 		return &Error{Op: op, Kind: Ambiguous, Message: fmt.Sprintf("the answer (status %d, %d bytes) is not one of MPS", status, len(body))}
 	case err != nil:

@@ -28,7 +28,7 @@ const (
 type Error struct {
 	Op        Operation
 	Kind      Kind
-	Code      string // the service's code; empty for Ambiguous
+	Code      string // the service's code; empty if the answer has none
 	Message   string
 	RequestID string
 	Cause     error // the context's error, if that ended the call

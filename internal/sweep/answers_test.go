@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,21 @@ func TestWhatNoAnswerMentions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A call that is too long for a gateway is split. How long one may be is not documented.
+func TestCallsThatAreTooLong(t *testing.T) {
+	turnClock(t, func(t *testing.T) {
+		e := newCloud(t, emulator.MPSOptions{MaxQuery: 4000})
+		var list []emulator.Medium
+		for i := range 9 { // three URLs fit into a list, and not into a call
+			list = append(list, e.Add(emulator.Medium{Key: strings.Repeat("长", 100) + strconv.Itoa(i), CreationTime: "2020-01-01T00:00:00Z"}))
+		}
+		r := enforce(t, e, scopes(list)["by object"])
+		if r.Status != report.Done || r.Counts.Looked != 9 || r.Counts.Deleted != 9 {
+			t.Errorf("%s, %+v, %+v", r.Status, r.Counts, r.Failures)
+		}
+	})
 }
 
 // What is read again before its deletion has to be answered for too.
