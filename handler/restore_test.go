@@ -143,6 +143,21 @@ func TestRestoreOfWhatCannotBe(t *testing.T) {
 	}
 }
 
+// The answer to an addition is lost, and MPS shows the medium late: the object gets no second medium.
+func TestAnAdditionThatIsShownLate(t *testing.T) {
+	onTurnedClock(t, enforcing, func(t *testing.T, w *world) {
+		w.add("clips/a", 300)
+		r := w.mustInvoke(everything, report.Done)
+		w.e.SetMPS(emulator.MPSOptions{AdditionDelay: 2 * time.Second, AddAnother: true})
+		w.e.Inject(emulator.Fault{Operation: "AddMedia", Kind: emulator.DropAfter, Count: 1})
+		done := w.restore(r.Run)
+		if c := done.Restore; c.Restored != 1 || w.e.Count()["AddMedia"] != 1 {
+			t.Errorf("%d additions, %+v", w.e.Count()["AddMedia"], c)
+		}
+		w.noViolations()
+	})
+}
+
 // Eight characters of a run's ID are enough for its report, for the runs before it and for a restore. Eight digits of a
 // plan's ID are enough for a restore.
 func TestARunByTheStartOfItsID(t *testing.T) {

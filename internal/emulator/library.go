@@ -33,6 +33,7 @@ type Medium struct {
 	Runs               []Run
 	Deleted            bool      // by DeleteMedia; PublishState keeps what it was
 	DeletedAt          time.Time // by the servers' clock
+	added              time.Time // by AddMedia, by the same clock
 }
 
 // Output is a file that a workflow made of a medium.

@@ -125,7 +125,7 @@ func (e *Emulator) deleteMedia(p url.Values) (object, *failure) {
 }
 
 // addMedia registers an object, which need not exist. A live medium of the same
-// object keeps its ID and takes the new texts.
+// object keeps its ID and takes the new texts, but for an option.
 func (e *Emulator) addMedia(p url.Values) (object, *failure) {
 	raw := p.Get("FileURL")
 	if raw == "" {
@@ -137,13 +137,13 @@ func (e *Emulator) addMedia(p url.Values) (object, *failure) {
 	}
 	m := Medium{
 		ID: strings.ToLower(e.newID()), Bucket: s.bucket, Key: s.key,
-		CreationTime: e.today().Format(timeFormat), PublishState: "Initiated",
+		CreationTime: e.today().Format(timeFormat), PublishState: "Initiated", added: e.now(),
 	}
 	switch old := e.library.at(s); {
 	case old == nil:
-	case !old.Deleted:
+	case !old.Deleted && !e.options.AddAnother:
 		m = *old
-	case e.options.ReuseID:
+	case old.Deleted && e.options.ReuseID:
 		m.ID = old.ID
 	}
 	for _, text := range []struct {

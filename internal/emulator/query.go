@@ -11,6 +11,9 @@ import (
 // view returns a medium as queries show it; ok is false if they do not.
 func (e *Emulator) view(m *Medium) (shown Medium, ok bool) {
 	shown = *m
+	if e.now().Sub(m.added) < e.options.AdditionDelay {
+		return shown, false
+	}
 	if !m.Deleted || e.now().Sub(m.DeletedAt) < e.options.DeletionDelay {
 		return shown, true
 	}

@@ -255,17 +255,27 @@ func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(re
 	return cmp.Or(ended(), admit.Err())
 }
 
-// add adds a medium. After an ambiguous try it looks for the medium before it tries again.
+// late is the time for which MPS may not show a medium that was added, as with deletions.
+const late = 3 * time.Second
+
+// add adds a medium. After an ambiguous try it looks for the medium before it tries again: MPS does not say whether an object
+// can have two.
 func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 	for range mps.MaxTries {
 		id, err = s.Library.Add(ctx, one.object.URL(s.Region, media.SlashPlain), one.texts)
 		if err == nil && id == "" {
 			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer has no MediaId"}
 		}
-		if failed, ok := errors.AsType[*mps.Error](err); !ok || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
+		failed, ok := errors.AsType[*mps.Error](err)
+		if !ok || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
 			return id, err
 		}
 		there, readErr := s.there(ctx, []media.Object{one.object})
+		if readErr == nil && there[one.object] == "" && failed.Kind == mps.Ambiguous {
+			if readErr = task.Sleep(ctx, late); readErr == nil {
+				there, readErr = s.there(ctx, []media.Object{one.object})
+			}
+		}
 		if readErr != nil {
 			return "", errors.Join(err, readErr)
 		}

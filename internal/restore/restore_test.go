@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -249,13 +250,15 @@ func TestTriesOfAnAddition(t *testing.T) {
 		"no ID, and nothing": {func(*world, media.Object) (string, error) { return "", nil }, mps.MaxTries, report.NotRestored},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, of := newWorld(t, 1)
-			w.onAdd = func(_ int, of media.Object) (string, error) { return test.add(w, of) }
-			results, err := w.run(t.Context(), t.Context(), of)
-			one := results["m0000"]
-			if err != nil || len(w.added) != test.calls || one.Result != test.result || (one.NewID != "") != (test.result == report.Restored) {
-				t.Errorf("%d calls, want %d: %+v, %v", len(w.added), test.calls, one, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w, of := newWorld(t, 1)
+				w.onAdd = func(_ int, of media.Object) (string, error) { return test.add(w, of) }
+				results, err := w.run(t.Context(), t.Context(), of)
+				one := results["m0000"]
+				if err != nil || len(w.added) != test.calls || one.Result != test.result || (one.NewID != "") != (test.result == report.Restored) {
+					t.Errorf("%d calls, want %d: %+v, %v", len(w.added), test.calls, one, err)
+				}
+			})
 		})
 	}
 }
