@@ -123,7 +123,7 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 	case "GetObject", "HeadObject":
 		rep, refused = b.get(q)
 	case "PutObject":
-		rep, refused = b.putObject(q, e.now())
+		rep, refused = b.putObject(q, e.ossOptions, e.now())
 	case "AppendObject":
 		rep, refused = b.appendObject(q, e.now())
 	case "DeleteObject":

@@ -20,6 +20,9 @@ type OSSOptions struct {
 	FoldedOrder bool
 	// Overlap is the number of keys that the next page repeats; by default none.
 	Overlap int
+	// Immutable puts all objects under a retention policy: any write over one is refused as such. By default
+	// x-oss-forbid-overwrite alone refuses it.
+	Immutable bool
 	// TokensGoRound makes the last page's token lead to the first page: no listing of more than
 	// one page ends.
 	TokensGoRound bool

@@ -90,17 +90,21 @@ func (zeros) Read(p []byte) (int, error) {
 
 // putObject overwrites unless x-oss-forbid-overwrite is set. A PUT has no other condition,
 // and a bucket with versioning ignores this one.
-func (b *bucket) putObject(q *ossRequest, now time.Time) (reply, *failure) {
+func (b *bucket) putObject(q *ossRequest, options OSSOptions, now time.Time) (reply, *failure) {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if q.Header.Get(name) != "" {
 			return reply{}, mistake(http.StatusBadRequest, "NotImplemented",
 				"A header you provided implies functionality that is not implemented.").with("Header", name).with("EC", "0017-00000245")
 		}
 	}
+	_, exists := b.objects[q.key]
+	if exists && options.Immutable {
+		return reply{}, refusal(http.StatusConflict, "FileImmutable", "The object is immutable.")
+	}
 	switch q.Header.Get("X-Oss-Forbid-Overwrite") {
 	case "", "false":
 	case "true":
-		if _, exists := b.objects[q.key]; exists && b.versioning == "" {
+		if exists && b.versioning == "" {
 			return reply{}, refusal(http.StatusConflict, "FileAlreadyExists",
 				"The object you specified already exists and can not be overwritten.").with("EC", "0026-00000002")
 		}

@@ -27,9 +27,14 @@ func (e *Error) Error() string {
 	return account.ErrorText(e.Op, e.Code, e.Message, e.RequestID, advice(e.Code))
 }
 
-// advice returns what the operator should do about a code, or nothing. Source: OSS "HTTP status code 403" and "404".
+// advice returns what the operator should do about a code, or nothing. Source: OSS "HTTP status code 403" and "404", and
+// "Regions and endpoints".
 func advice(code string) string {
 	switch code {
+	case "PublicEndpointForbidden":
+		return "OSS refuses its public endpoint to newer accounts in mainland China: run this in the region, and set MEDIASWEEP_OSS_ENDPOINT to the internal endpoint, such as oss-cn-shanghai-internal.aliyuncs.com"
+	case "InvalidObjectState":
+		return "the object is archived: restore it in OSS, and keep lists and records in the storage class Standard or IA"
 	case "AccessDenied":
 		return "grant the oss actions that mediasweep permissions prints, and check the bucket's own policy"
 	case "NoSuchBucket":

@@ -110,8 +110,8 @@ func (s *Session) Create(ctx context.Context, object media.Object, body []byte) 
 			Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key), ForbidOverwrite: oss.Ptr("true"), Body: bytes.NewReader(body),
 		})
 	})
-	switch {
-	case answerOf(err).Code == "FileAlreadyExists":
+	switch code := answerOf(err).Code; {
+	case code == "FileAlreadyExists", code == "FileImmutable": // the second under a retention policy of the bucket
 		return fmt.Errorf("create %s: %w", object, ErrExists)
 	case err != nil:
 		return fmt.Errorf("create %s: %w", object, s.plain(ctx, "PutObject", err))

@@ -115,25 +115,45 @@ func TestListEndsAtAPageWithoutAToken(t *testing.T) {
 }
 
 func TestCreateNeverOverwrites(t *testing.T) {
-	e := start(t, emulator.Config{})
-	s := session(t, e.Env())
-	record := media.Object{Bucket: "ops", Key: "state/a"}
-	if err := s.Create(context.Background(), record, []byte("first")); err != nil {
-		t.Fatal(err)
+	for _, options := range []emulator.OSSOptions{{}, {Immutable: true}} {
+		t.Run(fmt.Sprintf("%+v", options), func(t *testing.T) {
+			e := start(t, emulator.Config{OSS: options})
+			s := session(t, e.Env())
+			record := media.Object{Bucket: "ops", Key: "state/a"}
+			if err := s.Create(context.Background(), record, []byte("first")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Create(context.Background(), record, []byte("second")); !errors.Is(err, objects.ErrExists) {
+				t.Errorf("a second one: %v", err)
+			}
+			if stored, _ := e.Object("ops", "state/a"); string(stored.Body) != "first" {
+				t.Errorf("stored %q", stored.Body)
+			}
+			// A lost answer is repeated by the SDK, which then finds its own object.
+			e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.DropAfter, Count: 1})
+			if err := s.Create(context.Background(), media.Object{Bucket: "ops", Key: "state/b"}, []byte("b")); err != nil && !errors.Is(err, objects.ErrExists) {
+				t.Errorf("a lost answer: %v", err)
+			}
+			if stored, _ := e.Object("ops", "state/b"); string(stored.Body) != "b" {
+				t.Errorf("stored %q", stored.Body)
+			}
+		})
 	}
-	if err := s.Create(context.Background(), record, []byte("second")); !errors.Is(err, objects.ErrExists) {
-		t.Errorf("a second one: %v", err)
-	}
-	if stored, _ := e.Object("ops", "state/a"); string(stored.Body) != "first" {
-		t.Errorf("stored %q", stored.Body)
-	}
-	// A lost answer is repeated by the SDK, which then finds its own object.
-	e.Inject(emulator.Fault{Operation: "PutObject", Kind: emulator.DropAfter, Count: 1})
-	if err := s.Create(context.Background(), media.Object{Bucket: "ops", Key: "state/b"}, []byte("b")); err != nil && !errors.Is(err, objects.ErrExists) {
-		t.Errorf("a lost answer: %v", err)
-	}
-	if stored, _ := e.Object("ops", "state/b"); string(stored.Body) != "b" {
-		t.Errorf("stored %q", stored.Body)
+}
+
+// A refusal that the operator can mend says how.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	for code, want := range map[string]string{
+		"PublicEndpointForbidden": "set MEDIASWEEP_OSS_ENDPOINT to the internal endpoint",
+		"InvalidObjectState":      "the object is archived: restore it in OSS",
+	} {
+		s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message><RequestId>r</RequestId></Error>", code)
+		})
+		if _, err := s.Read(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"}, 100); err == nil || !strings.Contains(err.Error(), code+": m (request r): ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", code, err)
+		}
 	}
 }
 
@@ -224,7 +244,7 @@ func answering(t *testing.T, answer http.HandlerFunc) *objects.Session {
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	return session(t, map[string]string{"MEDIASWEEP_REGION": "cn-shanghai", "MEDIASWEEP_OSS_ENDPOINT": server.URL,
-		"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"})
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": "key-of-nobody", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"})
 }
 
 // An object is gone if OSS says so, and not if somebody else on the way has status 404.
