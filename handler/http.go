@@ -14,13 +14,18 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// CallFromHeader reads what the custom runtime says about a call.
+// CallFromHeader reads what the custom runtime says about a call. On Debian 11 it leaves the token out, and a temporary key
+// opens nothing without one. Source: FC custom runtime, "Common headers".
 func CallFromHeader(h http.Header) Call {
-	return Call{RequestID: h.Get("X-Fc-Request-Id"), Credentials: account.Credentials{
+	call := Call{RequestID: h.Get("X-Fc-Request-Id"), Credentials: account.Credentials{
 		AccessKeyID:     h.Get("X-Fc-Access-Key-Id"),
 		AccessKeySecret: h.Get("X-Fc-Access-Key-Secret"),
 		SecurityToken:   h.Get("X-Fc-Security-Token"),
 	}}
+	if call.Credentials.SecurityToken == "" && strings.HasPrefix(call.Credentials.AccessKeyID, "STS.") {
+		call.Credentials = account.Credentials{}
+	}
+	return call
 }
 
 // ServeHTTP answers what comes through an HTTP trigger of the custom runtime.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -135,6 +136,19 @@ func TestAnExpiredTokenGivesWay(t *testing.T) {
 				w.noViolations()
 			})
 		}
+	}
+}
+
+// On Debian 11 the headers of a call have a temporary key without its token. The answer to an expired token is about that one.
+func TestAHeaderWithoutItsToken(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.e.ExpireToken()
+	fresh, header := w.e.Env(), http.Header{"X-Fc-Request-Id": {"r"}}
+	header.Set("X-Fc-Access-Key-Id", fresh["ALIBABA_CLOUD_ACCESS_KEY_ID"])
+	header.Set("X-Fc-Access-Key-Secret", fresh["ALIBABA_CLOUD_ACCESS_KEY_SECRET"])
+	body, err := w.f.Invoke(t.Context(), handler.CallFromHeader(header), []byte(`{"mediaIds":["m1"]}`))
+	if err == nil || !strings.Contains(string(body), "InvalidSecurityToken.Expired: ") || !strings.Contains(string(body), "(credentials: ALIBABA_CLOUD_ACCESS_KEY_ID, ") {
+		t.Errorf("%v: %s", err, body)
 	}
 }
 
