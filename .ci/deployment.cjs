@@ -46,6 +46,7 @@ function againstRules(props) {
   want(gigabytes >= props.cpu && gigabytes <= 4 * props.cpu, 'FC wants 1 to 4 GB of memory a core');
   const age = props.asyncInvokeConfig.maxAsyncEventAgeInSeconds;
   want(age >= 1 && age <= 604800, 'maxAsyncEventAgeInSeconds is documented for 1 to 604800, whatever the schema says');
+  want(environment.MEDIASWEEP_TIMEOUT === String(props.timeout), 'MEDIASWEEP_TIMEOUT is not the timeout of the function');
   want(Object.keys(environment).every((name) => !name.startsWith('FC_')), 'FC_ is reserved for the platform');
 
   const state = /^oss:\/\/([^/]+)\/(.+\/)$/.exec(environment.MEDIASWEEP_STATE);
@@ -88,6 +89,7 @@ const broken = {
     'overlapping triggers': (p) => { p.triggers.push(trigger(p, 'oss')); },
     'two instances': (p) => { p.concurrencyConfig.reservedConcurrency = 2; },
     'an event older than FC keeps it': (p) => { p.asyncInvokeConfig.maxAsyncEventAgeInSeconds = 604801; },
+    'a time limit of its own': (p) => { p.environmentVariables.MEDIASWEEP_TIMEOUT = '60'; },
     'a cron of five fields': (p) => { trigger(p, 'timer').triggerConfig.cronExpression = 'CRON_TZ=UTC 0 4 * * *'; },
   },
   schema: {
