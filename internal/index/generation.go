@@ -31,7 +31,7 @@ const (
 type manifest struct {
 	Format   int       `json:"format"`
 	Policy   string    `json:"policy"`
-	Region   string    `json:"region"` // each has a media library of its own
+	Region   string    `json:"region"` // each has a media library of its own; empty in generations of earlier versions
 	AsOf     time.Time `json:"asOf"`
 	Segments []segment `json:"segments"`
 }
@@ -85,7 +85,7 @@ func Open(ctx context.Context, store state.Store, policy, region string, asOf, s
 			return g
 		case err != nil:
 			log("cannot read a generation of the index: the one before it is used", "record", name, "error", text.Bound(err.Error()))
-		case m.Format == format && m.Policy == policy && m.Region == region && !m.AsOf.After(asOf):
+		case m.Format == format && m.Policy == policy && (m.Region == region || m.Region == "") && !m.AsOf.After(asOf):
 			g.segments = slices.DeleteFunc(m.Segments, func(s segment) bool { return s.Newest <= g.since })
 			return g
 		}

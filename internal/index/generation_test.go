@@ -404,6 +404,18 @@ func TestSegmentsThatOverlap(t *testing.T) {
 	}
 }
 
+// An index that an earlier version wrote is used: a large library must not be looked up again for an upgrade.
+func TestGenerationWithoutARegion(t *testing.T) {
+	store := records{}
+	write(t, store, day0, named("b/", 20)...)
+	name := store.named(manifestSuffix)[0]
+	store[name] = bytes.Replace(store[name], []byte(`,"region":"cn-shanghai"`), nil, 1)
+	g := Open(t.Context(), store, "p", "cn-beijing", day0.Add(time.Hour), day0.Add(-week), t.Logf)
+	if len(g.segments) != 1 {
+		t.Errorf("%d segments", len(g.segments))
+	}
+}
+
 // Open takes the newest generation that it can use.
 func TestUnusableGenerations(t *testing.T) {
 	tests := map[string]struct {
