@@ -130,11 +130,12 @@ func (w *worker) decide(l plan.Line, m *media.Medium) (now retention.Decision, e
 		exists, existsErr := w.Judge.Sources.Exists(w.ctx, m.Object)
 		facts.SourceRemoved, err = existsErr == nil && !exists, existsErr
 	}
+	c := retention.NewCase(w.Judge.Policy, m)
 	if !l.Outranked {
-		rank := retention.RankOf(w.Judge.Policy, m, facts)
+		rank := c.Rank(facts)
 		facts.NotLatest = len(rank.Groups) > 0 && w.isOutranked(rank)
 	}
-	now = retention.Decide(w.Judge.Policy, m, facts)
+	now = c.Decide(facts)
 	if now.Verdict == retention.Expired && (err != nil || !plan.HasRecord(l.Text, m.Record)) {
 		now.Verdict = retention.Keep
 	}
@@ -162,7 +163,7 @@ func (w *worker) isOutranked(rank retention.Rank) bool {
 			for i := range result.Answer.Found {
 				if m := &result.Answer.Found[i].Medium; w.Judge.Origin.Names(m) {
 					facts := retention.Facts{AsOf: w.Judge.AsOf, NotLatest: true, Mark: w.Judge.Mark(m)}
-					ranks[m.ID] = retention.RankOf(w.Judge.Policy, m, facts)
+					ranks[m.ID] = retention.NewCase(w.Judge.Policy, m).Rank(facts)
 				}
 			}
 		}

@@ -100,9 +100,10 @@ func (f *Forecaster) outlook(m *media.Medium) Outlook {
 	if !f.covers(m) {
 		return Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"}
 	}
-	facts := f.Facts(m)
-	decision := Decide(f.policy, m, facts)
-	due, _, _ := Due(f.policy, m, facts)
+	c := NewCase(f.policy, m)
+	facts := f.factsOf(c)
+	decision := c.Decide(facts)
+	due, _, _ := c.Due(facts)
 	return Outlook{decision.Verdict, decision.RuleName(), decision.Reason(), due}
 }
 

@@ -3,7 +3,6 @@ package retention
 import (
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -20,8 +19,8 @@ func (f Facts) at(instant time.Time) Facts {
 //
 // A medium expires at one of four times: a protection or a hold ends, the time of the deciding rule comes, a
 // CreationTime comes, or newer media join its group. It then stays expired.
-func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then Decision, ok bool) {
-	then = Decide(p, m, facts.at(never()))
+func (c *Case) Due(facts Facts) (due time.Time, then Decision, ok bool) {
+	then = c.Decide(facts.at(never()))
 	if then.Verdict != Expired {
 		return time.Time{}, Decision{}, false
 	}
@@ -34,25 +33,20 @@ func Due(p *policy.Policy, m *media.Medium, facts Facts) (due time.Time, then De
 			due = instant
 		}
 	}
-	after(m.Created) // it may have been dated back
+	after(c.Medium.Created) // it may have been dated back
 	after(facts.Mark.Until)
 	for _, hold := range []*Hold{facts.Mark.Hold, facts.Mark.MayHold} {
 		if hold != nil {
 			after(hold.Until)
 		}
 	}
-	if !facts.NotLatest && then.Rule.KeepLatest.Count > 0 && then.Rule.KeepLatest.Ranks(m) == policy.Yes {
+	if !facts.NotLatest && then.Rule.KeepLatest.Count > 0 && then.Rule.KeepLatest.Ranks(c.Medium) == policy.Yes {
 		after(facts.NotLatestFrom)
 	}
-	for i := range p.Protect {
-		rule := &p.Protect[i]
-		if truth, _ := rule.Applies(m); truth == policy.Yes && rule.Date != "" {
-			if end, ok := rule.End(m, p.Timezone); ok {
-				after(end)
-			}
-		}
+	for _, p := range c.promises {
+		after(p.end)
 	}
-	return due, Decide(p, m, facts.at(due)), true
+	return due, c.Decide(facts.at(due)), true
 }
 
 // Goes returns when a sweep may delete a due medium: at the end of the policy's notice, which begins with its

@@ -85,14 +85,15 @@ const maxChanges = 6
 
 // Explain explains the decision on one medium. A Forecaster returns the facts of the decision.
 func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
-	d := Decide(p, m, facts)
+	c := NewCase(p, m)
+	d := c.Decide(facts)
 	e := &Explanation{MediaID: m.ID, Object: m.Object.String(), Title: m.Title.Value, State: m.State, Tags: append([]string{}, m.Tags...), CreatedAt: m.Created, AsOf: facts.AsOf,
 		Verdict: d.Verdict, Rule: d.RuleName(), Reason: d.Reason(), ExpiresAt: d.ExpiresAt, Changes: []Change{}}
-	e.Groups, _ = Groups(p, m, facts)
+	e.Groups, _ = c.groups(facts)
 	if !d.ExpiresAt.IsZero() {
 		e.ExpiresIn = Distance(facts.AsOf, d.ExpiresAt)
 	}
-	if due, then, ok := Due(p, m, facts); ok {
+	if due, then, ok := c.Due(facts); ok {
 		goes := Goes(p, facts, due)
 		e.DueAt, e.DueIn, e.DueRule = goes, Distance(facts.AsOf, goes), then.RuleName()
 		if d.Verdict == Expired {
@@ -189,10 +190,10 @@ func (e *edit) key() string {
 // is for Decide to say. An edit that changes nothing, or what an earlier one changes, does no harm: flips drops it.
 func edits(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []edit {
 	var list []edit
-	groups, ranks := Groups(p, m, facts)
+	groups, ranks := NewCase(p, m).groups(facts)
 	add := func(what string, changed media.Medium) {
 		its, unranked := facts, false
-		if g, r := Groups(p, &changed, facts); r != ranks || !slices.Equal(g, groups) {
+		if g, r := NewCase(p, &changed).groups(facts); r != ranks || !slices.Equal(g, groups) {
 			its.NotLatest, unranked = true, true // NotLatestFrom is of another group
 		}
 		list = append(list, edit{what, changed, its, unranked})

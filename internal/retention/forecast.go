@@ -76,13 +76,14 @@ func (f *Forecast) Rank(m media.Medium) { f.forecaster.Rank(&m) }
 
 // Add counts a medium that has been announced since a time; zero for none.
 func (f *Forecast) Add(m media.Medium, announced time.Time) {
-	facts := f.forecaster.Facts(&m)
+	c := NewCase(f.policy, &m)
+	facts := f.forecaster.factsOf(c)
 	facts.Announced = announced
-	d := Decide(f.policy, &m, facts)
+	d := c.Decide(facts)
 	if d.Verdict == Absent {
 		return
 	}
-	due, then, ok := Due(f.policy, &m, facts)
+	due, then, ok := c.Due(facts)
 	if !ok {
 		f.Never++
 		return

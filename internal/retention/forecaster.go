@@ -26,15 +26,17 @@ func NewForecaster(p *policy.Policy, asOf time.Time, mark func(*media.Medium) Ma
 
 // Rank takes each medium of the library once, before the first Facts.
 func (f *Forecaster) Rank(m *media.Medium) Rank {
-	rank := f.rankOf(m, f.facts(m))
+	rank := f.rankOf(NewCase(f.policy, m), f.facts(m))
 	f.ranker.Add(m.ID, rank)
 	return rank
 }
 
 // Facts returns the facts of a medium.
-func (f *Forecaster) Facts(m *media.Medium) Facts {
-	facts := f.facts(m)
-	rank := f.rankOf(m, facts)
+func (f *Forecaster) Facts(m *media.Medium) Facts { return f.factsOf(NewCase(f.policy, m)) }
+
+func (f *Forecaster) factsOf(c *Case) Facts {
+	facts := f.facts(c.Medium)
+	rank := f.rankOf(c, facts)
 	if len(rank.Groups) == 0 {
 		return facts
 	}
@@ -49,6 +51,6 @@ func (f *Forecaster) facts(m *media.Medium) Facts {
 	return Facts{AsOf: f.asOf, NotLatest: true, Mark: f.mark(m)}
 }
 
-func (f *Forecaster) rankOf(m *media.Medium, facts Facts) Rank {
-	return RankOf(f.policy, m, facts.WhenKnown(m))
+func (f *Forecaster) rankOf(c *Case, facts Facts) Rank {
+	return c.Rank(facts.WhenKnown(c.Medium))
 }

@@ -212,7 +212,7 @@ func TestDue(t *testing.T) {
 		if !facts.NotLatest && rng.IntN(2) == 0 {
 			facts.NotLatestFrom = asOf.AddDate(0, 0, 1+rng.IntN(90))
 		}
-		due, then, ok := retention.Due(p, &m, facts)
+		due, then, ok := retention.NewCase(p, &m).Due(facts)
 		expiredAt := func(instant time.Time) bool {
 			later := facts
 			later.AsOf = instant

@@ -127,7 +127,7 @@ func TestDueAfterAHold(t *testing.T) {
 	m := media.Medium{ID: "id1", State: media.StatePublished, Object: media.Object{Bucket: "media-in", Key: "a"}, Created: asOf.AddDate(-1, 0, 0)}
 	until := asOf.AddDate(0, 0, 9)
 	facts := retention.Facts{AsOf: asOf, Mark: holdsOf(t, holdOf("1", "id1", asOf.AddDate(0, 0, 2)), holdOf("2", "id1", until)).Mark(&m, retention.Mark{})}
-	if due, then, ok := retention.Due(p, &m, facts); !ok || !due.Equal(until) || then.RuleName() != "rest" {
+	if due, then, ok := retention.NewCase(p, &m).Due(facts); !ok || !due.Equal(until) || then.RuleName() != "rest" {
 		t.Errorf("due %s by %s, %t: want %s", due, then.RuleName(), ok, until)
 	}
 	forecast := retention.NewForecast(p, asOf, 30, func(*media.Medium) retention.Mark { return facts.Mark })
@@ -136,7 +136,7 @@ func TestDueAfterAHold(t *testing.T) {
 		t.Errorf("the forecast has %+v", forecast.Total)
 	}
 	facts.Mark = holdsOf(t, holdOf("1", "oss://media-in/*", time.Time{})).Mark(&m, retention.Mark{})
-	if due, _, ok := retention.Due(p, &m, facts); ok {
+	if due, _, ok := retention.NewCase(p, &m).Due(facts); ok {
 		t.Errorf("held forever, and due %s", due)
 	}
 	e := retention.Explain(p, &m, facts)

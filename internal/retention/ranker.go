@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
@@ -15,17 +14,17 @@ import (
 type Rank struct {
 	Rule   string
 	Groups []string
-	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to the AsOf of RankOf are ranked.
+	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to the AsOf of the facts are ranked.
 	Created int64
 }
 
-// RankOf returns where a medium is ranked. Protected media are ranked too.
-func RankOf(p *policy.Policy, m *media.Medium, facts Facts) Rank {
-	groups, rule := Groups(p, m, facts)
+// Rank returns where the medium is ranked. Protected media are ranked too.
+func (c *Case) Rank(facts Facts) Rank {
+	groups, rule := c.groups(facts)
 	if rule == nil {
 		return Rank{}
 	}
-	return Rank{Rule: rule.Name, Groups: groups, Created: nanoseconds(m.Created)}
+	return Rank{Rule: rule.Name, Groups: groups, Created: nanoseconds(c.Medium.Created)}
 }
 
 // nanoseconds returns the nanoseconds since 1970. They end in 2262.
@@ -36,17 +35,18 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Groups returns the groups in which a medium is ranked, and the rule that keeps the latest
+// groups returns the groups in which the medium is ranked, and the rule that keeps the latest
 // of each: the rule that decides on the medium, or would if it were neither protected nor held. It returns no
 // rule if none ranks the medium. No rule ranks a restored medium, or one whose deletion was sent: it may go at any time.
-func Groups(p *policy.Policy, m *media.Medium, facts Facts) (groups []string, rule *policy.Rule) {
+func (c *Case) groups(facts Facts) (groups []string, rule *policy.Rule) {
+	m := c.Medium
 	if facts.Mark.Unranked || facts.Mark.Kind == Unverified {
 		return nil, nil
 	}
 	facts.Mark = facts.Mark.Unheld()
-	decision := Decide(p, m, facts)
+	decision := c.Decide(facts)
 	if decision.Verdict == Protected && !m.Created.IsZero() && !m.Created.After(facts.AsOf) && policy.IsLive(m.State) {
-		decision = expire(p, m, facts)
+		decision = c.decideExpiry(facts)
 	}
 	rule = decision.Rule
 	if decision.Verdict != Keep && decision.Verdict != Expired || rule == nil ||

@@ -24,7 +24,7 @@ func decideAll(p *policy.Policy, library []media.Medium, asOf time.Time, mark fu
 		if mark != nil {
 			facts[i].Mark = mark(&m)
 		}
-		ranks[i] = retention.RankOf(p, &m, facts[i])
+		ranks[i] = retention.NewCase(p, &m).Rank(facts[i])
 		ranker.Add("", ranks[i])
 	}
 	decisions := map[string]retention.Decision{}
@@ -149,7 +149,7 @@ func TestRankerProperties(t *testing.T) {
 			if !m.Created.IsZero() {
 				m.Created = m.Created.AddDate(0, 0, 100)
 			}
-			rank := retention.RankOf(p, &m, retention.Facts{AsOf: asOf, NotLatest: true}.WhenKnown(&m))
+			rank := retention.NewCase(p, &m).Rank(retention.Facts{AsOf: asOf, NotLatest: true}.WhenKnown(&m))
 			ranks = append(ranks, rank)
 			ranker.Add("", rank)
 		}
@@ -218,7 +218,7 @@ func TestRankOf(t *testing.T) {
 	} {
 		m := series("a", 100)
 		test.change(&m)
-		rank := retention.RankOf(p, &m, retention.Facts{AsOf: asOf})
+		rank := retention.NewCase(p, &m).Rank(retention.Facts{AsOf: asOf})
 		if got := len(rank.Groups) > 0; got != test.ranked || got && (rank.Rule != "series" || rank.Created != m.Created.UnixNano()) {
 			t.Errorf("%s: %+v, want a rank: %v", name, rank, test.ranked)
 		}

@@ -44,7 +44,8 @@ func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error)
 	f.uncounted = d.ranks
 	m := &of.Medium
 	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: of.Candidate.Orphan, NotLatest: true, Mark: d.mark(m)}
-	decision := retention.Decide(d.policy, m, facts)
+	c := retention.NewCase(d.policy, m)
+	decision := c.Decide(facts)
 	var l plan.Line
 	if err == nil && decision.Verdict == retention.Expired {
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
@@ -56,8 +57,8 @@ func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error)
 	case err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep):
 		decision, l, reason = retention.Decision{Verdict: retention.Unknown}, plan.Line{}, err.Error()
 	}
-	f.verdict, f.rule, f.rank, f.line = decision.Verdict, decision.RuleName(), d.rankOf(m, facts), l
-	f.due, f.expires = d.dueOf(m, facts, decision.Verdict), d.expiryOf(m, facts)
+	f.verdict, f.rule, f.rank, f.line = decision.Verdict, decision.RuleName(), d.rankOf(c, facts), l
+	f.due, f.expires = d.dueOf(c, facts, decision.Verdict), d.expiryOf(c, facts)
 	if of.Candidate.Lead {
 		f.expires = 0 // the inventory may not name it
 	}
@@ -101,16 +102,16 @@ func dueWithoutMedium(candidate inventory.Candidate, asOf time.Time) int64 {
 }
 
 // dueOf returns when a medium is looked up again, for the index.
-func (d *decider) dueOf(m *media.Medium, facts retention.Facts, verdict retention.Verdict) int64 {
+func (d *decider) dueOf(c *retention.Case, facts retention.Facts, verdict retention.Verdict) int64 {
 	if !d.indexes {
 		return 0
 	}
 	if facts.Mark.Hold != nil || facts.Mark.MayHold != nil { // a release is no reason to look, so that a hold must not count
 		facts.Mark = facts.Mark.Unheld()
-		verdict = retention.Decide(d.policy, m, facts).Verdict
+		verdict = c.Decide(facts).Verdict
 	}
-	isRanked := retention.RankOf(d.policy, m, facts.WhenKnown(m)).Rule != "" // one with a future CreationTime is ranked from then on
-	switch due, _, ok := retention.Due(d.policy, m, facts); {
+	isRanked := c.Rank(facts.WhenKnown(c.Medium)).Rule != "" // one with a future CreationTime is ranked from then on
+	switch due, _, ok := c.Due(facts); {
 	case verdict == retention.Unknown: // the record may be complete the next time
 		return 0
 	case isRanked, facts.Mark.Kind == retention.Unverified, facts.Mark.Kind == retention.Restored:

@@ -92,18 +92,19 @@ func TestWhenACandidateIsLookedUpAgain(t *testing.T) {
 	}
 	m := testMedium("m", "m", 10)
 	facts := retention.Facts{AsOf: now, NotLatest: true}
-	want := d.dueOf(&m, facts, retention.Keep)
+	c := retention.NewCase(s.Policy, &m)
+	want := d.dueOf(c, facts, retention.Keep)
 	if want != m.Created.AddDate(0, 0, 180).Unix() {
 		t.Errorf("due at %d", want)
 	}
 	for _, mark := range []retention.Mark{{Hold: &retention.Hold{ID: "1", Target: "m"}}, {MayHold: &retention.Hold{ID: "1", Target: "oss://media-in/**"}}} {
 		held := facts
 		held.Mark = mark
-		if got := d.dueOf(&m, held, retention.Protected); got != want {
+		if got := d.dueOf(c, held, retention.Protected); got != want {
 			t.Errorf("held: due at %d, want %d", got, want)
 		}
 	}
-	if got := d.dueOf(&m, facts, retention.Unknown); got != 0 {
+	if got := d.dueOf(c, facts, retention.Unknown); got != 0 {
 		t.Errorf("unknown: due at %d", got)
 	}
 }

@@ -40,20 +40,20 @@ func (u *upcoming) add(due int64) {
 }
 
 // rankOf ranks a medium. One that is dated ahead is ranked if its group may push others out in time.
-func (d *decider) rankOf(m *media.Medium, facts retention.Facts) retention.Rank {
-	if d.upcoming != nil && m.Created.Before(d.upcoming.ends) {
-		facts = facts.WhenKnown(m)
+func (d *decider) rankOf(c *retention.Case, facts retention.Facts) retention.Rank {
+	if d.upcoming != nil && c.Medium.Created.Before(d.upcoming.ends) {
+		facts = facts.WhenKnown(c.Medium)
 	}
-	return retention.RankOf(d.policy, m, facts)
+	return c.Rank(facts)
 }
 
 // expiryOf returns when a medium expires if it is not among the latest, in seconds since 1970; 0 for
 // never.
-func (d *decider) expiryOf(m *media.Medium, facts retention.Facts) int64 {
+func (d *decider) expiryOf(c *retention.Case, facts retention.Facts) int64 {
 	if d.upcoming == nil {
 		return 0
 	}
-	due, _, ok := retention.Due(d.policy, m, facts)
+	due, _, ok := c.Due(facts)
 	if !ok {
 		return 0
 	}
