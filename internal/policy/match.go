@@ -75,34 +75,29 @@ type clause struct {
 	key  string
 	says func(words.Lang) string // the selection, after "media"
 	attribute
-	is func(*media.Medium) bool // called only if known
 }
 
 // attribute is a field of a record.
 type attribute struct {
 	has   func(*media.Medium) string // in words; empty for nothing
-	known func(*media.Medium) bool   // whether the record has the field
+	holds func(*media.Medium) Truth  // whether the clause holds for it
 }
 
-func maybe[T any](of func(*media.Medium) media.Maybe[T], write func(T) string) attribute {
-	return attribute{func(m *media.Medium) string { return of(m).Text(write) }, func(m *media.Medium) bool { return of(m).Known }}
-}
-
-var (
-	stateOf    = attribute{func(m *media.Medium) string { return m.State }, func(m *media.Medium) bool { return IsLive(m.State) }}
-	objectOf   = attribute{func(m *media.Medium) string { return m.Object.String() }, func(m *media.Medium) bool { return !m.Object.IsZero() }}
-	tagsOf     = attribute{func(m *media.Medium) string { return strings.Join(m.Tags, ", ") }, func(m *media.Medium) bool { return !m.TagsGarbled }}
-	categoryOf = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Category }, func(id int64) string { return strconv.FormatInt(id, 10) })
-	sizeOf     = maybe(func(m *media.Medium) media.Maybe[int64] { return m.Size }, func(n int64) string { return fmt.Sprintf("%d bytes", n) })
-	durationOf = maybe(func(m *media.Medium) media.Maybe[time.Duration] { return m.Duration }, func(d time.Duration) string { return d.String() + " of video" })
-	titleOf    = maybe(func(m *media.Medium) media.Maybe[string] { return m.Title }, func(title string) string { return title })
-)
-
-func (c *clause) holds(m *media.Medium) Truth {
-	if !c.known(m) {
+// given returns whether a clause holds. It is Unknown for a field that the record lacks.
+func given(known, holds bool) Truth {
+	if !known {
 		return Unknown
 	}
-	return truth(c.is(m))
+	return truth(holds)
+}
+
+func tagsOf(m *media.Medium) string { return strings.Join(m.Tags, ", ") }
+
+func maybe[T any](of func(*media.Medium) media.Maybe[T], write func(T) string, is func(T) bool) attribute {
+	return attribute{func(m *media.Medium) string { return of(m).Text(write) }, func(m *media.Medium) Truth {
+		field := of(m)
+		return given(field.Known, field.Known && is(field.Value))
+	}}
 }
 
 // Condition is one key of a rule with its result for a medium.
@@ -140,31 +135,36 @@ func of(format string, choices []string) func(words.Lang) string {
 // clauses compiles the keys that are set.
 func (m *Match) clauses() []clause {
 	var list []clause
-	add := func(set bool, c clause) {
+	add := func(set bool, key string, says func(words.Lang) string, field attribute) {
 		if set {
-			list = append(list, c)
+			list = append(list, clause{key, says, field})
 		}
 	}
-	add(len(m.State) > 0, clause{"state", of("in state %s", m.State), stateOf,
-		func(medium *media.Medium) bool { return slices.Contains(m.State, medium.State) }})
-	add(len(m.Object) > 0, clause{"object", of("behind %s", texts(m.Object)), objectOf,
-		func(medium *media.Medium) bool { return anyTakes(m.Object, &medium.Object) }})
-	add(len(m.Tags) > 0, clause{"tags", of("tagged %s", m.Tags), tagsOf,
-		func(medium *media.Medium) bool {
-			return slices.ContainsFunc(m.Tags, func(tag string) bool { return slices.Contains(medium.Tags, tag) })
+	add(len(m.State) > 0, "state", of("in state %s", m.State), attribute{func(medium *media.Medium) string { return medium.State },
+		func(medium *media.Medium) Truth {
+			return given(IsLive(medium.State), slices.Contains(m.State, medium.State))
 		}})
-	add(len(m.TagsAll) > 0, clause{"tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, tagsOf,
-		func(medium *media.Medium) bool {
-			return !slices.ContainsFunc(m.TagsAll, func(tag string) bool { return !slices.Contains(medium.Tags, tag) })
+	add(len(m.Object) > 0, "object", of("behind %s", texts(m.Object)), attribute{func(medium *media.Medium) string { return medium.Object.String() },
+		func(medium *media.Medium) Truth {
+			return given(!medium.Object.IsZero(), anyTakes(m.Object, &medium.Object))
 		}})
-	add(len(m.Category) > 0, clause{"category", of("of category %s", texts(m.Category)), categoryOf,
-		func(medium *media.Medium) bool { return slices.Contains(m.Category, medium.Category.Value) }})
-	add(!m.Size.IsZero(), clause{m.Size.key("Size"), m.Size.says("of at least %d bytes", "of at most %d bytes"), sizeOf,
-		func(medium *media.Medium) bool { return m.Size.has(medium.Size.Value) }})
-	add(!m.Duration.IsZero(), clause{m.Duration.key("Duration"), m.Duration.says("of at least %s of video", "of at most %s of video"), durationOf,
-		func(medium *media.Medium) bool { return m.Duration.has(medium.Duration.Value) }})
-	add(m.Title != nil, clause{"title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) }, titleOf,
-		func(medium *media.Medium) bool { return m.Title.MatchString(medium.Title.Value) }})
+	add(len(m.Tags) > 0, "tags", of("tagged %s", m.Tags), attribute{tagsOf, func(medium *media.Medium) Truth {
+		return given(!medium.TagsGarbled, carriesAny(medium, m.Tags))
+	}})
+	add(len(m.TagsAll) > 0, "tagsAll", func(lang words.Lang) string { return lang.Say("tagged %s", joined(lang, "%s and %s", m.TagsAll)) }, attribute{tagsOf, func(medium *media.Medium) Truth {
+		return given(!medium.TagsGarbled, !slices.ContainsFunc(m.TagsAll, func(tag string) bool { return !slices.Contains(medium.Tags, tag) }))
+	}})
+	add(len(m.Category) > 0, "category", of("of category %s", texts(m.Category)), maybe(func(medium *media.Medium) media.Maybe[int64] { return medium.Category },
+		func(id int64) string { return strconv.FormatInt(id, 10) }, func(id int64) bool { return slices.Contains(m.Category, id) }))
+	add(!m.Size.IsZero(), m.Size.key("Size"), m.Size.says("of at least %d bytes", "of at most %d bytes"), maybe(func(medium *media.Medium) media.Maybe[int64] { return medium.Size },
+		func(n int64) string { return fmt.Sprintf("%d bytes", n) }, m.Size.has))
+	add(!m.Duration.IsZero(), m.Duration.key("Duration"), m.Duration.says("of at least %s of video", "of at most %s of video"),
+		maybe(func(medium *media.Medium) media.Maybe[time.Duration] { return medium.Duration },
+			func(d time.Duration) string { return d.String() + " of video" }, m.Duration.has))
+	if m.Title != nil {
+		add(true, "title", func(lang words.Lang) string { return lang.Say("whose title matches %q", m.Title) },
+			maybe(func(medium *media.Medium) media.Maybe[string] { return medium.Title }, func(title string) string { return title }, m.Title.MatchString))
+	}
 	return list
 }
 
@@ -224,6 +224,15 @@ func LiveStates() []string {
 
 // IsLive reports whether a state is one of LiveStates.
 func IsLive(state string) bool { return slices.Contains(LiveStates(), state) }
+
+func carriesAny(medium *media.Medium, tags []string) bool {
+	for _, tag := range tags { // a closure for ContainsFunc is not inlined
+		if slices.Contains(medium.Tags, tag) {
+			return true
+		}
+	}
+	return false
+}
 
 func carries(medium *media.Medium, prefix string) bool {
 	return slices.ContainsFunc(medium.Tags, func(tag string) bool { return strings.HasPrefix(tag, prefix) })

@@ -150,8 +150,9 @@ func wall(clock time.Time, zone *time.Location) time.Time {
 
 // last keeps a time within the years that RFC 3339 can write.
 func last(instant time.Time) time.Time {
-	if end := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC); instant.After(end) {
-		return end
+	const end = 253402300799 // 9999-12-31T23:59:59Z
+	if instant.Unix() >= end {
+		return time.Unix(end, 0).UTC()
 	}
 	return instant.UTC()
 }

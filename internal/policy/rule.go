@@ -103,8 +103,8 @@ func (r *Rule) compile(dateKey string) {
 	r.clauses = r.Match.clauses()
 	if r.Date != "" {
 		r.clauses = append(r.clauses, clause{
-			dateKey, func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) }, tagsOf,
-			func(m *media.Medium) bool { return carries(m, r.Date) },
+			dateKey, func(lang words.Lang) string { return lang.Say("with a tag that starts with %s", r.Date) },
+			attribute{tagsOf, func(m *media.Medium) Truth { return given(!m.TagsGarbled, carries(m, r.Date)) }},
 		})
 	}
 }
