@@ -28,15 +28,15 @@ func (p *parser) mapping(n *yaml.Node, what string, fields []field) {
 	}
 	seen := map[string]int{}
 	for key, value := range entries(n) {
+		if key.Kind == yaml.AliasNode || key.ShortTag() == "!!merge" { // the Value of an alias is the name of its anchor
+			p.errorf(key, "merge keys (<<), anchors and aliases are not supported: write the keys out")
+			continue
+		}
 		if line, again := seen[key.Value]; again {
 			p.errorf(key, "%s is set twice: first at line %d", text.Quote(key.Value), line)
 			continue
 		}
 		seen[key.Value] = key.Line
-		if key.ShortTag() == "!!merge" {
-			p.errorf(key, "merge keys (<<), anchors and aliases are not supported: write the keys out")
-			continue
-		}
 		at := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
 		switch {
 		case at < 0:
