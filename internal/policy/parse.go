@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -101,8 +102,10 @@ func notText(data []byte) (at *yaml.Node, problem string) {
 			return at, "this byte is not UTF-8"
 		case r == '\n':
 			at.Line, at.Column = at.Line+1, 0
-		case r < ' ' && r != '\t' && r != '\r':
+		case unicode.IsControl(r) && r != '\t' && r != '\r':
 			return at, fmt.Sprintf("control character U+%04X", r)
+		case r == '\u2028' || r == '\u2029': // text behind them could seem to be part of a comment
+			return at, fmt.Sprintf("U+%04X starts a line that editors do not show: leave it out", r)
 		}
 		at.Column++
 		data = data[size:]
