@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 	"unicode"
@@ -209,6 +208,29 @@ func oddKey(what string, object media.Object) []string {
 	return list
 }
 
+// oddPrefix warns of a prefix that ends in a word: it may be meant for one folder.
+func oddPrefix(prefix media.Object) []string {
+	if last, _ := utf8.DecodeLastRuneInString(prefix.Key); prefix.Key == "" || !unicode.IsLetter(last) && !unicode.IsDigit(last) {
+		return nil
+	}
+	name := prefix.String()
+	return []string{fmt.Sprintf("the inventory prefix %s takes in %s too: write %s for one folder", visible(name), visible(name+"2/"), visible(name+"/"))}
+}
+
+var etcZone = regexp.MustCompile(`^Etc/GMT([+-])([1-9]\d*)$`)
+
+// oddZone warns of the zones whose sign is not that of their clocks.
+func oddZone(name string) []string {
+	parts := etcZone.FindStringSubmatch(name)
+	switch {
+	case parts == nil:
+		return nil
+	case parts[1] == "+":
+		return []string{fmt.Sprintf("the timezone %s is %s hours behind UTC: the sign in such a name is reversed", name, parts[2])}
+	}
+	return []string{fmt.Sprintf("the timezone %s is %s hours ahead of UTC: the sign in such a name is reversed", name, parts[2])}
+}
+
 // oddWorkflow warns of a name that may be meant for all workflows. MPS does not document which names it takes, so it is one.
 func oddWorkflow(name string) []string {
 	list := oddText("workflow", name)
@@ -267,42 +289,6 @@ func oddTagPrefix(prefix, value, example string) []string {
 	if last, _ := utf8.DecodeLastRuneInString(prefix); prefix != "" && (unicode.IsLetter(last) || unicode.IsDigit(last)) {
 		list = append(list, fmt.Sprintf("%s follows %s at once, as in %s: write %s if a colon stands between them",
 			value, quoted, visible(prefix+example), visible(prefix+":")))
-	}
-	return list
-}
-
-var (
-	delimited = regexp.MustCompile(`^/(.*)/([a-z]*)$`) // as other languages write a regular expression
-	// syntaxOfTitle finds what names no character of a title by itself: escapes, classes,
-	// flags and group names.
-	syntaxOfTitle = regexp.MustCompile(`\\[pP]\{[^}]*\}|\\.|\[(?:\\.|[^\]])*\]|\(\?P?<[^>]*>|\(\?[a-zA-Z-]*[:)]`)
-	repeated      = regexp.MustCompile(`\pL\*`)
-	sqlLike       = regexp.MustCompile(`^%+|(\D)%+$`)
-)
-
-// oddTitle warns of a title pattern that no title matches, or that reads like one of
-// another language.
-func oddTitle(title string, program *syntax.Prog) []string {
-	quoted, literal := visible(title), syntaxOfTitle.ReplaceAllString(title, " ")
-	list := oddIn("title", title, literal, regexp.QuoteMeta)
-	if !canMatch(program) {
-		list = append(list, fmt.Sprintf("no title matches %s: ^ is the start of a title and $ its end", quoted))
-	}
-	if parts := delimited.FindStringSubmatch(title); parts != nil {
-		flags := strings.Trim(parts[2], "gu")
-		if flags != "" {
-			flags = "(?" + flags + ")"
-		}
-		list = append(list, fmt.Sprintf("the slashes of the title %s stand for themselves: write %s", quoted, visible(flags+parts[1])))
-	}
-	if letter := repeated.FindString(literal); letter != "" {
-		list = append(list, fmt.Sprintf("the %s in the title %s repeats one letter: write \".*\" for any characters", visible(letter), quoted))
-	}
-	if part := sqlLike.ReplaceAllString(title, "$1"); part != title {
-		list = append(list, fmt.Sprintf("the %% of the title %s stands for itself: write %s for a part of a title", quoted, visible(part)))
-	}
-	if trimmed := strings.Trim(title, " "); trimmed != title {
-		list = append(list, fmt.Sprintf("the title %s has a space at an end: write %s if that is meant", quoted, visible(trimmed)))
 	}
 	return list
 }

@@ -188,6 +188,7 @@ func (p *parser) timezone(n *yaml.Node) *time.Location {
 		p.errorf(n, "%s is not a time zone: use a name of the IANA database, such as UTC or Asia/Shanghai", text.Quote(name))
 		return time.UTC
 	}
+	p.warn(n, oddZone(name))
 	return zone
 }
 
@@ -196,6 +197,7 @@ func (p *parser) inventory(n *yaml.Node) (inventory Inventory) {
 		p.mapping(item, "an inventory entry", []field{
 			{name: "bucket", read: func(n *yaml.Node) {
 				if prefix, ok := p.object(n, media.ParsePrefix, "inventory prefix", "a prefix", "oss://bucket/ or oss://bucket/prefix"); ok {
+					p.warn(n, oddPrefix(prefix))
 					inventory.Prefixes = append(inventory.Prefixes, prefix)
 				}
 			}},

@@ -2,8 +2,10 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -98,6 +100,39 @@ func canMatch(program *syntax.Prog) bool {
 	return false
 }
 
+// matchesAll reports whether a program matches every title: it needs no character at the start of one, or at its end.
+func matchesAll(program *syntax.Prog) bool {
+	return matchesNothing(program, syntax.EmptyBeginText|syntax.EmptyBeginLine) || matchesNothing(program, syntax.EmptyEndText|syntax.EmptyEndLine)
+}
+
+// matchesNothing reports whether a program needs no character at a place where some conditions hold.
+func matchesNothing(program *syntax.Prog, held syntax.EmptyOp) bool {
+	seen := make([]bool, len(program.Inst))
+	todo := []int{program.Start}
+	for len(todo) > 0 {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		switch step := &program.Inst[at]; step.Op {
+		case syntax.InstMatch:
+			return true
+		case syntax.InstAlt, syntax.InstAltMatch:
+			todo = append(todo, int(step.Out), int(step.Arg))
+		case syntax.InstCapture, syntax.InstNop:
+			todo = append(todo, int(step.Out))
+		case syntax.InstEmptyWidth:
+			if syntax.EmptyOp(step.Arg)&^held == 0 { //nolint:gosec // the program keeps an EmptyOp there
+				todo = append(todo, int(step.Out))
+			}
+		default: // it takes a character
+		}
+	}
+	return false
+}
+
 // allowed returns what may stand after a place at which a condition holds.
 func allowed(condition syntax.EmptyOp, before class) (after class) {
 	for c, r := range samples {
@@ -139,4 +174,43 @@ func classes(step *syntax.Inst) (taken class) {
 		}
 	}
 	return taken
+}
+
+var (
+	delimited = regexp.MustCompile(`^/(.*)/([a-z]*)$`) // as other languages write a regular expression
+	// syntaxOfTitle finds what names no character of a title by itself: escapes, classes,
+	// flags and group names.
+	syntaxOfTitle = regexp.MustCompile(`\\[pP]\{[^}]*\}|\\.|\[(?:\\.|[^\]])*\]|\(\?P?<[^>]*>|\(\?[a-zA-Z-]*[:)]`)
+	repeated      = regexp.MustCompile(`\pL\*`)
+	sqlLike       = regexp.MustCompile(`^%+|(\D)%+$`)
+)
+
+// oddTitle warns of a title pattern that no title matches, or that reads like one of
+// another language.
+func oddTitle(title string, program *syntax.Prog) []string {
+	quoted, literal := visible(title), syntaxOfTitle.ReplaceAllString(title, " ")
+	list := oddIn("title", title, literal, regexp.QuoteMeta)
+	if !canMatch(program) {
+		list = append(list, fmt.Sprintf("no title matches %s: ^ is the start of a title and $ its end", quoted))
+	}
+	if matchesAll(program) {
+		list = append(list, fmt.Sprintf("every title matches %s: it also matches no character at all, leave title out if every medium is meant", quoted))
+	}
+	if parts := delimited.FindStringSubmatch(title); parts != nil {
+		flags := strings.Trim(parts[2], "gu")
+		if flags != "" {
+			flags = "(?" + flags + ")"
+		}
+		list = append(list, fmt.Sprintf("the slashes of the title %s stand for themselves: write %s", quoted, visible(flags+parts[1])))
+	}
+	if letter := repeated.FindString(literal); letter != "" {
+		list = append(list, fmt.Sprintf("the %s in the title %s repeats one letter: write \".*\" for any characters", visible(letter), quoted))
+	}
+	if part := sqlLike.ReplaceAllString(title, "$1"); part != title {
+		list = append(list, fmt.Sprintf("the %% of the title %s stands for itself: write %s for a part of a title", quoted, visible(part)))
+	}
+	if trimmed := strings.Trim(title, " "); trimmed != title {
+		list = append(list, fmt.Sprintf("the title %s has a space at an end: write %s if that is meant", quoted, visible(trimmed)))
+	}
+	return list
 }

@@ -10,7 +10,7 @@ import (
 // FuzzCanMatch holds the answer against all texts of up to four of these letters. They
 // are enough for every pattern of the seeds.
 func FuzzCanMatch(f *testing.F) {
-	for _, seed := range []string{`x`, `x$^`, `^x^`, `x\bx`, `x\b-`, `^$`, `(?m)x$^`, `(?m)x$\n^x`, `\Bx`, `-\Bx`, `[^\x00-\x{10FFFF}]`, `x$|^y`, `(x$)?y`, `\b\B`, `(?i)k\bſ`, `.\b\n`, `(?s).$^`, `^\b$`, `x\z.`, `é\bx`, `é\Bx`} {
+	for _, seed := range []string{`x`, `x$^`, `^x^`, `x\bx`, `x\b-`, `^$`, `(?m)x$^`, `(?m)x$\n^x`, `\Bx`, `-\Bx`, `[^\x00-\x{10FFFF}]`, `x$|^y`, `(x$)?y`, `\b\B`, `(?i)k\bſ`, `.\b\n`, `(?s).$^`, `^\b$`, `x\z.`, `é\bx`, `é\Bx`, `x|`, `(?m)^x*`, `x?$`, `^$|^`} {
 		f.Add(seed)
 	}
 	texts := []string{""}
@@ -32,6 +32,13 @@ func FuzzCanMatch(f *testing.F) {
 			return
 		}
 		title, can := regexp.MustCompile(pattern), canMatch(program)
+		if matchesAll(program) {
+			for _, text := range texts {
+				if !title.MatchString(text) {
+					t.Fatalf("matchesAll(%q) is true, and it does not match %q", pattern, text)
+				}
+			}
+		}
 		for _, text := range texts {
 			if title.MatchString(text) {
 				if !can {
@@ -54,6 +61,21 @@ func TestCanMatch(t *testing.T) {
 		}
 		if got := canMatch(program); got != want {
 			t.Errorf("canMatch(%q) = %v, want %v", pattern, got, want)
+		}
+	}
+}
+
+func TestMatchesAll(t *testing.T) {
+	for pattern, want := range map[string]bool{
+		`x|`: true, `x||y`: true, `(x|)`: true, `x*`: true, `.*`: true, `^`: true, `^x?`: true, `x*$`: true, `(?m)^x*`: true, `(?:)`: true, `x{0,3}`: true,
+		`x`: false, `.`: false, `.+`: false, `^$`: false, `^x*$`: false, `\b`: false, `\b|x`: false, `[^x]`: false, `x|y`: false,
+	} {
+		program, err := parseTitle(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := matchesAll(program); got != want {
+			t.Errorf("matchesAll(%q) = %v, want %v", pattern, got, want)
 		}
 	}
 }
