@@ -70,7 +70,7 @@ func writeAnswer(b *strings.Builder, a retention.Answer) {
 		mark, says = "*", says+", and decides"
 	}
 	if !a.ExpiresAt.IsZero() {
-		says += "; its time is " + a.ExpiresAt.Format(time.RFC3339)
+		says += map[string]string{"protect": "; it protects until ", "expire": "; its time is "}[a.Kind] + a.ExpiresAt.Format(time.RFC3339)
 	}
 	say(b, "%s %s %s: %s", mark, a.Kind, a.Name, says)
 	for _, c := range a.Conditions {

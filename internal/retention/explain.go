@@ -66,7 +66,7 @@ type Answer struct {
 	Kind       string             `json:"kind"` // protect or expire
 	Applies    policy.Truth       `json:"applies"`
 	Decides    bool               `json:"decides"`
-	ExpiresAt  time.Time          `json:"expiresAt,omitzero"` // of an expire rule that applies
+	ExpiresAt  time.Time          `json:"expiresAt,omitzero"` // of a rule that applies: an expire rule, or a protect rule with a date
 	Conditions []policy.Condition `json:"conditions"`
 }
 
@@ -120,7 +120,12 @@ func ExplainAbsent(name string, asOf time.Time) *Explanation {
 func answers(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []Answer {
 	list := []Answer{}
 	for i := range p.Protect {
-		list = append(list, answer(&p.Protect[i], "protect", m, d))
+		rule := &p.Protect[i]
+		a := answer(rule, "protect", m, d)
+		if a.Applies == policy.Yes && rule.Date != "" {
+			a.ExpiresAt, _ = rule.End(m, p.Timezone)
+		}
+		list = append(list, a)
 	}
 	for i := range p.Expire {
 		rule := &p.Expire[i]

@@ -98,3 +98,23 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+// A protection that has passed applies, and decides nothing. The answer of its rule has its end.
+func TestTheEndOfAProtection(t *testing.T) {
+	p := parse(t, "version: 1\nprotect: [{name: promised, until: {tag: \"keep-until:\"}}, {name: tagged, match: {tags: [\"2026-06-01\"]}}]\nexpire: [{name: rest, after: 7d}]\n")
+	for _, test := range []struct {
+		tag  string
+		want time.Time
+	}{
+		{"keep-until:2026-06-01", time.Date(2026, 6, 2, 0, 0, 0, 0, time.UTC)},
+		{"keep-until:2026-08-01", time.Date(2026, 8, 2, 0, 0, 0, 0, time.UTC)},
+		{"keep-until:soon", time.Time{}},
+		{"2026-06-01", time.Time{}},
+	} {
+		m := series("a", 100, test.tag)
+		rules := retention.Explain(p, &m, retention.Facts{AsOf: asOf}).Rules
+		if !rules[0].ExpiresAt.Equal(test.want) || !rules[1].ExpiresAt.IsZero() {
+			t.Errorf("%s: the protections end at %v and %v, want %v and none", test.tag, rules[0].ExpiresAt, rules[1].ExpiresAt, test.want)
+		}
+	}
+}
