@@ -116,7 +116,7 @@ func Bytes(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	value, unit := float64(n)/1000, 0
-	for ; value >= 1000; unit++ {
+	for ; value >= 999.95; unit++ { // which rounds to 1000.0
 		value /= 1000
 	}
 	return fmt.Sprintf("%.1f %cB", value, "kMGTPE"[unit])
