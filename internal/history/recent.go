@@ -14,13 +14,13 @@ import (
 // Recent has the media that runs deleted lately. Its zero value has none.
 type Recent struct {
 	store   state.Store
-	except  map[string]bool // runs
+	except  map[string]bool // runs and plans
 	deleted map[string]bool // media of records with many decisions
 	// few has the names of the other records by the keys in them. These are read when a medium is asked for.
 	few map[string][]string
 }
 
-// RecentOf reads the deletions since a time, but those of some runs. A record that is damaged or gone has none.
+// RecentOf reads the deletions since a time, but those of some runs and plans. A record that is damaged or gone has none.
 func RecentOf(ctx context.Context, store state.Store, since time.Time, except map[string]bool) (Recent, error) {
 	r := Recent{store, except, map[string]bool{}, map[string][]string{}}
 	var many []string
@@ -68,7 +68,7 @@ func (r *Recent) add(record []byte) {
 		if err != nil || decodeErr != nil {
 			return
 		}
-		if d.Outcome == journal.Deleted && !r.except[d.Run] {
+		if d.Outcome == journal.Deleted && !r.except[d.Run] && !r.except[d.Plan] {
 			r.deleted[d.MediaID] = true
 		}
 	}

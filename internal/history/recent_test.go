@@ -36,14 +36,15 @@ func TestRecent(t *testing.T) {
 	record(now, "b", journal.Deleted, many("b")...)
 	record(now, "c", journal.Deleted, "of-c")
 	record(now, "c", journal.Deleted, many("c")...)
+	no(t, Record(t.Context(), store, now, []Decision{{At: now, MediaID: "of-plan", Outcome: journal.Deleted, Run: "f", Plan: "own"}}))
 	record(now, "d", journal.Gone, "gone")
 	record(now, "d", journal.Lost, many("lost")...)
 	record(now.Add(-3*time.Hour), "e", journal.Deleted, "before")
 	record(now.Add(-3*time.Hour), "e", journal.Deleted, many("before")...)
 	store.Put(looseFolder+"20991231T000000.000000000Z-many-damaged", []byte("{"))
-	r, err := RecentOf(t.Context(), store, now, map[string]bool{"c": true})
+	r, err := RecentOf(t.Context(), store, now, map[string]bool{"c": true, "own": true})
 	no(t, err)
-	for id, want := range map[string]bool{"one": true, "b0": true, "b1000": true, "of-c": false, "c7": false, "gone": false, "lost7": false, "before": false, "before7": false, "other": false} {
+	for id, want := range map[string]bool{"one": true, "b0": true, "b1000": true, "of-c": false, "of-plan": false, "c7": false, "gone": false, "lost7": false, "before": false, "before7": false, "other": false} {
 		for range 2 {
 			if got, err := r.Has(t.Context(), id); got != want || err != nil {
 				t.Errorf("%s: %v, %v", id, got, err)

@@ -55,7 +55,7 @@ func (r *run) readEarlier(ctx context.Context) {
 	}
 	e.isRead = true
 	reports, err := runlog.OnPlan(ctx, r.Store, e.begun)
-	onPlan := map[string]bool{e.begun.Run: true}
+	onPlan := map[string]bool{e.begun.Run: true, e.begun.Plan: true} // a run that was killed has no report
 	for _, one := range reports {
 		onPlan[one.Run] = true
 		e.counted += one.Counts.Deleted - e.recorded[one.Run]

@@ -35,12 +35,12 @@ func (w *world) reported(run string, kind trigger.Kind, deleted, lost int, alter
 	}
 }
 
-// deletedBy records in the history that a run deleted media.
-func (w *world) deletedBy(run string, ids ...string) {
+// deletedBy records in the history that a run deleted media of a plan.
+func (w *world) deletedBy(run, planID string, ids ...string) {
 	w.t.Helper()
 	var decisions []history.Decision
 	for _, id := range ids {
-		decisions = append(decisions, history.Decision{At: w.now, MediaID: id, Outcome: journal.Deleted, Run: run, Plan: "p"})
+		decisions = append(decisions, history.Decision{At: w.now, MediaID: id, Outcome: journal.Deleted, Run: run, Plan: planID})
 	}
 	if err := history.Record(w.t.Context(), w.store, w.now, decisions); err != nil {
 		w.t.Fatal(err)
@@ -70,12 +70,13 @@ func TestWhatIsLostIsCountedOnce(t *testing.T) {
 		"of one of another plan": {prepare: func(w *world, _ []string, _ string) {
 			w.reported("other", trigger.Timer, 1, 4, resumes("sha256:other"))
 		}, lost: 6},
-		"another deleted some":  {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", ids[:2]...) }, lost: 4, gone: 2},
-		"another deleted all":   {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", ids...) }, gone: 6},
-		"the run's own history": {prepare: func(w *world, ids []string, _ string) { w.deletedBy("first", ids...) }, lost: 6},
+		"another deleted some":      {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids[:2]...) }, lost: 4, gone: 2},
+		"another deleted all":       {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids...) }, gone: 6},
+		"a killed run that resumed": {prepare: func(w *world, ids []string, planID string) { w.deletedBy("other", planID, ids...) }, lost: 6},
+		"the run's own history":     {prepare: func(w *world, ids []string, _ string) { w.deletedBy("first", "p", ids...) }, lost: 6},
 		"a resumed run's history": {prepare: func(w *world, ids []string, planID string) {
 			w.reported("other", trigger.Timer, 6, 0, resumes(planID))
-			w.deletedBy("other", ids...)
+			w.deletedBy("other", "p", ids...)
 		}},
 		"no log":     {prepare: func(w *world, _ []string, _ string) { w.fail("list", "log/") }, lost: 6, warned: true},
 		"no history": {prepare: func(w *world, _ []string, _ string) { w.fail("list", "history/") }, lost: 6, warned: true},
