@@ -56,7 +56,7 @@ func (w *world) living() []string {
 // A restore after a full sweep brings the library back to the same objects, titles,
 // tags and categories, once; and the next sweeps leave it alone for 30 days.
 func TestRestore(t *testing.T) {
-	for _, options := range []emulator.MPSOptions{{}, {DeletedView: emulator.ViewDeleted}, {DeletedView: emulator.ViewInitiated}, {ReuseID: true}, {URLForm: emulator.EscapedSlash}} {
+	for _, options := range []emulator.MPSOptions{{}, {DeletedView: emulator.ViewDeleted}, {DeletedView: emulator.ViewInitiated}, {ReuseID: true}, {DeletedView: emulator.ViewInitiated, ReuseID: true}, {URLForm: emulator.EscapedSlash}} {
 		t.Run(fmt.Sprintf("view %q, URLs %q, reuse %v", options.DeletedView, options.URLForm, options.ReuseID), func(t *testing.T) {
 			t.Parallel()
 			config := emulator.Config{Media: 300, MPS: options}
