@@ -42,6 +42,8 @@ type Command struct {
 
 	// credentials returns the source beside the environment, one for all stores. readSettings sets it.
 	credentials func() account.Source
+	// region is that of --region, for an emulator. readSettings sets it.
+	region string
 }
 
 // Main runs the program with its arguments, the program's name not included, and

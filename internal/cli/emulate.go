@@ -151,7 +151,7 @@ func (c *Command) useEmulator(emulate bool) (stop func(), err error) {
 // in which the other commands find it: its own variables before the outer ones.
 // State is a folder that goes with the emulator, unless the outer ones name it.
 func (c *Command) emulated(outer func(string) string) (getenv func(string) string, e *emulator.Emulator, stop func(), err error) {
-	e, err = emulator.Start(emulator.Config{Media: 1000, Seed: 1})
+	e, err = emulator.Start(emulator.Config{Region: c.region, Media: 1000, Seed: 1})
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("start the emulator: %w", err)
 	}

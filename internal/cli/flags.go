@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -66,8 +67,9 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	}
 	c.Getenv = overlay(c.Getenv, given)
 	c.credentials = sync.OnceValue(c.newCredentials)
+	c.region = given["MEDIASWEEP_REGION"]
 	if flag := cmd.Flags().Lookup("emulate"); flag != nil && flag.Value.String() == "true" {
-		return checkEmulated(cmd, given["MEDIASWEEP_REGION"])
+		return checkEmulated(cmd, cmp.Or(c.region, emulator.DefaultRegion))
 	}
 	if given[profileVariable] != "" && c.hasKey() {
 		if err := credentials.CheckProfile(c.Getenv); err != nil {
@@ -77,19 +79,15 @@ func (c *Command) readSettings(cmd *cobra.Command) error {
 	return nil
 }
 
-// checkEmulated refuses a flag that names another region than the emulator's.
+// checkEmulated refuses a store of another region than the emulator's.
 func checkEmulated(cmd *cobra.Command, region string) error {
-	named := map[string]string{region: "--region"}
-	if places, ok := cmd.Flags().Lookup("state").Value.(pflag.SliceValue); ok {
-		for _, place := range places.GetSlice() {
-			if found := regional.FindStringSubmatch(place); found != nil {
-				named[found[1]] = "the region of --state"
-			}
-		}
+	places, _ := cmd.Flags().Lookup("state").Value.(pflag.SliceValue)
+	if places == nil {
+		return nil
 	}
-	for other, flag := range named {
-		if other != "" && other != emulator.DefaultRegion {
-			return exitError{exitUsage, fmt.Errorf("the emulator of --emulate is in %s: leave %s out", emulator.DefaultRegion, flag)}
+	for _, place := range places.GetSlice() {
+		if found := regional.FindStringSubmatch(place); found != nil && found[1] != region {
+			return exitError{exitUsage, fmt.Errorf("--state: the emulator of --emulate is in %s, and not in %s: name its region by --region", region, found[1])}
 		}
 	}
 	return nil
