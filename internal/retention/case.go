@@ -41,6 +41,7 @@ func NewCase(p *policy.Policy, m *media.Medium) *Case {
 	return c
 }
 
+// read is not part of NewCase, which is inlined so that a Case needs no allocation.
 func (c *Case) read() {
 	c.readProtect()
 	c.readExpire()
