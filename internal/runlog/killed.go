@@ -144,28 +144,30 @@ func countKilled(r *report.Report, rule string, became journal.Became) {
 	became.Count(c, line)
 }
 
-// OnPlan returns the reports of the run that began a plan, and of those that resumed it.
+// OnPlan returns the reports of all runs on a plan: the one that began it, and scheduled ones that resumed it.
 func OnPlan(ctx context.Context, store state.Store, i journal.Intent) (reports []*report.Report, err error) {
-	var records []logged
+	var list []logged
 	for l, err := range (Query{Since: i.AsOf}).logged(ctx, store) {
 		if err != nil {
 			return nil, err
 		}
 		if l.run == state.SafeName(i.Run) || strings.HasPrefix(l.name, logFolder+string(trigger.Timer)+"/") { // only these resume
-			records = append(records, l)
+			list = append(list, l)
 		}
 	}
-	texts, errs := state.ReadAll(ctx, store, records, func(l logged) string { return l.name })
 	hasFirst := false
-	for n, l := range records {
-		if errs[n] != nil && !state.IsLost(errs[n]) {
-			return nil, errs[n]
-		}
-		r, err := readLogged(texts[n], l)
-		isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
-		hasFirst = hasFirst || isFirst
-		if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {
-			reports = append(reports, r)
+	for batch := range slices.Chunk(list, state.AtOnce) {
+		records, errs := state.ReadAll(ctx, store, batch, func(l logged) string { return l.name })
+		for n, l := range batch {
+			if errs[n] != nil && !state.IsLost(errs[n]) {
+				return nil, errs[n]
+			}
+			r, err := readLogged(records[n], l)
+			isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
+			hasFirst = hasFirst || isFirst
+			if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {
+				reports = append(reports, r)
+			}
 		}
 	}
 	if !hasFirst { // it will be logged
