@@ -3,14 +3,13 @@ package manifest
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/mediasweep/mediasweep/internal/text"
 )
 
 // MaxText bounds the text of one file, in bytes, after unzipping: some thirty million
@@ -39,12 +38,9 @@ func decode(r io.Reader) (*bufio.Reader, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(head, []byte("\x00\x00\xfe\xff")):
 		return nil, errors.New("it is UTF-32: save it as UTF-8")
-	case bytes.HasPrefix(head, []byte("\xff\xfe")):
+	case text.UTF16Order(head) != nil:
 		_, _ = encoded.Discard(2) // they have been read
-		plain = &utf16Reader{from: plain, order: binary.LittleEndian}
-	case bytes.HasPrefix(head, []byte("\xfe\xff")):
-		_, _ = encoded.Discard(2) // they have been read
-		plain = &utf16Reader{from: plain, order: binary.BigEndian}
+		plain = text.FromUTF16(plain, text.UTF16Order(head))
 	case bytes.HasPrefix(head, []byte("\ufeff")):
 		_, _ = encoded.Discard(3) // they have been read
 	}
@@ -119,58 +115,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 		return 0, errTooMuchText
 	}
 	return n, err
-}
-
-// utf16Reader turns UTF-16 into UTF-8. Half of a surrogate pair becomes a byte that UTF-8
-// never has, so that no name is made of it.
-type utf16Reader struct {
-	from  io.Reader
-	order binary.ByteOrder
-	raw   []byte // not turned yet: an odd byte, or the first half of a pair
-	ready []byte
-	err   error
-}
-
-func (u *utf16Reader) Read(p []byte) (int, error) {
-	for len(u.ready) == 0 {
-		if u.err != nil {
-			return 0, u.err
-		}
-		u.fill()
-	}
-	n := copy(p, u.ready)
-	u.ready = u.ready[n:]
-	return n, nil
-}
-
-func (u *utf16Reader) fill() {
-	var chunk [8 << 10]byte
-	n, err := u.from.Read(chunk[:])
-	u.raw = append(u.raw, chunk[:n]...)
-	u.ready = u.ready[:0]
-	for len(u.raw) >= 2 {
-		r, size := rune(u.order.Uint16(u.raw)), 2
-		if utf16.IsSurrogate(r) {
-			if len(u.raw) < 4 && err == nil {
-				break // the other half follows
-			}
-			pair := utf8.RuneError
-			if len(u.raw) >= 4 {
-				pair = utf16.DecodeRune(r, rune(u.order.Uint16(u.raw[2:])))
-			}
-			if pair == utf8.RuneError {
-				u.ready = append(u.ready, 0xff)
-				u.raw = u.raw[2:]
-				continue
-			}
-			r, size = pair, 4
-		}
-		u.ready, u.raw = utf8.AppendRune(u.ready, r), u.raw[size:]
-	}
-	if errors.Is(err, io.EOF) && len(u.raw) > 0 {
-		err = errors.New("it is cut off: its UTF-16 ends in half a character")
-	}
-	u.err = err
 }
 
 var gzipMagic = []byte{0x1f, 0x8b}

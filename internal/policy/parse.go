@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -62,7 +60,7 @@ func (p *parser) document(data []byte) *Policy {
 		p.errs = TooLarge(p.file, int64(len(data)))
 		return nil
 	}
-	if at, problem := notText(utf8Of(data)); problem != "" {
+	if at, problem := notText(data); problem != "" {
 		p.errorf(at, "not YAML: %s", problem)
 		return nil
 	}
@@ -90,28 +88,16 @@ func (p *parser) document(data []byte) *Policy {
 	return p.policy(root.Content[0])
 }
 
-// utf8Of returns a text in UTF-8. YAML also allows UTF-16 with a byte order mark.
-func utf8Of(data []byte) []byte {
-	var order binary.ByteOrder
-	switch {
-	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(data, []byte("\xfe\xff")):
-		order = binary.BigEndian
-	default:
-		return data
-	}
-	units := make([]uint16, len(data)/2-1)
-	for i := range units {
-		units[i] = order.Uint16(data[2*i+2:])
-	}
-	return []byte(string(utf16.Decode(units)))
-}
-
 // notText returns the place of the first byte that no text has. YAML's own error
 // for it has none.
 func notText(data []byte) (at *yaml.Node, problem string) {
 	at = &yaml.Node{Line: 1, Column: 1}
+	if order := text.UTF16Order(data); order != nil { // which YAML allows
+		var err error
+		if data, err = io.ReadAll(text.FromUTF16(bytes.NewReader(data[2:]), order)); err != nil {
+			return at, err.Error()
+		}
+	}
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {

@@ -67,6 +67,8 @@ func TestPlacesOfOddBytes(t *testing.T) {
 		{"version: 1\n# \x7f\n", "p:2:3: not YAML: control character U+007F"},
 		{"\xff\xfe#\x00\x28\x20", "p:1:2: not YAML: U+2028 starts a line that editors do not show: leave it out"},
 		{"\xfe\xff\x00#\x00\x85", "p:1:2: not YAML: control character U+0085"},
+		{"\xff\xfe#\x00\x00\xd8", "p:1:2: not YAML: this byte is not UTF-8"},
+		{"\xff\xfe#", "p:1:1: not YAML: it is cut off: its UTF-16 ends in half a character"},
 		{"version: 1\nmode: @x", "p:2:7: not YAML: a value that starts with @ has to stand in quotes"},
 		{"version: 1\nmode: @", "p:2:7: not YAML: a value that starts with @ has to stand in quotes"},
 		{"version: 1\nmode: `x`\n", "p:2:7: not YAML: a value that starts with ` has to stand in quotes"},
