@@ -62,7 +62,7 @@ and why a run in this environment is refused.`,
 			ctx, cancel, _ := c.inTime(cmd.Context())
 			defer cancel()
 			from := c.sourcesOf(name, args)
-			if emulate && len(args) == 0 && !c.hasPolicy() { // that of the other commands
+			if c.isShipped(emulate, args) {
 				from.Policy = "the one that the program ships with"
 				return c.writeCheck(ctx, from, c.Policy, nil, output)
 			}

@@ -94,7 +94,7 @@ func (c *Command) demoRuns(ctx context.Context) error {
 // demoService returns the service of an emulated library, with the policy that the program ships with in
 // mode enforce. The library is there until stop is called.
 func (c *Command) demoService(o service.Options) (s *service.Service, e *emulator.Emulator, stop func(), err error) {
-	if o.Policy, err = policy.Parse(policyFile, c.Policy); err != nil {
+	if o.Policy, err = c.shipped(); err != nil {
 		return nil, nil, nil, exitError{exitUsage, err}
 	}
 	o.Policy.Mode, o.Log = policy.Enforce, io.Discard

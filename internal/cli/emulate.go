@@ -114,20 +114,14 @@ func (c *Command) readEmulation(ctx context.Context, config *emulator.Config, fa
 	return nil
 }
 
-// emulatedPolicy returns the policy that the program ships with where the user
-// has none, and else nothing.
-func (c *Command) emulatedPolicy() (*policy.Policy, error) {
-	if c.hasPolicy() {
-		return nil, nil
-	}
-	return policy.Parse(policyFile, c.Policy)
+// isShipped reports whether an emulated command goes by the policy that the program ships with: the user has none.
+func (c *Command) isShipped(emulate bool, args []string) bool {
+	_, err := os.Stat(service.PolicyFile())
+	return emulate && len(args) == 0 && err != nil && c.Getenv("MEDIASWEEP_POLICY") == ""
 }
 
-// hasPolicy reports whether the environment names a policy, or a folder has one.
-func (c *Command) hasPolicy() bool {
-	_, err := os.Stat(service.PolicyFile())
-	return err == nil || c.Getenv("MEDIASWEEP_POLICY") != ""
-}
+// shipped returns the policy that the program ships with.
+func (c *Command) shipped() (*policy.Policy, error) { return policy.Parse(policyFile, c.Policy) }
 
 // addEmulate adds the flag of the commands that can run against the embedded emulator.
 func addEmulate(cmd *cobra.Command, emulate *bool) {

@@ -137,8 +137,8 @@ func (c *Command) function(emulate bool, o handler.Options) (f *handler.Function
 	if stop, err = c.useEmulator(emulate); err != nil {
 		return nil, nil, err
 	}
-	if emulate && o.Policy == nil {
-		if o.Policy, err = c.emulatedPolicy(); err != nil {
+	if o.Policy == nil && c.isShipped(emulate, nil) {
+		if o.Policy, err = c.shipped(); err != nil {
 			stop()
 			return nil, nil, exitError{exitUsage, err}
 		}

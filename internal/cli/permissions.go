@@ -68,8 +68,8 @@ func (c *Command) permitted(cmd *cobra.Command, args []string, emulate bool) (d 
 	name := cmp.Or(strings.Join(args, ""), named, service.PolicyFile())
 	ctx, cancel, _ := c.inTime(cmd.Context())
 	defer cancel()
-	if emulate && len(args) == 0 && !c.hasPolicy() { // as the other commands
-		d.Policy, err = policy.Parse(policyFile, c.Policy)
+	if c.isShipped(emulate, args) {
+		d.Policy, err = c.shipped()
 	} else {
 		d.Policy, err = service.ReadPolicy(ctx, c.Getenv, c.credentials(), name)
 	}
