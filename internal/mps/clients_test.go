@@ -16,31 +16,18 @@ import (
 func TestClientsShareAPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var clients mps.Clients
-		var libraries []*emulator.Emulator
+		var libraries []*library
 		var calls sync.WaitGroup
 		for _, region := range []string{"cn-shanghai", "cn-beijing"} {
-			network := emulator.NewPipes()
-			e, err := emulator.Start(emulator.Config{Listener: network, Region: region})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = e.Close() })
-			libraries = append(libraries, e)
-			env := e.Env()
-			getenv := func(name string) string { return env[name] }
-			a, err := account.FromEnvironment(getenv)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a.Dial = network.Dial
-			client, err := clients.Of(a, 0.5)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if again, _ := clients.Of(a, 0.5); again != client {
-				t.Errorf("%s has two clients", region)
-			}
-			s := client.Session(account.NewKeyring(getenv).Or(account.Credentials{}))
+			l := startLibrary(t, emulator.Config{Region: region}, func(a account.Account) (*mps.Client, error) {
+				client, err := clients.Of(a, 0.5)
+				if again, _ := clients.Of(a, 0.5); again != client {
+					t.Errorf("%s has two clients", region)
+				}
+				return client, err
+			})
+			libraries = append(libraries, l)
+			s := l.client.Session(l.credentials)
 			for range 100 {
 				calls.Go(func() {
 					if _, err := s.Probe(t.Context(), []string{"unknown"}); err != nil {
@@ -51,8 +38,8 @@ func TestClientsShareAPace(t *testing.T) {
 		}
 		calls.Wait()
 		var sent []time.Time
-		for _, e := range libraries {
-			for _, call := range e.Calls() {
+		for _, l := range libraries {
+			for _, call := range l.Calls() {
 				sent = append(sent, call.Time)
 			}
 		}

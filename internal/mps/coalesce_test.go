@@ -35,8 +35,14 @@ type library struct {
 
 func newLibrary(t *testing.T, options emulator.MPSOptions, share float64) *library {
 	t.Helper()
+	return startLibrary(t, emulator.Config{MPS: options}, func(a account.Account) (*mps.Client, error) { return mps.New(a, share) })
+}
+
+func startLibrary(t *testing.T, config emulator.Config, open func(account.Account) (*mps.Client, error)) *library {
+	t.Helper()
 	network := emulator.NewPipes()
-	e, err := emulator.Start(emulator.Config{Listener: network, MPS: options})
+	config.Listener = network
+	e, err := emulator.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +54,7 @@ func newLibrary(t *testing.T, options emulator.MPSOptions, share float64) *libra
 		t.Fatal(err)
 	}
 	a.Dial = network.Dial
-	client, err := mps.New(a, share)
+	client, err := open(a)
 	if err != nil {
 		t.Fatal(err)
 	}
