@@ -19,9 +19,6 @@ import (
 // an hour for a timer that fires once a day.
 const checkpointAge = 25 * time.Hour
 
-// clockSkew bounds the difference of two clocks. A checkpoint from further ahead would hide all others.
-const clockSkew = time.Minute
-
 // checkpointFolder returns the folder of the checkpoints of a mode. A dry run takes no lease: it must
 // neither resume nor close the scan of an enforcing run under way.
 func checkpointFolder(mode policy.Mode) string {

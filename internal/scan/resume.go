@@ -28,7 +28,8 @@ func (c *scan) resume(ctx context.Context, r *report.Report) {
 		return
 	}
 	c.checkpoints = newCheckpointer(checkpoint.New(c.Store, all+state.RunName(c.Now(), r.Run)+"/"), resumer)
-	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(c.Now().Add(-checkpointAge)), all+state.Stamp(c.Now().Add(clockSkew)))
+	from, to := c.Now().Add(-checkpointAge), c.Now().Add(state.ClockSkew) // one from further ahead would hide all others
+	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(from), all+state.Stamp(to))
 	if err != nil {
 		c.Log.Error("scan not resumed: starting over", "error", err.Error())
 	}

@@ -26,6 +26,9 @@ func SafeName(name string) string {
 	return "sha256-" + hex.EncodeToString(sum[:])
 }
 
+// ClockSkew is the accepted difference between the clocks of the machines that share a store.
+const ClockSkew = time.Minute
+
 // Stamp returns a time for the start of a record's name. Stamps sort by time.
 func Stamp(at time.Time) string { return at.UTC().Format(stampForm) }
 

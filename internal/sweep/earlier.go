@@ -17,8 +17,8 @@ type earlier struct {
 	recorded map[string]int // deleted and lost media of the plan by the run that recorded them
 	isRead   bool
 	others   history.Recent // deletions of other plans
-	// counted is how many more media the reports on the plan count as deleted or lost than their runs recorded. rules bounds
-	// them by rule.
+	// counted is the number of media that reports on the plan count as deleted or lost without a recorded outcome. rules
+	// bounds them by rule.
 	counted int
 	rules   map[string]int
 }

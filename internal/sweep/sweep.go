@@ -243,18 +243,15 @@ func (r *run) savePlan(ctx context.Context, draft plan.Contents, lines iter.Seq2
 func (r *run) saveIntent(ctx context.Context, planID string) (journal.Intent, error) {
 	intent := journal.Intent{Run: r.report.Run, Plan: planID, Policy: r.report.Policy, AsOf: r.report.AsOf, Trigger: r.report.Trigger, Asked: r.report.Asked, Applied: r.request.Plan}
 	if !r.request.OfLibrary() {
-		intent.Until = r.Now().Add(r.budget.Left(longestRun) + clockSkew)
+		intent.Until = r.Now().Add(r.budget.Left(longestRun) + state.ClockSkew)
 	}
 	return journal.SaveIntent(ctx, r.Store, r.Now(), intent)
 }
 
-const (
-	// longestRun is the longest time of a run without a time limit: that of a run on Function Compute.
-	longestRun = 24 * time.Hour
-	clockSkew  = time.Minute
-)
+// longestRun is the longest time of a run without a time limit: that of a run on Function Compute.
+const longestRun = 24 * time.Hour
 
-// markApplied marks a plan that a person applied and of which runs have deleted media, unless media are left.
+// markApplied marks the plan that a person applied, once media of it are deleted and none is left.
 func (r *run) markApplied(ctx context.Context, planID string, deleted int) {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
