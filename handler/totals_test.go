@@ -56,8 +56,8 @@ func TestRunsAreCountedWhereverTheirTimeEnds(t *testing.T) {
 	}
 }
 
-// A request that was cut off and sent again deletes each medium once. The run that then finishes the first plan loses none of
-// those that the second run deleted, and a restore of the first does not bring them back.
+// A request that was cut off and sent again deletes each medium once. The run that then finishes the first plan
+// loses none of those that the second run deleted. A restore of the first does not bring them back.
 func TestARequestThatIsSentAgainIsCountedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
