@@ -51,7 +51,7 @@ func columns() []column {
 		{name: "mediaId", title: "media ID", exact: func(i *review.Item, _ View) string { return i.MediaID }},
 		{name: "object", title: "object", exact: func(i *review.Item, _ View) string { return i.Object }},
 		{name: "rule", title: "rule", exact: func(i *review.Item, _ View) string { return i.Rule }},
-		{name: "reason", title: "reason", exact: func(i *review.Item, _ View) string { return i.Reason }, shown: Reason},
+		{name: "reason", title: "reason", exact: func(i *review.Item, _ View) string { return i.Reason() }, shown: Reason},
 		{name: "expiresAt", title: "due since", exact: func(i *review.Item, _ View) string { return i.ExpiresAt.Format(time.RFC3339) },
 			shown: func(i *review.Item, v View) string { return v.Date(i.ExpiresAt) }},
 		{name: "state", title: "state", exact: func(i *review.Item, _ View) string { return i.State }},
@@ -107,7 +107,7 @@ func Reason(i *review.Item, v View) string {
 	if i.Usual() {
 		return "expired since " + v.Time(i.ExpiresAt)
 	}
-	return i.Reason
+	return i.Reason()
 }
 
 // Bytes writes a number of bytes in the unit that shows them best, in powers of 1000.

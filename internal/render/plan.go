@@ -136,7 +136,7 @@ func WriteSample(w io.Writer, p Plan, perRule int) error {
 			return err
 		}
 		if shown[item.Rule]++; shown[item.Rule] <= perRule {
-			reason := item.Reason
+			reason := item.Reason()
 			if item.Usual() { // the rule has a column of its own
 				reason = "expired since " + item.ExpiresAt.Format(time.RFC3339)
 			}

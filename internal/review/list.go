@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 )
 
-// MaxItems is the number of media that a List takes at most. A hundred thousand take some 40 MB.
+// MaxItems is the number of media that a List takes at most. A hundred thousand take some 30 MB.
 const MaxItems = 200_000
 
 // ErrTooLarge means that a plan has more than MaxItems media.
@@ -23,7 +24,7 @@ type List struct {
 // NewList reads the media of a plan. Many is their number, as far as it is known.
 func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, error) {
 	l := &List{asOf: asOf, items: make([]Item, 0, min(many, MaxItems))}
-	shared := map[string][]string{} // many media have the same tags
+	tags := map[string][]string{} // many media have the same ones
 	for item, err := range items {
 		switch {
 		case err != nil:
@@ -32,10 +33,10 @@ func NewList(asOf time.Time, many int, items iter.Seq2[Item, error]) (*List, err
 			return nil, ErrTooLarge
 		}
 		key := strings.Join(item.Tags, "\x00") // a tag may have a comma
-		if _, known := shared[key]; !known {
-			shared[key] = item.Tags
+		if _, known := tags[key]; !known {
+			tags[key] = item.Tags
 		}
-		item.Tags = shared[key]
+		item.Tags, item.Rule, item.State = tags[key], unique.Make(item.Rule).Value(), unique.Make(item.State).Value()
 		l.items = append(l.items, item)
 	}
 	return l, nil
