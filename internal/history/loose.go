@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,21 +56,19 @@ func Record(ctx context.Context, store state.Store, now time.Time, decisions []D
 // mayHave reports whether a loose record may have decisions of a key, by the record's name.
 func mayHave(name string, k key) bool {
 	keys, ok := keysIn(name)
-	for ; keys != ""; keys = keys[keyLength:] {
-		if keys[:keyLength] == k.String() {
-			return true
-		}
-	}
-	return !ok
+	return !ok || slices.Contains(keys, k.String())
 }
 
 // keysIn returns the keys in the name of a loose record. ok is false if it may have decisions of other keys.
-func keysIn(name string) (keys string, ok bool) {
+func keysIn(name string) (keys []string, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(name, looseFolder), "-")
 	if len(parts) != 3 || len(parts[1])%keyLength != 0 { // many, or a name that no run writes
-		return "", false
+		return nil, false
 	}
-	return parts[1], true
+	for rest := parts[1]; rest != ""; rest = rest[keyLength:] {
+		keys = append(keys, rest[:keyLength])
+	}
+	return keys, true
 }
 
 // readLoose returns the lines of a loose record whose keys a function wants.

@@ -32,8 +32,8 @@ func RecentOf(ctx context.Context, store state.Store, since time.Time, except ma
 		if !few {
 			many = append(many, record.Name)
 		}
-		for ; keys != ""; keys = keys[keyLength:] {
-			r.few[keys[:keyLength]] = append(r.few[keys[:keyLength]], record.Name)
+		for _, k := range keys {
+			r.few[k] = append(r.few[k], record.Name)
 		}
 	}
 	return r, r.read(ctx, many)
@@ -56,20 +56,12 @@ func (r *Recent) read(ctx context.Context, names []string) error {
 			if errs[i] != nil && !state.IsLost(errs[i]) {
 				return fmt.Errorf("read the history: %w", errs[i])
 			}
-			r.add(record)
+			for d, err := range segments.Decode(batch[i], record, decode) {
+				if err == nil && d.Outcome == journal.Deleted && !r.except[d.Run] && !r.except[d.Plan] {
+					r.deleted[d.MediaID] = true
+				}
+			}
 		}
 	}
 	return nil
-}
-
-func (r *Recent) add(record []byte) {
-	for text, err := range segments.BoundedLines(record, maxLine, maxRecord) {
-		d, decodeErr := decode(text)
-		if err != nil || decodeErr != nil {
-			return
-		}
-		if d.Outcome == journal.Deleted && !r.except[d.Run] && !r.except[d.Plan] {
-			r.deleted[d.MediaID] = true
-		}
-	}
 }
