@@ -189,8 +189,7 @@ func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
 		Policy: j.policy, Store: j.store(), Now: j.now, Log: j.log.With("run", j.report.Run),
 		Cloud:   sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
 		Shared:  sweep.Shared{Marks: j.marks, Events: j.events, Claims: &j.claims},
-		Names:   sweep.Names{Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call)},
-		Display: j.progress,
+		Display: j.progress, Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call),
 	}
 }
 

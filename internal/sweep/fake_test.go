@@ -69,7 +69,7 @@ func newWorld(t *testing.T, more string) *world {
 	}
 	w.sweep = &Sweep{
 		Policy: p, Cloud: Cloud{"cn-shanghai", w, w}, Store: w.store, Shared: Shared{journal.NewMarks(), eventbudget.New(), new(purge.Claims)},
-		Names: Names{Stop: "oss://ops/stop", Caller: "a person"}, Display: Display{func(Progress) {}, time.Hour},
+		Stop: "oss://ops/stop", Caller: "a person", Display: Display{func(Progress) {}, time.Hour},
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	return w

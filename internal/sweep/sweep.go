@@ -37,10 +37,11 @@ type Sweep struct {
 	Cloud
 	Store state.Store
 	Shared
-	Names
 	Display
-	Now func() time.Time
-	Log *slog.Logger
+	// Stop is the full name of the kill switch, and Caller says who asked for the run: reports quote them.
+	Stop, Caller string
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // Cloud has the services that a run calls.
@@ -55,14 +56,6 @@ type Shared struct {
 	Marks  journal.Marks
 	Events *eventbudget.Budget
 	Claims *purge.Claims
-}
-
-// Names are quoted by the report of a run.
-type Names struct {
-	// Stop is the full name of the kill switch.
-	Stop string
-	// Caller says who asked for the run.
-	Caller string
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough
