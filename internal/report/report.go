@@ -201,29 +201,28 @@ func (r *Report) line(rule string) *Rule {
 	return r.Rule(rule)
 }
 
-// Count counts media by the verdict on them and the rule that decided. A negative number
-// takes them back. Looked is the caller's to count.
-func (r *Report) Count(verdict retention.Verdict, rule string, media int) {
+// Count counts a medium by the verdict on it and the rule that decided. Looked is the caller's to count.
+func (r *Report) Count(verdict retention.Verdict, rule string) {
 	c := &r.Counts
 	var line *Rule
 	if verdict != retention.Unknown {
 		line = r.line(rule)
 	}
 	if line != nil {
-		line.Applied += media
+		line.Applied++
 	}
 	switch verdict {
 	case retention.Absent:
-		c.Absent += media
+		c.Absent++
 	case retention.Protected:
-		c.Protected += media
+		c.Protected++
 	case retention.Keep:
-		c.Kept += media
+		c.Kept++
 	case retention.Unknown:
-		c.Unknown += media
+		c.Unknown++
 	case retention.Expired:
-		c.Expired += media
-		line.Expired += media
+		c.Expired++
+		line.Expired++
 	}
 }
 

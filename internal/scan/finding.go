@@ -163,6 +163,6 @@ func (f *finding) count(in *report.Report) {
 		in.Counts.ObjectsWithoutMedia++
 	default:
 		in.Counts.Looked++
-		in.Count(f.verdict, f.rule, 1)
+		in.Count(f.verdict, f.rule)
 	}
 }

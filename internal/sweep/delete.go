@@ -84,7 +84,7 @@ func (r *run) countKept(o purge.Outcome) {
 	before.Applied--
 	before.Expired--
 	r.report.Counts.Expired--
-	r.report.Count(o.Now.Verdict, o.Now.RuleName(), 1)
+	r.report.Count(o.Now.Verdict, o.Now.RuleName())
 	r.partial = r.partial || o.Cause != nil
 	if o.Now.Verdict == retention.Unknown {
 		r.Log.Warn("kept as unknown", "mediaId", o.Line.MediaID, "reason", o.Now.Reason())

@@ -45,7 +45,9 @@ func TestSettle(t *testing.T) {
 				t.Run(fmt.Sprint(name, " ", kind, " ", more), func(t *testing.T) {
 					w := newWorld(t, more)
 					r := w.newRun("r", &trigger.Request{Trigger: kind}, policy.Enforce)
-					r.report.Count(retention.Expired, "rest", 2)
+					for range 2 {
+						r.report.Count(retention.Expired, "rest")
+					}
 					r.report.Counts.Pending = 2
 					test.outcome.Line = plan.Line{MediaID: "m", Rule: "rest"}
 					l := r.newLedger("p", "")

@@ -84,7 +84,7 @@ func (r *run) readGone(admit context.Context, p *reopened, lines iter.Seq2[plan.
 func (r *run) countLine(l plan.Line) {
 	r.report.Counts.Looked++
 	r.report.Counts.Pending++
-	r.report.Count(retention.Expired, l.Rule, 1)
+	r.report.Count(retention.Expired, l.Rule)
 }
 
 // guardLeft returns why what is left of an unfinished plan is blocked, or nothing.
