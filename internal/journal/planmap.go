@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync"
 
@@ -53,12 +54,12 @@ func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Con
 				}
 			}
 			if ctx.Err() != nil { // the segment may have ended early
-				yield(none, context.Cause(ctx))
+				yield(none, ctx.Err())
 				return
 			}
 		}
-		if err := checkEntries(contents, sealer, count); err != nil {
-			yield(none, err)
+		if sealer.ID() != contents.ID || count != contents.Entries {
+			yield(none, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
 		}
 	}
 }
