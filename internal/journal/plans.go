@@ -113,10 +113,7 @@ func ReadPlan(ctx context.Context, store state.Store, id string) (plan.Contents,
 	if err != nil {
 		return plan.Contents{}, fmt.Errorf("read plan %s: %w", id, err)
 	}
-	contents, err := plan.ParseContents(data)
-	if err == nil && contents.ID != id {
-		err = fmt.Errorf("it says that it is %s", contents.ID)
-	}
+	contents, err := planOf(plan.Name(id), data)
 	if err != nil {
 		return plan.Contents{}, fmt.Errorf("read plan %s: %w: %w", id, state.ErrDamaged, err)
 	}

@@ -165,7 +165,7 @@ func TestDamagedPlans(t *testing.T) {
 		"the contents are empty":   {func(s *statetest.Memory, id string) { s.Put(plan.Name(id), nil) }, "unexpected end", false},
 		"the contents name another plan": {func(s *statetest.Memory, id string) {
 			s.Put(plan.Name(id), bytes.ReplaceAll(s.Records[plan.Name(id)], []byte(strings.TrimPrefix(id, "sha256:")), []byte(strings.Repeat("0", 64))))
-		}, "it says that it is", false},
+		}, "it is the record of", false},
 		"the contents have another time": {func(s *statetest.Memory, id string) {
 			contents(t, s, id, func(c *plan.Contents) { c.Head.AsOf = c.Head.AsOf.Add(time.Second) })
 		}, "are not those", false},
