@@ -6,7 +6,6 @@ package checkpoint
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,13 +88,12 @@ const readAhead = 16
 func (s *Series) Records(ctx context.Context, segments []int) iter.Seq2[extsort.Record, error] {
 	return func(yield func(extsort.Record, error) bool) {
 		for some := range slices.Chunk(segments, readAhead) {
-			read, errs := state.ReadAll(ctx, s.store, some, func(number int) string { return s.name(number, segmentSuffix) })
-			if err := cmp.Or(errs...); err != nil {
-				yield(extsort.Record{}, err)
-				return
-			}
-			for _, segment := range read {
-				for record, err := range Decode(segment) {
+			for _, segment := range state.ReadAll(ctx, s.store, some, func(number int) string { return s.name(number, segmentSuffix) }) {
+				if segment.Err != nil {
+					yield(extsort.Record{}, segment.Err)
+					return
+				}
+				for record, err := range Decode(segment.Data) {
 					if !yield(record, err) || err != nil {
 						return
 					}

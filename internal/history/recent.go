@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -50,16 +49,13 @@ func (r *Recent) Has(ctx context.Context, mediaID string) (bool, error) {
 }
 
 func (r *Recent) read(ctx context.Context, names []string) error {
-	for batch := range slices.Chunk(names, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, r.store, batch, func(name string) string { return name })
-		for i, record := range records {
-			if errs[i] != nil && !state.IsLost(errs[i]) {
-				return fmt.Errorf("read the history: %w", errs[i])
-			}
-			for d, err := range segments.Decode(batch[i], record, decode) {
-				if err == nil && d.Outcome == journal.Deleted && !r.except[d.Run] && !r.except[d.Plan] {
-					r.deleted[d.MediaID] = true
-				}
+	for name, record := range state.ReadAll(ctx, r.store, names, func(name string) string { return name }) {
+		if record.Err != nil && !state.IsLost(record.Err) {
+			return fmt.Errorf("read the history: %w", record.Err)
+		}
+		for d, err := range segments.Decode(name, record.Data, decode) {
+			if err == nil && d.Outcome == journal.Deleted && !r.except[d.Run] && !r.except[d.Plan] {
+				r.deleted[d.MediaID] = true
 			}
 		}
 	}

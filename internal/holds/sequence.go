@@ -50,12 +50,12 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 	if s.last > 0 {
 		after = s.name(s.last - 1)
 	}
-	var records []numbered
+	var records []state.Record
 	for record, err := range store.List(ctx, s.folder, after) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, numbered{Record: record})
+		records = append(records, record)
 	}
 	if s.last > 0 {
 		if len(records) == 0 || records[0].Name != s.name(s.last) || !s.written.IsZero() && !s.written.Equal(records[0].Written) {
@@ -63,15 +63,15 @@ func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, er
 		}
 		s.written, records = records[0].Written, records[1:]
 	}
-	data, errs := state.ReadAll(ctx, store, records, func(r numbered) string { return r.Name })
-	for i := range records {
-		r := &records[i]
-		r.data, r.err = data[i], errs[i]
-		if r.number = s.numberOf(r.Name); r.number == 0 {
-			r.err = fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
+	fresh := make([]numbered, 0, len(records))
+	for r, read := range state.ReadAll(ctx, store, records, func(r state.Record) string { return r.Name }) {
+		one := numbered{Record: r, number: s.numberOf(r.Name), data: read.Data, err: read.Err}
+		if one.number == 0 {
+			one.err = fmt.Errorf("%w: its name has no number of ten digits", state.ErrDamaged)
 		}
+		fresh = append(fresh, one)
 	}
-	return records, nil
+	return fresh, nil
 }
 
 // took moves the sequence past a record.

@@ -41,28 +41,25 @@ func ListPlans(ctx context.Context, store state.Store, before string) (PlanPage,
 		}
 		plans = append(plans, one)
 	}
-	unread := 0
-	for batch := range slices.Chunk(plans, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, store, batch, func(one listed) string { return one.name })
-		for i, one := range batch {
-			contents, err := plan.Contents{}, errs[i]
-			switch removed := errors.Is(err, state.ErrNotFound); {
-			case err == nil:
-				contents, err = planOf(one.name, records[i])
-			case removed && one.log != "":
-				one.name, err = one.log, fmt.Errorf("its plan %s was removed: remove this record too", path.Dir(one.name))
-			case !removed:
-				unread++
-			}
-			if err != nil {
-				page.skip(one.name, err)
-				continue
-			}
-			page.Plans = append(page.Plans, contents)
+	unread, failed := 0, error(nil)
+	for one, read := range state.ReadAll(ctx, store, plans, func(one listed) string { return one.name }) {
+		contents, err := plan.Contents{}, read.Err
+		switch removed := errors.Is(err, state.ErrNotFound); {
+		case err == nil:
+			contents, err = planOf(one.name, read.Data)
+		case removed && one.log != "":
+			one.name, err = one.log, fmt.Errorf("its plan %s was removed: remove this record too", path.Dir(one.name))
+		case !removed:
+			unread, failed = unread+1, err
 		}
-		if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || unread == len(plans)) {
-			return PlanPage{}, err
+		if err != nil {
+			page.skip(one.name, err)
+			continue
 		}
+		page.Plans = append(page.Plans, contents)
+	}
+	if failed != nil && (ctx.Err() != nil || unread == len(plans)) {
+		return PlanPage{}, failed
 	}
 	if err := page.nameRuns(ctx, store); err != nil {
 		return PlanPage{}, err
@@ -82,11 +79,10 @@ func (p *PlanPage) nameRuns(ctx context.Context, store state.Store) error {
 			reviewed = append(reviewed, one)
 		}
 	}
-	marks, errs := state.ReadAll(ctx, store, reviewed, func(one *plan.Contents) string { return plan.AppliedName(one.ID) })
 	unknown := map[string]bool{}
-	for i, one := range reviewed {
+	for one, mark := range state.ReadAll(ctx, store, reviewed, func(one *plan.Contents) string { return plan.AppliedName(one.ID) }) {
 		var err error
-		if one.Run, err = appliedBy(marks[i], errs[i]); err != nil {
+		if one.Run, err = appliedBy(mark.Data, mark.Err); err != nil {
 			unknown[one.ID] = true
 			p.skip(plan.Name(one.ID), err)
 		}

@@ -67,15 +67,14 @@ func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
 			return "", err
 		}
 		reads += len(batch)
-		records, errs := state.ReadAll(ctx, store, batch, candidate.recordName)
-		for i, one := range batch {
-			if errors.Is(errs[i], state.ErrNotFound) {
+		for one, record := range state.ReadAll(ctx, store, batch, candidate.recordName) {
+			if errors.Is(record.Err, state.ErrNotFound) {
 				continue
 			}
-			if errs[i] != nil {
-				return "", errs[i]
+			if record.Err != nil {
+				return "", record.Err
 			}
-			r, err := one.read(records[i])
+			r, err := one.read(record.Data)
 			if err != nil {
 				return "", err
 			}

@@ -156,18 +156,15 @@ func OnPlan(ctx context.Context, store state.Store, i journal.Intent) (reports [
 		}
 	}
 	hasFirst := false
-	for batch := range slices.Chunk(list, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, store, batch, func(l logged) string { return l.name })
-		for n, l := range batch {
-			if errs[n] != nil && !state.IsLost(errs[n]) {
-				return nil, errs[n]
-			}
-			r, err := readLogged(records[n], l)
-			isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
-			hasFirst = hasFirst || isFirst
-			if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {
-				reports = append(reports, r)
-			}
+	for l, record := range state.ReadAll(ctx, store, list, logged.recordName) {
+		if record.Err != nil && !state.IsLost(record.Err) {
+			return nil, record.Err
+		}
+		r, err := readLogged(record.Data, l)
+		isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
+		hasFirst = hasFirst || isFirst
+		if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {
+			reports = append(reports, r)
 		}
 	}
 	if !hasFirst { // it will be logged

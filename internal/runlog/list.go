@@ -1,6 +1,7 @@
 package runlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,16 +69,16 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 		if err != nil || len(batch) == 0 {
 			return page, err
 		}
-		records, errs := state.ReadAll(ctx, store, batch, candidate.recordName)
-		for i, one := range batch {
+		var failed error
+		for one, record := range state.ReadAll(ctx, store, batch, candidate.recordName) {
 			var r *report.Report
-			err := errs[i]
+			err := record.Err
 			if err == nil {
-				r, err = one.read(records[i])
+				r, err = one.read(record.Data)
 			} else if !errors.Is(err, state.ErrNotFound) {
-				unread++
+				unread, failed = unread+1, err
 			}
-			last, reads, bytes = one.key, reads+1, bytes+len(records[i])
+			last, reads, bytes = one.key, reads+1, bytes+len(record.Data)
 			switch {
 			case err != nil:
 				page.Skipped = append(page.Skipped, state.Skipped{Record: one.name, Problem: text.Bound(err.Error())})
@@ -85,8 +86,8 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 				page.Reports = append(page.Reports, r)
 			}
 		}
-		if err := errors.Join(errs...); ctx.Err() != nil || unread == reads {
-			return Page{}, err
+		if ctx.Err() != nil || unread == reads {
+			return Page{}, cmp.Or(failed, ctx.Err())
 		}
 	}
 	more, err := take(next, 1)

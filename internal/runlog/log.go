@@ -36,6 +36,8 @@ type logged struct {
 	partly bool                         // the name has no room for the rules
 }
 
+func (l logged) recordName() string { return l.name }
+
 const (
 	// maxLogName keeps a name within the 255 bytes of a file system.
 	maxLogName = 240

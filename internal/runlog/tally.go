@@ -1,10 +1,10 @@
 package runlog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,21 +41,18 @@ func (t *tally) readSaved(ctx context.Context, from time.Time) (dates []time.Tim
 	if err != nil {
 		return nil, err
 	}
-	for batch := range slices.Chunk(listed, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, t.store, batch, func(date time.Time) string { return totalsName(t.zone, date) })
-		for i, date := range batch {
-			var day *Day
-			err := errs[i]
-			if err == nil {
-				day, err = decodeTotals(records[i], t.zone, date)
-			}
-			if err != nil {
-				t.skip(totalsName(t.zone, date), err)
-				continue
-			}
-			t.days[date.Format(time.DateOnly)] = day
-			dates = append(dates, date)
+	for date, record := range state.ReadAll(ctx, t.store, listed, func(date time.Time) string { return totalsName(t.zone, date) }) {
+		var day *Day
+		err := record.Err
+		if err == nil {
+			day, err = decodeTotals(record.Data, t.zone, date)
 		}
+		if err != nil {
+			t.skip(totalsName(t.zone, date), err)
+			continue
+		}
+		t.days[date.Format(time.DateOnly)] = day
+		dates = append(dates, date)
 	}
 	return dates, ctx.Err()
 }
@@ -110,22 +107,16 @@ func (d *Day) countRule(rule string, n report.StatsTotal) { d.Rules[rule] = d.Ru
 
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
-	for batch := range slices.Chunk(list, state.AtOnce) {
-		records, errs := state.ReadAll(ctx, t.store, batch, func(l logged) string { return l.name })
-		for i, l := range batch {
-			r, err := readLogged(records[i], l)
-			if errs[i] != nil {
-				err = errs[i]
-			}
-			if err != nil {
-				t.skip(l.name, fmt.Errorf("its rules are not counted or named: %w", err))
-				continue
-			}
-			for _, rule := range r.Rules {
-				t.rules[hashRule(rule.Name)] = rule.Name
-				if count && rule.Deleted+rule.Lost > 0 {
-					t.day(retention.DateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted, Lost: rule.Lost})
-				}
+	for l, record := range state.ReadAll(ctx, t.store, list, logged.recordName) {
+		r, err := readLogged(record.Data, l)
+		if err = cmp.Or(record.Err, err); err != nil {
+			t.skip(l.name, fmt.Errorf("its rules are not counted or named: %w", err))
+			continue
+		}
+		for _, rule := range r.Rules {
+			t.rules[hashRule(rule.Name)] = rule.Name
+			if count && rule.Deleted+rule.Lost > 0 {
+				t.day(retention.DateOf(l.at, t.zone)).countRule(rule.Name, report.StatsTotal{Runs: 1, Deleted: rule.Deleted, Lost: rule.Lost})
 			}
 		}
 	}

@@ -2,6 +2,8 @@ package state
 
 import (
 	"context"
+	"iter"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,15 +29,29 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	return ctx.Err()
 }
 
-// ReadAll reads the records of a batch at once. Each has its own error, also after the end of ctx.
-func ReadAll[T any](ctx context.Context, store Store, batch []T, nameOf func(T) string) (records [][]byte, errs []error) {
-	records, errs = make([][]byte, len(batch)), make([]error, len(batch))
-	_ = Each(context.WithoutCancel(ctx), len(batch), AtOnce, func(_ context.Context, i int) error {
-		errs[i] = task.Do(func() (err error) {
-			records[i], err = store.Read(ctx, nameOf(batch[i]))
-			return err
-		})
-		return nil // or the others are not read
-	})
-	return records, errs
+// Content is what a record has, or the error of its read.
+type Content struct {
+	Data []byte
+	Err  error
+}
+
+// ReadAll yields the contents of records, and reads AtOnce of them at once. Each has its own error, also after the end of ctx.
+func ReadAll[T any](ctx context.Context, store Store, list []T, nameOf func(T) string) iter.Seq2[T, Content] {
+	return func(yield func(T, Content) bool) {
+		for batch := range slices.Chunk(list, AtOnce) {
+			read := make([]Content, len(batch))
+			_ = Each(context.WithoutCancel(ctx), len(batch), AtOnce, func(_ context.Context, i int) error {
+				read[i].Err = task.Do(func() (err error) {
+					read[i].Data, err = store.Read(ctx, nameOf(batch[i]))
+					return err
+				})
+				return nil // or the others are not read
+			})
+			for i, one := range batch {
+				if !yield(one, read[i]) {
+					return
+				}
+			}
+		}
+	}
 }

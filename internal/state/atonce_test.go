@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,27 +32,37 @@ func TestReadAll(t *testing.T) {
 	for i := range 100 {
 		names = append(names, fmt.Sprint("r", i))
 	}
-	records, errs := state.ReadAll(t.Context(), oddStore{}, names, func(name string) string { return name })
-	for i, name := range names {
+	same := func(name string) string { return name }
+	i := 0
+	for name, read := range state.ReadAll(t.Context(), oddStore{}, names, same) {
+		if name != names[i] {
+			t.Errorf("%s comes in place of %s", name, names[i])
+		}
 		switch i % 10 {
 		case 7:
-			if errs[i] == nil || !strings.Contains(errs[i].Error(), "odd") {
-				t.Errorf("%s: %v", name, errs[i])
+			if read.Err == nil || !strings.Contains(read.Err.Error(), "odd") {
+				t.Errorf("%s: %v", name, read.Err)
 			}
 		case 3:
-			if !errors.Is(errs[i], state.ErrNotFound) {
-				t.Errorf("%s: %v", name, errs[i])
+			if !errors.Is(read.Err, state.ErrNotFound) {
+				t.Errorf("%s: %v", name, read.Err)
 			}
 		default:
-			if errs[i] != nil || string(records[i]) != name {
-				t.Errorf("%s: %q, %v", name, records[i], errs[i])
+			if read.Err != nil || string(read.Data) != name {
+				t.Errorf("%s: %q, %v", name, read.Data, read.Err)
 			}
 		}
+		i++
+	}
+	if i != len(names) {
+		t.Errorf("%d records of %d", i, len(names))
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, errs := state.ReadAll(ended, oddStore{}, names, func(name string) string { return name }); slices.Contains(errs, nil) {
-		t.Error("a record that was not read has no error")
+	for name, read := range state.ReadAll(ended, oddStore{}, names, same) {
+		if read.Err == nil {
+			t.Errorf("%s was not read and has no error", name)
+		}
 	}
 }
 
