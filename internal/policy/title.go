@@ -61,7 +61,30 @@ type place struct {
 	before, after class
 }
 
+// canMatch reports whether a program matches any title.
 func canMatch(program *syntax.Prog) bool {
+	var starts []place
+	for before := range samples {
+		starts = append(starts, place{uint32(program.Start), before, anything}) //nolint:gosec // an index of program.Inst
+	}
+	return matches(program, true, starts...)
+}
+
+// matchesAll reports whether a program matches every title: it needs no character at the start of one, or at its end,
+// whatever stands beside that.
+func matchesAll(program *syntax.Prog) bool {
+	atStart, atEnd := true, true
+	for beside := range samples {
+		start := place{uint32(program.Start), beside, edge} //nolint:gosec // an index of program.Inst
+		atEnd = atEnd && matches(program, false, start)
+		start.before, start.after = edge, beside
+		atStart = atStart && matches(program, false, start)
+	}
+	return atStart || atEnd
+}
+
+// matches reports whether a program can match from some places on. It takes characters only if takes is true.
+func matches(program *syntax.Prog, takes bool, starts ...place) bool {
 	seen := map[place]bool{}
 	var todo []place
 	reach := func(at place) {
@@ -70,8 +93,8 @@ func canMatch(program *syntax.Prog) bool {
 			todo = append(todo, at)
 		}
 	}
-	for before := range samples {
-		reach(place{uint32(program.Start), before, anything}) //nolint:gosec // an index of program.Inst
+	for _, start := range starts {
+		reach(start)
 	}
 	for len(todo) > 0 {
 		at := todo[len(todo)-1]
@@ -91,43 +114,10 @@ func canMatch(program *syntax.Prog) bool {
 		default:
 			taken := classes(step) & at.after
 			for c := range samples {
-				if c&taken != 0 {
+				if takes && c&taken != 0 {
 					reach(place{step.Out, c, anything})
 				}
 			}
-		}
-	}
-	return false
-}
-
-// matchesAll reports whether a program matches every title: it needs no character at the start of one, or at its end.
-func matchesAll(program *syntax.Prog) bool {
-	return matchesNothing(program, syntax.EmptyBeginText|syntax.EmptyBeginLine) || matchesNothing(program, syntax.EmptyEndText|syntax.EmptyEndLine)
-}
-
-// matchesNothing reports whether a program needs no character at a place where some conditions hold.
-func matchesNothing(program *syntax.Prog, held syntax.EmptyOp) bool {
-	seen := make([]bool, len(program.Inst))
-	todo := []int{program.Start}
-	for len(todo) > 0 {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		switch step := &program.Inst[at]; step.Op {
-		case syntax.InstMatch:
-			return true
-		case syntax.InstAlt, syntax.InstAltMatch:
-			todo = append(todo, int(step.Out), int(step.Arg))
-		case syntax.InstCapture, syntax.InstNop:
-			todo = append(todo, int(step.Out))
-		case syntax.InstEmptyWidth:
-			if syntax.EmptyOp(step.Arg)&^held == 0 { //nolint:gosec // the program keeps an EmptyOp there
-				todo = append(todo, int(step.Out))
-			}
-		default: // it takes a character
 		}
 	}
 	return false

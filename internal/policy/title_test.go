@@ -67,7 +67,7 @@ func TestCanMatch(t *testing.T) {
 
 func TestMatchesAll(t *testing.T) {
 	for pattern, want := range map[string]bool{
-		`x|`: true, `x||y`: true, `(x|)`: true, `x*`: true, `.*`: true, `^`: true, `^x?`: true, `x*$`: true, `(?m)^x*`: true, `(?:)`: true, `x{0,3}`: true,
+		`x|`: true, `x||y`: true, `(x|)`: true, `x*`: true, `.*`: true, `^`: true, `^x?`: true, `x*$`: true, `(?m)^x*`: true, `(?:)`: true, `x{0,3}`: true, `\b|\B`: true,
 		`x`: false, `.`: false, `.+`: false, `^$`: false, `^x*$`: false, `\b`: false, `\b|x`: false, `[^x]`: false, `x|y`: false,
 	} {
 		program, err := parseTitle(pattern)
