@@ -78,13 +78,11 @@ const lateTime = time.Hour
 
 // hasEventsSince reports whether there is a record of an event or a request since a time.
 func hasEventsSince(ctx context.Context, store state.Store, since time.Time) (bool, error) {
-	for _, err := range store.List(ctx, eventFolder, eventFolder+state.Stamp(since)) {
-		if err != nil {
-			return false, fmt.Errorf("read the announcements: %w", err)
-		}
-		return true, nil
+	first, err := state.First(ctx, store, eventFolder, eventFolder+state.Stamp(since))
+	if err != nil {
+		return false, fmt.Errorf("read the announcements: %w", err)
 	}
-	return false, nil
+	return first.Name != "", nil
 }
 
 // readEvents reads the records of events and requests since a time. generation is when the latest generation was written,

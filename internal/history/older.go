@@ -30,12 +30,12 @@ func (o *older) begin(ctx context.Context, store state.Store, now time.Time) err
 	if !o.Until.IsZero() {
 		return nil
 	}
-	for first, err := range store.List(ctx, looseFolder, "") {
-		if err != nil {
-			return fmt.Errorf("list the history: %w", err)
-		}
+	first, err := state.First(ctx, store, looseFolder, "")
+	switch {
+	case err != nil:
+		return fmt.Errorf("list the history: %w", err)
+	case first.Name != "":
 		now = first.Written
-		break
 	}
 	o.Until = now.Add(-time.Minute)
 	return nil

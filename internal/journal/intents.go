@@ -136,13 +136,11 @@ func runOf(record string) string {
 // HasIntent reports whether a run with this clock has an intent.
 func HasIntent(ctx context.Context, store state.Store, asOf time.Time) (bool, error) {
 	folder := intentFolder + asOf.UTC().Format(secondForm)
-	for record, err := range store.List(ctx, intentFolder, folder) {
-		if err != nil {
-			return false, fmt.Errorf("check whether the scan was finished: %w", err)
-		}
-		return strings.HasPrefix(record.Name, folder+"-"), nil
+	first, err := state.First(ctx, store, intentFolder, folder)
+	if err != nil {
+		return false, fmt.Errorf("check whether the scan was finished: %w", err)
 	}
-	return false, nil
+	return strings.HasPrefix(first.Name, folder+"-"), nil
 }
 
 func readIntent(ctx context.Context, store state.Store, name string) (Intent, error) {

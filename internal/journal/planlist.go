@@ -158,13 +158,11 @@ func planOf(name string, data []byte) (plan.Contents, error) {
 // planRecord returns the record that completes a plan with media.
 func planRecord(ctx context.Context, store state.Store, id string) (state.Record, error) {
 	name := plan.Name(id)
-	for record, err := range store.List(ctx, "plans/", strings.TrimSuffix(name, ".json")) {
-		if err != nil || record.Name == name {
-			return record, err
-		}
-		break
+	record, err := state.First(ctx, store, "plans/", strings.TrimSuffix(name, ".json"))
+	if err == nil && record.Name != name {
+		err = fmt.Errorf("plan %s: %w", text.Quote(id), state.ErrNotFound)
 	}
-	return state.Record{}, fmt.Errorf("plan %s: %w", text.Quote(id), state.ErrNotFound)
+	return record, err
 }
 
 func newestFirst(a, b state.Record) int {

@@ -25,10 +25,10 @@ const (
 // Begin records that all reports are logged from now on, unless the log has any record. It precedes
 // the first report.
 func Begin(ctx context.Context, store state.Store) error {
-	_, found, err := firstOfFolder(ctx, store, logFolder)
-	if err == nil && !found {
+	first, err := state.First(ctx, store, logFolder, "")
+	if err == nil && first.Name == "" {
 		name := begunNew
-		if _, found, err = firstOfFolder(ctx, store, reportFolder); found {
+		if first, err = state.First(ctx, store, reportFolder, ""); first.Name != "" {
 			name = begunOld
 		}
 		if err == nil {
@@ -44,22 +44,14 @@ func Begin(ctx context.Context, store state.Store) error {
 // begun returns the time from which the log has all reports, and whether there are older ones. Without
 // a log all reports are older. A log without its first record has expired in part, and older reports too.
 func begun(ctx context.Context, store state.Store) (at time.Time, older bool, err error) {
-	record, found, err := firstOfFolder(ctx, store, logFolder)
+	record, err := state.First(ctx, store, logFolder, "")
 	switch {
-	case !found:
+	case err != nil || record.Name == "":
 		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), true, err
 	case strings.HasPrefix(record.Name, begunFolder):
 		return record.Written, record.Name != begunNew, nil
 	}
 	return time.Time{}, false, nil
-}
-
-// firstOfFolder returns the record of a folder with the first name.
-func firstOfFolder(ctx context.Context, store state.Store, folder string) (first state.Record, found bool, err error) {
-	for record, err := range store.List(ctx, folder, "") {
-		return record, err == nil, err
-	}
-	return state.Record{}, false, nil
 }
 
 // unlogged returns reports that were saved before the log began, newest first. It lists all reports

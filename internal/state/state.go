@@ -78,6 +78,14 @@ type Store interface {
 	List(ctx context.Context, folder, after string) iter.Seq2[Record, error]
 }
 
+// First returns the first record of a folder whose name comes after another one. It is zero if there is none.
+func First(ctx context.Context, store Store, folder, after string) (Record, error) {
+	for first, err := range store.List(ctx, folder, after) {
+		return first, err
+	}
+	return Record{}, nil
+}
+
 // checkName refuses a name that would lead out of the location.
 func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." {
