@@ -42,24 +42,6 @@ func (w *worker) free(batch []plan.Line) (free []plan.Line) {
 	return free
 }
 
-// find reads a batch, and reports the media that are gone, and those that could not be read.
-func (w *worker) find(batch []plan.Line) {
-	found, failed := w.look(batch)
-	var outcomes []Outcome
-	for _, l := range batch {
-		m, err := found[l.MediaID], failed[l.MediaID]
-		isDeleted, hidden := showsDeletion(l, m)
-		switch {
-		case err != nil && deadline.Passed(err):
-		case err != nil:
-			outcomes = append(outcomes, unreadable(l, err))
-		case m == nil || isDeleted:
-			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
-		}
-	}
-	w.report(outcomes...)
-}
-
 // unreadable returns the outcome of a medium that could not be read.
 func unreadable(l plan.Line, err error) Outcome {
 	rejected, ok := errors.AsType[*mps.Error](err)
@@ -68,7 +50,8 @@ func unreadable(l plan.Line, err error) Outcome {
 }
 
 // recheck reads a batch and decides on it again. It returns the media that are still expired with the record of the
-// plan. Media that could not be read in time stay pending. It reports the outcomes of the others.
+// plan. Media that could not be read in time stay pending. It reports the outcomes of the others. With FindOnly it decides on
+// none, and returns none.
 func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 	found, failed := w.look(batch)
 	var outcomes []Outcome
@@ -82,6 +65,7 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 			outcomes = append(outcomes, unreadable(l, err))
 		case m == nil, w.Interrupted && isDeleted:
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
+		case w.FindOnly:
 		case !w.Judge.Origin.Names(m):
 			outcomes = append(outcomes, Outcome{Line: l})
 		default:

@@ -213,7 +213,7 @@ func TestAccountOnly(t *testing.T) {
 		return nil
 	}
 	p := l.purger(asOf, origin{unnamed: []string{"m005"}})
-	p.FindOnly = true
+	p.Interrupted, p.FindOnly = true, true
 	got, err := l.purge(t.Context(), t.Context(), p, lines)
 	if want := (became{"gone": 3, "failed": 10, "pending": 17}); err != nil || !maps.Equal(got.count(30), want) || len(l.sent) > 0 || !got["m011"].Unread {
 		t.Errorf("%v, sent %v, %v", got.count(30), l.sent, err)

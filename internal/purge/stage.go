@@ -38,13 +38,7 @@ func (s *stage) start(isLast bool) bool {
 	switch {
 	case len(s.stale) >= full:
 		batch := cut(&s.stale)
-		s.work(func(w *worker) ([]plan.Line, error) {
-			if w.FindOnly {
-				w.find(batch)
-				return nil, nil
-			}
-			return w.recheck(batch), nil
-		})
+		s.work(func(w *worker) ([]plan.Line, error) { return w.recheck(batch), nil })
 	case len(s.fresh) >= full:
 		s.send(cut(&s.fresh))
 	case len(s.theirs) >= full:

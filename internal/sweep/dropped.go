@@ -78,7 +78,7 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) error {
 	admit, cancel := context.WithTimeout(admit, findTime)
 	defer cancel()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, FindOnly: true}
+	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
 	var unread error
 	err := p.Run(admit, admit, lines, func(found []purge.Outcome) {
 		var gone []purge.Outcome
