@@ -149,8 +149,6 @@ func askByID(ctx context.Context, permit mps.Permit, batch Batch) (answer Answer
 	returned := make(map[string]media.Medium, len(found.Media))
 	for _, m := range found.Media {
 		returned[m.ID] = m
-	}
-	for _, m := range found.Media {
 		if !slices.Contains(ids, m.ID) && media.CheckID(m.ID) == nil {
 			answer.Unasked = append(answer.Unasked, m)
 		}
