@@ -70,12 +70,23 @@ func (r *run) settle(ctx context.Context, some []purge.Outcome, l *ledger) {
 			r.report.Unrecorded = true
 			continue
 		}
-		if o.Became == journal.Lost && r.earlier.takeCounted(rule.Name) {
+		if o.Became == journal.Lost && r.earlier.TakeCounted(rule.Name) {
 			rule.Lost--
 		}
 		l.add(o)
 	}
 	r.progress.Add(len(some))
+}
+
+// isElsewhere reports whether a run deleted a medium of the resumed plan as one of another plan.
+func (r *run) isElsewhere(ctx context.Context, mediaID string) bool {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
+	elsewhere, err := r.earlier.IsElsewhere(ctx, mediaID)
+	if err != nil {
+		r.Log.Warn("media of a resumed plan may be counted twice", "plan", r.request.Plan, "error", text.Bound(err.Error()))
+	}
+	return elsewhere
 }
 
 // countKept counts a medium of the plan under its new verdict.

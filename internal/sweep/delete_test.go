@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -92,6 +93,7 @@ func TestSettle(t *testing.T) {
 func TestOutcomesOfAnInterruptedRun(t *testing.T) {
 	w := newWorld(t, "")
 	r := w.newRun("second", &trigger.Request{Resume: "first"}, policy.Enforce)
+	r.earlier = history.NewEarlier(w.store, "first", plan.Contents{})
 	l := r.newLedger("p", "")
 	for became, want := range map[journal.Became]journal.Became{journal.Gone: journal.Lost, journal.Deleted: journal.Deleted, journal.Failed: journal.Failed} {
 		l.outcomes = nil

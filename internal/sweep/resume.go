@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/purge"
@@ -51,7 +52,7 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 	}
 	r.purge(ctx, admit, p.ledger, origin, p.left(ctx))
 	c := &r.report.Counts
-	r.markApplied(ctx, p.contents.Head.Scope.Plan, c.Deleted+c.Unverified+c.Gone+len(r.earlier.recorded))
+	r.markApplied(ctx, p.contents.Head.Scope.Plan, c.Deleted+c.Unverified+c.Gone+len(r.earlier.Recorded))
 	return nil
 }
 
@@ -126,12 +127,12 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	}
 	p := &reopened{ledger: r.newLedger(r.request.Plan, contents.Head.Scope.Plan), contents: contents, settled: map[string]bool{}, waiting: map[string]bool{}}
 	p.last = records // or less than the last number: the next free one is used
-	r.earlier = newEarlier(r.request.Resume, contents)
+	r.earlier = history.NewEarlier(r.Store, r.request.Resume, contents)
 	for id, o := range outcomes {
 		isOwn := o.Plan == contents.ID // else the request of the run came again
 		p.settled[id] = isOwn || o.Became != journal.Failed
 		if isOwn {
-			r.earlier.add(o)
+			r.earlier.Add(o)
 		}
 	}
 	return p, nil

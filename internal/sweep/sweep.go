@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/eventbudget"
+	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -90,7 +91,7 @@ type run struct {
 	report   *report.Report
 	progress *Meter
 	begun    Begun
-	earlier  earlier // of a resumed run
+	earlier  *history.Earlier // of a resumed run
 	ending
 }
 

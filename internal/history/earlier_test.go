@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
-// Recent has what other runs deleted since a time, in records of one decision and of many.
-func TestRecent(t *testing.T) {
+// What runs on other plans deleted since a plan was made is elsewhere, in records of one decision and of many. After an error
+// nothing more is read.
+func TestIsElsewhere(t *testing.T) {
 	store, now := statetest.New(), time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
 	no := func(t *testing.T, err error) {
 		t.Helper()
@@ -42,32 +44,22 @@ func TestRecent(t *testing.T) {
 	record(now.Add(-3*time.Hour), "e", journal.Deleted, "before")
 	record(now.Add(-3*time.Hour), "e", journal.Deleted, many("before")...)
 	store.Put(looseFolder+"20991231T000000.000000000Z-many-damaged", []byte("{"))
-	r, err := RecentOf(t.Context(), store, now, map[string]bool{"c": true, "own": true})
-	no(t, err)
+	own := plan.Contents{ID: "own", Head: plan.Head{AsOf: now}}
+	e := NewEarlier(store, "c", own)
 	for id, want := range map[string]bool{"one": true, "b0": true, "b1000": true, "of-c": false, "of-plan": false, "c7": false, "gone": false, "lost7": false, "before": false, "before7": false, "other": false} {
 		for range 2 {
-			if got, err := r.Has(t.Context(), id); got != want || err != nil {
+			if got, err := e.IsElsewhere(t.Context(), id); got != want || err != nil {
 				t.Errorf("%s: %v, %v", id, got, err)
 			}
 		}
 	}
-	store.Down = "read"
-	if _, err := RecentOf(t.Context(), store, now, nil); !errors.Is(err, statetest.ErrDown) {
-		t.Errorf("a record of many: %v", err)
-	}
-	store.Of = "z"
-	r, err = RecentOf(t.Context(), store, now, nil)
-	no(t, err)
-	store.Of = ""
-	if _, err := r.Has(t.Context(), "one"); !errors.Is(err, statetest.ErrDown) {
-		t.Errorf("a record of one: %v", err)
-	}
-	store.Down = "list"
-	if _, err := RecentOf(t.Context(), store, now, nil); !errors.Is(err, statetest.ErrDown) {
-		t.Errorf("the list: %v", err)
-	}
-	var none Recent
-	if got, err := none.Has(t.Context(), "one"); got || err != nil {
-		t.Errorf("of none: %v, %v", got, err)
+	for of, down := range map[string]string{"-many-": "read", keyOf("one").String(): "read", looseFolder: "list", "log/": "list"} {
+		e, store.Down, store.Of = NewEarlier(store, "c", own), down, of
+		if _, err := e.IsElsewhere(t.Context(), "one"); !errors.Is(err, statetest.ErrDown) {
+			t.Errorf("%s %s: %v", down, of, err)
+		}
+		if got, err := e.IsElsewhere(t.Context(), "one"); got || err != nil {
+			t.Errorf("%s %s, again: %v, %v", down, of, got, err)
+		}
 	}
 }
