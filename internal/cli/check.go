@@ -178,7 +178,7 @@ func (c *Command) writeCheck(ctx context.Context, from sources, data []byte, err
 func (c *Command) refusals(ctx context.Context, p *policy.Policy) (list []policy.Warning) {
 	broken := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p}).Broken(ctx) // at least the first mistake
 	_, noAccount := account.FromEnvironment(c.Getenv)
-	_, noTimeout := readTimeout(c.Getenv, defaultTimeout)
+	_, noTimeout := c.timeLimit(defaultTimeout)
 	if err := errors.Join(broken, noAccount, noTimeout); err != nil {
 		for line := range strings.Lines(err.Error()) {
 			warning := policy.Warning{Message: "a run in this environment is refused: " + strings.TrimSpace(line)}

@@ -100,15 +100,6 @@ func (c *Command) inTime(ctx context.Context) (context.Context, context.CancelFu
 	return ctx, cancel, wrong
 }
 
-// timeLimit returns MEDIASWEEP_TIMEOUT, or what holds without it. It is a minute if the variable is wrong.
-func (c *Command) timeLimit(otherwise time.Duration) (time.Duration, error) {
-	timeout, wrong := readTimeout(c.Getenv, otherwise)
-	if wrong != nil {
-		timeout = time.Minute
-	}
-	return timeout, wrong
-}
-
 // failed returns the exit of a command that an error ended: of usage if the service refused the request.
 func failed(err error) error {
 	switch {

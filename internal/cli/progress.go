@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -28,18 +27,18 @@ func (c *Command) progress() func(sweep.Progress) {
 		case bar != nil:
 			_ = bar.Set(now.Done) // as above
 		case now.Deleting:
-			bar = newBar(c.Stderr, now.Total, "deleting")
+			bar = c.newBar(now.Total, "deleting")
 		case now.Restoring:
-			bar = newBar(c.Stderr, cmp.Or(now.Total, -1), "restoring")
+			bar = c.newBar(cmp.Or(now.Total, -1), "restoring")
 		default:
-			bar = newBar(c.Stderr, -1, "looking up")
+			bar = c.newBar(-1, "looking up")
 		}
 	}
 }
 
-func newBar(terminal io.Writer, total int, doing string) *progressbar.ProgressBar {
+func (c *Command) newBar(total int, doing string) *progressbar.ProgressBar {
 	bar := progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(terminal),
+		progressbar.OptionSetWriter(c.Stderr),
 		progressbar.OptionSetDescription(doing),
 		progressbar.OptionSetItsString("media"),
 		progressbar.OptionShowIts(),

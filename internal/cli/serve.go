@@ -35,7 +35,7 @@ MEDIASWEEP_TIMEOUT seconds, by default 60, if the platform does not say.`,
 		Example: "  mediasweep serve --addr 127.0.0.1:9000",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			timeout, err := readTimeout(c.Getenv, defaultTimeout)
+			timeout, err := c.timeLimit(defaultTimeout)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
@@ -73,7 +73,7 @@ func (c *Command) serveGo1(ctx context.Context) error {
 	if err := account.CheckEnvironment(c.Getenv); err != nil {
 		return err
 	}
-	timeout, err := readTimeout(c.Getenv, defaultTimeout)
+	timeout, err := c.timeLimit(defaultTimeout)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
@@ -95,15 +95,16 @@ func (c *Command) withPages(ctx context.Context, f *handler.Function) *handler.F
 	return f
 }
 
-func readTimeout(getenv func(string) string, otherwise time.Duration) (time.Duration, error) {
-	value := getenv("MEDIASWEEP_TIMEOUT")
+// timeLimit returns MEDIASWEEP_TIMEOUT, or what holds without it. It is a minute if the variable is wrong.
+func (c *Command) timeLimit(otherwise time.Duration) (time.Duration, error) {
+	value := c.Getenv("MEDIASWEEP_TIMEOUT")
 	if value == "" {
 		return otherwise, nil
 	}
 	// 86400 s is the longest that FC lets a function run.
 	seconds, err := text.Decimal(value)
 	if err != nil || seconds < 1 || seconds > 86400 {
-		return 0, errors.New("MEDIASWEEP_TIMEOUT must be a plain decimal number of seconds from 1 to 86400, such as 60")
+		return defaultTimeout, errors.New("MEDIASWEEP_TIMEOUT must be a plain decimal number of seconds from 1 to 86400, such as 60")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
