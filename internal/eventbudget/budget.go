@@ -32,7 +32,7 @@ type Budget struct {
 
 // New returns a budget that has read no record.
 func New() *Budget {
-	return &Budget{reading: state.NewSharedRead(), ledger: ledger{own: map[string]bool{}}, charges: charges{}}
+	return &Budget{reading: state.NewSharedRead(), ledger: ledger{own: map[record]bool{}}, charges: charges{}}
 }
 
 // maxTries bounds the tries of a run whose spending exceeds the limit together with that of another
@@ -92,13 +92,14 @@ func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) err
 		b.mu.Lock()
 		from := b.ledger.unsettled(now)
 		b.mu.Unlock()
-		names, err := list(ctx, store, from)
+		listed, err := list(ctx, store, from)
 		if err != nil {
 			return err
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.ledger.update(from, names, now)
+		b.ledger.update(from, listed, now)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read the event budget: %w", err)
@@ -132,7 +133,7 @@ func (b *Budget) record(ctx context.Context, store state.Store, own *spender, li
 	if own == nil {
 		return nil
 	}
-	err := store.Create(ctx, own.record(), state.Empty())
+	err := store.Create(ctx, own.name(), state.Empty())
 	isWritten := err == nil
 	if isWritten {
 		err = b.confirm(ctx, store, own, limit)

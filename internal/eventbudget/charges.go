@@ -28,7 +28,8 @@ type spender struct {
 	failed bool          // it is not on record, or was taken back
 }
 
-func (s *spender) record() string { return recordName(s.at, s.media, s.id) }
+func (s *spender) name() string   { return recordName(s.at, s.media, s.id) }
+func (s *spender) record() record { return record{s.at.UnixNano(), s.media, hashOf(s.id)} }
 
 // charge is a medium that was spent. Runs that want to delete a medium at the same time spend it once.
 type charge struct {

@@ -1,6 +1,7 @@
 package eventbudget
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,9 +45,9 @@ const lateTime = 31 * time.Minute
 type ledger struct {
 	start    time.Time // of the day
 	settled  []record  // those before the listed ones, in order: no other can appear among them
-	listed   []string  // their names, in order
+	listed   []record  // in order
 	listedAt time.Time
-	own      map[string]bool // names of records of this process; no listing had them yet
+	own      map[record]bool // of this process; no listing had them yet
 	spent    tally           // of all these records
 	skipped  []error         // refunds that were not counted
 }
@@ -54,46 +55,41 @@ type ledger struct {
 // startOf returns the start of a day. It moves once a minute: then all records are counted again.
 func startOf(now time.Time) time.Time { return now.Add(-day).Truncate(time.Minute) }
 
-// unsettled returns the lower bound of the names to list.
-func (l *ledger) unsettled(now time.Time) string {
-	return folder + max(state.Stamp(startOf(now)), state.Stamp(l.listedAt.Add(-lateTime)))
+// unsettled returns the time from which on records have to be listed.
+func (l *ledger) unsettled(now time.Time) time.Time {
+	start, late := startOf(now), l.listedAt.Add(-lateTime)
+	if late.After(start) {
+		return late
+	}
+	return start
 }
 
-// update replaces the names from a name on by those of a listing. After an error the ledger is empty.
-func (l *ledger) update(from string, names []string, now time.Time) error {
+// update replaces the records from a time on by those of a listing.
+func (l *ledger) update(from time.Time, listed []record, now time.Time) {
 	start := startOf(now)
-	last, _ := slices.BinarySearch(l.listed, from)
-	before := l.listed[last:]
-	fresh := slices.DeleteFunc(without(names, before), func(name string) bool { return l.own[name] })
-	again := !start.Equal(l.start) || len(l.skipped) > 0 || len(without(before, names)) > 0
-	for _, name := range l.listed[:last] {
-		one, _ := parse(name) // it was counted
-		l.settled = append(l.settled, one)
-	}
-	l.start, l.listed, l.listedAt = start, names, now
-	maps.DeleteFunc(l.own, func(name string, _ bool) bool {
-		_, isListed := slices.BinarySearch(names, name)
-		return isListed || name < folder+state.Stamp(start)
+	last := before(l.listed, from)
+	old := l.listed[last:]
+	fresh := slices.DeleteFunc(without(listed, old), func(one record) bool { return l.own[one] })
+	recount := !start.Equal(l.start) || len(l.skipped) > 0 || len(without(old, listed)) > 0
+	l.settled = append(l.settled, l.listed[:last]...)
+	l.start, l.listed, l.listedAt = start, listed, now
+	maps.DeleteFunc(l.own, func(one record, _ bool) bool {
+		_, isListed := slices.BinarySearchFunc(listed, one, record.compare)
+		return isListed || one.at < start.UnixNano()
 	})
-	if again {
+	if recount {
 		l.settled = slices.DeleteFunc(l.settled, func(one record) bool { return one.at < start.UnixNano() })
-		l.spent, l.skipped, fresh = tally{}, nil, l.listed
-		for name := range l.own {
-			l.reserve(name)
+		l.spent, l.skipped, fresh = tally{}, nil, listed
+		for one := range l.own {
+			l.count(one)
 		}
 		for _, one := range l.settled {
 			l.count(one)
 		}
 	}
-	for _, name := range fresh {
-		one, err := parse(name)
-		if err != nil {
-			*l = ledger{own: l.own} // somebody will remove the record
-			return err
-		}
+	for _, one := range fresh {
 		l.count(one)
 	}
-	return nil
 }
 
 // count adds a record to the sum.
@@ -104,36 +100,47 @@ func (l *ledger) count(one record) {
 }
 
 // reserve counts a record that is not written yet.
-func (l *ledger) reserve(name string) {
-	l.own[name] = true
-	one, _ := parse(name) // it is of this process
+func (l *ledger) reserve(one record) {
+	l.own[one] = true
 	l.count(one)
 }
 
 // forget leaves out a record that could not be written. If it is there after all, the next listing has it.
-func (l *ledger) forget(name string) {
-	delete(l.own, name)
+func (l *ledger) forget(one record) {
+	delete(l.own, one)
 	l.start = time.Time{} // all are counted again
 }
 
-// without returns the names that others do not have. Both are in order.
-func without(names, others []string) (rest []string) {
-	for _, name := range names {
-		if _, has := slices.BinarySearch(others, name); !has {
-			rest = append(rest, name)
+// before returns the number of records before a time. They are in order.
+func before(records []record, at time.Time) int {
+	n, _ := slices.BinarySearchFunc(records, at.UnixNano(), func(one record, at int64) int { return cmp.Compare(one.at, at) })
+	return n
+}
+
+// without returns the records that others do not have. Both are in order.
+func without(records, others []record) (rest []record) {
+	for _, one := range records {
+		if _, has := slices.BinarySearchFunc(others, one, record.compare); !has {
+			rest = append(rest, one)
 		}
 	}
 	return rest
 }
 
-func list(ctx context.Context, store state.Store, from string) (names []string, err error) {
-	for record, err := range store.List(ctx, folder, from) {
+// list returns the records of the store from a time on, in order.
+func list(ctx context.Context, store state.Store, from time.Time) (records []record, err error) {
+	for listed, err := range store.List(ctx, folder, folder+state.Stamp(from)) {
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, record.Name)
+		one, err := parse(listed.Name)
+		if err != nil {
+			return nil, err // somebody will remove the record
+		}
+		records = append(records, one)
 	}
-	return names, nil
+	slices.SortFunc(records, record.compare)
+	return records, nil
 }
 
 // record is a decoded name. It takes 24 bytes, and the name takes 80.
@@ -141,6 +148,11 @@ type record struct {
 	at      int64  // in nanoseconds since 1970
 	media   int    // negative for a refund
 	spender uint64 // a hash of its ID
+}
+
+// compare orders records by time.
+func (r record) compare(other record) int {
+	return cmp.Or(cmp.Compare(r.at, other.at), cmp.Compare(r.media, other.media), cmp.Compare(r.spender, other.spender))
 }
 
 // maxSpent bounds the media of one spending.
@@ -159,10 +171,14 @@ func parse(name string) (one record, err error) {
 	if err != nil || one.media == 0 || one.media > maxSpent || one.media < -maxSpent || run == "" {
 		return record{}, fmt.Errorf("record %s: its name has no time and number of media: remove the record", text.Quote(name))
 	}
-	sum := fnv.New64a()
-	_, _ = io.WriteString(sum, run)
-	one.spender = sum.Sum64()
+	one.spender = hashOf(run)
 	return one, nil
+}
+
+func hashOf(spender string) uint64 {
+	sum := fnv.New64a()
+	_, _ = io.WriteString(sum, spender)
+	return sum.Sum64()
 }
 
 // tally holds the media that each spender has spent, less refunds. The zero value is empty.

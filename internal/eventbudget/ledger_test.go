@@ -96,9 +96,9 @@ func TestALedgerCountsWhatIsNew(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		store := statetest.New()
-		l := ledger{own: map[string]bool{}}
+		l := ledger{own: map[record]bool{}}
 		var spenders []spender
-		var known []string // the names that readings have listed
+		var known []record // by readings
 		for now := asOf; now.Before(asOf.Add(30 * time.Hour)); now = now.Add(time.Duration(random.IntN(int(20 * time.Minute)))) {
 			one := spender{id: fmt.Sprintf("R%d", len(spenders)), at: now.Add(-time.Duration(random.IntN(int(lateTime)))), media: 1 + random.IntN(9)}
 			switch random.IntN(8) {
@@ -120,29 +120,25 @@ func TestALedgerCountsWhatIsNew(t *testing.T) {
 				if random.IntN(2) == 0 {
 					l.reserve(one.record())
 				}
-				store.Put(one.record(), nil)
+				store.Put(one.name(), nil)
 				spenders = append(spenders, one)
 			}
 			from := l.unsettled(now)
-			names, err := list(t.Context(), store, from)
+			listed, err := list(t.Context(), store, from)
 			no(t, err)
-			no(t, l.update(from, names, now))
+			l.update(from, listed, now)
 			var want tally
-			last, _ := slices.BinarySearch(known, from)
-			known = append(known[:last], names...)
-			first, _ := slices.BinarySearch(known, folder+state.Stamp(startOf(now)))
-			known = known[first:]
-			for _, name := range slices.Concat(slices.Collect(maps.Keys(l.own)), known) {
-				one, err := parse(name)
-				no(t, err)
+			known = append(known[:before(known, from)], listed...)
+			known = known[before(known, startOf(now)):]
+			for _, one := range slices.Concat(slices.Collect(maps.Keys(l.own)), known) {
 				want.add(one)
 			}
 			if l.spent.sum != want.sum || !maps.Equal(l.spent.by, want.by) {
 				t.Fatalf("seed %d, %v: %d, %v; want %d, %v", seed, now.Sub(asOf), l.spent.sum, l.spent.by, want.sum, want.by)
 			}
-			for _, name := range known {
-				if l.own[name] {
-					t.Fatalf("seed %d: %s is counted twice", seed, name)
+			for _, one := range known {
+				if l.own[one] {
+					t.Fatalf("seed %d: %+v is counted twice", seed, one)
 				}
 			}
 		}
@@ -153,16 +149,15 @@ func TestALedgerCountsWhatIsNew(t *testing.T) {
 func BenchmarkUpdate(b *testing.B) {
 	for _, records := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(records), func(b *testing.B) {
-			l := ledger{own: map[string]bool{}}
-			var names []string
+			l := ledger{own: map[record]bool{}}
+			var listed []record
 			for i := range records {
-				names = append(names, recordName(asOf.Add(time.Duration(i-records)*day/time.Duration(records)), 1, fmt.Sprintf("RUN%023d", i)))
+				listed = append(listed, record{asOf.Add(time.Duration(i-records) * day / time.Duration(records)).UnixNano(), 1, uint64(i)})
 			}
-			no(b, l.update(l.unsettled(asOf), names, asOf))
+			l.update(l.unsettled(asOf), listed, asOf)
 			for b.Loop() {
 				from := l.unsettled(asOf)
-				first, _ := slices.BinarySearch(l.listed, from)
-				no(b, l.update(from, slices.Clone(l.listed[first:]), asOf))
+				l.update(from, slices.Clone(l.listed[before(l.listed, from):]), asOf)
 			}
 		})
 	}
