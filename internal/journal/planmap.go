@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 
@@ -54,12 +53,12 @@ func MapEntries[T any](ctx context.Context, store state.Store, contents plan.Con
 				}
 			}
 			if ctx.Err() != nil { // the segment may have ended early
-				yield(none, ctx.Err())
+				yield(none, context.Cause(ctx))
 				return
 			}
 		}
-		if sealer.ID() != contents.ID || count != contents.Entries {
-			yield(none, fmt.Errorf("the entries of plan %s are not those of its ID", contents.ID))
+		if err := checkEntries(contents, sealer, count); err != nil {
+			yield(none, err)
 		}
 	}
 }
