@@ -20,8 +20,8 @@ const MaxText = 4 << 30
 var errTooMuchText = fmt.Errorf("its text has more than %d GiB: split it", MaxText>>30)
 
 // decode unzips gzip, whatever the file's name, and turns UTF-16 into UTF-8. It drops a
-// byte order mark.
-func decode(r io.Reader) (*bufio.Reader, error) {
+// byte order mark. The reader shows rows of so many bytes at most.
+func decode(r io.Reader, most int) (*bufio.Reader, error) {
 	encoded := bufio.NewReaderSize(r, 64<<10)
 	if magic, _ := encoded.Peek(2); bytes.Equal(magic, gzipMagic) {
 		unzipped, err := newUnzipper(encoded)
@@ -44,7 +44,7 @@ func decode(r io.Reader) (*bufio.Reader, error) {
 	case bytes.HasPrefix(head, []byte("\ufeff")):
 		_, _ = encoded.Discard(3) // they have been read
 	}
-	return bufio.NewReaderSize(plain, maxRow), nil
+	return bufio.NewReaderSize(plain, most), nil
 }
 
 // unzipper reads gzip of one or several members, and says what is wrong with it.

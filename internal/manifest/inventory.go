@@ -158,7 +158,7 @@ func (f File) Verify(from io.Reader) error {
 // ends the sequence: rows before it must not be used either.
 func (i *Inventory) Rows(from io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		plain, err := decode(from)
+		plain, err := decode(from, maxRow)
 		if err != nil {
 			yield(Row{}, err)
 			return

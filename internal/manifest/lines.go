@@ -12,9 +12,9 @@ import (
 // not read.
 const maxRow = 1 << 20
 
-// lines cuts text into lines. It looks up to maxRow bytes ahead.
+// lines cuts text into lines.
 type lines struct {
-	text  *bufio.Reader // its size is maxRow
+	text  *bufio.Reader // its size is the most that a row may have
 	taken int           // lines
 	mark  byte          // the last byte of a line end: LF, or CR in a text of CR alone
 	long  []longRow     // rows that are not shown as a whole, and whose end was not taken yet
@@ -140,7 +140,7 @@ func (l *lines) line() ([]byte, error) {
 
 // passLine takes a line that is too long.
 func (l *lines) passLine() error {
-	tooLong := &RowError{l.taken + 1, fmt.Errorf("it has more than %d bytes", maxRow)}
+	tooLong := &RowError{l.taken + 1, fmt.Errorf("it has more than %d bytes", l.text.Size())}
 	for {
 		shown, last, err := l.show(true)
 		if err != nil {

@@ -73,7 +73,7 @@ func (l *lines) endLong(isLast bool) error {
 	for _, r := range l.long {
 		switch {
 		case r.at == atBreach, isLast && r.at == atQuote && r.crossed:
-			return fmt.Errorf("line %d: the row has more than %d bytes, and line breaks within quotes: shorten its cells, or leave them out", r.line, maxRow)
+			return fmt.Errorf("line %d: the row has more than %d bytes, and line breaks within quotes: shorten its cells, or leave them out", r.line, l.text.Size())
 		case r.at != atEnd:
 			open = append(open, r)
 		}

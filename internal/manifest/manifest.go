@@ -60,8 +60,10 @@ func column(name string) string {
 // Verify reads a list to its end, and says why it must not be used if it is not whole. Its gzip may have another checksum or
 // length, its UTF-16 may be cut off, or its stream breaks. A row of CSV may have lines that could be taken for rows. Rows says
 // what is wrong with a header.
-func Verify(r io.Reader) error {
-	plain, err := decode(r)
+func Verify(r io.Reader) error { return verify(r, maxRow) }
+
+func verify(r io.Reader, mostOfRow int) error {
+	plain, err := decode(r, mostOfRow)
 	if err != nil {
 		return err
 	}
@@ -81,9 +83,11 @@ func Verify(r io.Reader) error {
 // and UTF-16 with a byte order mark. Other columns and keys are passed over. The values are
 // taken byte for byte. Where a row has both names, the ID counts. An error that is no
 // *RowError ends the sequence: rows before it are of a list that Verify refuses.
-func Rows(r io.Reader) iter.Seq2[Row, error] {
+func Rows(r io.Reader) iter.Seq2[Row, error] { return rows(r, maxRow) }
+
+func rows(r io.Reader, mostOfRow int) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		plain, err := decode(r)
+		plain, err := decode(r, mostOfRow)
 		if err != nil {
 			yield(Row{}, err)
 			return
