@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -110,6 +111,9 @@ type worker struct {
 	retryAfter  time.Duration // of the latest response
 }
 
+// unusedProxy is a URL and a regular expression that the SDK can parse.
+const unusedProxy = "-"
+
 // makeClients guards the creation of SDK clients, which writes to a global map of the SDK.
 var makeClients sync.Mutex
 
@@ -129,6 +133,12 @@ func (c *caller) newWorker() (*worker, error) {
 	}
 	// The context bounds the call. With a timeout of the SDK, net/http would start two goroutines for each call.
 	client.SetReadTimeout(-1)
+	// The transport uses no proxy. The SDK parses those of the environment nevertheless, and fails each call if it cannot.
+	client.SetHttpProxy(unusedProxy)
+	client.SetHttpsProxy(unusedProxy)
+	if os.Getenv("NO_PROXY")+os.Getenv("no_proxy") != "" { // regular expressions: to parse one costs each call a microsecond
+		client.SetNoProxy(unusedProxy)
+	}
 	w.sdk = client
 	return w, nil
 }

@@ -55,6 +55,33 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
+// The SDK parses the proxies of the environment, which nothing uses. One that it cannot parse costs no call.
+func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
+	for name, value := range map[string]string{"HTTPS_PROXY": "10.0.0.1:3128", "https_proxy": "http://user:50%@proxy:3128", "NO_PROXY": "**.corp", "no_proxy": "("} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			c, err := newCaller(account.Account{Region: "cn-shanghai"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := c.take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests := make(chan *http.Request, 1)
+			w.sdk.SetTransport(transport(func(r *http.Request) (*http.Response, error) {
+				requests <- r
+				return nil, errors.New("not sent")
+			}))
+			sent := make(chan httpAnswer)
+			go w.send(mts.CreateDeleteMediaRequest(), sent)
+			if came := <-sent; len(requests) == 0 {
+				t.Error(came.err)
+			}
+		})
+	}
+}
+
 // The SDK adds no timeout: net/http would start goroutines for it.
 func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
 	c, err := newCaller(account.Account{Region: "cn-shanghai"})
