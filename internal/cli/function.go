@@ -76,7 +76,7 @@ func (s *functionFlags) withFunction(cmd *cobra.Command, c *Command, do func(con
 	o := handler.Options{Policy: s.policy}
 	if s.asOf != "" {
 		asOf, err := time.Parse(time.RFC3339, s.asOf)
-		if err != nil {
+		if err != nil || asOf.IsZero() { // the zero time stands for now
 			return exitError{exitUsage, fmt.Errorf("--as-of %s is no time such as 2027-03-01T00:00:00Z", text.Quote(s.asOf))}
 		}
 		o.AsOf = asOf

@@ -70,6 +70,8 @@ func requestOfList(list string) (*trigger.Request, error) {
 		return trigger.NewRequest(map[string]any{"mode": policy.DryRun, "manifest": list}, trigger.CLI)
 	}
 	switch info, err := os.Stat(list); {
+	case list == "-":
+		return nil, errors.New("--manifest: - stands for stdin, and a list is read twice: name a file")
 	case err != nil:
 		return nil, fmt.Errorf("--manifest: %w", err)
 	case info.IsDir():
@@ -90,6 +92,9 @@ func requestOfNames(names []string) (*trigger.Request, error) {
 		}
 		if !isObject && media.CheckID(name) != nil {
 			return nil, fmt.Errorf("%s is neither a media ID nor oss://bucket/key; give a list with --manifest", text.Quote(name))
+		}
+		if bucket, found := strings.CutPrefix(name, "oss://"); found && media.CheckBucket(bucket) == nil {
+			return nil, fmt.Errorf("%s names no object: write %s for all of the bucket", text.Quote(name), text.Quote(name+"/"))
 		}
 		prefix := strings.TrimSuffix(name, "**")
 		if !isObject || !strings.HasSuffix(prefix, "/") {

@@ -44,6 +44,9 @@ func ParseRAMPolicy(document []byte) (*RAMPolicy, error) {
 	if bytes.Contains(document, []byte("${")) {
 		return nil, errors.New("RAM policy: variables such as ${acs:username} are not emulated")
 	}
+	if len(bytes.TrimSpace(document)) == 0 {
+		return nil, errors.New("RAM policy: it is empty: mediasweep permissions prints one")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(p); err != nil {

@@ -23,6 +23,9 @@ func plain(data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
 		return nil, errors.New("not JSON: it is UTF-16, write it as UTF-8")
 	}
+	if bytes.HasPrefix(data, []byte{0x1F, 0x8B}) {
+		return nil, errors.New("not JSON: it is compressed by gzip, send it uncompressed")
+	}
 	return bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark)), nil
 }
 

@@ -306,6 +306,9 @@ func TestMarksBeforeJSON(t *testing.T) {
 			t.Errorf("UTF-16: %v", err)
 		}
 	}
+	if _, err := trigger.ParseRequest([]byte("\x1f\x8b\x08"), trigger.HTTP); err == nil || !strings.Contains(err.Error(), "send it uncompressed") {
+		t.Errorf("gzip: %v", err)
+	}
 }
 
 // TestNamesAreTakenByteForByte: encoding/json mends what is not Unicode, with a character
