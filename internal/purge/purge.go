@@ -38,6 +38,8 @@ type Outcome struct {
 	Cause error
 	// Unread is true if the medium could not be read before its deletion, and a later run may read it.
 	Unread bool
+	// Unnamed is true if the sources of the plan do not name the medium, or not at the moment. Nothing was decided on it.
+	Unnamed bool
 	// Tombstone is true if later runs need a tombstone: MPS shows the medium as Initiated, or
 	// still shows it after it accepted the deletion.
 	Tombstone bool

@@ -67,7 +67,7 @@ func (w *worker) recheck(batch []plan.Line) (still []plan.Line) {
 			outcomes = append(outcomes, Outcome{Line: l, Became: journal.Gone, Tombstone: hidden})
 		case w.FindOnly:
 		case !w.Judge.Origin.Names(m):
-			outcomes = append(outcomes, Outcome{Line: l})
+			outcomes = append(outcomes, Outcome{Line: l, Unnamed: true})
 		default:
 			now, err := w.decide(l, m)
 			if now.Verdict != retention.Expired {

@@ -50,9 +50,9 @@ func (r *run) newLedger(planID, approved string) *ledger {
 	return l
 }
 
-// keep adds a medium of the plan that stays.
+// keep adds a medium of the plan that stays. Sweeps decide on media that are unnamed, and rank whole groups.
 func (l *ledger) keep(o purge.Outcome) {
-	if o.Cause == nil && o.Now.Cause != retention.AmongLatest && !l.Policy.Notice.IsZero() { // a sweep ranks the whole group
+	if o.Cause == nil && !o.Unnamed && o.Now.Cause != retention.AmongLatest && !l.Policy.Notice.IsZero() {
 		l.stayed = append(l.stayed, o.Line.MediaID)
 	}
 }

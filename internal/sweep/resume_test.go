@@ -13,6 +13,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -289,5 +290,35 @@ func TestAResumedPlanOfAGroupTakesNoAnnouncementBack(t *testing.T) {
 	}
 	if r := w.sweepAll(policy.Enforce); r.Counts.Deleted != 1 || r.Counts.Announced != 0 {
 		t.Errorf("%+v", r.Counts)
+	}
+}
+
+// A resumed plan leaves media to the sweep that the inventory does not name, or not at the moment. These stay announced: an event
+// may have led to them, or a list cannot be read.
+func TestAResumedPlanLeavesUnnamedMediaAnnounced(t *testing.T) {
+	other := policy.Inventory{Prefixes: []media.Object{{Bucket: "media-in", Key: "listed/"}}}
+	unread := policy.Inventory{Manifests: []media.Object{{Bucket: "ops", Key: "list.csv"}}}
+	for name, test := range map[string]struct {
+		announces    trigger.Request
+		then, resume policy.Inventory
+	}{
+		"an event led to it":          {trigger.Request{Trigger: trigger.OSS, MediaIDs: []string{"m-a"}}, other, other},
+		"its list cannot be read now": {scheduled, policy.Inventory{Prefixes: []media.Object{{Bucket: "media-in"}}}, unread},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, noticePolicy)
+			w.add(400, "a")
+			w.run("announces", &test.announces, policy.Enforce)
+			w.days(8)
+			contents := w.cutOff(plan.Contents{Head: plan.Head{Scope: plan.Scope{Inventory: []string{"oss://media-in/"}}}}, "rest", nil, "m-a")
+			w.sweep.Policy.Inventory = test.resume
+			if r := w.resume(contents); r.Status != report.Done || r.Counts.Kept != 1 {
+				t.Errorf("resumed: %s %s, %+v", r.Status, r.Error, r.Counts)
+			}
+			w.sweep.Policy.Inventory = test.then
+			if r := w.sweepAll(policy.Enforce); r.Counts.Deleted != 1 {
+				t.Errorf("%+v", r.Counts)
+			}
+		})
 	}
 }
