@@ -46,6 +46,10 @@ type segment struct {
 
 func (s segment) name() string { return segmentFolder + s.Sum + ".gz" }
 
+// writtenSuffix ends the name of a second record of each generation, which comes behind the first in a listing. Without the first
+// one the generation is missed: the one before it may have media that were found not expired since.
+const writtenSuffix = ".written"
+
 // readLatest reads the latest generation. It returns when it was written, by the store's clock. Without a notice it saves
 // the read of a generation from before a time, which counts no more.
 func (r *Reader) readLatest(ctx context.Context, from time.Time) (written time.Time, err error) {
@@ -54,12 +58,13 @@ func (r *Reader) readLatest(ctx context.Context, from time.Time) (written time.T
 		if err != nil {
 			return written, fmt.Errorf("list the announcements: %w", err)
 		}
-		if r.latest.number = state.NumberOf(generationFolder, record.Name); r.latest.number > 0 {
-			name, written = record.Name, record.Written
+		name = strings.TrimSuffix(record.Name, writtenSuffix)
+		if r.latest.number = state.NumberOf(generationFolder, name); r.latest.number > 0 {
+			written = record.Written
 			break
 		}
 	}
-	if name == "" || r.Policy.Notice.IsZero() && written.Before(from) {
+	if r.latest.number == 0 || r.Policy.Notice.IsZero() && written.Before(from) {
 		return written, nil
 	}
 	latest, err := decodeGeneration(ctx, r.store, name, r.Region)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
@@ -153,6 +154,29 @@ func TestDamagedAnnouncements(t *testing.T) {
 			t.Errorf("%d of %d", len(got), len(all))
 		}
 	})
+}
+
+// A generation that was removed is missed. The one before it, which has media that a sweep has found not expired since, is not
+// used in its place.
+func TestARemovedGeneration(t *testing.T) {
+	store, one := statetest.New(), func(id string) map[string]Entry { return map[string]Entry{id: {MediaID: id, At: now.Unix()}} }
+	announceAll(t, open(t, store, now), now, one("kept"))
+	announceAll(t, open(t, store, now), now.Add(day), one("m"))
+	delete(store.Records, state.NumberedName(generationFolder, 2))
+	a := open(t, store, now.Add(2*day))
+	if got := restOf(t, a); len(got) > 0 || len(a.Problems()) != 1 || !strings.Contains(a.Problems()[0], state.NumberedName(generationFolder, 2)) {
+		t.Errorf("announced %v, problems %q", got, a.Problems())
+	}
+	announceAll(t, a, now.Add(2*day), one("again"))
+	for _, name := range store.Names(generationFolder) { // nobody misses the second record of one
+		if name != state.NumberedName(generationFolder, 3) {
+			delete(store.Records, name)
+		}
+	}
+	a = open(t, store, now.Add(2*day))
+	if got := restOf(t, a); !maps.Equal(got, one("again")) || len(a.Problems()) > 0 {
+		t.Errorf("announced %v, problems %q", got, a.Problems())
+	}
 }
 
 // Two runs that write the next generation at once do not hide each other's: the second fails.

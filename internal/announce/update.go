@@ -78,7 +78,12 @@ func (u *Update) Commit(ctx context.Context, now time.Time) error {
 		return err
 	}
 	next := generation{Format: format, Region: u.earlier.Region, At: now.UTC(), Segments: u.inventory.segments, Leads: u.leads.segments}
-	if err := state.CreateJSON(ctx, u.earlier.store, state.NumberedName(generationFolder, u.earlier.latest.number+1), next); err != nil {
+	name := state.NumberedName(generationFolder, u.earlier.latest.number+1)
+	err := state.CreateJSON(ctx, u.earlier.store, name, next)
+	if err == nil {
+		err = u.earlier.store.Create(ctx, name+writtenSuffix, state.Empty())
+	}
+	if err != nil {
 		return fmt.Errorf("write the announcements: %w", err)
 	}
 	return nil

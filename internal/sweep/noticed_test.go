@@ -227,7 +227,7 @@ func TestADrySweepDropsWhatIsGone(t *testing.T) {
 	before := w.store.Names("announced/generations/")
 	w.days(1)
 	w.sweepAll(policy.DryRun)
-	if after := w.store.Names("announced/generations/"); len(after) != len(before)+1 {
+	if after := w.store.Names("announced/generations/"); len(after) != len(before)+2 {
 		t.Errorf("%v, before %v", after, before)
 	}
 }
