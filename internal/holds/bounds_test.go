@@ -68,3 +68,34 @@ func TestTheMostHolds(t *testing.T) {
 		t.Errorf("one more: %v", err)
 	}
 }
+
+// A hold that ended within a year and a month stays, since it has ended announcements. If there is no room for another one, only
+// those of the last month do.
+func TestHoldsThatHaveEnded(t *testing.T) {
+	lasts := func(t *testing.T, h *Holds, ids ...string) {
+		t.Helper()
+		for _, id := range ids {
+			if _, ok := h.inForce[id]; !ok {
+				t.Errorf("%s is forgotten", id)
+			}
+		}
+	}
+	store, h := statetest.New(), New()
+	for id, ended := range map[string]int{"lately": 29, "long-ago": 399, "too-long-ago": 401} {
+		h.inForce[id] = retention.Hold{ID: id, Target: id, Until: asOf.AddDate(0, 0, -ended)}
+	}
+	_, err := h.Place(t.Context(), store, holdOn("a"))
+	no(t, err)
+	if lasts(t, h, "lately", "long-ago", "1"); len(h.inForce) != 3 {
+		t.Errorf("%d holds", len(h.inForce))
+	}
+	for i := range maxHolds - 3 {
+		id := fmt.Sprint("old", i)
+		h.inForce[id] = retention.Hold{ID: id, Target: id}
+	}
+	_, err = h.Place(t.Context(), store, holdOn("b"))
+	no(t, err)
+	if lasts(t, h, "lately", "1", "2"); len(h.inForce) != maxHolds {
+		t.Errorf("%d holds", len(h.inForce))
+	}
+}

@@ -40,6 +40,9 @@ const (
 	maxMedia = 500_000
 	// expiry is the time after its end when a hold does not count any more: no run decides as of then.
 	expiry = 30 * 24 * time.Hour
+	// remembered is the time for which ended holds stay if there is room. They ended announcements, which count for a
+	// year and a month at most.
+	remembered = 400 * 24 * time.Hour
 	// catalogStep is the number of records after which the next catalog is written.
 	catalogStep = 200
 )
@@ -150,21 +153,19 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 	if err := h.refresh(ctx, store); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return hold, fmt.Errorf("read the holds: %w", err)
 	}
-	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-expiry)) })
-	listed := len(hold.Media)
 	for _, old := range h.inForce {
 		if old.Says(&hold) { // a form was sent again
 			return old, prove(ctx, store, old)
 		}
-		listed += len(old.Media)
 	}
-	switch {
-	case len(h.inForce) >= maxHolds:
-		return hold, fmt.Errorf("there are %d holds: release some first", len(h.inForce))
-	case listed > maxMedia:
-		return hold, fmt.Errorf("holds would list %d media, and at most %d can be listed: release a hold that lists media first, or hold a folder by a glob", listed, maxMedia)
+	err := h.makeRoom(&hold, remembered)
+	if err != nil {
+		err = h.makeRoom(&hold, expiry)
 	}
-	err := h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed, h.proven), func(number int) any {
+	if err != nil {
+		return hold, err
+	}
+	err = h.add(ctx, store, &h.placed, max(h.placed.last, h.catalog.Placed, h.proven), func(number int) any {
 		hold.ID = strconv.Itoa(number)
 		return holdRecord{holdFormat, hold}
 	})
@@ -175,6 +176,22 @@ func (h *Holds) Place(ctx context.Context, store state.Store, hold retention.Hol
 		return hold, fmt.Errorf("place the hold: %w", err)
 	}
 	return hold, prove(ctx, store, hold)
+}
+
+// makeRoom forgets the holds that ended some time before a new one. It returns an error if there is still no room for that.
+func (h *Holds) makeRoom(hold *retention.Hold, ago time.Duration) error {
+	listed := len(hold.Media)
+	maps.DeleteFunc(h.inForce, func(_ string, old retention.Hold) bool { return !old.Lasts(hold.At.Add(-ago)) })
+	for _, old := range h.inForce {
+		listed += len(old.Media)
+	}
+	switch {
+	case len(h.inForce) >= maxHolds:
+		return fmt.Errorf("there are %d holds: release some first", len(h.inForce))
+	case listed > maxMedia:
+		return fmt.Errorf("holds would list %d media, and at most %d can be listed: release a hold that lists media first, or hold a folder by a glob", listed, maxMedia)
+	}
+	return nil
 }
 
 // prove records the number of a hold in force.

@@ -119,6 +119,27 @@ func TestAnnouncementsThatEnd(t *testing.T) {
 	}
 }
 
+// A hold that ended long ago, between two events, ended the announcement. Holds that were placed since do not hide it.
+func TestAHoldThatEndedLongAgo(t *testing.T) {
+	w := newWorld(t, strings.Replace(noticePolicy, "7d", "60d", 1))
+	event := &trigger.Request{Trigger: trigger.OSS, MediaIDs: w.add(400, "a")}
+	w.run("announces", event, policy.Enforce)
+	for _, one := range []struct {
+		target string
+		day    int
+	}{{"m-a", 1}, {"another", 50}} {
+		w.days(one.day)
+		hold := retention.Hold{Target: one.target, Until: w.now.AddDate(0, 0, 1), Reason: "r", By: "b", At: w.now}
+		if _, err := w.sweep.Marks.Place(t.Context(), w.store, hold); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.days(61)
+	if r := w.run("again", event, policy.Enforce); r.Counts.Announced != 1 || len(w.sent) > 0 {
+		t.Errorf("%s %s, %+v", r.Status, r.Error, r.Counts)
+	}
+}
+
 // Scheduled dry runs and events end announcements. A dry run that a person asks for changes nothing, and none announces.
 func TestDryRunsAndAnnouncements(t *testing.T) {
 	for name, test := range map[string]struct {
