@@ -120,7 +120,7 @@ func (d *Draft) ranked() iter.Seq2[*finding, error] {
 // Lines yields the expired media in the order of their MediaIds. It may be called several times.
 func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
-		for l, err := range d.Media() {
+		for l, err := range d.Media(true) {
 			if (err != nil || l.Text != nil) && !yield(l, err) {
 				return
 			}
@@ -128,8 +128,9 @@ func (d *Draft) Lines() iter.Seq2[plan.Line, error] {
 	}
 }
 
-// Media yields all media in the order of their MediaIds. Only lines of expired media have a text.
-func (d *Draft) Media() iter.Seq2[plan.Line, error] {
+// Media yields all media in the order of their MediaIds. Only lines of expired media have a text. latest is false for a scan that
+// may have seen too few of a group: then media are left out that would have expired without it.
+func (d *Draft) Media(latest bool) iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
 		for f, err := range d.ranked() {
 			if err != nil {
@@ -139,11 +140,12 @@ func (d *Draft) Media() iter.Seq2[plan.Line, error] {
 			if f.mediaID == "" {
 				return // objects without a medium come last
 			}
-			if f.uncounted {
+			hasExpired := f.verdict == retention.Expired
+			if f.uncounted || !latest && !hasExpired && len(f.line.Text) > 0 {
 				continue
 			}
 			l := plan.Line{MediaID: f.mediaID}
-			if f.verdict == retention.Expired {
+			if hasExpired {
 				l = d.lineOf(f)
 			}
 			if !yield(l, nil) {

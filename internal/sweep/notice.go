@@ -59,7 +59,7 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 	}
 	n.at = max(media.WholeSecond(r.Now()).Unix(), r.report.AsOf.Unix())
 	days := newCalendar(r.Policy)
-	for l, err := range found.Draft.Media() {
+	for l, err := range found.Draft.Media(r.request.Trigger != trigger.OSS) {
 		if err == nil {
 			err = n.decide(ctx, l, days)
 		}

@@ -140,6 +140,25 @@ func TestAHoldThatEndedLongAgo(t *testing.T) {
 	}
 }
 
+// An event sees few media of a group. It ends no announcement of one that a sweep found to have expired. A request may name the
+// whole group.
+func TestAnEventOfAGroup(t *testing.T) {
+	for kind, want := range map[trigger.Kind]int{trigger.OSS: 1, trigger.HTTP: 0} {
+		w := newWorld(t, noticePolicy)
+		w.add(400, "series/x/old")
+		w.add(300, "series/x/new")
+		w.sweepAll(policy.Enforce)
+		w.days(3)
+		if r := w.run("one", &trigger.Request{Trigger: kind, MediaIDs: []string{"m-series-x-old"}}, policy.Enforce); r.Counts.Kept != 1 {
+			t.Errorf("%s: %s %s, %+v", kind, r.Status, r.Error, r.Counts)
+		}
+		w.days(8)
+		if r := w.sweepAll(policy.Enforce); r.Counts.Deleted != want || r.Counts.Announced != 1-want {
+			t.Errorf("%s: %+v", kind, r.Counts)
+		}
+	}
+}
+
 // Scheduled dry runs and events end announcements. A dry run that a person asks for changes nothing, and none announces.
 func TestDryRunsAndAnnouncements(t *testing.T) {
 	for name, test := range map[string]struct {
