@@ -29,12 +29,13 @@ func checkpointFolder(mode policy.Mode) string {
 }
 
 // checkpointsOf returns the folder of the checkpoints of a request, and who resumes them. Both are empty for a scan
-// without checkpoints. A changed manifest has other checkpoints: its rows may come before the cursor.
+// without checkpoints. Each policy has its own: two that take turns must not hide each other's. A changed manifest has other
+// checkpoints: its rows may come before the cursor.
 func (c *scan) checkpointsOf(ctx context.Context, mode policy.Mode) (folder, resumer string) {
 	request := c.request
 	switch {
 	case isScheduled(request):
-		return checkpointFolder(mode), "the next scheduled run"
+		return checkpointFolder(mode) + state.SafeName(c.Policy.Digest()) + "/", "the next scheduled run"
 	case request.Trigger != trigger.HTTP && request.Trigger != trigger.Invoke, !request.Inventory && len(request.Manifests) == 0:
 		return "", ""
 	}

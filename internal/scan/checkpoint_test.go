@@ -280,6 +280,25 @@ func TestADryRunLeavesTheCheckpointsOfEnforcingRuns(t *testing.T) {
 	}
 }
 
+// Two policies that take turns over one state resume their own scans.
+func TestTwoPoliciesResumeTheirOwnScans(t *testing.T) {
+	r := newResumable(t, 150)
+	one, other := r.scanner, r.cloud.scanner(testPolicy+"timezone: Asia/Shanghai\n")
+	if other.Now = one.Now; one.Policy.Digest() == other.Policy.Digest() {
+		t.Fatal("it is the same policy")
+	}
+	for _, r.scanner = range []*Scanner{one, other} {
+		if cut := r.scan(5, false); cut.found.Stopped == nil {
+			t.Fatal("not interrupted")
+		}
+	}
+	for _, r.scanner = range []*Scanner{one, other} {
+		if got := r.scan(0, false); !got.found.Origin.isHint {
+			t.Error("not resumed")
+		}
+	}
+}
+
 func (r *resumable) heads() (heads []string) {
 	for _, name := range r.store.Names("checkpoints") {
 		if strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, "closed.json") {
