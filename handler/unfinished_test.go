@@ -396,6 +396,26 @@ func TestADroppedPlanThatMPSDoesNotShowStaysOpen(t *testing.T) {
 	})
 }
 
+// What a killed event deleted is recorded, also if MPS does not show its media for longer than a look at intents goes back.
+func TestAPlanOfAnEventThatCannotBeReadForDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		ids := s.addOld("media-in", 3)
+		s.programs = []*program{s.start(0)}
+		s.killed(string(ossEvent("clips/0", "clips/1", "clips/2")))
+		s.e.Inject(emulator.Fault{Operation: "QueryMediaList", Kind: emulator.Unavailable})
+		for range 5 {
+			time.Sleep(24 * time.Hour)
+			s.timer(10 * time.Minute)
+		}
+		s.e.ClearFaults()
+		time.Sleep(24 * time.Hour)
+		s.timer(10 * time.Minute)
+		s.lost(ids)
+	})
+}
+
 // What a run deleted and could not record, the next scheduled run records, whichever write fails.
 func TestOutcomesThatWereNotRecorded(t *testing.T) {
 	for name, payload := range map[string]string{"timer": everything, "event": string(ossEvent("clips/0", "clips/1", "clips/2"))} {

@@ -47,6 +47,7 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 	for _, err := range damaged {
 		j.log.Error("record damaged", "error", err.Error())
 	}
+	isLeft := false
 	for _, intent := range intents {
 		r, dropped := j.finishPlan(ctx, intent)
 		if dropped != "" {
@@ -54,6 +55,7 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 		}
 		switch r.Status {
 		case report.Failed: // the sweep that follows finds its media
+			isLeft = true
 			continue
 		case report.Incomplete, report.Busy:
 			j.report.Stopped = r.Stopped
@@ -61,6 +63,7 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 		case report.Done, report.Partial, report.Blocked: // a person applies a blocked plan
 		}
 		if r.Unrecorded { // the next scheduled run tries again
+			isLeft = true
 			continue
 		}
 		closeIntent := intent.Close
@@ -74,7 +77,9 @@ func (j *job) finishPlans(ctx context.Context) (finished int, err error) {
 			finished++
 		}
 	}
-	j.noteLook(work)
+	if !isLeft { // after some looks later runs would not list it any more
+		j.noteLook(work)
+	}
 	if len(intents) == 0 {
 		return 0, nil
 	}
