@@ -24,6 +24,10 @@ func (e *Emulator) listMediaWorkflowExecutions(p url.Values) (object, *failure) 
 			(input == nil || *input == source{x.medium.Bucket, x.medium.Key})
 	}
 	all := e.library.allExecutions()
+	if e.options.OldestFirst {
+		all = slices.Clone(all)
+		slices.Reverse(all)
+	}
 	// A token is the ID of the last run of the page before, 32 hex digits as
 	// the real ones are.
 	if token := p.Get("NextPageToken"); token != "" {
@@ -35,12 +39,12 @@ func (e *Emulator) listMediaWorkflowExecutions(p url.Values) (object, *failure) 
 	}
 	list := []object{}
 	answer := object{}
+	if e.options.ListEnd == EmptyToken {
+		answer["NextPageToken"] = ""
+	}
 	oldest := e.today().AddDate(0, 0, -executionDays)
 	for _, x := range all {
-		if x.Time.Before(oldest) {
-			break
-		}
-		if !matches(x) {
+		if x.Time.Before(oldest) || !matches(x) || e.options.HidesDeleted && x.medium.Deleted {
 			continue
 		}
 		if len(list) == size {
@@ -48,6 +52,9 @@ func (e *Emulator) listMediaWorkflowExecutions(p url.Values) (object, *failure) 
 			break
 		}
 		list = append(list, e.executionObject(x))
+	}
+	if e.options.ListEnd == EmptyPage && len(list) > 0 {
+		answer["NextPageToken"] = list[len(list)-1]["RunId"]
 	}
 	answer["MediaWorkflowExecutionList"] = object{"MediaWorkflowExecution": list}
 	return answer, nil

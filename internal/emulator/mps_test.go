@@ -477,7 +477,58 @@ func TestListMediaWorkflowExecutions(t *testing.T) {
 			}
 		})
 	}
+	for _, tt := range []struct {
+		options      emulator.MPSOptions
+		found, pages int
+		first        int // day
+	}{
+		{emulator.MPSOptions{ListEnd: emulator.EmptyToken}, 91, 10, 0},
+		{emulator.MPSOptions{ListEnd: emulator.EmptyPage}, 91, 11, 0},
+		{emulator.MPSOptions{OldestFirst: true}, 91, 10, 90},
+		{emulator.MPSOptions{HidesDeleted: true}, 90, 9, 0},
+	} {
+		e.SetMPS(tt.options)
+		found, pages := list(func(*mts.ListMediaWorkflowExecutionsRequest) {})
+		if len(found) != tt.found || pages != tt.pages || found[0].RunId != fmt.Sprintf("%032x", tt.first+1) {
+			t.Errorf("%+v: %d executions in %d pages from %s on, want %d in %d", tt.options, len(found), pages, found[0].RunId, tt.found, tt.pages)
+		}
+	}
 	noViolations(t, e)
+}
+
+// Two answers may have the members of an object in two orders.
+func TestShuffled(t *testing.T) {
+	e := start(t, emulator.Config{MPS: emulator.MPSOptions{Shuffled: true}})
+	m := e.Add(emulator.Medium{Title: "a", Tags: []string{"b"}})
+	c, orders := mpsClient(t, e), map[bool]int{}
+	for range 20 {
+		r := mts.CreateQueryMediaListRequest()
+		r.MediaIds = m.ID
+		answer, err := c.QueryMediaList(r)
+		if err != nil || len(answer.MediaList.Media) != 1 || answer.MediaList.Media[0].Title != "a" || answer.MediaList.Media[0].Tags.Tag[0] != "b" {
+			t.Fatalf("%+v, %v", answer, err)
+		}
+		body := answer.GetHttpContentString()
+		orders[strings.Index(body, `"Title"`) < strings.Index(body, `"CateId"`)]++
+	}
+	if len(orders) != 2 {
+		t.Error("the order is always the same")
+	}
+}
+
+// MPS may bound the file URLs of a call together.
+func TestJoinedURLs(t *testing.T) {
+	e := start(t, emulator.Config{MPS: emulator.MPSOptions{JoinedURLs: true}})
+	c := mpsClient(t, e)
+	for length, want := range map[int]string{1000: "", 1600: "400 InvalidParameter.OutOfRange"} {
+		r := mts.CreateQueryMediaListByURLRequest()
+		long := fileURL(strings.Repeat("k", length-len(fileURL(""))))
+		r.FileURLs = long + "," + long
+		_, err := c.QueryMediaListByURL(r)
+		if got := mpsCode(err); got != want {
+			t.Errorf("%d bytes twice: %s, want %s", length, got, want)
+		}
+	}
 }
 
 func TestListAllMediaBucket(t *testing.T) {

@@ -39,6 +39,17 @@ type MPSOptions struct {
 	// AdditionDelay is the time for which queries do not show an added medium.
 	AdditionDelay time.Duration
 
+	// ListEnd is how the list of workflow executions ends.
+	ListEnd ListEnd
+	// OldestFirst lists executions from the oldest on; by default from the newest.
+	OldestFirst bool
+	// HidesDeleted lists no executions of deleted media.
+	HidesDeleted bool
+	// Shuffled writes the members of each answer's objects in another order.
+	Shuffled bool
+
+	// JoinedURLs bounds the file URLs of a call together to 3,200 bytes; by default each of them.
+	JoinedURLs bool
 	// MaxQuery is the number of bytes above which a gateway refuses the query of a call with status 414;
 	// 0 for no bound.
 	MaxQuery int
@@ -86,6 +97,16 @@ const (
 	EscapedSlash URLForm = "escaped" // only "%2F" finds it
 )
 
+// ListEnd selects the end of the list of workflow executions.
+type ListEnd string
+
+// The ends of a list.
+const (
+	NoToken    ListEnd = ""            // the last page has no token
+	EmptyToken ListEnd = "empty-token" // the last page has an empty token
+	EmptyPage  ListEnd = "empty-page"  // the last page has a token, and an empty page follows
+)
+
 // validate refuses words that are none of the choices.
 func (o MPSOptions) validate() error {
 	switch {
@@ -95,6 +116,8 @@ func (o MPSOptions) validate() error {
 		return fmt.Errorf("view of deleted media %q: deleted, initiated or empty", o.DeletedView)
 	case !slices.Contains([]URLForm{AnySlash, RawSlash, EscapedSlash}, o.URLForm):
 		return fmt.Errorf("URL form %q: raw, escaped or empty", o.URLForm)
+	case !slices.Contains([]ListEnd{NoToken, EmptyToken, EmptyPage}, o.ListEnd):
+		return fmt.Errorf("end of a list %q: empty-token, empty-page or empty", o.ListEnd)
 	}
 	return nil
 }

@@ -113,17 +113,22 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 	if write && e.library.isSource(source{q.bucket, q.key}) {
 		e.violation("%s of the source of a medium: oss://%s/%s", q.operation, q.bucket, q.key)
 	}
+	if _, exists := b.find(q.key); exists && write && e.ossOptions.Immutable {
+		return reply{}, refusal(http.StatusConflict, "FileImmutable", "The object is immutable.")
+	}
 	var rep reply
 	var refused *failure
 	switch q.operation {
 	case "ListObjects", "ListObjectsV2":
-		rep, refused = b.list(q, e.ossOptions)
+		rep, refused = b.list(q, e.ossOptions, e.now())
 	case "GetBucketVersioning":
 		rep = xmlReply(http.StatusOK, versioningConfiguration{Status: b.versioning})
 	case "GetObject", "HeadObject":
-		rep, refused = b.get(q)
+		if rep, refused = b.get(q, e.ossOptions); refused != nil && refused.code == "NoSuchKey" && e.hides(q.bucket) {
+			refused = denied("AccessDenied", "You have no right to access this object.")
+		}
 	case "PutObject":
-		rep, refused = b.putObject(q, e.ossOptions, e.now())
+		rep, refused = b.putObject(q, e.now())
 	case "AppendObject":
 		rep, refused = b.appendObject(q, e.now())
 	case "DeleteObject":
@@ -133,6 +138,11 @@ func (e *Emulator) executeOSS(q *ossRequest) (reply, *failure) {
 		e.stamp(rep.header)
 	}
 	return rep, refused
+}
+
+// hides reports whether a caller does not learn that an object is missing.
+func (e *Emulator) hides(bucket string) bool {
+	return e.ossOptions.HidesMissing && e.ram != nil && !e.ram.Allows(Call{Operation: "ListObjectsV2", Bucket: bucket})
 }
 
 // stamp adds what the header of every answer has, and returns the request ID.

@@ -4,38 +4,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// ossTime is the format of times inside a body.
+// ossTime is the format of times inside a body. They have whole seconds.
 const ossTime = "2006-01-02T15:04:05.000Z"
-
-// OSSOptions chooses among behaviours of OSS that its documentation leaves open. The zero
-// value is the likeliest of them.
-type OSSOptions struct {
-	// FoldedOrder lists keys without regard to upper and lower case; by default they come
-	// in the order of their bytes.
-	FoldedOrder bool
-	// Overlap is the number of keys that the next page repeats; by default none.
-	Overlap int
-	// Immutable puts all objects under a retention policy: any write over one is refused as such. By default
-	// x-oss-forbid-overwrite alone refuses it.
-	Immutable bool
-	// TokensGoRound makes the last page's token lead to the first page: no listing of more than
-	// one page ends.
-	TokensGoRound bool
-}
-
-func (o OSSOptions) compare(a, b string) int {
-	if o.FoldedOrder {
-		if order := strings.Compare(strings.ToLower(a), strings.ToLower(b)); order != 0 {
-			return order
-		}
-	}
-	return strings.Compare(a, b)
-}
 
 type listing struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
@@ -79,9 +56,25 @@ func (q *ossRequest) page() (size int, encode func(string) string, refused *fail
 	return size, encode, nil
 }
 
+// afterEmpty begins the token of an empty page; see OSSOptions.EmptyPages. No key begins so.
+const afterEmpty = "\xff"
+
+// encodeToken returns a token with the time of its listing.
+func encodeToken(key string, now time.Time) string {
+	return base64.URLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", now.UnixNano(), key))
+}
+
+// decodeToken returns the key of a token. ok is false for one that is made up or too old.
+func (o OSSOptions) decodeToken(token string, now time.Time) (key string, ok bool) {
+	text, err := base64.URLEncoding.DecodeString(token)
+	made, key, _ := strings.Cut(string(text), "/")
+	at, timeErr := strconv.ParseInt(made, 10, 64)
+	return key, err == nil && timeErr == nil && (o.TokenLife == 0 || now.Sub(time.Unix(0, at)) <= o.TokenLife)
+}
+
 // list answers ListObjects and ListObjectsV2. A token is the key at which the next page
-// begins, and wins over start-after when both are sent. A marker is the key before it.
-func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
+// begins. A marker is the key before it.
+func (b *bucket) list(q *ossRequest, options OSSOptions, now time.Time) (reply, *failure) {
 	size, encode, refused := q.page()
 	if refused != nil {
 		return reply{}, refused
@@ -97,12 +90,16 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 	if !options.FoldedOrder { // else keys of one prefix stand apart
 		start = max(start, keys.find(prefix))
 	}
+	emptied := false
 	if token != "" {
-		first, err := base64.URLEncoding.DecodeString(token)
-		if err != nil {
-			return reply{}, ossInvalid("the continuation token is incorrect")
+		first, ok := options.decodeToken(token, now)
+		if !ok {
+			return reply{}, refusal(http.StatusBadRequest, "InvalidArgument", "The continuation token is incorrect.")
 		}
-		start = keys.find(string(first))
+		first, emptied = strings.CutPrefix(first, afterEmpty)
+		if after == "" || !options.StartAfterWins {
+			start = keys.find(first)
+		}
 	}
 
 	l := listing{
@@ -116,7 +113,11 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 	}
 	if options.TokensGoRound && token != "" && keys.n > 0 {
 		l.IsTruncated = true // the loop below replaces the token of a page before the last
-		l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys.at(min(keys.find(prefix), keys.n-1)))))
+		l.NextContinuationToken = encode(encodeToken(keys.at(min(keys.find(prefix), keys.n-1)), now))
+	}
+	if options.EmptyPages && !v1 && !emptied && start < keys.n {
+		l.IsTruncated, l.NextContinuationToken = true, encode(encodeToken(afterEmpty+keys.at(start), now))
+		return xmlReply(http.StatusOK, l), nil
 	}
 	group := "" // the common prefix that was listed last
 	for at := start; at < keys.n; at++ {
@@ -131,13 +132,17 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 		if group != "" && strings.HasPrefix(key, group) {
 			continue
 		}
+		o, _ := b.find(key)
+		if options.ListingDelay > 0 && now.Sub(o.Modified) < options.ListingDelay {
+			continue
+		}
 		if l.KeyCount == size {
 			l.IsTruncated = true
 			next := at - min(options.Overlap, at-start-1)
 			if v1 {
 				l.NextMarker = encode(keys.at(next - 1))
 			} else {
-				l.NextContinuationToken = encode(base64.URLEncoding.EncodeToString([]byte(keys.at(next))))
+				l.NextContinuationToken = encode(encodeToken(keys.at(next), now))
 			}
 			break
 		}
@@ -147,21 +152,20 @@ func (b *bucket) list(q *ossRequest, options OSSOptions) (reply, *failure) {
 			l.CommonPrefixes = append(l.CommonPrefixes, listedPrefix{encode(group)})
 			continue
 		}
-		o, _ := b.find(key)
-		l.Contents = o.appendTo(l.Contents, encode(key), v1 || q.query.Get("fetch-owner") == "true")
+		l.Contents = o.appendTo(l.Contents, encode(key), options.storageClass(), v1 || q.query.Get("fetch-owner") == "true")
 	}
 	return xmlReply(http.StatusOK, l), nil
 }
 
 // appendTo appends the element of an object, whose key is encoded for the listing.
-func (o Object) appendTo(b []byte, key string, owner bool) []byte {
+func (o Object) appendTo(b []byte, key, class string, owner bool) []byte {
 	b = append(b, "<Contents><Key>"...)
 	b = appendEscaped(b, key)
-	b = o.Modified.UTC().AppendFormat(append(b, "</Key><LastModified>"...), ossTime)
+	b = o.Modified.UTC().Truncate(time.Second).AppendFormat(append(b, "</Key><LastModified>"...), ossTime)
 	b = appendEscaped(append(b, "</LastModified><ETag>"...), o.etag())
 	b = append(append(b, "</ETag><Type>"...), o.Type...)
 	b = strconv.AppendInt(append(b, "</Type><Size>"...), o.Size, 10)
-	b = append(b, "</Size><StorageClass>Standard</StorageClass>"...)
+	b = append(append(append(b, "</Size><StorageClass>"...), class...), "</StorageClass>"...)
 	if owner {
 		b = append(b, "<Owner><ID>1000</ID><DisplayName>1000</DisplayName></Owner>"...)
 	}

@@ -2,9 +2,11 @@ package emulator
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -13,10 +15,13 @@ import (
 )
 
 // get answers GetObject and HeadObject.
-func (b *bucket) get(q *ossRequest) (reply, *failure) {
+func (b *bucket) get(q *ossRequest, options OSSOptions) (reply, *failure) {
 	o, ok := b.find(q.key)
-	if !ok {
+	switch {
+	case !ok:
 		return reply{}, refusal(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").with("Key", q.key)
+	case options.Archived && q.Method == http.MethodGet:
+		return reply{}, refusal(http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's state")
 	}
 	if match := q.Header.Get("If-Match"); match != "" && match != o.etag() {
 		return reply{}, refusal(http.StatusPreconditionFailed, "PreconditionFailed",
@@ -31,7 +36,7 @@ func (b *bucket) get(q *ossRequest) (reply, *failure) {
 	h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("X-Oss-Object-Type", o.Type)
-	h.Set("X-Oss-Storage-Class", "Standard")
+	h.Set("X-Oss-Storage-Class", options.storageClass())
 	if crc, ok := o.crc(); ok {
 		h.Set("X-Oss-Hash-Crc64ecma", crc)
 	}
@@ -58,7 +63,31 @@ func (b *bucket) get(q *ossRequest) (reply, *failure) {
 	default:
 		rep.body = bytes.NewReader(o.Body[first:])
 	}
+	if q.takesGzip(rep) {
+		return zipped(rep), nil
+	}
 	return rep, nil
+}
+
+// takesGzip reports whether OSS compresses an answer: the client asks for it, and it is a text of some length.
+// Source: OSS GetObject, "Accept-Encoding".
+func (q *ossRequest) takesGzip(rep reply) bool {
+	const least = 1 << 10
+	kind, _, _ := strings.Cut(rep.header.Get("Content-Type"), ";")
+	return q.Method == http.MethodGet && rep.status == http.StatusOK && rep.size >= least && rep.header.Get("Content-Encoding") == "" &&
+		strings.Contains(q.Header.Get("Accept-Encoding"), "gzip") && (strings.HasPrefix(kind, "text/") || kind == "application/json" || kind == "application/xml")
+}
+
+// zipped compresses an answer, which loses its ETag.
+func zipped(rep reply) reply {
+	var body bytes.Buffer
+	zip := gzip.NewWriter(&body)
+	_, _ = io.CopyN(zip, rep.body, rep.size) // from memory to memory
+	_ = zip.Close()
+	rep.header.Del("ETag")
+	rep.header.Set("Content-Encoding", "gzip")
+	rep.body, rep.size = &body, int64(body.Len())
+	return rep
 }
 
 // parseRange reads a single range of bytes; any other is no range at all.
@@ -90,21 +119,17 @@ func (zeros) Read(p []byte) (int, error) {
 
 // putObject overwrites unless x-oss-forbid-overwrite is set. A PUT has no other condition,
 // and a bucket with versioning ignores this one.
-func (b *bucket) putObject(q *ossRequest, options OSSOptions, now time.Time) (reply, *failure) {
+func (b *bucket) putObject(q *ossRequest, now time.Time) (reply, *failure) {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if q.Header.Get(name) != "" {
 			return reply{}, mistake(http.StatusBadRequest, "NotImplemented",
 				"A header you provided implies functionality that is not implemented.").with("Header", name).with("EC", "0017-00000245")
 		}
 	}
-	_, exists := b.objects[q.key]
-	if exists && options.Immutable {
-		return reply{}, refusal(http.StatusConflict, "FileImmutable", "The object is immutable.")
-	}
 	switch q.Header.Get("X-Oss-Forbid-Overwrite") {
 	case "", "false":
 	case "true":
-		if exists && b.versioning == "" {
+		if _, exists := b.objects[q.key]; exists && b.versioning == "" {
 			return reply{}, refusal(http.StatusConflict, "FileAlreadyExists",
 				"The object you specified already exists and can not be overwritten.").with("EC", "0026-00000002")
 		}

@@ -36,6 +36,9 @@ func (e *Emulator) queryMediaList(p url.Values) (object, *failure) {
 }
 
 func (e *Emulator) queryMediaListByURL(p url.Values) (object, *failure) {
+	if length := len(p.Get("FileURLs")); e.options.JoinedURLs && length > maxURLBytes {
+		return nil, outOfRange("FileURLs", "%d bytes, more than %d", length, maxURLBytes)
+	}
 	return e.query(p, "FileURLs", "NonExistFileURLs", "FileURL", func(raw string) (*Medium, *failure) {
 		s, err := e.parseFileURL(raw)
 		if err != nil {

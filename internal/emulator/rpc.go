@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -73,16 +75,23 @@ func (e *Emulator) rpc(r *http.Request) exchange {
 				answer = object{}
 			}
 			answer["RequestId"] = e.requestID()
+			if e.options.Shuffled {
+				return jsonReply(http.StatusOK, e.shuffled(answer)), nil
+			}
 			return jsonReply(http.StatusOK, answer), nil
 		},
 		refuse: func(f *failure) reply {
-			rep := jsonReply(f.status, object{
+			answer := object{
 				"RequestId": e.requestID(),
 				"HostId":    "mts." + e.region + ".aliyuncs.com",
 				"Code":      f.code,
 				"Message":   f.message,
 				"Recommend": "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(f.code) + "&product=Mts",
-			})
+			}
+			if f.code == "Forbidden.RAM" {
+				answer["AccessDeniedDetail"] = object{"AuthAction": "mts:" + call.Operation, "NoPermissionType": "ImplicitDeny"}
+			}
+			rep := jsonReply(f.status, answer)
 			rep.code = f.code
 			maps.Copy(rep.header, f.header)
 			return rep
@@ -119,6 +128,40 @@ func jsonReply(status int, v any) reply {
 		return newReply(http.StatusInternalServerError, "text/plain", []byte(err.Error()))
 	}
 	return newReply(status, jsonType, body)
+}
+
+// shuffled returns a value as JSON whose objects have their members in any order.
+func (e *Emulator) shuffled(v any) json.RawMessage {
+	var b bytes.Buffer
+	switch v := v.(type) {
+	case object:
+		names := slices.Sorted(maps.Keys(v)) // else the order would not follow from the seed
+		e.random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		for i, name := range names {
+			fmt.Fprintf(&b, "%c%q:%s", "{,"[min(i, 1)], name, e.shuffled(v[name]))
+		}
+		if len(names) == 0 {
+			b.WriteByte('{')
+		}
+		b.WriteByte('}')
+	case []object:
+		return e.shuffledList(len(v), func(i int) any { return v[i] })
+	case []any:
+		return e.shuffledList(len(v), func(i int) any { return v[i] })
+	default:
+		text, _ := json.Marshal(v) // texts, numbers and lists of them
+		return text
+	}
+	return b.Bytes()
+}
+
+func (e *Emulator) shuffledList(length int, at func(int) any) json.RawMessage {
+	elements := make([]json.RawMessage, length)
+	for i := range elements {
+		elements[i] = e.shuffled(at(i))
+	}
+	list, _ := json.Marshal(elements)
+	return list
 }
 
 // admitRPC checks what all operations have in common, in the gateway's order:
