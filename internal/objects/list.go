@@ -3,6 +3,7 @@ package objects
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -54,6 +55,12 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 		var tokens, firstKeys circle
 		for number := 1; ; number++ {
 			p, err := s.listPage(ctx, input, &body)
+			if failed, ok := errors.AsType[*Error](err); ok && failed.Code == "InvalidArgument" && last != "" && input.Parameters["continuation-token"] != "" {
+				// How long a token is valid is not documented, and a page may wait for hours to be used.
+				delete(input.Parameters, "continuation-token")
+				input.Parameters["start-after"] = last
+				p, err = s.listPage(ctx, input, &body)
+			}
 			if err == nil {
 				err = p.check(input.Parameters)
 			}
@@ -78,6 +85,7 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 				return
 			}
 			input.Parameters["continuation-token"] = p.NextContinuationToken
+			delete(input.Parameters, "start-after") // which of the two wins is not documented
 		}
 	}
 }
