@@ -82,6 +82,8 @@ func addBehaviours(flags *pflag.FlagSet, config *emulator.Config) {
 	flags.Var(newDecimal(&config.MPS.ThrottleStatus, 0), "throttle-status", "HTTP status of a call beyond the quota (default 400)")
 	flags.Var(duration{&config.MPS.RetryAfter}, "retry-after", "delay that a call beyond the quota is told to wait for (default none)")
 	flags.BoolVar(&config.OSS.TokensGoRound, "tokens-go-round", false, "a listing of more than one page never ends")
+	flags.Var(duration{&config.OSS.ListingDelay}, "listing-delay", "how long listings do not show a new object")
+	flags.BoolVar(&config.OSS.HidesMissing, "hide-missing", false, "with --permissions: status 403 for a missing object whose whole bucket may not be listed (default 404)")
 }
 
 // readEmulation reads the faults and the file of a RAM policy, and makes a large library up.

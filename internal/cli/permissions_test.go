@@ -174,7 +174,7 @@ func TestPermissions(t *testing.T) {
 			if strings.Contains(printed, test.lacks) {
 				t.Errorf("the policy has %s:\n%s", test.lacks, printed)
 			}
-			e, allowed := o.restricted(t, printed, text)
+			e, allowed := o.restricted(t, printed, text, emulator.OSSOptions{})
 			test.use(o)
 			checkUse(t, e, allowed)
 		})
@@ -182,13 +182,13 @@ func TestPermissions(t *testing.T) {
 }
 
 // restricted gives the office an emulator with a library, which refuses what a RAM policy does not allow.
-func (o *office) restricted(t *testing.T, document, policy string) (*emulator.Emulator, *emulator.RAMPolicy) {
+func (o *office) restricted(t *testing.T, document, policy string, options emulator.OSSOptions) (*emulator.Emulator, *emulator.RAMPolicy) {
 	t.Helper()
 	allowed, err := emulator.ParseRAMPolicy([]byte(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := emulator.Start(emulator.Config{Permissions: allowed})
+	e, err := emulator.Start(emulator.Config{Permissions: allowed, OSS: options})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestPermissionsRefused(t *testing.T) {
 		{`"oss:PutObject"],"Resource":["acs:oss:*:*:ops`, "AccessDenied"},
 	} {
 		t.Run(test.without, func(t *testing.T) {
-			e, _ := o.restricted(t, strings.Replace(document, test.without, strings.Replace(test.without, ":", ":Not", 1), 1), text)
+			e, _ := o.restricted(t, strings.Replace(document, test.without, strings.Replace(test.without, ":", ":Not", 1), 1), text, emulator.OSSOptions{})
 			if said := o.run(everything, "invoke -f -", 1, 2, 3); !strings.Contains(said, test.says) {
 				t.Errorf("want %s: %s", test.says, said)
 			}
@@ -272,5 +272,37 @@ func TestPermissionsRefused(t *testing.T) {
 				t.Error("media were deleted")
 			}
 		})
+	}
+}
+
+// OSS may hide that an object is missing from a role that may not list the whole bucket. The printed policy lets the function
+// run nevertheless, and obey the kill switch. Media whose source may be gone stay, and the report says what to grant.
+func TestPermissionsWhereMissingObjectsAreHidden(t *testing.T) {
+	folder := t.TempDir()
+	o := &office{t: t, env: map[string]string{"HOME": folder, "MEDIASWEEP_STATE": "oss://ops/mediasweep/", "MEDIASWEEP_POLICY": filepath.Join(folder, "retention.yaml"), "MEDIASWEEP_MEDIA_BUCKET": "media-in"}}
+	text := "version: 1\nmode: enforce\nguard: {maxPercent: 100}\ninventory: [{bucket: oss://media-in/clips/}]\nexpire: [{name: orphans, onSourceRemoved: true}, {name: old, match: {object: [\"oss://media-in/clips/**\"]}, after: 180d}]\n"
+	if err := os.WriteFile(o.env["MEDIASWEEP_POLICY"], []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, _ := o.restricted(t, o.run("", "permissions --mode enforce"), text, emulator.OSSOptions{HidesMissing: true})
+	deleted := func() (keys []string) {
+		for _, m := range e.Media() {
+			if m.Deleted {
+				keys = append(keys, m.Key)
+			}
+		}
+		return keys
+	}
+	o.run(everything, "invoke -f -")
+	if got := fmt.Sprint(deleted()); got != "[clips/a.mp4 clips/2026/b.mp4]" {
+		t.Errorf("deleted %s", got)
+	}
+	said := o.run(event("ObjectRemoved:DeleteObject", "media-in", "series/gone.mp4"), "invoke -f -", 1, 2, 3)
+	if !strings.Contains(said, "the object may be missing: grant oss:ListObjects on its bucket") || len(deleted()) != 2 {
+		t.Errorf("deleted %q: %s", deleted(), said)
+	}
+	e.PutObject("ops", "mediasweep/stop", nil, time.Now())
+	if said := o.run(everything, "invoke -f -", 1, 2, 3, 4, 5, 6); !strings.Contains(said, "the record stop in the state store stops all runs") {
+		t.Errorf("want the kill switch: %s", said)
 	}
 }

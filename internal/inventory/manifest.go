@@ -34,7 +34,7 @@ const (
 )
 
 // OSS may write the checksum of a report after the report. A missing or empty checksum is read again
-// after each of these pauses.
+// after each of these pauses. OSS may refuse to say that it is missing.
 var checksumPauses = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // IsReport reports whether a manifest is a report of OSS Inventory, which names all objects of a
@@ -228,7 +228,8 @@ func readReport(ctx context.Context, opener Opener, object media.Object) (*manif
 	beside := media.Object{Bucket: object.Bucket, Key: path.Join(path.Dir(object.Key), manifest.ChecksumName)}
 	checksum, err := readAll(ctx, opener, beside, maxChecksum)
 	for _, pause := range checksumPauses {
-		if !errors.Is(err, objects.ErrNotFound) && (err != nil || len(bytes.TrimSpace(checksum)) > 0) {
+		missing := errors.Is(err, objects.ErrNotFound) || objects.Denied(err)
+		if !missing && (err != nil || len(bytes.TrimSpace(checksum)) > 0) {
 			break
 		}
 		if err := task.Sleep(ctx, pause); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
@@ -24,25 +25,43 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return account.ErrorText(e.Op, e.Code, e.Message, e.RequestID, advice(e.Code))
+	return account.ErrorText(e.Op, e.Code, e.Message, e.RequestID, e.advice())
 }
 
-// advice returns what the operator should do about a code, or nothing. Source: OSS "HTTP status code 403" and "404", and
+// Denied reports whether OSS refused the call for want of a permission.
+func Denied(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && failed.Code == codeDenied
+}
+
+const (
+	codeDenied = "AccessDenied"
+	opHead     = "HeadObject"
+)
+
+// advice returns what the operator should do about an error, or nothing. Source: OSS "HTTP status code 403" and "404", and
 // "Regions and endpoints".
-func advice(code string) string {
-	switch code {
+func (e *Error) advice() string {
+	const grant = "grant the oss actions that mediasweep permissions prints, and check the bucket's own policy"
+	switch isElsewhere := e.Code == codeDenied && strings.Contains(e.Message, "specified endpoint"); {
+	case isElsewhere, e.Code == "PermanentRedirect":
+		return "the bucket is in another region: name one in the region of the library"
+	case e.Code == codeDenied && e.Op == opHead:
+		return grant + "; if both allow the call, the object may be missing: grant oss:ListObjects on its bucket, without a condition"
+	}
+	switch e.Code {
 	case "PublicEndpointForbidden":
 		return "OSS refuses its public endpoint to newer accounts in mainland China: run this in the region, and set MEDIASWEEP_OSS_ENDPOINT to the internal endpoint, such as oss-cn-shanghai-internal.aliyuncs.com"
 	case "InvalidObjectState":
 		return "the object is archived: restore it in OSS, and keep lists and records in the storage class Standard or IA"
-	case "AccessDenied":
-		return "grant the oss actions that mediasweep permissions prints, and check the bucket's own policy"
+	case codeDenied:
+		return grant
 	case "NoSuchBucket":
 		return "name a bucket of this region that exists"
 	case "UserDisable":
 		return "OSS is not active for the account, or the account is in arrears"
 	}
-	return account.Advice(code)
+	return account.Advice(e.Code)
 }
 
 // credentialsAtFault reports whether the call may succeed with other credentials.

@@ -90,6 +90,17 @@ func (s *Session) Entries(ctx context.Context, prefix media.Object, after string
 	}
 }
 
+// isMissing reports whether a listing lacks an object that OSS refuses to read. Whether OSS refuses to read an object
+// that is missing, if the caller may not list the whole bucket, is not documented.
+func (s *Session) isMissing(ctx context.Context, object media.Object) bool {
+	for entry, err := range s.Entries(ctx, object, "") {
+		if err != nil || entry.Object == object {
+			return false
+		}
+	}
+	return true
+}
+
 // circle detects a cycle in a sequence of positions in constant memory, by Brent's algorithm.
 type circle struct {
 	met, next int

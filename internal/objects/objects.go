@@ -152,7 +152,7 @@ func (s *Session) ReadChanged(ctx context.Context, object media.Object, most int
 func (s *Session) Exists(ctx context.Context, object media.Object) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	op := "HeadObject"
+	op := opHead
 	_, err := renewing(call, s.credentials, func(ctx context.Context) (*oss.HeadObjectResult, error) {
 		return s.client.sdk.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: oss.Ptr(object.Bucket), Key: oss.Ptr(object.Key)})
 	})

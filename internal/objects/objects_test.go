@@ -143,16 +143,19 @@ func TestCreateNeverOverwrites(t *testing.T) {
 
 // A refusal that the operator can mend says how.
 func TestRefusalsSayWhatToDo(t *testing.T) {
-	for code, want := range map[string]string{
-		"PublicEndpointForbidden": "set MEDIASWEEP_OSS_ENDPOINT to the internal endpoint",
-		"InvalidObjectState":      "the object is archived: restore it in OSS",
+	for _, test := range []struct{ code, message, want string }{
+		{"PermanentRedirect", "m", "the bucket is in another region"},
+		{"AccessDenied", "The bucket you are attempting to access must be addressed using the specified endpoint.", "the bucket is in another region"},
+		{"PublicEndpointForbidden", "m", "set MEDIASWEEP_OSS_ENDPOINT to the internal endpoint"},
+		{"InvalidObjectState", "m", "the object is archived: restore it in OSS"},
 	} {
 		s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
-			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>m</Message><RequestId>r</RequestId></Error>", code)
+			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message><RequestId>r</RequestId></Error>", test.code, test.message)
 		})
-		if _, err := s.Read(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"}, 100); err == nil || !strings.Contains(err.Error(), code+": m (request r): ") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", code, err)
+		_, err := s.Read(t.Context(), media.Object{Bucket: "ops", Key: "list.csv"}, 100)
+		if err == nil || !strings.Contains(err.Error(), test.code+": "+test.message) || !strings.Contains(err.Error(), " (request r): ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.code, err)
 		}
 	}
 }

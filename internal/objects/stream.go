@@ -113,7 +113,7 @@ func (s *stream) open() error {
 		cancel()
 	}
 	switch answer := answerOf(err); {
-	case answer.Code == "NoSuchKey":
+	case answer.Code == "NoSuchKey", answer.Code == codeDenied && s.session.isMissing(s.ctx, s.object):
 		return fmt.Errorf("read %s: %w", s.object, ErrNotFound)
 	case answer.StatusCode == http.StatusNotModified && request.IfNoneMatch != nil:
 		return fmt.Errorf("read %s: %w", s.object, ErrUnchanged)
