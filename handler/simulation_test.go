@@ -165,7 +165,11 @@ func newSimulation(t *testing.T, seed uint64, rules string, options emulator.MPS
 	if s.policy, err = policy.Parse("policy", []byte(rules)); err != nil {
 		t.Fatal(err)
 	}
-	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, OSS: emulator.OSSOptions{FoldedOrder: seed%5 == 4}, Seed: seed}); err != nil {
+	listings := emulator.OSSOptions{FoldedOrder: seed%5 == 4, EmptyPages: seed%5 == 3, StartAfterWins: seed%2 == 1}
+	if seed%7 == 6 {
+		listings.ListingDelay = time.Second
+	}
+	if s.e, err = emulator.Start(emulator.Config{Listener: s.network, MPS: options, OSS: listings, Seed: seed}); err != nil {
 		t.Fatal(err)
 	}
 	s.e.PutBucket("ops", "")
@@ -195,6 +199,7 @@ func simulate(t *testing.T, seed uint64) {
 		URLForm:       pick(rng, emulator.AnySlash, emulator.RawSlash, emulator.EscapedSlash),
 		DeletionDelay: pick(rng, 0, 0, time.Second),
 		EmptyNonExist: rng.IntN(2) == 0,
+		Shuffled:      seed%2 == 0,
 	})
 	defer s.end()
 	size := 20 + rng.IntN(100)

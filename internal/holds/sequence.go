@@ -44,8 +44,51 @@ type numbered struct {
 	err    error
 }
 
-// fresh reads the records after the last, in the order of their numbers.
-func (s *sequence) fresh(ctx context.Context, store state.Store) ([]numbered, error) {
+// fresh reads the records after the last, in the order of their numbers. It finds them by a listing and by their numbers:
+// that a read sees a new object at once is documented, and of a listing it is not.
+func (s *sequence) fresh(ctx context.Context, store state.Store) (records []numbered, err error) {
+	var next numbered
+	err = state.Each(ctx, 2, 2, func(ctx context.Context, i int) (err error) {
+		if i == 0 {
+			records, err = s.listed(ctx, store)
+			return err
+		}
+		next = s.read(ctx, store, s.last+1)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	last := s.last
+	for _, r := range records {
+		last = max(last, r.number)
+	}
+	for range maxUnlisted {
+		switch {
+		case next.number <= last: // the listing has it
+		case errors.Is(next.err, state.ErrNotFound):
+			return records, nil
+		case next.err != nil && !errors.Is(next.err, state.ErrDamaged):
+			return nil, next.err
+		default:
+			records, last = append(records, next), next.number
+		}
+		next = s.read(ctx, store, last+1)
+	}
+	return nil, fmt.Errorf("%w: more than %d records that no listing has", state.ErrDamaged, maxUnlisted)
+}
+
+// maxUnlisted bounds the records that a listing lacks.
+const maxUnlisted = 1000
+
+func (s *sequence) read(ctx context.Context, store state.Store, number int) numbered {
+	r := numbered{Record: state.Record{Name: s.name(number)}, number: number}
+	r.data, r.err = store.Read(ctx, r.Name)
+	return r
+}
+
+// listed lists and reads the records after the last.
+func (s *sequence) listed(ctx context.Context, store state.Store) ([]numbered, error) {
 	after := ""
 	if s.last > 0 {
 		after = s.name(s.last - 1)

@@ -39,7 +39,12 @@ func (s *holdStore) List(ctx context.Context, folder, _ string) iter.Seq2[state.
 	}
 }
 
-func (*holdStore) Read(context.Context, string) ([]byte, error) { return []byte("{"), nil }
+func (s *holdStore) Read(_ context.Context, name string) ([]byte, error) {
+	if s.does.Load() == "damage" && name == "holds/0000000001.json" {
+		return []byte("{"), nil
+	}
+	return nil, state.ErrNotFound
+}
 
 // Reads may fail for ten seconds. The watch begins with what was read within the last second, and ends with a panic of its own.
 func TestHowLongHoldsAreGood(t *testing.T) {
