@@ -111,12 +111,32 @@ func TestDoors(t *testing.T) {
 				if csv := strings.Contains(s.target, "format=csv"); s.method != "" && (csv != strings.HasPrefix(got.header.Get("Content-Type"), "text/csv") || got.header.Get("X-Fc-Status") != "") {
 					t.Errorf("%s: %v", s.name, got.header)
 				}
+				checkHeader(t, s.name, got.header)
 				learn(known, s, got)
 			}
 			if wrong := e.Violations(); len(wrong) > 0 {
 				t.Errorf("%q", wrong)
 			}
 		})
+	}
+}
+
+// checkHeader refuses a header that FC does not pass on from an HTTP trigger. Source: FC custom runtime, "Limits".
+func checkHeader(t *testing.T, step string, header http.Header) {
+	t.Helper()
+	size := 0
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name + ": " + value + "\r\n")
+		}
+	}
+	for _, name := range []string{"Connection", "Keep-Alive", "Server", "Upgrade"} {
+		if header.Get(name) != "" {
+			t.Errorf("%s: the answer has the header %s: %s", step, name, header.Get(name))
+		}
+	}
+	if strings.HasPrefix(header.Get("Content-Disposition"), "attachment") || size > 8<<10 {
+		t.Errorf("%s: %d bytes of headers: %v", step, size, header)
 	}
 }
 

@@ -126,6 +126,8 @@ func TestThrottling(t *testing.T) {
 		{"LastTokenProcessing", emulator.MPSOptions{ThrottleCode: "LastTokenProcessing"}, mps.Throttled},
 		{"OperationConflict", emulator.MPSOptions{ThrottleCode: "OperationConflict", ThrottleStatus: 409}, mps.Throttled},
 		{"a delay with a foreign code", emulator.MPSOptions{ThrottleCode: "InvalidParameter", RetryAfter: delay}, mps.Throttled},
+		{"an error under status 200", emulator.MPSOptions{ThrottleStatus: 200}, mps.Throttled},
+		{"a refusal under status 200", emulator.MPSOptions{ThrottleCode: "Forbidden.RAM", ThrottleStatus: 200}, mps.Unauthorized},
 		{"a foreign code alone", emulator.MPSOptions{ThrottleCode: "InvalidParameter"}, mps.Rejected},
 	}
 	for _, test := range tests {
