@@ -51,7 +51,7 @@ func (s *archive) Open(_ context.Context, object media.Object, version string) (
 }
 
 // named returns what a manifest names, and its errors.
-func named(s *archive, key string) (names []string, errs []error) {
+func named(s inventory.Opener, key string) (names []string, errs []error) {
 	for c, err := range inventory.OfManifest(context.Background(), s, media.Object{Bucket: "ops", Key: key}) {
 		if err != nil {
 			errs = append(errs, err)
