@@ -78,8 +78,11 @@ func (l *ledger) add(o purge.Outcome) {
 	}
 }
 
-// storeTime bounds the time for which the purge waits for outcomes to be written.
-const storeTime = 5 * time.Second
+// storeTime bounds the time for which the purge waits for outcomes to be written, and historyTime that for the history.
+const (
+	storeTime   = 5 * time.Second
+	historyTime = storeTime / 2
+)
 
 // maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
 // next thousand.
@@ -93,22 +96,26 @@ func (l *ledger) maybeFlush(ctx context.Context) {
 	l.tried = len(l.outcomes)
 }
 
-// flush writes the outcomes, and the history beside them. gap is the error of the history. Tombstones come before outcomes:
-// a medium with an outcome is not read again.
+// flush writes the history, tombstones and outcomes. gap is the error of the history. Outcomes come last, because the run
+// may be killed between two records: no other run reads a medium with an outcome again, or adds it to the history.
 func (l *ledger) flush(ctx context.Context) (err, gap error) {
 	now := l.Now()
-	written := task.Go(func() error { return history.Record(ctx, l.Store, now, l.decisions) })
+	written := task.Go(func() error {
+		ctx, cancel := context.WithTimeout(ctx, historyTime)
+		defer cancel()
+		return history.Record(ctx, l.Store, now, l.decisions)
+	})
 	if err = journal.AddTombstones(ctx, l.Store, now, l.deleted, l.unverified); err == nil {
 		l.deleted, l.unverified = nil, nil
+	}
+	if gap = written(); gap == nil {
+		l.decisions = nil
 	}
 	if err == nil && len(l.outcomes) > 0 {
 		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)
 	}
 	if err == nil {
 		l.outcomes = nil
-	}
-	if gap = written(); gap == nil {
-		l.decisions = nil
 	}
 	return err, gap
 }

@@ -64,6 +64,48 @@ func TestTombstonesComeBeforeOutcomes(t *testing.T) {
 	}
 }
 
+// slow writes the records of a folder late.
+type slow struct {
+	state.Store
+	folder string
+	late   time.Duration
+}
+
+func (s slow) Create(ctx context.Context, name string, data []byte) error {
+	if strings.HasPrefix(name, s.folder) {
+		select {
+		case <-time.After(s.late):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.Store.Create(ctx, name, data)
+}
+
+// A run may be killed between two records: no other run adds a medium with an outcome to the history. A history that hangs
+// costs no outcome.
+func TestTheHistoryComesBeforeOutcomes(t *testing.T) {
+	for late, want := range map[time.Duration]string{time.Second: "history/ ledger/", time.Hour: "ledger/"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "")
+			w.sweep.Store = slow{w.store, "history/", late}
+			r := w.newRun("r", &trigger.Request{}, policy.Enforce)
+			l := r.newLedger("p", "")
+			r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}}, l)
+			ctx, cancel := context.WithTimeout(t.Context(), storeTime)
+			defer cancel()
+			err, gap := l.flush(ctx)
+			var folders []string
+			for _, name := range w.store.Created {
+				folders = append(folders, name[:strings.Index(name, "/")+1])
+			}
+			if got := strings.Join(folders, " "); err != nil || (gap != nil) != (late > storeTime) || got != want {
+				t.Errorf("history after %v: %v, %v, records %s", late, err, gap, got)
+			}
+		})
+	}
+}
+
 // The history has the rule, the object and the reason of a deletion, and whether it can be undone. What could not be
 // written is written with the next decisions.
 func TestDecisionsOfTheHistory(t *testing.T) {
