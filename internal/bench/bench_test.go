@@ -88,7 +88,7 @@ func serveLibrary() {
 		e.PutObject("media-in", key, nil, time.Now())
 	}
 	check(json.NewEncoder(os.Stdout).Encode(e.Env()))
-	(&soaked{e: e, ids: map[string][]string{}}).serve()
+	(&soaked{e, map[string]int{}, map[string]int{}}).serve()
 }
 
 func check(err error) {

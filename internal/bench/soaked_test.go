@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -97,14 +98,15 @@ func serveFunction() {
 // wrong.
 type truth struct{ Deleted, Lost, Wrong, Violations int }
 
-// soaked is the library of a soak.
+// soaked is the library of a soak. Its numbers are by kind: old, event, and young.
 type soaked struct {
-	e         *emulator.Emulator
-	ids       map[string][]string // by kind: old, event, and young
-	forgotten int                 // of the old ones
+	e                *emulator.Emulator
+	added, forgotten map[string]int // forgotten ones were deleted
 }
 
 func soakKey(kind string, i int) string { return fmt.Sprintf("%s/%04d/%07d.mp4", kind, i/1000, i) }
+
+func kindOf(m emulator.Medium) string { kind, _, _ := strings.Cut(m.Key, "/"); return kind }
 
 // serve obeys commands until stdin ends: "add OLD EVENT YOUNG" adds so many media, "end" ends the faults.
 // Each answer is the truth.
@@ -114,41 +116,42 @@ func (s *soaked) serve() {
 		if lines.Text() == "end" {
 			s.e.ClearFaults()
 		} else if _, err := fmt.Sscanf(lines.Text(), "add %d %d %d", &old, &event, &young); err == nil {
-			s.forget()
+			s.forget(time.Now().Add(-time.Minute))
 			s.add("old", old, time.Unix(1_600_000_000, 0))
 			s.add("event", event, time.Unix(1_600_000_000, 0))
 			s.add("young", young, time.Now())
 		}
-		t := truth{Deleted: s.deleted("old") + s.deleted("event"), Wrong: s.deleted("young"), Violations: len(s.e.Violations())}
-		t.Lost = len(s.ids["old"]) + len(s.ids["event"]) - t.Deleted
-		check(json.NewEncoder(os.Stdout).Encode(t))
+		check(json.NewEncoder(os.Stdout).Encode(s.truth()))
 	}
 }
 
 func (s *soaked) add(kind string, n int, created time.Time) {
 	for range n {
-		key := soakKey(kind, len(s.ids[kind]))
-		m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: key, CreationTime: created.UTC().Format("2006-01-02T15:04:05Z"), PublishState: "Published"})
-		s.ids[kind] = append(s.ids[kind], m.ID)
+		s.e.Add(emulator.Medium{Bucket: "media-in", Key: soakKey(kind, s.added[kind]), CreationTime: created.UTC().Format("2006-01-02T15:04:05Z"), PublishState: "Published"})
+		s.added[kind]++
 	}
 }
 
-func (s *soaked) deleted(kind string) (n int) {
-	for _, id := range s.ids[kind] {
-		if m, _ := s.e.Medium(id); m.Deleted {
-			n++
+func (s *soaked) truth() truth {
+	deleted := maps.Clone(s.forgotten)
+	for _, m := range s.e.Media() {
+		if m.Deleted {
+			deleted[kindOf(m)]++
 		}
 	}
-	return n
+	t := truth{Deleted: deleted["old"] + deleted["event"], Wrong: deleted["young"], Violations: len(s.e.Violations())}
+	t.Lost = s.added["old"] + s.added["event"] - t.Deleted
+	return t
 }
 
-// forget removes the objects of deleted media, as a lifecycle rule does: the bucket does not grow.
-func (s *soaked) forget() {
-	for ; s.forgotten < len(s.ids["old"]); s.forgotten++ {
-		m, _ := s.e.Medium(s.ids["old"][s.forgotten])
-		if !m.Deleted {
-			return
+// forget removes media that were deleted before a time, and their objects, as a lifecycle rule does. An hour is like
+// another one then: the emulator does not slow down.
+func (s *soaked) forget(before time.Time) {
+	s.e.Forget(func(m emulator.Medium) bool {
+		isForgotten := m.Deleted && m.DeletedAt.Before(before)
+		if isForgotten {
+			s.forgotten[kindOf(m)]++
 		}
-		s.e.RemoveObject(m.Bucket, m.Key)
-	}
+		return isForgotten
+	})
 }

@@ -196,6 +196,27 @@ func (e *Emulator) Medium(id string) (Medium, bool) {
 	return *m, true
 }
 
+// Forget removes media with their source objects, and the record of all calls so far: in a test of hours both would take
+// more and more memory. isForgotten must not call the emulator.
+func (e *Emulator) Forget(isForgotten func(Medium) bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls, e.library.executions = nil, nil
+	e.library.media = slices.DeleteFunc(e.library.media, func(m *Medium) bool {
+		if !isForgotten(*m) {
+			return false
+		}
+		delete(e.library.byID, m.ID)
+		s := source{m.Bucket, m.Key}
+		e.library.bySource[s] = slices.DeleteFunc(e.library.bySource[s], func(other *Medium) bool { return other == m })
+		if len(e.library.bySource[s]) == 0 {
+			delete(e.library.bySource, s)
+		}
+		e.store.make(m.Bucket).remove(m.Key)
+		return true
+	})
+}
+
 // fileURL is the public address of an object, in the form that MPS stores.
 func (e *Emulator) fileURL(bucket, key string) string {
 	path := percentEncode(key)

@@ -194,3 +194,25 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 }
+
+// What is forgotten is in no list, and no call is on record.
+func TestForget(t *testing.T) {
+	e := start(t, emulator.Config{Media: 3})
+	gone := e.Media()[1]
+	e.PutObject("media-in", "other.mp4", nil, time.Now())
+	response, err := http.Get(e.URL() + "/media-in/other.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	e.Forget(func(m emulator.Medium) bool { return m.ID == gone.ID })
+	if _, ok := e.Medium(gone.ID); ok || len(e.Media()) != 2 || len(e.Calls()) != 0 {
+		t.Errorf("%v: %d media, %d calls", ok, len(e.Media()), len(e.Calls()))
+	}
+	if _, ok := e.Object(gone.Bucket, gone.Key); ok {
+		t.Error("its object is there")
+	}
+	if m := e.Add(emulator.Medium{Bucket: gone.Bucket, Key: gone.Key}); m.ID == gone.ID {
+		t.Error("its object still has its ID")
+	}
+}
