@@ -10,6 +10,7 @@ import (
 
 	"github.com/mediasweep/mediasweep/handler"
 	"github.com/mediasweep/mediasweep/internal/emulator"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -88,6 +89,26 @@ func TestARequestThatIsSentAgainIsCountedOnce(t *testing.T) {
 		if r.Restore.Restored != first.Counts.Deleted+stats.Total.Lost {
 			t.Errorf("%d can be restored of %d, and %d lost ones", r.Restore.Restored, first.Counts.Deleted, stats.Total.Lost)
 		}
+	})
+}
+
+// A person applies the plan of a run that was killed. Media that the apply deleted are not lost by the run that finishes the plan.
+func TestAnApplyOfAnUnfinishedPlanIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1, simulated, emulator.MPSOptions{})
+		defer s.end()
+		s.startKilled("-killed.json")
+		gone := s.gone()
+		time.Sleep(time.Minute) // until the lease of the killed run ends
+		page, err := s.programs[0].f.Plans(t.Context(), handler.Call{}, "")
+		if err != nil || len(page.Plans) != 1 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		r := s.programs[0].f.Sweep(t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, Mode: policy.Enforce, Plan: page.Plans[0].ID})
+		if r.Status != report.Done || r.Counts.Deleted != 30-gone {
+			t.Errorf("%s %s, %+v, %d were gone", r.Status, r.Error, r.Counts, gone)
+		}
+		s.checkTotals("an apply")
 	})
 }
 

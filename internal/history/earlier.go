@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mediasweep/mediasweep/internal/journal"
@@ -19,7 +20,7 @@ type Earlier struct {
 
 	store  state.Store
 	begun  journal.Intent
-	onPlan map[string]bool // the plan and the runs on it; nil before the log is read
+	onPlan map[string]bool // whether a run is on the plan; nil before the log is read
 	// deleted are media that other runs deleted. few has the names of records of few decisions by the keys in them. These are
 	// read when a medium is asked for.
 	deleted map[string]bool
@@ -42,7 +43,7 @@ func (e *Earlier) Add(o journal.Outcome) {
 	}
 }
 
-// IsElsewhere reports whether a run deleted a medium of the plan as one of another plan. So no run on this plan did.
+// IsElsewhere reports whether a run deleted a medium of the plan that is not on the plan. So no run on this plan did.
 // After an error it reads no more: one wait for a store that hangs is enough.
 func (e *Earlier) IsElsewhere(ctx context.Context, mediaID string) (bool, error) {
 	var err error
@@ -72,7 +73,7 @@ func (e *Earlier) TakeCounted(rule string) bool {
 
 // open reads the reports on the plan, and the records of many decisions since it was made.
 func (e *Earlier) open(ctx context.Context) error {
-	e.onPlan = map[string]bool{e.begun.Run: true, e.begun.Plan: true} // a run that was killed has no report
+	e.onPlan = map[string]bool{e.begun.Run: true}
 	e.deleted, e.few, e.rules = map[string]bool{}, map[string][]string{}, map[string]int{}
 	reports, err := runlog.OnPlan(ctx, e.store, e.begun)
 	if err != nil {
@@ -109,10 +110,31 @@ func (e *Earlier) read(ctx context.Context, names []string) error {
 			return fmt.Errorf("read the history: %w", record.Err)
 		}
 		for d, err := range segments.Decode(name, record.Data, decode) {
-			if err == nil && d.Outcome == journal.Deleted && !e.onPlan[d.Run] && !e.onPlan[d.Plan] {
+			if err != nil || d.Outcome != journal.Deleted {
+				continue
+			}
+			onPlan, err := e.isOnPlan(ctx, &d)
+			if err != nil {
+				return err
+			}
+			if !onPlan {
 				e.deleted[d.MediaID] = true
 			}
 		}
 	}
 	return nil
+}
+
+// isOnPlan reports whether the plan's own runs count a deletion. A run that resumed the plan and was killed has no report. One
+// that applied the plan for a person has, and counts what it deleted.
+func (e *Earlier) isOnPlan(ctx context.Context, d *Decision) (bool, error) {
+	if onPlan, known := e.onPlan[d.Run]; known || d.Plan != e.begun.Plan {
+		return onPlan, nil
+	}
+	_, err := runlog.Read(ctx, e.store, d.Run)
+	e.onPlan[d.Run] = errors.Is(err, state.ErrNotFound)
+	if err != nil && !state.IsLost(err) {
+		return false, fmt.Errorf("read the history: %w", err)
+	}
+	return e.onPlan[d.Run], nil
 }

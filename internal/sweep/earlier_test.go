@@ -73,7 +73,13 @@ func TestWhatIsLostIsCountedOnce(t *testing.T) {
 		"another deleted some":      {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids[:2]...) }, lost: 4, gone: 2},
 		"another deleted all":       {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids...) }, gone: 6},
 		"a killed run that resumed": {prepare: func(w *world, ids []string, planID string) { w.deletedBy("other", planID, ids...) }, lost: 6},
-		"the run's own history":     {prepare: func(w *world, ids []string, _ string) { w.deletedBy("first", "p", ids...) }, lost: 6},
+		"an apply of the plan": {prepare: func(w *world, ids []string, planID string) {
+			if err := runlog.Save(w.t.Context(), w.store, report.New("other", trigger.CLI, w.sweep.Policy, w.now)); err != nil {
+				w.t.Fatal(err)
+			}
+			w.deletedBy("other", planID, ids[:2]...)
+		}, lost: 4, gone: 2},
+		"the run's own history": {prepare: func(w *world, ids []string, _ string) { w.deletedBy("first", "p", ids...) }, lost: 6},
 		"a resumed run's history": {prepare: func(w *world, ids []string, planID string) {
 			w.reported("other", trigger.Timer, 6, 0, resumes(planID))
 			w.deletedBy("other", "p", ids...)
