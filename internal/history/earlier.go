@@ -21,10 +21,10 @@ type Earlier struct {
 	store  state.Store
 	begun  journal.Intent
 	onPlan map[string]bool // whether a run is on the plan; nil before the log is read
-	// deleted are media that other runs deleted. few has the names of records of few decisions by the keys in them. These are
-	// read when a medium is asked for.
-	deleted map[string]bool
-	few     map[string][]string
+	// elsewhere are media that other runs count as deleted or lost. few has the names of records of few decisions by the keys
+	// in them. These are read when a medium is asked for.
+	elsewhere map[string]bool
+	few       map[string][]string
 	// counted is the number of media that reports on the plan count as deleted or lost without a recorded outcome. rules
 	// bounds them by rule.
 	counted int
@@ -43,7 +43,8 @@ func (e *Earlier) Add(o journal.Outcome) {
 	}
 }
 
-// IsElsewhere reports whether a run deleted a medium of the plan that is not on the plan. So no run on this plan did.
+// IsElsewhere reports whether a run that is not on the plan counts a medium of it as deleted or lost. So no run on this plan
+// does.
 // After an error it reads no more: one wait for a store that hangs is enough.
 func (e *Earlier) IsElsewhere(ctx context.Context, mediaID string) (bool, error) {
 	var err error
@@ -58,7 +59,7 @@ func (e *Earlier) IsElsewhere(ctx context.Context, mediaID string) (bool, error)
 	if err != nil {
 		e.few = nil
 	}
-	return e.deleted[mediaID], err
+	return e.elsewhere[mediaID], err
 }
 
 // TakeCounted reports whether a report counts a lost medium of a rule. Each of these media is taken once.
@@ -74,7 +75,7 @@ func (e *Earlier) TakeCounted(rule string) bool {
 // open reads the reports on the plan, and the records of many decisions since it was made.
 func (e *Earlier) open(ctx context.Context) error {
 	e.onPlan = map[string]bool{e.begun.Run: true}
-	e.deleted, e.few, e.rules = map[string]bool{}, map[string][]string{}, map[string]int{}
+	e.elsewhere, e.few, e.rules = map[string]bool{}, map[string][]string{}, map[string]int{}
 	reports, err := runlog.OnPlan(ctx, e.store, e.begun)
 	if err != nil {
 		return err
@@ -103,14 +104,14 @@ func (e *Earlier) open(ctx context.Context) error {
 	return e.read(ctx, many)
 }
 
-// read adds what other runs deleted, by records of the history. A record that is damaged or gone has none.
+// read adds what other runs deleted or lost, by records of the history. A record that is damaged or gone has none.
 func (e *Earlier) read(ctx context.Context, names []string) error {
 	for name, record := range state.ReadAll(ctx, e.store, names, func(name string) string { return name }) {
 		if record.Err != nil && !state.IsLost(record.Err) {
 			return fmt.Errorf("read the history: %w", record.Err)
 		}
 		for d, err := range segments.Decode(name, record.Data, decode) {
-			if err != nil || d.Outcome != journal.Deleted {
+			if err != nil || d.Outcome != journal.Deleted && d.Outcome != journal.Lost {
 				continue
 			}
 			onPlan, err := e.isOnPlan(ctx, &d)
@@ -118,7 +119,7 @@ func (e *Earlier) read(ctx context.Context, names []string) error {
 				return err
 			}
 			if !onPlan {
-				e.deleted[d.MediaID] = true
+				e.elsewhere[d.MediaID] = true
 			}
 		}
 	}

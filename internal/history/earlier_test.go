@@ -11,7 +11,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 )
 
-// What runs on other plans deleted since a plan was made is elsewhere, in records of one decision and of many. After an error
+// What runs on other plans deleted or lost since a plan was made is elsewhere, in records of one decision and of many. After an error
 // nothing more is read.
 func TestIsElsewhere(t *testing.T) {
 	store, now := statetest.New(), time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
@@ -46,7 +46,7 @@ func TestIsElsewhere(t *testing.T) {
 	store.Put(looseFolder+"20991231T000000.000000000Z-many-damaged", []byte("{"))
 	own := plan.Contents{ID: "own", Head: plan.Head{AsOf: now}}
 	e := NewEarlier(store, "c", own)
-	for id, want := range map[string]bool{"one": true, "b0": true, "b1000": true, "of-c": false, "of-plan": false, "c7": false, "gone": false, "lost7": false, "before": false, "before7": false, "other": false} {
+	for id, want := range map[string]bool{"one": true, "b0": true, "b1000": true, "of-c": false, "of-plan": false, "c7": false, "gone": false, "lost7": true, "before": false, "before7": false, "other": false} {
 		for range 2 {
 			if got, err := e.IsElsewhere(t.Context(), id); got != want || err != nil {
 				t.Errorf("%s: %v, %v", id, got, err)

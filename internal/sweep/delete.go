@@ -78,7 +78,7 @@ func (r *run) settle(ctx context.Context, some []purge.Outcome, l *ledger) {
 	r.progress.Add(len(some))
 }
 
-// isElsewhere reports whether a run deleted a medium of the resumed plan as one of another plan.
+// isElsewhere reports whether a run counts a medium of the resumed plan with another plan.
 func (r *run) isElsewhere(ctx context.Context, mediaID string) bool {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()

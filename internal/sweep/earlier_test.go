@@ -37,10 +37,14 @@ func (w *world) reported(run string, kind trigger.Kind, deleted, lost int, alter
 
 // deletedBy records in the history that a run deleted media of a plan.
 func (w *world) deletedBy(run, planID string, ids ...string) {
+	w.decided(journal.Deleted, run, planID, ids...)
+}
+
+func (w *world) decided(became journal.Became, run, planID string, ids ...string) {
 	w.t.Helper()
 	var decisions []history.Decision
 	for _, id := range ids {
-		decisions = append(decisions, history.Decision{At: w.now, MediaID: id, Outcome: journal.Deleted, Run: run, Plan: planID})
+		decisions = append(decisions, history.Decision{At: w.now, MediaID: id, Outcome: became, Run: run, Plan: planID})
 	}
 	if err := history.Record(w.t.Context(), w.store, w.now, decisions); err != nil {
 		w.t.Fatal(err)
@@ -72,6 +76,7 @@ func TestWhatIsLostIsCountedOnce(t *testing.T) {
 		}, lost: 6},
 		"another deleted some":      {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids[:2]...) }, lost: 4, gone: 2},
 		"another deleted all":       {prepare: func(w *world, ids []string, _ string) { w.deletedBy("another", "p", ids...) }, gone: 6},
+		"another plan lost some":    {prepare: func(w *world, ids []string, _ string) { w.decided(journal.Lost, "another", "p", ids[:2]...) }, lost: 4, gone: 2},
 		"a killed run that resumed": {prepare: func(w *world, ids []string, planID string) { w.deletedBy("other", planID, ids...) }, lost: 6},
 		"an apply of the plan": {prepare: func(w *world, ids []string, planID string) {
 			if err := runlog.Save(w.t.Context(), w.store, report.New("other", trigger.CLI, w.sweep.Policy, w.now)); err != nil {
