@@ -1,11 +1,17 @@
 package objects_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -79,5 +85,29 @@ func TestArchivedObjects(t *testing.T) {
 	}
 	if _, err := s.Read(t.Context(), list, 100); err == nil || !strings.Contains(err.Error(), "InvalidObjectState") {
 		t.Errorf("read: %v", err)
+	}
+}
+
+// A report of OSS Inventory may be stored with the encoding that its bytes have. They are read as they are.
+func TestStoredEncodingIsLeftAlone(t *testing.T) {
+	e := start(t, emulator.Config{})
+	env := e.Env()
+	keys := osscredentials.NewStaticCredentialsProvider(env["ALIBABA_CLOUD_ACCESS_KEY_ID"], env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], env["ALIBABA_CLOUD_SECURITY_TOKEN"])
+	another := oss.NewClient(oss.NewConfig().WithRegion(env["MEDIASWEEP_REGION"]).WithEndpoint(e.URL()).WithCredentialsProvider(keys))
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	_, _ = w.Write([]byte("media-in,a\n")) // to memory
+	_ = w.Close()
+	_, err := another.PutObject(t.Context(), &oss.PutObjectRequest{Bucket: oss.Ptr("ops"), Key: oss.Ptr("data/0.csv.gz"), ContentEncoding: oss.Ptr("gzip"), Body: bytes.NewReader(zipped.Bytes())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, version, err := session(t, env).Open(t.Context(), media.Object{Bucket: "ops", Key: "data/0.csv.gz"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if got, err := io.ReadAll(body); err != nil || version == "" || !bytes.Equal(got, zipped.Bytes()) {
+		t.Errorf("%d bytes of version %q, %v; want %d", len(got), version, err, zipped.Len())
 	}
 }
