@@ -3,6 +3,7 @@ package sweep
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -18,8 +20,8 @@ import (
 // findTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
 const findTime = time.Minute
 
-// findFor is the time for which a dropped plan stays open because MPS does not say what became of its media. The totals of its
-// day wait for a month.
+// findFor is the time for which a dropped plan stays open because its records cannot be read, or because MPS does not say what
+// became of its media. The totals of its day wait for a month.
 const findFor = 21 * 24 * time.Hour
 
 // Dropped counts the media of a dropped plan.
@@ -39,16 +41,17 @@ func (s *Sweep) FindLost(ctx context.Context, budget deadline.Budget, dropped jo
 	defer run.progress.Stop()
 	var found Dropped
 	err := task.Do(func() (err error) {
-		found, err = run.findLost(ctx)
+		found, err = run.findLost(ctx, dropped.AsOf)
 		return err
 	})
 	r.Finish(report.Done, s.Now())
 	return found, err
 }
 
-func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
+func (r *run) findLost(ctx context.Context, asOf time.Time) (found Dropped, err error) {
 	dropped, err := r.reopenPlan(ctx)
 	if err != nil {
+		r.report.Unrecorded = mayPass(err) && r.Now().Sub(asOf) <= findFor
 		return found, err
 	}
 	found.Entries = dropped.contents.Entries
@@ -56,6 +59,7 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	defer cancel()
 	lines := func(yield func(plan.Line, error) bool) {
 		for l, err := range dropped.left(ctx) {
+			r.report.Unrecorded = r.report.Unrecorded || err != nil && mayPass(err)
 			if found.Left++; !yield(l, err) {
 				return
 			}
@@ -72,6 +76,9 @@ func (r *run) findLost(ctx context.Context) (found Dropped, err error) {
 	notClosed := r.recordFound(ctx, dropped.ledger)
 	return found, cmp.Or(err, notClosed)
 }
+
+// mayPass reports whether the records of a plan may be read later.
+func mayPass(err error) bool { return !state.IsLost(err) && !errors.Is(err, plan.ErrOtherRegion) }
 
 // findGone reads media of a plan for at most findTime, and settles those that are gone. It calls each before it settles one.
 // An error means that not all could be read. The plan stays open if a later run may read them.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -214,6 +215,48 @@ func TestFindLost(t *testing.T) {
 	r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
 	if got, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); got.Gone != 3 || !errors.Is(err, errStore) || !r.Unrecorded {
 		t.Errorf("not recorded: %+v, %v, unrecorded %v", got, err, r.Unrecorded)
+	}
+}
+
+// A dropped plan whose records cannot be read for now stays open, for some weeks. One of another region, or that is lost, does not.
+func TestFindLostOfAPlanThatCannotBeRead(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, test := range map[string]struct {
+		down, region string
+		lose         bool
+		age          time.Duration
+		stays        bool
+	}{
+		"its head":             {down: "plan.json", stays: true},
+		"its media":            {down: ".jsonl", stays: true},
+		"its outcomes":         {down: "ledger/", stays: true},
+		"its head, for weeks":  {down: "plan.json", age: 22 * day},
+		"its media, for weeks": {down: ".jsonl", age: 22 * day},
+		"of another region":    {region: "cn-beijing"},
+		"lost":                 {lose: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			ids := w.fill(3)
+			asOf := w.now.Add(-test.age)
+			settled := 1
+			if test.down == ".jsonl" { // outcomes have it in their names too
+				settled = 0
+			}
+			contents := w.cutOff(plan.Contents{Region: test.region, Head: plan.Head{AsOf: asOf}}, "rest", ids[:settled], ids[settled:]...)
+			clear(w.media)
+			if test.down != "" {
+				w.fail("read", test.down)
+			}
+			intent := journal.Intent{Run: "first", Plan: contents.ID, AsOf: asOf}
+			if test.lose {
+				intent.Plan = "sha256:" + strings.Repeat("0", 64)
+			}
+			r := report.New("second", trigger.Timer, w.sweep.Policy, w.now)
+			if _, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, intent, r); err == nil || r.Unrecorded != test.stays {
+				t.Errorf("%v, stays open: %t, want %t", err, r.Unrecorded, test.stays)
+			}
+		})
 	}
 }
 
