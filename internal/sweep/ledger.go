@@ -78,10 +78,11 @@ func (l *ledger) add(o purge.Outcome) {
 	}
 }
 
-// storeTime bounds the time for which the purge waits for outcomes to be written, and historyTime that for the history.
 const (
-	storeTime   = 5 * time.Second
-	historyTime = storeTime / 2
+	// storeTime bounds the time for which the purge waits for outcomes to be written.
+	storeTime = 5 * time.Second
+	// inTurn is the least time in which outcomes wait for the history, for half of it at most.
+	inTurn = 2 * time.Second
 )
 
 // maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
@@ -96,20 +97,41 @@ func (l *ledger) maybeFlush(ctx context.Context) {
 	l.tried = len(l.outcomes)
 }
 
+// waitFor returns how long outcomes wait for the history: half of the time that is left, and not at all if that is little.
+// The next run would have as little, and the plan would never end.
+func waitFor(ctx context.Context) time.Duration {
+	end, limited := ctx.Deadline()
+	left := time.Until(end)
+	switch {
+	case !limited:
+		left = storeTime
+	case left < inTurn:
+		left = 0
+	}
+	return min(left, storeTime) / 2
+}
+
 // flush writes the history, tombstones and outcomes. gap is the error of the history. Outcomes come last, because the run
 // may be killed between two records: no other run reads a medium with an outcome again, or adds it to the history.
 func (l *ledger) flush(ctx context.Context) (err, gap error) {
-	now := l.Now()
+	now, wait := l.Now(), waitFor(ctx)
 	written := task.Go(func() error {
-		ctx, cancel := context.WithTimeout(ctx, historyTime)
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(wait, storeTime))
 		defer cancel()
 		return history.Record(ctx, l.Store, now, l.decisions)
 	})
 	if err = journal.AddTombstones(ctx, l.Store, now, l.deleted, l.unverified); err == nil {
 		l.deleted, l.unverified = nil, nil
 	}
-	if gap = written(); gap == nil {
-		l.decisions = nil
+	settle := func() {
+		if gap = written(); gap == nil {
+			l.decisions = nil
+		}
+	}
+	if wait > 0 {
+		settle()
+	} else {
+		defer settle()
 	}
 	if err == nil && len(l.outcomes) > 0 {
 		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)

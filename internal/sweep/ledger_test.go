@@ -106,6 +106,22 @@ func TestTheHistoryComesBeforeOutcomes(t *testing.T) {
 	}
 }
 
+// Outcomes wait for the history for half of the time left. With little time they do not wait, so that a plan ends.
+func TestWaitFor(t *testing.T) {
+	for left, want := range map[time.Duration]time.Duration{time.Hour: storeTime / 2, storeTime: storeTime / 2, inTurn: inTurn / 2, inTurn - 1: 0, -1: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			if got := waitFor(ctx); got != want {
+				t.Errorf("with %v left: %v", left, got)
+			}
+		})
+	}
+	if got := waitFor(t.Context()); got != storeTime/2 {
+		t.Errorf("without a limit: %v", got)
+	}
+}
+
 // The history has the rule, the object and the reason of a deletion, and whether it can be undone. What could not be
 // written is written with the next decisions.
 func TestDecisionsOfTheHistory(t *testing.T) {
