@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mediasweep/mediasweep/handler"
@@ -24,24 +21,12 @@ import (
 //
 // MEDIASWEEP_SEEDS and MEDIASWEEP_SEED choose the months, as for TestSimulation.
 func TestMonthsWithANotice(t *testing.T) {
-	first, months := uint64(0), 3
-	if n, err := strconv.Atoi(os.Getenv("MEDIASWEEP_SEEDS")); err == nil {
-		months = n
-	}
-	if n, err := strconv.ParseUint(os.Getenv("MEDIASWEEP_SEED"), 10, 64); err == nil {
-		first, months = n, 1
-	}
-	for seed := first; seed < first+uint64(months); seed++ {
-		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newSimulation(t, seed, noticed, emulator.MPSOptions{})
-				defer s.end()
-				m := &noticeMonths{announced: announced{s}, random: rand.New(rand.NewPCG(seed, 9)), since: map[string]time.Time{}, sent: 0}
-				m.live()
-			})
-		})
-	}
+	eachSeed(t, 3, func(t *testing.T, seed uint64) {
+		s := newSimulation(t, seed, noticed, emulator.MPSOptions{})
+		defer s.end()
+		m := &noticeMonths{announced: announced{s}, random: rand.New(rand.NewPCG(seed, 9)), since: map[string]time.Time{}, sent: 0}
+		m.live()
+	})
 }
 
 // noticeMonths is a deployment, and a model of since when each medium may be announced.

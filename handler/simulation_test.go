@@ -41,25 +41,27 @@ import (
 // end, repeated runs delete exactly what has expired.
 //
 // MEDIASWEEP_SEEDS is the number of days. MEDIASWEEP_SEED repeats the day of one seed.
-func TestSimulation(t *testing.T) {
-	first, days := uint64(0), 10
+func TestSimulation(t *testing.T) { eachSeed(t, 10, simulate) }
+
+// eachSeed runs a test for each of some seeds at a time, or for those that the environment asks for.
+func eachSeed(t *testing.T, seeds int, test func(t *testing.T, seed uint64)) {
+	t.Helper()
+	first, err := uint64(0), error(nil)
 	if text := os.Getenv("MEDIASWEEP_SEEDS"); text != "" {
-		var err error
-		if days, err = strconv.Atoi(text); err != nil {
+		if seeds, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if text := os.Getenv("MEDIASWEEP_SEED"); text != "" {
-		var err error
 		if first, err = strconv.ParseUint(text, 10, 64); err != nil {
 			t.Fatal(err)
 		}
-		days = 1
+		seeds = 1
 	}
-	for seed := first; seed < first+uint64(days); seed++ {
+	for seed := first; seed < first+uint64(seeds); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+			synctest.Test(t, func(t *testing.T) { test(t, seed) })
 		})
 	}
 }
