@@ -55,35 +55,9 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
-// The SDK parses the proxies of the environment, which nothing uses. One that it cannot parse costs no call.
-func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
-	for name, value := range map[string]string{"HTTPS_PROXY": "10.0.0.1:3128", "https_proxy": "http://user:50%@proxy:3128", "NO_PROXY": "**.corp", "no_proxy": "("} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv(name, value)
-			c, err := newCaller(account.Account{Region: "cn-shanghai"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			w, err := c.take()
-			if err != nil {
-				t.Fatal(err)
-			}
-			requests := make(chan *http.Request, 1)
-			w.sdk.SetTransport(transport(func(r *http.Request) (*http.Response, error) {
-				requests <- r
-				return nil, errors.New("not sent")
-			}))
-			sent := make(chan httpAnswer)
-			go w.send(mts.CreateDeleteMediaRequest(), sent)
-			if came := <-sent; len(requests) == 0 {
-				t.Error(came.err)
-			}
-		})
-	}
-}
-
-// The SDK adds no timeout: net/http would start goroutines for it.
-func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
+// attempt makes a call whose request is not sent. It returns the request, if the SDK made one.
+func attempt(t *testing.T) (request *http.Request, answer httpAnswer) {
+	t.Helper()
 	c, err := newCaller(account.Account{Region: "cn-shanghai"})
 	if err != nil {
 		t.Fatal(err)
@@ -92,17 +66,35 @@ func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests := make(chan *http.Request, 1)
 	w.sdk.SetTransport(transport(func(r *http.Request) (*http.Response, error) {
-		requests <- r
+		request = r
 		return nil, errors.New("not sent")
 	}))
 	sent := make(chan httpAnswer)
 	go w.send(mts.CreateDeleteMediaRequest(), sent)
-	if came := <-sent; came.status != 0 || came.err == nil {
+	answer = <-sent
+	return request, answer
+}
+
+// The SDK parses the proxies of the environment, which nothing uses. One that it cannot parse costs no call.
+func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
+	for name, value := range map[string]string{"HTTPS_PROXY": "10.0.0.1:3128", "https_proxy": "http://user:50%@proxy:3128", "NO_PROXY": "**.corp", "no_proxy": "("} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if request, came := attempt(t); request == nil {
+				t.Error(came.err)
+			}
+		})
+	}
+}
+
+// The SDK adds no timeout: net/http would start goroutines for it.
+func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
+	request, came := attempt(t)
+	if came.status != 0 || came.err == nil {
 		t.Errorf("an answer without a call: %+v", came)
 	}
-	if deadline, ok := (<-requests).Context().Deadline(); ok {
+	if deadline, ok := request.Context().Deadline(); ok {
 		t.Errorf("the call ends %v", deadline)
 	}
 }
