@@ -12,8 +12,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-// Earlier is what other runs did with the media of a resumed plan: none of these is counted twice. The log of the runs and the
-// history are read once a medium is found gone. Mostly none is.
+// Earlier is what other runs did with the media of a resumed plan. It keeps a medium from being counted twice. The log of the
+// runs and the history are read once a medium is found gone. Mostly none is.
 type Earlier struct {
 	// Recorded is the number of deleted and lost media of the plan by the run that recorded them.
 	Recorded map[string]int
@@ -44,8 +44,7 @@ func (e *Earlier) Add(o journal.Outcome) {
 }
 
 // IsElsewhere reports whether a run that is not on the plan counts a medium of it as deleted or lost. So no run on this plan
-// does.
-// After an error it reads no more: one wait for a store that hangs is enough.
+// does. After an error it reads no more: one wait for a store that hangs is enough.
 func (e *Earlier) IsElsewhere(ctx context.Context, mediaID string) (bool, error) {
 	var err error
 	if e.onPlan == nil {

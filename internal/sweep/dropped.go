@@ -20,8 +20,8 @@ import (
 // findTime bounds the time for which media of a dropped plan are read: the sweep that follows needs the rest.
 const findTime = time.Minute
 
-// findFor is the time for which a dropped plan stays open because its records cannot be read, or because MPS does not say what
-// became of its media. The totals of its day wait for a month.
+// findFor is the time for which a dropped plan stays open while its records cannot be read, or MPS does not show its media. The
+// totals of its day wait for a month.
 const findFor = 21 * 24 * time.Hour
 
 // Dropped counts the media of a dropped plan.
