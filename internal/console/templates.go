@@ -87,7 +87,7 @@ func (v *view) functions() template.FuncMap {
 		"time":      func(at time.Time) string { return render.View{Zone: v.zone}.Time(at) },
 		"date":      func(at time.Time) string { return render.View{Zone: v.zone}.Date(at) },
 		"bytes":     render.Bytes,
-		"hours":     func(d time.Duration) string { return v.lang.Say("%.1f h", d.Hours()) },
+		"hours":     func(n float64) string { return v.lang.Say("%.1f h", n) },
 		"path":      url.PathEscape,
 		"bar":       func(value, most int) int { return min(100, max(1, value*100/max(most, 1))) },
 		"short":     trigger.ShortPlan,

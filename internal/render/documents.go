@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/review"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -59,7 +57,7 @@ func (doc *Document) groups(heading, name string, total review.Sum, groups []rev
 	s := doc.section(doc.lang.Say(heading), name, ">media", ">input", ">video", "")
 	most := 0
 	row := func(name string, sum review.Sum) {
-		s.row(name, strconv.Itoa(sum.Media), Bytes(sum.Bytes), doc.lang.Say("%.1f h", sum.Video.Hours()))
+		s.row(name, strconv.Itoa(sum.Media), Bytes(sum.Bytes), doc.lang.Say("%.1f h", sum.Hours()))
 	}
 	for _, group := range groups {
 		most = max(most, group.Media)
@@ -170,24 +168,20 @@ func ForecastDocument(e Edition, f report.Forecast) *Document {
 	doc.notes(f.Notes...)
 	groups := make([]review.Group, len(f.Total.Rules))
 	for i, rule := range f.Total.Rules {
-		groups[i] = review.Group{Name: rule.Name, Sum: sumOf(rule.Sum)}
+		groups[i] = review.Group{Name: rule.Name, Sum: review.Sum(rule.Sum)}
 	}
-	doc.groups("By rule", "rule", sumOf(f.Total.Sum), groups, review.Group{})
+	doc.groups("By rule", "rule", review.Sum(f.Total.Sum), groups, review.Group{})
 	days := []review.Group{}
 	if f.Overdue.Media > 0 {
-		days = append(days, review.Group{Name: e.Lang.Say("overdue"), Sum: sumOf(f.Overdue.Sum)})
+		days = append(days, review.Group{Name: e.Lang.Say("overdue"), Sum: review.Sum(f.Overdue.Sum)})
 	}
 	for _, day := range f.Days {
 		if day.Media > 0 {
-			days = append(days, review.Group{Name: day.Date, Sum: sumOf(day.Sum)})
+			days = append(days, review.Group{Name: day.Date, Sum: review.Sum(day.Sum)})
 		}
 	}
-	doc.groups("By day", "day", sumOf(f.Total.Sum), days, review.Group{})
+	doc.groups("By day", "day", review.Sum(f.Total.Sum), days, review.Group{})
 	return doc
-}
-
-func sumOf(s retention.Sum) review.Sum {
-	return review.Sum{Media: s.Media, Bytes: s.Bytes, Video: time.Duration(s.Seconds * float64(time.Second))}
 }
 
 // HistoryDocument returns a history as a document.

@@ -161,7 +161,7 @@ func writeTotals(w io.Writer, p Plan, totals *review.Totals) {
 	t.flush()
 	t = &grid{out: w, right: true}
 	sum := func(name string, s review.Sum) {
-		t.line("%d\t%s\t%.1f h\t  %s", s.Media, Bytes(s.Bytes), s.Video.Hours(), name)
+		t.line("%d\t%s\t%.1f h\t  %s", s.Media, Bytes(s.Bytes), s.Hours(), name)
 	}
 	say(w, "")
 	t.row("media", "input", "video", "")

@@ -5,22 +5,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
-// Sum counts media, with the bytes of their inputs and the length of their video as far as records
-// have them.
+// Sum counts media, with the bytes of their inputs and the seconds of their video as far as records have them. A
+// time.Duration has no room for the video of a large library: it ends after 292 years.
 type Sum struct {
-	Media int
-	Bytes int64
-	Video time.Duration
+	Media   int
+	Bytes   int64
+	Seconds float64
 }
+
+// Hours returns the hours of video.
+func (s Sum) Hours() float64 { return s.Seconds / 3600 }
 
 // Add counts an item.
 func (s *Sum) Add(i *Item) {
 	s.Media++
 	s.Bytes += i.Size.Value
-	s.Video += i.Duration.Value
+	s.Seconds += i.Duration.Value.Seconds()
 }
 
 // Group is the sum of the items that have a value in common.
@@ -56,7 +58,7 @@ func (g Groups) First(n int) (first []Group, rest Sum) {
 	for _, group := range first[min(n, len(first)):] {
 		rest.Media += group.Media
 		rest.Bytes += group.Bytes
-		rest.Video += group.Video
+		rest.Seconds += group.Seconds
 	}
 	return first[:min(n, len(first))], rest
 }

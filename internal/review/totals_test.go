@@ -3,6 +3,7 @@ package review_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/review"
@@ -86,5 +87,17 @@ func TestFirstGroups(t *testing.T) {
 		if len(first) != min(n, 3) || rest != want || n > 0 && first[0].Name != "c" {
 			t.Errorf("the first %d: %+v, and the rest %+v, want %+v", n, first, rest, want)
 		}
+	}
+}
+
+// The video of a million recordings is longer than a time.Duration.
+func TestTheVideoOfManyMedia(t *testing.T) {
+	totals, hours := review.NewTotals(), 0.0
+	for range 1_000_000 {
+		totals.Add(&review.Item{Rule: "r", Duration: media.Known(3 * time.Hour)})
+		hours += 3
+	}
+	if got := totals.Rules.Largest()[0].Hours(); got != hours || totals.Hours() != hours {
+		t.Errorf("%g hours, and %g in all, want %g", got, totals.Hours(), hours)
 	}
 }
