@@ -238,6 +238,26 @@ func testWhatCouldNotBeVerified(t *testing.T) {
 	}
 }
 
+// A medium whose deletion had no effect stays once it is the latest of its group.
+func TestAnUnverifiedMediumThatBecomesTheLatest(t *testing.T) {
+	turnClock(t, func(t *testing.T) {
+		rules := strings.Replace(enforcing, "expire:\n", "expire:\n  - {name: series, match: {object: [\"oss://media-in/series/**\"]}, after: 90d, keepLatest: {count: 1, per: folder}}\n", 1)
+		w := newPipedWorld(t, emulator.Config{MPS: emulator.MPSOptions{DeleteNothing: true}}, rules)
+		old, newer := w.add("series/a/old", 300), w.add("series/a/new", 200)
+		if r := w.mustInvoke(everything, report.Partial); r.Counts.Unverified != 1 {
+			t.Fatalf("%+v", r.Counts)
+		}
+		w.e.SetMPS(emulator.MPSOptions{})
+		newer.Deleted = true // by somebody else
+		w.e.Add(newer)
+		time.Sleep(31 * 24 * time.Hour)
+		r := w.mustInvoke(everything, report.Done)
+		if m, _ := w.e.Medium(old.ID); m.Deleted || r.Counts.Kept != 1 {
+			t.Errorf("deleted %v, %+v", m.Deleted, r.Counts)
+		}
+	})
+}
+
 // Of events that share a run each has its own deletions restored.
 func TestRestoreOfOneOfManyEvents(t *testing.T) {
 	onTurnedClock(t, enforcing, testRestoreOfOneOfManyEvents)

@@ -33,6 +33,14 @@ func TestStaleDecisions(t *testing.T) {
 			l.media[other] = testMedium(other, "series/a/"+other, media.StatePublished, 1)
 		}
 	}
+	unverified := func(id string) func(*media.Medium) retention.Mark {
+		return func(m *media.Medium) (mark retention.Mark) {
+			if m.ID == id {
+				mark = retention.Mark{Kind: retention.Unverified, Until: asOf.AddDate(0, 0, -1)}
+			}
+			return mark
+		}
+	}
 	for name, test := range map[string]struct {
 		planned media.Medium
 		rule    string
@@ -100,14 +108,13 @@ func TestStaleDecisions(t *testing.T) {
 			l.exists = func(media.Object) (bool, error) { return false, errForbidden }
 		}},
 		"outranked": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, became: journal.Deleted, sent: true, change: func(l *library, _ *Purger) { newest(l) }},
-		"unverified for long, and so in no group": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, p *Purger) {
+		"outranked, and unverified for long": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, became: journal.Deleted, sent: true, change: func(l *library, p *Purger) {
 			newest(l)
-			p.Judge.Mark = func(m *media.Medium) (mark retention.Mark) {
-				if m.ID == id {
-					mark = retention.Mark{Kind: retention.Unverified, Until: asOf.AddDate(0, 0, -1)}
-				}
-				return mark
-			}
+			p.Judge.Mark = unverified(id)
+		}},
+		"outranked by one that is unverified": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, p *Purger) {
+			newest(l)
+			p.Judge.Mark = unverified("n1")
 		}},
 		"outranked by nothing":       {planned: published("series/a/x", 90), rule: "series", verdict: retention.Keep},
 		"outranked by one that went": {planned: published("series/a/x", 90), rule: "series", origin: origin{newest: []string{"n1", "n2"}}, verdict: retention.Keep, change: func(l *library, _ *Purger) { newest(l); delete(l.media, "n1") }},

@@ -16,6 +16,8 @@ type Rank struct {
 	Groups []string
 	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to the AsOf of the facts are ranked.
 	Created int64
+	// Leaving is true for a medium whose deletion was sent. It may go at any time, and so outranks no other.
+	Leaving bool
 }
 
 // Rank returns where the medium is ranked. Protected media are ranked too.
@@ -24,7 +26,7 @@ func (c *Case) Rank(facts Facts) Rank {
 	if rule == nil {
 		return Rank{}
 	}
-	return Rank{Rule: rule.Name, Groups: groups, Created: nanoseconds(c.Medium.Created)}
+	return Rank{Rule: rule.Name, Groups: groups, Created: nanoseconds(c.Medium.Created), Leaving: facts.Mark.Kind == Unverified}
 }
 
 // nanoseconds returns the nanoseconds since 1970. They end in 2262.
@@ -37,10 +39,10 @@ func nanoseconds(t time.Time) int64 {
 
 // groups returns the groups in which the medium is ranked, and the rule that keeps the latest
 // of each: the rule that decides on the medium, or would if it were neither protected nor held. It returns no
-// rule if none ranks the medium. No rule ranks a restored medium, or one whose deletion was sent: it may go at any time.
+// rule if none ranks the medium. No rule ranks a restored medium.
 func (c *Case) groups(facts Facts) (groups []string, rule *policy.Rule) {
 	m := c.Medium
-	if facts.Mark.Unranked || facts.Mark.Kind == Unverified {
+	if facts.Mark.Unranked {
 		return nil, nil
 	}
 	facts.Mark = facts.Mark.Unheld()
@@ -92,6 +94,9 @@ func newerThan(members []member, created int64) int {
 
 // Add takes a medium. One that is dated ahead joins its groups at its CreationTime.
 func (r *Ranker) Add(mediaID string, rank Rank) {
+	if rank.Leaving {
+		return
+	}
 	for _, name := range rank.Groups {
 		of := group{rank.Rule, name}
 		members := r.newest[of]

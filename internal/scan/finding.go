@@ -51,7 +51,10 @@ func (f *finding) key() string {
 	return mediumKey + f.mediaID
 }
 
-const uncountedFlag = 1
+const (
+	uncountedFlag = 1 << iota
+	leavingFlag
+)
 
 // encode encodes the fields that the key does not contain.
 func (f *finding) encode() []byte {
@@ -59,6 +62,9 @@ func (f *finding) encode() []byte {
 	var flags byte
 	if f.uncounted {
 		flags |= uncountedFlag
+	}
+	if f.rank.Leaving {
+		flags |= leavingFlag
 	}
 	b = append(b, flags, byte(f.verdict)) //nolint:gosec // there are five verdicts
 	for _, number := range []int64{f.modified, f.due, f.expires, f.line.Created, f.line.ReadAt, f.rank.Created, int64(len(f.rank.Groups))} {
@@ -87,7 +93,7 @@ func decode(key string, b []byte) (*finding, error) {
 	if len(key) < 2 || len(b) < 2 || b[1] > byte(retention.Expired) {
 		return nil, errDamaged
 	}
-	f.uncounted, f.verdict = b[0]&uncountedFlag != 0, retention.Verdict(b[1])
+	f.uncounted, f.rank.Leaving, f.verdict = b[0]&uncountedFlag != 0, b[0]&leavingFlag != 0, retention.Verdict(b[1])
 	b = b[2:]
 	var groups int64
 	for _, into := range []*int64{&f.modified, &f.due, &f.expires, &f.line.Created, &f.line.ReadAt, &f.rank.Created, &groups} {

@@ -30,7 +30,7 @@ func randomFinding(random *rand.Rand) *finding {
 	}
 	f := &finding{
 		modified: number(), verdict: retention.Verdict(random.IntN(int(retention.Expired) + 1)), rule: text(),
-		rank:   retention.Rank{Rule: text(), Created: number(), Groups: make([]string, random.IntN(4))},
+		rank:   retention.Rank{Rule: text(), Created: number(), Groups: make([]string, random.IntN(4)), Leaving: random.IntN(2) == 0},
 		digest: random.Uint64(), uncounted: random.IntN(2) == 0, due: number(), expires: number(), line: plan.Line{State: text(), Created: number(), ReadAt: number(), Text: []byte(text())},
 	}
 	for i := range f.rank.Groups {
