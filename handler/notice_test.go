@@ -260,13 +260,13 @@ func TestAHoldEndsAnnouncements(t *testing.T) {
 				s.programs[0].kill() // another process reads all records
 				s.programs[0] = s.start(0)
 				time.Sleep(4 * 24 * time.Hour)
-				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{id}})
-				if told := !list[0].AnnouncedAt.IsZero() && list[0].AnnouncedAt.Before(time.Now().Add(-7*24*time.Hour)); told != test.keeps {
-					s.t.Errorf("explain: announced at %s", list[0].AnnouncedAt)
-				}
 				forecast, _ := s.programs[0].f.Forecast(s.t.Context(), handler.Call{}, trigger.CLI, 30)
 				if due := forecast.Overdue.Media == 1; due != test.keeps {
 					s.t.Errorf("forecast: %+v are overdue", forecast.Overdue)
+				}
+				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{id}})
+				if told := !list[0].AnnouncedAt.IsZero() && list[0].AnnouncedAt.Before(time.Now().Add(-7*24*time.Hour)); told != test.keeps {
+					s.t.Errorf("explain: announced at %s", list[0].AnnouncedAt)
 				}
 				s.timer(time.Hour)
 				if m, _ := s.e.Medium(id); m.Deleted != test.keeps {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
@@ -23,12 +24,7 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 	}
 	work, cancel := j.budget.Work(ctx)
 	defer cancel()
-	earlier, err := j.announced(work)
-	if err != nil {
-		return nil, j.stop(err)
-	}
-	defer earlier.Close()
-	announced, err := earlier.Table(work)
+	announced, err := j.allAnnounced(work)
 	if err != nil {
 		return nil, j.stop(err)
 	}
@@ -36,6 +32,21 @@ func (s *Service) Forecast(ctx context.Context, call Call, kind trigger.Kind, da
 	r := j.survey(ctx, j.request, j.policy, passes(forecast.Rank, func(m media.Medium) { forecast.Add(m, announced.Since(&m)) }, j.policy)...)
 	forecast.Finish()
 	return forecast, r
+}
+
+// allAnnounced reads all announcements. A hold that has ended ends some: the holds come first.
+func (j *job) allAnnounced(ctx context.Context) (all announce.Table, err error) {
+	if !j.policy.Notice.IsZero() {
+		if err := j.marks.Refresh(ctx, j.store()); err != nil {
+			return all, err
+		}
+	}
+	reader, err := j.announced(ctx)
+	if err != nil {
+		return all, err
+	}
+	defer reader.Close()
+	return reader.Table(ctx)
 }
 
 // Diff compares the decisions of the service's policy with those of the next one on the media of
