@@ -162,6 +162,24 @@ func TestForecastAndDiffAgreeAboutLists(t *testing.T) {
 	}
 }
 
+// A diff looks at the rows of a report that a rule of either policy takes.
+func TestADiffOfReports(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	w.add("clips/old", 300)
+	wide := withInventory("{manifest: oss://ops/" + w.inventoryReport("inv", []string{"clips/old"}, 1) + "}")
+	next, err := policy.Parse("p", []byte(wide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.setPolicy(strings.Replace(wide, "  - {name: everything-else, after: 180d}\n", "", 1))
+	diff, r := w.f.Diff(t.Context(), handler.Call{}, next, nil)
+	w.setPolicy(wide)
+	swept := w.mustInvoke(everything, report.Done)
+	if r.Status != report.Done || diff.Media != 1 || len(diff.Changes) != 1 || diff.Changes[0].Kind != retention.NewlyDeleted || diff.Changes[0].Media != swept.Counts.Deleted || swept.Counts.Deleted != 1 {
+		t.Errorf("%s %s, %+v, the sweep counts %+v", r.Status, r.Error, diff, swept.Counts)
+	}
+}
+
 // What cannot be looked at is said, and nothing is foretold without a ground.
 func TestSurveysThatFail(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 50}, enforcing)

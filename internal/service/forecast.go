@@ -58,6 +58,7 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	}
 	either := *j.policy
 	either.Inventory = j.policy.Inventory.And(next.Inventory)
+	either.Expire = slices.Concat(j.policy.Expire, next.Expire) // a scan skips rows of reports that no rule takes
 	diff := retention.NewDiff(j.policy, next, s.asOf(), s.marks.Of, each)
 	r := j.survey(ctx, j.request, &either, passes(diff.Rank, diff.Add, j.policy, next)...)
 	diff.Finish()
