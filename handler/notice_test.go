@@ -610,11 +610,16 @@ func TestOrphansAreAnnounced(t *testing.T) {
 				m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: "a.mp4", PublishState: "Published", CreationTime: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)})
 				s.e.RemoveObject("media-in", "a.mp4")
 				s.want(s.invoke(removal("ObjectRemoved:DeleteObject", "a.mp4")), "the event", 1, 0)
+				due := time.Now().Add(7 * 24 * time.Hour)
 				s.want(s.night(), "the first night", 1, 0)
-				announced, deleted := 1, 1
+				announced, deleted, verdict := 1, 1, retention.Expired
 				if back {
 					s.e.PutObject("media-in", "a.mp4", nil, time.Now())
-					announced, deleted = 0, 0
+					announced, deleted, verdict = 0, 0, retention.Keep
+				}
+				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{m.ID}})
+				if e := list[0]; e.Verdict != verdict || (e.DueRule == "orphans" && e.DueAt.Sub(due).Abs() < time.Minute) == back {
+					t.Errorf("explained as %v by %s, due %s by %s, want due %s", e.Verdict, e.Rule, e.DueAt, e.DueRule, due)
 				}
 				for range 6 {
 					s.want(s.night(), "a night", announced, 0)

@@ -74,6 +74,41 @@ func TestExplainAgreesWithTheSweep(t *testing.T) {
 	}
 }
 
+// A group may have media that only a list of the inventory names.
+func TestExplainAgreesAboutGroupsOfLists(t *testing.T) {
+	for name, write := range map[string]func(w *world, ids, keys []string) (manifest string){
+		"IDs": func(w *world, ids, _ []string) string {
+			w.e.PutObject("ops", "list.csv", []byte("mediaId\n"+strings.Join(ids, "\n")+"\n"), time.Now())
+			return "list.csv"
+		},
+		"a report": func(w *world, _, keys []string) string { return w.inventoryReport("inv", keys, 2) },
+	} {
+		for _, per := range []string{"folder", "tag:show:"} {
+			t.Run(name+" per "+per, func(t *testing.T) {
+				w := newWorld(t, emulator.Config{}, enforcing)
+				var ids, keys []string
+				for i := range 6 {
+					m := w.add(fmt.Sprintf("series/%d/%d", i%2, i), 100+i, fmt.Sprint("show:", i%2))
+					ids, keys = append(ids, m.ID), append(keys, m.Key)
+				}
+				w.setPolicy(strings.Replace(withInventory("{manifest: oss://ops/"+write(w, ids, keys)+"}"), "  - {name: everything-else",
+					`  - {name: series, match: {object: ["oss://media-in/series/**"]}, after: 90d, keepLatest: {count: 2, per: "`+per+"\"}}\n  - {name: everything-else", 1))
+				var says []string
+				for _, id := range ids {
+					if w.explain(&trigger.Request{MediaIDs: []string{id}}).Verdict == retention.Expired {
+						says = append(says, id)
+					}
+				}
+				w.mustInvoke(everything, report.Done)
+				slices.Sort(says)
+				if gone := w.deleted(); !slices.Equal(gone, says) || len(gone) != 2 {
+					t.Errorf("explained as expired: %q, deleted: %q", says, gone)
+				}
+			})
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	w := newWorld(t, emulator.Config{}, enforcing)
 	m := w.add("clips/a, b.mp4", 300)

@@ -29,16 +29,24 @@ func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
 // Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of media
 // IDs.
 func (r *Reader) Since(ctx context.Context, m *media.Medium) (time.Time, error) {
-	r.SkipTo(m.ID)
-	t, err := r.tableUntil(ctx, m.ID)
+	of, err := r.Of(ctx, m.ID)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return t.Since(m), nil
+	return of.Since(m), nil
+}
+
+// Of returns the announcements of a medium. Calls must come in the order of media IDs.
+func (r *Reader) Of(ctx context.Context, id string) (Table, error) {
+	r.SkipTo(id)
+	return r.tableUntil(ctx, id)
 }
 
 // Table answers for media in any order. It takes 16 bytes for each announcement.
 type Table struct {
+	// HasOrphan is true if an event announced a medium because its source object was removed.
+	HasOrphan bool
+
 	reader *Reader
 	times  []timed
 }
@@ -52,7 +60,7 @@ func (r *Reader) tableUntil(ctx context.Context, id string) (Table, error) {
 		if err != nil {
 			return t, err
 		}
-		t.times = append(t.times, timed{e.Digest, e.At})
+		t.times, t.HasOrphan = append(t.times, timed{e.Digest, e.At}), t.HasOrphan || e.Orphan
 	}
 	slices.SortFunc(t.times, compareTimed)
 	return t, nil

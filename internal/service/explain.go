@@ -59,9 +59,14 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 		if isWorse(others.Status, worst.Status) {
 			worst = others
 		}
-		if facts.Announced, err = announced.Since(work, &m); err != nil {
+		of, err := announced.Of(work, m.ID)
+		if err == nil && of.HasOrphan {
+			facts.SourceRemoved, err = j.lacksSource(work, &m)
+		}
+		if err != nil {
 			return []*retention.Explanation{}, j.stop(err)
 		}
+		facts.Announced = of.Since(&m)
 		e := retention.Explain(j.policy, &m, facts)
 		e.Holds = s.marks.Latest().Of(&m)
 		e.Notes = append(notes, noteNotice(j.policy, e)...)
@@ -97,9 +102,11 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
 	forecaster := retention.NewForecaster(j.policy, j.report.AsOf, j.marks.Of)
-	if where := scan.Where(j.policy, forecaster.Rank(m)); len(where) > 0 {
-		group := *j.policy
-		group.Inventory = policy.Inventory{Prefixes: where}
+	rank := forecaster.Rank(m)
+	group := *j.policy
+	group.Inventory.Prefixes = scan.Where(j.policy, rank) // a list may name media of any group
+	if len(rank.Groups) > 0 && !group.Inventory.IsEmpty() {
+		group.Expire = []policy.Rule{ruleOf(j.policy, rank)}
 		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, &group, func(other media.Medium) {
 			if other.ID != m.ID {
 				forecaster.Rank(&other)
@@ -107,6 +114,26 @@ func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *r
 		})
 	}
 	return forecaster.Facts(m), others
+}
+
+// ruleOf returns the rule of a rank. It takes no object outside the rank's folder: a scan skips rows of reports that no rule takes.
+func ruleOf(p *policy.Policy, rank retention.Rank) policy.Rule {
+	rule := *p.ExpireRule(rank.Rule)
+	if rule.KeepLatest.Per == policy.PerFolder {
+		if inside, err := policy.ParseGlob(rank.Groups[0] + "*"); err == nil {
+			rule.Match.Object = []policy.Glob{inside}
+		}
+	}
+	return rule
+}
+
+// lacksSource reports whether the source object of a medium is gone, if a rule asks for that.
+func (j *job) lacksSource(ctx context.Context, m *media.Medium) (bool, error) {
+	if !j.policy.HasOrphanRule() || m.Object.IsZero() {
+		return false, nil
+	}
+	exists, err := j.objects.Session(j.credentials()).Exists(ctx, m.Object)
+	return err == nil && !exists, err
 }
 
 // isWorse reports whether a survey of one status found less than one of another.
