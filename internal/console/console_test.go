@@ -260,7 +260,7 @@ func (s *site) ids(page *bytes.Buffer) (ids []string) {
 func TestPages(t *testing.T) {
 	s := newSite(t, newLibrary(t, 10), nil)
 	s.lib.saved["r1"] = &report.Report{Run: "r1", Status: report.Partial, Mode: policy.Enforce, Plan: s.lib.contents.ID, Error: hostile, Notes: []string{hostile},
-		Rules: []report.Rule{{Name: hostile}}, Failures: []report.Failure{{MediaID: hostile, Object: hostile, Message: hostile}}, Counts: report.Counts{Expired: 1}}
+		Tally: report.Tally{Counts: report.Counts{Expired: 1}, Rules: []report.Rule{{Name: hostile}}}, Failures: []report.Failure{{MediaID: hostile, Object: hostile, Message: hostile}}}
 	s.lib.list = []retention.Hold{{ID: "1", Target: "00000000000000000000000000000001", Reason: hostile, By: hostile, At: now, Until: now.AddDate(0, 0, 3)}}
 	s.lib.answer = &report.Report{Run: "r2", Status: report.Done, Restore: &report.Restore{Of: "r1", DryRun: true, Restored: 1, Media: []report.RestoredMedium{{MediaID: hostile, Object: hostile, Reason: hostile}}}}
 	for _, path := range []string{"/", "/runs", "/runs/r1", "/runs/r1/restore", "/plans", s.plan, "/media", "/media?id=m1", "/holds", "/policy", "/nowhere", "/runs/none"} {
@@ -726,7 +726,7 @@ func TestHold(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			lib := newLibrary(t, 250)
-			lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: "sha256:" + strings.Repeat("cd", 32), Counts: report.Counts{Expired: 250 - test.held}}
+			lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: "sha256:" + strings.Repeat("cd", 32), Tally: report.Tally{Counts: report.Counts{Expired: 250 - test.held}}}
 			s := newSite(t, lib, nil)
 			page := s.get(s.plan + test.query).Body
 			form, filter := url.Values{}, test.query
@@ -764,7 +764,7 @@ func TestHold(t *testing.T) {
 func TestHoldTwice(t *testing.T) {
 	lib := newLibrary(t, 10)
 	rest := plan.Contents{ID: "sha256:" + strings.Repeat("cd", 32), Head: plan.Head{AsOf: now, Scope: plan.Scope{Plan: lib.contents.ID}}}
-	lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: rest.ID, Counts: report.Counts{Expired: 9}}
+	lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: rest.ID, Tally: report.Tally{Counts: report.Counts{Expired: 9}}}
 	s := newSite(t, lib, nil)
 	form := url.Values{"which": {"selected"}, "m": {lib.entries[3].MediaID}, "reason": {"x"}}
 	for range 2 {

@@ -22,7 +22,7 @@ func TestFormsLeadToPages(t *testing.T) {
 	defer background.Wait()
 	for name, runs := range map[string]*console.Runs{"in the request": nil, "in the background": background} {
 		lib := newLibrary(t, 10)
-		lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: lib.contents.ID, Counts: report.Counts{Expired: 9}, Restore: &report.Restore{Of: "r0", Restored: 2}}
+		lib.answer = &report.Report{Run: "r1", Status: report.Done, Plan: lib.contents.ID, Tally: report.Tally{Counts: report.Counts{Expired: 9}}, Restore: &report.Restore{Of: "r0", Restored: 2}}
 		lib.saved["r1"] = lib.answer
 		s := newSite(t, lib, runs)
 		for _, test := range []struct {

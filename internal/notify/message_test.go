@@ -154,8 +154,8 @@ func TestMattersOfRestoresAndAnnouncements(t *testing.T) {
 		"restored":          {report.Report{Restore: &report.Restore{Restored: 1}}, true},
 		"nothing restored":  {report.Report{Restore: &report.Restore{Skipped: 1}}, false},
 		"restore previewed": {report.Report{Restore: &report.Restore{Restored: 1, DryRun: true}}, false},
-		"announced":         {report.Report{Mode: policy.Enforce, Counts: report.Counts{Announced: 1}}, true},
-		"dry run":           {report.Report{Mode: policy.DryRun, Counts: report.Counts{Announced: 1}}, false},
+		"announced":         {report.Report{Mode: policy.Enforce, Tally: report.Tally{Counts: report.Counts{Announced: 1}}}, true},
+		"dry run":           {report.Report{Mode: policy.DryRun, Tally: report.Tally{Counts: report.Counts{Announced: 1}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.report.Status = report.Done
@@ -222,7 +222,7 @@ func TestMatters(t *testing.T) {
 		"refused command":     {status: report.Failed, kind: trigger.CLI, refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &report.Report{Status: test.status, Counts: test.counts, Trigger: test.kind, Hidden: report.Hidden{Refused: test.refused}}
+			r := &report.Report{Status: test.status, Tally: report.Tally{Counts: test.counts}, Trigger: test.kind, Hidden: report.Hidden{Refused: test.refused}}
 			if got := Matters(r, true); got != test.library {
 				t.Errorf("for the library: %t", got)
 			}

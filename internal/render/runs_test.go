@@ -12,7 +12,7 @@ import (
 
 // Whoever adds up the columns of a run gets what has expired, announced media too.
 func TestColumnsOfARunAddUp(t *testing.T) {
-	r := &report.Report{Counts: report.Counts{Looked: 2000, Expired: 63, Deleted: 1, Gone: 2, Failed: 4, Unverified: 8, Pending: 16, Announced: 32}}
+	r := &report.Report{Tally: report.Tally{Counts: report.Counts{Looked: 2000, Expired: 63, Deleted: 1, Gone: 2, Failed: 4, Unverified: 8, Pending: 16, Announced: 32}}}
 	var b strings.Builder
 	if err := render.WriteRunsCSV(render.NewCSV(&b, false), []render.Run{{Report: r}}); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -29,8 +28,7 @@ type Report struct {
 	FinishedAt time.Time    `json:"finishedAt"`
 	// Sources are the sources of candidates; none for a scope of names.
 	Sources []Source `json:"sources"`
-	Counts  Counts   `json:"counts"`
-	Rules   []Rule   `json:"rules"`
+	Tally
 	// Announced says from which day on announced media are deleted.
 	Announced []Announced `json:"announced,omitempty"`
 	// Due says how many media fall due on which of the next 90 days. It is nil if the run does not know.
@@ -70,42 +68,11 @@ type Hidden struct {
 	Zone *time.Location
 }
 
-// Counts are numbers of media. The first line adds up to Looked, the second to
-// Expired; objects that have no medium are counted beside them.
-type Counts struct {
-	Looked    int `json:"looked"`
-	Absent    int `json:"absent"`
-	Unknown   int `json:"unknown"`
-	Protected int `json:"protected"`
-	Kept      int `json:"kept"`
-	Expired   int `json:"expired"`
-
-	Deleted    int `json:"deleted"`
-	Gone       int `json:"gone"`
-	Failed     int `json:"failed"`
-	Unverified int `json:"unverified"`
-	Pending    int `json:"pending"`
-	// Announced media have expired, and stay until the policy's notice has run.
-	Announced int `json:"announced"`
-
-	ObjectsWithoutMedia int `json:"objectsWithoutMedia"`
-}
-
 // Source says how many candidates a source names: a prefix objects, a manifest rows and
 // a workflow executions. What several name counts for each of them.
 type Source struct {
 	Source string `json:"source"`
 	Named  int    `json:"named"`
-}
-
-// Rule counts the media on which one rule decided.
-type Rule struct {
-	Name    string `json:"name"`
-	Kind    string `json:"kind"` // protect, expire or hold
-	Applied int    `json:"applied"`
-	Expired int    `json:"expired"`
-	Deleted int    `json:"deleted"`
-	Lost    int    `json:"lost,omitempty"` // gone media that an earlier run may have deleted, and no report counts
 }
 
 // Guard says whether the run was stopped before it deleted too much.
@@ -147,83 +114,11 @@ type Origin struct {
 
 // New starts a report for a run of a policy, with a line for each of its rules.
 func New(run string, kind trigger.Kind, p *policy.Policy, now time.Time) *Report {
-	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Sources: []Source{}, Rules: []Rule{}, Notes: []string{}, Failures: []Failure{}}
+	r := &Report{Run: run, Trigger: kind, Mode: policy.DryRun, AsOf: now.UTC().Truncate(time.Second), StartedAt: now.UTC(), Sources: []Source{}, Tally: NewTally(p), Notes: []string{}, Failures: []Failure{}}
 	if p != nil {
 		r.Policy, r.most, r.Zone = p.Digest(), p.Mode, p.Timezone
-		for _, rule := range p.Protect {
-			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "protect"})
-		}
-		for _, rule := range p.Expire {
-			r.Rules = append(r.Rules, Rule{Name: rule.Name, Kind: "expire"})
-		}
 	}
 	return r
-}
-
-// Rule returns the line of a rule, or nil for a name that is none.
-func (r *Report) Rule(name string) *Rule {
-	for i := range r.Rules {
-		if r.Rules[i].Name == name {
-			return &r.Rules[i]
-		}
-	}
-	return nil
-}
-
-// AddRule adds the line of an expire rule, unless the report has it.
-func (r *Report) AddRule(name string) {
-	if r.Rule(name) == nil {
-		r.Rules = append(r.Rules, Rule{Name: name, Kind: "expire"})
-	}
-}
-
-// maxHoldLines is the largest number of holds with a line of their own. The others share one.
-const maxHoldLines = 100
-
-// line returns the line of a rule or hold, or nil. A hold gets its line when it first applies.
-func (r *Report) line(rule string) *Rule {
-	line := r.Rule(rule)
-	if line != nil || !retention.IsHold(rule) {
-		return line
-	}
-	holds := 0
-	for i := range r.Rules {
-		if r.Rules[i].Kind == retention.HoldKind {
-			holds++
-		}
-	}
-	if holds >= maxHoldLines {
-		rule = policy.OtherHolds
-	}
-	if r.Rule(rule) == nil {
-		r.Rules = append(r.Rules, Rule{Name: rule, Kind: retention.HoldKind})
-	}
-	return r.Rule(rule)
-}
-
-// Count counts a medium by the verdict on it and the rule that decided. Looked is the caller's to count.
-func (r *Report) Count(verdict retention.Verdict, rule string) {
-	c := &r.Counts
-	var line *Rule
-	if verdict != retention.Unknown {
-		line = r.line(rule)
-	}
-	if line != nil {
-		line.Applied++
-	}
-	switch verdict {
-	case retention.Absent:
-		c.Absent++
-	case retention.Protected:
-		c.Protected++
-	case retention.Keep:
-		c.Kept++
-	case retention.Unknown:
-		c.Unknown++
-	case retention.Expired:
-		c.Expired++
-		line.Expired++
-	}
 }
 
 // Fail lists a failure while there is room for it.

@@ -233,11 +233,11 @@ func TestCursor(t *testing.T) {
 
 // FuzzLogName parses names: one that was written gives its fields, and no other one panics.
 func FuzzLogName(f *testing.F) {
-	f.Add(logName(&report.Report{Run: "a b", FinishedAt: noon, Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3}}}, 1))
+	f.Add(logName(&report.Report{Run: "a b", FinishedAt: noon, Tally: report.Tally{Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3}}}}, 1))
 	f.Add("log/timer/done/0000000000000000000-a.1.5.more")
 	f.Add("log/timer/done/-.1.5.x.")
 	f.Add("log/timer/done/+000000000000000000-a.1.5.more")
-	f.Add(logName(&report.Report{Run: "a", FinishedAt: noon, Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3, Lost: 2}, {Name: "rest", Lost: 1}}}, 1))
+	f.Add(logName(&report.Report{Run: "a", FinishedAt: noon, Tally: report.Tally{Counts: report.Counts{Deleted: 3}, Rules: []report.Rule{{Name: "drafts", Deleted: 3, Lost: 2}, {Name: "rest", Lost: 1}}}}, 1))
 	f.Add("log/timer/done/0000000000000000000-a.1.5l.0l0.l1x1l1")
 	fuzztest.Fuzz(f, func(t *testing.T, name string) {
 		l, err := parseLogName(name)

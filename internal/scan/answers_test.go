@@ -7,7 +7,6 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -22,8 +21,8 @@ func TestLookUpsThatFail(t *testing.T) {
 		return &mps.Error{Op: mps.QueryMediaListByURL, Kind: mps.Throttled, Code: "Throttling.User"}
 	}
 	got := c.scan(t.Context(), c.scanner(testPolicy), daily)
-	if got.found.End() != nil || !got.found.Missing || len(got.report.Failures) != 3 || got.report.Failures[0].Code != "Throttling.User" || len(got.ids) != 0 {
-		t.Errorf("%v, missing %v, %+v, %d lines", got.found.End(), got.found.Missing, got.report.Failures, len(got.ids))
+	if got.found.End() != nil || !got.found.Missing || len(got.found.Failures) != 3 || got.found.Failures[0].Code != "Throttling.User" || len(got.ids) != 0 {
+		t.Errorf("%v, missing %v, %+v, %d lines", got.found.End(), got.found.Missing, got.found.Failures, len(got.ids))
 	}
 }
 
@@ -45,14 +44,14 @@ func TestRowsThatContradictMPS(t *testing.T) {
 	}
 	check := func(got outcome) {
 		t.Helper()
-		if !slices.Equal(got.ids, []string{"agrees", "alone"}) || got.counts.Unknown != 3 || got.counts.Protected != 1 || !got.found.Missing || len(got.report.Failures) != 4 {
-			t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.report.Failures)
+		if !slices.Equal(got.ids, []string{"agrees", "alone"}) || got.counts.Unknown != 3 || got.counts.Protected != 1 || !got.found.Missing || len(got.found.Failures) != 4 {
+			t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.found.Failures)
 		}
 	}
 	whole := library()
 	got := whole.scan(0, false)
 	check(got)
-	if f := got.report.Failures[0]; f.MediaID != "contradicts" || f.Message != `a manifest names another object beside this media ID than MPS, which has "oss://media-in/b": the row is not used` {
+	if f := got.found.Failures[0]; f.MediaID != "contradicts" || f.Message != `a manifest names another object beside this media ID than MPS, which has "oss://media-in/b": the row is not used` {
 		t.Errorf("%+v", f)
 	}
 	if want := `"kept as unknown" mediaId=contradicts reason="a manifest names another object`; !strings.Contains(whole.log.String(), want) {
@@ -65,7 +64,7 @@ func TestRowsThatContradictMPS(t *testing.T) {
 	check(r.scan(0, false))
 	surveyed := 0
 	s := library()
-	s.scanner.Survey(t.Context(), &trigger.Request{Inventory: true}, report.New("run", trigger.CLI, s.scanner.Policy, now), func(media.Medium) { surveyed++ }).Close()
+	s.scanner.Survey(t.Context(), Request{Request: &trigger.Request{Inventory: true}, AsOf: now}, func(media.Medium) { surveyed++ }).Close()
 	if surveyed != 2 {
 		t.Errorf("a survey has %d media", surveyed)
 	}
@@ -87,8 +86,8 @@ func TestRowsThatContradictAnObject(t *testing.T) {
 			slices.Sort(r.listed)
 			r.list += row + "ma,oss://media-in/x\nmkept,oss://media-in/x\nmagrees,oss://media-in/agrees\n"
 			got := r.scan(0, false)
-			if !slices.Equal(got.ids, []string{"magrees"}) || got.counts.Looked != 3 || got.counts.Unknown != 2 || !got.found.Missing || len(got.report.Failures) != 2 {
-				t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.report.Failures)
+			if !slices.Equal(got.ids, []string{"magrees"}) || got.counts.Looked != 3 || got.counts.Unknown != 2 || !got.found.Missing || len(got.found.Failures) != 2 {
+				t.Errorf("%q, %+v, missing %v, %+v", got.ids, got.counts, got.found.Missing, got.found.Failures)
 			}
 		})
 	}

@@ -40,11 +40,11 @@ func TestWhichLookUpsFailTheScan(t *testing.T) {
 				s.Library = silent{c}
 			}
 			got := c.scan(t.Context(), s, request)
-			if (got.found.Failed != nil) != test.fails || !got.found.Missing || len(got.report.Failures) != 1 {
-				t.Errorf("%s: failed with %v, missing %v, %+v", name, got.found.Failed, got.found.Missing, got.report.Failures)
+			if (got.found.Failed != nil) != test.fails || !got.found.Missing || len(got.found.Failures) != 1 {
+				t.Errorf("%s: failed with %v, missing %v, %+v", name, got.found.Failed, got.found.Missing, got.found.Failures)
 				continue
 			}
-			if f := got.report.Failures[0]; f.MediaID != strings.Join(request.MediaIDs, "") || (f.Object == "") != (len(request.Objects) == 0) {
+			if f := got.found.Failures[0]; f.MediaID != strings.Join(request.MediaIDs, "") || (f.Object == "") != (len(request.Objects) == 0) {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
@@ -98,7 +98,7 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(t)
-				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), daily, now, false)
+				c := cloud.scanner(testPolicy).newScan(t.Context(), t.Context(), Request{Request: daily, AsOf: now}, false)
 				series := checkpoint.New(cloud.store, "checkpoints/x/")
 				c.checkpoints = newCheckpointer(series, "the next run")
 				c.checkpoints.triedAfter, c.checkpoints.accounted = 500, 500+test.candidates

@@ -31,11 +31,11 @@ func checkpointFolder(mode policy.Mode) string {
 // checkpointsOf returns the folder of the checkpoints of a request, and who resumes them. Both are empty for a scan
 // without checkpoints. Each policy has its own: two that take turns must not hide each other's. A changed manifest has other
 // checkpoints: its rows may come before the cursor.
-func (c *scan) checkpointsOf(ctx context.Context, mode policy.Mode) (folder, resumer string) {
+func (c *scan) checkpointsOf(ctx context.Context) (folder, resumer string) {
 	request := c.request
 	switch {
-	case isScheduled(request):
-		return checkpointFolder(mode) + state.SafeName(c.Policy.Digest()) + "/", "the next scheduled run"
+	case request.isScheduled():
+		return checkpointFolder(request.Mode) + state.SafeName(c.Policy.Digest()) + "/", "the next scheduled run"
 	case request.Trigger != trigger.HTTP && request.Trigger != trigger.Invoke, !request.Inventory && len(request.Manifests) == 0:
 		return "", ""
 	}
@@ -139,12 +139,11 @@ func (c *scan) maybeCheckpoint() {
 // head returns the head of a checkpoint, without the place of the scan.
 func (c *scan) head() headRecord {
 	return headRecord{Format: checkpointFormat, AsOf: c.Head.AsOf, Policy: c.Head.Policy, Region: c.Region, Sorted: c.sources.sorted,
-		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.reported}
+		Skipped: c.skips.Skipped, Live: c.skips.live(), Missing: c.Missing, Sources: c.sources.lines, Failures: c.Failures}
 }
 
-// Suspend writes the last checkpoint of an interrupted scan. It returns the cause and who resumes the scan,
-// and says in the report that a later run does.
-func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, r *report.Report, why error) error {
+// Suspend writes the last checkpoint of an interrupted scan. It returns the cause and who resumes the scan.
+func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, why error) error {
 	c := f.checkpoints
 	if c == nil || c.resumer == "" || c.after == "" {
 		return why
@@ -154,7 +153,7 @@ func (f *Found) Suspend(ctx context.Context, budget deadline.Budget, r *report.R
 	if err := c.saveLast(ctx, &f.Draft); err != nil {
 		return fmt.Errorf("%w (checkpoint not written: %s)", why, text.Bound(err.Error()))
 	}
-	r.Resumes = true
+	f.Resumes = true
 	return fmt.Errorf("%w: %s resumes it", why, c.resumer)
 }
 

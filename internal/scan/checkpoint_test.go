@@ -15,7 +15,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -106,8 +105,8 @@ func (r *resumable) scan(call int, killed bool) (o outcome) {
 // resume returns the next scan after it has loaded a checkpoint. The caller must close it.
 func (r *resumable) resume() *scan {
 	r.t.Helper()
-	c := r.scanner.newScan(r.t.Context(), r.t.Context(), r.request, now, false)
-	if c.resume(r.t.Context(), report.New("next", r.request.Trigger, r.scanner.Policy, now)); !c.Origin.isHint {
+	c := r.scanner.newScan(r.t.Context(), r.t.Context(), Request{r.request, "next", policy.DryRun, now}, false)
+	if c.resume(r.t.Context()); !c.Origin.isHint {
 		r.t.Error("not resumed")
 	}
 	return c

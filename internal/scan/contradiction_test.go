@@ -13,7 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/media"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -168,10 +167,10 @@ func TestSurveysOfContradictions(t *testing.T) {
 			request := ask.prepare(c)
 			c.answers[ask.first], c.answers[ask.second] = test.first, test.second
 			handed := map[string][]media.Medium{}
-			r := report.New("run", request.Trigger, nil, now)
-			c.scanner(testPolicy).Survey(t.Context(), request, r, func(m media.Medium) { handed[m.ID] = append(handed[m.ID], m) }).Close()
-			if x := handed["x"]; len(handed) != 26 || len(x) != 1 || (x[0].Doubt == "") != test.harmless || r.Counts.Looked != 0 {
-				t.Errorf("%s, %s: %d media, %+v, %+v", ask.name, test.name, len(handed), x, r.Counts)
+			found := c.scanner(testPolicy).Survey(t.Context(), Request{Request: request, AsOf: now}, func(m media.Medium) { handed[m.ID] = append(handed[m.ID], m) })
+			found.Close()
+			if x := handed["x"]; len(handed) != 26 || len(x) != 1 || (x[0].Doubt == "") != test.harmless || found.Counts.Looked != 0 {
+				t.Errorf("%s, %s: %d media, %+v, %+v", ask.name, test.name, len(handed), x, found.Counts)
 			}
 		}
 	}
@@ -187,12 +186,13 @@ func TestSurveysOfContradictedRows(t *testing.T) {
 		c.add(testMedium("my", "b", 400))
 		c.listed, c.list = []string{"a", "b"}, "mediaId,object\nmy,\n"+list
 		const rules = "version: 1\ninventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]\nexpire: [{name: old, after: 180d}]\n"
-		run := c.scan(t.Context(), c.scanner(rules), &trigger.Request{Trigger: trigger.HTTP, Inventory: true})
+		request := &trigger.Request{Trigger: trigger.HTTP, Inventory: true}
+		run := c.scan(t.Context(), c.scanner(rules), request)
 		var handed []string
-		r := report.New("run", trigger.HTTP, nil, now)
-		c.scanner(rules).Survey(t.Context(), &trigger.Request{Trigger: trigger.HTTP, Inventory: true}, r, func(m media.Medium) { handed = append(handed, m.ID) }).Close()
-		if !slices.Equal(handed, []string{"my"}) || !slices.Equal(run.ids, handed) || r.Counts.Unknown != run.counts.Unknown || r.Counts.Unknown != 1 {
-			t.Errorf("%s: handed over %v, planned %v, unknown %d and %d", name, handed, run.ids, r.Counts.Unknown, run.counts.Unknown)
+		found := c.scanner(rules).Survey(t.Context(), Request{Request: request, AsOf: now}, func(m media.Medium) { handed = append(handed, m.ID) })
+		found.Close()
+		if unknown := found.Counts.Unknown; !slices.Equal(handed, []string{"my"}) || !slices.Equal(run.ids, handed) || unknown != run.counts.Unknown || unknown != 1 {
+			t.Errorf("%s: handed over %v, planned %v, unknown %d and %d", name, handed, run.ids, unknown, run.counts.Unknown)
 		}
 	}
 }

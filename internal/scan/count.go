@@ -7,11 +7,10 @@ import (
 	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/extsort"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 )
 
-// rankAndCount ranks the findings, counts them in the report, and adds them to the index. It counts the live media.
-func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
+// rankAndCount ranks the findings, counts them, and adds them to the index. It counts the live media.
+func (c *scan) rankAndCount(ctx context.Context) error {
 	if err := c.Draft.rank(c.Policy, c.Head.AsOf); err != nil {
 		return err
 	}
@@ -33,7 +32,7 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
 		if err != nil {
 			return err
 		}
-		f.count(r)
+		f.count(&c.Tally)
 		if f.contradicted && !f.uncounted {
 			c.Log.Warn("kept as unknown", "mediaId", f.mediaID, "reason", contradictory)
 		}
@@ -42,22 +41,22 @@ func (c *scan) rankAndCount(ctx context.Context, r *report.Report) error {
 			c.decider.upcoming.countDue(f, c.Draft.ranker)
 		}
 	}
-	r.Counts.Pending = r.Counts.Expired
+	c.Counts.Pending = c.Counts.Expired
 	if c.End() != nil {
 		return nil
 	}
 	if c.Draft.ranker.IsWhole() {
-		r.Due = c.decider.upcoming.due()
+		c.Due = c.decider.upcoming.due()
 	}
-	c.Live, c.MostLive, err = c.countLive(ctx, &r.Counts)
+	c.Live, c.MostLive, err = c.countLive(ctx)
 	return err
 }
 
 // countLive returns a lower and an upper bound of the number of live media, including those that the
 // index skipped. It bounds the claim of a checkpoint by the number of candidates that the sources name.
-func (c *scan) countLive(ctx context.Context, counts *report.Counts) (live, most int, err error) {
-	live = counts.Looked - counts.Absent + c.skips.live()
-	if !c.Origin.isHint || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || counts.Expired == 0 {
+func (c *scan) countLive(ctx context.Context) (live, most int, err error) {
+	live = c.Counts.Looked - c.Counts.Absent + c.skips.live()
+	if !c.Origin.isHint || c.Policy.Guard.MaxPercent >= 100*policy.OnePercent || c.Counts.Expired == 0 {
 		return live, live, nil
 	}
 	names, err := c.countNamed(ctx)

@@ -12,7 +12,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // modelled is the result of a model of Draft for one medium.
@@ -113,7 +112,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 				return newer < 2
 			})
 		}
-		r := report.New("run", trigger.Invoke, p, now)
+		tally := report.NewTally(p)
 		var ids, names, wantLines []string
 		if err := draft.rank(p, now); err != nil {
 			t.Fatal(err)
@@ -122,7 +121,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.count(r)
+			f.count(&tally)
 			if f.mediaID == "" {
 				names = append(names, f.name)
 				continue
@@ -154,8 +153,8 @@ func TestDraftAgainstAModel(t *testing.T) {
 					t.Fatalf("line %+v", l)
 				}
 			}
-			if !slices.Equal(lines, wantLines) || len(lines) != r.Counts.Expired {
-				t.Fatalf("round %d: lines %v, want %v; counted %d", round, lines, wantLines, r.Counts.Expired)
+			if !slices.Equal(lines, wantLines) || len(lines) != tally.Counts.Expired {
+				t.Fatalf("round %d: lines %v, want %v; counted %d", round, lines, wantLines, tally.Counts.Expired)
 			}
 		}
 		counted := 0
@@ -164,7 +163,7 @@ func TestDraftAgainstAModel(t *testing.T) {
 				counted++
 			}
 		}
-		if c := r.Counts; c.Looked != counted || c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired != counted || c.ObjectsWithoutMedia != len(vacant) {
+		if c := tally.Counts; c.Looked != counted || c.Absent+c.Unknown+c.Protected+c.Kept+c.Expired != counted || c.ObjectsWithoutMedia != len(vacant) {
 			t.Fatalf("round %d: %+v, want %d media and %d objects without one", round, c, counted, len(vacant))
 		}
 		draft.Close()

@@ -169,18 +169,16 @@ type outcome struct {
 	counts report.Counts
 	ids    []string // of the lines
 	found  *Found
-	report *report.Report
 }
 
 // scan runs one scan, of a run's ID, and closes its Found. One that is not cut off writes
 // the index and closes its checkpoint.
 func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, run ...string) outcome {
 	c.t.Helper()
-	r := report.New(cmp.Or(append(run, "run")...), request.Trigger, s.Policy, s.Now())
-	r.Mode = cmp.Or(c.mode, r.Mode)
-	f := s.Run(ctx, ctx, deadline.Budget{}, request, r)
+	by := cmp.Or(append(run, "run")...)
+	f := s.Run(ctx, ctx, deadline.Budget{}, Request{request, by, cmp.Or(c.mode, policy.DryRun), s.Now()})
 	defer f.Close()
-	o := outcome{counts: r.Counts, found: f, report: r}
+	o := outcome{counts: f.Counts, found: f}
 	for l, err := range f.Draft.Lines() {
 		if err != nil {
 			c.t.Fatal(err)
@@ -193,14 +191,14 @@ func (c *cloud) scan(ctx context.Context, s *Scanner, request *trigger.Request, 
 	if f.End() != nil {
 		return o
 	}
-	if err := cmp.Or(f.WriteIndex(ctx, s.Now(), r.Run), f.CloseCheckpoint(ctx)); err != nil {
+	if err := cmp.Or(f.WriteIndex(ctx, s.Now(), by), f.CloseCheckpoint(ctx)); err != nil {
 		c.t.Error(err)
 	}
-	if sum := r.Counts.Absent + r.Counts.Unknown + r.Counts.Protected + r.Counts.Kept + r.Counts.Expired; sum != r.Counts.Looked {
-		c.t.Errorf("looked at %d media, decided on %d", r.Counts.Looked, sum)
+	if sum := f.Counts.Absent + f.Counts.Unknown + f.Counts.Protected + f.Counts.Kept + f.Counts.Expired; sum != f.Counts.Looked {
+		c.t.Errorf("looked at %d media, decided on %d", f.Counts.Looked, sum)
 	}
-	if len(o.ids) != r.Counts.Expired {
-		c.t.Errorf("%d lines, %d counted as expired", len(o.ids), r.Counts.Expired)
+	if len(o.ids) != f.Counts.Expired {
+		c.t.Errorf("%d lines, %d counted as expired", len(o.ids), f.Counts.Expired)
 	}
 	return o
 }
@@ -232,7 +230,7 @@ func (s *memoryStore) Create(ctx context.Context, name string, data []byte) erro
 // planOfOne saves the plan of a request's scan, which has one medium.
 func (c *cloud) planOfOne(s *Scanner, request *trigger.Request) plan.Contents {
 	c.t.Helper()
-	found := s.Run(c.t.Context(), c.t.Context(), deadline.Budget{}, request, report.New("plan", trigger.CLI, s.Policy, now))
+	found := s.Run(c.t.Context(), c.t.Context(), deadline.Budget{}, Request{request, "plan", policy.DryRun, now})
 	defer found.Close()
 	contents, err := journal.SavePlan(c.t.Context(), c.store, plan.Contents{Head: found.Head}, found.Draft.Lines())
 	if err != nil || contents.Entries != 1 {

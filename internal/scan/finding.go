@@ -162,7 +162,7 @@ func (f *finding) contradict() {
 	f.contradicted = true
 }
 
-func (f *finding) count(in *report.Report) {
+func (f *finding) count(in *report.Tally) {
 	switch {
 	case f.uncounted:
 	case f.mediaID == "":

@@ -16,9 +16,21 @@ type Found struct {
 	// bound, and MostLive is an upper one.
 	Live, MostLive int
 	Origin         Origin
+	Summary
+	// Resumes is true if a later run resumes the scan.
+	Resumes bool
 	problems
 	skips
 	checkpoints *checkpointer
+}
+
+// Summary is what a scan tells the report of its run, beside the problems.
+type Summary struct {
+	report.Tally
+	Sources []report.Source
+	Notes   []string
+	// Due are the media that fall due on the next days. It is nil if the scan cannot know.
+	Due []report.Due
 }
 
 // close frees the memory and the temporary files of a scan without a result.
@@ -27,14 +39,10 @@ func (c *scan) close() {
 	c.Found.Close()
 }
 
-// result ends the scan. It adds to the report what the scan read.
-func (c *scan) result(r *report.Report, notes []string) *Found {
+// result ends the scan.
+func (c *scan) result() *Found {
 	c.sources.gathered.Close()
-	r.AsOf = c.Head.AsOf
-	r.Sources, r.Notes = append(r.Sources, c.sources.lines...), append(r.Notes, notes...)
-	for _, failure := range c.reported {
-		r.Fail(failure)
-	}
+	c.Sources = c.sources.lines
 	return c.Found
 }
 

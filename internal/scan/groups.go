@@ -39,7 +39,7 @@ func (c *scan) lookUpGroups() {
 func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	quiet := *c.Scanner
 	quiet.Progress = func(int) {}
-	others := quiet.newScan(c.ctx, c.admit, &trigger.Request{}, c.Head.AsOf, sorted)
+	others := quiet.newScan(c.ctx, c.admit, Request{Request: &trigger.Request{}, AsOf: c.Head.AsOf}, sorted)
 	defer others.pool.close()
 	others.decider = others.newDecider()
 	others.decider.ranks = true

@@ -55,8 +55,8 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	foreign := testMedium("foreign", "clips/foreign", 170)
 	foreign.Object.Bucket = "others"
 	c.add(foreign)
-	if first := c.scan(t.Context(), s, daily, "first"); first.counts.Looked != 1 || len(first.report.Due) != 1 {
-		t.Fatalf("%+v, due %v", first.counts, first.report.Due)
+	if first := c.scan(t.Context(), s, daily, "first"); first.counts.Looked != 1 || len(first.found.Due) != 1 {
+		t.Fatalf("%+v, due %v", first.counts, first.found.Due)
 	}
 	s.Now = func() time.Time { return now.AddDate(0, 0, 1) }
 	second := c.scan(t.Context(), s, daily, "second")
@@ -65,8 +65,8 @@ func TestLeadsAndTheIndex(t *testing.T) {
 	}
 	announced := c.announce(announce.Entry{MediaID: "young", Orphan: true}, announce.Entry{MediaID: "foreign"})
 	s.Announced, s.Objects = announced, sourcesGone{c}
-	if third := c.scan(t.Context(), s, daily, "third"); !slices.Equal(third.ids, []string{"young"}) || third.counts.Looked != 2 || len(third.report.Due) != 0 {
-		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Skipped, third.report.Due)
+	if third := c.scan(t.Context(), s, daily, "third"); !slices.Equal(third.ids, []string{"young"}) || third.counts.Looked != 2 || len(third.found.Due) != 0 {
+		t.Errorf("%+v, %d skipped, due %v", third.counts, third.found.Skipped, third.found.Due)
 	}
 }
 
@@ -112,10 +112,10 @@ func TestOrphansThatCannotBeChecked(t *testing.T) {
 		t.Errorf("%+v, planned %v, missing %v", got.counts, got.ids, got.found.Missing)
 	}
 	var objects []string
-	for _, failure := range got.report.Failures {
+	for _, failure := range got.found.Failures {
 		objects = append(objects, failure.Object)
 	}
 	if slices.Sort(objects); !slices.Equal(objects, []string{"oss://media-in/held", "oss://media-in/old", "oss://media-in/young"}) {
-		t.Errorf("failures %+v", got.report.Failures)
+		t.Errorf("failures %+v", got.found.Failures)
 	}
 }

@@ -41,18 +41,18 @@ func TestLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			c.listed = []string{"a", "b", "c", "d", "e"}
-			s := c.scanner(testPolicy+test.guard).newScan(t.Context(), t.Context(), daily, now, test.sorted)
+			s := c.scanner(testPolicy+test.guard).newScan(t.Context(), t.Context(), Request{Request: daily, AsOf: now}, test.sorted)
 			defer s.close()
 			s.skips = skips{skippedLive: 7, rediscovered: 2}
 			if test.claimed >= 0 {
 				s.Origin = Origin{isHint: true, prefixes: []media.Object{{Bucket: "media-in"}}}
 				s.Origin.claim = claim{live: test.claimed, upTo: upTo}
 			}
-			counts := &report.Counts{Looked: 10, Absent: 3, Expired: 4}
+			s.Counts = report.Counts{Looked: 10, Absent: 3, Expired: 4}
 			if test.none {
-				counts.Expired = 0
+				s.Counts.Expired = 0
 			}
-			live, most, err := s.countLive(t.Context(), counts)
+			live, most, err := s.countLive(t.Context())
 			if err != nil || live != test.live || most != test.most {
 				t.Errorf("%d to %d, %v; want %d to %d", live, most, err, test.live, test.most)
 			}
@@ -178,8 +178,8 @@ func TestBadRows(t *testing.T) {
 		c.add(testMedium("last", "last", 400))
 		c.list = "mediaId,object\n" + strings.Repeat("a b,\n", bad) + "last,\n"
 		got := c.scan(t.Context(), c.scanner(testPolicy), daily)
-		if (got.counts.Looked == 1) != read || !got.found.Missing || len(got.report.Failures) != 100 {
-			t.Errorf("%d bad rows: looked at %d, %d failures", bad, got.counts.Looked, len(got.report.Failures))
+		if (got.counts.Looked == 1) != read || !got.found.Missing || len(got.found.Failures) != 100 {
+			t.Errorf("%d bad rows: looked at %d, %d failures", bad, got.counts.Looked, len(got.found.Failures))
 		}
 	}
 }
@@ -193,11 +193,11 @@ func TestRowsOfAList(t *testing.T) {
 	}
 	got := c.scan(t.Context(), c.scanner(testPolicy), daily)
 	named := map[string]int{}
-	for _, source := range got.report.Sources {
+	for _, source := range got.found.Sources {
 		named[source.Source] = source.Named
 	}
-	if named["manifest:oss://ops/list.csv"] != 7 || strings.Contains(strings.Join(got.report.Notes, "\n"), "inventory reports") {
-		t.Errorf("sources %+v, notes %q", got.report.Sources, got.report.Notes)
+	if named["manifest:oss://ops/list.csv"] != 7 || strings.Contains(strings.Join(got.found.Notes, "\n"), "inventory reports") {
+		t.Errorf("sources %+v, notes %q", got.found.Sources, got.found.Notes)
 	}
 }
 
@@ -225,8 +225,8 @@ func TestNoTimeToCount(t *testing.T) {
 	r.scanner.Objects = lateCount{r.cloud, cancel}
 	r.before = nil
 	late := r.cloud.scan(ctx, r.scanner, r.request, "late")
-	if late.counts.Expired == 0 || late.found.Failed != nil || !errors.Is(late.found.Stopped, context.Canceled) || !late.report.Resumes {
-		t.Errorf("%+v, stopped by %v, failed by %v, resumes %v", late.counts, late.found.Stopped, late.found.Failed, late.report.Resumes)
+	if late.counts.Expired == 0 || late.found.Failed != nil || !errors.Is(late.found.Stopped, context.Canceled) || !late.found.Resumes {
+		t.Errorf("%+v, stopped by %v, failed by %v, resumes %v", late.counts, late.found.Stopped, late.found.Failed, late.found.Resumes)
 	}
 	r.scanner.Objects = r.cloud
 	got := r.scan(0, false)

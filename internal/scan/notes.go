@@ -12,7 +12,7 @@ import (
 // notes returns what a person should know about the candidates.
 func (c *scan) notes() (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if c.Origin.isHint && !isScheduled(c.request) {
+	if c.Origin.isHint && !c.request.isScheduled() {
 		note("an interrupted scan was resumed: its decisions are as of %s", c.Head.AsOf.Format(time.RFC3339))
 	}
 	if n := c.sources.unmatched; n > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/media"
@@ -56,7 +55,7 @@ func (o *Origin) Newest(rank retention.Rank) []string {
 // Inventory returns the origin of a saved plan of the policy's inventory. It reads the lists if listed is true. A list that
 // cannot be read names nothing.
 func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
-	c := s.newScan(ctx, admit, &trigger.Request{}, time.Time{}, false)
+	c := s.newScan(ctx, admit, Request{Request: &trigger.Request{}}, false)
 	defer c.close()
 	defer c.pool.close()
 	c.Origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}
@@ -64,7 +63,7 @@ func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
 		c.sources.prefixes, c.sources.lists = s.inventorySources()
 		c.gather()
 	}
-	for _, failure := range c.reported {
+	for _, failure := range c.Failures {
 		s.Log.Warn("source not read: its media are left to the next sweep", "error", failure.Message)
 	}
 	if err := c.End(); err != nil {

@@ -22,10 +22,11 @@ type problems struct {
 	// Stopped is the error that interrupted the scan. Failed is an error that makes the draft unusable.
 	Stopped, Failed error
 	// Missing is true if some candidates or sources could not be read.
-	Missing  bool
-	reported []report.Failure // in the report
-	unlisted extsort.Sorter   // those for which the report has no room
-	unknown  int              // media that were kept as unknown
+	Missing bool
+	// Failures are the first. Unlisted has the others.
+	Failures []report.Failure
+	unlisted extsort.Sorter // those for which the report has no room
+	unknown  int            // media that were kept as unknown
 }
 
 // End returns the error that ended the scan early, or nil.
@@ -36,8 +37,8 @@ func (p *problems) firstProblem() string {
 	switch {
 	case p.End() != nil:
 		return p.End().Error()
-	case len(p.reported) > 0:
-		return p.reported[0].Message
+	case len(p.Failures) > 0:
+		return p.Failures[0].Message
 	}
 	return ""
 }
@@ -55,11 +56,11 @@ func (p *problems) stop(why error) {
 func (p *problems) miss(failure report.Failure) {
 	p.Missing = true
 	failure.Message = text.Bound(failure.Message)
-	if slices.Contains(p.reported, failure) {
+	if slices.Contains(p.Failures, failure) {
 		return
 	}
-	if len(p.reported) < report.MaxFailures {
-		p.reported = append(p.reported, failure)
+	if len(p.Failures) < report.MaxFailures {
+		p.Failures = append(p.Failures, failure)
 		return
 	}
 	encoded, err := json.Marshal(failure)

@@ -72,7 +72,7 @@ func TestDamagedReport(t *testing.T) {
 				}}
 				s := r.scanner(testPolicy)
 				s.Objects = r
-				c := s.newScan(t.Context(), t.Context(), request, now, false)
+				c := s.newScan(t.Context(), t.Context(), Request{Request: request, AsOf: now}, false)
 				defer c.close()
 				defer c.pool.close()
 				if again {
@@ -80,7 +80,7 @@ func TestDamagedReport(t *testing.T) {
 				}
 				c.sources.lists = s.listsOf(request)
 				c.gather()
-				failures := c.reported
+				failures := c.Failures
 				_, unlisted := c.Unlisted()
 				for failure, err := range unlisted {
 					if err != nil {
@@ -120,10 +120,10 @@ func TestFailuresOfAResumedScan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newResumable(t, 60)
 			r.list = list
-			want := r.scan(2, false).report.Failures
+			want := r.scan(2, false).found.Failures
 			got := r.scan(0, false)
-			if got.found.End() != nil || !got.found.Origin.isHint || len(want) == 0 || !slices.Equal(got.report.Failures, want) {
-				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.Origin.isHint, len(got.report.Failures), len(want))
+			if got.found.End() != nil || !got.found.Origin.isHint || len(want) == 0 || !slices.Equal(got.found.Failures, want) {
+				t.Errorf("%v, resumed %v, %d failures, want %d", got.found.End(), got.found.Origin.isHint, len(got.found.Failures), len(want))
 			}
 		})
 	}

@@ -44,13 +44,13 @@ func TestARequestResumesItsScan(t *testing.T) {
 		for call := 2; call <= whole.calls; call += 3 {
 			r := newRequested(t, request)
 			cut := r.scan(call, false)
-			if !cut.report.Resumes || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request resumes it") {
-				t.Fatalf("%s: suspended %v, %v", name, cut.report.Resumes, cut.found.End())
+			if !cut.found.Resumes || !strings.HasSuffix(cut.found.Stopped.Error(), "the same request resumes it") {
+				t.Fatalf("%s: suspended %v, %v", name, cut.found.Resumes, cut.found.End())
 			}
 			got := r.scan(0, false)
 			r.same(fmt.Sprintf("%s: cut off before call %d", name, call), got, want)
-			if !got.found.Origin.isHint || r.calls > whole.calls-call+2 || !strings.Contains(strings.Join(got.report.Notes, " "), "as of 2026-06-30T00:01:00Z") {
-				t.Errorf("%s: cut off before call %d: resumed %v, %d calls of %d, notes %q", name, call, got.found.Origin.isHint, r.calls, whole.calls, got.report.Notes)
+			if !got.found.Origin.isHint || r.calls > whole.calls-call+2 || !strings.Contains(strings.Join(got.found.Notes, " "), "as of 2026-06-30T00:01:00Z") {
+				t.Errorf("%s: cut off before call %d: resumed %v, %d calls of %d, notes %q", name, call, got.found.Origin.isHint, r.calls, whole.calls, got.found.Notes)
 			}
 			if again := r.scan(0, false); again.found.Origin.isHint {
 				t.Errorf("%s: a scan that was finished is resumed", name)
@@ -82,7 +82,7 @@ func TestCheckpointsOfOtherRequests(t *testing.T) {
 		"live media that the index skipped": {cut: inventory, next: inventory, change: func(r *resumable) { r.forge(`"segments"`, `"known":1,"segments"`) }},
 	} {
 		r := newRequested(t, test.cut)
-		if cut := r.scan(5, false); !cut.report.Resumes {
+		if cut := r.scan(5, false); !cut.found.Resumes {
 			t.Fatalf("%s: %v", name, cut.found.End())
 		}
 		if r.request = test.next; test.change != nil {
@@ -94,7 +94,7 @@ func TestCheckpointsOfOtherRequests(t *testing.T) {
 		if got.found.Origin.isHint != test.resumed {
 			t.Errorf("%s: resumed %v", name, got.found.Origin.isHint)
 		}
-		whole.scanner.Now = func() time.Time { return got.report.AsOf }
+		whole.scanner.Now = func() time.Time { return got.found.Head.AsOf }
 		r.same(name, got, whole.scan(0, false))
 	}
 }
@@ -112,11 +112,11 @@ func TestNamesOfAResumedManifest(t *testing.T) {
 			t.Errorf("%s: named %v, resumed %v", id, names, got.found.Origin.isHint)
 		}
 	}
-	counts := got.counts
-	counts.Looked += 1000
+	next.Counts = got.counts
+	next.Counts.Looked += 1000
 	next.stages()
 	next.Origin.claim.live = 1000
-	if live, most, err := next.countLive(t.Context(), &counts); err != nil || live > 200 || most < 1000 {
+	if live, most, err := next.countLive(t.Context()); err != nil || live > 200 || most < 1000 {
 		t.Errorf("a checkpoint that claims 1,000 media: %d to %d live, %v", live, most, err)
 	}
 }
@@ -135,8 +135,8 @@ func TestSuspendWithoutACheckpoint(t *testing.T) {
 			return nil
 		}
 		got := r.cloud.scan(ctx, r.scanner, request)
-		if !errors.Is(got.found.Stopped, context.Canceled) || got.report.Resumes || len(r.store.Names("")) != 0 {
-			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.report.Resumes, r.store.Names(""))
+		if !errors.Is(got.found.Stopped, context.Canceled) || got.found.Resumes || len(r.store.Names("")) != 0 {
+			t.Errorf("%s: %v, suspended %v, records %q", name, got.found.Stopped, got.found.Resumes, r.store.Names(""))
 		}
 	}
 }

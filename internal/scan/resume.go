@@ -13,7 +13,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/policy"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -22,12 +21,12 @@ import (
 
 // resume resumes an interrupted scan of the same policy that is not older than checkpointAge. It
 // logs a checkpoint that cannot be read, and tries the one before it.
-func (c *scan) resume(ctx context.Context, r *report.Report) {
-	all, resumer := c.checkpointsOf(ctx, r.Mode)
+func (c *scan) resume(ctx context.Context) {
+	all, resumer := c.checkpointsOf(ctx)
 	if all == "" {
 		return
 	}
-	c.checkpoints = newCheckpointer(checkpoint.New(c.Store, all+state.RunName(c.Now(), r.Run)+"/"), resumer)
+	c.checkpoints = newCheckpointer(checkpoint.New(c.Store, all+state.RunName(c.Now(), c.request.Run)+"/"), resumer)
 	from, to := c.Now().Add(-checkpointAge), c.Now().Add(state.ClockSkew) // one from further ahead would hide all others
 	series, heads, err := checkpoint.Latest(ctx, c.Store, all, all+state.Stamp(from), all+state.Stamp(to))
 	if err != nil {
@@ -71,7 +70,7 @@ func (c *scan) loadHead(ctx context.Context, series *checkpoint.Series, number i
 	if head.Policy != c.Policy.Digest() || c.sources.sorted && !head.Sorted || head.Region != c.Region || head.AsOf.After(c.Now()) || c.Now().Sub(head.AsOf) > checkpointAge {
 		return headRecord{}, errOther
 	}
-	if !isScheduled(c.request) && (head.Skipped > 0 || head.Live > 0) {
+	if !c.request.isScheduled() && (head.Skipped > 0 || head.Live > 0) {
 		return headRecord{}, errors.New("the scan of a request skips no candidates")
 	}
 	return head, nil
@@ -101,7 +100,7 @@ func (c *scan) load(ctx context.Context, series *checkpoint.Series, head headRec
 	}
 	c.Draft, c.checkpoints.cursor, c.sources.sorted, c.Head.AsOf = draft, cursor, head.Sorted, head.AsOf
 	c.skips.Skipped, c.skips.skippedLive = head.Skipped, head.Live
-	c.sources.lines, c.Missing, c.reported = head.Sources, head.Missing, head.Failures
+	c.sources.lines, c.Missing, c.Failures = head.Sources, head.Missing, head.Failures
 	c.Origin = Origin{isHint: true, claim: claim{live: live + head.Live, upTo: head.After}}
 	if c.request.Inventory {
 		c.Origin.prefixes = c.Policy.Inventory.Prefixes

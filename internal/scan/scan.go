@@ -74,14 +74,25 @@ type Scanner struct {
 	Log      *slog.Logger
 }
 
-// Run scans the candidates of a request, and decides on each medium. It adds what it found to the report. It starts no call
-// after admit has ended. If its time is up, it writes a checkpoint in that of the budget for records.
-func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request *trigger.Request, r *report.Report) *Found {
+// Request is what a run asks of a scan.
+type Request struct {
+	*trigger.Request
+	Run  string // the ID of the run
+	Mode policy.Mode
+	AsOf time.Time // the clock of the decisions, in whole seconds
+}
+
+// isScheduled reports whether the scan uses the index.
+func (r *Request) isScheduled() bool { return r.Trigger == trigger.Timer && r.Inventory }
+
+// Run scans the candidates of a request, and decides on each medium. It starts no call after admit has ended. If its time is
+// up, it writes a checkpoint in that of the budget for records.
+func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, request Request) *Found {
 	c := s.inOrder(func(sorted bool) *scan {
-		c := s.newScan(ctx, admit, request, r.AsOf, sorted)
+		c := s.newScan(ctx, admit, request, sorted)
 		defer c.pool.close()
-		c.resume(ctx, r)
-		if isScheduled(request) {
+		c.resume(ctx)
+		if request.isScheduled() {
 			c.openIndex()
 		}
 		c.decider = c.newDecider()
@@ -91,18 +102,18 @@ func (s *Scanner) Run(ctx, admit context.Context, budget deadline.Budget, reques
 		c.lookUpAll()
 		return c
 	})
-	notes := c.notes()
+	c.Notes = c.notes()
 	c.checkpoints.last = c.head()
 	if c.Stopped != nil && c.Failed == nil {
-		c.Stopped = c.Suspend(ctx, budget, r, c.Stopped)
+		c.Stopped = c.Suspend(ctx, budget, c.Stopped)
 	}
-	err := c.rankAndCount(ctx, r)
+	err := c.rankAndCount(ctx)
 	if deadline.Passed(err) {
-		c.Stopped = c.Suspend(ctx, budget, r, err)
+		c.Stopped = c.Suspend(ctx, budget, err)
 	} else if err != nil {
 		c.fail(err)
 	}
-	return c.result(r, notes)
+	return c.result()
 }
 
 // inOrder runs an attempt. If a listing was not in order, it runs another one with sorted listings.
@@ -116,16 +127,11 @@ func (s *Scanner) inOrder(attempt func(sorted bool) *scan) *scan {
 	return attempt(true)
 }
 
-// isScheduled reports whether a run uses the index.
-func isScheduled(request *trigger.Request) bool {
-	return request.Trigger == trigger.Timer && request.Inventory
-}
-
 // scan is one pass over the candidates. The caller's goroutine owns it.
 type scan struct {
 	*Scanner
 	ctx, admit context.Context //nolint:containedctx // of one call
-	request    *trigger.Request
+	request    Request
 	sources    sources
 	pool       *pool
 	decider    decider
@@ -133,9 +139,9 @@ type scan struct {
 }
 
 // newScan returns a scan. The caller must close its pool, and the scan or its result.
-func (s *Scanner) newScan(ctx, admit context.Context, request *trigger.Request, asOf time.Time, sorted bool) *scan {
+func (s *Scanner) newScan(ctx, admit context.Context, request Request, sorted bool) *scan {
 	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud),
-		Found: &Found{Head: plan.Head{AsOf: asOf, Policy: s.Policy.Digest()}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
+		Found: &Found{Head: plan.Head{AsOf: request.AsOf, Policy: s.Policy.Digest()}, Summary: Summary{Tally: report.NewTally(s.Policy)}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
 }
 
 func (c *scan) lookUpAll() {

@@ -47,7 +47,7 @@ func TestScopeOfARequest(t *testing.T) {
 			c.listed = []string{"a/b", "c"}
 			got := c.scan(t.Context(), c.scanner(testPolicy), &test.request)
 			if got.found.End() != nil || got.found.Missing {
-				t.Fatalf("%v, %+v", got.found.End(), got.report.Failures)
+				t.Fatalf("%v, %+v", got.found.End(), got.found.Failures)
 			}
 			scope := got.found.Head.Scope
 			for _, names := range []*[]string{&scope.Objects, &scope.Manifests, &scope.Inventory} {
@@ -58,7 +58,7 @@ func TestScopeOfARequest(t *testing.T) {
 			if diff := cmp.Diff(test.want, scope); diff != "" {
 				t.Errorf("scope (-want +got):\n%s", diff)
 			}
-			if notes := got.report.Notes; len(notes) != len(test.notes) || !strings.Contains(strings.Join(notes, "\n"), strings.Join(test.notes, "")) {
+			if notes := got.found.Notes; len(notes) != len(test.notes) || !strings.Contains(strings.Join(notes, "\n"), strings.Join(test.notes, "")) {
 				t.Errorf("notes %q, want %q", notes, test.notes)
 			}
 		})
@@ -102,13 +102,12 @@ func TestSurveyCounts(t *testing.T) {
 	c.add(testMedium("m2", "b", 1))
 	c.list = "mediaId,object\nm1,oss://media-in/x\n"
 	var got []string
-	r := report.New("run", trigger.CLI, nil, now)
 	request := &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{"m1", "m2", "m3"}}
 	pass := func(m media.Medium) { got = append(got, m.ID) }
-	found := c.scanner(testPolicy).Survey(t.Context(), request, r, pass, pass)
+	found := c.scanner(testPolicy).Survey(t.Context(), Request{Request: request, AsOf: now}, pass, pass)
 	found.Close()
-	if !slices.Equal(got, []string{"m1", "m2", "m1", "m2"}) || r.Counts.Absent != 1 || r.Counts.Looked != 1 || r.Counts.Kept != 0 || found.Failed != nil {
-		t.Errorf("%v, %+v, %v", got, r.Counts, found.Failed)
+	if !slices.Equal(got, []string{"m1", "m2", "m1", "m2"}) || found.Counts.Absent != 1 || found.Counts.Looked != 1 || found.Counts.Kept != 0 || found.Failed != nil {
+		t.Errorf("%v, %+v, %v", got, found.Counts, found.Failed)
 	}
 }
 
@@ -149,9 +148,9 @@ func TestGroupsThatCannotBeRead(t *testing.T) {
 			return &mps.Error{Kind: mps.Throttled, Code: "Throttling.User"}
 		}
 		got := c.scan(t.Context(), s, &trigger.Request{Trigger: trigger.HTTP, Plan: contents.ID})
-		said := slices.ContainsFunc(got.report.Failures, func(f report.Failure) bool { return strings.Contains(f.Message, "not all groups") })
+		said := slices.ContainsFunc(got.found.Failures, func(f report.Failure) bool { return strings.Contains(f.Message, "not all groups") })
 		if got.found.Missing != fails || said != fails {
-			t.Errorf("%s: missing %v, %+v", name, got.found.Missing, got.report.Failures)
+			t.Errorf("%s: missing %v, %+v", name, got.found.Missing, got.found.Failures)
 		}
 	}
 }

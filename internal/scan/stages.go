@@ -33,7 +33,7 @@ func (c *scan) stages() []candidates {
 	case len(request.Manifests)+len(request.Prefixes)+len(request.Files) > 0:
 		scope.Objects, scope.Inventory = addresses(request.Objects), addresses(request.Prefixes)
 		scope.Manifests = append(addresses(request.Manifests), request.Files...)
-		c.sources.prefixes, c.sources.lists = request.Prefixes, c.listsOf(request)
+		c.sources.prefixes, c.sources.lists = request.Prefixes, c.listsOf(request.Request)
 		return c.ofSources()
 	case len(request.Objects) > 0:
 		scope.Objects = addresses(request.Objects)

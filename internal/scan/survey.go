@@ -6,18 +6,16 @@ import (
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
-	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
 // Survey scans the candidates of a request. Then it calls one pass after another with every medium once, in the order of
-// their IDs. It decides nothing and writes nothing. A medium of which answers contradict each other is in doubt. The report
-// counts one that a list contradicts, as a run does.
-func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *report.Report, passes ...func(media.Medium)) *Found {
+// their IDs. It decides nothing and writes nothing. A medium of which answers contradict each other is in doubt. One that a list
+// contradicts is counted, as by a run.
+func (s *Scanner) Survey(ctx context.Context, request Request, passes ...func(media.Medium)) *Found {
 	c := s.inOrder(func(sorted bool) *scan {
-		c := s.newScan(ctx, ctx, request, r.AsOf, sorted)
+		c := s.newScan(ctx, ctx, request, sorted)
 		defer c.pool.close()
 		c.decider = decider{surveys: true}
 		c.lookUpAll()
@@ -32,11 +30,12 @@ func (s *Scanner) Survey(ctx context.Context, request *trigger.Request, r *repor
 			case ok:
 				pass(m)
 			case i == 0:
-				f.count(r)
+				f.count(&c.Tally)
 			}
 		}
 	}
-	return c.result(r, c.notes())
+	c.Notes = c.notes()
+	return c.result()
 }
 
 // contradictory is the reason why a medium with different records in two answers is unknown.

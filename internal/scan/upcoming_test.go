@@ -144,13 +144,13 @@ func TestDueAgreesWithForecasts(t *testing.T) {
 			}
 			want := forecastOf(s, asOf, library)
 			got := c.scan(t.Context(), s, daily, fmt.Sprint("run-", day))
-			if diff := cmp.Diff(want, got.report.Due); diff != "" {
+			if diff := cmp.Diff(want, got.found.Due); diff != "" {
 				t.Errorf("seed %d, day %d, %d skipped: due (-forecast +sweep)\n%s", seed, day, got.found.Skipped, diff)
 			}
 			if day > 0 && got.found.Skipped == 0 {
 				t.Errorf("seed %d, day %d: the index skips nothing", seed, day)
 			}
-			for _, one := range got.report.Due {
+			for _, one := range got.found.Due {
 				due += one.Media
 			}
 		}
@@ -166,24 +166,24 @@ func TestDueIsLeftOut(t *testing.T) {
 	c := newCloud(t)
 	s := c.scanner(upcomingPolicy)
 	addLibrary(c, rand.New(rand.NewPCG(5, 6)), 60)
-	if got := c.scan(t.Context(), s, events).report; got.Due != nil || got.Counts.Looked == 0 {
+	if got := c.scan(t.Context(), s, events).found; got.Due != nil || got.Counts.Looked == 0 {
 		t.Errorf("an event: %v, %+v", got.Due, got.Counts)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	c.before = func(int) error { cancel(); return nil }
 	cut := c.scan(ctx, s, daily, "cut")
 	c.before = nil
-	if cut.found.Stopped == nil || cut.report.Due != nil {
-		t.Errorf("a scan that was cut off: %v, %v", cut.found.End(), cut.report.Due)
+	if cut.found.Stopped == nil || cut.found.Due != nil {
+		t.Errorf("a scan that was cut off: %v, %v", cut.found.End(), cut.found.Due)
 	}
-	if again := c.scan(t.Context(), s, daily, "again"); !again.found.Origin.isHint || again.report.Due != nil {
-		t.Errorf("a resumed scan: %v, %v", again.found.Origin.isHint, again.report.Due)
+	if again := c.scan(t.Context(), s, daily, "again"); !again.found.Origin.isHint || again.found.Due != nil {
+		t.Errorf("a resumed scan: %v, %v", again.found.Origin.isHint, again.found.Due)
 	}
-	if whole := c.scan(t.Context(), s, daily, "whole"); len(whole.report.Due) == 0 {
+	if whole := c.scan(t.Context(), s, daily, "whole"); len(whole.found.Due) == 0 {
 		t.Error("a whole scan counts nothing")
 	}
 	empty := newCloud(t)
-	if got := empty.scan(t.Context(), empty.scanner(upcomingPolicy), daily).report; got.Due == nil || len(got.Due) > 0 {
+	if got := empty.scan(t.Context(), empty.scanner(upcomingPolicy), daily).found; got.Due == nil || len(got.Due) > 0 {
 		t.Errorf("an empty library: %#v", got.Due)
 	}
 }
@@ -198,8 +198,8 @@ func TestDueWithManyMediaAhead(t *testing.T) {
 		c.listed = append(c.listed, m.Object.Key)
 	}
 	slices.Sort(c.listed)
-	if got := c.scan(t.Context(), s, daily); got.report.Due != nil || got.counts.Unknown != 10_001 {
-		t.Errorf("%v, %+v", got.report.Due, got.counts)
+	if got := c.scan(t.Context(), s, daily); got.found.Due != nil || got.counts.Unknown != 10_001 {
+		t.Errorf("%v, %+v", got.found.Due, got.counts)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func TestReportedDeletion(t *testing.T) {
 	counts := report.Counts{Deleted: 1, Gone: 2, Failed: 4, Unverified: 8, Pending: 16}
 	of := func(change func(*report.Report)) *report.Report {
-		r := &report.Report{Mode: policy.Enforce, Status: report.Done, Plan: "p", Counts: counts}
+		r := &report.Report{Mode: policy.Enforce, Status: report.Done, Plan: "p", Tally: report.Tally{Counts: counts}}
 		change(r)
 		return r
 	}

@@ -143,9 +143,8 @@ func TestTakeAScan(t *testing.T) {
 		"skipped media":          {passed: 1, notes: 1},
 	} {
 		r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
-		r.report.Counts = test.counts
 		found := &scan.Found{}
-		found.Missing, found.Skipped = test.missing, test.passed
+		found.Counts, found.Missing, found.Skipped = test.counts, test.missing, test.passed
 		r.adopt(found)
 		if r.nothingSeen != test.nothing || r.partial != test.missing || len(r.report.Notes) != test.notes {
 			t.Errorf("%s: nothing seen %v, partial %v, notes %q", name, r.nothingSeen, r.partial, r.report.Notes)

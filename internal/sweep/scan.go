@@ -22,16 +22,27 @@ func (r *run) scanner(announced *announce.Reader) *scan.Scanner {
 
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
 func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
-	found = r.scanner(announced).Run(ctx, admit, r.budget, r.request, r.report)
+	found = r.scanner(announced).Run(ctx, admit, r.budget, r.asked())
 	r.adopt(found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
+}
+
+// asked returns what the run asks of its scan.
+func (r *run) asked() scan.Request {
+	return scan.Request{Request: r.request, Run: r.report.Run, Mode: r.report.Mode, AsOf: r.report.AsOf}
 }
 
 // adopt copies the state of a scan into the run and its report.
 func (r *run) adopt(found *scan.Found) {
 	r.partial, r.skipped = found.Missing, found.Skipped
-	c := &r.report.Counts
-	r.nothingSeen = found.Missing && c.Looked+c.ObjectsWithoutMedia == 0
+	r.nothingSeen = found.Missing && found.Counts.Looked+found.Counts.ObjectsWithoutMedia == 0
+	into := r.report
+	into.AsOf, into.Resumes = found.Head.AsOf, found.Resumes
+	into.Tally, into.Due = found.Tally, found.Due
+	into.Sources, into.Notes = append(into.Sources, found.Sources...), append(into.Notes, found.Notes...)
+	for _, failure := range found.Failures {
+		into.Fail(failure)
+	}
 	switch {
 	case found.Failed != nil:
 		r.end(report.Failed, found.Failed)
@@ -79,7 +90,9 @@ func (r *run) writeIndex(ctx context.Context, found *scan.Found) (wait func()) {
 // suspend returns an error that ended the run before the first deletion. A later run resumes a scan whose time was up.
 func (r *run) suspend(ctx context.Context, found *scan.Found, err error) error {
 	if deadline.Passed(err) {
-		return found.Suspend(ctx, r.budget, r.report, err)
+		err = found.Suspend(ctx, r.budget, err)
+		r.report.Resumes = found.Resumes
+		return err
 	}
 	return fmt.Errorf("%w; nothing was deleted", err)
 }

@@ -77,7 +77,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	defer cancel()
 	run := s.newRun(budget, request, r)
 	run.finish(task.Run(func() {
-		found := run.scanner(&announce.Reader{}).Survey(ctx, request, r, passes...)
+		found := run.scanner(&announce.Reader{}).Survey(ctx, run.asked(), passes...)
 		defer found.Close()
 		run.adopt(found)
 	}))
