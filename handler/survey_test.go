@@ -186,7 +186,7 @@ func TestForecastAndDiffAgreeAboutLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	forecast, _ := w.f.Forecast(t.Context(), handler.Call{}, trigger.CLI, 30)
-	diff, _ := w.f.Diff(t.Context(), handler.Call{}, never, nil)
+	diff, _ := w.f.Diff(t.Context(), handler.Call{}, never, func(retention.Difference) {})
 	swept := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Partial)
 	newlyKept := 0
 	for _, group := range diff.Changes {
@@ -233,7 +233,7 @@ func TestSurveysThatFail(t *testing.T) {
 		t.Errorf("without an inventory: %s, %q", r.Status, r.Error)
 	}
 	w.setPolicy("version: 2\n")
-	if _, r := w.f.Diff(context.Background(), handler.Call{}, &policy.Policy{}, nil); !r.Refused {
+	if _, r := w.f.Diff(context.Background(), handler.Call{}, &policy.Policy{}, func(retention.Difference) {}); !r.Refused {
 		t.Errorf("with a broken policy: %s, %q", r.Status, r.Error)
 	}
 }

@@ -141,7 +141,7 @@ oss://bucket/key. A policy without an inventory uses the other's.`,
 func (c *Command) writeDiff(ctx context.Context, s *service.Service, other *policy.Policy, flags *functionFlags) (differ bool, err error) {
 	var rows strings.Builder // in the order in which they are found
 	table := flags.csv(&rows)
-	var each func(retention.Difference)
+	each := func(retention.Difference) {}
 	if flags.output == "csv" {
 		each = render.Differences(table)
 	}

@@ -74,8 +74,7 @@ type DiffGroup struct {
 // libraries give equal samples.
 const maxSamples = 5
 
-// NewDiff starts a comparison. Each difference is handed over when it is found;
-// each may be nil.
+// NewDiff starts a comparison. It passes each difference to each when it is found.
 func NewDiff(old, new *policy.Policy, asOf time.Time, mark func(*media.Medium) Mark, each func(Difference)) *Diff {
 	return &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{},
 		old: NewForecaster(old, asOf, mark), new: NewForecaster(new, asOf, mark), each: each}
@@ -117,9 +116,7 @@ func (d *Diff) Add(m media.Medium) {
 		return
 	}
 	difference := Difference{Kind: kind, MediaID: m.ID, Object: m.Object.String(), Old: was, New: is}
-	if d.each != nil {
-		d.each(difference)
-	}
+	d.each(difference)
 	at := slices.IndexFunc(d.Changes, func(g DiffGroup) bool { return g.Kind == kind && g.OldRule == was.Rule && g.NewRule == is.Rule })
 	if at < 0 {
 		at = len(d.Changes)

@@ -412,7 +412,7 @@ func TestDiff(t *testing.T) {
 			own := groupKey{one.Kind, one.Old.Rule, one.New.Rule}
 			all[own] = append(all[own], one.MediaID)
 		})
-		same := retention.NewDiff(p, p, asOf, unmarked, nil)
+		same := retention.NewDiff(p, p, asOf, unmarked, func(retention.Difference) {})
 		for _, m := range library {
 			d.Rank(m)
 			same.Rank(m)
@@ -467,7 +467,7 @@ func TestDiff(t *testing.T) {
 func TestDiffOfInventories(t *testing.T) {
 	old := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/a/}]\nexpire: [{name: all, after: 30d}]\n")
 	next := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/b/}]\nexpire: [{name: all, after: 30d}]\n")
-	d := retention.NewDiff(old, next, asOf, unmarked, nil)
+	d := retention.NewDiff(old, next, asOf, unmarked, func(retention.Difference) {})
 	for _, key := range []string{"a/1", "b/1"} {
 		d.Add(media.Medium{ID: key, Object: media.Object{Bucket: "media-in", Key: key}, State: "Published", Created: asOf.AddDate(-1, 0, 0)})
 	}
@@ -483,7 +483,7 @@ func without(list, drop []string) []string {
 
 // A medium whose record names no object has none in a difference.
 func TestDiffOfAMediumWithoutAnObject(t *testing.T) {
-	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, unmarked, nil)
+	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, unmarked, func(retention.Difference) {})
 	m := series("a", 100)
 	m.Object = media.Object{}
 	diff.Add(m)

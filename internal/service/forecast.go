@@ -50,7 +50,7 @@ func (j *job) allAnnounced(ctx context.Context) (all announce.Table, err error) 
 }
 
 // Diff compares the decisions of the service's policy with those of the next one on the media of
-// both inventories. It passes each difference to each, which may be nil.
+// both inventories. It passes each difference to each.
 func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each func(retention.Difference)) (*retention.Diff, *report.Report) {
 	j := s.newJob(ctx, call, &trigger.Request{Trigger: trigger.CLI, Inventory: true})
 	if err := j.readPolicy(ctx); err != nil {
