@@ -126,17 +126,21 @@ func testObjectsThatAreNoLists(t *testing.T, w *world) {
 	}
 }
 
-// A list without a readable row is never done.
+// A list that is none fails the run. One of which every row is bad was read: the run is partial.
 func TestListsOfWhichNothingCanBeRead(t *testing.T) {
-	for name, body := range map[string]string{
-		"nothing": "", "only a mark": "\ufeff", "bad rows": "object\nclips/1\n", "Excel": "PK\x03\x04...", "an array": `[{"mediaId":"m1"}]`, "spaces": "\n \n", "no column": "id\nm1\n",
-		"other objects": `{"mediaIds":["m1"]}`, "NULs": strings.Repeat("\x00", 1000), "a long line": strings.Repeat("x", 3<<20), "one quote": "mediaId\n\"m1", "CR and LF": "mediaId\rm1\nm2\r",
+	for name, test := range map[string]struct {
+		body string
+		want report.Status
+	}{
+		"nothing": {"", report.Failed}, "only a mark": {"\ufeff", report.Failed}, "Excel": {"PK\x03\x04...", report.Failed}, "an array": {`[{"mediaId":"m1"}]`, report.Failed},
+		"spaces": {"\n \n", report.Failed}, "no column": {"id\nm1\n", report.Failed}, "NULs": {strings.Repeat("\x00", 1000), report.Failed}, "a long line": {strings.Repeat("x", 3<<20), report.Failed},
+		"bad rows": {"object\nclips/1\n", report.Partial}, "other objects": {`{"mediaIds":["m1"]}`, report.Partial}, "one quote": {"mediaId\n\"m1", report.Partial}, "CR and LF": {"mediaId\rm1\nm2\r", report.Partial},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, emulator.Config{}, withInventory("", listPolicy))
-			w.e.PutObject("ops", "lists/a", []byte(body), time.Now())
-			if r, _ := w.invoke(listEvent("lists/a")); r.Status != report.Failed || len(r.Failures) == 0 || len(r.Failures[0].Message) > 1000 {
+			w.e.PutObject("ops", "lists/a", []byte(test.body), time.Now())
+			if r, _ := w.invoke(listEvent("lists/a")); r.Status != test.want || len(r.Failures) == 0 || len(r.Failures[0].Message) > 1000 {
 				t.Errorf("%s %s, %+v", r.Status, r.Error, r.Failures)
 			}
 		})

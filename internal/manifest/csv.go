@@ -53,7 +53,7 @@ func readHeader(t *table) (header, error) {
 			return header{}, errors.New("it has no header")
 		}
 		if err != nil {
-			return header{}, fmt.Errorf("read the header: %w", err)
+			return header{}, ofHeader(err)
 		}
 		hint, isHint := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("sep="))
 		isHint = isHint && len(hint) == 1 && bytes.Contains(separators, hint)
@@ -68,7 +68,7 @@ func readHeader(t *table) (header, error) {
 	for _, t.separator = range separators {
 		row, err := t.row()
 		if err != nil {
-			return header{}, fmt.Errorf("read the header: %w", err)
+			return header{}, ofHeader(err)
 		}
 		var h header
 		if err = t.problem; err == nil {
@@ -83,6 +83,14 @@ func readHeader(t *table) (header, error) {
 		}
 	}
 	return header{}, problem
+}
+
+// ofHeader returns the error of a header. It is of no single row: nothing can be read without a header.
+func ofHeader(err error) error {
+	if row, ok := errors.AsType[*RowError](err); ok {
+		err = fmt.Errorf("line %d: %w", row.Line, row.Err)
+	}
+	return fmt.Errorf("read the header: %w", err)
 }
 
 func columns(names []string) (header, error) {

@@ -58,8 +58,9 @@ func (c *scan) gatherLeads() {
 }
 
 func (c *scan) read(share context.Context, one list) {
-	rows, bad, unmatched := 0, 0, c.sources.unmatched
+	rows, bad, badRows, unmatched := 0, 0, 0, c.sources.unmatched
 	defer func() {
+		c.BadRows += badRows
 		if one.name != "" {
 			c.sources.line(one.name).Named = rows // replaces the count of an earlier scan
 		}
@@ -85,11 +86,14 @@ func (c *scan) read(share context.Context, one list) {
 		isUnusable := errors.Is(err, inventory.ErrUnusable)
 		if isUnusable { // the last value
 			c.sources.gathered.Undo()
-			rows, c.sources.unmatched = 0, unmatched
+			rows, badRows, c.sources.unmatched = 0, 0, unmatched
 		}
 		c.sourceFailed(err)
 		if c.End() != nil || isUnusable {
 			return
+		}
+		if !manifest.EndsReading(err) {
+			badRows++
 		}
 		if bad++; bad == maxBadRows {
 			c.sourceFailed(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad))

@@ -23,6 +23,8 @@ type problems struct {
 	Stopped, Failed error
 	// Missing is true if some candidates or sources could not be read.
 	Missing bool
+	// BadRows are rows of lists that name nothing. Lists of which nothing is used have none.
+	BadRows int
 	// Failures are the first. Unlisted has the others.
 	Failures []report.Failure
 	unlisted extsort.Sorter // those for which the report has no room

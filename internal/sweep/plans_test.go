@@ -131,6 +131,7 @@ func TestTakeAScan(t *testing.T) {
 	for name, test := range map[string]struct {
 		missing bool
 		passed  int
+		bad     int
 		counts  report.Counts
 		nothing bool
 		notes   int
@@ -140,11 +141,12 @@ func TestTakeAScan(t *testing.T) {
 		"a medium":               {missing: true, counts: report.Counts{Looked: 1}},
 		"an object":              {missing: true, counts: report.Counts{ObjectsWithoutMedia: 1}},
 		"a medium and an object": {missing: true, counts: report.Counts{Looked: 1, ObjectsWithoutMedia: 1}},
+		"a bad row":              {missing: true, bad: 1},
 		"skipped media":          {passed: 1, notes: 1},
 	} {
 		r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 		found := &scan.Found{}
-		found.Counts, found.Missing, found.Skipped = test.counts, test.missing, test.passed
+		found.Counts, found.Missing, found.BadRows, found.Skipped = test.counts, test.missing, test.bad, test.passed
 		r.adopt(found)
 		if r.nothingSeen != test.nothing || r.partial != test.missing || len(r.report.Notes) != test.notes {
 			t.Errorf("%s: nothing seen %v, partial %v, notes %q", name, r.nothingSeen, r.partial, r.report.Notes)

@@ -35,7 +35,7 @@ func (r *run) asked() scan.Request {
 // adopt copies the state of a scan into the run and its report.
 func (r *run) adopt(found *scan.Found) {
 	r.partial, r.skipped = found.Missing, found.Skipped
-	r.nothingSeen = found.Missing && found.Counts.Looked+found.Counts.ObjectsWithoutMedia == 0
+	r.nothingSeen = found.Missing && found.Counts.Looked+found.Counts.ObjectsWithoutMedia+found.BadRows == 0
 	into := r.report
 	into.AsOf, into.Resumes = found.Head.AsOf, found.Resumes
 	into.Tally, into.Due = found.Tally, found.Due

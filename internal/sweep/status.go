@@ -18,7 +18,7 @@ type ending struct {
 	timeUp error
 	// partial is true if some candidates could not be read, or some outcomes not be recorded.
 	partial bool
-	// nothingSeen is true if there were candidates or sources, and none could be read.
+	// nothingSeen is true if there were candidates or sources, and none could be read. A list of bad rows was read.
 	nothingSeen bool
 	skipped     int // candidates that the scan skipped
 }
