@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -176,15 +175,10 @@ func (c *Command) writeCheck(ctx context.Context, from sources, data []byte, err
 
 // refusals returns a warning for each mistake of the environment that makes runs refuse it.
 func (c *Command) refusals(ctx context.Context, p *policy.Policy) (list []policy.Warning) {
-	broken := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p}).Broken(ctx) // at least the first mistake
-	_, noAccount := account.FromEnvironment(c.Getenv)
 	_, noTimeout := c.timeLimit(defaultTimeout)
-	if err := errors.Join(broken, noAccount, noTimeout); err != nil {
+	if err := handler.New(handler.Options{Getenv: c.Getenv, Log: io.Discard, Policy: p, Broken: noTimeout}).Broken(ctx); err != nil {
 		for line := range strings.Lines(err.Error()) {
-			warning := policy.Warning{Message: "a run in this environment is refused: " + strings.TrimSpace(line)}
-			if !slices.Contains(list, warning) {
-				list = append(list, warning)
-			}
+			list = append(list, policy.Warning{Message: "a run in this environment is refused: " + strings.TrimSpace(line)})
 		}
 	}
 	return list

@@ -35,60 +35,36 @@ func newDeployment(o Options) *deployment {
 	if o.Libraries == nil {
 		o.Libraries = new(mps.Clients)
 	}
-	d := &deployment{policies: policies{latest: o.Policy}, keyring: account.NewKeyringWith(o.Getenv, o.Credentials)}
+	a, noAccount := account.FromEnvironment(o.Getenv)
+	a.Dial = o.Dial
+	location, noState := state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv)
+	if noState != nil {
+		noState = fmt.Errorf("MEDIASWEEP_STATE: %w", noState)
+	}
+	if location.InOSS() {
+		noState, noAccount = noAccount, nil
+	}
+	notifier, noDigests := notify.New(o.Getenv, a.Dialer())
+	d := &deployment{
+		policies: policies{latest: o.Policy}, account: a, keyring: account.NewKeyringWith(o.Getenv, o.Credentials), state: location, objects: objects.New(a),
+		origin:  report.Origin{Account: text.Name(o.Getenv("FC_ACCOUNT_ID")), Function: o.Getenv("FC_FUNCTION_NAME"), Region: a.Region},
+		digests: &digests{Notifier: notifier}, noStore: errors.Join(account.CheckEnvironment(o.Getenv), noState),
+	}
+	if location != (state.Location{}) {
+		d.origin.State = location.String()
+	}
 	var noPolicy error
 	if o.Policy == nil {
 		noPolicy = d.policies.configure(o.Getenv)
 	}
-	notifier, noDigests := notify.New(o.Getenv, (account.Account{Dial: o.Dial}).Dialer())
-	d.noStore = errors.Join(account.CheckEnvironment(o.Getenv), d.locateState(o))
-	if d.broken = errors.Join(d.noStore, o.Broken, noDigests, noPolicy); d.broken == nil {
-		d.broken = d.wire(o)
+	switch d.broken = errors.Join(d.noStore, o.Broken, noDigests, noPolicy, noAccount); {
+	case d.broken != nil:
+	case location.Covers(d.policies.object):
+		d.broken = errors.New("MEDIASWEEP_POLICY lies below MEDIASWEEP_STATE, where only this program's records may be: move the policy")
+	default:
+		d.library, d.broken = o.Libraries.Of(a, policy.DefaultShare) // Policy changes the share
 	}
-	d.origin = report.Origin{Account: text.Name(o.Getenv("FC_ACCOUNT_ID")), Function: o.Getenv("FC_FUNCTION_NAME"), Region: d.account.Region}
-	if d.state != (state.Location{}) {
-		d.origin.State = d.state.String()
-	}
-	d.digests = &digests{Notifier: notifier}
 	return d
-}
-
-func (d *deployment) locateState(o Options) (err error) {
-	if d.state, err = state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv); err != nil {
-		return fmt.Errorf("MEDIASWEEP_STATE: %w", err)
-	}
-	if d.state.InOSS() {
-		return d.openAccount(o)
-	}
-	return nil
-}
-
-func (d *deployment) openAccount(o Options) (err error) {
-	if d.account, err = account.FromEnvironment(o.Getenv); err != nil {
-		return err
-	}
-	d.account.Dial = o.Dial
-	d.objects = objects.New(d.account)
-	return nil
-}
-
-// wire opens what only runs need, and checks that the policy and the state store do not overlap.
-func (d *deployment) wire(o Options) (err error) {
-	if d.objects == nil {
-		if err = d.openAccount(o); err != nil {
-			return err
-		}
-	}
-	if d.policies.latest != nil {
-		err = d.checkStatePrefix(d.policies.latest)
-	} else if d.state.Covers(d.policies.object) {
-		err = errors.New("MEDIASWEEP_POLICY lies below MEDIASWEEP_STATE, where only this program's records may be: move the policy")
-	}
-	if err != nil {
-		return err
-	}
-	d.library, err = o.Libraries.Of(d.account, policy.DefaultShare) // Policy changes the share
-	return err
 }
 
 // Origin returns the deployment's origin. It may be empty if the service is broken.
