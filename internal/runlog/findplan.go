@@ -67,7 +67,7 @@ func latestPlan(ctx context.Context, store state.Store) (id string, err error) {
 			return "", err
 		}
 		reads += len(batch)
-		for one, record := range state.ReadAll(ctx, store, batch, candidate.recordName) {
+		for one, record := range state.ReadAll(ctx, store, batch, logged.recordName) {
 			if errors.Is(record.Err, state.ErrNotFound) {
 				continue
 			}

@@ -114,7 +114,7 @@ func isLogged(ctx context.Context, store state.Store, run string, i journal.Inte
 		if err != nil {
 			return false, err
 		}
-		if r, err := readLogged(data, l); err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
+		if r, err := l.read(data); err != nil || run != i.Run || r.AsOf.Equal(i.AsOf) {
 			return true, nil
 		}
 	}
@@ -160,7 +160,7 @@ func OnPlan(ctx context.Context, store state.Store, i journal.Intent) (reports [
 		if record.Err != nil && !state.IsLost(record.Err) {
 			return nil, record.Err
 		}
-		r, err := readLogged(record.Data, l)
+		r, err := l.read(record.Data)
 		isFirst := err == nil && r.Run == i.Run && r.AsOf.Equal(i.AsOf)
 		hasFirst = hasFirst || isFirst
 		if isFirst || err == nil && r.Ledger == i.Run && r.Plan == i.Plan {

@@ -48,15 +48,6 @@ const (
 	maxPageBytes = 8 << 20
 )
 
-// candidate is a record that may be on a page.
-type candidate struct {
-	key  string // sorts newest first
-	name string
-	read func(data []byte) (*report.Report, error)
-}
-
-func (c candidate) recordName() string { return c.name }
-
 // List returns a page of reports. The number of its requests does not depend on the number of
 // reports that the query leaves out. It fails if it can read no record.
 func List(ctx context.Context, store state.Store, q Query) (Page, error) {
@@ -70,7 +61,7 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 			return page, err
 		}
 		var failed error
-		for one, record := range state.ReadAll(ctx, store, batch, candidate.recordName) {
+		for one, record := range state.ReadAll(ctx, store, batch, logged.recordName) {
 			var r *report.Report
 			err := record.Err
 			if err == nil {
@@ -98,7 +89,7 @@ func List(ctx context.Context, store state.Store, q Query) (Page, error) {
 }
 
 // take returns the next candidates, at most most.
-func take(next func() (candidate, error, bool), most int) (batch []candidate, err error) {
+func take(next func() (logged, error, bool), most int) (batch []logged, err error) {
 	for len(batch) < most {
 		one, err, more := next()
 		if err != nil || !more {
@@ -139,18 +130,17 @@ func keyOf(cursor string) string {
 	return state.Inverted(at) + "-" + rest
 }
 
-// candidates yields the records of a page, newest first.
-func (q Query) candidates(ctx context.Context, store state.Store) iter.Seq2[candidate, error] {
-	return func(yield func(candidate, error) bool) {
+// candidates yields the records that may be on a page, newest first.
+func (q Query) candidates(ctx context.Context, store state.Store) iter.Seq2[logged, error] {
+	return func(yield func(logged, error) bool) {
 		for l, err := range q.logged(ctx, store) {
-			read := func(data []byte) (*report.Report, error) { return readLogged(data, l) }
-			if !yield(candidate{l.key, l.name, read}, err) || err != nil {
+			if !yield(l, err) || err != nil {
 				return
 			}
 		}
 		older, err := q.unlogged(ctx, store)
 		if err != nil {
-			yield(candidate{}, err)
+			yield(logged{}, err)
 			return
 		}
 		for _, one := range older {

@@ -25,7 +25,7 @@ func logFolderOf(kind trigger.Kind, status report.Status) string {
 	return fmt.Sprintf("%s%s/%s/", logFolder, kind, status)
 }
 
-// logged is the name of a record in the log.
+// logged is the name of a record in the log, or of a report that was saved before the log began: then it has no counts.
 type logged struct {
 	name   string
 	key    string // sorts newest first, and differs for each record
@@ -120,10 +120,11 @@ func parseLogName(name string) (logged, error) {
 	return l, nil
 }
 
-// readLogged reads a report of the log. One that is not of its name is damaged.
-func readLogged(data []byte, l logged) (*report.Report, error) {
+// read reads the report of a record. A report of the log that is not of its name is damaged.
+func (l logged) read(data []byte) (*report.Report, error) {
 	r, err := decodeReport(l.name, data)
-	if err == nil && (l.run != state.SafeName(r.Run) || !strings.HasPrefix(l.name, logFolderOf(r.Trigger, r.Status))) {
+	isLogged := strings.HasPrefix(l.name, logFolder)
+	if err == nil && isLogged && (l.run != state.SafeName(r.Run) || !strings.HasPrefix(l.name, logFolderOf(r.Trigger, r.Status))) {
 		err = fmt.Errorf("record %s: %w: it is a report of another run", l.name, state.ErrDamaged)
 	}
 	return r, err

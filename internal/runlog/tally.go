@@ -108,7 +108,7 @@ func (d *Day) countRule(rule string, n report.StatsTotal) { d.Rules[rule] = d.Ru
 // readRules reads reports for the names of their rules. If count is true, it counts their rules too.
 func (t *tally) readRules(ctx context.Context, list []logged, count bool) {
 	for l, record := range state.ReadAll(ctx, t.store, list, logged.recordName) {
-		r, err := readLogged(record.Data, l)
+		r, err := l.read(record.Data)
 		if err = cmp.Or(record.Err, err); err != nil {
 			t.skip(l.name, fmt.Errorf("its rules are not counted or named: %w", err))
 			continue

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
@@ -56,14 +55,14 @@ func begun(ctx context.Context, store state.Store) (at time.Time, older bool, er
 
 // unlogged returns reports that were saved before the log began, newest first. It lists all reports
 // of such a store, as the version before the log did.
-func (q Query) unlogged(ctx context.Context, store state.Store) ([]candidate, error) {
+func (q Query) unlogged(ctx context.Context, store state.Store) ([]logged, error) {
 	began, older, err := begun(ctx, store)
 	if err != nil || !older || !q.Since.Before(began) {
 		return nil, err
 	}
-	var list []candidate
+	var list []logged
 	cut := func(most int) {
-		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
+		slices.SortFunc(list, func(a, b logged) int { return cmp.Compare(a.key, b.key) })
 		list = list[:min(len(list), most)]
 	}
 	for record, err := range store.List(ctx, reportFolder, "") {
@@ -75,8 +74,7 @@ func (q Query) unlogged(ctx context.Context, store state.Store) ([]candidate, er
 		if err != nil || number < 1 || !record.Written.Before(began) || record.Written.Before(q.Since) || key <= keyOf(q.Before) {
 			continue
 		}
-		read := func(data []byte) (*report.Report, error) { return decodeReport(record.Name, data) }
-		if list = append(list, candidate{key, record.Name, read}); len(list) >= 4*maxPageReads {
+		if list = append(list, logged{name: record.Name, key: key}); len(list) >= 4*maxPageReads {
 			cut(maxPageReads + 1)
 		}
 	}
