@@ -25,7 +25,10 @@ func TestRestored(t *testing.T) {
 		fails string
 	}{
 		{"whole", func(*statetest.Memory) {}, media, ""},
-		{"more than the report says", func(m *statetest.Memory) { _, err := AddRestored(t.Context(), m, "r", 3, results[:5]); no(t, err) }, media + 5, ""},
+		{"more than the report says", func(m *statetest.Memory) {
+			_, err := segments.Append(t.Context(), m, RestoredFolder("r"), 3, results[:5])
+			no(t, err)
+		}, media + 5, ""},
 		{"a record is missing", func(m *statetest.Memory) { delete(m.Records, name(2)) }, media - segments.MaxLines, "1000 are missing"},
 		{"a record is damaged", func(m *statetest.Memory) { m.Put(name(2), []byte("no gzip")) }, segments.MaxLines, name(2)},
 		{"a record of another kind", func(m *statetest.Memory) {
@@ -39,7 +42,7 @@ func TestRestored(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			store := statetest.New()
-			_, err := AddRestored(t.Context(), store, "r", 0, results)
+			_, err := segments.Append(t.Context(), store, RestoredFolder("r"), 0, results)
 			no(t, err)
 			test.alter(store)
 			got := 0

@@ -33,18 +33,8 @@ func SaveFailures(ctx context.Context, store state.Store, now time.Time, run str
 	return folder, written.Close()
 }
 
-// RestoredFolder returns the folder of the results of a restore.
+// RestoredFolder returns the folder of the results of a restore: lines of JSON, in their order.
 func RestoredFolder(run string) string { return "restored/" + state.SafeName(run) + "/" }
-
-// AddRestored appends results of a restore, as lines of JSON. last is the highest record number that
-// may be in use. It returns the new last number.
-func AddRestored(ctx context.Context, store state.Store, run string, last int, results []report.RestoredMedium) (int, error) {
-	last, err := segments.Append(ctx, store, RestoredFolder(run), last, results)
-	if err != nil {
-		err = fmt.Errorf("write the results of the restore: %w", err)
-	}
-	return last, err
-}
 
 // Restored yields the results of a restore in the order of their writing. It ends with an error if
 // there are fewer than least.

@@ -44,13 +44,14 @@ func (o *results) flush(ctx context.Context) {
 	if len(o.unwritten) == 0 {
 		return
 	}
-	last, err := runlog.AddRestored(ctx, o.store, o.report.Run, o.last, o.unwritten)
+	folder := runlog.RestoredFolder(o.report.Run)
+	last, err := segments.Append(ctx, o.store, folder, o.last, o.unwritten)
 	if o.last = last; err != nil {
 		o.log.Warn("results of the restore not recorded", "error", err.Error())
 		return
 	}
 	o.unwritten = nil
-	o.report.Restore.Records = runlog.RestoredFolder(o.report.Run)
+	o.report.Restore.Records = folder
 }
 
 // RestoredBy returns the results of the run of a report, which is a restore. A dry run has those of
