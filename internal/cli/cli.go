@@ -190,7 +190,7 @@ func takes(least, most int) cobra.PositionalArgs {
 
 func usage(cmd *cobra.Command) string { return "usage: " + cmd.UseLine() }
 
-// version is the release's, else the module's, else the commit's.
+// version is the release's, else the one that the go command gave the program.
 func (c *Command) version() string {
 	if c.Version != "" {
 		return c.Version
@@ -198,11 +198,6 @@ func (c *Command) version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && info.Main.Version == "(devel)" {
-			return setting.Value
-		}
 	}
 	return info.Main.Version
 }
