@@ -9,9 +9,9 @@ import (
 
 // CSV writes rows of CSV.
 type CSV struct {
-	out          *csv.Writer
-	excel        bool
-	ids, objects map[int]bool // columns by their number
+	out   *csv.Writer
+	excel bool
+	names []string // of the columns
 }
 
 // NewCSV returns a writer. For Excel the file starts with a byte order mark, and cells that a spreadsheet
@@ -25,20 +25,16 @@ func NewCSV(w io.Writer, excel bool) *CSV {
 
 // Head writes the names of the columns.
 func (c *CSV) Head(names ...string) {
-	c.ids, c.objects = map[int]bool{}, map[int]bool{}
-	for i, name := range names {
-		c.ids[i] = name == "mediaId" || name == "newId"
-		c.objects[i] = name == "object"
-	}
+	c.names = names
 	_ = c.out.Write(names) // Flush returns the error
 }
 
 // Row writes a row.
 func (c *CSV) Row(cells ...string) {
 	for i, cell := range cells {
-		switch {
-		case !c.excel, c.ids[i]: // an ID can start with -, and its letters call no function
-		case c.objects[i]: // an object is read back as it is
+		switch name := c.names[i]; {
+		case !c.excel, name == "mediaId", name == "newId": // an ID can start with -, and its letters call no function
+		case name == "object": // an object is read back as it is
 			cells[i] = asText(cell)
 		default:
 			cells[i] = textOf(cell)
