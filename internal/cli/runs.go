@@ -138,17 +138,14 @@ func page(list []render.Run, end string, limit int) (shown []render.Run, next st
 func showRun(cmd *cobra.Command, flags *functionFlags, stores []store, id string) error {
 	var absent, failure error
 	for _, one := range stores {
-		lacks := false
 		err := flags.show(cmd, one.command, func(ctx context.Context, s *service.Service, b *strings.Builder) error {
-			err := one.command.writeRun(ctx, s, b, id, flags)
-			lacks = errors.Is(err, state.ErrNotFound)
-			return missing("runs", id, err)
+			return one.command.writeRun(ctx, s, b, id, flags)
 		})
 		switch {
 		case err == nil:
 			return nil
-		case lacks:
-			absent = err
+		case errors.Is(err, state.ErrNotFound):
+			absent = missing("runs", id, err)
 		case failure == nil:
 			failure = err
 		}
