@@ -183,15 +183,15 @@ func TestMessageFits(t *testing.T) {
 			for _, lang := range []words.Lang{words.English, words.Chinese} {
 				m := Digest{Report: r, Held: 1}.Message(lang, report.Origin{State: "file:///" + long})
 				for _, k := range []kind{dingtalk, feishu, wecom, slack} {
-					made, err := target{kind: k, secret: "s"}.newRequest(m, stampTime)
+					_, content := requestOf(t, target{kind: k, secret: "s"}, m)
 					var body struct{ Markdown struct{ Content string } }
-					jsonErr := json.Unmarshal(made.body, &body)
+					err := json.Unmarshal(content, &body)
 					switch {
-					case err != nil || jsonErr != nil || !utf8.Valid(made.body):
-						t.Errorf("%s: %v, %v", k, err, jsonErr)
-					case len(made.body) > 20_000 || len(body.Markdown.Content) > 4096 && k == wecom:
-						t.Errorf("%s: %d bytes, of markdown %d", k, len(made.body), len(body.Markdown.Content))
-					case !strings.Contains(string(made.body), "mediasweep apply "+trigger.ShortPlan(plan)):
+					case err != nil || !utf8.Valid(content):
+						t.Errorf("%s: %v", k, err)
+					case len(content) > 20_000 || len(body.Markdown.Content) > 4096 && k == wecom:
+						t.Errorf("%s: %d bytes, of markdown %d", k, len(content), len(body.Markdown.Content))
+					case !strings.Contains(string(content), "mediasweep apply "+trigger.ShortPlan(plan)):
 						t.Errorf("%s does not say how to approve", k)
 					}
 				}

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -61,18 +60,9 @@ func (n *Notifier) send(ctx context.Context, t target, m Message) error {
 }
 
 func (n *Notifier) try(ctx context.Context, t target, m Message) error {
-	made, err := t.newRequest(m, time.Now())
+	post, err := t.newRequest(ctx, m, time.Now())
 	if err != nil {
-		return errors.New("the message cannot be encoded")
-	}
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, made.url.String(), bytes.NewReader(made.body))
-	if err != nil {
-		return errors.New("the request cannot be made: check the URL")
-	}
-	post.Header.Set("Content-Type", "application/json; charset=utf-8")
-	post.Header.Set("User-Agent", "mediasweep")
-	for name, value := range made.header {
-		post.Header.Set(name, value)
+		return err
 	}
 	response, err := n.client.Do(post)
 	if err != nil {

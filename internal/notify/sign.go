@@ -1,10 +1,14 @@
 package notify
 
 import (
+	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -12,50 +16,52 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// request is one message as a target takes it.
-type request struct {
-	url    url.URL
-	body   []byte
-	header map[string]string
-}
-
 type object = map[string]any
 
 // newRequest makes the request of a message. Its signature is valid for about an hour from now, so
 // each send makes a new one.
-func (t target) newRequest(m Message, now time.Time) (request, error) {
-	r := request{url: t.url, header: map[string]string{}}
-	var err error
+func (t target) newRequest(ctx context.Context, m Message, now time.Time) (*http.Request, error) {
+	address, header := t.url, http.Header{"Content-Type": {"application/json; charset=utf-8"}, "User-Agent": {"mediasweep"}}
+	var content object
 	switch t.kind {
 	case dingtalk:
 		if t.secret != "" {
 			stamp := strconv.FormatInt(now.UnixMilli(), 10)
 			query := "timestamp=" + stamp + "&sign=" + url.QueryEscape(signature(t.secret, stamp+"\n"+t.secret))
-			if r.url.RawQuery != "" {
-				query = r.url.RawQuery + "&" + query
+			if address.RawQuery != "" {
+				query = address.RawQuery + "&" + query
 			}
-			r.url.RawQuery = query
+			address.RawQuery = query
 		}
-		r.body, err = text.JSON(object{"msgtype": "markdown", "markdown": object{"title": m.Title, "text": m.markdown("\n\n", maxText)}})
+		content = object{"msgtype": "markdown", "markdown": object{"title": m.Title, "text": m.markdown("\n\n", maxText)}}
 	case feishu:
-		body := object{"msg_type": "post", "content": object{"post": object{m.locale(): object{"title": m.Title, "content": m.paragraphs()}}}}
+		content = object{"msg_type": "post", "content": object{"post": object{m.locale(): object{"title": m.Title, "content": m.paragraphs()}}}}
 		if t.secret != "" {
 			stamp := strconv.FormatInt(now.Unix(), 10)
-			body["timestamp"], body["sign"] = stamp, signature(stamp+"\n"+t.secret, "")
+			content["timestamp"], content["sign"] = stamp, signature(stamp+"\n"+t.secret, "")
 		}
-		r.body, err = text.JSON(body)
 	case wecom:
-		r.body, err = text.JSON(object{"msgtype": "markdown", "markdown": object{"content": m.markdown("\n", maxWeCom)}})
+		content = object{"msgtype": "markdown", "markdown": object{"content": m.markdown("\n", maxWeCom)}}
 	case slack:
-		r.body, err = text.JSON(object{"text": m.slack(), "mrkdwn": false})
+		content = object{"text": m.slack(), "mrkdwn": false}
 	case plain:
-		if r.body, err = text.JSON(object{"title": m.Title, "text": m.text(), "report": m.report}); err == nil && t.secret != "" {
-			stamp := strconv.FormatInt(now.Unix(), 10)
-			r.header["X-Mediasweep-Timestamp"] = stamp
-			r.header["X-Mediasweep-Signature"] = "sha256=" + hex.EncodeToString(authentication(t.secret, stamp+"\n"+string(r.body)))
-		}
+		content = object{"title": m.Title, "text": m.text(), "report": m.report}
 	}
-	return r, err
+	body, err := text.JSON(content)
+	if err != nil {
+		return nil, errors.New("the message cannot be encoded")
+	}
+	if t.kind == plain && t.secret != "" {
+		stamp := strconv.FormatInt(now.Unix(), 10)
+		header.Set("X-Mediasweep-Timestamp", stamp)
+		header.Set("X-Mediasweep-Signature", "sha256="+hex.EncodeToString(authentication(t.secret, stamp+"\n"+string(body))))
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("the request cannot be made: check the URL")
+	}
+	post.Header = header
+	return post, nil
 }
 
 // signature returns the HMAC-SHA256 of a message in base64.

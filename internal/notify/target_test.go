@@ -112,7 +112,7 @@ func FuzzParseTargets(f *testing.F) {
 			if strings.Contains("&"+to.url.RawQuery, "&secret=") || to.url.Hostname() == "" || to.url.User != nil {
 				t.Errorf("target %q", to.url.String())
 			}
-			if _, err := to.newRequest(Message{Title: "mediasweep"}, stampTime); err != nil {
+			if _, err := to.newRequest(t.Context(), Message{Title: "mediasweep"}, stampTime); err != nil {
 				t.Errorf("request: %v", err)
 			}
 		}
