@@ -52,13 +52,21 @@ func (*overspentError) Error() string { return "another instance spends the budg
 // errNotSpent: another run of the process could not record its spending.
 var errNotSpent = errors.New("the media are not spent")
 
-// Spend requests budget for the deletion of media. If commit is true, it records the spending.
+// Spend requests budget for the deletion of media. If commit is true, it records the spending. What the latest reading
+// allows needs no other one before the record: the one behind it sees the others.
 func (b *Budget) Spend(ctx context.Context, store state.Store, now time.Time, ids []string, limit int, commit bool) (Spending, error) {
 	for try := 1; ; try++ {
-		if err := b.read(ctx, store, now); err != nil {
-			return Spending{}, err
+		var s Spending
+		var own *spender
+		if commit && try == 1 {
+			s, own = b.reserve(now, ids, limit, commit)
 		}
-		s, own := b.reserve(now, ids, limit, commit)
+		if !s.Allowed {
+			if err := b.read(ctx, store, now); err != nil {
+				return Spending{}, err
+			}
+			s, own = b.reserve(now, ids, limit, commit)
+		}
 		if !s.Allowed || !commit {
 			return s, nil
 		}
@@ -107,14 +115,14 @@ func (b *Budget) read(ctx context.Context, store state.Store, now time.Time) err
 	return nil
 }
 
-// reserve spends budget in memory, if commit is true. own is nil if there is nothing to record: other runs have spent
-// all of the media.
+// reserve spends budget in memory, if commit is true. It allows nothing before the first reading. own is nil if there is
+// nothing to record: other runs have spent all of the media.
 func (b *Budget) reserve(now time.Time, ids []string, limit int, commit bool) (s Spending, own *spender) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.Spent, s.Skipped = b.ledger.spent.sum, b.ledger.skipped
 	fresh := b.charges.without(ids, now)
-	if s.Allowed = s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
+	if s.Allowed = b.ledger.isRead() && s.Spent+len(fresh) <= limit; !s.Allowed || !commit {
 		return s, nil
 	}
 	if len(fresh) > 0 {

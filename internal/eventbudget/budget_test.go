@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	mathrand "math/rand/v2"
 	"strings"
 	"sync"
@@ -107,9 +108,13 @@ func TestSpendReadsOnce(t *testing.T) {
 	store, budget := statetest.New(), New()
 	spend := func(minutes, want int) {
 		t.Helper()
-		s, err := budget.Spend(t.Context(), store, asOf.Add(time.Duration(minutes)*time.Minute), someIDs(1), 1000, true)
+		now := asOf.Add(time.Duration(minutes) * time.Minute)
+		s, err := budget.Spend(t.Context(), store, now, someIDs(1), 1000, false)
 		if err != nil || s.Spent != want {
 			t.Errorf("after %d minutes: %+v, %v; want %d", minutes, s, err, want)
+		}
+		if s, err = budget.Spend(t.Context(), store, now, someIDs(1), 1000, true); err != nil || !s.Allowed {
+			t.Errorf("after %d minutes: %+v, %v", minutes, s, err)
 		}
 	}
 	other := func(minutes int, name string) {
@@ -127,6 +132,59 @@ func TestSpendReadsOnce(t *testing.T) {
 	spend(2*24*60, 0)
 	if again := len(budget.ledger.listed) + len(budget.ledger.settled); again > 1 {
 		t.Errorf("%d names of earlier days are kept", again)
+	}
+}
+
+// counting is a store that counts its listings.
+type counting struct {
+	*statetest.Memory
+	lists int
+}
+
+func (s *counting) List(ctx context.Context, folder, after string) iter.Seq2[state.Record, error] {
+	s.lists++
+	return s.Memory.List(ctx, folder, after)
+}
+
+// What the latest reading allows is read once, after its record. What it does not allow, or a dry run asks for, is read first.
+func TestSpendByTheLatestReading(t *testing.T) {
+	for name, test := range map[string]struct {
+		other   string // a record that the latest reading did not see
+		media   int
+		unread  bool // by this process
+		dry     bool
+		allowed bool
+		spent   int // of others, if it is not allowed
+		lists   int
+	}{
+		"allowed":                           {media: 4, allowed: true, lists: 1},
+		"a dry run":                         {media: 4, dry: true, allowed: true, lists: 1},
+		"too much":                          {media: 5, spent: 6, lists: 1},
+		"allowed since":                     {other: "--3-FIRST", media: 5, allowed: true, lists: 2},
+		"not allowed any more":              {other: "-2-OTHER", media: 3, spent: 8, lists: 2},
+		"not allowed to a new process":      {other: "-2-OTHER", media: 3, unread: true, spent: 8, lists: 1},
+		"not allowed any more to a dry run": {other: "-2-OTHER", media: 3, dry: true, spent: 8, lists: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, budget := &counting{Memory: statetest.New()}, New()
+				store.Put(folder+state.Stamp(asOf)+"-6-FIRST", nil)
+				if s, err := budget.Spend(t.Context(), store, asOf, someIDs(1), 10, false); err != nil || s.Spent != 6 {
+					t.Fatalf("%+v, %v", s, err)
+				}
+				if test.unread {
+					budget = New()
+				}
+				if test.other != "" {
+					store.Put(folder+state.Stamp(asOf.Add(time.Second))+test.other, nil)
+				}
+				before := store.lists
+				s, err := budget.Spend(t.Context(), store, asOf.Add(time.Minute), someIDs(test.media), 10, !test.dry)
+				if err != nil || s.Allowed != test.allowed || !s.Allowed && s.Spent != test.spent || store.lists-before != test.lists {
+					t.Errorf("%+v, %v, %d listings", s, err, store.lists-before)
+				}
+			})
+		})
 	}
 }
 

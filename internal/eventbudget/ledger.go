@@ -99,6 +99,8 @@ func (l *ledger) count(one record) {
 	}
 }
 
+func (l *ledger) isRead() bool { return !l.listedAt.IsZero() }
+
 // reserve counts a record that is not written yet.
 func (l *ledger) reserve(one record) {
 	l.own[one] = true
