@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"fmt"
 	"hash/crc64"
+	"maps"
 	"net/http"
 	"slices"
 	"sort"
@@ -102,28 +103,23 @@ func (b *bucket) put(o Object) {
 
 func (b *bucket) remove(key string) { delete(b.objects, key) }
 
-// sorted returns the keys in order. A bucket that is written and listed in turn has few fresh keys, which are merged
-// with the others.
+// few is the number of fresh keys that are put in their places one by one.
+const few = 64
+
+// sorted returns the keys in order. A bucket that is written and listed in turn has few fresh keys: these must not cost
+// as much as all keys.
 func (b *bucket) sorted() []string {
-	if len(b.fresh) == 0 && len(b.keys) == len(b.objects) {
-		return b.keys
-	}
-	slices.Sort(b.fresh)
-	keys := make([]string, 0, len(b.objects))
-	for old, fresh := b.keys, b.fresh; len(old) > 0 || len(fresh) > 0; {
-		least := &old
-		if len(old) == 0 || len(fresh) > 0 && fresh[0] < old[0] {
-			least = &fresh
-		}
-		key := (*least)[0]
-		*least = (*least)[1:]
-		_, exists := b.objects[key]
-		if exists && (len(keys) == 0 || keys[len(keys)-1] != key) { // a key that was removed and added stands in both
-			keys = append(keys, key)
+	isRemoved := len(b.keys)+len(b.fresh) > len(b.objects)
+	if isRemoved || len(b.fresh) > few {
+		b.keys = slices.Sorted(maps.Keys(b.objects))
+	} else {
+		for _, key := range b.fresh {
+			at, _ := slices.BinarySearch(b.keys, key)
+			b.keys = slices.Insert(b.keys, at, key)
 		}
 	}
-	b.keys, b.fresh = keys, nil
-	return keys
+	b.fresh = nil
+	return b.keys
 }
 
 // store is all buckets by name.
