@@ -60,6 +60,7 @@ func TestSourcesThatAreRemoved(t *testing.T) {
 		{"an event of another day", orphaning, removal("ObjectRemoved:SomethingNew", "clips/gone"), report.Done, "[]", 0},
 		{"no names", orphaning, `{"events":[{"eventName":"ObjectRemoved:DeleteObjects","oss":{"bucket":{"name":"media-in"},"object":{}}}]}`, report.Done, "[]", 0},
 		{"no rule for it", enforcing, removal("ObjectRemoved:DeleteObject", "clips/gone"), report.Done, "[]", 0},
+		{"no rule for its object", strings.Replace(orphaning, "onSourceRemoved", `match: {object: ["oss://media-in/drafts/**"]}, onSourceRemoved`, 1), removal("ObjectRemoved:DeleteObject", "clips/gone"), report.Done, "[]", 0},
 		{"a timer", orphaning, everything, report.Done, "[]", 0},
 	}
 	for _, test := range tests {

@@ -84,6 +84,9 @@ func (c *Case) readExpire() {
 	}
 }
 
+// AsksSource reports whether the decision may depend on the source object: a rule about removed ones comes first if it is gone.
+func (c *Case) AsksSource() bool { return c.orphan.rule != nil && c.orphan.rule.OnSourceRemoved }
+
 // Decide decides on one medium; see Case.Decide.
 func Decide(p *policy.Policy, m *media.Medium, facts Facts) Decision {
 	return NewCase(p, m).Decide(facts)

@@ -7,6 +7,8 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
+	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
@@ -20,6 +22,7 @@ type checked struct {
 // pool looks batches up concurrently.
 type pool struct {
 	Cloud
+	policy     *policy.Policy
 	ctx, admit context.Context //nolint:containedctx // of one call
 	results    chan []checked
 	inFlight   int
@@ -27,11 +30,11 @@ type pool struct {
 	cancel     func()                // cancels the look-ups in flight
 }
 
-func newPool(ctx, admit context.Context, cloud Cloud) *pool {
+func newPool(ctx, admit context.Context, cloud Cloud, p *policy.Policy) *pool {
 	ctx, cancel := context.WithCancel(ctx)
 	admit, cancelAdmit := context.WithCancel(admit)
 	both := func() { cancel(); cancelAdmit() }
-	return &pool{Cloud: cloud, ctx: ctx, admit: admit, results: make(chan []checked, mps.InFlight), cancel: both}
+	return &pool{Cloud: cloud, policy: p, ctx: ctx, admit: admit, results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
 func (p *pool) start(batch lookup.Batch) {
@@ -51,11 +54,12 @@ func (p *pool) start(batch lookup.Batch) {
 	}()
 }
 
-// check checks whether the source objects of orphans are gone. An object whose check fails is taken to exist.
+// check checks whether the source objects of orphans are gone, if a rule asks. An object whose check fails is taken to exist.
 func (p *pool) check(result lookup.Result) checked {
 	one := checked{Result: result, unchecked: map[string]error{}}
 	for i := range result.Answer.Found {
 		found := &result.Answer.Found[i]
+		found.Candidate.Orphan = found.Candidate.Orphan && retention.NewCase(p.policy, &found.Medium).AsksSource()
 		if !found.Candidate.Orphan {
 			continue
 		}

@@ -140,7 +140,7 @@ type scan struct {
 
 // newScan returns a scan. The caller must close its pool, and the scan or its result.
 func (s *Scanner) newScan(ctx, admit context.Context, request Request, sorted bool) *scan {
-	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud),
+	return &scan{Scanner: s, ctx: ctx, admit: admit, request: request, sources: sources{sorted: sorted}, pool: newPool(ctx, admit, s.Cloud, s.Policy),
 		Found: &Found{Head: plan.Head{AsOf: request.AsOf, Policy: s.Policy.Digest()}, Summary: Summary{Tally: report.NewTally(s.Policy)}, problems: problems{log: s.Log}, checkpoints: newCheckpointer(&checkpoint.Series{}, "")}}
 }
 
