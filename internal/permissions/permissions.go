@@ -104,12 +104,13 @@ func For(d Deployment) (document Document, notes []string) {
 		}
 	}
 	read("read manifests", d.manifests())
-	if d.Policy.HasOrphanRule() || restores {
-		sources := d.sources()
+	checked := slices.DeleteFunc(slices.Clone(d.Policy.Expire), func(rule policy.Rule) bool { return !restores && !rule.OnSourceRemoved })
+	if len(checked) > 0 {
+		sources := d.sources(checked)
 		if len(sources) == 0 {
 			notes = append(notes, "neither the policy nor MEDIASWEEP_MEDIA_BUCKET names a bucket of source objects: set the latter, so that they can be checked")
 		}
-		if d.missesMedia() {
+		if d.missesMedia(checked) {
 			notes = append(notes, "source objects are checked below the inventory's prefixes: if workflows, manifests or events name others, set MEDIASWEEP_MEDIA_BUCKET to their bucket")
 		}
 		read("check whether source objects exist", sources)
@@ -212,16 +213,16 @@ func listings(why string, prefixes []media.Object) (list []Statement) {
 	return list
 }
 
-// sources returns the objects of the media that the policy may delete. A rule without globs is about the prefixes
+// sources returns the objects of the media that rules may delete. A rule without globs is about the prefixes
 // of the inventory, and about whole buckets if there are none. Whoever may read an object may find out that it is gone.
 // Source: OSS SDK "Determine whether an object exists".
-func (d Deployment) sources() (list []string) {
-	for _, rule := range d.Policy.Expire {
+func (d Deployment) sources(rules []policy.Rule) (list []string) {
+	for _, rule := range rules {
 		for _, glob := range rule.Match.Object {
 			list = append(list, ofGlob(glob))
 		}
 	}
-	if !d.hasRuleWithoutGlobs() {
+	if !hasRuleWithoutGlobs(rules) {
 		return list
 	}
 	prefixes := d.Policy.Inventory.Prefixes
@@ -236,15 +237,15 @@ func (d Deployment) sources() (list []string) {
 	return list
 }
 
-func (d Deployment) hasRuleWithoutGlobs() bool {
-	return slices.ContainsFunc(d.Policy.Expire, func(rule policy.Rule) bool { return len(rule.Match.Object) == 0 })
+func hasRuleWithoutGlobs(rules []policy.Rule) bool {
+	return slices.ContainsFunc(rules, func(rule policy.Rule) bool { return len(rule.Match.Object) == 0 })
 }
 
 // missesMedia reports whether sources may lack media that workflows, manifests and events name.
-func (d Deployment) missesMedia() bool {
+func (d Deployment) missesMedia(rules []policy.Rule) bool {
 	inventory := d.Policy.Inventory
 	return d.Bucket == "" && len(inventory.Workflows)+len(inventory.Manifests)+len(d.Policy.Manifests) > 0 &&
-		slices.ContainsFunc(inventory.Prefixes, func(prefix media.Object) bool { return prefix.Key != "" }) && d.hasRuleWithoutGlobs()
+		slices.ContainsFunc(inventory.Prefixes, func(prefix media.Object) bool { return prefix.Key != "" }) && hasRuleWithoutGlobs(rules)
 }
 
 // buckets returns the buckets of source objects.
