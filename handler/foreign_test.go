@@ -34,6 +34,21 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 			}
 		}
 	}
+	// FC lets a page of any origin read what it may GET. A link to a page has no origin.
+	for _, target := range []string{"/", "/v1/runs", "/v1/plans/latest", "/v1/holds"} {
+		for runtime, send := range w.runtimes() {
+			for _, origin := range []string{"https://evil.example", "null"} {
+				if answer := send(http.MethodGet, target, "", "Origin", origin, "Sec-Fetch-Site", "cross-site"); answer.Code != http.StatusForbidden {
+					t.Errorf("%s: GET %s of origin %s: %d %s", runtime, target, origin, answer.Code, answer.Body)
+				}
+			}
+			for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://example.com"}} {
+				if answer := send(http.MethodGet, target, "", header...); answer.Code == http.StatusForbidden {
+					t.Errorf("%s: GET %s with %v: %d %s", runtime, target, header, answer.Code, answer.Body)
+				}
+			}
+		}
+	}
 	unnamed := `{"version":"v1","rawPath":"/v1/sweeps","headers":{"Origin":"null"},"body":"{\"inventory\":true}","requestContext":{"http":{"method":"POST"}}}`
 	if answer, err := w.f.Invoke(t.Context(), handler.Call{}, []byte(unnamed)); err != nil || !strings.Contains(string(answer), `"statusCode":403`) {
 		t.Errorf("an event without a host: %s, %v", answer, err)
