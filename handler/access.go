@@ -84,8 +84,9 @@ func (a access) caller(h http.Header) string {
 	case a.trigger == byJWT && scheme == "bearer":
 		name = jwtSubject(value)
 	case a.trigger == byBasic && scheme == "basic":
-		user, _ := base64.StdEncoding.DecodeString(value) // the trigger has accepted it
-		name, _, _ = strings.Cut(string(user), ":")
+		if pair, err := base64.StdEncoding.DecodeString(value); err == nil { // the go1 runtime joins several headers by commas
+			name, _, _ = strings.Cut(string(pair), ":")
+		}
 	}
 	switch {
 	case name != "":

@@ -30,6 +30,8 @@ func TestCaller(t *testing.T) {
 		{"JWT elsewhere", byJWT, nil, authenticated},
 		{"a name for a basic trigger only", byJWT, []string{basic("eve:x")}, authenticated},
 		{"basic", byBasic, []string{basic("jens:pass:word")}, "jens"},
+		{"basic in two headers", byBasic, []string{basic("jens:x"), basic("eve:x")}, authenticated},
+		{"basic in two headers, as an event of go1 has them", byBasic, []string{basic("eve:x") + "," + basic("jens:x")}, authenticated},
 		{"a name for a JWT trigger only", byBasic, []string{jwt(`{"sub":"eve"}`)}, authenticated},
 		{"signature", byFunction, []string{"ACS3-HMAC-SHA256 Credential=LTAI5tExample0123456789,Signature=0"}, "a signed request"},
 		{"token", "", []string{jwt(`{"sub":"eve"}`)}, holder},
