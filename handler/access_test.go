@@ -3,6 +3,7 @@ package handler
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -47,5 +48,14 @@ func TestCaller(t *testing.T) {
 				t.Errorf("caller %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// The header has the notes as in quotes, whatever they end with.
+func TestNotesOfAList(t *testing.T) {
+	w := httptest.NewRecorder()
+	noteSkipped(w, []string{`"a" is no hold`, `nor is "媒"`})
+	if got, want := w.Header().Get(notesHeader), `\"a\" is no hold; nor is \"\u5a92\"`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -123,7 +123,7 @@ func writeList(w http.ResponseWriter, kind string, list any, skipped []string, e
 func noteSkipped(w http.ResponseWriter, skipped []string) {
 	if len(skipped) > 0 {
 		notes := strconv.QuoteToASCII(text.Bound(strings.Join(skipped, "; ")))
-		w.Header().Set(notesHeader, strings.Trim(notes, `"`))
+		w.Header().Set(notesHeader, notes[1:len(notes)-1])
 	}
 }
 
