@@ -838,6 +838,23 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A browser leaves out the port 80.
+func TestGuardOfTheUsualPort(t *testing.T) {
+	for address, want := range map[string]int{"127.0.0.1:80": http.StatusSeeOther, "127.0.0.1:8080": http.StatusMisdirectedRequest} {
+		guard, err := console.NewGuard(http.NotFoundHandler(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, guard.Entry(), nil)
+		r.Host = "127.0.0.1"
+		w := httptest.NewRecorder()
+		guard.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", address, w.Code, want)
+		}
+	}
+}
+
 // busy is a service whose latest runs are of events. Only a sweep counts what falls due.
 type busy struct{ *library }
 

@@ -32,6 +32,11 @@ func NewGuard(pages http.Handler, address string) (*Guard, error) {
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
 		g.hosts = append(g.hosts, host+":"+port)
 	}
+	for _, host := range g.hosts {
+		if name, ok := strings.CutSuffix(host, ":80"); ok { // a browser leaves this port out
+			g.hosts = append(g.hosts, name)
+		}
+	}
 	return g, nil
 }
 
