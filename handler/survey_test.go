@@ -207,7 +207,7 @@ func TestADiffOfReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.setPolicy(strings.Replace(wide, "  - {name: everything-else, after: 180d}\n", "", 1))
-	diff, r := w.f.Diff(t.Context(), handler.Call{}, next, nil)
+	diff, r := w.f.Diff(t.Context(), handler.Call{}, next, func(retention.Difference) {})
 	w.setPolicy(wide)
 	swept := w.mustInvoke(everything, report.Done)
 	if r.Status != report.Done || diff.Media != 1 || len(diff.Changes) != 1 || diff.Changes[0].Kind != retention.NewlyDeleted || diff.Changes[0].Media != swept.Counts.Deleted || swept.Counts.Deleted != 1 {
