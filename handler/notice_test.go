@@ -594,6 +594,11 @@ func TestRequestsAnnounce(t *testing.T) {
 		list, _ := json.Marshal(ids)
 		request := fmt.Sprintf(`{"mode":"enforce","mediaIds":%s}`, list)
 		s.want(s.invoke(request), "the request", 25, 0)
+		time.Sleep(time.Minute)
+		explained, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: ids[:1]})
+		if notes := explained[0].Notes; len(notes) != 1 || !strings.HasPrefix(notes[0], "announced at ") {
+			s.t.Errorf("explained before a sweep that looks at it: %q", notes)
+		}
 		s.want(s.night(), "the night after", 25, 0)
 		time.Sleep(7 * 24 * time.Hour)
 		s.want(s.invoke(request), "the request again", 0, 25)

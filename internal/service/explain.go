@@ -48,17 +48,7 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
-		var notes []string
-		if !j.policy.Inventory.Names(&m) {
-			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
-		}
 		facts, others := j.factsOf(ctx, &m)
-		if others.Status != report.Done {
-			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
-		}
-		if isWorse(others.Status, worst.Status) {
-			worst = others
-		}
 		of, err := announced.Of(work, m.ID)
 		if err == nil && of.HasOrphan {
 			facts.SourceRemoved, err = j.lacksSource(work, &m)
@@ -67,6 +57,16 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 			return []*retention.Explanation{}, j.stop(err)
 		}
 		facts.Announced = of.Since(&m)
+		var notes []string
+		if facts.Announced.IsZero() && !j.policy.Inventory.Names(&m) { // sweeps look at what an event announced
+			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
+		}
+		if others.Status != report.Done {
+			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
+		}
+		if isWorse(others.Status, worst.Status) {
+			worst = others
+		}
 		e := retention.Explain(j.policy, &m, facts)
 		e.Holds = s.marks.Latest().Of(&m)
 		e.Notes = append(notes, noteNotice(j.policy, e)...)
