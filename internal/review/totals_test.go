@@ -90,12 +90,12 @@ func TestFirstGroups(t *testing.T) {
 	}
 }
 
-// The video of a million recordings is longer than a time.Duration.
+// The video of many recordings is longer than a time.Duration.
 func TestTheVideoOfManyMedia(t *testing.T) {
 	totals, hours := review.NewTotals(), 0.0
-	for range 1_000_000 {
-		totals.Add(&review.Item{Rule: "r", Duration: media.Known(3 * time.Hour)})
-		hours += 3
+	for range 1000 {
+		totals.Add(&review.Item{Rule: "r", Duration: media.Known(3000 * time.Hour)})
+		hours += 3000
 	}
 	if got := totals.Rules.Largest()[0].Hours(); got != hours || totals.Hours() != hours {
 		t.Errorf("%g hours, and %g in all, want %g", got, totals.Hours(), hours)
