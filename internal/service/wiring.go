@@ -38,10 +38,10 @@ func newDeployment(o Options) *deployment {
 	a, noAccount := account.FromEnvironment(o.Getenv)
 	a.Dial = o.Dial
 	location, noState := state.ParseLocation(o.Getenv("MEDIASWEEP_STATE"), o.Getenv)
-	if noState != nil {
+	switch {
+	case noState != nil:
 		noState = fmt.Errorf("MEDIASWEEP_STATE: %w", noState)
-	}
-	if location.InOSS() {
+	case location.InOSS():
 		noState, noAccount = noAccount, nil
 	}
 	notifier, noDigests := notify.New(o.Getenv, a.Dialer())

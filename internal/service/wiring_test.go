@@ -1,6 +1,8 @@
 package service
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -31,6 +33,35 @@ func TestCheckStatePrefix(t *testing.T) {
 		}
 		if err := d.checkStatePrefix(p); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v; want %q", name, err, test.want)
+		}
+	}
+}
+
+// Records need the place of the state, and a region if it is in OSS. Runs need all, and say all that is missing.
+func TestMistakesOfAnEnvironment(t *testing.T) {
+	for name, test := range map[string]struct {
+		env               map[string]string
+		noRecords, noRuns []string
+	}{
+		"nothing wrong":          {map[string]string{"MEDIASWEEP_STATE": "oss://ops/state/", "MEDIASWEEP_REGION": "cn-shanghai"}, nil, nil},
+		"no place":               {map[string]string{"MEDIASWEEP_STATE": "ops/state", "MEDIASWEEP_REGION": "cn-shanghai"}, []string{"MEDIASWEEP_STATE: "}, []string{"MEDIASWEEP_STATE: "}},
+		"no place and no region": {map[string]string{"MEDIASWEEP_STATE": "ops/state"}, []string{"MEDIASWEEP_STATE: "}, []string{"MEDIASWEEP_STATE: ", "no region"}},
+		"OSS without a region":   {map[string]string{"MEDIASWEEP_STATE": "oss://ops/state/"}, []string{"no region"}, []string{"no region"}},
+		"a folder, no region":    {map[string]string{"MEDIASWEEP_STATE": "file:///var/state", "MEDIASWEEP_LANG": "fr"}, nil, []string{"MEDIASWEEP_LANG", "no region"}},
+	} {
+		s := New(Options{Getenv: func(name string) string { return test.env[name] }, Log: io.Discard, Policy: new(policy.Policy)})
+		for _, got := range []struct {
+			err  error
+			want []string
+		}{{s.noStore, test.noRecords}, {s.broken, test.noRuns}} {
+			if (got.err == nil) != (len(got.want) == 0) {
+				t.Errorf("%s: %v, want %q", name, got.err, got.want)
+			}
+			for _, want := range got.want {
+				if strings.Count(fmt.Sprint(got.err), want) != 1 {
+					t.Errorf("%s: %v, want %q once", name, got.err, want)
+				}
+			}
 		}
 	}
 }
