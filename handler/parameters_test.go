@@ -111,3 +111,21 @@ func TestAQueryInThePathOfAnHTTPEvent(t *testing.T) {
 		t.Errorf("%d media added", added)
 	}
 }
+
+// gone is a reader who has closed the connection.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// A reader who leaves in the middle of a plan is no damaged record.
+func TestReadersWhoHaveGone(t *testing.T) {
+	w := newWorld(t, emulator.Config{Media: 20}, enforcing, "MEDIASWEEP_HTTP_AUTH", "function")
+	dry := w.mustInvoke(`{"mode":"dry-run","inventory":true}`, report.Done)
+	w.log.Reset()
+	for _, target := range []string{"/v1/plans/" + dry.Plan, "/v1/plans/latest?format=csv", "/v1/runs/" + dry.Run + "?format=csv", "/v1/runs?format=csv"} {
+		w.f.ServeHTTP(gone{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, target, nil))
+	}
+	if said := w.log.String(); said != "" {
+		t.Error(said)
+	}
+}
