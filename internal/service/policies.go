@@ -74,14 +74,6 @@ func (p *policies) ofFile(ctx context.Context) (*policy.Policy, error) {
 	return changed, err
 }
 
-// name returns the place of the policy for a message.
-func (p *policies) name() string {
-	if p.object != (media.Object{}) {
-		return p.object.String()
-	}
-	return cmp.Or(p.path, "the policy")
-}
-
 // InOSS reports whether the name of a policy is that of an object.
 func InOSS(name string) bool { return strings.HasPrefix(name, "oss://") }
 
@@ -146,14 +138,6 @@ func (s *Service) Policy(ctx context.Context, call Call) (p *policy.Policy, err 
 	}
 	s.library.SetShare(p.Share)
 	return p, nil
-}
-
-// checkPlace names a policy whose inventory or manifests overlap with the state store.
-func (s *Service) checkPlace(p *policy.Policy) error {
-	if err := s.checkStatePrefix(p); err != nil {
-		return fmt.Errorf("%s: %w", s.policies.name(), err)
-	}
-	return nil
 }
 
 // savePolicy saves the text of the policy of a run. A run that may delete fails without it: its

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -70,29 +71,32 @@ func newDeployment(o Options) *deployment {
 // Origin returns the deployment's origin. It may be empty if the service is broken.
 func (d *deployment) Origin() report.Origin { return d.origin }
 
-// checkStatePrefix refuses a state prefix that overlaps with the inventory or with manifests:
-// records would be read as media or lists, or the reverse.
-func (d *deployment) checkStatePrefix(p *policy.Policy) error {
+// checkPlace refuses a policy whose inventory or manifests overlap with the state prefix: records would be read as media or
+// lists, or the reverse.
+func (d *deployment) checkPlace(p *policy.Policy) error {
 	if !d.state.InOSS() {
 		return nil
 	}
-	own := d.state.Prefix
+	own, name := d.state.Prefix, cmp.Or(d.policies.path, "the policy")
+	if object := d.policies.object; !object.IsZero() {
+		name = object.String()
+	}
 	for _, prefix := range p.Inventory.Prefixes {
 		if prefix.Covers(own) {
-			return fmt.Errorf("MEDIASWEEP_STATE lies below the inventory's %s: state would be taken for media", prefix)
+			return fmt.Errorf("%s: MEDIASWEEP_STATE lies below the inventory's %s: state would be taken for media", name, prefix)
 		}
 		if own.Covers(prefix) {
-			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: media would be taken for state", prefix)
+			return fmt.Errorf("%s: the inventory's %s lies below MEDIASWEEP_STATE: media would be taken for state", name, prefix)
 		}
 	}
 	for _, manifest := range p.Inventory.Manifests {
 		if own.Covers(manifest) {
-			return fmt.Errorf("the inventory's %s lies below MEDIASWEEP_STATE: state would be taken for a list of media", manifest)
+			return fmt.Errorf("%s: the inventory's %s lies below MEDIASWEEP_STATE: state would be taken for a list of media", name, manifest)
 		}
 	}
 	for _, glob := range p.Manifests {
 		if glob.Meets(own) {
-			return fmt.Errorf("MEDIASWEEP_STATE and the policy's manifests %s have objects in common: state would be taken for lists of media", glob)
+			return fmt.Errorf("%s: MEDIASWEEP_STATE and the policy's manifests %s have objects in common: state would be taken for lists of media", name, glob)
 		}
 	}
 	return nil

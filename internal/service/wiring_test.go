@@ -10,7 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/state"
 )
 
-func TestCheckStatePrefix(t *testing.T) {
+func TestCheckPlace(t *testing.T) {
 	none := func(string) string { return "" }
 	for name, test := range map[string]struct{ state, policy, want string }{
 		"apart":                  {"oss://ops/state/", "inventory: [{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}]\nmanifests: [\"oss://ops/inbox/**\"]", ""},
@@ -31,7 +31,7 @@ func TestCheckStatePrefix(t *testing.T) {
 		if d.state, err = state.ParseLocation(test.state, none); err != nil {
 			t.Fatal(name, err)
 		}
-		if err := d.checkStatePrefix(p); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+		if err := d.checkPlace(p); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v; want %q", name, err, test.want)
 		}
 	}
