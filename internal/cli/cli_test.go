@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"os"
 	"os/signal"
@@ -21,9 +22,13 @@ import (
 // tests runs the tests, and not the commands that they start.
 type tests struct{ *testing.M }
 
-// Run keeps the state of the tests in memory.
+// Run keeps the state of the tests in memory. Most tests wait for programs, so that more than one for each processor run at
+// once, unless the command line says otherwise.
 func (t tests) Run() int {
 	defer statetest.InMemory()()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	return t.M.Run()
 }
 
