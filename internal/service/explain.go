@@ -127,9 +127,9 @@ func ruleOf(p *policy.Policy, rank retention.Rank) policy.Rule {
 	return rule
 }
 
-// lacksSource reports whether the source object of a medium is gone, if a rule asks for that.
+// lacksSource reports whether the source object of a medium is gone, if the decision asks for that, as a scan does.
 func (j *job) lacksSource(ctx context.Context, m *media.Medium) (bool, error) {
-	if !j.policy.HasOrphanRule() || m.Object.IsZero() {
+	if m.Object.IsZero() || !retention.NewCase(j.policy, m).AsksSource() {
 		return false, nil
 	}
 	exists, err := j.objects.Session(j.credentials()).Exists(ctx, m.Object)
