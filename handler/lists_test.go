@@ -126,7 +126,7 @@ func testObjectsThatAreNoLists(t *testing.T, w *world) {
 	}
 }
 
-// A list that is none fails the run. One of which every row is bad was read: the run is partial.
+// A list that is none fails the run. A list of bad rows was read: the run is partial.
 func TestListsOfWhichNothingCanBeRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		body string

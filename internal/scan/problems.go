@@ -23,7 +23,7 @@ type problems struct {
 	Stopped, Failed error
 	// Missing is true if some candidates or sources could not be read.
 	Missing bool
-	// BadRows are rows of lists that name nothing. Lists of which nothing is used have none.
+	// BadRows are rows of lists that name nothing. An unusable list has none.
 	BadRows int
 	// Failures are the first. Unlisted has the others.
 	Failures []report.Failure

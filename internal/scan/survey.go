@@ -11,7 +11,7 @@ import (
 )
 
 // Survey scans the candidates of a request. Then it calls one pass after another with every medium once, in the order of
-// their IDs. It decides nothing and writes nothing. A medium of which answers contradict each other is in doubt. One that a list
+// their IDs. It decides nothing and writes nothing. A medium with contradictory answers is in doubt. One that a list
 // contradicts is counted, as by a run.
 func (s *Scanner) Survey(ctx context.Context, request Request, passes ...func(media.Medium)) *Found {
 	c := s.inOrder(func(sorted bool) *scan {
