@@ -96,7 +96,10 @@ func serveFunction() {
 
 // truth counts the media of a soak. An expired one is deleted or lost. A young one that is deleted is
 // wrong.
-type truth struct{ Deleted, Lost, Wrong, Violations int }
+type truth struct {
+	Deleted, Lost, Wrong int
+	Violations           map[string]int // by what no correct client does
+}
 
 // soaked is the library of a soak. Its numbers are by kind: old, event, and young.
 type soaked struct {
@@ -139,7 +142,10 @@ func (s *soaked) truth() truth {
 			deleted[kindOf(m)]++
 		}
 	}
-	t := truth{Deleted: deleted["old"] + deleted["event"], Wrong: deleted["young"], Violations: len(s.e.Violations())}
+	t := truth{Deleted: deleted["old"] + deleted["event"], Wrong: deleted["young"], Violations: map[string]int{}}
+	for _, violation := range s.e.Violations() {
+		t.Violations[violation]++
+	}
 	t.Lost = s.added["old"] + s.added["event"] - t.Deleted
 	return t
 }

@@ -13,8 +13,7 @@ const (
 	small = 19 << 20
 	// growth is the GOGC of a larger heap, in percent.
 	growth = 50
-	// least is the smallest limit of the memory of Go, in bytes. Near the limit the collector works as hard as it has to,
-	// which takes half of the processor time. So the limit leaves room for half as much as is kept.
+	// least is the smallest limit of the memory of Go, in bytes.
 	least = 40 << 20
 	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
 	first = 4 << 20
@@ -35,23 +34,33 @@ type mark [16]byte
 
 func tuneAfterCollection() {
 	runtime.AddCleanup(new(mark), func(struct{}) {
-		live, roots := kept()
-		debug.SetMemoryLimit(limit(live, roots))
+		live, roots, rest := kept()
+		debug.SetMemoryLimit(limit(live, roots, rest))
 		debug.SetGCPercent(percent(live, roots))
 		tuneAfterCollection()
 	}, struct{}{})
 }
 
-// kept returns what the latest collection left, and what it scanned beside that: stacks and globals. Both are in bytes.
-func kept() (live, roots uint64) {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+// kept returns what the latest collection left, what it scanned beside that, which is stacks and globals, and the rest of
+// the memory of Go that holds no objects: stacks too, gaps and the runtime's own. All are in bytes.
+func kept() (live, roots, rest uint64) {
+	names := []string{
+		"/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes", "/memory/classes/total:bytes",
+		"/memory/classes/heap/released:bytes", "/memory/classes/heap/free:bytes", "/memory/classes/heap/objects:bytes",
+	}
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = name
+	}
 	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64() + samples[2].Value.Uint64()
+	value := func(i int) uint64 { return samples[i].Value.Uint64() }
+	return value(0), value(1) + value(2), value(3) - value(4) - value(5) - value(6)
 }
 
-// limit returns the memory limit that suits what a collection left.
-func limit(live, roots uint64) int64 {
-	return int64(max(least, (live+roots)/2*3)) //nolint:gosec // far below 8 EiB
+// limit returns the memory limit that suits what a collection left. Near the limit the collector works as hard as it has
+// to, which takes half of the processor time. So the limit leaves room for half as much as is kept, beside the rest.
+func limit(live, roots, rest uint64) int64 {
+	return int64(max(least, live+(live+roots)/2+rest)) //nolint:gosec // far below 8 EiB
 }
 
 // percent returns the GOGC by which the heap grows to small, or by growth if that is more. GOGC is a part of all that

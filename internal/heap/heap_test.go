@@ -28,12 +28,32 @@ func TestPercent(t *testing.T) {
 	}
 }
 
-// The limit leaves room for half as much as is kept.
+// The limit leaves room for half as much as is kept, whatever else has memory.
 func TestLimit(t *testing.T) {
-	for kept, want := range map[uint64]int64{0: 40 << 20, 26 << 20: 40 << 20, 28 << 20: 42 << 20, 100 << 20: 150 << 20} {
-		if got := limit(kept-kept/4, kept/4); got != want {
-			t.Errorf("%d kept: %d, want %d", kept, got, want)
+	for name, test := range map[string]struct {
+		live, roots, rest uint64
+		want              int64
+	}{
+		"nothing":    {0, 0, 0, 40},
+		"little":     {20, 2, 9, 40},
+		"much":       {80, 20, 20, 150},
+		"much else":  {20, 2, 16, 47},
+		"no globals": {30, 0, 0, 45},
+	} {
+		if got := limit(test.live<<20, test.roots<<20, test.rest<<20); got != test.want<<20 {
+			t.Errorf("%s: %d, want %d MiB", name, got, test.want)
 		}
+	}
+}
+
+// What holds memory is counted, and free memory is not.
+func TestKept(t *testing.T) {
+	runtime.GC()
+	live, roots, rest := kept()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	if all := memory.Sys - memory.HeapIdle; live == 0 || roots == 0 || rest == 0 || live+rest > all+all/4 {
+		t.Errorf("%d live, %d roots, %d rest, of %d", live, roots, rest, all)
 	}
 }
 
