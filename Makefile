@@ -30,7 +30,7 @@ scale:
 	mv docs/scale.txt.new docs/scale.txt
 
 # An hour of the server at the whole quota with faults; fails if memory, goroutines or files grow, or
-# if a medium is wrong or lost. SOAK=6m is shorter.
+# if a medium is wrong or lost, or if a call is beyond the quota. SOAK=6m is shorter.
 SOAK = 1h
 soak:
 	go test -run '^$$' -bench '^BenchmarkSoak$$' -benchtime 1x -timeout 0 ./internal/bench -args -soak $(SOAK)
