@@ -766,3 +766,31 @@ func TestHandmadeCalls(t *testing.T) {
 		}
 	})
 }
+
+// A call arrives when it comes, not when the emulator has time for it: calls that had to wait would count as a burst.
+func TestArrivalOfAWaitingCall(t *testing.T) {
+	asked := make(chan bool, 100)
+	e := start(t, emulator.Config{Media: 1, Now: func() time.Time {
+		asked <- true
+		return asOf
+	}})
+	for len(asked) > 0 {
+		<-asked
+	}
+	answered := make(chan bool)
+	e.Forget(func(emulator.Medium) bool { // keeps the emulator busy
+		go func() {
+			defer close(answered)
+			if response, err := http.Get(e.URL()); err == nil {
+				response.Body.Close()
+			}
+		}()
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			t.Error("the call has no time of arrival")
+		}
+		return false
+	})
+	<-answered
+}

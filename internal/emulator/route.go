@@ -15,24 +15,25 @@ import (
 // Paths are compared as they are escaped, and not by a ServeMux: keys may contain "//" and "/../",
 // which a mux would redirect.
 func (e *Emulator) route(w http.ResponseWriter, r *http.Request) {
+	arrived := e.now() // calls that wait for the emulator arrived one by one
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
 	region, bucket := splitHost(r.Host)
 	switch {
 	case bucket != "":
-		e.serve(w, r, e.oss(r, ossAddress{region, bucket, path}))
+		e.serve(w, r, arrived, e.oss(r, ossAddress{region, bucket, path}))
 	case path == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "OSS"):
 		if e.isTooLong(r) {
 			http.Error(w, "<html>414 Request-URI Too Large</html>", http.StatusRequestURITooLong)
 			return
 		}
-		e.serve(w, r, e.rpc(r))
+		e.serve(w, r, arrived, e.rpc(r))
 	case strings.HasPrefix("/"+path, robotPath):
-		e.serve(w, r, e.robot(r))
+		e.serve(w, r, arrived, e.robot(r))
 	case strings.HasPrefix("/"+path, adminPath):
 		e.admin(w, r)
 	default:
 		bucket, key, _ := strings.Cut(path, "/")
-		e.serve(w, r, e.oss(r, ossAddress{bucket: bucket, key: key}))
+		e.serve(w, r, arrived, e.oss(r, ossAddress{bucket: bucket, key: key}))
 	}
 }
 

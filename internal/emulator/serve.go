@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/mediasweep/mediasweep/internal/task"
 )
@@ -57,7 +58,8 @@ type exchange struct {
 
 // serve answers one request. A call counts into its quota before a fault can
 // hide it, and a fault strikes only what signature and quota have let through.
-func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, x exchange) {
+func (e *Emulator) serve(w http.ResponseWriter, r *http.Request, arrived time.Time, x exchange) {
+	x.call.Time = arrived
 	call, fault, refused := e.arrive(x)
 	if fault.Kind == Hang {
 		e.hang(r.Context())
@@ -103,7 +105,6 @@ func (e *Emulator) arrive(x exchange) (*Call, Fault, *failure) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	call := &x.call
-	call.Time = e.now()
 	e.calls = append(e.calls, call)
 	if refused := x.admit(); refused != nil {
 		return call, Fault{}, refused
