@@ -31,13 +31,13 @@ const spareRetries = 100
 
 // callNow sends a request, and repeats it after throttled and ambiguous tries. build makes the request of each try, and
 // into reads each answer. callNow never repeats DeleteMedia or AddMedia, which may have taken effect: the caller must
-// read back first.
-func (s *Session) callNow(ctx context.Context, op Operation, build func() requests.AcsRequest, into reader) error {
+// read back first. The departure is of the first try.
+func (s *Session) callNow(ctx context.Context, d *departure, op Operation, build func() requests.AcsRequest, into reader) error {
 	s.first.Add(1)
 	var pause time.Duration
 	renewed := false
 	for try := 1; ; try++ {
-		err := s.once(ctx, op, build(), into)
+		err := s.once(ctx, d, op, build(), into)
 		failure, failed := errors.AsType[*Error](err)
 		switch {
 		case !failed:
@@ -55,7 +55,7 @@ func (s *Session) callNow(ctx context.Context, op Operation, build func() reques
 		default:
 			return err
 		}
-		if err := s.acquire(ctx, op); err != nil {
+		if d, err = s.acquire(ctx, op); err != nil {
 			return err
 		}
 	}
@@ -87,19 +87,18 @@ func (s *Session) Backoff(ctx context.Context, previous time.Duration) (time.Dur
 const maxWaiting = 2
 
 // acquire waits until the pace allows a call of the session.
-func (s *Session) acquire(ctx context.Context, op Operation) error {
-	err := s.lines[op].Acquire(ctx, 1)
-	if err == nil {
+func (s *Session) acquire(ctx context.Context, op Operation) (d *departure, err error) {
+	if err = s.lines[op].Acquire(ctx, 1); err == nil {
 		defer s.lines[op].Release(1)
-		err = s.client.pace[op].wait(ctx, s.line)
+		d, err = s.client.pace[op].wait(ctx, s.line)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: waiting for the quota: %w", op, err)
+		return nil, fmt.Errorf("%s: waiting for the quota: %w", op, err)
 	}
-	return nil
+	return d, nil
 }
 
-func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRequest, into reader) error {
+func (s *Session) once(ctx context.Context, d *departure, op Operation, request requests.AcsRequest, into reader) error {
 	credentials, err := s.credentials.Current(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -108,7 +107,7 @@ func (s *Session) once(ctx context.Context, op Operation, request requests.AcsRe
 		return &Error{Op: op, Kind: Unauthorized, Message: err.Error()}
 	}
 	s.calls[op].Add(1)
-	err = read(op, credentials, s.client.caller.do(ctx, credentials, request), into)
+	err = read(op, credentials, s.client.caller.do(ctx, credentials, request, d.leave), into)
 	failure, failed := errors.AsType[*Error](err)
 	if failed {
 		failure.Message += s.credentials.Blame(failure.Code)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"runtime"
 	"sync"
@@ -65,8 +66,8 @@ type httpAnswer struct {
 	err        error         // of the SDK, which has one for some responses too
 }
 
-// do sends one request.
-func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest) httpAnswer {
+// do sends one request, and calls leave when it has left.
+func (c *caller) do(ctx context.Context, credentials account.Credentials, request requests.AcsRequest, leave func()) httpAnswer {
 	w, err := c.take()
 	if err != nil {
 		return httpAnswer{err: err}
@@ -74,7 +75,8 @@ func (c *caller) do(ctx context.Context, credentials account.Credentials, reques
 	defer c.giveBack(w)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	w.ctx, w.credentials, w.retryAfter = ctx, credentials, 0
+	w.ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { leave() }})
+	w.credentials, w.retryAfter = credentials, 0
 	// For each call's nonce the SDK prints the stack of its goroutine: that of a new one is short.
 	sent := make(chan httpAnswer)
 	go w.send(request, sent)

@@ -3,6 +3,7 @@ package mps
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -96,5 +97,25 @@ func TestCallsHaveNoTimeoutOfTheSDK(t *testing.T) {
 	}
 	if deadline, ok := request.Context().Deadline(); ok {
 		t.Errorf("the call ends %v", deadline)
+	}
+}
+
+// A call leaves when its request has been written, which is long after its permit if its connection takes long.
+func TestDeparture(t *testing.T) {
+	left := make(chan struct{})
+	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case <-left:
+		case <-time.After(10 * time.Second):
+			t.Error("the request has arrived, and has not left")
+		}
+	}))
+	defer service.Close()
+	c, err := newCaller(account.Account{Region: "cn-shanghai", MPS: account.Endpoint{Host: service.Listener.Addr().String(), Plain: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := c.do(t.Context(), account.Credentials{}, mts.CreateDeleteMediaRequest(), func() { close(left) }); answer.status != http.StatusOK {
+		t.Error(answer)
 	}
 }

@@ -142,14 +142,15 @@ func (c *Client) start(form form) *group {
 // send waits for members and for the pace, and sends what is still asked for.
 func (c *Client) send(g *group) (err error) {
 	<-g.company.Done()
-	if err := g.session.acquire(g.call, g.form.op); err != nil {
+	d, err := g.session.acquire(g.call, g.form.op)
+	if err != nil {
 		return err
 	}
 	c.depart(g)
 	if len(g.names) == 0 {
 		return nil
 	}
-	g.found, err = g.session.send(g.call, g.form, g.names)
+	g.found, err = g.session.send(g.call, d, g.form, g.names)
 	return err
 }
 

@@ -21,10 +21,11 @@ var workflowID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 // execution. workflow is an ID or a name; empty means all workflows. The first page has an empty
 // token. next is empty after the last page.
 func (s *Session) Executions(ctx context.Context, workflow, token string) (ids []string, next string, err error) {
-	if err := s.acquire(ctx, ListExecutions); err != nil {
+	d, err := s.acquire(ctx, ListExecutions)
+	if err != nil {
 		return nil, "", err
 	}
-	err = s.callNow(ctx, ListExecutions, func() requests.AcsRequest {
+	err = s.callNow(ctx, d, ListExecutions, func() requests.AcsRequest {
 		request := mts.CreateListMediaWorkflowExecutionsRequest()
 		request.MaximumPageSize, request.NextPageToken = requests.NewInteger(executionsPage), token
 		if workflowID.MatchString(workflow) {

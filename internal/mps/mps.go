@@ -141,8 +141,9 @@ type Permit interface {
 }
 
 type permit struct {
-	session *Session
-	bound   context.Context // the argument of Session.Permit
+	session   *Session
+	bound     context.Context // the argument of Session.Permit
+	departure *departure      // nil for a session that shares calls
 }
 
 // Permit waits until the pace allows a call. The context bounds the wait and not the call, so that a
@@ -152,14 +153,19 @@ func (s *Session) Permit(ctx context.Context, op Operation) (Permit, error) {
 }
 
 func (s *Session) permit(ctx context.Context, op Operation) (*permit, error) {
-	if !s.sharing {
-		if err := s.acquire(ctx, op); err != nil {
-			return nil, err
+	p := &permit{session: s, bound: ctx}
+	if s.sharing {
+		if ctx.Err() != nil {
+			return nil, notSent(op, ctx.Err())
 		}
-	} else if ctx.Err() != nil {
-		return nil, notSent(op, ctx.Err())
+		return p, nil
 	}
-	return &permit{s, ctx}, nil
+	d, err := s.acquire(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	p.departure = d
+	return p, nil
 }
 
 func (p *permit) Delete(ctx context.Context, ids []string) error {
@@ -184,7 +190,7 @@ func (p *permit) send(ctx context.Context, form form, names []string) (Found, er
 	if p.session.sharing {
 		return p.share(ctx, form, names, len(names) >= MaxBatch)
 	}
-	return p.session.send(ctx, form, names)
+	return p.session.send(ctx, p.departure, form, names)
 }
 
 // form is the operation of a call with a list of names: media IDs or file URLs.
@@ -225,10 +231,11 @@ type Texts struct {
 // Add adds a medium for a file, and returns its ID. It starts no workflow. What MPS does if the file has a medium is not
 // documented. After an Ambiguous error the medium may have been added.
 func (s *Session) Add(ctx context.Context, fileURL string, texts Texts) (id string, err error) {
-	if err := s.acquire(ctx, AddMedia); err != nil {
+	d, err := s.acquire(ctx, AddMedia)
+	if err != nil {
 		return "", err
 	}
-	err = s.callNow(ctx, AddMedia, func() requests.AcsRequest {
+	err = s.callNow(ctx, d, AddMedia, func() requests.AcsRequest {
 		request := mts.CreateAddMediaRequest()
 		request.FileURL, request.Title, request.Description, request.CoverURL = fileURL, texts.Title, texts.Description, texts.CoverURL
 		request.CateId, request.Tags = requests.Integer(texts.Category), strings.Join(texts.Tags, ",")
@@ -255,10 +262,10 @@ func (s *Session) Probe(ctx context.Context, ids []string) (Found, error) {
 	return permit.send(ctx, form{op: QueryMediaList}, ids)
 }
 
-// send sends a call with a permit. The Found of a deletion is empty.
-func (s *Session) send(ctx context.Context, form form, names []string) (found Found, err error) {
+// send sends a call that may leave. The Found of a deletion is empty.
+func (s *Session) send(ctx context.Context, d *departure, form form, names []string) (found Found, err error) {
 	request := func() requests.AcsRequest { return form.request(names) }
-	err = s.callNow(ctx, form.op, request, func(m map[string]json.RawMessage) (err error) {
+	err = s.callNow(ctx, d, form.op, request, func(m map[string]json.RawMessage) (err error) {
 		found, err = readFound(m)
 		return err
 	})

@@ -2,6 +2,7 @@ package mps
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,13 +38,27 @@ type pace struct {
 	window time.Duration
 	gap    time.Duration // between two calls
 	next   time.Time     // the planned time of the next call
-	left   []time.Time   // the times of the latest calls, in order, one for each that a window may hold
+	latest []*departure  // of the latest calls, in order, one for each that a window may hold
 
 	mu      sync.Mutex
 	wanted  float64   // the limit from the next call on
 	part    float64   // of the full pace
 	changed time.Time // when part last changed
 	held    time.Time // the end of the delay that the service requested
+}
+
+// departure is one call that the pace has allowed. The call counts from then, and again when it has left: a process that
+// waits for a processor, or for a connection, sends it later.
+type departure struct {
+	pace *pace
+	at   time.Time // pace.mu guards it
+}
+
+// leave notes that the call leaves now.
+func (d *departure) leave() {
+	d.pace.mu.Lock()
+	defer d.pace.mu.Unlock()
+	d.at = time.Now()
 }
 
 // newPace returns the pace of a limit in calls a second.
@@ -68,14 +83,16 @@ func (p *pace) adopt() {
 	window := float64(time.Second) * max(1, 1/p.limit)
 	p.window = time.Duration(window / crowding)
 	p.gap = time.Duration(window / headroom / float64(calls))
-	latest := p.left[max(0, len(p.left)-calls):]
-	p.left = append(make([]time.Time, calls-len(latest)), latest...)
+	for len(p.latest) < calls {
+		p.latest = append([]*departure{{pace: p}}, p.latest...)
+	}
+	p.latest = p.latest[len(p.latest)-calls:]
 }
 
 // wait waits until a call of a line may leave, and counts it.
-func (p *pace) wait(ctx context.Context, line int) error {
+func (p *pace) wait(ctx context.Context, line int) (*departure, error) {
 	if err := p.turn.enter(ctx, line); err != nil {
-		return err
+		return nil, err
 	}
 	defer p.turn.leave()
 	p.adopt()
@@ -85,25 +102,18 @@ func (p *pace) wait(ctx context.Context, line int) error {
 	if now := time.Now(); now.Sub(p.next) > catchUp {
 		p.next = now
 	}
-	at, latest := p.left[0].Add(p.window), p.left[len(p.left)-1]
-	for _, earliest := range []time.Time{p.next, latest.Add(gap / 2)} {
-		if earliest.After(at) {
-			at = earliest
+	for wait := time.Until(p.earliest(gap)); wait > 0; wait = time.Until(p.earliest(gap)) { // it may become later meanwhile
+		if err := task.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
-	for {
-		if err := task.Sleep(ctx, time.Until(at)); err != nil {
-			return err
-		}
-		held := p.heldUntil() // may have changed during the sleep
-		if !held.After(at) {
-			break
-		}
-		at = held
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	p.next = p.next.Add(gap)
-	p.left = append(p.left[1:], time.Now())
-	return nil
+	d := &departure{p, time.Now()}
+	p.latest = append(p.latest[1:], d)
+	return d, nil
 }
 
 // now returns the current part of the full pace.
@@ -116,10 +126,12 @@ func (p *pace) now() float64 {
 	return p.part
 }
 
-func (p *pace) heldUntil() time.Time {
+// earliest returns the time from which a call may leave. The caller holds the turn.
+func (p *pace) earliest(gap time.Duration) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held
+	first, last := p.latest[0].at.Add(p.window), p.latest[len(p.latest)-1].at.Add(gap/2)
+	return slices.MaxFunc([]time.Time{p.next, p.held, first, last}, time.Time.Compare)
 }
 
 // throttled reduces the pace, and pauses it for the requested delay.

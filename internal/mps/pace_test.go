@@ -35,17 +35,19 @@ func TestPace(t *testing.T) {
 		calls   int
 		way     time.Duration // at most
 		stalls  bool
+		late    bool    // 60 ms of 1.7 s: calls that the pace allows then leave together at their end
 		atLeast float64 // of the limit
 	}{
 		"the whole quota":             {limit: 100, calls: 1000, way: 20 * time.Millisecond, atLeast: 0.975},
 		"half of it":                  {limit: 50, calls: 500, way: 20 * time.Millisecond, atLeast: 0.975},
 		"in a process that stalls":    {limit: 100, calls: 1000, way: 10 * time.Millisecond, stalls: true, atLeast: 0.96},
+		"in a process that is late":   {limit: 100, calls: 1000, way: 5 * time.Millisecond, late: true, atLeast: 0.95},
 		"one and a half a second":     {limit: 1.5, calls: 20, way: 20 * time.Millisecond, atLeast: 0.97 / 1.5},
 		"less than one call a second": {limit: 0.3, calls: 10, way: 20 * time.Millisecond, atLeast: 0.97},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPace(test.limit)
+				p, started := newPace(test.limit), time.Now()
 				random := rand.New(rand.NewPCG(1, 2))
 				arrived := make(chan time.Time, test.calls)
 				var workers sync.WaitGroup
@@ -57,9 +59,15 @@ func TestPace(t *testing.T) {
 				for range 8 {
 					workers.Go(func() {
 						for way := range calls {
-							if err := p.wait(t.Context(), foreground); err != nil {
+							d, err := p.wait(t.Context(), foreground)
+							if err != nil {
 								t.Error(err)
+								return
 							}
+							if into := time.Since(started) % (1700 * time.Millisecond); test.late && into < 60*time.Millisecond {
+								time.Sleep(60*time.Millisecond - into)
+							}
+							d.leave()
 							arrived <- time.Now().Add(way)
 						}
 					})
@@ -109,7 +117,10 @@ func TestPaceChangesItsLimit(t *testing.T) {
 				var left []time.Time
 				var worker sync.WaitGroup
 				worker.Go(func() {
-					for p.wait(ctx, foreground) == nil {
+					for {
+						if _, err := p.wait(ctx, foreground); err != nil {
+							return
+						}
 						left = append(left, time.Now())
 					}
 				})
@@ -144,7 +155,7 @@ func TestPaceRemembersCalls(t *testing.T) {
 		p := newPace(4)
 		var left []time.Time
 		for range 6 {
-			if err := p.wait(t.Context(), foreground); err != nil {
+			if _, err := p.wait(t.Context(), foreground); err != nil {
 				t.Fatal(err)
 			}
 			left = append(left, time.Now())
@@ -159,8 +170,12 @@ func TestPaceRemembersCalls(t *testing.T) {
 		} {
 			p.setLimit(step.limit)
 			p.adopt()
-			if !slices.Equal(p.left, step.want) {
-				t.Errorf("limit %v: %v, want %v", step.limit, p.left, step.want)
+			var latest []time.Time
+			for _, d := range p.latest {
+				latest = append(latest, d.at)
+			}
+			if !slices.Equal(latest, step.want) {
+				t.Errorf("limit %v: %v, want %v", step.limit, latest, step.want)
 			}
 		}
 	})
@@ -184,7 +199,7 @@ func TestPaceSlowsDown(t *testing.T) {
 				p := newPace(test.limit)
 				leaving := func() (calls int) {
 					for start := time.Now(); time.Since(start) < 5*time.Second; calls++ {
-						if err := p.wait(t.Context(), foreground); err != nil {
+						if _, err := p.wait(t.Context(), foreground); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -214,12 +229,12 @@ func TestPaceHonoursADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(1)
 		start := time.Now()
-		if err := p.wait(t.Context(), foreground); err != nil {
+		if _, err := p.wait(t.Context(), foreground); err != nil {
 			t.Fatal(err)
 		}
 		left := make(chan time.Duration)
 		go func() {
-			_ = p.wait(t.Context(), foreground) // never cancelled
+			_, _ = p.wait(t.Context(), foreground) // never cancelled
 			left <- time.Since(start)
 		}()
 		synctest.Wait()
@@ -232,7 +247,7 @@ func TestPaceHonoursADelay(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start = time.Now()
-		if err := p.wait(ctx, foreground); err == nil || time.Since(start) > time.Second {
+		if _, err := p.wait(ctx, foreground); err == nil || time.Since(start) > time.Second {
 			t.Errorf("%v after %v; want the deadline's error", err, time.Since(start))
 		}
 	})
@@ -247,11 +262,11 @@ func TestSessionsTakeTurns(t *testing.T) {
 		sweep, event := c.Session(nil), c.Session(nil)
 		var workers sync.WaitGroup
 		for range 300 {
-			workers.Go(func() { _ = sweep.acquire(ctx, QueryMediaList) }) // until it is cancelled
+			workers.Go(func() { _, _ = sweep.acquire(ctx, QueryMediaList) }) // until it is cancelled
 		}
 		time.Sleep(5 * time.Second)
 		start := time.Now()
-		if err := event.acquire(ctx, QueryMediaList); err != nil {
+		if _, err := event.acquire(ctx, QueryMediaList); err != nil {
 			t.Error(err)
 		}
 		if waited := time.Since(start); waited > time.Second {
@@ -273,7 +288,10 @@ func TestSurveysGiveWay(t *testing.T) {
 			sent = new(atomic.Int64)
 			for range 10 {
 				workers.Go(func() {
-					for s.acquire(ctx, QueryMediaList) == nil {
+					for {
+						if _, err := s.acquire(ctx, QueryMediaList); err != nil {
+							return
+						}
 						sent.Add(1)
 					}
 				})
@@ -312,7 +330,7 @@ func TestSurveysGiveWay(t *testing.T) {
 func TestPaceEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(0.1)
-		if err := p.wait(t.Context(), foreground); err != nil {
+		if _, err := p.wait(t.Context(), foreground); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -320,7 +338,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 		var workers sync.WaitGroup
 		for range 2 { // one of them waits for its time, one for its permit
 			workers.Go(func() {
-				if err := p.wait(ctx, foreground); err == nil {
+				if _, err := p.wait(ctx, foreground); err == nil {
 					t.Error("a call left after its context had ended")
 				}
 			})

@@ -101,7 +101,7 @@ func fates(faults float64) func() fate {
 func send(t *testing.T, q *sharedQuota, length time.Duration, way func() time.Duration, next func() fate) *traffic {
 	p, ours, start := newPace(100), &traffic{}, time.Now()
 	for time.Since(start) < length {
-		if err := p.wait(t.Context(), foreground); err != nil {
+		if _, err := p.wait(t.Context(), foreground); err != nil {
 			t.Fatal(err)
 		}
 		fate, back := next(), way()
