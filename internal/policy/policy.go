@@ -114,11 +114,6 @@ func (p *Policy) NoticeEnds(announced time.Time) time.Time {
 	return p.Notice.After(announced, p.Timezone)
 }
 
-// HasOrphanRule reports whether a rule expires media whose source objects were deleted.
-func (p *Policy) HasOrphanRule() bool {
-	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.OnSourceRemoved })
-}
-
 // KeepsLatest reports whether a rule keeps the latest media of a group.
 func (p *Policy) KeepsLatest() bool {
 	return slices.ContainsFunc(p.Expire, func(r Rule) bool { return r.KeepLatest.Count > 0 })

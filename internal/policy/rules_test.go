@@ -29,7 +29,7 @@ func TestWhatRulesTake(t *testing.T) {
 	if some.KeepsLatest() || all.KeepsLatest() || !ranked.KeepsLatest() {
 		t.Error("only a rule with keepLatest keeps the latest")
 	}
-	if !all.TakesOrphans("orphans") || all.TakesOrphans("rest") || all.TakesOrphans("other") || !all.HasOrphanRule() || ranked.HasOrphanRule() {
+	if !all.TakesOrphans("orphans") || all.TakesOrphans("rest") || all.TakesOrphans("other") {
 		t.Error("only a rule with onSourceRemoved takes orphans")
 	}
 	if rule := all.ExpireRule("rest"); rule != &all.Expire[1] || all.ExpireRule("other") != nil || all.ExpireRule("orphans") != &all.Expire[0] {

@@ -141,11 +141,10 @@ func (c *scan) skip(candidate *inventory.Candidate, entries []index.Entry) {
 	}
 }
 
-// markOrphans marks the candidates of a batch whose source objects may be gone: according to an event, an announcement, or the
-// plan that is applied.
+// markOrphans marks the candidates of a batch whose source objects are gone according to an event.
 func (c *scan) markOrphans(batch []inventory.Candidate) {
 	for i := range batch {
 		one := &batch[i]
-		one.Orphan = c.Policy.HasOrphanRule() && (one.Orphan || slices.Contains(c.request.Removed, one.Object))
+		one.Orphan = one.Orphan || slices.Contains(c.request.Removed, one.Object)
 	}
 }
