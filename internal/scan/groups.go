@@ -14,17 +14,17 @@ import (
 // lookUpGroups reads the other media of the groups of an applied plan, from the inventory of now.
 // They are ranked and not counted.
 func (c *scan) lookUpGroups() {
-	where, any := map[media.Object]bool{}, false
+	prefixes, any := map[media.Object]bool{}, false
 	for f := range c.findings() {
 		any = any || len(f.rank.Groups) > 0
-		for _, prefix := range Where(c.Policy, f.rank) {
-			where[prefix] = true
+		for _, prefix := range where(c.Policy, f.rank) {
+			prefixes[prefix] = true
 		}
 	}
 	if !any || c.isOver() {
 		return
 	}
-	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(where, c.sources.sorted || sorted) })
+	others := c.inOrder(func(sorted bool) *scan { return c.groupScan(prefixes, c.sources.sorted || sorted) })
 	defer others.close()
 	for f := range others.findings() {
 		c.add(f)
@@ -36,7 +36,7 @@ func (c *scan) lookUpGroups() {
 }
 
 // groupScan ranks the media below some prefixes and in the inventory's lists.
-func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
+func (c *scan) groupScan(prefixes map[media.Object]bool, sorted bool) *scan {
 	quiet := *c.Scanner
 	quiet.Progress = func(int) {}
 	others := quiet.newScan(c.ctx, c.admit, Request{Request: &trigger.Request{}, AsOf: c.Head.AsOf}, sorted)
@@ -44,13 +44,13 @@ func (c *scan) groupScan(where map[media.Object]bool, sorted bool) *scan {
 	others.decider = others.newDecider()
 	others.decider.ranks = true
 	_, others.sources.lists = c.inventorySources() // a list may name media of any group
-	others.sources.prefixes = slices.Collect(maps.Keys(where))
+	others.sources.prefixes = slices.Collect(maps.Keys(prefixes))
 	others.lookUp(others.ofSources())
 	return others
 }
 
-// Where returns the prefixes of the inventory below which a medium's groups may have other media.
-func Where(p *policy.Policy, rank retention.Rank) []media.Object {
+// where returns the prefixes of the inventory below which a medium's groups may have other media.
+func where(p *policy.Policy, rank retention.Rank) []media.Object {
 	if len(rank.Groups) == 0 {
 		return nil
 	}

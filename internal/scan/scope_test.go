@@ -88,7 +88,7 @@ expire:
 		"a tag":               {retention.Rank{Rule: "shows", Groups: []string{"show:a"}}, all},
 		"a rule that is gone": {retention.Rank{Rule: "gone", Groups: []string{"oss://media-in/series/a/"}}, all},
 	} {
-		if got := addresses(Where(p, test.rank)); !slices.Equal(got, test.want) {
+		if got := addresses(where(p, test.rank)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}

@@ -3,9 +3,11 @@ package scan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/plan"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/text"
 )
@@ -36,6 +38,32 @@ func (s *Scanner) Survey(ctx context.Context, request Request, passes ...func(me
 	}
 	c.Notes = c.notes()
 	return c.result()
+}
+
+// A survey, like any scan, skips rows of reports that no rule of its policy takes; see gatherRow.
+
+// ForGroups returns the policy under which a survey reads the other media of a medium's groups. Its inventory is empty if there
+// are none. It has all lists, which may name media of any group. Of a report a survey reads the rows of the group's folder.
+func ForGroups(p *policy.Policy, rank retention.Rank) *policy.Policy {
+	if len(rank.Groups) == 0 {
+		return &policy.Policy{}
+	}
+	own, rule := *p, *p.ExpireRule(rank.Rule)
+	own.Inventory.Prefixes = where(p, rank)
+	if rule.KeepLatest.Per == policy.PerFolder {
+		if inside, err := policy.ParseGlob(rank.Groups[0] + "*"); err == nil {
+			rule.Match.Object = []policy.Glob{inside}
+		}
+	}
+	own.Expire = []policy.Rule{rule}
+	return &own
+}
+
+// ForBoth returns the policy under which a survey reads the media of two policies.
+func ForBoth(p, next *policy.Policy) *policy.Policy {
+	both := *p
+	both.Inventory, both.Expire = p.Inventory.And(next.Inventory), slices.Concat(p.Expire, next.Expire)
+	return &both
 }
 
 // contradictory is the reason why a medium with different records in two answers is unknown.

@@ -102,29 +102,14 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
 	forecaster := retention.NewForecaster(j.policy, j.report.AsOf, j.marks.Of)
-	rank := forecaster.Rank(m)
-	group := *j.policy
-	group.Inventory.Prefixes = scan.Where(j.policy, rank) // a list may name media of any group
-	if len(rank.Groups) > 0 && !group.Inventory.IsEmpty() {
-		group.Expire = []policy.Rule{ruleOf(j.policy, rank)}
-		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, &group, func(other media.Medium) {
+	if group := scan.ForGroups(j.policy, forecaster.Rank(m)); !group.Inventory.IsEmpty() {
+		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, group, func(other media.Medium) {
 			if other.ID != m.ID {
 				forecaster.Rank(&other)
 			}
 		})
 	}
 	return forecaster.Facts(m), others
-}
-
-// ruleOf returns the rule of a rank. It takes no object outside the rank's folder: a scan skips rows of reports that no rule takes.
-func ruleOf(p *policy.Policy, rank retention.Rank) policy.Rule {
-	rule := *p.ExpireRule(rank.Rule)
-	if rule.KeepLatest.Per == policy.PerFolder {
-		if inside, err := policy.ParseGlob(rank.Groups[0] + "*"); err == nil {
-			rule.Match.Object = []policy.Glob{inside}
-		}
-	}
-	return rule
 }
 
 // lacksSource reports whether the source object of a medium is gone, if the decision asks for that, as a scan does.

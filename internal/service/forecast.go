@@ -10,6 +10,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
@@ -56,11 +57,8 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	if err := j.readPolicy(ctx); err != nil {
 		return nil, j.stop(err)
 	}
-	either := *j.policy
-	either.Inventory = j.policy.Inventory.And(next.Inventory)
-	either.Expire = slices.Concat(j.policy.Expire, next.Expire) // a scan skips rows of reports that no rule takes
 	diff := retention.NewDiff(j.policy, next, s.asOf(), s.marks.Of, each)
-	r := j.survey(ctx, j.request, &either, passes(diff.Rank, diff.Add, j.policy, next)...)
+	r := j.survey(ctx, j.request, scan.ForBoth(j.policy, next), passes(diff.Rank, diff.Add, j.policy, next)...)
 	diff.Finish()
 	return diff, r
 }
