@@ -10,15 +10,19 @@ import (
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
+	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/retention"
 	"github.com/mediasweep/mediasweep/internal/segments"
+	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/task"
 )
 
 // ledger records what becomes of the media of a plan: for later runs, for the history, and for announcements.
 type ledger struct {
-	*Sweep
+	policy   *policy.Policy
+	store    state.Store
+	now      func() time.Time
 	plan     string
 	decision history.Decision // the run, the plan that a person approved, and the policy
 	folder   string           // the run that began the plan
@@ -41,7 +45,7 @@ type unrecorded struct {
 // newLedger returns the ledger of a plan. It has what was still expired of the approved one, if a person approved one.
 func (r *run) newLedger(planID, approved string) *ledger {
 	l := &ledger{
-		Sweep: r.Sweep, plan: planID, decision: history.Decision{Run: r.report.Run, Plan: cmp.Or(approved, planID), Policy: r.report.Policy},
+		policy: r.Policy, store: r.Store, now: r.Now, plan: planID, decision: history.Decision{Run: r.report.Run, Plan: cmp.Or(approved, planID), Policy: r.report.Policy},
 		folder: r.report.Run, unrecorded: unrecorded{spared: map[string]bool{}},
 	}
 	if r.isResumed() {
@@ -52,7 +56,7 @@ func (r *run) newLedger(planID, approved string) *ledger {
 
 // keep adds a medium of the plan that stays. Sweeps decide on media that are unnamed, and rank whole groups.
 func (l *ledger) keep(o purge.Outcome) {
-	if o.Cause == nil && !o.Unnamed && o.Now.Cause != retention.AmongLatest && !l.Policy.Notice.IsZero() {
+	if o.Cause == nil && !o.Unnamed && o.Now.Cause != retention.AmongLatest && !l.policy.Notice.IsZero() {
 		l.stayed = append(l.stayed, o.Line.MediaID)
 	}
 }
@@ -62,8 +66,8 @@ func (l *ledger) add(o purge.Outcome) {
 	outcome := journal.Outcome{MediaID: o.Line.MediaID, Became: o.Became, Code: mps.CodeOf(o.Cause), Plan: l.plan, Runs: l.runs}
 	l.outcomes = append(l.outcomes, outcome)
 	one := l.decision
-	one.At, one.MediaID, one.Outcome, one.Code = l.Now(), outcome.MediaID, outcome.Became, outcome.Code
-	one.Rule, one.Orphan = o.Line.Rule, l.Policy.TakesOrphans(o.Line.Rule)
+	one.At, one.MediaID, one.Outcome, one.Code = l.now(), outcome.MediaID, outcome.Became, outcome.Code
+	one.Rule, one.Orphan = o.Line.Rule, l.policy.TakesOrphans(o.Line.Rule)
 	if line := o.Line; line.Parse() == nil {
 		one.Describe(line.Rule, line.Reason, line.Medium)
 	}
@@ -114,13 +118,13 @@ func waitFor(ctx context.Context) time.Duration {
 // flush writes the history, tombstones and outcomes. gap is the error of the history. Outcomes come last, because the run
 // may be killed between two records: no other run reads a medium with an outcome again, or adds it to the history.
 func (l *ledger) flush(ctx context.Context) (err, gap error) {
-	now, wait := l.Now(), waitFor(ctx)
+	now, wait := l.now(), waitFor(ctx)
 	written := task.Go(func() error {
 		ctx, cancel := context.WithTimeout(ctx, cmp.Or(wait, storeTime))
 		defer cancel()
-		return history.Record(ctx, l.Store, now, l.decisions)
+		return history.Record(ctx, l.store, now, l.decisions)
 	})
-	if err = journal.AddTombstones(ctx, l.Store, now, l.deleted, l.unverified); err == nil {
+	if err = journal.AddTombstones(ctx, l.store, now, l.deleted, l.unverified); err == nil {
 		l.deleted, l.unverified = nil, nil
 	}
 	settle := func() {
@@ -134,7 +138,7 @@ func (l *ledger) flush(ctx context.Context) (err, gap error) {
 		defer settle()
 	}
 	if err == nil && len(l.outcomes) > 0 {
-		l.last, err = journal.AddOutcomes(ctx, l.Store, l.folder, l.last, l.outcomes)
+		l.last, err = journal.AddOutcomes(ctx, l.store, l.folder, l.last, l.outcomes)
 	}
 	if err == nil {
 		l.outcomes = nil
@@ -145,5 +149,5 @@ func (l *ledger) flush(ctx context.Context) (err, gap error) {
 // close writes what remains, and takes announcements back. gap is the error of the history.
 func (l *ledger) close(ctx context.Context) (err, gap error) {
 	err, gap = l.flush(ctx)
-	return errors.Join(err, announce.TakeBack(ctx, l.Store, l.Now(), l.stayed)), gap
+	return errors.Join(err, announce.TakeBack(ctx, l.store, l.now(), l.stayed)), gap
 }

@@ -146,7 +146,7 @@ func (p *reopened) left(ctx context.Context) iter.Seq2[plan.Line, error] {
 // entries yields the media whose IDs are wanted.
 func (p *reopened) entries(ctx context.Context, wanted func(id string) bool) iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
-		for entry, err := range journal.Entries(ctx, p.Store, p.contents) {
+		for entry, err := range journal.Entries(ctx, p.store, p.contents) {
 			var l plan.Line
 			if err == nil {
 				if !wanted(entry.MediaID) {
