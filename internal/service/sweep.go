@@ -187,8 +187,8 @@ func (j *job) run(ctx context.Context) {
 func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
 	return &sweep.Sweep{
 		Policy: j.policy, Store: j.store(), Now: j.now, Log: j.log.With("run", j.report.Run),
-		Cloud:   sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
-		Shared:  sweep.Shared{Marks: j.marks, Events: j.events, Claims: &j.claims},
+		Cloud: sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
+		Marks: j.marks, Events: j.events, Claims: &j.claims,
 		Display: j.progress, Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call),
 	}
 }

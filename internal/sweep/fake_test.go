@@ -68,7 +68,7 @@ func newWorld(t *testing.T, more string) *world {
 		t.Fatal(err)
 	}
 	w.sweep = &Sweep{
-		Policy: p, Cloud: Cloud{"cn-shanghai", w, w}, Store: w.store, Shared: Shared{journal.NewMarks(), eventbudget.New(), new(purge.Claims)},
+		Policy: p, Cloud: Cloud{"cn-shanghai", w, w}, Store: w.store, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims),
 		Stop: "oss://ops/stop", Caller: "a person", Display: Display{func(Progress) {}, time.Hour},
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}

@@ -37,7 +37,10 @@ type Sweep struct {
 	Policy *policy.Policy
 	Cloud
 	Store state.Store
-	Shared
+	// All runs of the process share these three. Only runs of events spend the budget, and only deletions claim media.
+	Marks  journal.Marks
+	Events *eventbudget.Budget
+	Claims *purge.Claims
 	Display
 	// Stop is the full name of the kill switch, and Caller says who asked for the run: reports quote them.
 	Stop, Caller string
@@ -50,13 +53,6 @@ type Cloud struct {
 	Region  string
 	Library Library
 	Objects scan.Objects
-}
-
-// Shared is common to all runs of the process.
-type Shared struct {
-	Marks  journal.Marks
-	Events *eventbudget.Budget
-	Claims *purge.Claims
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough

@@ -73,7 +73,7 @@ func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, 
 	}
 	s := sweep.Sweep{
 		Policy: p, Cloud: sweep.Cloud{Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{})))},
-		Store: planned{statetest.New(), whenPlanned}, Shared: sweep.Shared{Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims)},
+		Store: planned{statetest.New(), whenPlanned}, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims),
 		Display: sweep.Display{Progress: func(sweep.Progress) {}, Every: time.Hour}, Now: now, Log: slog.New(slog.DiscardHandler),
 	}
 	r := report.New("r", request.Trigger, p, now())
