@@ -100,7 +100,7 @@ func Run(ctx, admit context.Context, library Library, batch Batch) []Result {
 
 func run(ctx, admit context.Context, library Library, batch Batch, repeated bool) []Result {
 	answer, rest, err := ask(ctx, admit, library, batch)
-	if rejected, ok := errors.AsType[*mps.Error](err); ok && rejected.Kind == mps.Rejected && len(batch.Candidates) > 1 {
+	if mps.Is(err, mps.Rejected) && len(batch.Candidates) > 1 {
 		half := len(batch.Candidates) / 2
 		first, second := batch, batch
 		first.Candidates, second.Candidates = batch.Candidates[:half], batch.Candidates[half:]

@@ -82,7 +82,7 @@ func (p *permit) share(ctx context.Context, form form, names []string, alone boo
 	m := &member{permit: p, call: ctx, names: names}
 	g := p.session.client.join(form, m, alone)
 	found, err := p.session.client.await(g, m)
-	if failure, ok := errors.AsType[*Error](err); ok && failure.Kind == Rejected && len(others(g.names, names)) > 0 {
+	if Is(err, Rejected) && len(others(g.names, names)) > 0 {
 		return p.share(ctx, form, names, true)
 	}
 	return found, err

@@ -3,6 +3,7 @@ package mps
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,12 @@ func CodeOf(err error) string {
 		return failed.Code
 	}
 	return ""
+}
+
+// Is reports whether an error is a failed call of one of some kinds.
+func Is(err error, kinds ...Kind) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && slices.Contains(kinds, failed.Kind)
 }
 
 // Unknown reports whether the service has no such medium. The code is in the table of common errors.

@@ -32,7 +32,7 @@ func (w *worker) unread(batch []plan.Line, err error) error {
 	if !deadline.Passed(err) {
 		w.all(batch, Outcome{Became: journal.Unverified, Cause: err})
 	}
-	if failure, ok := errors.AsType[*mps.Error](err); ok && failure.Kind == mps.Unauthorized {
+	if mps.Is(err, mps.Unauthorized) {
 		return err // no deletion can be verified
 	}
 	return nil

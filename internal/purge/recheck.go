@@ -44,8 +44,7 @@ func (w *worker) free(batch []plan.Line) (free []plan.Line) {
 
 // unreadable returns the outcome of a medium that could not be read.
 func unreadable(l plan.Line, err error) Outcome {
-	rejected, ok := errors.AsType[*mps.Error](err)
-	isFinal := ok && rejected.Kind == mps.Rejected || errors.Is(err, lookup.ErrUnanswered)
+	isFinal := mps.Is(err, mps.Rejected) || errors.Is(err, lookup.ErrUnanswered)
 	return Outcome{Line: l, Became: journal.Failed, Cause: err, Unread: !isFinal}
 }
 

@@ -243,7 +243,7 @@ func (s *Restorer) addAll(ctx, admit context.Context, open []*lost, each func(re
 				return ctx.Err()
 			}
 			added <- one
-			if refusal, ok := errors.AsType[*mps.Error](one.failed); ok && refusal.Kind == mps.Unauthorized {
+			if mps.Is(one.failed, mps.Unauthorized) {
 				return one.failed // no other medium can be added
 			}
 			return nil
@@ -266,12 +266,11 @@ func (s *Restorer) add(ctx context.Context, one *lost) (id string, err error) {
 		if err == nil && id == "" {
 			err = &mps.Error{Op: mps.AddMedia, Kind: mps.Ambiguous, Message: "the answer has no MediaId"}
 		}
-		failed, ok := errors.AsType[*mps.Error](err)
-		if !ok || failed.Kind == mps.Rejected || failed.Kind == mps.Unauthorized {
+		if !mps.Is(err, mps.Throttled, mps.Ambiguous) {
 			return id, err
 		}
 		there, readErr := s.there(ctx, []media.Object{one.object})
-		if readErr == nil && there[one.object] == "" && failed.Kind == mps.Ambiguous {
+		if readErr == nil && there[one.object] == "" && mps.Is(err, mps.Ambiguous) {
 			if readErr = task.Sleep(ctx, late); readErr == nil {
 				there, readErr = s.there(ctx, []media.Object{one.object})
 			}

@@ -90,9 +90,8 @@ func (c *scan) missed(candidates []inventory.Candidate, err error) {
 		c.stop(cmp.Or(context.Cause(c.admit), err))
 		return // they stay pending
 	}
-	failed, ok := errors.AsType[*mps.Error](err)
 	_, panicked := errors.AsType[*task.Panic](err)
-	if panicked || ok && (failed.Kind == mps.Unauthorized || failed.Kind == mps.Ambiguous && !c.Library.Answered()) {
+	if panicked || mps.Is(err, mps.Unauthorized) || mps.Is(err, mps.Ambiguous) && !c.Library.Answered() {
 		c.fail(err)
 	}
 	failure := report.Failure{Code: mps.CodeOf(err), Message: err.Error()}
