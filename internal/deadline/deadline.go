@@ -96,13 +96,13 @@ func until(ctx context.Context, end time.Time) (context.Context, context.CancelF
 	return context.WithDeadline(ctx, end)
 }
 
-// maxRecord is the longest time for a record. A store that needs longer does not answer.
-const maxRecord = 5 * time.Second
+// MaxRecord is the longest time for a record. A store that needs longer does not answer.
+const MaxRecord = 5 * time.Second
 
 // Record returns a context for what must be recorded although the work's time is up. It
 // lasts for at most 5 s, and for three quarters of what is left.
 func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc) {
-	left := maxRecord
+	left := MaxRecord
 	if !b.record.IsZero() {
 		left = min(left, time.Until(b.record)*3/4)
 	}
@@ -112,7 +112,7 @@ func (b Budget) Record(ctx context.Context) (context.Context, context.CancelFunc
 // Finish returns a context for the last records of a call. They are written side by side, so
 // each has all of the time that is left, up to 5 s.
 func (b Budget) Finish(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), b.Left(maxRecord))
+	return context.WithTimeout(context.WithoutCancel(ctx), b.Left(MaxRecord))
 }
 
 // Left returns the time after which the call records nothing more, at most most. A call of the command line has three

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/lookup"
@@ -170,9 +171,6 @@ func (s *Restorer) restore(ctx, admit context.Context, run, planID string, some 
 	return err
 }
 
-// recordTime bounds the time for the record of a thousand restored media.
-const recordTime = 5 * time.Second
-
 // record adds restored media to the history. A failure is no error: the history then says how to restore
 // them, and a second restore skips them.
 func (s *Restorer) record(ctx context.Context, run, planID string, tried []*lost) {
@@ -184,7 +182,7 @@ func (s *Restorer) record(ctx context.Context, run, planID string, tried []*lost
 			})
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	ctx, cancel := context.WithTimeout(ctx, deadline.MaxRecord)
 	defer cancel()
 	_ = history.Record(ctx, s.Store, s.Now(), decisions)
 }

@@ -51,9 +51,6 @@ func (c *scan) checkpointsOf(ctx context.Context) (folder, resumer string) {
 	return "checkpoints-requests/" + state.SafeName(strings.Join(names, " ")) + "/", "the same request"
 }
 
-// storeTime bounds the time for which the scan waits for a checkpoint to be written.
-const storeTime = 5 * time.Second
-
 // headRecord is the head of a checkpoint. It refers to segments with the findings.
 type headRecord struct {
 	Format int       `json:"format"`
@@ -128,7 +125,7 @@ func (c *scan) maybeCheckpoint() {
 	if !c.checkpoints.isDue() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, storeTime)
+	ctx, cancel := context.WithTimeout(c.ctx, deadline.MaxRecord)
 	defer cancel()
 	if err := c.checkpoints.save(ctx, c.head()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
 	"github.com/mediasweep/mediasweep/internal/segments"
@@ -25,9 +25,6 @@ type results struct {
 	unwritten []report.RestoredMedium
 }
 
-// storeTime bounds the time for which a restore waits for its results to be written.
-const storeTime = 5 * time.Second
-
 func (o *results) add(ctx context.Context, m report.RestoredMedium) {
 	if o.report.Restore.DryRun {
 		return
@@ -35,7 +32,7 @@ func (o *results) add(ctx context.Context, m report.RestoredMedium) {
 	if o.unwritten = append(o.unwritten, m); len(o.unwritten)%segments.MaxLines != 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	ctx, cancel := context.WithTimeout(ctx, deadline.MaxRecord)
 	defer cancel()
 	o.flush(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/mps"
@@ -82,12 +83,8 @@ func (l *ledger) add(o purge.Outcome) {
 	}
 }
 
-const (
-	// storeTime bounds the time for which the purge waits for outcomes to be written.
-	storeTime = 5 * time.Second
-	// inTurn is the least time in which outcomes wait for the history, for half of it at most.
-	inTurn = 2 * time.Second
-)
+// inTurn is the least time in which outcomes wait for the history, for half of it at most.
+const inTurn = 2 * time.Second
 
 // maybeFlush writes outcomes if there are a thousand more. After a failure it tries again with the
 // next thousand.
@@ -95,7 +92,7 @@ func (l *ledger) maybeFlush(ctx context.Context) {
 	if len(l.outcomes) < l.tried+segments.MaxLines {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	ctx, cancel := context.WithTimeout(ctx, deadline.MaxRecord)
 	defer cancel()
 	_, _ = l.flush(ctx) // close returns the errors of the last try
 	l.tried = len(l.outcomes)
@@ -108,11 +105,11 @@ func waitFor(ctx context.Context) time.Duration {
 	left := time.Until(end)
 	switch {
 	case !limited:
-		left = storeTime
+		left = deadline.MaxRecord
 	case left < inTurn:
 		left = 0
 	}
-	return min(left, storeTime) / 2
+	return min(left, deadline.MaxRecord) / 2
 }
 
 // flush writes the history, tombstones and outcomes. gap is the error of the history. Outcomes come last, because the run
@@ -120,7 +117,7 @@ func waitFor(ctx context.Context) time.Duration {
 func (l *ledger) flush(ctx context.Context) (err, gap error) {
 	now, wait := l.now(), waitFor(ctx)
 	written := task.Go(func() error {
-		ctx, cancel := context.WithTimeout(ctx, cmp.Or(wait, storeTime))
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(wait, deadline.MaxRecord))
 		defer cancel()
 		return history.Record(ctx, l.store, now, l.decisions)
 	})

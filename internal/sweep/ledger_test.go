@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/deadline"
 	"github.com/mediasweep/mediasweep/internal/history"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/plan"
@@ -92,14 +93,14 @@ func TestTheHistoryComesBeforeOutcomes(t *testing.T) {
 			r := w.newRun("r", &trigger.Request{}, policy.Enforce)
 			l := r.newLedger("p", "")
 			r.settle(t.Context(), []purge.Outcome{{Line: plan.Line{MediaID: "a", Rule: "rest"}, Became: journal.Deleted}}, l)
-			ctx, cancel := context.WithTimeout(t.Context(), storeTime)
+			ctx, cancel := context.WithTimeout(t.Context(), deadline.MaxRecord)
 			defer cancel()
 			err, gap := l.flush(ctx)
 			var folders []string
 			for _, name := range w.store.Created {
 				folders = append(folders, name[:strings.Index(name, "/")+1])
 			}
-			if got := strings.Join(folders, " "); err != nil || (gap != nil) != (late > storeTime) || got != want {
+			if got := strings.Join(folders, " "); err != nil || (gap != nil) != (late > deadline.MaxRecord) || got != want {
 				t.Errorf("history after %v: %v, %v, records %s", late, err, gap, got)
 			}
 		})
@@ -108,7 +109,7 @@ func TestTheHistoryComesBeforeOutcomes(t *testing.T) {
 
 // Outcomes wait for the history for half of the time left. With little time they do not wait, so that a plan ends.
 func TestWaitFor(t *testing.T) {
-	for left, want := range map[time.Duration]time.Duration{time.Hour: storeTime / 2, storeTime: storeTime / 2, inTurn: inTurn / 2, inTurn - 1: 0, -1: 0} {
+	for left, want := range map[time.Duration]time.Duration{time.Hour: deadline.MaxRecord / 2, deadline.MaxRecord: deadline.MaxRecord / 2, inTurn: inTurn / 2, inTurn - 1: 0, -1: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			defer cancel()
@@ -117,7 +118,7 @@ func TestWaitFor(t *testing.T) {
 			}
 		})
 	}
-	if got := waitFor(t.Context()); got != storeTime/2 {
+	if got := waitFor(t.Context()); got != deadline.MaxRecord/2 {
 		t.Errorf("without a limit: %v", got)
 	}
 }
