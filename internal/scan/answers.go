@@ -45,7 +45,7 @@ func (c *scan) answered(one checked) {
 	if !c.decider.ranks { // what was not found outranks nothing
 		c.addUnfound(&one)
 	}
-	c.pool.again = append(c.pool.again, answer.Again...)
+	c.again = append(c.again, answer.Again...)
 	c.checkpoints.account(one.Candidates, answer.Again)
 	c.Progress(c.checkpoints.accounted)
 }

@@ -130,7 +130,6 @@ func (c *scan) maybeCheckpoint() {
 	if err := c.checkpoints.save(ctx, c.head()); err != nil {
 		c.Log.Warn("checkpoint not written", "error", err.Error())
 	}
-	c.checkpoints.tried, c.checkpoints.triedAfter = time.Now(), c.checkpoints.accounted
 }
 
 // head returns the head of a checkpoint, without the place of the scan.

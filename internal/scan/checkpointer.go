@@ -18,7 +18,7 @@ type checkpointer struct {
 	cursor
 	series  *checkpoint.Series // of the findings
 	resumer string             // who resumes the scan
-	// tried is when the last checkpoint was due, after so many candidates were accounted for.
+	// tried is the time of the last try, after so many candidates were accounted for.
 	tried      time.Time
 	triedAfter int
 	last       headRecord // of the last one; the end of the scan sets it
@@ -34,6 +34,7 @@ func (c *checkpointer) isDue() bool {
 
 // save writes the findings since the last checkpoint as a segment, and then the head, at the cursor.
 func (c *checkpointer) save(ctx context.Context, head headRecord) (err error) {
+	defer func() { c.tried, c.triedAfter = time.Now(), c.accounted }()
 	if head.Segments, err = c.series.Flush(ctx); err != nil {
 		return err
 	}

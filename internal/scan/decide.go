@@ -58,9 +58,11 @@ func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error)
 		decision, l, reason = retention.Decision{Verdict: retention.Unknown}, plan.Line{}, err.Error()
 	}
 	f.verdict, f.rule, f.rank, f.line = decision.Verdict, decision.RuleName(), d.rankOf(c, facts), l
-	f.due, f.expires = d.dueOf(c, facts, decision.Verdict), d.expiryOf(c, facts)
-	if of.Candidate.Lead {
-		f.expires = 0 // the inventory may not name it
+	f.due = d.dueOf(c, facts, decision.Verdict)
+	if d.upcoming != nil && !of.Candidate.Lead { // the inventory may not name a lead
+		if due, _, ok := c.Due(facts); ok {
+			f.expires = due.Unix()
+		}
 	}
 	return f, reason, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 
-	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/lookup"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -26,8 +25,7 @@ type pool struct {
 	ctx, admit context.Context //nolint:containedctx // of one call
 	results    chan []checked
 	inFlight   int
-	again      []inventory.Candidate // objects to look up with escaped slashes
-	cancel     func()                // cancels the look-ups in flight
+	cancel     func() // cancels the look-ups in flight
 }
 
 func newPool(ctx, admit context.Context, cloud Cloud, p *policy.Policy) *pool {

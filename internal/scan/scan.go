@@ -134,6 +134,7 @@ type scan struct {
 	request    Request
 	sources    sources
 	pool       *pool
+	again      []inventory.Candidate // objects to look up with escaped slashes
 	decider    decider
 	*Found     // so far
 }
@@ -209,7 +210,7 @@ func (c *scan) finish() {
 		for c.pool.inFlight > 0 {
 			c.receive(c.pool.next())
 		}
-		if len(c.pool.again) == 0 || c.isOver() {
+		if len(c.again) == 0 || c.isOver() {
 			return
 		}
 		c.askAgain(1)
@@ -218,9 +219,9 @@ func (c *scan) finish() {
 
 // askAgain looks objects up with escaped slashes, until fewer than least are left.
 func (c *scan) askAgain(least int) {
-	for len(c.pool.again) >= least && !c.isOver() {
-		few := c.pool.again[:min(len(c.pool.again), mps.MaxBatch)]
-		c.pool.again = c.pool.again[len(few):]
+	for len(c.again) >= least && !c.isOver() {
+		few := c.again[:min(len(c.again), mps.MaxBatch)]
+		c.again = c.again[len(few):]
 		for batch, err := range lookup.Batches(func(yield func(inventory.Candidate, error) bool) {
 			for _, candidate := range few {
 				if !yield(candidate, nil) {

@@ -100,7 +100,7 @@ func (c *scan) list(ctx context.Context, prefixes []media.Object, after string) 
 func (c *scan) leftOver(yield func(inventory.Candidate, error) bool) {
 	for _, open := range c.checkpoints.left() {
 		if open.escaped {
-			c.pool.again = append(c.pool.again, open.Candidate)
+			c.again = append(c.again, open.Candidate)
 			continue
 		}
 		if !yield(open.Candidate, nil) {

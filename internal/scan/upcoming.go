@@ -47,19 +47,6 @@ func (d *decider) rankOf(c *retention.Case, facts retention.Facts) retention.Ran
 	return c.Rank(facts)
 }
 
-// expiryOf returns when a medium expires if it is not among the latest, in seconds since 1970; 0 for
-// never.
-func (d *decider) expiryOf(c *retention.Case, facts retention.Facts) int64 {
-	if d.upcoming == nil {
-		return 0
-	}
-	due, _, ok := c.Due(facts)
-	if !ok {
-		return 0
-	}
-	return due.Unix()
-}
-
 // countDue counts a medium of a ranked draft, if it has not expired.
 func (u *upcoming) countDue(f *finding, ranker *retention.Ranker) {
 	if u == nil || f.expires == 0 {
