@@ -59,7 +59,7 @@ func (r *run) findLost(ctx context.Context, asOf time.Time) (found Dropped, err 
 	defer cancel()
 	lines := func(yield func(plan.Line, error) bool) {
 		for l, err := range dropped.left(ctx) {
-			r.report.Unrecorded = r.report.Unrecorded || err != nil && mayPass(err)
+			r.keepOpen(err != nil && mayPass(err))
 			if found.Left++; !yield(l, err) {
 				return
 			}
@@ -77,6 +77,9 @@ func (r *run) findLost(ctx context.Context, asOf time.Time) (found Dropped, err 
 	return found, cmp.Or(err, notClosed)
 }
 
+// keepOpen leaves the plan of the run open if that is needed: a later run may find out more, or record it.
+func (r *run) keepOpen(needed bool) { r.report.Unrecorded = r.report.Unrecorded || needed }
+
 // mayPass reports whether the records of a plan may be read later.
 func mayPass(err error) bool { return !state.IsLost(err) && !errors.Is(err, plan.ErrOtherRegion) }
 
@@ -92,7 +95,7 @@ func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Li
 		for _, o := range found {
 			if o.Became != journal.Gone {
 				unread = o.Cause
-				r.report.Unrecorded = r.report.Unrecorded || o.Unread
+				r.keepOpen(o.Unread)
 				continue
 			}
 			each(o)
@@ -100,8 +103,7 @@ func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Li
 		}
 		r.settle(admit, gone, l)
 	})
-	isSilent := admit.Err() != nil && !r.Library.Answered()
-	r.report.Unrecorded = r.report.Unrecorded || isSilent
+	r.keepOpen(admit.Err() != nil && !r.Library.Answered())
 	return cmp.Or(err, context.Cause(admit), unread)
 }
 
@@ -110,6 +112,6 @@ func (r *run) recordFound(ctx context.Context, l *ledger) error {
 	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	err := r.closeLedger(ctx, l)
-	r.report.Unrecorded = r.report.Unrecorded || err != nil
+	r.keepOpen(err != nil)
 	return err
 }

@@ -136,6 +136,22 @@ func (r *run) guardApply(ctx context.Context) (g guarded, err error) {
 	return g, nil
 }
 
+// guardResume returns why what is left of an unfinished plan is blocked, or nothing.
+func (r *run) guardResume(of plan.Contents) string {
+	left, most := r.report.Counts.Pending, r.Policy.Guard.MaxDelete
+	switch {
+	case left == 0:
+		return ""
+	case of.Blocked != "":
+		return of.Blocked
+	case left > most:
+		return fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", left, most)
+	case of.Head.Scope.Plan != "": // a person may have overridden the percentage
+		return ""
+	}
+	return r.guardRest(of)
+}
+
 // guardRest returns why what is left of a plan is blocked, or nothing. The share is that of the media that
 // were live when the plan was made. If an earlier version did not record these, its reason stays.
 func (r *run) guardRest(of plan.Contents) string {

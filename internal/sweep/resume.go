@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
@@ -32,10 +31,10 @@ func (r *run) resumePlan(ctx, admit context.Context) error {
 		return err
 	}
 	r.findWaiting(ctx, admit, p)
-	reason := r.guardLeft(p.contents)
+	reason := r.guardResume(p.contents)
 	if reason != "" { // what the earlier run deleted without recording it is not left
 		r.readGone(admit, p, p.left(ctx), func(o purge.Outcome) { p.settled[o.Line.MediaID] = true })
-		reason = r.guardLeft(p.contents)
+		reason = r.guardResume(p.contents)
 	}
 	switch {
 	case reason == "":
@@ -78,7 +77,7 @@ func (r *run) readGone(admit context.Context, p *reopened, lines iter.Seq2[plan.
 	if err != nil {
 		r.Log.Warn("media of a plan not read", "plan", r.report.Plan, "error", text.Bound(err.Error()))
 	}
-	r.report.Unrecorded = r.report.Unrecorded || errors.Is(err, ErrStopped)
+	r.keepOpen(errors.Is(err, ErrStopped))
 }
 
 // countLine counts a medium of the plan as pending.
@@ -86,22 +85,6 @@ func (r *run) countLine(l plan.Line) {
 	r.report.Counts.Looked++
 	r.report.Counts.Pending++
 	r.report.Count(retention.Expired, l.Rule)
-}
-
-// guardLeft returns why what is left of an unfinished plan is blocked, or nothing.
-func (r *run) guardLeft(of plan.Contents) string {
-	left, most := r.report.Counts.Pending, r.Policy.Guard.MaxDelete
-	switch {
-	case left == 0:
-		return ""
-	case of.Blocked != "":
-		return of.Blocked
-	case left > most:
-		return fmt.Sprintf("%d media of the plan are left and guard.maxDelete is %d: apply the plan again", left, most)
-	case of.Head.Scope.Plan != "": // a person may have overridden the percentage
-		return ""
-	}
-	return r.guardRest(of)
 }
 
 // reopened is the plan of an earlier run that did not finish it.
