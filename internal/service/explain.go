@@ -48,34 +48,42 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
-		facts, others := j.factsOf(ctx, &m)
-		of, err := announced.Of(work, m.ID)
-		if err == nil && of.HasOrphan {
-			facts.SourceRemoved, err = j.lacksSource(work, &m)
-		}
+		e, others, err := j.explain(work, &m, announced)
 		if err != nil {
 			return []*retention.Explanation{}, j.stop(err)
-		}
-		facts.Announced = of.Since(&m)
-		var notes []string
-		if facts.Announced.IsZero() && !j.policy.Inventory.Names(&m) { // sweeps look at what an event announced
-			notes = append(notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
-		}
-		if others.Status != report.Done {
-			notes = append(notes, "not all of its group could be looked at: "+others.Problem())
 		}
 		if isWorse(others.Status, worst.Status) {
 			worst = others
 		}
-		e := retention.Explain(j.policy, &m, facts)
-		e.Holds = s.marks.Latest().Of(&m)
-		e.Notes = append(notes, noteNotice(j.policy, e)...)
-		if e.Verdict == retention.Absent {
-			j.addDeletion(ctx, e)
-		}
 		list = append(list, e)
 	}
 	return list, worst
+}
+
+// explain explains the decision on one medium. It also returns the report of the survey of its groups.
+func (j *job) explain(ctx context.Context, m *media.Medium, announced *announce.Reader) (*retention.Explanation, *report.Report, error) {
+	facts, others := j.factsOf(ctx, m)
+	of, err := announced.Of(ctx, m.ID)
+	if err == nil && of.HasOrphan {
+		facts.SourceRemoved, err = j.lacksSource(ctx, m)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	facts.Announced = of.Since(m)
+	e := retention.Explain(j.policy, m, facts)
+	e.Holds = j.marks.Latest().Of(m)
+	if facts.Announced.IsZero() && !j.policy.Inventory.Names(m) { // sweeps look at what an event announced
+		e.Notes = append(e.Notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
+	}
+	if others.Status != report.Done {
+		e.Notes = append(e.Notes, "not all of its group could be looked at: "+others.Problem())
+	}
+	e.Notes = append(e.Notes, noteNotice(j.policy, e)...)
+	if e.Verdict == retention.Absent {
+		j.addDeletion(ctx, e)
+	}
+	return e, others, nil
 }
 
 // absent returns the IDs and objects of a request that have no medium.
