@@ -147,7 +147,7 @@ func TestTakeAScan(t *testing.T) {
 		r := newWorld(t, "").newRun("r", &trigger.Request{Trigger: trigger.Timer}, policy.Enforce)
 		found := &scan.Found{}
 		found.Counts, found.Missing, found.BadRows, found.Skipped = test.counts, test.missing, test.bad, test.passed
-		r.adopt(found)
+		r.adopt(t.Context(), found)
 		if r.nothingSeen != test.nothing || r.partial != test.missing || len(r.report.Notes) != test.notes {
 			t.Errorf("%s: nothing seen %v, partial %v, notes %q", name, r.nothingSeen, r.partial, r.report.Notes)
 		}

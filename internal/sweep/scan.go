@@ -23,7 +23,7 @@ func (r *run) scanner(announced *announce.Reader) *scan.Scanner {
 // scan looks up the candidates, and decides on each. ok is false if nothing may be deleted of what it found.
 func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (found *scan.Found, ok bool) {
 	found = r.scanner(announced).Run(ctx, admit, r.budget, r.asked())
-	r.adopt(found)
+	r.adopt(ctx, found)
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }
 
@@ -33,15 +33,14 @@ func (r *run) asked() scan.Request {
 }
 
 // adopt copies the state of a scan into the run and its report.
-func (r *run) adopt(found *scan.Found) {
+func (r *run) adopt(ctx context.Context, found *scan.Found) {
 	r.partial, r.skipped = found.Missing, found.Skipped
 	r.nothingSeen = found.Missing && found.Counts.Looked+found.Counts.ObjectsWithoutMedia+found.BadRows == 0
-	into := r.report
-	into.AsOf, into.Resumes = found.Head.AsOf, found.Resumes
-	into.Tally, into.Due = found.Tally, found.Due
-	into.Sources, into.Notes = append(into.Sources, found.Sources...), append(into.Notes, found.Notes...)
+	to := r.report
+	to.AsOf, to.Resumes, to.Tally, to.Due = found.Head.AsOf, found.Resumes, found.Tally, found.Due
+	to.Sources, to.Notes = append(to.Sources, found.Sources...), append(to.Notes, found.Notes...)
 	for _, failure := range found.Failures {
-		into.Fail(failure)
+		to.Fail(failure)
 	}
 	switch {
 	case found.Failed != nil:
@@ -50,23 +49,23 @@ func (r *run) adopt(found *scan.Found) {
 		r.end(report.Incomplete, found.Stopped)
 	}
 	if found.Skipped > 0 {
-		r.report.Note("%d skipped: unchanged since an earlier sweep, and not due", found.Skipped)
+		to.Note("%d skipped: unchanged since an earlier sweep, and not due", found.Skipped)
 	}
-	for _, rule := range r.report.Rules {
-		if rule.Expired > 0 && rule.Kind == "expire" && r.Policy.TakesOrphans(rule.Name) {
-			r.report.Note("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired)
+	for _, rule := range to.Rules {
+		if rule.Expired > 0 && r.Policy.TakesOrphans(rule.Name) {
+			to.Note("rule %s: the sources of %d media are gone: once deleted, these cannot be restored", rule.Name, rule.Expired)
 		}
 	}
-	r.saveFailures(found)
+	r.saveFailures(ctx, found)
 }
 
 // saveFailures stores the failures for which the report has no room.
-func (r *run) saveFailures(found *scan.Found) {
+func (r *run) saveFailures(ctx context.Context, found *scan.Found) {
 	count, failures := found.Unlisted()
 	if count == 0 {
 		return
 	}
-	ctx, cancel := r.budget.Record(context.Background())
+	ctx, cancel := r.budget.Record(ctx)
 	defer cancel()
 	folder, err := runlog.SaveFailures(ctx, r.Store, r.Now(), r.report.Run, failures)
 	if err != nil {

@@ -75,7 +75,7 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	run.finish(task.Run(func() {
 		found := run.scanner(&announce.Reader{}).Survey(ctx, run.asked(), passes...)
 		defer found.Close()
-		run.adopt(found)
+		run.adopt(ctx, found)
 	}))
 }
 
