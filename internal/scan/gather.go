@@ -58,9 +58,9 @@ func (c *scan) gatherLeads() {
 }
 
 func (c *scan) read(share context.Context, one list) {
-	rows, bad, badRows, unmatched := 0, 0, 0, c.sources.unmatched
+	rows, bad, unmatched := 0, 0, c.sources.unmatched
 	defer func() {
-		c.BadRows += badRows
+		c.BadRows += bad
 		if one.name != "" {
 			c.sources.line(one.name).Named = rows // replaces the count of an earlier scan
 		}
@@ -80,26 +80,25 @@ func (c *scan) read(share context.Context, one list) {
 			rows++
 			err = c.gatherRow(one, candidate)
 		}
-		if err == nil || bad >= maxBadRows && !manifest.EndsReading(err) {
+		_, isRow := errors.AsType[*manifest.RowError](err)
+		switch {
+		case err == nil, isRow && bad == maxBadRows:
 			continue
-		}
-		isUnusable := errors.Is(err, inventory.ErrUnusable)
-		if isUnusable { // the last value
+		case isRow:
+			bad++
+		case errors.Is(err, inventory.ErrUnusable):
 			c.sources.gathered.Undo()
-			rows, badRows, c.sources.unmatched = 0, 0, unmatched
+			rows, bad, c.sources.unmatched = 0, 0, unmatched
 		}
 		c.sourceFailed(err)
-		if c.End() != nil || isUnusable {
-			return
-		}
-		if !manifest.EndsReading(err) {
-			badRows++
-		}
-		if bad++; bad == maxBadRows {
+		if isRow && bad == maxBadRows {
 			c.sourceFailed(fmt.Errorf("%s: reading stopped after %d bad rows: the remaining rows were skipped", one.name, bad))
 			if !one.isReport { // the rest of a report may make it unusable
 				return
 			}
+		}
+		if c.End() != nil {
+			return
 		}
 	}
 }
