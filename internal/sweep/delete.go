@@ -36,8 +36,6 @@ func (r *run) purge(ctx, admit context.Context, l *ledger, origin purge.Origin, 
 	if admit.Err() != nil {
 		r.timeUp = deadline.Reason(admit)
 	}
-	ctx, cancel := r.budget.Record(ctx)
-	defer cancel()
 	if err := r.closeLedger(ctx, l); err != nil {
 		// The counts of the report stay as they are.
 		r.partial, r.report.Unrecorded = true, true
@@ -104,6 +102,8 @@ func (r *run) countKept(o purge.Outcome) {
 
 // closeLedger closes a ledger. A gap in the history changes nothing else of the run.
 func (r *run) closeLedger(ctx context.Context, l *ledger) error {
+	ctx, cancel := r.budget.Record(ctx)
+	defer cancel()
 	err, gap := l.close(ctx)
 	if gap != nil {
 		r.Log.Warn("history not recorded", "media", len(l.decisions), "error", text.Bound(gap.Error()))

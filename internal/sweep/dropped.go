@@ -109,8 +109,6 @@ func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Li
 
 // recordFound closes the ledger of a run that deletes nothing. Without the outcomes the plan stays open.
 func (r *run) recordFound(ctx context.Context, l *ledger) error {
-	ctx, cancel := r.budget.Record(ctx)
-	defer cancel()
 	err := r.closeLedger(ctx, l)
 	r.keepOpen(err != nil)
 	return err
