@@ -194,6 +194,7 @@ func Unfinished(ctx context.Context, store state.Store, now time.Time) (list []I
 type Intents struct {
 	store           state.Store
 	open, uncounted []string // names without suffixes
+	closed          string   // the last name of an intent that needs nothing more
 }
 
 // Open returns the intents that were not closed, oldest first, and the errors of damaged records. The next sweep finds the
@@ -217,17 +218,18 @@ func (l Intents) read(ctx context.Context, names []string) (list []Intent, damag
 	return list, damaged, nil
 }
 
-// add adds an intent by the suffixes of its records.
-func (l *Intents) add(name string, suffixes []string) {
-	has := func(suffix string) bool { return slices.Contains(suffixes, suffix) }
+// add adds a record of an intent. The records of one come in the order of their suffixes: counted, done, json, uncounted.
+func (l *Intents) add(record string) {
+	suffix := path.Ext(record)
+	name, last := strings.TrimSuffix(record, suffix), len(l.open)-1
 	switch {
-	case has(closedSuffix):
-	case has(uncountedSuffix):
-		if !has(countedSuffix) {
-			l.uncounted = append(l.uncounted, name)
-		}
-	case has(intentSuffix):
+	case suffix == closedSuffix, suffix == countedSuffix:
+		l.closed = name
+	case name == l.closed:
+	case suffix == intentSuffix:
 		l.open = append(l.open, name)
+	case suffix == uncountedSuffix && last >= 0 && l.open[last] == name:
+		l.open, l.uncounted = l.open[:last], append(l.uncounted, name)
 	}
 }
 
@@ -236,8 +238,6 @@ func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents
 	all := Intents{store: store}
 	var looked time.Time
 	list := func(after, end string) error {
-		var name string
-		var suffixes []string // of one name: its records follow each other
 		for record, err := range store.List(ctx, intentFolder, after) {
 			if err != nil {
 				return err
@@ -248,17 +248,8 @@ func ListIntents(ctx context.Context, store state.Store, now time.Time) (Intents
 			if day, err := time.Parse(lookedFolder+time.DateOnly, record.Name); err == nil {
 				looked = day
 			}
-			at := strings.LastIndexByte(record.Name, '.')
-			if at < 0 {
-				continue
-			}
-			if record.Name[:at] != name {
-				all.add(name, suffixes)
-				name, suffixes = record.Name[:at], nil
-			}
-			suffixes = append(suffixes, record.Name[at:])
+			all.add(record.Name)
 		}
-		all.add(name, suffixes)
 		return nil
 	}
 	err := list("", requestFolder)
