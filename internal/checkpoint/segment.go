@@ -49,7 +49,6 @@ func (s *segment) empty() {
 
 func (s *segment) isFull() bool { return s.records >= maxRecords || s.content.Len() >= maxBytes }
 
-// errDamaged: the bytes are not a segment.
 var errDamaged = errors.New("a segment of the checkpoint is damaged")
 
 // Decode yields the records of a segment. An error is the last.

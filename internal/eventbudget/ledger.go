@@ -92,7 +92,6 @@ func (l *ledger) update(from time.Time, listed []record, now time.Time) {
 	}
 }
 
-// count adds a record to the sum.
 func (l *ledger) count(one record) {
 	if !l.spent.add(one) {
 		l.skipped = append(l.skipped, fmt.Errorf("refund of %d media at %s not counted: %w", -one.media, state.Stamp(time.Unix(0, one.at)), errUncovered))
@@ -152,12 +151,10 @@ type record struct {
 	spender uint64 // a hash of its ID
 }
 
-// compare orders records by time.
 func (r record) compare(other record) int {
 	return cmp.Or(cmp.Compare(r.at, other.at), cmp.Compare(r.media, other.media), cmp.Compare(r.spender, other.spender))
 }
 
-// maxSpent bounds the media of one spending.
 const maxSpent = 1 << 31
 
 // parse reads the name of a record.

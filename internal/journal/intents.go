@@ -156,8 +156,7 @@ func readIntent(ctx context.Context, store state.Store, name string) (Intent, er
 	return i, nil
 }
 
-// maxIntent bounds the record of an intent, in bytes.
-const maxIntent = 64 << 10
+const maxIntent = 64 << 10 // bytes
 
 func decodeIntent(data []byte) (Intent, error) {
 	var i Intent

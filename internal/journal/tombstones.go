@@ -28,7 +28,6 @@ const tombstoneFolder = "marks/"
 // tombstoneFormat is the version of tombstoneRecord. Other versions are refused.
 const tombstoneFormat = 1
 
-// tombstoneRecord holds tombstones of one run.
 type tombstoneRecord struct {
 	Format int       `json:"format"`
 	At     time.Time `json:"at"`

@@ -89,7 +89,6 @@ func (p *page) unescape() (err error) {
 	return err
 }
 
-// decodePage decodes any XML of a page.
 func decodePage(body []byte) (p page, err error) {
 	var form struct {
 		XMLName xml.Name `xml:"ListBucketResult"`

@@ -109,7 +109,6 @@ func (s *stage) wait() {
 	}
 }
 
-// event is a message of a worker.
 type event struct {
 	outcomes []Outcome
 	// sent is true once the worker has sent its batch, or will send nothing.

@@ -7,7 +7,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/inventory"
 )
 
-// cursor is the position of a scan.
 type cursor struct {
 	// after is the name of the last candidate that was taken. All before it were taken too.
 	after string
@@ -21,7 +20,6 @@ type cursor struct {
 
 func newCursor(after string) cursor { return cursor{after: after, open: map[string]pending{}} }
 
-// pending is a candidate that was taken.
 type pending struct {
 	inventory.Candidate
 	escaped bool // it is looked up with escaped slashes

@@ -17,7 +17,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// decider makes findings of media.
 type decider struct {
 	policy   *policy.Policy
 	asOf     time.Time

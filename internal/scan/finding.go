@@ -81,10 +81,8 @@ func (f *finding) encode() []byte {
 	return append(b, f.line.Text...)
 }
 
-// errDamaged: the bytes are not a finding.
 var errDamaged = errors.New("a finding is damaged")
 
-// maxGroups bounds the groups of one medium.
 const maxGroups = 1000
 
 // decode decodes the finding of a key. The result refers to parts of b.

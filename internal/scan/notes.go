@@ -42,7 +42,6 @@ func (c *scan) idleWorkflows() []string {
 	return text.First(notes, "workflows have no execution")
 }
 
-// maxLiterals bounds the names in literals.
 const maxLiterals = 1000
 
 // literals are named objects that look like patterns.

@@ -16,7 +16,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/text"
 )
 
-// problems are what went wrong in a scan.
 type problems struct {
 	log *slog.Logger
 	// Stopped is the error that interrupted the scan. Failed is an error that makes the draft unusable.

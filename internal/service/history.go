@@ -50,7 +50,6 @@ func (s *Service) History(ctx context.Context, call Call, name string) (*history
 	return found, nil
 }
 
-// maxPolicies bounds the texts of policies in a history.
 const maxPolicies = 10
 
 // foldHistory moves what runs recorded into the tables of the history, in the time that a sweep left.

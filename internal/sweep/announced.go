@@ -11,7 +11,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/scan"
 )
 
-// maxListed bounds the announced media that a report lists.
 const maxListed = 100
 
 // calendar counts announced media by the day on which their notice ends.
@@ -38,7 +37,6 @@ func (c *calendar) add(one announce.Entry) {
 	}
 }
 
-// list returns the days in their order.
 func (c *calendar) list() (days []report.Announced) {
 	for _, day := range slices.Sorted(maps.Keys(c.days)) {
 		days = append(days, *c.days[day])

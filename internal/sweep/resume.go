@@ -121,12 +121,10 @@ func (r *run) reopenPlan(ctx context.Context) (*reopened, error) {
 	return p, nil
 }
 
-// left yields the media that are not settled.
 func (p *reopened) left(ctx context.Context) iter.Seq2[plan.Line, error] {
 	return p.entries(ctx, func(id string) bool { return !p.settled[id] })
 }
 
-// entries yields the media whose IDs are wanted.
 func (p *reopened) entries(ctx context.Context, wanted func(id string) bool) iter.Seq2[plan.Line, error] {
 	return func(yield func(plan.Line, error) bool) {
 		for entry, err := range journal.Entries(ctx, p.store, p.contents) {

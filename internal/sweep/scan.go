@@ -27,7 +27,6 @@ func (r *run) scan(ctx, admit context.Context, announced *announce.Reader) (foun
 	return found, r.ended == nil && (!r.nothingSeen || r.Library.Answered())
 }
 
-// asked returns what the run asks of its scan.
 func (r *run) asked() scan.Request {
 	return scan.Request{Request: r.request, Run: r.report.Run, Mode: r.report.Mode, AsOf: r.report.AsOf}
 }
