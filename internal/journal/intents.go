@@ -21,6 +21,10 @@ const intentFolder = "open/"
 const (
 	intentSuffix = ".json"
 	closedSuffix = ".done"
+	// The second record has this suffix if the runs that were killed on the plan are not in the totals yet. A third one follows
+	// when they are.
+	uncountedSuffix = ".uncounted"
+	countedSuffix   = ".counted"
 )
 
 // requestFolder holds the intents of runs that hold no lease: those of requests and events. Their names sort by
@@ -76,6 +80,16 @@ func SaveIntent(ctx context.Context, store state.Store, now time.Time, i Intent)
 // Close records that no medium of the plan is pending.
 func (i Intent) Close(ctx context.Context, store state.Store) error {
 	return i.mark(ctx, store, closedSuffix)
+}
+
+// CloseUncounted is Close for a plan whose killed runs remain to be counted.
+func (i Intent) CloseUncounted(ctx context.Context, store state.Store) error {
+	return i.mark(ctx, store, uncountedSuffix)
+}
+
+// MarkCounted records that the killed runs on a plan of Uncounted are in the totals.
+func (i Intent) MarkCounted(ctx context.Context, store state.Store) error {
+	return i.mark(ctx, store, countedSuffix)
 }
 
 func (i Intent) mark(ctx context.Context, store state.Store, suffix string) error {
@@ -200,6 +214,11 @@ type Intents struct {
 // media of damaged ones.
 func (l Intents) Open(ctx context.Context) (list []Intent, damaged []error, err error) {
 	return l.read(ctx, l.open)
+}
+
+// Uncounted returns the intents whose killed runs remain to be counted, oldest first, and the errors of damaged ones.
+func (l Intents) Uncounted(ctx context.Context) (list []Intent, damaged []error, err error) {
+	return l.read(ctx, l.uncounted)
 }
 
 func (l Intents) read(ctx context.Context, names []string) (list []Intent, damaged []error, err error) {
