@@ -12,6 +12,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/runlog"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/state"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/task"
@@ -187,8 +188,8 @@ func (j *job) run(ctx context.Context) {
 func (j *job) newSweep(library *mps.Session) *sweep.Sweep {
 	return &sweep.Sweep{
 		Policy: j.policy, Store: j.store(), Now: j.now, Log: j.log.With("run", j.report.Run),
-		Cloud: sweep.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
-		Marks: j.marks, Events: j.events, Claims: &j.claims,
+		Cloud:   scan.Cloud{Region: j.account.Region, Library: library, Objects: j.objects.Session(j.credentials())},
+		Deleter: library, Marks: j.marks, Events: j.events, Claims: &j.claims,
 		Display: j.progress, Stop: j.state.NameOf(sweep.StopName), Caller: callerOf(j.call),
 	}
 }

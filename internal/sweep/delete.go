@@ -23,7 +23,7 @@ func (r *run) purge(ctx, admit context.Context, l *ledger, origin purge.Origin, 
 	holds := watchHolds(admit, r.Marks.Holds, r.Store, stop)
 	defer func() { stop(nil); holds.over.Wait() }()
 	judge := purge.Judge{Policy: r.Policy, AsOf: r.report.AsOf, Mark: r.Marks.Of, Sources: r.Objects, Origin: origin}
-	p := purge.Purger{Library: r.Library, Holds: holds, Claims: r.Claims, Now: r.Now, Judge: judge, Interrupted: r.isResumed()}
+	p := purge.Purger{Library: r.Deleter, Holds: holds, Claims: r.Claims, Now: r.Now, Judge: judge, Interrupted: r.isResumed()}
 	err := task.Do(func() error {
 		return p.Run(ctx, admit, lines, func(some []purge.Outcome) {
 			r.settle(ctx, some, l)

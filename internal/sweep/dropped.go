@@ -88,7 +88,7 @@ func mayPass(err error) bool { return !state.IsLost(err) && !errors.Is(err, plan
 func (r *run) findGone(admit context.Context, l *ledger, lines iter.Seq2[plan.Line, error], each func(purge.Outcome)) error {
 	admit, cancel := context.WithTimeout(admit, findTime)
 	defer cancel()
-	p := purge.Purger{Library: r.Library, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
+	p := purge.Purger{Library: r.Deleter, Claims: r.Claims, Now: r.Now, Interrupted: true, FindOnly: true}
 	var unread error
 	err := p.Run(admit, admit, lines, func(found []purge.Outcome) {
 		var gone []purge.Outcome

@@ -191,7 +191,7 @@ func TestALibraryThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "")
 		contents := w.cutOff(plan.Contents{}, "rest", nil, w.fill(5)...)
-		w.sweep.Library = silent{w}
+		w.sweep.Library, w.sweep.Deleter = silent{w}, silent{w}
 		r, began := report.New("second", trigger.Timer, w.sweep.Policy, w.now), time.Now()
 		if _, err := w.sweep.FindLost(t.Context(), deadline.Budget{}, journal.Intent{Run: "first", Plan: contents.ID}, r); err == nil || !r.Unrecorded || time.Since(began) != findTime {
 			t.Errorf("%v, unrecorded %v, after %v", err, r.Unrecorded, time.Since(began))

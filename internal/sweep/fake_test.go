@@ -24,6 +24,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, more string) *world {
 		t.Fatal(err)
 	}
 	w.sweep = &Sweep{
-		Policy: p, Cloud: Cloud{"cn-shanghai", w, w}, Store: w.store, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims),
+		Policy: p, Cloud: scan.Cloud{Region: "cn-shanghai", Library: w, Objects: w}, Deleter: w, Store: w.store, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims),
 		Stop: "oss://ops/stop", Caller: "a person", Display: Display{func(Progress) {}, time.Hour},
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}

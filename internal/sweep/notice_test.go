@@ -28,7 +28,7 @@ func noticed(t *testing.T) *run {
 	}
 	r := report.New("r", trigger.Timer, p, noticeNow)
 	r.Mode = policy.Enforce
-	s := &Sweep{Policy: p, Cloud: Cloud{Region: "cn-shanghai"}, Store: state.Folder(t.TempDir()), Marks: journal.NewMarks(), Now: func() time.Time { return noticeNow }, Log: slog.New(slog.DiscardHandler)}
+	s := &Sweep{Policy: p, Cloud: scan.Cloud{Region: "cn-shanghai"}, Store: state.Folder(t.TempDir()), Marks: journal.NewMarks(), Now: func() time.Time { return noticeNow }, Log: slog.New(slog.DiscardHandler)}
 	return &run{Sweep: s, request: &trigger.Request{Trigger: trigger.Timer, Inventory: true}, report: r}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/mediasweep/mediasweep/internal/emulator"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/report"
-	"github.com/mediasweep/mediasweep/internal/sweep"
 )
 
 // mistaken is a library whose code has a mistake somewhere.
@@ -53,7 +52,7 @@ func TestAMistakeFailsTheRun(t *testing.T) {
 						}
 						return nil
 					}
-					r := runWith(context.Background(), t, e, time.Now, whenPlanned, timerOf(ids), func(l *mps.Session) sweep.Library { return mistaken{l, in, left} })
+					r := runWith(context.Background(), t, e, time.Now, whenPlanned, timerOf(ids), func(l *mps.Session) fullLibrary { return mistaken{l, in, left} })
 					if r.Status == report.Done || r.Status == report.Blocked || !strings.Contains(r.Error, "internal error") || !strings.Contains(r.Error, "sweep_test") {
 						t.Errorf("%s, %q, %+v", r.Status, r.Error, r.Counts)
 					}

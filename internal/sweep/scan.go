@@ -15,7 +15,7 @@ import (
 
 func (r *run) scanner(announced *announce.Reader) *scan.Scanner {
 	return &scan.Scanner{
-		Policy: r.Policy, Cloud: scan.Cloud{Region: r.Region, Library: r.Library, Objects: r.Objects}, Store: r.Store, Announced: announced, Mark: r.Marks.Of,
+		Policy: r.Policy, Cloud: r.Cloud, Store: r.Store, Announced: announced, Mark: r.Marks.Of,
 		Progress: func(done int) { r.progress.Set(Progress{Done: done}) }, Now: r.Now, Log: r.Log,
 	}
 }

@@ -26,17 +26,12 @@ import (
 	"github.com/mediasweep/mediasweep/internal/trigger"
 )
 
-// Library is the media library.
-type Library interface {
-	scan.Library
-	purge.Library
-}
-
 // Sweep holds the dependencies of a run.
 type Sweep struct {
 	Policy *policy.Policy
-	Cloud
-	Store state.Store
+	scan.Cloud
+	Deleter purge.Library // of the same media
+	Store   state.Store
 	// All runs of the process share these three. Only runs of events spend the budget, and only deletions claim media.
 	Marks  journal.Marks
 	Events *eventbudget.Budget
@@ -46,13 +41,6 @@ type Sweep struct {
 	Stop, Caller string
 	Now          func() time.Time
 	Log          *slog.Logger
-}
-
-// Cloud has the services that a run calls.
-type Cloud struct {
-	Region  string
-	Library Library
-	Objects scan.Objects
 }
 
 // Run carries out a request in the mode of its report, and finishes the report. It stops early enough

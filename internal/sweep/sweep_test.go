@@ -21,6 +21,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/purge"
 	"github.com/mediasweep/mediasweep/internal/report"
+	"github.com/mediasweep/mediasweep/internal/scan"
 	"github.com/mediasweep/mediasweep/internal/state/statetest"
 	"github.com/mediasweep/mediasweep/internal/sweep"
 	"github.com/mediasweep/mediasweep/internal/trigger"
@@ -51,10 +52,16 @@ func timerOf(ids []string) *trigger.Request {
 	return &trigger.Request{Trigger: trigger.Timer, MediaIDs: ids}
 }
 
-// whole is a library as it is.
-func whole(l *mps.Session) sweep.Library { return l }
+// fullLibrary has the calls of all stages.
+type fullLibrary interface {
+	scan.Library
+	purge.Library
+}
 
-func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) sweep.Library) *report.Report {
+// whole is a library as it is.
+func whole(l *mps.Session) fullLibrary { return l }
+
+func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, whenPlanned func() error, request *trigger.Request, library func(*mps.Session) fullLibrary) *report.Report {
 	t.Helper()
 	p, err := policy.Parse("p", []byte("version: 1\nmode: enforce\nguard: {maxPercent: 100}\npace: {share: 1}\nprotect: [{name: hold, match: {tags: [legal-hold]}}]\nexpire: [{name: all, after: 1h}]\n"))
 	if err != nil {
@@ -71,8 +78,9 @@ func runWith(ctx context.Context, t *testing.T, e *cloud, now func() time.Time, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	full := library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{})))
 	s := sweep.Sweep{
-		Policy: p, Cloud: sweep.Cloud{Region: a.Region, Library: library(client.Session(account.NewKeyring(getenv).Or(account.Credentials{})))},
+		Policy: p, Cloud: scan.Cloud{Region: a.Region, Library: full}, Deleter: full,
 		Store: planned{statetest.New(), whenPlanned}, Marks: journal.NewMarks(), Events: eventbudget.New(), Claims: new(purge.Claims),
 		Display: sweep.Display{Progress: func(sweep.Progress) {}, Every: time.Hour}, Now: now, Log: slog.New(slog.DiscardHandler),
 	}
@@ -212,7 +220,7 @@ func testDecisionsThatAreTooOldWhenTheirTurnComes(t *testing.T) {
 		e.Add(held)
 	})
 	r := runWith(context.Background(), t, e, func() time.Time { return clock }, func() error { return nil }, timerOf(ids),
-		func(l *mps.Session) sweep.Library { return waiting{l, pass} })
+		func(l *mps.Session) fullLibrary { return waiting{l, pass} })
 	if c := r.Counts; r.Status != report.Done || c.Deleted != 9 || c.Protected != 1 {
 		t.Errorf("%s, %+v, %s", r.Status, c, r.Error)
 	}
