@@ -40,10 +40,8 @@ func (s *Scanner) Survey(ctx context.Context, request Request, passes ...func(me
 	return c.result()
 }
 
-// A survey, like any scan, skips rows of reports that no rule of its policy takes; see gatherRow.
-
 // ForGroups returns the policy under which a survey reads the other media of a medium's groups. Its inventory is empty if there
-// are none. It has all lists, which may name media of any group. Of a report a survey reads the rows of the group's folder.
+// are none. It has all lists, which may name media of any group, and one rule: a scan skips rows of reports that no rule takes.
 func ForGroups(p *policy.Policy, rank retention.Rank) *policy.Policy {
 	if len(rank.Groups) == 0 {
 		return &policy.Policy{}
@@ -59,7 +57,8 @@ func ForGroups(p *policy.Policy, rank retention.Rank) *policy.Policy {
 	return &own
 }
 
-// ForBoth returns the policy under which a survey reads the media of two policies.
+// ForBoth returns the policy under which a survey reads the media of two policies, and the rows of reports that a rule of
+// either takes.
 func ForBoth(p, next *policy.Policy) *policy.Policy {
 	both := *p
 	both.Inventory, both.Expire = p.Inventory.And(next.Inventory), slices.Concat(p.Expire, next.Expire)
