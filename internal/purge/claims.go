@@ -112,7 +112,7 @@ func (w *worker) follow(theirs []contested) (rest []plan.Line, err error) {
 	}
 	for _, l := range live {
 		if took[l.MediaID] {
-			w.all([]plan.Line{l}, stillShown)
+			w.reportAll([]plan.Line{l}, stillShown)
 		} else {
 			rest = append(rest, l)
 		}

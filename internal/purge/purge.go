@@ -151,7 +151,7 @@ func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 		}
 		failure, _ := errors.AsType[*mps.Error](err)
 		if failure != nil && failure.Kind == mps.Unauthorized {
-			w.all(batch, Outcome{Became: journal.Failed, Cause: err})
+			w.reportAll(batch, Outcome{Became: journal.Failed, Cause: err})
 			return nil, err // before the last batch may be sent
 		}
 		w.sent()
@@ -170,7 +170,7 @@ func (w *worker) purge(batch []plan.Line) (left []plan.Line, err error) {
 		case failure.Kind == mps.Rejected:
 			return nil, w.rejected(batch, live, failure)
 		case try == mps.MaxTries:
-			w.all(live, Outcome{Became: journal.Failed, Cause: failure})
+			w.reportAll(live, Outcome{Became: journal.Failed, Cause: failure})
 			return nil, nil
 		}
 		next, again := w.backOff(live, backoff, failure)
@@ -191,7 +191,7 @@ func (w *worker) send(batch []plan.Line) (sent, left []plan.Line, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if batch = w.free(batch); len(batch) == 0 {
+		if batch = w.unheld(batch); len(batch) == 0 {
 			return nil, nil, nil
 		}
 		if len(batch) < full && !w.isSent {
@@ -241,9 +241,9 @@ func (w *worker) rejected(batch, live []plan.Line, failure *mps.Error) (err erro
 		}
 	case failure.Unknown() && live[0].State == media.StateInitiated:
 		// MPS shows it as Initiated and does not know it: it was deleted before.
-		w.all(live, Outcome{Became: journal.Gone, Tombstone: true})
+		w.reportAll(live, Outcome{Became: journal.Gone, Tombstone: true})
 	default:
-		w.all(live, Outcome{Became: journal.Failed, Cause: failure})
+		w.reportAll(live, Outcome{Became: journal.Failed, Cause: failure})
 	}
 	return err
 }
@@ -253,7 +253,7 @@ func (w *worker) rejected(batch, live []plan.Line, failure *mps.Error) (err erro
 func (w *worker) backOff(batch []plan.Line, previous time.Duration, cause error) (next time.Duration, again bool) {
 	next, err := w.Library.Backoff(w.ctx, previous)
 	if err != nil && !deadline.Passed(err) {
-		w.all(batch, Outcome{Became: journal.Failed, Cause: cause})
+		w.reportAll(batch, Outcome{Became: journal.Failed, Cause: cause})
 	}
 	return next, err == nil
 }

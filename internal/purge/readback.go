@@ -22,7 +22,7 @@ func (w *worker) verify(batch []plan.Line) error {
 	if err != nil {
 		return w.unread(live, err)
 	}
-	w.all(live, stillShown)
+	w.reportAll(live, stillShown)
 	return nil
 }
 
@@ -30,7 +30,7 @@ func (w *worker) verify(batch []plan.Line) error {
 // is up.
 func (w *worker) unread(batch []plan.Line, err error) error {
 	if !deadline.Passed(err) {
-		w.all(batch, Outcome{Became: journal.Unverified, Cause: err})
+		w.reportAll(batch, Outcome{Became: journal.Unverified, Cause: err})
 	}
 	if mps.Is(err, mps.Unauthorized) {
 		return err // no deletion can be verified

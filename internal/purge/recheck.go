@@ -26,8 +26,8 @@ func isStale(batch []plan.Line, now time.Time) bool {
 	return slices.ContainsFunc(batch, func(l plan.Line) bool { return now.Sub(time.Unix(l.ReadAt, 0)) > maxAge })
 }
 
-// free returns the media that no hold keeps. It reports the outcomes of the others.
-func (w *worker) free(batch []plan.Line) (free []plan.Line) {
+// unheld returns the media that no hold keeps. It reports the outcomes of the others.
+func (w *worker) unheld(batch []plan.Line) (free []plan.Line) {
 	var outcomes []Outcome
 	for _, l := range batch {
 		if err := l.Parse(); err != nil {

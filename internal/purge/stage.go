@@ -148,8 +148,8 @@ func (w *worker) report(outcomes ...Outcome) {
 	}
 }
 
-// all reports the same outcome for all media of a batch.
-func (w *worker) all(batch []plan.Line, outcome Outcome) {
+// reportAll reports the same outcome for all media of a batch.
+func (w *worker) reportAll(batch []plan.Line, outcome Outcome) {
 	outcomes := make([]Outcome, len(batch))
 	for i, l := range batch {
 		outcome.Line = l
