@@ -165,28 +165,30 @@ func (j *job) deletionOf(ctx context.Context, run string) (restore.Deletion, err
 	}
 	r, err := runlog.Read(ctx, j.store(), run)
 	missing := errors.Is(err, state.ErrNotFound)
-	if err != nil && !missing {
+	switch {
+	case err != nil && !missing:
+		return of, err
+	case !missing && (r.Counts.Deleted > 0 || r.Restore != nil):
+		return reportedDeletion(run, r)
+	}
+	intent, err := journal.LatestIntent(ctx, j.store(), run)
+	switch {
+	case err == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
+		of.Plan = intent.Plan
+		return of, nil
+	case !missing:
+		return reportedDeletion(run, r)
+	case !errors.Is(err, state.ErrNotFound):
 		return of, err
 	}
-	if missing || r.Counts.Deleted == 0 && r.Restore == nil {
-		switch intent, err := journal.LatestIntent(ctx, j.store(), run); {
-		case err == nil && (missing || !intent.AsOf.Equal(r.AsOf)): // the run was killed, and its request was repeated
-			of.Plan = intent.Plan
-			return of, nil
-		case missing && errors.Is(err, state.ErrNotFound):
-			id, err := runlog.FindRunOrPlan(ctx, j.store(), run)
-			if err == nil && id != run {
-				return j.deletionOf(ctx, id)
-			}
-			if err == nil || errors.Is(err, state.ErrNotFound) {
-				err = refusedError{errors.New(trigger.NoSuch("run or plan", run, "mediasweep runs and mediasweep plans list the latest", ""))}
-			}
-			return of, err
-		case missing:
-			return of, err
-		}
+	id, err := runlog.FindRunOrPlan(ctx, j.store(), run)
+	switch {
+	case err == nil && id != run:
+		return j.deletionOf(ctx, id)
+	case err == nil, errors.Is(err, state.ErrNotFound):
+		err = refusedError{errors.New(trigger.NoSuch("run or plan", run, "mediasweep runs and mediasweep plans list the latest", ""))}
 	}
-	return reportedDeletion(run, r)
+	return of, err
 }
 
 func reportedDeletion(run string, r *report.Report) (of restore.Deletion, err error) {
