@@ -40,10 +40,10 @@ func no(t testing.TB, err error) {
 	}
 }
 
-// open reads the announcements as a run of a time does.
+// open reads the announcements as a sweep of a time does.
 func open(t testing.TB, store *statetest.Memory, at time.Time, placed ...retention.Hold) *Reader {
 	t.Helper()
-	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at, false})
+	r, err := Open(t.Context(), store, Query{weekly(t), region, placed, at, at, true})
 	no(t, err)
 	t.Cleanup(r.Close)
 	return r
@@ -69,7 +69,7 @@ func restOf(t *testing.T, a *Reader) map[string]Entry {
 // announceAll writes a generation.
 func announceAll(t *testing.T, a *Reader, now time.Time, all map[string]Entry) {
 	t.Helper()
-	next := a.Update(true)
+	next := a.Update()
 	for _, err := range a.Rest(t.Context()) { // as a sweep does
 		no(t, err)
 	}

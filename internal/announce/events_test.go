@@ -103,7 +103,9 @@ func TestLeadsThatWereTakenBack(t *testing.T) {
 // An event or a request records a bounded number of new announcements, and all that it takes back.
 func TestUpdateOfARequest(t *testing.T) {
 	store := statetest.New()
-	u := open(t, store, now).Update(false)
+	r := open(t, store, now)
+	r.Sweep = false
+	u := r.Update()
 	for i := range MostOfRequest + 2 {
 		no(t, u.Keep(t.Context(), Entry{MediaID: fmt.Sprintf("m%05d", i), At: now.Unix()}, i != 1))
 	}
@@ -127,7 +129,7 @@ func TestEventsDuringASweep(t *testing.T) {
 	for _, length := range []time.Duration{time.Minute, 2 * time.Hour, 24 * time.Hour} {
 		store := statetest.New()
 		began := now.Add(-25 * time.Hour)
-		sweep := open(t, store, began).Update(true)
+		sweep := open(t, store, began).Update()
 		no(t, sweep.Keep(t.Context(), Entry{MediaID: "kept", At: 5}, true))
 		no(t, add(t.Context(), store, began.Add(time.Second), []Entry{{MediaID: "lead"}}))
 		no(t, TakeBack(t.Context(), store, began.Add(time.Second), []string{"kept"}))

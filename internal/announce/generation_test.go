@@ -182,7 +182,7 @@ func TestARemovedGeneration(t *testing.T) {
 // Two runs that write the next generation at once do not hide each other's: the second fails.
 func TestTwoGenerationsAtOnce(t *testing.T) {
 	store := statetest.New()
-	one, other := open(t, store, now).Update(true), open(t, store, now).Update(true)
+	one, other := open(t, store, now).Update(), open(t, store, now).Update()
 	no(t, one.Keep(t.Context(), Entry{MediaID: "a"}, true))
 	no(t, one.Commit(t.Context(), now))
 	no(t, other.Keep(t.Context(), Entry{MediaID: "b"}, true))
@@ -200,7 +200,7 @@ func BenchmarkAnnouncements(b *testing.B) {
 	}
 	night := func() {
 		a := open(b, store, now)
-		next := a.Update(true)
+		next := a.Update()
 		for i := range all {
 			for _, err := range a.Until(context.Background(), all[i].MediaID) {
 				if err != nil {
@@ -245,7 +245,7 @@ func TestSegmentsOfAnnouncements(t *testing.T) {
 		t.Errorf("%d of 200,000 media end a segment", ends)
 	}
 	store := statetest.New()
-	next := open(t, store, now).Update(true)
+	next := open(t, store, now).Update()
 	for _, id := range long {
 		no(t, next.Keep(t.Context(), Entry{MediaID: id, At: 1}, true))
 	}

@@ -31,7 +31,7 @@ func TestAnnouncedSince(t *testing.T) {
 		announcement := func(m media.Medium, lead bool) Entry {
 			return Entry{MediaID: m.ID, Digest: digests[m.ID][rng.IntN(4)], At: hour().Unix(), Lead: lead}
 		}
-		next := open(t, store, now).Update(true)
+		next := open(t, store, now).Update()
 		for _, m := range list {
 			if rng.IntN(4) > 0 {
 				no(t, next.Keep(t.Context(), announcement(m, false), true))
@@ -93,7 +93,7 @@ func TestNoticeOfAMonth(t *testing.T) {
 				query := Query{Policy: p, AsOf: asOf, Now: asOf, Sweep: true}
 				a, err := Open(t.Context(), store, query)
 				no(t, err)
-				next := a.Update(true)
+				next := a.Update()
 				no(t, next.Keep(t.Context(), Entry{MediaID: m.ID, Digest: digest, At: at.Unix()}, true))
 				no(t, next.Commit(t.Context(), asOf.Add(-time.Hour)))
 				a, err = Open(t.Context(), store, query)

@@ -23,7 +23,6 @@ const MostOfRequest = 10_000
 // must announce again what stays announced. Other runs write records of what changes.
 type Update struct {
 	earlier *Reader
-	sweep   bool
 	ended   int
 	// Of a sweep.
 	stored           map[string]bool // segments of the earlier generation, by their sums
@@ -33,9 +32,9 @@ type Update struct {
 	kept  []string
 }
 
-// Update begins the update of a run.
-func (r *Reader) Update(sweep bool) *Update {
-	u := &Update{earlier: r, sweep: sweep, stored: map[string]bool{}}
+// Update begins the update of the run that reads.
+func (r *Reader) Update() *Update {
+	u := &Update{earlier: r, stored: map[string]bool{}}
 	for _, s := range slices.Concat(r.latest.Segments, r.latest.Leads) {
 		u.stored[s.Sum] = true
 	}
@@ -46,9 +45,9 @@ func (r *Reader) Update(sweep bool) *Update {
 // earlier runs announced.
 func (u *Update) Keep(ctx context.Context, e Entry, isNew bool) error {
 	switch {
-	case u.sweep && e.Lead:
+	case u.earlier.Sweep && e.Lead:
 		return u.add(ctx, &u.leads, e)
-	case u.sweep:
+	case u.earlier.Sweep:
 		return u.add(ctx, &u.inventory, e)
 	case isNew && len(u.added) < MostOfRequest:
 		u.added = append(u.added, e)
@@ -58,7 +57,7 @@ func (u *Update) Keep(ctx context.Context, e Entry, isNew bool) error {
 
 // End takes back what was announced of a medium.
 func (u *Update) End(id string) {
-	if u.ended++; !u.sweep {
+	if u.ended++; !u.earlier.Sweep {
 		u.kept = append(u.kept, id)
 	}
 }
@@ -68,7 +67,7 @@ func (u *Update) HasEnded() bool { return u.ended > 0 }
 
 // Commit makes the update durable. It fails if another sweep has written a generation meanwhile.
 func (u *Update) Commit(ctx context.Context, now time.Time) error {
-	if !u.sweep {
+	if !u.earlier.Sweep {
 		if err := add(ctx, u.earlier.store, now, u.added); err != nil {
 			return err
 		}

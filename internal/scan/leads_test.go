@@ -35,7 +35,7 @@ func (c *cloud) announce(list ...announce.Entry) *announce.Reader {
 		c.t.Cleanup(r.Close)
 		return r
 	}
-	update := open().Update(false)
+	update := open().Update()
 	for _, e := range list {
 		err = errors.Join(err, update.Keep(c.t.Context(), e, true))
 	}

@@ -53,7 +53,7 @@ type notice struct {
 
 // split finds the due media of a scan, and counts the announced ones. It begins the update of the announcements.
 func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.Reader) (*notice, error) {
-	n := &notice{policy: r.Policy, terms: r.terms(), found: found, announced: announced, update: announced.Update(r.request.Inventory)}
+	n := &notice{policy: r.Policy, terms: r.terms(), found: found, announced: announced, update: announced.Update()}
 	if n.isIdle() {
 		return n, nil
 	}

@@ -46,7 +46,7 @@ func (r *run) announced(t *testing.T) *announce.Reader {
 // announce writes a generation.
 func (r *run) announce(t *testing.T, list ...announce.Entry) {
 	t.Helper()
-	next := r.announced(t).Update(true)
+	next := r.announced(t).Update()
 	for _, one := range list {
 		if err := next.Keep(t.Context(), one, true); err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestWhenAnAnnouncementIsDue(t *testing.T) {
 				t.Fatal(err)
 			}
 			n.announced = r.announced(t)
-			n.update = n.announced.Update(true)
+			n.update = n.announced.Update()
 			days := newCalendar(n.policy)
 			if err := n.decide(t.Context(), line, days); err != nil {
 				t.Fatal(err)
