@@ -53,7 +53,7 @@ type Query struct {
 	Placed []retention.Hold
 	AsOf   time.Time // of the run's decisions
 	Now    time.Time
-	// Sweep is true for a sweep of the inventory.
+	// Sweep is true for a sweep of the inventory: it sees all media of it.
 	Sweep bool
 }
 

@@ -61,7 +61,7 @@ func (r *run) reportAnnounced(n *notice, days *calendar) {
 	if problems := n.announced.Problems(); len(problems) > 0 {
 		r.report.Note("announcements lost: %s (%d records)", problems[0], len(problems))
 	}
-	if more := days.media - announce.MostOfRequest; more > 0 && !n.sweeps {
+	if more := days.media - announce.MostOfRequest; more > 0 && !n.announced.Sweep {
 		r.report.Note("%d media are announced only once the inventory names them, or the request comes again: one request announces %d", more, announce.MostOfRequest)
 	}
 }

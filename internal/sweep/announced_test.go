@@ -76,7 +76,7 @@ func TestARequestAnnouncesABoundedNumber(t *testing.T) {
 		r.report.Notes = nil
 		days := newCalendar(w.sweep.Policy)
 		days.media = announced
-		r.reportAnnounced(&notice{terms: r.terms(), announced: &announce.Reader{}}, days)
+		r.reportAnnounced(&notice{terms: r.terms(), announced: &announce.Reader{Query: announce.Query{Sweep: r.request.Inventory}}}, days)
 	}
 	for announced, want := range map[int]string{announce.MostOfRequest: "", announce.MostOfRequest + 3: "3 media are announced only once"} {
 		describe(announced)

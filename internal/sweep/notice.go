@@ -15,7 +15,6 @@ import (
 
 // terms are what the policy's notice means for a run.
 type terms struct {
-	sweeps   bool // the run sees all media of the inventory
 	enforces bool
 	// needed is true if only media that were announced before are deleted. A person who applies a plan is the notice.
 	needed bool
@@ -26,7 +25,7 @@ type terms struct {
 
 func (r *run) terms() terms {
 	return terms{
-		sweeps: r.request.Inventory, enforces: r.enforces(), needed: !r.Policy.Notice.IsZero() && r.request.Plan == "",
+		enforces: r.enforces(), needed: !r.Policy.Notice.IsZero() && r.request.Plan == "",
 		takesBack: r.enforces() || r.request.Trigger == trigger.Timer || r.request.Trigger == trigger.OSS,
 	}
 }
@@ -67,7 +66,7 @@ func (r *run) split(ctx context.Context, found *scan.Found, announced *announce.
 			return n, err
 		}
 	}
-	if n.sweeps {
+	if n.announced.Sweep {
 		for earlier, err := range announced.Rest(ctx) {
 			if err == nil {
 				err = n.unseen(ctx, earlier)
@@ -109,7 +108,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line, days *calendar) error 
 		n.drop(l.MediaID, before)
 		return nil
 	}
-	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.at, Lead: !n.sweeps, Orphan: n.policy.TakesOrphans(l.Rule)}
+	one := announce.Entry{MediaID: l.MediaID, Digest: plan.LineDigest(l.Text), At: n.at, Lead: !n.announced.Sweep, Orphan: n.policy.TakesOrphans(l.Rule)}
 	held := int64(0)
 	if n.announced.Held.Last() > 0 {
 		if err := l.Parse(); err != nil {
@@ -133,7 +132,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line, days *calendar) error 
 	if n.announces() || isSame {
 		return n.keep(ctx, one, n.announces() && one.At == n.at)
 	}
-	if !n.sweeps {
+	if !n.announced.Sweep {
 		return nil
 	}
 	n.drop(l.MediaID, before)
@@ -145,7 +144,7 @@ func (n *notice) decide(ctx context.Context, l plan.Line, days *calendar) error 
 
 // before returns the announcements of a medium. Those of media before it are of media that the run did not see.
 func (n *notice) before(ctx context.Context, id string) (list []announce.Entry, err error) {
-	if !n.sweeps {
+	if !n.announced.Sweep {
 		n.announced.SkipTo(id)
 	}
 	for earlier, err := range n.announced.Until(ctx, id) {
@@ -154,7 +153,7 @@ func (n *notice) before(ctx context.Context, id string) (list []announce.Entry, 
 			return nil, err
 		case earlier.MediaID == id:
 			list = append(list, earlier)
-		case n.sweeps:
+		case n.announced.Sweep:
 			if err := n.unseen(ctx, earlier); err != nil {
 				return nil, err
 			}
