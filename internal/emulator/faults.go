@@ -93,7 +93,9 @@ func ParseFault(s string) (Fault, error) {
 		case "every":
 			err = readCount(value, &f.Every)
 		case "p":
-			f.Probability, err = strconv.ParseFloat(value, 64)
+			var billionths int64
+			billionths, err = text.Fraction(value, 9)
+			f.Probability = float64(billionths) / 1e9
 		case "seed":
 			err = readCount(value, &f.Seed)
 		case "count":
@@ -129,7 +131,7 @@ func (f Fault) String() string {
 	option("delay", f.Delay, f.Delay == 0)
 	option("after", f.After, f.After == 0)
 	option("every", f.Every, f.Every == 0)
-	option("p", f.Probability, f.Probability == 0)
+	option("p", strconv.FormatFloat(f.Probability, 'f', -1, 64), f.Probability == 0)
 	option("seed", f.Seed, f.Seed == 0)
 	option("count", f.Count, f.Count == 0)
 	return b.String()

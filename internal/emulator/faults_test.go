@@ -21,6 +21,7 @@ func TestParseFault(t *testing.T) {
 	for _, want := range []emulator.Fault{
 		{Operation: "DeleteMedia", Kind: emulator.DropAfter, Count: 3},
 		{Operation: "*", Kind: emulator.Latency, Delay: 50 * time.Millisecond, Probability: 0.1, Seed: 7},
+		{Operation: "*", Kind: emulator.Empty, Probability: 0.000001},
 		{Operation: "PutObject", Kind: emulator.Throttle, After: 2, Every: 10},
 	} {
 		got, err := emulator.ParseFault(want.String())
@@ -39,7 +40,9 @@ func TestParseFault(t *testing.T) {
 		"*:hang:count=-1":               "plain decimal",
 		"*:hang:count=03":               "plain decimal",
 		"*:hang:p=1.5":                  "probability",
-		"*:hang:p=NaN":                  "probability",
+		"*:hang:p=NaN":                  "plain decimal",
+		"*:hang:p=5e-1":                 "plain decimal",
+		"*:hang:p=0x1p-1":               "plain decimal",
 		"*:latency":                     "takes a delay",
 		"*:hang:delay=1s":               "takes a delay",
 		"DeleteMedia:drop-after:count=": "plain decimal",
