@@ -146,10 +146,12 @@ func misread(data []byte, at *yaml.Node) string {
 	if at.Column > len(line) {
 		return ""
 	}
-	switch first := line[at.Column-1]; first {
-	case '*':
+	switch first := line[at.Column-1]; {
+	case first == '%' && at.Column == 1:
+		return "a line that starts with % is a directive to YAML: leave it out"
+	case first == '*':
 		return "a value that starts with * is an alias to YAML: put it in quotes, and write a glob such as \"oss://bucket/dir/**\""
-	case '@', '`', '%':
+	case slices.Contains([]rune("@`%"), first):
 		return fmt.Sprintf("a value that starts with %c has to stand in quotes", first)
 	}
 	return ""
