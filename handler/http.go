@@ -60,7 +60,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request, call Call) {
 	}
 	call.Caller = f.access.caller(r.Header)
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
-	if f.pages != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
+	if f.pages != nil && !strings.HasPrefix(r.URL.Path+"/", "/v1/") {
 		inTime(f.pages.ServeHTTP)(w, r)
 		return
 	}

@@ -28,6 +28,7 @@ func TestPagesAreBehindTheAccessCheck(t *testing.T) {
 		{"/", token, http.StatusOK, "page / of a caller that the HTTP trigger authenticated"},
 		{"/v1/plans", token, http.StatusOK, "[]"},
 		{"/v1/other", token, http.StatusNotFound, "there is no such route"},
+		{"/v1", token, http.StatusNotFound, "there is no such route"},
 		{"/healthz", "", http.StatusOK, `"ok"`},
 	} {
 		r := httptest.NewRequest(http.MethodGet, test.path, nil)
