@@ -3,12 +3,9 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	_ "time/tzdata" // policies name time zones, and function instances may have no database of them
 
 	"github.com/mediasweep/mediasweep/internal/cli"
@@ -25,8 +22,7 @@ var version string
 func main() {
 	heap.Tune(os.Getenv)
 	credentials.KeepDirect(http.DefaultTransport.(*http.Transport))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, stop := cli.UntilStopped()
 	command := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Policy: shippedPolicy, Version: version}
 	code := command.Main(ctx, os.Args[1:])
 	stop()

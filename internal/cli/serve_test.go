@@ -141,6 +141,51 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
+// A program stops when its terminal ends, of which it hears twice: from the shell and from the system. Under nohup it goes on.
+func TestTheTerminalEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		before string
+		last   syscall.Signal
+	}{
+		"at a terminal": {"", syscall.SIGHUP},
+		"under nohup":   {"trap '' HUP; ", syscall.SIGTERM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := exec.Command("sh", "-c", test.before+"exec mediasweep serve --addr 127.0.0.1:0")
+			program.Env = append(os.Environ(), "SHIPPED_POLICY=../../retention.yaml")
+			stderr, err := program.StderrPipe()
+			if err == nil {
+				err = program.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer program.Process.Kill() //nolint:errcheck // it has ended, or the test has failed
+			lines := bufio.NewScanner(stderr)
+			var listening struct{ Address string }
+			if !lines.Scan() || json.Unmarshal(lines.Bytes(), &listening) != nil {
+				t.Fatalf("serve does not say where it listens: %s", lines.Text())
+			}
+			if err := program.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			if test.last == syscall.SIGTERM {
+				answer, err := http.Get("http://" + listening.Address + "/healthz")
+				if err != nil {
+					t.Fatalf("it does not go on: %v", err)
+				}
+				answer.Body.Close()
+			}
+			_ = program.Process.Signal(test.last) // it may have ended
+			for lines.Scan() {                    // the rest of the log, so that serve is not held up
+			}
+			if err := program.Wait(); err != nil {
+				t.Errorf("%v, want exit 0", err)
+			}
+		})
+	}
+}
+
 // TestServeSaysWhyItIsNotConfigured reads the log: /healthz refers to it.
 func TestServeSaysWhyItIsNotConfigured(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
