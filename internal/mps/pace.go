@@ -83,10 +83,9 @@ func (p *pace) adopt() {
 	window := float64(time.Second) * max(1, 1/p.limit)
 	p.window = time.Duration(window / crowding)
 	p.gap = time.Duration(window / headroom / float64(calls))
-	for len(p.latest) < calls {
-		p.latest = append([]*departure{{pace: p}}, p.latest...)
-	}
-	p.latest = p.latest[len(p.latest)-calls:]
+	latest := p.latest[max(0, len(p.latest)-calls):]
+	never := &departure{pace: p}
+	p.latest = append(slices.Repeat([]*departure{never}, calls-len(latest)), latest...)
 }
 
 // wait waits until a call of a line may leave, and counts it.
