@@ -12,7 +12,7 @@ const (
 	// small is the size of a heap that is not collected, in bytes.
 	small = 19 << 20
 	// growth is the GOGC of a larger heap, in percent.
-	growth = 50
+	growth = 35
 	// least is the smallest limit of the memory of Go, in bytes.
 	least = 40 << 20
 	// first is the size of the first collection with a GOGC of 100, in bytes. Source: package runtime.
@@ -57,10 +57,10 @@ func kept() (live, roots, rest uint64) {
 	return value(0), value(1) + value(2), value(3) - value(4) - value(5) - value(6)
 }
 
-// limit returns the memory limit that suits what a collection left. Near the limit the collector works as hard as it has
-// to, which takes half of the processor time. So the limit leaves room for half as much as is kept, beside the rest.
+// limit returns the memory limit that suits what a collection left. It leaves the room that growth allows, beside the
+// rest: without room the collector takes half of the processor time.
 func limit(live, roots, rest uint64) int64 {
-	return int64(max(least, live+(live+roots)/2+rest)) //nolint:gosec // far below 8 EiB
+	return int64(max(least, live+(live+roots)*growth/100+rest)) //nolint:gosec // far below 8 EiB
 }
 
 // percent returns the GOGC by which the heap grows to small, or by growth if that is more. GOGC is a part of all that
