@@ -215,6 +215,24 @@ func TestADiffOfReports(t *testing.T) {
 	}
 }
 
+// An apply looks once at a medium of a group that a prefix and a list name: two answers may have its record in another order, and
+// it would outrank no other.
+func TestAnApplyOfAGroupThatIsNamedTwice(t *testing.T) {
+	rules := strings.NewReplacer("{bucket: oss://media-in/}", "{bucket: oss://media-in/}, {manifest: oss://ops/list.csv}",
+		"{name: everything-else, after: 180d}", "{name: series, after: 90d, keepLatest: {count: 2, per: folder}}").Replace(enforcing)
+	w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{Shuffled: true}}, rules)
+	rows := "mediaId\n"
+	for i := range 6 {
+		rows += w.add(fmt.Sprint("series/", i), 300+i).ID + "\n"
+	}
+	w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
+	planned := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
+	applied := w.mustInvoke(`{"mode":"enforce","plan":"`+planned.Plan+`"}`, report.Done)
+	if planned.Counts.Expired != 4 || applied.Counts.Deleted != 4 {
+		t.Errorf("planned %+v, applied %+v", planned.Counts, applied.Counts)
+	}
+}
+
 // What cannot be looked at is said, and nothing is foretold without a ground.
 func TestSurveysThatFail(t *testing.T) {
 	w := newWorld(t, emulator.Config{Media: 50}, enforcing)

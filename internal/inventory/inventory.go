@@ -19,8 +19,9 @@ type Candidate struct {
 	Modified int64
 	// Listed is true if a listing of the bucket had the object.
 	Listed bool
-	// Lead is true if an earlier event or request announced the medium. Orphan is true if its source object may be gone.
-	Lead, Orphan bool
+	// Lead is true if an earlier event or request announced the medium. Named is true if a list has its ID too. Orphan is
+	// true if its source object may be gone.
+	Lead, Named, Orphan bool
 
 	name string // the cached result of Name
 }

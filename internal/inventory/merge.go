@@ -226,6 +226,7 @@ func (c *Candidate) decode(record extsort.Record) error {
 	c.set(record.Name, number)
 	if c.MediaID != "" {
 		c.Modified, c.Lead, c.Orphan = 0, number&leadFlag != 0, number&orphanFlag != 0
+		c.Named = !c.Lead
 		if rest := record.Rest[n:]; len(rest) == 8 {
 			c.Beside = binary.BigEndian.Uint64(rest)
 		}
@@ -236,7 +237,7 @@ func (c *Candidate) decode(record extsort.Record) error {
 // merge adds another candidate of the same name. It keeps the latest Modified.
 func (c *Candidate) merge(other *Candidate) {
 	c.Modified = max(c.Modified, other.Modified)
-	c.Lead, c.Orphan = c.Lead || other.Lead, c.Orphan || other.Orphan
+	c.Lead, c.Named, c.Orphan = c.Lead || other.Lead, c.Named || other.Named, c.Orphan || other.Orphan
 	if c.Beside != 0 && other.Beside != 0 && c.Beside != other.Beside {
 		other.Beside = 1 // no object has it: one of the two rows is wrong
 	}

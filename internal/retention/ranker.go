@@ -16,7 +16,7 @@ type Rank struct {
 	Groups []string
 	// Created is the CreationTime in nanoseconds since 1970. Only media of 2010 to the AsOf of the facts are ranked.
 	Created int64
-	// Leaving is true for a medium whose deletion was sent. It may go at any time, and so outranks no other.
+	// Leaving is true for a medium that outranks no other: its deletion was sent, or only an event or a request led to it.
 	Leaving bool
 }
 

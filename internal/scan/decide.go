@@ -50,15 +50,18 @@ func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error)
 		entry := plan.Entry{MediaID: m.ID, Rule: decision.RuleName(), Reason: decision.Reason(), ExpiresAt: decision.ExpiresAt, State: m.State, Record: m.Record}
 		l, err = plan.LineOf(entry, m.Created, d.now())
 	}
-	switch {
-	case decision.Verdict == retention.Unknown:
+	if err != nil && decision.Verdict != retention.Absent {
+		f.verdict = retention.Unknown // it ranks no others, is not due, and is looked up again
+		return f, err.Error(), err
+	}
+	if decision.Verdict == retention.Unknown {
 		reason = decision.Reason()
-	case err != nil && (decision.Verdict == retention.Expired || decision.Verdict == retention.Keep):
-		decision, l, reason = retention.Decision{Verdict: retention.Unknown}, plan.Line{}, err.Error()
 	}
 	f.verdict, f.rule, f.rank, f.line = decision.Verdict, decision.RuleName(), d.rankOf(c, facts), l
 	f.due = d.dueOf(c, facts, decision.Verdict)
-	if d.upcoming != nil && !of.Candidate.Lead { // the inventory may not name a lead
+	isForeign := of.Candidate.Lead && !of.Candidate.Named // no later sweep may look at it
+	f.rank.Leaving = f.rank.Leaving || isForeign
+	if d.upcoming != nil && !isForeign {
 		if due, _, ok := c.Due(facts); ok {
 			f.expires = due.Unix()
 		}

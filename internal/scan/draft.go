@@ -71,7 +71,7 @@ func (c *scan) findings() iter.Seq[*finding] {
 	}
 }
 
-// found yields the IDs of all media but the uncounted ones, with the names of their candidates.
+// found yields the IDs of all media that candidates named, with the names of these.
 func (d *Draft) found() iter.Seq2[extsort.Record, error] {
 	return func(yield func(extsort.Record, error) bool) {
 		for f, err := range d.merged() {
@@ -81,7 +81,7 @@ func (d *Draft) found() iter.Seq2[extsort.Record, error] {
 				return
 			case f.mediaID == "":
 				return
-			case f.uncounted, f.isStray():
+			case f.isStray():
 			case !yield(extsort.Record{Name: f.mediaID, Rest: []byte(f.name)}, nil):
 				return
 			}

@@ -119,3 +119,29 @@ func TestOrphansThatCannotBeChecked(t *testing.T) {
 		t.Errorf("failures %+v", got.found.Failures)
 	}
 }
+
+// A medium that a list contradicts outranks no other, and no lead does that the inventory does not name: explain, forecast, diff
+// and an apply do not look at it.
+func TestWhatOutranksNoOther(t *testing.T) {
+	lead := announce.Entry{MediaID: "newer"}
+	for name, test := range map[string]struct {
+		list  string
+		leads []announce.Entry
+		want  []string
+	}{
+		"the inventory names it":                  {"newer,\n", nil, []string{"old"}},
+		"a list contradicts it":                   {"newer,oss://media-in/x\n", nil, nil},
+		"an event led to it":                      {"", []announce.Entry{lead}, nil},
+		"an event led to it, and a list names it": {"newer,\n", []announce.Entry{lead}, []string{"old"}},
+	} {
+		c := newCloud(t)
+		s := c.scanner(strings.Replace(testPolicy, "count: 2", "count: 1", 1))
+		c.listed, c.list = []string{"series/old"}, "mediaId,object\n"+test.list
+		c.add(testMedium("old", "series/old", 400))
+		c.add(testMedium("newer", "series/newer", 100))
+		s.Announced = c.announce(test.leads...)
+		if got := c.scan(t.Context(), s, daily); !slices.Equal(got.ids, test.want) || got.counts.Looked != 2 {
+			t.Errorf("%s: planned %q, want %q, %+v", name, got.ids, test.want, got.counts)
+		}
+	}
+}
