@@ -823,3 +823,35 @@ func TestADueMediumThatIsProtectedWhenItIsReadAgain(t *testing.T) {
 		s.want(s.night(), "the night after the tag", 1, 0)
 	})
 }
+
+// An explanation under a policy without a notice knows what events announced under one with a notice: sweeps look at it.
+func TestExplainKnowsEarlierAnnouncements(t *testing.T) {
+	for name, send := range map[string]func(s announced) string{
+		"outside the inventory": func(s announced) string {
+			id := s.addNew("lead/1")
+			s.want(s.invoke(string(ossEvent("lead/1"))), "the event", 1, 0)
+			return id
+		},
+		"without its source": func(s announced) string {
+			m := s.e.Add(emulator.Medium{Bucket: "media-in", Key: "series/1", PublishState: "Published", CreationTime: time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)})
+			s.e.RemoveObject("media-in", "series/1")
+			s.want(s.invoke(removal("ObjectRemoved:DeleteObject", "series/1")), "the event", 1, 0)
+			return m.ID
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rules := strings.NewReplacer("oss://media-in/}", "oss://media-in/series/}", "expire:", "expire:\n  - {name: orphans, onSourceRemoved: true}").Replace(noticed)
+			withNotice(t, rules, func(s announced) {
+				id := send(s)
+				s.use(unnoticed(rules))
+				time.Sleep(time.Hour)
+				list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{id}})
+				if e := list[0]; e.Verdict != retention.Expired || !e.AnnouncedAt.IsZero() || len(e.Notes) > 0 {
+					s.t.Errorf("explained as %v by %s, announced %v, notes %q", e.Verdict, e.Rule, e.AnnouncedAt, e.Notes)
+				}
+				s.want(s.timer(time.Hour), "the sweep", 0, 1)
+			})
+		})
+	}
+}

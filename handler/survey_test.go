@@ -215,6 +215,31 @@ func TestADiffOfReports(t *testing.T) {
 	}
 }
 
+// A diff knows which media only one of two inventories with lists names.
+func TestADiffOfInventoriesWithLists(t *testing.T) {
+	w := newWorld(t, emulator.Config{}, enforcing)
+	below, listed, both := w.add("clips/below", 300), w.add("others/listed", 300), w.add("clips/both", 300)
+	w.e.PutObject("ops", "list.csv", []byte("mediaId\n"+listed.ID+"\n"+both.ID+"\n"), time.Now())
+	ofList := withInventory("{manifest: oss://ops/list.csv}")
+	next, err := policy.Parse("p", []byte(ofList))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.setPolicy(withInventory("{bucket: oss://media-in/clips/}"))
+	kinds := map[string]retention.Kind{}
+	if _, r := w.f.Diff(t.Context(), handler.Call{}, next, func(d retention.Difference) { kinds[d.MediaID] = d.Kind }); r.Status != report.Done {
+		t.Fatal(r.Status, r.Error)
+	}
+	want := map[string]retention.Kind{below.ID: retention.NewlyKept, listed.ID: retention.NewlyDeleted}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+	w.setPolicy(ofList)
+	if w.mustInvoke(everything, report.Done); !slices.Equal(w.deleted(), slices.Sorted(slices.Values([]string{listed.ID, both.ID}))) {
+		t.Errorf("a sweep of the list deletes %q", w.deleted())
+	}
+}
+
 // An apply looks once at a medium of a group that a prefix and a list name: two answers may have its record in another order, and
 // it would outrank no other.
 func TestAnApplyOfAGroupThatIsNamedTwice(t *testing.T) {

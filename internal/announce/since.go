@@ -44,8 +44,8 @@ func (r *Reader) Of(ctx context.Context, id string) (Table, error) {
 
 // Table answers for media in any order. It takes 16 bytes for each announcement.
 type Table struct {
-	// HasOrphan is true if an event announced a medium because its source object was removed.
-	HasOrphan bool
+	// HasLead is true if sweeps look at a medium because an event or a request announced it.
+	HasLead bool
 
 	reader *Reader
 	times  []timed
@@ -60,7 +60,8 @@ func (r *Reader) tableUntil(ctx context.Context, id string) (Table, error) {
 		if err != nil {
 			return t, err
 		}
-		t.times, t.HasOrphan = append(t.times, timed{e.Digest, e.At}), t.HasOrphan || e.Orphan
+		t.times = append(t.times, timed{e.Digest, e.At})
+		t.HasLead = t.HasLead || e.Lead
 	}
 	slices.SortFunc(t.times, compareTimed)
 	return t, nil

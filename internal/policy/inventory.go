@@ -31,6 +31,11 @@ func (i Inventory) Covers(object media.Object) bool {
 	return slices.ContainsFunc(i.Prefixes, func(prefix media.Object) bool { return prefix.Covers(object) })
 }
 
+// Equal reports whether two inventories have the same sources in the same order.
+func (i Inventory) Equal(other Inventory) bool {
+	return slices.Equal(i.Prefixes, other.Prefixes) && slices.Equal(i.Manifests, other.Manifests) && slices.Equal(i.Workflows, other.Workflows)
+}
+
 // And returns an inventory with the sources of both.
 func (i Inventory) And(other Inventory) Inventory {
 	return Inventory{slices.Concat(i.Prefixes, other.Prefixes), slices.Concat(i.Manifests, other.Manifests), slices.Concat(i.Workflows, other.Workflows)}

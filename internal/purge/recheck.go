@@ -111,7 +111,7 @@ func (w *worker) decide(l plan.Line, m *media.Medium) (now retention.Decision, e
 	facts := retention.Facts{AsOf: w.Judge.AsOf, NotLatest: true, Mark: w.Judge.Mark(m)}
 	if w.Judge.Policy.TakesOrphans(l.Rule) {
 		exists, existsErr := w.Judge.Sources.Exists(w.ctx, m.Object)
-		facts.SourceRemoved, err = existsErr == nil && !exists, existsErr
+		facts.Mark.SourceRemoved, err = existsErr == nil && !exists, existsErr
 	}
 	c := retention.NewCase(w.Judge.Policy, m)
 	if !l.Outranked {

@@ -120,7 +120,7 @@ func TestDiffs(t *testing.T) {
 	next := strings.NewReplacer("after: 180d", "after: 150d", "after: 90d", "after: 1y", "[legal-hold]", "[court]").Replace(rules)
 	var rows strings.Builder
 	table := render.NewCSV(&rows, false)
-	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, unmarked, render.Differences(table))
+	d := retention.NewDiff(parse(t, rules), parse(t, next), asOf, unmarked, func(*policy.Policy, *media.Medium) bool { return true }, render.Differences(table))
 	for _, m := range library() {
 		d.Rank(m)
 	}

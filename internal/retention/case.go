@@ -136,7 +136,7 @@ func (c *Case) Decide(facts Facts) Decision {
 // decideExpiry decides by the first expire rule that applies.
 func (c *Case) decideExpiry(facts Facts) Decision {
 	first := c.expire
-	if facts.SourceRemoved {
+	if facts.Mark.SourceRemoved {
 		first = c.orphan
 	}
 	switch {

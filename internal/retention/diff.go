@@ -58,6 +58,7 @@ type Diff struct {
 	Changes   []DiffGroup `json:"changes"`
 
 	old, new *Forecaster
+	names    func(*policy.Policy, *media.Medium) bool
 	each     func(Difference)
 }
 
@@ -74,29 +75,24 @@ type DiffGroup struct {
 // libraries give equal samples.
 const maxSamples = 5
 
-// NewDiff starts a comparison. It passes each difference to each when it is found.
-func NewDiff(old, new *policy.Policy, asOf time.Time, mark func(*media.Medium) Mark, each func(Difference)) *Diff {
+// NewDiff starts a comparison. It passes each difference to each when it is found. names reports whether a sweep under a policy
+// looks at a medium.
+func NewDiff(old, new *policy.Policy, asOf time.Time, mark func(*media.Medium) Mark, names func(*policy.Policy, *media.Medium) bool, each func(Difference)) *Diff {
 	return &Diff{AsOf: asOf, OldPolicy: old.Digest(), NewPolicy: new.Digest(), Changes: []DiffGroup{},
-		old: NewForecaster(old, asOf, mark), new: NewForecaster(new, asOf, mark), each: each}
+		old: NewForecaster(old, asOf, mark), new: NewForecaster(new, asOf, mark), names: names, each: each}
 }
 
 // Rank takes each medium once, before the first Add.
 func (d *Diff) Rank(m media.Medium) {
 	for _, f := range []*Forecaster{d.old, d.new} {
-		if f.covers(&m) {
+		if d.names(f.policy, &m) {
 			f.Rank(&m)
 		}
 	}
 }
 
-// covers reports whether a sweep of the policy's inventory looks at a medium. A
-// policy without one is held against the other's.
-func (f *Forecaster) covers(m *media.Medium) bool {
-	return f.policy.Inventory.IsEmpty() || f.policy.Inventory.Names(m)
-}
-
-func (f *Forecaster) outlook(m *media.Medium) Outlook {
-	if !f.covers(m) {
+func (d *Diff) outlook(f *Forecaster, m *media.Medium) Outlook {
+	if !d.names(f.policy, m) {
 		return Outlook{Verdict: Keep, Reason: "the policy's inventory does not name it"}
 	}
 	c := NewCase(f.policy, m)
@@ -109,7 +105,7 @@ func (f *Forecaster) outlook(m *media.Medium) Outlook {
 // Add compares the outlooks of a medium. Calls must come in the order of media IDs.
 func (d *Diff) Add(m media.Medium) {
 	d.Media++
-	was, is := d.old.outlook(&m), d.new.outlook(&m)
+	was, is := d.outlook(d.old, &m), d.outlook(d.new, &m)
 	kind := compare(was, is)
 	if kind == "" {
 		d.Unchanged++

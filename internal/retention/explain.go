@@ -96,9 +96,10 @@ func Explain(p *policy.Policy, m *media.Medium, facts Facts) *Explanation {
 	if due, then, ok := c.Due(facts); ok {
 		goes := Goes(p, facts, due)
 		e.DueAt, e.DueIn, e.DueRule = goes, Distance(facts.AsOf, goes), then.RuleName()
-		if d.Verdict == Expired {
+		switch {
+		case d.Verdict == Expired && !p.Notice.IsZero():
 			e.AnnouncedAt = facts.Announced
-		} else {
+		case d.Verdict != Expired:
 			e.Changes = append(e.Changes, Change{What: fmt.Sprintf("time passes until %s, %s", due.Format(time.RFC3339), e.DueIn), Verdict: then.Verdict, Reason: then.Reason()})
 		}
 	}
@@ -133,7 +134,7 @@ func answers(p *policy.Policy, m *media.Medium, facts Facts, d Decision) []Answe
 		switch {
 		case rule.OnSourceRemoved:
 			removed := policy.Condition{Key: "onSourceRemoved", Says: "whose source object was removed", Holds: policy.No}
-			if facts.SourceRemoved {
+			if facts.Mark.SourceRemoved {
 				removed.Holds = policy.Yes
 			} else {
 				a.Applies = policy.No

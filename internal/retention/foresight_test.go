@@ -71,7 +71,7 @@ func anyLibrary(rng *rand.Rand) []media.Medium {
 // anyMark makes up what an earlier run may have left of a medium, mostly nothing.
 func anyMark(rng *rand.Rand) retention.Mark {
 	ends := func() time.Time { return asOf.Add(time.Duration(rng.IntN(40*24)-10*24) * time.Hour) }
-	mark := retention.Mark{Hold: anyHold(rng, ends()), MayHold: anyHold(rng, ends())}
+	mark := retention.Mark{Hold: anyHold(rng, ends()), MayHold: anyHold(rng, ends()), SourceRemoved: rng.IntN(5) == 0}
 	switch rng.IntN(8) {
 	case 0:
 		mark.Kind, mark.Until = retention.Restored, ends()
@@ -138,7 +138,7 @@ func policies(t *testing.T, n int, check func(*rand.Rand, *policy.Policy)) {
 func TestExplainIsDecide(t *testing.T) {
 	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
 		m := anyMedium(rng, 1)
-		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
+		facts := retention.Facts{AsOf: asOf, NotLatest: rng.IntN(2) == 0, Mark: retention.Mark{SourceRemoved: rng.IntN(5) == 0}}
 		d, e := retention.Decide(p, &m, facts), retention.Explain(p, &m, facts)
 		if e.Verdict != d.Verdict || e.Rule != d.RuleName() || e.Reason != d.Reason() || !e.ExpiresAt.Equal(d.ExpiresAt) {
 			t.Errorf("Decide says %+v, the explanation %+v", d, e)
@@ -207,8 +207,7 @@ func TestChangesIntoAGroup(t *testing.T) {
 func TestDue(t *testing.T) {
 	policies(t, 600, func(rng *rand.Rand, p *policy.Policy) {
 		m := anyMedium(rng, 1)
-		facts := retention.Facts{AsOf: asOf, SourceRemoved: rng.IntN(5) == 0, NotLatest: rng.IntN(2) == 0}
-		facts.Mark = anyMark(rng)
+		facts := retention.Facts{AsOf: asOf, NotLatest: rng.IntN(2) == 0, Mark: anyMark(rng)}
 		if !facts.NotLatest && rng.IntN(2) == 0 {
 			facts.NotLatestFrom = asOf.AddDate(0, 0, 1+rng.IntN(90))
 		}
@@ -407,12 +406,12 @@ func TestDiff(t *testing.T) {
 		slices.SortFunc(library, func(a, b media.Medium) int { return strings.Compare(a.ID, b.ID) })
 		found := map[retention.Kind][]string{}
 		all := map[groupKey][]string{}
-		d := retention.NewDiff(earlier, p, asOf, unmarked, func(one retention.Difference) {
+		d := retention.NewDiff(earlier, p, asOf, unmarked, named, func(one retention.Difference) {
 			found[one.Kind] = append(found[one.Kind], one.MediaID)
 			own := groupKey{one.Kind, one.Old.Rule, one.New.Rule}
 			all[own] = append(all[own], one.MediaID)
 		})
-		same := retention.NewDiff(p, p, asOf, unmarked, func(retention.Difference) {})
+		same := retention.NewDiff(p, p, asOf, unmarked, named, func(retention.Difference) {})
 		for _, m := range library {
 			d.Rank(m)
 			same.Rank(m)
@@ -467,7 +466,7 @@ func TestDiff(t *testing.T) {
 func TestDiffOfInventories(t *testing.T) {
 	old := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/a/}]\nexpire: [{name: all, after: 30d}]\n")
 	next := parse(t, "version: 1\ninventory: [{bucket: oss://media-in/b/}]\nexpire: [{name: all, after: 30d}]\n")
-	d := retention.NewDiff(old, next, asOf, unmarked, func(retention.Difference) {})
+	d := retention.NewDiff(old, next, asOf, unmarked, named, func(retention.Difference) {})
 	for _, key := range []string{"a/1", "b/1"} {
 		d.Add(media.Medium{ID: key, Object: media.Object{Bucket: "media-in", Key: key}, State: "Published", Created: asOf.AddDate(-1, 0, 0)})
 	}
@@ -477,13 +476,18 @@ func TestDiffOfInventories(t *testing.T) {
 	}
 }
 
+// named reports whether the inventory of a policy may name a medium. One without sources may name any.
+func named(p *policy.Policy, m *media.Medium) bool {
+	return p.Inventory.IsEmpty() || p.Inventory.Names(m)
+}
+
 func without(list, drop []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(drop, id) })
 }
 
 // A medium whose record names no object has none in a difference.
 func TestDiffOfAMediumWithoutAnObject(t *testing.T) {
-	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, unmarked, func(retention.Difference) {})
+	diff := retention.NewDiff(parse(t, "version: 1\nexpire: [{name: old, after: 7d}]\n"), parse(t, "version: 1\n"), asOf, unmarked, named, func(retention.Difference) {})
 	m := series("a", 100)
 	m.Object = media.Object{}
 	diff.Add(m)

@@ -9,7 +9,7 @@ import (
 	"github.com/mediasweep/mediasweep/internal/policy"
 )
 
-// Mark has the tombstone and the holds of a medium.
+// Mark has the tombstone and the holds of a medium, and whether its source object is gone.
 type Mark struct {
 	Kind MarkKind
 	// Until is the end of the time for which an Unverified or Restored medium is kept.
@@ -20,6 +20,8 @@ type Mark struct {
 	// Hold is the hold of the medium that lasts longest, and MayHold the hold on objects that
 	// does, if the medium's object is not known. Both may be nil.
 	Hold, MayHold *Hold
+	// SourceRemoved is true if the source object is known to be gone.
+	SourceRemoved bool
 }
 
 // Held returns the decision on a medium that a hold keeps as of an instant. A medium whose record has no
@@ -56,8 +58,6 @@ const (
 type Facts struct {
 	// AsOf is the instant at which the medium is judged.
 	AsOf time.Time
-	// SourceRemoved is true if the source object is known to be gone.
-	SourceRemoved bool
 	// NotLatest is true if the medium is known not to be among the newest of its
 	// group, for the keepLatest of the rule that decides.
 	NotLatest bool

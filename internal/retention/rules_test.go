@@ -86,7 +86,7 @@ expire:
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := retention.Decide(p, &test.medium, retention.Facts{AsOf: asOf, SourceRemoved: test.removed})
+			got := retention.Decide(p, &test.medium, retention.Facts{AsOf: asOf, Mark: retention.Mark{SourceRemoved: test.removed}})
 			if got.Verdict != test.want || got.RuleName() != test.rule {
 				t.Errorf("%+v by %q", got, got.RuleName())
 			}

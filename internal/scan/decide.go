@@ -42,7 +42,8 @@ func (d *decider) decide(of lookup.Found) (f *finding, reason string, err error)
 	}
 	f.uncounted = d.ranks
 	m := &of.Medium
-	facts := retention.Facts{AsOf: d.asOf, SourceRemoved: of.Candidate.Orphan, NotLatest: true, Mark: d.mark(m)}
+	facts := retention.Facts{AsOf: d.asOf, NotLatest: true, Mark: d.mark(m)}
+	facts.Mark.SourceRemoved = of.Candidate.Orphan
 	c := retention.NewCase(d.policy, m)
 	decision := c.Decide(facts)
 	var l plan.Line

@@ -52,10 +52,10 @@ func (o *Origin) Newest(rank retention.Rank) []string {
 	return o.ranker.Newest(rank)
 }
 
-// Inventory returns the origin of a saved plan of the policy's inventory. It reads the lists if listed is true. A list that
-// cannot be read names nothing.
+// Inventory returns what the policy's inventory names, and the media to which events and requests led. It reads the lists if
+// listed is true. A list that cannot be read names nothing.
 func (s *Scanner) Inventory(ctx, admit context.Context, listed bool) *Origin {
-	c := s.newScan(ctx, admit, Request{Request: &trigger.Request{}}, false)
+	c := s.newScan(ctx, admit, Request{Request: &trigger.Request{Inventory: true}}, false)
 	defer c.close()
 	defer c.pool.close()
 	c.Origin = Origin{isHint: true, prefixes: s.Policy.Inventory.Prefixes}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -45,10 +46,14 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 		return []*retention.Explanation{}, j.stop(err)
 	}
 	defer announced.Close()
+	sources, err := j.removedSources(work, announced, j.policy)
+	if err != nil {
+		return []*retention.Explanation{}, j.stop(err)
+	}
 	worst := r
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		m := found[id]
-		e, others, err := j.explain(work, &m, announced)
+		e, others, err := j.explain(work, &m, announced, sources)
 		if err != nil {
 			return []*retention.Explanation{}, j.stop(err)
 		}
@@ -61,19 +66,16 @@ func (s *Service) Explain(ctx context.Context, call Call, request *trigger.Reque
 }
 
 // explain explains the decision on one medium. It also returns the report of the survey of its groups.
-func (j *job) explain(ctx context.Context, m *media.Medium, announced *announce.Reader) (*retention.Explanation, *report.Report, error) {
-	facts, others := j.factsOf(ctx, m)
+func (j *job) explain(ctx context.Context, m *media.Medium, announced *announce.Reader, sources *removedSources) (*retention.Explanation, *report.Report, error) {
+	facts, others := j.factsOf(ctx, m, sources.mark)
 	of, err := announced.Of(ctx, m.ID)
-	if err == nil && of.HasOrphan {
-		facts.SourceRemoved, err = j.lacksSource(ctx, m)
-	}
-	if err != nil {
+	if err = cmp.Or(err, sources.err); err != nil {
 		return nil, nil, err
 	}
 	facts.Announced = of.Since(m)
 	e := retention.Explain(j.policy, m, facts)
 	e.Holds = j.marks.Latest().Of(m)
-	if facts.Announced.IsZero() && !j.policy.Inventory.Names(m) { // sweeps look at what an event announced
+	if !of.HasLead && !j.policy.Inventory.Names(m) {
 		e.Notes = append(e.Notes, "the policy's inventory does not name its object: only a request or an event can lead to it")
 	}
 	if others.Status != report.Done {
@@ -107,9 +109,9 @@ func absent(request *trigger.Request, found map[string]media.Medium) (names []st
 
 // factsOf returns the facts for the decision on a medium, and the report of the survey of
 // its groups.
-func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *report.Report) {
+func (j *job) factsOf(ctx context.Context, m *media.Medium, mark func(*media.Medium) retention.Mark) (retention.Facts, *report.Report) {
 	others := &report.Report{Status: report.Done}
-	forecaster := retention.NewForecaster(j.policy, j.report.AsOf, j.marks.Of)
+	forecaster := retention.NewForecaster(j.policy, j.report.AsOf, mark)
 	if group := scan.ForGroups(j.policy, forecaster.Rank(m)); !group.Inventory.IsEmpty() {
 		others = j.survey(ctx, &trigger.Request{Trigger: j.request.Trigger, Inventory: true}, group, func(other media.Medium) {
 			if other.ID != m.ID {
@@ -120,23 +122,16 @@ func (j *job) factsOf(ctx context.Context, m *media.Medium) (retention.Facts, *r
 	return forecaster.Facts(m), others
 }
 
-// lacksSource reports whether the source object of a medium is gone, if the decision asks for that, as a scan does.
-func (j *job) lacksSource(ctx context.Context, m *media.Medium) (bool, error) {
-	if m.Object.IsZero() || !retention.NewCase(j.policy, m).AsksSource() {
-		return false, nil
-	}
-	exists, err := j.objects.Session(j.credentials()).Exists(ctx, m.Object)
-	return err == nil && !exists, err
-}
-
 // isWorse reports whether a survey of one status found less than one of another.
 func isWorse(a, b report.Status) bool {
 	order := []report.Status{report.Done, report.Partial, report.Incomplete, report.Busy, report.Failed}
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 
+// announced opens the announcements that a sweep of the inventory would read. The marks must have been read: a hold that has ended
+// ends some.
 func (j *job) announced(ctx context.Context) (*announce.Reader, error) {
-	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Latest().All(), AsOf: j.asOf(), Now: j.now()})
+	return announce.Open(ctx, j.store(), announce.Query{Policy: j.policy, Region: j.account.Region, Placed: j.marks.Latest().All(), AsOf: j.asOf(), Now: j.now(), Sweep: true})
 }
 
 // noteNotice says what the policy's notice means for a medium that is due.

@@ -67,6 +67,13 @@ func (s *Sweep) Survey(ctx context.Context, budget deadline.Budget, request *tri
 	}))
 }
 
+// Inventory returns what the policy's inventory names. It reads the lists.
+func (s *Sweep) Inventory(ctx context.Context, budget deadline.Budget, announced *announce.Reader) *scan.Origin {
+	ctx, cancel := budget.Work(ctx)
+	defer cancel()
+	return (&run{Sweep: s}).scanner(announced).Inventory(ctx, ctx, true)
+}
+
 // run is one run: its request, its limits, and its report. The caller's goroutine owns it.
 type run struct {
 	*Sweep
