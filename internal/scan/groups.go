@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -29,9 +30,12 @@ func (c *scan) lookUpGroups() {
 	for f := range others.findings() {
 		c.add(f)
 	}
-	if others.End() != nil || others.Missing {
-		// An incomplete group never leads to more deletions.
-		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read: " + others.firstProblem()})
+	err := others.End()
+	if err == nil && others.Missing {
+		err = errors.New(others.Failures[0].Message)
+	}
+	if err != nil { // an incomplete group never leads to more deletions
+		c.miss(report.Failure{Message: "not all groups of keepLatest rules could be read: " + err.Error()})
 	}
 }
 

@@ -33,17 +33,6 @@ type problems struct {
 // End returns the error that ended the scan early, or nil.
 func (p *problems) End() error { return cmp.Or(p.Failed, p.Stopped) }
 
-// firstProblem returns the reason why not everything was looked at.
-func (p *problems) firstProblem() string {
-	switch {
-	case p.End() != nil:
-		return p.End().Error()
-	case len(p.Failures) > 0:
-		return p.Failures[0].Message
-	}
-	return ""
-}
-
 func (p *problems) stop(why error) {
 	if errors.Is(why, context.DeadlineExceeded) {
 		why = deadline.ErrTimeUp

@@ -37,14 +37,6 @@ func (c *scan) openIndex() {
 	c.skips.finds = &index.Finds{}
 }
 
-// splits returns names at which a listing may be parted.
-func (s *skips) splits() []string {
-	if s.known == nil {
-		return nil
-	}
-	return s.known.Splits()
-}
-
 func (s *skips) close() {
 	s.ofObjects.Close()
 	if s.finds != nil {

@@ -93,7 +93,11 @@ func (c *scan) list(ctx context.Context, prefixes []media.Object, after string) 
 	if c.sources.sorted || len(prefixes) == 0 {
 		return nil
 	}
-	return inventory.OfPrefixes(ctx, c.Objects, prefixes, after, c.skips.splits())
+	var splits []string
+	if c.skips.known != nil {
+		splits = c.skips.known.Splits()
+	}
+	return inventory.OfPrefixes(ctx, c.Objects, prefixes, after, splits)
 }
 
 // leftOver yields the pending candidates of the checkpoint. Those for escaped slashes go to again.
