@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,24 @@ func TestCredentialsAreNeverMixed(t *testing.T) {
 	}
 	if _, err := account.NewKeyring(env()).Or(account.Credentials{}).Current(t.Context()); !errors.Is(err, account.ErrNoCredentials) {
 		t.Errorf("without any: %v", err)
+	}
+}
+
+// Credentials of a file with Windows line ends, and others that no service takes, are named by their source.
+func TestOddCredentials(t *testing.T) {
+	const id, secret, token = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"
+	good := []string{id, "hunter2", secret, "hunter2", token, "hunter2/+="}
+	for i, odd := range map[int]string{1: "hunter2\n", 3: "hunter2\r", 5: "hunter 2"} {
+		values := slices.Clone(good)
+		values[i] = odd
+		_, err := account.NewKeyring(env(values...)).Or(account.Credentials{}).Current(t.Context())
+		if !errors.Is(err, account.ErrNoCredentials) || !strings.Contains(err.Error(), "no credentials: "+id) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: %v", values[i-1], err)
+		}
+	}
+	call := account.Credentials{AccessKeyID: "id", AccessKeySecret: "schlüssel"}
+	if _, err := account.NewKeyring(env()).Or(call).Current(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "no credentials: the call: one of them has a space") {
+		t.Errorf("of the call: %v", err)
 	}
 }
 

@@ -83,19 +83,47 @@ type Provider struct {
 
 // Current returns the credentials to use now. Ask at every call, and keep none.
 func (p *Provider) Current(ctx context.Context) (Credentials, error) {
-	if c, ok := p.given(); ok {
-		return c, nil
+	c, ok := p.given()
+	if !ok {
+		var err error
+		if c, err = p.find(ctx); err != nil {
+			return Credentials{}, err
+		}
 	}
-	k := p.keyring
-	c, err := k.elsewhere.Current(ctx)
-	if err != nil {
-		return Credentials{}, err
+	if c.isOdd() {
+		return Credentials{}, oddError(p.Source())
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	note(k.found, c) // for Redact
 	return c, nil
 }
+
+// find asks the source.
+func (p *Provider) find(ctx context.Context) (Credentials, error) {
+	k := p.keyring
+	c, err := k.elsewhere.Current(ctx)
+	if err == nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		note(k.found, c) // for Redact
+	}
+	return c, err
+}
+
+// isOdd reports whether credentials have a character that no access key has. A file with Windows line ends leaves one, and
+// the services would only say that the signature is wrong.
+func (c Credentials) isOdd() bool {
+	isOdd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return strings.ContainsFunc(c.AccessKeyID, isOdd) || strings.ContainsFunc(c.AccessKeySecret, isOdd) || strings.ContainsFunc(c.SecurityToken, isOdd)
+}
+
+// oddError names the source of odd credentials.
+type oddError string
+
+func (e oddError) Error() string {
+	return "no credentials: " + string(e) + ": one of them has a space, a line break or another character that no access key has: remove it"
+}
+
+// Is makes the error an ErrNoCredentials.
+func (oddError) Is(target error) bool { return target == ErrNoCredentials }
 
 // given returns the credentials of the environment or of the call, the first that no service
 // refused.
