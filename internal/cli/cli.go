@@ -81,7 +81,8 @@ func (c *Command) main(ctx context.Context, args []string) int {
 }
 
 func (c *Command) execute(ctx context.Context, args []string) error {
-	root := c.Root()
+	texts := &ownTexts{out: c.Stdout}
+	root := c.root(texts)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks for completions
 		if err := c.complete(root); err != nil {
 			return err
@@ -90,7 +91,24 @@ func (c *Command) execute(ctx context.Context, args []string) error {
 		return err
 	}
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if texts.err != nil {
+		return exitError{exitFailed, texts.err}
+	}
+	return err
+}
+
+// ownTexts writes cobra's own texts: help, version and completions. It keeps the first error: cobra drops some, and takes the
+// others for errors of usage.
+type ownTexts struct {
+	out io.Writer
+	err error
+}
+
+func (t *ownTexts) Write(p []byte) (int, error) {
+	n, err := t.out.Write(p)
+	t.err = cmp.Or(t.err, err)
+	return n, err
 }
 
 // checkCommand returns an error if arguments name an unknown command. It says what to do, unless cobra suggests a command.
@@ -118,7 +136,10 @@ func (e exitError) Error() string {
 func (e exitError) Unwrap() error { return e.err }
 
 // Root returns the tree of commands.
-func (c *Command) Root() *cobra.Command {
+func (c *Command) Root() *cobra.Command { return c.root(c.Stdout) }
+
+// root returns the tree of commands, which write help and the like to texts.
+func (c *Command) root(texts io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mediasweep",
 		Short: "Keeps an ApsaraVideo Media Processing library within its retention policy",
@@ -137,7 +158,7 @@ environment, 3 partial, 4 blocked by a guard, 5 stopped before the deadline,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.Stdin)
-	root.SetOut(c.Stdout)
+	root.SetOut(texts)
 	root.SetErr(shown(c.Stderr))
 	root.SetVersionTemplate("mediasweep {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -67,6 +68,20 @@ func TestVersionOfARelease(t *testing.T) {
 	command := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }, Version: "v1.2.3"}
 	if code := command.Main(t.Context(), []string{"--version"}); code != 0 || out.String() != "mediasweep v1.2.3\n" {
 		t.Errorf("exit %d: %q", code, out.String())
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestHelpThatCannotBeWritten(t *testing.T) {
+	for _, args := range []string{"", "--help", "--version", "plan --help", "help plan", "completion bash", "completion"} {
+		var errs strings.Builder
+		command := cli.Command{Stdin: strings.NewReader(""), Stdout: fullDisk{}, Stderr: &errs, Getenv: func(string) string { return "" }}
+		if code := command.Main(t.Context(), strings.Fields(args)); code != 1 || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%q: exit %d, want 1: %s", args, code, errs.String())
+		}
 	}
 }
 
