@@ -97,8 +97,8 @@ type Sources interface {
 // of lines or settle nothing more is sent, and settle gets the outcomes of what was sent.
 func (p *Purger) Run(ctx, admit context.Context, lines iter.Seq2[plan.Line, error], settle func([]Outcome)) error {
 	admit, stop := context.WithCancel(admit)
-	s := stage{Purger: p, worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event), newest: &newestMedia{ranks: map[string]retention.Rank{}}}}
-	defer func() { stop(); s.wait() }() // settle may panic again
+	s := stage{Purger: p, workers: task.NewWorkers(), worker: worker{Purger: p, ctx: ctx, admit: admit, events: make(chan event), newest: &newestMedia{ranks: map[string]retention.Rank{}}}}
+	defer func() { stop(); s.wait(); s.workers.Close() }() // settle may panic again
 	var ended error
 	handle := func(e event) {
 		if len(e.outcomes) > 0 {

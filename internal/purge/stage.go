@@ -13,7 +13,8 @@ import (
 // stage holds the media that wait for a worker. The goroutine of Run owns it.
 type stage struct {
 	*Purger
-	worker          worker      // each worker begins as a copy of it
+	worker          worker // each worker begins as a copy of it
+	workers         task.Workers
 	running, unsent int         // numbers of workers
 	stale           []plan.Line // to be decided on again
 	fresh           []plan.Line // to be sent
@@ -78,14 +79,14 @@ func (s *stage) work(do func(*worker) ([]plan.Line, error)) {
 	s.running++
 	s.unsent++
 	w := s.worker
-	go func() {
+	s.workers.Go(func() {
 		var left []plan.Line
 		err := task.Do(func() (err error) {
 			left, err = do(&w)
 			return err
 		})
 		w.events <- event{sent: !w.isSent, done: true, left: left, err: err}
-	}()
+	})
 }
 
 func (s *stage) next() event {

@@ -23,6 +23,7 @@ type pool struct {
 	Cloud
 	policy     *policy.Policy
 	ctx, admit context.Context //nolint:containedctx // of one call
+	workers    task.Workers
 	results    chan []checked
 	inFlight   int
 	cancel     func() // cancels the look-ups in flight
@@ -32,13 +33,13 @@ func newPool(ctx, admit context.Context, cloud Cloud, p *policy.Policy) *pool {
 	ctx, cancel := context.WithCancel(ctx)
 	admit, cancelAdmit := context.WithCancel(admit)
 	both := func() { cancel(); cancelAdmit() }
-	return &pool{Cloud: cloud, policy: p, ctx: ctx, admit: admit, results: make(chan []checked, mps.InFlight), cancel: both}
+	return &pool{Cloud: cloud, policy: p, ctx: ctx, admit: admit, workers: task.NewWorkers(), results: make(chan []checked, mps.InFlight), cancel: both}
 }
 
 func (p *pool) start(batch lookup.Batch) {
 	runtime.Gosched() // look-ups that can go on do so first: each in flight takes tens of kilobytes
 	p.inFlight++
-	go func() {
+	p.workers.Go(func() {
 		var results []checked
 		err := task.Run(func() {
 			for _, result := range lookup.Run(p.ctx, p.admit, p.Library, batch) {
@@ -49,7 +50,7 @@ func (p *pool) start(batch lookup.Batch) {
 			results = []checked{{Result: lookup.Result{Candidates: batch.Candidates, Err: err}}}
 		}
 		p.results <- results
-	}()
+	})
 }
 
 // check checks whether the source objects of orphans are gone, if a rule asks. An object whose check fails is taken to exist.
@@ -81,4 +82,5 @@ func (p *pool) close() {
 	for p.inFlight > 0 {
 		p.next()
 	}
+	p.workers.Close()
 }

@@ -33,6 +33,29 @@ func Go(f func() error) (wait func() error) {
 	return sync.OnceValue(func() error { return <-ended })
 }
 
+// Workers are goroutines that are used again: a new one grows its stack in steps, and each step copies it.
+type Workers struct{ idle chan func() }
+
+// NewWorkers returns no goroutines yet. The caller must close the workers.
+func NewWorkers() Workers { return Workers{make(chan func())} }
+
+// Go calls f beside the caller, in a goroutine that has nothing to do, or in a new one. f must not panic.
+func (w Workers) Go(f func()) {
+	select {
+	case w.idle <- f:
+		return
+	default:
+	}
+	go func() {
+		for ok := true; ok; f, ok = <-w.idle {
+			f()
+		}
+	}()
+}
+
+// Close ends each goroutine after its function. Nobody may call Go after it.
+func (w Workers) Close() { close(w.idle) }
+
 // Within returns what f returns, or the error of the context if that ends first: f may hang. f then goes on, and
 // nobody waits for it.
 func Within[T any](ctx context.Context, f func() (T, error)) (T, error) {

@@ -3,8 +3,11 @@ package task_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mediasweep/mediasweep/internal/task"
 	"github.com/mediasweep/mediasweep/internal/text"
@@ -71,4 +74,36 @@ func TestDo(t *testing.T) {
 	if err := task.Do(func() error { panic(failed) }); !errors.As(err, &panicked) || panicked.Value != any(failed) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Workers that have nothing to do are used again, and end when they are closed.
+func TestWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine stays
+		w := task.NewWorkers()
+		defer w.Close()
+		ids := map[string]int{}
+		for range 3 {
+			var together sync.WaitGroup
+			var mu sync.Mutex
+			begin := make(chan struct{})
+			for range 5 {
+				together.Add(1)
+				w.Go(func() {
+					defer together.Done()
+					<-begin
+					mu.Lock()
+					defer mu.Unlock()
+					var stack [64]byte
+					id, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), "[")
+					ids[id]++
+				})
+			}
+			close(begin)
+			together.Wait()
+			synctest.Wait()
+		}
+		if len(ids) != 5 {
+			t.Errorf("goroutines and their functions: %v", ids)
+		}
+	})
 }
