@@ -5,7 +5,7 @@
 // announced medium that it finds not expired, which takes the announcement back. Sweeps look at the media of events
 // and requests by their IDs: these are leads.
 //
-// Open reads the latest generation, the records since, and the holds that ended since. Reader.Since answers for a
+// Open reads the latest generation, the records since, and the holds that ended since. Reader.Of answers for a
 // medium. Reader.Update collects what a run announces, and writes it. Sweeps do so even if the policy has no notice: it may
 // get one back.
 //

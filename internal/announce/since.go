@@ -22,18 +22,9 @@ func (r *Reader) IsDue(ctx context.Context, m *media.Medium) (bool, error) {
 	if r.Policy == nil {
 		return true, nil
 	}
-	since, err := r.Since(ctx, m)
-	return !since.IsZero() && r.HasPassed(since), err
-}
-
-// Since returns since when a medium with its record has been announced, or zero. Calls must come in the order of media
-// IDs.
-func (r *Reader) Since(ctx context.Context, m *media.Medium) (time.Time, error) {
 	of, err := r.Of(ctx, m.ID)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return of.Since(m), nil
+	since := of.Since(m)
+	return err == nil && !since.IsZero() && r.HasPassed(since), err
 }
 
 // Of returns the announcements of a medium. Calls must come in the order of media IDs.

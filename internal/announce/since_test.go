@@ -54,8 +54,9 @@ func TestAnnouncedSince(t *testing.T) {
 		for i := range list {
 			m := &list[i]
 			want := wantSince(t, open(t, store, now, placed...), m, digests[m.ID][0])
-			since, err := inOrder.Since(t.Context(), m)
+			of, err := inOrder.Of(t.Context(), m.ID)
 			no(t, err)
+			since := of.Since(m)
 			if got := table.Since(m); !since.Equal(want) || !got.Equal(want) {
 				t.Fatalf("seed %d, %s: in order since %v, in any order since %v; want %v", seed, m.ID, since, got, want)
 			}

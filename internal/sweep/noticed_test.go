@@ -180,11 +180,11 @@ func TestDryRunsAndAnnouncements(t *testing.T) {
 			isAnnounced := func(w *world) bool {
 				r := w.newRun("probe", &trigger.Request{Trigger: trigger.HTTP}, policy.DryRun)
 				m := w.media["m-a"]
-				since, err := r.announced(t).Since(t.Context(), &m)
+				of, err := r.announced(t).Of(t.Context(), m.ID)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return !since.IsZero()
+				return !of.Since(&m).IsZero()
 			}
 			w := newWorld(t, noticePolicy)
 			w.add(400, "a")
