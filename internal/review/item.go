@@ -50,5 +50,6 @@ func (i *Item) Folder() string { return i.Object[:strings.LastIndexByte(i.Object
 
 // Days returns the item's age in whole days; ok is false if its creation time is unknown.
 func (i *Item) Days(asOf time.Time) (days int, ok bool) {
-	return int(asOf.Sub(i.Created) / (24 * time.Hour)), !i.Created.IsZero()
+	const day = 24 * 60 * 60 // seconds: a Duration holds 292 years only
+	return int((asOf.Unix() - i.Created.Unix()) / day), !i.Created.IsZero()
 }

@@ -148,3 +148,14 @@ func TestTagsWithCommas(t *testing.T) {
 		}
 	}
 }
+
+func TestDays(t *testing.T) {
+	for created, want := range map[time.Time]int{
+		asOf: 0, asOf.Add(time.Second - 24*time.Hour): 0, asOf.AddDate(0, 0, -1): 1, asOf.AddDate(0, 0, 1): -1, asOf.AddDate(0, 0, -200_000): 200_000, // a Duration holds 106,751 days
+	} {
+		item := review.Item{Created: created}
+		if days, ok := item.Days(asOf); days != want || !ok {
+			t.Errorf("created at %s: %d days, %t; want %d", created, days, ok, want)
+		}
+	}
+}
