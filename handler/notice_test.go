@@ -855,3 +855,22 @@ func TestExplainKnowsEarlierAnnouncements(t *testing.T) {
 		})
 	}
 }
+
+// What an event announced of one medium says nothing of another one.
+func TestLeadsToOtherMedia(t *testing.T) {
+	rules := strings.Replace(noticed, "oss://media-in/}", "oss://media-in/series/}", 1)
+	withNotice(t, rules, func(s announced) {
+		id := func(n int) string {
+			m := emulator.Medium{ID: fmt.Sprint("m", n), Bucket: "media-in", Key: fmt.Sprint("lead/", n), PublishState: "Published", CreationTime: "2015-01-01T00:00:00Z"}
+			return s.e.Add(m).ID
+		}
+		led, other := id(1), id(2)
+		s.want(s.invoke(string(ossEvent("lead/1"))), "the event", 1, 0)
+		for one, want := range map[string]int{led: 1, other: 2} { // beside the note on the notice
+			list, _ := s.programs[0].f.Explain(s.t.Context(), handler.Call{}, &trigger.Request{Trigger: trigger.CLI, MediaIDs: []string{one}})
+			if len(list[0].Notes) != want {
+				s.t.Errorf("%s: notes %q, want %d", one, list[0].Notes, want)
+			}
+		}
+	})
+}

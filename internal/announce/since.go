@@ -35,7 +35,7 @@ func (r *Reader) Of(ctx context.Context, id string) (Table, error) {
 
 // Table answers for media in any order. It takes 16 bytes for each announcement.
 type Table struct {
-	// HasLead is true if sweeps look at a medium because an event or a request announced it.
+	// HasLead is true if sweeps look at the medium that was asked for because an event or a request announced it.
 	HasLead bool
 
 	reader *Reader
@@ -52,7 +52,7 @@ func (r *Reader) tableUntil(ctx context.Context, id string) (Table, error) {
 			return t, err
 		}
 		t.times = append(t.times, timed{e.Digest, e.At})
-		t.HasLead = t.HasLead || e.Lead
+		t.HasLead = t.HasLead || e.Lead && e.MediaID == id
 	}
 	slices.SortFunc(t.times, compareTimed)
 	return t, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/plan"
 	"github.com/mediasweep/mediasweep/internal/report"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -140,7 +141,7 @@ func (f *finding) merge(other *finding) {
 		f.contradict()
 	case f.isStray(), other.verdict == retention.Unknown && !other.isStray(): // a list contradicts it
 		*f = *other
-	case f.verdict == retention.Keep && other.verdict == retention.Expired: // only one look-up was of an orphan
+	case f.verdict == retention.Keep && other.verdict == retention.Expired, f.rule != other.rule && other.isLead(): // only one look-up was of an orphan
 		*f = *other
 	}
 	f.uncounted = uncounted
@@ -153,6 +154,11 @@ func (f *finding) hasLineOf(other *finding) bool {
 }
 
 func (f *finding) isStray() bool { return f.name == "" }
+
+// isLead reports whether the medium has expired and was found by its ID, as orphans are.
+func (f *finding) isLead() bool {
+	return f.verdict == retention.Expired && f.name == inventory.Candidate{MediaID: f.mediaID}.Name()
+}
 
 // contradict makes the medium unknown, and clears the fields that come from its record.
 func (f *finding) contradict() {

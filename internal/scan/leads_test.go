@@ -82,7 +82,7 @@ func TestAnOrphanThatAListNames(t *testing.T) {
 		c.add(testMedium("gone", "clips/gone", age))
 		c.add(testMedium("there", "clips/there", 3))
 		s.Announced, s.Objects = c.announce(announce.Entry{MediaID: "gone", Orphan: true}), sourcesGone{c}
-		if got := c.scan(t.Context(), s, daily); !slices.Equal(got.ids, []string{"gone"}) || got.counts.Looked != 2 || got.found.Missing {
+		if got := c.scan(t.Context(), s, daily); !slices.Equal(got.ids, []string{"gone"}) || got.counts.Looked != 2 || got.found.Missing || got.found.Rule("orphans").Expired != 1 {
 			t.Errorf("%s: %+v, planned %v", name, got.counts, got.ids)
 		}
 	}
