@@ -248,7 +248,7 @@ func TestAnApplyOfAGroupThatIsNamedTwice(t *testing.T) {
 	w := newWorld(t, emulator.Config{MPS: emulator.MPSOptions{Shuffled: true}}, rules)
 	rows := "mediaId\n"
 	for i := range 6 {
-		rows += w.add(fmt.Sprint("series/", i), 300+i).ID + "\n"
+		rows += w.add(fmt.Sprint("series/", i), 10+100*i).ID + "\n"
 	}
 	w.e.PutObject("ops", "list.csv", []byte(rows), time.Now())
 	planned := w.mustInvoke(timer(`{"mode":"dry-run"}`), report.Done)
