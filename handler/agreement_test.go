@@ -49,7 +49,6 @@ var exceptions = map[string]struct{ document, says string }{
 	"contradicted by a list": {"requests.md", "If MPS has another object for it, the medium is `unknown`, even if another row or source names it."},
 	"part of a group":        {"policy.md", "A run over some media of a group deletes none of them that a sweep would keep."},
 	"no removal":             {"policy.md", "after an `ObjectRemoved:DeleteObject` or `DeleteObjects` event"},
-	"notice in a diff":       {"operations.md", "The `notice` and the guard of a policy change no decision, and are left out."},
 }
 
 func TestExceptionsAreDocumented(t *testing.T) {
