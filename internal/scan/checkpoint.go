@@ -80,17 +80,18 @@ type pendingRecord struct {
 	Modified int64  `json:"modified,omitempty"`
 	Escaped  bool   `json:"escaped,omitempty"`
 	Lead     bool   `json:"lead,omitempty"`
+	Named    bool   `json:"named,omitempty"`
 	Orphan   bool   `json:"orphan,omitempty"`
 	Beside   uint64 `json:"beside,omitempty"`
 }
 
 func (p pending) record() pendingRecord {
-	return pendingRecord{p.Name(), p.Modified, p.escaped, p.Lead, p.Orphan, p.Beside}
+	return pendingRecord{p.Name(), p.Modified, p.escaped, p.Lead, p.Named, p.Orphan, p.Beside}
 }
 
 func (r pendingRecord) pending() (pending, error) {
 	candidate, err := inventory.Named(r.Name, r.Modified)
-	candidate.Lead, candidate.Orphan, candidate.Beside = r.Lead, r.Orphan, r.Beside
+	candidate.Lead, candidate.Named, candidate.Orphan, candidate.Beside = r.Lead, r.Named, r.Orphan, r.Beside
 	return pending{candidate, r.Escaped}, err
 }
 

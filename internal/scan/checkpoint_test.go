@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mediasweep/mediasweep/internal/inventory"
 	"github.com/mediasweep/mediasweep/internal/journal"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
@@ -492,4 +493,20 @@ func TestNamesOfTheInventory(t *testing.T) {
 func (r *resumable) later(by time.Duration) {
 	clock := r.scanner.Now
 	r.scanner.Now = func() time.Time { return clock().Add(by) }
+}
+
+// A resumed scan knows of a pending candidate all that the earlier one knew.
+func TestPendingCandidatesAreKept(t *testing.T) {
+	for name, one := range map[string]pending{
+		"an object":            {Candidate: inventory.Candidate{Object: media.Object{Bucket: "media-in", Key: "a"}, Modified: 7}, escaped: true},
+		"an ID of a list":      {Candidate: inventory.Candidate{MediaID: "m1", Named: true, Beside: 9}},
+		"a lead":               {Candidate: inventory.Candidate{MediaID: "m1", Lead: true, Orphan: true}},
+		"a lead and of a list": {Candidate: inventory.Candidate{MediaID: "m1", Lead: true, Named: true}},
+	} {
+		want := one.record()
+		kept, err := want.pending()
+		if got := kept.record(); err != nil || got != want || kept.Lead != one.Lead || kept.Named != one.Named || kept.Orphan != one.Orphan || kept.Beside != one.Beside {
+			t.Errorf("%s: %+v became %+v, %v", name, one, kept, err)
+		}
+	}
 }
