@@ -3,8 +3,10 @@ package scan
 import (
 	"context"
 	"runtime"
+	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/lookup"
+	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/mps"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
@@ -58,16 +60,24 @@ func (p *pool) check(result lookup.Result) checked {
 	one := checked{Result: result, unchecked: map[string]error{}}
 	for i := range result.Answer.Found {
 		found := &result.Answer.Found[i]
-		found.Candidate.Orphan = found.Candidate.Orphan && retention.NewCase(p.policy, &found.Medium).AsksSource()
 		if !found.Candidate.Orphan {
 			continue
 		}
-		exists, err := p.Objects.Exists(p.ctx, found.Medium.Object)
-		if found.Candidate.Orphan = err == nil && !exists; err != nil {
+		gone, err := LacksSource(p.ctx, p.Objects, &found.Medium, p.policy)
+		if found.Candidate.Orphan = gone; err != nil {
 			one.unchecked[found.Medium.ID] = err
 		}
 	}
 	return one
+}
+
+// LacksSource reports whether the source object of a medium is gone, if the decision under one of some policies asks for that.
+func LacksSource(ctx context.Context, objects Objects, m *media.Medium, under ...*policy.Policy) (bool, error) {
+	if !slices.ContainsFunc(under, func(p *policy.Policy) bool { return retention.NewCase(p, m).AsksSource() }) {
+		return false, nil
+	}
+	exists, err := objects.Exists(ctx, m.Object)
+	return err == nil && !exists, err
 }
 
 func (p *pool) next() []checked {

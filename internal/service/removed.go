@@ -3,12 +3,12 @@ package service
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/mediasweep/mediasweep/internal/announce"
 	"github.com/mediasweep/mediasweep/internal/media"
 	"github.com/mediasweep/mediasweep/internal/policy"
 	"github.com/mediasweep/mediasweep/internal/retention"
+	"github.com/mediasweep/mediasweep/internal/scan"
 )
 
 // removedSources marks media whose source objects are gone, as a sweep of the inventory does: events announced them for that.
@@ -36,22 +36,19 @@ func (j *job) removedSources(ctx context.Context, announced *announce.Reader, un
 
 func (s *removedSources) mark(m *media.Medium) retention.Mark {
 	mark := s.marks.Of(m)
-	gone, isOrphan := s.gone[m.ID]
-	if isOrphan && gone == nil {
-		removed, err := s.isGone(m)
-		s.err, gone = cmp.Or(s.err, err), &removed
-		s.gone[m.ID] = gone
-	}
-	mark.SourceRemoved = isOrphan && *gone
+	mark.SourceRemoved = s.isGone(m)
 	return mark
 }
 
-// isGone reports whether the source object of a medium is gone, if a decision asks for that.
-func (s *removedSources) isGone(m *media.Medium) (bool, error) {
-	asks := func(p *policy.Policy) bool { return retention.NewCase(p, m).AsksSource() }
-	if m.Object.IsZero() || !slices.ContainsFunc(s.under, asks) {
-		return false, nil
+func (s *removedSources) isGone(m *media.Medium) bool {
+	known, isOrphan := s.gone[m.ID]
+	switch {
+	case !isOrphan || m.Object.IsZero():
+		return false
+	case known != nil:
+		return *known
 	}
-	exists, err := s.objects.Session(s.credentials()).Exists(s.ctx, m.Object)
-	return err == nil && !exists, err
+	gone, err := scan.LacksSource(s.ctx, s.objects.Session(s.credentials()), m, s.under...)
+	s.gone[m.ID], s.err = &gone, cmp.Or(s.err, err)
+	return gone
 }
