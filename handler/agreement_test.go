@@ -72,7 +72,7 @@ type agreement struct {
 	isWhole  bool // a sweep looks at the media that the inventory names, and at no other
 }
 
-// claim is what a run does with a medium. It may also leave the medium if it is not sure.
+// claim says whether a run takes a medium. It may also leave the medium if it is not sure.
 type claim struct{ takes, sure bool }
 
 // except returns a claim that is not sure, for a reason that is documented.
@@ -204,7 +204,7 @@ func (a *agreement) compare(run string, taken func(id string) bool, says func(m 
 	}
 }
 
-// looked returns the media that the inventory names and MPS shows, and the number of those that a list contradicts.
+// looked returns the media that a sweep looks at, and the number of those that a list contradicts.
 func (a *agreement) looked() (list []emulator.Medium, contradicted int) {
 	p := a.policies[0]
 	for _, m := range a.media {

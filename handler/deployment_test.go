@@ -149,7 +149,7 @@ func (d *deployment) garble() {
 	d.e.SetMPS(d.options)
 }
 
-// writeLists writes a list, some rows of which name another object, and a report of a bucket.
+// writeLists writes a list and a report of a bucket. Some rows of the list name another object.
 func (d *deployment) writeLists() {
 	d.rows = "mediaId,object\nnobody,\n,oss://media-in/nothing\n"
 	all, keys := d.e.Media(), []string{}

@@ -141,7 +141,7 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// A program stops when its terminal ends, of which it hears twice: from the shell and from the system. Under nohup it goes on.
+// A program stops when its terminal ends. It hears of that from the shell, and from the system. Under nohup it goes on.
 func TestTheTerminalEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		before string

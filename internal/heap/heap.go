@@ -41,8 +41,8 @@ func tuneAfterCollection() {
 	}, struct{}{})
 }
 
-// kept returns what the latest collection left, what it scanned beside that, which is stacks and globals, and the rest of
-// the memory of Go that holds no objects: stacks too, gaps and the runtime's own. All are in bytes.
+// kept returns what the latest collection left, and the roots that it scanned: stacks and globals. The rest is the memory of
+// Go that holds no objects. All are in bytes.
 func kept() (live, roots, rest uint64) {
 	names := []string{
 		"/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes", "/memory/classes/total:bytes",

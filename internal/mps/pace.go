@@ -101,7 +101,7 @@ func (p *pace) wait(ctx context.Context, line int) (*departure, error) {
 	if now := time.Now(); now.Sub(p.next) > catchUp {
 		p.next = now
 	}
-	for wait := time.Until(p.earliest(gap)); wait > 0; wait = time.Until(p.earliest(gap)) { // it may become later meanwhile
+	for wait := p.untilNext(gap); wait > 0; wait = p.untilNext(gap) { // it may grow meanwhile
 		if err := task.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
@@ -125,12 +125,12 @@ func (p *pace) now() float64 {
 	return p.part
 }
 
-// earliest returns the time from which a call may leave. The caller holds the turn.
-func (p *pace) earliest(gap time.Duration) time.Time {
+// untilNext returns how long no call may leave. The caller holds the turn.
+func (p *pace) untilNext(gap time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first, last := p.latest[0].at.Add(p.window), p.latest[len(p.latest)-1].at.Add(gap/2)
-	return slices.MaxFunc([]time.Time{p.next, p.held, first, last}, time.Time.Compare)
+	return time.Until(slices.MaxFunc([]time.Time{p.next, p.held, first, last}, time.Time.Compare))
 }
 
 // throttled reduces the pace, and pauses it for the requested delay.

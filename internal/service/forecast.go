@@ -83,8 +83,7 @@ func (s *Service) Diff(ctx context.Context, call Call, next *policy.Policy, each
 	return diff, r
 }
 
-// inventories tells which media of a survey under both policies a sweep under one of them looks at. A policy without an
-// inventory uses the other's.
+// inventories returns which media a sweep under one of two policies looks at. A policy without an inventory uses the other's.
 func (j *job) inventories(ctx context.Context, next *policy.Policy, announced *announce.Reader) func(*policy.Policy, *media.Medium) bool {
 	if next.Inventory.IsEmpty() || j.policy.Inventory.IsEmpty() || next.Inventory.Equal(j.policy.Inventory) {
 		return func(*policy.Policy, *media.Medium) bool { return true }
